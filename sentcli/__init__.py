@@ -1,0 +1,39 @@
+"""Scores files full of reviews on a plain CPU.
+
+    import sentcli
+
+    with sentcli.load() as scorer:
+        scorer.score(["an absolute joy"]).labels  # ['positive']
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sentcli.scoring import Scorer
+
+__version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def load(
+    model: str | Path | None = None,
+    *,
+    backend: str | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+) -> "Scorer":
+    """Open a model folder for scoring.
+
+    :param model: a model folder, or one model file in it; None: the model in the box.
+    :param backend: `onnx`, `torch` or `torchscript`; None: what the file is for, onnx first.
+    :param device: for the torch backends `cpu` or `cuda`.
+    :param workers: threads that score; None: every core that this process may use.
+    :raises BundleError: naming the file that is missing, changed or not valid.
+    :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
+    """
+    from sentcli.bundle import default_bundle_path, load_bundle
+    from sentcli.scoring import Scorer
+
+    bundle = load_bundle(Path(model) if model is not None else default_bundle_path())
+    return Scorer(bundle, backend=backend, device=device, workers=workers)

@@ -1,0 +1,80 @@
+"""Everything that can go wrong in a way that the user can mend.
+
+A message says what is wrong, where, and what to try. `sentcli.cli` is the one place that turns these
+into a line on stderr and an exit code.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class SentcliError(Exception):
+    """Base of all errors that sentcli raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(SentcliError):
+    """Options that do not go together, or a value outside its range."""
+
+    exit_code = 2
+
+
+class DataError(SentcliError):
+    """An input that cannot be read as what it claims to be: a table, a data set, a file of vectors."""
+
+
+class OutputError(SentcliError):
+    """A result that cannot be written where it was asked for."""
+
+
+class BundleError(SentcliError):
+    """A model folder that is missing, damaged or not to be trusted."""
+
+
+class TrainingError(SentcliError):
+    """A training run whose numbers make no sense."""
+
+
+class ExportError(SentcliError):
+    """An exported model that does not agree with the one it was made from."""
+
+
+class MissingExtraError(SentcliError):
+    """A feature whose packages are not part of the base install."""
+
+
+class TerminatedBySignal(KeyboardInterrupt):
+    """What SIGTERM and SIGHUP raise, so that they end a run in order, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def requires(extra: str) -> Iterator[None]:
+    """Turn a failed import of a third-party package into a line that names the pip command.
+
+    :param extra: the extra of sentcli that brings the package.
+    :raises MissingExtraError: when an import inside the block finds no such package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"this needs the package {error.name!r}, which is not installed; "
+            f"try: pip install 'sentcli[{extra}]'"
+        ) from error
+
+
+class InterruptedRunError(SentcliError):
+    """A run that a signal stopped; it saved what is needed to go on.
+
+    :param message: what was saved and how to go on.
+    :param signal_number: the signal, for the exit code that shells expect.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
