@@ -1,0 +1,210 @@
+"""The pictures: training curves, confusion matrix, ROC, reliability. Needs matplotlib, not a display."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from sentcli.errors import OutputError
+from sentcli.evaluation import Floats, Labels, Reliability, RocCurve, evaluate, roc_curves, wilson_interval
+from sentcli.evaluation import reliability as reliability_bins
+
+# Okabe and Ito's palette, told apart with any kind of colour vision, darkest first; its yellow is too pale.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_GREY = "#6b6b6b"
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so a picture is the same everywhere
+    "font.size": 9.5,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.labelcolor": "#333333",
+    "axes.edgecolor": "#999999",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "legend.frameon": False,
+    "figure.constrained_layout.h_pad": 0.12,  # inches
+    "figure.constrained_layout.w_pad": 0.12,
+    "lines.linewidth": 1.8,
+    "text.parse_math": False,  # a label may be called "$"
+}
+_REFERENCE: dict[str, Any] = {"color": _GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
+_EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png")
+_DPI = 150
+_MOST_NUMBERED = 12  # classes; with more, the numbers do not fit into their cells
+_MOST_NAMED = 40  # classes; with more, the names do not fit beside each other
+_LONGEST_NAME = 24  # characters
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Make the folder for `draw_evaluation`, before time is spent on the figures.
+
+    :raises OutputError: when it cannot be made, or has one of the pictures and `overwrite` is not set.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
+    there = [name for name in _EVALUATION if (folder / name).exists()]
+    if there and not overwrite:
+        raise OutputError(f"{folder / there[0]} exists; give another folder or --overwrite")
+
+
+def draw_evaluation(folder: Path, labels: Labels, probabilities: Floats, names: Sequence[str]) -> None:
+    """Write `confusion_matrix.png`, `roc.png` and `reliability.png`.
+
+    :param labels, probabilities, names: as for `sentcli.evaluation.evaluate`.
+    :raises OutputError: when a picture cannot be written.
+    """
+    matrix, curve, calibration = (folder / name for name in _EVALUATION)
+    confusion_matrix(matrix, evaluate(labels, probabilities, names).confusion, names)
+    roc(curve, roc_curves(labels, probabilities, names))
+    reliability(calibration, reliability_bins(labels, probabilities))
+
+
+def confusion_matrix(path: Path, matrix: Sequence[Sequence[int]], names: Sequence[str]) -> None:
+    """Draw examples by true and predicted class, coloured by their share of the true class.
+
+    :param matrix: counts, `[label][predicted class]`.
+    :raises OutputError: when the picture cannot be written.
+    """
+    counts = np.asarray(matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    classes = len(names)
+    side = min(2.6 + 0.8 * classes, 12)
+    with _figure(path, side + 0.6, side) as figure:
+        axes = figure.add_subplot(xlabel="predicted", ylabel="true")
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        if classes <= _MOST_NAMED:
+            axes.set_yticks(range(classes), map(_shown, names))
+            axes.set_xticks(range(classes), map(_shown, names))
+            if classes > 4 or max(map(len, names)) > 12:
+                axes.tick_params(axis="x", labelrotation=45)
+                for label in axes.get_xticklabels():
+                    label.set(ha="right", rotation_mode="anchor")
+        if classes <= _MOST_NUMBERED:
+            for (row, column), count in np.ndenumerate(counts):
+                colour = "white" if shares[row, column] > 0.55 else "#222222"
+                text = f"{count:,}\n{shares[row, column]:.1%}"
+                axes.text(column, row, text, ha="center", va="center", color=colour, linespacing=1.5)
+        else:
+            bar = figure.colorbar(image, shrink=0.8, format=PercentFormatter(1, decimals=0))
+            bar.set_label("share of the true class")
+            bar.outline.set_visible(False)
+        right, examples = int(counts.trace()), int(counts.sum())
+        axes.set_title(f"Confusion matrix\n{right:,} of {examples:,} right ({right / max(examples, 1):.2%})")
+
+
+def roc(path: Path, curves: Mapping[str, RocCurve]) -> None:
+    """Draw ROC curves, one a class; of many classes the worst, which are those to look at.
+
+    :param curves: class name to curve.
+    :raises OutputError: when the picture cannot be written.
+    """
+    shown = sorted(curves, key=lambda name: curves[name].auc)[: len(_COLOURS)]
+    with _figure(path, 5.2, 5.2) as figure:
+        axes = figure.add_subplot(aspect="equal", xlim=(-0.01, 1), ylim=(0, 1.01))
+        axes.plot([0, 1], [0, 1], label="chance (AUC 0.5)", **_REFERENCE)
+        for name, colour in zip(shown, _COLOURS, strict=False):
+            curve = curves[name]
+            label = f"{_shown(name)} (AUC {curve.auc:.4f})"
+            axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=colour, label=label)
+        axes.set(xlabel="false positive rate", ylabel="true positive rate")
+        extent = f", the lowest {len(shown)} of {len(curves)}" if len(shown) < len(curves) else ""
+        axes.set_title(f"ROC{extent}")
+        axes.legend(loc="lower right", reverse=True)
+
+
+def reliability(path: Path, bins: Reliability) -> None:
+    """Draw accuracy against confidence, with the number of examples in each bin below.
+
+    :raises OutputError: when the picture cannot be written.
+    """
+    used = bins.counts > 0
+    counts, confidence, accuracy = bins.counts[used], bins.confidence[used], bins.accuracy[used]
+    intervals = [wilson_interval(round(a * n), n) for a, n in zip(accuracy, counts.tolist(), strict=True)]
+    bounds = np.abs(np.transpose(intervals) - accuracy)  # abs: a share of 1 may exceed its bound by rounding
+    lowest = float(bins.edges[:-1][used][0])
+    with _figure(path, 5.2, 6) as figure:
+        upper, lower = figure.subplots(2, sharex=True, height_ratios=(4, 1))
+        upper.plot([lowest, 1], [lowest, 1], label="perfect calibration", **_REFERENCE)
+        upper.errorbar(
+            confidence,
+            accuracy,
+            bounds,
+            fmt="o",
+            color=_COLOURS[0],
+            markersize=5,
+            elinewidth=1.3,
+            capsize=3,
+            label="accuracy in the bin, 95% interval",
+        )
+        upper.set(ylabel="accuracy", xlim=(lowest, 1), ylim=(None, 1.02))
+        upper.set_title(f"Reliability\nn = {counts.sum():,}, expected calibration error {bins.error:.4f}")
+        bars = lower.bar(
+            bins.edges[:-1][used], counts, 1 / len(used), align="edge", color=_GREY, edgecolor="white"
+        )
+        size = 7 if len(counts) <= 10 else 6
+        lower.bar_label(bars, [f"{count:,}" for count in counts], fontsize=size, color="#333333", padding=2)
+        lower.set(xlabel="confidence (probability of the predicted class)", ylabel="examples", yticks=())
+        lower.margins(y=0.2)
+        figure.legend(loc="outside lower center", ncols=2)
+
+
+def curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Draw loss and accuracy over the epochs, of training and validation.
+
+    :param history: a record an epoch: `epoch`, `train_loss`, `train_accuracy`, `validation_loss`,
+        `validation_accuracy`.
+    :raises OutputError: when the picture cannot be written.
+    """
+    epochs = [record["epoch"] for record in history]
+    kept = min(history, key=lambda record: record["validation_loss"])
+    with _figure(path, 9, 3.8) as figure:
+        for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+            for part, colour in zip(("train", "validation"), _COLOURS, strict=False):
+                values = [record[f"{part}_{metric}"] for record in history]
+                axes.plot(epochs, values, "o-", color=colour, markersize=4.5, label=part)
+            axes.axvline(kept["epoch"], label="epoch that was kept", zorder=1, **_REFERENCE)
+            axes.set(xlabel="epoch", title=metric.capitalize())
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+
+@contextmanager
+def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """Give a figure of that many inches in the common style, whatever matplotlibrc says; then save it."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script shows as boxes
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+        try:
+            # Without the version of matplotlib in it, equal figures give equal bytes.
+            figure.savefig(path, format="png", metadata={"Software": None})
+        except OSError as error:
+            raise OutputError(f"{path}: the picture cannot be written: {error.strerror}") from None
+
+
+def _shown(name: str) -> str:
+    """Make a label fit beside an axis, on one line."""
+    name = "".join(character if character.isprintable() else " " for character in name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
