@@ -1,0 +1,1 @@
+"""From a labelled data set and word vectors to a trained model. Needs the extra `train`."""

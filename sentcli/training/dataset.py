@@ -1,0 +1,271 @@
+"""Labelled texts for training and evaluation, all of them through `datasets.load_dataset`."""
+
+import glob
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import numpy.typing as npt
+from datasets.packaged_modules.csv.csv import CsvConfig
+from huggingface_hub import utils as hub
+
+from sentcli.config import MAX_CLASSES
+from sentcli.errors import DataError, UsageError
+
+logger = logging.getLogger("sentcli")
+
+DEFAULT_DATASET = "stanfordnlp/imdb"
+TEXT_COLUMNS = ("text", "review", "content", "comment", "body", "sentence")
+LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
+
+_BUILDERS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+}
+_SPELLED_OUT = {"neg": "negative", "pos": "positive"}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class LabeledTexts:
+    """Texts and the names of their classes.
+
+    :param order: all classes in the order that the data set itself states; empty when it states none.
+    :param where: what an error message calls the place that the texts come from.
+    """
+
+    texts: list[str]
+    labels: list[str]
+    order: tuple[str, ...] = ()
+    where: str = "the data set"
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Sequence[int]) -> "LabeledTexts":
+        """Give these rows, in this order."""
+        texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
+        return LabeledTexts(texts, labels, self.order, self.where)
+
+
+def load_split(spec: str, split: str, text_column: str | None, label_column: str | None) -> LabeledTexts:
+    """Read one split of a labelled data set.
+
+    Every row needs a text and a label: a null, an empty label or a -1 in place of a class is an error that
+    names the first such row. An empty text is a text.
+
+    :param spec: a file, else a folder, else an id on the Hugging Face hub. A file is CSV, TSV, JSONL or
+        Parquet, the first three also as .gz; it has no splits, so that any split asked for is all of it.
+    :param text_column: found by its name when None: one of `TEXT_COLUMNS`, else the only one of strings.
+    :param label_column: found by its name when None: one of `LABEL_COLUMNS`.
+    :raises DataError: when there is no such data set, split or column, or a row without text or label.
+    """
+    path = Path(spec)
+    _quiet_libraries()
+    if path.is_file():
+        where, name = f"{spec:.200}", "train"
+    else:
+        where, name = f"{spec:.200}, split {split:.100}", split
+    # The library keys its copies of local files by their time of change alone: an edit that keeps the time
+    # would give the old rows. So a local source is converted anew, and the copy thrown away.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        source = {**_source(spec, path), "cache_dir": folder if path.exists() else None, "token": False}
+        splits = _load(spec, source)
+        if name not in splits:
+            raise DataError(f"{spec:.200}: there is no split {split!r:.200}; there is {', '.join(splits)}")
+        return _labeled_texts(splits[name], where, text_column, label_column)
+
+
+def class_names(data: LabeledTexts) -> tuple[str, ...]:
+    """Order the classes that occur: as the data set states, else numbers by value, else by the alphabet.
+
+    :raises DataError: for fewer than two classes, or more than a model can have.
+    """
+    found = set(data.labels)
+    if data.order:
+        names = tuple(name for name in dict.fromkeys(data.order) if name in found)
+    elif all(map(_NUMBER.fullmatch, found)):
+        names = tuple(sorted(found, key=lambda name: (float(name), name)))
+    else:
+        names = tuple(sorted(found))
+    if not 2 <= len(names) <= MAX_CLASSES:
+        examples = ", ".join(repr(name)[:40] for name in names[:3])
+        raise DataError(
+            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {MAX_CLASSES}; "
+            f"is --label-column right?"
+        )
+    return names
+
+
+def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
+    """Give the class of each label. Where no class has a number for its name, `0` means class 0, and so on.
+
+    :param names: the classes of the model, in its order.
+    :param where: what an error message calls the place that the labels come from.
+    :raises DataError: for a label that the model does not know.
+    """
+    ids = {name: index for index, name in enumerate(names)}
+    if not any(map(_NUMBER.fullmatch, names)):
+        ids |= {str(index): index for index in range(len(names))}
+    try:
+        return np.array([ids[label] for label in labels], np.int64)
+    except KeyError as error:
+        row = labels.index(error.args[0]) + 1
+        raise DataError(
+            f"{where}: unknown label {error.args[0]!r:.200} in row {row}; "
+            f"the model knows {', '.join(names):.200}"
+        ) from None
+
+
+def train_validation(
+    data: LabeledTexts, validation_share: float, seed: int
+) -> tuple[LabeledTexts, LabeledTexts]:
+    """Hold out a share of each class, at least one row of a class of two or more, and leave at least one.
+
+    A text that went to both parts, letter for letter, is removed from the training part.
+
+    :param validation_share: above 0 and below 1.
+    :returns: training and validation part, each in the order of the data.
+    :raises DataError: when a class has no row left to train on.
+    """
+    if not 0 < validation_share < 1:
+        raise UsageError(f"--validation-share is {validation_share:g}; it has to be above 0 and below 1")
+    names, classes = np.unique(np.array(data.labels, object), return_inverse=True)
+    random = np.random.default_rng(seed)
+    held_out = np.zeros(len(data), bool)
+    for index in range(len(names)):
+        rows = random.permutation(np.flatnonzero(classes == index))
+        count = min(max(round(validation_share * len(rows)), 1), len(rows) - 1)
+        held_out[rows[:count]] = True
+    validation = data.take(np.flatnonzero(held_out).tolist())
+    candidates = np.flatnonzero(~held_out).tolist()
+    known = set(validation.texts)
+    train = data.take([row for row in candidates if data.texts[row] not in known])
+    if len(train) < len(candidates):
+        logger.info(
+            "%s: %d texts occur in the validation part too and were removed from the training part",
+            data.where,
+            len(candidates) - len(train),
+        )
+    for name in sorted(set(data.labels) - set(train.labels)):
+        raise DataError(
+            f"{data.where}: all texts of the class {name!r:.200} are the same; none is left to train on"
+        )
+    return train, validation
+
+
+def _source(spec: str, path: Path) -> dict[str, Any]:
+    """Say to `load_dataset` where the data is."""
+    if spec and path.is_dir():
+        return {"path": str(path.resolve())}  # absolute: a folder named `csv` is no builder
+    suffix = Path(path.stem if path.suffix == ".gz" else path).suffix.lower()
+    if path.is_file():
+        if suffix not in _BUILDERS or (suffix == ".parquet" and path.suffix == ".gz"):
+            raise DataError(f"{spec:.200}: unknown format; known are {', '.join(_BUILDERS)}")
+        file = glob.escape(str(path.resolve()))
+        source = {"path": _BUILDERS[suffix], "data_files": {"train": [file]}}
+        return source | {"sep": "\t"} if suffix == ".tsv" else source
+    if not _HUB_ID.fullmatch(spec) or suffix in _BUILDERS:
+        raise DataError(f"{spec:.200}: no such file or folder, nor a hub id such as {DEFAULT_DATASET}")
+    return {"path": spec}
+
+
+def _load(spec: str, source: dict[str, Any]) -> dict[str, datasets.Dataset]:
+    """Load all splits, the values of a CSV file as the strings that they are."""
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns, and cuts, where all rows have more fields than the header.
+            warnings.filterwarnings("error", "Length of header or names")
+            builder = datasets.load_dataset_builder(**source)
+            if isinstance(builder.config, CsvConfig):
+                source = {**source, "na_filter": False, "index_col": False}
+                features = builder.info.features or _strings(datasets.load_dataset(**source, nrows=1))
+                source["features"] = features
+            return dict(datasets.load_dataset(**source))
+    except Exception as error:  # whatever pandas, pyarrow, yaml, zlib, httpx and the hub raise
+        inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
+        reason = " ".join(str(inner or error).split()) or "no rows"
+        raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error
+
+
+def _strings(splits: dict[str, datasets.Dataset]) -> datasets.Features:
+    header = next(iter(splits.values())).column_names
+    return datasets.Features(dict.fromkeys(header, datasets.Value("string")))
+
+
+def _labeled_texts(
+    data: datasets.Dataset, where: str, text_column: str | None, label_column: str | None
+) -> LabeledTexts:
+    label_column = label_column or next((name for name in LABEL_COLUMNS if name in data.features), None)
+    _check_column(label_column, "label", data, where)
+    strings = [
+        name
+        for name, feature in data.features.items()
+        if getattr(feature, "dtype", "") in ("string", "large_string", "string_view") and name != label_column
+    ]
+    text_column = text_column or next((name for name in TEXT_COLUMNS if name in strings), None)
+    text_column = text_column or (strings[0] if len(strings) == 1 else None)
+    _check_column(text_column, "text", data, where)
+    if text_column not in strings:
+        raise DataError(f"{where}: the column {text_column!r:.200} does not hold texts; try --text-column")
+    table = data.with_format("arrow")[:]
+    texts: list[str | None] = table.column(text_column).to_pylist()
+    feature = data.features[label_column]
+    labels = _label_names(
+        table.column(label_column).to_pylist(), feature, f"{where}, column {label_column!r:.100}"
+    )
+    for values, kind in ((texts, "text"), (labels, "label")):
+        if None in values:
+            missing = f"row {values.index(None) + 1} has no {kind} ({values.count(None)} such rows in all)"
+            raise DataError(f"{where}: {missing}; every row needs a text and a label")
+    order = tuple(map(_spell_out, getattr(feature, "names", ())))
+    return LabeledTexts(texts, labels, order, where)  # type: ignore[arg-type]  # no None is left
+
+
+def _check_column(column: str | None, kind: str, data: datasets.Dataset, where: str) -> None:
+    if column is None or column not in data.features:
+        problem = f"no column {column!r:.200}" if column else f"which column has the {kind}s?"
+        columns = ", ".join(data.features)
+        raise DataError(f"{where}: {problem}; the columns are {columns:.300}; try --{kind}-column")
+
+
+def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None]:
+    """Turn the values of the label column into names, None where there is no label."""
+    if isinstance(feature, datasets.ClassLabel):
+        return [None if value in (None, -1) else _spell_out(feature.names[value]) for value in values]
+    names: list[str | None] = []
+    for value in values:
+        if value is None or value == "" or value != value:  # NaN is not equal to itself
+            names.append(None)
+        elif isinstance(value, float) and value.is_integer():
+            names.append(str(int(value)))  # a column of whole numbers, one of them missing, comes as 1.0
+        elif isinstance(value, str | int | float):
+            names.append(_spell_out(str(value)))
+        else:
+            raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try --label-column")
+    return names
+
+
+def _spell_out(name: str) -> str:
+    return _SPELLED_OUT.get(name, name)
+
+
+def _quiet_libraries() -> None:
+    """Keep bars and logs of the libraries from the terminal, unless sentcli's own log is at DEBUG."""
+    if not logger.isEnabledFor(logging.DEBUG):
+        datasets.disable_progress_bars()
+        hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
+        for library in ("datasets", "huggingface_hub"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)

@@ -1,0 +1,409 @@
+import gzip
+import json
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import huggingface_hub
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import sentcli
+from sentcli.errors import DataError, UsageError
+from sentcli.training.dataset import LabeledTexts, class_names, label_ids, load_split, train_validation
+
+ROWS = [("A warm and clever film.", "good"), ("Two hours I want back.", "bad"), ("", "good")]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the datasets library, and no way to the hub."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    return folder
+
+
+def write(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+    return str(path)
+
+
+def write_hub_layout(folder: Path, names: tuple[str, ...] = ("neg", "pos")) -> str:
+    splits = {"train": ([1, 0, 1], "fine"), "test": ([0, 1], "dull"), "unsupervised": ([-1, -1], "who knows")}
+    for split, (labels, text) in splits.items():
+        table = pa.table({"text": [f"{text} {n}" for n in range(len(labels))], "label": labels})
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, folder / "data" / f"{split}-00000-of-00001.parquet")
+    files = "".join(f"  - split: {split}\n    path: data/{split}-*\n" for split in splits)
+    classes = "".join(f"          '{index}': {name}\n" for index, name in enumerate(names))
+    (folder / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: plain\n  data_files:\n{files}  default: true\n"
+        "dataset_info:\n  config_name: plain\n  features:\n  - name: text\n    dtype: string\n"
+        f"  - name: label\n    dtype:\n      class_label:\n        names:\n{classes}---\n"
+    )
+    return str(folder)
+
+
+def csv_of(rows: list[tuple[str, str]], separator: str = ",") -> str:
+    return "".join(f'"{text}"{separator}{label}\n' for text, label in [("text", "label"), *rows])
+
+
+def jsonl_of(rows: list[tuple[str, str]]) -> str:
+    return "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("r.csv", csv_of(ROWS)),
+        ("r.tsv", csv_of(ROWS, "\t")),
+        ("r.jsonl", jsonl_of(ROWS)),
+        ("r[1]*.csv", csv_of(ROWS)),
+        ("R.CSV", csv_of(ROWS)),
+        ("bom.csv", "\ufeff" + csv_of(ROWS)),
+    ],
+)
+def test_a_file_is_every_split(tmp_path: Path, name: str, content: str) -> None:
+    path = write(tmp_path / name, content)
+    for split in ("train", "test"):
+        data = load_split(path, split, None, None)
+        assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("r.csv.gz", csv_of(ROWS)), ("r.tsv.gz", csv_of(ROWS, "\t")), ("r.jsonl.gz", jsonl_of(ROWS))],
+)
+def test_a_compressed_file(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(content.encode()))
+    data = load_split(str(tmp_path / name), "train", None, None)
+    assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+
+
+def test_parquet(tmp_path: Path) -> None:
+    texts, labels = zip(*ROWS, strict=True)
+    pq.write_table(
+        pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels).dictionary_encode()}),
+        tmp_path / "r.parquet",
+    )
+    data = load_split(str(tmp_path / "r.parquet"), "train", None, None)
+    assert (data.texts, data.labels) == (list(texts), list(labels))
+
+
+def test_values_of_a_csv_file_stay_as_they_are(tmp_path: Path) -> None:
+    texts = ["NA", "", "null", " 1e5 ", "001", "a\r\nb", "TRUE", "né \U0001f600"]
+    labels = ["NA", "001", "1", "nan", "None", "1.0", "-0", "True"]
+    path = write(tmp_path / "r.csv", csv_of(list(zip(texts, labels, strict=True))))
+    data = load_split(path, "train", None, None)
+    assert data.texts == texts
+    assert data.labels == labels
+
+
+def test_hub_layout_in_a_folder(tmp_path: Path, cache: Path) -> None:
+    path = write_hub_layout(tmp_path / "reviews")
+    train, test = (load_split(path, split, None, None) for split in ("train", "test"))
+    assert train.texts == ["fine 0", "fine 1", "fine 2"]
+    assert train.labels == ["positive", "negative", "positive"]
+    assert test.labels == ["negative", "positive"]
+    assert class_names(train) == ("negative", "positive")
+    assert not any(cache.iterdir())
+
+
+def test_classes_keep_the_order_of_the_data_set(tmp_path: Path) -> None:
+    path = write_hub_layout(tmp_path / "reviews", names=("rotten", "fresh"))
+    assert class_names(load_split(path, "train", None, None)) == ("rotten", "fresh")
+
+
+def test_folder_of_csv_files_has_splits_and_plain_strings(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", "text,label\nNA,001\nb,1\n")
+    write(tmp_path / "test.csv", "text,label\n007,1\n")
+    assert load_split(str(tmp_path), "train", None, None).texts == ["NA", "b"]
+    assert load_split(str(tmp_path), "train", None, None).labels == ["001", "1"]
+    assert load_split(str(tmp_path), "test", None, None).texts == ["007"]
+
+
+def test_declared_classes_of_csv_files(tmp_path: Path) -> None:
+    path = write_hub_layout(tmp_path / "reviews", names=("rotten", "fresh"))
+    for file in (tmp_path / "reviews" / "data").glob("*.parquet"):
+        file.unlink()
+        file.with_suffix(".csv").write_text("text,label\nNA,1\n001,0\n")
+    data = load_split(path, "train", None, None)
+    assert data.texts == ["NA", "001"]
+    assert data.labels == ["fresh", "rotten"]
+    assert class_names(data) == ("rotten", "fresh")
+
+
+def test_folder_named_like_a_builder_is_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "csv" / "train.jsonl", jsonl_of(ROWS))
+    write(tmp_path / "other.csv", "text,label\nnot this,1\n")
+    monkeypatch.chdir(tmp_path)
+    assert len(load_split("csv", "train", None, None)) == 3
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "train.csv"
+    path = write(file, "text,label\nold,0\nrow,1\n") if kind == "file" else str(tmp_path)
+    write(file, "text,label\nold,0\nrow,1\n")
+    os.utime(file, ns=(10**18, 10**18))
+    assert load_split(path, "train", None, None).texts == ["old", "row"]
+    write(file, "text,label\nnew,0\nrow,1\n")
+    os.utime(file, ns=(10**18, 10**18))
+    assert load_split(path, "train", None, None).texts == ["new", "row"]
+
+
+def test_hub_id_comes_from_the_cache_when_offline(tmp_path: Path, cache: Path) -> None:
+    datasets.load_dataset(write_hub_layout(tmp_path / "reviews"), cache_dir=str(cache))
+    shutil.move(cache / "reviews", cache / "owner___reviews")
+    data = load_split("owner/reviews", "train", None, None)
+    assert data.texts == ["fine 0", "fine 1", "fine 2"]
+    assert class_names(data) == ("negative", "positive")
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "label"),
+    [
+        ("id,review,sentiment", "review", "sentiment"),
+        ("body,id,stars", "body", "stars"),
+        ("phrase,label", "phrase", "label"),
+    ],
+)
+def test_columns_are_found(tmp_path: Path, header: str, text: str, label: str) -> None:
+    rows = [",".join(f"{name} {n}" for name in header.split(",")) for n in range(2)]
+    data = load_split(write(tmp_path / "r.csv", "\n".join([header, *rows])), "train", None, None)
+    assert data.texts == [f"{text} 0", f"{text} 1"]
+    assert data.labels == [f"{label} 0", f"{label} 1"]
+
+
+def test_named_columns_go_before_found_ones(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "text,label,note,grade\na,1,b,2\n")
+    data = load_split(path, "train", "note", "grade")
+    assert (data.texts, data.labels) == (["b"], ["2"])
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "message"),
+    [
+        ("missing", "b", r"no column 'missing'; the columns are a, b, n; try --text-column"),
+        (None, "missing", r"no column 'missing'; the columns are a, b, n; try --label-column"),
+        ("a", None, r"which column has the labels\?; the columns are a, b, n"),
+        (None, "n", r"which column has the texts\?; the columns are a, b, n"),
+        ("n", "a", "the column 'n' does not hold texts"),
+    ],
+)
+def test_missing_columns(tmp_path: Path, text: str | None, label: str | None, message: str) -> None:
+    path = write(tmp_path / "r.jsonl", '{"a": "x", "b": "y", "n": 1}\n')
+    with pytest.raises(DataError, match=message):
+        load_split(path, "train", text, label)
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ('{"text": "a", "label": 10}\n{"text": "b", "label": 9}\n', ("9", "10")),
+        ('{"text": "a", "label": -1}\n{"text": "b", "label": 1}\n', ("-1", "1")),
+        ('{"text": "a", "label": 2.0}\n{"text": "b", "label": 1.0}\n', ("1", "2")),
+        ('{"text": "a", "label": "pos"}\n{"text": "b", "label": "neg"}\n', ("negative", "positive")),
+        ('{"text": "a", "label": "10"}\n{"text": "b", "label": "9 stars"}\n', ("10", "9 stars")),
+        ('{"text": "a", "label": true}\n{"text": "b", "label": false}\n', ("False", "True")),
+    ],
+)
+def test_names_and_order_of_classes(tmp_path: Path, rows: str, names: tuple[str, ...]) -> None:
+    assert class_names(load_split(write(tmp_path / "r.jsonl", rows), "train", None, None)) == names
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ('{"text": "a", "label": 1}\n{"text": null, "label": 1}\n', r"row 2 has no text \(1 such rows"),
+        ('{"text": "a", "label": 1}\n{"text": "b"}\n{"text": "c"}\n', r"row 2 has no label \(2 such rows"),
+        ('{"text": "a", "label": 1}\n{"text": "b", "label": 1.5}\n{"text": "b"}\n', "row 3 has no label"),
+        ('{"text": "a", "label": ""}\n', "row 1 has no label"),
+        ('{"text": "a", "label": [1]}\n', r"\[1\] is neither a name nor a number"),
+    ],
+)
+def test_rows_without_text_or_label(tmp_path: Path, rows: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_split(write(tmp_path / "r.jsonl", rows), "train", None, None)
+
+
+def test_not_a_number_is_no_label(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a", "b"], "label": [1.0, float("nan")]}), tmp_path / "r.parquet")
+    with pytest.raises(DataError, match="row 2 has no label"):
+        load_split(str(tmp_path / "r.parquet"), "train", None, None)
+
+
+def test_unlabelled_split(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="split unsupervised: row 1 has no label"):
+        load_split(write_hub_layout(tmp_path / "reviews"), "unsupervised", None, None)
+
+
+def test_missing_split(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no split 'dev'; there is train, test, unsupervised"):
+        load_split(write_hub_layout(tmp_path / "reviews"), "dev", None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.csv", b"", "No columns"),
+        ("r.csv", b"text,label\n", "no data"),
+        ("r.csv", b"text,label\na,1\nb,2,3\n", "line 3"),
+        ("r.csv", b"text,label\na,1,x\nb,2,y\n", "does not match"),
+        ("r.csv", b'text,label\n"a,1\n', "EOF inside string"),
+        ("r.csv", b"text,label\na\xff,1\n", "utf-8"),
+        ("r.csv.gz", gzip.compress(csv_of(ROWS).encode())[:-9], "ended before"),
+        ("r.csv.gz", csv_of(ROWS).encode(), "gzip"),
+        ("r.jsonl", b'{"text": "a", "label": 1}\n{"text"', "JSON"),
+        ("r.jsonl", b"", "no rows|at least one example"),
+        ("r.parquet", b"PAR1 no", "[Pp]arquet"),
+        ("r.xlsx", b"", r"unknown format; known are \.csv, \.tsv"),
+        ("r.parquet.gz", b"", "unknown format"),
+        ("folder/readme.txt", b"", "no such file or folder"),
+    ],
+)
+def test_damaged_inputs(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    path = tmp_path / name if "folder" not in name else tmp_path / "missing"
+    with pytest.raises(DataError, match=message) as caught:
+        load_split(str(path), "train", None, None)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["imdb", "csv", "data/missing.csv", "../missing", "a/b/c", ""])
+def test_neither_path_nor_hub_id(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "work" / "here.csv", csv_of(ROWS))  # what `load_dataset("csv")` would pick up
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(DataError, match="no such file or folder, nor a hub id such as stanfordnlp/imdb"):
+        load_split(spec, "train", None, None)
+
+
+def test_hub_out_of_reach() -> None:
+    with pytest.raises(DataError, match="'owner/unknown' on the Hub"):
+        load_split("owner/unknown", "train", None, None)
+
+
+SCRIPT = """
+import sys
+from sentcli.errors import DataError
+from sentcli.training.dataset import load_split
+load_split("good.csv", "train", None, None)
+try:
+    load_split("bad.parquet", "train", None, None)
+except DataError as error:
+    sys.exit(f"{error} {'torch' in sys.modules}")
+"""
+
+
+def test_a_failure_is_one_line(tmp_path: Path) -> None:
+    """In a process of its own: the libraries take hold of stderr when they are imported."""
+    write(tmp_path / "bad.parquet", "no")
+    write(tmp_path / "good.csv", csv_of(ROWS))
+    environment = {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "hf"),
+        "PYTHONPATH": str(Path(sentcli.__file__).parents[1]),
+    }
+    command = [sys.executable, "-c", SCRIPT]
+    process = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert re.fullmatch(r"bad\.parquet cannot be read as a data set: [^\n]+ False\n", process.stderr)
+    assert not (tmp_path / "hf").exists()
+
+
+def test_class_names_needs_two_classes() -> None:
+    with pytest.raises(DataError, match=r"1 different labels \('good'\)"):
+        class_names(LabeledTexts(["a", "b"], ["good", "good"]))
+    with pytest.raises(DataError, match="1001 different labels"):
+        class_names(LabeledTexts([""] * 1001, [str(n) for n in range(1001)]))
+
+
+def test_class_names_leaves_out_classes_that_do_not_occur() -> None:
+    data = LabeledTexts(["a", "b"], ["c", "a"], order=("c", "b", "a"))
+    assert class_names(data) == ("c", "a")
+
+
+def test_label_ids() -> None:
+    names = ("negative", "positive")
+    ids = label_ids(["positive", "negative", "1", "0"], names, "r.csv")
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [1, 0, 1, 0]
+    assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
+    with pytest.raises(DataError, match="unknown label 'fine' in row 2; the model knows negative, positive"):
+        label_ids(["positive", "fine"], names, "r.csv")
+    with pytest.raises(DataError, match="unknown label '0'"):
+        label_ids(["0"], ("1", "2"), "r.csv")
+    with pytest.raises(DataError, match="unknown label '2'"):
+        label_ids(["2"], names, "r.csv")
+
+
+def labeled(**sizes: int) -> LabeledTexts:
+    labels = [name for name, size in sizes.items() for _ in range(size)]
+    return LabeledTexts([f"text {n}" for n in range(len(labels))], labels)
+
+
+def test_validation_is_a_stratified_share() -> None:
+    data = labeled(a=100, b=300)
+    train, validation = train_validation(data, 0.1, seed=1)
+    assert (validation.labels.count("a"), validation.labels.count("b")) == (10, 30)
+    assert sorted(train.texts + validation.texts) == sorted(data.texts)
+    assert validation.texts == [text for text in data.texts if text in set(validation.texts)]
+    assert train_validation(data, 0.1, seed=1) == (train, validation)
+    assert train_validation(data, 0.1, seed=2)[1] != validation
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.9])
+def test_each_class_is_in_both_parts(share: float) -> None:
+    train, validation = train_validation(labeled(a=1000, b=2, c=1), share, seed=3)
+    assert set(train.labels) == {"a", "b", "c"}
+    assert set(validation.labels) == {"a", "b"}
+
+
+def test_equal_texts_leave_the_training_part(caplog: pytest.LogCaptureFixture) -> None:
+    texts = [f"text {n % 50}" for n in range(100)]
+    data = LabeledTexts(texts, ["a", "b"] * 50)
+    with caplog.at_level(logging.INFO, "sentcli"):
+        train, validation = train_validation(data, 0.2, seed=1)
+    assert len(validation) == 20
+    assert not set(train.texts) & set(validation.texts)
+    removed = 100 - len(train) - len(validation)
+    assert removed > 0
+    assert f"{removed} texts occur in the validation part too" in caplog.text
+
+
+def test_a_class_of_equal_texts_cannot_be_split() -> None:
+    data = LabeledTexts(["same", "same", "x", "y"], ["a", "a", "b", "b"])
+    with pytest.raises(DataError, match="all texts of the class 'a' are the same"):
+        train_validation(data, 0.5, seed=1)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
+def test_validation_share_out_of_range(share: float) -> None:
+    with pytest.raises(UsageError, match="--validation-share"):
+        train_validation(labeled(a=4, b=4), share, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
+def test_imdb() -> None:
+    train = load_split(os.environ["SENTCLI_IMDB"], "train", None, None)
+    assert len(train) == 25_000
+    assert class_names(train) == ("negative", "positive")
+    part, validation = train_validation(train, 0.1, seed=1)
+    assert validation.labels.count("positive") == validation.labels.count("negative") == 1250
+    assert 22_300 < len(part) < 22_500
