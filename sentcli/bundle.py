@@ -145,8 +145,8 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def check_target(target: Path, *, overwrite: bool) -> None:
     """Refuse a target that exists, before hours are spent on what should go there.
 
-    :raises OutputError: when `target` exists and `overwrite` is not set, or is no model folder, or holds files
-        that are not of the model and would be lost.
+    :raises OutputError: when `target` exists and `overwrite` is not set, or is no model folder, or holds
+        files that are not of the model and would be lost.
     """
     try:
         if not target.exists():

@@ -1,0 +1,115 @@
+"""The state of a training run on the disk, all that the next step depends on, as one safetensors file."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sentcli.errors import DataError
+
+State = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    :param epoch: epochs that are complete.
+    :param batch: batches of the next epoch that are done.
+    :param loss, correct, examples, words, seconds: sums over these batches.
+    :param history: one record for each complete epoch.
+    :param best_loss: lowest validation loss so far.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    examples: int = 0
+    words: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_loss: float = float("inf")
+
+
+def save_checkpoint(
+    path: Path,
+    progress: Progress,
+    fingerprint: Mapping[str, Any],
+    model: nn.Module,
+    averaged: nn.Module,
+    best: State,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Replace the checkpoint in one step, so that a crash leaves the old or the new one.
+
+    :param fingerprint: what the run's numbers depend on; a run with another one cannot go on from here.
+    """
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"averaged.{name}": value for name, value in averaged.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    metadata = {"progress": json.dumps(vars(progress)), "fingerprint": json.dumps(fingerprint)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, temporary, metadata)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_checkpoint(
+    path: Path,
+    fingerprint: Mapping[str, Any],
+    model: nn.Module,
+    averaged: nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> tuple[Progress, State]:
+    """Put model, average, optimizer and random states back to what they were.
+
+    :returns: where the run stands, and the best weights so far.
+    :raises DataError: when the file is damaged, or of a run with other settings, data or vectors.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path}: not a checkpoint: {error}; start again without --resume") from None
+    _check_same_run(path, json.loads(metadata["fingerprint"]), fingerprint)
+    model.load_state_dict(_part(tensors, "model."))
+    averaged.load_state_dict(_part(tensors, "averaged."))
+    state: dict[int, State] = {}
+    for name, value in _part(tensors, "optimizer.").items():
+        index, key = name.split(".")
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    return Progress(**json.loads(metadata["progress"])), _part(tensors, "best.")
+
+
+def _check_same_run(path: Path, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    changed = [
+        f"{name} was {saved.get(name)!r:.60}, is {wanted.get(name)!r:.60}"
+        for name in sorted(saved.keys() | wanted.keys())
+        if saved.get(name) != wanted.get(name)
+    ]
+    if changed:
+        raise DataError(f"{path}: the interrupted run was another one: {'; '.join(changed[:4])}")
+
+
+def _part(tensors: State, prefix: str) -> State:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
