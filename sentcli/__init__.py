@@ -1,9 +1,9 @@
 """Scores files full of reviews on a plain CPU.
 
-    import sentcli
+import sentcli
 
-    with sentcli.load() as scorer:
-        scorer.score(["an absolute joy"]).labels  # ['positive']
+with sentcli.load() as scorer:
+scorer.score(["an absolute joy"]).labels  # ['positive']
 """
 
 from pathlib import Path

@@ -1,0 +1,114 @@
+"""`sentcli train`."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sentcli.cli.options import (
+    DEVICES,
+    label_column_option,
+    log_to_stderr,
+    overwrite_option,
+    quiet_option,
+    settings_options,
+    text_column_option,
+)
+from sentcli.config import OPTIMIZERS, POOLINGS, PRECISIONS, ModelConfig, TextConfig, TrainConfig
+from sentcli.errors import requires
+
+_TEXT = {
+    "max_tokens": ("--max-tokens", "Longer texts keep their first quarter and last three quarters of this.")
+}
+_MODEL = {
+    "hidden_size": ("--hidden", "States of the LSTM in each direction."),
+    "num_layers": ("--layers", "Layers of the LSTM."),
+    "pooling": ("--pooling", f"What the classifier sees of the states: {', '.join(POOLINGS)}."),
+    "embedding_dim": ("--embedding-dim", "Width of the word vectors."),
+    "dropout": ("--dropout", "Share of the pooled state that is dropped."),
+    "embedding_dropout": ("--embedding-dropout", "Share of the embedding that is dropped."),
+}
+_TRAIN = {
+    "epochs": ("--epochs", "Passes over the training part."),
+    "batch_size": ("--batch-size", "Texts a step."),
+    "optimizer": ("--optimizer", f"One of {', '.join(OPTIMIZERS)}."),
+    "lr": ("--lr", "Highest learning rate."),
+    "weight_decay": ("--weight-decay", "Decay of the weights, for adamw."),
+    "clip": ("--clip", "Largest norm of the gradients."),
+    "label_smoothing": ("--label-smoothing", "Share of the target that goes to all classes alike."),
+    "word_dropout": ("--word-dropout", "Share of words that become unknown."),
+    "average": ("--average", "Decay of the moving average of the weights."),
+    "min_freq": ("--min-freq", "Rarer words become unknown."),
+    "validation_share": ("--validation-share", "Share of the training split that is held out."),
+    "precision": (
+        "--precision",
+        f"Matrix products in {', '.join(PRECISIONS)}; auto is bf16 where hardware has it.",
+    ),
+    "seed": ("--seed", "Seed of everything that is drawn."),
+}
+
+
+@click.command()
+@click.option("--dataset", default="stanfordnlp/imdb", help="Hub id, folder, or CSV, JSONL or Parquet file.")
+@text_column_option
+@label_column_option
+@click.option("--glove", default="6B.100d", help="File of word vectors, a name such as 6B.100d, or none.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default="sentcli-model", help="New model folder."
+)
+@settings_options(TextConfig, _TEXT)
+@settings_options(ModelConfig, _MODEL)
+@settings_options(TrainConfig, _TRAIN)
+@click.option("--device", type=click.Choice(DEVICES), help="Where to train; by default cuda if there is one.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
+@click.option("--license", "licence", help="Licence of the model, for its card, such as apache-2.0.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped.")
+@overwrite_option
+@quiet_option
+def train(
+    dataset: str,
+    text_column: str | None,
+    label_column: str | None,
+    glove: str,
+    output: Path,
+    device: str | None,
+    threads: int | None,
+    licence: str | None,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Train a model and write it to a new folder.
+
+    The training split is read, and a share of it held out to choose the best epoch; the test split is left to
+    `sentcli evaluate`. Ctrl-C saves; the same command with --resume goes on.
+
+    \b
+    Example:
+      sentcli train --dataset reviews.csv --label-column stars --glove 6B.100d -o my-model
+    """
+    log_to_stderr(quiet=quiet)
+    text = TextConfig(**{name: settings[name] for name in _TEXT})
+    # The vocabulary and the classes come with the data; all else is checked before hours are spent.
+    model = ModelConfig(vocab_size=2, **{name: settings[name] for name in _MODEL})
+    config = TrainConfig(**{name: settings[name] for name in _TRAIN})
+    with requires("train"):
+        from sentcli.training.train import DataSource, train_bundle
+    train_bundle(
+        DataSource(dataset, text_column, label_column, glove),
+        output,
+        text=text,
+        model=model,
+        config=config,
+        device=device,
+        threads=threads,
+        resume=resume,
+        overwrite=overwrite,
+        quiet=quiet,
+        licence=licence,
+        command=shlex.join(["sentcli", *sys.argv[1:]]),
+    )
+    click.echo(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {output}", err=True)
