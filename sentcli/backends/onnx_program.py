@@ -1,0 +1,233 @@
+"""What an ONNX file may contain, checked before onnxruntime gets it: an ONNX file is a program.
+
+Allowed are the operators that the graphs of `sentcli.export` are made of. No loop is among them but Scan,
+which runs once for each token, and none that makes a tensor of any size out of a number (Expand, Range,
+ConstantOfShape, Tile). Weights lie in the file itself, each as large as its shape says, and finite. Every
+message of the file consists of the fields below and of no others, which leaves out external data, functions,
+training graphs, sparse tensors, and whatever later versions of ONNX bring.
+"""
+
+import math
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sentcli.backends.protobuf import Message, Schema, WireError, encode, fields, rewrite
+from sentcli.config import ModelConfig
+from sentcli.errors import BundleError
+
+INPUT_IDS, LENGTHS, LOGITS, EMBEDDING = "input_ids", "lengths", "logits", "embedding"
+
+# The messages of onnx.proto; a name in the plural may come more than once.
+_MODEL = Schema(
+    "model",
+    {1: "ir_version", 2: "producer_name", 3: "producer_version", 4: "domain", 5: "model_version", 6: "doc"}
+    | {7: "graph", 8: "opsets"},
+    {14: "metadata", 20: "training information", 25: "functions", 26: "device configuration"},
+)
+_OPSET = Schema("opset", {1: "domain", 2: "version"}, {})
+_GRAPH = Schema(
+    "graph",
+    {1: "nodes", 2: "name", 5: "constants", 10: "doc", 11: "inputs", 12: "outputs", 13: "values"},
+    {14: "quantization annotations", 15: "sparse constants", 16: "metadata"},
+)
+_NODE = Schema(
+    "node",
+    {1: "inputs", 2: "outputs", 3: "name", 4: "operator", 5: "attributes", 6: "doc", 7: "domain"},
+    {8: "overload", 9: "metadata", 10: "device configuration"},
+)
+_ATTRIBUTE = Schema(
+    "attribute",
+    {1: "name", 2: "f", 3: "i", 4: "s", 6: "graph", 7: "floats", 8: "ints", 9: "strings", 20: "type"},
+    {5: "tensor", 10: "tensors", 11: "graphs", 21: "reference", 22: "sparse tensor", 23: "sparse tensors"},
+)
+_DIMS, _DTYPE, _NAME, _DATA = 1, 2, 8, 9
+_CONSTANT = Schema(
+    "constant",
+    {_DIMS: "dims", _DTYPE: "dtype", _NAME: "name", _DATA: "data"},
+    {
+        3: "segment",
+        4: "floats",
+        5: "integers",
+        6: "strings",
+        7: "integers",
+        13: "external data",
+        14: "location",
+    },
+)
+_VALUE = Schema("value", {1: "name", 2: "type"}, {3: "doc", 4: "metadata"})
+_TYPE = Schema(
+    "type", {1: "tensor"}, {4: "sequence", 5: "map", 6: "denotation", 8: "sparse tensor", 9: "optional"}
+)
+_TENSOR_TYPE = Schema("tensor type", {1: "dtype", 2: "shape"}, {})
+_SHAPE = Schema("shape", {1: "dims"}, {})
+_DIM = Schema("dimension", {1: "size", 2: "name"}, {3: "denotation"})
+
+_FLOAT, _INT32, _INT64 = 1, 6, 7
+_DTYPES: Mapping[int, npt.DTypeLike] = {
+    _FLOAT: np.float32,
+    2: np.uint8,
+    3: np.int8,
+    _INT32: np.int32,
+    _INT64: np.int64,
+    10: np.float16,
+}
+_MAX_RANK = 4
+_MAX_NODES = 1000  # the largest graph that a config allows, 16 folded layers, has fewer
+
+# fmt: off
+_OPERATORS = frozenset({
+    "Add", "Cast", "Concat", "CumSum", "Div", "Equal", "Gather", "Gemm", "Identity", "LSTM", "LessOrEqual",
+    "MatMul", "Max", "Mul", "ReduceMax", "ReduceSum", "Reshape", "ReverseSequence", "Scan", "Sigmoid",
+    "Split", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
+})
+# fmt: on
+_INT8_OPERATORS = frozenset({"DequantizeLinear", "com.microsoft.DynamicQuantizeLSTM"})
+_SCAN_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})  # axes and directions: the default, 0 and forward
+
+
+class _RefusedError(Exception):
+    """Something that is not allowed."""
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise _RefusedError(what)
+
+
+@dataclass(frozen=True)
+class Program:
+    """An ONNX file that may be run.
+
+    :param has_embedding: whether `keep_words` finds an embedding in it.
+    """
+
+    content: bytes
+    has_embedding: bool
+
+    def keep_words(self, words: npt.NDArray[np.int64]) -> bytes:
+        """Give the model with only these rows of its embedding, in this order."""
+        cut_constant = partial(_keep_rows, rows=words)
+        cut_graph = partial(rewrite, number=5, change=cut_constant)
+        return rewrite(memoryview(self.content), 7, cut_graph)
+
+
+def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
+    """Look at an ONNX file.
+
+    :param file: where it comes from; one that ends in .int8.onnx may have onnxruntime's int8 operators.
+    :raises BundleError: naming what is not allowed, or not of this model.
+    """
+    operators = _OPERATORS | _INT8_OPERATORS if file.name.endswith(".int8.onnx") else _OPERATORS
+    try:
+        graph = Message(memoryview(content), _MODEL).message("graph", _GRAPH)
+        _check_interface(graph, config)
+        _check_nodes(graph, operators, {INPUT_IDS})
+        shape = _check_constants(graph).get(EMBEDDING)
+        _require(
+            shape in (None, [config.vocab_size, config.embedding_dim]), f"an embedding of the shape {shape}"
+        )
+    except WireError as error:
+        raise BundleError(f"{file}: not an ONNX model that sentcli wrote: {error}") from None
+    except _RefusedError as error:
+        raise BundleError(f"{file}: {error}; only models that sentcli wrote can be run") from None
+    return Program(content, shape is not None)
+
+
+def _check_interface(graph: Message, config: ModelConfig) -> None:
+    """Compare names, types and shapes of inputs and outputs with those that scoring uses."""
+    wanted_inputs = [(INPUT_IDS, _INT64, [None, None]), (LENGTHS, _INT32, [None])]
+    wanted_outputs = [(LOGITS, _FLOAT, [None, config.num_classes])]
+    for name, wanted in (("inputs", wanted_inputs), ("outputs", wanted_outputs)):
+        found = [_signature(value) for value in graph.messages(name, _VALUE)]
+        _require(found == wanted, f"{name} are {found!r:.200}, not {wanted!r}")
+
+
+def _signature(value: Message) -> tuple[str, int, list[int | None]]:
+    """Give name, element type and shape, None for an axis of any size."""
+    tensor = value.message("type", _TYPE).message("tensor", _TENSOR_TYPE)
+    dims = tensor.message("shape", _SHAPE).messages("dims", _DIM)
+    return value.text("name"), tensor.integer("dtype"), [dim.integer("size") or None for dim in dims]
+
+
+def _check_nodes(graph: Message, operators: Set[str], from_ids: set[str]) -> int:
+    """Check the nodes of a graph and of the bodies of its Scans.
+
+    :param operators: those allowed.
+    :param from_ids: values that follow from the ids, completed on the way.
+    :returns: how many nodes there are.
+    """
+    count = 0
+    for node in graph.messages("nodes", _NODE):
+        operator = f"{node.text('domain')}.{node.text('operator')}".removeprefix(".")
+        _require(operator in operators, f"the operator {operator!r:.200} is not allowed")
+        attributes = node.messages("attributes", _ATTRIBUTE)
+        inputs = node.texts("inputs")
+        count += 1
+        if operator == "Scan":
+            body = _scan_body(inputs, attributes, from_ids)
+            _check_constants(body)
+            count += _check_nodes(body, operators - {"Scan"}, set())
+        else:
+            _require(
+                not any("graph" in attribute for attribute in attributes), f"{operator} has a graph in it"
+            )
+        _require(count <= _MAX_NODES, f"more than {_MAX_NODES} nodes")
+        if not from_ids.isdisjoint(inputs):
+            from_ids.update(node.texts("outputs"))
+    return count
+
+
+def _scan_body(inputs: list[str], attributes: list[Message], from_ids: Set[str]) -> Message:
+    """Give the body of a Scan that runs over the time axis of what follows from the ids."""
+    by_name = {attribute.text("name"): attribute for attribute in attributes}
+    allowed = by_name.keys() == _SCAN_ATTRIBUTES and len(attributes) == len(by_name)
+    _require(allowed, f"Scan has the attributes {sorted(by_name)!r:.200}")
+    number = by_name["num_scan_inputs"].integer("i")
+    over_ids = 0 < number <= len(inputs) and set(inputs[-number:]) <= from_ids
+    _require(over_ids, "Scan runs over something else than the ids")
+    return by_name["body"].message("graph", _GRAPH)
+
+
+def _check_constants(graph: Message) -> dict[str, list[int]]:
+    """Check the weights of a graph and give their shapes by name."""
+    shapes: dict[str, list[int]] = {}
+    for constant in graph.messages("constants", _CONSTANT):
+        name, dims, data = constant.text("name"), constant.integers("dims"), constant.content("data")
+        what = f"the constant {name!r:.200}"
+        _require(name not in shapes, f"{what} comes twice")
+        _require(
+            len(dims) <= _MAX_RANK and all(dim > 0 for dim in dims), f"{what} has the shape {dims!r:.200}"
+        )
+        number = constant.integer("dtype")
+        _require(number in _DTYPES, f"{what} has the type {number}")
+        dtype = np.dtype(_DTYPES[number])
+        size = math.prod(dims) * dtype.itemsize
+        _require(size == len(data), f"{what} has {len(data)} bytes, not the {size} of its shape")
+        _require(_is_finite(np.frombuffer(data, dtype)), f"{what} is not finite")
+        shapes[name] = dims
+    return shapes
+
+
+def _is_finite(values: npt.NDArray[np.generic]) -> bool:
+    if values.dtype == np.float16:
+        # isfinite is slow in half precision. Read as integers, infinity and what is no number are above all
+        # others: 0x7C00 and more among the signed, and with a minus 0xFC00 and more among the unsigned.
+        return bool(values.view(np.int16).max() < 0x7C00 and values.view(np.uint16).max() < 0xFC00)
+    return bool(np.isfinite(values).all())
+
+
+def _keep_rows(constant: memoryview, rows: npt.NDArray[np.int64]) -> bytes:
+    """Cut a constant to some of its rows, if it is the embedding."""
+    message = Message(constant, _CONSTANT)
+    if message.text("name") != EMBEDDING:
+        return bytes(constant)
+    dims = message.integers("dims")
+    data = np.frombuffer(message.content("data"), np.uint8).reshape(dims[0], -1)[rows]
+    kept = [bytes(field.raw) for field in fields(constant) if field.number not in (_DIMS, _DATA)]
+    kept += [encode(_DIMS, dim) for dim in (len(rows), *dims[1:])]
+    return b"".join(kept) + encode(_DATA, data.tobytes())

@@ -1,0 +1,139 @@
+"""Building blocks of an ONNX graph: nodes and constants with names, and the weights in ONNX's layout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import sentcli
+from sentcli.backends.onnx_program import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS
+from sentcli.model import BiLSTM
+
+# Pinned: a runtime refuses what is newer than itself, so both follow the oldest runtime to be served and not
+# the onnx package that happens to be installed. Both are recorded in the file, as the format demands.
+OPSET = 18  # the first in which ReduceMax takes its axes as an input, as ReduceSum does
+IR_VERSION = 8  # of the same release as opset 18: onnx 1.13, onnxruntime 1.14
+
+PRODUCER = {"producer_name": "sentcli", "producer_version": sentcli.__version__}
+
+Array = npt.NDArray[Any]
+
+
+class Builder:
+    """The nodes and constants of one graph; each method gives the name of the value that it defines."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+
+    def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        """Put an array into the file."""
+        self._constants[name] = numpy_helper.from_array(np.asarray(values, dtype), name)
+        return name
+
+    def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """Append a node with one output."""
+        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+        return output
+
+    def add_multiple(
+        self, operator: str, inputs: Sequence[str], outputs: list[str], **attributes: Any
+    ) -> list[str]:
+        """Append a node with several outputs."""
+        self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[-1], **attributes))
+        return outputs
+
+    def graph(
+        self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]
+    ) -> onnx.GraphProto:
+        return helper.make_graph(self.nodes, name, inputs, outputs, list(self._constants.values()))
+
+    def model(self, name: str, num_classes: int) -> onnx.ModelProto:
+        """Finish the graph as a model from `input_ids` and `lengths` to `logits`, and check it.
+
+        :raises onnx.checker.ValidationError: when the graph is not valid ONNX.
+        """
+        inputs = [
+            value(INPUT_IDS, "batch", "tokens", dtype=np.int64),
+            value(LENGTHS, "batch", dtype=np.int32),
+        ]
+        model = helper.make_model(
+            self.graph(name, inputs, [value(LOGITS, "batch", num_classes)]),
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            **PRODUCER,
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def value(name: str, *shape: int | str, dtype: npt.DTypeLike = np.float32) -> onnx.ValueInfoProto:
+    """Declare an input or output; an axis of any size has a name instead of a size."""
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One direction of one LSTM layer, gates side by side in the order asked for.
+
+    :param inputs: `[input size, 4 * hidden_size]`.
+    :param recurrent: `[hidden_size, 4 * hidden_size]`.
+    :param input_bias, recurrent_bias: `[4 * hidden_size]`.
+    """
+
+    inputs: Array
+    recurrent: Array
+    input_bias: Array
+    recurrent_bias: Array
+
+
+def lstm_weights(model: BiLSTM, gates: str) -> list[tuple[Weights, Weights]]:
+    """Give the forward and backward weights of each layer.
+
+    :param gates: the order wanted, of i (input), f (forget), g (cell) and o (output).
+    """
+
+    def pick(kind: str, suffix: str) -> Array:
+        parameter = getattr(model.lstm, f"{kind}_{suffix}").detach().cpu().float().numpy()
+        parts = dict(zip("ifgo", np.split(parameter, 4), strict=True))  # PyTorch's order
+        return np.concatenate([parts[gate] for gate in gates]).T
+
+    def direction(suffix: str) -> Weights:
+        return Weights(*(pick(kind, suffix) for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
+
+    return [
+        (direction(f"l{layer}"), direction(f"l{layer}_reverse")) for layer in range(model.config.num_layers)
+    ]
+
+
+def add_embedding(graph: Builder, model: BiLSTM, dtype: npt.DTypeLike = np.float16) -> str:
+    """Store the embedding, in fp16 as the bundle does if nothing else is said."""
+    return graph.constant(EMBEDDING, model.embedding.weight.detach().cpu().numpy(), dtype)
+
+
+def add_is_token(graph: Builder, ids: str) -> str:
+    """Tell the tokens `[tokens, batch]` from the padding.
+
+    CumSum over ones counts the steps. Range and ConstantOfShape would too, but make tensors of any size out
+    of a number, and a model that is not trusted must not have such operators.
+    """
+    ones = graph.add("Cast", [graph.add("Equal", [ids, ids], "is_step")], "ones", to=TensorProto.INT32)
+    step = graph.add("CumSum", [ones, graph.constant("time_axis", 0, np.int64)], "step")
+    return graph.add("LessOrEqual", [step, LENGTHS], "is_token")
+
+
+def add_lengths_column(graph: Builder) -> str:
+    """Give the lengths as fp32 `[batch, 1]`."""
+    lengths = graph.add("Cast", [LENGTHS], "lengths_fp32", to=TensorProto.FLOAT)
+    return graph.add("Unsqueeze", [lengths, graph.constant("last_axis", [-1], np.int64)], "lengths_column")
+
+
+def add_classifier(graph: Builder, model: BiLSTM, pooled: str) -> None:
+    """Turn the pooled state `[batch, pooled_size]` into the logits."""
+    weight = graph.constant("classifier_weight", model.classifier.weight.detach().cpu().numpy().T)
+    bias = graph.constant("classifier_bias", model.classifier.bias.detach().cpu().numpy())
+    graph.add("Gemm", [pooled, weight, bias], LOGITS)

@@ -1,0 +1,75 @@
+"""The portable ONNX graph: one LSTM operator a layer, which every runtime knows."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from sentcli.backends.onnx_program import INPUT_IDS, LENGTHS
+from sentcli.export.builder import (
+    Builder,
+    add_classifier,
+    add_embedding,
+    add_is_token,
+    add_lengths_column,
+    lstm_weights,
+)
+from sentcli.model import BiLSTM
+
+_GATES = "iofg"  # ONNX's order, where the cell gate is called c
+
+
+def portable_graph(model: BiLSTM, *, quantizable: bool = False) -> onnx.ModelProto:
+    """Build the graph from a model's weights.
+
+    :param quantizable: keep the embedding in fp32, the only type that onnxruntime's quantizer takes.
+    """
+    hidden = model.config.hidden_size
+    graph = Builder()
+    ids = graph.add("Transpose", [INPUT_IDS], "ids", perm=[1, 0])  # [tokens, batch]
+    embedding = add_embedding(graph, model, np.float32 if quantizable else np.float16)
+    states = graph.add("Gather", [embedding, ids], "words")  # [tokens, batch, embedding_dim]
+    if not quantizable:
+        states = graph.add("Cast", [states], "words_fp32", to=TensorProto.FLOAT)
+    joined = graph.constant("joined_shape", [0, 0, 2 * hidden], np.int64)
+    outputs = last = ""
+    for layer, directions in enumerate(lstm_weights(model, _GATES)):
+        if layer > 0:
+            side_by_side = graph.add("Transpose", [outputs], f"side_by_side_{layer}", perm=[0, 2, 1, 3])
+            states = graph.add("Reshape", [side_by_side, joined], f"states_{layer}")
+        weights = graph.constant(f"W_{layer}", [part.inputs.T for part in directions])
+        recurrent = graph.constant(f"R_{layer}", [part.recurrent.T for part in directions])
+        bias = graph.constant(
+            f"B_{layer}", [np.concatenate([part.input_bias, part.recurrent_bias]) for part in directions]
+        )
+        outputs, last = graph.add_multiple(
+            "LSTM",
+            [states, weights, recurrent, bias, LENGTHS],
+            [f"outputs_{layer}", f"last_{layer}"],  # [tokens, 2, batch, hidden], [2, batch, hidden]
+            hidden_size=hidden,
+            direction="bidirectional",
+        )
+    add_classifier(graph, model, _pooled(graph, model, ids, outputs, last))
+    return graph.model("portable", model.config.num_classes)
+
+
+def _pooled(graph: Builder, model: BiLSTM, ids: str, outputs: str, last: str) -> str:
+    """Pool the last layer's outputs to `[batch, pooled_size]`."""
+    parts = []  # each [2, batch, hidden]
+    if model.pooling == "last":
+        parts.append(last)
+    else:
+        axes = graph.constant("direction_and_state_axes", [1, 3], np.int64)
+        is_token = graph.add("Unsqueeze", [add_is_token(graph, ids), axes], "is_token_column")
+        time = graph.constant("time_axes", [0], np.int64)
+    if "max" in model.pooling:
+        # No state is below -1, so this loses to every token's.
+        masked = graph.add("Where", [is_token, outputs, graph.constant("lowest", -1.0)], "states_or_lowest")
+        parts.append(graph.add("ReduceMax", [masked, time], "max", keepdims=0))
+    if "mean" in model.pooling:
+        masked = graph.add("Where", [is_token, outputs, graph.constant("zero", 0.0)], "states_or_zero")
+        total = graph.add("ReduceSum", [masked, time], "sum", keepdims=0)
+        parts.append(graph.add("Div", [total, add_lengths_column(graph)], "mean"))
+    stacked = graph.add("Concat", parts, "parts", axis=0)
+    by_row = graph.add("Transpose", [stacked], "parts_by_row", perm=[1, 0, 2])
+    shape = graph.constant("pooled_shape", [0, model.config.pooled_size], np.int64)
+    return graph.add("Reshape", [by_row, shape], "pooled")

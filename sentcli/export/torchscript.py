@@ -1,0 +1,33 @@
+"""A TorchScript file, which PyTorch loads without sentcli.
+
+PyTorch has marked TorchScript as deprecated, so this is never the only copy of a model.
+"""
+
+import copy
+import io
+import warnings
+from pathlib import Path
+
+import torch
+
+from sentcli.backends.torch import TorchScriptBackend
+from sentcli.config import TextConfig
+from sentcli.export.parity import Parity, check_parity
+from sentcli.model import BiLSTM
+
+
+def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.max_tokens) -> Parity:
+    """Write a model as TorchScript, if the file agrees with the model.
+
+    :param max_tokens: length of the longest text that is compared.
+    :raises ExportError: when the two differ; no file is written then.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # said in this module's own words
+        torch.jit.save(torch.jit.script(model), buffer)
+    content = buffer.getvalue()
+    exported = TorchScriptBackend(content, path, model.config, threads=torch.get_num_threads())
+    parity = check_parity(model, exported, path, max_tokens=max_tokens, precision="fp32")
+    path.write_bytes(content)
+    return parity

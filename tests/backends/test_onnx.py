@@ -1,0 +1,211 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+from tiny_models import make_batch, make_model, torch_logits
+
+from sentcli.backends import onnx as onnx_backend
+from sentcli.backends.onnx import OnnxBackend
+from sentcli.errors import BundleError
+from sentcli.export.folded import folded_graph
+from sentcli.export.portable import portable_graph
+
+FILE = Path("some", "model.onnx")
+MODEL = make_model(num_classes=3)
+GRAPHS = {"portable": portable_graph(MODEL), "folded": folded_graph(MODEL)}
+
+
+@pytest.fixture(params=GRAPHS)
+def content(request):
+    return GRAPHS[request.param].SerializeToString()
+
+
+def backend(content: bytes, **options) -> OnnxBackend:
+    return OnnxBackend(content, FILE, MODEL.config, **options)
+
+
+def with_constant(graph: str, name: str, values: np.ndarray) -> bytes:
+    model = type(GRAPHS[graph])()
+    model.CopyFrom(GRAPHS[graph])
+    for constant in model.graph.initializer:
+        if constant.name == name:
+            constant.CopyFrom(numpy_helper.from_array(values, name))
+    return model.SerializeToString()
+
+
+def test_logits_are_those_of_pytorch(content):
+    ids, lengths = make_batch(9, 30)
+    logits = backend(content).logits(ids, lengths)
+    assert logits.dtype == np.float32
+    assert np.abs(logits - torch_logits(MODEL, ids, lengths)).max() < 1e-5
+
+
+def test_an_empty_batch_never_reaches_onnxruntime(content):
+    # onnxruntime would end the process.
+    logits = backend(content).logits(np.empty((0, 5), np.int64), np.empty(0, np.int32))
+    assert logits.shape == (0, 3)
+    assert logits.dtype == np.float32
+
+
+@pytest.mark.parametrize("lengths", [[0, 2], [-1, 2], [2, 5]])
+def test_lengths_that_mean_nothing_are_refused(content, lengths):
+    with pytest.raises(ValueError, match="lengths from"):
+        backend(content).logits(np.ones((2, 4), np.int64), np.array(lengths, np.int32))
+
+
+def test_a_single_row_gets_the_bits_that_it_gets_among_others(content):
+    ids, lengths = make_batch(12, 30)
+    running = backend(content)
+    together = running.logits(ids, lengths)
+    for row in range(12):
+        alone = running.logits(ids[row : row + 1, : lengths[row]], lengths[row : row + 1])
+        assert np.array_equal(alone, together[row : row + 1])
+
+
+def test_a_single_row_is_run_as_two(monkeypatch, content):
+    shapes = []
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", spy(shapes, onnxruntime.InferenceSession.run))
+    assert backend(content).logits(np.array([[3, 4]]), np.array([2], np.int32)).shape == (1, 3)
+    assert min(shapes) == 2
+
+
+def spy(shapes, run):
+    def spied(self, names, feeds):
+        shapes.append(len(feeds["input_ids"]))
+        return run(self, names, feeds)
+
+    return spied
+
+
+def test_small_batches_and_large_ones_get_the_same_bits(monkeypatch, content):
+    ids, lengths = make_batch(6, 20)
+    running = backend(content)
+    small = [running.logits(ids, lengths) for _ in range(12)]  # beyond those that get a session of their own
+    monkeypatch.setattr(onnx_backend, "_SMALL_TOKENS", 0)
+    large = backend(content).logits(ids, lengths)
+    assert all(np.array_equal(logits, large) for logits in small)
+
+
+def test_small_batches_load_the_words_that_they_have_alone(monkeypatch):
+    sizes = []
+    session = onnxruntime.InferenceSession
+
+    def load(content, *arguments, **options):
+        sizes.append(len(content))
+        return session(content, *arguments, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", load)
+    model = make_model(vocab_size=3000)
+    content = folded_graph(model).SerializeToString()
+    running = OnnxBackend(content, FILE, model.config)
+    running.logits(*make_batch(2, 20))
+    assert max(sizes) < len(content) - 2 * 10 * 2900
+    running.logits(*make_batch(300, 30))
+    running.logits(*make_batch(300, 30))
+    running.logits(*make_batch(2, 20))
+    assert sizes.count(len(content)) == 1
+    assert sizes[-1] == len(content)
+    sizes.clear()
+    running = OnnxBackend(content, FILE, model.config)
+    for _ in range(20):
+        running.logits(*make_batch(2, 20))
+    assert len(sizes) < 10
+    assert sizes[-1] == len(content)
+
+
+def test_threads_share_one_backend(content):
+    batches = [make_batch(rows, 25, seed=rows) for rows in range(1, 40)]
+    running = backend(content)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda batch: running.logits(*batch), batches))
+    alone = backend(content, threads=2)
+    for batch, logits in zip(batches, found, strict=True):
+        assert np.array_equal(logits, alone.logits(*batch))
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_scores_that_are_no_numbers_are_an_error(graph):
+    huge = np.full((24, 3), 3e38, np.float32) * np.array([1, -1] * 12, np.float32)[:, None]
+    with pytest.raises(BundleError, match="scores that are not numbers"):
+        backend(with_constant(graph, "classifier_weight", huge)).logits(*make_batch(9, 30))
+
+
+def test_onnxruntime_neither_prints_nor_tries_again(monkeypatch, content, capfd):
+    def fail(self, *arguments):
+        raise RuntimeError("no memory\nand a stack")
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "_create_inference_session", fail)
+    with pytest.raises(BundleError, match=r"^some/model\.onnx: onnxruntime: no memory$"):
+        backend(content)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_weights_of_another_shape_are_an_error_at_once(graph, capfd):
+    with pytest.raises(BundleError, match=r"^some/model\.onnx: onnxruntime: .*"):
+        backend(with_constant(graph, "classifier_weight", np.zeros((7, 3), np.float32)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_batch_that_onnxruntime_refuses_is_an_error(content, capfd):
+    running = backend(content)
+    with pytest.raises(BundleError, match=r"some/model\.onnx: onnxruntime: "):
+        running.logits(np.full((300, 30), 60), np.full(300, 30, np.int32))  # the last word is 59
+    assert capfd.readouterr() == ("", "")
+
+
+def test_memory_does_not_grow_with_the_shapes_that_were_run(content):
+    session = backend(content)._load(content)
+    assert not session.get_session_options().enable_cpu_mem_arena
+
+
+MUTATE = """
+import random, sys
+from pathlib import Path
+import numpy as np
+from sentcli.backends.onnx import OnnxBackend
+from sentcli.config import ModelConfig
+from sentcli.errors import BundleError
+
+original = Path(sys.argv[1]).read_bytes()
+config = ModelConfig(vocab_size=60, num_classes=3, embedding_dim=10, hidden_size=6)
+ids, lengths = np.array([[3, 4, 5, 0], [6, 7, 0, 0], [2, 3, 4, 5]]), np.array([3, 2, 4], np.int32)
+generator = random.Random(1)
+refused = 0
+for _ in range(400):
+    content = bytearray(original)
+    for _ in range(generator.randint(1, 3)):
+        place = generator.randrange(len(content))
+        match generator.randrange(4):
+            case 0: content[place] = generator.randrange(256)
+            case 1: content[place] ^= 1 << generator.randrange(8)
+            case 2: del content[place]
+            case 3: content.insert(place, generator.randrange(256))
+    try:
+        logits = OnnxBackend(bytes(content), Path("model.onnx"), config).logits(ids, lengths)
+        assert np.isfinite(logits).all() and logits.shape == (3, 3)
+    except BundleError as error:
+        refused += 1
+        assert str(error).startswith("model.onnx: ")
+assert refused > 100
+"""
+
+
+def test_mutated_files_end_in_an_error_or_in_logits_and_in_silence(tmp_path, content):
+    (tmp_path / "model.onnx").write_bytes(content)
+    command = [sys.executable, "-c", MUTATE, str(tmp_path / "model.onnx")]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_nothing_but_onnxruntime_and_numpy_is_needed():
+    code = (
+        "import sys; import sentcli.backends.onnx; "
+        "assert not {'torch', 'onnx', 'google.protobuf', 'pandas', 'pyarrow'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

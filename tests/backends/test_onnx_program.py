@@ -1,0 +1,335 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tiny_models import make_model
+
+from sentcli.backends.onnx import OnnxBackend
+from sentcli.backends.onnx_program import check_program
+from sentcli.errors import BundleError
+from sentcli.export.folded import folded_graph
+from sentcli.export.portable import portable_graph
+
+FILE = Path("some", "model.onnx")
+MODEL = make_model()
+CONFIG = MODEL.config
+
+
+def hostile(change: Callable[[onnx.ModelProto], object], graph=folded_graph) -> bytes:
+    """A model of sentcli's with something done to it."""
+    model = graph(MODEL)
+    change(model)
+    return model.SerializeToString()
+
+
+def check(content: bytes) -> None:
+    check_program(content, FILE, CONFIG)
+
+
+def scan(model: onnx.ModelProto) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if node.op_type == "Scan")
+
+
+def attribute(node: onnx.NodeProto, name: str) -> onnx.AttributeProto:
+    return next(attribute for attribute in node.attribute if attribute.name == name)
+
+
+def constant(model: onnx.ModelProto, name: str) -> onnx.TensorProto:
+    return next(constant for constant in model.graph.initializer if constant.name == name)
+
+
+def set_constant(model: onnx.ModelProto, name: str, values: np.ndarray) -> None:
+    constant(model, name).CopyFrom(numpy_helper.from_array(values, name))
+
+
+def plain_body(*names: str) -> onnx.GraphProto:
+    values = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in names]
+    return helper.make_graph([], "body", [], values)
+
+
+def add(model: onnx.ModelProto, operator: str, inputs=("lengths",), **attributes) -> None:
+    model.graph.node.append(helper.make_node(operator, list(inputs), ["more"], **attributes))
+
+
+def add_loop(model):
+    trips = numpy_helper.from_array(np.array(2**62), "trips")
+    model.graph.initializer.append(trips)
+    add(model, "Loop", ("trips", ""), body=plain_body("go_on"))
+
+
+def add_if(model):
+    add(model, "If", ("is_token",), then_branch=plain_body("a"), else_branch=plain_body("b"))
+
+
+def loop_in_scan(model):
+    attribute(scan(model), "body").g.node.append(
+        helper.make_node("Loop", ["", ""], [], body=plain_body("go_on"))
+    )
+
+
+def scan_in_scan(model):
+    inner = scan(model)
+    attribute(scan(model), "body").g.node.append(onnx.NodeProto.FromString(inner.SerializeToString()))
+
+
+def scan_over_weights(model):
+    node = scan(model)
+    node.input[len(node.input) - 1] = "classifier_weight"
+
+
+def scan_over_another_axis(model):
+    scan(model).attribute.append(helper.make_attribute("scan_input_axes", [1, 1, 1]))
+
+
+def scan_without_scanned_inputs(model):
+    attribute(scan(model), "num_scan_inputs").i = 0
+
+
+def scan_with_two_bodies(model):
+    body = attribute(scan(model), "body")
+    twin = scan(model).attribute.add()
+    twin.CopyFrom(body)
+
+
+def graph_in_a_plain_operator(model):
+    model.graph.node[0].attribute.append(helper.make_attribute("body", plain_body("a")))
+
+
+def data_elsewhere(model):
+    tensor = constant(model, "classifier_weight")
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "/etc/passwd"
+
+
+def node_of_another_domain(model):
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    model.graph.node[0].domain = "com.microsoft"
+
+
+def local_function(model):
+    opset = helper.make_opsetid("", 18)
+    model.functions.append(helper.make_function("mine", "Twice", ["x"], ["y"], [], [opset]))
+
+
+def sparse_weights(model):
+    values = numpy_helper.from_array(np.ones(1, np.float32), "sparse")
+    indices = numpy_helper.from_array(np.zeros(1, np.int64))
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [2**40]))
+
+
+def constant_node(model):
+    model.graph.node.append(
+        helper.make_node("Constant", [], ["more"], value=numpy_helper.from_array(np.zeros(3)))
+    )
+
+
+def many_nodes(model):
+    for number in range(1000):
+        model.graph.node.append(helper.make_node("Tanh", ["zeros"], [f"more{number}"]))
+
+
+def giant_shape(model):
+    constant(model, "classifier_bias").dims[:] = [2**40]
+
+
+def negative_shape(model):
+    constant(model, "classifier_bias").dims[:] = [-2, -1]
+
+
+def many_axes(model):
+    constant(model, "classifier_bias").dims[:] = [1, 1, 1, 1, 2]
+
+
+def empty_weights(model):
+    set_constant(model, "classifier_bias", np.zeros(0, np.float32))
+
+
+def strange_type(model):
+    set_constant(model, "classifier_bias", np.zeros(2, np.float64))
+
+
+def weights_as_numbers(model):
+    tensor = constant(model, "classifier_bias")
+    tensor.ClearField("raw_data")
+    tensor.float_data.extend([0.0, 0.0])
+
+
+def weights_twice(model):
+    model.graph.initializer.append(constant(model, "classifier_bias"))
+
+
+def small_embedding(model):
+    set_constant(model, "embedding", np.zeros((59, 10), np.float16))
+
+
+def not_finite(name: str, value: float, dtype: type) -> Callable[[onnx.ModelProto], None]:
+    def change(model):
+        values = numpy_helper.to_array(constant(model, name)).astype(dtype)
+        values.flat[-1] = value
+        set_constant(model, name, values)
+
+    return change
+
+
+def nan_in_scan(model):
+    tensor = attribute(scan(model), "body").g.initializer[0]
+    values = numpy_helper.to_array(tensor).copy()
+    values.flat[0] = np.nan
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def renamed_input(model):
+    model.graph.input[0].name = "ids"
+
+
+def third_input(model):
+    model.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, ["batch"]))
+
+
+def weights_as_input(model):
+    model.graph.input.append(helper.make_tensor_value_info("classifier_bias", TensorProto.FLOAT, [2]))
+
+
+def long_lengths(model):
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.INT64
+
+
+def fixed_batch(model):
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 8
+
+
+def three_classes(model):
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3
+
+
+def any_classes(model):
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
+
+
+def second_output(model):
+    model.graph.output.append(helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["batch", 24]))
+
+
+def renamed_output(model):
+    model.graph.output[0].name = "probabilities"
+
+
+@pytest.mark.parametrize("graph", [portable_graph, folded_graph])
+def test_what_sentcli_writes_is_allowed(graph):
+    check(graph(MODEL).SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (add_loop, "the operator 'Loop' is not allowed"),
+        (add_if, "the operator 'If' is not allowed"),
+        (loop_in_scan, "the operator 'Loop' is not allowed"),
+        (scan_in_scan, "the operator 'Scan' is not allowed"),
+        (scan_over_weights, "Scan runs over something else than the ids"),
+        (scan_without_scanned_inputs, "Scan runs over something else than the ids"),
+        (scan_over_another_axis, r"Scan has the attributes \['body', 'num_scan_inputs', 'scan_input_axes'\]"),
+        (scan_with_two_bodies, "Scan has the attributes"),
+        (graph_in_a_plain_operator, "Transpose has a graph in it"),
+        (data_elsewhere, "a constant with external data is not allowed"),
+        (node_of_another_domain, "the operator 'com.microsoft.Transpose' is not allowed"),
+        (local_function, "a model with functions is not allowed"),
+        (sparse_weights, "a graph with sparse constants is not allowed"),
+        (constant_node, "the operator 'Constant' is not allowed"),
+        (lambda model: add(model, "Expand", ("zeros", "lengths")), "the operator 'Expand' is not allowed"),
+        (lambda model: add(model, "ConstantOfShape"), "the operator 'ConstantOfShape' is not allowed"),
+        (lambda model: add(model, "Range"), "the operator 'Range' is not allowed"),
+        (lambda model: add(model, "Tile"), "the operator 'Tile' is not allowed"),
+        (lambda model: add(model, "RunAnything"), "the operator 'RunAnything' is not allowed"),
+        (lambda model: add(model, "DequantizeLinear"), "the operator 'DequantizeLinear' is not allowed"),
+        (many_nodes, "more than 1000 nodes"),
+        (giant_shape, r"'classifier_bias' has 8 bytes, not the 4398046511104 of its shape"),
+        (negative_shape, r"'classifier_bias' has the shape \[-2, -1\]"),
+        (many_axes, r"'classifier_bias' has the shape \[1, 1, 1, 1, 2\]"),
+        (empty_weights, r"'classifier_bias' has the shape \[0\]"),
+        (strange_type, r"'classifier_bias' has the type 11"),
+        (weights_as_numbers, "a constant with floats is not allowed"),
+        (weights_twice, "'classifier_bias' comes twice"),
+        (small_embedding, r"an embedding of the shape \[59, 10\]"),
+        (not_finite("classifier_weight", np.nan, np.float32), "'classifier_weight' is not finite"),
+        (not_finite("embedding", np.nan, np.float16), "'embedding' is not finite"),
+        (not_finite("embedding", -np.nan, np.float16), "'embedding' is not finite"),
+        (not_finite("embedding", np.inf, np.float16), "'embedding' is not finite"),
+        (not_finite("embedding", -np.inf, np.float16), "'embedding' is not finite"),
+        (nan_in_scan, "'recurrent' is not finite"),
+        (renamed_input, "inputs are .*'ids'"),
+        (third_input, "inputs are .*'more'"),
+        (weights_as_input, "inputs are .*'classifier_bias'"),
+        (long_lengths, r"inputs are .*\('lengths', 7, \[None\]\)"),
+        (fixed_batch, r"inputs are .*\('input_ids', 7, \[8, None\]\)"),
+        (
+            three_classes,
+            r"outputs are \[\('logits', 1, \[None, 3\]\)\], not \[\('logits', 1, \[None, 2\]\)\]",
+        ),
+        (any_classes, r"outputs are \[\('logits', 1, \[None, None\]\)\]"),
+        (second_output, "outputs are .*'pooled'"),
+        (renamed_output, "outputs are .*'probabilities'"),
+        (lambda model: model.ClearField("graph"), r"inputs are \[\]"),
+    ],
+)
+def test_what_else_a_file_has_is_refused_by_name(change, message):
+    with pytest.raises(BundleError, match=message) as refused:
+        check(hostile(change))
+    assert str(refused.value).startswith(f"{FILE}: ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [65504.0, -65504.0, 6e-8, -0.0])
+def test_the_ends_of_half_precision_are_finite(value):
+    check(hostile(not_finite("embedding", value, np.float16)))
+
+
+def test_the_largest_allowed_graph_is_far_from_the_limit_on_nodes():
+    model = make_model(num_layers=16, hidden_size=2)
+    check_program(folded_graph(model).SerializeToString(), FILE, model.config)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", b"not a model", b"\x08\x08" * 3, b"\xff" * 100])
+def test_what_is_no_model_at_all(content):
+    with pytest.raises(BundleError, match=r"model\.onnx: "):
+        check(content)
+
+
+def test_a_truncated_file_is_refused_wherever_it_ends():
+    content = portable_graph(MODEL).SerializeToString()
+    for size in range(0, len(content), 97):
+        with pytest.raises(BundleError):
+            check(content[:size])
+
+
+@pytest.mark.parametrize("graph", [portable_graph, folded_graph])
+def test_a_model_cut_to_some_words_gives_the_same_logits_for_them(graph):
+    content = graph(MODEL).SerializeToString()
+    words = np.array([0, 1, 7, 30, 59])
+    program = check_program(content, FILE, CONFIG)
+    assert program.has_embedding
+    cut = program.keep_words(words)
+    embedding = constant(onnx.load_from_string(cut), "embedding")
+    assert np.array_equal(
+        numpy_helper.to_array(embedding), MODEL.embedding.weight.detach().numpy()[words].astype(np.float16)
+    )
+    small = OnnxBackend(cut, FILE, make_model(vocab_size=5).config)
+    numbers, lengths = np.array([[2, 3, 4], [4, 1, 0]]), np.array([3, 2], np.int32)
+    whole = OnnxBackend(content, FILE, CONFIG).logits(words[numbers], lengths)
+    assert np.array_equal(small.logits(numbers, lengths), whole)
+
+
+def test_a_model_without_an_embedding_by_that_name_is_not_cut():
+    content = hostile(lambda model: rename(model, "embedding", "words"))
+    assert not check_program(content, FILE, CONFIG).has_embedding
+
+
+def rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    constant(model, old).name = new
+    for node in model.graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]

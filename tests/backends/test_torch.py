@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import make_batch, make_model, torch_logits
+
+from sentcli.backends.torch import TorchBackend, TorchScriptBackend
+from sentcli.errors import BundleError, UsageError
+from sentcli.export.torchscript import write_torchscript
+
+FILE = Path("some", "model.torchscript.pt")
+without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_logits_are_those_of_the_model(make_bundle, layers):
+    model = make_model(num_layers=layers)
+    ids, lengths = make_batch(9, 30)
+    logits = TorchBackend(make_bundle(model), "auto").logits(ids, lengths)
+    assert logits.dtype == np.float32
+    assert np.abs(logits - torch_logits(model, ids, lengths)).max() < 1e-5
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_gives_the_logits_of_the_cpu(make_bundle, tmp_path):
+    model = make_model(num_layers=2)
+    ids, lengths = make_batch(9, 30)
+    bundle = make_bundle(model)
+    write_torchscript(model, tmp_path / FILE.name)
+    script = (tmp_path / FILE.name).read_bytes()
+    wanted = torch_logits(model, ids, lengths)
+    for backend in (TorchBackend(bundle, "cuda"), TorchScriptBackend(script, FILE, model.config, "cuda")):
+        assert np.abs(backend.logits(ids, lengths) - wanted).max() < 1e-3  # TF32
+
+
+@without_cuda
+def test_cuda_without_a_device(make_bundle):
+    with pytest.raises(UsageError, match="--device cpu"):
+        TorchBackend(make_bundle(make_model()), "cuda")
+
+
+def test_weights_that_are_no_numbers_never_become_a_score(make_bundle):
+    model = make_model()
+    model.classifier.bias.data[0] = torch.nan
+    backend = TorchBackend(make_bundle(model), "cpu")
+    with pytest.raises(BundleError, match=r"model\.safetensors: .*not numbers"):
+        backend.logits(*make_batch(2, 3))
+
+
+def test_the_number_of_threads_is_set(make_bundle):
+    before = torch.get_num_threads()
+    try:
+        TorchBackend(make_bundle(make_model()), "cpu", threads=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("content", [b"", b"not TorchScript", b"PK\x03\x04" + b"\x00" * 50])
+def test_what_is_no_torchscript(content):
+    with pytest.raises(BundleError, match=r"^some/model\.torchscript\.pt: .+") as refused:
+        TorchScriptBackend(content, FILE, make_model().config)
+    assert "\n" not in str(refused.value)
+
+
+class Echo(torch.nn.Module):
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return ids
+
+
+class Fails(torch.nn.Module):
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return ids @ lengths
+
+
+class TwoResults(torch.nn.Module):
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return ids, lengths
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.parametrize("module", [Echo(), Fails(), TwoResults()])
+def test_another_program_is_an_error(tmp_path, module):
+    torch.jit.save(torch.jit.script(module), tmp_path / "other.pt")
+    backend = TorchScriptBackend((tmp_path / "other.pt").read_bytes(), FILE, make_model().config)
+    with pytest.raises(BundleError, match=r"^some/model\.torchscript\.pt: .+") as refused:
+        backend.logits(*make_batch(3, 3))
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,82 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tiny_models import make_model
+
+from sentcli.bundle import load_bundle
+from sentcli.cli import main
+
+NOT_FOR_HELP = ("torch", "onnx", "onnxruntime", "numpy")
+
+
+@pytest.fixture
+def trained(make_bundle):
+    return make_bundle(make_model())
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, ["export", *map(str, arguments)])
+
+
+def test_every_file_gets_a_line_on_stderr(tmp_path, trained):
+    result = invoke(trained.path, "-o", tmp_path / "out", "--format", "all", "--graph", "folded")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert [Path(line.split(":")[0]).name for line in lines] == ["model.onnx", "model.torchscript.pt"]
+    assert all("MB; differs from PyTorch by up to" in line for line in lines)
+    assert load_bundle(tmp_path / "out").digests.keys() >= {"model.onnx", "model.torchscript.pt"}
+
+
+def test_the_folder_is_named_after_model_and_format(tmp_path, trained, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert invoke(trained.path).exit_code == 0
+    assert "model.onnx" in load_bundle(tmp_path / "trained-onnx").digests
+
+
+def test_without_a_model_the_one_in_the_box_is_exported(tmp_path, trained, monkeypatch):
+    monkeypatch.setattr("sentcli.cli.options.default_bundle_path", lambda: trained.path)
+    assert invoke("-o", tmp_path / "out").exit_code == 0
+    assert load_bundle(tmp_path / "out").config == trained.config
+
+
+def test_an_existing_folder_needs_overwrite(tmp_path, trained):
+    output = tmp_path / "out"
+    assert invoke(trained.path, "-o", output).exit_code == 0
+    refused = invoke(trained.path, "-o", output)
+    assert refused.exit_code == 1
+    assert refused.stderr.count("\n") == 1
+    assert "--overwrite" in refused.stderr
+    assert invoke(trained.path, "-o", output, "--overwrite").exit_code == 0
+
+
+def test_options_that_do_not_go_together_are_a_usage_error(tmp_path, trained):
+    result = invoke(trained.path, "-o", tmp_path / "out", "--precision", "int8", "--graph", "folded")
+    assert result.exit_code == 2
+    assert "folded" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_needs_no_heavy_package():
+    code = (
+        "import sys; from sentcli.cli import main; main(['export', '--help'], standalone_mode=False); "
+        f"assert not {set(NOT_FOR_HELP)!r} & sys.modules.keys()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    for option in ("--format", "--graph", "--precision", "--output", "--overwrite", "Example:"):
+        assert option in result.stdout
+
+
+def test_without_pytorch_the_message_names_the_pip_command(trained):
+    code = (
+        "import sys; sys.modules['torch'] = None; from sentcli.cli import main; "
+        "main(['export', sys.argv[1], '-o', sys.argv[1] + '-out'])"
+    )
+    command = [sys.executable, "-c", code, str(trained.path)]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "pip install 'sentcli[train]'" in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,175 @@
+import itertools
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from tiny_models import make_batch, make_model, torch_logits
+
+from sentcli.backends.onnx import OnnxBackend
+from sentcli.batching import pad
+from sentcli.config import POOLINGS
+from sentcli.errors import ExportError
+from sentcli.export import GRAPHS
+from sentcli.export.folded import folded_graph
+from sentcli.export.graph import write_onnx
+from sentcli.export.portable import portable_graph
+
+BUILDERS = {"portable": portable_graph, "folded": folded_graph}
+
+BITWISE_SHAPES = (
+    {"hidden_size": 32, "embedding_dim": 50},
+    {"hidden_size": 17, "pooling": "mean", "num_classes": 3, "num_layers": 2},
+    {"hidden_size": 9, "pooling": "last", "num_layers": 2},
+)
+
+
+def session(model: onnx.ModelProto, threads: int = 1) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+
+
+def run(running: onnxruntime.InferenceSession, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    (logits,) = running.run(["logits"], {"input_ids": ids, "lengths": lengths})
+    return logits
+
+
+def test_every_graph_offered_can_be_built():
+    assert BUILDERS.keys() == set(GRAPHS)
+
+
+@pytest.mark.parametrize(("graph", "pooling", "layers"), list(itertools.product(GRAPHS, POOLINGS, (1, 2, 3))))
+def test_logits_are_those_of_pytorch(graph, pooling, layers):
+    model = make_model(pooling=pooling, num_layers=layers, num_classes=2 + layers % 2)
+    running = session(BUILDERS[graph](model))
+    for seed, longest in enumerate((1, 2, 9, 31)):
+        ids, lengths = make_batch(7, longest, seed)
+        assert np.abs(run(running, ids, lengths) - torch_logits(model, ids, lengths)).max() < 1e-5
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_padding_ids_within_a_text_count_as_in_pytorch(graph):
+    model = make_model()
+    ids, lengths = np.array([[5, 0, 0, 7], [0, 0, 9, 0]]), np.array([4, 3], np.int32)
+    found = run(session(BUILDERS[graph](model)), ids, lengths)
+    assert np.abs(found - torch_logits(model, ids, lengths)).max() < 1e-5
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_interface(graph):
+    model = BUILDERS[graph](make_model(num_classes=3))
+    inputs = {value.name: value.type.tensor_type for value in model.graph.input}
+    (output,) = model.graph.output
+    axes = {name: [dim.dim_param for dim in tensor.shape.dim] for name, tensor in inputs.items()}
+    assert axes == {"input_ids": ["batch", "tokens"], "lengths": ["batch"]}
+    assert inputs["input_ids"].elem_type == onnx.TensorProto.INT64
+    assert inputs["lengths"].elem_type == onnx.TensorProto.INT32
+    assert output.name == "logits"
+    assert output.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    assert [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim] == ["batch", 3]
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 18)]
+    assert model.ir_version == 8
+    assert {node.domain for node in model.graph.node} == {""}
+    onnx.checker.check_model(model, full_check=True)
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_embedding_is_stored_once_in_half_precision(graph):
+    constants = {constant.name: constant for constant in BUILDERS[graph](make_model()).graph.initializer}
+    assert constants["embedding"].data_type == onnx.TensorProto.FLOAT16
+    assert list(constants["embedding"].dims) == [60, 10]
+    assert not any(constant.external_data for constant in constants.values())
+
+
+def test_portable_graph_has_one_lstm_operator_a_layer():
+    operators = [node.op_type for node in portable_graph(make_model(num_layers=3)).graph.node]
+    assert operators.count("LSTM") == 3
+    assert "Scan" not in operators
+
+
+def test_folded_graph_has_no_product_of_embedding_and_weights_left_after_loading(tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(
+        folded_graph(make_model()).SerializeToString(), options, ["CPUExecutionProvider"]
+    )
+    optimized = onnx.load(tmp_path / "optimized.onnx").graph
+    tables = [constant.dims for constant in optimized.initializer if list(constant.dims) == [60, 24]]
+    assert len(tables) == 2
+    assert [node.op_type for node in optimized.node if "Gemm" in node.op_type] == ["Gemm"]  # the classifier
+
+
+@pytest.mark.parametrize(
+    ("graph", "shape"),
+    list(itertools.product(GRAPHS, BITWISE_SHAPES)),
+)
+def test_logits_do_not_depend_on_the_batch_to_the_last_bit(graph, shape):
+    model = BUILDERS[graph](make_model(**shape))
+    generator = np.random.default_rng(1)
+    texts = [generator.integers(1, 60, length) for length in (*range(1, 40), 70, 120)]
+    alone = session(model)
+    wanted = np.concatenate([run(alone, *pad([text, text]))[:1] for text in texts])
+    for threads in (1, 2, 3):
+        running = session(model, threads)
+        for rows in (2, 3, 5, 8, 16, 33, 41):
+            picked = generator.permutation(len(texts))[:rows]
+            ids, lengths = pad([texts[index] for index in picked])
+            wider = np.pad(ids, ((0, 0), (0, int(generator.choice([0, 1, 13, 64])))))
+            assert np.array_equal(run(running, wider, lengths), wanted[picked])
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_the_largest_model_that_a_config_allows_can_be_run(graph):
+    model = make_model(num_layers=16, hidden_size=2)
+    content = BUILDERS[graph](model).SerializeToString()
+    ids, lengths = make_batch(3, 5)
+    found = OnnxBackend(content, Path("model.onnx"), model.config).logits(ids, lengths)
+    assert np.abs(found - torch_logits(model, ids, lengths)).max() < 1e-5
+
+
+def test_legacy_exporter_of_the_packed_model_agrees(tmp_path):
+    model = make_model(num_layers=2)
+    model.packed = True
+    ids, lengths = make_batch(6, 20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated, and a false alarm about the batch size
+        torch.onnx.export(
+            model,
+            (torch.from_numpy(ids), torch.from_numpy(lengths)),
+            tmp_path / "legacy.onnx",
+            dynamo=False,
+            input_names=["input_ids", "lengths"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": {0: "batch", 1: "tokens"}, "lengths": {0: "batch"}},
+        )
+    legacy = onnxruntime.InferenceSession(tmp_path / "legacy.onnx", providers=["CPUExecutionProvider"])
+    for graph in GRAPHS:
+        ours = session(BUILDERS[graph](model))
+        for seed, (rows, longest) in enumerate(((6, 20), (3, 11), (9, 33))):
+            ids, lengths = make_batch(rows, longest, seed)
+            (wanted,) = legacy.run(None, {"input_ids": ids, "lengths": lengths})
+            assert np.abs(run(ours, ids, lengths) - wanted).max() < 1e-5
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_write_onnx_writes_a_checked_file(graph, tmp_path):
+    model = make_model()
+    parity = write_onnx(model, tmp_path / "model.onnx", graph, max_tokens=30)
+    assert 0 < parity.logits < 1e-5
+    ids, lengths = make_batch(5, 30)
+    found = run(session(onnx.load(tmp_path / "model.onnx")), ids, lengths)
+    assert np.abs(found - torch_logits(model, ids, lengths)).max() < 1e-5
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_write_onnx_refuses_an_embedding_that_half_precision_cannot_hold(graph, tmp_path):
+    model = make_model()
+    with torch.no_grad():
+        model.embedding.weight.add_(1e-4)
+    with pytest.raises(ExportError, match=r"model\.onnx: its logits differ from PyTorch's by up to"):
+        write_onnx(model, tmp_path / "model.onnx", graph)
+    assert list(tmp_path.iterdir()) == []

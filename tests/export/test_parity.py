@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import make_model, torch_logits
+
+from sentcli.errors import ExportError
+from sentcli.export.parity import check_parity, parity_batches
+
+FILE = Path("somewhere", "model.onnx")
+
+
+class Moved:
+    """A backend whose first logit is off by a constant, and which gives every n-th text the other label."""
+
+    name = "moved"
+
+    def __init__(self, model, by=0.0, turn_every=0):
+        self._model, self._by, self._turn_every = model, by, turn_every
+        self._rows = 0
+
+    def logits(self, ids, lengths):
+        logits = torch_logits(self._model, ids, lengths)
+        logits[:, 0] += np.float32(self._by)
+        for row in range(len(logits)):
+            self._rows += 1
+            if self._turn_every and self._rows % self._turn_every == 0:
+                logits[row] = logits[row, ::-1]
+        return logits
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model()
+
+
+@pytest.fixture(scope="module")
+def doubtful_model():
+    """A model that finds every text about as probably of one class as of the other."""
+    model = make_model()
+    model.classifier.weight.data *= 1e-4
+    model.classifier.bias.data[:] = 0
+    return model
+
+
+def test_difference_is_reported(model):
+    parity = check_parity(model, Moved(model, 5e-6), FILE, max_tokens=20, precision="fp32")
+    assert 4e-6 < parity.logits < 6e-6
+    assert 0 < parity.probability < 5e-6
+    assert parity.changed == 0
+
+
+@pytest.mark.parametrize("by", [2e-5, -2e-5, 1.0])
+def test_fp32_has_to_be_within_1e_5(model, by):
+    with pytest.raises(ExportError, match=r"^model\.onnx: its logits differ"):
+        check_parity(model, Moved(model, by), FILE, max_tokens=20, precision="fp32")
+
+
+def test_int8_may_be_further_away(model):
+    parity = check_parity(model, Moved(model, 0.02), FILE, max_tokens=20, precision="int8")
+    assert 0.001 < parity.probability < 0.01
+
+
+def test_int8_must_not_move_a_probability_far(model):
+    with pytest.raises(ExportError, match=r"int8 moves probabilities by up to 0\.1"):
+        check_parity(model, Moved(model, 0.6), FILE, max_tokens=20, precision="int8")
+
+
+def test_int8_must_not_change_many_labels(doubtful_model):
+    every_hundredth = Moved(doubtful_model, turn_every=100)
+    parity = check_parity(doubtful_model, every_hundredth, FILE, max_tokens=20, precision="int8")
+    assert parity.changed == pytest.approx(0.01, abs=0.001)
+    with pytest.raises(ExportError, match=r"changes 2\.5\d% of the labels"):
+        check_parity(
+            doubtful_model, Moved(doubtful_model, turn_every=39), FILE, max_tokens=20, precision="int8"
+        )
+
+
+def test_the_model_itself_is_left_as_it_was(model):
+    model.train()
+    check_parity(model, Moved(make_model()), FILE, max_tokens=20, precision="fp32")
+    assert model.training
+    model.eval()
+
+
+def test_texts_have_all_lengths_in_mixed_batches():
+    batches = list(parity_batches(60, 400))
+    lengths = np.concatenate([lengths for _, lengths in batches])
+    assert len(lengths) == 512
+    assert lengths.min() == 1
+    assert lengths.max() == 400
+    assert all(len(set(lengths.tolist())) > 5 for _, lengths in batches)
+    for ids, lengths in batches:
+        assert ids.shape == (len(lengths), lengths.max())
+        assert ((ids > 0) == (np.arange(ids.shape[1]) < lengths[:, None])).all()
+
+
+def test_very_long_texts_come_alone():
+    batches = list(parity_batches(60, 5000))
+    assert batches[-1][0].shape == (1, 5000)
+    assert max(ids.shape[1] for ids, _ in batches[:-1]) <= 1024
+
+
+def test_frequent_words_come_often_and_rare_ones_sometimes():
+    drawn = np.concatenate([ids[ids > 0] for ids, _ in parity_batches(1000, 400)])
+    counts = np.bincount(drawn, minlength=1000)
+    assert counts[1] == pytest.approx(2 * counts[2], rel=0.1)
+    assert counts[1] == pytest.approx(10 * counts[10], rel=0.2)
+    assert counts[500:].sum() > 100
+
+
+def test_texts_are_always_the_same():
+    for (ids, _), (again, _) in zip(parity_batches(60, 30), parity_batches(60, 30), strict=True):
+        assert np.array_equal(ids, again)
+
+
+def test_a_vocabulary_without_words_is_enough():
+    assert all(set(np.unique(ids)) <= {0, 1} for ids, _ in parity_batches(2, 10))
