@@ -1,0 +1,63 @@
+"""Which column holds the texts, and whether the new columns have room beside the old ones."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sentcli.errors import DataError
+
+TEXT_COLUMNS = ("text", "review", "content", "comment", "body", "sentence")
+_MAX_LISTED = 20
+
+
+def find_text_column(
+    columns: Sequence[str], candidates: Sequence[str], wanted: str | None, where: str
+) -> str:
+    """Choose the column to score: the named one, else one of a usual name, else the only one of strings.
+
+    :param columns: all names.
+    :param candidates: the names of the columns that hold strings.
+    :param where: the input's name, for messages.
+    :raises DataError: listing the columns, when none or several could be meant.
+    """
+    if wanted is not None:
+        if wanted not in columns:
+            raise DataError(f"{where}: no column {wanted!r:.200}; {list_columns(columns)}")
+        if columns.count(wanted) > 1:
+            raise DataError(f"{where}: the text column {wanted!r:.200} is there twice; rename one of them")
+        return wanted
+    counts = Counter(columns)
+    usual = [name for name in TEXT_COLUMNS if name in candidates and counts[name] == 1]
+    if usual:
+        return usual[0]
+    if len(candidates) == 1:
+        return candidates[0]
+    raise DataError(f"{where}: which column is the text? Say --text-column; {list_columns(columns)}")
+
+
+def list_columns(columns: Sequence[str]) -> str:
+    shown = ", ".join(f"{name!r:.60}" for name in columns[:_MAX_LISTED])
+    more = f" and {len(columns) - _MAX_LISTED} more" if len(columns) > _MAX_LISTED else ""
+    return f"the columns are {shown}{more}" if columns else "there are no columns"
+
+
+def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None:
+    """Refuse an input that has a column of a new one's name.
+
+    :raises DataError: naming the column and --prefix.
+    """
+    for name in names:
+        if name in columns:
+            raise DataError(f"{where}: there is a column {name!r:.200} already; try --prefix new_")
+
+
+def check_unique(columns: Sequence[str], where: str) -> None:
+    """Refuse repeated names where the output's format cannot hold them.
+
+    :raises DataError: naming the first of them.
+    """
+    for name, count in Counter(columns).items():
+        if count > 1:
+            raise DataError(
+                f"{where}: the column {name!r:.200} is there {count} times; only output of the same format "
+                "can hold that"
+            )

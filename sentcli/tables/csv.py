@@ -1,0 +1,251 @@
+"""CSV and TSV through the standard csv module in strict mode; records go out as their own bytes.
+
+A malformed record costs its first physical line: that line is rejected and reading goes on with the next one,
+so that a quote which is never closed does not take the rest of the file with it. Blank lines are no rows and
+pass through. A quote inside a field that does not begin with one is part of the value.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sentcli.errors import DataError, OutputError
+from sentcli.tables.cells import to_text
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject
+from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
+from sentcli.tables.encoding import Encoding
+from sentcli.tables.format import Labels, Scores, Setup
+from sentcli.tables.source import Source
+from sentcli.tables.textreader import TextReader
+
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+# Lines behind a quote that is not closed are parsed again. Beyond this many limits of a record, and this many
+# times what was read so far, the file is given up: one made for it would take hours.
+_RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the records of a file are written."""
+
+    delimiter: str
+    quotechar: str  # empty: nothing is quoted
+    encoding: Encoding
+
+    def parser(self, lines: Iterator[str]) -> Any:  # the type of csv.reader has no public name
+        if not self.quotechar:
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, strict=True)
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quotechar, strict=True)
+
+    @cached_property
+    def _special(self) -> re.Pattern[str]:
+        return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar)}]")
+
+    def record(self, values: Sequence[str]) -> str:
+        """Write values as one record, quoted where they have to be, without a line end."""
+        search = self._special.search
+        return self.delimiter.join([self._quote(value) if search(value) else value for value in values])
+
+    def _quote(self, value: str) -> str:
+        if not self.quotechar:
+            raise OutputError(f"{value!r:.200} cannot be written without quotes; try another --quotechar")
+        return f"{self.quotechar}{value.replace(self.quotechar, 2 * self.quotechar)}{self.quotechar}"
+
+
+def read(
+    source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
+) -> Iterator[Chunk]:
+    """Read one file; see `format.Reader`."""
+    csv.field_size_limit((1 << 31) - 1)  # of the whole process; the reader bounds records itself
+    return _CsvReader(source, setup, first, is_last=is_last).chunks(cursor)
+
+
+class _CsvReader(TextReader):
+    universal_line_ends = True
+
+    def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
+        super().__init__(source, setup, first, is_last=is_last)
+        options = setup.options
+        quotechar = '"' if options.quotechar is None else options.quotechar
+        self._style = Style(options.delimiter or _DELIMITERS[setup.format], quotechar, self.encoding)
+        self._limit = options.field_limit
+        self._lead = self.byte_order_mark  # what stands before the header
+        self._width = -1  # until there is a header
+        self._column = -1
+        self._lines: list[bytes] = []  # of a record that may still be open
+        self._wait_for = 0  # bytes of lines before it is worth to look for its end again
+        self._rescanned = 0
+
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        lines = self._lines + lines
+        if not final and sum(map(len, lines)) < self._wait_for:
+            self._lines = lines
+            return
+        self._wait_for = 0
+        texts, bad = self._decode(lines)
+        start = 0
+        while start < len(lines):
+            base = start
+            parser = self._style.parser(map(texts.__getitem__, range(base, len(texts))))
+            try:
+                for fields in parser:
+                    end = base + parser.line_num
+                    raw = lines[start] if end == start + 1 else self._join(lines[start:end])
+                    if len(fields) == self._width and not bad:
+                        yield fields[self._column], fields if self.setup.converts else raw, raw
+                    else:
+                        yield from self._unusual(
+                            fields, raw, lines[start:end], [*map(bad.get, range(start, end))]
+                        )
+                    self.line += end - start
+                    self.offset += len(raw)
+                    start = end
+            except csv.Error as error:
+                end = base + parser.line_num
+                size = sum(map(len, lines[start:end]))
+                if end == len(lines) and size <= self._limit and not final:
+                    self._wait_for = 2 * size
+                    break
+                yield self._malformed(lines[start], str(error), size)
+                self.line += 1
+                self.offset += len(lines[start])
+                start += 1
+        self._lines = lines[start:]
+
+    def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
+        """Decode lines; those not in the encoding get a stand-in, so that records keep their borders.
+
+        :returns: a text for each line, and the errors of the bad ones by their number.
+        """
+        decode = self.encoding.decode
+        try:
+            return list(map(decode, lines)), {}
+        except UnicodeDecodeError:
+            pass
+        texts, bad = [], {}
+        for number, line in enumerate(lines):
+            try:
+                texts.append(decode(line))
+            except UnicodeDecodeError as error:
+                record, end = self.encoding.cut_line_end(line)
+                texts.append(record.decode(self.encoding.name, "replace") + decode(end))
+                bad[number] = error
+        return texts, bad
+
+    def _join(self, lines: list[bytes]) -> bytes:
+        raw = b"".join(lines)
+        if len(raw) > self._limit:
+            raise csv.Error  # the quote counts as never closed, however the block happens to end
+        return raw
+
+    def _unusual(
+        self, fields: list[str], raw: bytes, lines: list[bytes], errors: list[UnicodeDecodeError | None]
+    ) -> Iterator[Event]:
+        """Handle a record that is not a plain row: the header, a blank line, a wrong number of fields."""
+        offset = self.offset
+        for line, error in zip(lines, errors, strict=True):
+            if error:
+                yield self.reject(raw, self.bad_bytes(line, error, offset))
+                return
+            offset += len(line)
+        if not fields and self._width < 0:
+            self._lead += raw
+        elif not fields:
+            yield raw
+        elif self._width < 0:
+            yield self._begin(fields, raw)
+            if not self.setup.options.header:
+                yield fields[self._column], fields if self.setup.converts else raw, raw
+        elif len(fields) != self._width:
+            yield self.reject(raw, f"{len(fields)} fields instead of {self._width}")
+        else:
+            yield fields[self._column], fields if self.setup.converts else raw, raw
+
+    def _begin(self, fields: list[str], raw: bytes) -> Head:
+        options = self.setup.options
+        columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
+        text_column = find_text_column(columns, columns, options.text_column, self.name)
+        check_room(columns, self.setup.names, self.name)
+        if self.setup.converts:
+            check_unique(columns, self.name)
+        head = Head(columns, text_column, self._lead + (raw if options.header else b""), self._style)
+        if self.first and (self.first.columns, self.first.style) != (columns, self._style):
+            raise DataError(
+                f"{self.name}: not the columns and encoding of the first input; {list_columns(columns)}, "
+                f"there {list_columns(self.first.columns)}"
+            )
+        self._width, self._column = len(columns), columns.index(text_column)
+        return head
+
+    def _malformed(self, line: bytes, error: str, size: int) -> Reject:
+        """Reject the first line of what is no record.
+
+        :param error: what csv says; empty: it is too long.
+        :param size: bytes up to where that was seen.
+        """
+        if len(line) < size:
+            self._rescanned += size
+            if self._rescanned > _RESCAN_LIMITS * self._limit + _RESCAN_SHARE * self.offset:
+                raise DataError(
+                    f"{self.name}: line {self.line}: too many quotes are not closed; try another --quotechar"
+                )
+        if not error or "unexpected end" in error or size > self._limit:
+            reason = f"a quote is not closed within {self._limit} bytes"
+        elif "expected after" in error:
+            reason = "text after a closing quote"
+        else:
+            reason = error
+        return self.reject(line, reason)
+
+    def reject(self, raw: bytes, reason: str) -> Reject:
+        if self._width < 0:
+            raise DataError(f"{self.name}: the first record cannot be read: {reason}")
+        return super().reject(raw, reason)
+
+
+class Writer:
+    """Writes the records of the input with two more fields; values of another format as new records."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._style = Style(_DELIMITERS.get(setup.output_format, ","), '"', Encoding.named(None))
+        self._label_fields: dict[str | None, bytes] = {}
+
+    def begin(self, head: Head) -> bytes:
+        has_header = self._setup.options.header
+        if self._setup.converts:
+            return (
+                f"{self._style.record((*head.columns, *self._setup.names))}\n".encode() if has_header else b""
+            )
+        self._style = head.style
+        if not has_header:
+            return head.raw
+        header, end = self._style.encoding.cut_line_end(head.raw)
+        return header + self._style.encoding.encode(self._style.record(("", *self._setup.names))) + end
+
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+        raws = chunk.rows
+        if self._setup.converts:
+            raws = [f"{self._style.record([*map(to_text, row)])}\n".encode() for row in raws]
+        cut, encode = self._style.encoding.cut_line_end, self._style.encoding.encode
+        records = []
+        for raw, label, score in zip(raws, labels, scores, strict=True):
+            record, end = cut(raw)
+            number = b"" if score is None else encode(f"{score:.6f}")
+            records.append(b"%b%b%b%b" % (record, self._label_field(label), number, end))
+        return chunk.join(records)
+
+    def close(self) -> bytes:
+        return b""
+
+    def _label_field(self, label: str | None) -> bytes:
+        """Give the label between two delimiters; each is written anew only once."""
+        field = self._label_fields.get(label)
+        if field is None:
+            text = self._style.record(("", label or "", ""))
+            field = self._label_fields[label] = self._style.encoding.encode(text)
+        return field

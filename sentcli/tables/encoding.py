@@ -1,0 +1,125 @@
+"""Text encodings as the readers need them: physical lines cut from bytes, each decoded alone."""
+
+import codecs
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import pairwise
+
+import numpy as np
+
+from sentcli.errors import OutputError, UsageError
+
+BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A text encoding whose line ends can be found in its bytes.
+
+    :param name: for Python's codecs; the byte order of UTF-16 and UTF-32 is part of it.
+    :param unit: bytes of a code unit: 1, 2 or 4.
+    :param newline: the encoded line feed.
+    :param carriage_return: the encoded carriage return.
+    """
+
+    name: str
+    unit: int
+    newline: bytes
+    carriage_return: bytes
+
+    @classmethod
+    def named(cls, name: str | None, start: bytes = b"") -> "Encoding":
+        """Look an encoding up.
+
+        :param name: any of Python's text encodings; None: UTF-8.
+        :param start: the first bytes of the input; a byte order mark there decides between the two kinds of
+            UTF-16 and UTF-32, without one they are little-endian.
+        :raises UsageError: for a name that Python does not know or that is no encoding of lines of text.
+        """
+        try:
+            known = codecs.lookup(name or "utf-8").name
+            if known in ("utf-16", "utf-32"):
+                wide = f"{known}-be"
+                known = wide if start.startswith(BOM.encode(wide)) else f"{known}-le"
+            known = known.removesuffix("-sig")
+            newline, carriage_return, letter = (character.encode(known) for character in "\n\ra")
+            unit = len(letter)
+            is_plain = "a\r\na".encode(known) == letter + carriage_return + newline + letter
+            is_plain &= letter.decode(known, "replace") == "a"
+            if is_plain and len(newline) == len(carriage_return) == unit:
+                return cls(known, unit, newline, carriage_return)
+        except (LookupError, ValueError):  # unknown, or not from text to bytes
+            pass
+        raise UsageError(f"--encoding {name!r:.200} is not one of Python's encodings of text")
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Line ends are the bytes that they are in ASCII."""
+        return (self.newline, self.carriage_return) == (b"\n", b"\r")
+
+    @property
+    def decode(self) -> Callable[[bytes], str]:
+        """The strict decoder of one line. A lone surrogate, which some encodings allow, is an error too."""
+        if self.name == "utf-8":
+            return bytes.decode
+        return partial(_decode, self.name)
+
+    def encode(self, text: str) -> bytes:
+        """Encode what goes beside the texts.
+
+        :raises OutputError: for a label or a name that the encoding has no bytes for.
+        """
+        try:
+            return text.encode(self.name)
+        except UnicodeEncodeError:
+            raise OutputError(
+                f"{text!r:.200} cannot be written in {self.name}; try another --encoding"
+            ) from None
+
+    def byte_order_mark(self, start: bytes) -> bytes:
+        """Give the byte order mark that an input begins with, empty for none."""
+        mark = BOM.encode(self.name) if self.name.startswith("utf-") else b""
+        return mark if start.startswith(mark) else b""
+
+    @property
+    def line_ends(self) -> tuple[bytes, bytes, bytes]:
+        """All line ends, the longest first."""
+        return self.carriage_return + self.newline, self.newline, self.carriage_return
+
+    def line_end(self, line: bytes | bytearray) -> bytes:
+        """Give the line end that a physical line closes with, empty for an unfinished one."""
+        return next((end for end in self.line_ends if line.endswith(end)), b"")
+
+    def cut_line_end(self, line: bytes) -> tuple[bytes, bytes]:
+        """Cut the last physical line of a record from its line end."""
+        if self.is_plain:
+            content = line.rstrip(b"\r\n")
+            return content, line[len(content) :]
+        end = self.line_end(line)
+        return line[: len(line) - len(end)], end
+
+    def split(self, data: bytes, *, universal: bool) -> tuple[list[bytes], bytes]:
+        """Cut bytes into physical lines, each with its line end.
+
+        :param universal: a carriage return alone ends a line as well.
+        :returns: the lines, and what follows the last sure line end: a carriage return at the end is none.
+        """
+        if self.is_plain and (universal or b"\r" not in data):
+            lines = data.splitlines(keepends=True)
+            return lines, b"" if data.endswith(b"\n") else lines.pop()
+        units = np.frombuffer(data, f"<u{self.unit}", len(data) // self.unit)
+        line_feed, carriage_return = np.frombuffer(self.newline + self.carriage_return, units.dtype)
+        is_end = units == line_feed
+        if universal:
+            is_end[:-1] |= (units[:-1] == carriage_return) & ~is_end[1:]
+        ends = ((np.flatnonzero(is_end) + 1) * self.unit).tolist()
+        lines = [data[start:end] for start, end in pairwise([0, *ends])]
+        return lines, data[ends[-1] :] if ends else data
+
+
+def _decode(name: str, line: bytes) -> str:
+    text = line.decode(name)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnicodeDecodeError(name, line, 0, len(line), "lone surrogate")
+    return text

@@ -1,0 +1,57 @@
+"""What every format's module provides, and what it is told."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sentcli.tables.chunk import Chunk, Cursor, Head
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.source import Source
+
+Labels = Sequence[str | None]
+Scores = Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run asks of its readers and its writer.
+
+    :param options: how to read the inputs.
+    :param names: of the new columns.
+    :param format: of the inputs.
+    :param output_format: another one: the reader gives the values of all columns instead of its own rows.
+    """
+
+    options: ReadOptions
+    names: tuple[str, str]
+    format: str
+    output_format: str
+
+    @property
+    def converts(self) -> bool:
+        return self.format != self.output_format
+
+
+class Reader(Protocol):
+    """Reads one input.
+
+    :param first: the head of the first input that had one: the others have to agree with it.
+    :param is_last: no other input follows.
+    """
+
+    def __call__(
+        self, source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
+    ) -> Iterator[Chunk]: ...
+
+
+class Writer(Protocol):
+    """Turns chunks with their results into the bytes of the output."""
+
+    def begin(self, head: Head) -> bytes:
+        """Give what comes before the first row; the head is that of the first input."""
+
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+        """Give the rows of a chunk with label and score, both empty for a blank row."""
+
+    def close(self) -> bytes:
+        """Give what comes after the last row."""

@@ -1,0 +1,91 @@
+"""The registry: which formats there are, what their files are called, where their reader and writer are."""
+
+import importlib
+from dataclasses import dataclass, fields
+from pathlib import PurePath
+from typing import Any
+
+from sentcli.errors import UsageError
+from sentcli.tables.compression import compression_of, path_of
+from sentcli.tables.format import Reader, Setup, Writer
+from sentcli.tables.options import ReadOptions
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    :param module: loaded when it is needed: pyarrow takes its time.
+    :param suffixes: of file names; the first is that of new files.
+    :param options: those of `ReadOptions` that mean something only here.
+    :param appends: what was written stays as it is when more is written, so that a run can go on from there.
+    """
+
+    module: str
+    suffixes: tuple[str, ...]
+    options: frozenset[str] = frozenset()
+    appends: bool = True
+
+    def reader(self) -> Reader:
+        return self._load().read  # type: ignore[no-any-return]
+
+    def writer(self, setup: Setup) -> Writer:
+        return self._load().Writer(setup)  # type: ignore[no-any-return]
+
+    def _load(self) -> Any:
+        return importlib.import_module(f"sentcli.tables.{self.module}")
+
+
+_CSV_OPTIONS = frozenset({"delimiter", "quotechar", "encoding", "header"})
+_FORMATS = {
+    "csv": Format("csv", (".csv",), _CSV_OPTIONS),
+    "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson")),
+    "parquet": Format("parquet", (".parquet", ".pq"), appends=False),
+    "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
+}
+FORMATS = tuple(_FORMATS)
+
+
+def get_format(name: str) -> Format:
+    """Look a format up.
+
+    :raises UsageError: listing the formats.
+    """
+    if name not in _FORMATS:
+        raise UsageError(f"there is no format {name!r:.200}; the formats are {', '.join(FORMATS)}")
+    return _FORMATS[name]
+
+
+def format_of(name: str, option: str) -> str:
+    """Tell a file's format by its suffix, that of a compression left aside.
+
+    :param option: the one to name when the suffix says nothing.
+    :raises UsageError: naming it.
+    """
+    suffix = suffix_of(name)
+    for known, form in _FORMATS.items():
+        if suffix in form.suffixes:
+            return known
+    raise UsageError(
+        f"{name}: what format is {suffix or 'this'}? Say {option} with one of {', '.join(FORMATS)}"
+    )
+
+
+def suffix_of(name: str) -> str:
+    """Give the suffix that tells the format: `.csv` of `reviews.csv.gz`."""
+    path = path_of(name)
+    return PurePath(path[: len(path) - len(compression_of(path))]).suffix.lower()
+
+
+def check_options(options: ReadOptions, format_name: str) -> None:
+    """Refuse options that mean nothing for a format.
+
+    :raises UsageError: naming the option.
+    """
+    everywhere = {"format", "text_column", "field_limit"}
+    for option in fields(options):
+        is_given = getattr(options, option.name) != option.default
+        if is_given and option.name not in everywhere | get_format(format_name).options:
+            flag = "no-header" if option.name == "header" else option.name
+            raise UsageError(f"--{flag} means nothing for {format_name} input")

@@ -1,0 +1,201 @@
+"""A run from inputs to an output in which nothing is lost: rows read = rows written + rows rejected."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+from sentcli.errors import DataError, OutputError, SentcliError
+from sentcli.tables.chunk import Chunk, Cursor, Head, Position, Reject
+from sentcli.tables.compression import Members
+from sentcli.tables.format import Labels, Scores, Setup
+from sentcli.tables.formats import get_format
+from sentcli.tables.options import RejectOptions
+from sentcli.tables.output import Output
+from sentcli.tables.rejects import to_line
+from sentcli.tables.source import InputFile, Source
+
+_log = logging.getLogger("sentcli")
+_SHARE_FROM = 10_000  # rows read before a share of rejected ones means something
+_START = Position(input=0, offset=0, rows=0, rejected=0, sha256="")
+
+
+class Job:
+    """The inputs as chunks, and the output that takes them back with their results.
+
+    Iterate in one thread; `write` each chunk in the order it came, in this thread or another; then `finish`.
+    Leaving the `with` block before that leaves nothing under the final names.
+
+    :param rows: written so far, those of an interrupted run included; `rejected` likewise.
+    :param resumed_rows: those of the interrupted run.
+    :param notes: the caller's own, JSON: kept with each commit and given back to a resumed run. To be changed
+        in the thread that writes.
+    :param total_bytes: size of the inputs as they lie on the disk, None when one has no end yet.
+    :param text_column: known when the first chunk is there.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[InputFile],
+        setup: Setup,
+        output: Output,
+        rejects: RejectOptions,
+        members: Members,
+        commit_seconds: float,
+    ) -> None:
+        self._files = files
+        self._setup = setup
+        self._output = output
+        self._reject_options = rejects
+        self._members = members
+        self._writer = get_format(setup.output_format).writer(setup)
+        self._commit_seconds = commit_seconds
+        self._last_commit = time.monotonic()
+        state = output.state or {"position": _START.to_json(), "notes": {}, "complete": False}
+        self._position = Position(**state["position"])  # of what was written
+        self._is_complete = bool(state["complete"])
+        self._read = _START
+        self._is_read = self._is_finished = False
+        self.rows, self.rejected = self._position.rows, self._position.rejected
+        self.resumed_rows = self.rows
+        self.notes: dict[str, Any] = state["notes"]
+        self.text_column: str | None = None
+        sizes = [file.size for file in files if file.size is not None]
+        self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
+        if output.state:
+            _log.info("resuming after %d rows and %d rejected ones", self.rows, self.rejected)
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """Fingerprints of the inputs: path, size, time of change."""
+        return [file.to_json() for file in self._files]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content of all inputs that was written so far."""
+        return self._position.sha256
+
+    @property
+    def rejects_path(self) -> str | None:
+        """Where rejected rows go; None: to standard error."""
+        return self._output.rejects_path
+
+    @property
+    def resumable(self) -> bool:
+        """After a failure: another run can go on with what this one has done."""
+        return self._output.resumable
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_finished:
+            self._output.abort()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Give the chunks that are not written yet.
+
+        :raises DataError: when an input is not what it should be.
+        :raises OutputError: when an input is not what it was for the interrupted run.
+        """
+        if not self._is_complete:
+            chunks = self._chunks()
+            if self._output.state:
+                self._pass_over(chunks)
+            yield from chunks
+        self._is_read = True
+
+    def _chunks(self) -> Iterator[Chunk]:
+        read = get_format(self._setup.format).reader()
+        cursor = Cursor()
+        first: Head | None = None
+        for number, file in enumerate(self._files, start=1):
+            with Source(file) as source:
+                cursor.open(source)
+                for chunk in read(source, self._setup, cursor, first, is_last=number == len(self._files)):
+                    self._read = chunk.position
+                    if chunk.head and first:
+                        chunk = replace(chunk, head=None)
+                    elif chunk.head:
+                        first = chunk.head
+                        self.text_column = first.text_column
+                    yield chunk
+
+    def _pass_over(self, chunks: Iterator[Chunk]) -> None:
+        """Read again what is done; write again what a file of the output's format could not keep."""
+        done = self._position
+        for chunk in chunks:
+            begin = self._writer.begin(chunk.head) if chunk.head else b""
+            if not get_format(self._setup.output_format).appends:
+                rows = list(islice(self._output.results, len(chunk.texts)))
+                self._write_rows(chunk, begin, [label for label, _ in rows], [score for _, score in rows])
+            if (chunk.position.input, chunk.position.offset) >= (done.input, done.offset):
+                break
+        if self._read != done:
+            name = self._files[min(done.input, len(self._files) - 1)].name
+            raise OutputError(f"{name} was changed after the interrupted run; start over without --resume")
+
+    def write(self, chunk: Chunk, labels: Labels, scores: Scores) -> None:
+        """Append the rows of a chunk with their results, and its rejects; commit now and then.
+
+        :param labels: one a text; None for a blank row, as in `scores`.
+        :raises DataError: when there are more rejected rows than may be.
+        :raises OutputError: when something cannot be written.
+        """
+        self.rows += len(labels)
+        self.rejected += sum(not reject.continued for reject in chunk.rejects)
+        self._position = chunk.position
+        self._check_law(chunk.position)
+        self._check_rejects(chunk.rejects)
+        self._write_rows(chunk, self._writer.begin(chunk.head) if chunk.head else b"", labels, scores)
+        self._output.write_results(labels, scores)
+        if chunk.rejects:
+            self._output.write_rejects(b"".join(map(to_line, chunk.rejects)))
+        if chunk.whole and time.monotonic() - self._last_commit >= self._commit_seconds:
+            self._output.commit(self._state())
+            self._last_commit = time.monotonic()
+
+    def finish(self) -> None:
+        """Make everything durable and give the files their final names.
+
+        :raises DataError: when there are more rejected rows than may be.
+        :raises OutputError: when something cannot be written; what was under the final names is still there.
+        """
+        if not self._is_complete:
+            if not self._is_read:
+                raise SentcliError("the output cannot be finished: the inputs were not read to their end")
+            self._check_law(self._read)
+            self._check_rejects((), is_end=True)
+            tail = self._members.add(self._writer.close(), whole=False)
+            self._output.write(tail + self._members.close(is_empty=self._output.size + len(tail) == 0))
+        self._output.publish(self._state())
+        self._is_finished = True
+
+    def _write_rows(self, chunk: Chunk, begin: bytes, labels: Labels, scores: Scores) -> None:
+        data = self._writer.encode(chunk, labels, scores)
+        self._output.write(self._members.add(begin + data if begin else data, whole=chunk.whole))
+
+    def _state(self) -> dict[str, Any]:
+        return {"position": self._position.to_json(), "notes": self.notes}
+
+    def _check_law(self, position: Position) -> None:
+        if (self.rows, self.rejected) != (position.rows, position.rejected):
+            raise SentcliError(
+                f"{position.rows} rows and {position.rejected} rejected ones were read, "
+                f"but {self.rows} and {self.rejected} written; the output is not kept"
+            )
+
+    def _check_rejects(self, rejects: Sequence[Reject], *, is_end: bool = False) -> None:
+        options, read = self._reject_options, self.rows + self.rejected
+        if options.strict and rejects:
+            first = rejects[0]
+            raise DataError(f"{first.input}: line {first.line}: {first.reason:.200} (--strict)")
+        if (is_end or read >= _SHARE_FROM or not options.is_share) and options.exceeded(self.rejected, read):
+            raise DataError(
+                f"{self.rejected} of {read} rows rejected, more than --max-rejects {options.limit}"
+            )

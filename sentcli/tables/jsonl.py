@@ -1,0 +1,188 @@
+"""JSON Lines with orjson, which is strict; a record goes out as its own bytes, the new fields at its end.
+
+Lines end with a line feed. Blank lines are no rows and pass through. In an output of another format the
+columns are the keys of the first record; strings stay as they are, all other values are written as JSON,
+numbers with the digits they came with. A record with another key, or a key twice, is rejected.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from sentcli.errors import DataError
+from sentcli.tables.cells import to_json
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head
+from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, list_columns
+from sentcli.tables.format import Labels, Scores, Setup
+from sentcli.tables.source import Source
+from sentcli.tables.textreader import TextReader
+
+_MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is wrong
+_MISSING: Any = object()
+_KINDS = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
+
+
+def read(
+    source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
+) -> Iterator[Chunk]:
+    """Read one file; see `format.Reader`."""
+    return _JsonlReader(source, setup, first, is_last=is_last).chunks(cursor)
+
+
+class _JsonlReader(TextReader):
+    def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
+        super().__init__(source, setup, first, is_last=is_last)
+        self._text_column = setup.options.text_column or (first.text_column if first else None)
+        self._columns: tuple[str, ...] = ()  # of the first record, then of the first one that has the text
+        self._has_head = False
+        self._without_text = 0  # records so far, until one has the text
+
+    def events(self) -> Iterator[Event]:
+        yield from super().events()
+        self._check_text_column(most=0)
+
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        for line in lines:
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                yield self._broken(line, str(error)) if line.strip() else line
+            else:
+                if not self._has_head and type(record) is dict and record:
+                    yield from self._begin(record)
+                yield self._row(record, line)
+            self.line += 1
+            self.offset += len(line)
+
+    def _broken(self, line: bytes, error: str) -> Event:
+        try:
+            line.decode()
+        except UnicodeDecodeError as bad:
+            return self.reject(line, self.bad_bytes(line, bad, self.offset))
+        return self.reject(line, f"not JSON: {error}")
+
+    def _begin(self, record: dict[str, Any]) -> Iterator[Head]:
+        columns = tuple(record)
+        check_room(columns, self.setup.names, self.name)
+        if self._text_column is None:
+            strings = [
+                name
+                for name, value in record.items()
+                if type(value) is str or (value is None and name in TEXT_COLUMNS)
+            ]
+            self._text_column = find_text_column(columns, strings, None, self.name)
+        if self._text(record) is _MISSING:
+            self._columns = self._columns or columns
+            self._without_text += 1
+            self._check_text_column(most=_MAX_WITHOUT_TEXT)
+            return
+        self._without_text = 0
+        self._has_head = True
+        self._columns = self.first.columns if self.first else columns
+        yield Head(self._columns, self._text_column, self.byte_order_mark)
+
+    def _check_text_column(self, most: int) -> None:
+        if self._without_text > most:
+            raise DataError(
+                f"{self.name}: no column {self._text_column!r:.200}; {list_columns(self._columns)}"
+            )
+
+    def _row(self, record: Any, line: bytes) -> Event:
+        if type(record) is not dict:
+            return self.reject(line, f"{_KINDS[type(record)]}, not an object")
+        for name in self.setup.names:
+            if name in record:
+                return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
+        text = self._text(record)
+        if text is _MISSING:
+            return self.reject(line, f"no {self._text_column or 'text'!r:.200}")
+        if text is not None and type(text) is not str:
+            return self.reject(line, f"{self._text_column!r:.200} is {_KINDS[type(text)]}, not a string")
+        if not self.setup.converts:
+            return text, line, line
+        try:
+            return text, self._values(line), line
+        except (ValueError, RecursionError) as error:
+            return self.reject(line, str(error))
+
+    def _text(self, record: dict[str, Any]) -> Any:
+        """Find the text; a key of the whole name goes before a dotted path."""
+        name = self._text_column or ""
+        value = record.get(name, _MISSING)
+        if value is _MISSING and "." in name:
+            value = record
+            for key in name.split("."):
+                value = value.get(key, _MISSING) if type(value) is dict else _MISSING
+        return value
+
+    def _values(self, line: bytes) -> list[str | None]:
+        """Decode a record once more, exactly, for a writer of another format.
+
+        :raises ValueError: when it does not fit the columns.
+        """
+        record = json.loads(line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_unique)
+        for key in record:
+            if key not in self._columns:
+                raise ValueError(f"the key {key!r:.200} is not one of the first record's")
+        return [_cell(record.get(name)) for name in self._columns]
+
+
+class _Number:
+    """A number as its digits: as an int or float it could change."""
+
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key is there twice")
+    return record
+
+
+def _cell(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value, default=lambda number: orjson.Fragment(number.digits)).decode()
+
+
+class Writer:
+    """Adds the new fields before a record's closing brace; values of another format become an object."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._converts = setup.converts
+        self._columns: Sequence[str] = ()
+        self._names = [to_json(name) for name in setup.names]
+
+    def begin(self, head: Head) -> bytes:
+        self._columns = head.columns
+        return b"" if self._converts else head.raw
+
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+        raws = chunk.rows
+        if self._converts:
+            raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in raws]
+        # A record that has a text is not empty, so a comma always goes before the new fields.
+        fields = {
+            label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in set(labels)
+        }
+        records = []
+        for raw, label, score in zip(raws, labels, scores, strict=True):
+            end = raw.rindex(b"}")
+            number = b"null" if score is None else b"%.6f" % score
+            records.append(b"%b%b%b%b" % (raw[:end], fields[label], number, raw[end:]))
+        return chunk.join(records)
+
+    def close(self) -> bytes:
+        return b""

@@ -1,0 +1,69 @@
+"""Plain lines: a line is a text; the output has label, score and text, separated by tabs.
+
+Lines end with a line feed; a carriage return before it belongs to the line end. A text of another format that
+has line breaks gets spaces for them, and of other columns nothing is written.
+"""
+
+import re
+from collections.abc import Iterator
+
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head
+from sentcli.tables.columns import TEXT_COLUMNS
+from sentcli.tables.encoding import Encoding
+from sentcli.tables.format import Labels, Scores, Setup
+from sentcli.tables.source import Source
+from sentcli.tables.textreader import TextReader
+
+_COLUMN = TEXT_COLUMNS[0]
+
+
+def read(
+    source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
+) -> Iterator[Chunk]:
+    """Read one file; see `format.Reader`."""
+    return _LinesReader(source, setup, first, is_last=is_last).chunks(cursor)
+
+
+class _LinesReader(TextReader):
+    def events(self) -> Iterator[Event]:
+        yield Head((_COLUMN,), _COLUMN, self.byte_order_mark, self.encoding)
+        yield from super().events()
+
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        decode, cut = self.encoding.decode, self.encoding.cut_line_end
+        for line in lines:
+            try:
+                text = decode(cut(line)[0])
+            except UnicodeDecodeError as error:
+                yield self.reject(line, self.bad_bytes(line, error, self.offset))
+            else:
+                yield text, (text,) if self.setup.converts else line, line
+            self.line += 1
+            self.offset += len(line)
+
+
+class Writer:
+    """Writes `label<TAB>score<TAB>text`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._converts = setup.converts
+        self._encoding = Encoding.named(None)
+
+    def begin(self, head: Head) -> bytes:
+        if self._converts:
+            return b""
+        self._encoding = head.style
+        return head.raw
+
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+        lines = chunk.rows
+        if self._converts:
+            lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
+        encode = self._encoding.encode
+        return b"".join(
+            encode(f"{label or ''}\t{'' if score is None else f'{score:.6f}'}\t") + line
+            for line, label, score in zip(lines, labels, scores, strict=True)
+        )
+
+    def close(self) -> bytes:
+        return b""

@@ -1,0 +1,43 @@
+"""One run at a time writes a file."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from sentcli.errors import OutputError
+from sentcli.tables.storage import output_errors, temporary_path
+
+
+class Lock:
+    """A lock on a target; the system holds it until `release`, or the end of the process.
+
+    :raises OutputError: at once, when another run holds it.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._path = temporary_path(target, "lock")
+        with output_errors(self._path):
+            while not self._acquire():
+                pass
+
+    def _acquire(self) -> bool:
+        """Lock the file; False when the last holder removed it in the meantime."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), self._path.stat()):
+                self._descriptor = descriptor
+                return True
+        except BlockingIOError:
+            os.close(descriptor)
+            raise OutputError(f"{self._target}: another run of sentcli is writing this file") from None
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)
+        return False
+
+    def release(self) -> None:
+        with output_errors(self._path):
+            self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)

@@ -1,0 +1,148 @@
+"""Opening a job: everything that can be checked before the first row."""
+
+import json
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sentcli.errors import OutputError, UsageError
+from sentcli.tables.compression import WRITABLE, Members, compression_of
+from sentcli.tables.fileoutput import FileOutput
+from sentcli.tables.format import Setup
+from sentcli.tables.formats import check_options, format_of, get_format, suffix_of
+from sentcli.tables.job import Job
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.output import Output, StreamOutput, refuse_existing
+from sentcli.tables.remote import RemoteFile, is_url
+from sentcli.tables.source import STANDARD, InputFile, inspect_input
+from sentcli.tables.storage import Stream
+
+
+def open_job(
+    inputs: Sequence[str],
+    output: str,
+    *,
+    read: ReadOptions | None = None,
+    write: WriteOptions | None = None,
+    rejects: RejectOptions | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    fingerprint: Mapping[str, Any] | None = None,
+    commit_seconds: float = 1.0,
+) -> Job:
+    """Check everything that can be checked before the first row, and open the output.
+
+    :param inputs: files, `-` for standard input, URLs: their rows go to the output one after the other.
+    :param output: a file, `-` for standard output, a device or pipe, a URL.
+    :param resume: go on with an interrupted run, if there is one.
+    :param overwrite: the output and the rejects file may exist; they stay until the new ones are complete.
+    :param fingerprint: what results depend on besides the inputs, JSON; a resumed run has to give the same.
+    :param commit_seconds: at least so long between two commits.
+    :raises UsageError: for options that do not fit together.
+    :raises DataError: when an input cannot be read.
+    :raises OutputError: when the output cannot be written or resumed, or another run is writing it.
+    """
+    read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
+    setup = _setup(inputs, output, read, write)
+    files = [inspect_input(name) for name in inputs]
+    for path in filter(None, (output, rejects.path)):
+        _refuse_input(files, path)
+    if rejects.path and Path(rejects.path).resolve() == Path(output).resolve():
+        raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
+    conditions = {
+        **(fingerprint or {}),
+        "inputs": {file.name: file.to_json() for file in files},
+        "order": list(inputs),
+        "formats": [setup.format, setup.output_format],
+        "read": asdict(read),
+        "write": asdict(write),
+        "libraries": _libraries(output, setup),
+    }
+    target = _open_output(
+        output,
+        rejects.path,
+        json.loads(json.dumps(conditions)),  # as a journal gives it back
+        appends=get_format(setup.output_format).appends,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    return Job(files, setup, target, rejects, Members(compression_of(output)), commit_seconds)
+
+
+def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> Setup:
+    if not inputs:
+        raise UsageError("no input; give a file, or - for standard input")
+    formats = {
+        read.format or ("lines" if name == STANDARD else format_of(name, "--input-format")) for name in inputs
+    }
+    if len(formats) > 1:
+        raise UsageError(
+            f"inputs of several formats ({', '.join(sorted(formats))}) do not fit one output; give -o DIR/"
+        )
+    (form,) = formats
+    check_options(read, form)
+    if compression_of(output) not in ("", *WRITABLE):
+        raise UsageError(f"{output}: output is compressed with {' or '.join(WRITABLE)} only")
+    has_own = write.format or (output != STANDARD and suffix_of(output))
+    output_form = (write.format or format_of(output, "--output-format")) if has_own else form
+    get_format(output_form)
+    return Setup(read, write.names, form, output_form)
+
+
+def _refuse_input(files: Sequence[InputFile], path: str) -> None:
+    """Refuse to write a file that is read, under whatever name.
+
+    :raises OutputError: naming both.
+    """
+    try:
+        status = os.fstat(sys.stdout.fileno()) if path == STANDARD else Path(path).stat()
+        identity = (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+    except (OSError, AttributeError):  # no such file yet; standard output closed or replaced
+        identity = None
+    for file in files:
+        if file.name == path != STANDARD or (identity and file.identity == identity):
+            raise OutputError(f"{path} is the input {file.name}; give another name")
+
+
+def _libraries(output: str, setup: Setup) -> dict[str, str]:
+    """Name the versions that the bytes of the output depend on."""
+    libraries = {}
+    if compression_of(output) == ".gz":
+        libraries["zlib"] = zlib.ZLIB_RUNTIME_VERSION
+    if compression_of(output) == ".zst" or "parquet" in (setup.format, setup.output_format):
+        libraries["pyarrow"] = version("pyarrow")
+    return libraries
+
+
+def _open_output(
+    name: str,
+    rejects: str | None,
+    fingerprint: Mapping[str, Any],
+    *,
+    appends: bool,
+    resume: bool,
+    overwrite: bool,
+) -> Output:
+    """Open what the output's name means; for the parameters see `FileOutput`."""
+    named = Path(name)
+    if name != STANDARD and not is_url(name) and (named.is_file() or not named.exists()):
+        path = named.resolve()
+        if not path.parent.is_dir():
+            raise OutputError(f"{name}: there is no folder {path.parent}")
+        if rejects and is_url(rejects):
+            raise UsageError(f"{rejects}: beside a file, the rejected rows go to a file too")
+        return FileOutput(path, rejects, fingerprint, appends=appends, resume=resume, overwrite=overwrite)
+    if resume:
+        raise UsageError(f"{name}: only a run that writes a file can be resumed; leave out --resume")
+    if is_url(name):
+        if not overwrite:
+            refuse_existing(name)
+        return StreamOutput(RemoteFile(name), rejects or f"{name}.rejects.jsonl", overwrite=overwrite)
+    sink = Stream.standard_output() if name == STANDARD else Stream.device(named)
+    return StreamOutput(sink, rejects, overwrite=overwrite)

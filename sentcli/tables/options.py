@@ -1,0 +1,96 @@
+"""What the user may say about an input, an output and its rejected rows."""
+
+import re
+from dataclasses import dataclass
+
+from sentcli.errors import UsageError
+from sentcli.tables.encoding import Encoding
+
+_MAX_FIELD_LIMIT = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    r"""How to read the inputs; None and the other defaults mean that nothing was said.
+
+    :param format: a name of `FORMATS`; None: from the suffix, plain lines on standard input.
+    :param text_column: the column to score, for JSON Lines also a dotted path; None: found by its name.
+    :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
+    :param quotechar: one character, or "" for no quoting at all; None: `"`.
+    :param encoding: any of Python's text encodings; None: UTF-8.
+    :param header: False: the first record is a row, and the columns are called 1, 2, 3...
+    :param field_limit: bytes of a record, hence of a field; a longer one is rejected.
+    """
+
+    format: str | None = None
+    text_column: str | None = None
+    delimiter: str | None = None
+    quotechar: str | None = None
+    encoding: str | None = None
+    header: bool = True
+    field_limit: int = 16 << 20
+
+    def __post_init__(self) -> None:
+        if self.delimiter == r"\t":
+            object.__setattr__(self, "delimiter", "\t")
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in "\r\n"):
+            raise UsageError(f"--delimiter is {self.delimiter!r:.200}; it has to be one character, or \\t")
+        if self.quotechar and (len(self.quotechar) != 1 or self.quotechar in "\r\n"):
+            raise UsageError(f"--quotechar is {self.quotechar!r:.200}; it has to be one character, or empty")
+        if self.delimiter is not None and self.delimiter == (
+            '"' if self.quotechar is None else self.quotechar
+        ):
+            raise UsageError(f"--delimiter and --quotechar are both {self.delimiter!r}")
+        if not 1 <= self.field_limit <= _MAX_FIELD_LIMIT:
+            raise UsageError(
+                f"--field-limit is {self.field_limit}; it has to be 1 to {_MAX_FIELD_LIMIT} bytes"
+            )
+        if self.encoding is not None:
+            Encoding.named(self.encoding)
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How to write the output.
+
+    :param format: a name of `FORMATS`; None: from the suffix, else the input's.
+    :param prefix: goes before the names of the two new columns.
+    """
+
+    format: str | None = None
+    prefix: str = ""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of the new columns: of the label and of the score."""
+        return f"{self.prefix}sentiment", f"{self.prefix}sentiment_score"
+
+
+@dataclass(frozen=True)
+class RejectOptions:
+    """Where rejected rows go, and how many are too many.
+
+    :param path: None: `OUT.rejects.jsonl`, or standard error where the output is a stream.
+    :param limit: `N` rows, or `P%` of the rows read; more than that stops the run.
+    :param strict: stop at the first.
+    """
+
+    path: str | None = None
+    limit: str | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.path.endswith((".gz", ".zst", ".bz2", ".xz")):
+            raise UsageError(f"--rejects {self.path!r:.200}: rejected rows are not compressed; try .jsonl")
+        if self.limit is not None and not re.fullmatch(r"[0-9]{1,18}|[0-9]{1,3}(\.[0-9]+)?%", self.limit):
+            raise UsageError(f"--max-rejects is {self.limit!r:.200}; give a number of rows, or a share: 0.5%")
+
+    @property
+    def is_share(self) -> bool:
+        return self.limit is not None and self.limit.endswith("%")
+
+    def exceeded(self, rejected: int, read: int) -> bool:
+        """Tell whether so many rejected rows, of the rows read, are too many."""
+        if self.limit is None:
+            return False
+        return rejected > (float(self.limit[:-1]) / 100 * read if self.is_share else int(self.limit))

@@ -1,0 +1,118 @@
+"""Where a job writes: a file that a later run can go on with, or a place where that cannot be."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sentcli.errors import OutputError
+from sentcli.tables.format import Labels, Scores
+from sentcli.tables.remote import RemoteFile, exists, is_url
+from sentcli.tables.storage import Part, Stream
+
+
+class Output(ABC):
+    """What a job writes to.
+
+    :param rejects_path: where rejected rows go; None: to standard error.
+    :param state: what the journal of an interrupted run says, where this one goes on with it.
+    :param results: label and score of each of its rows, where the output itself could not be kept.
+    """
+
+    rejects_path: str | None
+    state: Mapping[str, Any] | None = None
+    results: Iterator[tuple[str | None, float | None]] = iter(())
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes written so far."""
+
+    @property
+    def resumable(self) -> bool:
+        """A later run could go on with what is there."""
+        return False
+
+    @abstractmethod
+    def write(self, data: bytes) -> None: ...
+
+    @abstractmethod
+    def write_rejects(self, data: bytes) -> None: ...
+
+    @abstractmethod
+    def write_results(self, labels: Labels, scores: Scores) -> None:
+        """Keep results where the output itself does not."""
+
+    @abstractmethod
+    def commit(self, state: Mapping[str, Any]) -> None:
+        """Make all that was written durable, and then the state, where that is of use."""
+
+    @abstractmethod
+    def publish(self, state: Mapping[str, Any]) -> None:
+        """Give the files their final names; the state is the last one."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Leave nothing under the final names, and nothing at all if no later run could go on with it."""
+
+
+class StreamOutput(Output):
+    """A place that only takes bytes: standard output, a pipe, a device, a URL. It cannot be resumed.
+
+    :param rejects: name of the rejects file; None: standard error.
+    :raises OutputError: when the rejects file exists.
+    """
+
+    def __init__(self, sink: Stream | RemoteFile, rejects: str | None, *, overwrite: bool) -> None:
+        self.rejects_path = rejects
+        self._sink = sink
+        self._rejects: Stream | RemoteFile | Part | None = None
+        if rejects and not overwrite:
+            refuse_existing(rejects)
+
+    @property
+    def size(self) -> int:
+        return self._sink.size
+
+    def write(self, data: bytes) -> None:
+        self._sink.write(data)
+
+    def write_rejects(self, data: bytes) -> None:
+        if self._rejects is None:
+            self._rejects = _open_rejects(self.rejects_path)
+        self._rejects.write(data)
+
+    def write_results(self, labels: Labels, scores: Scores) -> None:
+        pass
+
+    def commit(self, state: Mapping[str, Any]) -> None:
+        pass
+
+    def publish(self, state: Mapping[str, Any]) -> None:
+        if self._rejects:
+            self._rejects.publish()
+        self._sink.publish()
+
+    def abort(self) -> None:
+        if self._rejects:
+            self._rejects.discard()
+        self._sink.discard()
+
+
+def _open_rejects(path: str | None) -> Stream | RemoteFile | Part:
+    if path is None:
+        return Stream.standard_error()
+    if is_url(path):
+        return RemoteFile(path)
+    part = Part(Path(path))
+    part.create()
+    return part
+
+
+def refuse_existing(path: str) -> None:
+    """Refuse to replace a file, when nobody said that it may be.
+
+    :raises OutputError: naming --overwrite.
+    """
+    if exists(path) if is_url(path) else Path(path).exists():
+        raise OutputError(f"{path} exists; give another name or --overwrite")

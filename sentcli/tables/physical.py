@@ -1,0 +1,99 @@
+"""Physical lines: blocks of bytes cut at line ends, bounded however long a line is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sentcli.errors import DataError
+from sentcli.tables.encoding import Encoding
+from sentcli.tables.source import Source
+
+PAUSE = 0.1  # seconds without a byte after which a live input's lines go on to be scored
+_MAX_PIECES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a line that is longer than the limit."""
+
+    data: bytes
+    first: bool
+
+
+class PhysicalLines:
+    """The lines of an input, block by block.
+
+    :param universal: a carriage return alone ends a line as well.
+    :param limit: bytes; a longer line comes in pieces of this size, one of more than 16 pieces is an error.
+    :param complete: give the last line a line end if it has none, because another input follows.
+    """
+
+    def __init__(
+        self, source: Source, encoding: Encoding, *, universal: bool, limit: int, complete: bool
+    ) -> None:
+        self._source = source
+        self._encoding = encoding
+        self._universal = universal
+        self._limit = max(limit - limit % encoding.unit, encoding.unit)
+        self._complete = complete
+        self._pieces = 0  # so far of the line that is being cut
+
+    def __iter__(self) -> Iterator[list[bytes] | Piece | None]:
+        """Give lists of lines, pieces of long ones, and None where a live input pauses.
+
+        :raises DataError: when the input cannot be read, or a line never ends.
+        """
+        pending = bytearray()  # a line without its end yet
+        line_end = self._encoding.newline
+        while True:
+            if self._source.live and not self._source.ready(PAUSE):
+                yield None
+            block = self._source.read()
+            if not block:
+                break
+            seen = max(0, len(pending) - len(self._encoding.line_ends[0]))
+            pending += block
+            if self._has_end(pending, seen):
+                lines, rest = self._encoding.split(bytes(pending), universal=self._universal)
+                pending = bytearray(rest)
+                if lines:
+                    line_end = self._encoding.line_end(lines[-1])
+                    yield from self._bounded(lines)
+            while len(pending) > self._limit:
+                yield self._piece(bytes(pending[: self._limit]))
+                del pending[: self._limit]
+        if pending:
+            if self._complete and not (self._universal and self._encoding.line_end(pending)):
+                pending += line_end
+            yield from self._bounded([bytes(pending)])
+
+    def _has_end(self, pending: bytearray, start: int) -> bool:
+        """Look for a line end, so that a long line is not cut out anew for each block of it."""
+        ends = self._encoding.line_ends[1 : 3 if self._universal else 2]
+        return any(pending.find(end, start) >= 0 for end in ends)
+
+    def _bounded(self, lines: list[bytes]) -> Iterator[list[bytes] | Piece]:
+        if not self._pieces and max(map(len, lines)) <= self._limit:
+            yield lines
+            return
+        short: list[bytes] = []
+        for line in lines:
+            if not self._pieces and len(line) <= self._limit:
+                short.append(line)
+                continue
+            if short:
+                yield short
+                short = []
+            for start in range(0, len(line), self._limit):
+                yield self._piece(line[start : start + self._limit])
+            self._pieces = 0
+        if short:
+            yield short
+
+    def _piece(self, data: bytes) -> Piece:
+        self._pieces += 1
+        if self._pieces > _MAX_PIECES:
+            raise DataError(
+                f"{self._source.name}: a line of more than {_MAX_PIECES * self._limit} bytes; is this text? "
+                "If it is, try a higher --field-limit"
+            )
+        return Piece(data, first=self._pieces == 1)

@@ -1,0 +1,67 @@
+"""Which inputs go to which output."""
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.tables.compression import WRITABLE, compression_of, path_of
+from sentcli.tables.formats import get_format
+from sentcli.tables.options import WriteOptions
+from sentcli.tables.remote import expand, is_url
+from sentcli.tables.source import STANDARD
+
+
+def plan_outputs(
+    inputs: Sequence[str], output: str, write: WriteOptions | None = None
+) -> list[tuple[list[str], str]]:
+    """Pair inputs with outputs: all with one file, or each with one of its name in a folder.
+
+    :param inputs: files, `-`, URLs, and globs of files or URLs; a glob gives its files in order.
+    :param output: a file, `-`, a URL; or a folder: a name that ends in a slash is made one if it is missing.
+    :param write: with a format, files in the folder get its suffix.
+    :raises DataError: when a glob finds nothing.
+    :raises UsageError: when two inputs would get one output.
+    :raises OutputError: when the folder cannot be made.
+    """
+    files = [file for name in inputs for file in _expand(name)]
+    if not files:
+        raise UsageError("no input; give a file, or - for standard input")
+    if is_url(output) or not (output.endswith("/") or Path(output).is_dir()):
+        return [(files, output)]
+    folder = Path(output)
+    form = write.format if write else None
+    names = [_output_name(file, form) for file in files]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UsageError(f"{count} inputs would become {folder / name}; score them one by one")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: {error.strerror}") from None
+    return [([file], str(folder / name)) for file, name in zip(files, names, strict=True)]
+
+
+def _expand(name: str) -> list[str]:
+    if is_url(name):
+        found = expand(name) if "*" in name else [name]
+    elif name == STANDARD or not glob.has_magic(name) or Path(name).exists():
+        found = [name]
+    else:
+        found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+    if not found:
+        raise DataError(f"{name}: no such files")
+    return found
+
+
+def _output_name(file: str, form: str | None) -> str:
+    """Name the output of an input in a folder: as the input, but for the suffixes."""
+    if file == STANDARD:
+        raise UsageError("standard input has no name that a file in a folder could get; give -o FILE")
+    name = path_of(file)
+    compression = compression_of(name)
+    plain = PurePath(name[: len(name) - len(compression)])
+    if form and plain.suffix.lower() not in get_format(form).suffixes:
+        plain = plain.with_suffix(get_format(form).suffixes[0])
+    return plain.name + (compression if compression in WRITABLE else "")

@@ -1,0 +1,190 @@
+"""Where bytes go: files that grow under a temporary name and get their own in one step, and streams."""
+
+import hashlib
+import io
+import os
+import select
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from sentcli.errors import OutputError
+
+_BLOCK = 1 << 20
+
+
+@contextmanager
+def output_errors(name: object) -> Iterator[None]:
+    """Turn what the system says into an error that names the file; a closed pipe stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror or error}") from error
+
+
+def temporary_path(target: Path, kind: str) -> Path:
+    """Name a file of a run, beside the file that the run will write."""
+    return target.with_name(f".{target.name}.sentcli-{kind}")
+
+
+def create(path: Path) -> int:
+    """Open a new file for writing; one of that name, left by a dead run, is removed, and no link followed."""
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the bytes, however many the system takes at a time."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:  # another process made a shared terminal or pipe non-blocking
+            select.select([], [descriptor], [])
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names of the files beside `path` durable."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Part:
+    """A file that grows under a temporary name beside its target.
+
+    A mark tells how much of it there is, and the SHA-256 of that.
+
+    :param target: the final name.
+    :raises OutputError: from all methods, with the path and what the system says.
+    """
+
+    def __init__(self, target: Path, kind: str = "part") -> None:
+        self.target = target
+        self.path = temporary_path(target, kind)
+        self.size = 0
+        self.is_open = False
+        self._sha256 = hashlib.sha256()
+        self._descriptor = -1
+
+    def create(self) -> None:
+        with output_errors(self.path):
+            self._descriptor = create(self.path)
+        self.is_open = True
+
+    def reopen(self, mark: Mapping[str, Any]) -> None:
+        """Go on behind a mark: what was written after it is cut off.
+
+        :raises OutputError: also when the file is not what was written.
+        """
+        with output_errors(self.path):
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self.is_open = True
+            while data := os.read(self._descriptor, min(_BLOCK, mark["bytes"] - self.size)):
+                self._count(data)
+            if self.mark() != mark:
+                raise OutputError(f"{self.path} was changed after the interrupted run; leave out --resume")
+            os.ftruncate(self._descriptor, self.size)
+
+    def is_published(self, mark: Mapping[str, Any]) -> bool:
+        """Tell whether the target is the file up to a mark: a run was interrupted when it had renamed it."""
+        with output_errors(self.target):
+            if self.path.exists() or not self.target.exists():
+                return False
+            with self.target.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                return mark == {"bytes": file.tell(), "sha256": digest}
+
+    def write(self, data: bytes) -> None:
+        with output_errors(self.path):
+            write_all(self._descriptor, data)
+        self._count(data)
+
+    def _count(self, data: bytes) -> None:
+        self._sha256.update(data)
+        self.size += len(data)
+
+    def mark(self) -> dict[str, Any]:
+        return {"bytes": self.size, "sha256": self._sha256.hexdigest()}
+
+    def sync(self) -> None:
+        with output_errors(self.path):
+            os.fsync(self._descriptor)
+
+    def publish(self) -> None:
+        """Give the file its final name, durably."""
+        self.sync()
+        with output_errors(self.target):
+            self.path.replace(self.target)
+            sync_folder(self.target)
+        self.close()
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            os.close(self._descriptor)
+
+    def discard(self) -> None:
+        self.close()
+        with output_errors(self.path):
+            self.path.unlink(missing_ok=True)
+
+
+class Stream:
+    """Standard output or error, a named pipe, a device: what was written there stays written.
+
+    :raises OutputError: with the name and what the system says; a closed pipe is a BrokenPipeError.
+    """
+
+    def __init__(self, name: str, stream: IO[bytes], *, closes: bool = False) -> None:
+        self.size = 0
+        self._name = name
+        self._stream = stream
+        self._closes = closes
+        try:
+            self._descriptor = stream.fileno()
+        except io.UnsupportedOperation:  # a replaced sys.stdout, as in tests of commands
+            self._descriptor = -1
+
+    @classmethod
+    def standard_output(cls) -> "Stream":
+        return cls._standard("standard output", sys.stdout)
+
+    @classmethod
+    def standard_error(cls) -> "Stream":
+        return cls._standard("standard error", sys.stderr)
+
+    @classmethod
+    def _standard(cls, name: str, stream: TextIO | None) -> "Stream":
+        if stream is None:
+            raise OutputError(f"{name} is closed; give a file")
+        stream.flush()
+        return cls(name, stream.buffer)
+
+    @classmethod
+    def device(cls, path: Path) -> "Stream":
+        with output_errors(path):
+            return cls(str(path), path.open("wb", buffering=0), closes=True)
+
+    def write(self, data: bytes) -> None:
+        with output_errors(self._name):
+            if self._descriptor < 0:
+                self._stream.write(data)
+            else:
+                write_all(self._descriptor, data)
+        self.size += len(data)
+
+    def publish(self) -> None:
+        """End what was opened here; all was written at once."""
+        if self._closes:
+            self._stream.close()
+
+    def discard(self) -> None:
+        """End what was opened here; what was written cannot be taken back."""
+        self.publish()

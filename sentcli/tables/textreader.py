@@ -1,0 +1,81 @@
+"""What the readers of CSV, JSON Lines and plain lines share: physical lines, and where they stand."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
+from sentcli.tables.encoding import Encoding
+from sentcli.tables.format import Setup
+from sentcli.tables.physical import PhysicalLines, Piece
+from sentcli.tables.source import Source
+
+
+class TextReader(ABC):
+    """Reads one input of physical lines; for the parameters see `format.Reader`.
+
+    `line` (from 1) and `offset` (in bytes) are those of the next record.
+    """
+
+    universal_line_ends = False  # a carriage return alone ends a line
+
+    def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
+        self.name = source.name
+        self.setup = setup
+        self.first = first
+        start = source.peek(4)
+        self.encoding = Encoding.named(setup.options.encoding, start)
+        self.byte_order_mark = self.encoding.byte_order_mark(start)
+        source.skip(len(self.byte_order_mark))
+        self.line = 1
+        self.offset = len(self.byte_order_mark)
+        self._blocks = PhysicalLines(
+            source,
+            self.encoding,
+            universal=self.universal_line_ends,
+            limit=setup.options.field_limit,
+            complete=not is_last,
+        )
+
+    def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
+        return collect(self.events(), cursor, keep_gaps=not self.setup.converts)
+
+    @abstractmethod
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        """Give what is in the next lines, moving `line` and `offset` on.
+
+        :param final: no more lines belong to what was held back so far.
+        """
+
+    def events(self) -> Iterator[Event]:
+        for block in self._blocks:
+            if block is None:
+                yield None
+            elif isinstance(block, Piece):
+                yield from self.parse([], final=True)
+                yield self._long_line(block)
+            else:
+                yield from self.parse(block, final=False)
+        yield from self.parse([], final=True)
+
+    def reject(self, raw: bytes, reason: str) -> Reject:
+        return Reject(self.name, self.line, self.offset, reason, raw)
+
+    def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
+        """Name the first byte that is not in the encoding.
+
+        :param offset: of the line.
+        """
+        byte, place = line[error.start], offset + error.start
+        return f"byte 0x{byte:02x} at offset {place} is not {self.encoding.name}"
+
+    def _long_line(self, piece: Piece) -> Reject:
+        if piece.first:
+            reason = f"longer than {self.setup.options.field_limit} bytes; try a higher --field-limit"
+            reject = self.reject(piece.data, reason)
+            self.line += 1
+        else:
+            reject = Reject(
+                self.name, self.line - 1, self.offset, "the same line goes on", piece.data, continued=True
+            )
+        self.offset += len(piece.data)
+        return reject

@@ -1,0 +1,67 @@
+"""What tests of more than one module share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import invented
+import pytest
+
+from sentcli.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
+from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
+from sentcli.model import BiLSTM, save_weights
+from sentcli.training.train import NO_VECTORS, DataSource, train_bundle
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
+    """Write a bundle with the weights of a model, as training does but for the papers around it."""
+
+    def make(model: BiLSTM, name: str = "trained", max_tokens: int = 40) -> Bundle:
+        config = model.config
+        labels = tuple(f"class{number}" for number in range(config.num_classes))
+        words = ["<pad>", "<unk>", *(f"word{number}" for number in range(config.vocab_size - 2))]
+        with new_bundle(tmp_path / name) as folder:
+            write_config(folder, BundleConfig(config, TextConfig(max_tokens=max_tokens), labels))
+            (folder / VOCAB).write_text("".join(f"{word}\n" for word in words), "utf-8")
+            save_weights(model, folder / WEIGHTS)
+        return load_bundle(tmp_path / name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def labeled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Invented reviews with two labels, as a CSV file; not to be written to."""
+    return invented.write_csv(tmp_path_factory.mktemp("data") / "reviews.csv", invented.reviews(240, seed=1))
+
+
+@pytest.fixture(scope="session")
+def trained(labeled: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model that was really trained, once for all tests; not to be written to."""
+    return train(labeled, tmp_path_factory.mktemp("models") / "trained")
+
+
+@pytest.fixture(scope="session")
+def trained_three(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same with three classes."""
+    rows = invented.reviews(240, seed=2, labels=invented.THREE)
+    file = invented.write_csv(tmp_path_factory.mktemp("data") / "three.csv", rows)
+    return train(file, tmp_path_factory.mktemp("models") / "three")
+
+
+def train(file: Path, output: Path) -> Bundle:
+    train_bundle(
+        DataSource(str(file), None, None, NO_VECTORS),
+        output,
+        text=TextConfig(max_tokens=40),
+        model=ModelConfig(vocab_size=2, embedding_dim=12, hidden_size=8),
+        config=TrainConfig(epochs=6, batch_size=16, lr=0.02, average=0.9, min_freq=1, precision="fp32"),
+        device="cpu",
+        threads=1,
+        resume=False,
+        overwrite=False,
+        quiet=True,
+        licence=None,
+        command="sentcli train",
+    )
+    return load_bundle(output)

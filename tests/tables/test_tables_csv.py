@@ -1,0 +1,305 @@
+import csv
+import io
+import itertools
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.tables import ReadOptions, WriteOptions
+from sentcli.tables import csv as tables_csv
+from sentcli.tables.encoding import Encoding
+
+HEADER = b"id,text\n"
+ADDED = b"id,text,sentiment,sentiment_score\n"
+ODD, EVEN = b",odd,0.142857", b",even,0.285714"  # of the texts "x" and "xx"
+
+
+def test_other_columns_come_back_to_the_byte(convert):
+    values = ["001", "1.0", "+1", "-0", "NA", "null", "TRUE", "1e5", "2024-01-01", "1" * 40, "nul\0", " x  "]
+    out = convert(HEADER + b"".join(value.encode() + b",xx\n" for value in values))
+    assert out == ADDED + b"".join(value.encode() + b",xx" + EVEN + b"\n" for value in values)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", b""),
+        (b"id,text", b"id,text,sentiment,sentiment_score"),
+        (HEADER, ADDED),
+        (b"\xef\xbb\xbf" + HEADER + b"1,x\n", b"\xef\xbb\xbf" + ADDED + b"1,x" + ODD + b"\n"),
+        (b'\xef\xbb\xbf"id",text\n1,x', b'\xef\xbb\xbf"id",text,sentiment,sentiment_score\n1,x' + ODD),
+        (b"text\r\nx\r\n", b"text,sentiment,sentiment_score\r\nx" + ODD + b"\r\n"),
+        (b"text\rx\r", b"text,sentiment,sentiment_score\rx" + ODD + b"\r"),
+        (HEADER + b"1,x\r2,x\r\n3,x", ADDED + b"1,x" + ODD + b"\r2,x" + ODD + b"\r\n3,x" + ODD),
+        (HEADER + b"1,\n2,  \n", ADDED + b"1,,,\n2,  ,,\n"),
+        (
+            b"\n\ntext\n\nx\n\n\nx\n\n",
+            b"\n\ntext,sentiment,sentiment_score\n\nx" + ODD + b"\n\n\nx" + ODD + b"\n\n",
+        ),
+        (HEADER + b'1,"x\nx"\n', ADDED + b'1,"x\nx",odd,0.428571\n'),
+        (HEADER + b'1,"a ""b"""\n', ADDED + b'1,"a ""b""",odd,0.714286\n'),
+        (b"id,id,text\n1,2,x\n", b"id,id,text,sentiment,sentiment_score\n1,2,x" + ODD + b"\n"),
+        (HEADER + b'1,5" pipe\n', ADDED + b'1,5" pipe,odd,0.000000\n'),
+        (HEADER + b"1,nul\0\n", ADDED + b"1,nul\0,even,0.571429\n"),
+    ],
+)
+def test_shapes(convert, data, expected):
+    assert convert(data) == expected
+
+
+def test_ten_thousand_columns(convert):
+    names = ",".join(f"c{number}" for number in range(9999)) + ",text"
+    row = "1," * 9999 + "x"
+    out = convert(f"{names}\n{row}\n".encode()).decode()
+    assert out == f"{names},sentiment,sentiment_score\n{row},odd,0.142857\n"
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"1\n", "1 fields instead of 2"),
+        (b"1,2,3\n", "3 fields instead of 2"),
+        (b'1,"a"b\n', "text after a closing quote"),
+        (b"1,\xff\n", "byte 0xff at offset 18 is not utf-8"),
+        (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8"),
+        (b"1," + b"y" * 200 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
+        (b"1," + b"y" * 99 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
+        (b'1,"\n', "a quote is not closed within 100 bytes"),
+        (b'1,"' + b"y\n" * 60 + b'"\n', "a quote is not closed within 100 bytes"),
+    ],
+)
+def test_a_bad_record_is_rejected_and_its_neighbours_are_scored(convert, rejects, bad, reason):
+    after = b"".join(b"%d,xx\n" % number for number in range(100, 140))
+    out = convert(HEADER + b"1,x\n2,x\n" + bad + after, read=ReadOptions(field_limit=100))
+    assert out.startswith(ADDED + b"1,x" + ODD + b"\n2,x" + ODD + b"\n")
+    assert out.count(EVEN) == 40
+    found = rejects()
+    assert (found[0]["line"], found[0]["offset"], found[0]["reason"]) == (4, 16, reason)
+    if b"\xff" in bad or b"\xc3" in bad:
+        assert list(found[0])[-1] == "raw_base64"
+    else:
+        assert "".join(entry["raw"] for entry in found).encode() == bad
+    offsets = [entry["offset"] for entry in found]
+    assert all((HEADER + b"1,x\n2,x\n" + bad)[offset:] for offset in offsets)
+
+
+def test_a_quote_that_is_never_closed_costs_one_line(convert, rejects):
+    rows = b"".join(b"%d,xx\n" % number for number in range(5000))
+    out = convert(HEADER + b'0,"open\n' + rows)
+    assert out.count(EVEN) == 5000
+    assert [(entry["line"], entry["raw"]) for entry in rejects()] == [(2, '0,"open\n')]
+
+
+def test_a_line_longer_than_the_limit_is_rejected_once_with_all_its_bytes(convert, rejects):
+    long = b'1,"' + bytes(range(32, 127)) * 9 + b"\n"
+    out = convert(HEADER + b"1,x\n" + long + b"2,x\n", read=ReadOptions(field_limit=100))
+    assert out == ADDED + b"1,x" + ODD + b"\n2,x" + ODD + b"\n"
+    assert "".join(entry["raw"] for entry in rejects()).encode() == long
+    assert {entry["line"] for entry in rejects()} == {3}
+
+
+def test_a_line_without_an_end_is_an_error(convert):
+    with pytest.raises(DataError, match="a line of more than 1600 bytes"):
+        convert(HEADER + b"y" * 2000, read=ReadOptions(field_limit=100))
+
+
+def test_an_open_quote_before_an_overlong_line(convert, rejects):
+    out = convert(HEADER + b'1,"x\n' + b"y" * 150 + b"\n2,x\n", read=ReadOptions(field_limit=100))
+    assert out == ADDED + b"2,x" + ODD + b"\n"
+    assert [entry["line"] for entry in rejects()] == [2, 3, 3]
+
+
+def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):
+    started = time.monotonic()
+    with pytest.raises(DataError, match="too many quotes are not closed"):
+        convert(b"text\n" + b'",a",",\n' * 100_000, read=ReadOptions(field_limit=1000))
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("data", [b"id,\xff\n", b'id,"a"b\n1,x\n', b'"\n', b"y" * 200 + b"\n1,x\n"])
+def test_a_header_that_cannot_be_read_is_an_error(convert, data):
+    with pytest.raises(DataError, match="the first record cannot be read"):
+        convert(data, read=ReadOptions(field_limit=100))
+
+
+def test_what_csv_calls_by_another_name_is_rejected_too(convert, rejects):
+    # UTF-7 can write a line end that is none of the bytes of a line end.
+    out = convert(b"text\nx\na+AAo-b\nx\n", read=ReadOptions(encoding="utf-7"))
+    assert out.count(ODD) == 2
+    assert rejects()[0]["reason"].startswith("new-line character seen in unquoted field")
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "utf-7", "cp500", "gb18030"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings(convert, encoding, end):
+    text = "これは" if encoding in ("gb18030",) else "año"
+    lines = ["id,text", f'1,"{text}{end}z"', f"2,{text}", ""]
+    data = end.join(lines).encode(encoding)
+    length = len(text) + len(end) + 1
+    label = ("even", "odd")[length % 2]
+    expected = [
+        "id,text,sentiment,sentiment_score",
+        f'1,"{text}{end}z",{label},{length % 7 / 7:.6f}',
+        f"2,{text},odd,{3 / 7:.6f}",
+        "",
+    ]
+    assert convert(data, read=ReadOptions(encoding=encoding)) == end.join(expected).encode(encoding)
+
+
+def test_the_byte_order_mark_decides_the_order(convert):
+    data = "\ufeffid,text\n1,xx\n".encode("utf-16-be")
+    expected = "\ufeffid,text,sentiment,sentiment_score\n1,xx,even,0.285714\n".encode("utf-16-be")
+    assert convert(data, read=ReadOptions(encoding="utf-16")) == expected
+
+
+def test_half_a_code_unit_is_rejected(convert, rejects):
+    data = "text\nxx\n".encode("utf-16-le")
+    out = convert(data + b"\x41", read=ReadOptions(encoding="utf-16-le"))
+    assert out == "text,sentiment,sentiment_score\nxx,even,0.285714\n".encode("utf-16-le")
+    assert rejects()[0]["reason"] == "byte 0x41 at offset 16 is not utf-16-le"
+
+
+def test_a_lone_surrogate_is_no_text(convert, rejects):
+    assert convert(b"text\n+2AA-\nx\n", read=ReadOptions(encoding="utf-7")).count(b"\n") == 2
+    assert rejects()[0]["reason"] == "byte 0x2b at offset 5 is not utf-7"
+
+
+def test_bytes_of_another_encoding_are_named_by_their_offset(convert, rejects):
+    out = convert(HEADER + "1,x\n2,año\n3,x\n".encode("latin-1"))
+    assert out == ADDED + b"1,x" + ODD + b"\n3,x" + ODD + b"\n"
+    assert rejects()[0]["reason"] == "byte 0xf1 at offset 15 is not utf-8"
+
+
+def test_dialects(convert):
+    options = ReadOptions(delimiter=";", quotechar="'", text_column="b;c")
+    out = convert(b"a;'b;c'\n1;'x;'\n", read=options, write=WriteOptions(prefix="a;'"))
+    assert out == b"a;'b;c';'a;''sentiment';'a;''sentiment_score'\n1;'x;';even;0.285714\n"
+    assert convert(b"a\ttext\n1\txx\n", "in.tsv") == (
+        b"a\ttext\tsentiment\tsentiment_score\n1\txx\teven\t0.285714\n"
+    )
+    assert (
+        convert(b"a|text\n1|xx\n", read=ReadOptions(delimiter="|")).splitlines()[1] == b"1|xx|even|0.285714"
+    )
+    tab = ReadOptions(delimiter="\\t")
+    assert convert(b"a\ttext\n1\txx\n", read=tab).splitlines()[1] == b"1\txx\teven\t0.285714"
+
+
+def test_no_quoting_at_all(convert):
+    options = ReadOptions(quotechar="")
+    assert convert(b'id\ttext\n1\t"x\n', "in.tsv", read=options).splitlines()[1] == b'1\t"x\teven\t0.285714'
+    with pytest.raises(OutputError, match="cannot be written without quotes"):
+        convert(b"text\nx\n", read=options, write=WriteOptions(prefix=","))
+
+
+def test_no_header(convert, rejects):
+    options = ReadOptions(header=False, text_column="2")
+    assert (
+        convert(b"\xef\xbb\xbf1,x\n2,xx\n3\n", read=options)
+        == b"\xef\xbb\xbf1,x" + ODD + b"\n2,xx" + EVEN + b"\n"
+    )
+    assert rejects()[0]["line"] == 3
+    assert convert(b"x\n", read=ReadOptions(header=False)) == b"x" + ODD + b"\n"
+    as_json = convert(b"1,x\n", target=".jsonl", read=options)
+    assert as_json == b'{"1":"1","2":"x","sentiment":"odd","sentiment_score":0.142857}\n'
+    assert convert(b"1,x\n", target=".tsv", read=options) == b"1\tx\todd\t0.142857\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "message"),
+    [
+        (b"a,b\n", {}, "which column is the text.*the columns are 'a', 'b'"),
+        (b"a,b\n", {"text_column": "c"}, "no column 'c'; the columns are 'a', 'b'"),
+        (b"a,a\n", {"text_column": "a"}, "'a' is there twice"),
+        (b"text,text,b\n", {}, "which column is the text"),
+        (b"text,sentiment\n", {}, "a column 'sentiment' already; try --prefix"),
+        (b"text,sentiment_score\n", {}, "a column 'sentiment_score' already; try --prefix"),
+        (b",".join(b"c%d" % n for n in range(30)) + b"\n", {}, "'c19' and 10 more"),
+    ],
+)
+def test_columns_that_do_not_fit(convert, tmp_path, header, options, message):
+    with pytest.raises(DataError, match=message):
+        convert(header + b"1,x\n", read=ReadOptions(**options))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_a_prefix_makes_room(convert):
+    out = convert(b"text,sentiment\nx,2\n", write=WriteOptions(prefix="new_"))
+    assert out == b"text,sentiment,new_sentiment,new_sentiment_score\nx,2,odd,0.142857\n"
+
+
+@pytest.mark.parametrize("name", ["text", "review", "content", "comment", "body", "sentence"])
+def test_usual_names_of_the_text_column(convert, name):
+    assert convert(f"id,{name}\nyy,x\n".encode()).endswith(b"yy,x,odd,0.142857\n")
+
+
+@pytest.mark.parametrize(
+    "encoding", ["nonsense", "rot13", "base64", "punycode", "unicode_escape", "idna", "undefined", "a\0b"]
+)
+def test_encodings_that_are_none_of_text(encoding):
+    with pytest.raises(UsageError, match="not one of Python's encodings"):
+        ReadOptions(encoding=encoding)
+
+
+def test_a_label_that_the_encoding_has_no_bytes_for(convert):
+    with pytest.raises(OutputError, match=r"ñsentiment.* cannot be written in ascii"):
+        convert(b"text\nx\n", read=ReadOptions(encoding="ascii"), write=WriteOptions(prefix="ñ"))
+
+
+FIELD = st.text(st.characters(codec="utf-8") | st.sampled_from(',;"\n\r\t\0 '), max_size=12)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_table_is_scored_and_nothing_else_changes(convert, data):
+    width = data.draw(st.integers(2, 4))
+    rows = data.draw(st.lists(st.lists(FIELD, min_size=width, max_size=width), max_size=6))
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-8-sig"]))
+    # Python's writer quotes both kinds of line breaks only where both end a line.
+    quoting = csv.QUOTE_MINIMAL if end == "\r\n" else csv.QUOTE_ALL
+    columns = ["text", *(f"c{number}" for number in range(width - 1))]
+    table = io.StringIO(newline="")
+    csv.writer(table, lineterminator=end, quoting=quoting).writerows([columns, *rows])
+    out = convert(table.getvalue().encode(encoding), read=ReadOptions(encoding=encoding)).decode(encoding)
+    found = list(csv.reader(io.StringIO(out, newline=""), strict=True))
+    assert found[0] == [*columns, "sentiment", "sentiment_score"]
+    assert [row[:-2] for row in found[1:]] == rows
+    assert all((row[-2] == "") == (not row[0].strip()) for row in found[1:])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.sampled_from([b"a", b'"', b",", b"\n", b"\r", b"\xff", b"\0", b"text", b"\xc3\xb1"]), max_size=40
+    )
+)
+def test_any_bytes_keep_the_law(run, tmp_path_factory, pieces):
+    folder = tmp_path_factory.mktemp("law")
+    data = b"id,text\n" + b"".join(pieces)
+    (folder / "in.csv").write_bytes(data)
+    job = run(folder / "in.csv", folder / "out.csv")
+    out = (folder / "out.csv").read_bytes()
+    assert out.startswith(ADDED)
+    assert (folder / "out.csv.rejects.jsonl").exists() == bool(job.rejected)
+
+
+def test_records_are_found_wherever_blocks_end(convert, monkeypatch):
+    rows = [b"1,x\r\n", b'2,"x\r\nx"\r\n', b"\r\n", b'3,"\xc3\xb1""\n"\n', b"4\n", b'5,"a"b\n', b"6,x\r"]
+    data = HEADER + b"".join(rows)
+    expected = convert(data)
+    for size in range(1, 24):
+        monkeypatch.setattr("sentcli.tables.source._BLOCK", size)
+        assert convert(data) == expected
+
+
+def test_labels_are_quoted_where_they_have_to_be():
+    style = tables_csv.Style(",", '"', Encoding.named(None))
+    fields = ["a,b", 'a"b', "a\nb", "a\rb", "a b", "", "ñ"]
+    for values in itertools.permutations(fields, 3):
+        assert next(csv.reader([style.record(values)], strict=True)) == list(values)

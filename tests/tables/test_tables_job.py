@@ -1,0 +1,433 @@
+import io
+import json
+import logging
+import os
+import stat
+import sys
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from sentcli.errors import DataError, OutputError, SentcliError, UsageError
+from sentcli.tables import CHUNK_BYTES, CHUNK_ROWS, ReadOptions, RejectOptions, WriteOptions, open_job
+
+HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
+X = b",odd,0.142857"  # of the text "x"
+FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "in.csv").write_bytes(HEADER + b"1,x\n2\n3,x\n4\n")
+    return tmp_path / "in.csv"
+
+
+def test_what_a_job_tells(run, source, tmp_path):
+    job = run(source, tmp_path / "out.csv")
+    assert (job.rows, job.rejected, job.resumed_rows) == (2, 2, 0)
+    assert job.text_column == "text"
+    assert job.total_bytes == source.stat().st_size
+    assert job.inputs == [
+        {"path": str(source), "size": source.stat().st_size, "mtime_ns": source.stat().st_mtime_ns}
+    ]
+    assert len(job.sha256) == 64
+    assert job.rejects_path == str(tmp_path / "out.csv.rejects.jsonl")
+    assert not job.resumable
+    assert names(tmp_path) == ["in.csv", "out.csv", "out.csv.rejects.jsonl"]
+
+
+def test_reading_and_writing_in_different_threads(tmp_path, scored):
+    (tmp_path / "in.txt").write_bytes(b"x\n" * 20_000)
+    with open_job([str(tmp_path / "in.txt")], str(tmp_path / "out.txt")) as job:
+        chunks = []
+        reader = threading.Thread(target=lambda: chunks.extend(job))
+        reader.start()
+        reader.join()
+        for chunk in chunks:
+            job.write(chunk, *scored(chunk.texts))
+        job.finish()
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n" * 20_000
+
+
+@pytest.mark.parametrize("line", [b"x\n", b"x" * 5000 + b"\n", b"x" * 1_000_000 + b"\n"])
+def test_chunks_are_bounded_by_rows_and_bytes(tmp_path, line):
+    count = min(20_000, 50_000_000 // len(line))
+    (tmp_path / "in.txt").write_bytes(line * count)
+    with open_job([str(tmp_path / "in.txt")], str(tmp_path / "out.txt")) as job:
+        chunks = list(job)
+    assert sum(len(chunk.texts) for chunk in chunks) == count
+    assert max(len(chunk.texts) for chunk in chunks) == min(CHUNK_ROWS, -(-CHUNK_BYTES // len(line)))
+    assert all(chunk.size < CHUNK_BYTES + len(line) for chunk in chunks)
+
+
+def test_a_chunk_of_rejects_is_bounded_too(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b'{"text":"x"}\n' + b"bad\n" * 10_000)
+    with open_job([str(tmp_path / "in.jsonl")], str(tmp_path / "out.jsonl")) as job:
+        assert max(len(chunk.rejects) for chunk in job) <= CHUNK_ROWS
+
+
+def test_several_inputs_become_one_output(run, tmp_path):
+    for name, data in {
+        "a.csv": HEADER + b"1,x\n2,x",
+        "b.csv": b'\xef\xbb\xbf"id","text"\r\n3,x\r\n4,x',
+        "c.csv": HEADER,
+        "d.csv": b"",
+        "e.csv": HEADER + b"5,x\r",
+        "f.csv": HEADER + b"6\n7,x",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    job = run([tmp_path / f"{letter}.csv" for letter in "abcdef"], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == ADDED + b"".join(
+        [b"1,x", X, b"\n2,x", X, b"\n3,x", X, b"\r\n4,x", X, b"\r\n5,x", X, b"\r7,x", X]
+    )
+    entry = json.loads((tmp_path / "out.csv.rejects.jsonl").read_bytes())
+    assert (entry["input"], entry["line"], entry["offset"]) == (str(tmp_path / "f.csv"), 2, 8)
+    assert (job.rows, job.rejected) == (6, 1)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "first", "second", "out"),
+    [
+        (".txt", b"x", b"x", b"odd\t0.142857\tx\nodd\t0.142857\tx"),
+        (".txt", b"x\r\nx", b"x", b"odd\t0.142857\tx\r\nodd\t0.142857\tx\r\nodd\t0.142857\tx"),
+        (".jsonl", b'{"text":"x"}', b'{"text":"x"}', b"\n".join([b'{"text":"x"' + FIELDS] * 2)),
+    ],
+)
+def test_a_last_line_without_an_end_gets_one_before_the_next_input(run, tmp_path, suffix, first, second, out):
+    (tmp_path / f"a{suffix}").write_bytes(first)
+    (tmp_path / f"b{suffix}").write_bytes(second)
+    run([tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"], tmp_path / f"out{suffix}")
+    assert (tmp_path / f"out{suffix}").read_bytes() == out
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_inputs_with_other_columns_do_not_fit_one_output(run, tmp_path, suffix):
+    for name, column in (("a", "id"), ("b", "di")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({column: "1", "text": "x"}))
+        run(tmp_path / f"{name}.jsonl", tmp_path / f"{name}{suffix}", write=WriteOptions(prefix=column))
+    options = {"read": ReadOptions(text_column="text"), "write": WriteOptions(prefix="2")}
+    with pytest.raises(DataError, match=rf"b\{suffix}: not the .* of the first input"):
+        run([tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"], tmp_path / f"out{suffix}", **options)
+    run([tmp_path / f"a{suffix}"] * 2, tmp_path / f"out{suffix}", **options)
+
+
+def test_later_json_inputs_follow_the_first(run, tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"a":"1","text":"x"}\n')
+    (tmp_path / "b.jsonl").write_bytes(b'{"text":"x","a":"2"}\n{"text":"x","b":"2"}\n')
+    run([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], tmp_path / "out.csv")
+    assert (
+        tmp_path / "out.csv"
+    ).read_bytes() == b"a,text,sentiment,sentiment_score\n1,x" + X + b"\n2,x" + X + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"inputs": []}, UsageError, "no input"),
+        ({"inputs": ["a.csv", "b.jsonl"]}, UsageError, r"several formats \(csv, jsonl\)"),
+        ({"inputs": ["a.xls"]}, UsageError, "what format is .xls.*--input-format"),
+        ({"inputs": ["a"]}, UsageError, "what format is this.*--input-format"),
+        ({"output": "o.xls"}, UsageError, "what format is .xls.*--output-format"),
+        ({"read": ReadOptions(format="xml")}, UsageError, "no format 'xml'; the formats are csv, tsv"),
+        ({"write": WriteOptions(format="xml")}, UsageError, "no format 'xml'"),
+        ({"output": "o.csv.bz2"}, UsageError, "compressed with .gz or .zst only"),
+        ({"rejects": RejectOptions(path="o.csv")}, UsageError, "cannot go there too"),
+        ({"rejects": RejectOptions(path="memory://o")}, UsageError, "go to a file too"),
+        ({"output": "-", "resume": True}, UsageError, "leave out --resume"),
+        ({"output": "none/o.csv"}, OutputError, "no folder .*none"),
+        (
+            {"inputs": ["a.jsonl"], "read": ReadOptions(delimiter=";")},
+            UsageError,
+            "--delimiter means nothing",
+        ),
+        ({"inputs": ["a.jsonl"], "read": ReadOptions(header=False)}, UsageError, "--no-header means nothing"),
+        (
+            {"inputs": ["a.jsonl"], "read": ReadOptions(encoding="ascii")},
+            UsageError,
+            "--encoding means nothing",
+        ),
+        ({"output": "x" * 250}, OutputError, "File name too long"),
+    ],
+)
+def test_what_does_not_fit_is_refused(run, tmp_path, monkeypatch, options, error, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "b.jsonl", "a.jsonl"):
+        (tmp_path / name).write_bytes(b"text\n")
+    before = names(tmp_path)
+    with pytest.raises(error, match=message):
+        run(**{"inputs": "a.csv", "output": "o.csv", **options})
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"delimiter": value} for value in ("", ",,", "\n", '"')),
+        *({"quotechar": value} for value in ("''", "\r")),
+        {"delimiter": "'", "quotechar": "'"},
+        {"field_limit": 0},
+        {"field_limit": 1 << 31},
+    ],
+)
+def test_reading_options_outside_their_range(options):
+    with pytest.raises(UsageError, match=r"--(delimiter|quotechar|field-limit)"):
+        ReadOptions(**options)
+
+
+def test_an_explicit_format_wins_over_the_suffix(run, tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"x,y\n")
+    options = {"read": ReadOptions(format="lines"), "write": WriteOptions(format="jsonl")}
+    run(tmp_path / "in.csv", tmp_path / "out.parquet", **options)
+    assert json.loads((tmp_path / "out.parquet").read_bytes())["text"] == "x,y"
+
+
+def test_an_output_without_a_suffix_has_the_format_of_the_input(run, source, tmp_path):
+    run(source, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == ADDED + b"1,x" + X + b"\n3,x" + X + b"\n"
+
+
+def test_existing_files_need_overwrite(run, source, tmp_path):
+    for name in ("out.csv", "out.csv.rejects.jsonl"):
+        (tmp_path / name).write_bytes(b"old")
+        with pytest.raises(OutputError, match=rf"{name} exists; give another name or --overwrite"):
+            run(source, tmp_path / "out.csv")
+        assert (tmp_path / name).read_bytes() == b"old"
+        if name == "out.csv":
+            (tmp_path / name).unlink()
+    run(source, tmp_path / "out.csv", overwrite=True)
+    assert names(tmp_path) == ["in.csv", "out.csv", "out.csv.rejects.jsonl"]
+
+
+def test_rejects_of_an_earlier_run_go_with_it(run, source, tmp_path):
+    run(source, tmp_path / "out.csv")
+    source.write_bytes(HEADER + b"1,x\n")
+    run(source, tmp_path / "out.csv", overwrite=True)
+    assert names(tmp_path) == ["in.csv", "out.csv"]
+
+
+def test_a_failed_run_leaves_nothing_and_the_old_files_stay(source, tmp_path, run):
+    run(source, tmp_path / "out.csv")
+    old = (tmp_path / "out.csv").read_bytes()
+
+    def fail():
+        with open_job([str(source)], str(tmp_path / "out.csv"), overwrite=True, commit_seconds=60) as job:
+            for chunk in job:
+                job.write(chunk, ["a"] * len(chunk.texts), [0.5] * len(chunk.texts))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert (tmp_path / "out.csv").read_bytes() == old
+    assert names(tmp_path) == ["in.csv", "out.csv", "out.csv.rejects.jsonl"]
+
+
+def test_the_law_is_checked(source, tmp_path):
+    with open_job([str(source)], str(tmp_path / "out.csv")) as job:
+        with pytest.raises(SentcliError, match="not read to their end"):
+            job.finish()
+        (chunk,) = job
+        with pytest.raises(SentcliError, match="0 and 0 written; the output is not kept"):
+            job.finish()
+        with pytest.raises(SentcliError, match="2 rows and 2 rejected ones were read, but 1 and 2 written"):
+            job.write(chunk, ["a"], [0.5])
+    assert names(tmp_path) == ["in.csv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strict": True}, r"in.csv: line 3: 1 fields instead of 2 \(--strict\)"),
+        ({"limit": "1"}, "2 of 4 rows rejected, more than --max-rejects 1"),
+        ({"limit": "0"}, "2 of 4 rows rejected, more than --max-rejects 0"),
+        ({"limit": "49.9%"}, "2 of 4 rows rejected, more than --max-rejects 49.9%"),
+        ({"limit": "2"}, None),
+        ({"limit": "50%"}, None),
+    ],
+)
+def test_too_many_rejects_stop_the_run(run, source, tmp_path, options, message):
+    if message is None:
+        run(source, tmp_path / "out.csv", rejects=RejectOptions(**options))
+        assert (tmp_path / "out.csv").exists()
+        return
+    with pytest.raises(DataError, match=message):
+        run(source, tmp_path / "out.csv", rejects=RejectOptions(**options))
+    assert names(tmp_path) == ["in.csv"]
+
+
+def test_a_share_of_rejects_stops_a_long_run_early(run, tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b"bad\n" * 5 + b'{"text":"x"}\n' * 9_000 + b"bad\n" * 30_000)
+    with pytest.raises(DataError, match="of 12288 rows rejected, more than --max-rejects 10%"):
+        run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", rejects=RejectOptions(limit="10%"))
+
+
+@pytest.mark.parametrize("limit", ["", "x", "-1", "1.5", "%", "1e3", "1000%", "5 %"])
+def test_limits_that_are_none(limit):
+    with pytest.raises(UsageError, match="--max-rejects"):
+        RejectOptions(limit=limit)
+
+
+def test_rejects_can_have_a_file_of_their_own(run, source, tmp_path):
+    (tmp_path / "bad").mkdir()
+    job = run(source, tmp_path / "out.csv", rejects=RejectOptions(path=str(tmp_path / "bad" / "r.jsonl")))
+    assert len((tmp_path / "bad" / "r.jsonl").read_bytes().splitlines()) == 2
+    assert (names(tmp_path), names(tmp_path / "bad")) == (["bad", "in.csv", "out.csv"], ["r.jsonl"])
+    assert job.rejects_path == str(tmp_path / "bad" / "r.jsonl")
+    with pytest.raises(UsageError, match="not compressed"):
+        RejectOptions(path="r.jsonl.gz")
+
+
+def test_rejects_are_ascii_whatever_the_row_holds(run, tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b'{"text":"x"}\n' + "\x1b[2J\x7f\u202e\x9b\n".encode())
+    run(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    line = (tmp_path / "out.jsonl.rejects.jsonl").read_bytes()
+    assert line.isascii()
+    assert all(byte == 10 or 32 <= byte < 127 for byte in line)
+    assert json.loads(line)["raw"] == "\x1b[2J\x7f\u202e\x9b\n"
+
+
+def test_standard_output_and_error(run, source, capfdbinary):
+    job = run(source, "-")
+    out, error = capfdbinary.readouterr()
+    assert out == ADDED + b"1,x" + X + b"\n3,x" + X + b"\n"
+    assert [json.loads(line)["line"] for line in error.splitlines()] == [3, 5]
+    assert job.rejects_path is None
+    assert not job.resumable
+
+
+def test_standard_output_that_is_no_file(run, source, monkeypatch):
+    fake = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", fake)
+    run(source, "-")
+    assert fake.buffer.getvalue() == ADDED + b"1,x" + X + b"\n3,x" + X + b"\n"
+
+
+def test_standard_streams_that_are_closed(run, source, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputError, match="standard output is closed"):
+        run(source, "-")
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(OutputError, match="standard error is closed"):
+        run(source, "-")
+
+
+def test_a_stream_of_many_chunks(run, tmp_path, capfdbinary):
+    (tmp_path / "in.csv").write_bytes(HEADER + (b"1,x\n" * 5000 + b"2\n") * 3)
+    run(tmp_path / "in.csv", "-", commit_seconds=0)
+    out, error = capfdbinary.readouterr()
+    assert out == ADDED + (b"1,x" + X + b"\n") * 15_000
+    assert error.count(b"\n") == 3
+
+
+def test_rejects_of_a_stream_in_a_file(run, source, tmp_path, capfdbinary):
+    options = RejectOptions(path=str(tmp_path / "r.jsonl"))
+    run(source, "-", rejects=options)
+    assert len((tmp_path / "r.jsonl").read_bytes().splitlines()) == 2
+    with pytest.raises(OutputError, match=r"r\.jsonl exists"):
+        run(source, "-", rejects=options)
+    (tmp_path / "r.jsonl").unlink()
+    source.write_bytes(source.read_bytes() + b"5,x\n" * 5000 + b"6\n")
+    with pytest.raises(DataError, match="--max-rejects"):
+        run(source, "-", rejects=RejectOptions(path=str(tmp_path / "r.jsonl"), limit="2"))
+    assert names(tmp_path) == ["in.csv"]
+
+
+def test_a_device_as_output(run, source, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    got = []
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    source.write_bytes(HEADER + b"1,x\n")
+    run(source, tmp_path / "pipe")
+    reader.join()
+    assert got == [ADDED + b"1,x" + X + b"\n"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no /dev/fd")
+def test_a_descriptor_as_output(run, source, tmp_path):
+    source.write_bytes(HEADER + b"1,x\n")
+    read_end, write_end = os.pipe()
+    run(source, f"/dev/fd/{write_end}")
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as file:
+        assert file.read() == ADDED + b"1,x" + X + b"\n"
+    assert names(tmp_path) == ["in.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_device(run, source):
+    with pytest.raises(OutputError, match="/dev/full: No space left on device"):
+        run(source, "/dev/full")
+
+
+def test_a_closed_pipe_is_let_through(run, source, monkeypatch):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        with pytest.raises(BrokenPipeError):
+            run(source, "-")
+
+
+def test_a_full_pipe_that_does_not_block(run, tmp_path, monkeypatch):
+    (tmp_path / "in.txt").write_bytes(b"x\n" * 50_000)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(os.fdopen(read_end, "rb").read()))
+    with os.fdopen(write_end, "w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        threading.Timer(0.3, reader.start).start()
+        run(tmp_path / "in.txt", "-")
+    reader.join()
+    assert got == [b"odd\t0.142857\tx\n" * 50_000]
+
+
+def test_files_get_the_mode_that_the_umask_leaves(run, source, tmp_path):
+    mask = os.umask(0o027)
+    try:
+        run(source, tmp_path / "out.csv")
+    finally:
+        os.umask(mask)
+    for name in ("out.csv", "out.csv.rejects.jsonl"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+
+
+def test_an_output_through_a_link_goes_to_its_target(run, source, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out.csv").symlink_to(tmp_path / "real" / "file.csv")
+    run(source, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").is_symlink()
+    assert names(tmp_path / "real") == ["file.csv", "file.csv.rejects.jsonl"]
+
+
+@pytest.mark.parametrize("kind", ["part", "journal", "journal.new", "lock"])
+def test_a_link_under_a_temporary_name_is_not_followed(run, source, tmp_path, kind):
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    (tmp_path / f".out.csv.sentcli-{kind}").symlink_to(precious)
+    refused = pytest.raises(OutputError, match="Too many levels of symbolic links")
+    with refused if kind == "lock" else nullcontext():
+        run(source, tmp_path / "out.csv")
+    assert precious.read_bytes() == b"precious"
+
+
+def test_short_writes_change_nothing(run, source, tmp_path, monkeypatch):
+    run(source, tmp_path / "whole.csv")
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+    run(source, tmp_path / "short.csv")
+    assert (tmp_path / "short.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_nothing_is_logged_in_an_ordinary_run(run, source, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        run(source, tmp_path / "out.csv")
+    assert not caplog.records

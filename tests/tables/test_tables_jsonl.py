@@ -1,0 +1,172 @@
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sentcli.errors import DataError
+from sentcli.tables import ReadOptions, WriteOptions
+
+FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'  # of the text "x"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", b""),
+        (b'{"text":"x"}', b'{"text":"x"' + FIELDS),
+        (b'{"text":"x"}\r\n', b'{"text":"x"' + FIELDS + b"\r\n"),
+        (b'\xef\xbb\xbf{"text":"x"}\n', b'\xef\xbb\xbf{"text":"x"' + FIELDS + b"\n"),
+        (b' {"text" : "x" } \n', b' {"text" : "x" ' + FIELDS + b" \n"),
+        (b'{"a":1,"a":2,"text":"x"}\n', b'{"a":1,"a":2,"text":"x"' + FIELDS + b"\n"),
+        (b'\n{"text":"x"}\n \n\n', b'\n{"text":"x"' + FIELDS + b"\n \n\n"),
+        (b'{"text":"x","n":' + b"1" * 40 + b"}\n", b'{"text":"x","n":' + b"1" * 40 + FIELDS + b"\n"),
+        (b'{"text":"x","n":-0,"m":1.50}\n', b'{"text":"x","n":-0,"m":1.50' + FIELDS + b"\n"),
+        (b'{"text":\r"x"}\n', b'{"text":\r"x"' + FIELDS + b"\n"),
+        (b'{"text":"\\u0078"}\n', b'{"text":"\\u0078"' + FIELDS + b"\n"),
+        (
+            b'{"id":"x","text":null}\n{"id":"x","text":"x"}\n',
+            b'{"id":"x","text":null,"sentiment":null,"sentiment_score":null}\n{"id":"x","text":"x"'
+            + FIELDS
+            + b"\n",
+        ),
+        (b'{"text":null}\n', b'{"text":null,"sentiment":null,"sentiment_score":null}\n'),
+        (b'{"text":" "}\n', b'{"text":" ","sentiment":null,"sentiment_score":null}\n'),
+    ],
+)
+def test_a_record_goes_out_as_it_came_in(convert, data, expected):
+    assert convert(data, "in.jsonl") == expected
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"x", "not JSON: "),
+        (b"NaN", "not JSON: "),
+        (b'{"text":"x"', "not JSON: "),
+        (b'{"text":"x"} 1', "not JSON: "),
+        (b'{"text":1e400}', "not JSON: "),
+        (b'{"text":' + b"9" * 5000 + b"}", "not JSON: "),
+        (b'{"text":"\\ud800"}', "not JSON: "),
+        (b"[" * 100_000, "not JSON: "),
+        (b'\xef\xbb\xbf{"text":"x"}', "not JSON: "),
+        (b'{"text":"\xff"}', "byte 0xff at offset 22 is not utf-8"),
+        (b'["x"]', "an array, not an object"),
+        (b'"x"', "a string, not an object"),
+        (b"1", "a number, not an object"),
+        (b"1.5", "a number, not an object"),
+        (b"true", "a boolean, not an object"),
+        (b"null", "null, not an object"),
+        (b"{}", "no 'text'"),
+        (b'{"Text":"x"}', "no 'text'"),
+        (b'{"text":1}', "'text' is a number, not a string"),
+        (b'{"text":{"a":1}}', "'text' is an object, not a string"),
+        (b'{"text":"x","sentiment":1}', "there is a 'sentiment' already; try --prefix"),
+    ],
+)
+def test_a_bad_record_is_rejected_and_its_neighbours_are_scored(convert, rejects, bad, reason):
+    out = convert(b'{"text":"x"}\n' + bad + b'\n{"text":"x"}\n', "in.jsonl")
+    assert out == (b'{"text":"x"' + FIELDS + b"\n") * 2
+    (found,) = rejects()
+    assert found["reason"].startswith(reason)
+    assert (found["line"], found["offset"]) == (2, 13)
+    if "raw" in found:
+        assert found["raw"].encode() == bad + b"\n"
+
+
+def test_bad_records_before_the_first_good_one(convert, rejects):
+    out = convert(b'{}\n[]\nx\n{"a":1,"text":"x"}\n', "in.jsonl")
+    assert out == b'{"a":1,"text":"x"' + FIELDS + b"\n"
+    assert [entry["reason"] for entry in rejects()][:2] == ["no 'text'", "an array, not an object"]
+
+
+def test_a_line_longer_than_the_limit(convert, rejects):
+    line = b'{"text":"' + b"y" * 250 + b'"}\n'
+    out = convert(line + b'{"text":"x"}', "in.jsonl", read=ReadOptions(field_limit=100))
+    assert out == b'{"text":"x"' + FIELDS
+    assert "".join(entry["raw"] for entry in rejects()).encode() == line
+
+
+@pytest.mark.parametrize(
+    ("record", "column"),
+    [
+        (b'{"a":{"b":{"c":"x"}}}', "a.b.c"),
+        (b'{"a.b":"x","a":{"b":"yy"}}', "a.b"),
+        (b'{"a":{"b":"x"},"a.c":1}', "a.b"),
+    ],
+)
+def test_nested_text(convert, record, column):
+    out = convert(record, "in.jsonl", read=ReadOptions(text_column=column))
+    assert out == record[:-1] + FIELDS
+
+
+def test_a_path_through_what_is_no_object(convert, rejects):
+    data = b'{"a":{"b":"x"}}\n{"a":"x"}\n{"a":{"c":1}}\n'
+    assert convert(data, "in.jsonl", read=ReadOptions(text_column="a.b")).count(FIELDS) == 1
+    assert [entry["reason"] for entry in rejects()] == ["no 'a.b'"] * 2
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (b'{"a":"x","b":"y"}', {}, "which column is the text.*the columns are 'a', 'b'"),
+        (b'{"a":1}', {}, "which column is the text"),
+        (b'{"a":"x","text":"y"}', {"text_column": "c"}, "no column 'c'; the columns are 'a', 'text'"),
+        (b'{"a":"x"}\n' * 1001 + b'{"c":"x"}', {"text_column": "c"}, "no column 'c'; the columns are 'a'"),
+        (b'{"text":"x","sentiment":1}', {}, "a column 'sentiment' already; try --prefix"),
+    ],
+)
+def test_columns_that_do_not_fit(convert, data, options, message):
+    with pytest.raises(DataError, match=message):
+        convert(data, "in.jsonl", read=ReadOptions(**options))
+
+
+def test_the_text_may_come_late(convert, rejects):
+    out = convert(b'{"a":"x"}\n' * 1000 + b'{"c":"x"}\n', "in.jsonl", read=ReadOptions(text_column="c"))
+    assert out == b'{"c":"x"' + FIELDS + b"\n"
+    assert len(rejects()) == 1000
+
+
+def test_a_prefix_makes_room(convert):
+    out = convert(b'{"text":"x","sentiment":1}', "in.jsonl", write=WriteOptions(prefix='"%b'))
+    assert out == b'{"text":"x","sentiment":1,"\\"%bsentiment":"odd","\\"%bsentiment_score":0.142857}'
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
+NUMBER = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBER | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), JSON, max_size=3), max_size=5),
+    st.booleans(),
+    st.sampled_from([None, 1]),
+)
+def test_any_record_is_scored_and_nothing_else_changes(convert, records, ascii_only, indent):
+    records = [record | {"text": str(record.get("a", ""))} for record in records]
+    lines = [json.dumps(record, ensure_ascii=ascii_only, indent=indent) for record in records]
+    lines = [line.replace("\n", " \r ") for line in lines]
+    out = convert("".join(f"{line}\n" for line in lines).encode(), "in.jsonl")
+    found = [json.loads(line) for line in out.decode().split("\n")[:-1]]
+    for record, line, written in zip(records, lines, found, strict=True):
+        assert written.pop("sentiment_score") is None or record["text"].strip()
+        assert (written.pop("sentiment") is None) == (not record["text"].strip())
+        assert written == record
+        assert line.rstrip()[:-1] in out.decode()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_any_bytes_keep_the_law(run, tmp_path, before, after):
+    good = b'{"text":"x"}\n'
+    data = good + before + b"\n" + good + after
+    (tmp_path / "in.jsonl").write_bytes(data)
+    job = run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", overwrite=True)
+    written = (tmp_path / "out.jsonl").read_bytes().splitlines()
+    assert written.count(b'{"text":"x"' + FIELDS) == 2
+    assert job.rows + job.rejected == sum(bool(line.strip()) for line in data.split(b"\n"))

@@ -1,0 +1,59 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sentcli.tables import ReadOptions
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", b""),
+        (b"x", b"odd\t0.142857\tx"),
+        (b"x\r\nx\n", b"odd\t0.142857\tx\r\nodd\t0.142857\tx\n"),
+        (b"\n  \n", b"\t\t\n\t\t  \n"),
+        (b"a\tb\n", b"odd\t0.428571\ta\tb\n"),
+        (b"a\rb\n", b"odd\t0.428571\ta\rb\n"),
+        (b"\xef\xbb\xbfx\n", b"\xef\xbb\xbfodd\t0.142857\tx\n"),
+        ("\x0b\u2028x\n".encode(), "odd\t0.428571\t\x0b\u2028x\n".encode()),
+    ],
+)
+def test_shapes(convert, data, expected):
+    assert convert(data, "in.txt") == expected
+
+
+def test_bytes_of_another_encoding(convert, rejects):
+    assert convert(b"x\na\xf1o\n", "in.txt") == b"odd\t0.142857\tx\n"
+    assert rejects()[0]["reason"] == "byte 0xf1 at offset 3 is not utf-8"
+    assert rejects()[0]["raw_base64"] == "YfFvCg=="
+    assert convert(b"a\xf1o\n", "in.txt", read=ReadOptions(encoding="latin-1")) == b"odd\t0.428571\ta\xf1o\n"
+
+
+def test_wide_encodings_keep_their_mark(convert):
+    data = "\ufeffx\r\ny\u0a0d\n".encode("utf-16-be")  # U+0A0D holds both bytes of line ends
+    expected = "\ufeffodd\t0.142857\tx\r\neven\t0.285714\ty\u0a0d\n".encode("utf-16-be")
+    assert convert(data, "in.txt", read=ReadOptions(encoding="utf-16")) == expected
+
+
+def test_a_line_longer_than_the_limit(convert, rejects):
+    assert (
+        convert(b"y" * 250 + b"\nx\n", "in.txt", read=ReadOptions(field_limit=100)) == b"odd\t0.142857\tx\n"
+    )
+    assert [len(entry["raw"]) for entry in rejects()] == [100, 100, 51]
+    assert [(entry["line"], entry["offset"]) for entry in rejects()] == [(1, 0), (1, 100), (1, 200)]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n")), max_size=8),
+    st.sampled_from(["utf-8", "utf-16-le", "utf-32-be"]),
+    st.integers(1, 20),
+)
+def test_any_text_comes_back(convert, lines, encoding, block):
+    data = "".join(f"{line}\n" for line in lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sentcli.tables.source._BLOCK", block)
+        out = convert(data.encode(encoding), "in.txt", read=ReadOptions(encoding=encoding)).decode(encoding)
+    written = "".join(f"{line.split(chr(9), 2)[-1]}\n" for line in out.split("\n")[:-1])
+    assert out.startswith("\ufeff") == data.startswith("\ufeff")
+    assert written == data.removeprefix("\ufeff")

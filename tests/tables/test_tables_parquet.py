@@ -1,0 +1,235 @@
+import datetime as dt
+import decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sentcli.errors import DataError, OutputError
+from sentcli.tables import ReadOptions, open_job
+from sentcli.tables import parquet as tables_parquet
+
+
+@pytest.fixture
+def score_table(tmp_path, run):
+    def score_table(table, read=None, **options):
+        pq.write_table(table, tmp_path / "in.parquet", **options)
+        run(tmp_path / "in.parquet", tmp_path / "out.parquet", overwrite=True, read=read)
+        return pq.ParquetFile(tmp_path / "out.parquet")
+
+    return score_table
+
+
+def rich_table():
+    """Columns of most types that Parquet has, with metadata of the schema and of a field."""
+    columns = {
+        "text": pa.array(["x", None, ""]),
+        "large": pa.array(["a", None, "b"], pa.large_string()),
+        "coded": pa.array(["a", "b", "a"]).dictionary_encode(),
+        "bytes": pa.array([b"\xff", None, b""]),
+        "flag": pa.array([True, None, False]),
+        "stars": pa.array([1, None, -1], pa.int8()),
+        "big": pa.array([2**64 - 1, None, 0], pa.uint64()),
+        "float": pa.array([1.5, float("nan"), None], pa.float32()),
+        "time": pa.array([1, None, 2], pa.timestamp("ns", "Europe/Madrid")),
+        "day": pa.array([dt.date(2024, 1, 1), None, None]),
+        "money": pa.array([decimal.Decimal("1.10"), None, None]),
+        "list": pa.array([[1, None], None, []]),
+        "struct": pa.array([{"a": b"x"}, None, {"a": None}]),
+        "map": pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+        "nothing": pa.nulls(3),
+    }
+    fields = [
+        pa.field(name, array.type, metadata={"unit": "of one"} if name == "stars" else None)
+        for name, array in columns.items()
+    ]
+    return pa.table(list(columns.values()), schema=pa.schema(fields, metadata={"made": "by hand"}))
+
+
+def test_schema_metadata_and_values_are_kept(score_table):
+    table = rich_table()
+    found = score_table(table).read()
+    assert found.column_names == [*table.column_names, "sentiment", "sentiment_score"]
+    kept = found.select(table.column_names)
+    assert kept.schema.types == table.schema.types
+    assert kept.schema.metadata[b"made"] == b"by hand"
+    assert kept.schema.field("stars").metadata[b"unit"] == b"of one"
+    # Equal but for the NaN, which equals nothing.
+    assert kept.drop_columns("float").equals(table.drop_columns("float"))
+    assert str(kept["float"].to_pylist()) == "[1.5, nan, None]"
+    assert found["sentiment"].to_pylist() == ["odd", None, None]
+    assert found["sentiment_score"].to_pylist() == [0.142857, None, None]
+    assert found.schema.field("sentiment").type == pa.string()
+    assert found.schema.field("sentiment_score").type == pa.float64()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+@pytest.mark.parametrize("coded", [False, True])
+def test_text_columns_of_each_kind_of_string(score_table, kind, coded):
+    if coded and kind == pa.string_view():
+        pytest.skip("pyarrow has no dictionary of string views")
+    text = pa.array(["x", None, "xx", "x"]).cast(kind)
+    out = score_table(pa.table({"text": text.dictionary_encode() if coded else text}))
+    assert out.read()["sentiment"].to_pylist() == ["odd", None, "even", "odd"]
+
+
+def test_row_groups_stay_as_they_are(score_table):
+    table = pa.table({"id": range(10_000), "text": ["xx"] * 10_000})
+    out = score_table(table, row_group_size=4500)
+    groups = [out.metadata.row_group(number) for number in range(out.num_row_groups)]
+    assert [group.num_rows for group in groups] == [4500, 4500, 1000]
+    assert out.read()["id"].to_pylist() == list(range(10_000))
+
+
+def test_a_large_row_group_is_divided(score_table, monkeypatch):
+    monkeypatch.setattr(tables_parquet, "_GROUP_BYTES", 100_000)
+    out = score_table(pa.table({"text": [f"{number:0100}" for number in range(10_000)]}))
+    assert out.num_row_groups > 1
+    assert out.read()["text"].to_pylist() == [f"{number:0100}" for number in range(10_000)]
+
+
+@pytest.mark.parametrize("table", [pa.table({"text": pa.array([], pa.string())}), rich_table().slice(0, 0)])
+def test_no_rows(score_table, table):
+    out = score_table(table)
+    assert out.metadata.num_rows == 0
+    assert out.schema_arrow.names == [*table.column_names, "sentiment", "sentiment_score"]
+
+
+def test_a_file_without_row_groups(tmp_path, run):
+    pq.ParquetWriter(tmp_path / "in.parquet", pa.schema([("text", pa.string())])).close()
+    run(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert pq.read_schema(tmp_path / "out.parquet").names == ["text", "sentiment", "sentiment_score"]
+
+
+def strings(*values):
+    """Make a string column of bytes that need not be UTF-8."""
+    return pa.array(values, pa.binary()).view(pa.string())
+
+
+@pytest.mark.parametrize("target", [".parquet", ".jsonl"])
+def test_a_text_that_is_not_utf8_is_rejected(tmp_path, run, rejects, target):
+    table = pa.table({"n": [1, 2, 3], "text": strings(b"x", b"a\xff", b"xx")})
+    pq.write_table(table, tmp_path / "in.parquet")
+    job = run(tmp_path / "in.parquet", tmp_path / f"out{target}")
+    (found,) = rejects()
+    assert (found["line"], found["offset"], found["raw_base64"]) == (2, None, "Yf8=")
+    assert "invalid start byte" in found["reason"]
+    assert (job.rows, job.rejected) == (2, 1)
+    if target == ".parquet":
+        assert pq.read_table(tmp_path / "out.parquet")["n"].to_pylist() == [1, 3]
+
+
+def test_a_value_that_no_other_format_could_hold_is_rejected_there_alone(tmp_path, run):
+    table = pa.table({"other": strings(b"a", b"\xff", None), "text": ["x", None, "x"]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert run(tmp_path / "in.parquet", tmp_path / "out.csv").rejected == 1
+    assert run(tmp_path / "in.parquet", tmp_path / "out.parquet").rejected == 0
+    assert pq.read_table(tmp_path / "out.parquet")["other"].cast(pa.binary()).to_pylist() == [
+        b"a",
+        b"\xff",
+        None,
+    ]
+
+
+def test_a_text_over_the_limit_is_rejected(score_table, rejects):
+    texts = pa.array(["x", "y" * 101, "x"]).dictionary_encode()
+    out = score_table(pa.table({"text": texts}), read=ReadOptions(field_limit=100))
+    assert out.read()["text"].to_pylist() == ["x", "x"]
+    assert rejects()[0]["reason"] == "longer than 100 characters; try a higher --field-limit"
+    assert rejects()[0]["raw"] == "y" * 101
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({"a": ["x"], "b": ["x"]}, {}, "which column is the text.*'a', 'b'"),
+        ({"a": ["x"]}, {"text_column": "b"}, "no column 'b'; the columns are 'a'"),
+        ({"text": [1]}, {"text_column": "text"}, "the column 'text' is int64, not a string"),
+        ({"text": ["x"], "sentiment": [1]}, {}, "a column 'sentiment' already; try --prefix"),
+    ],
+)
+def test_columns_that_do_not_fit(score_table, columns, options, message):
+    with pytest.raises(DataError, match=message):
+        score_table(pa.table(columns), read=ReadOptions(**options))
+
+
+def test_the_only_string_column_is_the_text(score_table):
+    assert score_table(pa.table({"n": [1], "t": ["x"]})).read()["sentiment"].to_pylist() == ["odd"]
+
+
+def test_a_value_stored_once_and_repeated_does_not_fill_the_memory(tmp_path, scored):
+    value = "x" * 3_000_000
+    table = pa.table({"text": pa.array([value]).dictionary_encode().take(pa.array([0] * 500))})
+    pq.write_table(
+        table.cast(pa.schema([("text", pa.dictionary(pa.int32(), pa.string()))])), tmp_path / "in.parquet"
+    )
+    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
+        sizes = [len(chunk.texts) for chunk in job]
+    assert sum(sizes) == 500
+    assert max(sizes) * len(value) <= 8 << 20
+
+
+def test_long_texts_that_differ_are_read_as_fast_as_others(score_table):
+    texts = [f"{number:090000}" for number in range(40)]
+    assert (
+        score_table(pa.table({"id": texts, "text": texts, "n": [["a"]] * 40})).read()["text"].to_pylist()
+        == texts
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"x" * 100, b"PAR1" + b"\xff" * 100 + b"PAR1"])
+def test_what_is_no_parquet_file(convert, data):
+    with pytest.raises(DataError, match=r"in\.parquet: "):
+        convert(data, "in.parquet")
+
+
+def test_any_byte_changed_or_missing_is_an_error_or_a_result(tmp_path, run):
+    pq.write_table(pa.table({"id": range(50), "text": ["some text"] * 50}), tmp_path / "good.parquet")
+    good = (tmp_path / "good.parquet").read_bytes()
+    for place in range(0, len(good), 7):
+        broken = bytearray(good)
+        broken[place] ^= 0x15
+        for data in (bytes(broken), good[:place]):
+            (tmp_path / "in.parquet").write_bytes(data)
+            try:
+                job = run(tmp_path / "in.parquet", tmp_path / "out.parquet", overwrite=True)
+                assert job.rows + job.rejected == pq.read_metadata(tmp_path / "in.parquet").num_rows
+            except (DataError, OutputError):
+                assert not list(tmp_path.glob(".out*"))
+
+
+def test_fewer_rows_than_the_metadata_say(tmp_path, run, monkeypatch):
+    pq.write_table(pa.table({"text": ["x"] * 10}), tmp_path / "in.parquet")
+    read = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(
+        pq.ParquetFile, "iter_batches", lambda *a, **k: (batch.slice(1) for batch in read(*a, **k))
+    )
+    with pytest.raises(DataError, match="row group 0 has not as many rows as it says"):
+        run(tmp_path / "in.parquet", tmp_path / "out.parquet")
+
+
+VALUES = st.lists(
+    st.tuples(
+        st.none() | st.text(st.characters(codec="utf-8"), max_size=5),
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(VALUES, st.integers(1, 9))
+def test_any_table_is_scored_and_nothing_else_changes(score_table, rows, group):
+    table = pa.table(
+        {
+            "text": pa.array([text for text, _ in rows], pa.string()),
+            "n": pa.array([n for _, n in rows], pa.int64()),
+        }
+    )
+    found = score_table(table, row_group_size=group).read()
+    assert found.select(["text", "n"]).equals(table)
+    assert [label is None for label in found["sentiment"].to_pylist()] == [
+        not (t and t.strip()) for t, _ in rows
+    ]

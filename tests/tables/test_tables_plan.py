@@ -1,0 +1,68 @@
+import pytest
+
+from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.tables import WriteOptions, plan_outputs
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "b.csv", "c.jsonl", "[d].csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.csv").touch()
+    return tmp_path
+
+
+def test_all_inputs_go_to_one_file(folder):
+    assert plan_outputs(["b.csv", "a.csv"], "out.csv") == [(["b.csv", "a.csv"], "out.csv")]
+    assert plan_outputs(["-"], "-") == [(["-"], "-")]
+
+
+def test_globs_give_their_files_in_order(folder):
+    assert plan_outputs(["[ab].csv"], "-") == [(["a.csv", "b.csv"], "-")]
+    assert plan_outputs(["**/a.csv", "c.jsonl"], "-") == [(["a.csv", "sub/a.csv", "c.jsonl"], "-")]
+    assert plan_outputs([f"{folder}/?.csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
+    assert plan_outputs(["[d].csv"], "-") == [(["[d].csv"], "-")]
+    with pytest.raises(DataError, match=r"\*\.txt: no such files"):
+        plan_outputs(["*.txt"], "-")
+
+
+@pytest.mark.parametrize("output", ["sub", "sub/", "new/deep/"])
+def test_a_folder_gets_a_file_for_each(folder, output):
+    base = output.rstrip("/")
+    assert plan_outputs(["a.csv", "c.jsonl"], output) == [
+        (["a.csv"], f"{base}/a.csv"),
+        (["c.jsonl"], f"{base}/c.jsonl"),
+    ]
+    assert (folder / base).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "expected"),
+    [
+        ("a.csv", "jsonl", "a.jsonl"),
+        ("a.csv.gz", "jsonl", "a.jsonl.gz"),
+        ("a.ndjson", "jsonl", "a.ndjson"),
+        ("a.csv.bz2", None, "a.csv"),
+        ("a.b.CSV.zst", "csv", "a.b.CSV.zst"),
+        ("https://host/dir/a.csv?x=1/2", None, "a.csv"),
+        ("noname", "csv", "noname.csv"),
+    ],
+)
+def test_names_in_a_folder(folder, name, form, expected):
+    assert plan_outputs([name], "sub", WriteOptions(format=form)) == [([name], f"sub/{expected}")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "error", "message"),
+    [
+        ([], "-", UsageError, "no input"),
+        (["a.csv", "sub/a.csv"], "sub/", UsageError, "2 inputs would become sub/a.csv"),
+        (["-"], "sub/", UsageError, "standard input has no name"),
+        (["a.csv"], "b.csv/", OutputError, "b.csv/: File exists"),
+    ],
+)
+def test_what_cannot_be_planned(folder, inputs, output, error, message):
+    with pytest.raises(error, match=message):
+        plan_outputs(inputs, output)

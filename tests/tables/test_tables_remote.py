@@ -1,0 +1,115 @@
+import gzip
+import http.server
+import sys
+import threading
+from functools import partial
+
+import pytest
+
+from sentcli.errors import DataError, MissingExtraError, OutputError
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, plan_outputs
+
+fsspec = pytest.importorskip("fsspec")
+PREFIX = WriteOptions(prefix="2")
+CSV = b"id,text\n1,x\n2\n3,x\n"
+OUT = b"id,text,sentiment,sentiment_score\n1,x,odd,0.142857\n3,x,odd,0.142857\n"
+
+
+@pytest.fixture
+def memory():
+    """Give fsspec's file system in memory, empty."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    yield files
+    files.store.clear()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serve `tmp_path / "www"` on 127.0.0.1; gives the address."""
+    (tmp_path / "www").mkdir()
+    handler = partial(QuietHandler, directory=tmp_path / "www")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def test_from_memory_to_memory(run, memory):
+    memory.pipe("/in/a.csv", CSV)
+    job = run("memory://in/a.csv", "memory://out/b.csv")
+    assert memory.cat("/out/b.csv") == OUT
+    assert b'"memory://in/a.csv", "line": 3' in memory.cat("/out/b.csv.rejects.jsonl")
+    assert job.total_bytes == len(CSV)
+    assert job.inputs == [{"path": "memory://in/a.csv", "size": len(CSV), "mtime_ns": None}]
+    with pytest.raises(OutputError, match=r"b\.csv exists"):
+        run("memory://in/a.csv", "memory://out/b.csv")
+    run("memory://in/a.csv", "memory://out/b.csv", overwrite=True)
+
+
+def test_compressed_and_parquet_both_ways(run, memory, tmp_path):
+    memory.pipe("/in/a.csv.gz", gzip.compress(CSV))
+    run("memory://in/a.csv.gz", "memory://out/b.parquet")
+    run("memory://out/b.parquet", tmp_path / "b.csv", read=ReadOptions(text_column="text"), write=PREFIX)
+    assert (tmp_path / "b.csv").read_bytes().endswith(b"\n3,x,odd,0.142857,odd,0.142857\n")
+
+
+def test_a_failed_run_shows_nothing(run, memory):
+    memory.pipe("/in/a.csv", CSV)
+    with pytest.raises(DataError):
+        run("memory://in/a.csv", "memory://out/b.csv", rejects=RejectOptions(strict=True))
+    memory.pipe("/in/a.csv", CSV + b"1,x\n" * 5000 + b"2\n")
+    with pytest.raises(DataError):
+        run("memory://in/a.csv", "memory://out/b.csv", rejects=RejectOptions(limit="1"))
+    assert sorted(memory.store) == ["/in/a.csv"]
+
+
+def test_input_and_output_are_not_the_same(run, memory):
+    memory.pipe("/a.csv", CSV)
+    with pytest.raises(OutputError, match="is the input"):
+        run("memory://a.csv", "memory://a.csv", overwrite=True)
+    assert memory.cat("/a.csv") == CSV
+
+
+def test_globs(memory):
+    for name in ("b", "a"):
+        memory.pipe(f"/in/{name}.csv", CSV)
+    assert plan_outputs(["memory://in/*.csv"], "-") == [(["memory:///in/a.csv", "memory:///in/b.csv"], "-")]
+    with pytest.raises(DataError, match="no such files"):
+        plan_outputs(["memory://in/*.jsonl"], "-")
+
+
+def test_from_a_web_server(run, server, tmp_path):
+    pytest.importorskip("aiohttp")
+    (tmp_path / "www" / "a.csv.gz").write_bytes(gzip.compress(CSV))
+    run(f"{server}/a.csv.gz?version=2", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == OUT
+    with pytest.raises(DataError, match=r"none\.csv: "):
+        run(f"{server}/none.csv", tmp_path / "none.csv")
+    with pytest.raises(OutputError, match=r"out\.csv: "):
+        run(tmp_path / "out.csv", f"{server}/out.csv", write=PREFIX, overwrite=True)
+
+
+def test_what_fsspec_does_not_know(run, tmp_path):
+    with pytest.raises(DataError, match=r"nonsense://a\.csv: Protocol not known"):
+        run("nonsense://a.csv", tmp_path / "out.csv")
+
+
+def test_without_the_extra(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'sentcli\[remote\]'"):
+        run("memory://a.csv", tmp_path / "out.csv")
+
+
+def test_without_what_a_protocol_needs(run, tmp_path, monkeypatch):
+    def missing(url, **options):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    with pytest.raises(MissingExtraError, match=r"s3://b/a\.csv: Install s3fs .*sentcli\[remote\]"):
+        run("s3://b/a.csv", tmp_path / "out.csv")

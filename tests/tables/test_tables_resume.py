@@ -1,0 +1,456 @@
+"""An interrupted run, whatever interrupted it, goes on to the same bytes."""
+
+import errno
+import gzip
+import itertools
+import json
+import logging
+import os
+import random
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sentcli.errors import DataError, OutputError
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+
+OPERATIONS = ("write", "fsync", "replace", "unlink", "open", "ftruncate")
+ROWS, LINES = 60, 130
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 25)
+    monkeypatch.setattr("sentcli.tables.parquet.CHUNK_ROWS", 25)
+
+
+@pytest.fixture
+def case(tmp_path, run, request):
+    """Give input, output, options and the expected bytes for `INPUT>OUTPUT`, two suffixes."""
+    source, target = request.param.split(">")
+    csv = tmp_path / "first.csv"
+    bad = {30, 31, 57}
+    csv.write_text(
+        "id,text\n" + "".join(f"{n}\n" if n in bad else f"{n},{'y' * (n % 9)}\n" for n in range(ROWS))
+    )
+    path = tmp_path / f"in{source}"
+    if source != ".csv":
+        options = {"write": WriteOptions(prefix="p"), "overwrite": True}
+        run(csv, tmp_path / f"in{source.removesuffix('.gz')}", **options)
+        if source.endswith(".gz"):
+            path.write_bytes(gzip.compress(path.with_suffix("").read_bytes()))
+        elif source == ".jsonl":
+            path.write_bytes(path.read_bytes().replace(b'{"id":"50"', b'bad\n{"id":"50"'))
+    else:
+        csv.rename(path)
+    for name in ("whole", "out"):
+        (tmp_path / name).mkdir()
+    read = ReadOptions(text_column="text") if not source.startswith(".txt") else ReadOptions()
+    run(path, tmp_path / "whole" / f"out{target}", read=read, commit_seconds=0)
+    expected = {file.name: file.read_bytes() for file in (tmp_path / "whole").iterdir()}
+    return path, tmp_path / "out" / f"out{target}", read, expected
+
+
+CASES = [
+    ".csv>.csv",
+    ".csv>.csv.gz",
+    ".csv>.parquet",
+    ".jsonl>.jsonl",
+    ".txt.gz>.txt.zst",
+    ".parquet>.parquet",
+]
+each_case = pytest.mark.parametrize("case", CASES, indirect=True)
+
+
+def die_at(number, monkeypatch):
+    """Let the process die at its k-th call into the system; of a write, half of the bytes come through."""
+    count = itertools.count(1)
+    for name in OPERATIONS:
+        monkeypatch.setattr(os, name, partial(_count_down, count, number, getattr(os, name)))
+
+
+def _count_down(count, number, real, *args, **options):
+    if next(count) == number:
+        if real.__name__ == "write":
+            real(args[0], args[1][: len(args[1]) // 2])
+        os._exit(9)
+    return real(*args, **options)
+
+
+def in_child(work):
+    """Run something in a forked process and give its exit status."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@each_case
+def test_killed_at_any_call_it_goes_on_to_the_same_bytes(case, run, monkeypatch, tmp_path):
+    source, output, read, expected = case
+    for number in itertools.count(1):
+        with monkeypatch.context() as patch:
+
+            def work(number=number, patch=patch):
+                die_at(number, patch)
+                run(source, output, read=read, commit_seconds=0)
+
+            status = in_child(work)
+        assert status in (0, 9)
+        if output.exists():
+            assert output.read_bytes() == expected[output.name]
+        if status == 0:
+            break
+        # Files that have their final names may be replaced: they are this run's.
+        run(source, output, read=read, commit_seconds=0, resume=True, overwrite=True)
+        assert contents(output.parent) == expected
+        for path in output.parent.iterdir():
+            path.unlink()
+    assert number > 40
+
+
+@each_case
+def test_killed_again_and_again(case, run, monkeypatch):
+    source, output, read, expected = case
+    for budget in itertools.count(20, 7):
+        with monkeypatch.context() as patch:
+
+            def work(budget=budget, patch=patch):
+                die_at(budget, patch)
+                run(source, output, read=read, commit_seconds=0, resume=True, overwrite=True)
+
+            if in_child(work) == 0:
+                break
+    assert contents(output.parent) == expected
+
+
+@each_case
+def test_killed_at_random_moments(case, run, scored, tmp_path):
+    source, output, read, expected = case
+
+    def work():
+        with open_job(
+            [str(source)], str(output), read=read, commit_seconds=0, resume=True, overwrite=True
+        ) as job:
+            for chunk in job:
+                time.sleep(0.002)
+                job.write(chunk, *scored(chunk.texts))
+            job.finish()
+
+    for _ in range(6):
+        child = os.fork()
+        if not child:
+            try:
+                work()
+            finally:
+                os._exit(0)
+        time.sleep(random.Random(_).random() * 0.03)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    run(source, output, read=read, resume=True, overwrite=True)
+    assert contents(output.parent) == expected
+
+
+@each_case
+def test_nothing_is_scored_twice(case, run, scored):
+    source, output, read, expected = case
+    options = {"read": read, "commit_seconds": 0}
+    done = 0
+    with open_job([str(source)], str(output), **options) as job:
+        for chunk in itertools.islice(job, 2):
+            job.notes["seen"] = job.notes.get("seen", 0) + len(chunk.texts)
+            job.write(chunk, *scored(chunk.texts))
+            done += len(chunk.texts)
+    assert job.resumable
+    with open_job([str(source)], str(output), resume=True, **options) as job:
+        assert (job.resumed_rows, job.notes) == (done, {"seen": done})
+        for chunk in job:
+            job.write(chunk, *scored(chunk.texts))
+            done += len(chunk.texts)
+        job.finish()
+    assert job.rows == done
+    assert contents(output.parent) == expected
+
+
+def fail_at(number, name, code, monkeypatch):
+    """Let the k-th call of one kind fail, and all of its kind after it."""
+    count = itertools.count(1)
+    real = getattr(os, name)
+
+    def call(*args, **options):
+        if next(count) >= number:
+            raise OSError(code, os.strerror(code), *map(str, args[:1]))
+        return real(*args, **options)
+
+    monkeypatch.setattr(os, name, call)
+
+
+@each_case
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("write", errno.ENOSPC), ("write", errno.EDQUOT), ("fsync", errno.EIO), ("replace", errno.EIO)],
+)
+def test_any_call_may_fail(case, run, monkeypatch, name, code):
+    source, output, read, expected = case
+    for number in itertools.count(1):
+        output.write_bytes(b"old")
+        message = None
+        with monkeypatch.context() as patch:
+            fail_at(number, name, code, patch)
+            try:
+                run(source, output, read=read, commit_seconds=0, overwrite=True)
+            except OutputError as error:
+                message = str(error)
+        if message is None:
+            break
+        assert os.strerror(code) in message
+        assert str(output.parent) in message
+        if name != "fsync":  # the last fsync, that of the folder, comes after the renaming
+            assert output.read_bytes() == b"old"
+        run(source, output, read=read, commit_seconds=0, resume=True, overwrite=True)
+        assert contents(output.parent) == expected
+    assert number > 5
+    assert contents(output.parent) == expected
+
+
+def interrupted(source, output, scored, chunks=3, **options):
+    """Leave a job after some chunks."""
+    with open_job([str(source)], str(output), commit_seconds=0, **options) as job:
+        for _, chunk in zip(range(chunks), job, strict=False):
+            job.write(chunk, *scored(chunk.texts))
+
+
+@pytest.fixture
+def lines(tmp_path, scored):
+    """Give an input and the output of an interrupted run."""
+    (tmp_path / "in.txt").write_bytes(b"".join(b"%03d\n" % number for number in range(LINES)))
+    output = tmp_path / "out.txt"
+    interrupted(tmp_path / "in.txt", output, scored, fingerprint={"model": "a", "options": {"batch": [1, 2]}})
+    return tmp_path / "in.txt", output
+
+
+FINGERPRINT = {"model": "a", "options": {"batch": (1, 2)}}
+
+
+def journal_of(output):
+    return output.with_name(f".{output.name}.sentcli-journal")
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"fingerprint": {"model": "b", "options": {"batch": [1, 2]}}}, "model"),
+        ({"fingerprint": {"model": "a", "options": {"batch": [2, 2]}}}, r"options\.batch"),
+        ({"fingerprint": {"model": "a"}}, r"options"),
+        ({"read": ReadOptions(field_limit=1000)}, r"read\.field_limit"),
+        ({"write": WriteOptions(prefix="p")}, r"write\.prefix"),
+        ({"write": WriteOptions(format="csv")}, r"formats, write\.format"),
+    ],
+)
+def test_what_changed_is_named_and_refused(lines, run, options, what):
+    before = contents(lines[1].parent)
+    with pytest.raises(OutputError, match=f"cannot resume: {what} changed since"):
+        run(*lines, resume=True, **{"fingerprint": FINGERPRINT, **options})
+    assert contents(lines[1].parent) == before
+
+
+def test_a_changed_input_is_refused(lines, run):
+    source, output = lines
+    data, status = source.read_bytes(), source.stat()
+    source.write_bytes(data + b"more\n")
+    with pytest.raises(OutputError, match=r"inputs\..*in\.txt\.mtime_ns, inputs\..*in\.txt\.size changed"):
+        run(source, output, resume=True, fingerprint=FINGERPRINT)
+    # The same size and time, another byte in what was scored already.
+    source.write_bytes(data.replace(b"001", b"xxx"))
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(OutputError, match=r"in\.txt was changed after the interrupted run"):
+        run(source, output, resume=True, fingerprint=FINGERPRINT)
+    # In what was not scored it does no harm.
+    source.write_bytes(data.replace(b"129", b"xxx"))
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    run(source, output, resume=True, fingerprint=FINGERPRINT)
+    assert output.read_bytes().count(b"\n") == LINES
+
+
+def test_a_pipe_that_gives_less_than_before_is_refused(tmp_path, run, scored, monkeypatch):
+    def pipe(data):
+        read_end, write_end = os.pipe()
+        os.write(write_end, data)
+        os.close(write_end)
+        monkeypatch.setattr("sys.stdin", os.fdopen(read_end))
+
+    data = b"".join(b"%03d\n" % number for number in range(LINES))
+    pipe(data)
+    interrupted("-", tmp_path / "out.txt", scored)
+    pipe(data[:40])
+    with pytest.raises(OutputError, match="- was changed after the interrupted run"):
+        run("-", tmp_path / "out.txt", resume=True)
+    pipe(data)
+    job = run("-", tmp_path / "out.txt", resume=True)
+    assert (job.resumed_rows, job.rows) == (75, LINES)
+    assert (tmp_path / "out.txt").read_bytes().count(b"\n") == LINES
+
+
+@pytest.mark.parametrize("change", ["byte", "shorter", "gone"])
+def test_a_changed_part_is_refused(lines, run, change):
+    source, output = lines
+    part = output.with_name(f".{output.name}.sentcli-part")
+    if change == "byte":
+        part.write_bytes(part.read_bytes().replace(b"even", b"EVEN", 1).replace(b"odd", b"ODD", 1))
+    elif change == "shorter":
+        part.write_bytes(part.read_bytes()[:-1])
+    else:
+        part.unlink()
+    with pytest.raises(
+        OutputError, match="No such file" if change == "gone" else "was changed after the interr"
+    ):
+        run(source, output, resume=True, fingerprint=FINGERPRINT)
+    assert not output.exists()
+
+
+def test_a_damaged_journal_is_an_error_or_does_no_harm(lines, run, tmp_path):
+    source, output = lines
+    path = journal_of(output)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    whole = before[path]
+    run(source, tmp_path / "whole.txt", fingerprint=FINGERPRINT)
+    damaged = [whole[:length] for length in range(0, len(whole), 17)]
+    damaged += [whole[:n] + bytes([whole[n] ^ 1 << n % 8]) + whole[n + 1 :] for n in range(0, len(whole), 11)]
+    damaged += [b"null", b"[]", b'{"version":1,"sha256":"","state":1}', b"[" * 100_000, b"\xff"]
+    for content in damaged:
+        for file, data in before.items():
+            file.write_bytes(data)
+        output.unlink(missing_ok=True)
+        path.write_bytes(content)
+        message = ""
+        try:
+            run(source, output, fingerprint=FINGERPRINT, resume=True)
+        except OutputError as error:
+            message = str(error)
+        if message:
+            assert "is damaged; start over without --resume" in message
+            assert not output.exists()
+        else:
+            assert output.read_bytes() == (tmp_path / "whole.txt").read_bytes()
+
+
+def test_a_missing_journal_starts_over_and_says_so(lines, run, caplog):
+    source, output = lines
+    journal_of(output).unlink()
+    job = run(source, output, resume=True)
+    assert job.resumed_rows == 0
+    assert "no journal of an interrupted run; starting over" in caplog.text
+    assert sorted(path.name for path in output.parent.iterdir()) == ["in.txt", "out.txt"]
+
+
+def test_without_resume_an_interrupted_run_is_given_up(lines, run, caplog):
+    source, output = lines
+    assert run(source, output).resumed_rows == 0
+    assert "an interrupted run is given up; --resume would have gone on" in caplog.text
+    assert sorted(path.name for path in output.parent.iterdir()) == ["in.txt", "out.txt"]
+
+
+def test_resuming_is_logged(lines, run, caplog):
+    with caplog.at_level(logging.INFO):
+        run(*lines, resume=True, fingerprint=FINGERPRINT)
+    assert "resuming after 75 rows and 0 rejected ones" in caplog.text
+
+
+def test_a_run_that_only_lacked_its_renaming(lines, run, monkeypatch):
+    source, output = lines
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", failing_for(".sentcli-part"))
+        with pytest.raises(OutputError, match="Input/output error"):
+            run(source, output, fingerprint=FINGERPRINT, resume=True)
+    assert json.loads(journal_of(output).read_bytes())["state"]["complete"]
+    output.write_bytes(b"of somebody else")
+    job = run(source, output, fingerprint=FINGERPRINT, resume=True)
+    assert job.rows == LINES
+    assert output.read_bytes().count(b"\n") == LINES
+
+
+def failing_for(suffix):
+    real = Path.replace
+
+    def replace(self, target):
+        if self.name.endswith(suffix):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(self, target)
+
+    return replace
+
+
+def test_a_file_that_is_not_what_was_renamed_is_not_taken_for_it(lines, run, monkeypatch):
+    source, output = lines
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.tables.fileoutput.Journal.remove", lambda self: os._exit)
+        run(source, output, fingerprint=FINGERPRINT, resume=True)
+    output.write_bytes(output.read_bytes() + b"more")
+    with pytest.raises(OutputError, match="No such file"):
+        run(source, output, fingerprint=FINGERPRINT, resume=True)
+
+
+def test_the_order_of_syncs_and_renames(run, tmp_path, monkeypatch):
+    calls = []
+    names = {}
+    real_open, real_replace = os.open, os.replace
+
+    def opening(path, *args, **options):
+        descriptor = real_open(path, *args, **options)
+        names[descriptor] = Path(path).name
+        return descriptor
+
+    def replacing(old, new, **options):
+        calls.append(f"rename {Path(new).name}")
+        real_replace(old, new, **options)
+
+    monkeypatch.setattr(os, "open", opening)
+    monkeypatch.setattr(os, "replace", replacing)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append(f"sync {names[descriptor]}"))
+    (tmp_path / "in.csv").write_bytes(b"id,text\n1\n2,x\n")
+    run(tmp_path / "in.csv", tmp_path / "out.csv")
+    folder, journal = f"sync {tmp_path.name}", ".out.csv.sentcli-journal"
+    assert calls == [
+        "sync .out.csv.sentcli-part",
+        "sync .out.csv.rejects.jsonl.sentcli-part",
+        f"sync {journal}.new", f"rename {journal}", folder,
+        "sync .out.csv.rejects.jsonl.sentcli-part", "rename out.csv.rejects.jsonl", folder,
+        "sync .out.csv.sentcli-part", "rename out.csv", folder,
+    ]  # fmt: skip
+
+
+def test_commits_are_throttled(run, tmp_path, monkeypatch):
+    commits = []
+    monkeypatch.setattr(
+        "sentcli.tables.fileoutput.FileOutput.commit", lambda self, state: commits.append(state)
+    )
+    (tmp_path / "in.txt").write_bytes(b"x\n" * 1000)
+    run(tmp_path / "in.txt", tmp_path / "out.txt", commit_seconds=60)
+    assert commits == []
+    run(tmp_path / "in.txt", tmp_path / "out.txt", commit_seconds=0, overwrite=True)
+    assert len(commits) == 40
+
+
+def test_a_journal_stays_small(run, tmp_path, scored):
+    (tmp_path / "in.txt").write_bytes(b"x\n" * 1000)
+    interrupted(tmp_path / "in.txt", tmp_path / "out.txt", scored, chunks=30)
+    assert journal_of(tmp_path / "out.txt").stat().st_size < 4000
+
+
+def test_too_many_rejects_can_be_followed_by_a_resumed_run(run, tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"id,text\n" + b"1,x\n" * 100 + b"2\n" * 5)
+    with pytest.raises(DataError, match="--max-rejects 1"):
+        run(tmp_path / "in.csv", tmp_path / "out.csv", rejects=RejectOptions(limit="1"), commit_seconds=0)
+    job = run(tmp_path / "in.csv", tmp_path / "out.csv", rejects=RejectOptions(limit="5"), resume=True)
+    assert (job.resumed_rows, job.rows, job.rejected) == (100, 100, 5)

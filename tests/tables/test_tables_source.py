@@ -1,0 +1,253 @@
+import bz2
+import gzip
+import io
+import lzma
+import os
+import sys
+import threading
+import time
+
+import pyarrow as pa
+import pytest
+
+from sentcli.errors import DataError, OutputError
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.tables.source import Source, inspect_input
+
+TEXT, PREFIX = ReadOptions(text_column="text"), WriteOptions(prefix="2")
+ROWS = b"".join(b"line number %d\n" % number for number in range(3000))
+
+
+def zstd(data):
+    return pa.Codec("zstd").compress(data, asbytes=True)
+
+
+COMPRESSIONS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    """Put a pipe in the place of standard input; gives the end to write to."""
+    read_end, write_end = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(read_end))
+    with os.fdopen(write_end, "wb", buffering=0) as file:
+        yield file
+
+
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
+def test_compressed_input_is_read_member_by_member(convert, suffix):
+    compress = COMPRESSIONS[suffix]
+    plain = convert(ROWS, "in.txt")
+    data = compress(ROWS[:1000]) + compress(b"") + compress(ROWS[1000:])
+    assert convert(data, f"in.txt{suffix}", ".txt") == plain
+    assert convert(data, f"IN.TXT{suffix.upper()}", ".txt") == plain
+
+
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
+def test_damaged_compressed_input_is_an_error(convert, tmp_path, suffix):
+    data = COMPRESSIONS[suffix](ROWS)
+    middle = bytearray(data)
+    middle[len(data) // 2 :] = b"\x00" * (len(data) - len(data) // 2)
+    for broken in (data[: len(data) // 2], bytes(middle), b"no such thing at all"):
+        with pytest.raises(DataError, match=rf"in\.txt\{suffix}: cannot be read: "):
+            convert(broken, f"in.txt{suffix}", ".txt")
+    assert [path.name for path in tmp_path.iterdir()] == [f"in.txt{suffix}"]
+
+
+@pytest.mark.parametrize(("suffix", "unpack"), [(".gz", gzip.decompress), (".zst", None)])
+def test_compressed_output(convert, tmp_path, suffix, unpack):
+    plain = convert(ROWS, "in.txt")
+    packed = convert(ROWS, "in.txt", f".txt{suffix}")
+    if unpack is None:
+        packed = pa.CompressedInputStream(pa.BufferReader(packed), "zstd").read()
+        assert packed == plain
+    else:
+        assert unpack(packed) == plain
+    assert convert(ROWS, "in.txt", f".txt{suffix}") == (tmp_path / f"out.txt{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_compressed_output_of_nothing_can_be_read(convert, suffix):
+    packed = convert(b"", "in.txt", f".txt{suffix}")
+    assert packed
+    assert convert(packed, f"in.txt{suffix}", ".txt") == b""
+
+
+def test_a_compressed_parquet_file(convert, tmp_path):
+    convert(b"text\nx\n", target=".parquet")
+    packed = gzip.compress((tmp_path / "out.parquet").read_bytes())
+    out = convert(packed, "in.parquet.gz", ".csv", read=TEXT, write=PREFIX)
+    assert out == b"text,sentiment,sentiment_score,2sentiment,2sentiment_score\nx,odd,0.142857,odd,0.142857\n"
+
+
+def test_standard_input_as_a_pipe(run, tmp_path, stdin):
+    stdin.write(b"x\nxx\n")
+    stdin.close()
+    job = run("-", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\neven\t0.285714\txx\n"
+    assert job.total_bytes is None
+    assert job.inputs == [{"path": "-", "size": None, "mtime_ns": None}]
+
+
+def test_standard_input_as_a_file(run, tmp_path, monkeypatch):
+    (tmp_path / "in").write_bytes(b"x\n")
+    with (tmp_path / "in").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        job = run("-", tmp_path / "out.txt")
+        assert not file.closed
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
+    assert job.total_bytes == 2
+
+
+def test_standard_input_that_is_no_file(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x\n")))
+    run("-", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
+
+
+def test_standard_input_that_is_closed(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(DataError, match="standard input is closed"):
+        run("-", tmp_path / "out.txt")
+
+
+def test_parquet_from_a_pipe(run, convert, tmp_path, stdin):
+    convert(b"n,text\n1,x\n", target=".parquet")
+    writer = threading.Thread(
+        target=lambda: (stdin.write((tmp_path / "out.parquet").read_bytes()), stdin.close())
+    )
+    writer.start()
+    run("-", tmp_path / "again.csv", read=ReadOptions("parquet", "text"), write=PREFIX)
+    writer.join()
+    assert (tmp_path / "again.csv").read_bytes().endswith(b"1,x,odd,0.142857,odd,0.142857\n")
+
+
+def test_a_pipe_that_pauses_gives_what_is_there(tmp_path, stdin):
+    with open_job(["-"], str(tmp_path / "out.txt")) as job:
+        chunks = iter(job)
+        stdin.write(b"first\nsec")
+        started = time.monotonic()
+        assert next(chunks).texts == ["first"]
+        assert time.monotonic() - started < 2
+        time.sleep(0.3)  # nothing is there that could be given
+        stdin.write(b"ond\nthird\n")
+        assert next(chunks).texts == ["second", "third"]
+        threading.Timer(0.3, stdin.write, [b"st"]).start()
+        stdin.write(b"la")
+        threading.Timer(0.6, stdin.close).start()
+        assert next(chunks).texts == ["last"]
+        assert next(chunks, None) is None
+
+
+def test_a_pause_within_a_csv_record(tmp_path, stdin):
+    with open_job(["-"], str(tmp_path / "out.csv"), read=ReadOptions(format="csv")) as job:
+        chunks = iter(job)
+        stdin.write(b'text\nx\n"a\n')
+        assert next(chunks).texts == ["x"]
+        stdin.write(b'b"\ny\n')
+        stdin.close()
+        assert next(chunks).texts == ["a\nb", "y"]
+
+
+def test_a_pipe_that_does_not_block(run, tmp_path, stdin):
+    os.set_blocking(sys.stdin.fileno(), False)
+    thread = threading.Thread(target=lambda: (time.sleep(0.3), stdin.write(b"x\n"), stdin.close()))
+    thread.start()
+    run("-", tmp_path / "out.txt")
+    thread.join()
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
+
+
+def test_a_named_pipe(run, tmp_path):
+    os.mkfifo(tmp_path / "in.txt")
+    thread = threading.Thread(target=lambda: (tmp_path / "in.txt").write_bytes(b"x\n"))
+    thread.start()
+    run(tmp_path / "in.txt", tmp_path / "out.txt")
+    thread.join()
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
+
+
+def test_inputs_that_cannot_be_opened(run, tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"none\.csv: No such file or directory"):
+        run(tmp_path / "none.csv", tmp_path / "out.csv")
+    (tmp_path / "dir.csv").mkdir()
+    with pytest.raises(DataError, match="is a folder; give its files"):
+        run(tmp_path / "dir.csv", tmp_path / "out.csv")
+    (tmp_path / "in.csv").write_bytes(b"text\n")
+    file = inspect_input(str(tmp_path / "in.csv"))
+    (tmp_path / "in.csv").unlink()
+    with pytest.raises(DataError, match=r"in\.csv: No such file or directory"):
+        Source(file)
+
+
+def test_a_read_error_in_the_middle(run, tmp_path, monkeypatch):
+    (tmp_path / "in.txt").write_bytes(ROWS)
+    monkeypatch.setattr("sentcli.tables.source._BLOCK", 1000)
+    read = Source.read
+    count = iter(range(100))
+
+    def failing(self):
+        if next(count) == 3:
+            self._stream = FailingFile()
+        return read(self)
+
+    monkeypatch.setattr(Source, "read", failing)
+    with pytest.raises(DataError, match=r"in\.txt: cannot be read: .*Input/output error"):
+        run(tmp_path / "in.txt", tmp_path / "out.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+class FailingFile:
+    def read(self, size):
+        raise OSError(5, "Input/output error")
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("name", ["in.txt", "in.parquet"])
+def test_a_file_that_changes_while_it_is_read(run, convert, tmp_path, name):
+    convert(b"text\nx\n" * 3, target=".parquet")
+    data = (tmp_path / "out.parquet").read_bytes() if name.endswith("parquet") else ROWS
+    (tmp_path / name).write_bytes(data)
+    target = tmp_path / ("new" + name[2:])
+    options = {"read": TEXT, "write": PREFIX} if name.endswith("parquet") else {}
+    with open_job([str(tmp_path / name)], str(target), **options) as job:
+        with (tmp_path / name).open("ab") as file:
+            file.write(b"more\n" if name == "in.txt" else b"")
+        os.utime(tmp_path / name, ns=(0, 0))
+        with pytest.raises(DataError, match="changed while it was read"):
+            list(job)
+    assert not target.exists()
+
+
+def test_the_input_is_never_written(run, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_bytes(b"text\nx\n")
+    (tmp_path / "link.csv").symlink_to(source)
+    os.link(source, tmp_path / "hard.csv")
+    for name in ("in.csv", "link.csv", "hard.csv"):
+        for output, rejects in ((name, None), ("new.csv", name)):
+            options = RejectOptions(path=rejects and str(tmp_path / rejects))
+            with pytest.raises(OutputError, match="is the input"):
+                run(source, tmp_path / output, overwrite=True, rejects=options)
+    assert source.read_bytes() == b"text\nx\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hard.csv", "in.csv", "link.csv"]
+
+
+def test_standard_output_that_is_the_input(run, tmp_path, monkeypatch):
+    (tmp_path / "in.csv").write_bytes(b"text\nx\n")
+    with (tmp_path / "in.csv").open("a") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        with pytest.raises(OutputError, match="- is the input"):
+            run(tmp_path / "in.csv", "-")
+    assert (tmp_path / "in.csv").read_bytes() == b"text\nx\n"
+
+
+def test_progress_reaches_the_size_of_all_inputs(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes(ROWS)
+    with open_job([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")], str(tmp_path / "out.txt")) as job:
+        progress = [chunk.position.progress for chunk in job]
+    assert progress == sorted(progress)
+    assert progress[-1] == job.total_bytes == 2 * len(ROWS)

@@ -1,0 +1,36 @@
+"""Models that are small enough for every test, with weights that are far from zero."""
+
+import numpy as np
+import torch
+
+from sentcli.batching import Ids, Lengths, pad
+from sentcli.config import ModelConfig
+from sentcli.model import BiLSTM, round_embedding
+
+VOCAB_SIZE = 60
+
+
+def make_model(**shape: object) -> BiLSTM:
+    """A model of random weights, large enough for its probabilities to be far apart."""
+    torch.manual_seed(3)
+    settings = {"vocab_size": VOCAB_SIZE, "embedding_dim": 10, "hidden_size": 6} | shape
+    model = BiLSTM(ModelConfig(**settings)).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.normal_(0, 3 if "classifier" in name else 0.6)
+        model.embedding.weight[0] = 0
+    round_embedding(model)
+    return model
+
+
+def make_batch(rows: int, longest: int, seed: int = 0, vocab_size: int = VOCAB_SIZE) -> tuple[Ids, Lengths]:
+    """Texts of mixed lengths, one of them as long as can be and one of a single word."""
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(1, longest + 1, rows)
+    lengths[0], lengths[-1] = longest, 1
+    return pad([generator.integers(1, vocab_size, length) for length in lengths])
+
+
+def torch_logits(model: BiLSTM, ids: Ids, lengths: Lengths) -> np.ndarray:
+    with torch.inference_mode():
+        return model(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
