@@ -1,9 +1,11 @@
 """Scores files full of reviews on a plain CPU.
 
-import sentcli
+From Python:
 
-with sentcli.load() as scorer:
-scorer.score(["an absolute joy"]).labels  # ['positive']
+    import sentcli
+
+    with sentcli.load() as scorer:
+        scorer.score(["an absolute joy"]).labels  # ['positive']
 """
 
 from pathlib import Path

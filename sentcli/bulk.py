@@ -1,17 +1,28 @@
 """From files to scored files: a job of `sentcli.tables`, the pipeline of `sentcli.scoring`, a summary."""
 
+import logging
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
-from sentcli.errors import InterruptedRunError, TerminatedBySignal
+from sentcli import __version__
+from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal, UsageError
+from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer, Scores
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
+from sentcli.tables.output import refuse_existing
+from sentcli.tables.source import STANDARD
 
-_CARRIED = {"blank", "truncated", "tokens", "unknown", "labels"}
+_log = logging.getLogger("sentcli")
+
+_HINT = "; the same command with --resume goes on from there"
+_CARRIED = {"rows", "rejected", "blank", "truncated", "tokens", "unknown", "labels", "inputs"}
 
 
 @dataclass
@@ -56,7 +67,8 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         rate = self.scored / self.seconds if self.seconds else 0.0
-        return {**asdict(self), "rows_per_second": round(rate, 1), "seconds": round(self.seconds, 3)}
+        rounded = {"seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
+        return {**vars(self), "labels": dict(self.labels), **rounded}
 
     def __iadd__(self, other: Self) -> Self:
         for name, value in vars(other).items():
@@ -65,16 +77,20 @@ class Summary:
 
     def lines(self) -> list[str]:
         """Lay the summary out for people."""
-        counted = [f"{self.rows:,} rows"]
+        parts = [counted(self.rows, "row")]
         for name in ("rejected", "blank", "truncated"):
             if count := getattr(self, name):
-                counted.append(f"{count:,} {name}")
+                parts.append(f"{count:,} {name}")
         if self.tokens:
-            counted.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
-        speed = f"{self.scored / self.seconds:,.0f} rows/s, {self.seconds:.1f} s" if self.seconds else ""
+            parts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
         labeled = sum(self.labels.values())
         shares = [f"{label} {count / labeled:.1%}" for label, count in sorted(self.labels.items())]
-        return [line for line in (", ".join(counted), ", ".join(shares), speed) if line]
+        speed = f"{self.scored / self.seconds:,.0f} rows/s, {self.seconds:.1f} s" if self.scored else ""
+        return [line for line in (", ".join(parts), ", ".join(shares), speed) if line]
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def score_files(
@@ -87,38 +103,79 @@ def score_files(
     rejects: RejectOptions,
     resume: bool = False,
     overwrite: bool = False,
+    summary_file: Path | None = None,
     show_progress: bool = False,
 ) -> Summary:
     """Score every row of the inputs; each output stands under its name when all of its rows are in it.
 
     :param inputs: paths, globs, URLs or `-` for stdin.
     :param output: a file, a folder for one output an input, or `-` for stdout.
+    :param summary_file: what the caller is going to write; refused here, before time is spent.
     :param show_progress: draw a bar on stderr, if that is a terminal.
     :raises UsageError: for options that do not go together.
     :raises DataError: for an input that cannot be read, or more rejects than allowed.
     :raises OutputError: for an output that exists, cannot be written, or cannot be resumed.
     :raises InterruptedRunError: after a signal.
     """
-    total = Summary()
-    for sources, target in plan_outputs(inputs, output, write):
-        job = open_job(
-            sources,
-            target,
-            read=read,
-            write=write,
-            rejects=rejects,
-            resume=resume,
-            overwrite=overwrite,
-            fingerprint={"model": scorer.bundle.digest, "backend": scorer.backend},
+    pairs = plan_outputs(inputs, output, write)
+    if summary_file:
+        _check_summary(
+            summary_file, [name for names, target in pairs for name in (*names, target)], overwrite
         )
-        try:
-            with job:
-                total += _score_job(scorer, job, show_progress=show_progress)
-        except KeyboardInterrupt as error:
-            number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
-            hint = "; the same command with --resume goes on from there" if job.resumable else ""
-            raise InterruptedRunError(f"{target}: stopped after {job.rows:,} rows{hint}", number) from None
+    fingerprint = {"model": scorer.bundle.digest, "backend": scorer.backend}
+    score = partial(
+        _score_output,
+        scorer,
+        read=read,
+        write=write,
+        rejects=rejects,
+        fingerprint=fingerprint,
+        show_progress=show_progress,
+    )
+    if len(pairs) == 1:
+        return score(*pairs[0], resume=resume, overwrite=overwrite)
+    if rejects.path:
+        raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
+    conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
+    with FinishedOutputs(Path(output), pairs, conditions, resume=resume, overwrite=overwrite) as finished:
+        total = Summary()
+        total.restore(finished.notes)
+        if finished.count:
+            _log.info("%s: %s finished already", output, counted(finished.count, "output"))
+        for number, (sources, target) in enumerate(pairs[finished.count :]):
+            goes_on = finished.resumed and number == 0  # with the output that the other run was at
+            total += score(
+                sources, target, resume=goes_on, overwrite=overwrite or goes_on, is_part_of_more=True
+            )
+            finished.add(total.carried())
     return total
+
+
+def _score_output(
+    scorer: Scorer,
+    sources: Sequence[str],
+    target: str,
+    *,
+    show_progress: bool,
+    is_part_of_more: bool = False,
+    **options: Any,
+) -> Summary:
+    """Score one output; errors say whether --resume could go on.
+
+    :param options: those of `open_job`.
+    """
+    job: Job | None = None
+    try:
+        with open_job(sources, target, **options) as job:
+            return _score_job(scorer, job, show_progress=show_progress)
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
+        rows = counted(job.rows if job else 0, "row")
+        hint = _HINT if is_part_of_more or (job and job.resumable) else ""
+        where = "" if target == STANDARD else f"{target}: "
+        raise InterruptedRunError(f"{where}stopped after {rows}{hint}", number) from None
+    except OutputError as error:
+        raise OutputError(f"{error}{_HINT if job and job.resumable else ''}") from error
 
 
 def _score_job(scorer: Scorer, job: Job, *, show_progress: bool) -> Summary:
@@ -132,10 +189,27 @@ def _score_job(scorer: Scorer, job: Job, *, show_progress: bool) -> Summary:
             job.write(chunk, scores.labels, scores.scores)
             bar.update(chunk.position.progress, job.rows)
     job.finish()
+    if job.rejected and job.rejects_path:
+        _log.warning("%s rejected: see %s", counted(job.rejected, "row"), job.rejects_path)
     summary.rows, summary.rejected, summary.inputs = job.rows, job.rejected, job.inputs
     summary.scored = job.rows - job.resumed_rows
     summary.seconds = time.perf_counter() - started
     return summary
+
+
+def _check_summary(path: Path, files: Sequence[str], overwrite: bool) -> None:
+    """Refuse a summary in the place of a file of the run or, if that is not asked for, of any file."""
+    if str(path) == STANDARD:
+        raise UsageError("--summary takes the name of a file; standard output is for the rows")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}")
+    for name in files:
+        if path.resolve() == Path(name).resolve() or (
+            path.exists() and Path(name).exists() and path.samefile(name)
+        ):
+            raise UsageError(f"--summary {path} is {name}, a file of this run; give another name")
+    if path.is_file() and not overwrite:
+        refuse_existing(str(path))
 
 
 class _Bar:
@@ -147,11 +221,10 @@ class _Bar:
         self._bar: Any = None
 
     def __enter__(self) -> Self:
-        if self._shown:
+        if self._shown and sys.stderr and sys.stderr.isatty():
             from tqdm import tqdm  # a quick answer on stdin does without it
 
-            total = self._job.total_bytes
-            self._bar = tqdm(total=total, unit="B", unit_scale=True, disable=None, leave=False)
+            self._bar = tqdm(total=self._job.total_bytes, unit="B", unit_scale=True, leave=False)
         self._started = time.perf_counter()
         return self
 
@@ -160,7 +233,7 @@ class _Bar:
             self._bar.close()
 
     def update(self, read: int, rows: int) -> None:
-        if self._bar is not None and not self._bar.disable:
+        if self._bar is not None:
             rate = (rows - self._job.resumed_rows) / (time.perf_counter() - self._started)
             self._bar.set_postfix_str(f"{rows:,} rows, {rate:,.0f} rows/s", refresh=False)
             self._bar.update(read - self._bar.n)

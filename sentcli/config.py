@@ -10,6 +10,7 @@ from sentcli.errors import BundleError, UsageError
 POOLINGS = ("last", "max", "mean", "max+mean")
 OPTIMIZERS = ("adam", "adamw")
 PRECISIONS = ("auto", "fp32", "bf16")
+DEFAULT_DATASET = "stanfordnlp/imdb"
 FORMAT_VERSION = 1
 MAX_CLASSES = 1000
 

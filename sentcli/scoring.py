@@ -2,15 +2,13 @@
 
 import math
 import os
-import queue
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +18,7 @@ from sentcli.batching import length_buckets, pad
 from sentcli.bundle import Bundle
 from sentcli.errors import DataError
 from sentcli.evaluation import softmax
+from sentcli.readahead import ReadAhead
 from sentcli.tables.columns import check_room, find_text_column
 from sentcli.text import UNK_ID, tokenize, truncate
 
@@ -30,6 +29,7 @@ Logits = npt.NDArray[np.float32]  # [batch, classes]
 
 BATCH_TOKENS = 65_536  # padded tokens a batch: 256 reviews of 256, where the folded graph is at its best
 _CHUNKS_AHEAD = 2  # read, and in work, before the oldest has to be finished
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class HasTexts(Protocol):
@@ -111,6 +111,7 @@ class Scorer:
         """Label texts.
 
         :param texts: any number; None counts as blank.
+        :raises TypeError: for a single string, whose characters would be taken for texts.
         """
         return self._finish(self._submit(texts))
 
@@ -138,16 +139,18 @@ class Scorer:
             raise DataError(f"the data frame: the column {column!r:.200} does not hold texts")
         texts = frame[column]
         result = self.score(texts.astype(object).where(texts.notna(), None).tolist())
-        return frame.assign(**{names[0]: result.labels, names[1]: result.scores})
+        added: dict[str, Any] = {names[0]: result.labels, names[1]: result.scores}
+        return frame.assign(**added)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks as they come, in order, reading ahead while batches run.
 
         A chunk is given back as soon as it is finished when the next one is not there yet, so a slow stream
-        gets its answers at once; memory holds at most `2 * _CHUNKS_AHEAD + 1` chunks.
+        gets its answers at once. Memory holds at most `2 * _CHUNKS_AHEAD + 2` chunks. What the iterable
+        raises comes out after the chunks before it.
         """
         pending: deque[tuple[Chunk, _Work]] = deque()
-        with _ReadAhead(chunks) as ahead:
+        with ReadAhead(chunks, _CHUNKS_AHEAD) as ahead:
             while True:
                 if len(pending) > _CHUNKS_AHEAD or (pending and not ahead.ready()):
                     chunk, work = pending.popleft()
@@ -163,6 +166,8 @@ class Scorer:
                 raise item
 
     def _submit(self, texts: Sequence[str | None]) -> _Work:
+        if isinstance(texts, str):
+            raise TypeError("texts is one string; give a list of strings")
         rows, encoded = [], []
         truncated = tokens = unknown = 0
         for row, text in enumerate(texts):
@@ -210,55 +215,7 @@ def usable_cores() -> int:
     """Count the cores that the scheduler's affinity and the control group's quota leave to this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
-    except (OSError, ValueError):
+        quota, period = map(int, _CPU_QUOTA.read_text("ascii").split())
+        return max(1, min(cores, math.ceil(quota / period)))
+    except (OSError, ValueError, ZeroDivisionError):  # no such group, or `max`: no quota
         return cores
-    if quota == "max":
-        return cores
-    return max(1, min(cores, math.ceil(int(quota) / int(period))))
-
-
-class _ReadAhead(Generic[Chunk]):
-    """Runs an iterator in a thread of its own, into a bounded queue."""
-
-    def __init__(self, items: Iterable[Chunk]) -> None:
-        self._items = items
-        self._queue: queue.Queue[Chunk | BaseException | None] = queue.Queue(_CHUNKS_AHEAD)
-        self._stopped = threading.Event()
-
-    def __enter__(self) -> Self:
-        # A daemon: a read that blocks on a pipe must not keep a stopped program alive.
-        threading.Thread(target=self._run, name="sentcli-reader", daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopped.set()
-
-    def ready(self) -> bool:
-        """Tell whether `get` would give something without waiting."""
-        return not self._queue.empty()
-
-    def get(self) -> Chunk | BaseException | None:
-        """Give the next item, at the end None, or the error that ended the iterator."""
-        return self._queue.get()
-
-    def _run(self) -> None:
-        end: BaseException | None = None
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    return
-        except BaseException as error:  # it is raised again where the items are used
-            end = error
-        self._put(end)
-
-    def _put(self, item: Chunk | BaseException | None) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False

@@ -37,7 +37,7 @@ def load_backend(name: str | None, bundle: Bundle, device: str | None = None, th
 
     :param name: one of `BACKENDS`; None takes the one that the bundle's `model_file` is for, or else the
         first that the bundle has a file for.
-    :param device: `cpu`, `cuda` or `auto`; None is `auto` for torch and `cpu` for the others.
+    :param device: `cpu`, `cuda`, or `auto`, CUDA where there is a device; None is `auto`, of onnx the CPU.
     :param threads: threads that work on one batch.
     :raises UsageError: when name, device and file do not go together.
     :raises BundleError: when the bundle lacks the file, or the file cannot be run.
@@ -55,7 +55,7 @@ def load_backend(name: str | None, bundle: Bundle, device: str | None = None, th
     if name == "torch":
         return torch.TorchBackend(bundle, device or "auto", threads)
     content, path = bundle.read(file), bundle.path / file
-    return torch.TorchScriptBackend(content, path, bundle.config.model, device or "cpu", threads)
+    return torch.TorchScriptBackend(content, path, bundle.config.model, device or "auto", threads)
 
 
 def _choose(name: str | None, bundle: Bundle) -> tuple[str, str]:

@@ -77,7 +77,7 @@ class TorchScriptBackend(_ModuleBackend):
     name = "torchscript"
 
     def __init__(
-        self, content: bytes, file: Path, config: ModelConfig, device: str = "cpu", threads: int = 1
+        self, content: bytes, file: Path, config: ModelConfig, device: str = "auto", threads: int = 1
     ) -> None:
         torch.set_num_threads(threads)
         place = _device(device)

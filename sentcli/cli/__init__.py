@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -13,8 +15,15 @@ import click
 from sentcli import __version__
 from sentcli.errors import SentcliError, TerminatedBySignal
 
-_COMMANDS = ("train", "evaluate", "export", "score")  # in the order of a model's life
+# In the order of a model's life. What each does stands here too: the group's help imports none of them.
+_COMMANDS = {
+    "train": "Train a model and write it to a new folder.",
+    "evaluate": "Measure a model on a labelled split of a data set.",
+    "export": "Write a model for other runtimes, checked against PyTorch.",
+    "score": "Score texts: the same rows come out, with a sentiment and a score.",
+}
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
+_LONGEST_MESSAGE = 2000  # characters; what a message quotes is cut where it is quoted
 
 
 class _LazyGroup(click.Group):
@@ -29,25 +38,23 @@ class _LazyGroup(click.Group):
         module = import_module(f"sentcli.cli.{cmd_name}")
         return getattr(module, cmd_name)  # type: ignore[no-any-return]
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _exit_codes():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
-                signal.signal(getattr(signal, name), _terminate)
-        try:
+        _fill_standard_descriptors()
+        _end_in_order_on_signals()
+        with _exit_codes(ctx):
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # What is still buffered has no reader; Python would try to write it once more on its way out.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(_CLOSED_PIPE)
-        except KeyboardInterrupt as error:
-            ctx.exit(128 + (error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT))
-        except SentcliError as error:
-            click.echo(f"Error: {printable(str(error))}", err=True)
-            ctx.exit(error.exit_code)
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(__version__, prog_name="sentcli")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Score files full of reviews, and train the models that do it.
 
@@ -57,8 +64,46 @@ def main() -> None:
     """
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise TerminatedBySignal(number)
+@contextmanager
+def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
+    """Turn what a command raises into a line on stderr and an exit code, never a traceback.
+
+    :param ctx: that of the group, once it is known which command is meant.
+    """
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError as error:
+        with suppress(OSError):
+            if sys.stderr:
+                error.show()
+        raise click.exceptions.Exit(error.exit_code) from None
+    except click.UsageError as error:
+        command = f"sentcli {ctx.invoked_subcommand}" if ctx and ctx.invoked_subcommand else "sentcli"
+        _fail(f"{error.format_message().removesuffix('.')}; see {command} --help", error.exit_code)
+    except SentcliError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
+        raise click.exceptions.Exit(128 + number) from None
+    except BrokenPipeError:
+        # What is still buffered has no reader; Python would try to write it once more on its way out.
+        with suppress(OSError, AttributeError):  # a stdout that is no file, or closed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(_CLOSED_PIPE) from None
+    except OSError as error:  # a full disk, a folder that may not be read: where nobody thought of it
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
+
+
+def _fail(message: str, code: int) -> None:
+    say(f"Error: {message:.{_LONGEST_MESSAGE}}")
+    raise click.exceptions.Exit(code)
+
+
+def say(message: str) -> None:
+    """Write a line to stderr. If it is closed or full, the run ends as it would have ended."""
+    with suppress(OSError):
+        if sys.stderr:
+            click.echo(printable(message), err=True)
 
 
 def printable(message: str) -> str:
@@ -67,3 +112,29 @@ def printable(message: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in message
     )
+
+
+def _fill_standard_descriptors() -> None:
+    """Let no file that is opened later get the number of a standard stream that was closed.
+
+    What a library writes to its standard error would end up in that file.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+
+
+def _end_in_order_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does; under nohup, SIGHUP stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise TerminatedBySignal(number)

@@ -1,6 +1,7 @@
 """`sentcli evaluate`."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from sentcli.bundle import load_bundle
 from sentcli.cli import printable
 from sentcli.cli.options import (
     backend_option,
+    dataset_option,
     device_option,
     label_column_option,
     log_to_stderr,
@@ -18,8 +20,9 @@ from sentcli.cli.options import (
     overwrite_option,
     quiet_option,
     text_column_option,
+    workers_option,
 )
-from sentcli.errors import requires
+from sentcli.errors import OutputError, requires
 
 if TYPE_CHECKING:
     from sentcli.evaluation import Evaluation, Floats
@@ -32,13 +35,13 @@ _LONGEST_NAME = 24  # characters of a class name in the tables
 
 @click.command()
 @model_argument
-@click.option("--dataset", default="stanfordnlp/imdb", help="Hub id, folder, or CSV, JSONL or Parquet file.")
-@click.option("--split", default="test", help="Split of the data set to measure on.")
+@dataset_option
+@click.option("--split", default="test", help="Part of the data set to measure on; a file is all one part.")
 @text_column_option
 @label_column_option
 @backend_option
 @device_option
-@click.option("--workers", type=click.IntRange(1), help="Threads that score; by default all usable cores.")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--plots", type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
 @overwrite_option
@@ -61,13 +64,15 @@ def evaluate(
 
     MODEL is a model folder, or one model file in it; by default the model in the box. Printed are accuracy
     with its 95 % interval, F1, ROC AUC, log loss, expected calibration error and the confusion matrix. Texts
-    without a word get no score: they are left out of all figures and counted.
+    without a word get no score: they are counted, and left out of all figures.
 
     \b
     Example:
-      sentcli evaluate my-model --dataset stanfordnlp/imdb --split test --json --plots pictures
+      sentcli evaluate my-model --dataset held-out.csv --label-column stars --plots pictures
     """
     log_to_stderr(quiet=quiet)
+    if sys.stdout is None:
+        raise OutputError("standard output is closed, and that is where the figures go")
     bundle = load_bundle(model)
     names = bundle.config.labels
     with requires("train"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from sentcli.bundle import load_bundle
+from sentcli.cli import say
 from sentcli.cli.options import model_argument, overwrite_option
 from sentcli.errors import requires
 from sentcli.export import FORMATS, GRAPHS, PRECISIONS
@@ -59,9 +60,8 @@ def export(
     )
     for file in files:
         parity = file.parity
-        click.echo(
+        say(
             f"{output / file.name}: {file.size / 1e6:.1f} MB; differs from PyTorch by up to "
             f"{parity.logits:.1e} in a logit, {parity.probability:.1e} in a probability, and in "
-            f"{parity.changed:.2%} of the labels",
-            err=True,
+            f"{parity.changed:.2%} of the labels"
         )

@@ -2,14 +2,17 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TextIO, TypeVar
 
 import click
 
 from sentcli.bundle import default_bundle_path
+from sentcli.cli import printable
+from sentcli.config import DEFAULT_DATASET
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
@@ -28,32 +31,45 @@ model_argument = click.argument(
 backend_option = click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    help="What runs the model; by default what its file is for: onnx.",
-    show_default=False,
+    help="What runs the model; by default onnx, or what the model has a file for.",
 )
 device_option = click.option(
     "--device", type=click.Choice(DEVICES), help="Where PyTorch runs; by default cuda if there is one."
 )
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), help="Threads that score; by default one for each usable core."
+)
+dataset_option = click.option(
+    "--dataset",
+    default=DEFAULT_DATASET,
+    help="Id on the Hugging Face hub, folder, or CSV, TSV, JSONL or Parquet file.",
+)
 text_column_option = click.option("--text-column", help="Column of the texts; found by name if not given.")
 label_column_option = click.option("--label-column", help="Column of the labels; found by name if not given.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress, no summary: errors alone.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 
 
-def settings_options(settings: type, options: Mapping[str, tuple[str, str]]) -> Callable[[Command], Command]:
+def settings_options(
+    settings: type,
+    options: Mapping[str, tuple[str, str]],
+    choices: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Callable[[Command], Command]:
     """Make an option of each named field, with the field's default.
 
     :param settings: a settings dataclass.
     :param options: field name to flag and help text.
+    :param choices: field name to all that the field may be.
     """
     defaults = {field.name: field.default for field in fields(settings)}
 
     def decorate(command: Command) -> Command:
-        for name, (flag, text) in reversed(options.items()):
+        for name, (flag, text) in reversed(list(options.items())):
             default = defaults[name]
             if default is MISSING:
                 raise TypeError(f"{name} of {settings.__name__} has no default")
-            command = click.option(flag, name, default=default, type=type(default), help=text)(command)
+            kind = click.Choice(choices[name]) if name in choices else type(default)
+            command = click.option(flag, name, default=default, type=kind, help=text)(command)
         return command
 
     return decorate
@@ -62,11 +78,18 @@ def settings_options(settings: type, options: Mapping[str, tuple[str, str]]) -> 
 def log_to_stderr(*, quiet: bool) -> None:
     """Send what the library has to say to stderr, a plain line each."""
     handler = logging.StreamHandler(sys.stderr) if sys.stderr else logging.NullHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Printable())
     logger = logging.getLogger("sentcli")
     logger.handlers = [handler]
     logger.setLevel(logging.ERROR if quiet else logging.INFO)
     logger.propagate = False
+
+
+class _Printable(logging.Formatter):
+    """The message alone, on one line that does nothing to a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(record.getMessage())
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from sentcli.cli import say
 from sentcli.cli.options import (
     DEVICES,
+    dataset_option,
     label_column_option,
     log_to_stderr,
     overwrite_option,
@@ -25,7 +27,7 @@ _TEXT = {
 _MODEL = {
     "hidden_size": ("--hidden", "States of the LSTM in each direction."),
     "num_layers": ("--layers", "Layers of the LSTM."),
-    "pooling": ("--pooling", f"What the classifier sees of the states: {', '.join(POOLINGS)}."),
+    "pooling": ("--pooling", "What the classifier sees of the states."),
     "embedding_dim": ("--embedding-dim", "Width of the word vectors."),
     "dropout": ("--dropout", "Share of the pooled state that is dropped."),
     "embedding_dropout": ("--embedding-dropout", "Share of the embedding that is dropped."),
@@ -33,7 +35,7 @@ _MODEL = {
 _TRAIN = {
     "epochs": ("--epochs", "Passes over the training part."),
     "batch_size": ("--batch-size", "Texts a step."),
-    "optimizer": ("--optimizer", f"One of {', '.join(OPTIMIZERS)}."),
+    "optimizer": ("--optimizer", "Rule of the weight updates."),
     "lr": ("--lr", "Highest learning rate."),
     "weight_decay": ("--weight-decay", "Decay of the weights, for adamw."),
     "clip": ("--clip", "Largest norm of the gradients."),
@@ -42,25 +44,23 @@ _TRAIN = {
     "average": ("--average", "Decay of the moving average of the weights."),
     "min_freq": ("--min-freq", "Rarer words become unknown."),
     "validation_share": ("--validation-share", "Share of the training split that is held out."),
-    "precision": (
-        "--precision",
-        f"Matrix products in {', '.join(PRECISIONS)}; auto is bf16 where hardware has it.",
-    ),
+    "precision": ("--precision", "Of the matrix products; auto: bf16 where the hardware has it."),
     "seed": ("--seed", "Seed of everything that is drawn."),
 }
+_CHOICES = {"pooling": POOLINGS, "optimizer": OPTIMIZERS, "precision": PRECISIONS}
 
 
 @click.command()
-@click.option("--dataset", default="stanfordnlp/imdb", help="Hub id, folder, or CSV, JSONL or Parquet file.")
+@dataset_option
 @text_column_option
 @label_column_option
-@click.option("--glove", default="6B.100d", help="File of word vectors, a name such as 6B.100d, or none.")
+@click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default="sentcli-model", help="New model folder."
 )
 @settings_options(TextConfig, _TEXT)
-@settings_options(ModelConfig, _MODEL)
-@settings_options(TrainConfig, _TRAIN)
+@settings_options(ModelConfig, _MODEL, _CHOICES)
+@settings_options(TrainConfig, _TRAIN, _CHOICES)
 @click.option("--device", type=click.Choice(DEVICES), help="Where to train; by default cuda if there is one.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
 @click.option("--license", "licence", help="Licence of the model, for its card, such as apache-2.0.")
@@ -111,4 +111,6 @@ def train(
         licence=licence,
         command=shlex.join(["sentcli", *sys.argv[1:]]),
     )
-    click.echo(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {output}", err=True)
+    if not quiet:
+        model_path = shlex.quote(str(output))
+        say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")

@@ -25,9 +25,9 @@ def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.ma
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # said in this module's own words
-        torch.jit.save(torch.jit.script(model), buffer)
+        torch.jit.save(torch.jit.script(copy.deepcopy(model).cpu().eval()), buffer)
     content = buffer.getvalue()
-    exported = TorchScriptBackend(content, path, model.config, threads=torch.get_num_threads())
+    exported = TorchScriptBackend(content, path, model.config, "cpu", torch.get_num_threads())
     parity = check_parity(model, exported, path, max_tokens=max_tokens, precision="fp32")
     path.write_bytes(content)
     return parity

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, OutputError
 
 State = dict[str, Tensor]
 
@@ -51,6 +51,7 @@ def save_checkpoint(
     """Replace the checkpoint in one step, so that a crash leaves the old or the new one.
 
     :param fingerprint: what the run's numbers depend on; a run with another one cannot go on from here.
+    :raises OutputError: when it cannot be written; the old one is still there.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"averaged.{name}": value for name, value in averaged.state_dict().items()}
@@ -61,12 +62,18 @@ def save_checkpoint(
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     metadata = {"progress": json.dumps(vars(progress)), "fingerprint": json.dumps(fingerprint)}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    content = save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata)
     temporary = path.with_suffix(".tmp")
-    save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, temporary, metadata)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
 
 
 def load_checkpoint(

@@ -16,12 +16,11 @@ import numpy.typing as npt
 from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
 
-from sentcli.config import MAX_CLASSES
+from sentcli.config import DEFAULT_DATASET, MAX_CLASSES
 from sentcli.errors import DataError, UsageError
 
 logger = logging.getLogger("sentcli")
 
-DEFAULT_DATASET = "stanfordnlp/imdb"
 TEXT_COLUMNS = ("text", "review", "content", "comment", "body", "sentence")
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 

@@ -52,6 +52,19 @@ class Coverage:
         return asdict(self)
 
 
+def check_source(source: str | Path, dim: int) -> None:
+    """Refuse what `load_glove` would refuse at once, before time is spent on other things.
+
+    :raises DataError: when there is no such file and no such name, or the name says another width.
+    """
+    if source in GLOVE_DIMS:
+        _check_width(f"--glove {source}", GLOVE_DIMS[source], dim)
+    elif not Path(source).is_file():
+        raise DataError(
+            f"{source!s:.200}: no such file of word vectors, nor one of {', '.join(GLOVE_DIMS)}, none"
+        )
+
+
 def load_glove(
     source: str | Path,
     words: Sequence[str],
@@ -75,15 +88,8 @@ def load_glove(
     :returns: float32 `[words, dim]`, and what the file covers.
     :raises DataError: when the vectors cannot be had, or the file is not one of vectors of `dim` numbers.
     """
-    if source in GLOVE_DIMS:
-        _check_width(f"--glove {source}", GLOVE_DIMS[source], dim)
-        path = download(source, progress=progress)
-    else:
-        path = Path(source)
-        if not path.is_file():
-            raise DataError(
-                f"{source!s:.200}: no such file of word vectors, nor one of {', '.join(GLOVE_DIMS)}"
-            )
+    check_source(source, dim)
+    path = download(source, progress=progress) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
     found = np.zeros(len(words), bool)

@@ -138,7 +138,7 @@ def fit(
                 "train_accuracy": progress.correct / progress.examples,
                 "validation_loss": validation_loss,
                 "validation_accuracy": validation_accuracy,
-                "lr": rate,
+                "lr": learning_rate(step + len(batches) - 1, steps, config),  # of the last batch
                 "seconds": progress.seconds,
                 "words_per_second": progress.words / progress.seconds,
             }
@@ -246,7 +246,7 @@ def _optimizer(model: BiLSTM, config: TrainConfig, device: torch.device) -> torc
 
 @contextmanager
 def _stop_on_signal() -> Iterator[list[int]]:
-    """Give a list that gets the first SIGINT or SIGTERM; a second one has its usual effect at once."""
+    """Give a list that gets the first signal to stop; a second one has its usual effect at once."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
@@ -256,7 +256,11 @@ def _stop_on_signal() -> Iterator[list[int]]:
         received.append(number)
         signal.signal(number, previous[number])
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous: dict[int, Any] = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and & leave it
+            previous[number] = signal.signal(number, note)
     try:
         yield received
     finally:

@@ -1,0 +1,95 @@
+"""A run that writes several outputs, one after the other: which of them are done, for a run that goes on."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sentcli.errors import OutputError
+from sentcli.tables.journal import Journal, changes
+from sentcli.tables.lock import Lock
+from sentcli.tables.output import refuse_existing
+from sentcli.tables.source import inspect_input
+
+_NAME = "all outputs"  # no name that an output has
+
+
+class FinishedOutputs:
+    """A count of the outputs that are done, in a journal in their folder that goes when all are.
+
+    :param folder: of the outputs.
+    :param pairs: the inputs and the name of each output, in the order of the run.
+    :param conditions: what the outputs depend on besides the inputs, JSON.
+    :param resume: go on with an interrupted run, if there is one.
+    :param overwrite: the outputs may exist.
+    :raises DataError: when an input cannot be read.
+    :raises OutputError: when an output exists, the run cannot be resumed, or another one is at work here.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        pairs: Sequence[tuple[list[str], str]],
+        conditions: Mapping[str, Any],
+        *,
+        resume: bool,
+        overwrite: bool,
+    ) -> None:
+        self._journal = Journal(folder / _NAME)
+        self._conditions = json.loads(json.dumps({**conditions, "inputs": _fingerprint(pairs)}))
+        self._lock = Lock(folder / _NAME)
+        try:
+            self.resumed = resume and self._journal.exists
+            self.count, self.notes = self._load(folder) if self.resumed else (0, {})
+            self._check([target for _, target in pairs], overwrite)
+            self._save()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._journal.remove()
+        self._lock.release()
+
+    def add(self, notes: Mapping[str, Any]) -> None:
+        """Count one more output as done.
+
+        :param notes: the caller's own, JSON: given back to a run that goes on.
+        """
+        self.count, self.notes = self.count + 1, dict(notes)
+        self._save()
+
+    def _check(self, targets: Sequence[str], overwrite: bool) -> None:
+        for target in targets[: self.count]:
+            if not Path(target).exists():
+                raise OutputError(f"{target} was finished and is gone; start over without --resume")
+        if not self.resumed and not overwrite:
+            for target in targets:
+                refuse_existing(target)
+                refuse_existing(f"{target}.rejects.jsonl")
+
+    def _save(self) -> None:
+        self._journal.save({"conditions": self._conditions, "count": self.count, "notes": self.notes})
+
+    def _load(self, folder: Path) -> tuple[int, dict[str, Any]]:
+        state = self._journal.load()
+        changed = changes(state["conditions"], self._conditions)
+        if changed:
+            raise OutputError(
+                f"{folder}: cannot resume: {', '.join(changed)[:200]} changed since the interrupted run; "
+                "start over without --resume"
+            )
+        return state["count"], state["notes"]
+
+
+def _fingerprint(pairs: Sequence[tuple[list[str], str]]) -> str:
+    found = [([inspect_input(name).to_json() for name in inputs], target) for inputs, target in pairs]
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()

@@ -1,0 +1,104 @@
+"""One step of training: loss, gradient, update, moving average."""
+
+import math
+from contextlib import nullcontext
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sentcli.config import TrainConfig
+from sentcli.model import BiLSTM
+from sentcli.text import UNK_ID
+
+Batch = tuple[Tensor, Tensor, Tensor]  # ids [batch, tokens], lengths [batch] on the CPU, classes [batch]
+
+
+class Trainer:
+    """All that a step changes: a model, the moving average of its weights, and the optimizer.
+
+    :param steps: of the whole run, for the learning rate.
+    """
+
+    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device, steps: int) -> None:
+        self.model = model.to(device)
+        self.averaged = AveragedModel(model, multi_avg_fn=partial(_average, config.average))
+        self.optimizer = _optimizer(model, config)
+        self._config = config
+        self._steps = steps
+        bf16 = uses_bf16(config, device)
+        self._autocast = torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
+
+    def step(self, batch: Batch, number: int) -> tuple[float, int]:
+        """Learn from a batch.
+
+        :param number: steps that were made before.
+        :returns: sum of the cross-entropies in nats, and how many texts were classified rightly, both of the
+            model as it was before.
+        """
+        ids, lengths, labels = batch
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(number, self._steps, self._config)
+        with self._autocast:
+            logits = self.model(drop_words(ids, self._config.word_dropout), lengths).float()
+            loss = functional.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip)
+        self.optimizer.step()
+        self.averaged.update_parameters(self.model)
+        # Without smoothing, to be comparable with the validation loss.
+        cross_entropy = functional.cross_entropy(logits.detach(), labels, reduction="sum").item()
+        return cross_entropy, int((logits.argmax(1) == labels).sum())
+
+
+def drop_words(ids: Tensor, share: float) -> Tensor:
+    """Turn a share of the words, drawn anew each time, into `<unk>`.
+
+    Padding is turned too, which no state and no gradient sees.
+    """
+    if share == 0:
+        return ids
+    return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < share, UNK_ID)
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Rise linearly over the warm-up, then fall along half a cosine to a hundredth of the highest rate."""
+    warmup = config.warmup * steps
+    if step < warmup:
+        return config.lr * (step + 1) / (warmup + 1)
+    share = (step - warmup) / max(1.0, steps - warmup)
+    return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+
+
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Tell whether matrix products run in bfloat16: asked for, or `auto` and the hardware has it."""
+    if config.precision == "auto":
+        if device.type == "cuda":
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and _cpu_has_bf16()
+    return config.precision == "bf16"
+
+
+def _cpu_has_bf16() -> bool:
+    # The public torch.cpu has no such question yet (2.13); a release without the private one trains in fp32.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return bool(supported())
+
+
+def _optimizer(model: BiLSTM, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), config.lr, fused=True)
+    return torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
+
+
+def _average(decay: float, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+    """Move the average towards the weights; its memory grows from some steps to that of `decay`.
+
+    The growth, (1 + updates) / (10 + updates), is that of TensorFlow's ExponentialMovingAverage: without it,
+    the average of a short run would be of the weights that it began with.
+    """
+    decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
+    get_ema_multi_avg_fn(decay)(averaged, current, updates)  # type: ignore[no-untyped-call]
