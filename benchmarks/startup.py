@@ -1,0 +1,41 @@
+"""How long a user waits for a first answer, as a ratio to the imports that nobody can avoid.
+
+    python benchmarks/startup.py
+
+Commands take turns, so that a machine that slows down slows all of them; the medians are compared.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROUNDS = 21
+SENTCLI = str(Path(sys.executable).with_name("sentcli"))
+PAIRS = {
+    'echo "an absolute joy" | sentcli score': ([SENTCLI, "score"], "import numpy, onnxruntime", 2.5),
+    "sentcli --help": ([SENTCLI, "--help"], "import click", 3.0),
+}
+
+
+def seconds(command: list[str]) -> float:
+    """Run a command with a line on its stdin and give its wall-clock time."""
+    started = time.perf_counter()
+    subprocess.run(command, input=b"an absolute joy\n", capture_output=True, check=True)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print a table: medians in milliseconds, their ratio, and the most that is allowed."""
+    print(f"{'command':42} {'ms':>6} {'imports ms':>11} {'ratio':>6} {'limit':>6}")
+    for name, (command, imports, limit) in PAIRS.items():
+        reference = [sys.executable, "-c", imports]
+        seconds(command), seconds(reference)
+        taken = [(seconds(command), seconds(reference)) for _ in range(ROUNDS)]
+        ours, theirs = (statistics.median(column) * 1000 for column in zip(*taken, strict=True))
+        print(f"{name:42} {ours:6.0f} {theirs:11.0f} {ours / theirs:6.2f} {limit:6.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+import signal
+import subprocess
+import sys
+
+import click
+import pytest
+from commands import fail, invoke, parse
+
+from sentcli import __version__
+from sentcli.cli import main, printable
+from sentcli.errors import (
+    BundleError,
+    DataError,
+    InterruptedRunError,
+    MissingExtraError,
+    OutputError,
+    SentcliError,
+    TerminatedBySignal,
+    UsageError,
+)
+
+GROUP = main.make_context("sentcli", ["score"])
+COMMANDS = ("train", "evaluate", "export", "score")
+HEAVY = {"torch", "pandas", "datasets", "matplotlib", "onnx", "safetensors", "tqdm"}
+NOT_FOR_HELP = HEAVY | {"onnxruntime", "pyarrow"}
+
+
+def python(code: str, *arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **options)
+
+
+def raising(monkeypatch, error):
+    """Let `sentcli score` fail with an error, wherever it may come from."""
+
+    def fail_to_load(path):
+        raise error
+
+    monkeypatch.setattr("sentcli.cli.score.load_bundle", fail_to_load)
+    return invoke("score", "--model", "m", stdin="warm\n")
+
+
+def test_the_groups_help_lists_the_commands_in_the_order_of_use():
+    result = invoke("--help")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    listed = result.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_group_says_of_a_command_what_its_own_help_says(name):
+    listed = invoke("--help").stdout.partition("Commands:\n")[2].splitlines()
+    (line,) = (line for line in listed if line.split()[0] == name)
+    said = line.split(maxsplit=1)[1]
+    assert main.get_command(GROUP, name).help.startswith(f"{said}\n")
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_help_has_an_example_that_its_command_takes(name, flag):
+    result = invoke(*filter(None, [name]), flag)
+    assert result.exit_code == 0, result.output
+    described = result.stdout.partition("Options:\n")[0]
+    examples = described.partition("Example")[2].splitlines()[1:]
+    lines = [line.strip() for line in examples if line.strip()]
+    assert lines
+    for line in lines:
+        assert parse(line).info_name == name or name is None
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_and_argument_is_explained(name):
+    command = main.get_command(GROUP, name)
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+        else:
+            assert parameter.name.upper() in command.help
+
+
+def test_the_version_is_that_of_the_package():
+    result = invoke("--version")
+    assert (result.exit_code, result.stdout) == (0, f"sentcli {__version__}\n")
+
+
+def test_without_a_command_the_help_is_shown_and_nothing_is_done():
+    result = invoke()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == invoke("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "hint"),
+    [
+        (["scorn"], "'scorn'", "sentcli --help"),
+        (["--scorn"], "'--scorn'", "sentcli --help"),
+        (["score", "--scorn"], "'--scorn'", "sentcli score --help"),
+        (["score", "--workers", "0"], "--workers", "sentcli score --help"),
+        (["score", "--workers", "two"], "'two'", "sentcli score --help"),
+        (["score", "--input-format", "xls"], "'xls'", "sentcli score --help"),
+        (["train", "--epochs"], "--epochs", "sentcli train --help"),
+        (["evaluate", "a", "b"], "b", "sentcli evaluate --help"),
+    ],
+)
+def test_options_that_do_not_exist_get_one_line_that_names_them(arguments, named, hint):
+    failure = fail(*arguments)
+    assert failure.code == 2
+    assert named in failure.message
+    assert failure.message.endswith(f"; see {hint}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SentcliError("what, where, what to try"), 1),
+        (DataError("what, where, what to try"), 1),
+        (OutputError("what, where, what to try"), 1),
+        (BundleError("what, where, what to try"), 1),
+        (MissingExtraError("what, where, what to try"), 1),
+        (UsageError("what, where, what to try"), 2),
+        (InterruptedRunError("what, where, what to try", signal.SIGTERM), 143),
+    ],
+)
+def test_an_error_is_a_line_on_stderr_and_an_exit_code(monkeypatch, error, code):
+    result = raising(monkeypatch, error)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", "Error: what, where, what to try\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(13, "Permission denied", "/some/file"), "Error: /some/file: Permission denied\n"),
+        (OSError(28, "No space left on device"), "Error: No space left on device\n"),
+    ],
+)
+def test_an_error_of_the_system_that_nobody_thought_of_is_one_line_too(monkeypatch, error, line):
+    result = raising(monkeypatch, error)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", line)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (TerminatedBySignal(signal.SIGTERM), 143),
+        (TerminatedBySignal(signal.SIGHUP), 129),
+        (BrokenPipeError(32, "Broken pipe"), 141),
+    ],
+)
+def test_signals_and_closed_pipes_end_without_a_word(monkeypatch, error, code):
+    result = raising(monkeypatch, error)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", "")
+
+
+def test_a_mistake_in_the_program_is_not_hidden(monkeypatch):
+    assert isinstance(raising(monkeypatch, ZeroDivisionError()).exception, ZeroDivisionError)
+
+
+def test_what_a_terminal_would_act_on_is_escaped(monkeypatch):
+    result = raising(monkeypatch, DataError("\x1b[31mred\x07\u202egnp\u2066.exe\n\r\x9b\x00end"))
+    assert result.stderr == r"Error: \x1b[31mred\x07\u202egnp\u2066.exe\n\r\x9b\x00end" + "\n"
+
+
+def test_printable_text_stays_as_it_is():
+    for text in ("", "plain", "Zoë 電影 🎬", "a\\b 'c'", "100 %"):
+        assert printable(text) == text
+    assert printable("caf\udce9.csv") == r"caf\udce9.csv"
+    assert printable("line\u2028two") == r"line\u2028two"
+
+
+def test_a_message_does_not_flood_the_terminal(monkeypatch):
+    assert len(raising(monkeypatch, DataError("x" * 100_000)).stderr) < 2100
+
+
+def test_nothing_heavy_is_loaded_for_any_help():
+    code = (
+        "import sys, sentcli; from sentcli.cli import main\n"
+        "for name in ([], ['train'], ['evaluate'], ['export'], ['score']):\n"
+        "    main([*name, '--help'], standalone_mode=False)\n"
+        f"loaded = {NOT_FOR_HELP!r} & sys.modules.keys()\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)"
+    )
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_scoring_lines_loads_nothing_but_numpy_and_onnxruntime(trained):
+    code = (
+        "import sys; from sentcli.cli import main\n"
+        "main(['score', '--quiet', '--model', sys.argv[1]], standalone_mode=False)\n"
+        f"loaded = {HEAVY | {'pyarrow'}!r} & sys.modules.keys()\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)"
+    )
+    result = python(code, str(trained.path), input="warm\n")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("positive\t")
+
+
+def test_the_module_runs_as_a_program():
+    command = [sys.executable, "-m", "sentcli", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout == f"sentcli {__version__}\n"
+
+
+def test_no_file_gets_the_number_of_a_standard_stream_that_was_closed():
+    code = (
+        "import os, sys\n"
+        "for number in (0, 2): os.close(number)\n"
+        "from sentcli.cli import _fill_standard_descriptors as fill; fill()\n"
+        "print(os.open(os.devnull, os.O_RDONLY) > 2, os.readlink('/proc/self/fd/2'), flush=True); os._exit(0)"
+    )
+    assert python(code).stdout == "True /dev/null\n"
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", ">&-", "<&-"])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [([], 2), (["--help"], 0), (["scorn"], 2), (["score", "--max-rejects", "x"], 2)]
+)
+def test_closed_or_full_streams_change_no_exit_code(arguments, code, redirection):
+    command = f'"$0" -m sentcli "$@" {redirection}'
+    result = subprocess.run(
+        ["sh", "-c", command, sys.executable, *arguments], capture_output=True, check=False
+    )
+    assert result.returncode == code
+    assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["score", "--help"]])
+def test_a_result_that_cannot_be_written_is_a_failure(arguments):
+    command = '"$0" -m sentcli "$@" >/dev/full'
+    result = subprocess.run(
+        ["sh", "-c", command, sys.executable, *arguments], capture_output=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (1, b"Error: No space left on device\n")

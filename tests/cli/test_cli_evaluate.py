@@ -1,0 +1,199 @@
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import invented
+import pytest
+from commands import fail, invoke
+
+from sentcli.scoring import Scorer
+
+PICTURES = {"confusion_matrix.png", "reliability.png", "roc.png"}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Other reviews than the model was trained on, two of them under the wrong label."""
+    made = invented.reviews(60, seed=11)
+    return [*made[2:], (made[0][0], "positive"), (made[1][0], "negative")]
+
+
+@pytest.fixture(scope="module")
+def held_out(rows, tmp_path_factory):
+    return invented.write_csv(tmp_path_factory.mktemp("data") / "held-out.csv", rows)
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """The same model for other runtimes."""
+    folder = tmp_path_factory.mktemp("exports") / "model"
+    assert invoke("export", trained.path, "-o", folder, "--format", "all").exit_code == 0
+    return folder
+
+
+def figures(model, data, *arguments):
+    result = invoke("evaluate", model, "--dataset", data, "--json", *arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def test_the_accuracy_is_what_counting_gives(trained, held_out, rows):
+    with Scorer(trained, workers=1) as scorer:
+        predicted = scorer.score([text for text, _ in rows]).labels
+    right = sum(label == given for (_, label), given in zip(rows, predicted, strict=True))
+    found = figures(trained.path, held_out)
+    assert found["examples"] == 60
+    assert found["accuracy"] == right / 60
+    assert 0.9 < found["accuracy"] < 1
+    low, high = found["accuracy_interval"]
+    assert low < found["accuracy"] < high
+    pairs = Counter(zip((label for _, label in rows), predicted, strict=True))
+    labels = trained.config.labels
+    assert found["confusion"] == [[pairs[true, given] for given in labels] for true in labels]
+
+
+def test_the_figures_say_where_they_come_from(trained, held_out):
+    found = figures(trained.path, held_out)
+    expected = {"model": "trained", "dataset": str(held_out), "split": "test", "backend": "onnx", "blank": 0}
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_all_backends_agree(trained, exported, held_out):
+    reference = figures(trained.path, held_out)
+    for model, backend in (
+        (trained.path, "torch"),
+        (trained.path / "model.safetensors", None),
+        (exported, "onnx"),
+        (exported / "model.onnx", None),
+        (exported, "torchscript"),
+    ):
+        found = figures(model, held_out, *(("--backend", backend, "--device", "cpu") if backend else ()))
+        assert found["backend"] == (backend or ("torch" if "safetensors" in str(model) else "onnx"))
+        assert found["confusion"] == reference["confusion"]
+        assert found["log_loss"] == pytest.approx(reference["log_loss"], abs=1e-6)
+
+
+def test_the_report_has_the_same_figures(trained, held_out):
+    found = figures(trained.path, held_out)
+    result = invoke("evaluate", trained.path, "--dataset", held_out)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"trained on {held_out} (onnx)"
+    words = [line.split() for line in lines]
+    assert ["accuracy", f"{found['accuracy']:.4f}"] in [row[:2] for row in words]
+    assert ["log", "loss", f"{found['log_loss']:.4f}"] in [row[:3] for row in words]
+    assert ["negative", *map(str, found["confusion"][0])] in words
+    assert ["positive", *map(str, found["confusion"][1])] in words
+
+
+def test_of_three_classes_there_is_no_positive_one(trained_three, tmp_path):
+    rows = invented.reviews(30, seed=12, labels=invented.THREE)
+    data = invented.write_csv(tmp_path / "three.csv", rows)
+    found = figures(trained_three.path, data)
+    assert found["f1"] is None
+    assert [entry["name"] for entry in found["classes"]] == list(invented.THREE)
+    report = invoke("evaluate", trained_three.path, "--dataset", data).stdout
+    assert "F1 of" not in report
+    assert "macro F1" in report
+
+
+def test_texts_without_a_word_are_counted_and_left_out(trained, held_out, rows, tmp_path):
+    data = invented.write_csv(tmp_path / "blank.csv", [*rows, ("", "positive"), ("  ", "negative")])
+    found, reference = figures(trained.path, data), figures(trained.path, held_out)
+    assert (found["examples"], found["blank"]) == (60, 2)
+    assert found["accuracy"] == reference["accuracy"]
+    assert "2 more without a word" in invoke("evaluate", trained.path, "--dataset", data).stdout
+
+
+def test_a_data_set_of_blank_texts_has_no_figures(trained, tmp_path):
+    data = invented.write_csv(tmp_path / "blank.csv", [("", "positive"), (" ", "negative")])
+    assert "none has a word" in fail("evaluate", trained.path, "--dataset", data).message
+
+
+def test_columns_may_have_any_name_and_labels_may_be_numbers(trained, tmp_path, rows):
+    data = tmp_path / "other.jsonl"
+    lines = [json.dumps({"was": text, "y": trained.config.labels.index(label)}) for text, label in rows]
+    data.write_text("\n".join(lines))
+    found = figures(trained.path, data, "--text-column", "was", "--label-column", "y")
+    assert found["examples"] == 60
+    assert found["accuracy"] > 0.9
+
+
+def test_pictures_are_drawn_and_not_drawn_over(trained, held_out, tmp_path):
+    line = ("evaluate", trained.path, "--dataset", held_out, "--plots", tmp_path / "new" / "pictures")
+    assert invoke(*line).exit_code == 0
+    pictures = list((tmp_path / "new" / "pictures").iterdir())
+    assert {path.name for path in pictures} == PICTURES
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    refused = fail(*line)
+    assert refused.code == 1
+    assert "--overwrite" in refused.message
+    assert invoke(*line, "--overwrite").exit_code == 0
+
+
+def test_more_workers_find_the_same(trained, held_out):
+    assert figures(trained.path, held_out, "--workers", 2) == figures(trained.path, held_out, "--workers", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (("--label-column", "stars"), 1, ["'stars'", "review, label", "--label-column"]),
+        (("--text-column", "body"), 1, ["'body'", "review, label", "--text-column"]),
+        (("--dataset", "nothing.csv"), 1, ["nothing.csv"]),
+        (("--dataset", "strange.csv"), 1, ["strange.csv", "'so-so'", "row 2", "negative, positive"]),
+        (("--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
+        (("--backend", "onnx", "--device", "cuda"), 2, ["--backend torch"]),
+        (("--backend", "keras"), 2, ["'keras'"]),
+        (("--plots", "strange.csv"), 1, ["strange.csv"]),
+    ],
+)
+def test_what_will_not_do_is_refused_by_name(
+    trained, held_out, tmp_path, monkeypatch, arguments, code, named
+):
+    monkeypatch.chdir(tmp_path)
+    invented.write_csv(tmp_path / "strange.csv", [("warm", "positive"), ("fine", "so-so")])
+    failure = fail("evaluate", trained.path, "--dataset", held_out, *arguments)
+    assert failure.code == code
+    for part in named:
+        assert part in failure.message
+
+
+def test_a_split_that_is_not_there_is_refused(trained, tmp_path, rows):
+    invented.write_csv(tmp_path / "train.csv", rows)
+    failure = fail("evaluate", trained.path, "--dataset", tmp_path, "--split", "test")
+    assert "no split 'test'; there is train" in failure.message
+
+
+def test_a_damaged_model_is_refused_by_the_name_of_its_file(trained, held_out, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in trained.path.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    (copy / "vocab.txt").unlink()
+    assert f"{copy}/vocab.txt: the file is missing" in fail("evaluate", copy, "--dataset", held_out).message
+    (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes()[:-1])
+    assert f"{copy}/model.onnx: damaged" in fail("evaluate", copy, "--dataset", held_out).message
+
+
+def test_without_the_extra_the_message_names_the_pip_command(trained):
+    code = (
+        "import sys; sys.modules['datasets'] = None; from sentcli.cli import main; "
+        "main(['evaluate', sys.argv[1], '--dataset', 'x.csv'])"
+    )
+    command = [sys.executable, "-c", code, str(trained.path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "pip install 'sentcli[train]'" in result.stderr
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_figures_that_cannot_be_written_are_a_failure(trained, held_out, redirection):
+    command = f'"$0" -m sentcli evaluate "$1" --dataset "$2" {redirection}'
+    line = ["sh", "-c", command, sys.executable, trained.path, held_out]
+    result = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("Error: ")

@@ -1,0 +1,305 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import invented
+import pytest
+import torch
+from commands import fail, invoke
+from safetensors.numpy import load_file
+
+from sentcli.bundle import load_bundle
+from sentcli.training import loop
+
+FILES = {
+    "README.md",
+    "config.json",
+    "curves.png",
+    "history.csv",
+    "manifest.json",
+    "metrics.json",
+    "model.onnx",
+    "model.safetensors",
+    "vocab.txt",
+}
+SMALL = (
+    *("--glove", "none", "--hidden", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),
+    *("--batch-size", 8, "--device", "cpu", "--threads", 1),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return invented.write_csv(tmp_path_factory.mktemp("data") / "r.csv", invented.reviews(80, seed=3))
+
+
+@pytest.fixture
+def train(data, tmp_path):
+    def train(*arguments, output="model", epochs=1):
+        line = ("--dataset", data, *SMALL, "--epochs", epochs, "-o", tmp_path / output, *arguments)
+        result = invoke("train", *line)
+        assert result.exit_code == 0, result.output
+        return result
+
+    return train
+
+
+def refuse(*arguments, data):
+    """Fail without a word but the error: of the data, something may be told before."""
+    return fail("train", "--quiet", "--dataset", data, *SMALL, *arguments)
+
+
+def test_the_bundle_has_all_that_is_needed(train, tmp_path, data):
+    result = train(epochs=2)
+    assert result.stdout == ""
+    bundle = load_bundle(tmp_path / "model")
+    assert {path.name for path in bundle.path.iterdir()} == FILES
+    assert bundle.digests.keys() == FILES - {"manifest.json"}
+    assert bundle.config.labels == ("negative", "positive")
+    assert bundle.config.text.max_tokens == 20
+    shape = bundle.config.model
+    assert (shape.hidden_size, shape.embedding_dim, shape.vocab_size) == (4, 5, len(bundle.vocab))
+    metrics = json.loads((bundle.path / "metrics.json").read_text())
+    assert metrics["dataset"] == str(data)
+    assert metrics["training"]["epochs"] == 2
+    with (bundle.path / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    best = min(history, key=lambda row: float(row["validation_loss"]))
+    assert metrics["best_epoch"] == int(best["epoch"])
+    assert (bundle.path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_but_the_bundle_is_left(train, tmp_path):
+    train()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_run_is_told_on_stderr_with_a_line_an_epoch(train, data):
+    lines = train(epochs=3).stderr.splitlines()
+    assert f"{data}: " in lines[0]
+    assert "2 classes: negative, positive" in lines[0]
+    assert [line.partition(":")[0] for line in lines[1:4]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert "validation accuracy" in lines[4]
+    assert lines[5].endswith("model")
+    assert "sentcli score --model" in lines[5]
+    assert len(lines) == 6
+
+
+def test_quietly_nothing_is_told(train):
+    assert train("--quiet").output == ""
+
+
+def test_the_same_seed_gives_the_same_weights(train, tmp_path):
+    for output, seed in (("one", 5), ("two", 5), ("other", 6)):
+        train("--seed", seed, output=output)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two", "other")]
+    assert weights[0] == weights[1] != weights[2]
+    models = [(tmp_path / name / "model.onnx").read_bytes() for name in ("one", "two")]
+    assert models[0] == models[1]
+
+
+def test_word_vectors_are_where_the_embedding_begins(train, tmp_path):
+    glove = tmp_path / "glove.txt"
+    glove.write_text("".join(f"{word} 1 2 3 4 5\n" for word in ("the", "was", "film", "zebra")))
+    train("--glove", glove, "--lr", 1e-9)
+    found = json.loads((tmp_path / "model" / "metrics.json").read_text())["glove"]
+    assert (found["source"], found["types_covered"]) == ("glove.txt", 3)
+    embedding = load_file(tmp_path / "model" / "model.safetensors")["embedding.weight"]
+    row = load_bundle(tmp_path / "model").vocab.words.index("film")
+    assert embedding[row].tolist() == pytest.approx([1, 2, 3, 4, 5], abs=1e-2)
+
+
+def test_settings_reach_the_model(train, tmp_path):
+    train("--layers", 2, "--pooling", "last", "--optimizer", "adam", "--precision", "fp32")
+    bundle = load_bundle(tmp_path / "model")
+    assert (bundle.config.model.num_layers, bundle.config.model.pooling) == (2, "last")
+    training = json.loads((bundle.path / "metrics.json").read_text())["training"]
+    assert (training["optimizer"], training["bf16"]) == ("adam", False)
+
+
+@pytest.mark.parametrize(
+    ("batch", "number"),
+    [(1, signal.SIGINT), (9, signal.SIGINT), (13, signal.SIGTERM), (18, signal.SIGHUP)],
+)
+def test_a_signal_after_any_batch_changes_no_number(train, data, tmp_path, monkeypatch, batch, number):
+    """An epoch has 9 batches."""
+    batches, drop_words = 0, loop.drop_words
+
+    def interrupted(*arguments):
+        nonlocal batches
+        batches += 1
+        if batches == batch:
+            signal.raise_signal(number)
+        return drop_words(*arguments)
+
+    line = ("--dataset", data, *SMALL, "--epochs", 2, "-o", tmp_path / "model", "--quiet")
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.training.loop.drop_words", interrupted)
+        failure = fail("train", *line)
+    assert failure.code == 128 + number
+    assert f"after batch {(batch - 1) % 9 + 1} of 9" in failure.message
+    train("--resume", epochs=2)
+    train(output="uninterrupted", epochs=2)
+    for name in ("model.safetensors", "model.onnx"):
+        assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "uninterrupted" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_to_the_same_model(train, data, tmp_path):
+    """A real signal in a real process; --resume and the run to compare with are here."""
+    line = ["--dataset", data, *SMALL, "--epochs", 40, "-o", tmp_path / "model"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sentcli", "train", *map(str, line)], stderr=subprocess.PIPE, text=True
+    )
+    for told in process.stderr:
+        if told.startswith("epoch 2/40"):
+            process.send_signal(signal.SIGINT)
+            break
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert "--resume goes on from there" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert not (tmp_path / "model").exists()
+    assert (tmp_path / ".model.checkpoint").exists()
+
+    refused = refuse("--epochs", 40, "-o", tmp_path / "model", data=data)
+    assert "--resume" in refused.message
+    refused = refuse("--epochs", 40, "-o", tmp_path / "model", "--resume", "--lr", 0.1, data=data)
+    assert "lr was 0.002, is 0.1" in refused.message
+
+    train("--resume", epochs=40)
+    assert not (tmp_path / ".model.checkpoint").exists()
+    train(output="uninterrupted", epochs=40)
+    for name in ("model.safetensors", "model.onnx", "vocab.txt", "config.json"):
+        assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "uninterrupted" / name).read_bytes()
+
+
+def test_other_data_is_not_taken_for_that_of_the_interrupted_run(train, data, tmp_path, monkeypatch):
+    changed = tmp_path / "changed.csv"
+    changed.write_bytes(data.read_bytes())
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.training.train.round_embedding", interrupted)
+        line = ("--dataset", changed, *SMALL, "--epochs", 1, "-o", tmp_path / "model")
+        assert invoke("train", *line).exit_code == 130
+    changed.write_text(changed.read_text().replace("wonderful", "splendid"))
+    failure = fail("train", *line, "--resume", "--quiet")
+    assert failure.code == 1
+    assert "the interrupted run was another one: words was" in failure.message
+
+
+@pytest.mark.parametrize("package", ["torch", "datasets"])
+def test_without_the_extra_the_message_names_the_pip_command(package, tmp_path):
+    code = (
+        "import sys; sys.modules[sys.argv[1]] = None; from sentcli.cli import main; "
+        "main(['train', '--dataset', 'x.csv', '-o', sys.argv[2]])"
+    )
+    command = [sys.executable, "-c", code, package, str(tmp_path / "m")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert repr(package) in result.stderr
+    assert "pip install 'sentcli[train]'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (("--glove", "wide.txt"), 1, ["wide.txt", "3", "--embedding-dim"]),
+        (("--glove", "6B.100d"), 1, ["6B.100d", "100", "5"]),
+        (("--glove", "nothing.txt"), 1, ["nothing.txt", "6B.100d", "none"]),
+        (("--label-column", "stars"), 1, ["'stars'", "review, label", "--label-column"]),
+        (("--text-column", "body"), 1, ["'body'", "review, label", "--text-column"]),
+        (("--label-column", "review", "--text-column", "review"), 1, ["'review'", "does not hold texts"]),
+        (("--dataset", "nothing.csv"), 1, ["nothing.csv", "no such file"]),
+        (("--dataset", "wide.txt"), 1, ["wide.txt", "unknown format"]),
+        (("-o", "there"), 1, ["there", "exists", "--overwrite"]),
+        (("-o", "there", "--overwrite"), 1, ["there", "no model folder"]),
+        (("-o", "wide.txt/model"), 1, ["wide.txt", "cannot be made"]),
+        (("--resume",), 2, ["no interrupted run", ".model.checkpoint"]),
+        (("--epochs", "0"), 2, ["--epochs", "0"]),
+        (("--lr", "nan"), 2, ["--lr", "nan"]),
+        (("--hidden", "-1"), 2, ["--hidden", "-1"]),
+        (("--dropout", "1"), 2, ["--dropout", "1"]),
+        (("--pooling", "min"), 2, ["--pooling", "'min'", "'max+mean'"]),
+        (("--precision", "fp8"), 2, ["--precision", "'fp8'", "'bf16'"]),
+        (("--threads", "0"), 2, ["--threads"]),
+    ],
+)
+def test_what_will_not_do_is_refused_by_name(data, tmp_path, monkeypatch, arguments, code, named):
+    monkeypatch.chdir(tmp_path)
+    Path("wide.txt").write_text("the 1 2 3\nwas 1 2 3\n")
+    Path("there").mkdir()
+    Path("there", "mine.txt").write_text("")
+    failure = refuse("-o", "model", *arguments, data=data)
+    assert failure.code == code
+    for part in named:
+        assert part in failure.message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["there", "wide.txt"]
+
+
+def test_what_can_be_refused_at_once_is_refused_before_the_data_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("model").mkdir()
+    for arguments in (("--glove", "nothing.txt"), ("--glove", "6B.100d"), ("-o", "model"), ("--resume",)):
+        failure = fail("train", *SMALL, "--dataset", "nothing.csv", *arguments)
+        assert "nothing.csv" not in failure.message
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused(data, tmp_path):
+    failure = refuse("-o", tmp_path / "m", "--device", "cuda", data=data)
+    assert (failure.code, "--device cpu" in failure.message) == (2, True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_refused(data, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "no permission" in refuse("-o", tmp_path / "m", data=data).message
+
+
+def test_the_card_takes_any_path(train, tmp_path):
+    train(output="caf\udce9 `x`")
+    assert (tmp_path / "caf\udce9 `x`" / "README.md").read_text("utf-8")
+
+
+def test_an_old_model_stays_until_the_new_one_is_there(train, data, tmp_path, monkeypatch):
+    train()
+    before = (tmp_path / "model" / "manifest.json").read_bytes()
+
+    def broken(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    line = ("--dataset", data, *SMALL, "--epochs", 1, "--seed", 2, "-o", tmp_path / "model", "--overwrite")
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.training.train.save_weights", broken)
+        failed = invoke("train", *line)
+    assert failed.exit_code == 1
+    assert "No space left on device" in failed.stderr.splitlines()[-1]
+    assert (tmp_path / "model" / "manifest.json").read_bytes() == before
+    assert invoke("train", *line, "--resume").exit_code == 0
+    assert (tmp_path / "model" / "manifest.json").read_bytes() != before
+
+
+def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_it(data, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    failure = refuse("--epochs", 1, "-o", tmp_path / "model", data=data)
+    assert failure.code == 1
+    assert ".model.checkpoint: the checkpoint cannot be written: No space left" in failure.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_licence_is_on_the_card(train, tmp_path):
+    train("--license", "mit")
+    assert 'license: "mit"' in (tmp_path / "model" / "README.md").read_text()

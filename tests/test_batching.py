@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentcli.batching import length_buckets, pad
+
+
+def test_buckets_by_hand() -> None:
+    batches = length_buckets([3, 10, 3, 1, 4, 0], 10)
+    assert [batch.tolist() for batch in batches] == [[1], [4, 0], [2, 3, 5]]
+
+
+def test_rows_of_one_length_stay_in_order() -> None:
+    assert [batch.tolist() for batch in length_buckets([2] * 5, 4)] == [[0, 1], [2, 3], [4]]
+
+
+def test_no_rows() -> None:
+    assert length_buckets([], 100) == []
+
+
+@given(lengths=st.lists(st.integers(0, 600)), batch_tokens=st.integers(1, 4096))
+def test_buckets_are_a_partition_within_budget(lengths: list[int], batch_tokens: int) -> None:
+    batches = [batch.tolist() for batch in length_buckets(lengths, batch_tokens)]
+    rows = [row for batch in batches for row in batch]
+    assert sorted(rows) == list(range(len(lengths)))
+    assert [lengths[row] for row in rows] == sorted(lengths, reverse=True)
+    sizes = [(len(batch), max(1, lengths[batch[0]])) for batch in batches]
+    for count, longest in sizes:
+        assert count == 1 or count * longest <= batch_tokens
+    for count, longest in sizes[:-1]:  # and full: one more row would be too many
+        assert (count + 1) * longest > batch_tokens
+
+
+def test_pad_by_hand() -> None:
+    ids, lengths = pad([[5], [7, 8, 9], [0, 2]])
+    assert ids.tolist() == [[5, 0, 0], [7, 8, 9], [0, 2, 0]]
+    assert lengths.tolist() == [1, 3, 2]
+    assert ids.dtype == np.int64
+    assert lengths.dtype == np.int32
+    assert ids.flags.c_contiguous
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_pad_takes_any_sequence(kind: type) -> None:
+    ids, lengths = pad([kind([2, 3]), kind([4])])
+    assert ids.tolist() == [[2, 3], [4, 0]]
+    assert lengths.tolist() == [2, 1]
+
+
+@given(sequences=st.lists(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=40), min_size=1))
+def test_pad_loses_nothing(sequences: list[list[int]]) -> None:
+    ids, lengths = pad(sequences)
+    assert ids.shape == (len(sequences), max(map(len, sequences)))
+    assert [row[:length].tolist() for row, length in zip(ids, lengths, strict=True)] == sequences
+    assert not any(row[length:].any() for row, length in zip(ids, lengths, strict=True))

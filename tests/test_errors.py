@@ -1,0 +1,69 @@
+import inspect
+
+import pytest
+
+from sentcli import errors
+from sentcli.errors import InterruptedRunError, MissingExtraError, SentcliError, TerminatedBySignal, requires
+
+CODES = {
+    "SentcliError": 1,
+    "UsageError": 2,
+    "DataError": 1,
+    "OutputError": 1,
+    "BundleError": 1,
+    "TrainingError": 1,
+    "ExportError": 1,
+    "MissingExtraError": 1,
+}
+
+
+def test_requires_names_the_pip_command() -> None:
+    with pytest.raises(MissingExtraError) as caught, requires("train"):
+        import no_such_package_at_all  # noqa: F401
+    assert str(caught.value) == (
+        "this needs the package 'no_such_package_at_all', which is not installed; "
+        "try: pip install 'sentcli[train]'"
+    )
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+def test_requires_lets_the_rest_pass() -> None:
+    with requires("train"):
+        import json
+    assert json.loads("1") == 1
+    with pytest.raises(ZeroDivisionError), requires("train"):
+        _ = 1 / 0
+    with pytest.raises(ImportError) as caught, requires("train"):
+        from json import no_such_name  # noqa: F401
+    assert not isinstance(caught.value, SentcliError)  # a broken package: no pip command mends that
+
+
+def test_exit_codes() -> None:
+    for name, code in CODES.items():
+        error = getattr(errors, name)("what, where, what to try")
+        assert isinstance(error, SentcliError)
+        assert (error.exit_code, str(error)) == (code, "what, where, what to try"), name
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(1, 129), (2, 130), (15, 143)])
+def test_interrupted_run_exits_as_shells_expect(signal_number: int, code: int) -> None:
+    error = InterruptedRunError("saved; go on with --resume", signal_number)
+    assert isinstance(error, SentcliError)
+    assert (error.exit_code, str(error)) == (code, "saved; go on with --resume")
+    assert SentcliError.exit_code == 1
+
+
+def test_termination_is_no_ordinary_exception() -> None:
+    error = TerminatedBySignal(15)
+    assert error.number == 15
+    assert isinstance(error, KeyboardInterrupt)
+    assert not isinstance(error, Exception)  # an `except Exception` on the way does not swallow it
+
+
+def test_every_error_is_tested() -> None:
+    own = {
+        name
+        for name, value in inspect.getmembers(errors, inspect.isclass)
+        if value.__module__ == errors.__name__
+    }
+    assert own == CODES.keys() | {"InterruptedRunError", "TerminatedBySignal"}
