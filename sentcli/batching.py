@@ -1,5 +1,6 @@
 """Batches of texts of nearly one length: every padded step is computed for every row."""
 
+import sys
 from collections.abc import Sequence
 from itertools import chain
 
@@ -12,18 +13,21 @@ Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
 
 
-def length_buckets(lengths: Sequence[int], batch_tokens: int) -> list[npt.NDArray[np.intp]]:
+def length_buckets(
+    lengths: Sequence[int], batch_tokens: int, batch_rows: int = sys.maxsize
+) -> list[npt.NDArray[np.intp]]:
     """Group rows of similar length, longest first, so that each padded batch fits the budget.
 
     :param lengths: tokens of each row.
     :param batch_tokens: rows x longest length of a batch stay below this; a longer row is a batch alone.
+    :param batch_rows: rows of a batch at most.
     :returns: row numbers of each batch; together every row once.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     batches = []
     start = 0
     while start < len(order):
-        rows = max(1, batch_tokens // max(1, lengths[order[start]]))
+        rows = max(1, min(batch_rows, batch_tokens // max(1, lengths[order[start]])))
         batches.append(order[start : start + rows])
         start += rows
     return batches

@@ -175,7 +175,10 @@ def _score_output(
         where = "" if target == STANDARD else f"{target}: "
         raise InterruptedRunError(f"{where}stopped after {rows}{hint}", number) from None
     except OutputError as error:
-        raise OutputError(f"{error}{_HINT if job and job.resumable else ''}") from error
+        refuses_resume = "--resume" in str(error)
+        raise OutputError(
+            f"{error}{_HINT if job and job.resumable and not refuses_resume else ''}"
+        ) from error
 
 
 def _score_job(scorer: Scorer, job: Job, *, show_progress: bool) -> Summary:

@@ -4,12 +4,12 @@ Only training, export and the torch backend import this module: scoring on onnxr
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentcli.bundle import WEIGHTS, Bundle
@@ -34,7 +34,7 @@ class BiLSTM(nn.Module):
         self.pooling = config.pooling
         self.packed = False  # True: take the packed route on a CPU too
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim, padding_idx=PAD_ID)
-        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        self.embedding_dropout = _Dropout(config.embedding_dropout)
         self.lstm = nn.LSTM(
             config.embedding_dim,
             config.hidden_size,
@@ -43,7 +43,7 @@ class BiLSTM(nn.Module):
             dropout=config.embedding_dropout if config.num_layers > 1 else 0.0,
             bidirectional=True,
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = _Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
         self._initialize()
 
@@ -62,61 +62,98 @@ class BiLSTM(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Give the logits `[batch, classes]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
-        embedded = self.embedding_dropout(self.embedding(ids))  # [batch, tokens, embedding_dim]
+        embedded = self.embedding_dropout(self.embedding(ids.t()))  # [tokens, batch, embedding_dim]
         if torch.jit.is_scripting() or self.packed or ids.is_cuda:  # type: ignore[attr-defined]
-            states = self._packed_states(embedded, lengths)
+            forward, backward = self._packed_states(embedded, lengths)
         else:
-            states = self._padded_states(embedded, lengths)
-        return self.classifier(self.dropout(self._pool(states.float(), lengths)))  # type: ignore[no-any-return]
+            forward, backward = self._padded_states(embedded, lengths)
+        pooled = self._pool(forward, backward, lengths.to(ids.device).long())
+        return self.classifier(self.dropout(pooled))  # type: ignore[no-any-return]
 
-    def _packed_states(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    def _packed_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        packed = pack_padded_sequence(embedded, lengths.cpu(), enforce_sorted=False)
         outputs, _ = self.lstm(packed)
-        states, _ = pad_packed_sequence(outputs, batch_first=True, total_length=embedded.shape[1])
-        return states  # [batch, tokens, 2 * hidden_size]
+        states, _ = pad_packed_sequence(outputs, total_length=embedded.shape[0])
+        forward, backward = states.chunk(2, 2)
+        return forward, backward  # each [tokens, batch, hidden_size]
 
     @torch.jit.unused
-    def _padded_states(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        positions = torch.arange(embedded.shape[1], device=embedded.device)
-        last = lengths.long()[:, None] - 1
+    def _padded_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        tokens, batch, _ = embedded.shape
+        positions, last = torch.arange(tokens)[:, None], lengths.long() - 1
         # Turned round within its length, each text is its own inverse; padding stays where it is.
-        turned = torch.where(positions <= last, last - positions, positions)  # [batch, tokens]
-        states = embedded
-        for layer in range(self.config.num_layers):
-            if layer > 0:
-                states = functional.dropout(states, self.lstm.dropout, self.training)
-            forward = self._run_direction(states, 2 * layer)
-            backward = self._run_direction(_reorder(states, turned), 2 * layer + 1)
-            states = torch.cat([forward, _reorder(backward, turned)], dim=2)
-        return states  # [batch, tokens, 2 * hidden_size]
+        turned = torch.where(positions <= last, last - positions, positions)  # [tokens, batch]
+        order = (turned * batch + torch.arange(batch)).flatten()
+        forward, backward = self._run_layer(0, embedded, order)
+        for layer in range(1, self.config.num_layers):
+            states = self.embedding_dropout(torch.cat([forward, backward], 2))
+            forward, backward = self._run_layer(layer, states, order)
+        return forward, backward  # each [tokens, batch, hidden_size]
 
     @torch.jit.unused
-    def _run_direction(self, inputs: Tensor, index: int) -> Tensor:
+    def _run_layer(self, layer: int, inputs: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        forward = self._run_direction(2 * layer, inputs)
+        backward = self._run_direction(2 * layer + 1, _reorder(inputs, order))
+        return forward, _reorder(backward, order)
+
+    @torch.jit.unused
+    def _run_direction(self, index: int, inputs: Tensor) -> Tensor:
         weights: list[Tensor] = [*self.lstm.all_weights[index]]
-        initial = inputs.new_zeros(1, inputs.shape[0], self.config.hidden_size)
+        initial = inputs.new_zeros(1, inputs.shape[1], self.config.hidden_size)
         outputs, _, _ = torch.lstm(
-            inputs, [initial, initial], weights, True, 1, 0.0, self.training, False, True
-        )  # biases, one layer, no dropout, one direction, batch first
+            inputs, [initial, initial], weights, True, 1, 0.0, self.training, False, False
+        )  # biases, one layer, no dropout, one direction, tokens first
         return outputs
 
-    def _pool(self, states: Tensor, lengths: Tensor) -> Tensor:
-        lengths = lengths.to(states.device).long()
+    def _pool(self, forward: Tensor, backward: Tensor, lengths: Tensor) -> Tensor:
         if self.pooling == "last":
-            hidden = states.shape[2] // 2
-            rows = torch.arange(states.shape[0], device=states.device)
-            return torch.cat([states[rows, lengths - 1, :hidden], states[:, 0, hidden:]], dim=1)
-        padding = (torch.arange(states.shape[1], device=states.device) >= lengths[:, None]).unsqueeze(2)
+            rows = torch.arange(forward.shape[1], device=forward.device)
+            return torch.cat([forward[lengths - 1, rows], backward[0]], 1)
+        # Sums and products in place of masked_fill and of joining the directions: less memory to go through.
+        is_token = (torch.arange(forward.shape[0], device=forward.device)[:, None] < lengths).unsqueeze(2)
+        weight = is_token.to(forward.dtype)
         pooled: list[Tensor] = []
         if self.pooling != "mean":
-            pooled.append(states.masked_fill(padding, float("-inf")).amax(1))
+            penalty = weight.log()  # 0 for a token, -inf for padding
+            pooled += [(forward + penalty).amax(0), (backward + penalty).amax(0)]
         if self.pooling != "max":
-            pooled.append(states.masked_fill(padding, 0.0).sum(1) / lengths[:, None])
-        return torch.cat(pooled, dim=1)  # [batch, pooled_size]
+            for states in (forward, backward):
+                pooled.append((states * weight).sum(0) / lengths[:, None])
+        return torch.cat(pooled, 1)  # [batch, pooled_size]
 
 
-def _reorder(states: Tensor, positions: Tensor) -> Tensor:
-    """Take the states `[batch, tokens, width]` of each text in the order of `positions [batch, tokens]`."""
-    return states.gather(1, positions.unsqueeze(2).expand(-1, -1, states.shape[2]))
+class _Dropout(nn.Module):
+    """What nn.Dropout does, with random numbers that a CPU draws four times as fast."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or self.share == 0.0:
+            return inputs
+        kept = torch.rand(inputs.shape, device=inputs.device) >= self.share
+        return inputs * kept.to(inputs.dtype).div_(1 - self.share)
+
+
+class _Reorder(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, states: Tensor, order: Tensor) -> Tensor:
+        context.save_for_backward(order)
+        return states.flatten(0, 1).index_select(0, order).view_as(states)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (order,) = context.saved_tensors
+        return gradient.flatten(0, 1).index_select(0, order).view_as(gradient), None
+
+
+def _reorder(states: Tensor, order: Tensor) -> Tensor:
+    """Take the rows of `states [tokens, batch, width]` in an order that is its own inverse.
+
+    So the gradient takes the same order: rows are copied, where autograd's own way adds up single numbers.
+    """
+    return _Reorder.apply(states, order)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def round_embedding(model: BiLSTM) -> None:

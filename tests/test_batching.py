@@ -19,6 +19,11 @@ def test_no_rows() -> None:
     assert length_buckets([], 100) == []
 
 
+def test_a_batch_of_short_rows_has_no_more_of_them_than_allowed() -> None:
+    batches = length_buckets([1, 2, 9, 1, 1], 10, batch_rows=2)
+    assert [batch.tolist() for batch in batches] == [[2], [1, 0], [3, 4]]
+
+
 @given(lengths=st.lists(st.integers(0, 600)), batch_tokens=st.integers(1, 4096))
 def test_buckets_are_a_partition_within_budget(lengths: list[int], batch_tokens: int) -> None:
     batches = [batch.tolist() for batch in length_buckets(lengths, batch_tokens)]

@@ -1,3 +1,4 @@
+import os
 import signal
 from collections import Counter
 from functools import partial
@@ -303,6 +304,19 @@ def test_a_full_disk_says_that_resume_goes_on(scorer, files, tmp_path, monkeypat
     interrupt(monkeypatch, 2, OutputError("out.jsonl: No space left on device"))
     with pytest.raises(OutputError, match="No space left on device; the same command with --resume"):
         run(scorer, files[:1], tmp_path / "out.jsonl")
+
+
+def test_a_run_that_cannot_be_resumed_is_not_told_to_resume(scorer, files, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files[:1], tmp_path / "out.jsonl")
+    path = Path(files[0])
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes().replace(b"warm", b"mraw"))
+    os.utime(path, ns=times)
+    with pytest.raises(OutputError, match=r"start over without --resume$"):
+        run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
 
 
 @pytest.mark.parametrize("name", ["in/a.jsonl", "in/../in/a.jsonl", "link", "hard", "out.jsonl"])

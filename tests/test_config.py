@@ -12,7 +12,6 @@ MODEL = ModelConfig(1000, 3, 50, 32, 2, "last", 0.25, 0.125)
 TEXT = TextConfig(max_tokens=300)
 BUNDLE = BundleConfig(MODEL, TEXT, ("bad", "großartig", "🎬"))
 SETTINGS = [MODEL, ModelConfig(2), TEXT, TextConfig(), TrainConfig(), TrainConfig(epochs=1, optimizer="adam")]
-HUGE = 10**5000  # longer than Python writes as decimal digits
 
 # Each number, its bounds, and what is just outside: below, above.
 RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
@@ -50,10 +49,6 @@ CHOICES = [
 
 def make(kind: type, **values: Any) -> Any:
     return kind(**({"vocab_size": 10} if kind is ModelConfig else {}) | values)
-
-
-def numbers(kind: type) -> list[tuple[type, str]]:
-    return [(cls, name) for cls, name, *_ in RANGES if cls is kind]
 
 
 def test_every_field_is_tested() -> None:

@@ -144,9 +144,10 @@ def test_in_batches_of_any_size(trained, texts, expected, size):
     assert scored == pairs(expected)
 
 
-@pytest.mark.parametrize("batch_tokens", [1, 97, 1000])
-def test_with_any_budget_of_a_batch(scorer, texts, expected, monkeypatch, batch_tokens):
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", batch_tokens)
+@pytest.mark.parametrize(("tokens", "rows"), [(1, 256), (97, 256), (1000, 3), (65_536, 1), (65_536, 10_000)])
+def test_with_any_budget_of_a_batch(scorer, texts, expected, monkeypatch, tokens, rows):
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", tokens)
+    monkeypatch.setattr(scoring, "BATCH_ROWS", rows)
     assert scorer.score(texts) == expected
 
 
@@ -176,6 +177,19 @@ def test_in_any_chunks_of_a_stream(scorer, texts, expected, sizes):
     streamed = list(scorer.stream(chunks))
     assert [chunk for chunk, _ in streamed] == chunks
     assert [pair for _, scores in streamed for pair in pairs(scores)] == pairs(expected)
+
+
+def test_with_the_model_in_the_box_too(texts):
+    """It is large enough for a batch of one text to be computed in another way."""
+    with load(workers=2) as scorer:
+        together = pairs(scorer.score(texts))
+        alone = [pairs(scorer.score([text]))[0] for text in texts]
+        by_three = [
+            pair
+            for start in range(0, len(texts), 3)
+            for pair in pairs(scorer.score(texts[start : start + 3]))
+        ]
+    assert alone == by_three == together
 
 
 def test_for_three_classes_too(trained_three, texts):

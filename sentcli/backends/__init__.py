@@ -1,5 +1,6 @@
 """What runs a model: onnxruntime, PyTorch or TorchScript, each behind the same call."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,10 @@ from sentcli.errors import BundleError, UsageError, requires
 Logits = npt.NDArray[np.float32]  # [batch, classes]
 
 BACKENDS = ("onnx", "torch", "torchscript")
+
+# Read when onnxruntime is imported; without it, it leaves files in the user's home and reports to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 _FILES = {"onnx": (ONNX, INT8_ONNX), "torch": (WEIGHTS,), "torchscript": (TORCHSCRIPT,)}  # the best first
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -73,9 +73,8 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as error:
-        with suppress(OSError):
-            if sys.stderr:
-                error.show()
+        for line in error.format_message().splitlines():
+            say(line)
         raise click.exceptions.Exit(error.exit_code) from None
     except click.UsageError as error:
         command = f"sentcli {ctx.invoked_subcommand}" if ctx and ctx.invoked_subcommand else "sentcli"
@@ -86,11 +85,10 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
         raise click.exceptions.Exit(128 + number) from None
     except BrokenPipeError:
-        # What is still buffered has no reader; Python would try to write it once more on its way out.
-        with suppress(OSError, AttributeError):  # a stdout that is no file, or closed
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
         raise click.exceptions.Exit(_CLOSED_PIPE) from None
     except OSError as error:  # a full disk, a folder that may not be read: where nobody thought of it
+        _give_up(sys.stdout)
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
 
 
@@ -101,9 +99,17 @@ def _fail(message: str, code: int) -> None:
 
 def say(message: str) -> None:
     """Write a line to stderr. If it is closed or full, the run ends as it would have ended."""
-    with suppress(OSError):
+    try:
         if sys.stderr:
             click.echo(printable(message), err=True)
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO | None) -> None:
+    """Forget what could not be written: Python would try again on its way out, and end with another code."""
+    with suppress(OSError, AttributeError):  # a stream that is no file, or closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def printable(message: str) -> str:

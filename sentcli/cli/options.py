@@ -1,7 +1,6 @@
 """Options that more than one command has, and options made from the fields of a settings class."""
 
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from sentcli.bundle import default_bundle_path
-from sentcli.cli import printable
+from sentcli.cli import say
 from sentcli.config import DEFAULT_DATASET
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -77,19 +76,15 @@ def settings_options(
 
 def log_to_stderr(*, quiet: bool) -> None:
     """Send what the library has to say to stderr, a plain line each."""
-    handler = logging.StreamHandler(sys.stderr) if sys.stderr else logging.NullHandler()
-    handler.setFormatter(_Printable())
     logger = logging.getLogger("sentcli")
-    logger.handlers = [handler]
+    logger.handlers = [_Sayer()]
     logger.setLevel(logging.ERROR if quiet else logging.INFO)
     logger.propagate = False
 
 
-class _Printable(logging.Formatter):
-    """The message alone, on one line that does nothing to a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(record.getMessage())
+class _Sayer(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -106,6 +106,8 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
     read = ReadOptions(**{name: options[name] for name in _READ}, header=not options["no_header"])
     write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
     rejects = RejectOptions(options["rejects"], options["max_rejects"], options["strict"])
+    # Where the rows are on the screen already, nothing is put between them.
+    talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
     bundle = load_bundle(options["model"] or default_bundle_path())
     with Scorer(
         bundle, backend=options["backend"], device=options["device"], workers=options["workers"]
@@ -120,11 +122,11 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
             resume=options["resume"],
             overwrite=options["overwrite"],
             summary_file=summary,
-            show_progress=not quiet,
+            show_progress=talks,
         )
     if summary:
         _write_summary(summary, {**result.to_json(), **_provenance(scorer)})
-    if not quiet and not (output == "-" and is_terminal(sys.stdout)):
+    if talks:
         for line in result.lines():
             say(line)
     if result.rejected:

@@ -203,7 +203,10 @@ class _CsvReader(TextReader):
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         if self._width < 0:
-            raise DataError(f"{self.name}: the first record cannot be read: {reason}")
+            raise DataError(
+                f"{self.name}: the first record cannot be read: {reason}; "
+                "is it another --encoding, --delimiter or --quotechar?"
+            )
         return super().reject(raw, reason)
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sentcli import __version__
 from sentcli.errors import OutputError, UsageError
 from sentcli.tables.compression import WRITABLE, Members, compression_of
 from sentcli.tables.fileoutput import FileOutput
@@ -57,6 +58,7 @@ def open_job(
         raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
     conditions = {
         **(fingerprint or {}),
+        "sentcli": __version__,
         "inputs": {file.name: file.to_json() for file in files},
         "order": list(inputs),
         "formats": [setup.format, setup.output_format],

@@ -1,5 +1,6 @@
 """The state of a training run on the disk, all that the next step depends on, as one safetensors file."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -38,6 +39,24 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     best_loss: float = float("inf")
 
+    def next_epoch(self, loss: float, accuracy: float, rate: float) -> "Progress":
+        """Complete the epoch at hand.
+
+        :param loss, accuracy: on the validation part.
+        :param rate: learning rate of the last batch.
+        """
+        record = {
+            "epoch": self.epoch + 1,
+            "train_loss": self.loss / self.examples,
+            "train_accuracy": self.correct / self.examples,
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+            "lr": rate,
+            "seconds": self.seconds,
+            "words_per_second": self.words / self.seconds,
+        }
+        return Progress(self.epoch + 1, history=[*self.history, record], best_loss=min(loss, self.best_loss))
+
 
 def save_checkpoint(
     path: Path,
@@ -61,8 +80,9 @@ def save_checkpoint(
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
+    tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
     metadata = {"progress": json.dumps(vars(progress)), "fingerprint": json.dumps(fingerprint)}
-    content = save({name: value.detach().cpu().clone() for name, value in tensors.items()}, metadata)
+    content = save(tensors, {**metadata, "sha256": _digest(tensors, metadata)})
     temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,10 +110,12 @@ def load_checkpoint(
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata()
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: not a checkpoint: {error}; start again without --resume") from None
+        raise DataError(f"{path}: not a checkpoint: {error}; delete it to start again") from None
+    if metadata.pop("sha256", None) != _digest(tensors, metadata):
+        raise DataError(f"{path}: the checkpoint is damaged; delete it to start again")
     _check_same_run(path, json.loads(metadata["fingerprint"]), fingerprint)
     model.load_state_dict(_part(tensors, "model."))
     averaged.load_state_dict(_part(tensors, "averaged."))
@@ -116,6 +138,15 @@ def _check_same_run(path: Path, saved: Mapping[str, Any], wanted: Mapping[str, A
     ]
     if changed:
         raise DataError(f"{path}: the interrupted run was another one: {'; '.join(changed[:4])}")
+
+
+def _digest(tensors: State, metadata: Mapping[str, str]) -> str:
+    """Give a SHA-256 of all that a checkpoint says; safetensors has no checksum of its own."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _part(tensors: State, prefix: str) -> State:

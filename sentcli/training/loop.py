@@ -1,14 +1,14 @@
 """The training loop."""
 
+import hashlib
 import logging
 import math
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +18,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from sentcli.batching import length_buckets, pad
@@ -27,6 +26,7 @@ from sentcli.errors import InterruptedRunError, TrainingError
 from sentcli.model import BiLSTM
 from sentcli.text import UNK_ID
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
+from sentcli.training.step import Trainer
 
 logger = logging.getLogger("sentcli")
 
@@ -63,97 +63,88 @@ def fit(
     the run goes on from there to the same numbers as one that was never interrupted.
 
     :param fingerprint: what the numbers depend on besides `config`; checked at `resume`.
-    :returns: a record for each epoch: losses, accuracies, learning rate, words/s.
+    :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     :raises InterruptedRunError: after a signal, once the checkpoint is written.
+    :raises TrainingError: when the loss is no number any more.
     :raises DataError: when `resume` finds a damaged checkpoint or one of another run.
     """
     torch.manual_seed(config.seed)
-    model.to(device)
-    averaged = AveragedModel(model, multi_avg_fn=partial(_average, config.average))
-    optimizer = _optimizer(model, config, device)
-    autocast = torch.autocast(device.type, torch.bfloat16) if uses_bf16(config, device) else nullcontext()
+    trainer = Trainer(model, config, device)
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
-    fingerprint = {**fingerprint, **config.to_json(), "examples": [len(train), len(validation)]}
+    fingerprint = {**fingerprint, **config.to_json(), "texts": _digest(train, validation)}
     progress, best = Progress(), State()
     if resume and checkpoint.exists():
-        progress, best = load_checkpoint(checkpoint, fingerprint, model, averaged, optimizer)
+        progress, best = load_checkpoint(checkpoint, fingerprint, model, trainer.averaged, trainer.optimizer)
         logger.info("going on after epoch %d, batch %d", progress.epoch, progress.batch)
 
     def save() -> None:
-        save_checkpoint(checkpoint, progress, fingerprint, model, averaged, best, optimizer)
+        save_checkpoint(checkpoint, progress, fingerprint, model, trainer.averaged, best, trainer.optimizer)
 
     with _stop_on_signal() as stop:
         while progress.epoch < config.epochs:
             batches = epoch_batches(train, config, progress.epoch)
             step = progress.epoch * len(batches)
-            bar = _bar(progress, train, batches, config, quiet)
             model.train()
-            for rows in batches[progress.batch :]:
-                started = time.perf_counter()
-                rate = learning_rate(step + progress.batch, steps, config)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                ids, lengths, labels = collate(train, rows, device)
-                words = int(lengths.sum())
-                with autocast:
-                    logits = model(drop_words(ids, config.word_dropout), lengths)
-                    loss = functional.cross_entropy(
-                        logits.float(), labels, label_smoothing=config.label_smoothing
-                    )
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-                optimizer.step()
-                averaged.update_parameters(model)
-
-                progress.batch += 1
-                # Without smoothing, to be comparable with the validation loss.
-                progress.loss += functional.cross_entropy(
-                    logits.detach().float(), labels, reduction="sum"
-                ).item()
-                progress.correct += int((logits.argmax(1) == labels).sum())
-                progress.examples += len(rows)
-                progress.words += words
-                progress.seconds += time.perf_counter() - started
-                bar.set_postfix_str(_running(progress), refresh=False)
-                bar.update(words)
-                if stop:
-                    bar.close()
-                    save()
-                    raise InterruptedRunError(
-                        f"stopped in epoch {progress.epoch + 1} after batch {progress.batch} of "
-                        f"{len(batches)}; the same command with --resume goes on from there",
-                        stop[0],
-                    )
-            bar.close()
-
-            validation_loss, validation_accuracy = measure(averaged.module, validation, device)
-            if not math.isfinite(validation_loss):
-                raise TrainingError(
-                    f"the loss became {validation_loss} in epoch {progress.epoch + 1}; try a lower --lr"
-                )
-            record = {
-                "epoch": progress.epoch + 1,
-                "train_loss": progress.loss / progress.examples,
-                "train_accuracy": progress.correct / progress.examples,
-                "validation_loss": validation_loss,
-                "validation_accuracy": validation_accuracy,
-                "lr": learning_rate(step + len(batches) - 1, steps, config),  # of the last batch
-                "seconds": progress.seconds,
-                "words_per_second": progress.words / progress.seconds,
-            }
-            if validation_loss < progress.best_loss:
-                best = {name: value.clone() for name, value in averaged.module.state_dict().items()}
-            progress = Progress(
-                epoch=progress.epoch + 1,
-                history=[*progress.history, record],
-                best_loss=min(validation_loss, progress.best_loss),
-            )
+            with _bar(progress, train, config, quiet) as bar:
+                for rows in batches[progress.batch :]:
+                    rate = learning_rate(step + progress.batch, steps, config)
+                    _learn(trainer, collate(train, rows, device), rate, config, progress, bar)
+                    if stop:
+                        save()
+                        raise InterruptedRunError(
+                            f"stopped in epoch {progress.epoch + 1} after batch {progress.batch} of "
+                            f"{len(batches)}; the same command with --resume goes on from there",
+                            stop[0],
+                        )
+            loss, accuracy = measure(trainer.averaged.module, validation, device)
+            _check_finite(loss, progress)
+            if loss < progress.best_loss:
+                best = {name: value.clone() for name, value in trainer.averaged.module.state_dict().items()}
+            rate = learning_rate(step + len(batches) - 1, steps, config)  # of the last batch
+            progress = progress.next_epoch(loss, accuracy, rate)
             save()
-            logger.info(_epoch_line(record, config))
+            logger.info(_epoch_line(progress.history[-1], config))
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history
+
+
+def _learn(
+    trainer: Trainer,
+    batch: tuple[Tensor, Tensor, Tensor],
+    rate: float,
+    config: TrainConfig,
+    progress: Progress,
+    bar: "tqdm[Any]",
+) -> None:
+    """Make a step and note down how it went."""
+    started = time.perf_counter()
+    ids, lengths, labels = batch
+    words = int(lengths.sum())
+    loss, correct = trainer.step(drop_words(ids, config.word_dropout), lengths, labels, rate)
+    progress.batch += 1
+    progress.loss += loss
+    progress.correct += correct
+    progress.examples += len(labels)
+    progress.words += words
+    progress.seconds += time.perf_counter() - started
+    _check_finite(progress.loss, progress)
+    bar.set_postfix_str(_running(progress), refresh=False)
+    bar.update(words)
+
+
+def _check_finite(loss: float, progress: Progress) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(f"the loss became {loss} in epoch {progress.epoch + 1}; try a lower --lr")
+
+
+def _digest(*parts: Examples) -> str:
+    """Give a SHA-256 that other texts or classes, or the same in another order, do not have."""
+    digest = hashlib.sha256()
+    for examples in parts:
+        for numbers in [*examples.ids, examples.labels.tolist()]:
+            digest.update(len(numbers).to_bytes(8) + np.array(numbers, np.int64).tobytes())
+    return digest.hexdigest()
 
 
 def epoch_batches(train: Examples, config: TrainConfig, epoch: int) -> list[npt.NDArray[np.intp]]:
@@ -213,37 +204,6 @@ def measure(model: torch.nn.Module, examples: Examples, device: torch.device) ->
     return loss / len(examples), correct / len(examples)
 
 
-def _average(decay: float, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
-    """Move the average towards the weights; its memory grows from some steps to that of `decay`.
-
-    The growth, (1 + updates) / (10 + updates), is that of TensorFlow's ExponentialMovingAverage: without it,
-    the average of a short run would be of the weights that it began with.
-    """
-    decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
-    get_ema_multi_avg_fn(decay)(averaged, current, updates)  # type: ignore[no-untyped-call]
-
-
-def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Tell whether matrix products run in bfloat16: asked for, or `auto` and the hardware has it."""
-    if config.precision == "auto":
-        if device.type == "cuda":
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and _cpu_has_bf16()
-    return config.precision == "bf16"
-
-
-def _cpu_has_bf16() -> bool:
-    # The public torch.cpu has no such question yet (2.13); a release without the private one trains in fp32.
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return bool(supported())
-
-
-def _optimizer(model: BiLSTM, config: TrainConfig, device: torch.device) -> torch.optim.Optimizer:
-    if config.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), config.lr, fused=True)
-    return torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
-
-
 @contextmanager
 def _stop_on_signal() -> Iterator[list[int]]:
     """Give a list that gets the first signal to stop; a second one has its usual effect at once."""
@@ -271,7 +231,6 @@ def _stop_on_signal() -> Iterator[list[int]]:
 def _bar(
     progress: Progress,
     train: Examples,
-    batches: Sequence[npt.NDArray[np.intp]],
     config: TrainConfig,
     quiet: bool,
 ) -> "tqdm[Any]":

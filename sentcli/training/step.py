@@ -1,6 +1,5 @@
-"""One step of training: loss, gradient, update, moving average."""
+"""One step of training: loss, gradient, update of the weights and of their average."""
 
-import math
 from contextlib import nullcontext
 from functools import partial
 
@@ -11,38 +10,31 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sentcli.config import TrainConfig
 from sentcli.model import BiLSTM
-from sentcli.text import UNK_ID
-
-Batch = tuple[Tensor, Tensor, Tensor]  # ids [batch, tokens], lengths [batch] on the CPU, classes [batch]
 
 
 class Trainer:
-    """All that a step changes: a model, the moving average of its weights, and the optimizer.
+    """All that a step changes: a model, the moving average of its weights, and the optimizer."""
 
-    :param steps: of the whole run, for the learning rate.
-    """
-
-    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device, steps: int) -> None:
+    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
         self.model = model.to(device)
         self.averaged = AveragedModel(model, multi_avg_fn=partial(_average, config.average))
         self.optimizer = _optimizer(model, config)
         self._config = config
-        self._steps = steps
         bf16 = uses_bf16(config, device)
         self._autocast = torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
 
-    def step(self, batch: Batch, number: int) -> tuple[float, int]:
-        """Learn from a batch.
+    def step(self, ids: Tensor, lengths: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
+        """Learn from one batch.
 
-        :param number: steps that were made before.
-        :returns: sum of the cross-entropies in nats, and how many texts were classified rightly, both of the
-            model as it was before.
+        :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and classes `labels [batch]`.
+        :param rate: learning rate.
+        :returns: of the model as it was before, the cross-entropies in nats, summed, and the number of texts
+            that it was right about.
         """
-        ids, lengths, labels = batch
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(number, self._steps, self._config)
+            group["lr"] = rate
         with self._autocast:
-            logits = self.model(drop_words(ids, self._config.word_dropout), lengths).float()
+            logits = self.model(ids, lengths).float()
             loss = functional.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -52,25 +44,6 @@ class Trainer:
         # Without smoothing, to be comparable with the validation loss.
         cross_entropy = functional.cross_entropy(logits.detach(), labels, reduction="sum").item()
         return cross_entropy, int((logits.argmax(1) == labels).sum())
-
-
-def drop_words(ids: Tensor, share: float) -> Tensor:
-    """Turn a share of the words, drawn anew each time, into `<unk>`.
-
-    Padding is turned too, which no state and no gradient sees.
-    """
-    if share == 0:
-        return ids
-    return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < share, UNK_ID)
-
-
-def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Rise linearly over the warm-up, then fall along half a cosine to a hundredth of the highest rate."""
-    warmup = config.warmup * steps
-    if step < warmup:
-        return config.lr * (step + 1) / (warmup + 1)
-    share = (step - warmup) / max(1.0, steps - warmup)
-    return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:

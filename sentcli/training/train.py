@@ -41,7 +41,8 @@ from sentcli.text import Vocab, tokenize, truncate
 from sentcli.training.card import model_card
 from sentcli.training.dataset import class_names, label_ids, load_split, train_validation
 from sentcli.training.glove import Coverage, check_source, load_glove, random_embedding
-from sentcli.training.loop import Examples, collate, fit, uses_bf16
+from sentcli.training.loop import Examples, collate, fit
+from sentcli.training.step import uses_bf16
 
 logger = logging.getLogger("sentcli")
 

@@ -69,6 +69,12 @@ def test_every_help_has_an_example_that_its_command_takes(name, flag):
         assert parse(line).info_name == name or name is None
 
 
+def test_the_exit_codes_of_scoring_are_in_its_help():
+    described = invoke("score", "--help").stdout.partition("Exit codes:\n")[2].partition("Examples:")[0]
+    codes = [int(code) for line in described.splitlines() for code in line[:17].replace(",", " ").split()]
+    assert codes == [0, 1, 2, 3, 130, 143, 129, 141]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_and_argument_is_explained(name):
     command = main.get_command(GROUP, name)
@@ -233,3 +239,11 @@ def test_a_result_that_cannot_be_written_is_a_failure(arguments):
         ["sh", "-c", command, sys.executable, *arguments], capture_output=True, check=False
     )
     assert (result.returncode, result.stderr) == (1, b"Error: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["score", "--help"]])
+def test_a_reader_that_is_gone_is_no_failure_to_tell_of(arguments):
+    command = [sys.executable, "-m", "sentcli", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert (process.wait(timeout=20), process.stderr.read()) == (141, b"")

@@ -1,6 +1,5 @@
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,8 @@ import torch
 from commands import fail, invoke
 from safetensors.numpy import load_file
 
+import sentcli.training.dataset
+import sentcli.training.train
 from sentcli.bundle import load_bundle
 from sentcli.training import loop
 
@@ -54,7 +55,7 @@ def refuse(*arguments, data):
 
 
 def test_the_bundle_has_all_that_is_needed(train, tmp_path, data):
-    result = train(epochs=2)
+    result = train("--license", "mit", epochs=2)
     assert result.stdout == ""
     bundle = load_bundle(tmp_path / "model")
     assert {path.name for path in bundle.path.iterdir()} == FILES
@@ -72,6 +73,7 @@ def test_the_bundle_has_all_that_is_needed(train, tmp_path, data):
     best = min(history, key=lambda row: float(row["validation_loss"]))
     assert metrics["best_epoch"] == int(best["epoch"])
     assert (bundle.path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert 'license: "mit"' in (bundle.path / "README.md").read_text()
 
 
 def test_nothing_but_the_bundle_is_left(train, tmp_path):
@@ -193,20 +195,27 @@ def test_other_data_is_not_taken_for_that_of_the_interrupted_run(train, data, tm
     changed.write_text(changed.read_text().replace("wonderful", "splendid"))
     failure = fail("train", *line, "--resume", "--quiet")
     assert failure.code == 1
-    assert "the interrupted run was another one: words was" in failure.message
+    assert "the interrupted run was another one: " in failure.message
+    assert "words was" in failure.message
 
 
-@pytest.mark.parametrize("package", ["torch", "datasets"])
-def test_without_the_extra_the_message_names_the_pip_command(package, tmp_path):
-    code = (
-        "import sys; sys.modules[sys.argv[1]] = None; from sentcli.cli import main; "
-        "main(['train', '--dataset', 'x.csv', '-o', sys.argv[2]])"
-    )
-    command = [sys.executable, "-c", code, package, str(tmp_path / "m")]
+@pytest.mark.parametrize("package", ["torch", "datasets", "pandas"])
+def test_without_the_extra_the_message_names_the_pip_command(package, data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    for name in ("train", "dataset"):  # to be imported anew, and to be what they were again
+        monkeypatch.setattr(sentcli.training, name, getattr(sentcli.training, name))
+        monkeypatch.delitem(sys.modules, f"sentcli.training.{name}")
+    failure = refuse("-o", tmp_path / "m", data=data)
+    assert failure.code == 1
+    assert repr(package) in failure.message
+    assert "pip install 'sentcli[train]'" in failure.message
+
+
+def test_where_pytorch_was_never_installed_nothing_else_fails_first():
+    code = "import sys; sys.modules['torch'] = None; from sentcli.cli import main; main(['train', '-o', 'm'])"
+    command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
-    assert repr(package) in result.stderr
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert "pip install 'sentcli[train]'" in result.stderr
 
 
@@ -260,12 +269,6 @@ def test_a_device_that_is_not_there_is_refused(data, tmp_path):
     assert (failure.code, "--device cpu" in failure.message) == (2, True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_refused(data, tmp_path):
-    tmp_path.chmod(0o500)
-    assert "no permission" in refuse("-o", tmp_path / "m", data=data).message
-
-
 def test_the_card_takes_any_path(train, tmp_path):
     train(output="caf\udce9 `x`")
     assert (tmp_path / "caf\udce9 `x`" / "README.md").read_text("utf-8")
@@ -298,8 +301,3 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_it(data, tmp
     assert failure.code == 1
     assert ".model.checkpoint: the checkpoint cannot be written: No space left" in failure.message
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_licence_is_on_the_card(train, tmp_path):
-    train("--license", "mit")
-    assert 'license: "mit"' in (tmp_path / "model" / "README.md").read_text()

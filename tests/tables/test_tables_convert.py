@@ -115,7 +115,7 @@ def test_an_empty_input(convert, tmp_path, source, target):
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=5))
 def test_strings_survive_every_way_through_the_formats(run, tmp_path, rows):
     """Start from JSON Lines, go through each two formats and back: the same strings, labels and scores."""

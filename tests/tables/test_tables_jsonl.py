@@ -141,7 +141,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.dictionaries(st.sampled_from("abc"), JSON, max_size=3), max_size=5),
     st.booleans(),
@@ -160,7 +160,7 @@ def test_any_record_is_scored_and_nothing_else_changes(convert, records, ascii_o
         assert line.rstrip()[:-1] in out.decode()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_any_bytes_keep_the_law(run, tmp_path, before, after):
     good = b'{"text":"x"}\n'

@@ -265,6 +265,23 @@ def test_what_changed_is_named_and_refused(lines, run, options, what):
     assert contents(lines[1].parent) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("sentcli.tables.opening.__version__", "9.9", "sentcli"),
+        ("sentcli.tables.opening.version", lambda package: "9.9", r"libraries\.pyarrow"),
+        ("zlib.ZLIB_RUNTIME_VERSION", "9.9", r"libraries\.zlib"),
+    ],
+)
+def test_another_version_is_refused(tmp_path, run, scored, monkeypatch, name, value, what):
+    (tmp_path / "in.txt").write_bytes(b"x\n" * LINES)
+    output = tmp_path / ("out.txt.gz" if "zlib" in name else "out.parquet")
+    interrupted(tmp_path / "in.txt", output, scored)
+    monkeypatch.setattr(name, value)
+    with pytest.raises(OutputError, match=f"cannot resume: {what} changed since"):
+        run(tmp_path / "in.txt", output, resume=True)
+
+
 def test_a_changed_input_is_refused(lines, run):
     source, output = lines
     data, status = source.read_bytes(), source.stat()

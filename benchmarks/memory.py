@@ -1,0 +1,153 @@
+"""The memory of `sentcli score` at 10,000,000 short rows against 100,000, for each format and standard input.
+
+    python benchmarks/memory.py
+
+Inputs are made in a temporary folder that needs room for about 2 GB; the rows of standard input are made
+while they are read. What counts is the most memory that the process ever held (VmHWM): Linux only.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+FORMATS = ("csv", "jsonl", "parquet", "stdin")
+FEW = 100_000
+LIMIT = 1.1  # the most that memory may grow by
+JOURNAL_LIMIT = 1 << 20  # bytes
+_BYTES_A_ROW = 200  # of input, output and what lies between them, at most
+_BLOCK = 10_000
+_OPENINGS = (
+    "What a film",
+    "The story was",
+    "My sister found it",
+    "Never before was I so",
+    "In the end it is",
+)
+_VERDICTS = ("warm and clever.", "dull, and loud!", "a joy", "tired from the first scene on", "fine")
+
+
+def texts(start: int, stop: int) -> list[str]:
+    """Invent short reviews, the same for each row number."""
+    return [f"{_OPENINGS[row % 5]} {_VERDICTS[row * 7 // 5 % 5]} {row}" for row in range(start, stop)]
+
+
+def blocks(rows: int) -> Iterator[tuple[int, list[str]]]:
+    for start in range(0, rows, _BLOCK):
+        yield start, texts(start, min(start + _BLOCK, rows))
+
+
+def write_input(path: Path, form: str, rows: int) -> None:
+    """Write the rows as a file of a format."""
+    if form == "parquet":
+        write_parquet(path, rows)
+        return
+    with path.open("w", encoding="utf-8") as file:
+        if form == "csv":
+            file.write("id,text\n")
+        for start, block in blocks(rows):
+            if form == "csv":
+                file.writelines(f'{row},"{text}"\n' for row, text in enumerate(block, start))
+            else:
+                file.writelines(f'{{"id":{row},"text":"{text}"}}\n' for row, text in enumerate(block, start))
+
+
+def write_parquet(path: Path, rows: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start, block in blocks(rows):
+            ids = range(start, start + len(block))
+            writer.write_table(pa.table({"id": ids, "text": block}, schema), row_group_size=1 << 20)
+
+
+def feed(pipe: IO[bytes], rows: int) -> None:
+    with pipe:
+        for _, block in blocks(rows):
+            pipe.write(("\n".join(block) + "\n").encode())
+
+
+def measure(form: str, rows: int, model: Path | None, folder: Path) -> dict[str, Any]:
+    """Score so many rows and watch the process.
+
+    :returns: MiB, seconds, rows a second, most open files, largest journal in bytes.
+    """
+    output = folder / ("out.txt" if form == "stdin" else f"out.{form}")
+    source = folder / f"in.{form}"
+    if form != "stdin":
+        write_input(source, form, rows)
+    command = [sys.executable, "-m", "sentcli", "score", "-" if form == "stdin" else str(source)]
+    command += ["-o", str(output), "-q", *(["--model", str(model)] if model else [])]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE if form == "stdin" else subprocess.DEVNULL)
+    if process.stdin:
+        threading.Thread(target=feed, args=(process.stdin, rows)).start()
+    seen = watch(process, folder / f".{output.name}.sentcli-journal")
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        sys.exit(f"sentcli ended with {process.returncode}")
+    for file in folder.iterdir():
+        file.unlink()
+    return {"format": form, "rows": rows, **seen, "seconds": seconds, "rows_per_second": rows / seconds}
+
+
+def watch(process: subprocess.Popen[bytes], journal: Path) -> dict[str, float]:
+    """Look at a process until it ends, and keep the largest of what there is to see."""
+    seen = {"mib": 0.0, "open_files": 0, "journal_bytes": 0}
+    proc = Path("/proc", str(process.pid))
+    while process.poll() is None:
+        try:
+            status = (proc / "status").read_text()
+            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+            seen["mib"] = int(peak.split()[1]) / 1024
+            seen["open_files"] = max(seen["open_files"], len(list((proc / "fd").iterdir())))
+            seen["journal_bytes"] = max(seen["journal_bytes"], journal.stat().st_size)
+        except (OSError, StopIteration):  # no journal yet, or the process has just ended
+            pass
+        time.sleep(0.05)
+    return seen
+
+
+def main() -> None:
+    """Print a table; exit with 1 when memory grows by more than it may."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--model", type=Path, help="a model folder; by default the one in the box")
+    parser.add_argument("--folder", help="where there is room for the files")
+    parser.add_argument("--json", type=Path, help="write the figures to this file too")
+    arguments = parser.parse_args()
+    results = []
+    good = True
+    print(f"{'format':8} {'rows':>11} {'MiB':>7} {'ratio':>6} {'rows/s':>9} {'files':>6} {'journal':>8}")
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        if shutil.disk_usage(name).free < arguments.rows * _BYTES_A_ROW:
+            sys.exit(f"{name} has no room for {arguments.rows * _BYTES_A_ROW / 1e9:.1f} GB; give --folder")
+        for form in arguments.format:
+            few, many = (measure(form, rows, arguments.model, Path(name)) for rows in (FEW, arguments.rows))
+            many["ratio"], few["ratio"] = many["mib"] / few["mib"], 1.0
+            for found in (few, many):
+                print(
+                    f"{form:8} {found['rows']:11,} {found['mib']:7.1f} {found['ratio']:6.3f} "
+                    f"{found['rows_per_second']:9,.0f} {found['open_files']:6} {found['journal_bytes']:8,}",
+                    flush=True,
+                )
+            good &= many["ratio"] <= LIMIT and many["journal_bytes"] <= JOURNAL_LIMIT
+            good &= many["open_files"] <= few["open_files"] + 2  # a short run may hide some
+            results += [few, many]
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()

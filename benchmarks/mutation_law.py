@@ -1,0 +1,190 @@
+"""The base law, looked at without sentcli's readers: rows in = rows out + rejected, all else unchanged."""
+
+import base64
+import bz2
+import csv
+import gzip
+import json
+import lzma
+import re
+from collections.abc import Callable
+from itertools import zip_longest
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mutated_tables import Case
+
+from sentcli.bulk import Summary
+from sentcli.errors import SentcliError
+
+_RESULT = "{0}(?:([a-z0-9]+){0}([01][.][0-9]{{6}})|{0})"  # label and score, or neither, behind delimiters
+_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
+    ".zst": lambda data: pa.CompressedInputStream(pa.BufferReader(data), "zstd").read(),
+}
+
+
+class BrokenLawError(Exception):
+    """What may not be."""
+
+
+def demand(condition: object, problem: str) -> None:
+    if not condition:
+        raise BrokenLawError(problem)
+
+
+def check_error(error: SentcliError, folder: Path, source: Path) -> None:
+    """An error names the input, in one short line, and leaves nothing behind."""
+    demand(str(source) in str(error), f"the message does not name the input: {error}")
+    demand(len(str(error)) < 2000, "the message is long")
+    demand(list(folder.iterdir()) == [source], f"files are left: {sorted(folder.iterdir())}")
+
+
+def check_result(case: Case, summary: Summary, output: Path) -> str:
+    """Check an output and its rejects against the input.
+
+    :returns: what to count.
+    """
+    rejects = read_rejects(output.with_name(f"{output.name}.rejects.jsonl"))
+    counted = sum(entry["reason"] != "the same line goes on" for entry in rejects)
+    demand(counted == summary.rejected, f"{counted} rejects in the file, {summary.rejected} in the summary")
+    if case.form == "parquet":
+        check_parquet(case, summary, output)
+    elif case.output_format == case.form:
+        check_text(case, summary, output, rejects)
+    else:
+        remove_rejects(_DECOMPRESS[case.compression](case.data), rejects)
+        rows = count_rows(case, output)
+        demand(rows == summary.rows, f"{rows} rows in the output, {summary.rows} in the summary")
+    return "scored, some rows rejected" if rejects else "scored"
+
+
+def read_rejects(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    entries = [json.loads(line) for line in path.read_bytes().splitlines()]
+    for entry in entries:
+        raw = entry.get("raw")
+        entry["bytes"] = base64.b64decode(entry["raw_base64"]) if raw is None else raw.encode()
+    return entries
+
+
+def remove_rejects(data: bytes, rejects: list[dict]) -> bytes:
+    """Cut the rejected records out of the input, where they say that they are.
+
+    :raises BrokenLawError: when they are not there, or not in their order.
+    """
+    kept, place = [], 0
+    for entry in rejects:
+        start, end = entry["offset"], entry["offset"] + len(entry["bytes"])
+        demand(place <= start, f"the reject at {start} comes too late")
+        demand(data[start:end] == entry["bytes"], f"the reject at {start} is not what the input has there")
+        kept.append(data[place:start])
+        place = end
+    return b"".join([*kept, data[place:]])
+
+
+def check_text(case: Case, summary: Summary, output: Path, rejects: list[dict]) -> None:
+    """Every line of the input that is not rejected is a line of the output, in order, and at most grown."""
+    kept = remove_rejects(_DECOMPRESS[case.compression](case.data), rejects)
+    written = output.read_bytes()
+    if case.form == "jsonl":
+        blank = check_jsonl(kept, written, summary)
+    else:
+        encoding = case.options.encoding or "utf-8"
+        blank = check_csv(kept.decode(encoding), written.decode(encoding), case, summary)
+    demand(blank == summary.blank, f"{blank} blank rows in the output, {summary.blank} in the summary")
+
+
+def check_jsonl(kept: bytes, written: bytes, summary: Summary) -> int:
+    rows = blank = 0
+    if not summary.rows:  # a byte order mark goes with the first of them
+        kept = kept.removeprefix(b"\xef\xbb\xbf")
+    for before, after in zip_longest(kept.split(b"\n"), written.split(b"\n")):
+        demand(before is not None and after is not None, "not as many lines as there were")
+        if before == after:
+            demand(not before.strip(), f"a row without a score: {before!r:.200}")
+            continue
+        end = before.rindex(b"}")
+        demand(after.startswith(before[:end]) and after.endswith(before[end:]), f"changed: {before!r:.200}")
+        added = json.loads(b"{%b}" % after[end + 1 : len(after) - len(before) + end])
+        demand(list(added) == ["sentiment", "sentiment_score"], f"other fields: {added}")
+        demand((added["sentiment"] is None) == (added["sentiment_score"] is None), "half a result")
+        rows += 1
+        blank += added["sentiment"] is None
+    demand(rows == summary.rows, f"{rows} rows in the output, {summary.rows} in the summary")
+    return blank
+
+
+def check_csv(kept: str, written: str, case: Case, summary: Summary) -> int:
+    delimiter = case.options.delimiter or ","
+    added = re.compile(_RESULT.format(re.escape(delimiter)))
+    rows = blank = heads = 0
+    if not written:  # blank lines go with the first record
+        kept = kept.strip("\ufeff\r\n")
+    for before, after in zip_longest(lines(kept), lines(written)):
+        demand(before is not None and after is not None, "not as many lines as there were")
+        if before == after:
+            continue
+        content = before.rstrip("\r\n")
+        demand(
+            after.startswith(content) and after.endswith(before[len(content) :]), f"changed: {before!r:.200}"
+        )
+        more = after[len(content) : len(after) - len(before) + len(content)]
+        if case.options.header and not heads:
+            demand(
+                more == f"{delimiter}sentiment{delimiter}sentiment_score", f"another header: {more!r:.200}"
+            )
+            heads = 1
+            continue
+        match = added.fullmatch(more)
+        demand(match, f"other fields: {more!r:.200}")
+        rows += 1
+        blank += match is not None and match[1] is None
+    demand(rows == summary.rows, f"{rows} rows in the output, {summary.rows} in the summary")
+    records = [record for record in parse_csv(written, case) if record]
+    demand(len(records) == rows + heads, f"{len(records)} records in the output instead of {rows + heads}")
+    demand(len({len(record) for record in records}) <= 1, "records of several widths in the output")
+    return blank
+
+
+def lines(text: str) -> list[str]:
+    return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
+
+
+def parse_csv(text: str, case: Case) -> list[list[str]]:
+    csv.field_size_limit(1 << 30)
+    if case.form != "csv":
+        return list(csv.reader(lines(text), strict=True))
+    options = {"delimiter": case.options.delimiter or ",", "quotechar": case.options.quotechar or '"'}
+    if case.output_format != case.form:
+        options = {}
+    return list(csv.reader(lines(text.removeprefix("\ufeff")), strict=True, **options))
+
+
+def count_rows(case: Case, output: Path) -> int:
+    """Count the rows of an output of another format than the input's."""
+    if case.output_format == "parquet":
+        return pq.read_table(output).num_rows
+    if case.output_format == "jsonl":
+        return len([json.loads(line) for line in output.read_bytes().split(b"\n") if line])
+    records = [record for record in parse_csv(output.read_text("utf-8"), case) if record]
+    return max(0, len(records) - case.options.header)
+
+
+def check_parquet(case: Case, summary: Summary, output: Path) -> None:
+    """Rows and values are those that pyarrow reads when it reads all at once, if it can."""
+    rows = count_rows(case, output)
+    demand(rows == summary.rows, f"{rows} rows in the output, {summary.rows} in the summary")
+    try:
+        before = pq.read_table(pa.BufferReader(case.data), use_threads=False)
+    except (pa.ArrowException, OSError):
+        return
+    demand(before.num_rows == rows + summary.rejected, f"{before.num_rows} rows in the input")
+    if case.output_format == "parquet" and not summary.rejected:
+        after = pq.read_table(output, use_threads=False)
+        demand(after.select(range(before.num_columns)).equals(before), "a column was changed")

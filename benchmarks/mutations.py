@@ -1,0 +1,150 @@
+"""Damaged tables by the thousand: each is scored or refused, and no row is lost, changed or invented.
+
+    python benchmarks/mutations.py --count 100000
+
+Each case is a small table, damaged in a few places, that goes through `sentcli.bulk.score_files`. Allowed is
+a result that keeps the base law, looked at here without sentcli's own readers, or a SentcliError that leaves
+no file behind. Children score some hundred cases each, so that a crash is noticed and its case named; the
+number of a case is the seed of all that is random in it, and `--only csv:1234` runs it alone.
+"""
+
+import argparse
+import json
+import logging
+import mmap
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+from mutated_tables import FORMATS, Case
+from mutation_law import BrokenLawError, check_error, check_result
+
+BATCH = 500
+SLOW = 10.0  # seconds that no case may take
+_HANGING = 60  # seconds after which a child is stopped
+
+
+def run_case(scorer, case: Case, folder: Path) -> str:
+    """Score a case and check what came of it.
+
+    :returns: what to count.
+    :raises BrokenLawError: when it is nothing that may be.
+    """
+    from sentcli.bulk import score_files
+    from sentcli.errors import SentcliError
+    from sentcli.tables import RejectOptions, WriteOptions
+
+    source, output = folder / f"in{case.suffix}", folder / f"out.{case.output_format}"
+    source.write_bytes(case.data)
+    try:
+        summary = score_files(
+            scorer,
+            [str(source)],
+            str(output),
+            read=case.options,
+            write=WriteOptions(),
+            rejects=RejectOptions(),
+        )
+    except SentcliError as error:
+        check_error(error, folder, source)
+        return type(error).__name__
+    return check_result(case, summary, output)
+
+
+def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: int) -> None:
+    """Run cases in this process, which ends with them; `here` tells the parent which one it is at."""
+    from sentcli import load
+
+    os.fsync = lambda descriptor: None  # what is tested is not the disk
+    logging.getLogger("sentcli").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as name, load(model, workers=1) as scorer:
+        counts: Counter[str] = Counter()
+        failures, slowest = [], (0.0, 0)
+        for number in numbers:
+            here[:8] = number.to_bytes(8, "little")
+            signal.alarm(_HANGING)
+            started = time.perf_counter()
+            folder = Path(name, str(number))
+            folder.mkdir()
+            try:
+                counts[run_case(scorer, Case(form, number), folder)] += 1
+            except BrokenLawError as error:
+                failures.append((number, str(error)))
+            except BaseException:  # whatever it is: nothing but a SentcliError may come out
+                failures.append((number, traceback.format_exc(limit=-3)))
+            slowest = max(slowest, (time.perf_counter() - started, number))
+            for file in folder.iterdir():
+                file.unlink()
+            folder.rmdir()
+        signal.alarm(0)
+    os.write(answers, json.dumps({"counts": counts, "failures": failures, "slowest": slowest}).encode())
+
+
+def run_children(model: Path, form: str, numbers: range) -> dict:
+    """Run cases in children, one after the other; a child that dies costs its case, and is a failure."""
+    here = mmap.mmap(-1, 8)
+    total = {"counts": Counter(), "failures": [], "slowest": [0.0, 0]}
+    start = numbers.start
+    while start < numbers.stop:
+        batch = range(start, min(start + BATCH, numbers.stop))
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            run_batch(model, form, batch, here, write_end)
+            os._exit(0)
+        os.close(write_end)
+        with os.fdopen(read_end, "rb") as pipe:
+            answer = pipe.read()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        start = batch.stop
+        if code:
+            number = int.from_bytes(here[:8], "little")
+            total["failures"].append((number, f"the process ended with {code}"))
+            total["counts"] += {"cases not counted, before a crash": number - batch.start}
+            start = number + 1
+        else:
+            part = json.loads(answer)
+            total["counts"].update(part["counts"])
+            total["failures"] += part["failures"]
+            total["slowest"] = max(total["slowest"], part["slowest"])
+        print(f"\r{form} {start:,}, {len(total['failures'])} failures", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    return total
+
+
+def main() -> None:
+    """Print what became of the cases; exit with 1 when one of them is a failure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=10_000, help="cases of each format")
+    parser.add_argument("--start", type=int, default=0, help="number of the first case")
+    parser.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--model", type=Path, help="a model folder; the smaller, the faster")
+    parser.add_argument("--only", metavar="FORMAT:NUMBER", help="run one case and leave its files here")
+    arguments = parser.parse_args()
+    if arguments.only:
+        form, _, number = arguments.only.partition(":")
+        case = Case(form, int(number))
+        Path(f"in{case.suffix}").write_bytes(case.data)
+        print(case)
+        arguments.format, arguments.start, arguments.count = [form], int(number), 1
+    failed = False
+    for form in arguments.format:
+        numbers = range(arguments.start, arguments.start + arguments.count)
+        total = run_children(arguments.model, form, numbers)
+        seconds, slowest = total["slowest"]
+        print(f"{form}: {arguments.count:,} cases, the slowest took {seconds:.2f} s (number {slowest})")
+        for outcome, count in total["counts"].most_common():
+            print(f"  {count:9,} {outcome}")
+        for number, problem in total["failures"]:
+            print(f"  FAILURE {form}:{number} {problem}")
+        failed |= bool(total["failures"]) or seconds > SLOW
+    sys.exit(int(failed))
+
+
+if __name__ == "__main__":
+    main()

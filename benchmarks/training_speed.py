@@ -1,0 +1,147 @@
+"""How much faster the padded route trains on a CPU than `nn.LSTM` over packed batches.
+
+    python benchmarks/training_speed.py --dataset stanfordnlp/imdb --json training_speed.json
+
+Both routes make the same steps of the default model on the same batches of the first epoch, in one thread.
+One of every 11 batches is taken, evenly over their lengths, and the routes take turns from batch to batch.
+Seconds are those that the processor spent on this process, whatever else the machine did.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
+from sentcli.model import BiLSTM
+from sentcli.text import Vocab, tokenize, truncate
+from sentcli.training.dataset import class_names, label_ids, load_split, train_validation
+from sentcli.training.loop import Examples, collate, drop_words, epoch_batches
+from sentcli.training.step import Trainer, uses_bf16
+
+CPU = torch.device("cpu")
+TEXT, CONFIG = TextConfig(), TrainConfig()
+Rows = npt.NDArray[np.intp]
+
+
+def read(dataset: str) -> tuple[Examples, ModelConfig]:
+    """Read the training part as `sentcli train` does."""
+    data = load_split(dataset, "train", None, None)
+    labels = class_names(data)
+    train, _ = train_validation(data, CONFIG.validation_share, CONFIG.seed)
+    tokens = [tokenize(text) for text in train.texts]
+    vocab = Vocab.build(tokens, CONFIG.min_freq)
+    ids = [truncate(vocab.encode(words), TEXT.max_tokens) for words in tokens]
+    examples = Examples(ids, label_ids(train.labels, labels, train.where))
+    return examples, ModelConfig(vocab_size=len(vocab), num_classes=len(labels))
+
+
+def sample(examples: Examples, every: int) -> list[Rows]:
+    """Take one of so many batches of an epoch, evenly over their lengths."""
+    batches = epoch_batches(examples, CONFIG, 0)
+    batches.sort(key=lambda rows: max(len(examples.ids[row]) for row in rows))
+    return batches[every // 2 :: every]
+
+
+def step_seconds(trainer: Trainer, examples: Examples, rows: Rows) -> float:
+    """Make a step as `sentcli.training.loop.fit` does, and time it."""
+    started = time.process_time()
+    ids, lengths, labels = collate(examples, rows, CPU)
+    trainer.step(drop_words(ids, CONFIG.word_dropout), lengths, labels, CONFIG.lr)
+    return time.process_time() - started
+
+
+def measure(
+    examples: Examples, shape: ModelConfig, batches: Sequence[Rows], repeats: int
+) -> list[list[float]]:
+    """Give the seconds of all batches together, `[padded, packed]` for each repeat."""
+    trainers = []
+    for packed in (False, True):
+        torch.manual_seed(CONFIG.seed)
+        model = BiLSTM(shape).train()
+        model.packed = packed
+        trainers.append(Trainer(model, CONFIG, CPU))
+        step_seconds(trainers[-1], examples, batches[0])  # warm
+    seconds = [[0.0, 0.0] for _ in range(repeats)]
+    for totals in seconds:
+        for number, rows in enumerate(batches):
+            for route in (0, 1) if number % 2 else (1, 0):
+                totals[route] += step_seconds(trainers[route], examples, rows)
+    return seconds
+
+
+def processor() -> str:
+    """Name the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def report(
+    examples: Examples, shape: ModelConfig, batches: Sequence[Rows], seconds: Sequence[Sequence[float]]
+) -> dict[str, Any]:
+    """Put what was measured, and on what, together for JSON."""
+    reviews = sum(map(len, batches))
+    words = sum(len(examples.ids[row]) for rows in batches for row in rows)
+    padded, packed = (statistics.median(column) for column in zip(*seconds, strict=True))
+    ratios = sorted(packed / padded for padded, packed in seconds)
+    return {
+        "machine": {
+            "processor": processor(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "bf16": uses_bf16(CONFIG, CPU),
+            "threads": 1,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "model": shape.to_json(),
+        "max_tokens": TEXT.max_tokens,
+        "batch_size": CONFIG.batch_size,
+        "sample": {"batches": len(batches), "reviews": reviews, "words": words, "of_reviews": len(examples)},
+        "seconds": [{"padded": padded, "packed": packed} for padded, packed in seconds],
+        "words_per_second": {"padded": words / padded, "packed": words / packed},
+        "epoch_seconds": {
+            "padded": padded * len(examples) / reviews,
+            "packed": packed * len(examples) / reviews,
+        },
+        "ratio": {"median": statistics.median(ratios), "lowest": ratios[0], "highest": ratios[-1]},
+    }
+
+
+def main() -> None:
+    """Measure, print a table, and write all numbers as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", default=DEFAULT_DATASET)
+    parser.add_argument("--every", type=int, default=11, help="take one of so many batches (default: 11)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    options = parser.parse_args()
+
+    torch.set_num_threads(1)
+    examples, shape = read(options.dataset)
+    batches = sample(examples, options.every)
+    result = report(examples, shape, batches, measure(examples, shape, batches, options.repeats))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+
+    print("{reviews:,} of {of_reviews:,} reviews, {words:,} words, one thread".format(**result["sample"]))
+    print(f"{'route':8} {'words/s':>10} {'epoch, s':>10}")
+    for route in ("padded", "packed"):
+        print(f"{route:8} {result['words_per_second'][route]:10,.0f} {result['epoch_seconds'][route]:10,.0f}")
+    print("ratio {median:.2f} ({lowest:.2f} to {highest:.2f})".format(**result["ratio"]))
+
+
+if __name__ == "__main__":
+    main()

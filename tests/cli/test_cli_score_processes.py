@@ -1,0 +1,155 @@
+"""Pipes, signals and closed streams, in processes of their own."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import invented
+import pytest
+from processes import Run, start_anew
+from score_tables import write_csv
+
+import sentcli
+
+pytestmark = pytest.mark.usefixtures("in_a_folder")
+
+
+def test_a_slow_pipe_is_answered_line_by_line(start):
+    process = start("-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for text in (b"a warm film", b"a dull film"):
+        process.stdin.write(text + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline().endswith(b"\t" + text + b"\n")
+    process.stdin.close()
+    assert process.stdout.read() == b""
+    assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("disposition", [signal.SIG_DFL, signal.SIG_IGN])
+def test_a_closed_pipe_ends_quietly(start, disposition):
+    Path("r.txt").write_text("a warm film\n" * 200_000)
+    process = start(
+        "r.txt",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGPIPE, disposition),
+        restore_signals=False,
+    )
+    assert process.stdout.readline().startswith(b"positive\t")
+    process.stdout.close()
+    started = time.monotonic()
+    assert process.wait(timeout=20) == 141
+    assert time.monotonic() - started < 5
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_run_that_waits_for_input(start, number, code):
+    process = start(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(b"a warm film\n")
+    process.stdin.flush()
+    assert process.stdout.readline().startswith(b"positive\t")
+    started = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(timeout=20) == code
+    assert time.monotonic() - started < 5
+    assert process.stderr.read() == b"Error: stopped after 1 row\n"
+
+
+def test_under_nohup_a_hangup_ends_nothing(start):
+    process = start(
+        "-q",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    for _ in range(2):
+        process.stdin.write(b"a warm film\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b"positive\t")
+        process.send_signal(signal.SIGHUP)
+    process.stdin.close()
+    assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_interrupted_run_goes_on_to_the_same_bytes(trained, score, tmp_path, number, code):
+    write_csv("r.csv", [text for text, _ in invented.reviews(500, seed=4)] * 16)
+    score("r.csv", "-o", "whole.csv", "-q")
+    run = Run(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path, chunk_rows=64)
+    journal = Path(".o.csv.sentcli-journal")
+    while not (journal.exists() or run.is_over):
+        time.sleep(0.01)
+    run.send(number)
+    assert run.wait(seconds=20) == code
+    (said,) = run.error.splitlines()
+    assert "o.csv: stopped after " in said
+    assert "--resume goes on from there" in said
+    assert not Path("o.csv").exists()
+    run = Run(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path, "--resume", chunk_rows=64)
+    assert run.wait() == 0
+    assert run.error.startswith("resuming after ")
+    assert Path("o.csv").read_bytes() == Path("whole.csv").read_bytes()
+    assert sorted(map(str, Path().iterdir())) == ["o.csv", "r.csv", "whole.csv"]
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        ("<&-", 1, b"Error: standard input is closed; give a file\n"),
+        (">&-", 1, b"Error: standard output is closed; give a file\n"),
+        (">/dev/full", 1, b"Error: standard output: No space left on device\n"),
+        ("2>&-", 0, b""),
+        ("2>/dev/full", 0, b""),
+    ],
+)
+def test_standard_streams_may_be_closed_or_full(trained, redirection, code, said):
+    command = f'echo "a warm film" | "$0" -m sentcli score --model "$1" {redirection}'
+    environment = {**os.environ, "PYTHONPATH": str(Path(sentcli.__file__).parents[1])}
+    line = ["sh", "-c", command, sys.executable, trained.path]
+    result = subprocess.run(line, capture_output=True, check=False, env=environment)
+    assert (result.returncode, result.stderr) == (code, said)
+    assert result.stdout.startswith(b"positive\t") == (code == 0)
+
+
+def at_a_terminal(folder, *arguments):
+    """Run `sentcli score` with its standard output and error at a terminal, and give all that is shown."""
+    main, side = pty.openpty()
+    termios.tcsetwinsize(side, (24, 100))
+    process = start_anew(folder, *arguments, stdin=subprocess.DEVNULL, stdout=side, stderr=side)
+    os.close(side)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal
+        while data := os.read(main, 1 << 16):
+            shown += data
+    os.close(main)
+    assert process.wait(timeout=20) == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_at_a_terminal_a_bar_shows_how_far_it_is_and_goes(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    write_csv("r.csv", ["a warm film"] * 9000)
+    shown = at_a_terminal(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path)
+    bar, _, summary = shown.rpartition("\r")
+    assert "%|" in bar
+    assert "4,096 rows" in bar
+    assert summary.startswith("9,000 rows, ")
+    assert "%|" not in at_a_terminal(tmp_path, "r.csv", "-o", "p.csv", "-q", "--model", trained.path)
+
+
+def test_rows_that_are_shown_at_a_terminal_have_nothing_between_them(trained, tmp_path):
+    write_csv("r.csv", ["a warm film"] * 9000)
+    shown = at_a_terminal(tmp_path, "r.csv", "--model", trained.path)
+    assert len(shown.splitlines()) == 9001
+    assert all(line.count(",") == 3 for line in shown.splitlines())

@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import pytest
+from commands import fail
+from score_tables import write_csv
+
+pytestmark = pytest.mark.usefixtures("in_a_folder")
+
+
+# What is rejected, and what is refused.
+
+
+def test_rejected_rows_are_kept_and_counted_and_give_exit_code_3(score):
+    Path("r.jsonl").write_text('{"text": "warm"}\nno JSON\n{"text": "dull"}\n')
+    result = score("r.jsonl", "-o", "o.jsonl", code=3)
+    assert len(Path("o.jsonl").read_text().splitlines()) == 2
+    kept = json.loads(Path("o.jsonl.rejects.jsonl").read_text())
+    assert (kept["line"], kept["raw"]) == (2, "no JSON\n")
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("1 row rejected: see ")
+    assert lines[0].endswith("/o.jsonl.rejects.jsonl")
+    assert lines[1].startswith("2 rows, 1 rejected, ")
+
+
+def test_rejected_rows_of_a_stream_go_to_stderr_or_where_they_are_sent(score):
+    lines = '{"text": "warm"}\nno JSON\n'
+    result = score("--input-format", "jsonl", "-q", stdin=lines, code=3)
+    assert json.loads(result.stderr)["raw"] == "no JSON\n"
+    assert "no JSON" not in result.stdout
+    result = score("--input-format", "jsonl", "-q", "--rejects", "bad.jsonl", stdin=lines, code=3)
+    assert result.stderr == ""
+    assert json.loads(Path("bad.jsonl").read_text())["raw"] == "no JSON\n"
+
+
+def test_too_many_rejected_rows_stop_the_run(refuse, score):
+    Path("r.jsonl").write_text('{"text": "warm"}\nno\nno\n{"text": "dull"}\n')
+    for options, named in ((("--max-rejects", "1"), "--max-rejects 1"), (("--strict",), "line 2")):
+        failure = refuse("r.jsonl", "-o", "o.jsonl", "--quiet", *options)
+        assert failure.code == 1
+        assert named in failure.message
+        assert not Path("o.jsonl").exists()
+    score("r.jsonl", "-o", "o.jsonl", "--max-rejects", "2", code=3)
+
+
+def test_what_is_there_already_needs_overwrite(score, refuse):
+    write_csv("r.csv")
+    for name in ("o.csv", "s.json"):
+        Path(name).write_text("mine")
+        failure = refuse("r.csv", "-o", "o.csv", "--summary", "s.json")
+        assert failure.code == 1
+        assert f"{name} exists; give another name or --overwrite" in failure.message
+        assert Path(name).read_text() == "mine"
+        score("r.csv", "-o", "o.csv", "--summary", "s.json", "--overwrite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (("nothing.csv",), 1, ["nothing.csv", "No such file"]),
+        (("no*.csv",), 1, ["no*.csv", "no such files"]),
+        (("r.csv", "--text-column", "body"), 1, ["r.csv", "'body'", "'id', 'review'"]),
+        (("two.csv",), 1, ["two.csv", "--text-column", "'a', 'b'"]),
+        (("scored.csv",), 1, ["scored.csv", "'sentiment'", "--prefix"]),
+        (("r.xls",), 2, ["r.xls", ".xls", "--input-format", "parquet"]),
+        (("r.csv", "-o", "o.xls"), 2, ["o.xls", "--output-format"]),
+        (("r.csv", "--input-format", "xls"), 2, ["'xls'", "'parquet'", "sentcli score --help"]),
+        (("r.csv", "-o", "r.csv"), 1, ["r.csv is the input"]),
+        (("r.csv", "-o", "nowhere/o.csv"), 1, ["nowhere"]),
+        (("r.csv", "-o", "/dev/full"), 1, ["/dev/full", "No space left"]),
+        (("r.csv", "--encoding", "klingon"), 2, ["'klingon'"]),
+        (("r.csv", "--max-rejects", "some"), 2, ["--max-rejects", "'some'"]),
+        (("r.csv", "--summary", "r.csv", "--overwrite"), 2, ["--summary", "r.csv"]),
+        (("r.csv", "--resume"), 2, ["--resume"]),
+        (("r.csv", "--workers", "0"), 2, ["--workers"]),
+        (("r.csv", "--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
+        (("--delimiter", ";"), 2, ["--delimiter", "lines"]),
+        (("r.csv", "--model", "nothing"), 1, ["nothing", "no such model"]),
+        (("r.csv", "--model", "r.csv"), 1, ["manifest.json"]),
+        (("broken.parquet",), 1, ["broken.parquet"]),
+        (("folder",), None, ["folder"]),
+    ],
+)
+def test_what_will_not_do_is_refused_by_name(refuse, arguments, code, named):
+    write_csv("r.csv")
+    write_csv("r.xls")
+    Path("two.csv").write_text("a,b\nx,y\n")
+    Path("scored.csv").write_text("text,sentiment\nx,y\n")
+    Path("broken.parquet").write_bytes(b"PAR1 this is no Parquet PAR1")
+    Path("folder").mkdir()
+    before = {path.name: path.is_file() and path.read_bytes() for path in Path().iterdir()}
+    failure = refuse("--quiet", *arguments, stdin="warm")
+    assert failure.code in ((1, 2) if code is None else (code,))
+    for part in named:
+        assert part in failure.message
+    assert {path.name: path.is_file() and path.read_bytes() for path in Path().iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "vocab.txt", "model.onnx", "model.safetensors", "manifest.json"]
+)
+def test_a_damaged_model_is_refused_by_the_name_of_its_file(trained, name):
+    copy = Path("copy")
+    copy.mkdir()
+    for path in trained.path.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    failure = fail("score", "--model", copy, stdin="warm")
+    assert failure.code == 1
+    if name != "manifest.json":
+        assert f"copy/{name}" in failure.message
+
+
+def test_a_terminal_is_asked_for_a_file(refuse, monkeypatch):
+    monkeypatch.setattr("sentcli.cli.score.is_terminal", lambda stream: True)
+    failure = refuse()
+    assert failure.code == 2
+    assert "pipe text to stdin" in failure.message

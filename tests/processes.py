@@ -1,0 +1,189 @@
+"""sentcli in processes of its own: to be killed, interrupted, watched, or given a bad disk.
+
+They are forked off a server that has everything imported, so that a run takes tenths of a second and nearly
+every moment of it is work. `start_anew` is for what only a process from scratch shows.
+"""
+
+import itertools
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import sentcli
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(  # pandas: pyarrow imports it where it is installed
+    ["pytest", "pandas", "sentcli.cli.score", "sentcli.bulk", "sentcli.backends.onnx"]
+    + [f"sentcli.tables.{name}" for name in ("csv", "jsonl", "lines", "parquet")]
+)
+_PATIENCE = 30  # seconds; a run that takes longer hangs
+_numbers = itertools.count()
+_ON_DISK = ("write", "fsync", "replace", "ftruncate", "unlink")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is unusual about the world that a process finds itself in.
+
+    :param commit_seconds, chunk_rows: put in place of sentcli's own, so that a small run has many commits.
+    :param spares_disk: fsync does nothing: only a power loss would show it.
+    :param fail_at: the number, from 1, of the call to the disk that fails; a write has put out half of
+        its bytes then.
+    :param fail_with: the errno; None: the process is killed instead.
+    :param max_file: bytes that a file can have, as `ulimit -f` says.
+    :param calls: a file that gets a line for each call to the disk.
+    :param events: a file that gets a line for each file that is opened to be written, and each connection.
+    """
+
+    commit_seconds: float = 0.0
+    chunk_rows: int = 64
+    spares_disk: bool = True
+    fail_at: int = 0
+    fail_with: int | None = None
+    max_file: int = 0
+    calls: Path | None = None
+    events: Path | None = None
+
+
+class Run:
+    """A run of `sentcli score` in a process forked off.
+
+    :param folder: where it runs.
+    :param stdin: the file that it gets as standard input.
+    """
+
+    def __init__(self, folder, *arguments, stdin=os.devnull, **conditions):
+        streams = [stdin, *(folder.with_name(f"{folder.name}-{next(_numbers)}") for _ in range(2))]
+        self._out, self._error = streams[1:]
+        self._process = _CONTEXT.Process(
+            target=_run,
+            args=(folder, [str(argument) for argument in arguments], streams, Conditions(**conditions)),
+        )
+        self._process.start()
+
+    def send(self, number):
+        with suppress(ProcessLookupError):  # it was faster
+            os.kill(self._process.pid, number)
+
+    @property
+    def is_over(self):
+        return self._process.exitcode is not None
+
+    def wait(self, seconds=_PATIENCE):
+        """Give the exit code, negative for a signal."""
+        self._process.join(seconds)
+        if not self.is_over:
+            self._process.kill()
+            self._process.join()
+            raise AssertionError(f"still running after {seconds} s: {self.error}")
+        return self._process.exitcode
+
+    @property
+    def output(self):
+        return self._out.read_bytes()
+
+    @property
+    def error(self):
+        return self._error.read_text()
+
+
+def _run(folder, arguments, streams, conditions):
+    os.chdir(folder)
+    for number, path in enumerate(streams):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY), number)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # multiprocessing has closed it
+    _apply(conditions)
+    from sentcli.cli import main
+
+    main(["score", *arguments], prog_name="sentcli")
+
+
+def _apply(conditions):
+    import sentcli.bulk
+    import sentcli.tables.chunk
+    import sentcli.tables.parquet
+
+    if conditions.events:
+        _watch(conditions.events)
+    for module in (sentcli.tables.chunk, sentcli.tables.parquet):
+        module.CHUNK_ROWS = conditions.chunk_rows
+    sentcli.bulk.open_job = partial(sentcli.bulk.open_job, commit_seconds=conditions.commit_seconds)
+    if conditions.max_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (conditions.max_file, conditions.max_file))
+    if conditions.spares_disk:
+        os.fsync = lambda descriptor: None
+    if conditions.fail_at or conditions.calls:
+        calls = _Calls(conditions)
+        for name in _ON_DISK:
+            setattr(os, name, calls.count(name, getattr(os, name)))
+
+
+class _Calls:
+    """Counts the calls to the disk, notes them down, and lets one of them fail."""
+
+    def __init__(self, conditions):
+        self._conditions = conditions
+        self._count = 0
+        self._write = os.write
+        self._log = conditions.calls and os.open(conditions.calls, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def count(self, name, call):
+        def counted(*arguments, **options):
+            self._count += 1
+            if self._count == self._conditions.fail_at:
+                self._fail(name, call, arguments)
+            if self._log:
+                self._write(self._log, " ".join([name, *map(_file_name, arguments)]).encode() + b"\n")
+            return call(*arguments, **options)
+
+        return counted
+
+    def _fail(self, name, call, arguments):
+        if name == "write":
+            call(arguments[0], arguments[1][: len(arguments[1]) // 2])
+        if self._conditions.fail_with is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(self._conditions.fail_with, os.strerror(self._conditions.fail_with))
+
+
+def _file_name(argument):
+    """Name the file of a descriptor or path, without its folder."""
+    if isinstance(argument, int):
+        return Path(f"/proc/self/fd/{argument}").readlink().name
+    return "" if isinstance(argument, (bytes, memoryview)) else Path(argument).name
+
+
+def _watch(events):
+    log = os.open(events, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def hook(event, arguments):
+        if event == "open":
+            path, _, flags = arguments
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC) and not isinstance(path, int):
+                os.write(log, f"{event} {os.fsdecode(path)}\n".encode())
+        elif event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "urllib.")):
+            os.write(log, f"{event} {arguments}\n".encode())
+
+    sys.addaudithook(hook)
+
+
+def start_anew(folder, *arguments, **options):
+    """Start `python -m sentcli score` from scratch.
+
+    :param options: of `subprocess.Popen`.
+    """
+    command = [sys.executable, "-m", "sentcli", "score", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=folder, env=environment(), **options)
+
+
+def environment():
+    """Give what a new Python needs to find the sentcli that is tested, without what sentcli has set here."""
+    ours = {"PYTHONPATH": str(Path(sentcli.__file__).parents[1])}
+    return {name: value for name, value in os.environ.items() if not name.startswith("ORT_")} | ours

@@ -1,0 +1,107 @@
+"""Signals, closed pipes and closed standard streams."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from processes import environment, start_anew
+from workload import DONE, PRIVATE, files, finished, remove_results, write_table
+
+SIGNALS = int(os.environ.get("SENTCLI_SIGNALS", "3"))  # of each kind
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+PROMPTLY = 2  # seconds, for a run to end
+
+
+def stop(run, *numbers):
+    """Send signals and give the exit code; the run must not take its time."""
+    for number in numbers:
+        run.send(number)
+    started = time.monotonic()
+    code = run.wait()
+    assert time.monotonic() - started < PROMPTLY
+    return code
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_signal_ends_a_run_in_order(folder, score, number, form):
+    write_table(folder, form, 3000)
+    complete = finished(folder, score, form, chunk_rows=200)
+    started = time.monotonic()
+    assert finished(folder, score, form, chunk_rows=200) == complete
+    seconds = time.monotonic() - started
+    stopped = 0
+    for _ in range(SIGNALS):
+        run = score(f"in.{form}", "-o", f"out.{form}", chunk_rows=200)
+        time.sleep(random.uniform(0.1 * seconds, 0.9 * seconds))
+        code = stop(run, number)
+        if code != DONE[form]:
+            assert code == CODES[number], run.error
+            stopped += 1
+            check_message(run, is_resumable=(folder / f".out.{form}{PRIVATE}journal").exists())
+            assert not (folder / f"out.{form}").exists() or files(folder) == complete
+            run = score(f"in.{form}", "-o", f"out.{form}", "--resume", "--overwrite", chunk_rows=200)
+            assert run.wait() == DONE[form], run.error
+        assert files(folder) == complete
+        assert not list(folder.glob(f".*{PRIVATE}*"))
+        remove_results(folder)
+    assert stopped > 0
+
+
+def check_message(run, *, is_resumable):
+    assert "Traceback" not in run.error
+    last = run.error.splitlines()[-1:]
+    if last:  # before the first row there is nothing to say
+        assert last[0].startswith("Error: ")
+        assert ("--resume" in last[0]) == is_resumable
+
+
+def test_two_interrupts_at_once(folder, score):
+    write_table(folder, "csv", 4000)
+    complete = finished(folder, score, "csv")
+    for pause in (0.1, 0.15, 0.2):
+        run = score("in.csv", "-o", "out.csv")
+        time.sleep(pause)
+        assert stop(run, signal.SIGINT, signal.SIGINT) in (130, DONE["csv"])
+        assert "Traceback" not in run.error
+        assert score("in.csv", "-o", "out.csv", "--resume", "--overwrite").wait() == DONE["csv"]
+        assert files(folder) == complete
+        remove_results(folder)
+
+
+def test_a_signal_while_the_program_starts(folder, trained):
+    write_table(folder, "csv", 60)
+    for pause in (0.02, 0.1, 0.2, 0.3):
+        run = start_anew(folder, "in.csv", "-o", "out.csv", "--model", trained.path, stderr=subprocess.PIPE)
+        time.sleep(pause)
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=PROMPTLY)
+        assert run.returncode in (-signal.SIGTERM, 143, DONE["csv"])
+
+
+def shell(folder, trained, redirection, *arguments):
+    """Run sentcli with standard streams as a shell can leave them."""
+    command = f'exec "$0" -m sentcli score "$@" --model {trained.path} {redirection}'
+    return subprocess.run(
+        ["bash", "-c", command, sys.executable, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_that_are_not_needed(folder, score, trained, redirection):
+    write_table(folder, "csv", 60)
+    complete = finished(folder, score, "csv")
+    run = shell(folder, trained, redirection, "in.csv", "-o", "out.csv")
+    assert run.returncode == DONE["csv"]
+    assert files(folder) == complete
+    assert run.stdout == b""

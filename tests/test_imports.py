@@ -1,0 +1,103 @@
+"""What a run loads: the base install has no PyTorch, and a line on stdin is not to wait for packages."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from sentcli.bundle import Bundle
+
+ROOT = Path(__file__).parent.parent
+TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx")
+HEAVY = (*TRAINING_ONLY, "pyarrow", "onnxruntime", "tqdm")
+
+# Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.
+PROBE = """
+import atexit, json, sys
+packages = json.loads(sys.argv.pop(1))
+report = lambda: print(json.dumps([name for name in packages if name in sys.modules]), file=sys.stderr)
+atexit.register(report)
+"""
+RUN = "from sentcli.cli import main\nmain(prog_name='sentcli')"
+
+
+def run(
+    code: str, packages: Sequence[str], *arguments: object, stdin: str = "", cwd: Path = ROOT
+) -> tuple[str, set[str]]:
+    """Run code in a Python of its own.
+
+    :returns: its standard output, and which of the packages it loaded.
+    """
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE + code, json.dumps(packages), *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def test_probe_sees_what_is_loaded() -> None:
+    assert run("import tqdm.auto", HEAVY)[1] == {"tqdm"}
+
+
+def test_import_of_the_package() -> None:
+    output, loaded = run(
+        "import sentcli\nprint(sentcli.__version__, callable(sentcli.load))", (*HEAVY, "numpy")
+    )
+    assert loaded == set()
+    assert output.endswith(" True\n")
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["export"], ["score"]], ids="-".join)
+def test_help(command: list[str]) -> None:
+    output, loaded = run(RUN, HEAVY, *command, "--help")
+    assert loaded == set()
+    assert output.startswith(" ".join(["Usage: sentcli", *command]))
+
+
+def test_version() -> None:
+    output, loaded = run(RUN, (*HEAVY, "numpy"), "--version")
+    assert loaded == set()
+    assert output.startswith("sentcli ")
+
+
+def test_scoring_a_table(trained: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,review\n7,a warm and clever film\n8,dull and lifeless\n")
+    arguments = ("in.csv", "-o", "out.csv", "--model", trained.path, "--backend", "onnx")
+    _, loaded = run(RUN, (*TRAINING_ONLY, "onnxruntime"), "score", *arguments, cwd=tmp_path)
+    assert loaded == {"onnxruntime"}
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in lines] == [
+        ["id", "review", "sentiment"],
+        ["7", "a warm and clever film", "positive"],
+        ["8", "dull and lifeless", "negative"],
+    ]
+
+
+def test_scoring_a_line(trained: Bundle) -> None:
+    packages = (*TRAINING_ONLY, "pyarrow", "onnxruntime")
+    output, loaded = run(RUN, packages, "score", "--model", trained.path, stdin="a warm and clever film\n")
+    assert loaded == {"onnxruntime"}
+    assert "positive" in output
+
+
+def test_scoring_from_python(trained: Bundle) -> None:
+    code = (
+        "import sentcli\n"
+        "with sentcli.load(sys.argv[1]) as scorer:\n"
+        "    print(*scorer.score(['a warm and clever film', 'dull and lifeless']).labels)\n"
+    )
+    output, loaded = run(code, (*TRAINING_ONLY, "pyarrow", "onnxruntime"), trained.path)
+    assert output == "positive negative\n"
+    assert loaded == {"onnxruntime"}

@@ -1,0 +1,218 @@
+"""Rules that every module keeps, checked on its syntax tree."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sentcli
+
+PACKAGE = Path(sentcli.__file__).parent
+MODULES = {
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): file
+    for file in sorted(PACKAGE.rglob("*.py"))
+}
+TREES = {name: ast.parse(file.read_text("utf-8")) for name, file in MODULES.items()}
+
+# A module imports from lower rows alone, or from its own package. Of two in one row, neither knows the other.
+LAYERS = [
+    ["__main__"],
+    ["cli"],
+    ["training"],
+    ["export"],
+    ["bulk"],
+    ["scoring", "finished"],
+    ["readahead", "plots"],
+    ["evaluation"],
+    ["backends"],
+    ["model"],
+    ["tables"],
+    ["bundle"],
+    ["batching"],
+    ["text"],
+    ["config"],
+    ["errors"],
+]
+LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
+
+# What runs code that is in a file or in a string.
+CODE_FROM_DATA = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "dill",
+    "cloudpickle",
+    "marshal",
+    "shelve",
+    "joblib",
+    "yaml",
+}
+FORBIDDEN_CALLS = {
+    *("print", "eval", "exec", "compile", "__import__", "breakpoint", "input"),
+    *("torch.load", "os.system", "os.popen", "numpy.load", "np.load"),
+}
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Give every node but those that only a type checker sees."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for other in child.orelse:
+                yield other
+                yield from walk(other)
+        else:
+            yield child
+            yield from walk(child)
+
+
+def imported(module: str, tree: ast.AST) -> set[str]:
+    """Give the modules that a module imports, on any line; of `from package import module`, the module."""
+    found = set()
+    for node in walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in MODULES else str(node.module))
+    return found
+
+
+def problems(module: str, tree: ast.AST) -> list[str]:
+    """Give what a module does though no module may, each with its line."""
+    found = []
+    for node in walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).removeprefix("builtins.")
+            if name in FORBIDDEN_CALLS:
+                found.append(f"{module}:{node.lineno}: {name}")
+            found += [f"{module}:{node.lineno}: {word.arg}" for word in node.keywords if is_forbidden(word)]
+    for name in imported(module, tree):
+        root = name.partition(".")[0]
+        if root in CODE_FROM_DATA:
+            found.append(f"{module}: imports {name}")
+        if root == "click" and not module.startswith("sentcli.cli"):
+            found.append(f"{module}: imports click outside of sentcli.cli")
+    return found
+
+
+def is_forbidden(keyword: ast.keyword) -> bool:
+    is_false = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+    return keyword.arg in ("shell", "allow_pickle", "trust_remote_code") and not is_false
+
+
+def layer(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def upward(module: str, tree: ast.AST) -> list[str]:
+    """Give the imports of a module that do not point downwards. The root counts as no layer.
+
+    It holds the version, which every module may read, and `load`, which reaches down from the top.
+    """
+    own = layer(module)
+    names = [name for name in imported(module, tree) if name.startswith("sentcli.") and layer(name) != own]
+    return [f"{module} imports {name}" for name in names if own and LEVEL[layer(name)] >= LEVEL[own]]
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """Give the modules that import themselves, over any number of others."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = graph[waiting.pop()] - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    return [name for name in graph if name in reach(name)]
+
+
+def test_all_modules_are_seen() -> None:
+    assert {layer(name) for name in MODULES} == LEVEL.keys() | {""}
+    assert "sentcli.cli.score" in MODULES
+    assert len(MODULES) > 30
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_forbidden_call_or_import(module: str) -> None:
+    assert problems(module, TREES[module]) == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_downwards(module: str) -> None:
+    assert upward(module, TREES[module]) == []
+
+
+def test_no_circle_when_modules_are_loaded() -> None:
+    graph = {}
+    for name, tree in TREES.items():
+        at_top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        graph[name] = imported(name, ast.Module(at_top, [])) & MODULES.keys()
+    assert circles(graph) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print('x')",
+        "def f():\n    return eval('1')",
+        "exec(text)",
+        "builtins.compile(text, 'x', 'exec')",
+        "__import__('os')",
+        "torch.load(path, weights_only=True)",
+        "os.system('ls')",
+        "subprocess.run(command, shell=True)",
+        "subprocess.run(command, shell=flag)",
+        "np.load(path)",
+        "read(path, allow_pickle=True)",
+        "import pickle",
+        "def f():\n    from joblib import dump",
+        "import yaml as y",
+        "from marshal import loads",
+        "import click",
+        "from click.testing import CliRunner",
+        "if TYPE_CHECKING:\n    import x\nelse:\n    import pickle",
+    ],
+)
+def test_rules_find(source: str) -> None:
+    assert problems("sentcli.text", ast.parse(source)) != []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "model.eval()",
+        "re.compile('x')",
+        "subprocess.run(command, shell=False)",
+        "blueprint(x)",
+        "if TYPE_CHECKING:\n    import click",
+    ],
+)
+def test_rules_let_pass(source: str) -> None:
+    assert problems("sentcli.text", ast.parse(source)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "found"),
+    [
+        ("sentcli.text", "from sentcli.bundle import Bundle", True),
+        ("sentcli.text", "def f():\n    import sentcli.config\n    import sentcli.scoring", True),
+        ("sentcli.finished", "from sentcli.scoring import Scorer", True),
+        ("sentcli.tables.csv", "from sentcli import scoring", True),
+        ("sentcli.text", "if TYPE_CHECKING:\n    from sentcli.bundle import Bundle", False),
+        ("sentcli.tables.csv", "from sentcli.tables import cells", False),
+        ("sentcli.bulk", "from sentcli import __version__", False),
+        ("sentcli.bundle", "from sentcli.text import Vocab", False),
+    ],
+)
+def test_rule_on_directions_finds(module: str, source: str, found: bool) -> None:
+    assert bool(upward(module, ast.parse(source))) == found
+
+
+def test_rule_on_circles_finds() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c"]

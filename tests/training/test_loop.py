@@ -1,0 +1,218 @@
+"""The training loop: it learns, it repeats itself, and it goes on where it was stopped."""
+
+import math
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import invented
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from sentcli.config import ModelConfig, TrainConfig
+from sentcli.errors import DataError, InterruptedRunError, TrainingError
+from sentcli.model import BiLSTM
+from sentcli.text import UNK_ID, Vocab, tokenize
+from sentcli.training import loop
+from sentcli.training.loop import Examples, drop_words, epoch_batches, fit, learning_rate, measure
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(epochs=3, batch_size=16, lr=0.08, average=0.9, word_dropout=0.1, precision="fp32")
+TIMES = {"seconds", "words_per_second"}
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[Examples, Examples, int]:
+    made = invented.reviews(200, seed=5)
+    tokens = [tokenize(text) for text, _ in made]
+    vocab = Vocab.build(tokens, min_freq=1)
+    labels = np.array([invented.TWO.index(label) for _, label in made])
+    ids = [vocab.encode(words) for words in tokens]
+    return Examples(ids[:150], labels[:150]), Examples(ids[150:], labels[150:]), len(vocab)
+
+
+def run(data, path: Path, config: TrainConfig = CONFIG, **options) -> tuple[BiLSTM, list[dict[str, float]]]:
+    train, validation, words = data
+    torch.manual_seed(7)
+    model = BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6, dropout=0.2, embedding_dropout=0.2))
+    options = {"fingerprint": {"data": "invented"}, "quiet": True} | options
+    history = fit(model, train, validation, config, device=CPU, checkpoint=path, **options)
+    return model, history
+
+
+def assert_same(left: tuple[BiLSTM, list], right: tuple[BiLSTM, list]) -> None:
+    for name, value in left[0].state_dict().items():
+        assert torch.equal(value, right[0].state_dict()[name]), name
+    for one, other in zip(left[1], right[1], strict=True):
+        assert {key: one[key] for key in one.keys() - TIMES} == {
+            key: other[key] for key in other.keys() - TIMES
+        }
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory) -> tuple[BiLSTM, list[dict[str, float]]]:
+    return run(data, tmp_path_factory.mktemp("finished") / "checkpoint")
+
+
+def test_it_learns(data, finished):
+    model, history = finished
+    assert [record["epoch"] for record in history] == [1, 2, 3]
+    assert history[-1]["validation_accuracy"] > 0.85
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert not model.training
+    assert measure(model, data[1], CPU)[1] > 0.85
+
+
+def test_the_best_epoch_is_what_is_left(data, tmp_path, monkeypatch):
+    losses = iter([0.5, 0.2, 0.4])
+    seen = []
+
+    def fake(model, examples, device):
+        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return next(losses), 0.5
+
+    monkeypatch.setattr(loop, "measure", fake)
+    model, _ = run(data, tmp_path / "checkpoint")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, seen[1][name]), name
+    assert any(not torch.equal(seen[1][name], seen[2][name]) for name in seen[1])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, finished, tmp_path):
+    assert_same(finished, run(data, tmp_path / "again"))
+    other, _ = run(data, tmp_path / "other", replace(CONFIG, seed=2))
+    assert not torch.equal(other.classifier.weight, finished[0].classifier.weight)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 10, 15, 29])  # of 10 an epoch: within epochs and at their ends
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(
+    data, finished, tmp_path, monkeypatch, batch, number
+):
+    path = tmp_path / "checkpoint"
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        calls = iter(range(1, 1000))
+        collate = loop.collate
+
+        def stopping(examples, rows, device):
+            if len(rows) <= CONFIG.batch_size and examples is data[0] and next(calls) == batch:
+                os.kill(os.getpid(), number)
+            return collate(examples, rows, device)
+
+        patch.setattr(loop, "collate", stopping)
+        with pytest.raises(InterruptedRunError, match="--resume") as caught:
+            run(data, path)
+    assert caught.value.exit_code == 128 + number
+    assert signal.getsignal(number) is before
+    assert_same(finished, run(data, path, resume=True))
+
+
+def test_a_second_signal_stops_at_once(data, tmp_path, monkeypatch):
+    def stopping(examples, rows, device):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop, "collate", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path / "checkpoint")
+
+
+def test_resume_after_the_last_epoch_changes_nothing(data, finished, tmp_path):
+    run(data, tmp_path / "checkpoint")
+    assert_same(finished, run(data, tmp_path / "checkpoint", resume=True))
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "named"),
+    [
+        (replace(CONFIG, seed=9), {}, "seed was 1, is 9"),
+        (replace(CONFIG, lr=0.5), {}, "lr was 0.08, is 0.5"),
+        (CONFIG, {"fingerprint": {"data": "others"}}, "data was 'invented', is 'others'"),
+    ],
+)
+def test_resume_refuses_another_run_and_names_what_changed(data, tmp_path, config, options, named):
+    run(data, tmp_path / "checkpoint")
+    with pytest.raises(DataError, match=named):
+        run(data, tmp_path / "checkpoint", config, resume=True, **options)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x00" * 100])
+def test_a_damaged_checkpoint_is_a_clear_error(data, tmp_path, content):
+    (tmp_path / "checkpoint").write_bytes(content)
+    with pytest.raises(DataError, match="not a checkpoint"):
+        run(data, tmp_path / "checkpoint", resume=True)
+
+
+def test_the_checkpoint_is_safetensors(data, tmp_path):
+    run(data, tmp_path / "checkpoint")
+    with safe_open(tmp_path / "checkpoint", "pt") as file:
+        names = set(file.keys())
+    assert {"model.classifier.weight", "averaged.module.classifier.weight", "random.cpu"} <= names
+    assert any(name.startswith("optimizer.") for name in names)
+
+
+def test_numbers_that_make_no_sense_end_the_run(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "measure", lambda *_: (math.nan, 0.5))
+    with pytest.raises(TrainingError, match="--lr"):
+        run(data, tmp_path / "checkpoint")
+
+
+def test_bf16_trains_too(data, tmp_path):
+    model, history = run(data, tmp_path / "checkpoint", replace(CONFIG, precision="bf16"))
+    assert history[-1]["validation_accuracy"] > 0.85
+    assert model.classifier.weight.dtype == torch.float32
+
+
+def test_epoch_batches_are_a_permutation_with_little_padding():
+    lengths = np.random.default_rng(0).integers(1, 400, 5000)
+    examples = Examples([[2] * length for length in lengths], np.zeros(5000, np.int64))
+    config = TrainConfig(batch_size=64)
+    batches = epoch_batches(examples, config, 0)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(5000))
+    assert max(map(len, batches)) == 64
+    padded = sum(len(rows) * lengths[rows].max() for rows in batches)
+    assert padded < 1.1 * lengths.sum()
+    again = epoch_batches(examples, config, 0)
+    assert all(np.array_equal(left, right) for left, right in zip(batches, again, strict=True))
+    assert not np.array_equal(np.concatenate(batches), np.concatenate(epoch_batches(examples, config, 1)))
+    # Not from short to long: the order of the batches is shuffled as well.
+    means = np.array([lengths[rows].mean() for rows in batches])
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
+
+
+def test_drop_words_turns_a_share_into_unknown_ones():
+    ids = torch.full((200, 100), 7)
+    dropped = drop_words(ids, 0.3)
+    assert set(dropped.unique().tolist()) == {UNK_ID, 7}
+    assert abs(float((dropped == UNK_ID).float().mean()) - 0.3) < 0.02
+    assert torch.equal(drop_words(ids, 0.0), ids)
+
+
+def test_the_rate_rises_and_falls():
+    config = TrainConfig(lr=0.1, warmup=0.1)
+    rates = [learning_rate(step, 100, config) for step in range(100)]
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[0] == pytest.approx(0.1 / 11)
+    assert rates[10] == pytest.approx(0.1)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[55] == pytest.approx(0.1 * (0.01 + 0.99 / 2))
+    assert 0.001 <= rates[99] < 0.0012
+    assert learning_rate(0, 1, TrainConfig(lr=0.1, warmup=0)) == pytest.approx(0.1)
+
+
+def test_measure_is_the_mean_cross_entropy(data):
+    model = BiLSTM(ModelConfig(data[2], embedding_dim=8, hidden_size=6))
+    examples = data[1]
+    loss, accuracy = measure(model, examples, CPU)
+    losses, correct = [], 0
+    with torch.inference_mode():
+        for ids, label in zip(examples.ids, examples.labels.tolist(), strict=True):
+            logits = model(torch.tensor([ids]), torch.tensor([len(ids)]))[0]
+            losses.append(-torch.log_softmax(logits, 0)[label].item())
+            correct += int(logits.argmax()) == label
+    assert loss == pytest.approx(np.mean(losses), abs=1e-6)
+    assert accuracy == correct / len(examples)
