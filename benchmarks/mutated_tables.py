@@ -170,7 +170,9 @@ def _parquet_table(number: int) -> bytes:
         {
             "id": pa.array(range(rows), draw.choice((pa.int64(), pa.int16(), pa.uint8()))),
             "text": pa.array(texts, pa.string()).cast(kind),
-            "tags": pa.array([["a", "b"]] * rows, pa.list_(pa.string())),
+            "kind": pa.array([f"k{row % 3}" for row in range(rows)]).dictionary_encode(),
+            "tags": pa.array([["a", "b"]] * rows, pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+            "pair": pa.array([{"a": "b"}] * rows, pa.struct([("a", pa.dictionary(pa.int32(), pa.string()))])),
             "raw": pa.array([b"\x00\xff"] * rows, pa.binary()),
             "at": pa.array([1] * rows, pa.timestamp("us")),
         }

@@ -24,7 +24,7 @@ from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM
 from sentcli.text import Vocab, tokenize, truncate
 from sentcli.training.dataset import class_names, label_ids, load_split, train_validation
-from sentcli.training.loop import Examples, collate, drop_words, epoch_batches
+from sentcli.training.loop import Examples, collate, epoch_batches
 from sentcli.training.step import Trainer, uses_bf16
 
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ def step_seconds(trainer: Trainer, examples: Examples, rows: Rows) -> float:
     """Make a step as `sentcli.training.loop.fit` does, and time it."""
     started = time.process_time()
     ids, lengths, labels = collate(examples, rows, CPU)
-    trainer.step(drop_words(ids, CONFIG.word_dropout), lengths, labels, CONFIG.lr)
+    trainer.step(ids, lengths, labels, CONFIG.lr)
     return time.process_time() - started
 
 

@@ -103,6 +103,8 @@ def load_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path}: {error.strerror}") from None
     if not exists:
         raise BundleError(f"{path}: no such model; give a folder that `sentcli train` or `export` wrote")
+    if model_file is not None and not (folder / MANIFEST).exists():
+        raise BundleError(f"{path}: not a file of a model folder; there is no {MANIFEST} beside it")
     digests = _read_manifest(folder / MANIFEST)
     if CONFIG not in digests:
         raise BundleError(f"{folder / MANIFEST}: the bundle has no {CONFIG}")

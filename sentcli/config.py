@@ -79,7 +79,7 @@ class ModelConfig(_Settings):
     hidden_size: int = 128
     num_layers: int = 1
     pooling: str = "max+mean"
-    embedding_dropout: float = 0.5  # of the embedded words, and between layers
+    embedding_dropout: float = 0.3  # of the embedded words, and between layers
     dropout: float = 0.5  # of the pooled state
 
     def __post_init__(self) -> None:
@@ -158,15 +158,16 @@ def _is_name(value: object) -> bool:
 class TrainConfig(_Settings):
     """How a model is trained; with the data and the vectors, all that its weights depend on."""
 
-    epochs: int = 6
+    epochs: int = 3
     batch_size: int = 64
     optimizer: str = "adamw"
     lr: float = 2e-3  # highest rate, reached after the warm-up
     weight_decay: float = 0.01
     warmup: float = 0.05  # share of all steps
     clip: float = 1.0  # largest norm of all gradients together
+    adversarial: float = 1.0  # length of the move of a text's vectors; 0 leaves the second pass out
     label_smoothing: float = 0.1  # without it, the validation loss rises long before the accuracy falls
-    word_dropout: float = 0.3  # share of words that become <unk>
+    word_dropout: float = 0.2  # share of words that become <unk>
     average: float = 0.995  # decay a step of the moving average of the weights
     min_freq: int = 5
     validation_share: float = 0.1
@@ -180,6 +181,7 @@ class TrainConfig(_Settings):
         _check("weight_decay (--weight-decay)", self.weight_decay, 0, 10)
         _check("warmup", self.warmup, 0, 1)
         _check("clip (--clip)", self.clip, 1e-6, 1e6)
+        _check("adversarial (--adversarial)", self.adversarial, 0, 1000)
         _check("label_smoothing (--label-smoothing)", self.label_smoothing, 0, 0.99)
         _check("word_dropout (--word-dropout)", self.word_dropout, 0, 0.99)
         _check("average (--average)", self.average, 0, 0.999999)

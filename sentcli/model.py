@@ -62,12 +62,20 @@ class BiLSTM(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Give the logits `[batch, classes]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
-        embedded = self.embedding_dropout(self.embedding(ids.t()))  # [tokens, batch, embedding_dim]
-        if torch.jit.is_scripting() or self.packed or ids.is_cuda:  # type: ignore[attr-defined]
+        return self.classify(self.embed(ids), lengths)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Give the vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""
+        return self.embedding(ids.t())  # type: ignore[no-any-return]
+
+    def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """Give the logits `[batch, classes]` of vectors `[tokens, batch, embedding_dim]`."""
+        embedded = self.embedding_dropout(embedded)
+        if torch.jit.is_scripting() or self.packed or embedded.is_cuda:  # type: ignore[attr-defined]
             forward, backward = self._packed_states(embedded, lengths)
         else:
             forward, backward = self._padded_states(embedded, lengths)
-        pooled = self._pool(forward, backward, lengths.to(ids.device).long())
+        pooled = self._pool(forward, backward, lengths.to(embedded.device).long())
         return self.classifier(self.dropout(pooled))  # type: ignore[no-any-return]
 
     def _packed_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """What tests of more than one module share."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import invented
@@ -10,6 +11,16 @@ from sentcli.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, writ
 from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM, save_weights
 from sentcli.training.train import NO_VECTORS, DataSource, train_bundle
+
+
+@pytest.fixture(autouse=True)
+def _logger() -> Iterator[None]:
+    """Put the logger back as it was: a command sends it to stderr."""
+    logger = logging.getLogger("sentcli")
+    handlers, level, propagate = logger.handlers, logger.level, logger.propagate
+    yield
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture

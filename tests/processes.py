@@ -4,6 +4,7 @@ They are forked off a server that has everything imported, so that a run takes t
 every moment of it is work. `start_anew` is for what only a process from scratch shows.
 """
 
+import faulthandler
 import itertools
 import multiprocessing
 import os
@@ -11,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -72,6 +74,11 @@ class Run:
         with suppress(ProcessLookupError):  # it was faster
             os.kill(self._process.pid, number)
 
+    def wait_until(self, path):
+        """Wait for a file to be there, or the end of the run."""
+        while not (path.exists() or self.is_over):
+            time.sleep(0.002)
+
     @property
     def is_over(self):
         return self._process.exitcode is not None
@@ -80,7 +87,7 @@ class Run:
         """Give the exit code, negative for a signal."""
         self._process.join(seconds)
         if not self.is_over:
-            self._process.kill()
+            self.send(signal.SIGABRT)  # faulthandler shows where it hangs
             self._process.join()
             raise AssertionError(f"still running after {seconds} s: {self.error}")
         return self._process.exitcode
@@ -99,6 +106,7 @@ def _run(folder, arguments, streams, conditions):
     for number, path in enumerate(streams):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY), number)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  # multiprocessing has closed it
+    faulthandler.enable()
     _apply(conditions)
     from sentcli.cli import main
 

@@ -29,6 +29,7 @@ RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
     (TrainConfig, "weight_decay", 0, 10, -1e-9, 11),
     (TrainConfig, "warmup", 0, 1, -0.5, 1.5),
     (TrainConfig, "clip", 1e-6, 1e6, 0, 2e6),
+    (TrainConfig, "adversarial", 0, 1000, -0.1, 1001),
     (TrainConfig, "label_smoothing", 0, 0.99, -0.1, 1),
     (TrainConfig, "word_dropout", 0, 0.99, -0.1, 1),
     (TrainConfig, "average", 0, 0.999999, -0.1, 1),

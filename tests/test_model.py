@@ -1,11 +1,11 @@
 """The BiLSTM: both routes, every pooling, and its weights on the disk."""
 
 import pytest
+import tiny_models
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-import tiny_models
 from sentcli.bundle import WEIGHTS, load_bundle, write_manifest
 from sentcli.config import POOLINGS
 from sentcli.errors import BundleError

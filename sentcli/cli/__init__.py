@@ -23,6 +23,7 @@ _COMMANDS = {
     "score": "Score texts: the same rows come out, with a sentiment and a score.",
 }
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
+_signals: list[int] = []  # that were to end this process
 _LONGEST_MESSAGE = 2000  # characters; what a message quotes is cut where it is quoted
 
 
@@ -84,6 +85,10 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
         raise click.exceptions.Exit(128 + number) from None
+    except ImportError:
+        if _signals:  # numpy makes an ImportError of whatever comes while it is imported
+            raise click.exceptions.Exit(128 + _signals[0]) from None
+        raise
     except BrokenPipeError:
         _give_up(sys.stdout)
         raise click.exceptions.Exit(_CLOSED_PIPE) from None
@@ -136,11 +141,16 @@ def _end_in_order_on_signals() -> None:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does; under nohup, SIGHUP stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         return
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
+    """End this process in order. It takes no time, and a second signal would break into it."""
+    for other in signal.valid_signals():
+        if signal.getsignal(other) is _terminate:
+            signal.signal(other, signal.SIG_IGN)
+    _signals.append(number)
     raise TerminatedBySignal(number)

@@ -39,6 +39,7 @@ _TRAIN = {
     "lr": ("--lr", "Highest learning rate."),
     "weight_decay": ("--weight-decay", "Decay of the weights, for adamw."),
     "clip": ("--clip", "Largest norm of the gradients."),
+    "adversarial": ("--adversarial", "Length of the move against which it learns to hold; 0: none."),
     "label_smoothing": ("--label-smoothing", "Share of the target that goes to all classes alike."),
     "word_dropout": ("--word-dropout", "Share of words that become unknown."),
     "average": ("--average", "Decay of the moving average of the weights."),

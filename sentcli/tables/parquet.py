@@ -77,6 +77,8 @@ class _ParquetReader:
             end = self._row + self._file.metadata.row_group(group).num_rows
             size = self._rows_that_fit(group)
             for batch in self._file.iter_batches(size, row_groups=[group], use_threads=False):
+                if not all(map(_has_its_values, batch.columns)):
+                    raise DataError(f"{self._name}: row group {group} is damaged")
                 yield self._chunk(batch, head, ends_group=self._row + len(batch) == end)
                 head = None
             if self._row != end:
@@ -272,6 +274,18 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return _is_text(kind) or bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _has_its_values(column: pa.Array) -> bool:
+    """Tell whether what is stored once and referred to is there; pyarrow does not look, and may crash."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        found = pc.min_max(column.indices)
+        low, high = found["min"].as_py(), found["max"].as_py()
+        return high is None or 0 <= low <= high < len(column.dictionary)
+    if pa.types.is_struct(kind):
+        return all(map(_has_its_values, column.flatten()))
+    return not pa.types.is_nested(kind) or _has_its_values(column.values)
 
 
 def _own_bytes(column: pa.Array) -> int:

@@ -24,7 +24,6 @@ from sentcli.batching import length_buckets, pad
 from sentcli.config import TrainConfig
 from sentcli.errors import InterruptedRunError, TrainingError
 from sentcli.model import BiLSTM
-from sentcli.text import UNK_ID
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from sentcli.training.step import Trainer
 
@@ -88,7 +87,7 @@ def fit(
             with _bar(progress, train, config, quiet) as bar:
                 for rows in batches[progress.batch :]:
                     rate = learning_rate(step + progress.batch, steps, config)
-                    _learn(trainer, collate(train, rows, device), rate, config, progress, bar)
+                    _learn(trainer, collate(train, rows, device), rate, progress, bar)
                     if stop:
                         save()
                         raise InterruptedRunError(
@@ -113,7 +112,6 @@ def _learn(
     trainer: Trainer,
     batch: tuple[Tensor, Tensor, Tensor],
     rate: float,
-    config: TrainConfig,
     progress: Progress,
     bar: "tqdm[Any]",
 ) -> None:
@@ -121,7 +119,7 @@ def _learn(
     started = time.perf_counter()
     ids, lengths, labels = batch
     words = int(lengths.sum())
-    loss, correct = trainer.step(drop_words(ids, config.word_dropout), lengths, labels, rate)
+    loss, correct = trainer.step(ids, lengths, labels, rate)
     progress.batch += 1
     progress.loss += loss
     progress.correct += correct
@@ -170,16 +168,6 @@ def collate(
     ids, lengths = pad([examples.ids[row] for row in rows])
     labels = torch.from_numpy(examples.labels[rows])
     return torch.from_numpy(ids).to(device), torch.from_numpy(lengths), labels.to(device)
-
-
-def drop_words(ids: Tensor, share: float) -> Tensor:
-    """Turn a share of the words, drawn anew each time, into `<unk>`.
-
-    Padding is turned too, which no state and no gradient sees.
-    """
-    if share == 0:
-        return ids
-    return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < share, UNK_ID)
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:

@@ -14,15 +14,6 @@ from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
 NO_OPTIONS = {"tokenizer", "vocab_size", "num_classes", "warmup"}
 
 
-@pytest.fixture(autouse=True)
-def _logger():
-    """Put the logger back as it was."""
-    logger = logging.getLogger("sentcli")
-    before = logger.handlers, logger.level, logger.propagate
-    yield
-    logger.handlers, logger.level, logger.propagate = before[0], before[1], before[2]
-
-
 @dataclass(frozen=True)
 class Settings:
     needed: int

@@ -76,7 +76,7 @@ def test_what_is_there_already_needs_overwrite(score, refuse):
         (("r.csv", "--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
         (("--delimiter", ";"), 2, ["--delimiter", "lines"]),
         (("r.csv", "--model", "nothing"), 1, ["nothing", "no such model"]),
-        (("r.csv", "--model", "r.csv"), 1, ["manifest.json"]),
+        (("r.csv", "--model", "r.csv"), 1, ["r.csv: not a file of a model folder", "manifest.json"]),
         (("broken.parquet",), 1, ["broken.parquet"]),
         (("folder",), None, ["folder"]),
     ],
@@ -118,3 +118,10 @@ def test_a_terminal_is_asked_for_a_file(refuse, monkeypatch):
     failure = refuse()
     assert failure.code == 2
     assert "pipe text to stdin" in failure.message
+
+
+def test_a_summary_that_cannot_be_written_is_an_error_and_the_output_is_kept(refuse):
+    write_csv("r.csv")
+    failure = refuse("r.csv", "-o", "o.csv", "--quiet", "--summary", "/dev/full")
+    assert (failure.code, failure.message) == (1, "Error: /dev/full: No space left on device\n")
+    assert Path("o.csv").exists()

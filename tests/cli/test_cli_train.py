@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 import sentcli.training.dataset
 import sentcli.training.train
 from sentcli.bundle import load_bundle
-from sentcli.training import loop
+from sentcli.training import step
 
 FILES = {
     "README.md",
@@ -105,6 +105,15 @@ def test_the_same_seed_gives_the_same_weights(train, tmp_path):
     assert models[0] == models[1]
 
 
+def test_texts_without_a_word_are_left_out_and_told_of(tmp_path):
+    rows = [*invented.reviews(40, seed=3), ("", "positive"), ("<br />", "negative"), ("  ", "positive")]
+    data = invented.write_csv(tmp_path / "blank.csv", rows)
+    result = invoke("train", "--dataset", data, *SMALL, "--epochs", 1, "-o", tmp_path / "m")
+    assert result.exit_code == 0, result.output
+    told = [int(line.split()[0]) for line in result.stderr.splitlines() if "without a word" in line]
+    assert sum(told) == 3
+
+
 def test_word_vectors_are_where_the_embedding_begins(train, tmp_path):
     glove = tmp_path / "glove.txt"
     glove.write_text("".join(f"{word} 1 2 3 4 5\n" for word in ("the", "was", "film", "zebra")))
@@ -130,7 +139,7 @@ def test_settings_reach_the_model(train, tmp_path):
 )
 def test_a_signal_after_any_batch_changes_no_number(train, data, tmp_path, monkeypatch, batch, number):
     """An epoch has 9 batches."""
-    batches, drop_words = 0, loop.drop_words
+    batches, drop_words = 0, step.drop_words
 
     def interrupted(*arguments):
         nonlocal batches
@@ -141,7 +150,7 @@ def test_a_signal_after_any_batch_changes_no_number(train, data, tmp_path, monke
 
     line = ("--dataset", data, *SMALL, "--epochs", 2, "-o", tmp_path / "model", "--quiet")
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.training.loop.drop_words", interrupted)
+        patch.setattr("sentcli.training.step.drop_words", interrupted)
         failure = fail("train", *line)
     assert failure.code == 128 + number
     assert f"after batch {(batch - 1) % 9 + 1} of 9" in failure.message

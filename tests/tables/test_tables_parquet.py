@@ -200,6 +200,23 @@ def test_any_byte_changed_or_missing_is_an_error_or_a_result(tmp_path, run):
                 assert not list(tmp_path.glob(".out*"))
 
 
+@pytest.mark.parametrize("wrap", [lambda text: text, lambda text: [text], lambda text: {"x": text}])
+def test_references_to_values_that_are_not_there(tmp_path, run, wrap):
+    """With a fourth value where there are three, pyarrow's writer would crash."""
+    coded = pa.dictionary(pa.int32(), pa.string())
+    kind = {str: coded, list: pa.list_(coded), dict: pa.struct([("x", coded)])}[type(wrap(""))]
+    values = pa.array([wrap(letter) for letter in "abc" * 8], kind)
+    table = pa.table({"text": ["x"] * 24, "other": values})
+    pq.write_table(table, tmp_path / "in.parquet", compression="none")
+    data = (tmp_path / "in.parquet").read_bytes()
+    references = bytes.fromhex("244992244992")  # 0, 1, 2, 0, 1, 2... in two bits each
+    assert data.count(references) == 1
+    (tmp_path / "in.parquet").write_bytes(data.replace(references, b"\xff" * 6))
+    for target in ("out.parquet", "out.jsonl"):
+        with pytest.raises(DataError, match=r"in\.parquet: row group 0 is damaged"):
+            run(tmp_path / "in.parquet", tmp_path / target)
+
+
 def test_fewer_rows_than_the_metadata_say(tmp_path, run, monkeypatch):
     pq.write_table(pa.table({"text": ["x"] * 10}), tmp_path / "in.parquet")
     read = pq.ParquetFile.iter_batches

@@ -17,7 +17,8 @@ from sentcli.errors import DataError, InterruptedRunError, TrainingError
 from sentcli.model import BiLSTM
 from sentcli.text import UNK_ID, Vocab, tokenize
 from sentcli.training import loop
-from sentcli.training.loop import Examples, drop_words, epoch_batches, fit, learning_rate, measure
+from sentcli.training.loop import Examples, epoch_batches, fit, learning_rate, measure
+from sentcli.training.step import drop_words
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=3, batch_size=16, lr=0.08, average=0.9, word_dropout=0.1, precision="fp32")
@@ -216,3 +217,9 @@ def test_measure_is_the_mean_cross_entropy(data):
             correct += int(logits.argmax()) == label
     assert loss == pytest.approx(np.mean(losses), abs=1e-6)
     assert accuracy == correct / len(examples)
+
+
+def test_drop_words_leaves_the_ids_that_it_was_given_alone():
+    ids = torch.full((20, 10), 7)
+    drop_words(ids, 0.9)
+    assert ids.eq(7).all()

@@ -1,0 +1,59 @@
+"""Runs of `score_files` that are interrupted at will."""
+
+from collections import Counter
+from pathlib import Path
+
+from sentcli.bulk import score_files
+from sentcli.scoring import Scorer
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
+
+CHUNK = 16  # rows
+
+
+def run(scorer, inputs, output, *, read=None, rejects=None, **options):
+    return score_files(
+        scorer,
+        inputs,
+        str(output),
+        read=read or ReadOptions(),
+        write=WriteOptions(),
+        rejects=rejects or RejectOptions(),
+        **options,
+    )
+
+
+def interrupt(monkeypatch, after, error=KeyboardInterrupt):
+    """Let a signal come after so many chunks, of all outputs together."""
+    stream, given = Scorer.stream, 0
+
+    def interrupted(self, chunks):
+        nonlocal given
+        for pair in stream(self, chunks):
+            if given == after:
+                raise error
+            given += 1
+            yield pair
+
+    monkeypatch.setattr(Scorer, "stream", interrupted)
+
+
+def count_texts(monkeypatch):
+    """Count the texts that are scored from now on."""
+    submit, counted = Scorer._submit, Counter()
+
+    def counting(self, texts):
+        counted["texts"] += len(texts)
+        return submit(self, texts)
+
+    monkeypatch.setattr(Scorer, "_submit", counting)
+    return counted
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def facts(summary):
+    """What a run that was interrupted has to have in common with one that was not."""
+    of_this_run = {"scored", "seconds", "rows_per_second"}
+    return {name: value for name, value in summary.to_json().items() if name not in of_this_run}

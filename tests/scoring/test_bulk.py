@@ -1,0 +1,129 @@
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import orjson
+import pytest
+from runs import CHUNK, content, count_texts, facts, interrupt, run
+
+from sentcli.bulk import Summary
+from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal, UsageError
+
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
+
+def test_a_summary_counts_what_the_output_shows(scorer, files, tmp_path):
+    summary = run(scorer, files[:1], tmp_path / "out.jsonl")
+    rows = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    labels = Counter(row["sentiment"] for row in rows)
+    assert (summary.rows, summary.rejected, summary.blank) == (len(rows), 1, labels[None]) == (99, 1, 1)
+    assert summary.labels == {name: labels[name] for name in ("negative", "positive")}
+    assert summary.tokens == sum(scorer.score([row["text"]]).tokens for row in rows)
+    assert summary.unknown >= 200
+    assert summary.truncated > 0
+    assert summary.scored == 99
+    assert [entry["path"] for entry in summary.inputs] == files[:1]
+
+
+def test_a_summary_for_people():
+    summary = Summary(1234, 5, 6, 7, 200, 3, Counter(positive=3, negative=1), scored=1234, seconds=2.0)
+    assert summary.lines() == [
+        "1,234 rows, 5 rejected, 6 blank, 7 truncated, 1.5% of the words unknown to the model",
+        "negative 25.0%, positive 75.0%",
+        "617 rows/s, 2.0 s",
+    ]
+    assert Summary(rows=1, tokens=4, labels=Counter(positive=1), scored=1, seconds=0.5).lines() == [
+        "1 row, 0.0% of the words unknown to the model",
+        "positive 100.0%",
+        "2 rows/s, 0.5 s",
+    ]
+    assert Summary(seconds=0.1).lines() == ["0 rows"]
+
+
+def test_several_inputs_become_one_output_in_their_order(scorer, files, tmp_path):
+    run(scorer, files, tmp_path / "out.jsonl")
+    run(scorer, files, f"{tmp_path}/each/")
+    parts = b"".join((tmp_path / "each" / Path(name).name).read_bytes() for name in files)
+    assert (tmp_path / "out.jsonl").read_bytes() == parts
+
+
+def test_a_run_leaves_nothing_but_outputs_and_rejects(scorer, files, tmp_path):
+    run(scorer, files, f"{tmp_path}/each/")
+    names = [Path(name).name for name in files]
+    assert sorted(content(tmp_path / "each")) == sorted(
+        [*names, *(f"{name}.rejects.jsonl" for name in names)]
+    )
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 6])
+def test_an_interrupted_run_goes_on_to_the_same_bytes_and_summary(
+    scorer, files, tmp_path, monkeypatch, after
+):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "resumed").mkdir()
+    expected = run(scorer, files[:1], tmp_path / "whole" / "a.jsonl")
+    with monkeypatch.context() as patch:
+        interrupt(patch, after)
+        with pytest.raises(
+            InterruptedRunError, match=f"stopped after {after * CHUNK - (after > 3)} rows"
+        ) as caught:
+            run(scorer, files[:1], tmp_path / "resumed" / "a.jsonl")
+    assert caught.value.exit_code == 130
+    assert ("--resume" in str(caught.value)) == (after > 0)
+    assert not (tmp_path / "resumed" / "a.jsonl").exists()
+    counted = count_texts(monkeypatch)
+    summary = run(scorer, files[:1], tmp_path / "resumed" / "a.jsonl", resume=True)
+    assert content(tmp_path / "resumed") == content(tmp_path / "whole")
+    assert facts(summary) == facts(expected)
+    assert counted["texts"] == summary.scored == expected.rows - (after * CHUNK - (after > 3))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_exit_code_names_the_signal(scorer, files, tmp_path, monkeypatch, number):
+    interrupt(monkeypatch, 2, TerminatedBySignal(number))
+    with pytest.raises(InterruptedRunError) as caught:
+        run(scorer, files[:1], tmp_path / "out.jsonl")
+    assert caught.value.exit_code == 128 + number
+
+
+def test_a_full_disk_says_that_resume_goes_on(scorer, files, tmp_path, monkeypatch):
+    interrupt(monkeypatch, 2, OutputError("out.jsonl: No space left on device"))
+    with pytest.raises(OutputError, match="No space left on device; the same command with --resume"):
+        run(scorer, files[:1], tmp_path / "out.jsonl")
+
+
+def test_a_run_that_cannot_be_resumed_is_not_told_to_resume(scorer, files, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files[:1], tmp_path / "out.jsonl")
+    path = Path(files[0])
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes().replace(b"warm", b"mraw"))
+    os.utime(path, ns=times)
+    with pytest.raises(OutputError, match=r"start over without --resume$"):
+        run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
+
+
+@pytest.mark.parametrize("name", ["in/a.jsonl", "in/../in/a.jsonl", "link", "hard", "out.jsonl"])
+def test_a_summary_in_place_of_a_file_of_the_run_is_refused(scorer, files, tmp_path, name):
+    (tmp_path / "link").symlink_to(files[0])
+    (tmp_path / "hard").hardlink_to(files[0])
+    before = Path(files[0]).read_bytes()
+    with pytest.raises(UsageError, match="a file of this run"):
+        run(scorer, files, tmp_path / "out.jsonl", summary_file=tmp_path / name, overwrite=True)
+    assert Path(files[0]).read_bytes() == before
+
+
+def test_a_summary_that_could_not_be_written_is_refused_at_once(scorer, files, tmp_path):
+    (tmp_path / "old.json").write_text("mine")
+    for path, message in (
+        (tmp_path / "old.json", "exists"),
+        (tmp_path / "nowhere" / "s.json", "no folder"),
+        (Path("-"), "standard output"),
+    ):
+        with pytest.raises((OutputError, UsageError), match=message):
+            run(scorer, files, tmp_path / "out.jsonl", summary_file=path)
+    assert not (tmp_path / "out.jsonl").exists()
+    run(scorer, files, tmp_path / "out.jsonl", summary_file=tmp_path / "old.json", overwrite=True)

@@ -1,0 +1,146 @@
+"""Runs that write several outputs."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from runs import content, count_texts, facts, interrupt, run
+
+from sentcli.errors import DataError, InterruptedRunError, OutputError, UsageError
+from sentcli.scoring import Scorer
+from sentcli.tables import ReadOptions, RejectOptions
+from sentcli.tables.lock import Lock
+
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
+
+def test_the_summaries_of_several_outputs_add_up(scorer, files, tmp_path):
+    total = run(scorer, files, f"{tmp_path}/each/")
+    singles = [run(scorer, [name], tmp_path / f"{number}.jsonl") for number, name in enumerate(files)]
+    for name in ("rows", "rejected", "blank", "truncated", "tokens", "unknown", "scored"):
+        assert getattr(total, name) == sum(getattr(single, name) for single in singles)
+    assert total.labels == sum((single.labels for single in singles), Counter())
+    assert [entry["path"] for entry in total.inputs] == files
+    assert total.seconds > 0
+
+
+@pytest.mark.parametrize("after", [3, 7, 8, 13, 20])
+def test_an_interrupted_run_of_several_outputs_goes_on_behind_the_finished_ones(
+    scorer, files, tmp_path, monkeypatch, after
+):
+    expected = run(scorer, files, f"{tmp_path}/whole/")
+    with monkeypatch.context() as patch:
+        interrupt(patch, after)
+        with pytest.raises(InterruptedRunError, match="--resume"):
+            run(scorer, files, f"{tmp_path}/resumed/")
+    finished = {path: path.stat().st_ino for path in (tmp_path / "resumed").glob("?.jsonl")}
+    assert len(finished) == after // 7
+    counted = count_texts(monkeypatch)
+    summary = run(scorer, files, f"{tmp_path}/resumed/", resume=True)
+    assert content(tmp_path / "resumed") == content(tmp_path / "whole")
+    assert all(path.stat().st_ino == inode for path, inode in finished.items())
+    assert facts(summary) == facts(expected)
+    assert counted["texts"] == summary.scored < expected.rows - 99 * len(finished) + 1
+
+
+def test_a_run_may_be_interrupted_again_and_again(scorer, files, tmp_path, monkeypatch):
+    expected = run(scorer, files, f"{tmp_path}/whole/")
+    for _ in range(20):
+        with monkeypatch.context() as patch:
+            interrupt(patch, 2)
+            try:
+                summary = run(scorer, files, f"{tmp_path}/resumed/", resume=(tmp_path / "resumed").exists())
+                break
+            except InterruptedRunError:
+                pass
+    assert content(tmp_path / "resumed") == content(tmp_path / "whole")
+    assert facts(summary) == facts(expected)
+
+
+def test_a_kill_between_an_output_and_the_note_of_it_loses_nothing(scorer, files, tmp_path, monkeypatch):
+    expected = run(scorer, files, f"{tmp_path}/whole/")
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.finished.FinishedOutputs.add", interrupted_add)
+        with pytest.raises(KeyboardInterrupt):
+            run(scorer, files, f"{tmp_path}/resumed/")
+    assert (tmp_path / "resumed" / "a.jsonl").exists()
+    summary = run(scorer, files, f"{tmp_path}/resumed/", resume=True)
+    assert content(tmp_path / "resumed") == content(tmp_path / "whole")
+    assert facts(summary) == facts(expected)
+
+
+def interrupted_add(self, notes):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def interrupted(scorer, files, tmp_path, monkeypatch):
+    """A folder of outputs in which the first of three is finished."""
+    with monkeypatch.context() as patch:
+        interrupt(patch, 9)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/")
+    return tmp_path / "out"
+
+
+def test_a_changed_input_of_a_finished_output_is_refused(scorer, files, interrupted):
+    path = Path(files[0])
+    path.write_bytes(path.read_bytes() + b'{"text": "warm"}\n')
+    with pytest.raises(OutputError, match="inputs changed"):
+        run(scorer, files, f"{interrupted}/", resume=True)
+
+
+def test_changed_options_are_refused_by_name(scorer, files, interrupted):
+    with pytest.raises(OutputError, match=r"read\.text_column changed"):
+        run(scorer, files, f"{interrupted}/", resume=True, read=ReadOptions(text_column="text"))
+
+
+def test_another_model_is_refused(trained_three, files, interrupted):
+    with Scorer(trained_three, workers=1) as other, pytest.raises(OutputError, match="model changed"):
+        run(other, files, f"{interrupted}/", resume=True)
+
+
+def test_a_finished_output_that_is_gone_is_refused(scorer, files, interrupted):
+    (interrupted / "a.jsonl").unlink()
+    with pytest.raises(OutputError, match=r"a\.jsonl was finished and is gone"):
+        run(scorer, files, f"{interrupted}/", resume=True)
+
+
+def test_without_resume_a_finished_output_is_in_the_way(scorer, files, interrupted):
+    with pytest.raises(OutputError, match=r"a\.jsonl exists.*--overwrite"):
+        run(scorer, files, f"{interrupted}/")
+    summary = run(scorer, files, f"{interrupted}/", overwrite=True)
+    assert summary.scored == summary.rows == 297
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.rejects.jsonl"])
+def test_an_output_that_is_in_the_way_is_found_before_the_first_row(
+    scorer, files, tmp_path, monkeypatch, name
+):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    counted = count_texts(monkeypatch)
+    with pytest.raises(OutputError, match=name):
+        run(scorer, files, f"{tmp_path}/out/")
+    assert content(tmp_path / "out") == {name: b"mine"}
+    assert counted["texts"] == 0
+
+
+def test_a_missing_input_is_found_before_the_first_row(scorer, files, tmp_path):
+    with pytest.raises(DataError, match=r"nothing\.jsonl"):
+        run(scorer, [*files, f"{tmp_path}/nothing.jsonl"], f"{tmp_path}/out/")
+    assert content(tmp_path / "out") == {}
+
+
+def test_one_rejects_file_for_several_outputs_is_refused(scorer, files, tmp_path):
+    with pytest.raises(UsageError, match="--rejects"):
+        run(scorer, files, f"{tmp_path}/out/", rejects=RejectOptions(path=f"{tmp_path}/r.jsonl"))
+
+
+def test_two_runs_on_one_folder_do_not_meet(scorer, files, tmp_path):
+    (tmp_path / "out").mkdir()
+    lock = Lock(tmp_path / "out" / "all outputs")
+    with pytest.raises(OutputError, match="another run"):
+        run(scorer, files, f"{tmp_path}/out/")
+    lock.release()
+    run(scorer, files, f"{tmp_path}/out/")

@@ -1,0 +1,116 @@
+"""Streams: chunks that are read ahead, scored, and given back in order."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from texts import Piece
+
+from sentcli import scoring
+from sentcli.errors import BundleError, DataError
+from sentcli.scoring import Scorer
+
+
+def test_a_stream_of_nothing_ends(scorer):
+    assert list(scorer.stream([])) == []
+
+
+def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
+    asked = threading.Event()
+    answered_first = []
+
+    def slow() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        answered_first.append(asked.wait(timeout=5))
+        yield Piece(["dull"])
+
+    stream = scorer.stream(slow())
+    assert next(stream)[1].labels == ["positive"]
+    asked.set()
+    assert next(stream)[1].labels == ["negative"]
+    assert answered_first == [True]
+
+
+def test_reading_ahead_is_bounded(scorer):
+    read = 0
+
+    def endless() -> Iterator[Piece]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Piece(["warm"])
+
+    stream = scorer.stream(endless())
+    ahead = []
+    for given in range(1, 12):
+        next(stream)
+        time.sleep(0.02)
+        ahead.append(read - given)
+    stream.close()
+    assert 2 <= max(ahead) <= 2 * scoring._CHUNKS_AHEAD + 1
+
+
+def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):
+    def broken() -> Iterator[Piece]:
+        for _ in range(4):
+            yield Piece(["warm"])
+        raise DataError("line 5: broken")
+
+    stream = scorer.stream(broken())
+    assert [next(stream)[1].labels for _ in range(4)] == [["positive"]] * 4
+    with pytest.raises(DataError, match="line 5: broken"):
+        next(stream)
+
+
+def test_an_error_of_the_model_comes_out_and_ends_the_reader(scorer, monkeypatch):
+    def broken(ids: object, lengths: object) -> None:
+        raise BundleError("no such operator")
+
+    monkeypatch.setattr(scorer._backend, "logits", broken)
+    with pytest.raises(BundleError, match="no such operator"):
+        list(scorer.stream(Piece(["warm"]) for _ in range(100)))
+    assert not reader_threads()
+
+
+def test_leaving_a_stream_early_ends_its_reader_and_closes_what_it_read(scorer):
+    closed = threading.Event()
+
+    def endless() -> Iterator[Piece]:
+        try:
+            while True:
+                yield Piece(["warm"])
+        finally:
+            closed.set()
+
+    stream = scorer.stream(endless())
+    next(stream)
+    stream.close()
+    assert not reader_threads()
+    assert closed.is_set()
+
+
+def test_a_reader_that_waits_for_a_pipe_does_not_hold_up_the_end(scorer):
+    more = threading.Event()
+
+    def waiting() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        more.wait(timeout=20)
+
+    stream = scorer.stream(waiting())
+    next(stream)
+    started = time.monotonic()
+    stream.close()
+    assert time.monotonic() - started < 2
+    more.set()
+
+
+def test_leaving_a_scorer_ends_its_threads(trained, texts):
+    with Scorer(trained, workers=3) as scorer:
+        scorer.score(texts)
+        assert any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
+
+
+def reader_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "sentcli-reader"]

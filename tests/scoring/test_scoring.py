@@ -1,0 +1,179 @@
+import invented
+import numpy as np
+import pandas as pd
+import pytest
+from texts import BLANK, pairs
+
+from sentcli import load, scoring
+from sentcli.errors import BundleError, DataError, UsageError
+from sentcli.scoring import Scorer, usable_cores
+
+
+def test_labels_and_scores_are_those_of_the_model(scorer):
+    scores = scorer.score(["a wonderful, warm film", "a dreadful, dull film"])
+    assert scores.labels == ["positive", "negative"]
+    assert scores.scores[0] > 0.8
+    assert scores.scores[1] < 0.2
+
+
+def test_scores_come_in_the_order_of_the_texts(scorer, texts):
+    for text, pair in zip(texts, pairs(scorer.score(texts)), strict=True):
+        assert pair == pairs(scorer.score([text]))[0]
+
+
+def test_of_two_classes_the_score_is_the_probability_of_the_second(scorer, texts):
+    scores, probabilities = scorer.score(texts), scorer.probabilities(texts)
+    for label, score, row in zip(scores.labels, scores.scores, probabilities, strict=True):
+        if label is not None:
+            assert score == row[1]
+            assert label == scorer.labels[row.argmax()]
+
+
+def test_of_three_classes_the_score_is_the_probability_of_the_predicted_one(trained_three):
+    with Scorer(trained_three, workers=1) as scorer:
+        made = [text for text, _ in invented.reviews(30, seed=6, labels=invented.THREE)]
+        scores, probabilities = scorer.score([*made, None]), scorer.probabilities(made)
+    assert set(scores.labels[:-1]) == set(invented.THREE)
+    assert pairs(scores)[-1] == (None, None)
+    for label, score, row in zip(scores.labels, scores.scores, probabilities, strict=False):
+        assert label == scorer.labels[row.argmax()]
+        assert score == row.max()
+
+
+def test_a_blank_text_has_no_label_no_score_and_no_probabilities(scorer):
+    mixed = ["warm", *BLANK, "dull"]
+    scores, probabilities = scorer.score(mixed), scorer.probabilities(mixed)
+    assert scores.labels == ["positive", *[None] * len(BLANK), "negative"]
+    assert scores.scores[1:-1] == [None] * len(BLANK)
+    assert scores.blank == len(BLANK)
+    assert np.isnan(probabilities).all(axis=1).tolist() == [False, *[True] * len(BLANK), False]
+
+
+def test_no_text_at_all_is_fine(scorer):
+    for nothing in ([], list(BLANK)):
+        scores = scorer.score(nothing)
+        assert scores.labels == scores.scores == [None] * len(nothing)
+        assert scorer.probabilities(nothing).shape == (len(nothing), 2)
+
+
+def test_probabilities_add_up_to_one(scorer, texts):
+    sums = scorer.probabilities([text for text in texts if text not in BLANK]).sum(axis=1)
+    assert sums == pytest.approx(np.ones(len(sums)), abs=1e-12)
+
+
+def test_words_unknown_words_and_long_texts_are_counted(scorer):
+    max_tokens = scorer.bundle.config.text.max_tokens
+    scores = scorer.score(["warm zzz qqq", "warm " * max_tokens, "zzz " * (max_tokens + 1), None])
+    assert (scores.tokens, scores.unknown) == (3 + 2 * max_tokens + 1, 2 + max_tokens + 1)
+    assert (scores.truncated, scores.blank) == (1, 1)
+
+
+def test_the_middle_of_a_long_text_is_not_read(scorer):
+    limit = scorer.bundle.config.text.max_tokens
+    head, tail = "warm " * (limit // 4), "fine " * (limit - limit // 4)
+    whole, one_more = head + tail, head + "dreadful " + tail
+    assert pairs(scorer.score([whole])) == pairs(scorer.score([one_more]))
+
+
+def test_a_single_string_is_refused_and_not_taken_for_its_characters(scorer):
+    with pytest.raises(TypeError, match="list"):
+        scorer.score("warm")
+
+
+def test_load_opens_a_folder_or_a_file_in_it(trained, texts, expected):
+    for model in (str(trained.path), trained.path, trained.path / "model.onnx"):
+        with load(model, workers=1) as scorer:
+            assert scorer.backend == "onnx"
+            assert scorer.score(texts) == expected
+
+
+def test_load_takes_another_backend(trained, texts, expected):
+    with load(trained.path, backend="torch", device="cpu") as scorer:
+        assert scorer.backend == "torch"
+        scores = scorer.score(texts)
+    assert scores.labels == expected.labels
+    for one, other in zip(scores.scores, expected.scores, strict=True):
+        assert one == (other if other is None else pytest.approx(other, abs=1e-5))
+
+
+def test_load_refuses_what_is_no_model(tmp_path):
+    with pytest.raises(BundleError, match="no such model"):
+        load(tmp_path / "nothing")
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        load(tmp_path)
+
+
+def test_load_refuses_options_that_do_not_go_together(trained):
+    with pytest.raises(UsageError, match="cuda"):
+        load(trained.path, backend="onnx", device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [
+        (None, 8),
+        ("max 100000\n", 8),
+        ("150000 100000\n", 2),
+        ("50000 100000\n", 1),
+        ("900000 100000\n", 8),
+        ("", 8),
+        ("what is this", 8),
+        ("1 0\n", 8),
+    ],
+)
+def test_usable_cores_are_those_of_affinity_and_quota(monkeypatch, tmp_path, quota, cores):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(scoring, "_CPU_QUOTA", tmp_path / "cpu.max")
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota)
+    assert usable_cores() == cores
+
+
+def test_a_frame_gets_two_columns_and_keeps_all_else(scorer):
+    frame = pd.DataFrame({"id": ["001", "NA", "1e5"], "review": ["warm", None, "dull"]}, index=[7, 7, -1])
+    before = frame.copy()
+    scored = scorer.score_frame(frame)
+    pd.testing.assert_frame_equal(frame, before)
+    pd.testing.assert_frame_equal(scored[["id", "review"]], before)
+    assert list(scored.columns) == ["id", "review", "sentiment", "sentiment_score"]
+    assert scored["sentiment"].dropna().tolist() == ["positive", "negative"]
+    assert scored[["sentiment", "sentiment_score"]].isna().to_numpy().tolist() == [
+        [False] * 2,
+        [True] * 2,
+        [False] * 2,
+    ]
+    alone = scorer.score(["warm", "dull"]).scores
+    assert scored["sentiment_score"].dropna().tolist() == alone
+
+
+def test_a_frame_may_call_its_columns_anything(scorer):
+    frame = pd.DataFrame({"sentiment": ["?"], "words of mine": ["warm"]})
+    scored = scorer.score_frame(frame, "words of mine", prefix="my_")
+    assert list(scored.columns) == ["sentiment", "words of mine", "my_sentiment", "my_sentiment_score"]
+
+
+def test_an_empty_frame_stays_empty(scorer):
+    scored = scorer.score_frame(pd.DataFrame({"text": pd.Series([], dtype=object)}), "text")
+    assert list(scored.columns) == ["text", "sentiment", "sentiment_score"]
+    assert len(scored) == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted", "message"),
+    [
+        ({"text": ["a"]}, "nope", "nope.*'text'"),
+        ({"stars": [1, 2]}, None, "which column"),
+        ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold texts"),
+        ({"text": ["a", 1]}, "text", "does not hold texts"),
+        ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
+    ],
+)
+def test_a_frame_without_a_column_of_texts_or_room_is_refused(scorer, columns, wanted, message):
+    with pytest.raises(DataError, match=message):
+        scorer.score_frame(pd.DataFrame(columns), wanted)
+
+
+def test_a_frame_with_the_text_column_twice_is_refused(scorer):
+    frame = pd.DataFrame([["a", "b"]], columns=["text", "text"])
+    with pytest.raises(DataError, match="twice"):
+        scorer.score_frame(frame, "text")

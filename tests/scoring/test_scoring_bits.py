@@ -1,0 +1,87 @@
+"""The score of a text depends on the text and the model alone, to the last bit."""
+
+import random
+
+import pytest
+from texts import Piece, pairs
+
+from sentcli import load, scoring
+from sentcli.scoring import Scorer
+
+
+def test_alone_with_a_fresh_model_as_among_all_others(trained, texts, expected):
+    """A fresh one answers its first small batches with a model of their words alone."""
+    for text, pair in list(zip(texts, pairs(expected), strict=True))[:12]:
+        with Scorer(trained, workers=1) as fresh:
+            assert pairs(fresh.score([text])) == [pair]
+
+
+def test_line_by_line_as_all_at_once(trained, texts, expected):
+    """Its first batches are small ones, the later ones run on the whole model."""
+    with Scorer(trained, workers=1) as fresh:
+        assert [pairs(fresh.score([text]))[0] for text in texts] == pairs(expected)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7, 64])
+def test_in_batches_of_any_size(trained, texts, expected, size):
+    with Scorer(trained, workers=1) as fresh:
+        scored = [
+            pair
+            for start in range(0, len(texts), size)
+            for pair in pairs(fresh.score(texts[start : start + size]))
+        ]
+    assert scored == pairs(expected)
+
+
+@pytest.mark.parametrize(("tokens", "rows"), [(1, 256), (97, 256), (1000, 3), (65_536, 1), (65_536, 10_000)])
+def test_with_any_budget_of_a_batch(scorer, texts, expected, monkeypatch, tokens, rows):
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", tokens)
+    monkeypatch.setattr(scoring, "BATCH_ROWS", rows)
+    assert scorer.score(texts) == expected
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_with_any_number_of_workers(trained, texts, expected, workers):
+    with Scorer(trained, workers=workers) as fresh:
+        assert fresh.score(texts) == expected
+
+
+def test_in_any_order(scorer, texts, expected):
+    order = random.Random(1).sample(range(len(texts)), len(texts))
+    shuffled = pairs(scorer.score([texts[row] for row in order]))
+    assert shuffled == [pairs(expected)[row] for row in order]
+
+
+def test_beside_long_neighbours(scorer, texts, expected):
+    crowded = [neighbour for text in texts for neighbour in (text, "dreadful " * 5000)]
+    assert pairs(scorer.score(crowded))[::2] == pairs(expected)
+
+
+@pytest.mark.parametrize("sizes", [[1] * 60, [0, 5, 0, 100], [214]])
+def test_in_any_chunks_of_a_stream(scorer, texts, expected, sizes):
+    chunks, start = [], 0
+    for size in [*sizes, len(texts)]:
+        chunks.append(Piece(texts[start : start + size]))
+        start += size
+    streamed = list(scorer.stream(chunks))
+    assert [chunk for chunk, _ in streamed] == chunks
+    assert [pair for _, scores in streamed for pair in pairs(scores)] == pairs(expected)
+
+
+def test_with_the_model_in_the_box_too(texts):
+    """It is large enough for a batch of one text to be computed in another way."""
+    with load(workers=2) as scorer:
+        together = pairs(scorer.score(texts))
+        alone = [pairs(scorer.score([text]))[0] for text in texts]
+        by_three = [
+            pair
+            for start in range(0, len(texts), 3)
+            for pair in pairs(scorer.score(texts[start : start + 3]))
+        ]
+    assert alone == by_three == together
+
+
+def test_for_three_classes_too(trained_three, texts):
+    with Scorer(trained_three, workers=2) as scorer:
+        together = pairs(scorer.score(texts))
+        assert [pairs(scorer.score([text]))[0] for text in texts[:40]] == together[:40]

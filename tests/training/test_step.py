@@ -1,0 +1,96 @@
+"""One step of training."""
+
+import pytest
+import tiny_models
+import torch
+from torch.nn import functional
+
+from sentcli.config import TrainConfig
+from sentcli.training.step import Trainer
+
+CPU = torch.device("cpu")
+PLAIN = {"adversarial": 0.0, "label_smoothing": 0.0, "word_dropout": 0.0, "precision": "fp32"}
+
+
+def make_trainer(**settings) -> Trainer:
+    model = tiny_models.make_model(dropout=0.0, embedding_dropout=0.0).train()
+    return Trainer(model, TrainConfig(**PLAIN | settings), CPU)
+
+
+def batch():
+    ids, lengths = map(torch.from_numpy, tiny_models.make_batch(6, 9))
+    return ids, lengths, torch.tensor([0, 1, 0, 1, 0, 1])
+
+
+def gradients(trainer: Trainer) -> list[torch.Tensor]:
+    """The gradients of a step whose rate is too small to matter, clipping off."""
+    trainer.step(*batch(), rate=1e-12)
+    return [parameter.grad.clone() for parameter in trainer.model.parameters()]
+
+
+def test_loss_and_correct_are_those_of_the_model_before_the_step():
+    trainer = make_trainer(label_smoothing=0.3)
+    ids, lengths, labels = batch()
+    logits = trainer.model(ids, lengths)
+    loss, correct = trainer.step(ids, lengths, labels, rate=0.1)
+    assert loss == pytest.approx(functional.cross_entropy(logits, labels, reduction="sum").item(), rel=1e-5)
+    assert correct == int((logits.argmax(1) == labels).sum())
+    assert not torch.allclose(trainer.model(ids, lengths), logits)
+
+
+def test_the_rate_is_that_of_the_step():
+    trainer = make_trainer(optimizer="adam")
+    before = trainer.model.classifier.bias.detach().clone()
+    trainer.step(*batch(), rate=0.25)
+    moved = (trainer.model.classifier.bias - before).abs()
+    assert moved.max() == pytest.approx(0.25, rel=1e-3)  # Adam's first step is the rate itself
+
+
+def test_gradients_are_clipped_together():
+    trainer = make_trainer(clip=1e-3)
+    norm = torch.stack([gradient.norm() for gradient in gradients(trainer)]).norm()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_adversarial_pass_adds_the_gradient_at_the_worst_place_nearby():
+    length = 0.5
+    plain, found = (gradients(make_trainer(clip=1e9, adversarial=size)) for size in (0.0, length))
+    model = make_trainer().model
+    ids, lengths, labels = batch()
+    embedded = model.embed(ids)
+    embedded.retain_grad()
+    functional.cross_entropy(model.classify(embedded, lengths), labels).backward()
+    moves = []
+    for row in range(len(ids)):
+        gradient = embedded.grad[:, row]
+        moves.append(length * gradient / gradient.norm())
+        assert moves[-1].norm() == pytest.approx(length, rel=1e-5)
+        assert not moves[-1][lengths[row] :].any()  # padding stays
+    model.zero_grad()
+    functional.cross_entropy(
+        model.classify(model.embed(ids) + torch.stack(moves, 1), lengths), labels
+    ).backward()
+    for one, other, parameter in zip(plain, found, model.parameters(), strict=True):
+        torch.testing.assert_close(other, one + parameter.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_the_move_makes_the_loss_worse():
+    model = make_trainer().model
+    ids, lengths, labels = batch()
+    embedded = model.embed(ids)
+    embedded.retain_grad()
+    loss = functional.cross_entropy(model.classify(embedded, lengths), labels)
+    loss.backward()
+    move = 0.1 * embedded.grad / embedded.grad.norm(dim=(0, 2), keepdim=True)
+    worse = functional.cross_entropy(model.classify(embedded.detach() + move, lengths), labels)
+    assert worse > loss
+
+
+def test_the_average_follows_the_weights_at_once_in_a_short_run():
+    trainer = make_trainer(average=0.999)
+    start = trainer.model.classifier.weight.detach().clone()
+    for _ in range(5):
+        trainer.step(*batch(), rate=0.05)
+    average = trainer.averaged.module.classifier.weight
+    assert (average - start).abs().max() > 0.05
+    assert not torch.equal(average, trainer.model.classifier.weight)
