@@ -151,6 +151,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     """End this process in order. It takes no time, and a second signal would break into it."""
     for other in signal.valid_signals():
         if signal.getsignal(other) is _terminate:
-            signal.signal(other, signal.SIG_IGN)
+            signal.signal(other, _pass_over)
     _signals.append(number)
     raise TerminatedBySignal(number)
+
+
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    """Do nothing. Of a signal that is on its way when it becomes SIG_IGN, Python would complain."""

@@ -86,7 +86,7 @@ def test_a_signal_while_the_program_starts(folder, trained):
         run.send_signal(signal.SIGTERM)
         _, error = run.communicate(timeout=PROMPTLY)
         assert b"Traceback" not in error
-        assert run.returncode in (-signal.SIGTERM, 143, DONE["csv"])
+        assert run.returncode in (-signal.SIGTERM, 143, DONE["csv"]), error
 
 
 def shell(folder, trained, redirection, *arguments):
