@@ -25,8 +25,8 @@ from mutated_tables import FORMATS, Case
 from mutation_law import BrokenLawError, check_error, check_result
 
 BATCH = 500
-SLOW = 10.0  # seconds that no case may take
-_HANGING = 60  # seconds after which a child is stopped
+SLOW = 10.0  # seconds of the processor that no case may take
+_HANGING = 60  # seconds after which a child is killed
 
 
 def run_case(scorer, case: Case, folder: Path) -> str:
@@ -68,7 +68,7 @@ def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: 
         for number in numbers:
             here[:8] = number.to_bytes(8, "little")
             signal.alarm(_HANGING)
-            started = time.perf_counter()
+            started = time.process_time()
             folder = Path(name, str(number))
             folder.mkdir()
             try:
@@ -77,7 +77,7 @@ def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: 
                 failures.append((number, str(error)))
             except BaseException:  # whatever it is: nothing but a SentcliError may come out
                 failures.append((number, traceback.format_exc(limit=-3)))
-            slowest = max(slowest, (time.perf_counter() - started, number))
+            slowest = max(slowest, (time.process_time() - started, number))
             for file in folder.iterdir():
                 file.unlink()
             folder.rmdir()
@@ -104,16 +104,18 @@ def run_children(model: Path, form: str, numbers: range) -> dict:
         start = batch.stop
         if code:
             number = int.from_bytes(here[:8], "little")
-            total["failures"].append((number, f"the process ended with {code}"))
+            failures = [(number, f"the process ended with {code}")]
             total["counts"] += {"cases not counted, before a crash": number - batch.start}
             start = number + 1
         else:
             part = json.loads(answer)
             total["counts"].update(part["counts"])
-            total["failures"] += part["failures"]
+            failures = part["failures"]
             total["slowest"] = max(total["slowest"], part["slowest"])
-        print(f"\r{form} {start:,}, {len(total['failures'])} failures", end="", file=sys.stderr)
-    print(file=sys.stderr)
+        total["failures"] += failures
+        for number, problem in failures:
+            print(f"FAILURE {form}:{number} {problem}", flush=True)
+        print(f"{form} {start:,}", file=sys.stderr)
     return total
 
 
@@ -140,8 +142,6 @@ def main() -> None:
         print(f"{form}: {arguments.count:,} cases, the slowest took {seconds:.2f} s (number {slowest})")
         for outcome, count in total["counts"].most_common():
             print(f"  {count:9,} {outcome}")
-        for number, problem in total["failures"]:
-            print(f"  FAILURE {form}:{number} {problem}")
         failed |= bool(total["failures"]) or seconds > SLOW
     sys.exit(int(failed))
 

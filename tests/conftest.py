@@ -1,6 +1,7 @@
 """What tests of more than one module share."""
 
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from sentcli.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, writ
 from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM, save_weights
 from sentcli.training.train import NO_VECTORS, DataSource, train_bundle
+
+# A shell that starts the tests in the background, or under nohup, has them ignore these; so would every
+# process that they start.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture(autouse=True)

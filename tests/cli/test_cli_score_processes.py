@@ -45,7 +45,7 @@ def test_a_closed_pipe_ends_quietly(start, disposition):
     process.stdout.close()
     started = time.monotonic()
     assert process.wait(timeout=20) == 141
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     assert process.stderr.read() == b""
 
 
@@ -60,7 +60,7 @@ def test_a_signal_ends_a_run_that_waits_for_input(start, number, code):
     started = time.monotonic()
     process.send_signal(number)
     assert process.wait(timeout=20) == code
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     assert process.stderr.read() == b"Error: stopped after 1 row\n"
 
 

@@ -152,7 +152,7 @@ def test_two_runs_at_once(folder, score, form):
         if DONE[form] == 0:
             loser, winner = winner, loser
         assert (winner.wait(), loser.wait()) == (DONE[form], 1)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
         assert "another run of sentcli is writing this file" in loser.error or "exists" in loser.error
         assert files(folder) == complete
         remove_results(folder)
@@ -167,7 +167,7 @@ def test_a_second_run_stops_at_once(folder, score, tmp_path):
             time.sleep(0.01)
         started = time.monotonic()
         check_refused(score("in.csv", "-o", "out.csv"), "another run of sentcli is writing this file")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         pipe.write(b"text\nword1\n")
     assert first.wait() == 0
     assert (folder / "out.csv").read_bytes().startswith(b"text,sentiment,sentiment_score\nword1,")
