@@ -81,7 +81,8 @@ def test_a_second_interrupt_does_not_break_into_the_end_of_a_run(folder, score):
 def test_a_signal_while_the_program_starts(folder, trained):
     write_table(folder, "csv", 60)
     for pause in (0.02, 0.1, 0.15, 0.2, 0.25, 0.3):
-        run = start_anew(folder, "in.csv", "-o", "out.csv", "--model", trained.path, stderr=subprocess.PIPE)
+        arguments = ("in.csv", "-o", "out.csv", "--overwrite", "--model", trained.path)
+        run = start_anew(folder, *arguments, stderr=subprocess.PIPE)
         time.sleep(pause)
         run.send_signal(signal.SIGTERM)
         _, error = run.communicate(timeout=PROMPTLY)

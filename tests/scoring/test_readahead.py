@@ -22,7 +22,7 @@ def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
 
     def slow() -> Iterator[Piece]:
         yield Piece(["warm"])
-        answered_first.append(asked.wait(timeout=5))
+        answered_first.append(asked.wait(timeout=20))
         yield Piece(["dull"])
 
     stream = scorer.stream(slow())
@@ -101,7 +101,7 @@ def test_a_reader_that_waits_for_a_pipe_does_not_hold_up_the_end(scorer):
     next(stream)
     started = time.monotonic()
     stream.close()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     more.set()
 
 

@@ -43,7 +43,7 @@ def test_a_second_run_on_the_same_output_stops_at_once(busy, run, source, tmp_pa
     for options in ({}, {"overwrite": True}, {"resume": True}):
         with pytest.raises(OutputError, match=r"out\.txt: another run of sentcli is writing this file"):
             run(source, tmp_path / "out.txt", **options)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -128,7 +128,7 @@ def test_a_pipe_that_pauses_gives_what_is_there(tmp_path, stdin):
         stdin.write(b"first\nsec")
         started = time.monotonic()
         assert next(chunks).texts == ["first"]
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         time.sleep(0.3)  # nothing is there that could be given
         stdin.write(b"ond\nthird\n")
         assert next(chunks).texts == ["second", "third"]

@@ -109,7 +109,7 @@ class TestTraining:
         assert row(training, "word vectors") == [
             "`6B.100d`: 90.0% of the vocabulary, 98.5% of the running words"
         ]
-        assert row(training, "kept") == ["the weights of epoch 2 of 5: the lowest validation loss"]
+        assert row(training, "kept") == ["the weights of epoch 2 of 3: the lowest validation loss"]
         assert row(training, "time") == ["1.5 minutes, device cpu"]
         assert row(training, "versions") == ["sentcli 0.1.0, torch 2.13.0, python 3.11.7"]
 
@@ -118,7 +118,7 @@ class TestTraining:
         assert row(training, "`seed`") == ["77"]
         for key, value in TrainConfig(seed=77).to_json().items():
             assert row(training, f"`{key}`") == [str(value)]
-        assert row(training, "`embedding_dropout`") == ["0.2"]
+        assert row(training, "`embedding_dropout`") == ["0.3"]
 
     def test_without_vectors(self):
         card = write(glove={**GLOVE, "source": "none", "types_covered": 0, "tokens_covered": 0})
@@ -214,7 +214,7 @@ class TestText:
         assert "\n# imdb-bilstm\n" in card
         assert row(card, "labels") == ["`negative`, `positive`"]
         assert row(card, "embedding") == ["1,002 words x 100 dimensions"]
-        assert row(card, "longest text") == ["400 tokens: of a longer one the first 100 and the last 300"]
+        assert row(card, "longest text") == ["512 tokens: of a longer one the first 128 and the last 384"]
         assert "sentcli score reviews.csv -o scored.csv --model imdb-bilstm" in card
         assert "It knows 1,000 words" in card
 
