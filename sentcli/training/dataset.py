@@ -18,10 +18,10 @@ from huggingface_hub import utils as hub
 
 from sentcli.config import DEFAULT_DATASET, MAX_CLASSES
 from sentcli.errors import DataError, UsageError
+from sentcli.tables.columns import TEXT_COLUMNS
 
 logger = logging.getLogger("sentcli")
 
-TEXT_COLUMNS = ("text", "review", "content", "comment", "body", "sentence")
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 
 _BUILDERS = {
