@@ -24,6 +24,7 @@ def load(
     backend: str | None = None,
     device: str | None = None,
     workers: int | None = None,
+    uncertain: tuple[float, float] | None = None,
 ) -> "Scorer":
     """Open a model folder for scoring.
 
@@ -31,11 +32,14 @@ def load(
     :param backend: `onnx`, `torch` or `torchscript`; None: what the file is for, onnx first.
     :param device: for the torch backends `cpu` or `cuda`.
     :param workers: threads that score; None: every core that this process may use.
+    :param uncertain: label texts `uncertain` whose probability of the second class (with more than two
+        classes, of the most probable) lies between these two, ends included.
     :raises BundleError: naming the file that is missing, changed or not valid.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
+    :raises UsageError: for options that do not go together, or ends that are no two rising probabilities.
     """
     from sentcli.bundle import default_bundle_path, load_bundle
     from sentcli.scoring import Scorer
 
     bundle = load_bundle(Path(model) if model is not None else default_bundle_path())
-    return Scorer(bundle, backend=backend, device=device, workers=workers)
+    return Scorer(bundle, backend=backend, device=device, workers=workers, uncertain=uncertain)

@@ -122,7 +122,12 @@ def score_files(
         _check_summary(
             summary_file, [name for names, target in pairs for name in (*names, target)], overwrite
         )
-    fingerprint = {"model": scorer.bundle.digest, "backend": scorer.backend}
+    band = scorer.uncertain
+    fingerprint = {
+        "model": scorer.bundle.digest,
+        "backend": scorer.backend,
+        "uncertain": [band.low, band.high] if band else None,
+    }
     score = partial(
         _score_output,
         scorer,

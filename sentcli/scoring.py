@@ -16,11 +16,12 @@ import numpy.typing as npt
 from sentcli.backends import load_backend
 from sentcli.batching import length_buckets, pad
 from sentcli.bundle import Bundle
-from sentcli.errors import DataError
+from sentcli.errors import DataError, UsageError
 from sentcli.evaluation import softmax
 from sentcli.readahead import ReadAhead
 from sentcli.tables.columns import check_room, find_text_column
 from sentcli.text import UNK_ID, tokenize, truncate
+from sentcli.uncertainty import UNCERTAIN, Band
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +50,9 @@ Chunk = TypeVar("Chunk", bound=HasTexts)
 class Scores:
     """What a model says of a sequence of texts.
 
-    :param labels: the name of the most probable class; None for a blank text.
-    :param scores: of two classes the probability of the second, of more that of `labels[i]`; None for a
-        blank text.
+    :param labels: the name of the most probable class, or `uncertain`; None for a blank text.
+    :param scores: of two classes the probability of the second, of more that of the most probable; None for
+        a blank text.
     :param blank: texts without a token.
     :param truncated: texts of more than the model's `max_tokens`.
     :param tokens, unknown: all tokens, and those that the model's vocabulary lacks.
@@ -84,6 +85,9 @@ class Scorer:
     :param backend: `onnx`, `torch` or `torchscript`; None lets the bundle's file decide.
     :param device: for the torch backends `cpu` or `cuda`.
     :param workers: threads that run batches; None takes every core that this process may use.
+    :param uncertain: low and high end of the probabilities whose texts get the label `uncertain`, see
+        `sentcli.uncertainty.Band`; their scores stay. None labels every text.
+    :raises UsageError: when those are not two rising probabilities, or a class is called `uncertain` itself.
     """
 
     def __init__(
@@ -93,9 +97,16 @@ class Scorer:
         backend: str | None = None,
         device: str | None = None,
         workers: int | None = None,
+        uncertain: tuple[float, float] | None = None,
     ) -> None:
         self.bundle = bundle
         self.labels = bundle.config.labels
+        self.uncertain = Band(*uncertain) if uncertain is not None else None
+        if self.uncertain and UNCERTAIN in self.labels:
+            raise UsageError(
+                f"--uncertain: the model {bundle.name} has a label {UNCERTAIN!r} of its own, and the two "
+                "could not be told apart; leave the option out"
+            )
         self._vocab = bundle.vocab
         self._max_tokens = bundle.config.text.max_tokens
         self._backend = load_backend(backend, bundle, device)
@@ -199,13 +210,14 @@ class Scorer:
         probabilities = softmax(self._logits(work))
         labels: list[str | None] = [None] * work.texts
         scores: list[float | None] = [None] * work.texts
+        names = (*self.labels, UNCERTAIN)
         for rows, _ in work.batches:
             classes = probabilities[rows].argmax(axis=1)
-            shown = classes if len(self.labels) > 2 else np.ones_like(classes)
-            for row, index, score in zip(
-                rows.tolist(), classes.tolist(), probabilities[rows, shown].tolist(), strict=True
-            ):
-                labels[row] = self.labels[index]
+            shown = probabilities[rows, classes if len(self.labels) > 2 else 1]
+            if self.uncertain:
+                classes[self.uncertain.holds(probabilities[rows])] = len(self.labels)
+            for row, index, score in zip(rows.tolist(), classes.tolist(), shown.tolist(), strict=True):
+                labels[row] = names[index]
                 scores[row] = score
         return Scores(labels, scores, work.blank, work.truncated, work.tokens, work.unknown)
 

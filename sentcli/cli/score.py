@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects file
 
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "field_limit")  # of ReadOptions
+_SCORER = ("backend", "device", "workers", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
 
 
@@ -50,6 +51,12 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
     "--output-format",
     type=click.Choice(FORMATS),
     help="By default what the suffix says; of stdout, the input's.",
+)
+@click.option(
+    "--uncertain",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Label a row uncertain whose score lies between these two, ends included.",
 )
 @click.option("--prefix", help="Put before the names of the new columns: sentiment, sentiment_score.")
 @click.option("--delimiter", help=r"CSV: what stands between fields; \t is a tab.")
@@ -79,8 +86,8 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
 
     INPUTS are CSV, TSV, JSONL or Parquet files, also compressed, or text with one review a line; - or nothing
     is stdin. Rows keep their order and all that is in them. The score is the probability of the second label
-    (positive); with more than two labels, that of the label given. A row that cannot be read is rejected,
-    with the reason; one without a word in it is kept, and gets neither.
+    (positive); with more than two labels, that of the most probable one. A row that cannot be read is
+    rejected, with the reason; one without a word in it is kept, and gets neither.
 
     \b
     Exit codes:
@@ -94,6 +101,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
     \b
     Examples:
       sentcli score reviews.csv -o scored.csv
+      sentcli score reviews.csv -o scored.csv --uncertain 0.3 0.7
       sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body
       echo "an absolute joy" | sentcli score
     """
@@ -109,9 +117,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
     # Where the rows are on the screen already, nothing is put between them.
     talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
     bundle = load_bundle(options["model"] or default_bundle_path())
-    with Scorer(
-        bundle, backend=options["backend"], device=options["device"], workers=options["workers"]
-    ) as scorer:
+    with Scorer(bundle, **{name: options[name] for name in _SCORER}) as scorer:
         result = score_files(
             scorer,
             inputs or ("-",),
@@ -141,6 +147,7 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
         "model": scorer.bundle.name,
         "model_sha256": scorer.bundle.digest,
         "backend": scorer.backend,
+        "uncertain": scorer.uncertain and [scorer.uncertain.low, scorer.uncertain.high],
         "command": sys.argv[1:],
     }
 

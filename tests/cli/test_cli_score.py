@@ -123,6 +123,21 @@ def test_without_a_model_the_one_in_the_box_is_taken(trained, monkeypatch):
     assert invoke("score", "-q", stdin="a warm film").stdout.startswith("positive\t")
 
 
+def test_what_is_too_close_to_call_is_labeled_uncertain(score):
+    Path("r.txt").write_text("a warm film\nevening\n\n")
+    plain = [line.split("\t") for line in score("r.txt").stdout.splitlines()]
+    middle = float(plain[1][1])
+    low, high = f"{middle - 0.01:.4f}", f"{middle + 0.01:.4f}"
+    found = score("r.txt", "--uncertain", low, high, "--summary", "s.json")
+    rows = [line.split("\t") for line in found.stdout.splitlines()]
+    assert [row[1:] for row in rows] == [row[1:] for row in plain]
+    assert [row[0] for row in rows] == ["positive", "uncertain", ""]
+    assert "uncertain 50.0%" in found.stderr
+    summary = json.loads(Path("s.json").read_text("utf-8"))
+    assert summary["uncertain"] == [float(low), float(high)]
+    assert summary["labels"] == {"positive": 1, "uncertain": 1}
+
+
 # What is told.
 
 

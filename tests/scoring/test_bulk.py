@@ -9,6 +9,7 @@ from runs import CHUNK, content, count_texts, facts, interrupt, run
 
 from sentcli.bulk import Summary
 from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal, UsageError
+from sentcli.scoring import Scorer
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -127,3 +128,32 @@ def test_a_summary_that_could_not_be_written_is_refused_at_once(scorer, files, t
             run(scorer, files, tmp_path / "out.jsonl", summary_file=path)
     assert not (tmp_path / "out.jsonl").exists()
     run(scorer, files, tmp_path / "out.jsonl", summary_file=tmp_path / "old.json", overwrite=True)
+
+
+def test_uncertain_rows_are_counted_as_a_label(trained, files, tmp_path):
+    with Scorer(trained, workers=1, uncertain=(0.5, 1)) as scorer:
+        summary = run(scorer, files[:1], tmp_path / "out.jsonl")
+    rows = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    inside = [row for row in rows if row["sentiment"] and row["sentiment_score"] >= 0.5]
+    assert inside
+    assert {row["sentiment"] for row in inside} == {"uncertain"}
+    assert summary.labels["uncertain"] == len(inside)
+    assert f"uncertain {len(inside) / 98:.1%}" in summary.lines()[1]
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("bands", [(None, (0.4, 0.6)), ((0.4, 0.6), (0.3, 0.6)), ((0.4, 0.6), None)])
+def test_a_run_with_another_band_is_not_gone_on_with(trained, files, tmp_path, monkeypatch, bands, several):
+    inputs, output = (files, f"{tmp_path}/out/") if several else (files[:1], tmp_path / "out.jsonl")
+    before, after = bands
+    with monkeypatch.context() as patch, Scorer(trained, workers=1, uncertain=before) as scorer:
+        interrupt(patch, 2)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, inputs, output)
+    with (
+        Scorer(trained, workers=1, uncertain=after) as scorer,
+        pytest.raises(OutputError, match="uncertain changed since the interrupted run"),
+    ):
+        run(scorer, inputs, output, resume=True)
+    with Scorer(trained, workers=1, uncertain=before) as scorer:
+        run(scorer, inputs, output, resume=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import invented
 import numpy as np
 import pandas as pd
@@ -177,3 +179,42 @@ def test_a_frame_with_the_text_column_twice_is_refused(scorer):
     frame = pd.DataFrame([["a", "b"]], columns=["text", "text"])
     with pytest.raises(DataError, match="twice"):
         scorer.score_frame(frame, "text")
+
+
+def test_what_lies_in_the_band_is_uncertain_and_keeps_its_score(trained, texts, expected):
+    ranked = sorted(score for score in expected.scores if score is not None)
+    low, high = ranked[len(ranked) // 3], ranked[2 * len(ranked) // 3]
+    with load(trained.path, workers=1, uncertain=(low, high)) as scorer:
+        found = scorer.score(texts)
+    assert found.scores == expected.scores
+    assert found.labels == [
+        label if score is None or not low <= score <= high else "uncertain"
+        for label, score in zip(expected.labels, expected.scores, strict=True)
+    ]
+    assert {None, "uncertain", "negative", "positive"} == set(found.labels)
+
+
+def test_of_three_classes_uncertain_is_what_has_a_low_score(trained_three):
+    made = [text for text, _ in invented.reviews(30, seed=6, labels=invented.THREE)]
+    with Scorer(trained_three, workers=1) as scorer:
+        plain = scorer.score(made)
+    limit = sorted(plain.scores)[10]
+    with Scorer(trained_three, workers=1, uncertain=(0, limit)) as scorer:
+        found = scorer.score(made)
+    assert found.scores == plain.scores
+    assert [label == "uncertain" for label in found.labels] == [score <= limit for score in plain.scores]
+    assert sum(label == "uncertain" for label in found.labels) >= 11
+
+
+def test_a_band_that_is_none_is_refused(trained):
+    with pytest.raises(UsageError, match="--uncertain"):
+        Scorer(trained, uncertain=(0.7, 0.3))
+
+
+def test_a_model_with_a_class_called_uncertain_has_no_room_for_another(trained):
+    config = replace(trained.config, labels=("certain", "uncertain"))
+    bundle = replace(trained, config=config)
+    with Scorer(bundle, workers=1) as scorer:
+        assert set(scorer.score(["warm", "dull"]).labels) == {"certain", "uncertain"}
+    with pytest.raises(UsageError, match="trained has a label 'uncertain' of its own"):
+        Scorer(bundle, workers=1, uncertain=(0.4, 0.6))

@@ -1,0 +1,61 @@
+"""Accuracy by the length of the text."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sentcli.evaluation import Floats, Labels, wilson_interval
+
+STARTS = (1, 32, 64, 128, 256, 512)  # tokens; where each bin of lengths begins
+
+
+@dataclass(frozen=True)
+class LengthScores:
+    """The examples of some lengths.
+
+    :param shortest, longest: tokens, both included; None: without end.
+    :param accuracy, accuracy_interval: with Wilson's 95 % interval; None where there is no example.
+    """
+
+    shortest: int
+    longest: int | None
+    examples: int
+    accuracy: float | None
+    accuracy_interval: tuple[float, float] | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.shortest}+" if self.longest is None else f"{self.shortest}-{self.longest}"
+
+    def to_json(self) -> dict[str, Any]:
+        interval = self.accuracy_interval
+        return asdict(self) | {"accuracy_interval": list(interval) if interval else None}
+
+
+def scores_by_length(
+    labels: Labels, probabilities: Floats, lengths: Sequence[int], starts: Sequence[int] = STARTS
+) -> list[LengthScores]:
+    """Measure the accuracy on short and long texts apart.
+
+    :param labels, probabilities: as for `sentcli.evaluation.evaluate`.
+    :param lengths: tokens of each text, all of them and not only those that the model reads.
+    :param starts: where each bin begins, rising; shorter texts are left out.
+    """
+    is_right = probabilities.argmax(axis=1) == labels
+    tokens = np.asarray(lengths)
+    measured = []
+    for start, end in zip(starts, [*starts[1:], None], strict=True):
+        inside = is_right[(tokens >= start) & (tokens < (end or np.inf))]
+        right, examples = int(inside.sum()), len(inside)
+        measured.append(
+            LengthScores(
+                start,
+                end - 1 if end else None,
+                examples,
+                right / examples if examples else None,
+                wilson_interval(right, examples) if examples else None,
+            )
+        )
+    return measured

@@ -1,0 +1,86 @@
+"""Texts that are too close to call: the rule of `sentcli score --uncertain`, and what it costs and brings."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sentcli.errors import UsageError
+from sentcli.evaluation import Bools, Floats, Labels, wilson_interval
+
+UNCERTAIN = "uncertain"  # the label of such a text
+
+
+@dataclass(frozen=True)
+class Band:
+    """What is uncertain, both ends included.
+
+    Of two classes it is a text whose probability of the second lies in the band; of more, one whose most
+    probable class has a probability in it.
+
+    :raises UsageError: unless 0 <= low <= high <= 1.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low <= self.high <= 1:  # a NaN fails this too
+            raise UsageError(
+                f"--uncertain {self.low:g} {self.high:g}: two probabilities are needed, "
+                "from 0 to 1, the lower one first"
+            )
+
+    def holds(self, probabilities: Floats) -> Bools:
+        """Tell of each row of probabilities `[texts, classes]` whether it is uncertain."""
+        shown = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.max(axis=1)
+        return (self.low <= shown) & (shown <= self.high)
+
+
+@dataclass(frozen=True)
+class BandScores:
+    """What a band leaves: the texts outside of it, which keep their label.
+
+    :param share: of all texts.
+    :param accuracy, accuracy_interval: on those texts, with Wilson's 95 % interval; None where there is none.
+    """
+
+    low: float
+    high: float
+    labeled: int
+    share: float
+    accuracy: float | None
+    accuracy_interval: tuple[float, float] | None
+
+    def to_json(self) -> dict[str, Any]:
+        interval = self.accuracy_interval
+        return asdict(self) | {"accuracy_interval": list(interval) if interval else None}
+
+
+def usual_bands(classes: int) -> list[Band]:
+    """Give bands to choose from: around the middle for two classes, from 0 up for more."""
+    if classes == 2:
+        return [Band(0.4, 0.6), Band(0.3, 0.7), Band(0.2, 0.8), Band(0.1, 0.9)]
+    return [Band(0, high) for high in (0.5, 0.6, 0.7, 0.8, 0.9)]
+
+
+def scores_by_band(labels: Labels, probabilities: Floats, bands: Sequence[Band]) -> list[BandScores]:
+    """Measure what is left of a set of examples by each band.
+
+    :param labels, probabilities: as for `sentcli.evaluation.evaluate`.
+    """
+    is_right = probabilities.argmax(axis=1) == labels
+    measured = []
+    for band in bands:
+        kept = is_right[~band.holds(probabilities)]
+        right, labeled = int(kept.sum()), len(kept)
+        measured.append(
+            BandScores(
+                band.low,
+                band.high,
+                labeled,
+                labeled / len(labels),
+                right / labeled if labeled else None,
+                wilson_interval(right, labeled) if labeled else None,
+            )
+        )
+    return measured

@@ -1,0 +1,55 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from sentcli.errors import UsageError
+from sentcli.evaluation import wilson_interval
+from sentcli.uncertainty import Band, scores_by_band, usual_bands
+
+
+def binary(positive):
+    positive = np.asarray(positive, dtype=float)
+    return np.stack([1 - positive, positive], axis=1)
+
+
+def test_of_two_classes_the_probability_of_the_second_counts_and_both_ends_belong():
+    found = Band(0.25, 0.75).holds(binary([0.2, 0.25, 0.5, 0.75, 0.8]))
+    assert found.tolist() == [False, True, True, True, False]
+
+
+def test_a_band_need_not_lie_around_the_middle():
+    assert Band(0, 0.1).holds(binary([0.05, 0.5, 0.95])).tolist() == [True, False, False]
+
+
+def test_of_more_classes_the_highest_probability_counts():
+    probabilities = np.array([[0.4, 0.35, 0.25], [0.1, 0.2, 0.7], [0.6, 0.2, 0.2]])
+    assert Band(0, 0.6).holds(probabilities).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("ends", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1), (math.nan, 0.5), (0.5, math.nan)])
+def test_what_is_no_band_is_refused(ends):
+    with pytest.raises(UsageError, match=r"--uncertain.*from 0 to 1"):
+        Band(*ends)
+
+
+def test_what_is_left_by_a_band_is_counted():
+    labels = np.array([0, 0, 1, 1, 1])
+    probabilities = binary([0.1, 0.9, 0.45, 0.7, 0.95])
+    middle, everything = scores_by_band(labels, probabilities, [Band(0.4, 0.6), Band(0, 1)])
+    assert (middle.labeled, middle.share, middle.accuracy) == (4, 0.8, 0.75)
+    assert middle.accuracy_interval == wilson_interval(3, 4)
+    assert (everything.labeled, everything.share) == (0, 0)
+    assert (everything.accuracy, everything.accuracy_interval) == (None, None)
+    values = [json.loads(json.dumps(band.to_json())) for band in (middle, everything)]
+    assert values[0]["accuracy_interval"] == list(middle.accuracy_interval)
+    assert values == [middle.to_json(), everything.to_json()]
+
+
+def test_the_usual_bands_widen():
+    for classes in (2, 3):
+        widths = [band.high - band.low for band in usual_bands(classes)]
+        assert widths == sorted(widths)
+    assert all(band.low + band.high == pytest.approx(1) for band in usual_bands(2))
+    assert all(band.low == 0 for band in usual_bands(5))
