@@ -26,7 +26,13 @@ TORCHSCRIPT = "model.torchscript.pt"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 CURVES = "curves.png"
+RELIABILITY = "reliability.png"  # on validation, before and after calibration
+CONFUSION = "confusion_matrix.png"  # this and the next two: of what `evaluate --card` measured
+EVALUATED_RELIABILITY = "evaluated_reliability.png"
+LENGTHS = "accuracy_by_length.png"
+SIZES = "sizes.png"
 CARD = "README.md"
+RECIPE = "recipe.toml"
 MANIFEST = "manifest.json"
 
 _MAX_FILE = 2 << 30  # bytes; what a protobuf message, hence an ONNX file, can hold

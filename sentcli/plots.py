@@ -1,4 +1,4 @@
-"""The pictures: training curves, confusion matrix, ROC, reliability. Needs matplotlib, not a display."""
+"""The pictures: curves, confusion matrix, ROC, reliability, lengths. Needs matplotlib, not a display."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -15,6 +16,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sentcli.errors import OutputError
 from sentcli.evaluation import Floats, Labels, Reliability, RocCurve, evaluate, roc_curves, wilson_interval
 from sentcli.evaluation import reliability as reliability_bins
+from sentcli.lengths import LengthScores
 
 # Okabe and Ito's palette, told apart with any kind of colour vision, darkest first; its yellow is too pale.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -41,7 +43,7 @@ _STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a label may be called "$"
 }
 _REFERENCE: dict[str, Any] = {"color": _GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
-_EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png")
+_EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png")
 _DPI = 150
 _MOST_NUMBERED = 12  # classes; with more, the numbers do not fit into their cells
 _MOST_NAMED = 40  # classes; with more, the names do not fit beside each other
@@ -62,16 +64,24 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder / there[0]} exists; give another folder or --overwrite")
 
 
-def draw_evaluation(folder: Path, labels: Labels, probabilities: Floats, names: Sequence[str]) -> None:
-    """Write `confusion_matrix.png`, `roc.png` and `reliability.png`.
+def draw_evaluation(
+    folder: Path,
+    labels: Labels,
+    probabilities: Floats,
+    names: Sequence[str],
+    by_length: Sequence[LengthScores],
+) -> None:
+    """Write `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`.
 
     :param labels, probabilities, names: as for `sentcli.evaluation.evaluate`.
+    :param by_length: as `sentcli.lengths.scores_by_length` gives it.
     :raises OutputError: when a picture cannot be written.
     """
-    matrix, curve, calibration = (folder / name for name in _EVALUATION)
+    matrix, curve, calibration, lengths = (folder / name for name in _EVALUATION)
     confusion_matrix(matrix, evaluate(labels, probabilities, names).confusion, names)
     roc(curve, roc_curves(labels, probabilities, names))
     reliability(calibration, reliability_bins(labels, probabilities))
+    accuracy_by_length(lengths, by_length)
 
 
 def confusion_matrix(path: Path, matrix: Sequence[Sequence[int]], names: Sequence[str]) -> None:
@@ -135,35 +145,41 @@ def reliability(path: Path, bins: Reliability) -> None:
 
     :raises OutputError: when the picture cannot be written.
     """
-    used = bins.counts > 0
-    counts, confidence, accuracy = bins.counts[used], bins.confidence[used], bins.accuracy[used]
-    intervals = [wilson_interval(round(a * n), n) for a, n in zip(accuracy, counts.tolist(), strict=True)]
-    bounds = np.abs(np.transpose(intervals) - accuracy)  # abs: a share of 1 may exceed its bound by rounding
-    lowest = float(bins.edges[:-1][used][0])
-    with _figure(path, 5.2, 6) as figure:
+    _reliability_diagrams(path, {"Reliability": bins})
+
+
+def reliability_before_after(path: Path, labels: Labels, before: Floats, after: Floats) -> None:
+    """Draw the reliability of probabilities before and after calibration, side by side.
+
+    :param labels, before, after: as for `sentcli.evaluation.evaluate`.
+    :raises OutputError: when the picture cannot be written.
+    """
+    parts = {"Before calibration": before, "After calibration": after}
+    _reliability_diagrams(path, {title: reliability_bins(labels, of) for title, of in parts.items()})
+
+
+def accuracy_by_length(path: Path, by_length: Sequence[LengthScores]) -> None:
+    """Draw the accuracy on texts of each bin of lengths, with the number of texts below.
+
+    :param by_length: bins without a text are left out.
+    :raises OutputError: when the picture cannot be written.
+    """
+    shown = [part for part in by_length if part.examples]
+    right = sum(part.accuracy * part.examples for part in shown if part.accuracy is not None)
+    examples = sum(part.examples for part in shown)
+    with _figure(path, 6.4, 4.6) as figure:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=(4, 1))
-        upper.plot([lowest, 1], [lowest, 1], label="perfect calibration", **_REFERENCE)
-        upper.errorbar(
-            confidence,
-            accuracy,
-            bounds,
-            fmt="o",
-            color=_COLOURS[0],
-            markersize=5,
-            elinewidth=1.3,
-            capsize=3,
-            label="accuracy in the bin, 95% interval",
+        upper.axhline(right / examples, label="accuracy on all", **_REFERENCE)
+        places = np.arange(len(shown), dtype=float)
+        _accuracies(
+            upper, places, np.array([part.accuracy for part in shown]), [part.examples for part in shown]
         )
-        upper.set(ylabel="accuracy", xlim=(lowest, 1), ylim=(None, 1.02))
-        upper.set_title(f"Reliability\nn = {counts.sum():,}, expected calibration error {bins.error:.4f}")
-        bars = lower.bar(
-            bins.edges[:-1][used], counts, 1 / len(used), align="edge", color=_GREY, edgecolor="white"
-        )
-        size = 7 if len(counts) <= 10 else 6
-        lower.bar_label(bars, [f"{count:,}" for count in counts], fontsize=size, color="#333333", padding=2)
-        lower.set(xlabel="confidence (probability of the predicted class)", ylabel="examples", yticks=())
-        lower.margins(y=0.2)
-        figure.legend(loc="outside lower center", ncols=2)
+        upper.set(ylabel="accuracy", title=f"Accuracy by length\nn = {examples:,}")
+        upper.yaxis.set_major_formatter(PercentFormatter(1))
+        _counts(lower, places - 0.5, [part.examples for part in shown], 1)
+        lower.set(xlabel="tokens of the text", ylabel="texts")
+        lower.set_xticks(places, [part.name for part in shown])
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
@@ -185,6 +201,47 @@ def curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+
+def _reliability_diagrams(path: Path, diagrams: Mapping[str, Reliability]) -> None:
+    """Draw diagrams beside each other, to the same scale."""
+    lowest = min(float(bins.edges[:-1][bins.counts > 0][0]) for bins in diagrams.values())
+    with _figure(path, 0.6 + 4.6 * len(diagrams), 6) as figure:
+        axes = figure.subplots(
+            2, len(diagrams), sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False
+        )
+        for (upper, lower), (title, bins) in zip(axes.T, diagrams.items(), strict=True):
+            used = bins.counts > 0
+            upper.plot([lowest, 1], [lowest, 1], label="perfect calibration", **_REFERENCE)
+            _accuracies(upper, bins.confidence[used], bins.accuracy[used], bins.counts[used].tolist())
+            upper.set_title(
+                f"{title}\nn = {bins.counts.sum():,}, expected calibration error {bins.error:.4f}"
+            )
+            _counts(lower, bins.edges[:-1][used], bins.counts[used].tolist(), 1 / len(used))
+            lower.set(xlabel="confidence (probability of the predicted class)")
+        axes[0, 0].set(ylabel="accuracy", xlim=(lowest, 1), ylim=(None, 1.02))
+        axes[1, 0].set(ylabel="examples")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+
+def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence[int]) -> None:
+    """Draw accuracies with their intervals."""
+    intervals = [wilson_interval(round(a * n), n) for a, n in zip(accuracies, counts, strict=True)]
+    bounds = np.abs(
+        np.transpose(intervals) - accuracies
+    )  # abs: a share of 1 may exceed its bound by rounding
+    label = "accuracy in the bin, 95% interval"
+    style: dict[str, Any] = {"color": _COLOURS[0], "markersize": 5, "elinewidth": 1.3, "capsize": 3}
+    axes.errorbar(places, accuracies, bounds, fmt="o", label=label, **style)
+
+
+def _counts(axes: Axes, places: Floats, counts: Sequence[int], width: float) -> None:
+    """Draw the number of examples of each bin, from its left edge."""
+    bars = axes.bar(places, counts, width, align="edge", color=_GREY, edgecolor="white")
+    size = 7 if len(counts) <= 10 else 6
+    axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=size, color="#333333", padding=2)
+    axes.set(yticks=())
+    axes.margins(y=0.2)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from sentcli import plots
 from sentcli.errors import OutputError
 from sentcli.evaluation import reliability, roc_curves, softmax
+from sentcli.lengths import scores_by_length
 
 NAMES = ("negative", "positive")
 HISTORY = [
@@ -58,6 +59,11 @@ def drawn(monkeypatch):
 
 def texts_of(axes):
     return [text.get_text() for text in axes.texts]
+
+
+def error_bars(axes):
+    (bars,) = axes.containers[0].lines[2]
+    return bars.get_segments()
 
 
 def assert_picture(path):
@@ -145,8 +151,52 @@ class TestReliability:
     def test_error_bars_are_the_95_percent_interval(self, tmp_path, drawn):
         # Ten examples of confidence 0.9, all right: Wilson's interval is 0.7225 to 1.
         plots.reliability(tmp_path / "a.png", reliability(np.ones(10, int), np.tile([0.1, 0.9], (10, 1))))
-        ((bar,),) = (bars.get_segments() for bars in drawn[0].axes[0].containers[0].lines[2])
+        (bar,) = error_bars(drawn[0].axes[0])
         assert bar[:, 1] == pytest.approx([0.7225, 1], abs=1e-4)
+
+
+class TestReliabilityBeforeAfter:
+    def test_has_both_diagrams_to_one_scale(self, tmp_path, drawn):
+        labels, after = examples()
+        before = softmax(np.log(after) / 3)
+        plots.reliability_before_after(tmp_path / "a.png", labels, before, after)
+        assert_picture(tmp_path / "a.png")
+        left, right, *_ = drawn[0].axes
+        for axes, word, probabilities in ((left, "Before", before), (right, "After", after)):
+            bins = reliability(labels, probabilities)
+            title = axes.get_title(loc="left")
+            assert title.startswith(f"{word} calibration\nn = 300")
+            assert f"error {bins.error:.4f}" in title
+            points = axes.containers[0].lines[0]
+            assert points.get_ydata().tolist() == bins.accuracy[bins.counts > 0].tolist()
+        assert left.get_xlim() == right.get_xlim()
+        assert left.get_ylim() == right.get_ylim()
+        lowest = min(bar[:, 1].min() for axes in (left, right) for bar in error_bars(axes))
+        assert left.get_ylim()[0] <= lowest
+
+
+class TestAccuracyByLength:
+    def test_has_the_bins_that_hold_texts(self, tmp_path, drawn):
+        labels, probabilities = examples()
+        lengths = np.where(np.arange(300) < 100, 10, 70)
+        parts = scores_by_length(labels, probabilities, lengths)
+        plots.accuracy_by_length(tmp_path / "a.png", parts)
+        assert_picture(tmp_path / "a.png")
+        upper, lower = drawn[0].axes
+        points = upper.containers[0].lines[0]
+        assert points.get_ydata().tolist() == [parts[0].accuracy, parts[2].accuracy]
+        assert [bar[:, 1].tolist() for bar in error_bars(upper)] == [
+            pytest.approx(list(parts[number].accuracy_interval)) for number in (0, 2)
+        ]
+        assert texts_of(lower) == ["100", "200"]
+        assert [label.get_text() for label in lower.get_xticklabels()] == ["1-31", "64-127"]
+        accuracy = (probabilities.argmax(axis=1) == labels).mean()
+        assert upper.lines[0].get_ydata() == pytest.approx([accuracy, accuracy])
+
+    def test_one_bin_is_enough(self, tmp_path):
+        labels, probabilities = examples()
+        plots.accuracy_by_length(tmp_path / "a.png", scores_by_length(labels, probabilities, [7] * 300))
+        assert_picture(tmp_path / "a.png")
 
 
 class TestCurves:
@@ -183,13 +233,16 @@ class TestFiles:
         with pytest.raises(OutputError, match=r"nowhere/a\.png.*No such file"):
             plots.curves(tmp_path / "nowhere" / "a.png", HISTORY)
 
-    def test_an_evaluation_has_three_pictures(self, tmp_path):
+    def test_an_evaluation_has_four_pictures(self, tmp_path):
         plots.check_folder(tmp_path / "new" / "folder", overwrite=False)
-        plots.draw_evaluation(tmp_path / "new" / "folder", *examples(), NAMES)
+        by_length = scores_by_length(*examples(), [7] * 300)
+        plots.draw_evaluation(tmp_path / "new" / "folder", *examples(), NAMES, by_length)
         files = sorted(file.name for file in (tmp_path / "new" / "folder").iterdir())
-        assert files == ["confusion_matrix.png", "reliability.png", "roc.png"]
+        assert files == ["accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"]
 
-    @pytest.mark.parametrize("name", ["confusion_matrix.png", "roc.png", "reliability.png"])
+    @pytest.mark.parametrize(
+        "name", ["confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png"]
+    )
     def test_a_picture_that_is_there_needs_overwrite(self, tmp_path, name):
         (tmp_path / name).touch()
         with pytest.raises(OutputError, match=f"{name} exists.*--overwrite"):

@@ -48,7 +48,7 @@ def load_backend(name: str | None, bundle: Bundle, device: str | None = None, th
     :raises BundleError: when the bundle lacks the file, or the file cannot be run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
-    name, file = _choose(name, bundle)
+    name, file = choose(name, bundle)
     if name == "onnx":
         if device == "cuda":
             raise UsageError("onnx runs on the CPU; try --backend torch --device cuda")
@@ -63,8 +63,11 @@ def load_backend(name: str | None, bundle: Bundle, device: str | None = None, th
     return torch.TorchScriptBackend(content, path, bundle.config.model, device or "auto", threads)
 
 
-def _choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
-    """Settle which backend runs which file."""
+def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
+    """Settle which backend runs which file; for the parameters and errors see `load_backend`.
+
+    :returns: the name of the backend and that of the file.
+    """
     if name is not None and name not in BACKENDS:
         raise UsageError(f"the backend {name!r:.100} is unknown; choose from {', '.join(BACKENDS)}")
     candidates = [(key, file) for key, files in _FILES.items() for file in files]

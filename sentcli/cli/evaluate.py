@@ -1,6 +1,7 @@
 """`sentcli evaluate`."""
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sentcli.bundle import load_bundle
-from sentcli.cli import printable
+from sentcli.bundle import CARD, Bundle, load_bundle
+from sentcli.cli import printable, say
 from sentcli.cli.options import (
     backend_option,
     dataset_option,
@@ -22,15 +23,15 @@ from sentcli.cli.options import (
     text_column_option,
     workers_option,
 )
-from sentcli.errors import OutputError, requires
+from sentcli.cli.report import report
+from sentcli.errors import OutputError, UsageError, requires
 
 if TYPE_CHECKING:
-    from sentcli.evaluation import Evaluation, Floats
-    from sentcli.scoring import Scorer
+    from sentcli.evaluation import Floats
 
 _CHUNK = 2048  # texts between two updates of the progress bar
-_MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
-_LONGEST_NAME = 24  # characters of a class name in the tables
+_ASIDE = ("--card", "--json", "-q", "--quiet", "--overwrite")  # flags that change no figure
+_SENTENCES = 3  # that a passage has at most, where no number is given
 
 
 @click.command()
@@ -39,12 +40,31 @@ _LONGEST_NAME = 24  # characters of a class name in the tables
 @click.option("--split", default="test", help="Part of the data set to measure on; a file is all one part.")
 @text_column_option
 @label_column_option
+@click.option(
+    "--passages",
+    metavar="[N]",
+    type=click.IntRange(1),
+    is_flag=False,
+    flag_value=_SENTENCES,
+    help=f"Measure on a passage of 1 to N sentences of each text, {_SENTENCES} by default. It has the label "
+    "of its text, which is not always its own.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Another model folder or model file: say how far its labels and scores are from those of MODEL.",
+)
 @backend_option
 @device_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--plots", type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
 @overwrite_option
+@click.option(
+    "--card",
+    is_flag=True,
+    help="Write the figures into the card of the model, in place of those that this line gave before.",
+)
 @quiet_option
 def evaluate(
     model: Path,
@@ -52,64 +72,125 @@ def evaluate(
     split: str,
     text_column: str | None,
     label_column: str | None,
+    passages: int | None,
+    against: Path | None,
     backend: str | None,
     device: str | None,
     workers: int | None,
     as_json: bool,
     plots: Path | None,
     overwrite: bool,
+    card: bool,
     quiet: bool,
 ) -> None:
     """Measure a model on a labelled split of a data set.
 
     MODEL is a model folder, or one model file in it; by default the model in the box. Printed are accuracy
-    with its 95 % interval, F1, ROC AUC, log loss, expected calibration error and the confusion matrix. Texts
-    without a word get no score: they are counted, and left out of all figures.
+    with its 95 % interval, F1, ROC AUC, log loss, expected calibration error and the confusion matrix; then
+    the accuracy by length, and what `sentcli score --uncertain` would leave at a few bands. Texts without a
+    word get no score: they are counted, and left out of all figures.
+
+    The card is in the folder that `sentcli train` wrote. Of an exported model, say int8, it is that of the
+    model that --against names, which has to be the one that was exported.
 
     \b
-    Example:
+    Examples:
       sentcli evaluate my-model --dataset held-out.csv --label-column stars --plots pictures
+      sentcli evaluate my-int8/model.int8.onnx --against my-model --card
     """
     log_to_stderr(quiet=quiet)
     if sys.stdout is None:
         raise OutputError("standard output is closed, and that is where the figures go")
     bundle = load_bundle(model)
+    other = load_bundle(against) if against else None
     names = bundle.config.labels
+    if other and other.config.labels != names:
+        raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
         from sentcli.training.dataset import label_ids, load_split
+        from sentcli.training.passages import cut_passages
+        from sentcli.training.recording import find_card, record_evaluation
 
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
-    from sentcli import evaluation
-    from sentcli.scoring import Scorer
+    from sentcli.measurement import measure
 
+    ran = _model(bundle, backend)
+    compared = _model(other, None) if other else None
+    carded = find_card(bundle, other) if card else None
     if plots:
         check_folder(plots, overwrite=overwrite)
     examples = load_split(dataset, split, text_column, label_column)
+    texts = cut_passages(examples.texts, passages) if passages else examples.texts
     labels = label_ids(examples.labels, names, examples.where)
-    with Scorer(bundle, backend=backend, device=device, workers=workers) as scorer:
-        probabilities = _score(scorer, examples.texts, quiet=quiet)
-        ran = scorer.backend
-    labels, probabilities = evaluation.without_blank(labels, probabilities)
-    figures = evaluation.evaluate(labels, probabilities, names)
+    scored = _score(bundle, texts, ran["backend"], device, workers, quiet=quiet)
+    other_scored = None
+    if other and compared:
+        where = None if compared["backend"] == "onnx" else device
+        other_scored = _score(other, texts, compared["backend"], where, workers, quiet=quiet)
+    measured = measure(texts, labels, scored, names, other_scored)
     if plots:
-        draw_evaluation(plots, labels, probabilities, names)
-    blank = len(examples) - len(labels)
+        draw_evaluation(plots, measured.labels, measured.probabilities, names, measured.by_length)
+    found = {
+        "kind": "comparison" if compared else "passages" if passages else "texts",
+        **ran,
+        "against": compared,
+        "dataset": dataset,
+        "split": split,
+        "where": examples.where,
+        "text_column": text_column,
+        "label_column": label_column,
+        "passages": passages,
+        **measured.to_json(),
+    }
+    if carded:
+        record_evaluation(carded, {**found, "command": _command()}, measured)
     if as_json:
-        of = {"model": bundle.name, "dataset": dataset, "split": split, "backend": ran, "blank": blank}
-        click.echo(json.dumps({**of, **figures.to_json()}, indent=2))
+        click.echo(json.dumps(found, indent=2))
     else:
-        click.echo(f"{printable(f'{bundle.name} on {examples.where}')} ({ran})\n")
-        click.echo(_report(figures, blank))
+        of = f"passages of 1 to {passages} sentences of " if passages else ""
+        click.echo(f"{printable(f'{bundle.name} on {of}{examples.where}')} ({ran['backend']})")
+        if passages:
+            click.echo("each with the label of its text, which is not always its own")
+        click.echo()
+        click.echo(
+            report(
+                measured,
+                f"{compared['model']} ({compared['backend']}, {compared['file']})" if compared else "",
+            )
+        )
+    if carded and not quiet:
+        say(f"{carded.path / CARD}: written anew, with these figures")
 
 
-def _score(scorer: "Scorer", texts: Sequence[str], *, quiet: bool) -> "Floats":
+def _model(bundle: Bundle, backend: str | None) -> dict[str, str]:
+    """Say which model it is, and what runs which of its files."""
+    from sentcli.backends import choose
+
+    name, file = choose(backend, bundle)
+    return {"model": bundle.name, "file": file, "backend": name}
+
+
+def _score(
+    bundle: Bundle,
+    texts: Sequence[str],
+    backend: str,
+    device: str | None,
+    workers: int | None,
+    *,
+    quiet: bool,
+) -> "Floats":
     """Give the probabilities of all texts, with a progress bar."""
     import numpy as np
     from tqdm import tqdm
 
-    probabilities = np.empty((len(texts), len(scorer.labels)))
-    with tqdm(total=len(texts), unit="texts", leave=False, disable=True if quiet else None) as bar:
+    from sentcli.scoring import Scorer
+
+    probabilities = np.empty((len(texts), len(bundle.config.labels)))
+    with (
+        Scorer(bundle, backend=backend, device=device, workers=workers) as scorer,
+        tqdm(total=len(texts), unit="texts", leave=False, disable=True if quiet else None) as bar,
+    ):
         for start in range(0, len(texts), _CHUNK):
             chunk = texts[start : start + _CHUNK]
             probabilities[start : start + len(chunk)] = scorer.probabilities(chunk)
@@ -117,56 +198,6 @@ def _score(scorer: "Scorer", texts: Sequence[str], *, quiet: bool) -> "Floats":
     return probabilities
 
 
-def _report(figures: "Evaluation", blank: int) -> str:
-    """Lay the figures out for people."""
-    low, high = figures.accuracy_interval
-    rows = [
-        ("texts", f"{figures.examples:,}", f"{blank:,} more without a word, left out" if blank else ""),
-        ("accuracy", _four(figures.accuracy), f"95 % interval {low:.4f} to {high:.4f}"),
-        ("F1", _four(figures.f1), f"of {_name(figures.classes[1].name)}"),
-        ("macro F1", _four(figures.macro_f1), "mean of the classes"),
-        ("ROC AUC", _four(figures.roc_auc), figures.roc_auc_reason or ""),
-        ("log loss", _four(figures.log_loss), ""),
-        (
-            "calibration error",
-            _four(figures.expected_calibration_error),
-            "expected, of the confidence",
-        ),
-    ]
-    if figures.f1 is None:
-        rows = [row for row in rows if row[0] != "F1"]
-    names = [_name(scores.name) for scores in figures.classes]
-    classes = [
-        (name, f"{of.support:,}", _four(of.precision), _four(of.recall), _four(of.f1))
-        for name, of in zip(names, figures.classes, strict=True)
-    ]
-    confusion = [
-        (name, *(f"{count:,}" for count in counts))
-        for name, counts in zip(names, figures.confusion, strict=True)
-    ]
-    blocks = [
-        _aligned(rows, "<><"),
-        _aligned([("class", "texts", "precision", "recall", "F1"), *classes], "<>>>>"),
-    ]
-    if len(names) <= _MOST_CLASSES:
-        blocks.append(_aligned([("true \\ predicted", *names), *confusion], "<" + ">" * len(names)))
-    return "\n\n".join(blocks)
-
-
-def _aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
-    """Write rows under each other, each column to the side that `<` or `>` points to."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _four(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _name(name: str) -> str:
-    name = printable(name)
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+def _command() -> str:
+    """Give the command line that measures the same again, without what is done with the figures."""
+    return shlex.join(["sentcli", *(word for word in sys.argv[1:] if word not in _ASIDE)])

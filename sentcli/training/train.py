@@ -20,7 +20,6 @@ import torch
 from sentcli import __version__, plots
 from sentcli.batching import length_buckets
 from sentcli.bundle import (
-    CARD,
     CURVES,
     HISTORY,
     METRICS,
@@ -38,7 +37,7 @@ from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
 from sentcli.scoring import usable_cores
 from sentcli.text import Vocab, tokenize, truncate
-from sentcli.training.card import model_card
+from sentcli.training.card import write_card
 from sentcli.training.dataset import class_names, label_ids, load_split, train_validation
 from sentcli.training.glove import Coverage, check_source, load_glove, random_embedding
 from sentcli.training.loop import Examples, collate, fit
@@ -129,6 +128,8 @@ def train_bundle(
 
     figures = evaluate(data.validation.labels, softmax(predict(network, data.validation)), data.labels)
     metrics = {
+        "command": command,
+        "licence": licence,
         "dataset": source.dataset,
         "validation": figures.to_json(),
         "best_epoch": min(history, key=lambda record: record["validation_loss"])["epoch"],
@@ -151,9 +152,7 @@ def train_bundle(
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
         plots.curves(folder / CURVES, history)
-        card = model_card(bundle_config, metrics, history, command, name=output.name, licence=licence)
-        # A path in the command may be no text in any encoding.
-        (folder / CARD).write_text(card, "utf-8", "backslashreplace")
+        write_card(folder, bundle_config, metrics, history, name=output.name)
     checkpoint.unlink()
     logger.info(
         "validation accuracy %.4f, loss %.4f; %.0f s in all",

@@ -9,7 +9,7 @@ from commands import fail, invoke
 
 from sentcli.scoring import Scorer
 
-PICTURES = {"confusion_matrix.png", "reliability.png", "roc.png"}
+PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"}
 
 
 @pytest.fixture(scope="module")

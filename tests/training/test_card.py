@@ -1,5 +1,6 @@
 import re
 import shlex
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from sentcli.config import POOLINGS, BundleConfig, ModelConfig, TextConfig, TrainConfig
 from sentcli.evaluation import evaluate, softmax
+from sentcli.measurement import measure
 from sentcli.training.card import count_parameters, model_card
 
 LINE = "sentcli train --dataset stanfordnlp/imdb --glove 6B.100d -o imdb-bilstm"
@@ -26,6 +28,7 @@ HISTORY = [
         "validation_accuracy": 0.8876,
     },
 ]
+FILES = ("config.json", "vocab.txt", "metrics.json", "curves.png", "manifest.json")
 GLOVE = {
     "source": "6B.100d",
     "types_covered": 900,
@@ -43,6 +46,40 @@ def figures(labels=("negative", "positive"), rows=200):
     return evaluate(classes, softmax(logits), labels)
 
 
+def record(seed=3, **changes):
+    """An evaluation as `sentcli evaluate --card` records it."""
+    random = np.random.default_rng(seed)
+    names = ("negative", "positive")
+    classes = random.integers(0, 2, 200)
+    logits = random.normal(0, 1, (200, 2))
+    logits[np.arange(200), classes] += 2
+    texts = ["word " * length for length in random.integers(1, 300, 200)]
+    return {
+        "kind": "texts",
+        "model": "imdb-bilstm",
+        "file": "model.onnx",
+        "backend": "onnx",
+        "against": None,
+        "dataset": "stanfordnlp/imdb",
+        "split": "test",
+        "where": "stanfordnlp/imdb, split test",
+        "text_column": None,
+        "label_column": None,
+        "passages": None,
+        "command": "sentcli evaluate",
+        **measure(texts, classes, softmax(logits), names).to_json(),
+        **changes,
+    }
+
+
+def cells(section):
+    """Give the rows of the first table below its head."""
+    lines = iter(section.splitlines())
+    next(line for line in lines if line.startswith("| ---"))
+    rows = takewhile(lambda line: line.startswith("|"), lines)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row.strip("|"))] for row in rows]
+
+
 def write(
     labels=("negative", "positive"),
     *,
@@ -50,10 +87,13 @@ def write(
     line=LINE,
     name="imdb-bilstm",
     licence=None,
+    files=FILES,
     **changes,
 ):
     config = BundleConfig(ModelConfig(1002, num_classes=len(labels)), TextConfig(), labels)
     metrics = {
+        "command": line,
+        "licence": licence,
         "dataset": "stanfordnlp/imdb",
         "examples": {"train": 1790, "validation": 200},
         "validation": figures(labels).to_json(),
@@ -62,7 +102,7 @@ def write(
         "training": {**TrainConfig(seed=77).to_json(), "bf16": False, "device": "cpu", "seconds": 90.0},
         "versions": {"sentcli": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
     }
-    return model_card(config, metrics | changes, history, line, name=name, licence=licence)
+    return model_card(config, metrics | changes, history, name=name, files=files)
 
 
 def front_matter(card):
@@ -103,22 +143,28 @@ class TestFrontMatter:
 
 class TestTraining:
     def test_has_the_line_the_sizes_and_the_coverage(self):
-        training = section(write(), "Training")
+        card = write()
+        data, training = section(card, "Data"), section(card, "Recipe")
         assert f"```sh\n{LINE}\n```" in training
-        assert row(training, "texts") == ["1,790 to train on, 200 held out for validation"]
-        assert row(training, "word vectors") == [
-            "`6B.100d`: 90.0% of the vocabulary, 98.5% of the running words"
-        ]
+        assert row(data, "data set") == ["`stanfordnlp/imdb`"]
+        assert row(data, "texts") == ["1,790 to train on, 200 held out for validation"]
+        assert row(data, "word vectors") == ["`6B.100d`: 90.0% of the vocabulary, 98.5% of the running words"]
         assert row(training, "kept") == ["the weights of epoch 2 of 3: the lowest validation loss"]
         assert row(training, "time") == ["1.5 minutes, device cpu"]
         assert row(training, "versions") == ["sentcli 0.1.0, torch 2.13.0, python 3.11.7"]
 
     def test_has_every_setting(self):
-        training = section(write(), "Training")
+        training = section(write(), "Recipe")
         assert row(training, "`seed`") == ["77"]
         for key, value in TrainConfig(seed=77).to_json().items():
             assert row(training, f"`{key}`") == [str(value)]
         assert row(training, "`embedding_dropout`") == ["0.3"]
+
+    def test_names_the_recipe_if_there_is_one(self):
+        assert "recipe.toml" not in write()
+        card = write(files=(*FILES, "recipe.toml"))
+        assert "](recipe.toml)" in section(card, "Recipe")
+        assert "sentcli train --config" in row(section(card, "Files"), "`recipe.toml`")[0]
 
     def test_without_vectors(self):
         card = write(glove={**GLOVE, "source": "none", "types_covered": 0, "tokens_covered": 0})
@@ -130,48 +176,50 @@ class TestTraining:
         assert "````sh\nsentcli train --dataset 'a\n```\nb'\n````" in card
 
 
-class TestFigures:
-    def test_are_those_of_the_validation_part(self):
+class TestValidation:
+    def test_has_every_figure(self):
         expected = figures()
-        shown = section(write(), "Figures")
+        shown = section(write(), "Validation")
         low, high = expected.accuracy_interval
         assert "the 200 texts of the validation part" in shown
-        assert row(shown, "accuracy") == [f"{expected.accuracy:.4f} (95 % interval {low:.4f} to {high:.4f})"]
-        assert row(shown, "F1 of `positive`") == [f"{expected.f1:.4f}"]
-        assert row(shown, "macro F1") == [f"{expected.macro_f1:.4f}"]
-        assert row(shown, "ROC AUC") == [f"{expected.roc_auc:.4f}"]
-        assert row(shown, "log loss") == [f"{expected.log_loss:.4f}"]
+        assert row(shown, "accuracy") == [f"{expected.accuracy:.4f}", f"{low:.4f} to {high:.4f}"]
+        assert row(shown, "F1 of `positive`") == [f"{expected.f1:.4f}", "-"]
+        assert row(shown, "macro F1") == [f"{expected.macro_f1:.4f}", "-"]
+        assert row(shown, "ROC AUC") == [f"{expected.roc_auc:.4f}", "-"]
+        assert row(shown, "log loss") == [f"{expected.log_loss:.4f}", "-"]
         calibration = row(shown, "expected calibration error, 15 bins")
-        assert calibration == [f"{expected.expected_calibration_error:.4f}"]
+        assert calibration == [f"{expected.expected_calibration_error:.4f}", "-"]
         positive = expected.classes[1]
         cells = [f"{value:.4f}" for value in (positive.precision, positive.recall, positive.f1)]
         assert row(shown, "`positive`") == [f"{positive.support:,}", *cells]
         (a, b), (c, d) = expected.confusion
         assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
 
-    def test_have_the_curves_and_the_epochs(self):
-        shown = section(write(), "Figures")
+    def test_has_the_curves_and_the_epochs(self):
+        shown = section(write(), "Validation")
         assert "](curves.png)" in shown
         assert row(shown, "1") == ["0.5000", "0.7512", "0.4000", "0.8000"]
         assert row(shown, "2") == ["0.3000", "0.8700", "0.3000", "0.8876"]
 
+    def test_other_figures_of_the_epochs_are_shown_too_where_there_are_some(self):
+        history = [
+            {**HISTORY[0], "seconds": 3.0, "validation_passage_accuracy": float("nan")},
+            {**HISTORY[1], "seconds": 3.0, "validation_passage_accuracy": 0.8123},
+        ]
+        shown = section(write(history=history), "Validation")
+        assert row(shown, "epoch")[-1] == "validation passage accuracy"
+        assert [row(shown, epoch)[-1] for epoch in "12"] == ["-", "0.8123"]
+
     def test_very_many_epochs_are_left_to_the_file(self):
-        shown = section(write(history=[{**HISTORY[0], "epoch": epoch} for epoch in range(1, 42)]), "Figures")
+        history = [{**HISTORY[0], "epoch": epoch} for epoch in range(1, 42)]
+        shown = section(write(history=history), "Validation")
         assert "The figures of all 41 epochs are in `history.csv`." in shown
         assert "| 41 |" not in shown
 
-    def test_the_test_split_is_left_to_a_command(self):
-        shown = section(write(), "Figures")
-        assert "```sh\nsentcli evaluate imdb-bilstm --dataset stanfordnlp/imdb --split test\n```" in shown
-
-    def test_a_local_data_set_has_no_test_split_to_name(self):
-        shown = section(write(dataset="reviews.csv"), "Figures")
-        assert "sentcli evaluate imdb-bilstm --dataset TEST-SET\n" in shown
-
     def test_undefined_figures_are_a_dash(self):
         validation = evaluate(np.array([1]), np.array([[0.2, 0.8]]), ("negative", "positive")).to_json()
-        shown = section(write(validation=validation), "Figures")
-        assert row(shown, "ROC AUC") == ["-"]
+        shown = section(write(validation=validation), "Validation")
+        assert row(shown, "ROC AUC") == ["-", "-"]
         assert row(shown, "`negative`") == ["0", "-", "-", "-"]
 
     def test_more_than_two_classes(self):
@@ -184,6 +232,151 @@ class TestFigures:
         card = write(tuple(f"class {number}" for number in range(13)))
         assert "true \\ predicted" not in card
         assert "| `class 12` |" in card
+
+    def test_calibration_is_shown_before_and_after(self):
+        calibration = {
+            "temperature": 0.71234,
+            "log_loss_before": 0.3,
+            "error_before": 0.05,
+            "log_loss_after": 0.25,
+            "error_after": 0.004,
+        }
+        assert "### Calibration" not in write()
+        shown = section(write(calibration=calibration, files=(*FILES, "reliability.png")), "Validation")
+        assert "a temperature of 0.7123," in shown
+        calibrated = shown.split("### Calibration")[1]
+        assert row(calibrated, "log loss") == ["0.3000", "0.2500"]
+        assert row(calibrated, "expected calibration error") == ["0.0500", "0.0040"]
+        assert "](reliability.png)" in calibrated
+
+    def test_seeds_have_mean_and_spread(self):
+        seeds = [{"seed": 1, "validation_accuracy": 0.92}, {"seed": 2, "validation_accuracy": 0.93}]
+        shown = section(write(seeds=seeds), "Validation").split("### Seeds")[1]
+        assert [row(shown, seed) for seed in "12"] == [["0.9200"], ["0.9300"]]
+        assert "The mean is 0.9250, the spread 0.9200 to 0.9300." in shown
+
+    def test_sizes_have_accuracy_and_speed(self):
+        of = {"hidden": 48, "layers": 2, "validation_accuracy": 0.92, "reviews_per_second": 6123.4}
+        shown = section(write(sizes=[of], files=(*FILES, "sizes.png")), "Validation").split("### Sizes")[1]
+        assert row(shown, "48") == ["2", "0.9200", "6,123"]
+        assert "](sizes.png)" in shown
+
+
+class TestFigures:
+    def test_without_any_a_command_that_measures_is_given(self):
+        shown = section(write(), "Figures")
+        line = "sentcli evaluate imdb-bilstm --dataset stanfordnlp/imdb --split test --card"
+        assert f"```sh\n{line}\n```" in shown
+
+    def test_a_local_data_set_has_no_test_split_to_name(self):
+        shown = section(write(dataset="reviews.csv"), "Figures")
+        assert "sentcli evaluate imdb-bilstm --dataset TEST-SET --card\n" in shown
+
+    def test_each_has_a_row_with_its_interval_and_its_command(self):
+        of = record(command="sentcli evaluate 'a|b'")
+        rows = cells(section(write(evaluations=[of]), "Figures"))
+        expected = {
+            "accuracy": of["accuracy"],
+            "F1 of `positive`": of["f1"],
+            "macro F1": of["macro_f1"],
+            "ROC AUC": of["roc_auc"],
+            "log loss": of["log_loss"],
+            "expected calibration error, 15 bins": of["expected_calibration_error"],
+        }
+        low, high = of["accuracy_interval"]
+        assert [row[0] for row in rows] == list(expected)
+        for name, value, interval, measured, command in rows:
+            assert value == f"{expected[name]:.4f}"
+            assert interval == (f"{low:.4f} to {high:.4f}" if name == "accuracy" else "-")
+            assert measured == "`stanfordnlp/imdb, split test`, 200 texts, onnx"
+            assert command == "`sentcli evaluate 'a\\|b'`"
+
+    def test_the_last_on_the_models_own_data_set_is_shown_first_and_in_full(self):
+        old, last = record(seed=1, command="old"), record(seed=2, command="last")
+        other = record(seed=3, command="other", dataset="x.csv", where="x.csv")
+        passages = record(seed=4, command="passages", kind="passages", passages=2)
+        shown = section(write(evaluations=[passages, old, last, other]), "Figures")
+        commands = [row[-1] for row in cells(shown)]
+        assert list(dict.fromkeys(commands)) == ["`last`", "`old`", "`other`", "`passages`"]
+        (a, b), (c, d) = last["confusion"]
+        assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
+        assert "```sh\nlast\n```" in shown
+        assert shown.count("### Confusion matrix") == 1
+        for part in last["by_length"]:
+            if part["examples"]:
+                name = f"{part['shortest']}-{part['longest']}"
+                assert row(shown, name)[:2] == [f"{part['examples']}", f"{part['accuracy']:.4f}"]
+        assert row(shown, "512+") == ["0", "-", "-"]
+        for band in last["bands"]:
+            low, high = band["accuracy_interval"]
+            found = row(shown, f"`--uncertain {band['low']:g} {band['high']:g}`")
+            interval = f"{low:.4f} to {high:.4f}"
+            assert found == [f"{band['share']:.2%}", f"{band['accuracy']:.4f}", interval]
+
+    def test_without_one_on_its_own_data_set_the_last_is_shown_in_full(self):
+        one, two = (record(command=name, dataset=name, where=name) for name in ("one", "two"))
+        assert "```sh\ntwo\n```" in section(write(evaluations=[one, two]), "Figures")
+
+    def test_pictures_are_shown_that_are_there(self):
+        names = ("confusion_matrix.png", "accuracy_by_length.png", "evaluated_reliability.png")
+        assert not any(f"]({name})" in write(evaluations=[record()]) for name in names)
+        card = write(evaluations=[record()], files=(*FILES, *names))
+        assert all(f"]({name})" in section(card, "Figures") for name in names)
+
+    def test_another_form_of_the_model_is_compared(self):
+        comparison = {
+            "examples": 200,
+            "changed": 3,
+            "changed_share": 0.015,
+            "mean_difference": 0.00123,
+            "p99_difference": 0.01,
+            "max_difference": 0.03,
+            "accuracy": 0.9,
+            "against_accuracy": 0.905,
+        }
+        of = record(
+            kind="comparison",
+            file="model.int8.onnx",
+            against={"model": "imdb-bilstm", "file": "model.onnx", "backend": "onnx"},
+            comparison=comparison,
+            command="sentcli evaluate a --against b",
+        )
+        shown = section(write(evaluations=[of]), "Figures").split("### Other forms of the model")[1]
+        assert "int8 (`model.int8.onnx`) against `model.onnx`, on `stanfordnlp/imdb, split test`:" in shown
+        assert row(shown, "labels changed") == ["3 of 200 (1.50%)"]
+        assert row(shown, "accuracy")[0].startswith("0.9000 (")
+        assert row(shown, "accuracy")[0].endswith("), against 0.9050")
+        assert row(shown, "difference of scores, mean") == ["0.001230"]
+        assert row(shown, "difference of scores, 99th percentile") == ["0.010000"]
+        assert row(shown, "difference of scores, largest") == ["0.030000"]
+        assert "```sh\nsentcli evaluate a --against b\n```" in shown
+
+
+class TestWeakSpots:
+    def test_what_was_not_measured_is_said_to_be_so(self):
+        shown = section(write(), "What it is bad at")
+        assert shown.count("not measured") == 4
+        assert "`sentcli evaluate imdb-bilstm --passages --card` does" in shown
+        assert "it knows 1,000 words" in shown
+        assert "one of the 2 labels" in shown
+
+    def test_passages_and_other_data_sets_have_figures(self):
+        passages = record(kind="passages", passages=3, seed=5)
+        other = record(dataset="x.csv", where="x.csv", seed=6)
+        shown = section(write(evaluations=[passages, record(), other]), "What it is bad at")
+        for of, where in (
+            (passages, "passages of 1 to 3 sentences of `stanfordnlp/imdb, split test`"),
+            (other, "`x.csv`"),
+        ):
+            low, high = of["accuracy_interval"]
+            assert f"accuracy {of['accuracy']:.4f} ({low:.4f} to {high:.4f}) on {where}." in shown
+        assert "not always its own" in shown
+        assert shown.count("accuracy ") == 2
+
+    def test_a_model_from_a_file_does_not_take_its_test_file_for_another_subject(self):
+        of = record(dataset="test.csv", where="test.csv")
+        shown = section(write(dataset="train.csv", evaluations=[of]), "What it is bad at")
+        assert "**Other subjects**: not measured" in shown
 
 
 class TestTerms:
@@ -216,16 +409,21 @@ class TestText:
         assert row(card, "embedding") == ["1,002 words x 100 dimensions"]
         assert row(card, "longest text") == ["512 tokens: of a longer one the first 128 and the last 384"]
         assert "sentcli score reviews.csv -o scored.csv --model imdb-bilstm" in card
-        assert "It knows 1,000 words" in card
 
     def test_lists_the_files(self):
-        files = section(write(), "Files")
-        names = re.findall(r"^\| `(.*?)` \|", files, re.MULTILINE)
-        model = ["config.json", "vocab.txt", "model.safetensors", "model.onnx"]
-        assert names == [*model, "metrics.json", "history.csv", "curves.png", "manifest.json"]
+        known = [
+            *("config.json", "vocab.txt", "model.safetensors", "model.onnx", "recipe.toml"),
+            *("metrics.json", "history.csv", "curves.png", "reliability.png", "sizes.png"),
+            *("confusion_matrix.png", "evaluated_reliability.png", "accuracy_by_length.png"),
+            "manifest.json",
+        ]
+        for there in (known, known[:4]):
+            files = section(write(files=set(there)), "Files")
+            assert re.findall(r"^\| `(.*?)` \|", files, re.MULTILINE) == there
 
     def test_no_placeholder_is_left(self):
         assert not re.search(r"[{}]", write())
+        assert not re.search(r"[{}]", write(evaluations=[record()]))
 
     def test_names_may_hold_anything(self):
         card = write(("a|b", "c`d", "e\nf"), name="my model; rm", dataset="{0}\n# x.csv")

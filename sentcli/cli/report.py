@@ -1,0 +1,120 @@
+"""The figures of `sentcli evaluate`, laid out for people."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sentcli.cli import printable
+
+if TYPE_CHECKING:
+    from sentcli.comparison import Comparison
+    from sentcli.evaluation import Evaluation
+    from sentcli.lengths import LengthScores
+    from sentcli.measurement import Measurement
+    from sentcli.uncertainty import BandScores
+
+_MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
+_LONGEST_NAME = 24  # characters of a class name in the tables
+
+
+def report(measured: "Measurement", against: str = "") -> str:
+    """Lay the figures out.
+
+    :param against: what the model was compared with.
+    """
+    figures = measured.figures
+    names = [_name(scores.name) for scores in figures.classes]
+    blocks = [_figures(figures, measured.blank), _classes(figures, names)]
+    if len(names) <= _MOST_CLASSES:
+        blocks.append(_confusion(figures, names))
+    blocks += [_by_length(measured.by_length), _by_band(measured.bands)]
+    if measured.comparison:
+        blocks.append(_comparison(measured.comparison, against))
+    return "\n\n".join(blocks)
+
+
+def _figures(figures: "Evaluation", blank: int) -> str:
+    rows = [
+        ("texts", f"{figures.examples:,}", f"{blank:,} more without a word, left out" if blank else ""),
+        ("accuracy", _four(figures.accuracy), f"95 % interval {_interval(figures.accuracy_interval)}"),
+        ("F1", _four(figures.f1), f"of {_name(figures.classes[1].name)}"),
+        ("macro F1", _four(figures.macro_f1), "mean of the classes"),
+        ("ROC AUC", _four(figures.roc_auc), figures.roc_auc_reason or ""),
+        ("log loss", _four(figures.log_loss), ""),
+        ("calibration error", _four(figures.expected_calibration_error), "expected, of the confidence"),
+    ]
+    return _aligned([row for row in rows if figures.f1 is not None or row[0] != "F1"], "<><")
+
+
+def _classes(figures: "Evaluation", names: Sequence[str]) -> str:
+    rows = [
+        (name, f"{of.support:,}", _four(of.precision), _four(of.recall), _four(of.f1))
+        for name, of in zip(names, figures.classes, strict=True)
+    ]
+    return _aligned([("class", "texts", "precision", "recall", "F1"), *rows], "<>>>>")
+
+
+def _confusion(figures: "Evaluation", names: Sequence[str]) -> str:
+    rows = [
+        (name, *(f"{count:,}" for count in counts))
+        for name, counts in zip(names, figures.confusion, strict=True)
+    ]
+    return _aligned([("true \\ predicted", *names), *rows], "<" + ">" * len(names))
+
+
+def _by_length(by_length: Sequence["LengthScores"]) -> str:
+    rows = [
+        (part.name, f"{part.examples:,}", _four(part.accuracy), _interval(part.accuracy_interval))
+        for part in by_length
+    ]
+    return _aligned([("tokens", "texts", "accuracy", "95 % interval"), *rows], "<>><")
+
+
+def _by_band(bands: Sequence["BandScores"]) -> str:
+    rows = [
+        (
+            f"{band.low:g} to {band.high:g}",
+            f"{band.share:.2%}",
+            _four(band.accuracy),
+            _interval(band.accuracy_interval),
+        )
+        for band in bands
+    ]
+    return _aligned([("uncertain", "labeled", "accuracy", "95 % interval"), *rows], "<>><")
+
+
+def _comparison(found: "Comparison", against: str) -> str:
+    rows = [
+        ("labels changed", f"{found.changed:,}", f"{found.changed_share:.2%} of the texts"),
+        ("accuracy", _four(found.accuracy), f"against {_four(found.against_accuracy)}"),
+        ("score, mean difference", _six(found.mean_difference), ""),
+        ("score, 99th percentile", _six(found.p99_difference), ""),
+        ("score, largest difference", _six(found.max_difference), ""),
+    ]
+    return f"against {printable(against)}\n{_aligned(rows, '<><')}"
+
+
+def _aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
+    """Write rows under each other, each column to the side that `<` or `>` points to."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _interval(bounds: tuple[float, float] | None) -> str:
+    return f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "-"
+
+
+def _four(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _six(value: float) -> str:
+    return f"{value:.6f}"
+
+
+def _name(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

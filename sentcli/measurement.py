@@ -1,0 +1,68 @@
+"""All that `sentcli evaluate` measures of a model on one set of texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sentcli.comparison import Comparison, compare
+from sentcli.evaluation import Evaluation, Floats, Labels, evaluate, without_blank
+from sentcli.lengths import LengthScores, scores_by_length
+from sentcli.text import tokenize
+from sentcli.uncertainty import BandScores, scores_by_band, usual_bands
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured, on the texts that have a word in them.
+
+    :param labels: the true classes, `[examples]`.
+    :param probabilities: `[examples, classes]`.
+    :param blank: texts that were left out.
+    :param comparison: with another model, if there was one.
+    """
+
+    labels: Labels
+    probabilities: Floats
+    blank: int
+    figures: Evaluation
+    by_length: list[LengthScores]
+    bands: list[BandScores]
+    comparison: Comparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the figures as plain values: those of `Evaluation` side by side with the rest."""
+        return {
+            "blank": self.blank,
+            **self.figures.to_json(),
+            "by_length": [part.to_json() for part in self.by_length],
+            "bands": [band.to_json() for band in self.bands],
+            "comparison": self.comparison.to_json() if self.comparison else None,
+        }
+
+
+def measure(
+    texts: Sequence[str],
+    labels: Labels,
+    probabilities: Floats,
+    names: Sequence[str],
+    against: Floats | None = None,
+) -> Measurement:
+    """Measure a model.
+
+    :param labels: the true class of each text.
+    :param probabilities: what the model gives, `[texts, classes]`, rows of NaN for blank texts.
+    :param names: the name of each class; of two, the second is the positive.
+    :param against: what another model gives for the same texts.
+    :raises DataError: when no text has a word in it.
+    """
+    kept, of_model = without_blank(labels, probabilities)
+    tokens = [count for count in map(len, map(tokenize, texts)) if count]
+    return Measurement(
+        labels=kept,
+        probabilities=of_model,
+        blank=len(labels) - len(kept),
+        figures=evaluate(kept, of_model, names),
+        by_length=scores_by_length(kept, of_model, tokens),
+        bands=scores_by_band(kept, of_model, usual_bands(len(names))),
+        comparison=None if against is None else compare(kept, of_model, without_blank(labels, against)[1]),
+    )

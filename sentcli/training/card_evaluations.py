@@ -1,0 +1,205 @@
+"""The part of a model card that `sentcli evaluate --card` measured: figures, and what they say of limits."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sentcli import bundle
+from sentcli.evaluation import ECE_BINS
+from sentcli.training.markdown import block, code, four, interval, table
+
+Record = Mapping[str, Any]  # what `sentcli evaluate --json` prints, and `command`
+
+MOST_CLASSES = 12  # in a confusion matrix; metrics.json has them all
+_NAMES = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "log loss",
+    "expected_calibration_error": f"expected calibration error, {ECE_BINS} bins",
+}
+
+
+def headline(metrics: Mapping[str, Any]) -> Record | None:
+    """Choose the evaluation that the card shows in full, the one that its pictures are of.
+
+    :returns: of those on whole texts the last that was made, on the model's own data set if there is one.
+    """
+    whole = _of_kind(metrics, "texts")
+    own = [record for record in whole if record["dataset"] == metrics["dataset"]]
+    candidates = own or whole
+    return candidates[-1] if candidates else None
+
+
+def evaluations(metrics: Mapping[str, Any], files: Collection[str], model: str, test_set: str) -> str:
+    """Write the section of figures.
+
+    :param files: names of the files of the model folder; a picture that is not there is not shown.
+    :param model, test_set: arguments of the line that measures, where nothing was measured yet.
+    """
+    shown = headline(metrics)
+    records = [record for kind in ("texts", "passages") for record in _of_kind(metrics, kind)]
+    records.sort(key=lambda record: record is not shown)
+    parts = []
+    if records:
+        rows = [row for record in records for row in _figures(record)]
+        parts.append("Training read no test split. Each figure comes from the command in its row.")
+        parts.append(table(("figure", "value", "95 % interval", "measured on", "command"), rows))
+    else:
+        parts.append(
+            "Training read no test split, and none was measured yet. This measures one and writes the "
+            "figures here:"
+        )
+        parts.append(block(f"sentcli evaluate {model} --dataset {test_set} --card"))
+    if shown:
+        parts.append(_in_full(shown, files))
+    comparisons = _of_kind(metrics, "comparison")
+    if comparisons:
+        parts.append(_comparisons(comparisons))
+    return "\n\n".join(parts)
+
+
+def weak_spots(metrics: Mapping[str, Any], words: int, classes: int, model: str) -> str:
+    """Say what the model is bad at, with figures where there are some.
+
+    :param words: that the model knows.
+    """
+    passages, shown = _of_kind(metrics, "passages"), headline(metrics)
+    own = {metrics["dataset"], shown and shown["dataset"]}
+    other = [record for record in _of_kind(metrics, "texts") if record["dataset"] not in own]
+    short = f"not measured; `sentcli evaluate {model} --passages --card` does."
+    if passages:
+        short = (
+            f"{_accuracies(passages)}. A passage has the label of the text that it was cut from, which is "
+            "not always its own, so that some of the errors are those of the labels."
+        )
+    subjects = f"{_accuracies(other)}." if other else f"not measured on any but {code(metrics['dataset'])}."
+    spots = {
+        "Short texts": short,
+        "Other subjects": subjects,
+        "Irony": "not measured; expect it to be taken at its word.",
+        "Other languages and rare words": (
+            f"not measured; it knows {words:,} words, in lower case, and all others look the same to it."
+        ),
+        "Texts that say nothing of the kind": (
+            f"every text with a word in it gets one of the {classes} labels, unless `--uncertain` is given."
+        ),
+    }
+    return "\n".join(f"- **{spot}**: {said}" for spot, said in spots.items())
+
+
+def confusion_matrix(figures: Mapping[str, Any]) -> str:
+    """Write the table; with very many classes, where it is."""
+    names = [code(scores["name"]) for scores in figures["classes"]]
+    if len(names) > MOST_CLASSES:
+        return f"The confusion matrix of the {len(names)} classes is in `{bundle.METRICS}`."
+    rows = [
+        (name, *(f"{count:,}" for count in counts))
+        for name, counts in zip(names, figures["confusion"], strict=True)
+    ]
+    return table(("true \\ predicted", *names), rows)
+
+
+def named_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Give name, value and interval of each figure, the F1 of the positive class with its name."""
+    positive = code(figures["classes"][1]["name"])
+    return [
+        (
+            f"{name} of {positive}" if key == "f1" else name,
+            four(figures[key]),
+            interval(figures["accuracy_interval"] if key == "accuracy" else None),
+        )
+        for key, name in _NAMES.items()
+        if key != "f1" or figures["f1"] is not None
+    ]
+
+
+def _of_kind(metrics: Mapping[str, Any], kind: str) -> list[Record]:
+    return [record for record in metrics.get("evaluations", ()) if record["kind"] == kind]
+
+
+def _figures(record: Record) -> Iterable[tuple[str, ...]]:
+    texts = f"{_measured_on(record)}, {record['examples']:,} texts, {record['backend']}"
+    return [(*figure, texts, code(record["command"])) for figure in named_figures(record)]
+
+
+def _measured_on(record: Record) -> str:
+    of = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
+    return f"{of}{code(record['where'])}"
+
+
+def _accuracies(records: Sequence[Record]) -> str:
+    return "; ".join(
+        f"accuracy {four(of['accuracy'])} ({interval(of['accuracy_interval'])}) on {_measured_on(of)}"
+        for of in records
+    )
+
+
+def _in_full(record: Record, files: Collection[str]) -> str:
+    """Show one evaluation from all sides."""
+    by_length = [
+        (
+            f"{part['shortest']}{'+' if part['longest'] is None else '-' + str(part['longest'])}",
+            f"{part['examples']:,}",
+            four(part["accuracy"]),
+            interval(part["accuracy_interval"]),
+        )
+        for part in record["by_length"]
+    ]
+    by_band = [
+        (
+            f"`--uncertain {band['low']:g} {band['high']:g}`",
+            f"{band['share']:.2%}",
+            four(band["accuracy"]),
+            interval(band["accuracy_interval"]),
+        )
+        for band in record["bands"]
+    ]
+    confusion = picture(bundle.CONFUSION, "Confusion matrix", files)
+    lengths = picture(bundle.LENGTHS, "Accuracy by length", files)
+    diagram = picture(bundle.EVALUATED_RELIABILITY, "Reliability diagram", files)
+    return "\n\n".join(
+        part
+        for part in (
+            f"The rest of this section is of {_measured_on(record)}, by\n\n{block(record['command'])}",
+            "### Confusion matrix",
+            confusion_matrix(record),
+            confusion,
+            "### Accuracy by length",
+            table(("tokens", "texts", "accuracy", "95 % interval"), by_length),
+            lengths,
+            "### Reliability",
+            f"The expected calibration error is {four(record['expected_calibration_error'])}.",
+            diagram,
+            "### Accuracy without the uncertain",
+            table(("option", "texts with a label", "accuracy on them", "95 % interval"), by_band),
+        )
+        if part
+    )
+
+
+def _comparisons(records: Sequence[Record]) -> str:
+    parts = ["### Other forms of the model"]
+    for record in records:
+        found, against = record["comparison"], record["against"]
+        form = "int8" if record["file"] == bundle.INT8_ONNX else record["backend"]
+        accuracy = f"{four(found['accuracy'])} ({interval(record['accuracy_interval'])})"
+        changed = f"{found['changed']:,} of {found['examples']:,} ({found['changed_share']:.2%})"
+        rows = (
+            ("accuracy", f"{accuracy}, against {four(found['against_accuracy'])}"),
+            ("labels changed", changed),
+            ("difference of scores, mean", f"{found['mean_difference']:.6f}"),
+            ("difference of scores, 99th percentile", f"{found['p99_difference']:.6f}"),
+            ("difference of scores, largest", f"{found['max_difference']:.6f}"),
+        )
+        parts += [
+            f"{form} ({code(record['file'])}) against {code(against['file'])}, on {_measured_on(record)}:",
+            table(("figure", "value"), rows),
+            block(record["command"]),
+        ]
+    return "\n\n".join(parts)
+
+
+def picture(name: str, title: str, files: Collection[str]) -> str:
+    """Show a picture, if it is there."""
+    return f"![{title}]({name})" if name in files else ""

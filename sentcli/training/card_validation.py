@@ -1,0 +1,88 @@
+"""The part of a model card that training measured on the validation part."""
+
+from collections.abc import Collection, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from sentcli import bundle
+from sentcli.training.card_evaluations import confusion_matrix, named_figures, picture
+from sentcli.training.markdown import code, four, table
+
+_MOST_EPOCHS = 40  # in the table; history.csv has them all
+
+
+def validation(
+    metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], files: Collection[str]
+) -> str:
+    """Write the section; for the parameters see `sentcli.training.card.model_card`."""
+    figures = metrics["validation"]
+    classes = [
+        (code(of["name"]), f"{of['support']:,}", *(four(of[key]) for key in ("precision", "recall", "f1")))
+        for of in figures["classes"]
+    ]
+    parts = (
+        table(("figure", "value", "95 % interval"), named_figures(figures)),
+        table(("class", "texts", "precision", "recall", "F1"), classes),
+        confusion_matrix(figures),
+        picture(bundle.CURVES, "Loss and accuracy over the epochs", files),
+        _history(history),
+        _calibration(metrics.get("calibration"), files),
+        _seeds(metrics.get("seeds")),
+        _sizes(metrics.get("sizes"), files),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _history(history: Sequence[Mapping[str, float]]) -> str:
+    if len(history) > _MOST_EPOCHS:
+        return f"The figures of all {len(history)} epochs are in `{bundle.HISTORY}`."
+    columns = [column for column in history[0] if column.startswith(("train_", "validation_"))]
+    rows = [(f"{record['epoch']:.0f}", *(four(record[column]) for column in columns)) for record in history]
+    return table(("epoch", *(column.replace("_", " ") for column in columns)), rows)
+
+
+def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]) -> str:
+    if not calibration:
+        return ""
+    rows = (
+        ("log loss", four(calibration["log_loss_before"]), four(calibration["log_loss_after"])),
+        ("expected calibration error", four(calibration["error_before"]), four(calibration["error_after"])),
+    )
+    text = (
+        f"All logits are divided by a temperature of {calibration['temperature']:.4f}, which the validation "
+        "part chose. It is within the weights of the classifier, so that every file of the model has it."
+    )
+    parts = (
+        "### Calibration",
+        text,
+        table(("", "before", "after"), rows),
+        picture(bundle.RELIABILITY, "Reliability before and after calibration", files),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _seeds(seeds: Sequence[Mapping[str, float]] | None) -> str:
+    if not seeds:
+        return ""
+    accuracies = [of["validation_accuracy"] for of in seeds]
+    low, high = min(accuracies), max(accuracies)
+    rows = [(f"{of['seed']:.0f}", four(of["validation_accuracy"])) for of in seeds]
+    spread = f"The mean is {four(mean(accuracies))}, the spread {four(low)} to {four(high)}."
+    return "\n\n".join(("### Seeds", table(("seed", "validation accuracy"), rows), spread))
+
+
+def _sizes(sizes: Sequence[Mapping[str, float]] | None, files: Collection[str]) -> str:
+    if not sizes:
+        return ""
+    rows = [
+        (
+            f"{of['hidden']:.0f}",
+            f"{of['layers']:.0f}",
+            four(of["validation_accuracy"]),
+            f"{of['reviews_per_second']:,.0f}",
+        )
+        for of in sizes
+    ]
+    head = ("states in each direction", "layers", "validation accuracy", "reviews/s, fp32")
+    parts = ("### Sizes", table(head, rows), picture(bundle.SIZES, "Accuracy against speed", files))
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,109 @@
+"""Figures of `sentcli evaluate` in the model's own folder: in `metrics.json`, as pictures, on the card."""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from sentcli import plots
+from sentcli.bundle import (
+    CONFUSION,
+    EVALUATED_RELIABILITY,
+    HISTORY,
+    LENGTHS,
+    METRICS,
+    VOCAB,
+    Bundle,
+    check_target,
+    new_bundle,
+)
+from sentcli.errors import BundleError, OutputError, UsageError
+from sentcli.evaluation import reliability
+from sentcli.measurement import Measurement
+from sentcli.training.card import model_card, write_card
+from sentcli.training.card_evaluations import headline
+
+# Two evaluations that agree in all of these are one, made twice.
+_IDENTITY = (
+    *("kind", "file", "backend", "dataset", "split"),
+    *("text_column", "label_column", "passages"),
+)
+
+
+def find_card(model: Bundle, against: Bundle | None) -> Bundle:
+    """Find the model folder whose card an evaluation belongs to, before time is spent on the figures.
+
+    :param against: what the model is compared with; an export's card is that of the model it was made from.
+    :raises UsageError: when neither has a card, or `against` is not what the export was made from.
+    :raises BundleError: when the card could not be written anew from what is in the folder.
+    :raises OutputError: when the folder could not be replaced.
+    """
+    if METRICS in model.digests:
+        carded = model
+    elif against and METRICS in against.digests:
+        carded = against
+        if (model.config, model.digests.get(VOCAB)) != (carded.config, carded.digests.get(VOCAB)):
+            raise UsageError(
+                f"--card: {model.path} was not exported from {carded.path}: another shape or words"
+            )
+    else:
+        raise UsageError(
+            f"--card: {model.path} was not written by `sentcli train` and has no card; for an export, "
+            "try --against with the model that it was made from"
+        )
+    check_target(carded.path, overwrite=True)
+    parent = carded.path.resolve().parent
+    if not os.access(parent, os.W_OK):
+        raise OutputError(f"--card: {parent}: no permission to write there")
+    metrics, history = _read(carded)
+    try:
+        model_card(carded.config, metrics, history, name=carded.name, files=carded.digests)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{carded.path / METRICS}: no card can be made of it ({error!r:.200}); "
+            "it is of another version of sentcli; train the model anew"
+        ) from error
+    return carded
+
+
+def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measurement) -> None:
+    """Write an evaluation into a model folder, which is replaced as a whole.
+
+    An earlier record of the same evaluation gives way.
+
+    :param bundle: what `find_card` found.
+    :param record: what `sentcli evaluate --json` prints, and `command`.
+    :raises BundleError: when a file of the folder was changed since it was opened.
+    :raises OutputError: when the folder cannot be written.
+    """
+    metrics, history = _read(bundle)
+    others = [of for of in metrics.get("evaluations", ()) if _identity(of) != _identity(record)]
+    metrics["evaluations"] = [*others, record]
+    with new_bundle(bundle.path, overwrite=True) as folder:
+        for name in bundle.digests:
+            (folder / name).write_bytes(bundle.read(name))
+        (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        if headline(metrics) is record:
+            calibration = reliability(measured.labels, measured.probabilities)
+            plots.confusion_matrix(folder / CONFUSION, measured.figures.confusion, bundle.config.labels)
+            plots.reliability(folder / EVALUATED_RELIABILITY, calibration)
+            plots.accuracy_by_length(folder / LENGTHS, measured.by_length)
+        write_card(folder, bundle.config, metrics, history, name=bundle.name)
+
+
+def _read(bundle: Bundle) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """Give metrics and history of a trained model."""
+    try:
+        metrics = json.loads(bundle.read(METRICS))
+        history: list[Any] = pd.read_csv(io.BytesIO(bundle.read(HISTORY))).to_dict("records")
+    except ValueError as error:
+        raise BundleError(f"{bundle.path}: {METRICS} or {HISTORY} cannot be read: {error!s:.200}") from None
+    return metrics, history
+
+
+def _identity(record: Mapping[str, Any]) -> list[Any]:
+    against = record["against"] or {}
+    return [*(record[name] for name in _IDENTITY), against.get("file"), against.get("backend")]
