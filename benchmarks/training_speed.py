@@ -23,9 +23,9 @@ import torch
 from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM
 from sentcli.text import Vocab, tokenize, truncate
-from sentcli.training.dataset import class_names, label_ids, load_split, train_validation
-from sentcli.training.loop import Examples, collate, epoch_batches
-from sentcli.training.step import Trainer, uses_bf16
+from sentcli.training.dataset import SPLIT_SEED, class_names, label_ids, load_split, train_validation
+from sentcli.training.examples import Examples, collate, epoch_batches
+from sentcli.training.step import ClassifierTrainer, uses_bf16
 
 CPU = torch.device("cpu")
 TEXT, CONFIG = TextConfig(), TrainConfig()
@@ -36,26 +36,26 @@ def read(dataset: str) -> tuple[Examples, ModelConfig]:
     """Read the training part as `sentcli train` does."""
     data = load_split(dataset, "train", None, None)
     labels = class_names(data)
-    train, _ = train_validation(data, CONFIG.validation_share, CONFIG.seed)
+    train, _ = train_validation(data, CONFIG.validation_share, SPLIT_SEED)
     tokens = [tokenize(text) for text in train.texts]
     vocab = Vocab.build(tokens, CONFIG.min_freq)
     ids = [truncate(vocab.encode(words), TEXT.max_tokens) for words in tokens]
-    examples = Examples(ids, label_ids(train.labels, labels, train.where))
+    examples = Examples.of_labels(ids, label_ids(train.labels, labels, train.where), len(labels))
     return examples, ModelConfig(vocab_size=len(vocab), num_classes=len(labels))
 
 
 def sample(examples: Examples, every: int) -> list[Rows]:
     """Take one of so many batches of an epoch, evenly over their lengths."""
-    batches = epoch_batches(examples, CONFIG, 0)
+    batches = epoch_batches(examples, CONFIG.batch_size, CONFIG.seed, 0)
     batches.sort(key=lambda rows: max(len(examples.ids[row]) for row in rows))
     return batches[every // 2 :: every]
 
 
-def step_seconds(trainer: Trainer, examples: Examples, rows: Rows) -> float:
+def step_seconds(trainer: ClassifierTrainer, examples: Examples, rows: Rows) -> float:
     """Make a step as `sentcli.training.loop.fit` does, and time it."""
     started = time.process_time()
-    ids, lengths, labels = collate(examples, rows, CPU)
-    trainer.step(ids, lengths, labels, CONFIG.lr)
+    ids, lengths, targets = collate(examples, rows, CPU)
+    trainer.step(ids, lengths, targets, CONFIG.lr)
     return time.process_time() - started
 
 
@@ -68,7 +68,7 @@ def measure(
         torch.manual_seed(CONFIG.seed)
         model = BiLSTM(shape).train()
         model.packed = packed
-        trainers.append(Trainer(model, CONFIG, CPU))
+        trainers.append(ClassifierTrainer(model, CONFIG, CPU))
         step_seconds(trainers[-1], examples, batches[0])  # warm
     seconds = [[0.0, 0.0] for _ in range(repeats)]
     for totals in seconds:

@@ -158,6 +158,7 @@ def _is_name(value: object) -> bool:
 class TrainConfig(_Settings):
     """How a model is trained; with the data and the vectors, all that its weights depend on."""
 
+    pretrain: int = 0  # epochs of language modelling before
     epochs: int = 3
     batch_size: int = 64
     optimizer: str = "adamw"
@@ -175,6 +176,7 @@ class TrainConfig(_Settings):
     seed: int = 1
 
     def __post_init__(self) -> None:
+        _check("pretrain (--pretrain)", self.pretrain, 0, 1000)
         _check("epochs (--epochs)", self.epochs, 1, 10_000)
         _check("batch_size (--batch-size)", self.batch_size, 1, 65_536)
         _check("lr (--lr)", self.lr, 1e-9, 10)
@@ -192,3 +194,22 @@ class TrainConfig(_Settings):
             raise UsageError(f"optimizer is {self.optimizer!r:.100}; choose from {', '.join(OPTIMIZERS)}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision is {self.precision!r:.100}; choose from {', '.join(PRECISIONS)}")
+
+
+@dataclass(frozen=True)
+class SelfTrainingConfig(_Settings):
+    """How a student learns from texts without labels.
+
+    :param rounds: students in a row; each joins the teachers of the next.
+    :param passages: passages cut from each text, labelled and learnt from as texts of their own.
+    :param passage_sentences: sentences of a passage at most.
+    """
+
+    rounds: int = 1
+    passages: float = 1.0
+    passage_sentences: int = 3
+
+    def __post_init__(self) -> None:
+        _check("rounds (--rounds)", self.rounds, 1, 100)
+        _check("passages (--passages)", self.passages, 0, 100)
+        _check("passage_sentences (--passage-sentences)", self.passage_sentences, 1, 1000)

@@ -86,12 +86,18 @@ class BiLSTM(nn.Module):
         return forward, backward  # each [tokens, batch, hidden_size]
 
     @torch.jit.unused
+    def first_layer(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the states of the first layer, forward and backward, each `[tokens, batch, hidden_size]`.
+
+        A state at a token knows the text up to that token, the backward one from its end.
+
+        :param embedded: vectors `[tokens, batch, embedding_dim]`, with `lengths [batch]`.
+        """
+        return self._run_layer(0, embedded, _turned_order(embedded, lengths))
+
+    @torch.jit.unused
     def _padded_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        tokens, batch, _ = embedded.shape
-        positions, last = torch.arange(tokens)[:, None], lengths.long() - 1
-        # Turned round within its length, each text is its own inverse; padding stays where it is.
-        turned = torch.where(positions <= last, last - positions, positions)  # [tokens, batch]
-        order = (turned * batch + torch.arange(batch)).flatten()
+        order = _turned_order(embedded, lengths)
         forward, backward = self._run_layer(0, embedded, order)
         for layer in range(1, self.config.num_layers):
             states = self.embedding_dropout(torch.cat([forward, backward], 2))
@@ -142,6 +148,17 @@ class _Dropout(nn.Module):
             return inputs
         kept = torch.rand(inputs.shape, device=inputs.device) >= self.share
         return inputs * kept.to(inputs.dtype).div_(1 - self.share)
+
+
+def _turned_order(embedded: Tensor, lengths: Tensor) -> Tensor:
+    """Give the row numbers of `[tokens * batch]` that turn each text round within its length.
+
+    The order is its own inverse; padding stays where it is.
+    """
+    tokens, batch, _ = embedded.shape
+    positions, last = torch.arange(tokens)[:, None], lengths.long() - 1
+    turned = torch.where(positions <= last, last - positions, positions)  # [tokens, batch]
+    return (turned * batch + torch.arange(batch)).flatten().to(embedded.device)
 
 
 class _Reorder(torch.autograd.Function):

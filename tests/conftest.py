@@ -11,7 +11,8 @@ import pytest
 from sentcli.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
 from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM, save_weights
-from sentcli.training.train import NO_VECTORS, DataSource, train_bundle
+from sentcli.training.corpus import DataSource
+from sentcli.training.train import NO_VECTORS, Settings, train_bundle
 
 # A shell that starts the tests in the background, or under nohup, has them ignore these; so would every
 # process that they start.
@@ -71,15 +72,15 @@ def train(file: Path, output: Path) -> Bundle:
     train_bundle(
         DataSource(str(file), None, None, NO_VECTORS),
         output,
-        text=TextConfig(max_tokens=40),
-        model=ModelConfig(vocab_size=2, embedding_dim=12, hidden_size=8),
-        config=TrainConfig(epochs=6, batch_size=16, lr=0.02, average=0.9, min_freq=1, precision="fp32"),
-        device="cpu",
-        threads=1,
+        Settings(
+            text=TextConfig(max_tokens=40),
+            model=ModelConfig(vocab_size=2, embedding_dim=12, hidden_size=8),
+            config=TrainConfig(epochs=6, batch_size=16, lr=0.02, average=0.9, min_freq=1, precision="fp32"),
+            device="cpu",
+            threads=1,
+            quiet=True,
+        ),
         resume=False,
         overwrite=False,
-        quiet=True,
-        licence=None,
-        command="sentcli train",
     )
     return load_bundle(output)

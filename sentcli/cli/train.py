@@ -18,7 +18,15 @@ from sentcli.cli.options import (
     settings_options,
     text_column_option,
 )
-from sentcli.config import OPTIMIZERS, POOLINGS, PRECISIONS, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import (
+    OPTIMIZERS,
+    POOLINGS,
+    PRECISIONS,
+    ModelConfig,
+    SelfTrainingConfig,
+    TextConfig,
+    TrainConfig,
+)
 from sentcli.errors import requires
 
 _TEXT = {
@@ -33,6 +41,7 @@ _MODEL = {
     "embedding_dropout": ("--embedding-dropout", "Share of the embedding that is dropped."),
 }
 _TRAIN = {
+    "pretrain": ("--pretrain", "Epochs of language modelling first, on texts without labels too."),
     "epochs": ("--epochs", "Passes over the training part."),
     "batch_size": ("--batch-size", "Texts a step."),
     "optimizer": ("--optimizer", "Rule of the weight updates."),
@@ -48,6 +57,11 @@ _TRAIN = {
     "precision": ("--precision", "Of the matrix products; auto: bf16 where the hardware has it."),
     "seed": ("--seed", "Seed of everything that is drawn."),
 }
+_SELF_TRAINING = {
+    "rounds": ("--rounds", "Students in a row; each joins the teachers of the next."),
+    "passages": ("--passages", "Passages cut from each text, to learn short texts from too."),
+    "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
+}
 _CHOICES = {"pooling": POOLINGS, "optimizer": OPTIMIZERS, "precision": PRECISIONS}
 
 
@@ -56,6 +70,20 @@ _CHOICES = {"pooling": POOLINGS, "optimizer": OPTIMIZERS, "precision": PRECISION
 @text_column_option
 @label_column_option
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
+@click.option("--unlabeled", help="Texts without labels to learn from as well; as --dataset.")
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="MODEL|auto",
+    help="Model folder that labels them, together with n-grams; auto trains such models first.",
+)
+@click.option(
+    "--pseudo-labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Parquet file with the teacher's labels: used if it is there, else written.",
+)
+@settings_options(SelfTrainingConfig, _SELF_TRAINING)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default="sentcli-model", help="New model folder."
 )
@@ -73,6 +101,9 @@ def train(
     text_column: str | None,
     label_column: str | None,
     glove: str,
+    unlabeled: str | None,
+    teachers: tuple[str, ...],
+    pseudo_labels: Path | None,
     output: Path,
     device: str | None,
     threads: int | None,
@@ -87,31 +118,43 @@ def train(
     The training split is read, and a share of it held out to choose the best epoch; the test split is left to
     `sentcli evaluate`. Ctrl-C saves; the same command with --resume goes on.
 
+    With --unlabeled, a teacher labels texts that have no labels, and the model learns from both. The teacher
+    is a linear model over n-grams and any number of models, weighed on what is held out.
+
     \b
-    Example:
+    Examples:
       sentcli train --dataset reviews.csv --label-column stars --glove 6B.100d -o my-model
+      sentcli train --dataset labelled.csv --unlabeled heap.csv --teacher auto -o my-model
     """
     log_to_stderr(quiet=quiet)
     text = TextConfig(**{name: settings[name] for name in _TEXT})
     # The vocabulary and the classes come with the data; all else is checked before hours are spent.
     model = ModelConfig(vocab_size=2, **{name: settings[name] for name in _MODEL})
     config = TrainConfig(**{name: settings[name] for name in _TRAIN})
+    plan = SelfTrainingConfig(**{name: settings[name] for name in _SELF_TRAINING})
     with requires("train"):
-        from sentcli.training.train import DataSource, train_bundle
-    train_bundle(
-        DataSource(dataset, text_column, label_column, glove),
-        output,
-        text=text,
-        model=model,
-        config=config,
-        device=device,
-        threads=threads,
-        resume=resume,
-        overwrite=overwrite,
-        quiet=quiet,
-        licence=licence,
-        command=shlex.join(["sentcli", *sys.argv[1:]]),
+        from sentcli.training.corpus import DataSource
+        from sentcli.training.train import Settings, train_bundle
+
+        if is_self_training := bool(teachers or pseudo_labels or unlabeled):
+            from sentcli.training.self_training import self_train
+    source = DataSource(dataset, text_column, label_column, glove, unlabeled)
+    how = Settings(
+        text, model, config, device, threads, quiet, licence, shlex.join(["sentcli", *sys.argv[1:]])
     )
+    if is_self_training:
+        self_train(
+            source,
+            output,
+            how,
+            plan,
+            teachers=teachers,
+            pseudo_labels=pseudo_labels,
+            resume=resume,
+            overwrite=overwrite,
+        )
+    else:
+        train_bundle(source, output, how, resume=resume, overwrite=overwrite)
     if not quiet:
         model_path = shlex.quote(str(output))
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")

@@ -13,6 +13,8 @@ from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
 from sentcli.training.markdown import block, code, one_line, table
 
+MODEL_STAGE = "model"  # in `history.csv`: the epochs of the model itself, not of what came before
+
 _POOLINGS = {
     "last": "the last state of each direction",
     "max": "the maximum of the states over time",
@@ -179,11 +181,16 @@ def _data(metrics: Mapping[str, Any]) -> str:
         types = glove["types_covered"] / glove["types_total"]
         tokens = glove["tokens_covered"] / glove["tokens_total"]
         vectors = f"{code(glove['source'])}: {types:.1%} of the vocabulary, {tokens:.1%} of the running words"
-    rows = (
+    rows = [
         ("data set", code(metrics["dataset"])),
         ("texts", f"{examples['train']:,} to train on, {examples['validation']:,} held out for validation"),
-        ("word vectors", vectors),
-    )
+    ]
+    if metrics.get("unlabeled"):
+        rows.append(("texts without labels", f"{code(metrics['unlabeled'])}: {examples['unlabeled']:,}"))
+    if examples.get("pseudo_labeled"):
+        labeled = f"{examples['pseudo_labeled']:,} of these and of passages cut from all texts"
+        rows.append(("labeled by a teacher", labeled))
+    rows.append(("word vectors", vectors))
     return table(("", ""), rows)
 
 

@@ -26,6 +26,8 @@ def validation(
         confusion_matrix(figures),
         picture(bundle.CURVES, "Loss and accuracy over the epochs", files),
         _history(history),
+        _passages(metrics.get("validation_passages")),
+        _stages(metrics.get("stages")),
         _calibration(metrics.get("calibration"), files),
         _seeds(metrics.get("seeds")),
         _sizes(metrics.get("sizes"), files),
@@ -39,6 +41,28 @@ def _history(history: Sequence[Mapping[str, float]]) -> str:
     columns = [column for column in history[0] if column.startswith(("train_", "validation_"))]
     rows = [(f"{record['epoch']:.0f}", *(four(record[column]) for column in columns)) for record in history]
     return table(("epoch", *(column.replace("_", " ") for column in columns)), rows)
+
+
+def _passages(figures: Mapping[str, Any] | None) -> str:
+    if not figures:
+        return ""
+    low, high = figures["accuracy_interval"]
+    return (
+        f"Of {figures['examples']:,} passages of up to {figures['sentences']} sentences, cut from each "
+        f"text and with its label, {figures['accuracy']:.1%} were labeled right ({low:.1%} to {high:.1%})."
+    )
+
+
+def _stages(stages: Sequence[Mapping[str, Any]] | None) -> str:
+    if not stages:
+        return ""
+    rows = [(of["stage"], four(of["validation_accuracy"]), four(of["validation_loss"])) for of in stages]
+    text = (
+        "Texts without labels were labeled by a teacher: a logistic regression over the models of its round, "
+        "fitted to this validation part. Its own figures are of five-fold cross-validation."
+    )
+    head = ("stage", "validation accuracy", "validation loss")
+    return "\n\n".join(("### Teachers", text, table(head, rows)))
 
 
 def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]) -> str:

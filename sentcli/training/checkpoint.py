@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class Progress:
 
     :param epoch: epochs that are complete.
     :param batch: batches of the next epoch that are done.
-    :param loss, correct, examples, words, seconds: sums over these batches.
+    :param loss, correct, predictions, words, seconds: sums over these batches.
     :param history: one record for each complete epoch.
     :param best_loss: lowest validation loss so far.
     """
@@ -33,7 +34,7 @@ class Progress:
     batch: int = 0
     loss: float = 0.0
     correct: int = 0
-    examples: int = 0
+    predictions: int = 0
     words: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -47,8 +48,8 @@ class Progress:
         """
         record = {
             "epoch": self.epoch + 1,
-            "train_loss": self.loss / self.examples,
-            "train_accuracy": self.correct / self.examples,
+            "train_loss": self.loss / self.predictions,
+            "train_accuracy": self.correct / self.predictions,
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "lr": rate,
@@ -92,7 +93,9 @@ def save_checkpoint(
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+            path.parent.rmdir()  # if there is nothing else in it
         raise OutputError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
 
 

@@ -5,7 +5,8 @@ import logging
 import re
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from sentcli.tables.columns import TEXT_COLUMNS
 logger = logging.getLogger("sentcli")
 
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
+
+UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of the split whose labels nobody knows
+SPLIT_SEED = 1  # of the validation part: the same for every model, so that teachers can be weighed on it
 
 _BUILDERS = {
     ".csv": "csv",
@@ -71,20 +75,36 @@ def load_split(spec: str, split: str, text_column: str | None, label_column: str
     :param label_column: found by its name when None: one of `LABEL_COLUMNS`.
     :raises DataError: when there is no such data set, split or column, or a row without text or label.
     """
-    path = Path(spec)
-    _quiet_libraries()
-    if path.is_file():
+    if Path(spec).is_file():
         where, name = f"{spec:.200}", "train"
     else:
         where, name = f"{spec:.200}, split {split:.100}", split
-    # The library keys its copies of local files by their time of change alone: an edit that keeps the time
-    # would give the old rows. So a local source is converted anew, and the copy thrown away.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        source = {**_source(spec, path), "cache_dir": folder if path.exists() else None, "token": False}
-        splits = _load(spec, source)
+    with _splits(spec) as splits:
         if name not in splits:
             raise DataError(f"{spec:.200}: there is no split {split!r:.200}; there is {', '.join(splits)}")
         return _labeled_texts(splits[name], where, text_column, label_column)
+
+
+def load_texts(spec: str, text_column: str | None) -> list[str]:
+    """Read texts without labels; what their data set says of labels is not looked at.
+
+    :param spec: as for `load_split`. Of a data set with splits, the one that is called as in `UNLABELED`.
+    :param text_column: found by its name when None.
+    :returns: the texts; rows without one are left out.
+    :raises DataError: when there is no such data set, split or column, or no text in it.
+    """
+    with _splits(spec) as splits:
+        name = next((name for name in UNLABELED if name in splits), next(iter(splits)))
+        if name not in UNLABELED and len(splits) > 1:
+            raise DataError(
+                f"{spec:.200}: which of its splits has no labels? there is {', '.join(splits):.300}, "
+                f"but none of {', '.join(UNLABELED)}; give the texts as a file"
+            )
+        column = _text_column(splits[name], f"{spec:.200}", text_column, None)
+        texts = [text for text in splits[name].with_format("arrow")[:].column(column).to_pylist() if text]
+    if not texts:
+        raise DataError(f"{spec:.200}: the column {column!r:.200} holds no text")
+    return texts
 
 
 def class_names(data: LabeledTexts) -> tuple[str, ...]:
@@ -165,6 +185,19 @@ def train_validation(
     return train, validation
 
 
+@contextmanager
+def _splits(spec: str) -> Iterator[dict[str, datasets.Dataset]]:
+    """Give all splits, which are there as long as the block lasts."""
+    path = Path(spec)
+    _quiet_libraries()
+    # The library keys its copies of local files by their time of change alone: an edit that keeps the time
+    # would give the old rows. So a local source is converted anew, and the copy thrown away.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield _load(
+            spec, {**_source(spec, path), "cache_dir": folder if path.exists() else None, "token": False}
+        )
+
+
 def _source(spec: str, path: Path) -> dict[str, Any]:
     """Say to `load_dataset` where the data is."""
     if spec and path.is_dir():
@@ -209,16 +242,7 @@ def _labeled_texts(
 ) -> LabeledTexts:
     label_column = label_column or next((name for name in LABEL_COLUMNS if name in data.features), None)
     _check_column(label_column, "label", data, where)
-    strings = [
-        name
-        for name, feature in data.features.items()
-        if getattr(feature, "dtype", "") in ("string", "large_string", "string_view") and name != label_column
-    ]
-    text_column = text_column or next((name for name in TEXT_COLUMNS if name in strings), None)
-    text_column = text_column or (strings[0] if len(strings) == 1 else None)
-    _check_column(text_column, "text", data, where)
-    if text_column not in strings:
-        raise DataError(f"{where}: the column {text_column!r:.200} does not hold texts; try --text-column")
+    text_column = _text_column(data, where, text_column, label_column)
     table = data.with_format("arrow")[:]
     texts: list[str | None] = table.column(text_column).to_pylist()
     feature = data.features[label_column]
@@ -231,6 +255,23 @@ def _labeled_texts(
             raise DataError(f"{where}: {missing}; every row needs a text and a label")
     order = tuple(map(_spell_out, getattr(feature, "names", ())))
     return LabeledTexts(texts, labels, order, where)  # type: ignore[arg-type]  # no None is left
+
+
+def _text_column(
+    data: datasets.Dataset, where: str, text_column: str | None, label_column: str | None
+) -> str:
+    """Settle which column holds the texts: by its name, or because it is the only one of strings."""
+    strings = [
+        name
+        for name, feature in data.features.items()
+        if getattr(feature, "dtype", "") in ("string", "large_string", "string_view") and name != label_column
+    ]
+    text_column = text_column or next((name for name in TEXT_COLUMNS if name in strings), None)
+    text_column = text_column or (strings[0] if len(strings) == 1 else None)
+    _check_column(text_column, "text", data, where)
+    if text_column is None or text_column not in strings:
+        raise DataError(f"{where}: the column {text_column!r:.200} does not hold texts; try --text-column")
+    return text_column
 
 
 def _check_column(column: str | None, kind: str, data: datasets.Dataset, where: str) -> None:

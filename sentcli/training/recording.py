@@ -23,7 +23,7 @@ from sentcli.bundle import (
 from sentcli.errors import BundleError, OutputError, UsageError
 from sentcli.evaluation import reliability
 from sentcli.measurement import Measurement
-from sentcli.training.card import model_card, write_card
+from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline
 
 # Two evaluations that agree in all of these are one, made twice.
@@ -98,7 +98,10 @@ def _read(bundle: Bundle) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Give metrics and history of a trained model."""
     try:
         metrics = json.loads(bundle.read(METRICS))
-        history: list[Any] = pd.read_csv(io.BytesIO(bundle.read(HISTORY))).to_dict("records")
+        epochs = pd.read_csv(io.BytesIO(bundle.read(HISTORY)))
+        if "stage" in epochs:
+            epochs = epochs[epochs["stage"] == MODEL_STAGE]
+        history: list[Any] = epochs.to_dict("records")
     except ValueError as error:
         raise BundleError(f"{bundle.path}: {METRICS} or {HISTORY} cannot be read: {error!s:.200}") from None
     return metrics, history

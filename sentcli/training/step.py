@@ -1,56 +1,86 @@
 """One step of training: loss, gradient, update of the weights and of their average."""
 
+from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sentcli.config import TrainConfig
 from sentcli.model import BiLSTM
 from sentcli.text import UNK_ID
+from sentcli.training.examples import Examples, evaluation_batches
 
 
-class Trainer:
+class Trainer(ABC):
     """All that a step changes: a model, the moving average of its weights, and the optimizer."""
 
-    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, config: TrainConfig, device: torch.device) -> None:
         self.model = model.to(device)
         self.averaged = AveragedModel(model, multi_avg_fn=partial(_average, config.average))
         self.optimizer = _optimizer(model, config)
+        self.device = device
         self._config = config
         bf16 = uses_bf16(config, device)
         self._autocast = torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
 
-    def step(self, ids: Tensor, lengths: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
+    @abstractmethod
+    def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:
         """Learn from one batch.
 
-        :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and classes `labels [batch]`.
+        :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and `targets [batch, classes]`.
         :param rate: learning rate.
-        :returns: of the model as it was before, the cross-entropies in nats, summed, and the number of texts
-            that it was right about.
+        :returns: of the model as it was before, the sum of the losses in nats, and of how many predictions
+            how many were right: `(loss, right, predictions)`.
         """
+
+    @abstractmethod
+    def measure(self, examples: Examples) -> tuple[float, float]:
+        """Give mean loss in nats and accuracy of the averaged weights, in fp32."""
+
+    def _begin(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _update(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip)
+        self.optimizer.step()
+        self.averaged.update_parameters(self.model)
+
+
+class ClassifierTrainer(Trainer):
+    """Teaches a BiLSTM the classes of texts."""
+
+    model: BiLSTM
+
+    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
+        super().__init__(model, config, device)
+
+    def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:
+        """Learn from one batch; see `Trainer`. The loss is the cross-entropy."""
+        self._begin(rate)
         with self._autocast:
             embedded = self.model.embed(drop_words(ids, self._config.word_dropout))
             embedded.retain_grad()
             logits = self.model.classify(embedded, lengths).float()
-            loss = self._loss(logits, labels)
+            loss = self._loss(logits, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         if self._config.adversarial and embedded.grad is not None:
-            self._learn_from_worse(ids, lengths, labels, embedded.grad)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip)
-        self.optimizer.step()
-        self.averaged.update_parameters(self.model)
+            self._learn_from_worse(ids, lengths, targets, embedded.grad)
+        self._update()
         # Without smoothing, to be comparable with the validation loss.
-        cross_entropy = functional.cross_entropy(logits.detach(), labels, reduction="sum").item()
-        return cross_entropy, int((logits.argmax(1) == labels).sum())
+        cross_entropy = functional.cross_entropy(logits.detach(), targets, reduction="sum").item()
+        return cross_entropy, _right(logits, targets), len(targets)
 
-    def _learn_from_worse(self, ids: Tensor, lengths: Tensor, labels: Tensor, gradient: Tensor) -> None:
+    def measure(self, examples: Examples) -> tuple[float, float]:
+        """Give mean cross-entropy and accuracy of the averaged weights; see `Trainer`."""
+        return measure(self.averaged.module, examples, self.device)
+
+    def _learn_from_worse(self, ids: Tensor, lengths: Tensor, targets: Tensor, gradient: Tensor) -> None:
         """Add the gradient of the same texts, their vectors moved to where the loss rises fastest.
 
         Adversarial training on embeddings (Miyato, Dai and Goodfellow, 2017, section 3): a model that must
@@ -61,11 +91,27 @@ class Trainer:
         norm = gradient.float().norm(dim=(0, 2), keepdim=True).clamp_min(1e-12)  # one a text
         with self._autocast:
             moved = self.model.embed(ids) + self._config.adversarial * gradient / norm
-            loss = self._loss(self.model.classify(moved, lengths).float(), labels)
+            loss = self._loss(self.model.classify(moved, lengths).float(), targets)
         loss.backward()  # type: ignore[no-untyped-call]
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=self._config.label_smoothing)
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, targets, label_smoothing=self._config.label_smoothing)
+
+
+@torch.inference_mode()
+def measure(model: nn.Module, examples: Examples, device: torch.device) -> tuple[float, float]:
+    """Give mean cross-entropy in nats and accuracy of a classifier, in fp32."""
+    model.eval()
+    loss, right = 0.0, 0
+    for _, (ids, lengths, targets) in evaluation_batches(examples, device):
+        logits = model(ids, lengths)
+        loss += functional.cross_entropy(logits, targets, reduction="sum").item()
+        right += _right(logits, targets)
+    return loss / len(examples), right / len(examples)
+
+
+def _right(logits: Tensor, targets: Tensor) -> int:
+    return int((logits.argmax(1) == targets.argmax(1)).sum())
 
 
 def drop_words(ids: Tensor, share: float) -> Tensor:
@@ -93,7 +139,7 @@ def _cpu_has_bf16() -> bool:
     return bool(supported())
 
 
-def _optimizer(model: BiLSTM, config: TrainConfig) -> torch.optim.Optimizer:
+def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     if config.optimizer == "adam":
         return torch.optim.Adam(model.parameters(), config.lr, fused=True)
     return torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)

@@ -5,12 +5,12 @@ import json
 import logging
 import os
 import platform
+import shutil
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,30 +18,32 @@ import pandas as pd
 import torch
 
 from sentcli import __version__, plots
-from sentcli.batching import length_buckets
 from sentcli.bundle import (
     CURVES,
     HISTORY,
     METRICS,
     ONNX,
+    RELIABILITY,
     VOCAB,
     WEIGHTS,
     check_target,
     new_bundle,
     write_config,
 )
-from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
-from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.evaluation import evaluate, softmax
+from sentcli.config import BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.errors import OutputError, UsageError
+from sentcli.evaluation import evaluate, fit_temperature, log_loss, reliability, softmax
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
 from sentcli.scoring import usable_cores
-from sentcli.text import Vocab, tokenize, truncate
-from sentcli.training.card import write_card
-from sentcli.training.dataset import class_names, label_ids, load_split, train_validation
+from sentcli.training.card import MODEL_STAGE, write_card
+from sentcli.training.corpus import Corpus, DataSource, Texts, digest_texts, encode_texts, read_texts
+from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.glove import Coverage, check_source, load_glove, random_embedding
-from sentcli.training.loop import Examples, collate, fit
-from sentcli.training.step import uses_bf16
+from sentcli.training.loop import fit
+from sentcli.training.pretraining import pretrain
+from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.step import ClassifierTrainer, uses_bf16
 
 logger = logging.getLogger("sentcli")
 
@@ -49,149 +51,178 @@ NO_VECTORS = "none"
 
 
 @dataclass(frozen=True)
-class DataSource:
-    """Where texts, labels and word vectors come from: what `sentcli.training.dataset` and `glove` take."""
+class Settings:
+    """How to train, all but the data and the place of the result.
 
-    dataset: str
-    text_column: str | None
-    label_column: str | None
-    glove: str
-
-
-@dataclass(frozen=True)
-class _Data:
-    """What is trained on.
-
-    :param labels: the name of each class.
-    :param counts: how often each word of the training part occurs in it.
+    :param model: the shape; vocabulary and classes are filled in from the data.
+    :param device: `cpu` or `cuda`; None takes CUDA where there is a device.
+    :param threads: threads of PyTorch; None takes every core that this process may use.
+    :param licence, command: of the model and the command line that makes it, for the card.
     """
 
-    train: Examples
-    validation: Examples
-    labels: tuple[str, ...]
-    vocab: Vocab
-    counts: Counter[str]
+    text: TextConfig
+    model: ModelConfig
+    config: TrainConfig
+    device: str | None = None
+    threads: int | None = None
+    quiet: bool = False
+    licence: str | None = None
+    command: str = "sentcli train"
 
     @property
-    def digest(self) -> str:
-        """Tell this training part from another one by its classes and its words, the most frequent first."""
-        return hashlib.sha256(repr((self.labels, self.vocab.words)).encode()).hexdigest()
+    def cores(self) -> int:
+        return self.threads or usable_cores()
 
 
 def train_bundle(
-    source: DataSource,
-    output: Path,
-    *,
-    text: TextConfig,
-    model: ModelConfig,
-    config: TrainConfig,
-    device: str | None,
-    threads: int | None,
-    resume: bool,
-    overwrite: bool,
-    quiet: bool,
-    licence: str | None,
-    command: str,
+    source: DataSource, output: Path, settings: Settings, *, resume: bool, overwrite: bool
 ) -> None:
     """Train a model on the train split of a data set and write its bundle.
 
-    :param model: the shape; vocabulary and classes are filled in from the data.
-    :param licence, command: of the model and the command line that makes it, for the card.
     :raises SentcliError: for data, vectors, settings or an output that will not do.
     """
-    started = time.perf_counter()
-    checkpoint = output.parent / f".{output.name}.checkpoint"
-    _check_output(output, checkpoint, resume=resume, overwrite=overwrite)
-    if source.glove != NO_VECTORS:
-        check_source(source.glove, model.embedding_dim)
-    where = _device(device)
-    torch.set_num_threads(threads or usable_cores())
+    check_run(source, output, settings, resume=resume, overwrite=overwrite)
+    texts = read_texts(source, settings.config.validation_share)
+    train_model(texts, source, output, settings, overwrite=overwrite)
 
-    data = _read(source, text, config)
-    model = replace(model, vocab_size=len(data.vocab), num_classes=len(data.labels))
+
+def check_run(source: DataSource, output: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
+    """Refuse, before hours are spent, what would fail at their end.
+
+    :raises SentcliError: for vectors, a device or an output that will not do.
+    """
+    _check_output(output, work_folder(output), resume=resume, overwrite=overwrite)
+    if source.glove != NO_VECTORS:
+        check_source(source.glove, settings.model.embedding_dim)
+    _device(settings.device)
+
+
+def work_folder(output: Path) -> Path:
+    """Say where a run keeps what it needs to go on after it was stopped."""
+    return output.parent / f".{output.name}.training"
+
+
+def train_model(
+    texts: Texts,
+    source: DataSource,
+    output: Path,
+    settings: Settings,
+    *,
+    pseudo: PseudoLabels | None = None,
+    passage_sentences: int = SelfTrainingConfig.passage_sentences,
+    stages: Sequence[Mapping[str, Any]] = (),
+    overwrite: bool = False,
+) -> None:
+    """Train one model and write its bundle; go on where an interrupted run of the same model stopped.
+
+    :param pseudo: what a teacher says of more texts.
+    :param passage_sentences: sentences at most of the passages that the model is also validated on.
+    :param stages: records of what came before, for `history.csv` and the card.
+    :raises SentcliError: for data, vectors or settings that will not do.
+    """
+    started = time.perf_counter()
+    work = work_folder(output)
+    device = _device(settings.device)
+    torch.set_num_threads(settings.cores)
+    config, quiet = settings.config, settings.quiet
+
+    data = encode_texts(texts, pseudo, settings.text, config.min_freq, passage_sentences)
+    model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(texts.labels))
     embedding, coverage = _embedding(source.glove, data, model.embedding_dim, config.seed, progress=not quiet)
     torch.manual_seed(config.seed)
     network = BiLSTM(model)
     network.embedding.weight.data.copy_(torch.from_numpy(embedding))
-    history = fit(
-        network,
-        data.train,
+    words = hashlib.sha256(repr((texts.labels, data.vocab.words)).encode()).hexdigest()
+    of_data = {**asdict(source), **settings.text.to_json(), "words": words}
+    run: dict[str, Any] = {"resume": True, "quiet": quiet}
+    history: list[dict[str, Any]] = [*map(dict, stages)]
+    if config.pretrain:
+        records = pretrain(
+            network,
+            data.train + data.unlabeled,
+            data.validation,
+            config,
+            device=device,
+            checkpoint=work / "pretraining.safetensors",
+            fingerprint={**of_data, "hidden": model.hidden_size, "embedding": model.embedding_dim},
+            **run,
+        )
+        history += [{"stage": "language model", **record} for record in records]
+    trainer = ClassifierTrainer(network, config, device)
+    records = fit(
+        trainer,
+        data.train + data.pseudo,
         data.validation,
         config,
-        device=where,
-        checkpoint=checkpoint,
-        fingerprint={**asdict(source), **text.to_json(), **model.to_json(), "words": data.digest},
-        resume=resume,
-        quiet=quiet,
+        checkpoint=work / "checkpoint.safetensors",
+        fingerprint={**of_data, **model.to_json()},
+        **run,
     )
+    history += [{"stage": MODEL_STAGE, **record} for record in records]
     round_embedding(network)
-
-    figures = evaluate(data.validation.labels, softmax(predict(network, data.validation)), data.labels)
+    uncalibrated = softmax(predict(network, data.validation))
+    temperature = _calibrate(network, data.validation)
+    probabilities = softmax(predict(network, data.validation))
+    figures = evaluate(data.validation.labels, probabilities, texts.labels)
+    on_passages = evaluate(data.passages.labels, softmax(predict(network, data.passages)), texts.labels)
     metrics = {
-        "command": command,
-        "licence": licence,
+        "command": settings.command,
+        "licence": settings.licence,
         "dataset": source.dataset,
+        "unlabeled": source.unlabeled,
         "validation": figures.to_json(),
-        "best_epoch": min(history, key=lambda record: record["validation_loss"])["epoch"],
-        "examples": {"train": len(data.train), "validation": len(data.validation)},
+        "validation_passages": {"sentences": passage_sentences, **on_passages.to_json()},
+        "calibration": {
+            "temperature": temperature,
+            "log_loss_before": log_loss(data.validation.labels, uncalibrated),
+            "error_before": reliability(data.validation.labels, uncalibrated).error,
+            "log_loss_after": figures.log_loss,
+            "error_after": figures.expected_calibration_error,
+        },
+        "best_epoch": min(records, key=lambda record: record["validation_loss"])["epoch"],
+        "examples": {
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "unlabeled": len(data.unlabeled),
+            "pseudo_labeled": len(data.pseudo),
+        },
+        "stages": [*stages],
+        "split": digest_texts(texts.validation.texts),
         "glove": {"source": Path(source.glove).name, **coverage.to_json()},
         "training": {
             **config.to_json(),
-            "bf16": uses_bf16(config, where),
-            "device": where.type,
-            "seconds": round(sum(record["seconds"] for record in history), 1),
+            "bf16": uses_bf16(config, device),
+            "device": device.type,
+            "seconds": round(sum(record.get("seconds", 0) for record in history), 1),
         },
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
-    bundle_config = BundleConfig(model, text, data.labels)
+    bundle_config = BundleConfig(model, settings.text, texts.labels)
     with new_bundle(output, overwrite=overwrite) as folder:
         write_config(folder, bundle_config)
         (folder / VOCAB).write_text(data.vocab.to_text(), "utf-8")
         save_weights(network, folder / WEIGHTS)
-        write_onnx(network, folder / ONNX, "folded", text.max_tokens)
+        write_onnx(network, folder / ONNX, "folded", settings.text.max_tokens)
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
-        plots.curves(folder / CURVES, history)
-        write_card(folder, bundle_config, metrics, history, name=output.name)
-    checkpoint.unlink()
+        plots.curves(folder / CURVES, records)
+        plots.reliability_before_after(
+            folder / RELIABILITY, data.validation.labels, uncalibrated, probabilities
+        )
+        write_card(folder, bundle_config, metrics, records, name=output.name)
+    shutil.rmtree(work)
     logger.info(
-        "validation accuracy %.4f, loss %.4f; %.0f s in all",
+        "%s: validation accuracy %.4f, loss %.4f; of passages accuracy %.4f; %.0f s in all",
+        output.name,
         figures.accuracy,
         figures.log_loss,
+        on_passages.accuracy,
         time.perf_counter() - started,
     )
 
 
-def _read(source: DataSource, text: TextConfig, config: TrainConfig) -> _Data:
-    """Read the train split, hold a part of it out, and turn both into ids."""
-    data = load_split(source.dataset, "train", source.text_column, source.label_column)
-    labels = class_names(data)
-    train, validation = train_validation(data, config.validation_share, config.seed)
-    tokens = [tokenize(text) for text in train.texts]
-    vocab = Vocab.build(tokens, config.min_freq)
-    held_out = [tokenize(text) for text in validation.texts]
-    read = _Data(
-        train=_encode(tokens, label_ids(train.labels, labels, train.where), vocab, text),
-        validation=_encode(held_out, label_ids(validation.labels, labels, validation.where), vocab, text),
-        labels=labels,
-        vocab=vocab,
-        counts=Counter(chain.from_iterable(tokens)),
-    )
-    logger.info(
-        "%s: %d texts to train on, %d to validate; %d classes: %s; %d words seen %d times or more",
-        source.dataset,
-        len(read.train),
-        len(read.validation),
-        len(labels),
-        ", ".join(labels),
-        len(vocab) - 2,
-        config.min_freq,
-    )
-    return read
-
-
 def _embedding(
-    glove: str, data: _Data, dim: int, seed: int, *, progress: bool
+    glove: str, data: Corpus, dim: int, seed: int, *, progress: bool
 ) -> tuple[npt.NDArray[np.float32], Coverage]:
     if glove == NO_VECTORS:
         return random_embedding(data.vocab.words, dim, data.counts, seed)
@@ -200,26 +231,24 @@ def _embedding(
     return embedding, coverage
 
 
+def _calibrate(network: BiLSTM, validation: Examples) -> float:
+    """Divide the logits by the temperature that fits the validation part, within the classifier's weights.
+
+    So every backend and every exported graph gives calibrated probabilities, without knowing of it.
+    """
+    temperature = fit_temperature(validation.labels, predict(network, validation))
+    network.classifier.weight.data.div_(temperature)
+    network.classifier.bias.data.div_(temperature)
+    return temperature
+
+
 def predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
     """Give the logits `[examples, classes]`, in fp32 on the CPU."""
     logits = np.empty((len(examples), network.config.num_classes), np.float32)
     with torch.inference_mode():
-        for rows in length_buckets([len(ids) for ids in examples.ids], 32_768):
-            ids, lengths, _ = collate(examples, rows, torch.device("cpu"))
+        for rows, (ids, lengths, _) in evaluation_batches(examples, torch.device("cpu")):
             logits[rows] = network(ids, lengths).numpy()
     return logits
-
-
-def _encode(
-    tokens: Sequence[Sequence[str]], labels: npt.NDArray[np.int64], vocab: Vocab, text: TextConfig
-) -> Examples:
-    ids = [truncate(vocab.encode(words), text.max_tokens) for words in tokens]
-    kept = [row for row, sequence in enumerate(ids) if sequence]
-    if len(kept) < len(ids):
-        logger.info("%d texts without a word were left out", len(ids) - len(kept))
-    if not kept:
-        raise DataError("no text with a word in it is left to train or validate on")
-    return Examples([ids[row] for row in kept], labels[kept])
 
 
 def _device(name: str | None) -> torch.device:
@@ -228,8 +257,7 @@ def _device(name: str | None) -> torch.device:
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def _check_output(output: Path, checkpoint: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse, before hours are spent, what could not be written at their end."""
+def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) -> None:
     check_target(output, overwrite=overwrite)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -237,9 +265,9 @@ def _check_output(output: Path, checkpoint: Path, *, resume: bool, overwrite: bo
         raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
     if not os.access(output.parent, os.W_OK):
         raise OutputError(f"{output.parent}: no permission to write there")
-    if resume and not checkpoint.exists():
-        raise UsageError(f"--resume: there is no interrupted run at {checkpoint}")
-    if not resume and checkpoint.exists():
+    if resume and not work.exists():
+        raise UsageError(f"--resume: there is no interrupted run at {work}")
+    if not resume and work.exists():
         raise UsageError(
-            f"{checkpoint} is left from an interrupted run: --resume goes on, or delete it to start again"
+            f"{work} is left from an interrupted run: --resume goes on, or delete it to start again"
         )

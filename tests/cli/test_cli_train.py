@@ -25,6 +25,7 @@ FILES = {
     "metrics.json",
     "model.onnx",
     "model.safetensors",
+    "reliability.png",
     "vocab.txt",
 }
 SMALL = (
@@ -85,11 +86,12 @@ def test_the_run_is_told_on_stderr_with_a_line_an_epoch(train, data):
     lines = train(epochs=3).stderr.splitlines()
     assert f"{data}: " in lines[0]
     assert "2 classes: negative, positive" in lines[0]
-    assert [line.partition(":")[0] for line in lines[1:4]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    assert "validation accuracy" in lines[4]
-    assert lines[5].endswith("model")
-    assert "sentcli score --model" in lines[5]
-    assert len(lines) == 6
+    assert lines[1].endswith("words seen 1 times or more")
+    assert [line.partition(":")[0] for line in lines[2:5]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert "validation accuracy" in lines[5]
+    assert lines[6].endswith("model")
+    assert "sentcli score --model" in lines[6]
+    assert len(lines) == 7
 
 
 def test_quietly_nothing_is_told(train):
@@ -176,7 +178,7 @@ def test_an_interrupted_run_goes_on_to_the_same_model(train, data, tmp_path):
     assert "--resume goes on from there" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert not (tmp_path / "model").exists()
-    assert (tmp_path / ".model.checkpoint").exists()
+    assert (tmp_path / ".model.training").exists()
 
     refused = refuse("--epochs", 40, "-o", tmp_path / "model", data=data)
     assert "--resume" in refused.message
@@ -184,7 +186,7 @@ def test_an_interrupted_run_goes_on_to_the_same_model(train, data, tmp_path):
     assert "lr was 0.002, is 0.1" in refused.message
 
     train("--resume", epochs=40)
-    assert not (tmp_path / ".model.checkpoint").exists()
+    assert not (tmp_path / ".model.training").exists()
     train(output="uninterrupted", epochs=40)
     for name in ("model.safetensors", "model.onnx", "vocab.txt", "config.json"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "uninterrupted" / name).read_bytes()
@@ -211,7 +213,7 @@ def test_other_data_is_not_taken_for_that_of_the_interrupted_run(train, data, tm
 @pytest.mark.parametrize("package", ["torch", "datasets", "pandas"])
 def test_without_the_extra_the_message_names_the_pip_command(package, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    for name in ("train", "dataset"):  # to be imported anew, and to be what they were again
+    for name in ("train", "corpus", "dataset"):  # to be imported anew, and to be what they were again
         monkeypatch.setattr(sentcli.training, name, getattr(sentcli.training, name))
         monkeypatch.delitem(sys.modules, f"sentcli.training.{name}")
     failure = refuse("-o", tmp_path / "m", data=data)
@@ -242,7 +244,7 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("-o", "there"), 1, ["there", "exists", "--overwrite"]),
         (("-o", "there", "--overwrite"), 1, ["there", "no model folder"]),
         (("-o", "wide.txt/model"), 1, ["wide.txt", "cannot be made"]),
-        (("--resume",), 2, ["no interrupted run", ".model.checkpoint"]),
+        (("--resume",), 2, ["no interrupted run", ".model.training"]),
         (("--epochs", "0"), 2, ["--epochs", "0"]),
         (("--lr", "nan"), 2, ["--lr", "nan"]),
         (("--hidden", "-1"), 2, ["--hidden", "-1"]),
@@ -308,5 +310,5 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_it(data, tmp
     monkeypatch.setattr("os.fsync", full)
     failure = refuse("--epochs", 1, "-o", tmp_path / "model", data=data)
     assert failure.code == 1
-    assert ".model.checkpoint: the checkpoint cannot be written: No space left" in failure.message
+    assert "checkpoint.safetensors: the checkpoint cannot be written: No space left" in failure.message
     assert list(tmp_path.iterdir()) == []

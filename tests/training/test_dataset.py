@@ -17,7 +17,14 @@ import pytest
 
 import sentcli
 from sentcli.errors import DataError, UsageError
-from sentcli.training.dataset import LabeledTexts, class_names, label_ids, load_split, train_validation
+from sentcli.training.dataset import (
+    LabeledTexts,
+    class_names,
+    label_ids,
+    load_split,
+    load_texts,
+    train_validation,
+)
 
 ROWS = [("A warm and clever film.", "good"), ("Two hours I want back.", "bad"), ("", "good")]
 
@@ -396,6 +403,28 @@ def test_a_class_of_equal_texts_cannot_be_split() -> None:
 def test_validation_share_out_of_range(share: float) -> None:
     with pytest.raises(UsageError, match="--validation-share"):
         train_validation(labeled(a=4, b=4), share, seed=1)
+
+
+def test_texts_without_labels_are_those_of_their_split(tmp_path: Path) -> None:
+    assert load_texts(write_hub_layout(tmp_path / "hub"), None) == ["who knows 0", "who knows 1"]
+
+
+def test_texts_of_a_file_need_no_labels(tmp_path: Path) -> None:
+    file = write(tmp_path / "heap.csv", 'id,review\n001,"one, two"\n2,\n3,NA\n')
+    assert load_texts(file, "review") == ["one, two", "NA"]
+    assert load_texts(write(tmp_path / "heap.jsonl", '{"n": 1, "words": "a b"}\n'), None) == ["a b"]
+
+
+def test_texts_that_cannot_be_found(tmp_path: Path) -> None:
+    splits = tmp_path / "splits"
+    for name in ("train", "test"):
+        write(splits / f"{name}.csv", csv_of(ROWS))
+    with pytest.raises(DataError, match=r"which of its splits has no labels.*train, test"):
+        load_texts(str(splits), None)
+    with pytest.raises(DataError, match="--text-column"):
+        load_texts(write(tmp_path / "two.csv", "a,b\nx,y\n"), None)
+    with pytest.raises(DataError, match="holds no text"):
+        load_texts(write(tmp_path / "none.csv", "text,b\n,y\n"), None)
 
 
 @pytest.mark.slow

@@ -17,8 +17,9 @@ from sentcli.errors import DataError, InterruptedRunError, TrainingError
 from sentcli.model import BiLSTM
 from sentcli.text import UNK_ID, Vocab, tokenize
 from sentcli.training import loop
-from sentcli.training.loop import Examples, epoch_batches, fit, learning_rate, measure
-from sentcli.training.step import drop_words
+from sentcli.training.examples import Examples, epoch_batches
+from sentcli.training.loop import fit, learning_rate
+from sentcli.training.step import ClassifierTrainer, drop_words, measure
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=3, batch_size=16, lr=0.08, average=0.9, word_dropout=0.1, precision="fp32")
@@ -32,7 +33,8 @@ def data() -> tuple[Examples, Examples, int]:
     vocab = Vocab.build(tokens, min_freq=1)
     labels = np.array([invented.TWO.index(label) for _, label in made])
     ids = [vocab.encode(words) for words in tokens]
-    return Examples(ids[:150], labels[:150]), Examples(ids[150:], labels[150:]), len(vocab)
+    train = Examples.of_labels(ids[:150], labels[:150], 2)
+    return train, Examples.of_labels(ids[150:], labels[150:], 2), len(vocab)
 
 
 def run(data, path: Path, config: TrainConfig = CONFIG, **options) -> tuple[BiLSTM, list[dict[str, float]]]:
@@ -40,7 +42,9 @@ def run(data, path: Path, config: TrainConfig = CONFIG, **options) -> tuple[BiLS
     torch.manual_seed(7)
     model = BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6, dropout=0.2, embedding_dropout=0.2))
     options = {"fingerprint": {"data": "invented"}, "quiet": True} | options
-    history = fit(model, train, validation, config, device=CPU, checkpoint=path, **options)
+    history = fit(
+        ClassifierTrainer(model, config, CPU), train, validation, config, checkpoint=path, **options
+    )
     return model, history
 
 
@@ -71,11 +75,12 @@ def test_the_best_epoch_is_what_is_left(data, tmp_path, monkeypatch):
     losses = iter([0.5, 0.2, 0.4])
     seen = []
 
-    def fake(model, examples, device):
-        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+    def fake(trainer, examples):
+        weights = trainer.averaged.module.state_dict()
+        seen.append({name: value.clone() for name, value in weights.items()})
         return next(losses), 0.5
 
-    monkeypatch.setattr(loop, "measure", fake)
+    monkeypatch.setattr(ClassifierTrainer, "measure", fake)
     model, _ = run(data, tmp_path / "checkpoint")
     for name, value in model.state_dict().items():
         assert torch.equal(value, seen[1][name]), name
@@ -157,7 +162,7 @@ def test_the_checkpoint_is_safetensors(data, tmp_path):
 
 
 def test_numbers_that_make_no_sense_end_the_run(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "measure", lambda *_: (math.nan, 0.5))
+    monkeypatch.setattr(ClassifierTrainer, "measure", lambda *_: (math.nan, 0.5))
     with pytest.raises(TrainingError, match="--lr"):
         run(data, tmp_path / "checkpoint")
 
@@ -170,16 +175,15 @@ def test_bf16_trains_too(data, tmp_path):
 
 def test_epoch_batches_are_a_permutation_with_little_padding():
     lengths = np.random.default_rng(0).integers(1, 400, 5000)
-    examples = Examples([[2] * length for length in lengths], np.zeros(5000, np.int64))
-    config = TrainConfig(batch_size=64)
-    batches = epoch_batches(examples, config, 0)
+    examples = Examples.of_labels([[2] * length for length in lengths], np.zeros(5000, np.int64), 2)
+    batches = epoch_batches(examples, 64, 1, 0)
     assert sorted(np.concatenate(batches).tolist()) == list(range(5000))
     assert max(map(len, batches)) == 64
     padded = sum(len(rows) * lengths[rows].max() for rows in batches)
     assert padded < 1.1 * lengths.sum()
-    again = epoch_batches(examples, config, 0)
+    again = epoch_batches(examples, 64, 1, 0)
     assert all(np.array_equal(left, right) for left, right in zip(batches, again, strict=True))
-    assert not np.array_equal(np.concatenate(batches), np.concatenate(epoch_batches(examples, config, 1)))
+    assert not np.array_equal(np.concatenate(batches), np.concatenate(epoch_batches(examples, 64, 1, 1)))
     # Not from short to long: the order of the batches is shuffled as well.
     means = np.array([lengths[rows].mean() for rows in batches])
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
@@ -212,7 +216,7 @@ def test_measure_is_the_mean_cross_entropy(data):
     losses, correct = [], 0
     with torch.inference_mode():
         for ids, label in zip(examples.ids, examples.labels.tolist(), strict=True):
-            logits = model(torch.tensor([ids]), torch.tensor([len(ids)]))[0]
+            logits = model(torch.from_numpy(ids[None]).long(), torch.tensor([len(ids)]))[0]
             losses.append(-torch.log_softmax(logits, 0)[label].item())
             correct += int(logits.argmax()) == label
     assert loss == pytest.approx(np.mean(losses), abs=1e-6)

@@ -6,23 +6,23 @@ import torch
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
-from sentcli.training.step import Trainer
+from sentcli.training.step import ClassifierTrainer
 
 CPU = torch.device("cpu")
 PLAIN = {"adversarial": 0.0, "label_smoothing": 0.0, "word_dropout": 0.0, "precision": "fp32"}
 
 
-def make_trainer(**settings) -> Trainer:
+def make_trainer(**settings) -> ClassifierTrainer:
     model = tiny_models.make_model(dropout=0.0, embedding_dropout=0.0).train()
-    return Trainer(model, TrainConfig(**PLAIN | settings), CPU)
+    return ClassifierTrainer(model, TrainConfig(**PLAIN | settings), CPU)
 
 
 def batch():
     ids, lengths = map(torch.from_numpy, tiny_models.make_batch(6, 9))
-    return ids, lengths, torch.tensor([0, 1, 0, 1, 0, 1])
+    return ids, lengths, torch.eye(2)[[0, 1, 0, 1, 0, 1]]
 
 
-def gradients(trainer: Trainer) -> list[torch.Tensor]:
+def gradients(trainer: ClassifierTrainer) -> list[torch.Tensor]:
     """The gradients of a step whose rate is too small to matter, clipping off."""
     trainer.step(*batch(), rate=1e-12)
     return [parameter.grad.clone() for parameter in trainer.model.parameters()]
@@ -30,11 +30,12 @@ def gradients(trainer: Trainer) -> list[torch.Tensor]:
 
 def test_loss_and_correct_are_those_of_the_model_before_the_step():
     trainer = make_trainer(label_smoothing=0.3)
-    ids, lengths, labels = batch()
+    ids, lengths, targets = batch()
     logits = trainer.model(ids, lengths)
-    loss, correct = trainer.step(ids, lengths, labels, rate=0.1)
-    assert loss == pytest.approx(functional.cross_entropy(logits, labels, reduction="sum").item(), rel=1e-5)
-    assert correct == int((logits.argmax(1) == labels).sum())
+    loss, correct, predictions = trainer.step(ids, lengths, targets, rate=0.1)
+    assert loss == pytest.approx(functional.cross_entropy(logits, targets, reduction="sum").item(), rel=1e-5)
+    assert correct == int((logits.argmax(1) == targets.argmax(1)).sum())
+    assert predictions == len(ids)
     assert not torch.allclose(trainer.model(ids, lengths), logits)
 
 
@@ -56,10 +57,10 @@ def test_the_adversarial_pass_adds_the_gradient_at_the_worst_place_nearby():
     length = 0.5
     plain, found = (gradients(make_trainer(clip=1e6, adversarial=size)) for size in (0.0, length))
     model = make_trainer().model
-    ids, lengths, labels = batch()
+    ids, lengths, targets = batch()
     embedded = model.embed(ids)
     embedded.retain_grad()
-    functional.cross_entropy(model.classify(embedded, lengths), labels).backward()
+    functional.cross_entropy(model.classify(embedded, lengths), targets).backward()
     moves = []
     for row in range(len(ids)):
         gradient = embedded.grad[:, row]
@@ -68,7 +69,7 @@ def test_the_adversarial_pass_adds_the_gradient_at_the_worst_place_nearby():
         assert not moves[-1][lengths[row] :].any()  # padding stays
     model.zero_grad()
     functional.cross_entropy(
-        model.classify(model.embed(ids) + torch.stack(moves, 1), lengths), labels
+        model.classify(model.embed(ids) + torch.stack(moves, 1), lengths), targets
     ).backward()
     for one, other, parameter in zip(plain, found, model.parameters(), strict=True):
         torch.testing.assert_close(other, one + parameter.grad, rtol=1e-3, atol=1e-5)
@@ -76,13 +77,13 @@ def test_the_adversarial_pass_adds_the_gradient_at_the_worst_place_nearby():
 
 def test_the_move_makes_the_loss_worse():
     model = make_trainer().model
-    ids, lengths, labels = batch()
+    ids, lengths, targets = batch()
     embedded = model.embed(ids)
     embedded.retain_grad()
-    loss = functional.cross_entropy(model.classify(embedded, lengths), labels)
+    loss = functional.cross_entropy(model.classify(embedded, lengths), targets)
     loss.backward()
     move = 0.1 * embedded.grad / embedded.grad.norm(dim=(0, 2), keepdim=True)
-    worse = functional.cross_entropy(model.classify(embedded.detach() + move, lengths), labels)
+    worse = functional.cross_entropy(model.classify(embedded.detach() + move, lengths), targets)
     assert worse > loss
 
 

@@ -1,0 +1,153 @@
+"""The texts that a model is trained on: read, split, and turned into ids."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from sentcli.config import TextConfig
+from sentcli.errors import DataError
+from sentcli.text import Vocab, tokenize, truncate
+from sentcli.training.dataset import (
+    SPLIT_SEED,
+    LabeledTexts,
+    class_names,
+    label_ids,
+    load_split,
+    load_texts,
+    train_validation,
+)
+from sentcli.training.examples import Examples
+from sentcli.training.passages import cut_passages
+from sentcli.training.pseudo_labels import PseudoLabels
+
+logger = logging.getLogger("sentcli")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where texts, labels and word vectors come from: what `sentcli.training.dataset` and `glove` take."""
+
+    dataset: str
+    text_column: str | None
+    label_column: str | None
+    glove: str
+    unlabeled: str | None = None
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is trained on, as it was read.
+
+    :param labels: the name of each class.
+    """
+
+    train: LabeledTexts
+    validation: LabeledTexts
+    unlabeled: list[str]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is trained on, as ids.
+
+    :param unlabeled: whole texts; their targets are empty.
+    :param pseudo: texts that a teacher labelled.
+    :param counts: how often each word of the training part, the unlabelled texts included, occurs in it.
+    """
+
+    train: Examples
+    validation: Examples
+    passages: Examples
+    unlabeled: Examples
+    pseudo: Examples
+    vocab: Vocab
+    counts: Counter[str]
+
+
+def read_texts(source: DataSource, validation_share: float) -> Texts:
+    """Read the train split, hold a part of it out, and read the texts without labels.
+
+    Of the latter, those that the validation part has too are left out.
+    """
+    data = load_split(source.dataset, "train", source.text_column, source.label_column)
+    labels = class_names(data)
+    train, validation = train_validation(data, validation_share, SPLIT_SEED)
+    unlabeled = load_texts(source.unlabeled, source.text_column) if source.unlabeled else []
+    held_out = set(validation.texts)
+    unlabeled = [text for text in unlabeled if text not in held_out]
+    logger.info(
+        "%s: %d texts to train on, %d to validate; %d classes: %s",
+        source.dataset,
+        len(train),
+        len(validation),
+        len(labels),
+        ", ".join(labels),
+    )
+    if source.unlabeled:
+        logger.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
+    return Texts(train, validation, unlabeled, labels)
+
+
+def encode_texts(
+    texts: Texts, pseudo: PseudoLabels | None, text: TextConfig, min_freq: int, sentences: int
+) -> Corpus:
+    """Build the vocabulary and turn all texts into ids.
+
+    A text that a teacher labelled is of the training part, so its words count; passages repeat such words.
+
+    :param sentences: of the passages that are cut from the validation part, at most.
+    :raises DataError: when no text to train or to validate on has a word in it.
+    """
+    classes = len(texts.labels)
+    train = [tokenize(text) for text in texts.train.texts]
+    whole = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
+    unlabeled = [tokenize(text) for text in whole]
+    vocab = Vocab.build(chain(train, unlabeled), min_freq)
+
+    def encode(tokens: Iterable[Sequence[str]], targets: npt.NDArray[np.float32]) -> Examples:
+        return _examples([truncate(vocab.encode(words), text.max_tokens) for words in tokens], targets)
+
+    def one_hot(part: LabeledTexts) -> npt.NDArray[np.float32]:
+        return np.eye(classes, dtype=np.float32)[label_ids(part.labels, texts.labels, part.where)]
+
+    held_out = texts.validation
+    passages = cut_passages(held_out.texts, sentences)
+    none = np.empty((0, classes), np.float32)
+    corpus = Corpus(
+        train=encode(train, one_hot(texts.train)),
+        validation=encode(map(tokenize, held_out.texts), one_hot(held_out)),
+        passages=encode(map(tokenize, passages), one_hot(held_out)),
+        unlabeled=encode(unlabeled, np.zeros((len(unlabeled), classes), np.float32)),
+        pseudo=encode(map(tokenize, pseudo.texts), pseudo.targets) if pseudo else encode([], none),
+        vocab=vocab,
+        counts=Counter(chain.from_iterable(chain(train, unlabeled))),
+    )
+    for part in (corpus.train, corpus.validation):
+        if not len(part):
+            raise DataError("no text with a word in it is left to train or validate on")
+    blank = len(train) - len(corpus.train) + len(held_out) - len(corpus.validation)
+    blank += len(unlabeled) - len(corpus.unlabeled)
+    if blank:
+        logger.info("%d texts without a word were left out", blank)
+    logger.info("%d words seen %d times or more", len(vocab) - 2, min_freq)
+    return corpus
+
+
+def _examples(ids: list[list[int]], targets: npt.NDArray[np.float32]) -> Examples:
+    kept = [row for row, sequence in enumerate(ids) if sequence]
+    return Examples([np.array(ids[row], np.int32) for row in kept], targets[kept])
+
+
+def digest_texts(texts: Iterable[str]) -> str:
+    """Give a SHA-256 of texts in their order."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(hashlib.sha256(text.encode(errors="surrogatepass")).digest())
+    return digest.hexdigest()

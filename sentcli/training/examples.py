@@ -1,0 +1,91 @@
+"""Encoded texts with their targets, and the batches that training and validation take of them."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sentcli.batching import length_buckets, pad
+
+Rows = npt.NDArray[np.intp]
+
+_POOL = 50  # batches whose texts are sorted by length together: little padding, still well mixed
+_EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded texts `ids[i]` (at least one id each) and what a model is to say of them.
+
+    :param targets: the probability of each class, float32 `[n, classes]`: of a text with a label, a row with
+        a single 1; of one that a teacher labelled, the teacher's probabilities.
+    """
+
+    ids: Sequence[npt.NDArray[np.int32]]
+    targets: npt.NDArray[np.float32]
+
+    @classmethod
+    def of_labels(
+        cls, ids: Sequence[Sequence[int]], labels: npt.NDArray[np.int64], num_classes: int
+    ) -> "Examples":
+        """Make examples of texts whose classes `labels [n]` are certain."""
+        return cls([np.array(row, np.int32) for row in ids], np.eye(num_classes, dtype=np.float32)[labels])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __add__(self, other: "Examples") -> "Examples":
+        return Examples([*self.ids, *other.ids], np.concatenate([self.targets, other.targets]))
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The most probable class of each text, `[n]`."""
+        labels: npt.NDArray[np.int64] = np.argmax(self.targets, axis=1)
+        return labels
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each text, `[n]`."""
+        return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
+
+    def digest(self) -> str:
+        """Give a SHA-256 that other texts or targets, or the same in another order, do not have."""
+        digest = hashlib.sha256(self.targets.tobytes())
+        for ids in self.ids:
+            digest.update(len(ids).to_bytes(8) + ids.tobytes())
+        return digest.hexdigest()
+
+
+def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[Rows]:
+    """Draw the batches of an epoch: shuffled, and within pools of some batches sorted by length."""
+    random = np.random.default_rng((seed, epoch))
+    lengths = examples.lengths
+    order = random.permutation(len(examples))
+    batches: list[Rows] = []
+    for start in range(0, len(order), _POOL * batch_size):
+        pool = order[start : start + _POOL * batch_size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[at : at + batch_size] for at in range(0, len(pool), batch_size)]
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def collate(examples: Examples, rows: Rows, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Give padded ids `[batch, tokens]`, lengths `[batch]` and targets `[batch, classes]`.
+
+    The lengths stay on the CPU, where packing wants them.
+    """
+    ids, lengths = pad([examples.ids[row] for row in rows])
+    targets = torch.from_numpy(examples.targets[rows])
+    return torch.from_numpy(ids).to(device), torch.from_numpy(lengths), targets.to(device)
+
+
+def evaluation_batches(
+    examples: Examples, device: torch.device
+) -> Iterator[tuple[Rows, tuple[Tensor, Tensor, Tensor]]]:
+    """Yield row numbers and `collate`'s tensors of batches of similar length; together every row once."""
+    for rows in length_buckets(examples.lengths.tolist(), _EVALUATION_TOKENS):
+        yield rows, collate(examples, rows, device)

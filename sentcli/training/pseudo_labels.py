@@ -1,0 +1,94 @@
+"""What a teacher says of texts without labels, as a Parquet file that can be looked at and used again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sentcli.errors import DataError, OutputError
+
+Probabilities = npt.NDArray[np.float32]  # [texts, classes]
+
+_NOTES = b"sentcli"  # the key in the file's metadata
+TEACHER = "teacher"
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Texts and the probability of each class.
+
+    :param texts: whole texts without labels, then passages of all texts.
+    :param is_passage: which of them are passages, `[texts]`.
+    :param targets: what the teacher says, `[texts, classes]`.
+    :param labels: the name of each class.
+    :param members: what each of those says that the teacher is made of, by name; nothing of a passage that
+        it was not asked about (NaN).
+    :param notes: how the teacher came about, for who looks at the file.
+    """
+
+    texts: list[str]
+    is_passage: npt.NDArray[np.bool_]
+    targets: Probabilities
+    labels: tuple[str, ...]
+    members: Mapping[str, Probabilities] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def whole_texts(self) -> list[str]:
+        """Give the texts that are no passages."""
+        return [self.texts[row] for row in np.flatnonzero(~self.is_passage).tolist()]
+
+
+def write_pseudo_labels(path: Path, labels: PseudoLabels) -> None:
+    """Write a column for the text, one that tells passages, and one a class for the teacher and each member.
+
+    :raises OutputError: when the file cannot be written; nothing is left of it.
+    """
+    columns: dict[str, pa.Array] = {"text": pa.array(labels.texts), "passage": pa.array(labels.is_passage)}
+    for name, values in {TEACHER: labels.targets, **labels.members}.items():
+        for label, probability in zip(labels.labels, values.T, strict=True):
+            columns[_column(name, label)] = pa.array(probability)
+    notes = json.dumps({"labels": labels.labels, **labels.notes}).encode()
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        pq.write_table(
+            pa.table(columns).replace_schema_metadata({_NOTES: notes}), temporary, compression="zstd"
+        )
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: the pseudo-labels cannot be written: {error.strerror or error}") from None
+
+
+def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:
+    """Read what `write_pseudo_labels` wrote, the members apart.
+
+    :param labels: the classes that it has to have.
+    :raises DataError: when it is no such file, or one of other classes.
+    """
+    wanted = ["text", "passage", *(_column(TEACHER, label) for label in labels)]
+    try:
+        file = pq.ParquetFile(path)
+        if missing := set(wanted) - set(file.schema_arrow.names):
+            raise DataError(
+                f"{path}: no column {min(missing)!r:.100}; not pseudo-labels of {', '.join(labels):.200}"
+            )
+        table = file.read(wanted)
+        notes = json.loads((file.schema_arrow.metadata or {}).get(_NOTES, b"{}"))
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise DataError(f"{path}: not pseudo-labels: {' '.join(str(error).split()):.200}") from None
+    columns = [table.column(name).to_numpy() for name in wanted[1:]]
+    targets = np.stack(columns[1:], axis=1).astype(np.float32)
+    texts = table.column("text").to_pylist()
+    if None in texts or not np.allclose(targets.sum(axis=1), 1, atol=1e-3) or (targets < 0).any():
+        raise DataError(f"{path}: a row has no text, or probabilities that do not sum to 1")
+    return PseudoLabels(texts, columns[0].astype(bool), targets, labels, notes=notes)
+
+
+def _column(member: str, label: str) -> str:
+    return f"{member}:{label}"

@@ -1,0 +1,222 @@
+"""Self-training: a teacher of unlike models labels texts without labels, and a student learns from both."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sentcli.bundle import METRICS as METRICS_FILE
+from sentcli.bundle import Bundle, load_bundle
+from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
+from sentcli.errors import BundleError, UsageError
+from sentcli.evaluation import log_loss
+from sentcli.text import tokenize
+from sentcli.training.corpus import DataSource, Texts, digest_texts, read_texts
+from sentcli.training.dataset import label_ids
+from sentcli.training.passages import cut_passages
+from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from sentcli.training.teacher import Combination, check_labels, fit_ngrams, score_with
+from sentcli.training.train import Settings, check_run, train_model, work_folder
+
+logger = logging.getLogger("sentcli")
+
+AUTO = "auto"
+NGRAMS = "n-grams"
+_AUTO_TEACHERS: tuple[dict[str, Any], ...] = (  # what they change in the settings of the student
+    {
+        "hidden_size": 256,
+        "embedding_dropout": 0.3,
+        "dropout": 0.5,
+        "pretrain": 2,
+        "epochs": 3,
+        "lr": 1e-3,
+        "adversarial": 1.0,
+        "label_smoothing": 0.1,
+        "word_dropout": 0.2,
+    },
+)
+
+
+def self_train(
+    source: DataSource,
+    output: Path,
+    settings: Settings,
+    plan: SelfTrainingConfig,
+    *,
+    teachers: Sequence[str] = (),
+    pseudo_labels: Path | None = None,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Train a student, in rounds, and write its bundle.
+
+    Finished steps stay in the folder of the run until its end, so that `resume` does none of them twice.
+
+    :param teachers: model folders; `auto` in their place has teachers trained first.
+    :param pseudo_labels: a file with the labels of the first round; if it is not there yet, it gets them.
+    :raises SentcliError: for data, teachers, settings or an output that will not do.
+    """
+    check_run(source, output, settings, resume=resume, overwrite=overwrite)
+    reused = pseudo_labels is not None and pseudo_labels.exists()
+    if not source.unlabeled and not reused:
+        raise UsageError("self-training needs texts without labels; try --unlabeled")
+    bundles = {Path(name).name: load_bundle(Path(name)) for name in teachers if name != AUTO}
+    texts = read_texts(source, settings.config.validation_share)
+    for bundle in bundles.values():
+        check_labels(bundle, texts.labels)
+        _check_split(bundle, texts)
+    work = work_folder(output)
+    work.mkdir(exist_ok=True)
+    stages: list[dict[str, Any]] = []
+    if AUTO in teachers and not reused:
+        bundles |= _train_teachers(texts, source, work, settings, plan, stages)
+    for number in range(1, plan.rounds + 1):
+        file = work / f"pseudo-labels-{number}.parquet"
+        if number == 1 and pseudo_labels:
+            file = pseudo_labels
+        if not file.exists():
+            write_pseudo_labels(file, label(texts, bundles, settings, plan, number))
+        pseudo = read_pseudo_labels(file, texts.labels)
+        members = pseudo.notes.get("members", {})
+        stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
+        last = number == plan.rounds
+        student = output if last else work / f"student-{number}"
+        if last or not student.exists():
+            logger.info("round %d of %d: a student of %d texts", number, plan.rounds, len(pseudo.texts))
+            train_model(
+                texts,
+                source,
+                student,
+                settings,
+                pseudo=pseudo,
+                passage_sentences=plan.passage_sentences,
+                stages=stages,
+                overwrite=last and overwrite,
+            )
+        if not last:
+            bundles[student.name] = load_bundle(student)
+            stages.append({"stage": student.name, **_validation(bundles[student.name])})
+
+
+def label(
+    texts: Texts, bundles: dict[str, Bundle], settings: Settings, plan: SelfTrainingConfig, number: int
+) -> PseudoLabels:
+    """Have a teacher of these bundles and of n-grams label whole texts and passages.
+
+    A passage is labelled by the bundles alone: n-grams of a few words say little.
+
+    :param number: of the round; each cuts other passages.
+    """
+    validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
+    train = label_ids(texts.train.labels, texts.labels, texts.train.where)
+    passages = _cut(texts, plan, settings.config.seed + number)
+    everything = [*texts.validation.texts, *texts.unlabeled, *passages]
+    held_out, whole = len(validation), len(validation) + len(texts.unlabeled)
+
+    said = {
+        name: score_with(bundle, everything, name=name, workers=settings.cores, quiet=settings.quiet)
+        for name, bundle in bundles.items()
+    }
+    logger.info("round %d: the n-gram model of the teacher is fitted", number)
+    ngrams = fit_ngrams(texts.train.texts, train, len(texts.labels))
+    until = whole if bundles else len(everything)  # without any bundle, they label passages too
+    of_ngrams = np.full((len(everything), len(texts.labels)), np.nan)
+    of_ngrams[:until] = ngrams.probabilities([tokenize(text) for text in everything[:until]])
+    said[NGRAMS] = of_ngrams
+
+    teacher = Combination(validation, {name: values[:held_out] for name, values in said.items()})
+    targets = teacher.probabilities({name: values[held_out:whole] for name, values in said.items()})
+    for_passages = {name: said[name] for name in bundles} or said
+    if passages:
+        held_out_part = {name: values[:held_out] for name, values in for_passages.items()}
+        of_passages = Combination(validation, held_out_part)
+        parts = {name: values[whole:] for name, values in for_passages.items()}
+        targets = np.concatenate([targets, of_passages.probabilities(parts)])
+    members = {
+        name: {
+            "validation_loss": log_loss(validation, values[:held_out]),
+            "validation_accuracy": float((values[:held_out].argmax(axis=1) == validation).mean()),
+        }
+        for name, values in said.items()
+    }
+    members["teacher"] = {"validation_loss": teacher.loss, "validation_accuracy": teacher.accuracy}
+    for name, of in members.items():
+        logger.info("round %d: %s: validation accuracy %.4f", number, name, of["validation_accuracy"])
+    return PseudoLabels(
+        everything[held_out:],
+        np.arange(held_out, len(everything)) >= whole,
+        targets,
+        texts.labels,
+        {name: values[held_out:].astype(np.float32) for name, values in said.items()},
+        {"members": members, "round": number},
+    )
+
+
+def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> list[str]:
+    """Cut passages, so many from each text of the training part; of a share of a passage, from some."""
+    whole = [*texts.train.texts, *texts.unlabeled]
+    passages: list[str] = []
+    for number in range(int(np.ceil(plan.passages))):
+        share = min(1.0, plan.passages - number)
+        order = np.random.default_rng((seed, number)).permutation(len(whole))
+        drawn = [whole[row] for row in np.sort(order[: round(share * len(whole))]).tolist()]
+        passages += cut_passages(drawn, plan.passage_sentences, 1000 * seed + number)
+    return [passage for passage in passages if tokenize(passage)]
+
+
+def _train_teachers(
+    texts: Texts,
+    source: DataSource,
+    work: Path,
+    settings: Settings,
+    plan: SelfTrainingConfig,
+    stages: list[dict[str, Any]],
+) -> dict[str, Bundle]:
+    """Train the teachers of `auto`, each into a folder of its own."""
+    bundles = {}
+    for number, changes in enumerate(_AUTO_TEACHERS, 1):
+        output = work / f"teacher-{number}"
+        if not output.exists():
+            logger.info("teacher %d of %d", number, len(_AUTO_TEACHERS))
+            changed = _changed(settings, changes)
+            train_model(texts, source, output, changed, passage_sentences=plan.passage_sentences)
+        bundles[output.name] = load_bundle(output)
+        stages.append({"stage": output.name, **_validation(bundles[output.name])})
+    return bundles
+
+
+def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """Give the settings with some fields of the model's shape and of the training changed."""
+    of_model = {name: value for name, value in changes.items() if name in ModelConfig.__dataclass_fields__}
+    of_training = {name: value for name, value in changes.items() if name in TrainConfig.__dataclass_fields__}
+    return replace(
+        settings,
+        model=replace(settings.model, **of_model),
+        config=replace(settings.config, **of_training),
+    )
+
+
+def _metrics(bundle: Bundle) -> dict[str, Any]:
+    try:
+        return json.loads(bundle.read(METRICS_FILE))  # type: ignore[no-any-return]
+    except (BundleError, ValueError, KeyError):
+        return {}
+
+
+def _validation(bundle: Bundle) -> dict[str, float]:
+    validation = _metrics(bundle)["validation"]
+    return {"validation_loss": validation["log_loss"], "validation_accuracy": validation["accuracy"]}
+
+
+def _check_split(bundle: Bundle, texts: Texts) -> None:
+    """Warn of a teacher that may have learnt the texts on which teachers are weighed."""
+    if _metrics(bundle).get("split") != digest_texts(texts.validation.texts):
+        logger.warning(
+            "%s: it was validated on other texts; if it was trained on those that are held out now, "
+            "the teacher trusts it too much",
+            bundle.path,
+        )

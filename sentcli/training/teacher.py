@@ -1,0 +1,101 @@
+"""The teacher: unlike models, weighed on the validation part, that label what has no labels."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from tqdm import tqdm
+
+from sentcli.bundle import Bundle
+from sentcli.errors import DataError
+from sentcli.evaluation import Floats, Labels, log_loss
+from sentcli.scoring import Scorer
+from sentcli.text import tokenize
+from sentcli.training.ngrams import NgramModel
+
+logger = logging.getLogger("sentcli")
+
+_NGRAMS = "n-grams"
+_CHUNK = 4096  # texts between two steps of the progress bar
+_FOLDS = 5  # of the validation part, for a figure that the weights were not fitted to
+_SMALLEST = 1e-6  # probability; a member that is sure and wrong must not outweigh all others
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model that is part of the teacher.
+
+    :param validation: what it says of the validation part, `[texts, classes]`.
+    """
+
+    name: str
+    validation: Floats
+
+
+class Combination:
+    """Members weighed by a logistic regression over the logarithms of their probabilities.
+
+    :param labels: of the validation part, `[texts]`.
+    :param members: what each says of it.
+    """
+
+    def __init__(self, labels: Labels, members: Mapping[str, Floats]) -> None:
+        self.names = tuple(members)
+        features = _features([members[name] for name in self.names])
+        model = LogisticRegression(max_iter=1000)
+        least = int(np.bincount(labels).min(initial=len(labels), where=np.bincount(labels) > 0))
+        folds = min(_FOLDS, least)
+        fitted = model.fit(features, labels)
+        if folds > 1:
+            validation = cross_val_predict(model, features, labels, cv=folds, method="predict_proba")
+        else:
+            validation = fitted.predict_proba(features)
+        self._model = fitted
+        self.accuracy = float((validation.argmax(axis=1) == labels).mean())
+        self.loss = log_loss(labels, validation)
+
+    def probabilities(self, members: Mapping[str, Floats]) -> npt.NDArray[np.float32]:
+        """Give what the members say together, `[texts, classes]`."""
+        features = _features([members[name] for name in self.names])
+        return self._model.predict_proba(features).astype(np.float32)  # type: ignore[no-any-return]
+
+
+def score_with(bundle: Bundle, texts: Sequence[str], *, name: str, workers: int, quiet: bool) -> Floats:
+    """Give the probabilities of a bundle, `[texts, classes]`, with a bar; of a blank text, all the same."""
+    values = np.empty((len(texts), len(bundle.config.labels)))
+    with (
+        Scorer(bundle, workers=workers) as scorer,
+        tqdm(total=len(texts), desc=name, unit="texts", leave=False, disable=True if quiet else None) as bar,
+    ):
+        for start in range(0, len(texts), _CHUNK):
+            chunk = texts[start : start + _CHUNK]
+            values[start : start + _CHUNK] = scorer.probabilities(chunk)
+            bar.update(len(chunk))
+    return np.nan_to_num(values, nan=1 / values.shape[1])
+
+
+def fit_ngrams(texts: Sequence[str], labels: Labels, classes: int) -> NgramModel:
+    """Fit the linear model over n-grams to texts with labels."""
+    return NgramModel().fit([tokenize(text) for text in texts], np.eye(classes)[labels])
+
+
+def check_labels(bundle: Bundle, labels: Sequence[str]) -> None:
+    """Refuse a teacher of other classes.
+
+    :raises DataError: when its labels are not these, in this order.
+    """
+    if bundle.config.labels != tuple(labels):
+        raise DataError(
+            f"{bundle.path}: a teacher of {', '.join(bundle.config.labels):.200}, "
+            f"but the data has {', '.join(labels):.200}"
+        )
+
+
+def _features(members: Sequence[Floats]) -> Floats:
+    """Give log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
+    logs = [np.log(np.clip(values, _SMALLEST, 1)) for values in members]
+    return np.concatenate([values[:, 1:] - values[:, :1] for values in logs], axis=1)

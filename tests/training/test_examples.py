@@ -1,0 +1,65 @@
+"""Examples: what they say of their texts, and how they become batches."""
+
+import numpy as np
+import torch
+
+from sentcli.training.examples import Examples, collate, evaluation_batches
+
+CPU = torch.device("cpu")
+IDS = [[2, 3, 4], [5], [6, 7], [8, 9, 10, 11]]
+
+
+def test_labels_are_certain_targets():
+    examples = Examples.of_labels(IDS, np.array([1, 0, 2, 1]), 3)
+    assert examples.targets.dtype == np.float32
+    assert examples.targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert examples.labels.tolist() == [1, 0, 2, 1]
+    assert examples.lengths.tolist() == [3, 1, 2, 4]
+
+
+def test_the_label_of_a_probability_is_the_most_probable_class():
+    examples = Examples([np.array([2], np.int32)], np.array([[0.2, 0.5, 0.3]], np.float32))
+    assert examples.labels.tolist() == [1]
+
+
+def test_two_sets_become_one_in_order():
+    left = Examples.of_labels(IDS[:1], np.array([1]), 2)
+    right = Examples.of_labels(IDS[1:], np.array([0, 1, 0]), 2)
+    both = left + right
+    assert [ids.tolist() for ids in both.ids] == IDS
+    assert both.labels.tolist() == [1, 0, 1, 0]
+    assert len(left + Examples([], np.empty((0, 2), np.float32))) == 1
+
+
+def test_the_digest_sees_ids_targets_borders_and_order():
+    labels = np.array([1, 0, 1, 0])
+    digests = {
+        Examples.of_labels(ids, of, 2).digest()
+        for ids, of in (
+            (IDS, labels),
+            (IDS, labels[::-1]),
+            (IDS[::-1], labels[::-1]),
+            ([[2, 3], [4, 5], [6, 7], [8, 9, 10, 11]], labels),
+            ([[2, 3, 4], [5], [6, 7], [8, 9, 10, 12]], labels),
+        )
+    }
+    assert len(digests) == 5
+    assert Examples.of_labels(IDS, labels, 2).digest() in digests
+
+
+def test_collate_pads_and_keeps_the_targets_of_its_rows():
+    examples = Examples.of_labels(IDS, np.array([1, 0, 1, 0]), 2)
+    ids, lengths, targets = collate(examples, np.array([2, 0]), CPU)
+    assert ids.tolist() == [[6, 7, 0], [2, 3, 4]]
+    assert lengths.tolist() == [2, 3]
+    assert targets.tolist() == [[0, 1], [0, 1]]
+
+
+def test_evaluation_takes_every_row_once():
+    examples = Examples.of_labels([[2] * length for length in range(1, 300)], np.zeros(299, np.int64), 2)
+    seen = []
+    for rows, (ids, lengths, _) in evaluation_batches(examples, CPU):
+        assert ids.numel() <= 32_768
+        assert lengths.tolist() == examples.lengths[rows].tolist()
+        seen += rows.tolist()
+    assert sorted(seen) == list(range(299))

@@ -1,0 +1,74 @@
+"""Pseudo-labels: all of them come back, and nothing else is taken for them."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sentcli.errors import DataError, OutputError
+from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
+
+LABELS = ("bad", "so-so", "good")
+
+
+def make() -> PseudoLabels:
+    targets = np.array([[0.5, 0.25, 0.25], [0.0, 0.0, 1.0], [0.1, 0.2, 0.7]], np.float32)
+    return PseudoLabels(
+        ["a text", "", "a passage\nof it"],
+        np.array([False, False, True]),
+        targets,
+        LABELS,
+        {"one": targets[::-1].copy()},
+        {"round": 2},
+    )
+
+
+def test_they_come_back(tmp_path):
+    write_pseudo_labels(tmp_path / "p.parquet", make())
+    read = read_pseudo_labels(tmp_path / "p.parquet", LABELS)
+    made = make()
+    assert (read.texts, read.labels) == (made.texts, LABELS)
+    assert np.array_equal(read.targets, made.targets)
+    assert np.array_equal(read.is_passage, made.is_passage)
+    assert read.notes["round"] == 2
+    assert read.whole_texts() == ["a text", ""]
+    assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_the_file_can_be_looked_at(tmp_path):
+    write_pseudo_labels(tmp_path / "p.parquet", make())
+    table = pq.read_table(tmp_path / "p.parquet").to_pydict()
+    assert table["text"] == make().texts
+    assert table["passage"] == [False, False, True]
+    assert table["teacher:good"] == pytest.approx([0.25, 1.0, 0.7])
+    assert table["one:bad"] == pytest.approx([0.1, 0.0, 0.5])
+
+
+def test_other_classes_are_refused(tmp_path):
+    write_pseudo_labels(tmp_path / "p.parquet", make())
+    with pytest.raises(DataError, match=r"p\.parquet: no column 'teacher:ugly'"):
+        read_pseudo_labels(tmp_path / "p.parquet", ("bad", "ugly", "good"))
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"text,passage\n"])
+def test_what_is_no_such_file_is_refused(tmp_path, content):
+    (tmp_path / "p.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=r"p\.parquet: not pseudo-labels"):
+        read_pseudo_labels(tmp_path / "p.parquet", LABELS)
+
+
+@pytest.mark.parametrize(
+    ("texts", "bad"), [(["x", None], 0.2), (["x", "y"], 0.9), (["x", "y"], -0.1), (["x", "y"], float("nan"))]
+)
+def test_rows_that_make_no_sense_are_refused(tmp_path, texts, bad):
+    columns = {"text": texts, "passage": [False, True], "teacher:a": [0.8, 0.8], "teacher:b": [0.2, bad]}
+    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
+    with pytest.raises(DataError, match=r"p\.parquet: a row"):
+        read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
+
+
+def test_where_it_cannot_be_written_nothing_is_left(tmp_path):
+    (tmp_path / "p.parquet").mkdir()
+    with pytest.raises(OutputError, match=r"p\.parquet: the pseudo-labels cannot be written"):
+        write_pseudo_labels(tmp_path / "p.parquet", make())
+    assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]

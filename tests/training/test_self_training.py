@@ -1,0 +1,156 @@
+"""Self-training: the student, what it is taught, and that nothing is done twice."""
+
+import json
+from pathlib import Path
+
+import invented
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from sentcli.bundle import Bundle, load_bundle
+from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.errors import DataError, UsageError
+from sentcli.text import tokenize
+from sentcli.training import self_training
+from sentcli.training.corpus import DataSource
+from sentcli.training.self_training import self_train
+from sentcli.training.train import NO_VECTORS, Settings
+
+SETTINGS = Settings(
+    text=TextConfig(max_tokens=40),
+    model=ModelConfig(vocab_size=2, embedding_dim=12, hidden_size=8),
+    config=TrainConfig(epochs=2, batch_size=16, lr=0.02, average=0.9, min_freq=1, precision="fp32"),
+    device="cpu",
+    threads=1,
+    quiet=True,
+)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> DataSource:
+    """Few texts with labels, and many without."""
+    folder = tmp_path_factory.mktemp("data")
+    few = invented.write_csv(folder / "few.csv", invented.reviews(60, seed=11))
+    heap = folder / "heap.csv"
+    pd.DataFrame({"review": [text for text, _ in invented.reviews(300, seed=12)]}).to_csv(heap, index=False)
+    return DataSource(str(few), None, None, NO_VECTORS, str(heap))
+
+
+def run(source: DataSource, output: Path, plan: SelfTrainingConfig | None = None, **options) -> Bundle:
+    options = {"resume": False, "overwrite": False} | options
+    self_train(source, output, SETTINGS, plan or SelfTrainingConfig(), **options)
+    return load_bundle(output)
+
+
+def metrics(bundle: Bundle) -> dict:
+    return json.loads(bundle.read("metrics.json"))
+
+
+def test_the_student_learns_from_all_texts(source, trained, tmp_path):
+    labels = tmp_path / "labels.parquet"
+    bundle = run(source, tmp_path / "student", teachers=[str(trained.path)], pseudo_labels=labels)
+    assert metrics(bundle)["validation"]["accuracy"] > 0.8
+    assert metrics(bundle)["examples"]["unlabeled"] == 300
+    table = pq.read_table(labels)
+    assert table.num_rows == metrics(bundle)["examples"]["pseudo_labeled"]
+    assert sum(table["passage"].to_pylist()) == 54 + 300  # one of each text, but for the validation part
+    truth = np.array([invented.TWO.index(label) for _, label in invented.reviews(300, seed=12)])
+    said = table["teacher:positive"].to_numpy()[:300]
+    assert ((said > 0.5) == truth).mean() > 0.9
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.parquet", "student"]
+    history = pd.read_csv(bundle.path / "history.csv")
+    stages = history["stage"].unique().tolist()
+    assert stages == ["round 1: trained", "round 1: n-grams", "round 1: teacher", "model"]
+    assert history["validation_accuracy"].notna().all()
+
+
+def test_passages_are_labelled_by_bundles_and_texts_by_n_grams_too(source, trained, tmp_path):
+    labels = tmp_path / "labels.parquet"
+    plan = SelfTrainingConfig(passages=0.5, passage_sentences=1)
+    run(source, tmp_path / "student", plan, teachers=[str(trained.path)], pseudo_labels=labels)
+    table = pq.read_table(labels).to_pandas()
+    passages, whole = table[table["passage"]], table[~table["passage"]]
+    assert len(passages) == round(0.5 * (54 + 300))
+    assert passages["n-grams:positive"].isna().all()
+    assert passages["trained:positive"].notna().all()
+    assert whole["n-grams:positive"].notna().all()
+    assert max(len(tokenize(text)) for text in passages["text"]) < 20
+
+
+def test_without_a_bundle_n_grams_teach_alone(source, tmp_path):
+    bundle = run(source, tmp_path / "student")
+    assert metrics(bundle)["validation"]["accuracy"] > 0.7
+
+
+def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
+    labels = tmp_path / "labels.parquet"
+    first = run(source, tmp_path / "one", teachers=[str(trained.path)], pseudo_labels=labels)
+    before = labels.read_bytes()
+    monkeypatch.setattr(self_training, "label", None)
+    second = run(source, tmp_path / "two", teachers=[str(trained.path)], pseudo_labels=labels)
+    without = DataSource(source.dataset, None, None, NO_VECTORS)
+    third = run(without, tmp_path / "three", pseudo_labels=labels)
+    assert labels.read_bytes() == before
+    assert first.read("model.safetensors") == second.read("model.safetensors")
+    assert first.vocab.words == third.vocab.words
+
+
+def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(self_training, "_AUTO_TEACHERS", ({"hidden_size": 10, "pretrain": 1, "epochs": 2},))
+    bundle = run(source, tmp_path / "student", SelfTrainingConfig(rounds=2), teachers=["auto"])
+    stages = pd.read_csv(bundle.path / "history.csv")["stage"].unique().tolist()
+    assert stages == [
+        "teacher-1",
+        *(f"round 1: {name}" for name in ("teacher-1", "n-grams", "teacher")),
+        "student-1",
+        *(f"round 2: {name}" for name in ("teacher-1", "student-1", "n-grams", "teacher")),
+        "model",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["student"]
+
+
+def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(self_training, "_AUTO_TEACHERS", ({"hidden_size": 10, "epochs": 1},))
+    plan = SelfTrainingConfig(rounds=2)
+    whole = run(source, tmp_path / "whole", plan, teachers=["auto"])
+    done: list[str] = []
+    train, label = self_training.train_model, self_training.label
+
+    class InterruptionError(Exception):
+        pass
+
+    def counting(*arguments, **options):
+        done.append(Path(arguments[2]).name)
+        train(*arguments, **options)
+        raise InterruptionError  # after each model
+
+    def labelling(*arguments):
+        done.append("label")
+        return label(*arguments)
+
+    monkeypatch.setattr(self_training, "train_model", counting)
+    monkeypatch.setattr(self_training, "label", labelling)
+    for number in range(3):
+        with pytest.raises(InterruptionError):
+            run(source, tmp_path / "parts", plan, teachers=["auto"], resume=number > 0)
+    assert done == ["teacher-1", "label", "student-1", "label", "parts"]
+    assert whole.read("model.safetensors") == load_bundle(tmp_path / "parts").read("model.safetensors")
+
+
+def test_a_teacher_that_may_know_the_validation_part_is_told_of(source, trained, tmp_path, caplog):
+    caplog.set_level("WARNING", "sentcli")
+    run(source, tmp_path / "student", teachers=[str(trained.path)])
+    assert "it was validated on other texts" in caplog.text
+    caplog.clear()
+    run(source, tmp_path / "next", teachers=[str(tmp_path / "student")])
+    assert caplog.text == ""
+
+
+def test_what_cannot_be_is_refused(source, trained_three, tmp_path):
+    with pytest.raises(UsageError, match="--unlabeled"):
+        run(DataSource(source.dataset, None, None, NO_VECTORS), tmp_path / "m", teachers=["auto"])
+    with pytest.raises(DataError, match="a teacher of negative, neutral, positive"):
+        run(source, tmp_path / "m", teachers=[str(trained_three.path)])
+    assert list(tmp_path.iterdir()) == []
