@@ -26,19 +26,22 @@ logger = logging.getLogger("sentcli")
 
 AUTO = "auto"
 NGRAMS = "n-grams"
-_AUTO_TEACHERS: tuple[dict[str, Any], ...] = (  # what they change in the settings of the student
-    {
-        "hidden_size": 256,
-        "embedding_dropout": 0.3,
-        "dropout": 0.5,
-        "pretrain": 2,
-        "epochs": 3,
-        "lr": 1e-3,
-        "adversarial": 1.0,
-        "label_smoothing": 0.1,
-        "word_dropout": 0.2,
-    },
+_TOGETHER = "all together"
+# What `auto` changes in the settings of the student: its first teachers learn from labels alone, those of a
+# later round from pseudo-labels. Unlike sizes and seeds err on unlike texts.
+_LABELED = {
+    "embedding_dropout": 0.3,
+    "dropout": 0.5,
+    "epochs": 4,
+    "lr": 2e-3,
+    "label_smoothing": 0.1,
+    "word_dropout": 0.2,
+}
+_FIRST_TEACHERS: tuple[dict[str, Any], ...] = (
+    {**_LABELED, "hidden_size": 128, "adversarial": 0.0},
+    {**_LABELED, "hidden_size": 64, "adversarial": 1.0},
 )
+_NEXT_TEACHERS: tuple[dict[str, Any], ...] = ({"hidden_size": 128}, {})
 
 
 def self_train(
@@ -70,36 +73,32 @@ def self_train(
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)
     work = work_folder(output)
-    work.mkdir(exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
     stages: list[dict[str, Any]] = []
-    if AUTO in teachers and not reused:
-        bundles |= _train_teachers(texts, source, work, settings, plan, stages)
+    auto = AUTO in teachers
+    if auto and not reused:
+        bundles |= _train_all("teacher", _FIRST_TEACHERS, texts, source, work, settings, plan, None, stages)
     for number in range(1, plan.rounds + 1):
-        file = work / f"pseudo-labels-{number}.parquet"
-        if number == 1 and pseudo_labels:
-            file = pseudo_labels
+        file = pseudo_labels if pseudo_labels and number == 1 else work / f"pseudo-labels-{number}.parquet"
         if not file.exists():
             write_pseudo_labels(file, label(texts, bundles, settings, plan, number))
         pseudo = read_pseudo_labels(file, texts.labels)
         members = pseudo.notes.get("members", {})
         stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
-        last = number == plan.rounds
-        student = output if last else work / f"student-{number}"
-        if last or not student.exists():
-            logger.info("round %d of %d: a student of %d texts", number, plan.rounds, len(pseudo.texts))
-            train_model(
-                texts,
-                source,
-                student,
-                settings,
-                pseudo=pseudo,
-                passage_sentences=plan.passage_sentences,
-                stages=stages,
-                overwrite=last and overwrite,
-            )
-        if not last:
-            bundles[student.name] = load_bundle(student)
-            stages.append({"stage": student.name, **_validation(bundles[student.name])})
+        logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
+        if number < plan.rounds:
+            name, changes = f"student-{number}", _NEXT_TEACHERS if auto else ({},)
+            bundles |= _train_all(name, changes, texts, source, work, settings, plan, pseudo, stages)
+    train_model(
+        texts,
+        source,
+        output,
+        settings,
+        pseudo=pseudo,
+        passage_sentences=plan.passage_sentences,
+        stages=stages,
+        overwrite=overwrite,
+    )
 
 
 def label(
@@ -143,7 +142,7 @@ def label(
         }
         for name, values in said.items()
     }
-    members["teacher"] = {"validation_loss": teacher.loss, "validation_accuracy": teacher.accuracy}
+    members[_TOGETHER] = {"validation_loss": teacher.loss, "validation_accuracy": teacher.accuracy}
     for name, of in members.items():
         logger.info("round %d: %s: validation accuracy %.4f", number, name, of["validation_accuracy"])
     return PseudoLabels(
@@ -168,22 +167,27 @@ def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> list[str]:
     return [passage for passage in passages if tokenize(passage)]
 
 
-def _train_teachers(
+def _train_all(
+    name: str,
+    all_changes: Sequence[dict[str, Any]],
     texts: Texts,
     source: DataSource,
     work: Path,
     settings: Settings,
     plan: SelfTrainingConfig,
+    pseudo: PseudoLabels | None,
     stages: list[dict[str, Any]],
 ) -> dict[str, Bundle]:
-    """Train the teachers of `auto`, each into a folder of its own."""
+    """Train the teachers of the next round, each into a folder of its own, with a seed of its own."""
     bundles = {}
-    for number, changes in enumerate(_AUTO_TEACHERS, 1):
-        output = work / f"teacher-{number}"
+    for number, changes in enumerate(all_changes, 1):
+        output = work / (f"{name}-{number}" if len(all_changes) > 1 else name)
         if not output.exists():
-            logger.info("teacher %d of %d", number, len(_AUTO_TEACHERS))
-            changed = _changed(settings, changes)
-            train_model(texts, source, output, changed, passage_sentences=plan.passage_sentences)
+            logger.info("%s of %d", output.name, len(all_changes))
+            changed = _changed(settings, {"seed": settings.config.seed + number, **changes})
+            train_model(
+                texts, source, output, changed, pseudo=pseudo, passage_sentences=plan.passage_sentences
+            )
         bundles[output.name] = load_bundle(output)
         stages.append({"stage": output.name, **_validation(bundles[output.name])})
     return bundles

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,21 +18,9 @@ from sentcli.training.ngrams import NgramModel
 
 logger = logging.getLogger("sentcli")
 
-_NGRAMS = "n-grams"
 _CHUNK = 4096  # texts between two steps of the progress bar
 _FOLDS = 5  # of the validation part, for a figure that the weights were not fitted to
 _SMALLEST = 1e-6  # probability; a member that is sure and wrong must not outweigh all others
-
-
-@dataclass(frozen=True)
-class Member:
-    """A model that is part of the teacher.
-
-    :param validation: what it says of the validation part, `[texts, classes]`.
-    """
-
-    name: str
-    validation: Floats
 
 
 class Combination:

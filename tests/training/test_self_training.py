@@ -62,7 +62,7 @@ def test_the_student_learns_from_all_texts(source, trained, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.parquet", "student"]
     history = pd.read_csv(bundle.path / "history.csv")
     stages = history["stage"].unique().tolist()
-    assert stages == ["round 1: trained", "round 1: n-grams", "round 1: teacher", "model"]
+    assert stages == ["round 1: trained", "round 1: n-grams", "round 1: all together", "model"]
     assert history["validation_accuracy"].notna().all()
 
 
@@ -98,21 +98,25 @@ def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
 
 
 def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(self_training, "_AUTO_TEACHERS", ({"hidden_size": 10, "pretrain": 1, "epochs": 2},))
+    monkeypatch.setattr(self_training, "_FIRST_TEACHERS", ({"hidden_size": 10, "pretrain": 1, "epochs": 2},))
     bundle = run(source, tmp_path / "student", SelfTrainingConfig(rounds=2), teachers=["auto"])
     stages = pd.read_csv(bundle.path / "history.csv")["stage"].unique().tolist()
     assert stages == [
-        "teacher-1",
-        *(f"round 1: {name}" for name in ("teacher-1", "n-grams", "teacher")),
-        "student-1",
-        *(f"round 2: {name}" for name in ("teacher-1", "student-1", "n-grams", "teacher")),
+        "teacher",
+        *(f"round 1: {name}" for name in ("teacher", "n-grams", "all together")),
+        "student-1-1",
+        "student-1-2",
+        *(
+            f"round 2: {name}"
+            for name in ("teacher", "student-1-1", "student-1-2", "n-grams", "all together")
+        ),
         "model",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(self_training, "_AUTO_TEACHERS", ({"hidden_size": 10, "epochs": 1},))
+    monkeypatch.setattr(self_training, "_FIRST_TEACHERS", ({"hidden_size": 10, "epochs": 1},))
     plan = SelfTrainingConfig(rounds=2)
     whole = run(source, tmp_path / "whole", plan, teachers=["auto"])
     done: list[str] = []
@@ -132,10 +136,10 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_
 
     monkeypatch.setattr(self_training, "train_model", counting)
     monkeypatch.setattr(self_training, "label", labelling)
-    for number in range(3):
+    for number in range(4):
         with pytest.raises(InterruptionError):
             run(source, tmp_path / "parts", plan, teachers=["auto"], resume=number > 0)
-    assert done == ["teacher-1", "label", "student-1", "label", "parts"]
+    assert done == ["teacher", "label", "student-1-1", "student-1-2", "label", "parts"]
     assert whole.read("model.safetensors") == load_bundle(tmp_path / "parts").read("model.safetensors")
 
 
