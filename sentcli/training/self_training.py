@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,23 +72,21 @@ def self_train(
     for bundle in bundles.values():
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)
-    work = work_folder(output)
-    work.mkdir(parents=True, exist_ok=True)
-    stages: list[dict[str, Any]] = []
+    run = _Run(texts, source, settings, plan, work_folder(output), bundles)
+    run.folder.mkdir(parents=True, exist_ok=True)
     auto = AUTO in teachers
     if auto and not reused:
-        bundles |= _train_all("teacher", _FIRST_TEACHERS, texts, source, work, settings, plan, None, stages)
+        run.train_teachers("teacher", _FIRST_TEACHERS, None)
     for number in range(1, plan.rounds + 1):
-        file = pseudo_labels if pseudo_labels and number == 1 else work / f"pseudo-labels-{number}.parquet"
+        file = pseudo_labels if pseudo_labels and number == 1 else run.folder / f"labels-{number}.parquet"
         if not file.exists():
-            write_pseudo_labels(file, label(texts, bundles, settings, plan, number))
+            write_pseudo_labels(file, label(texts, run.bundles, settings, plan, number))
         pseudo = read_pseudo_labels(file, texts.labels)
         members = pseudo.notes.get("members", {})
-        stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
+        run.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
         logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
         if number < plan.rounds:
-            name, changes = f"student-{number}", _NEXT_TEACHERS if auto else ({},)
-            bundles |= _train_all(name, changes, texts, source, work, settings, plan, pseudo, stages)
+            run.train_teachers(f"student-{number}", _NEXT_TEACHERS if auto else ({},), pseudo)
     train_model(
         texts,
         source,
@@ -96,9 +94,50 @@ def self_train(
         settings,
         pseudo=pseudo,
         passage_sentences=plan.passage_sentences,
-        stages=stages,
+        stages=run.stages,
         overwrite=overwrite,
     )
+
+
+@dataclass
+class _Run:
+    """What the rounds of a run share.
+
+    :param folder: where finished teachers stay until the end of the run.
+    :param bundles: the teachers so far, by name.
+    :param stages: what each step reached, for `history.csv` and the card.
+    """
+
+    texts: Texts
+    source: DataSource
+    settings: Settings
+    plan: SelfTrainingConfig
+    folder: Path
+    bundles: dict[str, Bundle]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+    def train_teachers(
+        self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None
+    ) -> None:
+        """Train teachers for the next round, those that are not there yet, each with a seed of its own.
+
+        :param all_changes: what each changes in the settings of the student.
+        """
+        for number, changes in enumerate(all_changes, 1):
+            output = self.folder / (f"{name}-{number}" if len(all_changes) > 1 else name)
+            if not output.exists():
+                logger.info("%s of %d", output.name, len(all_changes))
+                train_model(
+                    self.texts,
+                    self.source,
+                    output,
+                    _changed(self.settings, {"seed": self.settings.config.seed + number, **changes}),
+                    pseudo=pseudo,
+                    passage_sentences=self.plan.passage_sentences,
+                )
+            bundle = load_bundle(output)
+            self.bundles[output.name] = bundle
+            self.stages.append({"stage": output.name, **_validation(bundle)})
 
 
 def label(
@@ -165,32 +204,6 @@ def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> list[str]:
         drawn = [whole[row] for row in np.sort(order[: round(share * len(whole))]).tolist()]
         passages += cut_passages(drawn, plan.passage_sentences, 1000 * seed + number)
     return [passage for passage in passages if tokenize(passage)]
-
-
-def _train_all(
-    name: str,
-    all_changes: Sequence[dict[str, Any]],
-    texts: Texts,
-    source: DataSource,
-    work: Path,
-    settings: Settings,
-    plan: SelfTrainingConfig,
-    pseudo: PseudoLabels | None,
-    stages: list[dict[str, Any]],
-) -> dict[str, Bundle]:
-    """Train the teachers of the next round, each into a folder of its own, with a seed of its own."""
-    bundles = {}
-    for number, changes in enumerate(all_changes, 1):
-        output = work / (f"{name}-{number}" if len(all_changes) > 1 else name)
-        if not output.exists():
-            logger.info("%s of %d", output.name, len(all_changes))
-            changed = _changed(settings, {"seed": settings.config.seed + number, **changes})
-            train_model(
-                texts, source, output, changed, pseudo=pseudo, passage_sentences=plan.passage_sentences
-            )
-        bundles[output.name] = load_bundle(output)
-        stages.append({"stage": output.name, **_validation(bundles[output.name])})
-    return bundles
 
 
 def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:

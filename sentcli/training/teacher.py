@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from sentcli.bundle import Bundle
 from sentcli.errors import DataError
-from sentcli.evaluation import Floats, Labels, log_loss
+from sentcli.evaluation import Floats, Labels, log_loss, softmax
 from sentcli.scoring import Scorer
 from sentcli.text import tokenize
 from sentcli.training.ngrams import NgramModel
@@ -26,29 +26,41 @@ _SMALLEST = 1e-6  # probability; a member that is sure and wrong must not outwei
 class Combination:
     """Members weighed by a logistic regression over the logarithms of their probabilities.
 
+    Where a class has so few texts that they cannot be weighed on them, all weigh the same.
+
     :param labels: of the validation part, `[texts]`.
-    :param members: what each says of it.
+    :param members: what each says of it, `[texts, classes]`.
     """
 
     def __init__(self, labels: Labels, members: Mapping[str, Floats]) -> None:
         self.names = tuple(members)
-        features = _features([members[name] for name in self.names])
-        model = LogisticRegression(max_iter=1000)
-        least = int(np.bincount(labels).min(initial=len(labels), where=np.bincount(labels) > 0))
-        folds = min(_FOLDS, least)
-        fitted = model.fit(features, labels)
-        if folds > 1:
-            validation = cross_val_predict(model, features, labels, cv=folds, method="predict_proba")
+        features = self._features(members)
+        classes = next(iter(members.values())).shape[1]
+        self._model: LogisticRegression | None = None
+        if np.bincount(labels, minlength=classes).min() >= _FOLDS:
+            self._model = LogisticRegression(max_iter=1000).fit(features, labels)
+            validation = cross_val_predict(self._model, features, labels, cv=_FOLDS, method="predict_proba")
         else:
-            validation = fitted.predict_proba(features)
-        self._model = fitted
+            validation = self.probabilities(members)
         self.accuracy = float((validation.argmax(axis=1) == labels).mean())
         self.loss = log_loss(labels, validation)
 
     def probabilities(self, members: Mapping[str, Floats]) -> npt.NDArray[np.float32]:
         """Give what the members say together, `[texts, classes]`."""
-        features = _features([members[name] for name in self.names])
-        return self._model.predict_proba(features).astype(np.float32)  # type: ignore[no-any-return]
+        if self._model:
+            together: Floats = self._model.predict_proba(self._features(members))
+        else:
+            together = softmax(np.mean([_log(members[name]) for name in self.names], axis=0))
+        return together.astype(np.float32)
+
+    def _features(self, members: Mapping[str, Floats]) -> Floats:
+        """Give log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
+        logs = [_log(members[name]) for name in self.names]
+        return np.concatenate([values[:, 1:] - values[:, :1] for values in logs], axis=1)
+
+
+def _log(probabilities: Floats) -> Floats:
+    return np.log(np.clip(probabilities, _SMALLEST, 1))
 
 
 def score_with(bundle: Bundle, texts: Sequence[str], *, name: str, workers: int, quiet: bool) -> Floats:
@@ -80,9 +92,3 @@ def check_labels(bundle: Bundle, labels: Sequence[str]) -> None:
             f"{bundle.path}: a teacher of {', '.join(bundle.config.labels):.200}, "
             f"but the data has {', '.join(labels):.200}"
         )
-
-
-def _features(members: Sequence[Floats]) -> Floats:
-    """Give log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
-    logs = [np.log(np.clip(values, _SMALLEST, 1)) for values in members]
-    return np.concatenate([values[:, 1:] - values[:, :1] for values in logs], axis=1)
