@@ -12,7 +12,7 @@ import pytest
 from sentcli.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
-TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx")
+TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx", "scipy")
 HEAVY = (*TRAINING_ONLY, "pyarrow", "onnxruntime", "tqdm")
 
 # Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.

@@ -82,7 +82,7 @@ class _Ngrams:
             grams = _find(self._tables[-1], keys)
 
     def __len__(self) -> int:
-        return len(self._vocab) + sum(map(len, self._tables))
+        return sum(self._sizes())
 
     def presence(self, tokens: Tokens) -> Iterator[csr_array]:
         """Give a matrix `[texts, n-grams]` for each block of texts: 1 where the text has the n-gram."""
@@ -92,18 +92,27 @@ class _Ngrams:
     def _block(self, tokens: Tokens) -> csr_array:
         rows = np.repeat(np.arange(len(tokens)), [len(text) + 1 for text in tokens])
         cells = []
-        words = grams = self._words(tokens)
         first = 0
-        for table in [None, *self._tables]:
-            if table is not None:
-                grams = _find(table, self._extend(grams, words))
+        for grams, size in zip(self._by_length(tokens), self._sizes(), strict=True):
             known = np.flatnonzero(grams >= 0)
             cells.append(rows[known] * len(self) + first + grams[known])
-            first += len(self._vocab) if table is None else len(table)
+            first += size
         places, _ = _count(np.concatenate(cells))
         row, column = np.divmod(places, len(self))
         ends = np.searchsorted(row, np.arange(len(tokens) + 1))
-        return csr_array((np.ones(len(row)), column, ends), shape=(len(tokens), len(self)))
+        indices = column.astype(np.int32), ends.astype(np.int32)  # int64 would be kept, and is slower
+        return csr_array((np.ones(len(row)), *indices), shape=(len(tokens), len(self)))
+
+    def _sizes(self) -> list[int]:
+        return [len(self._vocab), *map(len, self._tables)]
+
+    def _by_length(self, tokens: Tokens) -> Iterator[_Ids]:
+        """Give, for each length, the numbers of the n-grams that begin at each place, -1 for unknown ones."""
+        words = grams = self._words(tokens)
+        yield grams
+        for table in self._tables:
+            grams = _find(table, self._extend(grams, words))
+            yield grams
 
     def _words(self, tokens: Tokens) -> _Ids:
         """Give the numbers of all words in a row; -1 for an unknown one and after each text."""
