@@ -1,0 +1,89 @@
+"""The corpus: what is read, what is left out, and which words are known."""
+
+import numpy as np
+import pytest
+
+from sentcli.config import TextConfig
+from sentcli.errors import DataError
+from sentcli.training.corpus import DataSource, Texts, digest_texts, encode_texts, read_texts
+from sentcli.training.dataset import LabeledTexts
+from sentcli.training.pseudo_labels import PseudoLabels
+
+LABELS = ("negative", "positive")
+
+
+def make_texts(**parts: object) -> Texts:
+    train = LabeledTexts(["a good film", "a bad film", " "], ["positive", "negative", "positive"])
+    validation = LabeledTexts(["good. so good. bad!", "a bore"], ["positive", "negative"])
+    return Texts(**{"train": train, "validation": validation, "unlabeled": [], "labels": LABELS} | parts)
+
+
+def encode(texts: Texts, pseudo: PseudoLabels | None = None, min_freq: int = 1, max_tokens: int = 40):
+    return encode_texts(texts, pseudo, TextConfig(max_tokens=max_tokens), min_freq, 1)
+
+
+def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
+    caplog.set_level("INFO", "sentcli")
+    corpus = encode(make_texts())
+    assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]
+    assert corpus.validation.labels.tolist() == [1, 0]
+    assert len(corpus.unlabeled) == len(corpus.pseudo) == 0
+    assert "1 texts without a word were left out" in caplog.text
+
+
+def test_passages_are_of_the_validation_part_with_its_labels():
+    corpus = encode(make_texts(), max_tokens=40)
+    assert len(corpus.passages) == 2
+    assert corpus.passages.labels.tolist() == [1, 0]
+    assert corpus.passages.lengths[0] < corpus.validation.lengths[0]
+
+
+def test_words_of_the_training_part_and_of_unlabelled_texts_are_known_but_no_others():
+    corpus = encode(make_texts(unlabeled=["a zebra film", "zebra"]))
+    assert set(corpus.vocab.words[2:]) == {"a", "good", "bad", "film", "zebra"}  # not `bore`, nor `so`
+    assert (corpus.counts["zebra"], corpus.counts["a"]) == (2, 3)
+    assert "zebra" not in encode(make_texts(unlabeled=["zebra"]), min_freq=2).vocab
+    assert len(corpus.unlabeled) == 2
+
+
+def test_pseudo_labels_bring_texts_targets_and_the_words_of_whole_texts():
+    targets = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32)
+    pseudo = PseudoLabels(["zebra film", "", "lion film"], np.array([False, False, True]), targets, LABELS)
+    corpus = encode(make_texts(), pseudo)
+    assert corpus.pseudo.targets.tolist() == [[0.25, 0.75], [1, 0]]
+    assert "zebra" in corpus.vocab
+    assert "lion" not in corpus.vocab  # a passage repeats what a whole text says
+
+
+def test_long_texts_are_cut_as_in_scoring():
+    corpus = encode(make_texts(train=LabeledTexts(["a b c d e f g h", "x"], list(LABELS))), max_tokens=4)
+    words = [corpus.vocab.words[index] for index in corpus.train.ids[0]]
+    assert words == ["a", "f", "g", "h"]
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_a_part_without_a_word_is_an_error(part):
+    with pytest.raises(DataError, match="no text with a word in it"):
+        encode(make_texts(**{part: LabeledTexts([" ", ""], list(LABELS))}))
+
+
+def test_unlabelled_texts_of_the_validation_part_are_left_out(tmp_path):
+    rows = [(f"text number {number}", number % 2) for number in range(40)]
+    labelled = tmp_path / "labelled.csv"
+    labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    heap = tmp_path / "heap.csv"
+    heap.write_text("text\n" + "".join(f"{text}\n" for text, _ in rows) + "another\n")
+    texts = read_texts(DataSource(str(labelled), None, None, "none", str(heap)), 0.25)
+    assert len(texts.validation) == 10
+    assert len(texts.unlabeled) == 31
+    assert not set(texts.unlabeled) & set(texts.validation.texts)
+
+
+def test_the_validation_part_is_the_same_for_every_model(tmp_path):
+    file = tmp_path / "labelled.csv"
+    file.write_text("text,label\n" + "".join(f"text {number},{number % 2}\n" for number in range(40)))
+    source = DataSource(str(file), None, None, "none")
+    first, second = (digest_texts(read_texts(source, 0.25).validation.texts) for _ in range(2))
+    assert first == second
+    assert digest_texts(["a", "b"]) != digest_texts(["ab"])
+    assert digest_texts(["\ud800"]) != digest_texts(["\ud801"])
