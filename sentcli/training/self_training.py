@@ -27,21 +27,19 @@ logger = logging.getLogger("sentcli")
 AUTO = "auto"
 NGRAMS = "n-grams"
 _TOGETHER = "all together"
-# What `auto` changes in the settings of the student: its first teachers learn from labels alone, those of a
-# later round from pseudo-labels. Unlike sizes and seeds err on unlike texts.
-_LABELED = {
-    "embedding_dropout": 0.3,
-    "dropout": 0.5,
-    "epochs": 4,
-    "lr": 2e-3,
-    "label_smoothing": 0.1,
-    "word_dropout": 0.2,
-}
+# What `auto` changes in the settings of the student. Its first teacher learns from labels alone, so that there
+# is a network to label passages; those of a later round, of other sizes and seeds, from pseudo-labels too.
 _FIRST_TEACHERS: tuple[dict[str, Any], ...] = (
-    {**_LABELED, "hidden_size": 128, "adversarial": 0.0},
-    {**_LABELED, "hidden_size": 64, "adversarial": 1.0},
+    {
+        "hidden_size": 128,
+        "embedding_dropout": 0.3,
+        "dropout": 0.5,
+        "epochs": 4,
+        "label_smoothing": 0.1,
+        "word_dropout": 0.2,
+    },
 )
-_NEXT_TEACHERS: tuple[dict[str, Any], ...] = ({"hidden_size": 128}, {})
+_NEXT_TEACHERS: tuple[dict[str, Any], ...] = ({"hidden_size": 128, "epochs": 3}, {"epochs": 3})
 
 
 def self_train(
@@ -145,13 +143,14 @@ def label(
 ) -> PseudoLabels:
     """Have a teacher of these bundles and of n-grams label whole texts and passages.
 
-    A passage is labelled by the bundles alone: n-grams of a few words say little.
+    A passage is labelled by the bundles alone, since n-grams of a few words say little; without a bundle,
+    none is cut.
 
     :param number: of the round; each cuts other passages.
     """
     validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
     train = label_ids(texts.train.labels, texts.labels, texts.train.where)
-    passages = _cut(texts, plan, settings.config.seed + number)
+    passages = _cut(texts, plan, settings.config.seed + number) if bundles else []
     everything = [*texts.validation.texts, *texts.unlabeled, *passages]
     held_out, whole = len(validation), len(validation) + len(texts.unlabeled)
 
@@ -161,18 +160,14 @@ def label(
     }
     logger.info("round %d: the n-gram model of the teacher is fitted", number)
     ngrams = fit_ngrams(texts.train.texts, train, len(texts.labels))
-    until = whole if bundles else len(everything)  # without any bundle, they label passages too
-    of_ngrams = np.full((len(everything), len(texts.labels)), np.nan)
-    of_ngrams[:until] = ngrams.probabilities([tokenize(text) for text in everything[:until]])
-    said[NGRAMS] = of_ngrams
+    said[NGRAMS] = np.full((len(everything), len(texts.labels)), np.nan)
+    said[NGRAMS][:whole] = ngrams.probabilities([tokenize(text) for text in everything[:whole]])
 
     teacher = Combination(validation, {name: values[:held_out] for name, values in said.items()})
     targets = teacher.probabilities({name: values[held_out:whole] for name, values in said.items()})
-    for_passages = {name: said[name] for name in bundles} or said
     if passages:
-        held_out_part = {name: values[:held_out] for name, values in for_passages.items()}
-        of_passages = Combination(validation, held_out_part)
-        parts = {name: values[whole:] for name, values in for_passages.items()}
+        of_passages = Combination(validation, {name: said[name][:held_out] for name in bundles})
+        parts = {name: said[name][whole:] for name in bundles}
         targets = np.concatenate([targets, of_passages.probabilities(parts)])
     members = {
         name: {

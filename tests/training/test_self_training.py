@@ -79,9 +79,13 @@ def test_passages_are_labelled_by_bundles_and_texts_by_n_grams_too(source, train
     assert max(len(tokenize(text)) for text in passages["text"]) < 20
 
 
-def test_without_a_bundle_n_grams_teach_alone(source, tmp_path):
-    bundle = run(source, tmp_path / "student")
-    assert metrics(bundle)["validation"]["accuracy"] > 0.7
+def test_without_a_bundle_n_grams_teach_alone_and_no_passages(source, tmp_path):
+    bundle = run(source, tmp_path / "student", pseudo_labels=tmp_path / "labels.parquet")
+    assert metrics(bundle)["examples"]["pseudo_labeled"] == 300
+    table = pq.read_table(tmp_path / "labels.parquet").to_pandas()
+    assert not table["passage"].any()
+    truth = np.array([invented.TWO.index(label) for _, label in invented.reviews(300, seed=12)])
+    assert ((table["teacher:positive"] > 0.5) == truth).mean() > 0.8
 
 
 def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
