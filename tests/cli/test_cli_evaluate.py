@@ -8,6 +8,8 @@ import pytest
 from commands import fail, invoke
 
 from sentcli.scoring import Scorer
+from sentcli.text import tokenize
+from sentcli.training.passages import cut_passages
 
 PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"}
 
@@ -85,6 +87,79 @@ def test_the_report_has_the_same_figures(trained, held_out):
     assert ["log", "loss", f"{found['log_loss']:.4f}"] in [row[:3] for row in words]
     assert ["negative", *map(str, found["confusion"][0])] in words
     assert ["positive", *map(str, found["confusion"][1])] in words
+    for part in found["by_length"]:
+        name = f"{part['shortest']}{'-' + str(part['longest']) if part['longest'] else '+'}"
+        accuracy = f"{part['accuracy']:.4f}" if part["examples"] else "-"
+        assert [name, str(part["examples"]), accuracy] in [row[:3] for row in words]
+    for band in found["bands"]:
+        accuracy = f"{band['accuracy']:.4f}" if band["labeled"] else "-"
+        shown = [f"{band['low']:g}", "to", f"{band['high']:g}", f"{band['share']:.2%}", accuracy]
+        assert shown in [row[:5] for row in words]
+
+
+def test_short_and_long_texts_are_measured_apart(trained, held_out, rows):
+    with Scorer(trained, workers=1) as scorer:
+        predicted = scorer.score([text for text, _ in rows]).labels
+    parts = figures(trained.path, held_out)["by_length"]
+    assert sum(part["examples"] for part in parts) == 60
+    short = [
+        label == given
+        for (text, label), given in zip(rows, predicted, strict=True)
+        if len(tokenize(text)) <= 31
+    ]
+    assert 0 < len(short) < 60
+    assert (parts[0]["examples"], parts[0]["accuracy"]) == (len(short), sum(short) / len(short))
+
+
+def test_bands_leave_what_score_would_label(trained, held_out, rows):
+    found = figures(trained.path, held_out)["bands"]
+    assert [(band["low"], band["high"]) for band in found] == [(0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9)]
+    for band in found:
+        with Scorer(trained, workers=1, uncertain=(band["low"], band["high"])) as scorer:
+            predicted = scorer.score([text for text, _ in rows]).labels
+        right = [
+            label == given for (_, label), given in zip(rows, predicted, strict=True) if given != "uncertain"
+        ]
+        assert (band["labeled"], band["share"]) == (len(right), len(right) / 60)
+        assert band["accuracy"] == sum(right) / len(right)
+
+
+def test_a_model_is_compared_with_another_form_of_it(trained, exported, held_out):
+    found = figures(exported / "model.onnx", held_out, "--against", trained.path / "model.safetensors")
+    assert found["against"] == {"model": "trained", "file": "model.safetensors", "backend": "torch"}
+    comparison = found["comparison"]
+    assert (comparison["examples"], comparison["changed"]) == (60, 0)
+    assert comparison["accuracy"] == comparison["against_accuracy"] == found["accuracy"]
+    assert 0 < comparison["mean_difference"] <= comparison["max_difference"] < 1e-5
+    line = ("evaluate", exported, "--dataset", held_out, "--against", trained.path)
+    lines = invoke(*line).stdout.splitlines()
+    assert "against trained (onnx, model.onnx)" in lines
+    assert "labels changed" in lines[lines.index("against trained (onnx, model.onnx)") + 1]
+
+
+def test_a_model_that_is_compared_with_a_worse_one_shows_it(trained, held_out, tmp_path):
+    short = invented.write_csv(tmp_path / "few.csv", invented.reviews(20, seed=8))
+    settings = ("--glove", "none", "--hidden", 2, "--embedding-dim", 2, "--epochs", 1, "--threads", 1)
+    assert invoke("train", "--dataset", short, *settings, "-o", tmp_path / "worse").exit_code == 0
+    found = figures(trained.path, held_out, "--against", tmp_path / "worse")
+    comparison = found["comparison"]
+    assert comparison["accuracy"] == found["accuracy"]
+    assert comparison["against_accuracy"] == figures(tmp_path / "worse", held_out)["accuracy"] < 0.9
+    assert comparison["changed"] / 60 == comparison["changed_share"] > 0.1
+    assert comparison["p99_difference"] > 0.3
+
+
+def test_passages_are_cut_from_the_texts_and_have_their_labels(trained, held_out, rows):
+    found = figures(trained.path, held_out, "--passages", 2)
+    cut = cut_passages([text for text, _ in rows], 2)
+    with Scorer(trained, workers=1) as scorer:
+        predicted = scorer.score(cut).labels
+    right = [label == given for (_, label), given in zip(rows, predicted, strict=True)]
+    assert (found["kind"], found["passages"]) == ("passages", 2)
+    assert found["accuracy"] == sum(right) / 60
+    lines = invoke("evaluate", trained.path, "--dataset", held_out, "--passages").stdout.splitlines()
+    assert lines[0] == f"trained on passages of 1 to 3 sentences of {held_out} (onnx)"
+    assert "not always its own" in lines[1]
 
 
 def test_of_three_classes_there_is_no_positive_one(trained_three, tmp_path):
@@ -147,6 +222,8 @@ def test_more_workers_find_the_same(trained, held_out):
         (("--backend", "onnx", "--device", "cuda"), 2, ["--backend torch"]),
         (("--backend", "keras"), 2, ["'keras'"]),
         (("--plots", "strange.csv"), 1, ["strange.csv"]),
+        (("--passages", "0"), 2, ["--passages"]),
+        (("--against", "nothing"), 1, ["nothing", "no such model"]),
     ],
 )
 def test_what_will_not_do_is_refused_by_name(
@@ -158,6 +235,12 @@ def test_what_will_not_do_is_refused_by_name(
     assert failure.code == code
     for part in named:
         assert part in failure.message
+
+
+def test_a_model_of_other_labels_is_not_compared(trained, trained_three, held_out):
+    failure = fail("evaluate", trained.path, "--dataset", held_out, "--against", trained_three.path)
+    assert failure.code == 2
+    assert f"--against {trained_three.path}: its labels are not those of" in failure.message
 
 
 def test_a_split_that_is_not_there_is_refused(trained, tmp_path, rows):

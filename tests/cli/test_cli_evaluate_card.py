@@ -1,0 +1,194 @@
+"""`sentcli evaluate --card`: what was measured, in the model's own folder."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import invented
+import pytest
+from commands import fail, invoke
+
+from sentcli.bundle import load_bundle, write_manifest
+
+PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "evaluated_reliability.png"}
+
+
+@pytest.fixture
+def model(trained, tmp_path, monkeypatch):
+    """A copy of the trained model, beside data to measure it on."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained.path, "model")
+    for name, seed in (("test.csv", 11), ("other.csv", 12)):
+        invented.write_csv(tmp_path / name, invented.reviews(40, seed=seed))
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def evaluate(monkeypatch):
+    """Run a line as a shell would, and give what it prints as JSON."""
+
+    def evaluate(*arguments):
+        line = ["evaluate", *map(str, arguments), "--json"]
+        monkeypatch.setattr(sys, "argv", ["/somewhere/bin/sentcli", *line])
+        result = invoke(*line)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return evaluate
+
+
+def recorded(model):
+    return json.loads((model / "metrics.json").read_text())["evaluations"]
+
+
+def card(model):
+    return (model / "README.md").read_text("utf-8")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_folder_gets_figures_pictures_and_a_card_that_states_them(model, evaluate):
+    before = contents(model)
+    found = evaluate("model", "--dataset", "test.csv", "--card", "-q")
+    assert recorded(model) == [found | {"command": "sentcli evaluate model --dataset test.csv"}]
+    assert f"| accuracy | {found['accuracy']:.4f} |" in card(model)
+    assert "`sentcli evaluate model --dataset test.csv` |" in card(model)
+    after = contents(model)
+    assert after.keys() == before.keys() | PICTURES
+    assert all(after[name].startswith(b"\x89PNG") for name in PICTURES)
+    same = {name for name in before if after[name] == before[name]}
+    assert same == before.keys() - {"README.md", "metrics.json", "manifest.json"}
+    assert load_bundle(model).digests.keys() == after.keys() - {"manifest.json"}
+    assert [path.name for path in model.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_training_wrote_stays_in_the_card(model, evaluate):
+    before = card(model)
+    evaluate("model", "--dataset", "test.csv", "--card")
+    for title in ("Intended use", "Data", "Recipe", "Validation", "Licences and sources"):
+        section = before.split(f"\n## {title}\n")[1].split("\n## ")[0]
+        assert f"\n## {title}\n{section}" in card(model)
+
+
+def test_the_command_of_the_card_gives_the_figures_again(model, evaluate):
+    first = evaluate("model", "--dataset", "test.csv", "--card")
+    words = recorded(model)[0]["command"].split()
+    assert words[:2] == ["sentcli", "evaluate"]
+    assert evaluate(*words[2:]) == first
+
+
+def test_the_same_evaluation_takes_the_place_of_the_one_before(model, evaluate):
+    evaluate("model", "--dataset", "test.csv", "--card")
+    evaluate("model", "--dataset", "other.csv", "--card")
+    evaluate("model", "--dataset", "test.csv", "--passages", "--card")
+    evaluate("model", "--dataset", "test.csv", "--passages", 1, "--card")
+    evaluate("model", "--dataset", "test.csv", "--backend", "torch", "--device", "cpu", "--card")
+    rows = invented.reviews(20, seed=30)
+    invented.write_csv(model.parent / "test.csv", rows)
+    evaluate("model", "--dataset", "test.csv", "--workers", 1, "--card")
+    kept = [(of["dataset"], of["passages"], of["backend"], of["examples"]) for of in recorded(model)]
+    assert kept == [
+        ("other.csv", None, "onnx", 40),
+        ("test.csv", 3, "onnx", 40),
+        ("test.csv", 1, "onnx", 40),
+        ("test.csv", None, "torch", 40),
+        ("test.csv", None, "onnx", 20),
+    ]
+
+
+def test_pictures_are_those_of_the_evaluation_that_is_shown_in_full(model, evaluate):
+    evaluate("model", "--dataset", "test.csv", "--card")
+    first = contents(model)
+    evaluate("model", "--dataset", "test.csv", "--passages", "--card")
+    assert all(contents(model)[name] == first[name] for name in PICTURES)
+    rows = [*invented.reviews(38, seed=31), ("wonderful", "negative"), ("dull", "positive")]
+    invented.write_csv(model.parent / "other.csv", rows)
+    evaluate("model", "--dataset", "other.csv", "--card")
+    assert all(contents(model)[name] != first[name] for name in PICTURES)
+
+
+def test_an_export_is_measured_in_the_card_of_the_model_that_it_was_made_from(model, evaluate):
+    assert invoke("export", "model", "-o", "small").exit_code == 0
+    # In int8, this tiny model would be too far from itself to be exported; the name is what counts here.
+    Path("small", "model.onnx").rename(Path("small", "model.int8.onnx"))
+    write_manifest(Path("small"))
+    line = ("small/model.int8.onnx", "--against", "model", "--dataset", "test.csv")
+    before = contents(model.parent / "small")
+    found = evaluate(*line, "--card")
+    assert (found["kind"], found["file"]) == ("comparison", "model.int8.onnx")
+    assert recorded(model) == [found | {"command": "sentcli evaluate " + " ".join(line)}]
+    assert "int8 (`model.int8.onnx`) against `model.onnx`, on `test.csv`" in card(model)
+    assert contents(model.parent / "small") == before
+    refused = fail("evaluate", "small", "--dataset", "test.csv", "--card")
+    assert refused.code == 2
+    assert "--against" in refused.message
+
+
+def test_a_model_that_the_export_was_not_made_from_is_refused(trained, trained_three, model):
+    other = model.parent / "other"
+    rows = invented.reviews(30, seed=9)
+    data = invented.write_csv(model.parent / "few.csv", rows)
+    settings = ("--glove", "none", "--hidden", 2, "--embedding-dim", 2, "--epochs", 1, "--threads", 1)
+    assert invoke("train", "--dataset", data, *settings, "-o", other).exit_code == 0
+    assert invoke("export", other, "-o", "small").exit_code == 0
+    refused = fail("evaluate", "small", "--against", "model", "--dataset", "test.csv", "--card")
+    assert "small was not exported from model" in refused.message
+
+
+def test_the_terminal_is_told_where_the_figures_went(model):
+    result = invoke("evaluate", "model", "--dataset", "test.csv", "--card")
+    assert result.stderr == "model/README.md: written anew, with these figures\n"
+    assert invoke("evaluate", "model", "--dataset", "test.csv", "--card", "-q").stderr == ""
+
+
+def test_what_could_not_be_written_is_found_before_the_data_is_read(model):
+    def refuse():
+        failure = fail("evaluate", "model", "--dataset", "nothing.csv", "--card")
+        assert "nothing.csv" not in failure.message
+        return failure.message
+
+    (model / "mine.txt").write_text("")
+    assert "model also holds 'mine.txt', which would be lost" in refuse()
+    (model / "mine.txt").unlink()
+    metrics = json.loads((model / "metrics.json").read_text())
+    for content, named in (
+        (json.dumps({key: value for key, value in metrics.items() if key != "command"}), "'command'"),
+        (json.dumps([]), "no card can be made of it"),
+        ("{", "metrics.json"),
+    ):
+        (model / "metrics.json").write_text(content)
+        write_manifest(model)
+        message = refuse()
+        assert named in message
+        assert "metrics.json" in message
+
+
+def test_a_failure_on_the_way_leaves_the_folder_as_it_was(model, monkeypatch):
+    before = contents(model)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sentcli.training.recording.write_card", full)
+    failure = fail("evaluate", "model", "--dataset", "test.csv", "--card")
+    assert "model: the model folder cannot be written: No space left on device" in failure.message
+    assert contents(model) == before
+    assert sorted(path.name for path in model.parent.iterdir()) == ["model", "other.csv", "test.csv"]
+
+
+def test_a_folder_that_was_changed_meanwhile_is_not_replaced(model, monkeypatch):
+    from sentcli.training import recording
+
+    write = recording.record_evaluation
+
+    def late(bundle, *arguments):
+        (model / "metrics.json").write_text("{}")
+        write(bundle, *arguments)
+
+    monkeypatch.setattr(recording, "record_evaluation", late)
+    failure = fail("evaluate", "model", "--dataset", "test.csv", "--card")
+    assert "metrics.json: damaged or changed" in failure.message
+    assert (model / "metrics.json").read_text() == "{}"
