@@ -38,6 +38,11 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 @model_argument
 @dataset_option
 @click.option("--split", default="test", help="Part of the data set to measure on; a file is all one part.")
+@click.option(
+    "--held-out",
+    is_flag=True,
+    help="Measure on the part of the train split that training held out, instead of --split.",
+)
 @text_column_option
 @label_column_option
 @click.option(
@@ -70,6 +75,7 @@ def evaluate(
     model: Path,
     dataset: str,
     split: str,
+    held_out: bool,
     text_column: str | None,
     label_column: str | None,
     passages: int | None,
@@ -101,16 +107,19 @@ def evaluate(
     log_to_stderr(quiet=quiet)
     if sys.stdout is None:
         raise OutputError("standard output is closed, and that is where the figures go")
+    if held_out and card:
+        raise UsageError("--card: the figures of the part that training held out are there already")
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     names = bundle.config.labels
     if other and other.config.labels != names:
         raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
-        from sentcli.training.dataset import label_ids, load_split
+        from sentcli.training.dataset import label_ids, load_split, train_validation
         from sentcli.training.passages import cut_passages
-        from sentcli.training.recording import find_card, record_evaluation
 
+        if card or held_out:
+            from sentcli.training.recording import find_card, record_evaluation, validation_settings
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
     from sentcli.measurement import measure
@@ -120,7 +129,10 @@ def evaluate(
     carded = find_card(bundle, other) if card else None
     if plots:
         check_folder(plots, overwrite=overwrite)
+    split = "train" if held_out else split
     examples = load_split(dataset, split, text_column, label_column)
+    if held_out:
+        _, examples = train_validation(examples, *validation_settings(bundle))
     texts = cut_passages(examples.texts, passages) if passages else examples.texts
     labels = label_ids(examples.labels, names, examples.where)
     scored = _score(bundle, texts, ran["backend"], device, workers, quiet=quiet)
@@ -137,6 +149,7 @@ def evaluate(
         "against": compared,
         "dataset": dataset,
         "split": split,
+        "held_out": held_out,
         "where": examples.where,
         "text_column": text_column,
         "label_column": label_column,
@@ -152,13 +165,8 @@ def evaluate(
         click.echo(f"{printable(f'{bundle.name} on {of}{examples.where}')} ({ran['backend']})")
         if passages:
             click.echo("each with the label of its text, which is not always its own")
-        click.echo()
-        click.echo(
-            report(
-                measured,
-                f"{compared['model']} ({compared['backend']}, {compared['file']})" if compared else "",
-            )
-        )
+        against_name = "{model} ({backend}, {file})".format(**compared) if compared else ""
+        click.echo(f"\n{report(measured, against_name)}")
     if carded and not quiet:
         say(f"{carded.path / CARD}: written anew, with these figures")
 

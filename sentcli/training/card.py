@@ -108,6 +108,9 @@ def model_card(
         recipe=_recipe(metrics, files),
         settings=_settings(config, metrics["training"]),
         validated=f"{metrics['validation']['examples']:,}",
+        validation_line=block(
+            f"sentcli evaluate {folder} --dataset {shlex.quote(metrics['dataset'])} --held-out"
+        ),
         validation=validation(metrics, history, files),
         files=table(
             ("file", "content"), ((code(file), content) for file, content in _FILES.items() if file in files)

@@ -1,4 +1,4 @@
-"""Figures of `sentcli evaluate` in the model's own folder: in `metrics.json`, as pictures, on the card."""
+"""What a model's own folder says of it, `sentcli evaluate` included: in `metrics.json` and on the card."""
 
 import io
 import json
@@ -92,6 +92,19 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
             plots.reliability(folder / EVALUATED_RELIABILITY, calibration)
             plots.accuracy_by_length(folder / LENGTHS, measured.by_length)
         write_card(folder, bundle.config, metrics, history, name=bundle.name)
+
+
+def validation_settings(bundle: Bundle) -> tuple[float, int]:
+    """Give the share of the train split that training held out, and the seed that chose it.
+
+    :raises BundleError: when the folder is not one that `sentcli train` wrote.
+    """
+    metrics, _ = _read(bundle)
+    try:
+        training = metrics["training"]
+        return float(training["validation_share"]), int(training["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{bundle.path / METRICS}: no validation_share and seed in it") from error
 
 
 def _read(bundle: Bundle) -> tuple[dict[str, Any], list[dict[str, float]]]:

@@ -162,6 +162,14 @@ def test_passages_are_cut_from_the_texts_and_have_their_labels(trained, held_out
     assert "not always its own" in lines[1]
 
 
+def test_the_part_that_training_held_out_has_the_figures_of_training(trained, labeled):
+    found = figures(trained.path, labeled, "--held-out")
+    expected = json.loads((trained.path / "metrics.json").read_text())["validation"]
+    assert (found["split"], found["held_out"], found["examples"]) == ("train", True, 24)
+    assert found["confusion"] == expected["confusion"]
+    assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-6)
+
+
 def test_of_three_classes_there_is_no_positive_one(trained_three, tmp_path):
     rows = invented.reviews(30, seed=12, labels=invented.THREE)
     data = invented.write_csv(tmp_path / "three.csv", rows)
@@ -223,6 +231,7 @@ def test_more_workers_find_the_same(trained, held_out):
         (("--backend", "keras"), 2, ["'keras'"]),
         (("--plots", "strange.csv"), 1, ["strange.csv"]),
         (("--passages", "0"), 2, ["--passages"]),
+        (("--held-out", "--card"), 2, ["--card"]),
         (("--against", "nothing"), 1, ["nothing", "no such model"]),
     ],
 )

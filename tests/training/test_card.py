@@ -182,6 +182,8 @@ class TestValidation:
         shown = section(write(), "Validation")
         low, high = expected.accuracy_interval
         assert "the 200 texts of the validation part" in shown
+        line = "sentcli evaluate imdb-bilstm --dataset stanfordnlp/imdb --held-out"
+        assert f"```sh\n{line}\n```" in shown
         assert row(shown, "accuracy") == [f"{expected.accuracy:.4f}", f"{low:.4f} to {high:.4f}"]
         assert row(shown, "F1 of `positive`") == [f"{expected.f1:.4f}", "-"]
         assert row(shown, "macro F1") == [f"{expected.macro_f1:.4f}", "-"]
