@@ -27,8 +27,8 @@ logger = logging.getLogger("sentcli")
 AUTO = "auto"
 NGRAMS = "n-grams"
 _TOGETHER = "all together"
-# What `auto` changes in the settings of the student. Its first teacher learns from labels alone: passages need a
-# network to label them. Those of a later round, of other sizes and seeds, learn from pseudo-labels too.
+# What `auto` changes in the settings of the student. Its first teacher learns from labels alone, and is there
+# for the passages, which need a network to label them. Those of a later round learn from pseudo-labels too.
 _FIRST_TEACHERS: tuple[dict[str, Any], ...] = (
     {
         "hidden_size": 128,
