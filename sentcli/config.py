@@ -9,6 +9,7 @@ from sentcli.errors import BundleError, UsageError
 
 POOLINGS = ("last", "max", "mean", "max+mean")
 OPTIMIZERS = ("adam", "adamw")
+CLASS_WEIGHTS = ("none", "balanced")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEFAULT_DATASET = "stanfordnlp/imdb"
 FORMAT_VERSION = 1
@@ -168,6 +169,7 @@ class TrainConfig(_Settings):
     clip: float = 1.0  # largest norm of all gradients together
     adversarial: float = 1.0  # length of the move of a text's vectors; 0 leaves the second pass out
     label_smoothing: float = 0.1  # without it, the validation loss rises long before the accuracy falls
+    class_weight: str = "none"
     word_dropout: float = 0.2  # share of words that become <unk>
     average: float = 0.995  # decay a step of the moving average of the weights
     min_freq: int = 5
@@ -192,6 +194,9 @@ class TrainConfig(_Settings):
         _check("seed (--seed)", self.seed, 0, 2**32 - 1)
         if self.optimizer not in OPTIMIZERS:
             raise UsageError(f"optimizer is {self.optimizer!r:.100}; choose from {', '.join(OPTIMIZERS)}")
+        if self.class_weight not in CLASS_WEIGHTS:
+            choices = ", ".join(CLASS_WEIGHTS)
+            raise UsageError(f"class_weight is {self.class_weight!r:.100}; choose from {choices}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision is {self.precision!r:.100}; choose from {', '.join(PRECISIONS)}")
 

@@ -79,6 +79,7 @@ def train(file: Path, output: Path) -> Bundle:
             device="cpu",
             threads=1,
             quiet=True,
+            recipe=lambda settled: f"seed = {settled.seed}\n",
         ),
         resume=False,
         overwrite=False,

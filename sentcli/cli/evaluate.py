@@ -115,11 +115,11 @@ def evaluate(
     if other and other.config.labels != names:
         raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
-        from sentcli.training.dataset import label_ids, load_split, train_validation
+        from sentcli.training.dataset import label_ids, load_split
         from sentcli.training.passages import cut_passages
 
         if card or held_out:
-            from sentcli.training.recording import find_card, record_evaluation, validation_settings
+            from sentcli.training.recording import find_card, held_out_part, record_evaluation
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
     from sentcli.measurement import measure
@@ -132,7 +132,7 @@ def evaluate(
     split = "train" if held_out else split
     examples = load_split(dataset, split, text_column, label_column)
     if held_out:
-        _, examples = train_validation(examples, *validation_settings(bundle))
+        examples = held_out_part(bundle, examples)
     texts = cut_passages(examples.texts, passages) if passages else examples.texts
     labels = label_ids(examples.labels, names, examples.where)
     scored = _score(bundle, texts, ran["backend"], device, workers, quiet=quiet)

@@ -18,7 +18,9 @@ from sentcli.cli.options import (
     settings_options,
     text_column_option,
 )
+from sentcli.cli.recipe import config_option, recipe
 from sentcli.config import (
+    CLASS_WEIGHTS,
     OPTIMIZERS,
     POOLINGS,
     PRECISIONS,
@@ -28,6 +30,7 @@ from sentcli.config import (
     TrainConfig,
 )
 from sentcli.errors import requires
+from sentcli.training.defaults import AUTO
 
 _TEXT = {
     "max_tokens": ("--max-tokens", "Longer texts keep their first quarter and last three quarters of this.")
@@ -50,6 +53,7 @@ _TRAIN = {
     "clip": ("--clip", "Largest norm of the gradients."),
     "adversarial": ("--adversarial", "Length of the move against which it learns to hold; 0: none."),
     "label_smoothing": ("--label-smoothing", "Share of the target that goes to all classes alike."),
+    "class_weight": ("--class-weight", "balanced: each class has the same say, however rare."),
     "word_dropout": ("--word-dropout", "Share of words that become unknown."),
     "average": ("--average", "Decay of the moving average of the weights."),
     "min_freq": ("--min-freq", "Rarer words become unknown."),
@@ -62,10 +66,16 @@ _SELF_TRAINING = {
     "passages": ("--passages", "Passages cut from each text, to learn short texts from too."),
     "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
 }
-_CHOICES = {"pooling": POOLINGS, "optimizer": OPTIMIZERS, "precision": PRECISIONS}
+_CHOICES = {
+    "pooling": POOLINGS,
+    "optimizer": OPTIMIZERS,
+    "precision": PRECISIONS,
+    "class_weight": CLASS_WEIGHTS,
+}
 
 
 @click.command()
+@config_option
 @dataset_option
 @text_column_option
 @label_column_option
@@ -89,7 +99,7 @@ _CHOICES = {"pooling": POOLINGS, "optimizer": OPTIMIZERS, "precision": PRECISION
 )
 @settings_options(TextConfig, _TEXT)
 @settings_options(ModelConfig, _MODEL, _CHOICES)
-@settings_options(TrainConfig, _TRAIN, _CHOICES)
+@settings_options(TrainConfig, _TRAIN, _CHOICES, AUTO)
 @click.option("--device", type=click.Choice(DEVICES), help="Where to train; by default cuda if there is one.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
 @click.option("--license", "licence", help="Licence of the model, for its card, such as apache-2.0.")
@@ -130,7 +140,7 @@ def train(
     text = TextConfig(**{name: settings[name] for name in _TEXT})
     # The vocabulary and the classes come with the data; all else is checked before hours are spent.
     model = ModelConfig(vocab_size=2, **{name: settings[name] for name in _MODEL})
-    config = TrainConfig(**{name: settings[name] for name in _TRAIN})
+    config = TrainConfig(**{name: settings[name] for name in _TRAIN if settings[name] is not None})
     plan = SelfTrainingConfig(**{name: settings[name] for name in _SELF_TRAINING})
     with requires("train"):
         from sentcli.training.corpus import DataSource
@@ -140,7 +150,16 @@ def train(
             from sentcli.training.self_training import self_train
     source = DataSource(dataset, text_column, label_column, glove, unlabeled)
     how = Settings(
-        text, model, config, device, threads, quiet, licence, shlex.join(["sentcli", *sys.argv[1:]])
+        text,
+        model,
+        config,
+        auto=tuple(name for name in AUTO if settings[name] is None),
+        device=device,
+        threads=threads,
+        quiet=quiet,
+        licence=licence,
+        command=shlex.join(["sentcli", *sys.argv[1:]]),
+        recipe=lambda settled: recipe(click.get_current_context(), settled.to_json()),
     )
     if is_self_training:
         self_train(

@@ -71,12 +71,18 @@ class Corpus:
     counts: Counter[str]
 
 
-def read_texts(source: DataSource, validation_share: float) -> Texts:
-    """Read the train split, hold a part of it out, and read the texts without labels.
+def read_labeled(source: DataSource) -> LabeledTexts:
+    """Read the train split."""
+    return load_split(source.dataset, "train", source.text_column, source.label_column)
+
+
+def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) -> Texts:
+    """Hold a part of the train split out, and read the texts without labels.
 
     Of the latter, those that the validation part has too are left out.
+
+    :param data: the train split.
     """
-    data = load_split(source.dataset, "train", source.text_column, source.label_column)
     labels = class_names(data)
     train, validation = train_validation(data, validation_share, SPLIT_SEED)
     unlabeled = load_texts(source.unlabeled, source.text_column) if source.unlabeled else []

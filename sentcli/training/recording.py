@@ -25,6 +25,8 @@ from sentcli.evaluation import reliability
 from sentcli.measurement import Measurement
 from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline
+from sentcli.training.corpus import digest_texts
+from sentcli.training.dataset import SPLIT_SEED, LabeledTexts, train_validation
 
 # Two evaluations that agree in all of these are one, made twice.
 _IDENTITY = (
@@ -94,17 +96,23 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
         write_card(folder, bundle.config, metrics, history, name=bundle.name)
 
 
-def validation_settings(bundle: Bundle) -> tuple[float, int]:
-    """Give the share of the train split that training held out, and the seed that chose it.
+def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
+    """Give the part of the train split that was held out when the model was trained.
 
-    :raises BundleError: when the folder is not one that `sentcli train` wrote.
+    :param data: the train split.
+    :raises BundleError: when the folder is not one that `sentcli train` wrote, or for another data set.
     """
     metrics, _ = _read(bundle)
     try:
-        training = metrics["training"]
-        return float(training["validation_share"]), int(training["seed"])
+        share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{bundle.path / METRICS}: no validation_share and seed in it") from error
+        raise BundleError(f"{bundle.path / METRICS}: it does not say which texts were held out") from error
+    _, validation = train_validation(data, share, SPLIT_SEED)
+    if digest_texts(validation.texts) != digest:
+        raise BundleError(
+            f"{bundle.path}: trained on another data set than {data.where}, or with other columns"
+        )
+    return validation
 
 
 def _read(bundle: Bundle) -> tuple[dict[str, Any], list[dict[str, float]]]:

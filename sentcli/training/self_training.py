@@ -15,8 +15,9 @@ from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import BundleError, UsageError
 from sentcli.evaluation import log_loss
 from sentcli.text import tokenize
-from sentcli.training.corpus import DataSource, Texts, digest_texts, read_texts
+from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
 from sentcli.training.dataset import label_ids
+from sentcli.training.defaults import DataSize
 from sentcli.training.passages import cut_passages
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from sentcli.training.teacher import Combination, check_labels, fit_ngrams, score_with
@@ -27,19 +28,6 @@ logger = logging.getLogger("sentcli")
 AUTO = "auto"
 NGRAMS = "n-grams"
 _TOGETHER = "all together"
-# What `auto` changes in the settings of the student. Its first teacher learns from labels alone, and is there
-# for the passages, which need a network to label them. Those of a later round learn from pseudo-labels too.
-_FIRST_TEACHERS: tuple[dict[str, Any], ...] = (
-    {
-        "hidden_size": 128,
-        "embedding_dropout": 0.3,
-        "dropout": 0.5,
-        "epochs": 4,
-        "label_smoothing": 0.1,
-        "word_dropout": 0.2,
-    },
-)
-_NEXT_TEACHERS: tuple[dict[str, Any], ...] = ({"hidden_size": 128, "epochs": 3}, {"epochs": 3})
 
 
 def self_train(
@@ -62,19 +50,26 @@ def self_train(
     :raises SentcliError: for data, teachers, settings or an output that will not do.
     """
     check_run(source, output, settings, resume=resume, overwrite=overwrite)
-    reused = pseudo_labels is not None and pseudo_labels.exists()
+    reused = pseudo_labels if pseudo_labels and pseudo_labels.exists() else None
     if not source.unlabeled and not reused:
         raise UsageError("self-training needs texts without labels; try --unlabeled")
     bundles = {Path(name).name: load_bundle(Path(name)) for name in teachers if name != AUTO}
-    texts = read_texts(source, settings.config.validation_share)
+    data = read_labeled(source)
+    size = DataSize.of(data.texts, data.labels)
+    of_labels = settings.settled(size)  # what data of that size would be trained with
+    texts = read_texts(source, data, of_labels.config.validation_share)
     for bundle in bundles.values():
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)
+    whole = texts.unlabeled
+    if reused and not whole:
+        whole = read_pseudo_labels(reused, texts.labels).whole_texts()
+    settings = _settled(settings, of_labels, size, whole)
     run = _Run(texts, source, settings, plan, work_folder(output), bundles)
     run.folder.mkdir(parents=True, exist_ok=True)
     auto = AUTO in teachers
     if auto and not reused:
-        run.train_teachers("teacher", _FIRST_TEACHERS, None)
+        run.train_teachers("teacher", first_teachers(of_labels.config), None)
     for number in range(1, plan.rounds + 1):
         file = pseudo_labels if pseudo_labels and number == 1 else run.folder / f"labels-{number}.parquet"
         if not file.exists():
@@ -84,7 +79,8 @@ def self_train(
         run.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
         logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
         if number < plan.rounds:
-            run.train_teachers(f"student-{number}", _NEXT_TEACHERS if auto else ({},), pseudo)
+            changes = next_teachers(settings.config) if auto else [{}]
+            run.train_teachers(f"student-{number}", changes, pseudo)
     train_model(
         texts,
         source,
@@ -95,6 +91,46 @@ def self_train(
         stages=run.stages,
         overwrite=overwrite,
     )
+
+
+def first_teachers(of_labels: TrainConfig) -> list[dict[str, Any]]:
+    """Say what the teachers that learn from labels alone change in the settings of the student.
+
+    They are there for the passages, which need a network to label them.
+
+    :param of_labels: the settings for data of that size.
+    """
+    return [
+        {
+            "hidden_size": 128,
+            "embedding_dropout": 0.3,
+            "dropout": 0.5,
+            "epochs": of_labels.epochs + 1,
+            "batch_size": of_labels.batch_size,
+            "label_smoothing": 0.1,
+            "word_dropout": 0.2,
+        }
+    ]
+
+
+def next_teachers(of_student: TrainConfig) -> list[dict[str, Any]]:
+    """Say what the teachers that learn from pseudo-labels change in the settings of the student.
+
+    Unlike sizes and seeds err on unlike texts; nearly as good as the student is good enough.
+    """
+    epochs = max(of_student.epochs - 1, 1)
+    return [{"hidden_size": 128, "epochs": epochs}, {"epochs": epochs}]
+
+
+def _settled(settings: Settings, of_labels: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:
+    """Choose what is left to the data for all that a student learns from."""
+    settings = replace(
+        settings,
+        config=replace(settings.config, validation_share=of_labels.config.validation_share),
+        auto=[name for name in settings.auto if name != "validation_share"],
+    )
+    words = labeled.words + sum(text.count(" ") + 1 for text in whole)
+    return settings.settled(replace(labeled, texts=labeled.texts + len(whole), words=words))
 
 
 @dataclass
@@ -209,6 +245,7 @@ def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
         settings,
         model=replace(settings.model, **of_model),
         config=replace(settings.config, **of_training),
+        recipe=None,
     )
 
 

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from functools import partial
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,12 +55,22 @@ class Trainer(ABC):
 
 
 class ClassifierTrainer(Trainer):
-    """Teaches a BiLSTM the classes of texts."""
+    """Teaches a BiLSTM the classes of texts.
+
+    :param class_weights: float32 `[classes]`, how much the loss of a text of each counts; None: all alike.
+    """
 
     model: BiLSTM
 
-    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: BiLSTM,
+        config: TrainConfig,
+        device: torch.device,
+        class_weights: Tensor | None = None,
+    ) -> None:
         super().__init__(model, config, device)
+        self._class_weights = None if class_weights is None else class_weights.to(device)
 
     def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:
         """Learn from one batch; see `Trainer`. The loss is the cross-entropy."""
@@ -95,7 +107,24 @@ class ClassifierTrainer(Trainer):
         loss.backward()  # type: ignore[no-untyped-call]
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, targets, label_smoothing=self._config.label_smoothing)
+        smoothing, weights = self._config.label_smoothing, self._class_weights
+        if weights is None:
+            return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        losses = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+        # Over the number of texts, not of weights: a batch without the rare class is to count for less.
+        return (losses * (targets @ weights)).mean()
+
+
+def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
+    """Give each class the same say in the loss: n / (classes * count), float32 `[classes]`.
+
+    The formula of scikit-learn's `class_weight="balanced"`, after G. King and L. Zeng, "Logistic Regression
+    in Rare Events Data", 2001. The weights of all n texts have the mean 1.
+
+    :param targets: the probability of each class, `[n, classes]`; a count is their sum.
+    """
+    counts = targets.sum(axis=0, dtype=np.float64)
+    return torch.from_numpy((len(targets) / (len(counts) * np.maximum(counts, 1))).astype(np.float32))
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from sentcli.bundle import (
     HISTORY,
     METRICS,
     ONNX,
+    RECIPE,
     RELIABILITY,
     VOCAB,
     WEIGHTS,
@@ -37,13 +38,22 @@ from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
 from sentcli.scoring import usable_cores
 from sentcli.training.card import MODEL_STAGE, write_card
-from sentcli.training.corpus import Corpus, DataSource, Texts, digest_texts, encode_texts, read_texts
+from sentcli.training.corpus import (
+    Corpus,
+    DataSource,
+    Texts,
+    digest_texts,
+    encode_texts,
+    read_labeled,
+    read_texts,
+)
+from sentcli.training.defaults import DataSize, settle
 from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.glove import Coverage, check_source, load_glove, random_embedding
 from sentcli.training.loop import fit
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
-from sentcli.training.step import ClassifierTrainer, uses_bf16
+from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 
 logger = logging.getLogger("sentcli")
 
@@ -55,19 +65,27 @@ class Settings:
     """How to train, all but the data and the place of the result.
 
     :param model: the shape; vocabulary and classes are filled in from the data.
+    :param auto: fields of `config`, out of `defaults.AUTO`, that the data decides whatever they are.
     :param device: `cpu` or `cuda`; None takes CUDA where there is a device.
     :param threads: threads of PyTorch; None takes every core that this process may use.
     :param licence, command: of the model and the command line that makes it, for the card.
+    :param recipe: writes the settings as TOML, given those that the data decided; None leaves the file out.
     """
 
     text: TextConfig
     model: ModelConfig
     config: TrainConfig
+    auto: Collection[str] = ()
     device: str | None = None
     threads: int | None = None
     quiet: bool = False
     licence: str | None = None
     command: str = "sentcli train"
+    recipe: Callable[[TrainConfig], str] | None = None
+
+    def settled(self, size: DataSize) -> "Settings":
+        """Give the same settings with those filled in that depend on the data."""
+        return replace(self, config=settle(self.config, self.auto, size), auto=())
 
     @property
     def cores(self) -> int:
@@ -82,7 +100,9 @@ def train_bundle(
     :raises SentcliError: for data, vectors, settings or an output that will not do.
     """
     check_run(source, output, settings, resume=resume, overwrite=overwrite)
-    texts = read_texts(source, settings.config.validation_share)
+    data = read_labeled(source)
+    settings = settings.settled(DataSize.of(data.texts, data.labels))
+    texts = read_texts(source, data, settings.config.validation_share)
     train_model(texts, source, output, settings, overwrite=overwrite)
 
 
@@ -148,10 +168,11 @@ def train_model(
             **run,
         )
         history += [{"stage": "language model", **record} for record in records]
-    trainer = ClassifierTrainer(network, config, device)
+    examples = data.train + data.pseudo
+    class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
     records = fit(
-        trainer,
-        data.train + data.pseudo,
+        ClassifierTrainer(network, config, device, class_weights),
+        examples,
         data.validation,
         config,
         checkpoint=work / "checkpoint.safetensors",
@@ -203,6 +224,8 @@ def train_model(
         (folder / VOCAB).write_text(data.vocab.to_text(), "utf-8")
         save_weights(network, folder / WEIGHTS)
         write_onnx(network, folder / ONNX, "folded", settings.text.max_tokens)
+        if settings.recipe:
+            (folder / RECIPE).write_text(settings.recipe(config), "utf-8", "surrogateescape")
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
         plots.curves(folder / CURVES, records)

@@ -9,6 +9,7 @@ from commands import invoke, parse
 from sentcli import backends
 from sentcli.cli import options
 from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
+from sentcli.training.defaults import AUTO
 
 # What the data decides, or what nobody should have to think about.
 NO_OPTIONS = {"tokenizer", "vocab_size", "num_classes", "warmup"}
@@ -51,6 +52,29 @@ def test_an_option_of_a_field_may_be_a_choice():
         run(["--kind", "c"])
 
 
+@pytest.mark.parametrize("choices", [{}, {"kind": ("a", "b")}])
+def test_an_option_of_a_field_may_be_left_to_something_else(choices):
+    @click.command()
+    @options.settings_options(
+        Settings, {"size": ("--size", "Help."), "kind": ("--kind", "Help.")}, choices, auto=("size", "kind")
+    )
+    def command(**values):
+        return values
+
+    def run(*arguments):
+        return command.main(arguments, standalone_mode=False)
+
+    assert run() == run("--size", "auto", "--kind", "auto") == {"size": None, "kind": None}
+    assert run("--size", "7", "--kind", "b") == {"size": 7, "kind": "b"}
+    with pytest.raises(click.BadParameter, match="not a valid integer"):
+        run("--size", "x")
+    if choices:
+        with pytest.raises(click.BadParameter, match="'c' is not one of 'a', 'b', 'auto'"):
+            run("--kind", "c")
+    shown = command.get_help(click.Context(command, show_default=True))
+    assert shown.count("[default: auto]") == 2
+
+
 def test_a_field_without_a_default_makes_no_option():
     with pytest.raises(TypeError, match="needed of Settings has no default"):
         made_of(["needed"])([])
@@ -62,12 +86,12 @@ def test_every_setting_of_training_is_an_option_with_the_settings_own_default():
         for field in fields(settings):
             assert (field.name in parameters) != (field.name in NO_OPTIONS), field.name
             if field.name in parameters:
-                assert parameters[field.name] == field.default
+                assert parameters[field.name] == (None if field.name in AUTO else field.default)
 
 
 def test_the_help_shows_the_defaults():
     shown = " ".join(invoke("train", "--help").stdout.split())
-    for text in (f"[default: {DEFAULT_DATASET}]", "[default: 64]", "[default: max+mean]"):
+    for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]", "[default: max+mean]"):
         assert text in shown
 
 

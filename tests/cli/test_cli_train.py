@@ -25,12 +25,13 @@ FILES = {
     "metrics.json",
     "model.onnx",
     "model.safetensors",
+    "recipe.toml",
     "reliability.png",
     "vocab.txt",
 }
 SMALL = (
     *("--glove", "none", "--hidden", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),
-    *("--batch-size", 8, "--device", "cpu", "--threads", 1),
+    *("--batch-size", 8, "--validation-share", 0.1, "--device", "cpu", "--threads", 1),
 )
 
 

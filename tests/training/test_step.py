@@ -1,12 +1,13 @@
 """One step of training."""
 
+import numpy as np
 import pytest
 import tiny_models
 import torch
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
-from sentcli.training.step import ClassifierTrainer
+from sentcli.training.step import ClassifierTrainer, balanced_weights
 
 CPU = torch.device("cpu")
 PLAIN = {"adversarial": 0.0, "label_smoothing": 0.0, "word_dropout": 0.0, "precision": "fp32"}
@@ -95,3 +96,52 @@ def test_the_average_follows_the_weights_at_once_in_a_short_run():
     average = trainer.averaged.module.classifier.weight
     assert (average - start).abs().max() > 0.05
     assert not torch.equal(average, trainer.model.classifier.weight)
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2])
+    expected = [9 / (3 * 6), 9 / (3 * 2), 9 / (3 * 1)]
+    assert balanced_weights(np.eye(3, dtype=np.float32)[labels]).tolist() == pytest.approx(expected)
+    assert balanced_weights(np.eye(3, dtype=np.float32)[labels])[labels].mean().item() == pytest.approx(1)
+    absent = balanced_weights(np.eye(4, dtype=np.float32)[labels])[3]
+    assert absent < 3  # a class without a text has no infinite weight
+
+
+def test_balanced_weights_of_probabilities_are_those_of_their_sums() -> None:
+    labels = np.array([0, 0, 0, 1])
+    certain = np.eye(2, dtype=np.float32)[labels]
+    assert balanced_weights(certain).tolist() == pytest.approx([2 / 3, 2])
+    vague = np.array([[0.75, 0.25]] * 8, np.float32)
+    assert balanced_weights(vague).tolist() == pytest.approx([2 / 3, 2])
+
+
+def test_a_class_of_twice_the_weight_counts_as_if_its_texts_came_twice() -> None:
+    weighted = make_trainer(clip=1e6)
+    config = TrainConfig(**PLAIN | {"clip": 1e6})
+    weighted = ClassifierTrainer(weighted.model, config, CPU, torch.tensor([1.0, 2.0]))
+    found = gradients(weighted)
+    ids, lengths, targets = batch()
+    model = make_trainer().model
+    twice = torch.cat([torch.arange(6), torch.tensor([1, 3, 5])])
+    loss = functional.cross_entropy(model(ids, lengths)[twice], targets[twice], reduction="sum") / 6
+    loss.backward()
+    for gradient, parameter in zip(found, model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_probabilities_are_weighted_as_the_classes_they_are_certain_of() -> None:
+    trainer = make_trainer(label_smoothing=0.2)
+    config = TrainConfig(**PLAIN | {"label_smoothing": 0.2})
+    trainer = ClassifierTrainer(trainer.model, config, CPU, torch.tensor([0.5, 3.0]))
+    logits, labels = torch.randn(6, 2), torch.tensor([0, 1, 1, 0, 1, 0])
+    losses = functional.cross_entropy(logits, labels, label_smoothing=0.2, reduction="none")
+    expected = (losses * torch.tensor([0.5, 3.0])[labels]).mean()
+    certain = functional.one_hot(labels).float()
+    torch.testing.assert_close(trainer._loss(logits, certain), expected)
+
+
+def test_what_a_step_reports_is_not_weighted() -> None:
+    plain = make_trainer()
+    loss, _, _ = plain.step(*batch(), rate=1e-12)
+    weighted = ClassifierTrainer(make_trainer().model, TrainConfig(**PLAIN), CPU, torch.tensor([1.0, 5.0]))
+    assert weighted.step(*batch(), rate=1e-12)[0] == pytest.approx(loss, rel=1e-5)

@@ -1,0 +1,115 @@
+"""The settings of a command as a TOML file: read as the defaults of its options, written as a recipe."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sentcli.errors import UsageError
+
+_OF_ONE_RUN = ("config", "resume", "overwrite", "quiet")  # said anew each time, so not in a file
+_OF_ONE_MACHINE = ("output", "threads", "device")  # where and how to run: in a file, but in no recipe
+
+# A path may be no text in any encoding: its bytes go through a recipe as they are.
+_ENCODING = ("utf-8", "surrogateescape")
+
+
+def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Make the values of a file the defaults of the command's other options.
+
+    :raises UsageError: naming the file, and the key that will not do.
+    """
+    if path is None:
+        return
+    try:
+        values = tomllib.loads(path.read_bytes().decode(*_ENCODING))
+    except OSError as error:
+        raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    options = _options(context.command)
+    defaults: dict[str, Any] = {}
+    for key, value in values.items():
+        option = options.get(key.replace("_", "-"))
+        if option is None:
+            names = f"the keys are the long options of `{context.command_path}`, such as batch-size = 64"
+            raise UsageError(f"{path}: unknown key {key!r:.100}; {names}")
+        if option.name in _OF_ONE_RUN:
+            raise UsageError(f"{path}: {key} has no place in a file; give --{_key(option)} itself")
+        if option.name in defaults:
+            raise UsageError(f"{path}: {key} comes twice, once with - and once with _")
+        defaults[str(option.name)] = _checked(context, option, value, f"{path}: {key}")
+    context.default_map = defaults
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,  # before the options that it is to give defaults to
+    expose_value=False,
+    callback=_read,
+    help="TOML file of these options (batch-size = 64); flags override it. Its paths are relative to the "
+    "current folder, as those of flags.",
+)
+
+
+def recipe(context: click.Context, resolved: Mapping[str, Any]) -> str:
+    """Write all settings of a command that its result depends on as TOML, defaults included.
+
+    :param resolved: by the name of a parameter, values that take the place of the command's own: what the
+        data decided.
+    :returns: a file for `--config`, to be encoded with `surrogateescape`.
+    """
+    lines = []
+    for key, option in _options(context.command).items():
+        value = resolved.get(str(option.name), context.params.get(str(option.name)))
+        if value is not None and option.name not in _OF_ONE_RUN + _OF_ONE_MACHINE:
+            lines.append(f"{key} = {_toml(value)}\n")
+    return "".join(lines)
+
+
+def _options(command: click.Command) -> dict[str, click.Option]:
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return {_key(option): option for option in options}
+
+
+def _key(option: click.Option) -> str:
+    return max(option.opts, key=len).removeprefix("--")
+
+
+def _checked(context: click.Context, option: click.Option, value: object, where: str) -> object:
+    """Give a value as the words of a flag, once click has found that they would do.
+
+    click converts what it gets without a question: 2.5 would become the epochs 2, and true the seed 1.
+    """
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise UsageError(f"{where} is {value!r:.100}; it has to be true or false")
+        return value
+    if option.multiple and not isinstance(value, list):
+        raise UsageError(f"{where} is {value!r:.100}; it has to be a list")
+    items = value if option.multiple and isinstance(value, list) else [value]
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, str | int | float) or "\0" in str(item):
+            raise UsageError(f"{where} is {item!r:.100}; it has to be a text or a number")
+    words = [str(item) for item in items]
+    given: Any = words if option.multiple else words[0]
+    try:
+        option.type_cast_value(context, given)
+    except click.BadParameter as error:
+        raise UsageError(f"{where}: {error.message.removesuffix('.')}") from None
+    return given
+
+
+def _toml(value: Any) -> str:
+    """Write a value of an option. Of JSON's strings, all but the one of DEL are TOML's too."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

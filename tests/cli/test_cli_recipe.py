@@ -1,0 +1,188 @@
+"""`sentcli train --config`: settings from a TOML file, and the recipe that a model brings."""
+
+import tomllib
+from pathlib import Path
+
+import click
+import invented
+import pytest
+from click.testing import CliRunner
+from commands import fail, invoke, parse
+
+from sentcli.bundle import RECIPE, load_bundle
+from sentcli.cli.recipe import config_option, recipe
+
+SMALL = """
+glove = "none"
+hidden = 4
+embedding-dim = 5
+max_tokens = 20
+batch-size = 8
+epochs = 2
+lr = 1e-2
+threads = 1
+device = "cpu"
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return invented.write_csv(tmp_path / "reviews.csv", invented.reviews(60, seed=3))
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(content: str, name: str = "train.toml") -> Path:
+        (tmp_path / name).write_text(content, "utf-8")
+        return tmp_path / name
+
+    return write
+
+
+def settings(*arguments: object) -> dict[str, object]:
+    return parse(f"sentcli train {' '.join(map(str, arguments))}").params
+
+
+def test_a_file_gives_defaults_and_a_flag_overrides_it(write) -> None:
+    file = write('hidden = 7\nlr = 1\npooling = "max"\noutput = "there"\nthreads = 2\n')
+    read = settings("--config", file)
+    assert (read["hidden_size"], read["lr"], read["pooling"]) == (7, 1.0, "max")
+    assert (read["output"], read["threads"], read["seed"]) == (Path("there"), 2, settings()["seed"])
+    read = settings("--hidden", 9, "--config", file, "-o", "here")
+    assert (read["hidden_size"], read["lr"], read["output"]) == (9, 1.0, Path("here"))
+
+
+def test_keys_may_be_written_with_either_stroke(write) -> None:
+    assert settings("--config", write("batch_size = 3\n"))["batch_size"] == 3
+    assert settings("--config", write("batch-size = 3\n"))["batch_size"] == 3
+
+
+def test_a_flag_gives_back_to_the_data_what_the_file_decides(write) -> None:
+    file = write('epochs = 4\nmin-freq = "auto"\n')
+    assert settings("--config", file)["epochs"] == 4
+    assert settings("--config", file)["min_freq"] is None
+    assert settings("--config", file, "--epochs", "auto")["epochs"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("epoch = 3", ["unknown key 'epoch'", "long options of `sentcli train`"]),
+        ("[train]\nepochs = 3", ["unknown key 'train'"]),
+        ("help = true", ["unknown key 'help'"]),
+        ("epochs = 2.5", ["epochs: '2.5' is not a valid integer"]),
+        ("epochs = true", ["epochs is True", "text or a number"]),
+        ("epochs = [3]", ["epochs is [3]", "text or a number"]),
+        ("epochs.most = 3", ["epochs is {'most': 3}", "text or a number"]),
+        ('lr = "fast"', ["lr: 'fast' is not a valid float"]),
+        ("seed = 2024-01-01", ["seed is datetime.date", "text or a number"]),
+        ('pooling = "min"', ["pooling: 'min' is not one of", "'max+mean'"]),
+        ("threads = 0", ["threads: 0 is not in the range"]),
+        ('output = "a\\u0000b"', ["output is 'a\\x00b'"]),
+        ("resume = true", ["resume has no place in a file", "--resume"]),
+        ("overwrite = false", ["overwrite has no place in a file"]),
+        ("quiet = true", ["quiet has no place in a file"]),
+        ('config = "other.toml"', ["config has no place in a file"]),
+        ("batch-size = 3\nbatch_size = 3", ["batch_size comes twice"]),
+        ("epochs = 3\nepochs = 4", ["not TOML", "overwrite a value"]),
+        ("epochs 3", ["not TOML", "line 1"]),
+        ("epochs = " + "[" * 5000, ["not TOML"]),
+    ],
+)
+def test_what_will_not_do_is_refused_by_file_and_key(write, content, named) -> None:
+    file = write(content)
+    failure = fail("train", "--config", file)
+    assert failure.code == 2
+    for part in (str(file), *named):
+        assert part in failure.message
+
+
+def test_a_value_out_of_range_is_refused_as_that_of_a_flag(write) -> None:
+    failure = fail("train", "--config", write("dropout = 1.5"))
+    assert (failure.code, "dropout (--dropout) is 1.5" in failure.message) == (2, True)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
+    failure = fail("train", "--config", tmp_path / "nothing.toml")
+    assert (failure.code, "nothing.toml: the settings cannot be read: No such file" in failure.message) == (
+        2,
+        True,
+    )
+    failure = fail("train", "--config", tmp_path)
+    assert "Is a directory" in failure.message
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    assert "binary.toml: not TOML" in fail("train", "--config", tmp_path / "binary.toml").message
+
+
+def test_the_recipe_makes_the_same_model_again(data, write, tmp_path) -> None:
+    line = ("train", "--config", write(SMALL), "--dataset", data, "--license", "mit", "--dropout", 0.4)
+    made = invoke(*line, "-o", tmp_path / "one", "--seed", 5)
+    assert made.exit_code == 0, made.output
+    recipe_file = tmp_path / "one" / RECIPE
+    again = invoke("train", "--config", recipe_file, "-o", tmp_path / "again", "--threads", 1)
+    assert again.exit_code == 0, again.output
+    for name in ("model.safetensors", "model.onnx", "vocab.txt", "config.json", RECIPE):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+    assert 'license: "mit"' in (tmp_path / "again" / "README.md").read_text("utf-8")
+    assert RECIPE in load_bundle(tmp_path / "one").digests
+    other = invoke("train", "--config", recipe_file, "-o", tmp_path / "other", "--threads", 1, "--seed", 6)
+    assert other.exit_code == 0, other.output
+    names = [tmp_path / name / "model.safetensors" for name in ("one", "other")]
+    assert names[0].read_bytes() != names[1].read_bytes()
+
+
+def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_path) -> None:
+    made = invoke("train", "--config", write(SMALL), "--dataset", data, "-o", tmp_path / "one")
+    assert made.exit_code == 0, made.output
+    values = tomllib.loads((tmp_path / "one" / RECIPE).read_text("utf-8"))
+    options = {max(option.opts, key=len)[2:] for option in parse("sentcli train").command.params}
+    not_given = {"text-column", "label-column", "license"}
+    of_the_run = {"output", "threads", "device", "config", "resume", "overwrite", "quiet"}
+    assert values.keys() == options - not_given - of_the_run
+    assert (values["dataset"], values["glove"]) == (str(data), "none")
+    assert (values["hidden"], values["lr"]) == (4, 0.01)
+    # What was left to the data is there as the data decided it.
+    assert isinstance(values["min-freq"], int)
+    assert isinstance(values["validation-share"], float)
+
+
+def test_a_path_that_is_no_text_goes_through_the_recipe(data, write, tmp_path) -> None:
+    odd = tmp_path / "caf\udce9.txt"
+    try:
+        odd.write_text("the 1 2 3 4 5\nwas 1 2 3 4 5\n")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    line = ("--config", write(SMALL), "--dataset", data, "--glove", odd)
+    assert invoke("train", *line, "-o", tmp_path / "one").exit_code == 0
+    again = invoke("train", "--config", tmp_path / "one" / RECIPE, "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+
+
+def test_any_option_of_a_command_goes_through_a_recipe(tmp_path) -> None:
+    """Options of kinds that `train` has none of yet, and texts that TOML has to escape."""
+
+    @click.command()
+    @config_option
+    @click.option("--teacher", multiple=True, type=click.Path(path_type=Path))
+    @click.option("--pretrain", is_flag=True)
+    @click.option("--rounds", type=int)
+    @click.option("--name", default='"\\\n\t\x7f\N{CLAPPER BOARD}')
+    @click.option("--rate", type=float, default=1e-9)
+    @click.pass_context
+    def command(context: click.Context, **values: object) -> None:
+        click.echo(repr(values))
+        (tmp_path / "recipe.toml").write_text(recipe(context, {}), "utf-8")
+
+    def run(*arguments: str) -> str:
+        return CliRunner().invoke(command, list(arguments), catch_exceptions=False).stdout
+
+    for arguments in ((), ("--teacher", "a b", "--teacher", "c", "--pretrain", "--rounds", "2")):
+        first = run(*arguments)
+        written = (tmp_path / "recipe.toml").read_text("utf-8")
+        assert run("--config", str(tmp_path / "recipe.toml")) == first
+        assert (tmp_path / "recipe.toml").read_text("utf-8") == written
+    assert "PosixPath('a b')" in first or "WindowsPath('a b')" in first
+    assert tomllib.loads(written)["teacher"] == ["a b", "c"]
+    (tmp_path / "recipe.toml").write_text('teacher = "a"\n')
+    with pytest.raises(Exception, match=r"teacher is 'a'; it has to be a list"):
+        run("--config", str(tmp_path / "recipe.toml"))
