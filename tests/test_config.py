@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import BundleError, UsageError
 
 MODEL = ModelConfig(1000, 3, 50, 32, 2, "last", 0.25, 0.125)
@@ -23,6 +23,7 @@ RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
     (ModelConfig, "num_layers", 1, 16, 0, 17),
     (ModelConfig, "embedding_dropout", 0, 0.99, -0.01, 1),
     (ModelConfig, "dropout", 0, 0.99, -0.01, 1.0),
+    (TrainConfig, "pretrain", 0, 1000, -1, 1001),
     (TrainConfig, "epochs", 1, 10_000, 0, 10_001),
     (TrainConfig, "batch_size", 1, 65_536, 0, 65_537),
     (TrainConfig, "lr", 1e-9, 10, 0, 10.5),
@@ -36,6 +37,9 @@ RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
     (TrainConfig, "min_freq", 1, 10**12, 0, None),
     (TrainConfig, "validation_share", 0.001, 0.9, 0, 1),
     (TrainConfig, "seed", 0, 2**32 - 1, -1, 2**32),
+    (SelfTrainingConfig, "rounds", 1, 100, 0, 101),
+    (SelfTrainingConfig, "passages", 0, 100, -0.5, 100.5),
+    (SelfTrainingConfig, "passage_sentences", 1, 1000, 0, 1001),
 ]
 OUTSIDE = [
     (kind, name, value) for kind, name, _, _, *values in RANGES for value in values if value is not None
@@ -55,7 +59,8 @@ def make(kind: type, **values: Any) -> Any:
 
 def test_every_field_is_tested() -> None:
     tested = {(kind, name) for kind, name, *_ in RANGES + CHOICES}
-    assert tested == {(kind, f.name) for kind in (TextConfig, ModelConfig, TrainConfig) for f in fields(kind)}
+    kinds = (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
+    assert tested == {(kind, field.name) for kind in kinds for field in fields(kind)}
 
 
 @pytest.mark.parametrize("settings", [*SETTINGS, BUNDLE])

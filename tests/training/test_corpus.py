@@ -5,7 +5,7 @@ import pytest
 
 from sentcli.config import TextConfig
 from sentcli.errors import DataError
-from sentcli.training.corpus import DataSource, Texts, digest_texts, encode_texts, read_texts
+from sentcli.training.corpus import DataSource, Texts, digest_texts, encode_texts, read_labeled, read_texts
 from sentcli.training.dataset import LabeledTexts
 from sentcli.training.pseudo_labels import PseudoLabels
 
@@ -73,7 +73,8 @@ def test_unlabelled_texts_of_the_validation_part_are_left_out(tmp_path):
     labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
     heap = tmp_path / "heap.csv"
     heap.write_text("text\n" + "".join(f"{text}\n" for text, _ in rows) + "another\n")
-    texts = read_texts(DataSource(str(labelled), None, None, "none", str(heap)), 0.25)
+    source = DataSource(str(labelled), None, None, "none", str(heap))
+    texts = read_texts(source, read_labeled(source), 0.25)
     assert len(texts.validation) == 10
     assert len(texts.unlabeled) == 31
     assert not set(texts.unlabeled) & set(texts.validation.texts)
@@ -83,7 +84,8 @@ def test_the_validation_part_is_the_same_for_every_model(tmp_path):
     file = tmp_path / "labelled.csv"
     file.write_text("text,label\n" + "".join(f"text {number},{number % 2}\n" for number in range(40)))
     source = DataSource(str(file), None, None, "none")
-    first, second = (digest_texts(read_texts(source, 0.25).validation.texts) for _ in range(2))
+    data = read_labeled(source)
+    first, second = (digest_texts(read_texts(source, data, 0.25).validation.texts) for _ in range(2))
     assert first == second
     assert digest_texts(["a", "b"]) != digest_texts(["ab"])
     assert digest_texts(["\ud800"]) != digest_texts(["\ud801"])

@@ -102,7 +102,8 @@ def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
 
 
 def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(self_training, "_FIRST_TEACHERS", ({"hidden_size": 10, "pretrain": 1, "epochs": 2},))
+    first = [{"hidden_size": 10, "pretrain": 1, "epochs": 2}]
+    monkeypatch.setattr(self_training, "first_teachers", lambda _: first)
     bundle = run(source, tmp_path / "student", SelfTrainingConfig(rounds=2), teachers=["auto"])
     stages = pd.read_csv(bundle.path / "history.csv")["stage"].unique().tolist()
     assert stages == [
@@ -120,7 +121,7 @@ def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatc
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(self_training, "_FIRST_TEACHERS", ({"hidden_size": 10, "epochs": 1},))
+    monkeypatch.setattr(self_training, "first_teachers", lambda _: [{"hidden_size": 10, "epochs": 1}])
     plan = SelfTrainingConfig(rounds=2)
     whole = run(source, tmp_path / "whole", plan, teachers=["auto"])
     done: list[str] = []
