@@ -108,6 +108,29 @@ def test_the_same_seed_gives_the_same_weights(train, tmp_path):
     assert models[0] == models[1]
 
 
+def test_the_test_split_has_no_part_in_training(train, tmp_path):
+    for name, seed in (("one", 8), ("other", 9)):
+        (tmp_path / f"{name}-data").mkdir()
+        invented.write_csv(tmp_path / f"{name}-data" / "train.csv", invented.reviews(60, seed=3))
+        invented.write_csv(tmp_path / f"{name}-data" / "test.csv", invented.reviews(30, seed=seed))
+        train("--dataset", tmp_path / f"{name}-data", output=name)
+    for name in ("vocab.txt", "model.safetensors", "history.csv"):
+        one, other = ((tmp_path / output / name).read_text("latin-1") for output in ("one", "other"))
+        if name == "history.csv":  # its last columns are times
+            one, other = ([line.split(",")[:5] for line in text.splitlines()] for text in (one, other))
+        assert one == other
+
+
+def test_the_vocabulary_is_that_of_the_training_part(train, tmp_path):
+    """Each text has a word of its own, so that those of the validation part are known by their absence."""
+    rows = [(f"{text} word{number}", label) for number, (text, label) in enumerate(invented.reviews(60, 3))]
+    train("--dataset", invented.write_csv(tmp_path / "r.csv", rows), "--validation-share", 0.2)
+    bundle = load_bundle(tmp_path / "model")
+    examples = json.loads((bundle.path / "metrics.json").read_text())["examples"]
+    assert examples["validation"] == 12
+    assert sum(f"word{number}" in bundle.vocab for number in range(60)) == examples["train"] == 48
+
+
 def test_texts_without_a_word_are_left_out_and_told_of(tmp_path):
     rows = [*invented.reviews(40, seed=3), ("", "positive"), ("<br />", "negative"), ("  ", "positive")]
     data = invented.write_csv(tmp_path / "blank.csv", rows)

@@ -1,5 +1,6 @@
 import gzip
 import logging
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -74,6 +75,22 @@ def test_values_are_the_nearest_of_float32(tmp_path: Path) -> None:
     numbers = [f"{value:.6g}" for value in random.normal(0, 0.4, 500)]
     matrix = load(write(tmp_path / "v.txt", " ".join(["film", *numbers])), dim=500)
     np.testing.assert_array_equal(matrix[3], np.array(numbers, np.float32))
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".txt.gz", ".zip"])
+def test_memory_holds_the_matrix_and_not_the_file(tmp_path: Path, suffix: str) -> None:
+    rows = ("".join(f"{word}{' 0.25' * 100}\n" for word in ["the", *range(20_000)])).encode()
+    path = tmp_path / f"v{suffix}"
+    if suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("v.txt", rows)
+    else:
+        path.write_bytes(gzip.compress(rows, 1) if suffix == ".txt.gz" else rows)
+    tracemalloc.start()
+    load(path, dim=100)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(rows) / 10
 
 
 def test_words_that_the_file_lacks_are_drawn_like_the_others(tmp_path: Path) -> None:

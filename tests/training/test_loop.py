@@ -1,9 +1,13 @@
 """The training loop: it learns, it repeats itself, and it goes on where it was stopped."""
 
+import io
 import math
 import os
+import re
 import signal
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import invented
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from tqdm import tqdm
 
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import DataError, InterruptedRunError, TrainingError
@@ -171,6 +176,21 @@ def test_bf16_trains_too(data, tmp_path):
     model, history = run(data, tmp_path / "checkpoint", replace(CONFIG, precision="bf16"))
     assert history[-1]["validation_accuracy"] > 0.85
     assert model.classifier.weight.dtype == torch.float32
+
+
+def test_the_bar_shows_loss_accuracy_and_words_a_second(data, tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr(loop, "tqdm", partial(tqdm, mininterval=0))
+    run(data, tmp_path / "checkpoint", quiet=False)
+    shown = sys.stderr.getvalue()
+    for epoch in (1, 2, 3):
+        assert re.search(rf"epoch {epoch}/3: .*words/s, loss \d\.\d{{3}}, accuracy [01]\.\d{{3}}\]", shown)
+    run(data, tmp_path / "other", quiet=True)
+    assert sys.stderr.getvalue() == shown
 
 
 def test_epoch_batches_are_a_permutation_with_little_padding():

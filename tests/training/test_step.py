@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
-from sentcli.training.step import ClassifierTrainer, balanced_weights
+from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 
 CPU = torch.device("cpu")
 PLAIN = {"adversarial": 0.0, "label_smoothing": 0.0, "word_dropout": 0.0, "precision": "fp32"}
@@ -145,3 +145,20 @@ def test_what_a_step_reports_is_not_weighted() -> None:
     loss, _, _ = plain.step(*batch(), rate=1e-12)
     weighted = ClassifierTrainer(make_trainer().model, TrainConfig(**PLAIN), CPU, torch.tensor([1.0, 5.0]))
     assert weighted.step(*batch(), rate=1e-12)[0] == pytest.approx(loss, rel=1e-5)
+
+
+def test_auto_takes_bf16_where_the_hardware_has_it(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    for has_it in (True, False):
+        monkeypatch.setattr(
+            torch.cpu, "_is_avx512_bf16_supported", lambda answer=has_it: answer, raising=False
+        )
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda answer=has_it, **_: answer)
+        for device in (cpu, cuda):
+            assert uses_bf16(TrainConfig(precision="auto"), device) == has_it
+            assert uses_bf16(TrainConfig(precision="bf16"), device)
+            assert not uses_bf16(TrainConfig(precision="fp32"), device)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert not uses_bf16(TrainConfig(precision="auto"), cpu)
