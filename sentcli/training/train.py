@@ -89,7 +89,8 @@ class Settings:
 
     @property
     def cores(self) -> int:
-        return self.threads or usable_cores()
+        # PyTorch's own number minds OMP_NUM_THREADS, but not that this process may not use all cores.
+        return self.threads or min(torch.get_num_threads(), usable_cores())
 
 
 def train_bundle(
