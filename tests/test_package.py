@@ -1,0 +1,89 @@
+"""What a wheel and a source archive hold: the package and the model in the box, and nothing else."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sentcli.bundle import MANIFEST, default_bundle_path, load_bundle
+
+sdist = pytest.importorskip("hatchling.builders.sdist")
+wheel = pytest.importorskip("hatchling.builders.wheel")
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a source archive of this checkout unpacks to."""
+    folder = tmp_path_factory.mktemp("source")
+    (archive,) = sdist.SdistBuilder(str(ROOT)).build(directory=str(folder))
+    with tarfile.open(archive) as file:
+        file.extractall(folder, filter="data")
+    (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a wheel of this checkout unpacks to, as pip installs it."""
+    return unpack(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def unpack(root: Path, folder: Path) -> Path:
+    (archive,) = wheel.WheelBuilder(str(root)).build(directory=str(folder), versions=["standard"])
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def files(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(folder).as_posix()
+
+
+def test_the_wheel_is_the_package_and_the_model(installed: Path) -> None:
+    code = {f"sentcli/{name}" for name in files(ROOT / "sentcli")}
+    model = {f"sentcli/exports/imdb-bilstm/{name}" for name in load_bundle(default_bundle_path()).digests}
+    found = {name for name in files(installed) if ".dist-info/" not in name}
+    assert found == code | model | {f"sentcli/exports/imdb-bilstm/{MANIFEST}"}
+    assert "sentcli/py.typed" in found
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in files(installed))
+
+
+def test_the_wheel_scores_with_the_model_that_it_carries(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import sentcli, sentcli.bundle\n"
+        "with sentcli.load() as scorer:\n"
+        "    print(sentcli.bundle.default_bundle_path(), *scorer.score(['an absolute joy']).labels)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment, timeout=120
+    )
+    assert done.stdout == f"{installed / 'sentcli' / 'exports' / 'imdb-bilstm'} positive\n"
+
+
+def test_a_wheel_of_the_source_archive_is_the_same(source: Path, installed: Path, tmp_path: Path) -> None:
+    assert set(files(unpack(source, tmp_path))) == set(files(installed))
+
+
+def test_the_source_archive_has_what_its_tests_read(source: Path) -> None:
+    needed = {
+        "README.md",
+        "LICENSE",
+        "pyproject.toml",
+        ".ci/run",
+        "tests/conftest.py",
+        "tests/data/reviews.csv",
+        "benchmarks/startup.py",
+        "exports/imdb-bilstm/README.md",
+    }
+    assert needed <= set(files(source))
