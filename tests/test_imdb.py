@@ -1,0 +1,52 @@
+"""The model in the box on the official test split of IMDb."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import invoke
+
+from sentcli.bundle import default_bundle_path, load_bundle
+from sentcli.export.export import export_bundle
+from sentcli.scoring import Scorer
+from sentcli.training.dataset import load_split
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb"),
+]
+
+
+def test_the_model_in_the_box_is_right_about_nine_reviews_of_ten() -> None:
+    result = invoke(
+        "evaluate", default_bundle_path(), "--dataset", os.environ["SENTCLI_IMDB"], "--json", "-q"
+    )
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert (figures["backend"], figures["split"]) == ("onnx", "test")
+    assert (figures["examples"], figures["blank"]) == (25_000, 0)
+    assert figures["accuracy"] >= 0.900
+
+
+def test_all_backends_agree(tmp_path: Path) -> None:
+    """A part of the reviews, of all lengths; `benchmarks/agreement.py` compares on all of them."""
+    texts = load_split(os.environ["SENTCLI_IMDB"], "test", None, None).texts[::50]
+    wanted, *others = (scorer.probabilities(texts) for scorer in scorers(tmp_path / "exported"))
+    assert len(wanted) == 500
+    assert len(others) == 3
+    doubtful = np.abs(wanted[:, 1] - 0.5) <= 1e-5
+    for found in others:
+        assert np.abs(found - wanted).max() <= 1e-5
+        assert ((found.argmax(axis=1) == wanted.argmax(axis=1)) | doubtful).all()
+
+
+def scorers(folder: Path) -> Iterator[Scorer]:
+    bundle = load_bundle(default_bundle_path())
+    export_bundle(bundle, folder, formats=("onnx", "torchscript"), graph="portable")
+    exported = load_bundle(folder)
+    for of, backend in ((bundle, "onnx"), (bundle, "torch"), (exported, "onnx"), (exported, "torchscript")):
+        with Scorer(of, backend=backend, device="cpu", workers=1) as scorer:
+            yield scorer
