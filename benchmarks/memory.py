@@ -76,9 +76,10 @@ def feed(pipe: IO[bytes], rows: int) -> None:
             pipe.write(("\n".join(block) + "\n").encode())
 
 
-def measure(form: str, rows: int, model: Path | None, folder: Path) -> dict[str, Any]:
+def measure(form: str, rows: int, options: list[str], folder: Path) -> dict[str, Any]:
     """Score so many rows and watch the process.
 
+    :param options: more of those of `sentcli score`.
     :returns: MiB, seconds, rows a second, most open files, largest journal in bytes.
     """
     output = folder / ("out.txt" if form == "stdin" else f"out.{form}")
@@ -86,7 +87,7 @@ def measure(form: str, rows: int, model: Path | None, folder: Path) -> dict[str,
     if form != "stdin":
         write_input(source, form, rows)
     command = [sys.executable, "-m", "sentcli", "score", "-" if form == "stdin" else str(source)]
-    command += ["-o", str(output), "-q", *(["--model", str(model)] if model else [])]
+    command += ["-o", str(output), "-q", *options]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.PIPE if form == "stdin" else subprocess.DEVNULL)
     if process.stdin:
@@ -123,9 +124,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--model", type=Path, help="a model folder; by default the one in the box")
+    parser.add_argument("--workers", type=int, help="threads that score; by default one for each usable core")
     parser.add_argument("--folder", help="where there is room for the files")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     arguments = parser.parse_args()
+    options = ["--model", str(arguments.model)] if arguments.model else []
+    options += ["--workers", str(arguments.workers)] if arguments.workers else []
     results = []
     good = True
     print(f"{'format':8} {'rows':>11} {'MiB':>7} {'ratio':>6} {'rows/s':>9} {'files':>6} {'journal':>8}")
@@ -133,7 +137,7 @@ def main() -> None:
         if shutil.disk_usage(name).free < arguments.rows * _BYTES_A_ROW:
             sys.exit(f"{name} has no room for {arguments.rows * _BYTES_A_ROW / 1e9:.1f} GB; give --folder")
         for form in arguments.format:
-            few, many = (measure(form, rows, arguments.model, Path(name)) for rows in (FEW, arguments.rows))
+            few, many = (measure(form, rows, options, Path(name)) for rows in (FEW, arguments.rows))
             many["ratio"], few["ratio"] = many["mib"] / few["mib"], 1.0
             for found in (few, many):
                 print(

@@ -24,42 +24,39 @@ from pathlib import Path
 from mutated_tables import FORMATS, Case
 from mutation_law import BrokenLawError, check_error, check_result
 
+from sentcli import load
+from sentcli.bulk import score_files
+from sentcli.errors import SentcliError
+from sentcli.scoring import Scorer
+from sentcli.tables import RejectOptions, WriteOptions
+
 BATCH = 500
 SLOW = 10.0  # seconds of the processor that no case may take
 _HANGING = 60  # seconds after which a child is killed
 
 
-def run_case(scorer, case: Case, folder: Path) -> str:
+def run_case(scorer: Scorer, case: Case, folder: Path) -> tuple[str, float]:
     """Score a case and check what came of it.
 
-    :returns: what to count.
+    :returns: what to count, and the seconds of the processor that sentcli took.
     :raises BrokenLawError: when it is nothing that may be.
     """
-    from sentcli.bulk import score_files
-    from sentcli.errors import SentcliError
-    from sentcli.tables import RejectOptions, WriteOptions
-
     source, output = folder / f"in{case.suffix}", folder / f"out.{case.output_format}"
     source.write_bytes(case.data)
+    options = {"read": case.options, "write": WriteOptions(), "rejects": RejectOptions()}
+    started = time.process_time()
     try:
-        summary = score_files(
-            scorer,
-            [str(source)],
-            str(output),
-            read=case.options,
-            write=WriteOptions(),
-            rejects=RejectOptions(),
-        )
+        summary = score_files(scorer, [str(source)], str(output), **options)
     except SentcliError as error:
+        seconds = time.process_time() - started
         check_error(error, folder, source)
-        return type(error).__name__
-    return check_result(case, summary, output)
+        return type(error).__name__, seconds
+    seconds = time.process_time() - started
+    return check_result(case, summary, output), seconds
 
 
 def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: int) -> None:
     """Run cases in this process, which ends with them; `here` tells the parent which one it is at."""
-    from sentcli import load
-
     os.fsync = lambda descriptor: None  # what is tested is not the disk
     logging.getLogger("sentcli").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as name, load(model, workers=1) as scorer:
@@ -68,16 +65,16 @@ def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: 
         for number in numbers:
             here[:8] = number.to_bytes(8, "little")
             signal.alarm(_HANGING)
-            started = time.process_time()
             folder = Path(name, str(number))
             folder.mkdir()
             try:
-                counts[run_case(scorer, Case(form, number), folder)] += 1
+                outcome, seconds = run_case(scorer, Case(form, number), folder)
+                counts[outcome] += 1
+                slowest = max(slowest, (seconds, number))
             except BrokenLawError as error:
                 failures.append((number, str(error)))
             except BaseException:  # whatever it is: nothing but a SentcliError may come out
                 failures.append((number, traceback.format_exc(limit=-3)))
-            slowest = max(slowest, (time.process_time() - started, number))
             for file in folder.iterdir():
                 file.unlink()
             folder.rmdir()

@@ -27,6 +27,7 @@ from sentcli.tables.source import Source
 _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
 _GROUP_ROWS = 30 * CHUNK_ROWS
 _BUFFER = 1 << 20
+_SMALL_FILE = 16 << 20  # bytes; row groups are read at once
 _LONG_VALUE = 64 << 10
 
 
@@ -63,13 +64,15 @@ class _ParquetReader:
         self._setup = setup
         self._cursor = cursor
         self._bytes = _Hashed(source.seekable(), cursor)
+        # As a stream, where memory has to be spared, a damaged column can make pyarrow allocate gigabytes.
+        self._buffer_size = _BUFFER if self._bytes.seek(0, io.SEEK_END) > _SMALL_FILE else 0
         self._file = self._open()
         self._schema = self._file.schema_arrow
         self._row = 1  # number of the next row
         self._text = -1  # index of the text column
 
     def _open(self, **options: Any) -> Any:
-        return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=_BUFFER, **options)
+        return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=self._buffer_size, **options)
 
     def chunks(self, first: Head | None) -> Iterator[Chunk]:
         head: Head | None = self._head(first)

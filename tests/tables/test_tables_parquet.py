@@ -1,5 +1,6 @@
 import datetime as dt
 import decimal
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -215,6 +216,19 @@ def test_references_to_values_that_are_not_there(tmp_path, run, wrap):
     for target in ("out.parquet", "out.jsonl"):
         with pytest.raises(DataError, match=r"in\.parquet: row group 0 is damaged"):
             run(tmp_path / "in.parquet", tmp_path / target)
+
+
+def test_a_page_that_says_it_is_large_takes_no_memory(tmp_path, run):
+    pq.write_table(pa.table({"text": [f"text {row}" for row in range(400)]}), tmp_path / "in.parquet")
+    data = (tmp_path / "in.parquet").read_bytes()
+    # The header of the first page: its kind, its size, its size compressed.
+    size = re.match(rb"PAR1\x15.\x15[\x80-\xff]*[\0-\x7f]\x15([\x80-\xff]*[\0-\x7f])", data, re.DOTALL)
+    (tmp_path / "in.parquet").write_bytes(
+        data[: size.start(1)] + b"\xfe\xff\xff\xff\x0b" + data[size.end(1) :]
+    )
+    with pytest.raises(DataError, match=r"in\.parquet"):
+        run(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert pa.default_memory_pool().max_memory() < 1 << 30
 
 
 def test_fewer_rows_than_the_metadata_say(tmp_path, run, monkeypatch):
