@@ -37,10 +37,9 @@ def demand(condition: object, problem: str) -> None:
         raise BrokenLawError(problem)
 
 
-def check_error(error: SentcliError, folder: Path, source: Path) -> None:
+def check_error(error: SentcliError, folder: Path, source: Path, output: Path) -> None:
     """An error names the file, in one short line, and leaves nothing behind that --resume could not use."""
-    names = (str(source), "the Parquet output")  # a schema that can be read but not written
-    demand(any(name in str(error) for name in names), f"the message does not name the input: {error}")
+    demand(str(source) in str(error) or str(output) in str(error), f"the message names no file: {error}")
     demand(len(str(error)) < 2000, "the message is long")
     names = {path.name for path in folder.iterdir()} - {source.name}
     if any(name.endswith("-journal") for name in names):  # after a second of work it may go on from there

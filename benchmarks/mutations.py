@@ -49,7 +49,7 @@ def run_case(scorer: Scorer, case: Case, folder: Path) -> tuple[str, float]:
         summary = score_files(scorer, [str(source)], str(output), **options)
     except SentcliError as error:
         seconds = time.process_time() - started
-        check_error(error, folder, source)
+        check_error(error, folder, source, output)
         return type(error).__name__, seconds
     seconds = time.process_time() - started
     return check_result(case, summary, output), seconds

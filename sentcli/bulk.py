@@ -16,7 +16,7 @@ from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal,
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer, Scores
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
-from sentcli.tables.output import refuse_existing
+from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.source import STANDARD
 
 _log = logging.getLogger("sentcli")
@@ -119,9 +119,9 @@ def score_files(
     """
     pairs = plan_outputs(inputs, output, write)
     if summary_file:
-        _check_summary(
-            summary_file, [name for names, target in pairs for name in (*names, target)], overwrite
-        )
+        targets = [target for _, target in pairs]
+        written = [*targets, *map(default_rejects, targets), *filter(None, [rejects.path])]
+        _check_summary(summary_file, [*written, *(name for names, _ in pairs for name in names)], overwrite)
     band = scorer.uncertain
     fingerprint = {
         "model": scorer.bundle.digest,
@@ -181,8 +181,9 @@ def _score_output(
         raise InterruptedRunError(f"{where}stopped after {rows}{hint}", number) from None
     except OutputError as error:
         refuses_resume = "--resume" in str(error)
+        where = "" if target == STANDARD or target in str(error) else f"{target}: "
         raise OutputError(
-            f"{error}{_HINT if job and job.resumable and not refuses_resume else ''}"
+            f"{where}{error}{_HINT if job and job.resumable and not refuses_resume else ''}"
         ) from error
 
 

@@ -10,8 +10,9 @@ from typing import Any, Self
 from sentcli.errors import OutputError
 from sentcli.tables.journal import Journal, changes
 from sentcli.tables.lock import Lock
-from sentcli.tables.output import refuse_existing
-from sentcli.tables.source import inspect_input
+from sentcli.tables.opening import refuse_inputs
+from sentcli.tables.output import default_rejects, refuse_existing
+from sentcli.tables.source import InputFile, inspect_input
 
 _NAME = "all outputs"  # no name that an output has
 
@@ -38,12 +39,15 @@ class FinishedOutputs:
         overwrite: bool,
     ) -> None:
         self._journal = Journal(folder / _NAME)
-        self._conditions = json.loads(json.dumps({**conditions, "inputs": _fingerprint(pairs)}))
+        files = [inspect_input(name) for inputs, _ in pairs for name in inputs]
+        targets = [target for _, target in pairs]
+        refuse_inputs(files, [*targets, *map(default_rejects, targets)])  # of the others too
+        self._conditions = json.loads(json.dumps({**conditions, "inputs": _fingerprint(files, targets)}))
         self._lock = Lock(folder / _NAME)
         try:
             self.resumed = resume and self._journal.exists
             self.count, self.notes = self._load(folder) if self.resumed else (0, {})
-            self._check([target for _, target in pairs], overwrite)
+            self._check(targets, overwrite)
             self._save()
         except BaseException:
             self._lock.release()
@@ -74,7 +78,7 @@ class FinishedOutputs:
         if not self.resumed and not overwrite:
             for target in targets:
                 refuse_existing(target)
-                refuse_existing(f"{target}.rejects.jsonl")
+                refuse_existing(default_rejects(target))
 
     def _save(self) -> None:
         self._journal.save({"conditions": self._conditions, "count": self.count, "notes": self.notes})
@@ -90,6 +94,6 @@ class FinishedOutputs:
         return state["count"], state["notes"]
 
 
-def _fingerprint(pairs: Sequence[tuple[list[str], str]]) -> str:
-    found = [([inspect_input(name).to_json() for name in inputs], target) for inputs, target in pairs]
+def _fingerprint(files: Sequence[InputFile], targets: Sequence[str]) -> str:
+    found = [[file.to_json() for file in files], targets]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()

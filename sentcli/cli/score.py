@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects file
 
+_LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores, or how they are written, rest on
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "field_limit")  # of ReadOptions
 _SCORER = ("backend", "device", "workers", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
@@ -131,7 +133,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
             show_progress=talks,
         )
     if summary:
-        _write_summary(summary, {**result.to_json(), **_provenance(scorer)})
+        _write_summary(summary, {**result.to_json(), **_provenance(scorer), "options": _options()})
     if talks:
         for line in result.lines():
             say(line)
@@ -144,12 +146,19 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
     return {
         "sentcli": __version__,
         "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
         "model": scorer.bundle.name,
         "model_sha256": scorer.bundle.digest,
         "backend": scorer.backend,
         "uncertain": scorer.uncertain and [scorer.uncertain.low, scorer.uncertain.high],
         "command": sys.argv[1:],
     }
+
+
+def _options() -> dict[str, Any]:
+    """Give all arguments and options of this command, the defaults of those not given too."""
+    values = click.get_current_context().params
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
 def _write_summary(path: Path, values: dict[str, Any]) -> None:

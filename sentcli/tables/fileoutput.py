@@ -16,7 +16,7 @@ from sentcli.errors import OutputError
 from sentcli.tables.format import Labels, Scores
 from sentcli.tables.journal import Journal, changes
 from sentcli.tables.lock import Lock
-from sentcli.tables.output import Output, refuse_existing
+from sentcli.tables.output import Output, default_rejects, refuse_existing
 from sentcli.tables.storage import Part, output_errors
 
 _log = logging.getLogger("sentcli")
@@ -44,19 +44,20 @@ class FileOutput(Output):
         resume: bool,
         overwrite: bool,
     ) -> None:
-        self.rejects_path = rejects or f"{target}.rejects.jsonl"
+        self.rejects_path = rejects or default_rejects(str(target))
         self._target = target
         self._fingerprint = fingerprint
         self._overwrite = overwrite
         self._journal = Journal(target)
-        self._parts = {"part": Part(target), "rejects": Part(Path(self.rejects_path))}
+        rejects_file = Path(self.rejects_path).resolve()
+        self._parts = {"part": Part(target), "rejects": Part(rejects_file)}
         if not appends:
             self._parts["ledger"] = Part(target, "ledger")
         self._locks: list[Lock] = []
         try:
             self._locks.append(Lock(target))
             if rejects:
-                self._locks.append(Lock(Path(rejects)))
+                self._locks.append(Lock(rejects_file))
             self._open(resume=resume)
         except BaseException:
             self.abort()

@@ -19,10 +19,10 @@ from sentcli.tables.format import Setup
 from sentcli.tables.formats import check_options, format_of, get_format, suffix_of
 from sentcli.tables.job import Job
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.output import Output, StreamOutput, refuse_existing
+from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_existing
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, inspect_input
-from sentcli.tables.storage import Stream
+from sentcli.tables.storage import Stream, is_device
 
 
 def open_job(
@@ -52,8 +52,8 @@ def open_job(
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     setup = _setup(inputs, output, read, write)
     files = [inspect_input(name) for name in inputs]
-    for path in filter(None, (output, rejects.path)):
-        _refuse_input(files, path)
+    beside = output if is_url(output) else str(Path(output).resolve())
+    refuse_inputs(files, [output, rejects.path or default_rejects(beside)])
     if rejects.path and Path(rejects.path).resolve() == Path(output).resolve():
         raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
     conditions = {
@@ -97,19 +97,22 @@ def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOp
     return Setup(read, write.names, form, output_form)
 
 
-def _refuse_input(files: Sequence[InputFile], path: str) -> None:
+def refuse_inputs(files: Sequence[InputFile], paths: Sequence[str]) -> None:
     """Refuse to write a file that is read, under whatever name.
 
     :raises OutputError: naming both.
     """
-    try:
-        status = os.fstat(sys.stdout.fileno()) if path == STANDARD else Path(path).stat()
-        identity = (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-    except (OSError, AttributeError):  # no such file yet; standard output closed or replaced
-        identity = None
-    for file in files:
-        if file.name == path != STANDARD or (identity and file.identity == identity):
-            raise OutputError(f"{path} is the input {file.name}; give another name")
+    names = {file.name: file.name for file in files if file.name != STANDARD}
+    identities = {file.identity: file.name for file in files if file.identity}
+    for path in paths:
+        try:
+            status = os.fstat(sys.stdout.fileno()) if path == STANDARD else Path(path).stat()
+            identity = (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+        except (OSError, AttributeError):  # no such file yet; standard output closed or replaced
+            identity = None
+        name = names.get(path) or (identity and identities.get(identity))
+        if name:
+            raise OutputError(f"{path} is the input {name}; give another name")
 
 
 def _libraries(output: str, setup: Setup) -> dict[str, str]:
@@ -133,11 +136,11 @@ def _open_output(
 ) -> Output:
     """Open what the output's name means; for the parameters see `FileOutput`."""
     named = Path(name)
-    if name != STANDARD and not is_url(name) and (named.is_file() or not named.exists()):
+    if name != STANDARD and not is_url(name) and not is_device(name):
         path = named.resolve()
         if not path.parent.is_dir():
             raise OutputError(f"{name}: there is no folder {path.parent}")
-        if rejects and is_url(rejects):
+        if rejects and (is_url(rejects) or is_device(rejects)):
             raise UsageError(f"{rejects}: beside a file, the rejected rows go to a file too")
         return FileOutput(path, rejects, fingerprint, appends=appends, resume=resume, overwrite=overwrite)
     if resume:
@@ -145,6 +148,6 @@ def _open_output(
     if is_url(name):
         if not overwrite:
             refuse_existing(name)
-        return StreamOutput(RemoteFile(name), rejects or f"{name}.rejects.jsonl", overwrite=overwrite)
+        return StreamOutput(RemoteFile(name), rejects or default_rejects(name), overwrite=overwrite)
     sink = Stream.standard_output() if name == STANDARD else Stream.device(named)
     return StreamOutput(sink, rejects, overwrite=overwrite)

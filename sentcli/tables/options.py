@@ -80,6 +80,8 @@ class RejectOptions:
     strict: bool = False
 
     def __post_init__(self) -> None:
+        if self.path == "-":
+            raise UsageError("--rejects takes the name of a file; standard output is for the rows")
         if self.path is not None and self.path.endswith((".gz", ".zst", ".bz2", ".xz")):
             raise UsageError(f"--rejects {self.path!r:.200}: rejected rows are not compressed; try .jsonl")
         if self.limit is not None and not re.fullmatch(r"[0-9]{1,18}|[0-9]{1,3}(\.[0-9]+)?%", self.limit):

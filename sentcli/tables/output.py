@@ -7,8 +7,9 @@ from typing import Any
 
 from sentcli.errors import OutputError
 from sentcli.tables.format import Labels, Scores
+from sentcli.tables.lock import Lock
 from sentcli.tables.remote import RemoteFile, exists, is_url
-from sentcli.tables.storage import Part, Stream
+from sentcli.tables.storage import Part, Stream, is_device
 
 
 class Output(ABC):
@@ -60,15 +61,26 @@ class StreamOutput(Output):
     """A place that only takes bytes: standard output, a pipe, a device, a URL. It cannot be resumed.
 
     :param rejects: name of the rejects file; None: standard error.
-    :raises OutputError: when the rejects file exists.
+    :raises OutputError: when the rejects file exists, or another run writes it.
     """
 
     def __init__(self, sink: Stream | RemoteFile, rejects: str | None, *, overwrite: bool) -> None:
         self.rejects_path = rejects
         self._sink = sink
         self._rejects: Stream | RemoteFile | Part | None = None
-        if rejects and not overwrite:
+        self._lock: Lock | None = None
+        if rejects and not is_device(rejects):
+            if not is_url(rejects):
+                self._lock = Lock(Path(rejects).resolve())
+            if not overwrite:
+                self._refuse_existing(rejects)
+
+    def _refuse_existing(self, rejects: str) -> None:
+        try:
             refuse_existing(rejects)
+        except OutputError:
+            self._unlock()
+            raise
 
     @property
     def size(self) -> int:
@@ -91,12 +103,19 @@ class StreamOutput(Output):
     def publish(self, state: Mapping[str, Any]) -> None:
         if self._rejects:
             self._rejects.publish()
+        self._unlock()
         self._sink.publish()
 
     def abort(self) -> None:
         if self._rejects:
             self._rejects.discard()
+        self._unlock()
         self._sink.discard()
+
+    def _unlock(self) -> None:
+        if self._lock:
+            self._lock.release()
+            self._lock = None
 
 
 def _open_rejects(path: str | None) -> Stream | RemoteFile | Part:
@@ -104,9 +123,16 @@ def _open_rejects(path: str | None) -> Stream | RemoteFile | Part:
         return Stream.standard_error()
     if is_url(path):
         return RemoteFile(path)
-    part = Part(Path(path))
+    if is_device(path):
+        return Stream.device(Path(path))
+    part = Part(Path(path).resolve())
     part.create()
     return part
+
+
+def default_rejects(output: str) -> str:
+    """Name the rejects file of a file when nobody named another."""
+    return f"{output}.rejects.jsonl"
 
 
 def refuse_existing(path: str) -> None:

@@ -9,6 +9,7 @@ from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.tables.compression import WRITABLE, compression_of, path_of
 from sentcli.tables.formats import get_format
 from sentcli.tables.options import WriteOptions
+from sentcli.tables.output import default_rejects
 from sentcli.tables.remote import expand, is_url
 from sentcli.tables.source import STANDARD
 
@@ -33,9 +34,9 @@ def plan_outputs(
     folder = Path(output)
     form = write.format if write else None
     names = [_output_name(file, form) for file in files]
-    for name, count in Counter(names).items():
+    for name, count in Counter([*names, *map(default_rejects, names)]).items():
         if count > 1:
-            raise UsageError(f"{count} inputs would become {folder / name}; score them one by one")
+            raise UsageError(f"{folder / name} would be {count} files of this run; score them one by one")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

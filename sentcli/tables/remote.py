@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from sentcli.errors import DataError, MissingExtraError, OutputError, SentcliError, requires
 
@@ -15,11 +15,11 @@ def is_url(name: str) -> bool:
 def open_input(url: str) -> IO[bytes]:
     """Open a remote file for reading.
 
-    :raises DataError: when that fails.
+    :raises DataError: when that fails, and from its `read` when the connection does.
     """
     with _translated(url, DataError):
         filesystem, path = _resolve(url)
-        return filesystem.open(path, "rb")  # type: ignore[no-any-return]
+        return cast(IO[bytes], _RemoteInput(url, filesystem.open(path, "rb")))
 
 
 def size_of(url: str) -> int | None:
@@ -51,6 +51,21 @@ def expand(pattern: str) -> list[str]:
     with _translated(pattern, DataError):
         filesystem, path = _resolve(pattern)
         return sorted(filesystem.unstrip_protocol(name) for name in filesystem.glob(path))
+
+
+class _RemoteInput:
+    """A remote file whose `read` raises errors of sentcli."""
+
+    def __init__(self, url: str, file: Any) -> None:
+        self._url = url
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        with _translated(self._url, DataError):
+            return self._file.read(size)  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 class RemoteFile:

@@ -31,6 +31,11 @@ def temporary_path(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.sentcli-{kind}")
 
 
+def is_device(name: str) -> bool:
+    """Tell whether something stands there that no file can take the place of: a device, a pipe, a folder."""
+    return Path(name).exists() and not Path(name).is_file()
+
+
 def create(path: Path) -> int:
     """Open a new file for writing; one of that name, left by a dead run, is removed, and no link followed."""
     path.unlink(missing_ok=True)

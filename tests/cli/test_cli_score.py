@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import invented
+import onnxruntime
 import pytest
 from commands import invoke
 from score_tables import TEXTS, read, write_all, write_csv
@@ -173,6 +174,10 @@ def test_the_summary_as_json_says_what_was_done_and_with_what(score, trained):
         trained.digest,
         "onnx",
     )
+    assert found["onnxruntime"] == onnxruntime.__version__
+    assert found["options"]["inputs"] == ["r.csv"]
+    assert found["options"]["model"] == str(trained.path)
+    assert (found["options"]["prefix"], found["options"]["field_limit"]) == (None, 16 << 20)
     assert 0 <= found["unknown"] <= found["tokens"]
     assert found["seconds"] > 0
     assert found["rows_per_second"] > 0

@@ -84,12 +84,15 @@ def test_a_damaged_file_of_the_bundle(score, bundle, name):
     assert refused(score, bundle, name)
 
 
-@pytest.mark.parametrize("kind", ["symbolic link", "pipe", "folder", "device"])
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe", "folder", "device"])
 def test_a_file_of_the_bundle_that_is_none(score, bundle, trained, kind):
     path = bundle / "model.onnx"
     path.unlink()
     if kind == "symbolic link":
         path.symlink_to(trained.path / "model.onnx")
+    elif kind == "hard link":  # to a file outside: what counts is what is in it
+        (bundle.parent / "outside").write_bytes(b"x")
+        path.hardlink_to(bundle.parent / "outside")
     elif kind == "pipe":
         subprocess.run(["mkfifo", path], check=True)
     elif kind == "folder":

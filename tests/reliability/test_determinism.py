@@ -189,6 +189,7 @@ def test_the_test_reviews_of_imdb(tmp_path, monkeypatch):
     assert len(texts) == 25_000
     model = default_bundle_path()
     expected = score(tmp_path, to_parquet(texts), "parquet", model=model)
+    assert score(tmp_path, to_csv(texts), "csv", "--workers", 2, model=model) == expected
     order = list(range(len(texts)))
     random.Random(1).shuffle(order)
     shuffled = score(

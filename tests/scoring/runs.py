@@ -10,13 +10,13 @@ from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 CHUNK = 16  # rows
 
 
-def run(scorer, inputs, output, *, read=None, rejects=None, **options):
+def run(scorer, inputs, output, *, read=None, write=None, rejects=None, **options):
     return score_files(
         scorer,
         inputs,
         str(output),
         read=read or ReadOptions(),
-        write=WriteOptions(),
+        write=write or WriteOptions(),
         rejects=rejects or RejectOptions(),
         **options,
     )

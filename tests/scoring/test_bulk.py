@@ -10,6 +10,7 @@ from runs import CHUNK, content, count_texts, facts, interrupt, run
 from sentcli.bulk import Summary
 from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal, UsageError
 from sentcli.scoring import Scorer
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -94,6 +95,13 @@ def test_a_full_disk_says_that_resume_goes_on(scorer, files, tmp_path, monkeypat
         run(scorer, files[:1], tmp_path / "out.jsonl")
 
 
+def test_what_cannot_be_written_is_said_with_the_name_of_the_output(scorer, files, tmp_path):
+    (tmp_path / "in" / "a.csv").write_text('text|id\n"warm"|1\n')
+    read, write = ReadOptions(delimiter="|", quotechar=""), WriteOptions(prefix="a|b")
+    with pytest.raises(OutputError, match=r"out\.csv: '.*a\|bsentiment.*' cannot be written without quotes"):
+        run(scorer, [f"{tmp_path}/in/a.csv"], tmp_path / "out.csv", read=read, write=write)
+
+
 def test_a_run_that_cannot_be_resumed_is_not_told_to_resume(scorer, files, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt(patch, 2)
@@ -107,13 +115,23 @@ def test_a_run_that_cannot_be_resumed_is_not_told_to_resume(scorer, files, tmp_p
         run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
 
 
-@pytest.mark.parametrize("name", ["in/a.jsonl", "in/../in/a.jsonl", "link", "hard", "out.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    ["in/a.jsonl", "in/../in/a.jsonl", "link", "hard", "out.jsonl", "out.jsonl.rejects.jsonl", "bad.jsonl"],
+)
 def test_a_summary_in_place_of_a_file_of_the_run_is_refused(scorer, files, tmp_path, name):
     (tmp_path / "link").symlink_to(files[0])
     (tmp_path / "hard").hardlink_to(files[0])
     before = Path(files[0]).read_bytes()
     with pytest.raises(UsageError, match="a file of this run"):
-        run(scorer, files, tmp_path / "out.jsonl", summary_file=tmp_path / name, overwrite=True)
+        run(
+            scorer,
+            files,
+            tmp_path / "out.jsonl",
+            rejects=RejectOptions(path=f"{tmp_path}/bad.jsonl") if name == "bad.jsonl" else None,
+            summary_file=tmp_path / name,
+            overwrite=True,
+        )
     assert Path(files[0]).read_bytes() == before
 
 

@@ -126,6 +126,18 @@ def test_an_output_that_is_in_the_way_is_found_before_the_first_row(
     assert counted["texts"] == 0
 
 
+@pytest.mark.parametrize("name", ["b.jsonl", "b.jsonl.rejects.jsonl"])
+def test_an_output_that_is_another_ones_input_is_refused(scorer, files, tmp_path, monkeypatch, name):
+    before = content(tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(files[2])
+    counted = count_texts(monkeypatch)
+    with pytest.raises(OutputError, match=rf"{name} is the input .*c\.jsonl"):
+        run(scorer, files, f"{tmp_path}/out/", overwrite=True)
+    assert content(tmp_path / "in") == before
+    assert counted["texts"] == 0
+
+
 def test_a_missing_input_is_found_before_the_first_row(scorer, files, tmp_path):
     with pytest.raises(DataError, match=r"nothing\.jsonl"):
         run(scorer, [*files, f"{tmp_path}/nothing.jsonl"], f"{tmp_path}/out/")

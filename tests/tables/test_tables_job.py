@@ -278,8 +278,34 @@ def test_rejects_can_have_a_file_of_their_own(run, source, tmp_path):
     assert len((tmp_path / "bad" / "r.jsonl").read_bytes().splitlines()) == 2
     assert (names(tmp_path), names(tmp_path / "bad")) == (["bad", "in.csv", "out.csv"], ["r.jsonl"])
     assert job.rejects_path == str(tmp_path / "bad" / "r.jsonl")
-    with pytest.raises(UsageError, match="not compressed"):
-        RejectOptions(path="r.jsonl.gz")
+    for path, message in (("r.jsonl.gz", "not compressed"), ("-", "the name of a file")):
+        with pytest.raises(UsageError, match=message):
+            RejectOptions(path=path)
+
+
+def test_a_device_is_not_replaced_by_rejects(run, source, tmp_path, capfdbinary):
+    pipe = RejectOptions(path=str(tmp_path / "pipe"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="go to a file too"):
+        run(source, tmp_path / "out.csv", rejects=pipe, overwrite=True)
+    got = []
+    reader = threading.Thread(target=lambda: got.extend((tmp_path / "pipe").read_bytes().splitlines()))
+    reader.start()
+    run(source, "-", rejects=pipe)
+    reader.join()
+    assert [json.loads(line)["line"] for line in got] == [3, 5]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert names(tmp_path) == ["in.csv", "pipe"]
+
+
+def test_rejects_through_a_link_go_to_its_target(run, source, tmp_path, capfdbinary):
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "r.jsonl").symlink_to("old")
+    for output in ("-", tmp_path / "out.csv"):
+        run(source, output, rejects=RejectOptions(path=str(tmp_path / "r.jsonl")), overwrite=True)
+        assert (tmp_path / "r.jsonl").is_symlink()
+        assert len((tmp_path / "old").read_bytes().splitlines()) == 2
+        (tmp_path / "old").write_bytes(b"old")
 
 
 def test_rejects_are_ascii_whatever_the_row_holds(run, tmp_path):

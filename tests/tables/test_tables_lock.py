@@ -49,11 +49,12 @@ def test_a_second_run_on_the_same_output_stops_at_once(busy, run, source, tmp_pa
 
 def test_the_same_rejects_file_is_another_runs_too(source, tmp_path):
     rejects = RejectOptions(path=str(tmp_path / "r.jsonl"))
-    with (
-        open_job([str(source)], str(tmp_path / "a.txt"), rejects=rejects),
-        pytest.raises(OutputError, match=r"r\.jsonl: another run"),
-    ):
-        open_job([str(source)], str(tmp_path / "b.txt"), rejects=rejects)
+    for first, second in ((f"{tmp_path}/a.txt", f"{tmp_path}/b.txt"), (f"{tmp_path}/a.txt", "-"), ("-", "-")):
+        with (
+            open_job([str(source)], first, rejects=rejects),
+            pytest.raises(OutputError, match=r"r\.jsonl: another run"),
+        ):
+            open_job([str(source)], second, rejects=rejects)
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
 
 

@@ -58,7 +58,8 @@ def test_names_in_a_folder(folder, name, form, expected):
     ("inputs", "output", "error", "message"),
     [
         ([], "-", UsageError, "no input"),
-        (["a.csv", "sub/a.csv"], "sub/", UsageError, "2 inputs would become sub/a.csv"),
+        (["a.csv", "sub/a.csv"], "sub/", UsageError, "sub/a.csv would be 2 files of this run"),
+        (["a.jsonl", "a.jsonl.rejects.jsonl"], "sub/", UsageError, "a.jsonl.rejects.jsonl would be 2 files"),
         (["-"], "sub/", UsageError, "standard input has no name"),
         (["a.csv"], "b.csv/", OutputError, "b.csv/: File exists"),
     ],

@@ -1,9 +1,12 @@
 import gzip
 import http.server
+import io
 import sys
 import threading
 from functools import partial
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, MissingExtraError, OutputError
@@ -36,6 +39,12 @@ def server(tmp_path):
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; what is called `cut` ends in the middle, as where a connection breaks."""
+
+    def copyfile(self, source, outputfile):
+        data = source.read()
+        outputfile.write(data[: len(data) // 2] if "cut" in self.path else data)
+
     def log_message(self, *args):
         pass
 
@@ -93,6 +102,21 @@ def test_from_a_web_server(run, server, tmp_path):
         run(f"{server}/none.csv", tmp_path / "none.csv")
     with pytest.raises(OutputError, match=r"out\.csv: "):
         run(tmp_path / "out.csv", f"{server}/out.csv", write=PREFIX, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["cut.csv", "cut.csv.gz", "cut.csv.zst", "cut.parquet"])
+def test_a_connection_that_breaks(run, server, tmp_path, name):
+    pytest.importorskip("aiohttp")
+    data = CSV + b"".join(b"%d,%d\n" % (row, row * row) for row in range(20_000))
+    compress = {"gz": gzip.compress, "zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True)}
+    if name.endswith("parquet"):
+        buffer = io.BytesIO()
+        pq.write_table(pa.table({"text": [str(row) for row in range(20_000)]}), buffer)
+        data = buffer.getvalue()
+    (tmp_path / "www" / name).write_bytes(compress.get(name.rpartition(".")[2], bytes)(data))
+    with pytest.raises(DataError, match=rf"{name}: "):
+        run(f"{server}/{name}", tmp_path / "new.csv")
+    assert not (tmp_path / "new.csv").exists()
 
 
 def test_what_fsspec_does_not_know(run, tmp_path):

@@ -235,6 +235,15 @@ def test_the_input_is_never_written(run, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hard.csv", "in.csv", "link.csv"]
 
 
+def test_the_rejects_of_an_earlier_run_are_no_place_for_those_of_their_own(run, tmp_path):
+    source = tmp_path / "out.jsonl.rejects.jsonl"
+    source.write_bytes(b'{"text":"x"}\n')
+    with pytest.raises(OutputError, match=r"rejects\.jsonl is the input"):
+        run(source, tmp_path / "out.jsonl", overwrite=True)
+    assert source.read_bytes() == b'{"text":"x"}\n'
+    run(source, tmp_path / "new.jsonl")
+
+
 def test_standard_output_that_is_the_input(run, tmp_path, monkeypatch):
     (tmp_path / "in.csv").write_bytes(b"text\nx\n")
     with (tmp_path / "in.csv").open("a") as file:
