@@ -19,8 +19,8 @@ from sentcli.evaluation import reliability as reliability_bins
 from sentcli.lengths import LengthScores
 
 # Okabe and Ito's palette, told apart with any kind of colour vision, darkest first; its yellow is too pale.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_GREY = "#6b6b6b"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY = "#6b6b6b"
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so a picture is the same everywhere
     "font.size": 9.5,
@@ -42,7 +42,7 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.8,
     "text.parse_math": False,  # a label may be called "$"
 }
-_REFERENCE: dict[str, Any] = {"color": _GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
+_REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
 _EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png")
 _DPI = 150
 _MOST_NUMBERED = 12  # classes; with more, the numbers do not fit into their cells
@@ -94,7 +94,7 @@ def confusion_matrix(path: Path, matrix: Sequence[Sequence[int]], names: Sequenc
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = len(names)
     side = min(2.6 + 0.8 * classes, 12)
-    with _figure(path, side + 0.6, side) as figure:
+    with saved_figure(path, side + 0.6, side) as figure:
         axes = figure.add_subplot(xlabel="predicted", ylabel="true")
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.grid(visible=False)
@@ -126,11 +126,11 @@ def roc(path: Path, curves: Mapping[str, RocCurve]) -> None:
     :param curves: class name to curve.
     :raises OutputError: when the picture cannot be written.
     """
-    shown = sorted(curves, key=lambda name: curves[name].auc)[: len(_COLOURS)]
-    with _figure(path, 5.2, 5.2) as figure:
+    shown = sorted(curves, key=lambda name: curves[name].auc)[: len(COLOURS)]
+    with saved_figure(path, 5.2, 5.2) as figure:
         axes = figure.add_subplot(aspect="equal", xlim=(-0.01, 1), ylim=(0, 1.01))
         axes.plot([0, 1], [0, 1], label="chance (AUC 0.5)", **_REFERENCE)
-        for name, colour in zip(shown, _COLOURS, strict=False):
+        for name, colour in zip(shown, COLOURS, strict=False):
             curve = curves[name]
             label = f"{_shown(name)} (AUC {curve.auc:.4f})"
             axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=colour, label=label)
@@ -167,7 +167,7 @@ def accuracy_by_length(path: Path, by_length: Sequence[LengthScores]) -> None:
     shown = [part for part in by_length if part.examples]
     right = sum(part.accuracy * part.examples for part in shown if part.accuracy is not None)
     examples = sum(part.examples for part in shown)
-    with _figure(path, 6.4, 4.6) as figure:
+    with saved_figure(path, 6.4, 4.6) as figure:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=(4, 1))
         upper.axhline(right / examples, label="accuracy on all", **_REFERENCE)
         places = np.arange(len(shown), dtype=float)
@@ -191,9 +191,9 @@ def curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """
     epochs = [record["epoch"] for record in history]
     kept = min(history, key=lambda record: record["validation_loss"])
-    with _figure(path, 9, 3.8) as figure:
+    with saved_figure(path, 9, 3.8) as figure:
         for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-            for part, colour in zip(("train", "validation"), _COLOURS, strict=False):
+            for part, colour in zip(("train", "validation"), COLOURS, strict=False):
                 values = [record[f"{part}_{metric}"] for record in history]
                 axes.plot(epochs, values, "o-", color=colour, markersize=4.5, label=part)
             axes.axvline(kept["epoch"], label="epoch that was kept", zorder=1, **_REFERENCE)
@@ -206,7 +206,7 @@ def curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 def _reliability_diagrams(path: Path, diagrams: Mapping[str, Reliability]) -> None:
     """Draw diagrams beside each other, to the same scale."""
     lowest = min(float(bins.edges[:-1][bins.counts > 0][0]) for bins in diagrams.values())
-    with _figure(path, 0.6 + 4.6 * len(diagrams), 6) as figure:
+    with saved_figure(path, 0.6 + 4.6 * len(diagrams), 6) as figure:
         axes = figure.subplots(
             2, len(diagrams), sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False
         )
@@ -231,13 +231,13 @@ def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence
         np.transpose(intervals) - accuracies
     )  # abs: a share of 1 may exceed its bound by rounding
     label = "accuracy in the bin, 95% interval"
-    style: dict[str, Any] = {"color": _COLOURS[0], "markersize": 5, "elinewidth": 1.3, "capsize": 3}
+    style: dict[str, Any] = {"color": COLOURS[0], "markersize": 5, "elinewidth": 1.3, "capsize": 3}
     axes.errorbar(places, accuracies, bounds, fmt="o", label=label, **style)
 
 
 def _counts(axes: Axes, places: Floats, counts: Sequence[int], width: float) -> None:
     """Draw the number of examples of each bin, from its left edge."""
-    bars = axes.bar(places, counts, width, align="edge", color=_GREY, edgecolor="white")
+    bars = axes.bar(places, counts, width, align="edge", color=GREY, edgecolor="white")
     size = 7 if len(counts) <= 10 else 6
     axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=size, color="#333333", padding=2)
     axes.set(yticks=())
@@ -245,7 +245,7 @@ def _counts(axes: Axes, places: Floats, counts: Sequence[int], width: float) -> 
 
 
 @contextmanager
-def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
+def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Give a figure of that many inches in the common style, whatever matplotlibrc says; then save it."""
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script shows as boxes

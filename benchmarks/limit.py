@@ -1,0 +1,158 @@
+"""How far sentcli is from what the machine can do, and where the rest goes, in one run.
+
+    python benchmarks/limit.py
+    python benchmarks/limit.py --dataset reviews.csv --rows 5000 --hidden 32
+
+Models of these sizes have random weights and the words of the model in the box: fit for speed alone. Figures
+of one core are the processor's seconds, so other work on the machine hardly moves them; those of the whole
+machine are seconds on the clock, and want a machine that is idle. Everything takes turns, in rounds.
+"""
+
+import argparse
+import csv
+import json
+import statistics
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import machine
+from limit_graphs import function_seconds, product_rate, profile
+from limit_pipeline import LockProbe, Parts, check_probe, make_bundle, run_bare, timed
+from limit_report import arithmetic, cpu, must_show, report
+from systems.ours import score_csv
+
+import sentcli
+from sentcli.bundle import ONNX, Bundle, default_bundle_path, load_bundle
+from sentcli.config import DEFAULT_DATASET
+from sentcli.scoring import usable_cores
+from sentcli.training.dataset import load_split
+
+RESULTS = Path(__file__).parent / "results"
+_PROFILED = 6  # batches: every node of every step is an event
+_PEAK = (512, 1024, 1024)  # rows and widths of products that nothing but arithmetic holds up
+
+
+def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) -> dict[str, Any]:
+    """Measure everything about one size."""
+    folded, portable = (
+        make_bundle(folder / f"{graph}-{hidden}", box, hidden, graph) for graph in ("folded", "portable")
+    )
+    target, cores = folder / "scored.csv", usable_cores()
+    parts, lstm = Parts(folded, source, target), Parts(portable, source, target)
+    batches = parts.batches()
+    with sentcli.load(folded.path) as scorer, sentcli.load(folded.path, workers=1) as single:
+        every = max(1, len(batches) // 8)
+        work = {
+            "bare folded": lambda: run_bare(parts.backend, batches, cores),
+            "bare folded, one core": lambda: run_bare(parts.backend, batches, 1),
+            "bare LSTM operators": lambda: run_bare(lstm.backend, batches, cores),
+            "bare LSTM operators, one core": lambda: run_bare(lstm.backend, batches, 1),
+            "whole pipeline": lambda: score_csv(scorer, source, target),
+            "whole pipeline, one worker": lambda: score_csv(single, source, target),
+            "reading": parts.reading,
+            "reading and encoding": parts.encoding,
+            "all but the model": parts.rest,
+        }
+        run_bare(parts.backend, batches[::every], cores)  # warm
+        run_bare(lstm.backend, batches[::every], cores)
+        score_csv(scorer, source, target)
+        score_csv(single, source, target)
+        seconds: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        locked = []
+        for _ in range(repeats):
+            for name, job in work.items():
+                seconds[name].append(timed(job))
+            locked.append(seconds_under_the_lock(parts))
+    reviews = sum(len(lengths) for _, lengths in batches)
+    few = batches[:: max(1, len(batches) // _PROFILED)]
+    _, bare = timed(lambda: run_bare(parts.backend, few, 1))
+    tokens = sum(int(lengths.sum()) for _, lengths in batches)
+    return {
+        "hidden": hidden,
+        "cores": cores,
+        "embedding": folded.config.model.embedding_dim,
+        "reviews": reviews,
+        "tokens": tokens,
+        "steps": sum(ids.size for ids, _ in batches),
+        "rows_a_batch": statistics.median(len(ids) for ids, _ in batches),
+        "seconds": dict(seconds),
+        "locked_us": [second / reviews * 1e6 for second in locked],
+        "nodes": profile(folded.path / ONNX, few) | {"all": bare},
+    }
+
+
+def seconds_under_the_lock(parts: Parts) -> float:
+    """Give how long a thread holds the interpreter lock while the pipeline does all but the model's part."""
+    with LockProbe() as probe:
+        clock, _ = timed(parts.rest)
+    return probe.share * clock
+
+
+def limits(found: dict[str, Any]) -> dict[str, float]:
+    """Give tokens/s a core: what products allow, what products and gate functions do, what was reached."""
+    rows, hidden = int(found["rows_a_batch"]), found["hidden"]
+    rate, functions = product_rate(rows, hidden, 4 * hidden), function_seconds(rows, hidden)
+    counted = arithmetic(found)
+    product = counted["recurrent product"] / rate
+    inputs = counted["input product, which folding leaves out"] / rate
+    reached = found["tokens"] / cpu(found, "bare folded, one core")
+    return {
+        "product FLOP/s": rate,
+        "products alone": 1 / product,
+        "products alone, not folded": 1 / (product + inputs),
+        "products and gate functions": 1 / (product + 2 * functions / rows),
+        "reached": reached,
+    }
+
+
+def main() -> None:
+    """Measure, print the tables, write them and the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", default=DEFAULT_DATASET, help="as for sentcli evaluate")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--text-column")
+    parser.add_argument("--label-column")
+    parser.add_argument("--rows", type=int, help="only so many reviews")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for limit.json and limit.md")
+    options = parser.parse_args()
+
+    texts = load_split(options.dataset, options.split, options.text_column, options.label_column).texts
+    box = load_bundle(default_bundle_path())
+    ran_on = machine.describe(("sentcli", "numpy", "onnxruntime", "pyarrow"))
+    ran_on["peak_flops_a_core"] = product_rate(*_PEAK)
+    ran_on["probe"] = check_probe()
+    sizes = []
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name, "reviews.csv")
+        with source.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text"])
+            every = max(1, len(texts) // (options.rows or len(texts)))
+            writer.writerows([text] for text in texts[::every][: options.rows])
+        for hidden in options.hidden:
+            found = measure(box, hidden, source, Path(name), options.repeats)
+            sizes.append(found | {"limits": limits(found)})
+    lines = [machine.in_a_line(ran_on)]
+    lines.append(
+        f"Products of 512 x 1,024 by 1,024 x 1,024: {ran_on['peak_flops_a_core'] / 1e9:.1f} GFLOP/s a core."
+    )
+    lines.append(
+        "The probe of the lock: {:.0%} of a loop in Python, {:.0%} of a sleep.".format(*ran_on["probe"])
+    )
+    lines += [line for found in sizes for line in report(found)]
+    lines += ["\n## Promised\n", *(f"- {line}" for found in sizes for line in must_show(found))]
+    options.results.mkdir(parents=True, exist_ok=True)
+    result = {"machine": ran_on, "repeats": options.repeats, "sizes": sizes}
+    (options.results / "limit.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    (options.results / "limit.md").write_text("\n".join(lines) + "\n", "utf-8")
+    print(*lines, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

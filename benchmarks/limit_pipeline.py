@@ -1,0 +1,178 @@
+"""The pipeline taken apart: its batches, the bare model, what is left without the model, the lock."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from limit_graphs import Batch
+from systems.ours import score_csv
+
+from sentcli.backends import Backend, Logits
+from sentcli.batching import Ids, Lengths
+from sentcli.bundle import ONNX, VOCAB, Bundle, load_bundle, new_bundle, write_config
+from sentcli.config import BundleConfig, ModelConfig
+from sentcli.export.graph import write_onnx
+from sentcli.model import BiLSTM, round_embedding, save_weights
+from sentcli.scoring import Scorer
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+
+
+def make_bundle(folder: Path, box: Bundle, hidden: int, graph: str) -> Bundle:
+    """Write a model of any size with random weights and the words of the model in the box."""
+    import torch
+
+    torch.manual_seed(1)
+    config = ModelConfig(vocab_size=len(box.vocab), hidden_size=hidden)
+    model = BiLSTM(config).eval()
+    round_embedding(model)
+    with new_bundle(folder) as files:
+        write_config(files, BundleConfig(config, box.config.text, box.config.labels))
+        (files / VOCAB).write_bytes(box.read(VOCAB))
+        save_weights(model, files / "model.safetensors")
+        write_onnx(model, files / ONNX, graph)
+    return load_bundle(folder)
+
+
+class _Silent:
+    """A backend without a model, that keeps the batches it gets: what is left is the rest of the pipeline."""
+
+    name = "onnx"
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        self.batches: list[Batch] = []
+        self.keeps = False
+
+    def logits(self, ids: Ids, lengths: Lengths) -> Logits:
+        if self.keeps:
+            self.batches.append((ids.copy(), lengths.copy()))
+        return np.zeros((len(ids), self._classes), np.float32)
+
+
+class Parts:
+    """The parts of the pipeline over one CSV file, each with the seconds that processor and clock took.
+
+    :param source: a CSV file with a column `text`.
+    :param target: a file to be written over and over.
+    """
+
+    def __init__(self, bundle: Bundle, source: Path, target: Path) -> None:
+        self._source = source
+        self._target = target
+        self._scorer = Scorer(bundle)
+        self._silent = _Silent(len(bundle.config.labels))
+        scorer: Any = self._scorer  # the only place where a benchmark reaches into it
+        self.backend: Backend = scorer._backend
+        scorer._backend = self._silent
+
+    def batches(self) -> list[Batch]:
+        """Give the batches that the pipeline makes of the file, the longest texts first."""
+        self._silent.keeps = True
+        self.rest()
+        self._silent.keeps = False
+        return sorted(self._silent.batches, key=lambda batch: -batch[0].shape[1])
+
+    def reading(self) -> None:
+        with self._job() as job:
+            for _ in job:
+                pass
+
+    def encoding(self) -> None:
+        """Read, and make batches."""
+        with self._job() as job:
+            for _ in self._scorer.stream(job):
+                pass
+
+    def rest(self) -> None:
+        """Do all but the model's part: read, make batches, write."""
+        score_csv(self._scorer, self._source, self._target)
+
+    def _job(self) -> Any:
+        return open_job(
+            [str(self._source)],
+            str(self._target),
+            read=ReadOptions(),
+            write=WriteOptions(),
+            rejects=RejectOptions(),
+            fingerprint={},
+            resume=False,
+            overwrite=True,
+        )
+
+
+def run_bare(backend: Backend, batches: Sequence[Batch], threads: int) -> None:
+    """Run batches that are there already, as the pipeline's workers do."""
+    if threads == 1:
+        for batch in batches:
+            backend.logits(*batch)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda batch: backend.logits(*batch), batches):
+            pass
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Give the seconds on the clock, and those that the processors spent on this process."""
+    clock, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+class LockProbe(threading.Thread):
+    """Tells the share of the time in which some thread of this process holds the interpreter lock.
+
+    It wakes every half a millisecond and sees whether it has to wait for the lock. Time that a holder spends
+    in calls that release the lock does not count. Needs a core that is free.
+    """
+
+    _PAUSE = 0.0005
+    _WAITED = 0.0003  # seconds too late that a free lock does not explain
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._ends = threading.Event()
+        self._awake = self._waited = 0
+
+    def __enter__(self) -> Self:
+        # A waiting thread asks for the lock after this time: too short to keep the others from working.
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(0.001)
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ends.set()
+        self.join()
+        sys.setswitchinterval(self._interval)
+
+    @property
+    def share(self) -> float:
+        return self._waited / max(self._awake, 1)
+
+    def run(self) -> None:
+        while not self._ends.is_set():
+            started = time.perf_counter()
+            time.sleep(self._PAUSE)
+            self._awake += 1
+            self._waited += time.perf_counter() - started > self._PAUSE + self._WAITED
+
+
+def check_probe(seconds: float = 0.5) -> tuple[float, float]:
+    """Give what the probe says of a loop that never lets go of the lock, and of a thread that sleeps."""
+
+    def spin() -> None:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    shares = []
+    for work in (spin, lambda: time.sleep(seconds)):
+        with LockProbe() as probe:
+            work()
+        shares.append(probe.share)
+    return shares[0], shares[1]

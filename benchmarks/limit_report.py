@@ -1,0 +1,130 @@
+"""From what `limit.py` measured to its tables: limits, where the time goes, what more cores would give."""
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Found = dict[str, Any]  # what `limit.json` says of one size
+
+PARTS = ("recurrent product", "gate functions", "gate arithmetic and pooling", "table look-ups")
+_CORES = (1, 2, 4, 8, 16, 32, 64)
+_ASSUMED = (
+    "Assumed: all cores are as fast as this one, however many are busy; memory keeps up; the lock changes "
+    "hands for nothing; the work under the lock does not grow with the threads."
+)
+
+
+def arithmetic(found: Found) -> dict[str, float]:
+    """Count the floating-point operations a token, both directions; a product and its sum are two."""
+    hidden, embedding = found["hidden"], found["embedding"]
+    return {
+        "recurrent product": 2 * 2 * hidden * 4 * hidden,
+        "input product, which folding leaves out": 2 * 2 * embedding * 4 * hidden,
+        "sigmoids and tanhs": 2 * 5 * hidden,
+        "adding, gates, pooling": 2 * 12 * hidden,
+    }
+
+
+def clock(found: Found, name: str) -> float:
+    return statistics.median(seconds for seconds, _ in found["seconds"][name])
+
+
+def cpu(found: Found, name: str) -> float:
+    return statistics.median(seconds for _, seconds in found["seconds"][name])
+
+
+def ratio(found: Found, slow: str, fast: str) -> list[float]:
+    """Give how many times as fast `fast` is, by the clock: median, lowest, highest of the rounds."""
+    pairs = zip(found["seconds"][slow], found["seconds"][fast], strict=True)
+    rounds = [one / other for (one, _), (other, _) in pairs]
+    return [statistics.median(rounds), min(rounds), max(rounds)]
+
+
+def padding(found: Found) -> float:
+    """Give the share of the computed steps that are no tokens."""
+    return float(1 - found["tokens"] / found["steps"])
+
+
+def where_it_goes(found: Found) -> dict[str, float]:
+    """Split what a review costs on the whole machine, in microseconds of a core."""
+    a_review = 1e6 / found["reviews"]
+    model = cpu(found, "bare folded, one core") * a_review
+    nodes, shares = found["nodes"], {}
+    useful = model * (1 - padding(found))
+    for part in PARTS:
+        shares[part] = nodes[part] / nodes["all"] * useful
+    shares["between the nodes"] = useful - sum(shares.values())
+    shares["padding"] = model - useful
+    reading, encoding = cpu(found, "reading") * a_review, cpu(found, "reading and encoding") * a_review
+    rest = cpu(found, "all but the model") * a_review
+    shares |= {"reading": reading, "encoding, batches": encoding - reading, "writing": rest - encoding}
+    whole = cpu(found, "whole pipeline") * a_review
+    shares["in each other's way"] = whole - model - rest  # caches, locks, threads that take turns
+    shares["gaps, a core idle"] = found["cores"] * clock(found, "whole pipeline") * a_review - whole
+    return shares
+
+
+def predictions(found: Found) -> list[tuple[int, float, str, int]]:
+    """Give for more cores: reviews/s of one process, what bounds them, processes that only cores bound."""
+    core = cpu(found, "whole pipeline") / found["reviews"]
+    lock = statistics.median(found["locked_us"]) / 1e6
+    return [
+        (
+            cores,
+            min(cores / core, 1 / lock),
+            "lock" if cores * lock > core else "cores",
+            math.ceil(cores * lock / core),
+        )
+        for cores in _CORES
+    ]
+
+
+def report(found: Found) -> Iterator[str]:
+    """Lay out what was measured of one size."""
+    hidden, cores = found["hidden"], found["cores"]
+    each = found["tokens"] / found["reviews"]
+    yield f"\n## hidden {hidden}: {found['reviews']:,} reviews, {each:.0f} tokens each\n"
+    yield "| a token | FLOP |\n|---|---:|"
+    yield from (f"| {name} | {count:,.0f} |" for name, count in arithmetic(found).items())
+    bounds = found["limits"]
+    rate = bounds["product FLOP/s"] / 1e9
+    yield f"\nProducts of {found['rows_a_batch']:.0f} rows: {rate:.1f} GFLOP/s a core.\n"
+    yield "| one core | tokens/s | reached of it |\n|---|---:|---:|"
+    for name in ("products alone, not folded", "products alone", "products and gate functions", "reached"):
+        yield f"| {name} | {bounds[name]:,.0f} | {bounds['reached'] / bounds[name]:.0%} |"
+    total = cores * clock(found, "whole pipeline") / found["reviews"] * 1e6
+    yield f"\n| where a review's time goes, {cores} cores | us of a core | share |\n|---|---:|---:|"
+    for name, us in where_it_goes(found).items():
+        yield f"| {name} | {us:.1f} | {us / total:.1%} |"
+    yield f"| together | {total:.1f} | |"
+    yield f"\nUnder the interpreter lock: {statistics.median(found['locked_us']):.1f} us a review.\n"
+    yield "| cores | reviews/s of one process | bound by | processes that only cores bound |"
+    yield "|---:|---:|---|---:|"
+    yield from (f"| {n} | {rate:,.0f} | {bound} | {count} |" for n, rate, bound, count in predictions(found))
+    yield f"\n{_ASSUMED}"
+
+
+def must_show(found: Found) -> Iterator[str]:
+    """Put the ratios that the project promises against what they have to be."""
+    hidden = found["hidden"]
+    whole = ratio(found, "bare folded", "whole pipeline")
+    yield _at_least(
+        0.70 if hidden <= 32 else 0.85, f"hidden {hidden}: whole pipeline / bare folded graph", whole
+    )
+    folding = ratio(found, "bare LSTM operators", "bare folded")
+    yield _at_least(1.7, f"hidden {hidden}: folded graph / LSTM operators, all cores", folding)
+    workers = ratio(found, "whole pipeline, one worker", "whole pipeline")
+    yield _at_least(1.8, f"hidden {hidden}: {found['cores']} workers / one", workers)
+    yield _at_most(3, f"hidden {hidden}: padding, % of the steps", 100 * padding(found))
+    yield _at_most(30, f"hidden {hidden}: us a review under the lock", statistics.median(found["locked_us"]))
+
+
+def _at_least(needed: float, name: str, values: Sequence[float]) -> str:
+    median, low, high = values
+    reached = "" if median >= needed else ": NOT reached"
+    return f"{name}: {median:.2f} ({low:.2f} to {high:.2f}), needed {needed:.2f}{reached}"
+
+
+def _at_most(allowed: float, name: str, value: float) -> str:
+    return f"{name}: {value:.1f}, at most {allowed}{'' if value <= allowed else ': NOT reached'}"

@@ -1,0 +1,82 @@
+"""What a benchmark ran on, in words: figures from different machines are not to be compared."""
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sentcli.scoring import usable_cores
+
+# The flags of /proc/cpuinfo that matrix products and encoders make use of, the newest first.
+_VECTOR_INSTRUCTIONS = (
+    "amx_bf16",
+    "amx_int8",
+    "avx512_bf16",
+    "avx512_vnni",
+    "avx512f",
+    "avx2",
+    "avx",
+    "neon",
+)
+# Read by the libraries of numbers when they are loaded: such a setting is for one program, not for all.
+_SETTINGS = ("OMP_", "MKL_", "OPENBLAS_", "TOKENIZERS_")
+
+
+def describe(packages: Iterable[str]) -> dict[str, Any]:
+    """Name the processor, its instructions, the cores to use, and the versions of these packages."""
+    fields = _cpuinfo()
+    flags = set((fields.get("flags") or fields.get("Features") or "").split())
+    return {
+        "processor": fields.get("model name") or platform.processor() or platform.machine(),
+        "cores": usable_cores(),
+        "vector_instructions": [name for name in _VECTOR_INSTRUCTIONS if name in flags],
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load": round(os.getloadavg()[0], 1),
+        "gpu": _gpu(),
+        "versions": {"python": platform.python_version(), **versions(packages)},
+    }
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Give the versions of the packages that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def in_a_line(machine: dict[str, Any]) -> str:
+    """Write a description for people."""
+    parts = [machine["processor"], f"{machine['cores']} cores"]
+    parts += machine["vector_instructions"][:2]
+    parts += [machine["gpu"]] if machine["gpu"] else []
+    parts += [f"{name} {number}" for name, number in machine["versions"].items()]
+    return ", ".join(parts)
+
+
+def all_cores() -> dict[str, str]:
+    """Give the environment without settings that would keep a library from using the whole machine."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+
+
+def _cpuinfo() -> dict[str, str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _gpu() -> str | None:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return None
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None

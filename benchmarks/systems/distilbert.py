@@ -1,0 +1,131 @@
+"""DistilBERT (Sanh et al., 2019) on PyTorch or onnxruntime: its shape with random weights, or a checkpoint.
+
+Everything that is a choice is made in its favour: 256 tokens where published runs read 512, texts of similar
+length together, and no padding beyond the longest of a batch.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from systems.base import LABELS, Context, System, train_split
+
+_TOKENS = 256
+_BATCH = 16
+_WORDS = 30_522  # of bert-base-uncased
+
+
+class DistilBert(System):
+    """:param runtime: `torch` or `onnxruntime`."""
+
+    trains = True
+
+    def __init__(self, context: Context, *, runtime: str, device: str = "cpu") -> None:
+        self._tokenizer = _tokenizer(context)
+        self._run = _torch(context, device) if runtime == "torch" else _onnxruntime(context)
+        super().__init__(context)
+
+    @classmethod
+    def train(cls, context: Context) -> None:
+        """Make what a checkpoint would bring along: a WordPiece vocabulary of the usual size."""
+        if context.distilbert:
+            return
+        from tokenizers import BertWordPieceTokenizer
+
+        tokenizer = BertWordPieceTokenizer(lowercase=True)
+        texts, _ = train_split(context)
+        tokenizer.train_from_iterator(texts, vocab_size=_WORDS, show_progress=False)
+        tokenizer.save(str(context.trained("wordpiece.json", __file__)))
+
+    def positive(self, texts: Sequence[str]) -> list[float]:
+        import numpy as np
+
+        encoded = self._tokenizer.encode_batch(list(texts))
+        order = sorted(range(len(texts)), key=lambda row: len(encoded[row].ids))
+        scores = [0.0] * len(texts)
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            longest = len(encoded[rows[-1]].ids)
+            ids, mask = np.zeros((2, len(rows), longest), np.int64)
+            for index, row in enumerate(rows):
+                length = len(encoded[row].ids)
+                ids[index, :length], mask[index, :length] = encoded[row].ids, 1
+            logits = self._run(ids, mask)
+            for row, margin in zip(rows, logits[:, 1] - logits[:, 0], strict=True):
+                scores[row] = float(1 / (1 + np.exp(-margin)))
+        return scores
+
+
+def _tokenizer(context: Context) -> Any:
+    from tokenizers import Tokenizer
+
+    file = (
+        Path(context.distilbert, "tokenizer.json")
+        if context.distilbert
+        else context.trained("wordpiece.json", __file__)
+    )
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(_TOKENS)
+    return tokenizer
+
+
+def _model(context: Context) -> Any:
+    import torch
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification, logging
+
+    logging.set_verbosity_error()
+    if context.distilbert:
+        return DistilBertForSequenceClassification.from_pretrained(context.distilbert).eval()
+    torch.manual_seed(1)
+    return DistilBertForSequenceClassification(DistilBertConfig(num_labels=len(LABELS))).eval()
+
+
+def _torch(context: Context, device: str) -> Any:
+    import torch
+
+    model = _model(context).to(device)
+
+    def run(ids: Any, mask: Any) -> Any:
+        tensors = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        with torch.inference_mode():
+            return model(**{name: tensor.to(device) for name, tensor in tensors.items()}).logits.cpu().numpy()
+
+    return run
+
+
+def _onnxruntime(context: Context) -> Any:
+    import onnxruntime
+
+    file = Path(context.distilbert or context.cache, "distilbert.onnx")
+    if not file.exists():
+        _export(_model(context), file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = context.cores
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return lambda ids, mask: session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+
+
+def _export(model: Any, file: Path) -> None:
+    import torch
+
+    class Logits(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+
+    example = torch.ones(2, 8, dtype=torch.int64)
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}
+    torch.onnx.export(
+        Logits(),
+        (example, example),
+        file,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        dynamic_shapes=(axes, axes),
+        dynamo=True,
+        verbose=False,
+    )

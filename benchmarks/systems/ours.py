@@ -1,0 +1,133 @@
+"""sentcli with each of its backends, through the same pipeline as `sentcli score`."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sentcli
+from sentcli.bulk import score_files
+from sentcli.bundle import Bundle, default_bundle_path, load_bundle
+from sentcli.scoring import Scorer
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
+from systems.base import Context, System
+
+_ROWS = 2048  # of a piece, when the texts are in memory
+
+
+def score_csv(scorer: Scorer, source: Path, target: Path) -> None:
+    """Do what `sentcli score SOURCE -o TARGET` does once the model is loaded."""
+    score_files(
+        scorer,
+        [str(source)],
+        str(target),
+        read=ReadOptions(),
+        write=WriteOptions(),
+        rejects=RejectOptions(),
+        overwrite=True,
+    )
+
+
+@dataclass(frozen=True)
+class _Piece:
+    texts: Sequence[str]
+
+
+class Sentcli(System):
+    """The model of the context.
+
+    :param export: options of `sentcli export`: score with the file that it writes.
+    :param precision: `bf16` or `fp16`, for PyTorch; None is fp32.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        backend: str | None = None,
+        device: str | None = None,
+        workers: int | None = None,
+        export: dict[str, Any] | None = None,
+        precision: str | None = None,
+    ) -> None:
+        bundle = load_bundle(Path(context.model) if context.model else default_bundle_path())
+        folder = _exported(bundle, context, export) if export else bundle.path
+        self._scorer = sentcli.load(folder, backend=backend, device=device, workers=workers)
+        if precision:
+            _lower(self._scorer, device or "cpu", precision)
+        super().__init__(context)
+
+    def score_texts(self, texts: Sequence[str]) -> list[float]:
+        pieces = (_Piece(texts[start : start + _ROWS]) for start in range(0, len(texts), _ROWS))
+        found = [score for _, scores in self._scorer.stream(pieces) for score in scores.scores]
+        return [0.5 if score is None else score for score in found]
+
+    def score_file(self, source: Path, target: Path) -> None:
+        score_csv(self._scorer, source, target)
+
+
+def _exported(bundle: Bundle, context: Context, options: dict[str, Any]) -> Path:
+    """Export the model once."""
+    from sentcli.export.export import export_bundle
+
+    name = hashlib.sha256(f"{bundle.digest}{options}{sentcli.__version__}".encode()).hexdigest()[:12]
+    folder = Path(context.cache, f"export-{name}")
+    if not folder.exists():
+        export_bundle(bundle, folder, **options)
+    return folder
+
+
+def _lower(scorer: Scorer, device: str, precision: str) -> None:
+    """Run the products in half precision, by autocast; the logits come in fp32."""
+    import torch
+
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+    class Lowered(torch.nn.Module):
+        def __init__(self, model: torch.nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            with torch.autocast(device, dtype):
+                return self.model(ids, lengths).float()
+
+    backend: Any = scorer._backend  # no option of the package: it is here to be compared
+    backend._module = Lowered(backend._module)
+
+
+class Tutorial(System):
+    """The same PyTorch model in the loop of most tutorials: file order, padded, packed, batches of 64."""
+
+    batch = 64
+
+    def __init__(self, context: Context, *, device: str = "cpu") -> None:
+        import torch
+
+        from sentcli.model import load_model
+
+        bundle = load_bundle(Path(context.model) if context.model else default_bundle_path())
+        self._vocab, self._max_tokens = bundle.vocab, bundle.config.text.max_tokens
+        self._device = torch.device(device)
+        self._model = load_model(bundle).to(self._device)
+        self._model.packed = True
+        super().__init__(context)
+
+    def positive(self, texts: Sequence[str]) -> list[float]:
+        scores: list[float] = []
+        for start in range(0, len(texts), self.batch):
+            scores += self._positive(texts[start : start + self.batch])
+        return scores
+
+    def _positive(self, texts: Sequence[str]) -> list[float]:
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        from sentcli.text import UNK_ID, tokenize, truncate
+
+        ids = [truncate(self._vocab.encode(tokenize(text)), self._max_tokens) or [UNK_ID] for text in texts]
+        lengths = torch.tensor(list(map(len, ids)))
+        padded = pad_sequence([torch.tensor(row) for row in ids], batch_first=True)
+        with torch.inference_mode():
+            return self._model(padded.to(self._device), lengths).softmax(1)[:, 1].tolist()

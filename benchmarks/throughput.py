@@ -1,0 +1,238 @@
+"""Accuracy and reviews/s of sentcli and of what people would use in its place, in one run.
+
+    python benchmarks/throughput.py
+    python benchmarks/throughput.py --dataset reviews.csv --systems sentcli fasttext
+    python benchmarks/throughput.py --readme
+
+Each system has a process of its own, loads once, and takes turns with the others: a round of all systems,
+then the next. In a turn it scores a CSV file to a CSV file, then the same texts from memory. A system that
+needs longer than --seconds for all reviews gets as many as fit, and its row says so. What peers learn, they
+learn from the train split, before anything is timed. The peers come with `pip install '.[peers]'`; one that
+is not there is left out.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import machine
+import numpy as np
+from systems import ENTRIES, Entry
+from systems.base import LABELS, Context
+from systems.worker import Worker, WorkerError, train
+from throughput_picture import draw
+from throughput_report import put_into_readme, ratios, summary_lines, table
+
+from sentcli.config import DEFAULT_DATASET
+from sentcli.scoring import usable_cores
+from sentcli.training.dataset import label_ids, load_split
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+_PACKAGES = ("sentcli", "numpy", "onnxruntime", "torch")
+
+
+class Reviews:
+    """The reviews in an order by chance, so that the first so many are a fair sample; as files of any length.
+
+    :param folder: for the files.
+    :param rows: how many to keep; None: all.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], labels: Sequence[int], folder: Path, rows: int | None = None
+    ) -> None:
+        order = np.random.default_rng(1).permutation(len(texts))[:rows]
+        self._texts = [texts[row] for row in order]
+        self._labels = [labels[row] for row in order]
+        self._folder = folder
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def file(self, rows: int) -> Path:
+        """Give a CSV file of the first so many reviews, without their labels."""
+        path = self._folder / f"reviews-{rows}.csv"
+        if not path.exists():
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["id", "text"])
+                writer.writerows(enumerate(self._texts[:rows]))
+        return path
+
+    def accuracy(self, scored: Path, rows: int) -> float:
+        """Compare a scored file with the labels.
+
+        :raises WorkerError: when it does not hold the same rows in the same order.
+        """
+        with scored.open(newline="", encoding="utf-8") as file:
+            found = [(row["id"], row["sentiment"]) for row in csv.DictReader(file)]
+        if [number for number, _ in found] != list(map(str, range(rows))):
+            raise WorkerError(f"{len(found)} rows came out of {rows}, or not in their order")
+        names = [LABELS[label] for label in self._labels[:rows]]
+        return sum(name == right for (_, name), right in zip(found, names, strict=True)) / rows
+
+
+class Contest:
+    """The systems that run, their workers and what was measured of them."""
+
+    def __init__(self, reviews: Reviews, context: Context, folder: Path, options: argparse.Namespace) -> None:
+        self._reviews = reviews
+        self._context = context
+        self._folder = folder
+        self._options = options
+        self._workers: dict[str, Worker] = {}
+        self._stack = ExitStack()
+        self.records: dict[str, dict[str, Any]] = {}
+        self.left_out: list[dict[str, str]] = []
+
+    def __enter__(self) -> "Contest":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def admit(self, entry: Entry) -> None:
+        """Start a system, or say why it is left out."""
+        if reason := entry.missing():
+            self._leave_out(entry, reason)
+            return
+        say(f"{entry.title}: starting")
+        log = self._folder / f"{entry.key}.log"
+        try:
+            if entry.system.trains:
+                self._train(entry, log)
+            worker = Worker(entry, self._context, log)
+            self._stack.enter_context(closing(worker))
+            speed = worker.ask(
+                "speed", source=str(self._reviews.file(len(self._reviews))), rows=len(self._reviews)
+            )
+        except WorkerError as error:
+            self._leave_out(entry, str(error))
+            return
+        rows = max(min(len(self._reviews), round(speed * self._options.seconds)), 16)
+        rows = len(self._reviews) if rows > 0.9 * len(self._reviews) else rows
+        self._workers[entry.key] = worker
+        named = {
+            name: getattr(entry, name) for name in ("key", "title", "short", "how", "is_peer", "published")
+        }
+        if self._context.distilbert and entry.published:
+            named["published"] = None
+        versions = machine.versions(entry.needs)
+        measured: dict[str, Any] = {"pipeline": [], "model": []}
+        self.records[entry.key] = {**named, "versions": versions, "rows": rows, **measured}
+        self.records[entry.key]["load_seconds"] = round(worker.load_seconds, 3)
+
+    def _train(self, entry: Entry, log: Path) -> None:
+        module = sys.modules[entry.system.__module__].__file__ or ""
+        done = self._context.trained(f"{entry.system.__name__}.done", module)
+        if not done.exists():
+            say(f"{entry.title}: learning from {self._context.train}")
+            train(entry, self._context, log)
+            done.touch()
+
+    def round(self, number: int) -> None:
+        """Give each system its turn; who begins changes from round to round."""
+        keys = list(self._workers)
+        for key in keys[number % len(keys) :] + keys[: number % len(keys)]:
+            record, worker = self.records[key], self._workers[key]
+            rows = record["rows"]
+            source, target = str(self._reviews.file(rows)), self._folder / f"{key}.csv"
+            record["pipeline"].append(rows / worker.ask("pipeline", source=source, target=str(target)))
+            if number == 0:
+                record["memory_mib"] = round(worker.ask("memory"))
+                record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
+            record["model"].append(rows / worker.ask("model", source=source, rows=rows))
+            speed = record["pipeline"][-1]
+            say(f"round {number + 1}: {record['title']}, {record['how']}: {speed:,.0f} reviews/s")
+
+    def complete_accuracy(self) -> None:
+        """Let those that were timed on a sample score more, untimed, as far as --accuracy-seconds go."""
+        for key, record in self.records.items():
+            rows = min(len(self._reviews), round(record["pipeline"][0] * self._options.accuracy_seconds))
+            if record["published"] or rows <= record["accuracy_rows"]:
+                continue
+            say(f"{record['title']}: accuracy on {rows:,} reviews")
+            target = self._folder / f"{key}.csv"
+            self._workers[key].ask("pipeline", source=str(self._reviews.file(rows)), target=str(target))
+            record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
+
+    def _leave_out(self, entry: Entry, reason: str) -> None:
+        say(f"{entry.title}: left out: {reason}")
+        self.left_out.append({"key": entry.key, "title": entry.title, "reason": reason})
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Run everything; give what is written as JSON."""
+    data = load_split(options.dataset, options.split, options.text_column, options.label_column)
+    labels = label_ids(data.labels, LABELS, data.where).tolist()
+    train_from = options.train or (DEFAULT_DATASET if Path(options.dataset).is_file() else options.dataset)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    context = Context(str(options.cache), train_from, options.model, options.distilbert, usable_cores())
+    ran_on = machine.describe(_PACKAGES)
+    with tempfile.TemporaryDirectory() as name:
+        reviews = Reviews(data.texts, labels, Path(name), options.rows)
+        with Contest(reviews, context, Path(name), options) as contest:
+            for entry in ENTRIES:
+                if not options.systems or entry.key in options.systems:
+                    contest.admit(entry)
+            for number in range(options.repeats):
+                contest.round(number)
+            contest.complete_accuracy()
+    return {
+        "machine": ran_on,
+        "dataset": {"name": Path(options.dataset).name, "split": options.split, "rows": len(reviews)},
+        "settings": {"repeats": options.repeats, "seconds": options.seconds},
+        "systems": list(contest.records.values()),
+        "left_out": contest.left_out,
+    }
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure, write results and picture, print table and ratios."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", default=DEFAULT_DATASET, help="as for sentcli evaluate")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--text-column")
+    parser.add_argument("--label-column")
+    parser.add_argument("--train", help="what peers learn from; by default the train split of --dataset")
+    parser.add_argument("--rows", type=int, help="a sample of so many reviews; by default all")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10, help="of a turn, at most about so many")
+    parser.add_argument("--accuracy-seconds", type=float, default=120, help="to measure accuracy on more")
+    parser.add_argument("--systems", nargs="+", choices=[entry.key for entry in ENTRIES])
+    parser.add_argument("--model", help="a model folder; by default the one in the box")
+    parser.add_argument("--distilbert", help="folder of a fine-tuned DistilBERT with its tokenizer.json")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON, table and picture")
+    parser.add_argument("--cache", type=Path, default=RESULTS / "cache", help="folder for what peers learned")
+    parser.add_argument("--readme", action="store_true", help="only put the results there are into README")
+    options = parser.parse_args()
+
+    file = options.results / "throughput.json"
+    if not options.readme:
+        result = measure(options)
+        result["ratios"] = [asdict(ratio) for ratio in ratios(result)]
+        options.results.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+        (options.results / "throughput.md").write_text(table(result) + "\n", "utf-8")
+        draw(options.results / "throughput.png", result)
+        print(table(result), *summary_lines(result), sep="\n")
+    else:
+        put_into_readme(ROOT / "README.md", json.loads(file.read_text("utf-8")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+import pytest
+from limit_report import arithmetic, must_show, padding, predictions, report, where_it_goes
+from measured import size
+
+
+def test_the_arithmetic_is_that_of_the_products():
+    counted = arithmetic(size(hidden=64))
+    assert counted["recurrent product"] == 2 * (64 * 256) * 2
+    assert counted["input product, which folding leaves out"] == 2 * (100 * 256) * 2
+
+
+def test_the_parts_of_a_review_add_up_to_its_time_on_all_cores():
+    shares = where_it_goes(size())
+    assert sum(shares.values()) == pytest.approx(2 * 0.05 / 10 * 1e6)
+    assert shares["padding"] == pytest.approx(0.2 * 8000)
+    assert shares["recurrent product"] == pytest.approx(0.4 * 0.8 * 8000)
+    assert shares["reading"] == pytest.approx(200)
+    assert shares["encoding, batches"] == pytest.approx(600)
+    assert shares["writing"] == pytest.approx(200)
+    assert shares["gaps, a core idle"] == pytest.approx(500)
+    assert padding(size()) == pytest.approx(0.2)
+
+
+def test_more_cores_help_until_the_lock_binds():
+    found = predictions(size())  # 9.5 ms of a core a review, 1 ms of it under the lock
+    rates = {cores: (round(rate), bound, processes) for cores, rate, bound, processes in found}
+    assert rates[2] == (211, "cores", 1)
+    assert rates[8] == (842, "cores", 1)
+    assert rates[16] == (1000, "lock", 2)
+    assert rates[64] == (1000, "lock", 7)
+
+
+def test_what_is_promised_is_said_to_be_reached_or_not():
+    lines = list(must_show(size()))
+    assert lines[0] == "hidden 32: whole pipeline / bare folded graph: 0.80 (0.80 to 0.80), needed 0.70"
+    assert lines[1].endswith("2.00 (2.00 to 2.00), needed 1.70")
+    assert "NOT reached" not in lines[2]
+    assert lines[3] == "hidden 32: padding, % of the steps: 20.0, at most 3: NOT reached"
+    assert lines[4].endswith("1000.0, at most 30: NOT reached")
+
+
+def test_the_report_has_every_table():
+    text = "\n".join(report(size()))
+    for row in (
+        "| recurrent product | 16,384 |",
+        "| reached | 1,000,000 | 100% |",
+        "| reading | 200.0 | 2.0% |",
+    ):
+        assert row in text
+    assert "| 64 | 1,000 | lock | 7 |" in text

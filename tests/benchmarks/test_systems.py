@@ -1,0 +1,57 @@
+import csv
+
+from systems import ENTRIES, Entry
+from systems.base import Context, System
+
+
+class Shouting(System):
+    def positive(self, texts):
+        return [float("!" in text) for text in texts]
+
+
+def context(folder):
+    return Context(str(folder), "train", None, None, cores=2)
+
+
+def write(path, texts):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["id", "text"], *enumerate(texts)])
+
+
+def check(path, texts):
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["id"], row["text"]) for row in rows] == [(str(row), text) for row, text in enumerate(texts)]
+    assert [row["sentiment"] for row in rows] == ["positive" if "!" in text else "negative" for text in texts]
+
+
+def test_a_peer_gives_every_row_back_in_order(tmp_path):
+    texts = [f'line\n"{number}",{"!" * (number % 2)}' for number in range(9_000)]  # more than one chunk
+    write(tmp_path / "in.csv", texts)
+    for options in ({}, {"pooled": True}):
+        system = Shouting(context(tmp_path), **options)
+        system.score_file(tmp_path / "in.csv", tmp_path / "out.csv")
+        check(tmp_path / "out.csv", texts)
+        assert system.score_texts(texts) == system.positive(texts)
+        system.close()
+
+
+def test_what_is_learned_depends_on_data_and_code(tmp_path):
+    code = tmp_path / "code.py"
+    code.write_text("1")
+    first = context(tmp_path).trained("model", str(code))
+    assert first == context(tmp_path).trained("model", str(code))
+    assert first != Context(str(tmp_path), "other", None, None, 2).trained("model", str(code))
+    code.write_text("2")
+    assert first != context(tmp_path).trained("model", str(code))
+
+
+def test_each_entry_has_a_key_of_its_own_and_a_class():
+    assert len({entry.key for entry in ENTRIES}) == len(ENTRIES)
+    for entry in ENTRIES:
+        assert issubclass(entry.system, System), entry.key
+
+
+def test_a_package_that_is_not_there_is_named():
+    entry = Entry("x", "X", "X", "base:System", needs={"the-package": "no_module_of_this_name"})
+    assert entry.missing() == "the-package is not installed"

@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import pytest
+from measured import record, result
+from throughput_report import (
+    BEGIN,
+    END,
+    better_peers,
+    frontier,
+    put_into_readme,
+    ratios,
+    readme_block,
+    summary_lines,
+    table,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def keys(records):
+    return [found["key"] for found in records]
+
+
+def test_the_frontier_is_what_nothing_beats_in_both():
+    records = [
+        record("slow", [1, 3], 0.95),
+        record("worse", [90, 110], 0.80),  # as fast as the next, and less accurate
+        record("fast", [90, 110], 0.85),
+        record("beaten", [50, 60], 0.84),
+        record("sentcli", [60, 70], 0.90),
+    ]
+    assert keys(frontier(records)) == ["slow", "sentcli", "fast"]
+    assert keys(frontier(records[::-1])) == ["slow", "sentcli", "fast"]
+    assert frontier([]) == []
+
+
+def test_a_published_accuracy_counts_by_its_upper_end():
+    heavy = record("distilbert-torch", [1, 1], None, published=[0.92, 0.93])
+    assert keys(frontier([heavy, record("sentcli", [5, 5], 0.925)])) == ["distilbert-torch", "sentcli"]
+
+
+def test_ratios_are_taken_round_by_round():
+    ours, theirs = record("sentcli", [100, 300, 200], 0.9), record("fasttext", [100, 100, 200], 0.8)
+    (ratio,) = ratios(result(ours, theirs, record("vader", [1, 1, 1], 0.7)))
+    assert (ratio.against, ratio.median, ratio.lowest, ratio.highest) == ("fastText", 1.0, 1.0, 3.0)
+    assert ratio.reached
+    (ratio,) = ratios(result(ours, record("tfidf", [100, 200, 150], 0.8)))
+    assert not ratio.reached
+
+
+def test_a_peer_that_is_faster_and_more_accurate_is_named():
+    ours = record("sentcli", [100], 0.9)
+    peers = [record("fasttext", [200], 0.89), record("tfidf", [90], 0.95), record("vader", [101], 0.91)]
+    assert better_peers(result(ours, *peers)) == ["Vader"]
+    assert better_peers(result(record("torch-fp32", [200], 0.95, is_peer=False), ours)) == []
+
+
+def test_the_summary_says_what_was_not_reached_and_who_was_left_out():
+    left_out = [{"key": "vader", "title": "VADER", "reason": "it is not installed"}]
+    lines = summary_lines(
+        result(record("sentcli", [150], 0.9), record("tfidf", [100], 0.8), left_out=left_out)
+    )
+    assert any("1.5" in line and line.endswith("needed 2: NOT reached") for line in lines)
+    assert "VADER: it is not installed" in lines[-1]
+
+
+def test_the_table_has_the_fastest_first_and_says_what_is_a_sample_or_published():
+    rows = table(
+        result(
+            record("vader", [1.234, 1.234], 0.75, rows=40, accuracy_rows=600),
+            record("sentcli", [1000, 2000], 0.9),
+            record("distilbert-torch", [2, 2], None, published=[0.923, 0.931]),
+        )
+    ).splitlines()[2:]
+    assert (
+        rows[0]
+        == "| **Sentcli** | all cores | 0.9000 | 1,500 (1,000 to 2,000) | 3,000 (2,000 to 4,000) | 1,234 |"
+    )
+    assert "| 0.923 to 0.931, published | 2 (2 to 2) |" in rows[1]
+    assert "| all cores, on 40 reviews | 0.7500 (of 600) | 1.23 (1.23 to 1.23) |" in rows[2]
+
+
+def test_readme_gets_its_part_and_keeps_the_rest(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
+    measured = result(record("sentcli", [10], 0.9))
+    for _ in range(2):
+        put_into_readme(path, measured)
+        assert path.read_text("utf-8") == f"before\n{readme_block(measured)}\nafter\n"
+    assert "old" not in path.read_text("utf-8")
+    path.write_text("nothing\n", "utf-8")
+    with pytest.raises(ValueError, match="has no <!-- throughput -->"):
+        put_into_readme(path, measured)
+
+
+def test_readme_says_what_the_committed_results_say():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = readme[readme.index(BEGIN) : readme.index(END) + len(END)]
+    file = ROOT / "benchmarks" / "results" / "throughput.json"
+    measured = json.loads(file.read_text("utf-8")) if file.exists() else None
+    assert block == (readme_block(measured) if measured else f"{BEGIN}\n{END}")
