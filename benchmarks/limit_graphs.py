@@ -1,9 +1,10 @@
 """What onnxruntime gets out of one core: matrix products, gate functions, and a model node by node."""
 
 import json
+import statistics
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -67,13 +68,20 @@ def profile(model: Path, batches: Sequence[Batch]) -> dict[str, float]:
         for ids, lengths in batches:
             session.run([LOGITS], {INPUT_IDS: ids, LENGTHS: lengths})
         events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
-    seconds: Counter[str] = Counter(dict.fromkeys(PARTS, 0))
+    durations: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for event in events:
-        operator = event.get("args", {}).get("op_name")
-        # The time of a Scan is that of the nodes of its body, which have events of their own.
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time") and operator != "Scan":
-            seconds[_PARTS.get(operator, _ARITHMETIC)] += event["dur"] / 1e6
-    return dict(seconds)
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            values = event["args"]
+            shapes = json.dumps(values.get("output_type_shape"))
+            durations[values["op_name"], event["name"], shapes].append(event["dur"])
+    seconds = dict.fromkeys(PARTS, 0.0)
+    for (operator, _, _), microseconds in durations.items():
+        # The time of a Scan is that of the nodes of its body, which have events of their own. Of equal nodes
+        # the median counts: some were interrupted.
+        if operator != "Scan":
+            spent = statistics.median(microseconds) * len(microseconds) / 1e6
+            seconds[_PARTS.get(operator, _ARITHMETIC)] += spent
+    return seconds
 
 
 def _session(

@@ -60,6 +60,12 @@ def in_a_line(machine: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def busy(machine: dict[str, Any]) -> str | None:
+    """Say that other work stands in the way, if it does."""
+    load = machine["load"]
+    return f"the machine is busy (load {load}): expect figures that are too low" if load >= 0.5 else None
+
+
 def all_cores() -> dict[str, str]:
     """Give the environment without settings that would keep a library from using the whole machine."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}

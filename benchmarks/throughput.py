@@ -177,6 +177,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     options.cache.mkdir(parents=True, exist_ok=True)
     context = Context(str(options.cache), train_from, options.model, options.distilbert, usable_cores())
     ran_on = machine.describe(_PACKAGES)
+    if warning := machine.busy(ran_on):
+        say(warning)
     with tempfile.TemporaryDirectory() as name:
         reviews = Reviews(data.texts, labels, Path(name), options.rows)
         with Contest(reviews, context, Path(name), options) as contest:
@@ -215,7 +217,9 @@ def main() -> None:
     parser.add_argument("--accuracy-seconds", type=float, default=120, help="to measure accuracy on more")
     parser.add_argument("--systems", nargs="+", choices=[entry.key for entry in ENTRIES])
     parser.add_argument("--model", help="a model folder; by default the one in the box")
-    parser.add_argument("--distilbert", help="folder of a fine-tuned DistilBERT with its tokenizer.json")
+    parser.add_argument(
+        "--distilbert", help="folder of a fine-tuned DistilBERT with tokenizer.json; its label 1 is positive"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON, table and picture")
     parser.add_argument("--cache", type=Path, default=RESULTS / "cache", help="folder for what peers learned")
     parser.add_argument("--readme", action="store_true", help="only put the results there are into README")

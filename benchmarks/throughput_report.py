@@ -117,7 +117,9 @@ def readme_block(result: dict[str, Any]) -> str:
     data, settings = result["dataset"], result["settings"]
     where = (
         f"{data['name']}, split {data['split']}, {data['rows']:,} reviews; median of {settings['repeats']} "
-        f"rounds of one run, lowest to highest in brackets, on {machine.in_a_line(result['machine'])}."
+        f"rounds of one run, lowest to highest in brackets, on {machine.in_a_line(result['machine'])}. "
+        "Peers learned from the train split. A pool is a process a core, for what works on one core; the "
+        "accuracy of a hollow point is one that others published."
     )
     return "\n".join(
         [

@@ -1,0 +1,27 @@
+import os
+
+import machine
+
+
+def test_only_what_is_installed_has_a_version():
+    assert list(machine.versions(["numpy", "no-package-of-this-name"])) == ["numpy"]
+
+
+def test_the_description_names_processor_cores_and_versions():
+    found = machine.describe(["numpy"])
+    assert 1 <= found["cores"] <= (os.cpu_count() or 1)
+    line = machine.in_a_line(found)
+    assert found["processor"] in line
+    assert f"numpy {found['versions']['numpy']}" in line
+
+
+def test_a_busy_machine_is_said_to_be_busy():
+    assert machine.busy({"load": 0.1}) is None
+    assert "load 3.5" in machine.busy({"load": 3.5})
+
+
+def test_settings_that_hold_libraries_back_are_left_out(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("SOMETHING_ELSE", "2")
+    assert "OMP_NUM_THREADS" not in machine.all_cores()
+    assert machine.all_cores()["SOMETHING_ELSE"] == "2"
