@@ -19,7 +19,7 @@ _SIZE = 7.5  # points, of the labels
 # Where a label may stand about its point, in points: near before far, beside it before above and aslant.
 _DISTANCES = (6, 12, 20, 30, 42, 56, 72, 90, 110, 135)
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1), (0.4, 1), (-0.4, 1))
-_DIRECTIONS += ((0.4, -1), (-0.4, -1))
+_DIRECTIONS += ((0.4, -1), (-0.4, -1), (0.15, 1), (-0.15, 1), (0.15, -1), (-0.15, -1))
 _OFFSETS = [(x * distance, y * distance) for distance in _DISTANCES for x, y in _DIRECTIONS]
 _ACCURACIES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98)  # that the axis names
 
@@ -92,13 +92,16 @@ def place_labels(axes: Axes, records: Sequence[Record]) -> list[Bbox]:
             arrowprops={"arrowstyle": "-", "color": "#aaaaaa", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4},
         )
         size = Text.get_window_extent(text, renderer)  # without the line to its point
-        for x, y in _OFFSETS:
-            box = _box(point, size, (x, y), scale)
-            line = Path([point, (np.clip(point[0], box.x0, box.x1), np.clip(point[1], box.y0, box.y1))])
-            crosses = any(line.intersects_bbox(label) for label in labels)
-            is_crossed = any(other.intersects_bbox(box) for other in lines)
-            if not crosses and not is_crossed and not any(map(box.overlaps, taken)) and _is_within(box, axes):
-                break
+        places = [_place(point, size, offset, scale) for offset in _OFFSETS]
+        faults = [
+            (
+                sum(map(box.overlaps, taken)) + (not _is_within(box, axes)),
+                sum(map(line.intersects_bbox, labels)) + sum(other.intersects_bbox(box) for other in lines),
+            )
+            for box, line in places
+        ]
+        best = faults.index(min(faults))  # of equal ones the nearest
+        (x, y), (box, line) = _OFFSETS[best], places[best]
         text.set(position=(x, y), **_alignment(x, y))
         if max(abs(x), abs(y)) == _DISTANCES[0]:
             text.arrow_patch.set_visible(False)  # so near, no line is needed
@@ -111,6 +114,14 @@ def place_labels(axes: Axes, records: Sequence[Record]) -> list[Bbox]:
 def _alignment(x: float, y: float) -> dict[str, str]:
     horizontal = "left" if x > 0 else "right" if x < 0 else "center"
     return {"ha": horizontal, "va": "bottom" if y > 0 else "top" if y < 0 else "center"}
+
+
+def _place(
+    point: Sequence[float], size: Bbox, offset: tuple[float, float], scale: float
+) -> tuple[Bbox, Path]:
+    """Give what a label covers at an offset, and the line from its point to it."""
+    box = _box(point, size, offset, scale)
+    return box, Path([point, (np.clip(point[0], box.x0, box.x1), np.clip(point[1], box.y0, box.y1))])
 
 
 def _box(point: Sequence[float], size: Bbox, offset: tuple[float, float], scale: float) -> Bbox:

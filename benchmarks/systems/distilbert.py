@@ -4,6 +4,7 @@ Everything that is a choice is made in its favour: 256 tokens where published ru
 length together, and no padding beyond the longest of a batch.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,12 @@ def _torch(context: Context, device: str) -> Any:
 def _onnxruntime(context: Context) -> Any:
     import onnxruntime
 
-    file = Path(context.distilbert or context.cache, "distilbert.onnx")
+    origin = hashlib.sha256((context.distilbert or "").encode()).hexdigest()[:8]
+    file = Path(context.cache, f"{origin}-distilbert.onnx")
     if not file.exists():
-        _export(_model(context), file)
+        unfinished = file.with_suffix(".tmp")
+        _export(_model(context), unfinished)
+        unfinished.rename(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = context.cores
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
@@ -127,5 +131,6 @@ def _export(model: Any, file: Path) -> None:
         output_names=["logits"],
         dynamic_shapes=(axes, axes),
         dynamo=True,
+        external_data=False,
         verbose=False,
     )

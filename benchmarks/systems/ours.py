@@ -69,11 +69,14 @@ class Sentcli(System):
 
 def _exported(bundle: Bundle, context: Context, options: dict[str, Any]) -> Path:
     """Export the model once."""
+    import torch
+
     from sentcli.export.export import export_bundle
 
     name = hashlib.sha256(f"{bundle.digest}{options}{sentcli.__version__}".encode()).hexdigest()[:12]
     folder = Path(context.cache, f"export-{name}")
     if not folder.exists():
+        torch.set_num_threads(1)  # the check walks step by step: two threads on busy cores only wait
         export_bundle(bundle, folder, **options)
     return folder
 
