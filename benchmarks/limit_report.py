@@ -52,16 +52,18 @@ def where_it_goes(found: Found) -> dict[str, float]:
     model = cpu(found, "bare folded, one core") * a_review
     nodes, shares = found["nodes"], {}
     useful = model * (1 - padding(found))
+    # The profiler counts its own work to the nodes: where they come to more than the whole, they share it.
+    whole = max(nodes["all"], sum(nodes[part] for part in PARTS))
     for part in PARTS:
-        shares[part] = nodes[part] / nodes["all"] * useful
+        shares[part] = nodes[part] / whole * useful
     shares["between the nodes"] = useful - sum(shares.values())
     shares["padding"] = model - useful
     reading, encoding = cpu(found, "reading") * a_review, cpu(found, "reading and encoding") * a_review
     rest = cpu(found, "all but the model") * a_review
     shares |= {"reading": reading, "encoding, batches": encoding - reading, "writing": rest - encoding}
-    whole = cpu(found, "whole pipeline") * a_review
-    shares["in each other's way"] = whole - model - rest  # caches, locks, threads that take turns
-    shares["gaps, a core idle"] = found["cores"] * clock(found, "whole pipeline") * a_review - whole
+    spent = cpu(found, "whole pipeline") * a_review
+    shares["in each other's way"] = spent - model - rest  # caches, locks, threads that take turns
+    shares["gaps, a core idle"] = found["cores"] * clock(found, "whole pipeline") * a_review - spent
     return shares
 
 

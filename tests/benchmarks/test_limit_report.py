@@ -21,6 +21,14 @@ def test_the_parts_of_a_review_add_up_to_its_time_on_all_cores():
     assert padding(size()) == pytest.approx(0.2)
 
 
+def test_nodes_that_come_to_more_than_the_whole_share_it():
+    nodes = size()["nodes"] | {"gate functions": 10}  # 16 of 10
+    shares = where_it_goes(size(nodes=nodes))
+    assert shares["gate functions"] == pytest.approx(10 / 16 * 0.8 * 8000)
+    assert shares["between the nodes"] == pytest.approx(0)
+    assert sum(shares.values()) == pytest.approx(2 * 0.05 / 10 * 1e6)
+
+
 def test_more_cores_help_until_the_lock_binds():
     found = predictions(size())  # 9.5 ms of a core a review, 1 ms of it under the lock
     rates = {cores: (round(rate), bound, processes) for cores, rate, bound, processes in found}
