@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -16,10 +16,12 @@ class ReadAhead(Generic[Item]):
 
     :param items: what the thread goes through.
     :param size: items that may wait; the thread holds one more.
+    :param notify: called in the thread when there is something to get.
     """
 
-    def __init__(self, items: Iterable[Item], size: int) -> None:
+    def __init__(self, items: Iterable[Item], size: int, notify: Callable[[], None] = lambda: None) -> None:
         self._items = items
+        self._notify = notify
         self._queue: queue.Queue[Item | BaseException | None] = queue.Queue(size)
         self._stopped = threading.Event()
         # A daemon: a read that blocks on a pipe must not keep a stopped program alive.
@@ -59,5 +61,6 @@ class ReadAhead(Generic[Item]):
                 self._queue.put(item, timeout=0.1)
             except queue.Full:
                 continue
+            self._notify()
             return True
         return False

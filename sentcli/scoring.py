@@ -2,9 +2,10 @@
 
 import math
 import os
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,25 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.backends import load_backend
-from sentcli.batching import length_buckets, pad
 from sentcli.bundle import Bundle
+from sentcli.encoding import Encoder
 from sentcli.errors import DataError, UsageError
 from sentcli.evaluation import softmax
 from sentcli.readahead import ReadAhead
 from sentcli.tables.columns import check_room, find_text_column
-from sentcli.text import UNK_ID, tokenize, truncate
 from sentcli.uncertainty import UNCERTAIN, Band
+from sentcli.window import Machinery, Result, Window
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Logits = npt.NDArray[np.float32]  # [batch, classes]
 
 BATCH_TOKENS = 65_536  # padded tokens a batch: 256 reviews of 256, where the folded graph is at its best
 BATCH_ROWS = (
     256  # of short texts too: the state of more leaves the cache, and their lengths lie further apart
 )
-_CHUNKS_AHEAD = 2  # read, and in work, before the oldest has to be finished
+WINDOW_CHUNKS = 2  # that share batches: of 8,192 texts enough are of nearly one length
+_WINDOWS = 3  # in work: one is scored, the next has its batches ready, and one is encoded
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -60,18 +60,6 @@ class Scores:
 
     labels: list[str | None]
     scores: list[float | None]
-    blank: int
-    truncated: int
-    tokens: int
-    unknown: int
-
-
-@dataclass(frozen=True)
-class _Work:
-    """Texts whose batches are on their way: `batches` holds row numbers and the logits to come."""
-
-    texts: int
-    batches: list[tuple[npt.NDArray[np.intp], "Future[Logits]"]]
     blank: int
     truncated: int
     tokens: int
@@ -107,7 +95,7 @@ class Scorer:
                 f"--uncertain: the model {bundle.name} has a label {UNCERTAIN!r} of its own, and the two "
                 "could not be told apart; leave the option out"
             )
-        self._vocab = bundle.vocab
+        self._encoder = Encoder(bundle.vocab)
         self._max_tokens = bundle.config.text.max_tokens
         self._backend = load_backend(backend, bundle, device)
         self.backend = self._backend.name
@@ -127,11 +115,11 @@ class Scorer:
         :param texts: any number; None counts as blank.
         :raises TypeError: for a single string, whose characters would be taken for texts.
         """
-        return self._finish(self._submit(texts))
+        return self._scores(self._submit(texts).result(len(self.labels)))
 
     def probabilities(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
         """Give the probability of each class, `[texts, classes]`; a row of NaN for a blank text."""
-        return softmax(self._logits(self._submit(texts)))
+        return softmax(self._submit(texts).result(len(self.labels)).logits)
 
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
@@ -159,67 +147,70 @@ class Scorer:
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks as they come, in order, reading ahead while batches run.
 
-        A chunk is given back as soon as it is finished when the next one is not there yet, so a slow stream
-        gets its answers at once. Memory holds at most `2 * _CHUNKS_AHEAD + 2` chunks. What the iterable
-        raises comes out after the chunks before it.
+        Chunks that are there together share batches. One is given back as soon as it is finished, so a slow
+        stream gets its answers at once. Memory holds at most `(_WINDOWS + 1) * WINDOW_CHUNKS + 1` chunks.
+        What the iterable raises comes out after the chunks before it.
         """
-        pending: deque[tuple[Chunk, _Work]] = deque()
-        with ReadAhead(chunks, _CHUNKS_AHEAD) as ahead:
-            while True:
-                if len(pending) > _CHUNKS_AHEAD or (pending and not ahead.ready()):
-                    chunk, work = pending.popleft()
-                    yield chunk, self._finish(work)
-                    continue
-                item = ahead.get()
-                if item is None or isinstance(item, BaseException):
-                    break
-                pending.append((item, self._submit(item.texts)))
-            for chunk, work in pending:
-                yield chunk, self._finish(work)
-            if item is not None:
-                raise item
+        changed = threading.Event()
+        pending: deque[tuple[list[Chunk], Window]] = deque()
+        is_open, error = True, None
+        with ReadAhead(chunks, WINDOW_CHUNKS, changed.set) as ahead:
+            while is_open or pending:
+                changed.clear()
+                for _, window in pending:
+                    if window.is_encoded:
+                        window.start()
+                if pending and pending[0][1].is_done:
+                    yield from self._results(*pending.popleft())
+                elif is_open and len(pending) < _WINDOWS and ahead.ready():
+                    together: list[Chunk] = []
+                    while is_open and len(together) < WINDOW_CHUNKS and ahead.ready():
+                        item = ahead.get()
+                        if item is None or isinstance(item, BaseException):
+                            is_open, error = False, item
+                        else:
+                            together.append(item)
+                    texts = [text for chunk in together for text in chunk.texts]
+                    pending.append((together, self._submit(texts, changed.set)))
+                else:
+                    changed.wait()
+        if error:
+            raise error
 
-    def _submit(self, texts: Sequence[str | None]) -> _Work:
+    def _submit(self, texts: Sequence[str | None], notify: Callable[[], None] = lambda: None) -> Window:
         if isinstance(texts, str):
             raise TypeError("texts is one string; give a list of strings")
-        rows, encoded = [], []
-        truncated = tokens = unknown = 0
-        for row, text in enumerate(texts):
-            ids = self._vocab.encode(tokenize(text)) if text else []
-            if not ids:
-                continue
-            tokens += len(ids)
-            unknown += ids.count(UNK_ID)
-            truncated += len(ids) > self._max_tokens
-            rows.append(row)
-            encoded.append(truncate(ids, self._max_tokens))
-        numbers = np.asarray(rows, dtype=np.intp)
-        batches = []
-        for picked in length_buckets([len(ids) for ids in encoded], BATCH_TOKENS, BATCH_ROWS):
-            ids_lengths = pad([encoded[index] for index in picked])
-            batches.append((numbers[picked], self._pool.submit(self._backend.logits, *ids_lengths)))
-        return _Work(len(texts), batches, len(texts) - len(rows), truncated, tokens, unknown)
+        machinery = Machinery(
+            self._pool, self._encoder, self._backend, self._max_tokens, BATCH_TOKENS, BATCH_ROWS
+        )
+        return Window(texts, machinery, notify)
 
-    def _logits(self, work: _Work) -> npt.NDArray[np.float64]:
-        logits = np.full((work.texts, len(self.labels)), np.nan)
-        for rows, future in work.batches:
-            logits[rows] = future.result()
-        return logits
+    def _results(self, chunks: Sequence[Chunk], window: Window) -> Iterator[tuple[Chunk, Scores]]:
+        result = window.result(len(self.labels))
+        start = 0
+        for chunk in chunks:
+            stop = start + len(chunk.texts)
+            yield chunk, self._scores(result.part(start, stop))
+            start = stop
 
-    def _finish(self, work: _Work) -> Scores:
-        probabilities = softmax(self._logits(work))
-        labels: list[str | None] = [None] * work.texts
-        scores: list[float | None] = [None] * work.texts
-        names = (*self.labels, UNCERTAIN)
-        for rows, _ in work.batches:
-            classes = probabilities[rows].argmax(axis=1)
-            shown = probabilities[rows, classes if len(self.labels) > 2 else 1]
-            if self.uncertain:
-                classes[self.uncertain.holds(probabilities[rows])] = len(self.labels)
-            for row, index, score in zip(rows.tolist(), classes.tolist(), shown.tolist(), strict=True):
-                labels[row] = names[index]
-                scores[row] = score
-        return Scores(labels, scores, work.blank, work.truncated, work.tokens, work.unknown)
+    def _scores(self, result: Result) -> Scores:
+        probabilities = softmax(result.logits)
+        blank = result.lengths == 0
+        classes = probabilities.argmax(axis=1)
+        shown = classes if len(self.labels) > 2 else np.ones_like(classes)
+        scores = probabilities[np.arange(len(classes)), shown].astype(object)
+        if self.uncertain:
+            classes[self.uncertain.holds(probabilities)] = len(self.labels)
+        labels = np.array([*self.labels, UNCERTAIN], object)[classes]
+        labels[blank] = scores[blank] = None
+        return Scores(
+            labels.tolist(),
+            scores.tolist(),
+            int(blank.sum()),
+            int((result.lengths > self._max_tokens).sum()),
+            int(result.lengths.sum()),
+            int(result.unknown.sum()),
+        )
 
 
 def _holds_texts(column: "pd.Series[Any]") -> bool:

@@ -11,7 +11,7 @@ PAD_ID, UNK_ID = 0, 1
 # torchtext 0.18.0, torchtext/data/utils.py: the patterns of `basic_english`, in its order. All are
 # literal, so str.replace does what its regular expressions do in two fifths of the time; its last one,
 # runs of white space, is what str.split does anyway.
-_REPLACEMENTS = (
+REPLACEMENTS = (
     ("'", " '  "),
     ('"', ""),
     (".", " . "),
@@ -33,7 +33,7 @@ def tokenize(text: str) -> list[str]:
     :returns: lower-case tokens without white space; empty for a blank text.
     """
     text = text.lower()
-    for mark, replacement in _REPLACEMENTS:
+    for mark, replacement in REPLACEMENTS:
         text = text.replace(mark, replacement)
     return text.split()
 
@@ -117,5 +117,10 @@ def truncate(tokens: list[int], max_tokens: int) -> list[int]:
     """
     if len(tokens) <= max_tokens:
         return tokens
-    head = max_tokens // 4
+    head = head_tokens(max_tokens)
     return tokens[:head] + tokens[len(tokens) - (max_tokens - head) :]
+
+
+def head_tokens(max_tokens: int) -> int:
+    """Give how many of the tokens that `truncate` keeps are the first ones of the text."""
+    return max_tokens // 4

@@ -3,16 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.batching import length_buckets, pad
+from sentcli.batching import gather, length_buckets, pad
+from sentcli.text import truncate
 
 
 def test_buckets_by_hand() -> None:
-    batches = length_buckets([3, 10, 3, 1, 4, 0], 10)
-    assert [batch.tolist() for batch in batches] == [[1], [4, 0], [2, 3, 5]]
+    batches = length_buckets([3, 10, 3, 1, 4, 0], 12)
+    assert [batch.tolist() for batch in batches] == [[1, 4], [0, 2, 3, 5]]
 
 
 def test_rows_of_one_length_stay_in_order() -> None:
-    assert [batch.tolist() for batch in length_buckets([2] * 5, 4)] == [[0, 1], [2, 3], [4]]
+    assert [batch.tolist() for batch in length_buckets([2] * 6, 4)] == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_no_rows() -> None:
@@ -20,21 +21,32 @@ def test_no_rows() -> None:
 
 
 def test_a_batch_of_short_rows_has_no_more_of_them_than_allowed() -> None:
-    batches = length_buckets([1, 2, 9, 1, 1], 10, batch_rows=2)
-    assert [batch.tolist() for batch in batches] == [[2], [1, 0], [3, 4]]
+    batches = length_buckets([1, 2, 9, 1, 1, 1], 1000, batch_rows=2)
+    assert [batch.tolist() for batch in batches] == [[2, 1], [0, 3], [4, 5]]
 
 
-@given(lengths=st.lists(st.integers(0, 600)), batch_tokens=st.integers(1, 4096))
-def test_buckets_are_a_partition_within_budget(lengths: list[int], batch_tokens: int) -> None:
-    batches = [batch.tolist() for batch in length_buckets(lengths, batch_tokens)]
+def test_no_row_is_alone() -> None:
+    assert [batch.tolist() for batch in length_buckets([9, 8, 1], 9)] == [[0, 1, 2]]
+    assert [batch.tolist() for batch in length_buckets([7], 1)] == [[0]]
+
+
+@given(
+    lengths=st.lists(st.integers(0, 600)), batch_tokens=st.integers(1, 4096), batch_rows=st.integers(1, 50)
+)
+def test_buckets_are_a_partition_within_budget(
+    lengths: list[int], batch_tokens: int, batch_rows: int
+) -> None:
+    batches = [batch.tolist() for batch in length_buckets(lengths, batch_tokens, batch_rows)]
     rows = [row for batch in batches for row in batch]
     assert sorted(rows) == list(range(len(lengths)))
     assert [lengths[row] for row in rows] == sorted(lengths, reverse=True)
     sizes = [(len(batch), max(1, lengths[batch[0]])) for batch in batches]
-    for count, longest in sizes:
-        assert count == 1 or count * longest <= batch_tokens
-    for count, longest in sizes[:-1]:  # and full: one more row would be too many
-        assert (count + 1) * longest > batch_tokens
+    assert all(count >= min(2, len(lengths)) for count, _ in sizes)
+    for count, longest in sizes[:-1]:
+        assert count == 2 or (count * longest <= batch_tokens and count <= batch_rows)
+        assert (count + 1) * longest > batch_tokens or count + 1 > batch_rows  # full
+    for count, longest in sizes[-1:]:
+        assert count <= 3 or ((count - 1) * longest <= batch_tokens and count - 1 <= batch_rows)
 
 
 def test_pad_by_hand() -> None:
@@ -59,3 +71,23 @@ def test_pad_loses_nothing(sequences: list[list[int]]) -> None:
     assert ids.shape == (len(sequences), max(map(len, sequences)))
     assert [row[:length].tolist() for row, length in zip(ids, lengths, strict=True)] == sequences
     assert not any(row[length:].any() for row, length in zip(ids, lengths, strict=True))
+
+
+@given(
+    sequences=st.lists(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=40), min_size=1),
+    max_tokens=st.integers(1, 50),
+    gap=st.integers(0, 3),
+)
+def test_gather_truncates_and_pads_what_lies_in_one_array(
+    sequences: list[list[int]], max_tokens: int, gap: int
+) -> None:
+    flat, starts = [], []
+    for sequence in reversed(sequences):  # not in order, and something between them
+        starts.insert(0, len(flat))
+        flat += [*sequence, *[99] * gap]
+    lengths = np.array([len(sequence) for sequence in sequences])
+    found = gather(np.array(flat, np.int32), np.array(starts), lengths, max_tokens)
+    wanted = pad([truncate(sequence, max_tokens) for sequence in sequences])
+    for one, other in zip(found, wanted, strict=True):
+        assert one.tolist() == other.tolist()
+        assert one.dtype == other.dtype

@@ -48,7 +48,7 @@ def test_reading_ahead_is_bounded(scorer):
         time.sleep(0.02)
         ahead.append(read - given)
     stream.close()
-    assert 2 <= max(ahead) <= 2 * scoring._CHUNKS_AHEAD + 1
+    assert 2 <= max(ahead) <= (scoring._WINDOWS + 1) * scoring.WINDOW_CHUNKS + 1
 
 
 def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):

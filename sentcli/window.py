@@ -1,0 +1,114 @@
+"""Texts on their way through the workers: encoded in slices, then run in batches of nearly one length."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sentcli.backends import Backend, Logits
+from sentcli.batching import gather, length_buckets
+from sentcli.encoding import Encoded, Encoder, slices
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """What windows run on, the same for all of a scorer.
+
+    :param max_tokens: what the model reads of a longer text.
+    :param batch_tokens, batch_rows: limits of a batch; see `length_buckets`.
+    """
+
+    pool: ThreadPoolExecutor
+    encoder: Encoder
+    backend: Backend
+    max_tokens: int
+    batch_tokens: int
+    batch_rows: int
+
+
+class Window:
+    """Texts that share batches; those that are equal are scored once.
+
+    Encoding starts at once, scoring with `start`, which does not wait when `is_encoded`; `result` waits.
+
+    :param texts: any number; None counts as blank.
+    :param notify: called in any thread when `is_encoded` or `is_done` may have changed.
+    """
+
+    def __init__(
+        self, texts: Sequence[str | None], machinery: Machinery, notify: Callable[[], None] = lambda: None
+    ) -> None:
+        self._machinery = machinery
+        self._notify = notify
+        numbers: dict[str, int] = {}
+        distinct = [numbers.setdefault(text or "", len(numbers)) for text in texts]
+        self._distinct = np.array(distinct, np.intp)
+        self._slices = [self._submit(machinery.encoder.encode, part) for part in slices(list(numbers))]
+        self._batches: list[tuple[Rows, Future[Logits]]] | None = None
+        self._lengths = self._unknown = np.zeros(len(numbers), np.int64)
+
+    @property
+    def is_encoded(self) -> bool:
+        return all(future.done() for future in self._slices)
+
+    @property
+    def is_done(self) -> bool:
+        return self._batches is not None and all(future.done() for _, future in self._batches)
+
+    def start(self) -> None:
+        """Cut batches and hand them to the workers: the longest first, so that none idles at the end."""
+        if self._batches is not None:
+            return
+        self._batches = []
+        if not self._slices:
+            return
+        encoded = Encoded.join([future.result() for future in self._slices])
+        self._slices = []
+        self._lengths, self._unknown = encoded.lengths, encoded.unknown
+        machinery = self._machinery
+        (rows,) = encoded.lengths.nonzero()
+        kept = np.minimum(encoded.lengths[rows], machinery.max_tokens)
+        for picked in length_buckets(kept, machinery.batch_tokens, machinery.batch_rows):
+            batch = rows[picked]
+            self._batches.append((batch, self._submit(self._run, encoded, batch)))
+
+    def _run(self, encoded: Encoded, rows: Rows) -> Logits:
+        ids, lengths = gather(
+            encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._machinery.max_tokens
+        )
+        return self._machinery.backend.logits(ids, lengths)
+
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        future = self._machinery.pool.submit(function, *arguments)
+        future.add_done_callback(lambda _: self._notify())
+        return future
+
+    def result(self, classes: int) -> "Result":
+        """Wait for the scores."""
+        self.start()
+        logits = np.full((len(self._lengths), classes), np.nan)
+        for rows, future in self._batches or ():
+            logits[rows] = future.result()
+        return Result(logits[self._distinct], self._lengths[self._distinct], self._unknown[self._distinct])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out for each text.
+
+    :param logits: `[texts, classes]`; NaN for a blank text.
+    :param lengths: words of the whole text, and `unknown` those that the vocabulary lacks.
+    """
+
+    logits: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
+    unknown: npt.NDArray[np.int64]
+
+    def part(self, start: int, stop: int) -> "Result":
+        """Give what came out for some neighbours."""
+        return Result(self.logits[start:stop], self.lengths[start:stop], self.unknown[start:stop])

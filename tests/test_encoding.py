@@ -1,0 +1,142 @@
+"""Texts encoded in bulk get the ids that `Vocab.encode(tokenize(text))` gives each."""
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentcli import encoding
+from sentcli.encoding import Encoded, Encoder, slices
+from sentcli.text import PAD, REPLACEMENTS, UNK, UNK_ID, Vocab, tokenize
+
+ASCII = [chr(code) for code in range(128)]
+SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
+PIECES = ["<br />", "<br", "/>", '<b"r />', "<br\x1f/>", "<br\xa0/>", "<BR />", "don't", PAD, UNK, "film"]
+WORDS = ["film", "don", "'", "t", ".", ",", "!", "a", "é", "ß", "i̇", "σας", "<br", "/>", "br", "\x00"]
+VOCAB = Vocab([PAD, UNK, *WORDS])
+
+texts = st.lists(
+    st.one_of(
+        st.text(st.sampled_from(ASCII)),
+        st.text(),
+        st.lists(st.sampled_from([*PIECES, *ASCII, *SPACES, "É", "ẞ", "İ", "ΣΑΣ"])).map("".join),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@pytest.fixture(autouse=True)
+def _always_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_BULK", 0)
+
+
+def lists(encoded: Encoded) -> list[list[int]]:
+    places = zip(encoded.starts.tolist(), encoded.lengths.tolist(), strict=True)
+    return [encoded.ids[start : start + length].tolist() for start, length in places]
+
+
+def check(vocab: Vocab, given_texts: list[str]) -> None:
+    encoded = Encoder(vocab).encode(given_texts)
+    wanted = [vocab.encode(tokenize(text)) for text in given_texts]
+    assert lists(encoded) == wanted
+    assert encoded.unknown.tolist() == [ids.count(UNK_ID) for ids in wanted]
+    assert encoded.ids.dtype == np.int32
+
+
+def test_by_hand() -> None:
+    encoded = Encoder(VOCAB).encode(["Don't!", "", "A zzz <pad> film<br />"])
+    assert lists(encoded) == [[3, 4, 5, 8], [], [9, UNK_ID, UNK_ID, 2]]
+    assert encoded.unknown.tolist() == [0, 0, 2]
+
+
+def test_every_character_between_words_at_the_ends_and_alone() -> None:
+    characters = [*map(chr, range(0x3100)), "\ud800", "\udfff", "\ufeff", "\U0001f600"]
+    for text in ("film{}film", "{}film", "film{}", "{}", "a{0}{0}<br{0}/>"):
+        check(VOCAB, [text.format(character) for character in characters])
+
+
+def test_every_pair_of_ascii_characters() -> None:
+    check(VOCAB, ["".join(pair) for pair in itertools.product(ASCII, repeat=2)])
+
+
+def test_marks_within_marks() -> None:
+    marks = [mark for mark, _ in REPLACEMENTS] + ["<br", " />", "<b", "r />", "x"]
+    check(VOCAB, ["".join(three) for three in itertools.product(marks, repeat=3)])
+
+
+@given(texts)
+@settings(deadline=None)
+def test_of_any_texts(given_texts: list[str]) -> None:
+    check(VOCAB, given_texts)
+
+
+@pytest.mark.parametrize("blank", [["", " "], ["<br />"], [" ;", "film", "\x1c"], []])
+def test_of_blank_texts_and_of_none(blank: list[str]) -> None:
+    check(VOCAB, blank)
+
+
+def test_a_text_too_long_for_a_column_is_encoded_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = []
+
+    def encode(self: object, column: list[str]) -> Encoded:
+        columns.append(column)
+        return bulk(self, column)
+
+    bulk = encoding._BulkEncoder.encode
+    monkeypatch.setattr(encoding._BulkEncoder, "encode", encode)
+    monkeypatch.setattr(encoding, "_SLICE", 10)
+    check(VOCAB, ["a film a film a film", "film"])
+    assert columns == [["film"]]
+
+
+@given(st.lists(st.integers(0, 60)), st.integers(1, 50))
+def test_slices_are_neighbours_of_about_equal_size(sizes: list[int], size: int) -> None:
+    given_texts = ["x" * length for length in sizes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "_SLICE", size)
+        parts = slices(given_texts)
+    assert [text for part in parts for text in part] == given_texts
+    assert all(parts)
+    assert all(sum(map(len, part)) < size + 60 for part in parts)
+
+
+def test_texts_are_put_together_in_order() -> None:
+    parts = [["film", "a"], [""], ["a film", "zzz"]]
+    joined = Encoded.join([Encoder(VOCAB).encode(part) for part in parts])
+    assert lists(joined) == [[2], [9], [], [9, 2], [UNK_ID]]
+    assert joined.unknown.tolist() == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("texts", "loaded"), [("['a film'] * 100", False), ("['a film'] * 50_000", True)])
+def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> None:
+    code = (
+        "import sys\n"
+        "from sentcli.encoding import Encoder\n"
+        "from sentcli.text import Vocab\n"
+        f"assert len(Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode({texts}).ids) % 200 == 0\n"
+        f"assert ('pyarrow' in sys.modules) == {loaded}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
+@pytest.mark.parametrize("split", ["train", "test", "unsupervised"])
+def test_of_all_reviews_of_imdb(split: str) -> None:
+    import pyarrow.parquet as pq
+
+    (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob(f"{split}-*.parquet")
+    reviews = pq.read_table(file)["text"].to_pylist()
+    words = {word for text in reviews[::10] for word in tokenize(text)}
+    vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words - {PAD, UNK}), 20_000)])
+    encoder = Encoder(vocab)
+    for part in slices(reviews):
+        encoded = encoder.encode(part)
+        assert lists(encoded) == [vocab.encode(tokenize(text)) for text in part]
