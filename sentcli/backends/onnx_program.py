@@ -82,8 +82,8 @@ _MAX_NODES = 1000  # the largest graph that a config allows, 16 folded layers, h
 # fmt: off
 _OPERATORS = frozenset({
     "Add", "Cast", "Concat", "CumSum", "Div", "Equal", "Gather", "Gemm", "Identity", "LSTM", "LessOrEqual",
-    "MatMul", "Max", "Mul", "ReduceMax", "ReduceSum", "Reshape", "ReverseSequence", "Scan", "Sigmoid",
-    "Split", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
+    "MatMul", "Max", "Mul", "ReduceMax", "ReduceMin", "ReduceSum", "Reshape", "ReverseSequence", "Scan",
+    "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
 })
 # fmt: on
 _INT8_OPERATORS = frozenset({"DequantizeLinear", "com.microsoft.DynamicQuantizeLSTM"})

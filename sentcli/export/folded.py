@@ -5,6 +5,9 @@ constants that onnxruntime computes once when it loads the model. What is left o
 over time in each direction: look up the word's row, add the recurrent product, apply the gates. The last
 layer pools as it goes, so no state is ever stored; the backward direction reads its ids turned round within
 their length. Upper layers take their input products from one MatMul over all steps in place of the table.
+
+Tokens and padding have to be told apart only behind the shortest text of a batch, so the last layer runs in
+two Scans, and where a batch is of nearly one length almost all of it in the first, which knows no padding.
 """
 
 from dataclasses import dataclass
@@ -26,18 +29,18 @@ from sentcli.export.builder import (
 )
 from sentcli.model import BiLSTM
 
-_GATES = "ifog"  # the three sigmoids side by side: one operator for all
+_GATES = "ifgo"
 
 
 def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     """Build the graph from a model's weights."""
     graph = Builder()
-    ids = graph.add("Transpose", [INPUT_IDS], "ids", perm=[1, 0])  # [tokens, batch]
-    graph.add("Cast", [LENGTHS], "lengths_int64", to=TensorProto.INT64)
+    ids = _add_ids(graph)  # [steps, batch]
     lengths = add_lengths_column(graph)
     # Initial states [batch, hidden] by broadcasting, for the reason given in `add_is_token`.
     zero_row = graph.constant("zero_row", np.zeros((1, model.config.hidden_size)))
     graph.add("Mul", [lengths, zero_row], "zeros")
+    graph.constant("gate_sizes", [model.config.hidden_size] * 4, np.int64)
     embedding = graph.add("Cast", [add_embedding(graph, model)], "embedding_fp32", to=TensorProto.FLOAT)
     masks = _add_masks(graph, model.pooling, ids)
 
@@ -47,9 +50,10 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
         top = number == len(layers) - 1
         results = []
         for name, weights in zip(("forward", "backward"), directions, strict=True):
-            layer = _Layer(f"{name}_{number}", weights, model.pooling if top else "", masks if top else {})
+            layer = _Layer(f"{name}_{number}", weights, model.pooling if top else "")
             inputs = graph.constant(f"{layer.name}_input_weight", weights.inputs)
             bias = graph.constant(f"{layer.name}_bias", weights.input_bias + weights.recurrent_bias)
+            graph.constant(f"{layer.name}_recurrent", weights.recurrent)
             if number == 0:
                 table = graph.add(
                     "Gemm", [embedding, inputs, bias], f"{layer.name}_table"
@@ -60,15 +64,16 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
                 table, steps = "", graph.add("Add", [product, bias], f"{layer.name}_steps")
             if name == "backward":
                 steps = _turn(graph, steps)
-            results.append(_add_scan(graph, layer, table, steps))
+            results.append(_add_direction(graph, layer, table, steps, masks))
         if not top:
-            forward, backward = (result["outputs"] for result in results)
+            forward, backward = (result["output"] for result in results)
             states = graph.add("Concat", [forward, _turn(graph, backward)], f"states_{number}", axis=2)
 
-    parts = {key: graph.add("Concat", [result[key] for result in results], key, axis=1) for key in results[0]}
+    names = {"last": ["hidden"], "max+mean": ["max", "sum"], "max": ["max"], "mean": ["sum"]}[model.pooling]
+    parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in names]
     if "sum" in parts:
-        parts["sum"] = graph.add("Div", [parts["sum"], lengths], "mean")
-    add_classifier(graph, model, graph.add("Concat", list(parts.values()), "pooled", axis=1))
+        parts[-1] = graph.add("Div", ["sum", lengths], "mean")
+    add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1))
     return graph.model("folded", model.config.num_classes)
 
 
@@ -78,13 +83,22 @@ class _Layer:
 
     :param name: what its values begin with.
     :param pooling: how it pools, "" for one whose states the next layer needs.
-    :param masks: what pooling needs to know of each step: name in the body to value `[tokens, batch, 1]`.
     """
 
     name: str
     weights: Weights
     pooling: str
-    masks: dict[str, str]
+
+
+def _add_ids(graph: Builder) -> str:
+    """Turn the ids to `[steps, batch]`, with a step of padding more: no Scan may be over nothing."""
+    tokens = graph.add("Transpose", [INPUT_IDS], "token_ids", perm=[1, 0])
+    graph.add("Cast", [LENGTHS], "lengths_int64", to=TensorProto.INT64)
+    graph.add("ReduceMin", ["lengths_int64"], "shortest", keepdims=1)
+    for name, number in (("first", 0), ("second", 1), ("end", np.iinfo(np.int64).max)):
+        graph.constant(name, [number], np.int64)
+    more = graph.add("Slice", [tokens, "first", "second"], "more_ids")
+    return graph.add("Concat", [tokens, more], "ids", axis=0)
 
 
 def _turn(graph: Builder, steps: str) -> str:
@@ -94,77 +108,105 @@ def _turn(graph: Builder, steps: str) -> str:
 
 
 def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
-    """Tell tokens and padding apart, in the form that the pooling of `_add_scan` works with."""
+    """Tell tokens and padding apart behind the shortest text, in the form that pooling works with.
+
+    :returns: name in the body to value `[steps, batch, 1]`.
+    """
     axis = graph.constant("last_axis", [-1], np.int64)
-    is_token = graph.add("Unsqueeze", [add_is_token(graph, ids), axis], "is_token_column")
+    behind = graph.add("Slice", [add_is_token(graph, ids), "shortest", "end"], "is_token_behind")
+    is_token = graph.add("Unsqueeze", [behind, axis], "is_token_column")
     if pooling == "last":
         return {"is_token": is_token}
     # Arithmetic with 0 and 1 is faster than selecting with Where.
+    graph.constant("one", 1.0)
     masks = {"weight": graph.add("Cast", [is_token], "weights", to=TensorProto.FLOAT)}
     if "max" in pooling:
-        masks["penalty"] = graph.add("Sub", [masks["weight"], graph.constant("one", 1.0)], "penalties")
+        graph.add("Sub", ["zeros", "one"], "lowest")
+        masks["penalty"] = graph.add("Sub", [masks["weight"], "one"], "penalties")
     return masks
 
 
-def _add_scan(graph: Builder, layer: _Layer, table: str, steps: str) -> dict[str, str]:
+def _add_direction(
+    graph: Builder, layer: _Layer, table: str, steps: str, masks: dict[str, str]
+) -> dict[str, str]:
     """Run one direction of a layer over time.
 
     :param table: the input products of all words; "" when `steps` holds products in place of ids.
-    :returns: what the rest of the graph needs, by name: `last`, or `max` and `sum`, each `[batch, hidden]`,
-        or the `outputs` of all steps, `[tokens, batch, hidden]`.
+    :returns: by name the final `hidden`, `max` and `sum`, each `[batch, hidden]`, as far as the pooling has
+        them; without pooling the `output` of all steps, `[steps, batch, hidden]`.
+    """
+    states = {"hidden": "zeros", "cell": "zeros"}
+    if not layer.pooling:
+        return _add_scan(graph, layer, table, steps, states, {}, layer.name)
+    if "max" in layer.pooling:
+        states["max"] = "lowest"
+    if "mean" in layer.pooling:
+        states["sum"] = "zeros"
+    for part, start, end in (("full", "first", "shortest"), ("rest", "shortest", "end")):
+        name = f"{layer.name}_{part}"
+        some = graph.add("Slice", [steps, start, end], f"{name}_steps")
+        states = _add_scan(graph, layer, table, some, states, masks if part == "rest" else {}, name)
+    return states
+
+
+def _add_scan(
+    graph: Builder,
+    layer: _Layer,
+    table: str,
+    steps: str,
+    states: dict[str, str],
+    masks: dict[str, str],
+    name: str,
+) -> dict[str, str]:
+    """Run some steps.
+
+    :param states: name in the body to initial value.
+    :param masks: what tells tokens and padding apart; empty where there is no padding.
+    :returns: the final states by the same names, and without pooling the `output` of all steps.
     """
     hidden = layer.weights.recurrent.shape[0]
     body = Builder()
-    _add_gates(body, layer.weights, body.add("Gather", [table, "step"], "product") if table else "step")
-    initial, final = {"hidden": "zeros", "cell": "zeros"}, ["state", "cell_out"]
-    if layer.pooling == "last":
+    product = body.add("Gather", [table, "step"], "product") if table else "step"
+    _add_gates(body, f"{layer.name}_recurrent", product)
+    final = {"hidden": "state", "cell": "cell_out"}
+    pooled = masked = "state"
+    if "is_token" in masks:
         # The state stands still once the text has ended.
-        final[0] = body.add("Where", ["is_token", "state", "hidden"], "hidden_out")
-    if "weight" in layer.masks:
-        body.add("Mul", ["state", "weight"], "masked")
-    if "max" in layer.pooling:
+        final["hidden"] = body.add("Where", ["is_token", "state", "hidden"], "hidden_out")
+    if "weight" in masks:
+        pooled = masked = body.add("Mul", ["state", "weight"], "masked")
+    if "penalty" in masks:
         # A penalty is 0, of padding -1: no state is below that, so padding never beats what was there.
-        body.add("Max", ["max", body.add("Add", ["masked", "penalty"], "candidate")], "max_out")
-        initial["max"] = graph.add("Sub", ["zeros", "one"], f"{layer.name}_lowest")
-        final.append("max_out")
-    if "mean" in layer.pooling:
-        body.add("Add", ["sum", "masked"], "sum_out")
-        initial["sum"] = "zeros"
-        final.append("sum_out")
-    results = {name: f"{layer.name}_{name}" for name in initial}
+        pooled = body.add("Add", [masked, "penalty"], "candidate")
+    if "max" in states:
+        final["max"] = body.add("Max", ["max", pooled], "max_out")
+    if "sum" in states:
+        final["sum"] = body.add("Add", ["sum", masked], "sum_out")
     if not layer.pooling:
-        final.append(body.add("Identity", ["state"], "output"))  # a result of its own, by ONNX's rules
-        results["outputs"] = f"{layer.name}_outputs"
+        final["output"] = body.add("Identity", ["state"], "output")  # a result of its own, by ONNX's rules
 
     step = value("step", "batch", dtype=np.int64) if table else value("step", "batch", 4 * hidden)
-    is_bool = {"is_token"}
-    masks = [value(name, "batch", 1, dtype=bool if name in is_bool else np.float32) for name in layer.masks]
-    states = [value(name, "batch", hidden) for name in initial]
+    columns = [value(mask, "batch", 1, dtype=bool if mask == "is_token" else np.float32) for mask in masks]
+    inputs = [*(value(state, "batch", hidden) for state in states), step, *columns]
+    outputs = [value(result, "batch", hidden) for result in final.values()]
+    results = {result: f"{name}_{result}" for result in final}
     graph.add_multiple(
         "Scan",
-        [*initial.values(), steps, *layer.masks.values()],
+        [*states.values(), steps, *masks.values()],
         list(results.values()),
-        body=body.graph("step", [*states, step, *masks], [value(name, "batch", hidden) for name in final]),
+        body=body.graph("step", inputs, outputs),
         num_scan_inputs=1 + len(masks),
     )
-    if not layer.pooling:
-        return {"outputs": results["outputs"]}
-    if layer.pooling == "last":
-        return {"last": results["hidden"]}
-    return {name: results[name] for name in ("max", "sum") if name in results}
+    return results
 
 
-def _add_gates(body: Builder, weights: Weights, product: str) -> None:
+def _add_gates(body: Builder, recurrent: str, product: str) -> None:
     """Add the LSTM's step, from `hidden` and `cell` to `state`, the next hidden one, and `cell_out`."""
-    hidden = weights.recurrent.shape[0]
-    recurrent = body.constant("recurrent", weights.recurrent)
     gates = body.add("Gemm", ["hidden", recurrent, product], "gates")  # [batch, 4 * hidden]
-    sizes = body.constant("sigmoids_and_cell", [3 * hidden, hidden], np.int64)
-    body.add_multiple("Split", [gates, sizes], ["sigmoids", "cell_gate"], axis=1)
-    sigmoids = body.add("Sigmoid", ["sigmoids"], "sigmoids_out")
-    sizes = body.constant("single_gates", [hidden] * 3, np.int64)
-    body.add_multiple("Split", [sigmoids, sizes], ["input_gate", "forget_gate", "output_gate"], axis=1)
-    new = body.add("Mul", ["input_gate", body.add("Tanh", ["cell_gate"], "cell_new")], "new")
-    kept = body.add("Mul", ["forget_gate", "cell"], "kept")
-    body.add("Add", [kept, new], "cell_out")
-    body.add("Mul", ["output_gate", body.add("Tanh", ["cell_out"], "cell_tanh")], "state")
+    # Sigmoid of three gates at once would be an operator less, but have them copied once more.
+    body.add_multiple("Split", [gates, "gate_sizes"], [f"{gate}_sum" for gate in _GATES], axis=1)
+    for gate in _GATES:
+        body.add("Tanh" if gate == "g" else "Sigmoid", [f"{gate}_sum"], gate)
+    kept = body.add("Mul", ["f", "cell"], "kept")
+    body.add("Add", [kept, body.add("Mul", ["i", "g"], "new")], "cell_out")
+    body.add("Mul", ["o", body.add("Tanh", ["cell_out"], "cell_tanh")], "state")
