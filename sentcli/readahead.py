@@ -37,9 +37,9 @@ class ReadAhead(Generic[Item]):
         self._stopped.set()
         self._thread.join(_LAST_READ)
 
-    def ready(self) -> bool:
-        """Tell whether `get` would give something without waiting."""
-        return not self._queue.empty()
+    def ready(self, count: int = 1) -> bool:
+        """Tell whether so many calls of `get` would not wait; the end or an error is one of them."""
+        return self._queue.qsize() >= count
 
     def get(self) -> Item | BaseException | None:
         """Give the next item, at the end None, or the error that ended the iterator."""

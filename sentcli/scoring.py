@@ -27,10 +27,10 @@ from sentcli.window import Machinery, Result, Window
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH_TOKENS = 65_536  # padded tokens a batch: 256 reviews of 256, where the folded graph is at its best
-BATCH_ROWS = (
-    256  # of short texts too: the state of more leaves the cache, and their lengths lie further apart
-)
+# By benchmarks/sweep.py. With smaller batches the operators' own time shows, with larger ones their state
+# leaves the cache and the lengths in a batch lie further apart: 2.6 % of the steps on IMDb are padding.
+BATCH_TOKENS = 65_536  # steps of a batch, those of padding included
+BATCH_ROWS = 192
 WINDOW_CHUNKS = 2  # that share batches: of 8,192 texts enough are of nearly one length
 _WINDOWS = 3  # in work: one is scored, the next has its batches ready, and one is encoded
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -147,9 +147,10 @@ class Scorer:
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks as they come, in order, reading ahead while batches run.
 
-        Chunks that are there together share batches. One is given back as soon as it is finished, so a slow
-        stream gets its answers at once. Memory holds at most `(_WINDOWS + 1) * WINDOW_CHUNKS + 1` chunks.
-        What the iterable raises comes out after the chunks before it.
+        Chunks share batches, and wait for others to do so while there is work. One is given back as soon as
+        it is finished, so a slow stream gets its answers at once. Memory holds at most
+        `(_WINDOWS + 1) * WINDOW_CHUNKS + 1` chunks. What the iterable raises comes out after the chunks
+        before it.
         """
         changed = threading.Event()
         pending: deque[tuple[list[Chunk], Window]] = deque()
@@ -162,7 +163,7 @@ class Scorer:
                         window.start()
                 if pending and pending[0][1].is_done:
                     yield from self._results(*pending.popleft())
-                elif is_open and len(pending) < _WINDOWS and ahead.ready():
+                elif is_open and len(pending) < _WINDOWS and ahead.ready(WINDOW_CHUNKS if pending else 1):
                     together: list[Chunk] = []
                     while is_open and len(together) < WINDOW_CHUNKS and ahead.ready():
                         item = ahead.get()

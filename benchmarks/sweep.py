@@ -1,0 +1,189 @@
+"""The settings of the fast path, one at a time: what each makes of the speed, the padding and the memory.
+
+    python benchmarks/sweep.py reviews.csv --rows 16384 --json sweep.json
+
+A file of reviews is scored from CSV to CSV with the settings of `sentcli.scoring`, and with one of them
+changed. Settings take turns, so that a machine that slows down slows all of them. Reviews a second are given
+by the clock and, for busy machines, by the seconds that processors spent on this process.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from sentcli import scoring
+from sentcli.bulk import score_files
+from sentcli.bundle import Bundle, default_bundle_path, load_bundle
+from sentcli.scoring import Scorer, usable_cores
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is swept; the values that scoring has are the defaults.
+
+    :param window: chunks of 4,096 rows that share batches.
+    :param arena: whether onnxruntime keeps the memory that it once had.
+    """
+
+    window: int = scoring.WINDOW_CHUNKS
+    batch_tokens: int = scoring.BATCH_TOKENS
+    batch_rows: int = scoring.BATCH_ROWS
+    arena: bool = False
+    workers: int = usable_cores()
+
+
+TRIED: dict[str, Sequence[int]] = {
+    "window": (1, 2, 4, 8),
+    "batch_tokens": (16_384, 32_768, 65_536, 131_072),
+    "batch_rows": (64, 128, 256, 512),
+    "arena": (False, True),
+    "workers": (1, 2, 4, 8, 16, 32, 64),
+}
+
+
+class Counted:
+    """A backend that counts the steps it is asked for, and those of them that are words."""
+
+    def __init__(self, backend: Any) -> None:
+        self.name = backend.name
+        self._backend = backend
+        self.words = self.steps = 0
+
+    def logits(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        self.steps += ids.size
+        self.words += int(lengths.sum())
+        return self._backend.logits(ids, lengths)
+
+
+def choices() -> list[Settings]:
+    """Give the default settings, and each with one changed."""
+    default = Settings()
+    tried = [default]
+    for name, values in TRIED.items():
+        others = [value for value in values if value != getattr(default, name)]
+        if name == "workers":
+            others = [value for value in others if value <= usable_cores()]
+        tried += [replace(default, **{name: value}) for value in others]
+    return tried
+
+
+def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
+    """Load the model with the arena on or off."""
+    session = onnxruntime.InferenceSession
+
+    def load(content: bytes, options: Any, **others: Any) -> Any:
+        options.enable_cpu_mem_arena = settings.arena
+        return session(content, options, **others)
+
+    onnxruntime.InferenceSession = load
+    try:
+        scorer = Scorer(bundle, backend="onnx", workers=settings.workers)
+        scorer.probabilities(["warm"] * 5000)  # the whole model is loaded for a batch that is not small
+    finally:
+        onnxruntime.InferenceSession = session
+    return scorer
+
+
+def peak_memory() -> float:
+    """Give the most memory that this process held since `forget_peak`, in MiB; 0 where Linux is not."""
+    try:
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    except OSError:
+        return 0.0
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def forget_peak() -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    except OSError:
+        pass
+
+
+def measure(bundle: Bundle, settings: Settings, source: Path, output: Path) -> dict[str, float]:
+    """Score the file once; loading the model is not counted."""
+    scoring.WINDOW_CHUNKS = settings.window
+    scoring.BATCH_TOKENS, scoring.BATCH_ROWS = settings.batch_tokens, settings.batch_rows
+    with make_scorer(bundle, settings) as scorer:
+        scorer._backend = counted = Counted(scorer._backend)
+        forget_peak()
+        clock, processors = time.perf_counter(), time.process_time()
+        summary = score_files(
+            scorer,
+            [str(source)],
+            str(output),
+            read=ReadOptions(),
+            write=WriteOptions(),
+            rejects=RejectOptions(),
+            overwrite=True,
+        )
+        clock, processors = time.perf_counter() - clock, time.process_time() - processors
+    return {
+        "reviews_per_second": summary.rows / clock,
+        "reviews_per_processor_second": summary.rows / processors,
+        "padding": 1 - counted.words / counted.steps,
+        "peak_mib": peak_memory(),
+    }
+
+
+def main() -> None:
+    """Sweep, print a table, and write all numbers as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "csv", type=Path, help="a file of reviews; no field of its first rows has a line break"
+    )
+    parser.add_argument("--model", type=Path, help="a model folder; by default the one in the box")
+    parser.add_argument("--rows", type=int, default=16_384, help="take the first so many (default: 16384)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    options = parser.parse_args()
+
+    bundle = load_bundle(options.model or default_bundle_path())
+    tried = choices()
+    found: list[list[dict[str, float]]] = [[] for _ in tried]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in.csv")
+        with options.csv.open("rb") as file:
+            source.write_bytes(b"".join(islice(file, options.rows + 1)))
+        for _ in range(options.repeats):
+            for results, settings in zip(found, tried, strict=True):
+                results.append(measure(bundle, settings, source, Path(folder, "out.csv")))
+    rows = []
+    for results, settings in zip(found, tried, strict=True):
+        medians = {name: statistics.median(result[name] for result in results) for name in results[0]}
+        rows.append({"settings": asdict(settings), **medians, "repeats": results})
+    if options.json:
+        machine = {"cores": usable_cores(), "python": platform.python_version()}
+        machine["onnxruntime"] = onnxruntime.__version__
+        content = {"machine": machine, "model": bundle.name, "rows": options.rows, "results": rows}
+        options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+    print(f"{'setting':22} {'reviews/s':>10} {'a core':>8} {'ratio':>6} {'padding':>8} {'MiB':>6}")
+    for settings, row in zip(tried, rows, strict=True):
+        changed = [name for name in TRIED if getattr(settings, name) != getattr(tried[0], name)]
+        label = ", ".join(f"{name} {getattr(settings, name)}" for name in changed) or "as scoring has them"
+        ratio = row["reviews_per_processor_second"] / rows[0]["reviews_per_processor_second"]
+        print(
+            f"{label:22} {row['reviews_per_second']:10,.0f} {row['reviews_per_processor_second']:8,.0f} "
+            f"{ratio:6.3f} {row['padding']:8.2%} {row['peak_mib']:6.0f}"
+        )
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Windows: what shares batches, in which order it is run, and what is run at all."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sentcli import scoring
+from sentcli.encoding import Encoder
+from sentcli.errors import BundleError
+from sentcli.text import PAD, UNK, Vocab
+from sentcli.window import Machinery, Window
+
+VOCAB = Vocab([PAD, UNK, "a", "b", "c"])
+
+
+class Sums:
+    """A backend whose logits are the first id of a text and the sum of all; it remembers its batches."""
+
+    name = "sums"
+
+    def __init__(self):
+        self.batches = []
+
+    def logits(self, ids, lengths):
+        self.batches.append((ids, lengths))
+        return np.stack([ids[:, 0], ids.sum(axis=1)], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def backend():
+    return Sums()
+
+
+@pytest.fixture
+def machinery(backend):
+    with ThreadPoolExecutor(1) as pool:
+        yield Machinery(pool, Encoder(VOCAB), backend, max_tokens=8, batch_tokens=24, batch_rows=4)
+
+
+def test_a_window_by_hand(machinery):
+    result = Window(["a b", None, "zzz c zzz", "", "c"], machinery).result(2)
+    nothing = [np.nan, np.nan]
+    assert np.array_equal(result.logits, [[2, 5], nothing, [1, 6], nothing, [4, 4]], equal_nan=True)
+    assert result.lengths.tolist() == [2, 0, 3, 0, 1]
+    assert result.unknown.tolist() == [0, 0, 2, 0, 0]
+    part = result.part(2, 5)
+    assert np.array_equal(part.logits, result.logits[2:], equal_nan=True)
+    assert (part.lengths.tolist(), part.unknown.tolist()) == ([3, 0, 1], [2, 0, 0])
+
+
+def test_equal_texts_are_run_once(machinery, backend):
+    result = Window(["a b", "c", "a b", "a  b", "c", "a b"], machinery).result(2)
+    assert sum(len(lengths) for _, lengths in backend.batches) == 3
+    assert result.logits[:, 1].tolist() == [5, 4, 5, 5, 4, 5]
+    assert result.lengths.tolist() == [2, 1, 2, 2, 1, 2]
+
+
+def test_the_longest_are_run_first_and_none_alone(machinery, backend):
+    texts = [
+        " ".join("abc"[number % 3] for number in range(length)) for length in (1, 30, 3, 8, 2, 9, 7, 1, 5)
+    ]
+    Window(texts, machinery).result(2)
+    assert [lengths.tolist() for _, lengths in backend.batches] == [[8, 8, 8], [7, 5, 3], [2, 1]]
+    assert all(ids.shape == (len(lengths), lengths[0]) for ids, lengths in backend.batches)
+
+
+def test_of_a_long_text_the_model_gets_the_beginning_and_the_end(machinery, backend):
+    result = Window(["a b c " + "zzz " * 20 + "a b c a b c"], machinery).result(2)
+    ((ids, lengths),) = backend.batches
+    assert ids.tolist() == [[2, 3, 2, 3, 4, 2, 3, 4]]
+    assert (lengths.tolist(), result.lengths.tolist(), result.unknown.tolist()) == ([8], [29], [20])
+
+
+def test_a_window_of_nothing_is_done_at_once(machinery, backend):
+    for texts in ([], [None, "", ";"]):
+        window = Window(texts, machinery)
+        window.start()
+        assert window.is_done
+        assert np.isnan(window.result(2).logits).all()
+        assert window.result(2).logits.shape == (len(texts), 2)
+    assert backend.batches == []
+
+
+def test_a_window_tells_when_it_has_gone_on(machinery):
+    told = threading.Semaphore(0)
+    window = Window(["a", "b b"], machinery, told.release)
+    assert told.acquire(timeout=20)
+    assert window.is_encoded
+    window.start()
+    assert told.acquire(timeout=20)
+    assert window.is_done
+
+
+def test_an_error_of_a_batch_comes_out_where_the_result_is_asked_for(machinery, backend, monkeypatch):
+    def broken(ids, lengths):
+        raise BundleError("no such operator")
+
+    monkeypatch.setattr(backend, "logits", broken)
+    with pytest.raises(BundleError, match="no such operator"):
+        Window(["a"], machinery).result(2)
+
+
+@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
+def test_of_the_steps_computed_on_imdb_at_most_three_in_a_hundred_are_padding(backend):
+    import pyarrow.parquet as pq
+
+    (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")
+    texts = pq.read_table(file)["text"].to_pylist()
+    size = scoring.WINDOW_CHUNKS * 4096
+    with ThreadPoolExecutor(1) as pool:
+        machinery = Machinery(pool, Encoder(VOCAB), backend, 512, scoring.BATCH_TOKENS, scoring.BATCH_ROWS)
+        for start in range(0, len(texts), size):
+            Window(texts[start : start + size], machinery).result(2)
+    words = sum(int(lengths.sum()) for _, lengths in backend.batches)
+    steps = sum(ids.size for ids, _ in backend.batches)
+    assert len(texts) == 25_000
+    assert 1 - words / steps <= 0.03
