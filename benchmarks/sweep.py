@@ -10,13 +10,15 @@ by the clock and, for busy machines, by the seconds that processors spent on thi
 import argparse
 import json
 import platform
+import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ class Settings:
 TRIED: dict[str, Sequence[int]] = {
     "window": (1, 2, 4, 8),
     "batch_tokens": (16_384, 32_768, 65_536, 131_072),
-    "batch_rows": (64, 128, 256, 512),
+    "batch_rows": (64, 128, 192, 256, 512),
     "arena": (False, True),
     "workers": (1, 2, 4, 8, 16, 32, 64),
 }
@@ -91,35 +93,24 @@ def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
     onnxruntime.InferenceSession = load
     try:
         scorer = Scorer(bundle, backend="onnx", workers=settings.workers)
-        scorer.probabilities(["warm"] * 5000)  # the whole model is loaded for a batch that is not small
+        # Long enough for the whole model to be loaded, and what encodes many texts.
+        scorer.probabilities(["warm " * count for count in range(400)])
     finally:
         onnxruntime.InferenceSession = session
     return scorer
 
 
 def peak_memory() -> float:
-    """Give the most memory that this process held since `forget_peak`, in MiB; 0 where Linux is not."""
-    try:
-        lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    except OSError:
-        return 0.0
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    """Give the most memory that this process held so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def forget_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5", "ascii")
-    except OSError:
-        pass
-
-
-def measure(bundle: Bundle, settings: Settings, source: Path, output: Path) -> dict[str, float]:
-    """Score the file once; loading the model is not counted."""
+def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict[str, float]:
+    """Score the file once, in a process of its own; loading the model is not counted."""
     scoring.WINDOW_CHUNKS = settings.window
     scoring.BATCH_TOKENS, scoring.BATCH_ROWS = settings.batch_tokens, settings.batch_rows
-    with make_scorer(bundle, settings) as scorer:
+    with make_scorer(load_bundle(model), settings) as scorer:
         scorer._backend = counted = Counted(scorer._backend)
-        forget_peak()
         clock, processors = time.perf_counter(), time.process_time()
         summary = score_files(
             scorer,
@@ -153,16 +144,18 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers")
     options = parser.parse_args()
 
-    bundle = load_bundle(options.model or default_bundle_path())
+    model = options.model or default_bundle_path()
     tried = choices()
     found: list[list[dict[str, float]]] = [[] for _ in tried]
-    with tempfile.TemporaryDirectory() as folder:
+    processes = ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1)
+    with tempfile.TemporaryDirectory() as folder, processes:
         source = Path(folder, "in.csv")
         with options.csv.open("rb") as file:
             source.write_bytes(b"".join(islice(file, options.rows + 1)))
         for _ in range(options.repeats):
             for results, settings in zip(found, tried, strict=True):
-                results.append(measure(bundle, settings, source, Path(folder, "out.csv")))
+                arguments = (model, settings, source, Path(folder, "out.csv"))
+                results.append(processes.submit(measure, *arguments).result())
     rows = []
     for results, settings in zip(found, tried, strict=True):
         medians = {name: statistics.median(result[name] for result in results) for name in results[0]}
@@ -170,7 +163,7 @@ def main() -> None:
     if options.json:
         machine = {"cores": usable_cores(), "python": platform.python_version()}
         machine["onnxruntime"] = onnxruntime.__version__
-        content = {"machine": machine, "model": bundle.name, "rows": options.rows, "results": rows}
+        content = {"machine": machine, "model": model.name, "rows": options.rows, "results": rows}
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
     print(f"{'setting':22} {'reviews/s':>10} {'a core':>8} {'ratio':>6} {'padding':>8} {'MiB':>6}")
@@ -182,7 +175,6 @@ def main() -> None:
             f"{label:22} {row['reviews_per_second']:10,.0f} {row['reviews_per_processor_second']:8,.0f} "
             f"{ratio:6.3f} {row['padding']:8.2%} {row['peak_mib']:6.0f}"
         )
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ _BULK = 1 << 18
 # What one call takes, so that several threads share the work on a window and none holds much.
 _SLICE = 1 << 21
 
-# What str.split takes for white space and pyarrow does not, and lone surrogates.
+# What str.split takes for white space and pyarrow does not; the lone surrogates have no UTF-8.
 _ASCII_SPACES = "\x1c\x1d\x1e\x1f"
-_ODD = re.compile("[\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]")
+_SPACES = "\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SURROGATES = "\ud800-\udfff"
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ class Encoder:
         self._vocab = vocab
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """Encode any number of texts; they come out in order."""
+        """Encode texts, in order; many of them as `slices` cuts them."""
         if sum(map(len, texts)) < _BULK:
             return self._encode_each(texts)
         plain: list[int] = []
         odd: list[int] = []
         for number, text in enumerate(texts):
-            (plain if len(text) <= _SLICE and _is_plain(text) else odd).append(number)
+            (plain if self._bulk.takes(text) else odd).append(number)
         bulk = self._bulk.encode([texts[number] for number in plain])
         if not odd:
             return bulk
@@ -118,9 +119,18 @@ class _BulkEncoder:
         self._pa, self._pc = pa, pc
         # <pad> and <unk> stay out, as they do in Vocab.
         self._words = pc.SetLookupOptions(pa.array(vocab.words[UNK_ID + 1 :], pa.string()))
+        self._odd = re.compile(f"[{_SPACES}{_SURROGATES}]")
+
+    def takes(self, text: str) -> bool:
+        """Tell whether white space is to pyarrow what it is to Python, and the text fits into a column."""
+        if len(text) > _SLICE:
+            return False
+        if text.isascii():
+            return not any(space in text for space in _ASCII_SPACES)
+        return not self._odd.search(text)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """Encode texts that are plain."""
+        """Encode texts that it takes."""
         pc = self._pc
         column = pc.ascii_lower(self._column(texts))
         for mark, replacement in REPLACEMENTS:
@@ -140,10 +150,3 @@ class _BulkEncoder:
         np.cumsum([*map(len, encoded)], out=offsets[1:])
         buffers = map(self._pa.py_buffer, (offsets, b"".join(encoded)))
         return self._pa.StringArray.from_buffers(len(texts), *buffers)
-
-
-def _is_plain(text: str) -> bool:
-    """Tell whether white space is to pyarrow what it is to Python, and the text has UTF-8."""
-    if text.isascii():
-        return not any(space in text for space in _ASCII_SPACES)
-    return not _ODD.search(text)
