@@ -107,7 +107,7 @@ class Contest:
         say(f"{entry.title}: starting")
         log = self._folder / f"{entry.key}.log"
         try:
-            if entry.system.trains:
+            if entry.system.trains or "export" in entry.options:
                 self._train(entry, log)
             worker = Worker(entry, self._context, log)
             self._stack.enter_context(closing(worker))
@@ -132,9 +132,9 @@ class Contest:
 
     def _train(self, entry: Entry, log: Path) -> None:
         module = sys.modules[entry.system.__module__].__file__ or ""
-        done = self._context.trained(f"{entry.system.__name__}.done", module)
-        if not done.exists():
-            say(f"{entry.title}: learning from {self._context.train}")
+        done = self._context.trained(f"{entry.key.removesuffix('-pool')}.done", module)
+        if not done.exists() or "export" in entry.options:  # of another model, perhaps
+            say(f"{entry.title}: preparing")
             train(entry, self._context, log)
             done.touch()
 

@@ -63,8 +63,11 @@ class System:
             self._pool.terminate()
 
     @classmethod
-    def train(cls, context: Context) -> None:
-        """Learn from the train split and keep it in the cache."""
+    def train(cls, context: Context, **options: Any) -> None:
+        """Put into the cache what is learned or exported, so that its cost is not in the figures.
+
+        :param options: those of `__init__`.
+        """
 
     def positive(self, texts: Sequence[str]) -> Sequence[float]:
         """Give a number for each text; 0.5 and more is positive."""

@@ -27,8 +27,10 @@ class DistilBert(System):
         super().__init__(context)
 
     @classmethod
-    def train(cls, context: Context) -> None:
-        """Make what a checkpoint would bring along: a WordPiece vocabulary of the usual size."""
+    def train(cls, context: Context, *, runtime: str, **options: Any) -> None:
+        """Make what a checkpoint would bring along, a WordPiece vocabulary of the usual size; export."""
+        if runtime == "onnxruntime":
+            _onnxruntime(context)
         if context.distilbert:
             return
         from tokenizers import BertWordPieceTokenizer

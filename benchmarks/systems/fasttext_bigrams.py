@@ -4,6 +4,7 @@ import random
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from systems.base import LABELS, Context, System, train_split
 
@@ -30,7 +31,7 @@ class FastText(System):
         super().__init__(context, pooled=pooled)
 
     @classmethod
-    def train(cls, context: Context) -> None:
+    def train(cls, context: Context, **options: Any) -> None:
         """Learn with 5 epochs at rate 0.5: of six settings the best on a tenth of the train split."""
         import fasttext
 

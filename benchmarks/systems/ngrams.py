@@ -25,7 +25,7 @@ class _Pipeline(System):
         super().__init__(context, pooled=pooled)
 
     @classmethod
-    def train(cls, context: Context) -> None:
+    def train(cls, context: Context, **options: Any) -> None:
         import joblib
 
         pipeline = cls.build()

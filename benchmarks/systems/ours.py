@@ -51,12 +51,17 @@ class Sentcli(System):
         export: dict[str, Any] | None = None,
         precision: str | None = None,
     ) -> None:
-        bundle = load_bundle(Path(context.model) if context.model else default_bundle_path())
+        bundle = _bundle(context)
         folder = _exported(bundle, context, export) if export else bundle.path
         self._scorer = sentcli.load(folder, backend=backend, device=device, workers=workers)
         if precision:
             _lower(self._scorer, device or "cpu", precision)
         super().__init__(context)
+
+    @classmethod
+    def train(cls, context: Context, *, export: dict[str, Any], **options: Any) -> None:
+        """Export the model: the worker's memory is then that of scoring alone."""
+        _exported(_bundle(context), context, export)
 
     def score_texts(self, texts: Sequence[str]) -> list[float]:
         pieces = (_Piece(texts[start : start + _ROWS]) for start in range(0, len(texts), _ROWS))
@@ -67,15 +72,19 @@ class Sentcli(System):
         score_csv(self._scorer, source, target)
 
 
+def _bundle(context: Context) -> Bundle:
+    return load_bundle(Path(context.model) if context.model else default_bundle_path())
+
+
 def _exported(bundle: Bundle, context: Context, options: dict[str, Any]) -> Path:
     """Export the model once."""
-    import torch
-
-    from sentcli.export.export import export_bundle
-
     name = hashlib.sha256(f"{bundle.digest}{options}{sentcli.__version__}".encode()).hexdigest()[:12]
     folder = Path(context.cache, f"export-{name}")
     if not folder.exists():
+        import torch
+
+        from sentcli.export.export import export_bundle
+
         torch.set_num_threads(1)  # the check walks step by step: two threads on busy cores only wait
         export_bundle(bundle, folder, **options)
     return folder
@@ -110,7 +119,7 @@ class Tutorial(System):
 
         from sentcli.model import load_model
 
-        bundle = load_bundle(Path(context.model) if context.model else default_bundle_path())
+        bundle = _bundle(context)
         self._vocab, self._max_tokens = bundle.vocab, bundle.config.text.max_tokens
         self._device = torch.device(device)
         self._model = load_model(bundle).to(self._device)

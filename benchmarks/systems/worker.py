@@ -145,7 +145,7 @@ def _serve() -> None:
     entry = next(entry for entry in ENTRIES if entry.key == key)
     context = Context(**json.loads(values))
     if rest == ["--train"]:
-        entry.system.train(context)
+        entry.system.train(context, **entry.options)
         return
     started = time.perf_counter()
     turns = _Turns(entry.system(context, **entry.options))
