@@ -203,6 +203,31 @@ def curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
+def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
+    """Draw the validation accuracy of models of several sizes against their speed.
+
+    :param sizes: `hidden`, `layers`, `validation_accuracy` and `reviews_per_second` of each.
+    :raises OutputError: when the picture cannot be written.
+    """
+    with saved_figure(path, 6.4, 4.2) as figure:
+        axes = figure.subplots()
+        for colour, layers in zip(COLOURS, sorted({of["layers"] for of in sizes}), strict=False):
+            shown = sorted(
+                (of for of in sizes if of["layers"] == layers), key=lambda of: of["reviews_per_second"]
+            )
+            speeds = [of["reviews_per_second"] for of in shown]
+            accuracies = [of["validation_accuracy"] for of in shown]
+            label = f"{layers:.0f} layer{'s' * (layers > 1)}"
+            axes.plot(speeds, accuracies, "o-", color=colour, markersize=5, label=label)
+            for of, speed, accuracy in zip(shown, speeds, accuracies, strict=True):
+                axes.annotate(f"{of['hidden']:.0f}", (speed, accuracy), (4, 5), textcoords="offset points")
+        axes.set_xscale("log")
+        axes.set(xlabel="reviews/s, fp32, one core", ylabel="validation accuracy")
+        axes.set_title("Accuracy against speed, by the states in each direction")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        figure.legend(loc="outside lower center", ncols=3)
+
+
 def _reliability_diagrams(path: Path, diagrams: Mapping[str, Reliability]) -> None:
     """Draw diagrams beside each other, to the same scale."""
     lowest = min(float(bins.edges[:-1][bins.counts > 0][0]) for bins in diagrams.values())

@@ -217,6 +217,24 @@ class TestCurves:
         assert_picture(tmp_path / "a.png")
 
 
+class TestSizes:
+    def test_each_size_is_a_point_and_each_number_of_layers_a_line(self, tmp_path, drawn):
+        sizes = [
+            {"hidden": hidden, "layers": layers, "validation_accuracy": accuracy, "reviews_per_second": speed}
+            for hidden, layers, accuracy, speed in (
+                (64, 1, 0.92, 2500),
+                (32, 1, 0.9, 6600),
+                (64, 2, 0.921, 900),
+            )
+        ]
+        plots.accuracy_by_speed(tmp_path / "a.png", sizes)
+        assert_picture(tmp_path / "a.png")
+        (axes,) = drawn[0].axes
+        assert [line.get_xdata().tolist() for line in axes.lines] == [[2500, 6600], [900]]
+        assert [line.get_ydata().tolist() for line in axes.lines] == [[0.92, 0.9], [0.921]]
+        assert texts_of(axes) == ["64", "32", "64"]
+
+
 class TestFiles:
     def test_the_same_figures_give_the_same_bytes(self, tmp_path):
         plots.curves(tmp_path / "a.png", HISTORY)

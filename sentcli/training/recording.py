@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from sentcli.bundle import (
     HISTORY,
     LENGTHS,
     METRICS,
+    SIZES,
     VOCAB,
     Bundle,
     check_target,
@@ -93,6 +94,26 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
             plots.confusion_matrix(folder / CONFUSION, measured.figures.confusion, bundle.config.labels)
             plots.reliability(folder / EVALUATED_RELIABILITY, calibration)
             plots.accuracy_by_length(folder / LENGTHS, measured.by_length)
+        write_card(folder, bundle.config, metrics, history, name=bundle.name)
+
+
+def record_variants(
+    bundle: Bundle, sizes: Sequence[Mapping[str, float]], seeds: Sequence[Mapping[str, float]]
+) -> None:
+    """Write what models of other sizes and seeds reached into a model folder, which is replaced as a whole.
+
+    :param bundle: what `find_card` found.
+    :param sizes: `hidden`, `layers`, `validation_accuracy` and `reviews_per_second` of each.
+    :param seeds: `seed` and `validation_accuracy` of each.
+    :raises OutputError: when the folder cannot be written.
+    """
+    metrics, history = _read(bundle)
+    metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)]}
+    with new_bundle(bundle.path, overwrite=True) as folder:
+        for name in bundle.digests:
+            (folder / name).write_bytes(bundle.read(name))
+        (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        plots.accuracy_by_speed(folder / SIZES, sizes)
         write_card(folder, bundle.config, metrics, history, name=bundle.name)
 
 

@@ -1,0 +1,123 @@
+"""What a model of another size or seed reaches by the same recipe, and how fast it is.
+
+    python benchmarks/sizes.py exports/imdb-bilstm --pseudo-labels labels.parquet --folder sizes
+
+Each is trained by `sentcli train` with the recipe of the model named and the pseudo-labels given, into a
+folder of its own; one that is there already is taken as it is, and one that was interrupted goes on. Accuracy
+is that on the validation part. Speed is that of `sentcli.load` on one core, the models in turn. With --card,
+the figures go into the card of the model.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from machine import describe
+
+import sentcli
+from sentcli.bundle import METRICS, RECIPE, Bundle, load_bundle
+from sentcli.training.corpus import DataSource, read_labeled, read_texts
+from sentcli.training.recording import find_card, record_variants
+
+SIZES = [(32, 1), (48, 1), (64, 1), (96, 1), (128, 1), (64, 2)]  # hidden, layers
+SEEDS = [1, 2, 3]
+
+
+def train(
+    model: Path, folder: Path, options: argparse.Namespace, hidden: int, layers: int, seed: int
+) -> Bundle:
+    """Train a model of that size and seed, unless it is there."""
+    output = folder / f"hidden-{hidden}-layers-{layers}-seed-{seed}"
+    if not output.exists():
+        command = [sys.executable, "-m", "sentcli", "train", "--config", str(model / RECIPE)]
+        command += ["--hidden", str(hidden), "--layers", str(layers), "--seed", str(seed)]
+        for name in ("dataset", "unlabeled", "glove", "pseudo_labels", "threads"):
+            if value := getattr(options, name):
+                command += [f"--{name.replace('_', '-')}", str(value)]
+        if output.with_name(f".{output.name}.training").exists():
+            command.append("--resume")
+        subprocess.run([*command, "-o", str(output)], check=True)
+    return load_bundle(output)
+
+
+def metrics(bundle: Bundle) -> dict[str, Any]:
+    return json.loads(bundle.read(METRICS))
+
+
+def speeds(bundles: list[Bundle], texts: list[str], repeats: int) -> list[float]:
+    """Give reviews/s of each on one core, the median of rounds in which they take turns."""
+    scorers = [sentcli.load(bundle.path, workers=1) for bundle in bundles]
+    seconds: list[list[float]] = [[] for _ in scorers]
+    for _ in range(repeats):
+        for scorer, of in zip(scorers, seconds, strict=True):
+            started = time.perf_counter()
+            scorer.probabilities(texts)
+            of.append(time.perf_counter() - started)
+    return [len(texts) / statistics.median(of) for of in seconds]
+
+
+def main() -> None:
+    """Train, measure, print a table, and write the numbers."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="a model folder with a recipe")
+    parser.add_argument("--folder", type=Path, required=True, help="for the models")
+    parser.add_argument("--pseudo-labels", type=Path, help="labels of the teacher, the same for all")
+    parser.add_argument("--dataset", help="another place of the data set of the recipe")
+    parser.add_argument("--unlabeled", help="another place of its texts without labels")
+    parser.add_argument("--glove", help="another place of its word vectors")
+    parser.add_argument("--threads", type=int, help="threads of each training")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of the timing (default: 5)")
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--card", action="store_true", help="write them into the card of the model")
+    options = parser.parse_args()
+
+    own = load_bundle(options.model)
+    carded = find_card(own, None) if options.card else None
+    options.folder.mkdir(parents=True, exist_ok=True)
+    of_sizes = [train(options.model, options.folder, options, *size, SEEDS[0]) for size in SIZES]
+    shape = own.config.model
+    size = shape.hidden_size, shape.num_layers
+    of_seeds = [train(options.model, options.folder, options, *size, seed) for seed in SEEDS]
+
+    found = metrics(own)
+    source = DataSource(options.dataset or found["dataset"], None, None, "none")
+    texts = read_texts(source, read_labeled(source), found["training"]["validation_share"]).validation.texts
+    sizes = [
+        {
+            "hidden": hidden,
+            "layers": layers,
+            "validation_accuracy": metrics(bundle)["validation"]["accuracy"],
+            "reviews_per_second": speed,
+        }
+        for (hidden, layers), bundle, speed in zip(
+            SIZES, of_sizes, speeds(of_sizes, texts, options.repeats), strict=True
+        )
+    ]
+    seeds = [
+        {"seed": seed, "validation_accuracy": metrics(bundle)["validation"]["accuracy"]}
+        for seed, bundle in zip(SEEDS, of_seeds, strict=True)
+    ]
+    result = {"machine": describe(["torch", "onnxruntime"]), "sizes": sizes, "seeds": seeds}
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    if carded:
+        record_variants(carded, sizes, seeds)
+
+    print(f"{'hidden':>6} {'layers':>6} {'validation':>10} {'reviews/s':>10}")
+    for of in sizes:
+        accuracy, speed = of["validation_accuracy"], of["reviews_per_second"]
+        print(f"{of['hidden']:6} {of['layers']:6} {accuracy:10.4f} {speed:10,.0f}")
+    accuracies = [of["validation_accuracy"] for of in seeds]
+    spread = f"{min(accuracies):.4f} to {max(accuracies):.4f}"
+    print(f"hidden {size[0]}, seeds {SEEDS}: mean {statistics.mean(accuracies):.4f}, {spread}")
+
+
+if __name__ == "__main__":
+    main()
