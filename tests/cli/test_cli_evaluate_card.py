@@ -10,6 +10,7 @@ import pytest
 from commands import fail, invoke
 
 from sentcli.bundle import load_bundle, write_manifest
+from sentcli.training import recording
 
 PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "evaluated_reliability.png"}
 
@@ -180,7 +181,6 @@ def test_a_failure_on_the_way_leaves_the_folder_as_it_was(model, monkeypatch):
 
 
 def test_a_folder_that_was_changed_meanwhile_is_not_replaced(model, monkeypatch):
-    from sentcli.training import recording
 
     write = recording.record_evaluation
 
