@@ -197,5 +197,6 @@ class Job:
             raise DataError(f"{first.input}: line {first.line}: {first.reason:.200} (--strict)")
         if (is_end or read >= _SHARE_FROM or not options.is_share) and options.exceeded(self.rejected, read):
             raise DataError(
-                f"{self.rejected} of {read} rows rejected, more than --max-rejects {options.limit}"
+                f"{self._files[self._position.input].name}: {self.rejected} of {read} rows rejected, "
+                f"more than --max-rejects {options.limit}"
             )

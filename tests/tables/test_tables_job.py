@@ -243,9 +243,9 @@ def test_the_law_is_checked(source, tmp_path):
     ("options", "message"),
     [
         ({"strict": True}, r"in.csv: line 3: 1 fields instead of 2 \(--strict\)"),
-        ({"limit": "1"}, "2 of 4 rows rejected, more than --max-rejects 1"),
-        ({"limit": "0"}, "2 of 4 rows rejected, more than --max-rejects 0"),
-        ({"limit": "49.9%"}, "2 of 4 rows rejected, more than --max-rejects 49.9%"),
+        ({"limit": "1"}, "in.csv: 2 of 4 rows rejected, more than --max-rejects 1"),
+        ({"limit": "0"}, "in.csv: 2 of 4 rows rejected, more than --max-rejects 0"),
+        ({"limit": "49.9%"}, "in.csv: 2 of 4 rows rejected, more than --max-rejects 49.9%"),
         ({"limit": "2"}, None),
         ({"limit": "50%"}, None),
     ],
