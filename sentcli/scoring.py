@@ -2,12 +2,13 @@
 
 import math
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -152,12 +153,15 @@ class Scorer:
         `(_WINDOWS + 1) * WINDOW_CHUNKS + 1` chunks. What the iterable raises comes out after the chunks
         before it.
         """
-        changed = threading.Event()
+        # Not an Event: a signal's exception in the midst of its `wait` would come out as another error.
+        changes: SimpleQueue[None] = SimpleQueue()
+        notify = partial(changes.put, None)
         pending: deque[tuple[list[Chunk], Window]] = deque()
         is_open, error = True, None
-        with ReadAhead(chunks, WINDOW_CHUNKS, changed.set) as ahead:
+        with ReadAhead(chunks, WINDOW_CHUNKS, notify) as ahead:
             while is_open or pending:
-                changed.clear()
+                while not changes.empty():
+                    changes.get()
                 for _, window in pending:
                     if window.is_encoded:
                         window.start()
@@ -172,9 +176,9 @@ class Scorer:
                         else:
                             together.append(item)
                     texts = [text for chunk in together for text in chunk.texts]
-                    pending.append((together, self._submit(texts, changed.set)))
+                    pending.append((together, self._submit(texts, notify)))
                 else:
-                    changed.wait()
+                    changes.get()
         if error:
             raise error
 
