@@ -16,7 +16,7 @@ from sentcli.errors import DataError, OutputError
 Probabilities = npt.NDArray[np.float32]  # [texts, classes]
 
 _NOTES = b"sentcli"  # the key in the file's metadata
-TEACHER = "teacher"
+_TOGETHER = "probability"  # what the teacher says; with `from`, no name of a member can be the same
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def write_pseudo_labels(path: Path, labels: PseudoLabels) -> None:
     :raises OutputError: when the file cannot be written; nothing is left of it.
     """
     columns: dict[str, pa.Array] = {"text": pa.array(labels.texts), "passage": pa.array(labels.is_passage)}
-    for name, values in {TEACHER: labels.targets, **labels.members}.items():
+    members = {f"from {name}": values for name, values in labels.members.items()}
+    for name, values in {_TOGETHER: labels.targets, **members}.items():
         for label, probability in zip(labels.labels, values.T, strict=True):
             columns[_column(name, label)] = pa.array(probability)
     notes = json.dumps({"labels": labels.labels, **labels.notes}).encode()
@@ -71,7 +72,7 @@ def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:
     :param labels: the classes that it has to have.
     :raises DataError: when it is no such file, or one of other classes.
     """
-    wanted = ["text", "passage", *(_column(TEACHER, label) for label in labels)]
+    wanted = ["text", "passage", *(_column(_TOGETHER, label) for label in labels)]
     try:
         file = pq.ParquetFile(path)
         if missing := set(wanted) - set(file.schema_arrow.names):
@@ -90,5 +91,5 @@ def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:
     return PseudoLabels(texts, columns[0].astype(bool), targets, labels, notes=notes)
 
 
-def _column(member: str, label: str) -> str:
-    return f"{member}:{label}"
+def _column(name: str, label: str) -> str:
+    return f"{name}:{label}"

@@ -2,8 +2,9 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from sentcli.evaluation import log_loss
 from sentcli.text import tokenize
 from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
 from sentcli.training.dataset import label_ids
-from sentcli.training.defaults import DataSize
+from sentcli.training.defaults import AUTO as AUTO_SETTINGS
+from sentcli.training.defaults import DataSize, settle
 from sentcli.training.passages import cut_passages
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from sentcli.training.teacher import Combination, check_labels, fit_ngrams, score_with
@@ -53,7 +55,10 @@ def self_train(
     reused = pseudo_labels if pseudo_labels and pseudo_labels.exists() else None
     if not source.unlabeled and not reused:
         raise UsageError("self-training needs texts without labels; try --unlabeled")
-    bundles = {Path(name).name: load_bundle(Path(name)) for name in teachers if name != AUTO}
+    bundles: dict[str, Bundle] = {}
+    for name in dict.fromkeys(teachers):
+        if name != AUTO:
+            bundles[_new_name(Path(name).name, bundles)] = load_bundle(Path(name))
     data = read_labeled(source)
     size = DataSize.of(data.texts, data.labels)
     of_labels = settings.settled(size)  # what data of that size would be trained with
@@ -69,7 +74,8 @@ def self_train(
     run.folder.mkdir(parents=True, exist_ok=True)
     auto = AUTO in teachers
     if auto and not reused:
-        run.train_teachers("teacher", first_teachers(of_labels.config), None)
+        usual = settle(TrainConfig(), AUTO_SETTINGS, size)  # whatever the student is told
+        run.train_teachers("teacher", first_teachers(usual), None)
     for number in range(1, plan.rounds + 1):
         file = pseudo_labels if pseudo_labels and number == 1 else run.folder / f"labels-{number}.parquet"
         if not file.exists():
@@ -93,20 +99,20 @@ def self_train(
     )
 
 
-def first_teachers(of_labels: TrainConfig) -> list[dict[str, Any]]:
+def first_teachers(usual: TrainConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from labels alone change in the settings of the student.
 
-    They are there for the passages, which need a network to label them.
+    In a single round they are there for the passages, which need a network to label them.
 
-    :param of_labels: the settings for data of that size.
+    :param usual: the default settings for so many labels.
     """
     return [
         {
             "hidden_size": 128,
             "embedding_dropout": 0.3,
             "dropout": 0.5,
-            "epochs": of_labels.epochs + 1,
-            "batch_size": of_labels.batch_size,
+            "epochs": usual.epochs + 1,
+            "batch_size": usual.batch_size,
             "label_smoothing": 0.1,
             "word_dropout": 0.2,
         }
@@ -179,14 +185,15 @@ def label(
 ) -> PseudoLabels:
     """Have a teacher of these bundles and of n-grams label whole texts and passages.
 
-    A passage is labelled by the bundles alone, since n-grams of a few words say little; without a bundle,
-    none is cut.
+    A passage is labelled by the bundles alone, since n-grams of a few words say little. A student comes to
+    judge as they do, so passages wait for the best of them, in the last round. Without a bundle, none is cut.
 
-    :param number: of the round; each cuts other passages.
+    :param number: of the round.
     """
     validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
     train = label_ids(texts.train.labels, texts.labels, texts.train.where)
-    passages = _cut(texts, plan, settings.config.seed + number) if bundles else []
+    has_passages = bundles and number == plan.rounds
+    passages = _cut(texts, plan, settings.config.seed) if has_passages else []
     everything = [*texts.validation.texts, *texts.unlabeled, *passages]
     held_out, whole = len(validation), len(validation) + len(texts.unlabeled)
 
@@ -223,6 +230,12 @@ def label(
         {name: values[held_out:].astype(np.float32) for name, values in said.items()},
         {"members": members, "round": number},
     )
+
+
+def _new_name(name: str, taken: Collection[str]) -> str:
+    """Tell a teacher from others whose folder has the same name, and from the n-grams."""
+    names = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(each for each in names if each not in (*taken, NGRAMS, _TOGETHER))
 
 
 def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> list[str]:

@@ -1,5 +1,7 @@
 """Pseudo-labels: all of them come back, and nothing else is taken for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,13 +42,21 @@ def test_the_file_can_be_looked_at(tmp_path):
     table = pq.read_table(tmp_path / "p.parquet").to_pydict()
     assert table["text"] == make().texts
     assert table["passage"] == [False, False, True]
-    assert table["teacher:good"] == pytest.approx([0.25, 1.0, 0.7])
-    assert table["one:bad"] == pytest.approx([0.1, 0.0, 0.5])
+    assert table["probability:good"] == pytest.approx([0.25, 1.0, 0.7])
+    assert table["from one:bad"] == pytest.approx([0.1, 0.0, 0.5])
+
+
+@pytest.mark.parametrize("name", ["probability", "teacher", "text", "passage"])
+def test_no_name_of_a_member_takes_the_place_of_the_teacher(tmp_path, name):
+    made = replace(make(), members={name: np.zeros((3, 3), np.float32)})
+    write_pseudo_labels(tmp_path / "p.parquet", made)
+    read = read_pseudo_labels(tmp_path / "p.parquet", LABELS)
+    assert (read.texts, read.targets.tolist()) == (made.texts, made.targets.tolist())
 
 
 def test_other_classes_are_refused(tmp_path):
     write_pseudo_labels(tmp_path / "p.parquet", make())
-    with pytest.raises(DataError, match=r"p\.parquet: no column 'teacher:ugly'"):
+    with pytest.raises(DataError, match=r"p\.parquet: no column 'probability:ugly'"):
         read_pseudo_labels(tmp_path / "p.parquet", ("bad", "ugly", "good"))
 
 
@@ -61,7 +71,12 @@ def test_what_is_no_such_file_is_refused(tmp_path, content):
     ("texts", "bad"), [(["x", None], 0.2), (["x", "y"], 0.9), (["x", "y"], -0.1), (["x", "y"], float("nan"))]
 )
 def test_rows_that_make_no_sense_are_refused(tmp_path, texts, bad):
-    columns = {"text": texts, "passage": [False, True], "teacher:a": [0.8, 0.8], "teacher:b": [0.2, bad]}
+    columns = {
+        "text": texts,
+        "passage": [False, True],
+        "probability:a": [0.8, 0.8],
+        "probability:b": [0.2, bad],
+    }
     pq.write_table(pa.table(columns), tmp_path / "p.parquet")
     with pytest.raises(DataError, match=r"p\.parquet: a row"):
         read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))

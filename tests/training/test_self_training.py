@@ -1,6 +1,7 @@
 """Self-training: the student, what it is taught, and that nothing is done twice."""
 
 import json
+import shutil
 from pathlib import Path
 
 import invented
@@ -57,7 +58,7 @@ def test_the_student_learns_from_all_texts(source, trained, tmp_path):
     assert table.num_rows == metrics(bundle)["examples"]["pseudo_labeled"]
     assert sum(table["passage"].to_pylist()) == 54 + 300  # one of each text, but for the validation part
     truth = np.array([invented.TWO.index(label) for _, label in invented.reviews(300, seed=12)])
-    said = table["teacher:positive"].to_numpy()[:300]
+    said = table["probability:positive"].to_numpy()[:300]
     assert ((said > 0.5) == truth).mean() > 0.9
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.parquet", "student"]
     history = pd.read_csv(bundle.path / "history.csv")
@@ -73,9 +74,9 @@ def test_passages_are_labelled_by_bundles_and_texts_by_n_grams_too(source, train
     table = pq.read_table(labels).to_pandas()
     passages, whole = table[table["passage"]], table[~table["passage"]]
     assert len(passages) == round(0.5 * (54 + 300))
-    assert passages["n-grams:positive"].isna().all()
-    assert passages["trained:positive"].notna().all()
-    assert whole["n-grams:positive"].notna().all()
+    assert passages["from n-grams:positive"].isna().all()
+    assert passages["from trained:positive"].notna().all()
+    assert whole["from n-grams:positive"].notna().all()
     assert max(len(tokenize(text)) for text in passages["text"]) < 20
 
 
@@ -85,7 +86,7 @@ def test_without_a_bundle_n_grams_teach_alone_and_no_passages(source, tmp_path):
     table = pq.read_table(tmp_path / "labels.parquet").to_pandas()
     assert not table["passage"].any()
     truth = np.array([invented.TWO.index(label) for _, label in invented.reviews(300, seed=12)])
-    assert ((table["teacher:positive"] > 0.5) == truth).mean() > 0.8
+    assert ((table["probability:positive"] > 0.5) == truth).mean() > 0.8
 
 
 def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
@@ -163,3 +164,17 @@ def test_what_cannot_be_is_refused(source, trained_three, tmp_path):
     with pytest.raises(DataError, match="a teacher of negative, neutral, positive"):
         run(source, tmp_path / "m", teachers=[str(trained_three.path)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(source, trained, tmp_path):
+    teachers = [tmp_path / folder for folder in ("one/same", "two/same", "n-grams", "all together")]
+    for teacher in teachers:
+        shutil.copytree(trained.path, teacher)
+    labels = tmp_path / "labels.parquet"
+    run(source, tmp_path / "student", teachers=list(map(str, teachers)), pseudo_labels=labels)
+    members = [name for name in pq.read_table(labels).column_names if name.endswith(":positive")]
+    assert members == [
+        "probability:positive",
+        *(f"from {name}:positive" for name in ("same", "same (2)", "n-grams (2)", "all together (2)")),
+        "from n-grams:positive",
+    ]
