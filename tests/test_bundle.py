@@ -128,6 +128,12 @@ def test_file_that_is_not_of_the_bundle(folder: Path) -> None:
     load_bundle(folder)  # a file too many does not hurt the rest
 
 
+def test_file_outside_any_model_folder(tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_bytes(b"text\n")
+    with pytest.raises(BundleError, match=r"reviews\.csv: not a file of a model folder; .*manifest\.json"):
+        load_bundle(tmp_path / "reviews.csv")
+
+
 def test_digest_depends_on_all_files_and_nothing_else(folder: Path, tmp_path: Path) -> None:
     digest = load_bundle(folder).digest
     assert len(digest) == 64
