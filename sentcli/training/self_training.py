@@ -176,7 +176,7 @@ class _Run:
                     passage_sentences=self.plan.passage_sentences,
                 )
             bundle = load_bundle(output)
-            self.bundles[output.name] = bundle
+            self.bundles[_new_name(output.name, self.bundles)] = bundle
             self.stages.append({"stage": output.name, **_validation(bundle)})
 
 
