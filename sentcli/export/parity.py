@@ -15,7 +15,8 @@ from sentcli.evaluation import softmax
 from sentcli.model import BiLSTM
 from sentcli.text import UNK_ID
 
-# Sums in another order: 1e-7 to 7e-7 on trained models of 32 to 128 states.
+# Sums in another order: 1e-7 to 7e-7 on trained models of 32 to 128 states. Of logits beyond 1, as a model
+# has that is sure of everything, it is a share of the largest: fp32 keeps seven digits of them.
 _FP32_LOGITS = 1e-5
 # Weights and words in 7 bits, activations in 8: on three trained models and the texts below, which lie nearer
 # to the border than real ones, the largest difference was 0.025, and 0.6 % of the labels changed.
@@ -53,11 +54,13 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, *, max_tokens: in
     for ids, lengths in parity_batches(model.config.vocab_size, max_tokens):
         wanted.append(_logits(original, ids, lengths))
         found.append(exported.logits(ids, lengths))
-    parity = _compare(np.concatenate(wanted), np.concatenate(found))
-    if precision == "fp32" and parity.logits > _FP32_LOGITS:
+    logits = np.concatenate(wanted)
+    parity = _compare(logits, np.concatenate(found))
+    bound = _FP32_LOGITS * max(1.0, float(np.abs(logits).max()))
+    if precision == "fp32" and parity.logits > bound:
         raise ExportError(
             f"{file.name}: its logits differ from PyTorch's by up to {parity.logits:.2g}, more than "
-            f"{_FP32_LOGITS:g}; nothing was written"
+            f"{bound:.2g}; nothing was written"
         )
     if precision == "int8" and (parity.probability > _INT8_PROBABILITY or parity.changed > _INT8_CHANGED):
         raise ExportError(
