@@ -115,7 +115,7 @@ def test_texts_are_put_together_in_order() -> None:
     assert joined.unknown.tolist() == [0, 0, 0, 0, 1]
 
 
-@pytest.mark.parametrize(("texts", "loaded"), [("['a film'] * 100", False), ("['a film'] * 50_000", True)])
+@pytest.mark.parametrize(("texts", "loaded"), [("['a film'] * 100", False), ("['a film'] * 200_000", True)])
 def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> None:
     code = (
         "import sys\n"
