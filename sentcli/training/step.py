@@ -89,8 +89,11 @@ class ClassifierTrainer(Trainer):
         return cross_entropy, _right(logits, targets), len(targets)
 
     def measure(self, examples: Examples) -> tuple[float, float]:
-        """Give mean cross-entropy and accuracy of the averaged weights; see `Trainer`."""
-        return measure(self.averaged.module, examples, self.device)
+        """Give mean cross-entropy and accuracy of the averaged weights; see `Trainer`.
+
+        The loss is weighed as in training: the best epoch for all classes alike is not that for the largest.
+        """
+        return measure(self.averaged.module, examples, self.device, self._class_weights)
 
     def _learn_from_worse(self, ids: Tensor, lengths: Tensor, targets: Tensor, gradient: Tensor) -> None:
         """Add the gradient of the same texts, their vectors moved to where the loss rises fastest.
@@ -128,13 +131,16 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
 
 
 @torch.inference_mode()
-def measure(model: nn.Module, examples: Examples, device: torch.device) -> tuple[float, float]:
-    """Give mean cross-entropy in nats and accuracy of a classifier, in fp32."""
+def measure(
+    model: nn.Module, examples: Examples, device: torch.device, class_weights: Tensor | None = None
+) -> tuple[float, float]:
+    """Give mean cross-entropy in nats, weighed by class, and accuracy of a classifier, in fp32."""
     model.eval()
     loss, right = 0.0, 0
     for _, (ids, lengths, targets) in evaluation_batches(examples, device):
         logits = model(ids, lengths)
-        loss += functional.cross_entropy(logits, targets, reduction="sum").item()
+        losses = functional.cross_entropy(logits, targets, reduction="none")
+        loss += (losses if class_weights is None else losses * (targets @ class_weights)).sum().item()
         right += _right(logits, targets)
     return loss / len(examples), right / len(examples)
 

@@ -243,6 +243,16 @@ def test_measure_is_the_mean_cross_entropy(data):
     assert accuracy == correct / len(examples)
 
 
+def test_a_weighed_loss_counts_each_text_by_its_class(data):
+    model = BiLSTM(ModelConfig(data[2], embedding_dim=8, hidden_size=6))
+    parts = [np.flatnonzero(data[1].labels == label) for label in (0, 1)]
+    of = [Examples([data[1].ids[row] for row in rows], data[1].targets[rows]) for rows in parts]
+    losses = [measure(model, part, CPU)[0] * len(part) for part in of]
+    loss, accuracy = measure(model, data[1], CPU, torch.tensor([0.5, 3.0]))
+    assert loss == pytest.approx((0.5 * losses[0] + 3 * losses[1]) / len(data[1]), rel=1e-5)
+    assert accuracy == measure(model, data[1], CPU)[1]
+
+
 def test_drop_words_leaves_the_ids_that_it_was_given_alone():
     ids = torch.full((20, 10), 7)
     drop_words(ids, 0.9)
