@@ -158,7 +158,8 @@ def train(
         threads=threads,
         quiet=quiet,
         licence=licence,
-        command=shlex.join(["sentcli", *sys.argv[1:]]),
+        # Whoever makes the model again has nothing to go on with.
+        command=shlex.join(["sentcli", *(word for word in sys.argv[1:] if word != "--resume")]),
         recipe=lambda settled: recipe(click.get_current_context(), settled.to_json()),
     )
     if is_self_training:
