@@ -92,12 +92,12 @@ def test_six_hundred_reviews(tmp_path):
 
 @pytest.mark.slow
 @real
-def test_reviews_of_which_a_tenth_is_negative(tmp_path):
-    drawn = imdb(540, seed=2)
+def test_reviews_of_which_a_quarter_is_negative(tmp_path):
+    drawn = imdb(600, seed=2)
     rows = [(text, "positive") for text in drawn["positive"]]
-    rows += [(text, "negative") for text in drawn["negative"][:60]]
+    rows += [(text, "negative") for text in drawn["negative"][:200]]
     figures, _ = train(rows, tmp_path, "--class-weight", "balanced")
-    assert figures["macro_f1"] > 0.5  # 0.47 of a model that knows the larger class alone
+    assert figures["macro_f1"] > 0.5  # 0.43 of a model that knows the larger class alone
 
 
 @pytest.mark.slow
