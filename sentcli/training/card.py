@@ -202,7 +202,10 @@ def _recipe(metrics: Mapping[str, Any], files: Collection[str]) -> str:
     kept = f"the weights of epoch {metrics['best_epoch']} of {training['epochs']}: the lowest validation loss"
     rows = [
         ("kept", kept),
-        ("time", f"{training['seconds'] / 60:,.1f} minutes, device {training['device']}"),
+        (
+            "time of its own epochs, without teachers",
+            f"{training['seconds'] / 60:,.1f} minutes, device {training['device']}",
+        ),
         ("versions", ", ".join(f"{package} {version}" for package, version in metrics["versions"].items())),
     ]
     if bundle.RECIPE in files:

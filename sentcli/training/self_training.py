@@ -185,8 +185,8 @@ def label(
 ) -> PseudoLabels:
     """Have a teacher of these bundles and of n-grams label whole texts and passages.
 
-    A passage is labelled by the bundles alone, since n-grams of a few words say little. A student comes to
-    judge as they do, so passages wait for the best of them, in the last round. Without a bundle, none is cut.
+    A passage is labelled by the bundles alone, since n-grams of a few words say little; without a bundle,
+    none is cut. They are cut in the last round, when there are the most networks to label them.
 
     :param number: of the round.
     """

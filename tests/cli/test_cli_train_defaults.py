@@ -96,8 +96,13 @@ def test_reviews_of_which_a_quarter_is_negative(tmp_path):
     drawn = imdb(600, seed=2)
     rows = [(text, "positive") for text in drawn["positive"]]
     rows += [(text, "negative") for text in drawn["negative"][:200]]
-    figures, _ = train(rows, tmp_path, "--class-weight", "balanced")
+    balanced, plain = tmp_path / "balanced", tmp_path / "plain"
+    for folder in (balanced, plain):
+        folder.mkdir()
+    figures, _ = train(rows, balanced, "--class-weight", "balanced")
     assert figures["macro_f1"] > 0.5  # 0.43 of a model that knows the larger class alone
+    without, _ = train(rows, plain)
+    assert figures["classes"][0]["recall"] > without["classes"][0]["recall"] + 0.1
 
 
 @pytest.mark.slow

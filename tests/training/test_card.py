@@ -150,7 +150,7 @@ class TestTraining:
         assert row(data, "texts") == ["1,790 to train on, 200 held out for validation"]
         assert row(data, "word vectors") == ["`6B.100d`: 90.0% of the vocabulary, 98.5% of the running words"]
         assert row(training, "kept") == ["the weights of epoch 2 of 3: the lowest validation loss"]
-        assert row(training, "time") == ["1.5 minutes, device cpu"]
+        assert row(training, "time of its own epochs, without teachers") == ["1.5 minutes, device cpu"]
         assert row(training, "versions") == ["sentcli 0.1.0, torch 2.13.0, python 3.11.7"]
 
     def test_has_every_setting(self):
