@@ -208,13 +208,19 @@ class SelfTrainingConfig(_Settings):
     :param rounds: students in a row; each joins the teachers of the next.
     :param passages: passages cut from each text, labelled and learnt from as texts of their own.
     :param passage_sentences: sentences of a passage at most.
+    :param passage_context: share of a passage's label that is the label of its text.
+    :param document_vectors: size of the vectors of whole texts in the teacher; 0: it has none.
     """
 
     rounds: int = 1
     passages: float = 1.0
     passage_sentences: int = 3
+    passage_context: float = 0.5
+    document_vectors: int = 300
 
     def __post_init__(self) -> None:
         _check("rounds (--rounds)", self.rounds, 1, 100)
         _check("passages (--passages)", self.passages, 0, 100)
         _check("passage_sentences (--passage-sentences)", self.passage_sentences, 1, 1000)
+        _check("passage_context (--passage-context)", self.passage_context, 0, 1)
+        _check("document_vectors (--document-vectors)", self.document_vectors, 0, 10_000)

@@ -65,6 +65,8 @@ _SELF_TRAINING = {
     "rounds": ("--rounds", "Students in a row; each joins the teachers of the next."),
     "passages": ("--passages", "Passages cut from each text, to learn short texts from too."),
     "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
+    "passage_context": ("--passage-context", "Share of a passage's label that is the label of its text."),
+    "document_vectors": ("--document-vectors", "Size of the teacher's vectors of whole texts; 0: none."),
 }
 _CHOICES = {
     "pooling": POOLINGS,

@@ -8,28 +8,21 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sentcli.bundle import METRICS as METRICS_FILE
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import BundleError, UsageError
-from sentcli.evaluation import log_loss
-from sentcli.text import tokenize
 from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
-from sentcli.training.dataset import label_ids
 from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
-from sentcli.training.passages import cut_passages
+from sentcli.training.labeling import RESERVED, label
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
-from sentcli.training.teacher import Combination, check_labels, fit_ngrams, score_with
+from sentcli.training.teacher import check_labels
 from sentcli.training.train import Settings, check_run, train_model, work_folder
 
 logger = logging.getLogger("sentcli")
 
 AUTO = "auto"
-NGRAMS = "n-grams"
-_TOGETHER = "all together"
 
 
 def self_train(
@@ -79,7 +72,7 @@ def self_train(
     for number in range(1, plan.rounds + 1):
         file = pseudo_labels if pseudo_labels and number == 1 else run.folder / f"labels-{number}.parquet"
         if not file.exists():
-            write_pseudo_labels(file, label(texts, run.bundles, settings, plan, number))
+            write_pseudo_labels(file, label(texts, run.bundles, settings, plan, number, run.folder))
         pseudo = read_pseudo_labels(file, texts.labels)
         members = pseudo.notes.get("members", {})
         run.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
@@ -180,74 +173,10 @@ class _Run:
             self.stages.append({"stage": output.name, **_validation(bundle)})
 
 
-def label(
-    texts: Texts, bundles: dict[str, Bundle], settings: Settings, plan: SelfTrainingConfig, number: int
-) -> PseudoLabels:
-    """Have a teacher of these bundles and of n-grams label whole texts and passages.
-
-    A passage is labelled by the bundles alone, since n-grams of a few words say little; without a bundle,
-    none is cut. They are cut in the last round, when there are the most networks to label them.
-
-    :param number: of the round.
-    """
-    validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
-    train = label_ids(texts.train.labels, texts.labels, texts.train.where)
-    has_passages = bundles and number == plan.rounds
-    passages = _cut(texts, plan, settings.config.seed) if has_passages else []
-    everything = [*texts.validation.texts, *texts.unlabeled, *passages]
-    held_out, whole = len(validation), len(validation) + len(texts.unlabeled)
-
-    said = {
-        name: score_with(bundle, everything, name=name, workers=settings.cores, quiet=settings.quiet)
-        for name, bundle in bundles.items()
-    }
-    logger.info("round %d: the n-gram model of the teacher is fitted", number)
-    ngrams = fit_ngrams(texts.train.texts, train, len(texts.labels))
-    said[NGRAMS] = np.full((len(everything), len(texts.labels)), np.nan)
-    said[NGRAMS][:whole] = ngrams.probabilities([tokenize(text) for text in everything[:whole]])
-
-    teacher = Combination(validation, {name: values[:held_out] for name, values in said.items()})
-    targets = teacher.probabilities({name: values[held_out:whole] for name, values in said.items()})
-    if passages:
-        of_passages = Combination(validation, {name: said[name][:held_out] for name in bundles})
-        parts = {name: said[name][whole:] for name in bundles}
-        targets = np.concatenate([targets, of_passages.probabilities(parts)])
-    members = {
-        name: {
-            "validation_loss": log_loss(validation, values[:held_out]),
-            "validation_accuracy": float((values[:held_out].argmax(axis=1) == validation).mean()),
-        }
-        for name, values in said.items()
-    }
-    members[_TOGETHER] = {"validation_loss": teacher.loss, "validation_accuracy": teacher.accuracy}
-    for name, of in members.items():
-        logger.info("round %d: %s: validation accuracy %.4f", number, name, of["validation_accuracy"])
-    return PseudoLabels(
-        everything[held_out:],
-        np.arange(held_out, len(everything)) >= whole,
-        targets,
-        texts.labels,
-        {name: values[held_out:].astype(np.float32) for name, values in said.items()},
-        {"members": members, "round": number},
-    )
-
-
 def _new_name(name: str, taken: Collection[str]) -> str:
-    """Tell a teacher from others whose folder has the same name, and from the n-grams."""
+    """Tell a teacher from others whose folder has the same name, and from what is no network."""
     names = chain([name], (f"{name} ({number})" for number in count(2)))
-    return next(each for each in names if each not in (*taken, NGRAMS, _TOGETHER))
-
-
-def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> list[str]:
-    """Cut passages, so many from each text of the training part; of a share of a passage, from some."""
-    whole = [*texts.train.texts, *texts.unlabeled]
-    passages: list[str] = []
-    for number in range(int(np.ceil(plan.passages))):
-        share = min(1.0, plan.passages - number)
-        order = np.random.default_rng((seed, number)).permutation(len(whole))
-        drawn = [whole[row] for row in np.sort(order[: round(share * len(whole))]).tolist()]
-        passages += cut_passages(drawn, plan.passage_sentences, 1000 * seed + number)
-    return [passage for passage in passages if tokenize(passage)]
+    return next(each for each in names if each not in (*taken, *RESERVED))
 
 
 def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentcli.text import tokenize
-from sentcli.training import ngrams
+from sentcli.training import ngram_index
+from sentcli.training.ngram_index import NgramIndex
 from sentcli.training.ngrams import NgramModel
 from tests.invented import THREE, TWO, reviews
 
@@ -134,7 +135,7 @@ def test_a_text_has_its_probabilities_whatever_stands_beside_it(monkeypatch: pyt
     model = NgramModel().fit(tokens, one_hot(classes))
     together = model.probabilities(tokens)
 
-    monkeypatch.setattr(ngrams, "_BLOCK", 7)
+    monkeypatch.setattr(ngram_index, "_BLOCK", 7)
 
     assert model.probabilities(tokens).tobytes() == together.tobytes()
     assert NgramModel().fit(tokens, one_hot(classes)).probabilities(tokens).tobytes() == together.tobytes()
@@ -151,9 +152,7 @@ def test_presence_is_what_counting_by_hand_finds(
     flat = [gram for text in grams for gram in text if not {"<pad>", "<unk>"} & set(gram)]
     kept = sorted({gram for gram in flat if flat.count(gram) >= min_count})
 
-    found = np.vstack(
-        [block.toarray() for block in ngrams._Ngrams(tokens, longest, min_count).presence(tokens)]
-    )
+    found = NgramIndex(tokens, longest, min_count).presence(tokens).toarray()
 
     by_hand = [tuple(int(gram in text) for text in grams) for gram in kept]
     assert sorted(column for column in map(tuple, found.T.tolist()) if any(column)) == sorted(by_hand)

@@ -1,0 +1,145 @@
+"""What a teacher says of texts without labels, and of passages cut from all texts."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from sentcli.bundle import Bundle
+from sentcli.config import SelfTrainingConfig
+from sentcli.evaluation import log_loss
+from sentcli.text import tokenize
+from sentcli.training.corpus import Texts, digest_texts
+from sentcli.training.dataset import label_ids
+from sentcli.training.document_vectors import document_vectors
+from sentcli.training.passages import cut_passages
+from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.teacher import Combination, classify_vectors, fit_ngrams, score_with
+from sentcli.training.train import Settings
+
+logger = logging.getLogger("sentcli")
+
+NGRAMS = "n-grams"
+DOCUMENT_VECTORS = "document vectors"
+TOGETHER = "all together"
+RESERVED = (NGRAMS, DOCUMENT_VECTORS, TOGETHER)  # names that no bundle has among the members of a teacher
+
+
+def label(
+    texts: Texts,
+    bundles: dict[str, Bundle],
+    settings: Settings,
+    plan: SelfTrainingConfig,
+    number: int,
+    folder: Path,
+) -> PseudoLabels:
+    """Have a teacher of these bundles, of n-grams and of document vectors label whole texts and passages.
+
+    A passage is labelled by the bundles alone, since n-grams of a few words say little, and it has no
+    document vector; without a bundle, none is cut. What it says out of its text is a guess as well, so a
+    share of its label is that of its text. Passages are cut in the last round, when there are the most
+    networks to label them.
+
+    :param number: of the round.
+    :param folder: of the run, where document vectors are kept for later rounds.
+    """
+    classes = len(texts.labels)
+    validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
+    train = label_ids(texts.train.labels, texts.labels, texts.train.where)
+    has_passages = bundles and number == plan.rounds
+    passages, sources = _cut(texts, plan, settings.config.seed) if has_passages else ([], [])
+    everything = [*texts.validation.texts, *texts.unlabeled, *passages]
+    held_out, whole = len(validation), len(validation) + len(texts.unlabeled)
+
+    said = {
+        name: score_with(bundle, everything, name=name, workers=settings.cores, quiet=settings.quiet)
+        for name, bundle in bundles.items()
+    }
+    logger.info("round %d: the n-gram model of the teacher is fitted", number)
+    of_whole = {NGRAMS: fit_ngrams(texts.train.texts, train, classes)(everything[:whole])}
+    if plan.document_vectors:
+        vectors = _document_vectors(texts, settings, plan, folder)
+        of_whole[DOCUMENT_VECTORS] = classify_vectors(vectors, train, classes)
+    for name, values in of_whole.items():
+        said[name] = np.full((len(everything), classes), np.nan)
+        said[name][:whole] = values
+
+    teacher = Combination(validation, {name: values[:held_out] for name, values in said.items()})
+    targets = teacher.probabilities({name: values[held_out:whole] for name, values in said.items()})
+    if passages:
+        of_passages = Combination(validation, {name: said[name][:held_out] for name in bundles})
+        alone = of_passages.probabilities({name: said[name][whole:] for name in bundles})
+        of_sources = np.concatenate([np.eye(classes, dtype=np.float32)[train], targets])[sources]
+        mixed = (1 - plan.passage_context) * alone + plan.passage_context * of_sources
+        targets = np.concatenate([targets, mixed.astype(np.float32)])
+    members = {
+        name: {
+            "validation_loss": log_loss(validation, values[:held_out]),
+            "validation_accuracy": float((values[:held_out].argmax(axis=1) == validation).mean()),
+        }
+        for name, values in said.items()
+    }
+    members[TOGETHER] = {"validation_loss": teacher.loss, "validation_accuracy": teacher.accuracy}
+    for name, of in members.items():
+        logger.info("round %d: %s: validation accuracy %.4f", number, name, of["validation_accuracy"])
+    return PseudoLabels(
+        everything[held_out:],
+        np.arange(held_out, len(everything)) >= whole,
+        targets,
+        texts.labels,
+        {name: values[held_out:].astype(np.float32) for name, values in said.items()},
+        {"members": members, "round": number},
+    )
+
+
+def _document_vectors(
+    texts: Texts, settings: Settings, plan: SelfTrainingConfig, folder: Path
+) -> npt.NDArray[np.float32]:
+    """Give the vectors of the training part, the validation part and the texts without labels, in a row.
+
+    They are learnt once in a run: no round changes them.
+    """
+    everything = [*texts.train.texts, *texts.validation.texts, *texts.unlabeled]
+    of = {
+        "texts": digest_texts(everything),
+        "size": str(plan.document_vectors),
+        "seed": str(settings.config.seed),
+    }
+    file = folder / "document-vectors.safetensors"
+    if file.exists():
+        with safe_open(file, "numpy") as stored:
+            if stored.metadata() == of:
+                vectors: npt.NDArray[np.float32] = stored.get_tensor("vectors")
+                return vectors
+    logger.info("vectors of %d texts are learnt from their n-grams", len(everything))
+    vectors = document_vectors(
+        [tokenize(text) for text in everything],
+        size=plan.document_vectors,
+        seed=settings.config.seed,
+        quiet=settings.quiet,
+    )
+    save_file({"vectors": vectors}, file, of)
+    return vectors
+
+
+def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> tuple[list[str], list[int]]:
+    """Cut passages, so many from each text; of a share of a passage, from some.
+
+    :returns: the passages, and where each comes from in the training part and the texts without labels.
+    """
+    whole = [*texts.train.texts, *texts.unlabeled]
+    passages: list[str] = []
+    sources: list[int] = []
+    for number in range(int(np.ceil(plan.passages))):
+        share = min(1.0, plan.passages - number)
+        order = np.random.default_rng((seed, number)).permutation(len(whole))
+        drawn = np.sort(order[: round(share * len(whole))]).tolist()
+        cut = cut_passages([whole[row] for row in drawn], plan.passage_sentences, 1000 * seed + number)
+        for row, passage in zip(drawn, cut, strict=True):
+            if tokenize(passage):
+                passages.append(passage)
+                sources.append(row)
+    return passages, sources
