@@ -162,7 +162,9 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if not overwrite:
             raise OutputError(f"{target} exists; give another name or --overwrite")
         names = {file.name for file in target.iterdir()}
-        foreign = names - _read_manifest(target / MANIFEST).keys() - {MANIFEST} if names else set()
+        foreign = (
+            names - _read_manifest(target / MANIFEST, may_link=True).keys() - {MANIFEST} if names else set()
+        )
     except (OSError, BundleError):
         raise OutputError(f"{target} exists and is no model folder, so it is not replaced") from None
     if foreign:
@@ -205,13 +207,13 @@ def write_config(folder: Path, config: BundleConfig) -> None:
     (folder / CONFIG).write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _read_manifest(path: Path) -> dict[str, str]:
-    values = _decode_json(path, _read_file(path))
+def _read_manifest(path: Path, *, may_link: bool = False) -> dict[str, str]:
+    values = _decode_json(path, _read_file(path, may_link=may_link))
     digests = values.get("sha256") if isinstance(values, dict) else None
     if not isinstance(digests, dict) or not digests:
         raise BundleError(f"{path}: no object 'sha256' of file names and digests in it")
     for name, digest in digests.items():
-        # A name without a separator stays in the folder; links are refused where the file is opened.
+        # A name without a separator stays in the folder; links are refused where the file is read.
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name == MANIFEST:
             raise BundleError(f"{path}: {name!r:.100} is not a file name of a bundle")
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
@@ -226,13 +228,21 @@ def _read_checked(path: Path, digest: str) -> bytes:
     return content
 
 
-def _read_file(path: Path) -> bytes:
-    """Read a plain file: no symbolic link, no device, no pipe that never ends."""
+def _read_file(path: Path, *, may_link: bool = False) -> bytes:
+    """Read a plain file: no link, no device, no pipe that never ends.
+
+    :param may_link: a hard link is taken nevertheless.
+    """
     try:
         with open(path, "rb", opener=_open_itself) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{path}: not a plain file")
+            if status.st_nlink > 1 and not (may_link or _is_in_the_box(path)):
+                raise BundleError(
+                    f"{path}: a hard link: the same file has a name elsewhere, through which it can change; "
+                    "try a copy of the model folder"
+                )
             if status.st_size > _MAX_FILE:
                 raise BundleError(f"{path}: {status.st_size} bytes, more than a model file can have")
             return file.read()
@@ -240,6 +250,11 @@ def _read_file(path: Path) -> bytes:
         raise BundleError(f"{path}: the file is missing from the model folder") from None
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}") from None
+
+
+def _is_in_the_box(path: Path) -> bool:
+    """Tell whether a file came with the code: installers put both in place as hard links to their cache."""
+    return path.parent.resolve() == default_bundle_path().resolve()
 
 
 def _open_itself(path: str, flags: int) -> int:

@@ -283,6 +283,14 @@ def test_damaged_model_folder_may_be_replaced(folder: Path) -> None:
     load_bundle(folder)
 
 
+def test_model_folder_of_hard_links_may_be_replaced(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "kept", copy_function=os.link)
+    before = read_all(folder)
+    write(folder, {VOCAB: b"new"}, overwrite=True)
+    assert load_bundle(folder).read(VOCAB) == b"new"
+    assert read_all(tmp_path / "kept") == before
+
+
 def test_link_to_a_model_folder_stays(folder: Path, tmp_path: Path) -> None:
     link = tmp_path / "current"
     link.symlink_to(folder)
@@ -364,6 +372,43 @@ def test_link_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
     (folder / name).rename(tmp_path / name)
     (folder / name).symlink_to(tmp_path / name)
     assert error_of(folder).startswith(f"{folder / name}: ")
+
+
+@pytest.mark.parametrize("name", [CONFIG, VOCAB, ONNX, MANIFEST])
+def test_hard_link_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").hardlink_to(folder / name)
+    assert error_of(folder) == (
+        f"{folder / name}: a hard link: the same file has a name elsewhere, through which it can change; "
+        "try a copy of the model folder"
+    )
+    shutil.copytree(folder, tmp_path / "copy")
+    load_bundle(tmp_path / "copy")
+    (tmp_path / "elsewhere").unlink()
+    load_bundle(folder)
+
+
+def test_hard_link_made_after_loading_is_refused(folder: Path, tmp_path: Path) -> None:
+    read = load_bundle(folder)
+    (tmp_path / "elsewhere").hardlink_to(folder / ONNX)
+    with pytest.raises(BundleError, match=r"model.onnx: a hard link"):
+        read.read(ONNX)
+
+
+def test_model_in_the_box_may_be_linked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As uv and conda install it: each file is a hard link to the installer's cache."""
+    package = tmp_path / "site" / "sentcli"
+    installed = package / "exports" / "imdb-bilstm"
+    shutil.copytree(folder, installed, copy_function=os.link)
+    assert "a hard link" in error_of(installed)
+    monkeypatch.setattr(bundle, "__file__", str(package / "bundle.py"))
+    read = load_bundle(default_bundle_path())
+    assert read.read(ONNX) == CONTENT[ONNX]
+    assert read.vocab.words[2] == "film"
+    (tmp_path / "link").symlink_to(installed)
+    load_bundle(tmp_path / "link" / ONNX)
+    assert "a hard link" in error_of(folder)
 
 
 @pytest.mark.parametrize("name", [CONFIG, ONNX, MANIFEST])

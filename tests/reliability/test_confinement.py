@@ -90,8 +90,8 @@ def test_a_file_of_the_bundle_that_is_none(score, bundle, trained, kind):
     path.unlink()
     if kind == "symbolic link":
         path.symlink_to(trained.path / "model.onnx")
-    elif kind == "hard link":  # to a file outside: what counts is what is in it
-        (bundle.parent / "outside").write_bytes(b"x")
+    elif kind == "hard link":  # to a file outside, though what is in it is right
+        shutil.copy(trained.path / "model.onnx", bundle.parent / "outside")
         path.hardlink_to(bundle.parent / "outside")
     elif kind == "pipe":
         subprocess.run(["mkfifo", path], check=True)
@@ -100,6 +100,14 @@ def test_a_file_of_the_bundle_that_is_none(score, bundle, trained, kind):
     else:
         path.symlink_to("/dev/zero")
     assert refused(score, bundle, "model.onnx")
+
+
+def test_a_bundle_of_hard_links(folder, score, bundle, tmp_path):
+    """As `cp -l` makes one. A copy of its files has what it takes."""
+    subprocess.run(["cp", "-rl", bundle, tmp_path / "linked"], check=True)
+    assert refused(score, tmp_path / "linked", "manifest.json", "hard link", "try a copy")
+    subprocess.run(["cp", "-r", tmp_path / "linked", tmp_path / "copied"], check=True)
+    assert score("in.csv", "-o", "/dev/null", "-q", bundle=tmp_path / "copied").wait() == DONE["csv"]
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../outside", "sub/file", "..", ""])
