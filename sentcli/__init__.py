@@ -34,7 +34,7 @@ def load(
     :param workers: threads that score; None: every core that this process may use.
     :param uncertain: label texts `uncertain` whose probability of the second class (with more than two
         classes, of the most probable) lies between these two, ends included.
-    :raises BundleError: naming the file that is missing, changed or not valid.
+    :raises BundleError: naming the file that is missing, changed, a link or not valid.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that do not go together, or ends that are no two rising probabilities.
     """

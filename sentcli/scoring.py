@@ -114,13 +114,18 @@ class Scorer:
         """Label texts.
 
         :param texts: any number; None counts as blank.
-        :raises TypeError: for a single string, whose characters would be taken for texts.
+        :returns: one label and one score a text, in order.
+        :raises TypeError: for a single string, whose characters would be taken for texts, and for an element
+            that is neither a string nor None, by its place.
         """
-        return self._scores(self._submit(texts).result(len(self.labels)))
+        return self._scores(self._submit(_checked(texts)).result(len(self.labels)))
 
     def probabilities(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
-        """Give the probability of each class, `[texts, classes]`; a row of NaN for a blank text."""
-        return softmax(self._submit(texts).result(len(self.labels)).logits)
+        """Give the probability of each class, `[texts, classes]`; a row of NaN for a blank text.
+
+        :raises TypeError: as `score`.
+        """
+        return softmax(self._submit(_checked(texts)).result(len(self.labels)).logits)
 
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
@@ -131,15 +136,20 @@ class Scorer:
         :param text_column: found by its name when None, as in `sentcli score`.
         :param prefix: goes before the names of the new columns, `sentiment` and `sentiment_score`.
         :returns: the same rows in the same order; both new columns are missing for a blank text.
-        :raises DataError: for a column that is not there, is there already, or holds anything but texts.
+        :raises DataError: for a column that is not there, is there already, or holds anything but strings and
+            missing values (None, NaN, NA), with the first such value.
         """
         columns = list(frame.columns)
         names = (f"{prefix}sentiment", f"{prefix}sentiment_score")
         check_room(columns, names, "the data frame")
-        candidates = [name for name in columns if _holds_texts(frame[name])]
+        candidates = [name for name in columns if _other_than_text(frame[name]) is None]
         column = find_text_column(columns, candidates, text_column, "the data frame")
         if column not in candidates:
-            raise DataError(f"the data frame: the column {column!r:.200} does not hold texts")
+            other = _other_than_text(frame[column])
+            raise DataError(
+                f"the data frame: the column {column!r:.200} does not hold texts alone: it has "
+                f"{other!r:.100} ({type(other).__name__}); give strings, and None or NaN for no text"
+            )
         texts = frame[column]
         result = self.score(texts.astype(object).where(texts.notna(), None).tolist())
         added: dict[str, Any] = {names[0]: result.labels, names[1]: result.scores}
@@ -183,8 +193,6 @@ class Scorer:
             raise error
 
     def _submit(self, texts: Sequence[str | None], notify: Callable[[], None] = lambda: None) -> Window:
-        if isinstance(texts, str):
-            raise TypeError("texts is one string; give a list of strings")
         machinery = Machinery(
             self._pool, self._encoder, self._backend, self._max_tokens, BATCH_TOKENS, BATCH_ROWS
         )
@@ -218,8 +226,20 @@ class Scorer:
         )
 
 
-def _holds_texts(column: "pd.Series[Any]") -> bool:
-    return all(isinstance(value, str) for value in column[column.notna()])
+def _checked(texts: Iterable[Any]) -> list[str | None]:
+    if isinstance(texts, str):
+        raise TypeError("texts is one string; give a list of strings")
+    checked = list(texts)
+    for place, text in enumerate(checked):
+        if not (text is None or isinstance(text, str)):
+            kind = type(text).__name__
+            raise TypeError(f"texts[{place}] is {text!r:.100} ({kind}); give strings, and None for no text")
+    return checked
+
+
+def _other_than_text(column: "pd.Series[Any]") -> Any:
+    """Give the first value that is neither a string nor missing; None if there is none."""
+    return next((value for value in column[column.notna()] if not isinstance(value, str)), None)
 
 
 def usable_cores() -> int:

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import invented
@@ -82,6 +83,27 @@ def test_a_single_string_is_refused_and_not_taken_for_its_characters(scorer):
         scorer.score("warm")
 
 
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["warm", 5], r"texts\[1\] is 5 \(int\); give strings, and None for no text"),
+        ([math.nan], r"texts\[0\] is nan \(float\)"),
+        (["warm", None, b"dull"], r"texts\[2\] is b'dull' \(bytes\)"),
+        ([["warm"] * 1000], r"texts\[0\] is \['warm', .{0,100} \(list\)"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_its_place(scorer, texts, message):
+    for call in (scorer.score, scorer.probabilities):
+        with pytest.raises(TypeError, match=message):
+            call(texts)
+
+
+def test_texts_may_come_in_any_iterable(scorer):
+    expected = scorer.score(["warm", None, "dull"])
+    assert scorer.score(text for text in ("warm", None, "dull")) == expected
+    assert scorer.score(np.array(["warm", None, "dull"], object)) == expected
+
+
 def test_load_opens_a_folder_or_a_file_in_it(trained, texts, expected):
     for model in (str(trained.path), trained.path, trained.path / "model.onnx"):
         with load(model, workers=1) as scorer:
@@ -154,6 +176,13 @@ def test_a_frame_may_call_its_columns_anything(scorer):
     assert list(scored.columns) == ["sentiment", "words of mine", "my_sentiment", "my_sentiment_score"]
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT])
+@pytest.mark.parametrize("dtype", [object, "string"])
+def test_a_missing_text_of_a_frame_is_blank(scorer, missing, dtype):
+    scored = scorer.score_frame(pd.DataFrame({"text": pd.Series(["warm", missing], dtype=dtype)}))
+    assert scored["sentiment"].isna().tolist() == [False, True]
+
+
 def test_an_empty_frame_stays_empty(scorer):
     scored = scorer.score_frame(pd.DataFrame({"text": pd.Series([], dtype=object)}), "text")
     assert list(scored.columns) == ["text", "sentiment", "sentiment_score"]
@@ -166,7 +195,8 @@ def test_an_empty_frame_stays_empty(scorer):
         ({"text": ["a"]}, "nope", "nope.*'text'"),
         ({"stars": [1, 2]}, None, "which column"),
         ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold texts"),
-        ({"text": ["a", 1]}, "text", "does not hold texts"),
+        ({"text": ["a", None, 1]}, "text", r"does not hold texts alone: it has 1 \(int\); give strings"),
+        ({"text": ["a", ["b"]]}, "text", r"it has \['b'\] \(list\)"),
         ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
     ],
 )
