@@ -37,7 +37,7 @@ class _Settings:
                 raise BundleError(f"{where}: unknown key {name!r:.200}")
         for name, kind in types.items():
             if name not in values:
-                raise BundleError(f"{where}: the key {name!r} is missing")
+                raise BundleError(f"{where}: the key {name!r:.200} is missing")
             # bool is an int to isinstance, and JSON writes a whole float as an int.
             wanted = (int, float) if kind is float else kind
             if isinstance(values[name], bool) or not isinstance(values[name], wanted):

@@ -63,7 +63,7 @@ def requires(extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"this needs the package {error.name!r}, which is not installed; "
+            f"this needs the package {error.name!r:.200}, which is not installed; "
             f"try: pip install 'sentcli[{extra}]'"
         ) from error
 

@@ -93,8 +93,8 @@ class Scorer:
         self.uncertain = Band(*uncertain) if uncertain is not None else None
         if self.uncertain and UNCERTAIN in self.labels:
             raise UsageError(
-                f"--uncertain: the model {bundle.name} has a label {UNCERTAIN!r} of its own, and the two "
-                "could not be told apart; leave the option out"
+                f"--uncertain: the model {bundle.name} has a label {UNCERTAIN!r:.200} of its own, and the "
+                "two could not be told apart; leave the option out"
             )
         self._encoder = Encoder(bundle.vocab)
         self._max_tokens = bundle.config.text.max_tokens

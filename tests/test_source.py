@@ -87,10 +87,10 @@ def problems(module: str, tree: ast.AST) -> list[str]:
     found = []
     for node in walk(tree):
         if isinstance(node, ast.Call):
-            name = ast.unparse(node.func).removeprefix("builtins.")
-            if name in FORBIDDEN_CALLS:
-                found.append(f"{module}:{node.lineno}: {name}")
             found += [f"{module}:{node.lineno}: {word.arg}" for word in node.keywords if is_forbidden(word)]
+        elif isinstance(node, ast.FormattedValue) and quotes_at_length(node):
+            found.append(f"{module}:{node.lineno}: {ast.unparse(node.value)} is quoted at any length")
+        found += [f"{module}:{node.lineno}: {name}" for name in mentioned(node) if name in FORBIDDEN_CALLS]
     for name in imported(module, tree):
         root = name.partition(".")[0]
         if root in CODE_FROM_DATA:
@@ -98,6 +98,22 @@ def problems(module: str, tree: ast.AST) -> list[str]:
         if root == "click" and not module.startswith("sentcli.cli"):
             found.append(f"{module}: imports click outside of sentcli.cli")
     return found
+
+
+def mentioned(node: ast.AST) -> list[str]:
+    """Give the functions that a node calls, hands on, or imports by name."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return [node.func.id]
+    if isinstance(node, ast.Attribute):
+        return [ast.unparse(node).removeprefix("builtins.")]
+    return [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+
+
+def quotes_at_length(node: ast.FormattedValue) -> bool:
+    """Tell whether a value that may come from a user is put into a message in more than 200 characters."""
+    is_quoted = node.conversion == ord("r")
+    width = ast.unparse(node.format_spec).strip("f'\"") if node.format_spec else ""
+    return is_quoted and not (width.startswith(".") and width[1:].isdigit() and int(width[1:]) <= 200)
 
 
 def is_forbidden(keyword: ast.keyword) -> bool:
@@ -179,6 +195,11 @@ def test_no_circle_when_modules_are_loaded() -> None:
         "import click",
         "from click.testing import CliRunner",
         "if TYPE_CHECKING:\n    import x\nelse:\n    import pickle",
+        "load = torch.load",
+        "from torch import load",
+        "f'no {name!r}'",
+        "f'no {name!r:.2000}'",
+        "f'no {name!r:>20}'",
     ],
 )
 def test_rules_find(source: str) -> None:
@@ -192,6 +213,7 @@ def test_rules_find(source: str) -> None:
         "re.compile('x')",
         "subprocess.run(command, shell=False)",
         "blueprint(x)",
+        "f'{name} {name!r:.200} {name!r:.60} {rate:,.0f}'",
         "if TYPE_CHECKING:\n    import click",
     ],
 )

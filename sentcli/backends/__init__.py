@@ -110,7 +110,7 @@ def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:
     :raises BundleError: when they have another type or shape, or are not finite.
     """
     if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != shape:
-        raise BundleError(f"{file}: the model does not give logits {list(shape)!r} in fp32")
+        raise BundleError(f"{file}: the model does not give logits {list(shape)!r:.200} in fp32")
     if not np.isfinite(logits).all():
         raise BundleError(f"{file}: the model gives scores that are not numbers; train or export it anew")
     return logits

@@ -144,7 +144,7 @@ def _check_interface(graph: Message, config: ModelConfig) -> None:
     wanted_outputs = [(LOGITS, _FLOAT, [None, config.num_classes])]
     for name, wanted in (("inputs", wanted_inputs), ("outputs", wanted_outputs)):
         found = [_signature(value) for value in graph.messages(name, _VALUE)]
-        _require(found == wanted, f"{name} are {found!r:.200}, not {wanted!r}")
+        _require(found == wanted, f"{name} are {found!r:.200}, not {wanted!r:.200}")
 
 
 def _signature(value: Message) -> tuple[str, int, list[int | None]]:

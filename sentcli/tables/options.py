@@ -40,7 +40,7 @@ class ReadOptions:
         if self.delimiter is not None and self.delimiter == (
             '"' if self.quotechar is None else self.quotechar
         ):
-            raise UsageError(f"--delimiter and --quotechar are both {self.delimiter!r}")
+            raise UsageError(f"--delimiter and --quotechar are both {self.delimiter!r:.200}")
         if not 1 <= self.field_limit <= _MAX_FIELD_LIMIT:
             raise UsageError(
                 f"--field-limit is {self.field_limit}; it has to be 1 to {_MAX_FIELD_LIMIT} bytes"
