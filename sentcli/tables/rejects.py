@@ -16,4 +16,4 @@ def to_line(reject: Reject) -> bytes:
         entry["raw"] = reject.raw.decode()
     except UnicodeDecodeError:
         entry["raw_base64"] = base64.b64encode(reject.raw).decode()
-    return json.dumps(entry).replace("\x7f", "\\u007f").encode() + b"\n"
+    return json.dumps(entry).encode() + b"\n"

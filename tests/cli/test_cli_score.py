@@ -1,8 +1,10 @@
 import json
+import platform
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import invented
-import onnxruntime
 import pytest
 from commands import invoke
 from score_tables import TEXTS, read, write_all, write_csv
@@ -96,6 +98,16 @@ def test_what_the_format_of_the_input_needs_can_be_said(score):
     assert lines[1].startswith("2;dull;negative;")
 
 
+def test_what_is_too_long_can_be_said(score):
+    Path("r.csv").write_text("text\nwarm and clever\nwarm\n")
+    result = score("r.csv", "-q", "--field-limit", "10", code=3)
+    assert result.stdout.splitlines()[1].startswith("warm,positive,")
+    assert (
+        json.loads(result.stderr.splitlines()[0])["reason"]
+        == "longer than 10 bytes; try a higher --field-limit"
+    )
+
+
 def test_several_inputs_or_a_glob_go_to_one_output_or_a_folder(score):
     for name in "ab":
         write_csv(f"{name}.csv", [f"a warm film {name}"])
@@ -174,7 +186,9 @@ def test_the_summary_as_json_says_what_was_done_and_with_what(score, trained):
         trained.digest,
         "onnx",
     )
-    assert found["onnxruntime"] == onnxruntime.__version__
+    for name in ("numpy", "onnxruntime", "orjson", "pyarrow"):
+        assert found[name] == version(name)
+    assert (found["python"], found["command"]) == (platform.python_version(), sys.argv[1:])
     assert found["options"]["inputs"] == ["r.csv"]
     assert found["options"]["model"] == str(trained.path)
     assert (found["options"]["prefix"], found["options"]["field_limit"]) == (None, 16 << 20)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.tables import ReadOptions, WriteOptions
+from sentcli.tables import ReadOptions, WriteOptions, open_job
 from sentcli.tables import csv as tables_csv
 from sentcli.tables.encoding import Encoding
 
@@ -93,12 +93,36 @@ def test_a_quote_that_is_never_closed_costs_one_line(convert, rejects):
     assert [(entry["line"], entry["raw"]) for entry in rejects()] == [(2, '0,"open\n')]
 
 
+@pytest.mark.parametrize("quote", [b"", b'"'])
+def test_a_field_may_be_longer_than_the_csv_module_takes_by_itself(convert, quote):
+    long = quote + b"y" * 200_000 + quote
+    out = convert(HEADER + long + b",x\n1," + long + b"\n")
+    assert out.startswith(ADDED + long + b",x" + ODD + b"\n1," + long + b",even,")
+
+
+def test_an_open_quote_holds_up_no_more_than_the_limit(tmp_path, monkeypatch):
+    """The rows behind it are given before the rest is read, not at the end of a file of any size."""
+    monkeypatch.setattr("sentcli.tables.source._BLOCK", 500)
+    monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 1)
+    (tmp_path / "in.csv").write_bytes(HEADER + b'1,"open\n' + b"2,x\n" * 25_000)
+    options = ReadOptions(field_limit=2000)
+    with open_job([str(tmp_path / "in.csv")], str(tmp_path / "out.csv"), read=options) as job:
+        first = next(iter(job))
+    assert [reject.reason for reject in first.rejects] == ["a quote is not closed within 2000 bytes"]
+    assert first.position.progress < 3 * 2000
+
+
 def test_a_line_longer_than_the_limit_is_rejected_once_with_all_its_bytes(convert, rejects):
     long = b'1,"' + bytes(range(32, 127)) * 9 + b"\n"
     out = convert(HEADER + b"1,x\n" + long + b"2,x\n", read=ReadOptions(field_limit=100))
     assert out == ADDED + b"1,x" + ODD + b"\n2,x" + ODD + b"\n"
     assert "".join(entry["raw"] for entry in rejects()).encode() == long
     assert {entry["line"] for entry in rejects()} == {3}
+
+
+def test_lines_are_counted_as_an_editor_counts_them(convert, rejects):
+    convert(b'text,"i\nd"\n"a\nb\r\nc",1\n2\n\n3,"x\ny",z\n4\n')
+    assert [entry["line"] for entry in rejects()] == [6, 8, 10]
 
 
 def test_a_line_without_an_end_is_an_error(convert):
@@ -236,6 +260,15 @@ def test_a_prefix_makes_room(convert):
 @pytest.mark.parametrize("name", ["text", "review", "content", "comment", "body", "sentence"])
 def test_usual_names_of_the_text_column(convert, name):
     assert convert(f"id,{name}\nyy,x\n".encode()).endswith(b"yy,x,odd,0.142857\n")
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [("review,text", "text"), ("content,review", "review"), ("sentence,body,comment", "comment")],
+)
+def test_of_several_usual_names_the_most_usual_is_the_text(convert, columns, text):
+    row = ",".join("x" if name == text else "xx" for name in columns.split(","))
+    assert convert(f"{columns}\n{row}\n".encode()).endswith(row.encode() + ODD + b"\n")
 
 
 @pytest.mark.parametrize(

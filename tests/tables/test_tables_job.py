@@ -187,6 +187,26 @@ def test_an_explicit_format_wins_over_the_suffix(run, tmp_path):
     assert json.loads((tmp_path / "out.parquet").read_bytes())["text"] == "x,y"
 
 
+SUFFIXES = {
+    "csv": (".csv", ".CSV"),
+    "tsv": (".tsv", ".tab", ".TAB"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "parquet": (".parquet", ".pq", ".Pq"),
+    "lines": (".txt", ".lines"),
+}
+
+
+@pytest.mark.parametrize(("form", "suffix"), [(form, name) for form in SUFFIXES for name in SUFFIXES[form]])
+def test_a_suffix_names_the_format(run, source, tmp_path, form, suffix):
+    run(source, tmp_path / "named", write=WriteOptions(format=form))
+    run(source, tmp_path / f"out{suffix}")
+    assert (tmp_path / f"out{suffix}").read_bytes() == (tmp_path / "named").read_bytes()
+    options = {"read": ReadOptions(text_column=None if form == "lines" else "text")}
+    options["write"] = WriteOptions(prefix="again_", format="jsonl")
+    run(tmp_path / f"out{suffix}", tmp_path / "again.jsonl", **options)
+    assert (tmp_path / "again.jsonl").read_bytes().count(b"again_sentiment_score") == 2
+
+
 def test_an_output_without_a_suffix_has_the_format_of_the_input(run, source, tmp_path):
     run(source, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == ADDED + b"1,x" + X + b"\n3,x" + X + b"\n"
@@ -306,6 +326,27 @@ def test_rejects_through_a_link_go_to_its_target(run, source, tmp_path, capfdbin
         assert (tmp_path / "r.jsonl").is_symlink()
         assert len((tmp_path / "old").read_bytes().splitlines()) == 2
         (tmp_path / "old").write_bytes(b"old")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start", "bad"),
+    [
+        (".csv", HEADER, b"1\n"),
+        (".csv", HEADER, b"1," + b"y" * 150 + b"\n"),
+        (".jsonl", b'{"text":"x"}\n', b"bad\n"),
+        (".txt", b"x\n", b"\xff\n"),
+    ],
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_rejected_row_is_where_its_offset_says_and_counts_once(run, tmp_path, suffix, start, bad, mark):
+    data = mark + start + bad + start
+    (tmp_path / f"in{suffix}").write_bytes(data)
+    job = run(tmp_path / f"in{suffix}", tmp_path / "out", read=ReadOptions(field_limit=100))
+    entries = [json.loads(line) for line in (tmp_path / "out.rejects.jsonl").read_bytes().splitlines()]
+    entry = entries[0]
+    assert data[entry["offset"] :].startswith(bad[:100])
+    assert entry["line"] == 2
+    assert (job.rows, job.rejected) == (1 if suffix == ".csv" else 2, 1)
 
 
 def test_rejects_are_ascii_whatever_the_row_holds(run, tmp_path):
