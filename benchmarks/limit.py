@@ -20,14 +20,15 @@ from typing import Any
 
 import machine
 from limit_graphs import function_seconds, product_rate, profile
-from limit_pipeline import LockProbe, Parts, check_probe, make_bundle, run_bare, timed
+from limit_pipeline import LockProbe, Parts, check_probe, hand_over, make_bundle, run_bare, timed
 from limit_report import arithmetic, cpu, must_show, report
 from systems.ours import score_csv
 
 import sentcli
 from sentcli.bundle import ONNX, Bundle, default_bundle_path, load_bundle
 from sentcli.config import DEFAULT_DATASET
-from sentcli.scoring import usable_cores
+from sentcli.cores import usable_cores
+from sentcli.scoring import Scorer
 from sentcli.training.dataset import load_split
 
 RESULTS = Path(__file__).parent / "results"
@@ -44,7 +45,11 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
     target, cores = folder / "scored.csv", usable_cores()
     parts, lstm = Parts(folded, source, target), Parts(portable, source, target)
     batches = parts.batches()
-    with sentcli.load(folded.path) as scorer, sentcli.load(folded.path, workers=1) as single:
+    with (
+        sentcli.load(folded.path) as scorer,
+        sentcli.load(folded.path, workers=1) as single,
+        Scorer(folded, processes=2) as commander,
+    ):
         every = max(1, len(batches) // 8)
         work = {
             "bare folded": lambda: run_bare(parts.backend, batches, cores),
@@ -53,6 +58,8 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
             "bare LSTM operators, one core": lambda: run_bare(lstm.backend, batches, 1),
             "whole pipeline": lambda: score_csv(scorer, source, target),
             "whole pipeline, one worker": lambda: score_csv(single, source, target),
+            # The other processes' seconds are not this one's.
+            "whole pipeline, two processes": lambda: score_csv(commander, source, target),
             "reading": parts.reading,
             "reading and encoding": parts.encoding,
             "all but the model": parts.rest,
@@ -61,6 +68,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
         run_bare(lstm.backend, batches[::every], cores)
         score_csv(scorer, source, target)
         score_csv(single, source, target)
+        hand_over(commander, source, target)
         seconds: dict[str, list[tuple[float, float]]] = defaultdict(list)
         locked = []
         for _ in range(repeats):

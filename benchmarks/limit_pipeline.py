@@ -18,7 +18,7 @@ from sentcli.bundle import ONNX, VOCAB, Bundle, load_bundle, new_bundle, write_c
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
-from sentcli.scoring import Scorer
+from sentcli.scoring import PROCESSES_FROM, Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 
 
@@ -67,7 +67,7 @@ class Parts:
         self._target = target
         self._scorer = Scorer(bundle)
         self._silent = _Silent(len(bundle.config.labels))
-        scorer: Any = self._scorer  # the only place where a benchmark reaches into it
+        scorer: Any = self._scorer  # only this module reaches into it
         self.backend: Backend = scorer._backend
         scorer._backend = self._silent
 
@@ -104,6 +104,14 @@ class Parts:
             resume=False,
             overwrite=True,
         )
+
+
+def hand_over(scorer: Scorer, source: Path, target: Path) -> None:
+    """Score until the other processes are ready to do so."""
+    inside: Any = scorer
+    inside._streamed = PROCESSES_FROM
+    while not (inside._processes and inside._processes.are_ready()):
+        score_csv(scorer, source, target)
 
 
 def run_bare(backend: Backend, batches: Sequence[Batch], threads: int) -> None:

@@ -28,7 +28,8 @@ import onnxruntime
 from sentcli import scoring
 from sentcli.bulk import score_files
 from sentcli.bundle import Bundle, default_bundle_path, load_bundle
-from sentcli.scoring import Scorer, usable_cores
+from sentcli.cores import usable_cores
+from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 
 

@@ -31,7 +31,7 @@ from throughput_picture import draw
 from throughput_report import put_into_readme, ratios, summary_lines, table
 
 from sentcli.config import DEFAULT_DATASET
-from sentcli.scoring import usable_cores
+from sentcli.cores import usable_cores
 from sentcli.training.dataset import label_ids, load_split
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sentcli import __version__
-from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal, UsageError
+from sentcli.errors import InterruptedRunError, OutputError, ProcessError, TerminatedBySignal, UsageError
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer, Scores
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
@@ -170,15 +170,20 @@ def _score_output(
     :param options: those of `open_job`.
     """
     job: Job | None = None
+
+    def hint() -> str:
+        return _HINT if is_part_of_more or (job and job.resumable) else ""
+
     try:
         with open_job(sources, target, **options) as job:
             return _score_job(scorer, job, show_progress=show_progress)
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
         rows = counted(job.rows if job else 0, "row")
-        hint = _HINT if is_part_of_more or (job and job.resumable) else ""
         where = "" if target == STANDARD else f"{target}: "
-        raise InterruptedRunError(f"{where}stopped after {rows}{hint}", number) from None
+        raise InterruptedRunError(f"{where}stopped after {rows}{hint()}", number) from None
+    except ProcessError as error:
+        raise ProcessError(f"{error}{hint()}") from error
     except OutputError as error:
         refuses_resume = "--resume" in str(error)
         where = "" if target == STANDARD or target in str(error) else f"{target}: "

@@ -44,6 +44,10 @@ class MissingExtraError(SentcliError):
     """A feature whose packages are not part of the base install."""
 
 
+class ProcessError(SentcliError):
+    """A process that was to score, and could not be started or is gone."""
+
+
 class TerminatedBySignal(KeyboardInterrupt):
     """What SIGTERM and SIGHUP raise, so that they end a run in order, as Ctrl-C does."""
 

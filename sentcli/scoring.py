@@ -1,13 +1,10 @@
 """From texts to labels and scores: the pipeline between the tables and a backend. No torch here."""
 
-import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -17,6 +14,7 @@ import numpy.typing as npt
 
 from sentcli.backends import load_backend
 from sentcli.bundle import Bundle
+from sentcli.cores import processes_for, shares, usable_cores
 from sentcli.encoding import Encoder
 from sentcli.errors import DataError, UsageError
 from sentcli.evaluation import softmax
@@ -28,13 +26,15 @@ from sentcli.window import Machinery, Result, Window
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sentcli.processes import Processes, Texts
+
 # By benchmarks/sweep.py. With smaller batches the operators' own time shows, with larger ones their state
 # leaves the cache and the lengths in a batch lie further apart: 2.6 % of the steps on IMDb are padding.
 BATCH_TOKENS = 65_536  # steps of a batch, those of padding included
 BATCH_ROWS = 192
 WINDOW_CHUNKS = 2  # that share batches: of 8,192 texts enough are of nearly one length
 _WINDOWS = 3  # in work: one is scored, the next has its batches ready, and one is encoded
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+PROCESSES_FROM = 32_768  # texts; before that, starting other processes takes longer than it could save
 
 
 class HasTexts(Protocol):
@@ -67,13 +67,34 @@ class Scores:
     unknown: int
 
 
+class _Elsewhere:
+    """A window that another process scores."""
+
+    is_encoded = True
+
+    def __init__(self, future: Future[Result]) -> None:
+        self._future = future
+
+    @property
+    def is_done(self) -> bool:
+        return self._future.done()
+
+    def start(self) -> None:
+        """Do nothing: it has started."""
+
+    def result(self, classes: int) -> Result:
+        return self._future.result()
+
+
 class Scorer:
-    """Scores texts with a model; a context manager that ends its threads.
+    """Scores texts with a model; a context manager that ends its threads and processes.
 
     :param bundle: the model.
     :param backend: `onnx`, `torch` or `torchscript`; None lets the bundle's file decide.
     :param device: for the torch backends `cpu` or `cuda`.
     :param workers: threads that run batches; None takes every core that this process may use.
+    :param processes: processes that share these threads in `stream`; None lets their number decide. More than
+        one are started after PROCESSES_FROM texts, and this process goes on scoring until they are ready.
     :param uncertain: low and high end of the probabilities whose texts get the label `uncertain`, see
         `sentcli.uncertainty.Band`; their scores stay. None labels every text.
     :raises UsageError: when those are not two rising probabilities, or a class is called `uncertain` itself.
@@ -86,6 +107,7 @@ class Scorer:
         backend: str | None = None,
         device: str | None = None,
         workers: int | None = None,
+        processes: int | None = 1,
         uncertain: tuple[float, float] | None = None,
     ) -> None:
         self.bundle = bundle
@@ -100,7 +122,17 @@ class Scorer:
         self._max_tokens = bundle.config.text.max_tokens
         self._backend = load_backend(backend, bundle, device)
         self.backend = self._backend.name
-        self._pool = ThreadPoolExecutor(workers or usable_cores(), "sentcli-worker")
+        workers = workers or usable_cores()
+        self._pool = ThreadPoolExecutor(workers, "sentcli-worker")
+        if processes is None:
+            processes = processes_for(workers) if self.backend == "onnx" else 1
+        fresh = replace(bundle, path=bundle.path.absolute())  # without what is cached in it
+        self._works = [
+            partial(_score_windows, fresh, backend, device, workers=threads)
+            for threads in shares(workers, processes)
+        ]
+        self._processes: Processes[Result] | None = None
+        self._streamed = 0  # texts
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +141,8 @@ class Scorer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._processes:
+            self._processes.close()
 
     def score(self, texts: Sequence[str | None]) -> Scores:
         """Label texts.
@@ -160,15 +194,19 @@ class Scorer:
 
         Chunks share batches, and wait for others to do so while there is work. One is given back as soon as
         it is finished, so a slow stream gets its answers at once. Memory holds at most
-        `(_WINDOWS + 1) * WINDOW_CHUNKS + 1` chunks. What the iterable raises comes out after the chunks
-        before it.
+        `(_WINDOWS * processes + 1) * WINDOW_CHUNKS + 1` chunks. What the iterable raises comes out after the
+        chunks before it.
         """
+        for chunk, result in self._stream(chunks, WINDOW_CHUNKS):
+            yield chunk, self._scores(result)
+
+    def _stream(self, chunks: Iterable[Chunk], window_chunks: int) -> Iterator[tuple[Chunk, Result]]:
         # Not an Event: a signal's exception in the midst of its `wait` would come out as another error.
         changes: SimpleQueue[None] = SimpleQueue()
         notify = partial(changes.put, None)
-        pending: deque[tuple[list[Chunk], Window]] = deque()
+        pending: deque[tuple[list[Chunk], Window | _Elsewhere]] = deque()
         is_open, error = True, None
-        with ReadAhead(chunks, WINDOW_CHUNKS, notify) as ahead:
+        with ReadAhead(chunks, window_chunks, notify) as ahead:
             while is_open or pending:
                 while not changes.empty():
                     changes.get()
@@ -177,20 +215,42 @@ class Scorer:
                         window.start()
                 if pending and pending[0][1].is_done:
                     yield from self._results(*pending.popleft())
-                elif is_open and len(pending) < _WINDOWS and ahead.ready(WINDOW_CHUNKS if pending else 1):
+                elif (
+                    is_open
+                    and len(pending) < self._most_windows()
+                    and ahead.ready(window_chunks if pending else 1)
+                ):
                     together: list[Chunk] = []
-                    while is_open and len(together) < WINDOW_CHUNKS and ahead.ready():
+                    while is_open and len(together) < window_chunks and ahead.ready():
                         item = ahead.get()
                         if item is None or isinstance(item, BaseException):
                             is_open, error = False, item
                         else:
                             together.append(item)
                     texts = [text for chunk in together for text in chunk.texts]
-                    pending.append((together, self._submit(texts, notify)))
+                    pending.append((together, self._hand_out(texts, notify)))
                 else:
                     changes.get()
         if error:
             raise error
+
+    def _most_windows(self) -> int:
+        """Give how many windows may be in work, and start other processes when it is time."""
+        if self._streamed < PROCESSES_FROM or len(self._works) == 1:
+            return _WINDOWS
+        if self._processes is None:
+            from sentcli.processes import Processes  # multiprocessing: a quick answer does without it
+
+            self._processes = Processes(self._works)
+        return _WINDOWS * (len(self._works) if self._processes.are_ready() else 1)
+
+    def _hand_out(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Window | _Elsewhere:
+        self._streamed += len(texts)
+        if not (self._processes and self._processes.are_ready()):
+            return self._submit(texts, notify)
+        future = self._processes.submit(texts)
+        future.add_done_callback(lambda _: notify())
+        return _Elsewhere(future)
 
     def _submit(self, texts: Sequence[str | None], notify: Callable[[], None] = lambda: None) -> Window:
         machinery = Machinery(
@@ -198,12 +258,14 @@ class Scorer:
         )
         return Window(texts, machinery, notify)
 
-    def _results(self, chunks: Sequence[Chunk], window: Window) -> Iterator[tuple[Chunk, Scores]]:
+    def _results(
+        self, chunks: Sequence[Chunk], window: Window | _Elsewhere
+    ) -> Iterator[tuple[Chunk, Result]]:
         result = window.result(len(self.labels))
         start = 0
         for chunk in chunks:
             stop = start + len(chunk.texts)
-            yield chunk, self._scores(result.part(start, stop))
+            yield chunk, result.part(start, stop)
             start = stop
 
     def _scores(self, result: Result) -> Scores:
@@ -242,11 +304,10 @@ def _other_than_text(column: "pd.Series[Any]") -> Any:
     return next((value for value in column[column.notna()] if not isinstance(value, str)), None)
 
 
-def usable_cores() -> int:
-    """Count the cores that the scheduler's affinity and the control group's quota leave to this process."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = map(int, _CPU_QUOTA.read_text("ascii").split())
-        return max(1, min(cores, math.ceil(quota / period)))
-    except (OSError, ValueError, ZeroDivisionError):  # no such group, or `max`: no quota
-        return cores
+def _score_windows(
+    bundle: Bundle, backend: str | None, device: str | None, windows: "Iterator[Texts]", *, workers: int
+) -> Iterator[Result]:
+    """Do what another process does: score windows, each as it comes."""
+    with Scorer(bundle, backend=backend, device=device, workers=workers) as scorer:
+        for _, result in scorer._stream(windows, 1):
+            yield result

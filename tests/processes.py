@@ -41,6 +41,7 @@ class Conditions:
     :param fail_with: the errno; None: the process is killed instead.
     :param max_file: bytes that a file can have, as `ulimit -f` says.
     :param calls: a file that gets a line for each call to the disk.
+    :param split_at_once: with more processes than one, all rows go to the others, as in a long run.
     :param events: a file that gets a line for each file that is opened to be written, and each connection.
     """
 
@@ -51,6 +52,7 @@ class Conditions:
     fail_with: int | None = None
     max_file: int = 0
     calls: Path | None = None
+    split_at_once: bool = False
     events: Path | None = None
 
 
@@ -73,6 +75,10 @@ class Run:
     def send(self, number):
         with suppress(ProcessLookupError):  # it was faster
             os.kill(self._process.pid, number)
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def wait_until(self, path):
         """Wait for a file to be there, or the end of the run."""
@@ -123,6 +129,8 @@ def _apply(conditions):
     for module in (sentcli.tables.chunk, sentcli.tables.parquet):
         module.CHUNK_ROWS = conditions.chunk_rows
     sentcli.bulk.open_job = partial(sentcli.bulk.open_job, commit_seconds=conditions.commit_seconds)
+    if conditions.split_at_once:
+        _split_at_once()
     if conditions.max_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (conditions.max_file, conditions.max_file))
     if conditions.spares_disk:
@@ -131,6 +139,21 @@ def _apply(conditions):
         calls = _Calls(conditions)
         for name in _ON_DISK:
             setattr(os, name, calls.count(name, getattr(os, name)))
+
+
+def _split_at_once():
+    import sentcli.processes
+    import sentcli.scoring
+
+    are_ready = sentcli.processes.Processes.are_ready
+
+    def wait(self):
+        while not are_ready(self):
+            time.sleep(0.002)
+        return True
+
+    sentcli.scoring.PROCESSES_FROM = 0
+    sentcli.processes.Processes.are_ready = wait
 
 
 class _Calls:

@@ -14,6 +14,7 @@ CODES = {
     "TrainingError": 1,
     "ExportError": 1,
     "MissingExtraError": 1,
+    "ProcessError": 1,
 }
 
 

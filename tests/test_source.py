@@ -23,7 +23,7 @@ LAYERS = [
     ["export"],
     ["bulk"],
     ["scoring", "finished"],
-    ["readahead", "window", "plots", "measurement"],
+    ["processes", "readahead", "window", "plots", "measurement"],
     ["comparison", "lengths", "uncertainty"],
     ["evaluation"],
     ["backends"],
@@ -34,7 +34,7 @@ LAYERS = [
     ["encoding"],
     ["text"],
     ["config"],
-    ["errors"],
+    ["errors", "cores"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 

@@ -18,6 +18,7 @@ from sentcli.cli.options import (
     is_terminal,
     log_to_stderr,
     overwrite_option,
+    processes_option,
     quiet_option,
     text_column_option,
     workers_option,
@@ -32,7 +33,7 @@ _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects 
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores, or how they are written, rest on
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "field_limit")  # of ReadOptions
-_SCORER = ("backend", "device", "workers", "uncertain")  # of Scorer
+_SCORER = ("backend", "device", "workers", "processes", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
 
 
@@ -81,6 +82,7 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
 @backend_option
 @device_option
 @workers_option
+@processes_option
 @click.option("--summary", type=click.Path(path_type=Path), help="File for the summary, as JSON.")
 @quiet_option
 def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: bool, **options: Any) -> None:

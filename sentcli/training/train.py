@@ -32,11 +32,11 @@ from sentcli.bundle import (
     write_config,
 )
 from sentcli.config import BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.cores import usable_cores
 from sentcli.errors import OutputError, UsageError
 from sentcli.evaluation import evaluate, fit_temperature, log_loss, reliability, softmax
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
-from sentcli.scoring import usable_cores
 from sentcli.training.card import MODEL_STAGE, write_card
 from sentcli.training.corpus import (
     Corpus,

@@ -38,6 +38,7 @@ def size(**more):
         "bare folded, one core": (0.08, 0.08),
         "bare LSTM operators": (0.08, 0.16),
         "whole pipeline": (0.05, 0.095),
+        "whole pipeline, two processes": (0.05, 0.004),
         "whole pipeline, one worker": (0.1, 0.1),
         "reading": (0.002, 0.002),
         "reading and encoding": (0.008, 0.008),

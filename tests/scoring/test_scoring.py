@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from texts import BLANK, pairs
 
-from sentcli import load, scoring
+from sentcli import load
 from sentcli.errors import BundleError, DataError, UsageError
-from sentcli.scoring import Scorer, usable_cores
+from sentcli.scoring import Scorer
 
 
 def test_labels_and_scores_are_those_of_the_model(scorer):
@@ -130,27 +130,6 @@ def test_load_refuses_what_is_no_model(tmp_path):
 def test_load_refuses_options_that_do_not_go_together(trained):
     with pytest.raises(UsageError, match="cuda"):
         load(trained.path, backend="onnx", device="cuda")
-
-
-@pytest.mark.parametrize(
-    ("quota", "cores"),
-    [
-        (None, 8),
-        ("max 100000\n", 8),
-        ("150000 100000\n", 2),
-        ("50000 100000\n", 1),
-        ("900000 100000\n", 8),
-        ("", 8),
-        ("what is this", 8),
-        ("1 0\n", 8),
-    ],
-)
-def test_usable_cores_are_those_of_affinity_and_quota(monkeypatch, tmp_path, quota, cores):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(scoring, "_CPU_QUOTA", tmp_path / "cpu.max")
-    if quota is not None:
-        (tmp_path / "cpu.max").write_text(quota)
-    assert usable_cores() == cores
 
 
 def test_a_frame_gets_two_columns_and_keeps_all_else(scorer):

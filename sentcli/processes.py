@@ -1,0 +1,231 @@
+"""Processes that score for this one: a second interpreter has a lock of its own.
+
+Each gets tasks over a pipe and answers them in order. They are started afresh and not forked, since threads
+are at work here. They hold nothing that has to be saved: they are ended by a kill, and end by themselves when
+the pipe closes, whatever this process died of.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sentcli.errors import ProcessError, SentcliError
+
+Answer = TypeVar("Answer")
+Work = Callable[[Iterator["Texts"]], Iterable[Answer]]
+
+_LOSSLESS = "surrogatepass"  # the lone surrogates, which have no UTF-8, too
+
+# Signals to a whole group or session are for the process that commands; the others go when it does.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# What a process starts with: the same sentcli as here, before anything is imported from elsewhere.
+_CODE = """
+import sys
+sys.path[:] = sys.argv[2:]
+from sentcli.processes import serve
+serve(int(sys.argv[1]))
+"""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A task. It is handed over in one piece, much faster than a list of strings.
+
+    :param texts: None, which counts as blank, arrives as an empty one.
+    """
+
+    texts: Sequence[str | None]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        encoded = [text.encode("utf-8", _LOSSLESS) if text else b"" for text in self.texts]
+        return _unpack, (b"".join(encoded), np.fromiter(map(len, encoded), np.int64, len(encoded)))
+
+
+def _unpack(data: bytes, sizes: npt.NDArray[np.int64]) -> Texts:
+    borders = [0, *np.cumsum(sizes).tolist()]
+    return Texts([data[start:end].decode("utf-8", _LOSSLESS) for start, end in pairwise(borders)])
+
+
+class Processes(Generic[Answer]):
+    """Several processes at work. `close` ends them, and so does the end of this process.
+
+    :param works: of each process a function, importable by name, that answers its tasks: one answer a task,
+        in order, for as long as tasks come. The process is ready when it asks for the first one.
+    """
+
+    def __init__(self, works: Iterable[Work[Answer]]) -> None:
+        self._processes = [_Process(work) for work in works]
+
+    def are_ready(self) -> bool:
+        """Tell whether all have started.
+
+        :raises SentcliError: when one of them could not.
+        """
+        return all(process.is_ready() for process in self._processes)
+
+    def submit(self, texts: Sequence[str | None]) -> "Future[Answer]":
+        """Hand a task to the process that has the least to do. The future raises what the work raised.
+
+        It raises ProcessError when the process is gone.
+        """
+        return min(self._processes, key=lambda process: process.tasks).submit(texts)
+
+    def close(self) -> None:
+        """End the processes, whatever they are at."""
+        for process in self._processes:
+            process.close()
+
+
+class _Process(Generic[Answer]):
+    """A process, and two threads: one starts it and hands it tasks, the other takes its answers."""
+
+    def __init__(self, work: Work[Answer]) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = Event()
+        self._queue: SimpleQueue[Sequence[str | None] | None] = SimpleQueue()
+        self._lock = Lock()  # on the two that follow
+        self._open: deque[Future[Answer]] = deque()  # answers that are to come
+        self._error: BaseException | None = None
+        self._is_ready = False
+        self._threads = [
+            Thread(target=self._send, args=(theirs, work), name="sentcli-tasks", daemon=True),
+            Thread(target=self._receive, name="sentcli-answers", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def tasks(self) -> int:
+        return len(self._open)
+
+    def is_ready(self) -> bool:
+        if self._error:
+            raise self._error
+        return self._is_ready
+
+    def submit(self, texts: Sequence[str | None]) -> "Future[Answer]":
+        future: Future[Answer] = Future()
+        with self._lock:
+            if self._error:
+                future.set_exception(self._error)
+            else:
+                self._open.append(future)
+                self._queue.put(texts)
+        return future
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._started.wait()
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        for thread in self._threads:
+            thread.join()
+        self._connection.close()
+
+    def _send(self, theirs: Connection, work: Work[Answer]) -> None:
+        """Start the process and hand it its work.
+
+        The main thread could be thrown out by the exception of a signal when half of this is done.
+        """
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the process inherits it
+            self._process = _start(theirs)
+        except OSError as error:  # too many processes, no memory
+            self._fail(ProcessError(f"a process cannot be started: {error.strerror}; try --processes 1"))
+        finally:
+            theirs.close()  # the process has its own: when it ends, so does the pipe
+            self._started.set()
+        try:
+            self._connection.send(work)
+            while (texts := self._queue.get()) is not None:
+                self._connection.send(Texts(texts))
+        except OSError:  # it is gone, and `_receive` says so
+            return
+
+    def _receive(self) -> None:
+        try:
+            while True:
+                answer: Any = self._connection.recv()
+                if answer is None:
+                    self._is_ready = True
+                elif isinstance(answer, BaseException):
+                    self._fail(answer)
+                else:
+                    with self._lock:
+                        future = self._open.popleft()
+                    future.set_result(answer)
+        except (EOFError, OSError):
+            self._started.wait()
+            self._fail(ProcessError(self._last_words()))
+
+    def _fail(self, error: BaseException) -> None:
+        """Answer all that is to come with an error; the first one is what happened."""
+        with self._lock:
+            self._error = self._error or error
+            futures = list(self._open)
+            self._open.clear()
+        for future in futures:
+            future.set_exception(self._error)
+
+    def _last_words(self) -> str:
+        code = self._process.wait() if self._process else 0
+        if code >= 0:
+            return f"a process that scores ended with exit code {code}; try --processes 1"
+        hint = "; is memory short? Try fewer --processes" if -code == signal.SIGKILL else ""
+        return f"a process that scores was ended by {signal.Signals(-code).name}{hint}"
+
+
+def _start(theirs: Connection) -> "subprocess.Popen[bytes]":
+    number = theirs.fileno()
+    return subprocess.Popen(  # noqa: S603  # nothing in it comes from a user
+        [sys.executable, "-c", _CODE, str(number), *sys.path],
+        pass_fds=[number],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # who reads the rows is not to wait for this process too
+    )
+
+
+def serve(number: int) -> None:
+    """Be one of the processes.
+
+    :param number: the descriptor of its end of the pipe.
+    """
+    connection = Connection(number)
+    try:
+        try:
+            work = connection.recv()
+            for answer in work(_tasks(connection)):
+                connection.send(answer)
+        except Exception as error:
+            if not isinstance(error, SentcliError):  # a mistake in the program: say where
+                error.add_note(traceback.format_exc())
+            connection.send(error)
+    except OSError:  # nobody is there to be told
+        return
+
+
+def _tasks(connection: Connection) -> Iterator[Texts]:
+    connection.send(None)
+    while True:
+        try:
+            yield connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)  # nobody waits for what is still at work

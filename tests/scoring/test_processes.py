@@ -1,0 +1,264 @@
+"""Processes at work: what they are given, what comes back, and every way in which they can end."""
+
+import itertools
+import os
+import pickle
+import shutil
+import signal
+import sys
+import time
+from collections import deque
+from functools import partial
+from pathlib import Path
+
+import pytest
+from texts import Piece, pairs
+from works import leave, refuse, stumble, tell
+
+from sentcli import scoring
+from sentcli.bundle import load_bundle
+from sentcli.errors import BundleError, ProcessError
+from sentcli.processes import Processes, Texts
+from sentcli.scoring import Scorer
+
+PATIENCE = 30  # seconds
+
+
+@pytest.fixture
+def start():
+    """Start processes that end with the test."""
+    started = []
+
+    def start(*works, ready=True):
+        processes = Processes(works)
+        started.append(processes)
+        if ready:
+            wait(processes.are_ready)
+        return processes
+
+    yield start
+    for processes in started:
+        processes.close()
+
+
+def wait(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def answer(processes, texts=("a",)):
+    return processes.submit(texts).result(PATIENCE)
+
+
+def is_there(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "é日😀", "\ud800 lone", "\x00\r\n", "a" * 5000, ""]])
+def test_texts_arrive_as_they_were(texts):
+    assert pickle.loads(pickle.dumps(Texts(texts))).texts == texts
+
+
+def test_no_text_arrives_as_a_blank_one():
+    assert pickle.loads(pickle.dumps(Texts(["a", None, "b"]))).texts == ["a", "", "b"]
+
+
+def test_each_answers_its_tasks_in_order(start):
+    processes = start(partial(tell, name="one"), partial(tell, name="two"))
+    futures = [processes.submit([str(number)]) for number in range(20)]
+    found = [future.result(PATIENCE) for future in futures]
+    assert [texts for _, _, texts in found] == [[str(number)] for number in range(20)]
+    assert {name for name, _, _ in found} == {"one", "two"}
+    assert os.getpid() not in {pid for _, pid, _ in found}
+
+
+def test_the_one_with_the_least_to_do_gets_the_next_task(start):
+    processes = start(partial(tell, name="slow", pause=0.2), partial(tell, name="fast"))
+    slow = processes.submit(["a"])
+    for _ in range(3):
+        assert answer(processes)[0] == "fast"
+    assert slow.result(PATIENCE)[0] == "slow"
+
+
+def test_tasks_may_wait_for_a_process_to_start(start):
+    assert answer(start(tell, ready=False), ["a", "b"])[2] == ["a", "b"]
+
+
+def test_a_large_task_passes(start):
+    texts = ["x" * 100_000] * 100
+    assert answer(start(tell), texts)[2] == texts
+
+
+def test_an_error_comes_out_as_what_it_was(start):
+    with pytest.raises(BundleError, match="damaged"):
+        answer(start(refuse, ready=False))
+    processes = start(tell, refuse, ready=False)
+    with pytest.raises(BundleError, match=r"^model\.onnx: damaged$"):
+        wait(lambda: processes.are_ready() and False)
+
+
+def test_a_mistake_in_the_program_says_where_it_is(start):
+    with pytest.raises(ZeroDivisionError) as caught:
+        answer(start(stumble))
+    assert "in stumble" in "".join(caught.value.__notes__)
+
+
+def test_what_cannot_be_started_is_an_error(start, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    processes = start(tell, ready=False)
+    with pytest.raises(ProcessError, match="cannot be started: No such file"):
+        wait(lambda: processes.are_ready() and False)
+
+
+def test_one_that_leaves_is_an_error(start):
+    with pytest.raises(ProcessError, match="ended with exit code 7"):
+        answer(start(leave))
+
+
+def test_one_that_is_killed_is_an_error_for_all_that_it_had_to_do(start):
+    processes = start(partial(tell, pause=0.3))
+    _, pid, _ = answer(processes)
+    futures = [processes.submit(["a"]) for _ in range(3)]
+    os.kill(pid, signal.SIGKILL)
+    for future in [*futures, processes.submit(["a"])]:
+        with pytest.raises(ProcessError, match="ended by SIGKILL; is memory short"):
+            future.result(PATIENCE)
+    with pytest.raises(ProcessError):
+        processes.are_ready()
+
+
+def test_signals_to_the_whole_group_do_not_end_them(start):
+    processes = start(tell)
+    _, pid, _ = answer(processes)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(pid, number)
+    time.sleep(0.1)
+    assert answer(processes)[1] == pid
+
+
+def test_closing_ends_them_at_once_whatever_they_are_at(start):
+    processes = start(tell, partial(tell, pause=60))
+    _, pid, _ = answer(processes)
+    for _ in range(4):
+        processes.submit(["x" * 1_000_000])
+    started = time.monotonic()
+    processes.close()
+    assert time.monotonic() - started < 5
+    assert not is_there(pid)
+
+
+def test_they_end_when_nobody_commands_them_any_more(start):
+    processes = start(tell)
+    _, pid, _ = answer(processes)
+    (process,) = processes._processes
+    os.dup2(os.open(os.devnull, os.O_RDWR), process._connection.fileno())  # as the end of this process would
+    wait(lambda: not is_there(pid))
+
+
+@pytest.fixture
+def split(trained, monkeypatch):
+    """A scorer all of whose windows go to two other processes."""
+    monkeypatch.setattr(scoring, "PROCESSES_FROM", 0)
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        list(scorer.stream([Piece(["warm"])]))
+        wait(scorer._processes.are_ready)
+        monkeypatch.setattr(scorer, "_submit", None)
+        yield scorer
+
+
+@pytest.mark.parametrize("sizes", [[1] * 60, [0, 5, 0, 100], [], [3] * 30])
+def test_other_processes_give_the_same_bits(split, texts, expected, sizes):
+    chunks, start = [], 0
+    for size in [*sizes, len(texts)]:
+        chunks.append(Piece(texts[start : start + size]))
+        start += size
+    streamed = list(split.stream(chunks))
+    assert [chunk for chunk, _ in streamed] == chunks
+    assert [pair for _, scores in streamed for pair in pairs(scores)] == pairs(expected)
+    for name in ("blank", "truncated", "tokens", "unknown"):
+        assert sum(getattr(scores, name) for _, scores in streamed) == getattr(expected, name)
+
+
+def test_an_error_of_the_input_comes_out_after_the_chunks_before_it(split):
+    def chunks():
+        yield from [Piece(["warm"])] * 9
+        raise BundleError("the end")
+
+    stream = split.stream(chunks())
+    assert [len(scores.labels) for _, scores in (next(stream) for _ in range(9))] == [1] * 9
+    with pytest.raises(BundleError, match="the end"):
+        next(stream)
+
+
+def test_reading_ahead_is_bounded_and_wide_enough_for_all(split):
+    read = 0
+
+    def chunks():
+        nonlocal read
+        while read < 199:
+            read += 1
+            yield Piece(["warm"] * 20)
+
+    ahead = []
+    for given, _ in enumerate(split.stream(chunks())):
+        ahead.append(read - given)
+        time.sleep(0.001)
+    assert given == 198
+    assert 2 <= max(ahead) <= (2 * scoring._WINDOWS + 1) * scoring.WINDOW_CHUNKS + 1
+
+
+def test_few_texts_start_no_process(trained, texts):
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        list(scorer.stream([Piece(texts)] * 10))
+        assert scorer._processes is None
+
+
+def test_this_process_goes_on_until_the_others_are_ready(trained, texts, expected, monkeypatch):
+    monkeypatch.setattr(scoring, "PROCESSES_FROM", 1000)
+    own, switched = 0, False
+    submit = Scorer._submit
+
+    def counting(self, *arguments):
+        nonlocal own
+        own += 1
+        return submit(self, *arguments)
+
+    monkeypatch.setattr(Scorer, "_submit", counting)
+
+    def chunks(scorer):
+        nonlocal switched
+        end = time.monotonic() + PATIENCE
+        while not switched and time.monotonic() < end:
+            switched = scorer._processes is not None and scorer._processes.are_ready()
+            yield Piece(texts)
+        yield from [Piece(texts)] * 20
+
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        streamed = list(scorer.stream(chunks(scorer)))
+    assert switched
+    assert 2 <= own < len(streamed) - 5
+    assert all(pairs(scores) == pairs(expected) for _, scores in streamed)
+
+
+def test_a_model_that_was_changed_since_is_refused(trained, tmp_path, monkeypatch):
+    folder = shutil.copytree(trained.path, tmp_path / "model")
+    monkeypatch.setattr(scoring, "PROCESSES_FROM", 0)
+    with Scorer(load_bundle(folder), workers=2, processes=2) as scorer:
+        with (folder / "vocab.txt").open("a") as file:
+            file.write("more\n")
+        slowly = (time.sleep(0.001) or Piece(["warm"]) for _ in itertools.count())
+        with pytest.raises(BundleError, match=r"vocab\.txt: damaged or changed"):
+            deque(scorer.stream(slowly), maxlen=0)
+
+
+def test_other_backends_take_one_process_unless_more_are_asked_for(trained):
+    with Scorer(trained, workers=64, processes=None) as scorer:
+        assert len(scorer._works) == 4
+    with Scorer(trained, backend="torch", device="cpu", workers=64, processes=None) as scorer:
+        assert len(scorer._works) == 1
