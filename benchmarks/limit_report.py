@@ -70,7 +70,7 @@ def where_it_goes(found: Found) -> dict[str, float]:
 
 
 def predictions(found: Found) -> list[tuple[int, float, str, int, float, str]]:
-    """Give for more cores: reviews/s of one process, what bounds them, processes by default, the same again."""
+    """Give for more cores: reviews/s of one process, what bounds them; processes by default, the same."""
     core = cpu(found, "whole pipeline") / found["reviews"]
     lock = statistics.median(found["locked_us"]) / 1e6
     commander = cpu(found, "whole pipeline, two processes") / found["reviews"]

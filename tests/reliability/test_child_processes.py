@@ -83,7 +83,7 @@ def test_a_few_lines_start_no_process(folder, score):
     assert "subprocess" not in (folder / "events").read_text()
 
 
-@pytest.mark.parametrize(("number", "form"), zip(CODES, ("csv", "parquet", "jsonl"), strict=True))
+@pytest.mark.parametrize(("number", "form"), list(zip(CODES, ("csv", "parquet", "jsonl"), strict=True)))
 def test_a_signal_ends_all_in_order(folder, score, split, number, form):
     write_table(folder, form, 6000)
     complete = finished(folder, score, form, chunk_rows=100)

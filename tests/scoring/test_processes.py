@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections import deque
@@ -157,7 +158,8 @@ def test_they_end_when_nobody_commands_them_any_more(start):
     processes = start(tell)
     _, pid, _ = answer(processes)
     (process,) = processes._processes
-    os.dup2(os.open(os.devnull, os.O_RDWR), process._connection.fileno())  # as the end of this process would
+    with socket.fromfd(process._connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as pipe:
+        pipe.shutdown(socket.SHUT_WR)  # as the end of this process would
     wait(lambda: not is_there(pid))
 
 
