@@ -85,7 +85,10 @@ class Window:
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         future = self._machinery.pool.submit(function, *arguments)
-        future.add_done_callback(lambda _: self._notify())
+        # Without self, which holds the future: windows in cycles lie about, megabytes of them, until the
+        # garbage collector goes through old objects.
+        notify = self._notify
+        future.add_done_callback(lambda _: notify())
         return future
 
     def result(self, classes: int) -> "Result":

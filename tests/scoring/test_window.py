@@ -1,7 +1,9 @@
 """Windows: what shares batches, in which order it is run, and what is run at all."""
 
+import gc
 import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -93,6 +95,21 @@ def test_a_window_tells_when_it_has_gone_on(machinery):
     window.start()
     assert told.acquire(timeout=20)
     assert window.is_done
+
+
+def test_a_window_is_gone_when_it_is_let_go(machinery):
+    """Were it in a cycle, windows would gather until the garbage collector has gone through old objects."""
+    gc.collect()
+    gc.disable()
+    try:
+        window = Window(["a b", "c"], machinery)
+        window.result(2)
+        machinery.pool.shutdown()  # a worker may hold the last batch for a moment more
+        alive = weakref.ref(window)
+        del window
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_an_error_of_a_batch_comes_out_where_the_result_is_asked_for(machinery, backend, monkeypatch):
