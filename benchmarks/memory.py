@@ -1,6 +1,7 @@
 """The memory of `sentcli score` at 10,000,000 short rows against 100,000, for each format and standard input.
 
     python benchmarks/memory.py
+    python benchmarks/memory.py --words 90 --rows 1000000
 
 Inputs are made in a temporary folder that needs room for about 2 GB; the rows of standard input are made
 while they are read. What counts is the most memory that the process ever held (VmHWM): Linux only.
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +24,8 @@ FORMATS = ("csv", "jsonl", "parquet", "stdin")
 FEW = 100_000
 LIMIT = 1.1  # the most that memory may grow by
 JOURNAL_LIMIT = 1 << 20  # bytes
-_BYTES_A_ROW = 200  # of input, output and what lies between them, at most
+_BYTES_A_ROW = 200  # of input, output and what lies between them, at most; and of each word added to a text
+_BYTES_A_WORD = 20
 _BLOCK = 10_000
 _OPENINGS = (
     "What a film",
@@ -31,20 +34,36 @@ _OPENINGS = (
     "Never before was I so",
     "In the end it is",
 )
+_PLOT = "it's the {}th time (or so) that I saw a plot like this, and still it moves me."
+_FILLING = " ".join(_PLOT.format(number % 977) for number in range(10_000)).split()
 _VERDICTS = ("warm and clever.", "dull, and loud!", "a joy", "tired from the first scene on", "fine")
 
 
-def texts(start: int, stop: int) -> list[str]:
-    """Invent short reviews, the same for each row number."""
-    return [f"{_OPENINGS[row % 5]} {_VERDICTS[row * 7 // 5 % 5]} {row}" for row in range(start, stop)]
+@dataclass(frozen=True)
+class Rows:
+    """Invented reviews.
+
+    :param words: of a text, about, on average, from a half to nearly twice as many; 0: short texts.
+    """
+
+    count: int
+    words: int
+
+    def blocks(self) -> Iterator[tuple[int, list[str]]]:
+        """Give the number of the first and the texts of some rows, the same for each row number."""
+        for start in range(0, self.count, _BLOCK):
+            yield start, list(map(self._text, range(start, min(start + _BLOCK, self.count))))
+
+    def _text(self, row: int) -> str:
+        short = f"{_OPENINGS[row % 5]} {_VERDICTS[row * 7 // 5 % 5]} {row}"
+        if not self.words:
+            return short
+        first = row * 31 % len(_FILLING)
+        words = self.words * (3 + row * 7 // 11 % 8) // 6
+        return f"{short} {' '.join(_FILLING[first : first + words])}"
 
 
-def blocks(rows: int) -> Iterator[tuple[int, list[str]]]:
-    for start in range(0, rows, _BLOCK):
-        yield start, texts(start, min(start + _BLOCK, rows))
-
-
-def write_input(path: Path, form: str, rows: int) -> None:
+def write_input(path: Path, form: str, rows: Rows) -> None:
     """Write the rows as a file of a format."""
     if form == "parquet":
         write_parquet(path, rows)
@@ -52,31 +71,31 @@ def write_input(path: Path, form: str, rows: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         if form == "csv":
             file.write("id,text\n")
-        for start, block in blocks(rows):
+        for start, block in rows.blocks():
             if form == "csv":
                 file.writelines(f'{row},"{text}"\n' for row, text in enumerate(block, start))
             else:
                 file.writelines(f'{{"id":{row},"text":"{text}"}}\n' for row, text in enumerate(block, start))
 
 
-def write_parquet(path: Path, rows: int) -> None:
+def write_parquet(path: Path, rows: Rows) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
     with pq.ParquetWriter(path, schema) as writer:
-        for start, block in blocks(rows):
+        for start, block in rows.blocks():
             ids = range(start, start + len(block))
             writer.write_table(pa.table({"id": ids, "text": block}, schema), row_group_size=1 << 20)
 
 
-def feed(pipe: IO[bytes], rows: int) -> None:
+def feed(pipe: IO[bytes], rows: Rows) -> None:
     with pipe:
-        for _, block in blocks(rows):
+        for _, block in rows.blocks():
             pipe.write(("\n".join(block) + "\n").encode())
 
 
-def measure(form: str, rows: int, options: list[str], folder: Path) -> dict[str, Any]:
+def measure(form: str, rows: Rows, options: list[str], folder: Path) -> dict[str, Any]:
     """Score so many rows and watch the process.
 
     :param options: more of those of `sentcli score`.
@@ -98,7 +117,14 @@ def measure(form: str, rows: int, options: list[str], folder: Path) -> dict[str,
         sys.exit(f"sentcli ended with {process.returncode}")
     for file in folder.iterdir():
         file.unlink()
-    return {"format": form, "rows": rows, **seen, "seconds": seconds, "rows_per_second": rows / seconds}
+    return {
+        "format": form,
+        "rows": rows.count,
+        "words": rows.words,
+        **seen,
+        "seconds": seconds,
+        "rows_per_second": rows.count / seconds,
+    }
 
 
 def watch(process: subprocess.Popen[bytes], journal: Path) -> dict[str, float]:
@@ -122,6 +148,9 @@ def main() -> None:
     """Print a table; exit with 1 when memory grows by more than it may."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument(
+        "--words", type=int, default=0, help="words of a text on average; by default short texts"
+    )
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--model", type=Path, help="a model folder; by default the one in the box")
     parser.add_argument("--workers", type=int, help="threads that score; by default one for each usable core")
@@ -130,14 +159,18 @@ def main() -> None:
     arguments = parser.parse_args()
     options = ["--model", str(arguments.model)] if arguments.model else []
     options += ["--workers", str(arguments.workers)] if arguments.workers else []
+    needed = arguments.rows * (_BYTES_A_ROW + arguments.words * _BYTES_A_WORD)
     results = []
     good = True
     print(f"{'format':8} {'rows':>11} {'MiB':>7} {'ratio':>6} {'rows/s':>9} {'files':>6} {'journal':>8}")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-        if shutil.disk_usage(name).free < arguments.rows * _BYTES_A_ROW:
-            sys.exit(f"{name} has no room for {arguments.rows * _BYTES_A_ROW / 1e9:.1f} GB; give --folder")
+        if shutil.disk_usage(name).free < needed:
+            sys.exit(f"{name} has no room for {needed / 1e9:.1f} GB; give --folder")
         for form in arguments.format:
-            few, many = (measure(form, rows, options, Path(name)) for rows in (FEW, arguments.rows))
+            few, many = (
+                measure(form, Rows(count, arguments.words), options, Path(name))
+                for count in (FEW, arguments.rows)
+            )
             many["ratio"], few["ratio"] = many["mib"] / few["mib"], 1.0
             for found in (few, many):
                 print(

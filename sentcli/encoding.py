@@ -19,9 +19,8 @@ from sentcli.text import REPLACEMENTS, UNK_ID, Vocab, tokenize
 
 Numbers = npt.NDArray[np.int64]
 
-# Characters. With fewer than these Python is done before pyarrow is loaded. Windows of very short texts stay
-# below as well: there it is a fifth faster, for 80 MB that grow by some more over millions of rows.
-_BULK = 1 << 20
+# Characters. With fewer than these Python is done before pyarrow is loaded.
+_BULK = 1 << 18
 # What one call takes, so that several threads share the work on a window and none holds much.
 _SLICE = 1 << 21
 
@@ -119,7 +118,10 @@ class _BulkEncoder:
 
         self._pa, self._pc = pa, pc
         # <pad> and <unk> stay out, as they do in Vocab.
-        self._words = pc.SetLookupOptions(pa.array(vocab.words[UNK_ID + 1 :], pa.string()))
+        self._words = pc.SetLookupOptions(self._column(vocab.words[UNK_ID + 1 :]))
+        # Not pa.scalar: that, pa.array and to_numpy load pandas where it is installed: 45 MB and 0.3 s.
+        unknown = pa.py_buffer(np.array([-1], np.int32))
+        self._not_found = pa.Array.from_buffers(pa.int32(), 1, [None, unknown])[0]
         self._odd = re.compile(f"[{_SPACES}{_SURROGATES}]")
 
     def takes(self, text: str) -> bool:
@@ -137,12 +139,14 @@ class _BulkEncoder:
         for mark, replacement in REPLACEMENTS:
             column = pc.replace_substring(column, mark, replacement)
         column = pc.ascii_trim_whitespace(column)
-        has_words = pc.not_equal(pc.binary_length(column), 0)
-        words = pc.ascii_split_whitespace(column.filter(has_words))  # of a blank text it makes an empty word
+        sizes = pc.binary_length(column)
+        # Of a blank text pyarrow makes an empty word.
+        words = pc.ascii_split_whitespace(column.filter(sizes.cast(self._pa.bool_())))
         lengths = np.zeros(len(texts), np.int64)
-        lengths[has_words.to_numpy(zero_copy_only=False)] = np.diff(words.offsets)
+        lengths[np.from_dlpack(sizes) > 0] = np.diff(np.from_dlpack(words.offsets))
         numbers = pc.call_function("index_in", [words.flatten()], self._words)
-        return Encoded.of(pc.fill_null(numbers, -1).to_numpy() + np.int32(UNK_ID + 1), lengths)
+        found = np.from_dlpack(pc.fill_null(numbers, self._not_found))
+        return Encoded.of(np.add(found, UNK_ID + 1, dtype=np.int32), lengths)
 
     def _column(self, texts: Sequence[str]) -> Any:
         """Make the column of its buffers: four times as fast as from a list of strings."""
