@@ -22,6 +22,7 @@ from sentcli.errors import DataError, OutputError, SentcliError
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject
 from sentcli.tables.columns import check_room, check_unique, find_text_column
 from sentcli.tables.format import Labels, Scores, Setup
+from sentcli.tables.pages import ColumnChunk, DamagedPagesError, check_pages, column_chunks
 from sentcli.tables.source import Source
 
 _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
@@ -63,8 +64,9 @@ class _ParquetReader:
         self._name = source.name
         self._setup = setup
         self._cursor = cursor
-        self._bytes = _Hashed(source.seekable(), cursor)
-        # As a stream, where memory has to be spared, a damaged column can make pyarrow allocate gigabytes.
+        self._raw = source.seekable()
+        self._bytes = _Hashed(self._raw, cursor)
+        # A large file is read as a stream, to spare memory; of a small one all is read at once.
         self._buffer_size = _BUFFER if self._bytes.seek(0, io.SEEK_END) > _SMALL_FILE else 0
         self._file = self._open()
         self._schema = self._file.schema_arrow
@@ -78,6 +80,7 @@ class _ParquetReader:
         head: Head | None = self._head(first)
         for group in range(self._file.num_row_groups):
             end = self._row + self._file.metadata.row_group(group).num_rows
+            self._check_pages(group)
             size = self._rows_that_fit(group)
             for batch in self._file.iter_batches(size, row_groups=[group], use_threads=False):
                 if not all(map(_has_its_values, batch.columns)):
@@ -103,6 +106,21 @@ class _ParquetReader:
             raise DataError(f"{self._name}: not the schema of the first input")
         self._text = columns.index(text_column)
         return Head(columns, text_column, style=self._schema)
+
+    def _check_pages(self, group: int) -> None:
+        """Refuse pages that pyarrow would take gigabytes for, whether it finds that much in them or not."""
+        place = self._raw.tell()
+        try:
+            for chunk in self._column_chunks[group]:
+                check_pages(self._raw, chunk)
+        except DamagedPagesError as error:
+            raise DataError(f"{self._name}: row group {group}: {error}") from None
+        finally:
+            self._raw.seek(place)
+
+    @cached_property
+    def _column_chunks(self) -> list[list[ColumnChunk]]:
+        return column_chunks(self._raw)
 
     def _rows_that_fit(self, group: int) -> int:
         """Choose how many rows to read at a time, so that they fit the bytes of a chunk."""

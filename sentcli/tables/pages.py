@@ -1,0 +1,179 @@
+"""The pages of a Parquet file, looked at before pyarrow makes room for what their headers say.
+
+A page header is Thrift in its compact protocol, and so is the footer that tells where pages are:
+https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift and
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md. pyarrow's own view of the
+footer's columns will not do: damaged ones make it end the process.
+"""
+
+import io
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+PAGE_LIMIT = 256 << 20  # bytes, compressed or not; writers make pages of 1 MiB, or of some 1,000 long values
+
+_TAIL = struct.Struct("<I4s")  # the footer's length, and PAR1
+_HEADER = 1 << 10  # bytes; more are read when statistics make it longer, up to pyarrow's own limit
+_LONGEST_HEADER = 16 << 20
+_DEPTH = 16
+_INDEX_PAGE, _DICTIONARY_PAGE = 1, 2
+_LISTS = (9, 10)  # and sets
+
+Struct = dict[int, Any]  # by the number of a field
+_AS_THEY_ARE: Mapping[int, Callable[[Any], Any]] = {}
+
+
+class DamagedPagesError(ValueError):
+    """The headers are damaged, or a page is over the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChunk:
+    """Where the pages of a column lie: from byte `start`, with so many values in all."""
+
+    start: int
+    values: int
+
+
+def column_chunks(file: IO[bytes]) -> list[list[ColumnChunk]]:
+    """Read from the footer where the columns of each row group are.
+
+    :raises DamagedPagesError: when it does not say.
+    """
+    end = file.seek(0, io.SEEK_END) - _TAIL.size
+    file.seek(max(0, end))
+    try:
+        length, _ = _TAIL.unpack(file.read(_TAIL.size))
+        file.seek(max(0, end - length))
+        return list(_Compact(file.read(length)).read_struct(shorten={4: _row_group}).get(4, []))
+    except (IndexError, KeyError, TypeError, AttributeError, struct.error):
+        raise DamagedPagesError("the footer is damaged") from None
+
+
+def _row_group(group: Struct) -> list[ColumnChunk]:
+    chunks = []
+    for column in group[1]:
+        metadata = column[3]
+        start, dictionary = int(metadata[9]), int(metadata.get(11, 0))
+        chunks.append(ColumnChunk(dictionary if 0 < dictionary < start else start, int(metadata[5])))
+    return chunks
+
+
+def check_pages(file: IO[bytes], chunk: ColumnChunk) -> None:
+    """Go from header to header, as pyarrow will.
+
+    :raises DamagedPagesError: when a page is over `PAGE_LIMIT`, or longer than the file.
+    """
+    end = file.seek(0, io.SEEK_END)
+    place, values = chunk.start, chunk.values
+    while values > 0 and 0 <= place < end:
+        header, length = _read_header(file, place)
+        kind, size, compressed = (header.get(field) for field in (1, 2, 3))
+        if not isinstance(kind, int) or not isinstance(size, int) or not isinstance(compressed, int):
+            raise DamagedPagesError("the header of a page is damaged")
+        if max(size, compressed) > PAGE_LIMIT:
+            raise DamagedPagesError(
+                f"a page of {max(size, compressed):,} bytes, and {PAGE_LIMIT:,} are allowed; "
+                "write the file with smaller pages"
+            )
+        place += length + compressed
+        if compressed < 0 or place > end:
+            raise DamagedPagesError(f"a page of {compressed:,} bytes goes beyond the end of the file")
+        if kind not in (_INDEX_PAGE, _DICTIONARY_PAGE):
+            data_page = header.get(5) or header.get(8)
+            values -= data_page.get(1, 0) if isinstance(data_page, dict) else 0
+
+
+def _read_header(file: IO[bytes], place: int) -> tuple[Struct, int]:
+    """Read the header at a place; its length comes with it."""
+    size = _HEADER
+    while True:
+        file.seek(place)
+        reader = _Compact(file.read(size))
+        try:
+            return reader.read_struct(), reader.place
+        except (IndexError, TypeError):
+            if size >= _LONGEST_HEADER or reader.size < size:
+                raise DamagedPagesError("the header of a page is damaged") from None
+            size *= 16
+
+
+class _Compact:
+    """Reads Thrift's compact protocol: structs as dicts, lists as lists; strings are passed over.
+
+    :raises IndexError: from each method, where the bytes end before the value does.
+    :raises TypeError: for a type that does not exist, or structs too deep in one another.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+        self.place = 0
+
+    def read_struct(
+        self, depth: int = 0, shorten: Mapping[int, Callable[[Any], Any]] = _AS_THEY_ARE
+    ) -> Struct:
+        """Read a struct.
+
+        :param shorten: by the number of a field that is a list: what to keep of each item.
+        """
+        if depth > _DEPTH:
+            raise TypeError("too deep")
+        fields: Struct = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._integer()
+            kind = head & 15
+            if kind in _LISTS and number in shorten:
+                fields[number] = [shorten[number](item) for item in self._items(depth)]
+            else:
+                fields[number] = (
+                    kind == 1 if kind in (1, 2) else self._value(kind, depth)
+                )  # here a boolean lies
+        return fields
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in (1, 2, 3):
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._integer()
+        if kind == 7:
+            return self._skip(8)
+        if kind == 8:
+            return self._skip(self._unsigned())
+        if kind in _LISTS:
+            return list(self._items(depth))
+        if kind == 12:
+            return self.read_struct(depth + 1)
+        raise TypeError(f"no type {kind}")
+
+    def _items(self, depth: int) -> Iterator[Any]:
+        head = self._byte()
+        count = head >> 4 if head >> 4 < 15 else self._unsigned()
+        for _ in range(count):
+            yield self._value(head & 15, depth + 1)
+
+    def _byte(self) -> int:
+        byte = self._data[self.place]
+        self.place += 1
+        return byte
+
+    def _skip(self, size: int) -> None:
+        self.place += size
+        if self.place > self.size:
+            raise IndexError
+
+    def _unsigned(self) -> int:
+        number = shift = 0
+        while (byte := self._byte()) & 128:
+            number |= (byte & 127) << shift
+            shift += 7
+            if shift > 63:
+                raise TypeError("a number too long")
+        return number | byte << shift
+
+    def _integer(self) -> int:
+        number = self._unsigned()
+        return number >> 1 ^ -(number & 1)
