@@ -101,11 +101,3 @@ def test_scoring_from_python(trained: Bundle) -> None:
     output, loaded = run(code, (*TRAINING_ONLY, "pyarrow", "onnxruntime"), trained.path)
     assert output == "positive negative\n"
     assert loaded == {"onnxruntime"}
-
-
-def test_the_memory_of_arrow_is_the_system_s() -> None:
-    code = (
-        "import os\nos.environ.pop('ARROW_DEFAULT_MEMORY_POOL', None)\n"
-        "import sentcli.cli.score, pyarrow\nprint(pyarrow.default_memory_pool().backend_name)"
-    )
-    assert run(code, ())[0] == "system\n"

@@ -1,7 +1,6 @@
 """`sentcli score`."""
 
 import json
-import os
 import platform
 import sys
 from importlib.metadata import version
@@ -29,9 +28,6 @@ from sentcli.tables import FORMATS, ReadOptions, RejectOptions, WriteOptions
 
 if TYPE_CHECKING:
     from sentcli.scoring import Scorer
-
-# Read when pyarrow is imported. Its own allocator takes 10 to 30 MB more, and gathers some over many rows.
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects file
 
