@@ -18,6 +18,9 @@ _TAIL = struct.Struct("<I4s")  # the footer's length, and PAR1
 _HEADER = 1 << 10  # bytes; more are read when statistics make it longer, up to pyarrow's own limit
 _LONGEST_HEADER = 16 << 20
 _DEPTH = 16
+_EMPTY_PAGES = (
+    1000  # of a column in a row group: writers make none but the dictionary, a damaged file millions
+)
 _INDEX_PAGE, _DICTIONARY_PAGE = 1, 2
 _LISTS = (9, 10)  # and sets
 
@@ -64,10 +67,11 @@ def _row_group(group: Struct) -> list[ColumnChunk]:
 def check_pages(file: IO[bytes], chunk: ColumnChunk) -> None:
     """Go from header to header, as pyarrow will.
 
-    :raises DamagedPagesError: when a page is over `PAGE_LIMIT`, or longer than the file.
+    :raises DamagedPagesError: when a page is over `PAGE_LIMIT` or goes beyond the file, or too many have no
+        value.
     """
     end = file.seek(0, io.SEEK_END)
-    place, values = chunk.start, chunk.values
+    place, values, empty = chunk.start, chunk.values, 0
     while values > 0 and 0 <= place < end:
         header, length = _read_header(file, place)
         kind, size, compressed = (header.get(field) for field in (1, 2, 3))
@@ -83,7 +87,13 @@ def check_pages(file: IO[bytes], chunk: ColumnChunk) -> None:
             raise DamagedPagesError(f"a page of {compressed:,} bytes goes beyond the end of the file")
         if kind not in (_INDEX_PAGE, _DICTIONARY_PAGE):
             data_page = header.get(5) or header.get(8)
-            values -= data_page.get(1, 0) if isinstance(data_page, dict) else 0
+            found = data_page.get(1, 0) if isinstance(data_page, dict) else 0
+            values -= found
+            empty += found <= 0
+        else:
+            empty += 1
+        if empty > _EMPTY_PAGES:
+            raise DamagedPagesError(f"more than {_EMPTY_PAGES:,} pages of a column without a value")
 
 
 def _read_header(file: IO[bytes], place: int) -> tuple[Struct, int]:

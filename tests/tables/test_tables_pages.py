@@ -139,6 +139,14 @@ def test_a_header_may_hold_anything_beside_what_is_read():
         check(header + b"x" * 10 + page_header(size=1 << 30), values=6)
 
 
+@pytest.mark.parametrize(("kind", "values"), [(DATA, 0), (DATA, -1), (INDEX, 1)])
+def test_pages_without_values_have_an_end(kind, values):
+    empty = page_header(kind, 0, 0, values)
+    check(empty * 1000 + page_header(compressed=0), values=1)
+    with pytest.raises(DamagedPagesError, match="more than 1,000 pages of a column without a value"):
+        check(empty * 1001)
+
+
 def test_a_page_that_says_nothing_of_its_values_is_passed_over():
     check(b"\x15\x00\x15\x02\x15\x02\x00" + b"x")
 
