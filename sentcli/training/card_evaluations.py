@@ -76,10 +76,10 @@ def weak_spots(metrics: Mapping[str, Any], words: int, classes: int, model: str)
     subjects = f"{_accuracies(other)}." if other else f"not measured on any but {code(metrics['dataset'])}."
     spots = {
         "Short texts": short,
-        "Other subjects": subjects,
-        "Irony": "not measured; expect it to be taken at its word.",
+        "Other subjects and kinds of text": subjects,
+        "Irony": "expect it to be taken at its word.",
         "Other languages and rare words": (
-            f"not measured; it knows {words:,} words, in lower case, and all others look the same to it."
+            f"it knows {words:,} words, in lower case, and all others look the same to it."
         ),
         "Texts that say nothing of the kind": (
             f"every text with a word in it gets one of the {classes} labels, unless `--uncertain` is given."
