@@ -1,0 +1,85 @@
+"""What a teacher says, and what it does only once."""
+
+from dataclasses import replace
+
+import invented
+import numpy as np
+import pandas as pd
+import pytest
+
+from sentcli.bundle import load_bundle
+from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.training import labeling
+from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
+from sentcli.training.labeling import label
+from sentcli.training.train import NO_VECTORS, Settings
+
+SETTINGS = Settings(
+    text=TextConfig(max_tokens=40),
+    model=ModelConfig(vocab_size=2),
+    config=TrainConfig(),
+    device="cpu",
+    threads=1,
+    quiet=True,
+)
+PLAN = SelfTrainingConfig(passage_sentences=1, document_vectors=8)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory) -> Texts:
+    folder = tmp_path_factory.mktemp("data")
+    few = invented.write_csv(folder / "few.csv", invented.reviews(60, seed=11))
+    heap = folder / "heap.csv"
+    pd.DataFrame({"review": [text for text, _ in invented.reviews(100, seed=12)]}).to_csv(heap, index=False)
+    source = DataSource(str(few), None, None, NO_VECTORS, str(heap))
+    return read_texts(source, read_labeled(source), 0.1)
+
+
+@pytest.fixture
+def say(texts, trained, tmp_path):
+    """Label with some parts of the plan changed."""
+    bundles = {"trained": load_bundle(trained.path)}
+    return lambda **changes: label(texts, bundles, SETTINGS, replace(PLAN, **changes), 1, tmp_path)
+
+
+def test_a_share_of_a_passage_s_label_is_that_of_its_text(texts, say):
+    alone, half, context = (say(passage_context=share) for share in (0.0, 0.5, 1.0))
+    whole = np.flatnonzero(~half.is_passage)
+    passages = np.flatnonzero(half.is_passage)
+    assert alone.texts == half.texts == context.texts
+    assert (context.targets[whole] == alone.targets[whole]).all()
+    assert half.targets[passages] == pytest.approx(
+        (alone.targets[passages] + context.targets[passages]) / 2, abs=1e-6
+    )
+    every = [*texts.train.texts, *texts.unlabeled]
+    said = [*np.eye(2)[[texts.labels.index(name) for name in texts.train.labels]], *alone.targets[whole]]
+    for row in passages:
+        assert any(
+            half.texts[row] in text and np.allclose(context.targets[row], of, atol=1e-6)
+            for text, of in zip(every, said, strict=True)
+        )
+
+
+def test_document_vectors_judge_whole_texts_alone(say):
+    found = say()
+    of = found.members["document vectors"]
+    assert np.isfinite(of[~found.is_passage]).all()
+    assert np.isnan(of[found.is_passage]).all()
+    truth = np.array([invented.TWO.index(name) for _, name in invented.reviews(100, seed=12)])
+    assert (of[~found.is_passage].argmax(1) == truth).mean() > 0.7
+    assert "document vectors" not in say(document_vectors=0).members
+
+
+def test_document_vectors_are_learnt_once_in_a_run(say, monkeypatch):
+    before = say().members["document vectors"]
+    learnt = []
+
+    def counting(tokens, **options):
+        learnt.append(options["size"])
+        return np.eye(len(tokens), options["size"], dtype=np.float32)
+
+    monkeypatch.setattr(labeling, "document_vectors", counting)
+    np.testing.assert_array_equal(say().members["document vectors"], before)
+    assert learnt == []
+    say(document_vectors=9)
+    assert learnt == [9]
