@@ -12,6 +12,7 @@ import pytest
 
 from sentcli.errors import DataError, OutputError, SentcliError, UsageError
 from sentcli.tables import CHUNK_BYTES, CHUNK_ROWS, ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.tables.storage import create
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
 X = b",odd,0.142857"  # of the text "x"
@@ -484,6 +485,16 @@ def test_a_link_under_a_temporary_name_is_not_followed(run, source, tmp_path, ki
     with refused if kind == "lock" else nullcontext():
         run(source, tmp_path / "out.csv")
     assert precious.read_bytes() == b"precious"
+
+
+def test_a_link_that_comes_back_under_a_temporary_name_is_not_followed(tmp_path, monkeypatch):
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    (tmp_path / "temporary").symlink_to(precious)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # somebody was quicker
+    with pytest.raises(FileExistsError):
+        create(tmp_path / "temporary")
+    assert precious.read_text() == "keep"
 
 
 def test_short_writes_change_nothing(run, source, tmp_path, monkeypatch):
