@@ -42,8 +42,9 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
     folded, portable = (
         make_bundle(folder / f"{graph}-{hidden}", box, hidden, graph) for graph in ("folded", "portable")
     )
+    quantized = make_bundle(folder / f"int8-{hidden}", box, hidden, "folded", "int8")
     target, cores = folder / "scored.csv", usable_cores()
-    parts, lstm = Parts(folded, source, target), Parts(portable, source, target)
+    parts, lstm, int8 = (Parts(bundle, source, target) for bundle in (folded, portable, quantized))
     batches = parts.batches()
     with (
         sentcli.load(folded.path) as scorer,
@@ -54,6 +55,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
         work = {
             "bare folded": lambda: run_bare(parts.backend, batches, cores),
             "bare folded, one core": lambda: run_bare(parts.backend, batches, 1),
+            "bare folded, int8, one core": lambda: run_bare(int8.backend, batches, 1),
             "bare LSTM operators": lambda: run_bare(lstm.backend, batches, cores),
             "bare LSTM operators, one core": lambda: run_bare(lstm.backend, batches, 1),
             "whole pipeline": lambda: score_csv(scorer, source, target),
@@ -66,6 +68,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
         }
         run_bare(parts.backend, batches[::every], cores)  # warm
         run_bare(lstm.backend, batches[::every], cores)
+        run_bare(int8.backend, batches[::every], 1)
         score_csv(scorer, source, target)
         score_csv(single, source, target)
         hand_over(commander, source, target)

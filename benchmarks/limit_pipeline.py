@@ -14,15 +14,16 @@ from systems.ours import score_csv
 
 from sentcli.backends import Backend, Logits
 from sentcli.batching import Ids, Lengths
-from sentcli.bundle import ONNX, VOCAB, Bundle, load_bundle, new_bundle, write_config
+from sentcli.bundle import INT8_ONNX, ONNX, VOCAB, Bundle, load_bundle, new_bundle, write_config
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.export.graph import write_onnx
+from sentcli.export.quantize import write_int8
 from sentcli.model import BiLSTM, round_embedding, save_weights
 from sentcli.scoring import PROCESSES_FROM, Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 
 
-def make_bundle(folder: Path, box: Bundle, hidden: int, graph: str) -> Bundle:
+def make_bundle(folder: Path, box: Bundle, hidden: int, graph: str, precision: str = "fp32") -> Bundle:
     """Write a model of any size with random weights and the words of the model in the box."""
     import torch
 
@@ -35,7 +36,10 @@ def make_bundle(folder: Path, box: Bundle, hidden: int, graph: str) -> Bundle:
         write_config(files, BundleConfig(config, box.config.text, box.config.labels))
         (files / VOCAB).write_bytes(box.read(VOCAB))
         save_weights(model, files / "model.safetensors")
-        write_onnx(model, files / ONNX, graph)
+        if precision == "int8":
+            write_int8(model, files / INT8_ONNX, graph)
+        else:
+            write_onnx(model, files / ONNX, graph)
     return load_bundle(folder)
 
 

@@ -23,7 +23,8 @@ _FATAL = 4  # the log level that keeps onnxruntime from writing to stderr; error
 class OnnxBackend:
     """An ONNX model.
 
-    In fp32 the logits of a text are the same, to the last bit, in whatever batch it comes.
+    In fp32, and folded in int8, the logits of a text are the same, to the last bit, in whatever batch it
+    comes.
 
     :param content: the file, whose hash the caller has checked.
     :param file: where it comes from, for messages and for its suffix.

@@ -86,7 +86,9 @@ _OPERATORS = frozenset({
     "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
 })
 # fmt: on
-_INT8_OPERATORS = frozenset({"DequantizeLinear", "com.microsoft.DynamicQuantizeLSTM"})
+_INT8_OPERATORS = frozenset(
+    {"DequantizeLinear", "MatMulInteger", "QuantizeLinear", "com.microsoft.DynamicQuantizeLSTM"}
+)
 _SCAN_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})  # axes and directions: the default, 0 and forward
 
 
@@ -119,7 +121,7 @@ class Program:
 def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
     """Look at an ONNX file.
 
-    :param file: where it comes from; one that ends in .int8.onnx may have onnxruntime's int8 operators.
+    :param file: where it comes from; one that ends in .int8.onnx may have the operators of int8.
     :raises BundleError: naming what is not allowed, or not of this model.
     """
     operators = _OPERATORS | _INT8_OPERATORS if file.name.endswith(".int8.onnx") else _OPERATORS

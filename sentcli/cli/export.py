@@ -34,7 +34,8 @@ _ALL = "all"
     "--precision",
     type=click.Choice(PRECISIONS),
     default="fp32",
-    help="Of the ONNX file. In int8 it is smaller, and a score moves a little with the texts beside it.",
+    help="Of the ONNX file. In int8 scores move a little: portable, with the texts beside them, in a file a "
+    "third of the size; folded, each by itself, and faster.",
 )
 @overwrite_option
 def export(

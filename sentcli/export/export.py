@@ -44,11 +44,6 @@ def export_bundle(
     """
     if precision == "int8" and "onnx" not in formats:
         raise UsageError("int8 is for ONNX; try --format onnx")
-    if precision == "int8" and graph == "folded":
-        raise UsageError(
-            "int8 needs --graph portable: onnxruntime quantizes LSTM operators, and the folded graph has "
-            "none; in fp32 that is the faster of the two"
-        )
     if output.resolve() == bundle.path.resolve():
         raise OutputError(f"{output} is the model itself; give another folder")
     text = bundle.config.text
@@ -62,7 +57,7 @@ def export_bundle(
         write_config(folder, bundle.config)
         (folder / VOCAB).write_bytes(bundle.read(VOCAB))
         if "onnx" in formats and precision == "int8":
-            report(INT8_ONNX, write_int8(model, folder / INT8_ONNX, text.max_tokens))
+            report(INT8_ONNX, write_int8(model, folder / INT8_ONNX, graph, text.max_tokens))
         elif "onnx" in formats:
             report(ONNX, write_onnx(model, folder / ONNX, graph, text.max_tokens))
         if "torchscript" in formats:

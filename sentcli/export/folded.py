@@ -8,6 +8,12 @@ their length. Upper layers take their input products from one MatMul over all st
 
 Tokens and padding have to be told apart only behind the shortest text of a batch, so the last layer runs in
 two Scans, and where a batch is of nearly one length almost all of it in the first, which knows no padding.
+
+In int8 the recurrent product is one of integers. A state of an LSTM lies between -1 and 1, so its scale is
+fixed, and no score depends on the texts beside it. On one core with VNNI, over batches as the pipeline makes
+them of IMDb, that is 1.06, 1.31 and 1.67 times as fast as fp32 at 32, 64 and 128 hidden units. A scale for
+each column is slower, states with a sign are twice as slow as fp32, and onnxruntime's QGemm, 4 to 15 % faster
+at 64, is no operator of ONNX.
 """
 
 from dataclasses import dataclass
@@ -30,11 +36,19 @@ from sentcli.export.builder import (
 from sentcli.model import BiLSTM
 
 _GATES = "ifgo"
+# 7 bits: x86 processors without VNNI add products of 8 and 8 bits in pairs, in 16 bits, and would clip them.
+_LARGEST_WEIGHT = 63
 
 
-def folded_graph(model: BiLSTM) -> onnx.ModelProto:
-    """Build the graph from a model's weights."""
+def folded_graph(model: BiLSTM, precision: str = "fp32") -> onnx.ModelProto:
+    """Build the graph from a model's weights.
+
+    :param precision: of `sentcli.export.PRECISIONS`; that of the recurrent product.
+    """
     graph = Builder()
+    if precision == "int8":
+        graph.constant("state_scale", 1 / 127)
+        graph.constant("state_zero", 128, np.uint8)
     ids = _add_ids(graph)  # [steps, batch]
     lengths = add_lengths_column(graph)
     # Initial states [batch, hidden] by broadcasting, for the reason given in `add_is_token`.
@@ -50,10 +64,10 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
         top = number == len(layers) - 1
         results = []
         for name, weights in zip(("forward", "backward"), directions, strict=True):
-            layer = _Layer(f"{name}_{number}", weights, model.pooling if top else "")
+            layer = _Layer(f"{name}_{number}", weights, model.pooling if top else "", precision)
             inputs = graph.constant(f"{layer.name}_input_weight", weights.inputs)
             bias = graph.constant(f"{layer.name}_bias", weights.input_bias + weights.recurrent_bias)
-            graph.constant(f"{layer.name}_recurrent", weights.recurrent)
+            _add_recurrent(graph, layer)
             if number == 0:
                 table = graph.add(
                     "Gemm", [embedding, inputs, bias], f"{layer.name}_table"
@@ -83,11 +97,13 @@ class _Layer:
 
     :param name: what its values begin with.
     :param pooling: how it pools, "" for one whose states the next layer needs.
+    :param precision: that of its recurrent product.
     """
 
     name: str
     weights: Weights
     pooling: str
+    precision: str
 
 
 def _add_ids(graph: Builder) -> str:
@@ -124,6 +140,16 @@ def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
         graph.add("Sub", ["zeros", "one"], "lowest")
         masks["penalty"] = graph.add("Sub", [masks["weight"], "one"], "penalties")
     return masks
+
+
+def _add_recurrent(graph: Builder, layer: _Layer) -> None:
+    """Store the recurrent weights; in int8 with the scale of what their product with a state gives."""
+    weights = layer.weights.recurrent
+    if layer.precision == "int8":
+        largest = float(np.abs(weights).max()) or 1.0
+        graph.constant(f"{layer.name}_scale", largest / _LARGEST_WEIGHT / 127)
+        weights = np.rint(weights / largest * _LARGEST_WEIGHT)
+    graph.constant(f"{layer.name}_recurrent", weights, np.int8 if layer.precision == "int8" else np.float32)
 
 
 def _add_direction(
@@ -167,7 +193,7 @@ def _add_scan(
     hidden = layer.weights.recurrent.shape[0]
     body = Builder()
     product = body.add("Gather", [table, "step"], "product") if table else "step"
-    _add_gates(body, f"{layer.name}_recurrent", product)
+    _add_gates(body, _add_sums(body, layer, product))
     final = {"hidden": "state", "cell": "cell_out"}
     pooled = masked = "state"
     if "is_token" in masks:
@@ -200,9 +226,19 @@ def _add_scan(
     return results
 
 
-def _add_gates(body: Builder, recurrent: str, product: str) -> None:
-    """Add the LSTM's step, from `hidden` and `cell` to `state`, the next hidden one, and `cell_out`."""
-    gates = body.add("Gemm", ["hidden", recurrent, product], "gates")  # [batch, 4 * hidden]
+def _add_sums(body: Builder, layer: _Layer, product: str) -> str:
+    """Add the recurrent product of `hidden` to the input product, both `[batch, 4 * hidden]`."""
+    recurrent = f"{layer.name}_recurrent"
+    if layer.precision == "fp32":
+        return body.add("Gemm", ["hidden", recurrent, product], "gates")
+    states = body.add("QuantizeLinear", ["hidden", "state_scale", "state_zero"], "states")
+    integers = body.add("MatMulInteger", [states, recurrent, "state_zero"], "integers")
+    sums = body.add("DequantizeLinear", [integers, f"{layer.name}_scale"], "recurrent_product")
+    return body.add("Add", [sums, product], "gates")
+
+
+def _add_gates(body: Builder, gates: str) -> None:
+    """Add the LSTM's step, from the sums and `cell` to `state`, the next hidden one, and `cell_out`."""
     # Sigmoid of three gates at once would be an operator less, but have them copied once more.
     body.add_multiple("Split", [gates, "gate_sizes"], [f"{gate}_sum" for gate in _GATES], axis=1)
     for gate in _GATES:

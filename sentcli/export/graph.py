@@ -1,6 +1,9 @@
 """ONNX files in fp32, of either graph."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+import onnx
 
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.config import TextConfig
@@ -9,7 +12,10 @@ from sentcli.export.parity import Parity, check_parity
 from sentcli.export.portable import portable_graph
 from sentcli.model import BiLSTM
 
-_BUILDERS = {"portable": portable_graph, "folded": folded_graph}
+_BUILDERS: dict[str, Callable[[BiLSTM], onnx.ModelProto]] = {
+    "portable": portable_graph,
+    "folded": folded_graph,
+}
 
 
 def write_onnx(model: BiLSTM, path: Path, graph: str, max_tokens: int = TextConfig.max_tokens) -> Parity:

@@ -54,9 +54,9 @@ def test_an_existing_folder_needs_overwrite(tmp_path, trained):
 
 
 def test_options_that_do_not_go_together_are_a_usage_error(tmp_path, trained):
-    result = invoke(trained.path, "-o", tmp_path / "out", "--precision", "int8", "--graph", "folded")
+    result = invoke(trained.path, "-o", tmp_path / "out", "--precision", "int8", "--format", "torchscript")
     assert result.exit_code == 2
-    assert "folded" in result.stderr
+    assert "int8 is for ONNX" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -27,6 +27,7 @@ def trained(make_bundle, model):
         ({}, {"model.onnx"}),
         ({"graph": "folded"}, {"model.onnx"}),
         ({"precision": "int8"}, {"model.int8.onnx"}),
+        ({"precision": "int8", "graph": "folded"}, {"model.int8.onnx"}),
         ({"formats": ("torchscript",)}, {"model.torchscript.pt"}),
         ({"formats": ("onnx", "torchscript")}, {"model.onnx", "model.torchscript.pt"}),
         (
@@ -54,24 +55,15 @@ def test_the_result_is_a_bundle_that_runs(tmp_path, trained, model, options, fil
 
 
 @pytest.mark.parametrize(("graph", "operator"), [("portable", b"LSTM"), ("folded", b"Scan")])
-def test_the_graph_is_the_one_that_was_asked_for(tmp_path, trained, graph, operator):
-    export_bundle(trained, tmp_path / "exported", graph=graph)
-    assert operator in (tmp_path / "exported" / "model.onnx").read_bytes()
+@pytest.mark.parametrize(("precision", "name"), [("fp32", "model.onnx"), ("int8", "model.int8.onnx")])
+def test_the_graph_is_the_one_that_was_asked_for(tmp_path, trained, graph, operator, precision, name):
+    export_bundle(trained, tmp_path / "exported", graph=graph, precision=precision)
+    assert operator in (tmp_path / "exported" / name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            {"precision": "int8", "graph": "folded"},
-            "onnxruntime quantizes LSTM operators, and the folded graph has none",
-        ),
-        ({"precision": "int8", "formats": ("torchscript",)}, "int8 is for ONNX"),
-    ],
-)
-def test_options_that_do_not_go_together(tmp_path, trained, options, message):
-    with pytest.raises(UsageError, match=message):
-        export_bundle(trained, tmp_path / "exported", **options)
+def test_int8_is_for_onnx(tmp_path, trained):
+    with pytest.raises(UsageError, match="int8 is for ONNX"):
+        export_bundle(trained, tmp_path / "exported", precision="int8", formats=("torchscript",))
     assert not (tmp_path / "exported").exists()
 
 
