@@ -166,7 +166,7 @@ def test_what_cannot_be_is_refused(source, trained_three, tmp_path):
 
 
 def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(source, trained, tmp_path):
-    teachers = [tmp_path / folder for folder in ("one/same", "two/same", "n-grams", "all together")]
+    teachers = [tmp_path / folder for folder in ("one/same", "two/same", "n-grams", "document vectors")]
     for teacher in teachers:
         shutil.copytree(trained.path, teacher)
     labels = tmp_path / "labels.parquet"
@@ -174,6 +174,7 @@ def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(sou
     members = [name for name in pq.read_table(labels).column_names if name.endswith(":positive")]
     assert members == [
         "probability:positive",
-        *(f"from {name}:positive" for name in ("same", "same (2)", "n-grams (2)", "all together (2)")),
+        *(f"from {name}:positive" for name in ("same", "same (2)", "n-grams (2)", "document vectors (2)")),
         "from n-grams:positive",
+        "from document vectors:positive",
     ]

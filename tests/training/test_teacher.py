@@ -63,8 +63,8 @@ def test_bundles_score_and_blank_texts_are_even(trained):
 
 def test_ngrams_learn_from_labels():
     texts = ["it was good", "it was bad"] * 20
-    model = fit_ngrams(texts, np.array([1, 0] * 20), 2)
-    assert model.probabilities([["good"], ["bad"]]).argmax(axis=1).tolist() == [1, 0]
+    probabilities = fit_ngrams(texts, np.array([1, 0] * 20), 2)(["good", "bad"])
+    assert probabilities.argmax(axis=1).tolist() == [1, 0]
 
 
 def test_a_teacher_of_other_classes_is_refused(trained):
