@@ -159,6 +159,18 @@ def test_uncertain_rows_are_counted_as_a_label(trained, files, tmp_path):
     assert f"uncertain {len(inside) / 98:.1%}" in summary.lines()[1]
 
 
+def test_a_run_with_another_backend_is_not_gone_on_with(scorer, trained, files, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files[:1], tmp_path / "out.jsonl")
+    with (
+        Scorer(trained, workers=1, backend="torch") as other,
+        pytest.raises(OutputError, match="backend changed since the interrupted run"),
+    ):
+        run(other, files[:1], tmp_path / "out.jsonl", resume=True)
+
+
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("bands", [(None, (0.4, 0.6)), ((0.4, 0.6), (0.3, 0.6)), ((0.4, 0.6), None)])
 def test_a_run_with_another_band_is_not_gone_on_with(trained, files, tmp_path, monkeypatch, bands, several):

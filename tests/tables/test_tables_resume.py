@@ -226,7 +226,8 @@ def test_any_call_may_fail(case, run, monkeypatch, name, code):
 
 def interrupted(source, output, scored, chunks=3, **options):
     """Leave a job after some chunks."""
-    with open_job([str(source)], str(output), commit_seconds=0, **options) as job:
+    names = [source] if isinstance(source, (str, Path)) else source
+    with open_job([str(name) for name in names], str(output), commit_seconds=0, **options) as job:
         for _, chunk in zip(range(chunks), job, strict=False):
             job.write(chunk, *scored(chunk.texts))
 
@@ -300,13 +301,35 @@ def test_a_changed_input_is_refused(lines, run):
     assert output.read_bytes().count(b"\n") == LINES
 
 
-def test_a_pipe_that_gives_less_than_before_is_refused(tmp_path, run, scored, monkeypatch):
-    def pipe(data):
+def test_another_order_of_the_inputs_is_refused(tmp_path, run, scored):
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    for path in (first, second):
+        path.write_bytes(b"x\n" * LINES)
+    interrupted([first, second], tmp_path / "out.txt", scored)
+    with pytest.raises(OutputError, match="cannot resume: order changed since"):
+        run([second, first], tmp_path / "out.txt", resume=True)
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    """Put a pipe with some bytes in the place of standard input, once and again."""
+
+    def pipe(data, *, pauses=False):
         read_end, write_end = os.pipe()
         os.write(write_end, data)
-        os.close(write_end)
+        if pauses:
+            held.append(write_end)
+        else:
+            os.close(write_end)
         monkeypatch.setattr("sys.stdin", os.fdopen(read_end))
 
+    held = []
+    yield pipe
+    for descriptor in held:
+        os.close(descriptor)
+
+
+def test_a_pipe_that_gives_less_than_before_is_refused(tmp_path, run, scored, pipe):
     data = b"".join(b"%03d\n" % number for number in range(LINES))
     pipe(data)
     interrupted("-", tmp_path / "out.txt", scored)
@@ -317,6 +340,26 @@ def test_a_pipe_that_gives_less_than_before_is_refused(tmp_path, run, scored, mo
     job = run("-", tmp_path / "out.txt", resume=True)
     assert (job.resumed_rows, job.rows) == (75, LINES)
     assert (tmp_path / "out.txt").read_bytes().count(b"\n") == LINES
+
+
+def test_where_a_pipe_paused_there_is_nothing_to_go_on_from(tmp_path, run, scored, pipe):
+    data = b"".join(b"%03d\n" % number for number in range(LINES))
+    pipe(data)
+    run("-", tmp_path / "whole.txt.gz")
+    pipe(data[: 4 * 40], pauses=True)
+    interrupted("-", tmp_path / "out.txt.gz", scored, chunks=2)  # 25 rows, and the 15 before the pause
+    pipe(data)
+    assert run("-", tmp_path / "out.txt.gz", resume=True).resumed_rows == 25
+    assert (tmp_path / "out.txt.gz").read_bytes() == (tmp_path / "whole.txt.gz").read_bytes()
+
+
+def test_what_is_behind_the_durable_bytes_is_cut_off(lines, run, tmp_path):
+    source, output = lines
+    run(source, tmp_path / "whole.txt")
+    with output.with_name(f".{output.name}.sentcli-part").open("ab") as file:
+        file.write(b"\0" * 10_000)  # more than the run has yet to write
+    run(source, output, resume=True, fingerprint=FINGERPRINT)
+    assert output.read_bytes() == (tmp_path / "whole.txt").read_bytes()
 
 
 @pytest.mark.parametrize("change", ["byte", "shorter", "gone"])
@@ -362,6 +405,15 @@ def test_a_damaged_journal_is_an_error_or_does_no_harm(lines, run, tmp_path):
             assert output.read_bytes() == (tmp_path / "whole.txt").read_bytes()
 
 
+def test_a_journal_of_another_version_is_refused(lines, run):
+    path = journal_of(lines[1])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"version": 1', b'"version": 2'))
+    assert path.read_bytes() != content
+    with pytest.raises(OutputError, match="start over without --resume"):
+        run(*lines, resume=True, fingerprint=FINGERPRINT)
+
+
 def test_a_missing_journal_starts_over_and_says_so(lines, run, caplog):
     source, output = lines
     journal_of(output).unlink()
@@ -376,6 +428,12 @@ def test_without_resume_an_interrupted_run_is_given_up(lines, run, caplog):
     assert run(source, output).resumed_rows == 0
     assert "an interrupted run is given up; --resume would have gone on" in caplog.text
     assert sorted(path.name for path in output.parent.iterdir()) == ["in.txt", "out.txt"]
+
+
+def test_a_run_that_was_given_up_cannot_be_gone_on_with(lines, scored):
+    source, output = lines
+    interrupted(source, output, scored, chunks=0)
+    assert [path.name for path in output.parent.iterdir()] == ["in.txt"]
 
 
 def test_resuming_is_logged(lines, run, caplog):
