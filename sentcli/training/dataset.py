@@ -27,6 +27,9 @@ LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", 
 
 UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of the split whose labels nobody knows
 SPLIT_SEED = 1  # of the validation part: the same for every model, so that teachers can be weighed on it
+# Neighbours are alike: in IMDb, the reviews of one film stand side by side, and who has seen some of them
+# knows the others. Held out row by row, n-grams reach 0.921 there, in runs 0.906; on the test split, 0.916.
+_LONGEST_RUN, _FEWEST_RUNS = 250, 5
 
 _BUILDERS = {
     ".csv": "csv",
@@ -153,7 +156,8 @@ def train_validation(
 ) -> tuple[LabeledTexts, LabeledTexts]:
     """Hold out a share of each class, at least one row of a class of two or more, and leave at least one.
 
-    A text that went to both parts, letter for letter, is removed from the training part.
+    Runs of a class's neighbouring rows are held out, since rows near each other are often of one source. A
+    text that went to both parts, letter for letter, is removed from the training part.
 
     :param validation_share: above 0 and below 1.
     :returns: training and validation part, each in the order of the data.
@@ -165,9 +169,12 @@ def train_validation(
     random = np.random.default_rng(seed)
     held_out = np.zeros(len(data), bool)
     for index in range(len(names)):
-        rows = random.permutation(np.flatnonzero(classes == index))
+        rows = np.flatnonzero(classes == index)
         count = min(max(round(validation_share * len(rows)), 1), len(rows) - 1)
-        held_out[rows[:count]] = True
+        length = min(max(count // _FEWEST_RUNS, 1), _LONGEST_RUN)
+        runs = np.split(rows, range(length, len(rows), length))
+        drawn = np.concatenate([runs[run] for run in random.permutation(len(runs))])
+        held_out[drawn[:count]] = True
     validation = data.take(np.flatnonzero(held_out).tolist())
     candidates = np.flatnonzero(~held_out).tolist()
     known = set(validation.texts)

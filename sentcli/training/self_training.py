@@ -117,8 +117,8 @@ def next_teachers(of_student: TrainConfig) -> list[dict[str, Any]]:
 
     Unlike sizes and seeds err on unlike texts; nearly as good as the student is good enough.
     """
-    epochs = max(of_student.epochs - 1, 1)
-    return [{"hidden_size": 128, "epochs": epochs}, {"epochs": epochs}]
+    changes = {"epochs": max(of_student.epochs - 2, 1), "dropout": 0.3, "lr": 2e-3}
+    return [{"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
 
 
 def _settled(settings: Settings, of_labels: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:

@@ -374,6 +374,17 @@ def test_validation_is_a_stratified_share() -> None:
     assert train_validation(data, 0.1, seed=2)[1] != validation
 
 
+@pytest.mark.parametrize(("rows", "share", "most"), [(60, 0.05, 3), (400, 0.1, 5), (25_000, 0.1, 10)])
+def test_neighbouring_rows_are_held_out_together(rows: int, share: float, most: int) -> None:
+    """Or else texts of one source, which stand side by side, would be on both sides."""
+    data = labeled(a=rows)
+    for seed in range(5):
+        _, validation = train_validation(data, share, seed)
+        held_out = np.array([int(text.removeprefix("text ")) for text in validation.texts])
+        assert len(held_out) == round(share * rows)
+        assert 1 <= 1 + (np.diff(held_out) > 1).sum() <= most
+
+
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.9])
 def test_each_class_is_in_both_parts(share: float) -> None:
     train, validation = train_validation(labeled(a=1000, b=2, c=1), share, seed=3)
