@@ -47,6 +47,7 @@ class _Silent:
     """A backend without a model, that keeps the batches it gets: what is left is the rest of the pipeline."""
 
     name = "onnx"
+    batch_factor = 1
 
     def __init__(self, classes: int) -> None:
         self._classes = classes

@@ -23,6 +23,7 @@ def load(
     *,
     backend: str | None = None,
     device: str | None = None,
+    precision: str | None = None,
     workers: int | None = None,
     uncertain: tuple[float, float] | None = None,
 ) -> "Scorer":
@@ -31,6 +32,7 @@ def load(
     :param model: a model folder, or one model file in it; None: the model in the box.
     :param backend: `onnx`, `torch` or `torchscript`; None: what the file is for, onnx first.
     :param device: for the torch backends `cpu` or `cuda`.
+    :param precision: of the matrix products on the torch backend, `fp32`, `bf16` or, on CUDA, `fp16`.
     :param workers: threads that score; None: every core that this process may use.
     :param uncertain: label texts `uncertain` whose probability of the second class (with more than two
         classes, of the most probable) lies between these two, ends included.
@@ -42,4 +44,6 @@ def load(
     from sentcli.scoring import Scorer
 
     bundle = load_bundle(Path(model) if model is not None else default_bundle_path())
-    return Scorer(bundle, backend=backend, device=device, workers=workers, uncertain=uncertain)
+    return Scorer(
+        bundle, backend=backend, device=device, precision=precision, workers=workers, uncertain=uncertain
+    )

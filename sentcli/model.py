@@ -75,7 +75,7 @@ class BiLSTM(nn.Module):
             forward, backward = self._packed_states(embedded, lengths)
         else:
             forward, backward = self._padded_states(embedded, lengths)
-        pooled = self._pool(forward, backward, lengths.to(embedded.device).long())
+        pooled = self._pool(forward, backward, lengths.to(embedded.device, non_blocking=True).long())
         return self.classifier(self.dropout(pooled))  # type: ignore[no-any-return]
 
     def _packed_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

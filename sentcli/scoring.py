@@ -92,6 +92,7 @@ class Scorer:
     :param bundle: the model.
     :param backend: `onnx`, `torch` or `torchscript`; None lets the bundle's file decide.
     :param device: for the torch backends `cpu` or `cuda`.
+    :param precision: for the torch backend, see `sentcli.backends.PRECISIONS`.
     :param workers: threads that run batches; None takes every core that this process may use.
     :param processes: processes that share these threads in `stream`; None lets their number decide. More than
         one are started after PROCESSES_FROM texts, and this process goes on scoring until they are ready.
@@ -106,6 +107,7 @@ class Scorer:
         *,
         backend: str | None = None,
         device: str | None = None,
+        precision: str | None = None,
         workers: int | None = None,
         processes: int | None = 1,
         uncertain: tuple[float, float] | None = None,
@@ -120,7 +122,7 @@ class Scorer:
             )
         self._encoder = Encoder(bundle.vocab)
         self._max_tokens = bundle.config.text.max_tokens
-        self._backend = load_backend(backend, bundle, device)
+        self._backend = load_backend(backend, bundle, device, precision=precision)
         self.backend = self._backend.name
         workers = workers or usable_cores()
         self._pool = ThreadPoolExecutor(workers, "sentcli-worker")
@@ -128,7 +130,7 @@ class Scorer:
             processes = processes_for(workers) if self.backend == "onnx" else 1
         fresh = replace(bundle, path=bundle.path.absolute())  # without what is cached in it
         self._works = [
-            partial(_score_windows, fresh, backend, device, workers=threads)
+            partial(_score_windows, fresh, backend, device, precision, workers=threads)
             for threads in shares(workers, processes)
         ]
         self._processes: Processes[Result] | None = None
@@ -253,8 +255,14 @@ class Scorer:
         return _Elsewhere(future)
 
     def _submit(self, texts: Sequence[str | None], notify: Callable[[], None] = lambda: None) -> Window:
+        factor = self._backend.batch_factor
         machinery = Machinery(
-            self._pool, self._encoder, self._backend, self._max_tokens, BATCH_TOKENS, BATCH_ROWS
+            self._pool,
+            self._encoder,
+            self._backend,
+            self._max_tokens,
+            factor * BATCH_TOKENS,
+            factor * BATCH_ROWS,
         )
         return Window(texts, machinery, notify)
 
@@ -305,9 +313,15 @@ def _other_than_text(column: "pd.Series[Any]") -> Any:
 
 
 def _score_windows(
-    bundle: Bundle, backend: str | None, device: str | None, windows: "Iterator[Texts]", *, workers: int
+    bundle: Bundle,
+    backend: str | None,
+    device: str | None,
+    precision: str | None,
+    windows: "Iterator[Texts]",
+    *,
+    workers: int,
 ) -> Iterator[Result]:
     """Do what another process does: score windows, each as it comes."""
-    with Scorer(bundle, backend=backend, device=device, workers=workers) as scorer:
+    with Scorer(bundle, backend=backend, device=device, precision=precision, workers=workers) as scorer:
         for _, result in scorer._stream(windows, 1):
             yield result

@@ -53,9 +53,9 @@ class Sentcli(System):
     ) -> None:
         bundle = _bundle(context)
         folder = _exported(bundle, context, export) if export else bundle.path
-        self._scorer = sentcli.load(folder, backend=backend, device=device, workers=workers)
-        if precision:
-            _lower(self._scorer, device or "cpu", precision)
+        self._scorer = sentcli.load(
+            folder, backend=backend, device=device, precision=precision, workers=workers
+        )
         super().__init__(context)
 
     @classmethod
@@ -88,25 +88,6 @@ def _exported(bundle: Bundle, context: Context, options: dict[str, Any]) -> Path
         torch.set_num_threads(1)  # the check walks step by step: two threads on busy cores only wait
         export_bundle(bundle, folder, **options)
     return folder
-
-
-def _lower(scorer: Scorer, device: str, precision: str) -> None:
-    """Run the products in half precision, by autocast; the logits come in fp32."""
-    import torch
-
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-
-    class Lowered(torch.nn.Module):
-        def __init__(self, model: torch.nn.Module) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(device, dtype):
-                return self.model(ids, lengths).float()
-
-    backend: Any = scorer._backend  # no option of the package: it is here to be compared
-    backend._module = Lowered(backend._module)
 
 
 class Tutorial(System):

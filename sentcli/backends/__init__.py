@@ -14,6 +14,7 @@ from sentcli.errors import BundleError, UsageError, requires
 Logits = npt.NDArray[np.float32]  # [batch, classes]
 
 BACKENDS = ("onnx", "torch", "torchscript")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 # Read when onnxruntime is imported; without it, it leaves files in the user's home and reports to its makers.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -22,9 +23,14 @@ _FILES = {"onnx": (ONNX, INT8_ONNX), "torch": (WEIGHTS,), "torchscript": (TORCHS
 
 
 class Backend(Protocol):
-    """A model that is ready to run. Several threads may call it at the same time."""
+    """A model that is ready to run. Several threads may call it at the same time.
+
+    :param name: tells apart what gives different scores.
+    :param batch_factor: how many times as large batches have to be as those that suit a core.
+    """
 
     name: str
+    batch_factor: int
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch.
@@ -37,18 +43,27 @@ class Backend(Protocol):
         ...
 
 
-def load_backend(name: str | None, bundle: Bundle, device: str | None = None, threads: int = 1) -> Backend:
+def load_backend(
+    name: str | None,
+    bundle: Bundle,
+    device: str | None = None,
+    threads: int = 1,
+    precision: str | None = None,
+) -> Backend:
     """Make a bundle ready to run.
 
     :param name: one of `BACKENDS`; None takes the one that the bundle's `model_file` is for, or else the
         first that the bundle has a file for.
     :param device: `cpu`, `cuda`, or `auto`, CUDA where there is a device; None is `auto`, of onnx the CPU.
     :param threads: threads that work on one batch.
-    :raises UsageError: when name, device and file do not go together.
+    :param precision: one of `PRECISIONS`, of the matrix products; None is fp32, or what the file has.
+    :raises UsageError: when name, device, precision and file do not go together.
     :raises BundleError: when the bundle lacks the file, or the file cannot be run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
     name, file = choose(name, bundle)
+    if precision not in (None, "fp32") and name != "torch":
+        raise UsageError(f"--precision {precision:.20} is for --backend torch, not for {name}")
     if name == "onnx":
         if device == "cuda":
             raise UsageError("onnx runs on the CPU; try --backend torch --device cuda")
@@ -58,7 +73,7 @@ def load_backend(name: str | None, bundle: Bundle, device: str | None = None, th
     with requires("train"):
         from sentcli.backends import torch
     if name == "torch":
-        return torch.TorchBackend(bundle, device or "auto", threads)
+        return torch.TorchBackend(bundle, device or "auto", threads, precision or "fp32")
     content, path = bundle.read(file), bundle.path / file
     return torch.TorchScriptBackend(content, path, bundle.config.model, device or "auto", threads)
 

@@ -3,9 +3,9 @@
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ from sentcli.cli.options import (
     log_to_stderr,
     model_argument,
     overwrite_option,
+    precision_option,
     quiet_option,
     text_column_option,
     workers_option,
@@ -61,6 +62,7 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 )
 @backend_option
 @device_option
+@precision_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--plots", type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
@@ -82,6 +84,7 @@ def evaluate(
     against: Path | None,
     backend: str | None,
     device: str | None,
+    precision: str | None,
     workers: int | None,
     as_json: bool,
     plots: Path | None,
@@ -125,6 +128,9 @@ def evaluate(
     from sentcli.measurement import measure
 
     ran = _model(bundle, backend)
+    how = {"backend": ran["backend"], "device": device, "precision": precision, "workers": workers}
+    if precision not in (None, "fp32"):
+        ran["backend"] += f" {precision}"
     compared = _model(other, None) if other else None
     carded = find_card(bundle, other) if card else None
     if plots:
@@ -135,11 +141,12 @@ def evaluate(
         examples = held_out_part(bundle, examples)
     texts = cut_passages(examples.texts, passages) if passages else examples.texts
     labels = label_ids(examples.labels, names, examples.where)
-    scored = _score(bundle, texts, ran["backend"], device, workers, quiet=quiet)
+    scored = _score(bundle, texts, how, quiet=quiet)
     other_scored = None
     if other and compared:
         where = None if compared["backend"] == "onnx" else device
-        other_scored = _score(other, texts, compared["backend"], where, workers, quiet=quiet)
+        how = {"backend": compared["backend"], "device": where, "workers": workers}
+        other_scored = _score(other, texts, how, quiet=quiet)
     measured = measure(texts, labels, scored, names, other_scored)
     if plots:
         draw_evaluation(plots, measured.labels, measured.probabilities, names, measured.by_length)
@@ -182,13 +189,14 @@ def _model(bundle: Bundle, backend: str | None) -> dict[str, str]:
 def _score(
     bundle: Bundle,
     texts: Sequence[str],
-    backend: str,
-    device: str | None,
-    workers: int | None,
+    how: Mapping[str, Any],
     *,
     quiet: bool,
 ) -> "Floats":
-    """Give the probabilities of all texts, with a progress bar."""
+    """Give the probabilities of all texts, with a progress bar.
+
+    :param how: options of `Scorer`.
+    """
     import numpy as np
     from tqdm import tqdm
 
@@ -196,7 +204,7 @@ def _score(
 
     probabilities = np.empty((len(texts), len(bundle.config.labels)))
     with (
-        Scorer(bundle, backend=backend, device=device, workers=workers) as scorer,
+        Scorer(bundle, **how) as scorer,
         tqdm(total=len(texts), unit="texts", leave=False, disable=True if quiet else None) as bar,
     ):
         for start in range(0, len(texts), _CHUNK):

@@ -18,6 +18,7 @@ Settings = TypeVar("Settings")
 
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
+PRECISIONS = ("fp32", "bf16", "fp16")
 _AUTO = "auto"
 
 
@@ -35,6 +36,11 @@ backend_option = click.option(
 )
 device_option = click.option(
     "--device", type=click.Choice(DEVICES), help="Where PyTorch runs; by default cuda if there is one."
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Of PyTorch's matrix products; fp16 on CUDA alone. By default fp32.",
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(1), help="Threads that score; by default one for each usable core."

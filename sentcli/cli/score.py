@@ -18,6 +18,7 @@ from sentcli.cli.options import (
     is_terminal,
     log_to_stderr,
     overwrite_option,
+    precision_option,
     processes_option,
     quiet_option,
     text_column_option,
@@ -33,7 +34,7 @@ _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects 
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores, or how they are written, rest on
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "field_limit")  # of ReadOptions
-_SCORER = ("backend", "device", "workers", "processes", "uncertain")  # of Scorer
+_SCORER = ("backend", "device", "precision", "workers", "processes", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
 
 
@@ -81,6 +82,7 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
 @overwrite_option
 @backend_option
 @device_option
+@precision_option
 @workers_option
 @processes_option
 @click.option("--summary", type=click.Path(path_type=Path), help="File for the summary, as JSON.")

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.torch import TorchBackend, TorchScriptBackend
 from sentcli.errors import BundleError, UsageError
+from sentcli.evaluation import softmax
 from sentcli.export.torchscript import write_torchscript
 
 FILE = Path("some", "model.torchscript.pt")
@@ -33,6 +35,37 @@ def test_cuda_gives_the_logits_of_the_cpu(make_bundle, tmp_path):
     wanted = torch_logits(model, ids, lengths)
     for backend in (TorchBackend(bundle, "cuda"), TorchScriptBackend(script, FILE, model.config, "cuda")):
         assert np.abs(backend.logits(ids, lengths) - wanted).max() < 1e-3  # TF32
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("fp16", 0.01), ("bf16", 0.05)])
+def test_threads_share_a_gpu(make_bundle, precision, tolerance):
+    model = make_model()
+    backend = TorchBackend(make_bundle(model), "cuda", precision=precision)
+    batches = [make_batch(9, 30, seed) for seed in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda batch: backend.logits(*batch), batches))
+    for logits, batch in zip(found, batches, strict=True):
+        moved = np.abs(softmax(logits) - softmax(torch_logits(model, *batch)))
+        assert moved.max() < tolerance
+    assert backend.batch_factor > 1
+
+
+def test_bf16_is_near_fp32(make_bundle):
+    model = make_model()
+    backend = TorchBackend(make_bundle(model), "cpu", precision="bf16")
+    ids, lengths = make_batch(40, 30)
+    logits, wanted = backend.logits(ids, lengths), torch_logits(model, ids, lengths)
+    assert logits.dtype == np.float32
+    assert 0 < np.abs(softmax(logits) - softmax(wanted)).max() < 0.05
+    assert (backend.name, TorchBackend(make_bundle(model, "other"), "cpu").name) == ("torch bf16", "torch")
+
+
+@pytest.mark.parametrize(("precision", "message"), [("fp16", "for CUDA"), ("fp64", "unknown")])
+def test_a_precision_that_there_is_not(make_bundle, precision, message):
+    with pytest.raises(UsageError, match=message):
+        TorchBackend(make_bundle(make_model()), "cpu", precision=precision)
 
 
 @without_cuda

@@ -74,6 +74,10 @@ def test_all_backends_agree(trained, exported, held_out):
         assert found["backend"] == (backend or ("torch" if "safetensors" in str(model) else "onnx"))
         assert found["confusion"] == reference["confusion"]
         assert found["log_loss"] == pytest.approx(reference["log_loss"], abs=1e-6)
+    how = ("--backend", "torch", "--device", "cpu", "--precision", "bf16")
+    found = figures(trained.path, held_out, *how)
+    assert found["backend"] == "torch bf16"
+    assert reference["log_loss"] != found["log_loss"] == pytest.approx(reference["log_loss"], abs=0.01)
 
 
 def test_the_report_has_the_same_figures(trained, held_out):

@@ -77,6 +77,8 @@ def test_what_is_there_already_needs_overwrite(score, refuse):
         (("r.csv", "--uncertain", "0.6", "1.4"), 2, ["--uncertain 0.6 1.4"]),
         (("r.csv", "--uncertain", "0.6", "some"), 2, ["--uncertain", "'some'"]),
         (("r.csv", "--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
+        (("r.csv", "--precision", "bf16"), 2, ["--precision bf16", "--backend torch"]),
+        (("r.csv", "--precision", "fp16", "--backend", "torch", "--device", "cpu"), 2, ["fp16", "CUDA"]),
         (("--delimiter", ";"), 2, ["--delimiter", "lines"]),
         (("r.csv", "--model", "nothing"), 1, ["nothing", "no such model"]),
         (("r.csv", "--model", "r.csv"), 1, ["r.csv: not a file of a model folder", "manifest.json"]),

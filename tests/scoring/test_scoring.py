@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from texts import BLANK, pairs
 
-from sentcli import load
+from sentcli import load, scoring
 from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.scoring import Scorer
 
@@ -118,6 +118,30 @@ def test_load_takes_another_backend(trained, texts, expected):
     assert scores.labels == expected.labels
     for one, other in zip(scores.scores, expected.scores, strict=True):
         assert one == (other if other is None else pytest.approx(other, abs=1e-5))
+
+
+def test_load_takes_another_precision(trained, texts, expected):
+    with load(trained.path, backend="torch", device="cpu", precision="bf16") as scorer:
+        assert scorer.backend == "torch bf16"
+        scores = scorer.score(texts).scores
+    assert scores != expected.scores
+    for score, wanted in zip(scores, expected.scores, strict=True):
+        assert score == (None if wanted is None else pytest.approx(wanted, abs=0.05))
+
+
+def test_a_backend_that_wants_larger_batches_gets_them(trained, monkeypatch):
+    rows = []
+
+    def counted(ids, lengths):
+        rows.append(len(ids))
+        return np.zeros((len(ids), 2), np.float32)
+
+    for factor in (1, 3):
+        with Scorer(trained, workers=1) as scorer:
+            monkeypatch.setattr(scorer._backend, "batch_factor", factor)
+            monkeypatch.setattr(scorer._backend, "logits", counted)
+            scorer.score([f"text {number}" for number in range(3 * scoring.BATCH_ROWS)])
+    assert rows == [scoring.BATCH_ROWS] * 3 + [3 * scoring.BATCH_ROWS]
 
 
 def test_load_refuses_what_is_no_model(tmp_path):
