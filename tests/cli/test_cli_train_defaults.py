@@ -48,12 +48,12 @@ def test_three_classes(tmp_path):
 
 
 def test_a_class_of_a_twentieth(tmp_path):
-    rows = [row for row in invented.reviews(400, seed=6) if row[1] == "positive"]
-    rows += [row for row in invented.reviews(20, seed=7) if row[1] == "negative"]
+    rows = [row for row in invented.reviews(800, seed=6) if row[1] == "positive"]
+    rows += [row for row in invented.reviews(40, seed=7) if row[1] == "negative"]
     figures, said = train(rows, tmp_path, "--class-weight", "balanced")
     assert figures["accuracy"] > majority(figures)
     assert figures["macro_f1"] > 0.7
-    assert "10 or more of each of 2 classes" in said
+    assert "20 or more of each of 2 classes" in said
 
 
 def test_texts_of_one_word_and_one_of_a_book(tmp_path):
