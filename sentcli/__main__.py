@@ -2,4 +2,5 @@
 
 from sentcli.cli import main
 
-main(prog_name="sentcli")
+if __name__ == "__main__":  # a process that is started for this one imports this file too
+    main(prog_name="sentcli")

@@ -82,3 +82,6 @@ class InterruptedRunError(SentcliError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:  # on its way from another process
+        return type(self), (str(self), self.exit_code - 128)

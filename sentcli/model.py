@@ -181,6 +181,17 @@ def _reorder(states: Tensor, order: Tensor) -> Tensor:
     return _Reorder.apply(states, order)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def has_lstm(dtype: torch.dtype) -> bool:
+    """Tell whether a CPU like this one has the LSTM of the padded route in a half precision."""
+    model = BiLSTM(ModelConfig(vocab_size=2, embedding_dim=1, hidden_size=1)).eval()
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", dtype):
+            model(torch.ones(2, 1, dtype=torch.int64), torch.ones(2, dtype=torch.int32))
+    except RuntimeError:
+        return False
+    return True
+
+
 def round_embedding(model: BiLSTM) -> None:
     """Round the embedding to what half precision can hold, as bundles store it.
 

@@ -16,7 +16,7 @@ from sentcli.batching import Ids, Lengths
 from sentcli.bundle import WEIGHTS, Bundle
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError, UsageError
-from sentcli.model import BiLSTM, load_model
+from sentcli.model import has_lstm, load_model
 
 # A GPU works on all rows of a batch at once, and steps of few rows leave it idle between two of them.
 _CUDA_BATCH_FACTOR = 8
@@ -116,7 +116,8 @@ class TorchBackend(_ModuleBackend):
             raise UsageError("--precision fp16 is for CUDA; try bf16")
         self.name = "torch" if precision == "fp32" else f"torch {precision}"
         model, dtype = load_model(bundle).to(place), _DTYPES.get(precision)
-        model.packed = place.type == "cpu" and dtype is not None and not _has_lstm(model, dtype)
+        # oneDNN's LSTM in half precision is not there for every processor; the packed route does without.
+        model.packed = place.type == "cpu" and dtype is not None and not has_lstm(dtype)
         super().__init__(model, place, bundle.path / WEIGHTS, bundle.config.model, dtype)
 
 
@@ -150,16 +151,6 @@ class TorchScriptBackend(_ModuleBackend):
         except (RuntimeError, ValueError) as error:
             raise BundleError(f"{file}: {first_line(error)}") from None
         super().__init__(module.eval(), place, file, config)
-
-
-def _has_lstm(model: BiLSTM, dtype: torch.dtype) -> bool:
-    """Tell whether oneDNN has an LSTM in half precision for this processor; the packed route needs none."""
-    try:
-        with torch.inference_mode(), torch.autocast("cpu", dtype):
-            model(torch.ones(2, 1, dtype=torch.int64), torch.ones(2, dtype=torch.int32))
-    except RuntimeError:
-        return False
-    return True
 
 
 def _device(name: str) -> torch.device:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
 from sentcli.training.labeling import RESERVED, label
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from sentcli.training.side_by_side import run_side_by_side
 from sentcli.training.teacher import check_labels
-from sentcli.training.train import Settings, check_run, train_model, work_folder
+from sentcli.training.train import Settings, check_run, choose_device, train_model, work_folder
 
 logger = logging.getLogger("sentcli")
 
@@ -118,7 +120,7 @@ def next_teachers(of_student: TrainConfig) -> list[dict[str, Any]]:
     Unlike sizes and seeds err on unlike texts; nearly as good as the student is good enough.
     """
     changes = {"epochs": max(of_student.epochs - 2, 1), "dropout": 0.3, "lr": 2e-3}
-    return [{"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
+    return [{"hidden_size": 96, **changes}, {"hidden_size": 64, **changes}]
 
 
 def _settled(settings: Settings, of_labels: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:
@@ -154,20 +156,38 @@ class _Run:
     ) -> None:
         """Train teachers for the next round, those that are not there yet, each with a seed of its own.
 
+        On a CPU they are trained side by side, and share the threads.
+
         :param all_changes: what each changes in the settings of the student.
         """
-        for number, changes in enumerate(all_changes, 1):
-            output = self.folder / (f"{name}-{number}" if len(all_changes) > 1 else name)
-            if not output.exists():
-                logger.info("%s of %d", output.name, len(all_changes))
-                train_model(
-                    self.texts,
-                    self.source,
-                    output,
-                    _changed(self.settings, {"seed": self.settings.config.seed + number, **changes}),
-                    pseudo=pseudo,
-                    passage_sentences=self.plan.passage_sentences,
-                )
+        numbers = range(1, len(all_changes) + 1)
+        outputs = [self.folder / (f"{name}-{number}" if len(all_changes) > 1 else name) for number in numbers]
+        waiting = [number for number, output in zip(numbers, outputs, strict=True) if not output.exists()]
+        cores = self.settings.cores
+        is_shared = len(waiting) > 1 and cores > 1 and choose_device(self.settings.device).type == "cpu"
+        threads = max(cores // len(waiting), 1) if is_shared else self.settings.threads
+        trainings = [
+            partial(
+                train_model,
+                self.texts,
+                self.source,
+                outputs[number - 1],
+                _changed(
+                    replace(self.settings, threads=threads),
+                    {"seed": self.settings.config.seed + number, **all_changes[number - 1]},
+                ),
+                pseudo=pseudo,
+                passage_sentences=self.plan.passage_sentences,
+                name=outputs[number - 1].name,
+            )
+            for number in waiting
+        ]
+        if is_shared:
+            run_side_by_side(trainings)
+        else:
+            for train in trainings:
+                train()
+        for output in outputs:
             bundle = load_bundle(output)
             self.bundles[_new_name(output.name, self.bundles)] = bundle
             self.stages.append({"stage": output.name, **_validation(bundle)})

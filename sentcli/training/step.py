@@ -12,7 +12,8 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sentcli.config import TrainConfig
-from sentcli.model import BiLSTM
+from sentcli.errors import UsageError
+from sentcli.model import BiLSTM, has_lstm
 from sentcli.text import UNK_ID
 from sentcli.training.examples import Examples, evaluation_batches
 
@@ -166,6 +167,15 @@ def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and _cpu_has_bf16()
     return config.precision == "bf16"
+
+
+def check_precision(config: TrainConfig, device: torch.device) -> None:
+    """Refuse bf16 where it is asked for and the processor cannot.
+
+    :raises UsageError: then.
+    """
+    if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
+        raise UsageError("--precision bf16: this processor has no instructions for it; leave it to auto")
 
 
 def _cpu_has_bf16() -> bool:

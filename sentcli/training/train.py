@@ -53,7 +53,7 @@ from sentcli.training.glove import Coverage, check_source, load_glove, random_em
 from sentcli.training.loop import fit
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
-from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
+from sentcli.training.step import ClassifierTrainer, balanced_weights, check_precision, uses_bf16
 
 logger = logging.getLogger("sentcli")
 
@@ -110,12 +110,22 @@ def train_bundle(
 def check_run(source: DataSource, output: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
     """Refuse, before hours are spent, what would fail at their end.
 
-    :raises SentcliError: for vectors, a device or an output that will not do.
+    :raises SentcliError: for vectors, a device, a precision or an output that will not do.
     """
     _check_output(output, work_folder(output), resume=resume, overwrite=overwrite)
     if source.glove != NO_VECTORS:
         check_source(source.glove, settings.model.embedding_dim)
-    _device(settings.device)
+    check_precision(settings.config, choose_device(settings.device))
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Give the device of that name; without one, CUDA where there is a device.
+
+    :raises UsageError: when CUDA is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def work_folder(output: Path) -> Path:
@@ -133,17 +143,19 @@ def train_model(
     passage_sentences: int = SelfTrainingConfig.passage_sentences,
     stages: Sequence[Mapping[str, Any]] = (),
     overwrite: bool = False,
+    name: str = "",
 ) -> None:
     """Train one model and write its bundle; go on where an interrupted run of the same model stopped.
 
     :param pseudo: what a teacher says of more texts.
     :param passage_sentences: sentences at most of the passages that the model is also validated on.
     :param stages: records of what came before, for `history.csv` and the card.
+    :param name: tells it from other trainings of the same run, in bar and log.
     :raises SentcliError: for data, vectors or settings that will not do.
     """
     started = time.perf_counter()
     work = work_folder(output)
-    device = _device(settings.device)
+    device = choose_device(settings.device)
     torch.set_num_threads(settings.cores)
     config, quiet = settings.config, settings.quiet
 
@@ -178,6 +190,7 @@ def train_model(
         config,
         checkpoint=work / "checkpoint.safetensors",
         fingerprint={**of_data, **model.to_json()},
+        name=name,
         **run,
     )
     history += [{"stage": MODEL_STAGE, **record} for record in records]
@@ -273,12 +286,6 @@ def predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
         for rows, (ids, lengths, _) in evaluation_batches(examples, torch.device("cpu")):
             logits[rows] = network(ids, lengths).numpy()
     return logits
-
-
-def _device(name: str | None) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) -> None:

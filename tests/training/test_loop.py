@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import DataError, InterruptedRunError, TrainingError
-from sentcli.model import BiLSTM
+from sentcli.model import BiLSTM, has_lstm
 from sentcli.text import UNK_ID, Vocab, tokenize
 from sentcli.training import loop
 from sentcli.training.examples import Examples, epoch_batches
@@ -172,6 +172,7 @@ def test_numbers_that_make_no_sense_end_the_run(data, tmp_path, monkeypatch):
         run(data, tmp_path / "checkpoint")
 
 
+@pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
 def test_bf16_trains_too(data, tmp_path):
     model, history = run(data, tmp_path / "checkpoint", replace(CONFIG, precision="bf16"))
     assert history[-1]["validation_accuracy"] > 0.85

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import invented
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
@@ -17,6 +19,7 @@ from sentcli.text import tokenize
 from sentcli.training import self_training
 from sentcli.training.corpus import DataSource
 from sentcli.training.self_training import self_train
+from sentcli.training.side_by_side import run_side_by_side
 from sentcli.training.train import NO_VECTORS, Settings
 
 SETTINGS = Settings(
@@ -39,9 +42,12 @@ def source(tmp_path_factory) -> DataSource:
     return DataSource(str(few), None, None, NO_VECTORS, str(heap))
 
 
-def run(source: DataSource, output: Path, plan: SelfTrainingConfig | None = None, **options) -> Bundle:
+def run(
+    source: DataSource, output: Path, plan: SelfTrainingConfig | None = None, threads: int = 1, **options
+) -> Bundle:
     options = {"resume": False, "overwrite": False} | options
-    self_train(source, output, SETTINGS, plan or SelfTrainingConfig(), **options)
+    settings = replace(SETTINGS, threads=threads)
+    self_train(source, output, settings, plan or SelfTrainingConfig(), **options)
     return load_bundle(output)
 
 
@@ -118,6 +124,30 @@ def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatc
         "model",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
+
+
+def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_path, monkeypatch):
+    together: list[int] = []
+    found: list[dict[str, bytes]] = []
+    label = self_training.label
+
+    def beside(works):
+        together.append(len(works))
+        run_side_by_side(works)
+
+    def keep(texts, bundles, *rest):
+        found.append({name: bundle.read("model.safetensors") for name, bundle in bundles.items()})
+        return label(texts, bundles, *rest)
+
+    monkeypatch.setattr(self_training, "run_side_by_side", beside)
+    monkeypatch.setattr(self_training, "label", keep)
+    monkeypatch.setattr(self_training, "first_teachers", lambda _: [{"hidden_size": 10}, {"seed": 7}])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)  # two on a busy core only wait
+    for threads in (1, 2):
+        run(source, tmp_path / f"student-{threads}", threads=threads, teachers=["auto"])
+    assert together == [2]
+    assert found[0] == found[1]
+    assert len(set(found[0].values())) == len(found[0]) == 2
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_path, monkeypatch):

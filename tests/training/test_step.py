@@ -1,5 +1,7 @@
 """One step of training."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import tiny_models
@@ -7,7 +9,9 @@ import torch
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
-from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
+from sentcli.errors import UsageError
+from sentcli.training import step
+from sentcli.training.step import ClassifierTrainer, balanced_weights, check_precision, uses_bf16
 
 CPU = torch.device("cpu")
 PLAIN = {"adversarial": 0.0, "label_smoothing": 0.0, "word_dropout": 0.0, "precision": "fp32"}
@@ -145,6 +149,16 @@ def test_what_a_step_reports_is_not_weighted() -> None:
     loss, _, _ = plain.step(*batch(), rate=1e-12)
     weighted = ClassifierTrainer(make_trainer().model, TrainConfig(**PLAIN), CPU, torch.tensor([1.0, 5.0]))
     assert weighted.step(*batch(), rate=1e-12)[0] == pytest.approx(loss, rel=1e-5)
+
+
+def test_bf16_that_the_processor_lacks_is_refused(monkeypatch):
+    for has_it in (True, False):
+        monkeypatch.setattr(step, "has_lstm", lambda dtype, answer=has_it: answer)
+        refusal = nullcontext() if has_it else pytest.raises(UsageError, match="--precision bf16: this processor")
+        with refusal:
+            check_precision(TrainConfig(precision="bf16"), torch.device("cpu"))
+        check_precision(TrainConfig(precision="auto"), torch.device("cpu"))
+        check_precision(TrainConfig(precision="bf16"), torch.device("cuda"))
 
 
 def test_auto_takes_bf16_where_the_hardware_has_it(monkeypatch):

@@ -1,0 +1,117 @@
+"""Trainings side by side, each in a process of its own: one training cannot make use of many cores."""
+
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partialmethod
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import Queue
+from typing import Any
+
+from tqdm import tqdm
+
+from sentcli.errors import InterruptedRunError, ProcessError, SentcliError
+
+logger = logging.getLogger("sentcli")
+
+Work = Callable[[], None]
+
+
+def run_side_by_side(works: Sequence[Work]) -> None:
+    """Run functions at the same time, and wait for all of them; what they log is logged here.
+
+    When one fails, or a signal comes, the others get SIGTERM, and the time to save what they have.
+
+    :param works: picklable, so importable by name.
+    :raises SentcliError: what the first of them raised that failed.
+    :raises InterruptedRunError: when a signal stopped one of them.
+    """
+    context = multiprocessing.get_context("spawn")  # threads are at work here: a fork could hang
+    log: Queue[Any] = context.Queue()
+    listener = logging.handlers.QueueListener(log, _Relay())
+    started: dict[Connection, SpawnProcess] = {}
+    listener.start()
+    try:
+        for place, work in enumerate(works):
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_run, args=(work, theirs, log, logger.level, place))
+            process.start()
+            theirs.close()  # the process has its own: when it ends, so does the pipe
+            started[ours] = process
+        _wait(started)
+    except KeyboardInterrupt as error:
+        _terminate(started.values())
+        outcomes = [_outcome(*each) for each in started.items()]
+        raise next((each for each in outcomes if isinstance(each, InterruptedRunError)), error) from None
+    finally:
+        _terminate(started.values())
+        listener.stop()
+
+
+def _wait(started: Mapping[Connection, SpawnProcess]) -> None:
+    """Wait for the ends of all, and raise the first error."""
+    running = dict(started)
+    while running:
+        for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
+            if error := _outcome(connection, running.pop(connection)):
+                raise error
+
+
+def _outcome(connection: Connection, process: SpawnProcess) -> BaseException | None:
+    """Wait for the end of one, and give its error."""
+    try:
+        error: BaseException | None = connection.recv()
+    except EOFError:
+        process.join()
+        hint = "; is memory short? try --threads 1" if process.exitcode == -signal.SIGKILL else ""
+        error = ProcessError(f"a process that trains ended with exit code {process.exitcode}{hint}")
+    process.join()
+    return error
+
+
+def _terminate(processes: Iterable[SpawnProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+class _Relay(logging.Handler):
+    """Logs here what was logged in another process."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger.handle(record)
+
+
+def _run(work: Work, connection: Connection, log: "Queue[Any]", level: int, place: int) -> None:
+    """Be one of the processes.
+
+    :param place: line of the terminal for its bars, from 0.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    logger.handlers, logger.propagate = [logging.handlers.QueueHandler(log)], False
+    logger.setLevel(level)
+    tqdm.__init__ = partialmethod(tqdm.__init__, position=place)
+    try:
+        work()
+        connection.send(None)
+    except KeyboardInterrupt:  # between two steps that save
+        connection.send(InterruptedRunError("stopped; the same command with --resume goes on", signal.SIGINT))
+    except Exception as error:
+        if not isinstance(error, SentcliError):  # a mistake in the program: say where
+            error.add_note(traceback.format_exc())
+        connection.send(error)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, whatever it died of."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+    os._exit(1)

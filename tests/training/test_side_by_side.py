@@ -1,0 +1,103 @@
+import logging
+import os
+import pickle
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from sentcli.errors import DataError, InterruptedRunError, ProcessError
+from sentcli.training.side_by_side import run_side_by_side
+
+# What other processes do; they find it by its name.
+
+
+def meet(own: Path, other: Path) -> None:
+    """Go on when the other is there too."""
+    own.touch()
+    for _ in range(600):
+        if other.exists():
+            logging.getLogger("sentcli").info("%s met", own.name)
+            return
+        time.sleep(0.1)
+    raise DataError(f"{own} is alone")
+
+
+def fail() -> None:
+    raise DataError("no such data")
+
+
+def mistake() -> None:
+    raise ValueError("a mistake in the program")
+
+
+def wait_for_a_signal(path: Path) -> None:
+    signal.signal(signal.SIGTERM, lambda number, frame: (path.touch(), os._exit(1)))
+    path.with_suffix(".waits").touch()
+    time.sleep(60)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_they_run_at_the_same_time_and_log_here(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "sentcli")
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_side_by_side([partial(meet, one, two), partial(meet, two, one)])
+    assert sorted(caplog.messages) == ["one met", "two met"]
+
+
+def fail_beside(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.05)
+    fail()
+
+
+def test_an_error_ends_the_others_with_time_to_save(tmp_path):
+    path = tmp_path / "saved"
+    works = [partial(wait_for_a_signal, path), partial(fail_beside, path.with_suffix(".waits"))]
+    with pytest.raises(DataError, match="no such data"):
+        run_side_by_side(works)
+    assert path.exists()
+
+
+def test_a_mistake_says_where(tmp_path):
+    with pytest.raises(ValueError, match="a mistake in the program") as raised:
+        run_side_by_side([mistake])
+    assert "in mistake" in "".join(raised.value.__notes__)
+
+
+def test_one_that_is_killed_is_an_error():
+    with pytest.raises(ProcessError, match="ended with exit code -9; is memory short"):
+        run_side_by_side([die])
+
+
+def test_an_interruption_has_the_exit_code_of_its_signal():
+    with pytest.raises(InterruptedRunError, match="--resume") as raised:
+        run_side_by_side([interrupt])
+    assert raised.value.exit_code == 130
+    again = pickle.loads(pickle.dumps(InterruptedRunError("stopped", 15)))
+    assert (str(again), again.exit_code) == ("stopped", 143)
+
+
+def signal_parent_beside(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.05)
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)
+
+
+def test_ctrl_c_gives_them_time_to_save(tmp_path):
+    path = tmp_path / "saved"
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side(
+            [partial(wait_for_a_signal, path), partial(signal_parent_beside, path.with_suffix(".waits"))]
+        )
+    assert path.exists()
