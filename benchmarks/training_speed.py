@@ -1,9 +1,10 @@
-"""How much faster the padded route trains on a CPU than `nn.LSTM` over packed batches.
+"""How much faster the padded route trains on a CPU than `nn.LSTM` over packed batches, and how far it can go.
 
     python benchmarks/training_speed.py --dataset stanfordnlp/imdb --json training_speed.json
 
 Both routes make the same steps of the default model on the same batches of the first epoch, in one thread.
-One of every 11 batches is taken, evenly over their lengths, and the routes take turns from batch to batch.
+One of every 11 batches is taken, evenly over their lengths, and the routes take turns from batch to batch,
+with the matrix products of the step alone as a third: no training of this model can be faster than those.
 Seconds are those that the processor spent on this process, whatever else the machine did.
 """
 
@@ -28,6 +29,7 @@ from sentcli.training.examples import Examples, collate, epoch_batches
 from sentcli.training.step import ClassifierTrainer, uses_bf16
 
 CPU = torch.device("cpu")
+ROUTES = ("padded", "packed", "products")
 TEXT, CONFIG = TextConfig(), TrainConfig()
 Rows = npt.NDArray[np.intp]
 
@@ -59,10 +61,41 @@ def step_seconds(trainer: ClassifierTrainer, examples: Examples, rows: Rows) -> 
     return time.process_time() - started
 
 
+class Products:
+    """The matrix products of a step: of inputs and states with their weights, and those of the gradients."""
+
+    def __init__(self, shape: ModelConfig) -> None:
+        self._passes = 2 if CONFIG.adversarial else 1
+        dtype = torch.bfloat16 if uses_bf16(CONFIG, CPU) else torch.float32
+        gates = 4 * shape.hidden_size
+        self._of_inputs = torch.rand(shape.embedding_dim, gates, dtype=dtype)
+        self._of_states = torch.rand(shape.hidden_size, gates, dtype=dtype)
+
+    @torch.inference_mode()
+    def seconds(self, tokens: int, rows: int) -> float:
+        """Time those of a batch, padding included."""
+        inputs, states, gates = (
+            torch.rand(tokens, rows, size, dtype=self._of_states.dtype)
+            for size in (self._of_inputs.shape[0], *self._of_states.shape)
+        )
+        started = time.process_time()
+        for _ in range(self._passes * 2):  # two directions
+            _ = inputs.flatten(0, 1) @ self._of_inputs
+            for step in range(tokens):
+                torch.mm(states[step], self._of_states, out=gates[step])
+            for step in range(tokens):
+                torch.mm(gates[step], self._of_states.t(), out=states[step])
+            for of in (inputs, states):
+                _ = of.flatten(0, 1).t() @ gates.flatten(0, 1)
+            _ = gates.flatten(0, 1) @ self._of_inputs.t()
+        return time.process_time() - started
+
+
 def measure(
     examples: Examples, shape: ModelConfig, batches: Sequence[Rows], repeats: int
 ) -> list[list[float]]:
-    """Give the seconds of all batches together, `[padded, packed]` for each repeat."""
+    """Give the seconds of all batches together, as in `ROUTES`, for each repeat."""
+    products = Products(shape)
     trainers = []
     for packed in (False, True):
         torch.manual_seed(CONFIG.seed)
@@ -70,11 +103,12 @@ def measure(
         model.packed = packed
         trainers.append(ClassifierTrainer(model, CONFIG, CPU))
         step_seconds(trainers[-1], examples, batches[0])  # warm
-    seconds = [[0.0, 0.0] for _ in range(repeats)]
+    seconds = [[0.0, 0.0, 0.0] for _ in range(repeats)]
     for totals in seconds:
         for number, rows in enumerate(batches):
             for route in (0, 1) if number % 2 else (1, 0):
                 totals[route] += step_seconds(trainers[route], examples, rows)
+            totals[2] += products.seconds(max(len(examples.ids[row]) for row in rows), len(rows))
     return seconds
 
 
@@ -93,8 +127,8 @@ def report(
     """Put what was measured, and on what, together for JSON."""
     reviews = sum(map(len, batches))
     words = sum(len(examples.ids[row]) for rows in batches for row in rows)
-    padded, packed = (statistics.median(column) for column in zip(*seconds, strict=True))
-    ratios = sorted(packed / padded for padded, packed in seconds)
+    medians = dict(zip(ROUTES, map(statistics.median, zip(*seconds, strict=True)), strict=True))
+    ratios = sorted(packed / padded for padded, packed, _ in seconds)
     return {
         "machine": {
             "processor": processor(),
@@ -108,12 +142,10 @@ def report(
         "max_tokens": TEXT.max_tokens,
         "batch_size": CONFIG.batch_size,
         "sample": {"batches": len(batches), "reviews": reviews, "words": words, "of_reviews": len(examples)},
-        "seconds": [{"padded": padded, "packed": packed} for padded, packed in seconds],
-        "words_per_second": {"padded": words / padded, "packed": words / packed},
-        "epoch_seconds": {
-            "padded": padded * len(examples) / reviews,
-            "packed": packed * len(examples) / reviews,
-        },
+        "seconds": [dict(zip(ROUTES, each, strict=True)) for each in seconds],
+        "words_per_second": {route: words / median for route, median in medians.items()},
+        "epoch_seconds": {route: median * len(examples) / reviews for route, median in medians.items()},
+        "share_of_products": statistics.median(products / padded for padded, _, products in seconds),
         "ratio": {"median": statistics.median(ratios), "lowest": ratios[0], "highest": ratios[-1]},
     }
 
@@ -138,9 +170,10 @@ def main() -> None:
 
     print("{reviews:,} of {of_reviews:,} reviews, {words:,} words, one thread".format(**result["sample"]))
     print(f"{'route':8} {'words/s':>10} {'epoch, s':>10}")
-    for route in ("padded", "packed"):
+    for route in ROUTES:
         print(f"{route:8} {result['words_per_second'][route]:10,.0f} {result['epoch_seconds'][route]:10,.0f}")
-    print("ratio {median:.2f} ({lowest:.2f} to {highest:.2f})".format(**result["ratio"]))
+    print("padded to packed: {median:.2f} ({lowest:.2f} to {highest:.2f})".format(**result["ratio"]))
+    print(f"of the time of the padded route, {result['share_of_products']:.0%} is its matrix products")
 
 
 if __name__ == "__main__":

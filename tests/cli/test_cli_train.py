@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -214,6 +215,31 @@ def test_an_interrupted_run_goes_on_to_the_same_model(train, data, tmp_path):
     train(output="uninterrupted", epochs=40)
     for name in ("model.safetensors", "model.onnx", "vocab.txt", "config.json"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "uninterrupted" / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_teachers_side_by_side_save_when_their_run_is_ended(data, tmp_path):
+    """SIGTERM comes to the process that commands; the others learn of it from there."""
+    line = ["train", "--dataset", data, "--unlabeled", data, "--teacher", "auto", "--rounds", 2, *SMALL]
+    line += ["--document-vectors", 0, "--epochs", 30, "-o", tmp_path / "model"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sentcli", *map(str, line), "--threads", "2"],
+        env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # or threads spin while they wait for a busy core
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for told in process.stderr:
+        if told.startswith("student-1-1 epoch 1/28"):
+            process.terminate()
+            break
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "--resume goes on from there" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    result = invoke(*line, "--resume", "--threads", 1)
+    assert result.exit_code == 0, result.output
+    assert "going on after epoch" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_other_data_is_not_taken_for_that_of_the_interrupted_run(train, data, tmp_path, monkeypatch):
