@@ -51,6 +51,28 @@ def test_reading_ahead_is_bounded(scorer):
     assert 2 <= max(ahead) <= (scoring._WINDOWS + 1) * scoring.WINDOW_CHUNKS + 1
 
 
+def test_while_texts_are_scored_the_next_are_read_and_encoded(trained, monkeypatch):
+    is_next_encoded = threading.Event()
+    waited = []
+    with Scorer(trained, workers=2) as scorer:
+        logits, encode = scorer._backend.logits, scorer._encoder.encode
+
+        def scored(ids, lengths):
+            waited.append(is_next_encoded.wait(timeout=20))
+            return logits(ids, lengths)
+
+        def encoded(texts):
+            if "later" in texts:
+                is_next_encoded.set()
+            return encode(texts)
+
+        monkeypatch.setattr(scorer._backend, "logits", scored)
+        monkeypatch.setattr(scorer._encoder, "encode", encoded)
+        pieces = [Piece(["warm"])] * scoring.WINDOW_CHUNKS + [Piece(["later"])] * scoring.WINDOW_CHUNKS
+        assert len(list(scorer.stream(pieces))) == len(pieces)
+    assert waited[0]
+
+
 def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):
     def broken() -> Iterator[Piece]:
         for _ in range(4):
