@@ -39,6 +39,8 @@ def train(
         for name in ("dataset", "unlabeled", "glove", "pseudo_labels", "threads"):
             if value := getattr(options, name):
                 command += [f"--{name.replace('_', '-')}", str(value)]
+        if options.pseudo_labels:
+            command += ["--rounds", "1"]  # they are those of the last one
         if output.with_name(f".{output.name}.training").exists():
             command.append("--resume")
         subprocess.run([*command, "-o", str(output)], check=True)
@@ -68,7 +70,9 @@ def main() -> None:
     )
     parser.add_argument("model", type=Path, help="a model folder with a recipe")
     parser.add_argument("--folder", type=Path, required=True, help="for the models")
-    parser.add_argument("--pseudo-labels", type=Path, help="labels of the teacher, the same for all")
+    parser.add_argument(
+        "--pseudo-labels", type=Path, help="labels of the teacher in its last round, the same for all"
+    )
     parser.add_argument("--dataset", help="another place of the data set of the recipe")
     parser.add_argument("--unlabeled", help="another place of its texts without labels")
     parser.add_argument("--glove", help="another place of its word vectors")

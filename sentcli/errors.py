@@ -45,7 +45,7 @@ class MissingExtraError(SentcliError):
 
 
 class ProcessError(SentcliError):
-    """A process that was to score, and could not be started or is gone."""
+    """A process that was to score or train, and could not be started or is gone."""
 
 
 class TerminatedBySignal(KeyboardInterrupt):
