@@ -229,7 +229,7 @@ def test_teachers_side_by_side_save_when_their_run_is_ended(data, tmp_path):
         text=True,
     )
     for told in process.stderr:
-        if told.startswith("student-1-1 epoch 1/28"):
+        if told.startswith("student-1-1 epoch 1/31"):
             process.terminate()
             break
     _, said = process.communicate(timeout=60)
