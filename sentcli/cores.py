@@ -4,10 +4,10 @@ import math
 import os
 from pathlib import Path
 
-# A process's threads take turns with its interpreter lock. Of the 400 us that a review of IMDb takes a core,
-# with the model in the box, 20 are under the lock: eight threads hold it for two fifths of the time.
+# A process's threads take turns with its interpreter lock. Of the 280 us that a review of IMDb takes a core,
+# with the model in the box, 19 are under the lock: eight threads hold it for half of the time.
 _THREADS = 8
-# The process that reads and writes takes 17 us a review, however many others there are: the limit by then.
+# The process that reads and writes takes 25 us a review, however many others there are: the limit by then.
 _PROCESSES = 4
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
