@@ -46,6 +46,13 @@ class Entry:
 
             if not torch.cuda.is_available():
                 return "PyTorch finds no CUDA device"
+        elif self.options.get("precision"):
+            import torch
+
+            from sentcli.model import has_lstm
+
+            if not has_lstm(torch.bfloat16):
+                return "this processor has no bf16"
         return None
 
     @property

@@ -115,9 +115,12 @@ class TorchBackend(_ModuleBackend):
         if precision == "fp16" and place.type != "cuda":
             raise UsageError("--precision fp16 is for CUDA; try bf16")
         self.name = "torch" if precision == "fp32" else f"torch {precision}"
-        model, dtype = load_model(bundle).to(place), _DTYPES.get(precision)
-        # oneDNN's LSTM in half precision is not there for every processor; the packed route does without.
-        model.packed = place.type == "cpu" and dtype is not None and not has_lstm(dtype)
+        dtype = _DTYPES.get(precision)
+        if dtype and place.type == "cpu" and not has_lstm(dtype):
+            raise UsageError(
+                f"--precision {precision}: this processor has no instructions for it; leave it out"
+            )
+        model = load_model(bundle).to(place)
         super().__init__(model, place, bundle.path / WEIGHTS, bundle.config.model, dtype)
 
 

@@ -10,8 +10,10 @@ from sentcli.backends.torch import TorchBackend, TorchScriptBackend
 from sentcli.errors import BundleError, UsageError
 from sentcli.evaluation import softmax
 from sentcli.export.torchscript import write_torchscript
+from sentcli.model import has_lstm
 
 FILE = Path("some", "model.torchscript.pt")
+with_bf16 = pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 
 
@@ -52,6 +54,14 @@ def test_threads_share_a_gpu(make_bundle, precision, tolerance):
     assert backend.batch_factor > 1
 
 
+def test_a_precision_that_the_processor_lacks(make_bundle, monkeypatch):
+    monkeypatch.setattr("sentcli.backends.torch.has_lstm", lambda dtype: False)
+    TorchBackend(make_bundle(make_model()), "cpu")
+    with pytest.raises(UsageError, match="bf16: this processor"):
+        TorchBackend(make_bundle(make_model(), "other"), "cpu", precision="bf16")
+
+
+@with_bf16
 def test_bf16_is_near_fp32(make_bundle):
     model = make_model()
     backend = TorchBackend(make_bundle(model), "cpu", precision="bf16")

@@ -5,8 +5,10 @@ from collections import Counter
 
 import invented
 import pytest
+import torch
 from commands import fail, invoke
 
+from sentcli.model import has_lstm
 from sentcli.scoring import Scorer
 from sentcli.text import tokenize
 from sentcli.training.passages import cut_passages
@@ -74,6 +76,11 @@ def test_all_backends_agree(trained, exported, held_out):
         assert found["backend"] == (backend or ("torch" if "safetensors" in str(model) else "onnx"))
         assert found["confusion"] == reference["confusion"]
         assert found["log_loss"] == pytest.approx(reference["log_loss"], abs=1e-6)
+
+
+@pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
+def test_another_precision_is_told(trained, held_out):
+    reference = figures(trained.path, held_out)
     how = ("--backend", "torch", "--device", "cpu", "--precision", "bf16")
     found = figures(trained.path, held_out, *how)
     assert found["backend"] == "torch bf16"

@@ -5,10 +5,12 @@ import invented
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from texts import BLANK, pairs
 
 from sentcli import load, scoring
 from sentcli.errors import BundleError, DataError, UsageError
+from sentcli.model import has_lstm
 from sentcli.scoring import Scorer
 
 
@@ -120,6 +122,7 @@ def test_load_takes_another_backend(trained, texts, expected):
         assert one == (other if other is None else pytest.approx(other, abs=1e-5))
 
 
+@pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
 def test_load_takes_another_precision(trained, texts, expected):
     with load(trained.path, backend="torch", device="cpu", precision="bf16") as scorer:
         assert scorer.backend == "torch bf16"
