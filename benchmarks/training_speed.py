@@ -24,8 +24,9 @@ import torch
 from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM
 from sentcli.text import Vocab, tokenize, truncate
-from sentcli.training.dataset import SPLIT_SEED, class_names, label_ids, load_split, train_validation
+from sentcli.training.dataset import class_names, label_ids, load_split
 from sentcli.training.examples import Examples, collate, epoch_batches
+from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.step import ClassifierTrainer, uses_bf16
 
 CPU = torch.device("cpu")

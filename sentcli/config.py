@@ -210,6 +210,8 @@ class SelfTrainingConfig(_Settings):
     :param passage_sentences: sentences of a passage at most.
     :param passage_context: share of a passage's label that is the label of its text.
     :param document_vectors: size of the vectors of whole texts in the teacher; 0: it has none.
+    :param teacher_pretrain: epochs of language modelling before the largest of the teachers that are trained
+        first; 0: none is so large.
     """
 
     rounds: int = 1
@@ -217,6 +219,7 @@ class SelfTrainingConfig(_Settings):
     passage_sentences: int = 3
     passage_context: float = 0.5
     document_vectors: int = 300
+    teacher_pretrain: int = 0
 
     def __post_init__(self) -> None:
         _check("rounds (--rounds)", self.rounds, 1, 100)
@@ -224,3 +227,4 @@ class SelfTrainingConfig(_Settings):
         _check("passage_sentences (--passage-sentences)", self.passage_sentences, 1, 1000)
         _check("passage_context (--passage-context)", self.passage_context, 0, 1)
         _check("document_vectors (--document-vectors)", self.document_vectors, 0, 10_000)
+        _check("teacher_pretrain (--teacher-pretrain)", self.teacher_pretrain, 0, 1000)

@@ -42,6 +42,7 @@ RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
     (SelfTrainingConfig, "passage_sentences", 1, 1000, 0, 1001),
     (SelfTrainingConfig, "passage_context", 0, 1, -0.1, 1.1),
     (SelfTrainingConfig, "document_vectors", 0, 10_000, -1, 10_001),
+    (SelfTrainingConfig, "teacher_pretrain", 0, 1000, -1, 1001),
 ]
 OUTSIDE = [
     (kind, name, value) for kind, name, _, _, *values in RANGES for value in values if value is not None

@@ -67,6 +67,10 @@ _SELF_TRAINING = {
     "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
     "passage_context": ("--passage-context", "Share of a passage's label that is the label of its text."),
     "document_vectors": ("--document-vectors", "Size of the teacher's vectors of whole texts; 0: none."),
+    "teacher_pretrain": (
+        "--teacher-pretrain",
+        "Epochs of language modelling for a large teacher of auto; 0: none so large.",
+    ),
 }
 _CHOICES = {
     "pooling": POOLINGS,

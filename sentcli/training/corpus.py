@@ -14,15 +14,14 @@ from sentcli.config import TextConfig
 from sentcli.errors import DataError
 from sentcli.text import Vocab, tokenize, truncate
 from sentcli.training.dataset import (
-    SPLIT_SEED,
     LabeledTexts,
     class_names,
     label_ids,
     load_split,
     load_texts,
-    train_validation,
 )
 from sentcli.training.examples import Examples
+from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.passages import cut_passages
 from sentcli.training.pseudo_labels import PseudoLabels
 

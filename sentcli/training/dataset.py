@@ -18,7 +18,7 @@ from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
 
 from sentcli.config import DEFAULT_DATASET, MAX_CLASSES
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError
 from sentcli.tables.columns import TEXT_COLUMNS
 
 logger = logging.getLogger("sentcli")
@@ -26,12 +26,6 @@ logger = logging.getLogger("sentcli")
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 
 UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of the split whose labels nobody knows
-SPLIT_SEED = 1  # of the validation part: the same for every model, so that teachers can be weighed on it
-# Neighbours are alike: in IMDb, the reviews of one film stand side by side, and who has seen some of them
-# knows the others. Held out row by row, n-grams reach 0.921 there, on the test split 0.916. In runs they
-# reach 0.902: that errs too, for the films whose good reviews are held out while the bad ones are learnt.
-_LONGEST_RUN, _FEWEST_RUNS = 250, 5
-
 _BUILDERS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -150,47 +144,6 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
             f"{where}: unknown label {error.args[0]!r:.200} in row {row}; "
             f"the model knows {', '.join(names):.200}"
         ) from None
-
-
-def train_validation(
-    data: LabeledTexts, validation_share: float, seed: int
-) -> tuple[LabeledTexts, LabeledTexts]:
-    """Hold out a share of each class, at least one row of a class of two or more, and leave at least one.
-
-    Runs of a class's neighbouring rows are held out, since rows near each other are often of one source. A
-    text that went to both parts, letter for letter, is removed from the training part.
-
-    :param validation_share: above 0 and below 1.
-    :returns: training and validation part, each in the order of the data.
-    :raises DataError: when a class has no row left to train on.
-    """
-    if not 0 < validation_share < 1:
-        raise UsageError(f"--validation-share is {validation_share:g}; it has to be above 0 and below 1")
-    names, classes = np.unique(np.array(data.labels, object), return_inverse=True)
-    random = np.random.default_rng(seed)
-    held_out = np.zeros(len(data), bool)
-    for index in range(len(names)):
-        rows = np.flatnonzero(classes == index)
-        count = min(max(round(validation_share * len(rows)), 1), len(rows) - 1)
-        length = min(max(count // _FEWEST_RUNS, 1), _LONGEST_RUN)
-        runs = np.split(rows, range(length, len(rows), length))
-        drawn = np.concatenate([runs[run] for run in random.permutation(len(runs))])
-        held_out[drawn[:count]] = True
-    validation = data.take(np.flatnonzero(held_out).tolist())
-    candidates = np.flatnonzero(~held_out).tolist()
-    known = set(validation.texts)
-    train = data.take([row for row in candidates if data.texts[row] not in known])
-    if len(train) < len(candidates):
-        logger.info(
-            "%s: %d texts occur in the validation part too and were removed from the training part",
-            data.where,
-            len(candidates) - len(train),
-        )
-    for name in sorted(set(data.labels) - set(train.labels)):
-        raise DataError(
-            f"{data.where}: all texts of the class {name!r:.200} are the same; none is left to train on"
-        )
-    return train, validation
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -61,7 +62,7 @@ def label(
     logger.info("round %d: the n-gram model of the teacher is fitted", number)
     of_whole = {NGRAMS: fit_ngrams(texts.train.texts, train, classes)(everything[:whole])}
     if plan.document_vectors:
-        vectors = _document_vectors(texts, settings, plan, folder)
+        vectors = learn_vectors(texts, settings, plan, folder)
         of_whole[DOCUMENT_VECTORS] = classify_vectors(vectors, train, classes)
     for name, values in of_whole.items():
         said[name] = np.full((len(everything), classes), np.nan)
@@ -95,12 +96,14 @@ def label(
     )
 
 
-def _document_vectors(
+def learn_vectors(
     texts: Texts, settings: Settings, plan: SelfTrainingConfig, folder: Path
 ) -> npt.NDArray[np.float32]:
     """Give the vectors of the training part, the validation part and the texts without labels, in a row.
 
-    They are learnt once in a run: no round changes them.
+    They are learnt once in a run, and kept: no round changes them.
+
+    :param folder: of the run, which is made when it is not there yet.
     """
     everything = [*texts.train.texts, *texts.validation.texts, *texts.unlabeled]
     of = {
@@ -115,13 +118,17 @@ def _document_vectors(
                 vectors: npt.NDArray[np.float32] = stored.get_tensor("vectors")
                 return vectors
     logger.info("vectors of %d texts are learnt from their n-grams", len(everything))
+    torch.set_num_threads(settings.cores)
     vectors = document_vectors(
         [tokenize(text) for text in everything],
         size=plan.document_vectors,
         seed=settings.config.seed,
         quiet=settings.quiet,
     )
-    save_file({"vectors": vectors}, file, of)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    save_file({"vectors": vectors}, part, of)
+    part.replace(file)
     return vectors
 
 

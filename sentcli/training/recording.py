@@ -27,7 +27,8 @@ from sentcli.measurement import Measurement
 from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline
 from sentcli.training.corpus import digest_texts
-from sentcli.training.dataset import SPLIT_SEED, LabeledTexts, train_validation
+from sentcli.training.dataset import LabeledTexts
+from sentcli.training.holdout import SPLIT_SEED, train_validation
 
 # Two evaluations that agree in all of these are one, made twice.
 _IDENTITY = (

@@ -16,9 +16,9 @@ from sentcli.errors import BundleError, UsageError
 from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
 from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
-from sentcli.training.labeling import RESERVED, label
+from sentcli.training.labeling import RESERVED, label, learn_vectors
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
-from sentcli.training.side_by_side import run_side_by_side
+from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.teacher import check_labels
 from sentcli.training.train import Settings, check_run, choose_device, train_model, work_folder
 
@@ -70,7 +70,7 @@ def self_train(
     auto = AUTO in teachers
     if auto and not reused:
         usual = settle(TrainConfig(), AUTO_SETTINGS, size)  # whatever the student is told
-        run.train_teachers("teacher", first_teachers(usual), None)
+        run.train_teachers("teacher", first_teachers(usual, plan), None)
     for number in range(1, plan.rounds + 1):
         file = pseudo_labels if pseudo_labels and number == 1 else run.folder / f"labels-{number}.parquet"
         if not file.exists():
@@ -80,7 +80,7 @@ def self_train(
         run.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
         logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
         if number < plan.rounds:
-            changes = next_teachers(settings.config) if auto else [{}]
+            changes = next_teachers(settings.config, plan) if auto else [{}]
             run.train_teachers(f"student-{number}", changes, pseudo)
     train_model(
         texts,
@@ -94,41 +94,46 @@ def self_train(
     )
 
 
-def first_teachers(usual: TrainConfig) -> list[dict[str, Any]]:
+def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from labels alone change in the settings of the student.
 
     In a single round they are there for the passages, which need a network to label them.
 
     :param usual: the default settings for so many labels.
     """
-    return [
-        {
-            "hidden_size": 128,
-            "embedding_dropout": 0.3,
-            "dropout": 0.5,
-            "epochs": usual.epochs + 1,
-            "batch_size": usual.batch_size,
-            "label_smoothing": 0.1,
-            "word_dropout": 0.2,
-        }
-    ]
+    changes = {
+        "embedding_dropout": 0.3,
+        "dropout": 0.5,
+        "epochs": usual.epochs + 1,
+        "lr": usual.lr,
+        "label_smoothing": 0.1,
+        "word_dropout": 0.2,
+    }
+    small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
+    return [*_large(plan, changes), small]
 
 
-def next_teachers(of_student: TrainConfig) -> list[dict[str, Any]]:
+def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from pseudo-labels change in the settings of the student.
 
-    Unlike sizes and seeds err on unlike texts; nearly as good as the student is good enough, so they do
-    without the second pass of adversarial training.
+    Unlike sizes and seeds err on unlike texts. Beside a large one they are trained with as much care as the
+    student; otherwise they do without the second pass of adversarial training, in more epochs.
     """
-    changes = {
-        "epochs": of_student.epochs + 1,
-        "embedding_dropout": 0.1,
-        "dropout": 0.3,
-        "lr": 2e-3,
-        "word_dropout": 0.1,
-        "adversarial": 0.0,
-    }
+    changes = {"embedding_dropout": 0.1, "dropout": 0.3, "lr": 2e-3, "word_dropout": 0.1}
+    if plan.teacher_pretrain:
+        return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
+    changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}
     return [{"hidden_size": 96, **changes}, {"hidden_size": 64, **changes}]
+
+
+def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the first of a round's teachers; its language model is the same in each round.
+
+    So is its batch size, that of the student, which suits all texts: the language model learns from all.
+    """
+    if not plan.teacher_pretrain:
+        return []
+    return [{"hidden_size": 256, "pretrain": plan.teacher_pretrain, **changes}]
 
 
 def _settled(settings: Settings, of_labels: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:
@@ -164,7 +169,8 @@ class _Run:
     ) -> None:
         """Train teachers for the next round, those that are not there yet, each with a seed of its own.
 
-        On a CPU they are trained side by side, and share the threads.
+        On a CPU they are trained side by side, and share the threads; beside the first of them, the vectors
+        of the texts are learnt.
 
         :param all_changes: what each changes in the settings of the student.
         """
@@ -186,12 +192,17 @@ class _Run:
                 ),
                 pseudo=pseudo,
                 passage_sentences=self.plan.passage_sentences,
+                language_model=self.folder / f"language-model-{number}.safetensors",
                 name=outputs[number - 1].name,
             )
             for number in waiting
         ]
         if is_shared:
-            run_side_by_side(trainings)
+            works: list[Work] = [*trainings]
+            if self.plan.document_vectors:
+                one = _changed(replace(self.settings, threads=1), {})
+                works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
+            run_side_by_side(works)
         else:
             for train in trainings:
                 train()

@@ -20,7 +20,7 @@ from sentcli.errors import InterruptedRunError, ProcessError, SentcliError
 
 logger = logging.getLogger("sentcli")
 
-Work = Callable[[], None]
+Work = Callable[[], object]
 
 
 def run_side_by_side(works: Sequence[Work]) -> None:

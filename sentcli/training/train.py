@@ -142,6 +142,7 @@ def train_model(
     pseudo: PseudoLabels | None = None,
     passage_sentences: int = SelfTrainingConfig.passage_sentences,
     stages: Sequence[Mapping[str, Any]] = (),
+    language_model: Path | None = None,
     overwrite: bool = False,
     name: str = "",
 ) -> None:
@@ -150,6 +151,8 @@ def train_model(
     :param pseudo: what a teacher says of more texts.
     :param passage_sentences: sentences at most of the passages that the model is also validated on.
     :param stages: records of what came before, for `history.csv` and the card.
+    :param language_model: where the language model is kept for other models of the same shape and seed that
+        begin with it; None: with what else the run needs, until its end.
     :param name: tells it from other trainings of the same run, in bar and log.
     :raises SentcliError: for data, vectors or settings that will not do.
     """
@@ -176,7 +179,7 @@ def train_model(
             data.validation,
             config,
             device=device,
-            checkpoint=work / "pretraining.safetensors",
+            checkpoint=language_model or work / "pretraining.safetensors",
             fingerprint={**of_data, "hidden": model.hidden_size, "embedding": model.embedding_dim},
             **run,
         )

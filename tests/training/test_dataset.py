@@ -1,6 +1,5 @@
 import gzip
 import json
-import logging
 import os
 import re
 import shutil
@@ -16,14 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import sentcli
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError
 from sentcli.training.dataset import (
     LabeledTexts,
     class_names,
     label_ids,
     load_split,
     load_texts,
-    train_validation,
 )
 
 ROWS = [("A warm and clever film.", "good"), ("Two hours I want back.", "bad"), ("", "good")]
@@ -359,63 +357,6 @@ def test_label_ids() -> None:
         label_ids(["2"], names, "r.csv")
 
 
-def labeled(**sizes: int) -> LabeledTexts:
-    labels = [name for name, size in sizes.items() for _ in range(size)]
-    return LabeledTexts([f"text {n}" for n in range(len(labels))], labels)
-
-
-def test_validation_is_a_stratified_share() -> None:
-    data = labeled(a=100, b=300)
-    train, validation = train_validation(data, 0.1, seed=1)
-    assert (validation.labels.count("a"), validation.labels.count("b")) == (10, 30)
-    assert sorted(train.texts + validation.texts) == sorted(data.texts)
-    assert validation.texts == [text for text in data.texts if text in set(validation.texts)]
-    assert train_validation(data, 0.1, seed=1) == (train, validation)
-    assert train_validation(data, 0.1, seed=2)[1] != validation
-
-
-@pytest.mark.parametrize(("rows", "share", "most"), [(60, 0.05, 3), (400, 0.1, 5), (25_000, 0.1, 10)])
-def test_neighbouring_rows_are_held_out_together(rows: int, share: float, most: int) -> None:
-    """Or else texts of one source, which stand side by side, would be on both sides."""
-    data = labeled(a=rows)
-    for seed in range(5):
-        _, validation = train_validation(data, share, seed)
-        held_out = np.array([int(text.removeprefix("text ")) for text in validation.texts])
-        assert len(held_out) == round(share * rows)
-        assert 1 <= 1 + (np.diff(held_out) > 1).sum() <= most
-
-
-@pytest.mark.parametrize("share", [0.001, 0.5, 0.9])
-def test_each_class_is_in_both_parts(share: float) -> None:
-    train, validation = train_validation(labeled(a=1000, b=2, c=1), share, seed=3)
-    assert set(train.labels) == {"a", "b", "c"}
-    assert set(validation.labels) == {"a", "b"}
-
-
-def test_equal_texts_leave_the_training_part(caplog: pytest.LogCaptureFixture) -> None:
-    texts = [f"text {n % 50}" for n in range(100)]
-    data = LabeledTexts(texts, ["a", "b"] * 50)
-    with caplog.at_level(logging.INFO, "sentcli"):
-        train, validation = train_validation(data, 0.2, seed=1)
-    assert len(validation) == 20
-    assert not set(train.texts) & set(validation.texts)
-    removed = 100 - len(train) - len(validation)
-    assert removed > 0
-    assert f"{removed} texts occur in the validation part too" in caplog.text
-
-
-def test_a_class_of_equal_texts_cannot_be_split() -> None:
-    data = LabeledTexts(["same", "same", "x", "y"], ["a", "a", "b", "b"])
-    with pytest.raises(DataError, match="all texts of the class 'a' are the same"):
-        train_validation(data, 0.5, seed=1)
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
-def test_validation_share_out_of_range(share: float) -> None:
-    with pytest.raises(UsageError, match="--validation-share"):
-        train_validation(labeled(a=4, b=4), share, seed=1)
-
-
 def test_texts_without_labels_are_those_of_their_split(tmp_path: Path) -> None:
     assert load_texts(write_hub_layout(tmp_path / "hub"), None) == ["who knows 0", "who knows 1"]
 
@@ -444,6 +385,3 @@ def test_imdb() -> None:
     train = load_split(os.environ["SENTCLI_IMDB"], "train", None, None)
     assert len(train) == 25_000
     assert class_names(train) == ("negative", "positive")
-    part, validation = train_validation(train, 0.1, seed=1)
-    assert validation.labels.count("positive") == validation.labels.count("negative") == 1250
-    assert 22_300 < len(part) < 22_500

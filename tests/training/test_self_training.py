@@ -111,7 +111,7 @@ def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
 
 def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatch):
     first = [{"hidden_size": 10, "pretrain": 1, "epochs": 2}]
-    monkeypatch.setattr(self_training, "first_teachers", lambda _: first)
+    monkeypatch.setattr(self_training, "first_teachers", lambda *_: first)
     bundle = run(source, tmp_path / "student", SelfTrainingConfig(rounds=2), teachers=["auto"])
     stages = pd.read_csv(bundle.path / "history.csv")["stage"].unique().tolist()
     alike = ("n-grams", "document vectors", "all together")
@@ -124,6 +124,16 @@ def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatc
         "model",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
+
+
+def test_a_large_teacher_learns_the_language_once(source, tmp_path, caplog):
+    caplog.set_level("INFO", "sentcli")
+    plan = SelfTrainingConfig(rounds=2, teacher_pretrain=1, document_vectors=0)
+    bundle = run(source, tmp_path / "student", plan, teachers=["auto"])
+    stages = pd.read_csv(bundle.path / "history.csv")["stage"].unique().tolist()
+    teachers = ("teacher-1", "teacher-2", "student-1-1", "student-1-2", "student-1-3")
+    assert [stage for stage in stages if stage in teachers] == [*teachers]
+    assert sum("language model epoch 1/1" in message for message in caplog.messages) == 1
 
 
 def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_path, monkeypatch):
@@ -141,17 +151,17 @@ def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_
 
     monkeypatch.setattr(self_training, "run_side_by_side", beside)
     monkeypatch.setattr(self_training, "label", keep)
-    monkeypatch.setattr(self_training, "first_teachers", lambda _: [{"hidden_size": 10}, {"seed": 7}])
+    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"hidden_size": 10}, {"seed": 7}])
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)  # two on a busy core only wait
     for threads in (1, 2):
         run(source, tmp_path / f"student-{threads}", threads=threads, teachers=["auto"])
-    assert together == [2]
+    assert together == [3]  # with the vectors of the texts
     assert found[0] == found[1]
     assert len(set(found[0].values())) == len(found[0]) == 2
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(self_training, "first_teachers", lambda _: [{"hidden_size": 10, "epochs": 1}])
+    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
     plan = SelfTrainingConfig(rounds=2)
     whole = run(source, tmp_path / "whole", plan, teachers=["auto"])
     done: list[str] = []

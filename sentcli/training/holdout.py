@@ -1,0 +1,118 @@
+"""Which texts are held out to validate on, so that validation promises what new texts will show.
+
+Texts about one thing, a film or a product, resemble each other, and a model that has learnt some of them
+knows the others. So those about one thing are held out together. They are known by their place, since they
+often stand side by side, and by the names they share: two texts seldom have several rare words in common
+unless they are about the same thing.
+
+IMDb shows it, of whose train split no film is in the test split. Held out row by row, n-grams reach 0.921,
+on the test split 0.916. Of the pairs of its texts in one class that share three rare words, 93 in 100 stand
+within 60 rows of each other.
+"""
+
+import logging
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from sentcli.errors import DataError, UsageError
+from sentcli.text import tokenize
+from sentcli.training.dataset import LabeledTexts
+from sentcli.training.ngram_index import NgramIndex
+
+logger = logging.getLogger("sentcli")
+
+SPLIT_SEED = 1  # the same for every model, so that teachers can be weighed on the validation part
+
+_LONGEST_RUN, _FEWEST_RUNS = 250, 5  # texts of a class that are held out in a row; how many such runs
+_STRETCH = 25  # rows side by side that follow the texts they are linked to together
+_RARE = 25  # texts at most that a rare word is in
+_SHARED = 3  # rare words that link two texts
+_FEWEST_LINKS = 2  # of a stretch with a run; a single link may be chance
+_BLOCK = 4096  # texts whose links are counted at a time: it bounds the memory, not the result
+
+_Rows = npt.NDArray[np.int64]
+
+
+def train_validation(
+    data: LabeledTexts, validation_share: float, seed: int
+) -> tuple[LabeledTexts, LabeledTexts]:
+    """Hold out a share of each class, at least one row of a class of two or more, and leave at least one.
+
+    Runs of a class's neighbouring rows are held out, and with each run the rows of other classes that are
+    linked to it. A text that went to both parts, letter for letter, is removed from the training part.
+
+    :param validation_share: above 0 and below 1.
+    :returns: training and validation part, each in the order of the data.
+    :raises DataError: when a class has no row left to train on.
+    """
+    if not 0 < validation_share < 1:
+        raise UsageError(f"--validation-share is {validation_share:g}; it has to be above 0 and below 1")
+    _, classes = np.unique(np.array(data.labels, object), return_inverse=True)
+    sizes = np.bincount(classes)
+    quotas = np.clip(np.round(validation_share * sizes).astype(np.int64), 1, np.maximum(sizes - 1, 0))
+    held_out = _hold_out(classes, np.minimum(quotas, sizes - 1), _links(data.texts), seed)
+    validation = data.take(np.flatnonzero(held_out).tolist())
+    candidates = np.flatnonzero(~held_out).tolist()
+    known = set(validation.texts)
+    train = data.take([row for row in candidates if data.texts[row] not in known])
+    if len(train) < len(candidates):
+        logger.info(
+            "%s: %d texts occur in the validation part too and were removed from the training part",
+            data.where,
+            len(candidates) - len(train),
+        )
+    for name in sorted(set(data.labels) - set(train.labels)):
+        raise DataError(
+            f"{data.where}: all texts of the class {name!r:.200} are the same; none is left to train on"
+        )
+    return train, validation
+
+
+def _links(texts: list[str]) -> csr_array:
+    """Give 1 for each two texts that share so many rare words, `[texts, texts]`."""
+    tokens = [tokenize(text) for text in texts]
+    presence = NgramIndex(tokens, 1, 2).presence(tokens).astype(np.int32)
+    is_rare = np.bincount(presence.indices, minlength=presence.shape[1]) <= _RARE
+    rare = presence[:, np.flatnonzero(is_rare)]
+    rows, columns = [], []
+    for start in range(0, len(texts), _BLOCK):
+        shared = (rare[start : start + _BLOCK] @ rare.T).tocoo()
+        is_link = shared.data >= _SHARED
+        rows.append(shared.row[is_link].astype(np.int64) + start)
+        columns.append(shared.col[is_link].astype(np.int64))
+    places = np.concatenate(rows), np.concatenate(columns)
+    return csr_array((np.ones(len(places[0]), np.int32), places), (len(texts), len(texts)))
+
+
+def _hold_out(classes: _Rows, quotas: _Rows, links: csr_array, seed: int) -> npt.NDArray[np.bool_]:
+    """Choose the rows, `[texts]`, so many of each class."""
+    random = np.random.default_rng(seed)
+    held_out = np.zeros(len(classes), bool)
+    rows_of = [np.flatnonzero(classes == index) for index in range(len(quotas))]
+    missing = quotas.copy()
+    while missing.any():
+        index = int(np.argmax(missing / np.maximum(quotas, 1)))
+        length = min(max(int(quotas[index]) // _FEWEST_RUNS, 1), _LONGEST_RUN)
+        runs = [run for rows in _cut(rows_of[index], length) if len(run := rows[~held_out[rows]])]
+        is_learnt = ~held_out & (missing[classes] == 0)  # of classes that no more is held out of
+        learnt_links = links @ is_learnt.astype(np.int32)
+        drawn = [runs[place] for place in random.permutation(len(runs))]
+        run = min(drawn, key=lambda rows: learnt_links[rows].mean())[: missing[index]]
+        held_out[run] = True
+        missing[index] -= len(run)
+        with_run = links[run].sum(axis=0)
+        for other in np.intersect1d(np.flatnonzero(missing), classes[with_run > 0]):
+            if other != index:
+                stretches = [each[~held_out[each]] for each in _cut(rows_of[other], _STRETCH)]
+                for rows in sorted(stretches, key=lambda rows: -with_run[rows].sum()):
+                    if with_run[rows].sum() >= _FEWEST_LINKS:
+                        taken = rows[: missing[other]]
+                        held_out[taken] = True
+                        missing[other] -= len(taken)
+    return held_out
+
+
+def _cut(rows: _Rows, length: int) -> list[_Rows]:
+    return np.split(rows, range(length, len(rows), length))
