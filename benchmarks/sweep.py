@@ -49,9 +49,9 @@ class Settings:
 
 
 TRIED: dict[str, Sequence[int]] = {
-    "window": (1, 2, 4, 8),
-    "batch_tokens": (16_384, 32_768, 65_536, 131_072),
-    "batch_rows": (64, 128, 192, 256, 512),
+    "window": (1, 2, 3, 4, 8),
+    "batch_tokens": (32_768, 65_536, 98_304, 131_072),
+    "batch_rows": (64, 128, 256, 512, 768),
     "arena": (False, True),
     "workers": (1, 2, 4, 8, 16, 32, 64),
 }

@@ -12,11 +12,19 @@ from sentcli.text import PAD_ID, head_tokens
 Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
 
+# Rows that a step could do in the time that it takes whatever its rows. onnxruntime's folded graph measures
+# about 45; with fewer, padding stays below 3 % of the steps, for 3 % of the speed.
+_OWN_ROWS = 12
+_STRIDE = 16  # rows between two places where a batch may end
+
 
 def length_buckets(
     lengths: npt.ArrayLike, batch_tokens: int, batch_rows: int = sys.maxsize
 ) -> list[npt.NDArray[np.intp]]:
-    """Group rows of similar length, longest first, so that each padded batch fits the budget.
+    """Group rows of similar length, longest first, so that all batches together take the least time.
+
+    Small batches have little padding, large ones little of what a step costs whatever its rows; the cheapest
+    cut through the sorted lengths weighs the two.
 
     :param lengths: tokens of each row.
     :param batch_tokens: rows x longest length of a batch do not exceed this.
@@ -26,15 +34,37 @@ def length_buckets(
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
-    batches = []
-    start = 0
-    while start < len(order):
-        rows = max(2, min(batch_rows, batch_tokens // max(1, int(lengths[order[start]]))))
-        if start + rows == len(order) - 1:
-            rows += 1
-        batches.append(order[start : start + rows])
-        start += rows
-    return batches
+    return np.split(order, _cheapest_cuts(lengths[order], batch_tokens, batch_rows)) if len(order) else []
+
+
+def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows: int) -> list[int]:
+    """Give where all batches but the first begin.
+
+    The cheapest way to a cut goes on from the cheapest way to one before it, so one pass finds it: dynamic
+    programming.
+
+    :param lengths: at least one, falling.
+    """
+    stride = max(2, min(_STRIDE, batch_rows // 8, batch_tokens // (8 * max(1, int(lengths[0])))))
+    cuts = np.append(np.arange(0, max(len(lengths) - 1, 1), stride), len(lengths))
+    longest = np.maximum(lengths[cuts[:-1]], 1)
+    most_rows = np.minimum(batch_rows, batch_tokens // longest)
+    costs = np.zeros(len(cuts))
+    begins = np.zeros(len(cuts), np.int64)
+    first = 0
+    for end in range(1, len(cuts)):
+        while first < end - 1 and cuts[end] - cuts[first] > most_rows[first]:
+            first += 1
+        rows = cuts[end] - cuts[first:end]
+        totals = costs[first:end] + longest[first:end] * (rows + _OWN_ROWS)
+        best = int(totals.argmin())
+        costs[end], begins[end] = totals[best], first + best
+    chosen = []
+    end = int(begins[-1])
+    while end:
+        chosen.append(int(cuts[end]))
+        end = int(begins[end])
+    return chosen[::-1]
 
 
 def pad(sequences: Sequence[Sequence[int]]) -> tuple[Ids, Lengths]:

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentcli import batching
 from sentcli.batching import gather, length_buckets, pad
 from sentcli.text import truncate
 
@@ -30,6 +31,42 @@ def test_no_row_is_alone() -> None:
     assert [batch.tolist() for batch in length_buckets([7], 1)] == [[0]]
 
 
+def test_a_batch_ends_where_lengths_fall() -> None:
+    """Padding short ones to 400 would cost more than a batch of their own, which between equals is wasted."""
+    batches = length_buckets([400] * 64 + [50] * 320, 100_000, batch_rows=512)
+    assert [len(batch) for batch in batches] == [64, 320]
+
+
+def cost(lengths: list[int], sizes: list[int]) -> int:
+    starts = np.cumsum([0, *sizes[:-1]])
+    return sum(
+        max(lengths[start], 1) * (rows + batching._OWN_ROWS)
+        for start, rows in zip(starts, sizes, strict=True)
+    )
+
+
+@given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=16), batch_tokens=st.integers(1, 400))
+def test_no_other_cut_is_cheaper(lengths: list[int], batch_tokens: int) -> None:
+    """All cuts at even places, as many as there are of so few rows, are tried."""
+    falling = sorted(lengths, reverse=True)
+    ends = [*range(2, len(lengths) - 1, 2), len(lengths)]
+
+    def cheapest(start: int) -> float:
+        if start == len(lengths):
+            return 0
+        longest = max(falling[start], 1)
+        options = [end for end in ends if end > start]
+        fitting = [end for end in options if (end - start) * longest <= batch_tokens] or options[:1]
+        return min(longest * (end - start + batching._OWN_ROWS) + cheapest(end) for end in fitting)
+
+    sizes = [len(batch) for batch in length_buckets(lengths, batch_tokens)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "_STRIDE", 2)
+        finest = [len(batch) for batch in length_buckets(lengths, batch_tokens)]
+    assert cost(falling, finest) == cheapest(0)
+    assert cost(falling, sizes) >= cheapest(0)
+
+
 @given(
     lengths=st.lists(st.integers(0, 600)), batch_tokens=st.integers(1, 4096), batch_rows=st.integers(1, 50)
 )
@@ -44,7 +81,6 @@ def test_buckets_are_a_partition_within_budget(
     assert all(count >= min(2, len(lengths)) for count, _ in sizes)
     for count, longest in sizes[:-1]:
         assert count == 2 or (count * longest <= batch_tokens and count <= batch_rows)
-        assert (count + 1) * longest > batch_tokens or count + 1 > batch_rows  # full
     for count, longest in sizes[-1:]:
         assert count <= 3 or ((count - 1) * longest <= batch_tokens and count - 1 <= batch_rows)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Union, cast
 
 CHUNK_ROWS = 4096
+_FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
 
 # A row from a text format: its text, what the writer gets, its own bytes in the input. In a pass-through
@@ -115,6 +116,11 @@ class Cursor:
         self._source: Progress
         self._progress = self._earlier = 0
 
+    @property
+    def chunk_rows(self) -> int:
+        """Rows and rejects of the next chunk at most: few at first, so that scoring begins early."""
+        return min(max(self._rows + self._rejected, _FIRST_ROWS), CHUNK_ROWS)
+
     def open(self, source: Progress) -> None:
         """Move to the start of the next input."""
         self._earlier = self._progress
@@ -170,7 +176,7 @@ def collect(events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool) -> Iter
     :param keep_gaps: False: what is no row is left out.
     """
     draft = _Draft()
-    room, room_bytes = CHUNK_ROWS, CHUNK_BYTES
+    room, room_bytes = cursor.chunk_rows, CHUNK_BYTES
     for event in events:
         if type(event) is tuple:
             text, row, raw = event
@@ -198,6 +204,6 @@ def collect(events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool) -> Iter
         if room <= 0 or room_bytes <= 0:
             yield draft.finish(cursor, whole=True)
             draft = _Draft()
-            room, room_bytes = CHUNK_ROWS, CHUNK_BYTES
+            room, room_bytes = cursor.chunk_rows, CHUNK_BYTES
     if draft.raws:
         yield draft.finish(cursor, whole=True)

@@ -73,7 +73,7 @@ class Part:
     def __init__(self, target: Path, kind: str = "part") -> None:
         self.target = target
         self.path = temporary_path(target, kind)
-        self.size = 0
+        self.size = self._synced = 0
         self.is_open = False
         self._sha256 = hashlib.sha256()
         self._descriptor = -1
@@ -121,10 +121,12 @@ class Part:
     def sync(self) -> None:
         with output_errors(self.path):
             os.fsync(self._descriptor)
+        self._synced = self.size
 
     def publish(self) -> None:
         """Give the file its final name, durably."""
-        self.sync()
+        if self._synced < self.size or not self.size:
+            self.sync()
         with output_errors(self.target):
             self.path.replace(self.target)
             sync_folder(self.target)

@@ -67,7 +67,7 @@ def test_the_longest_are_run_first_and_none_alone(machinery, backend):
         " ".join("abc"[number % 3] for number in range(length)) for length in (1, 30, 3, 8, 2, 9, 7, 1, 5)
     ]
     Window(texts, machinery).result(2)
-    assert [lengths.tolist() for _, lengths in backend.batches] == [[8, 8, 8], [7, 5, 3], [2, 1]]
+    assert [lengths.tolist() for _, lengths in backend.batches] == [[8, 8], [8, 7], [5, 3, 2, 1]]
     assert all(ids.shape == (len(lengths), lengths[0]) for ids, lengths in backend.batches)
 
 

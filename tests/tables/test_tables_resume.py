@@ -500,8 +500,8 @@ def test_the_order_of_syncs_and_renames(run, tmp_path, monkeypatch):
         "sync .out.csv.sentcli-part",
         "sync .out.csv.rejects.jsonl.sentcli-part",
         f"sync {journal}.new", f"rename {journal}", folder,
-        "sync .out.csv.rejects.jsonl.sentcli-part", "rename out.csv.rejects.jsonl", folder,
-        "sync .out.csv.sentcli-part", "rename out.csv", folder,
+        "rename out.csv.rejects.jsonl", folder,
+        "rename out.csv", folder,
     ]  # fmt: skip
 
 
