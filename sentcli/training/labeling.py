@@ -40,9 +40,10 @@ def label(
     """Have a teacher of these bundles, of n-grams and of document vectors label whole texts and passages.
 
     A passage is labelled by the bundles alone, since n-grams of a few words say little, and it has no
-    document vector; without a bundle, none is cut. What it says out of its text is a guess as well, so a
-    share of its label is that of its text. Passages are cut in the last round, when there are the most
-    networks to label them.
+    document vector; without a bundle, none is cut. They are weighed for it on passages of the validation
+    part, for the label of its text: who judges reviews best need not judge a sentence best. What they say out
+    of its text is a guess all the same, so a share of its label is that of its text. Before the last round,
+    for teachers, one passage a text is enough.
 
     :param number: of the round.
     :param folder: of the run, where document vectors are kept for later rounds.
@@ -50,10 +51,12 @@ def label(
     classes = len(texts.labels)
     validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
     train = label_ids(texts.train.labels, texts.labels, texts.train.where)
-    has_passages = bundles and number == plan.rounds
-    passages, sources = _cut(texts, plan, settings.config.seed) if has_passages else ([], [])
-    everything = [*texts.validation.texts, *texts.unlabeled, *passages]
+    share = plan.passages if number == plan.rounds else min(plan.passages, 1.0)
+    passages, sources = _cut(texts, plan, share, settings.config.seed) if bundles else ([], [])
+    of_validation = cut_passages(texts.validation.texts, plan.passage_sentences) if passages else []
+    everything = [*texts.validation.texts, *texts.unlabeled, *passages, *of_validation]
     held_out, whole = len(validation), len(validation) + len(texts.unlabeled)
+    end = whole + len(passages)
 
     said = {
         name: score_with(bundle, everything, name=name, workers=settings.cores, quiet=settings.quiet)
@@ -71,8 +74,8 @@ def label(
     teacher = Combination(validation, {name: values[:held_out] for name, values in said.items()})
     targets = teacher.probabilities({name: values[held_out:whole] for name, values in said.items()})
     if passages:
-        of_passages = Combination(validation, {name: said[name][:held_out] for name in bundles})
-        alone = of_passages.probabilities({name: said[name][whole:] for name in bundles})
+        of_passages = Combination(validation, {name: said[name][end:] for name in bundles})
+        alone = of_passages.probabilities({name: said[name][whole:end] for name in bundles})
         of_sources = np.concatenate([np.eye(classes, dtype=np.float32)[train], targets])[sources]
         mixed = (1 - plan.passage_context) * alone + plan.passage_context * of_sources
         targets = np.concatenate([targets, mixed.astype(np.float32)])
@@ -87,11 +90,11 @@ def label(
     for name, of in members.items():
         logger.info("round %d: %s: validation accuracy %.4f", number, name, of["validation_accuracy"])
     return PseudoLabels(
-        everything[held_out:],
-        np.arange(held_out, len(everything)) >= whole,
+        everything[held_out:end],
+        np.arange(held_out, end) >= whole,
         targets,
         texts.labels,
-        {name: values[held_out:].astype(np.float32) for name, values in said.items()},
+        {name: values[held_out:end].astype(np.float32) for name, values in said.items()},
         {"members": members, "round": number},
     )
 
@@ -132,7 +135,9 @@ def learn_vectors(
     return vectors
 
 
-def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> tuple[list[str], list[int]]:
+def _cut(
+    texts: Texts, plan: SelfTrainingConfig, passages_a_text: float, seed: int
+) -> tuple[list[str], list[int]]:
     """Cut passages, so many from each text; of a share of a passage, from some.
 
     :returns: the passages, and where each comes from in the training part and the texts without labels.
@@ -140,8 +145,8 @@ def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> tuple[list[str], 
     whole = [*texts.train.texts, *texts.unlabeled]
     passages: list[str] = []
     sources: list[int] = []
-    for number in range(int(np.ceil(plan.passages))):
-        share = min(1.0, plan.passages - number)
+    for number in range(int(np.ceil(passages_a_text))):
+        share = min(1.0, passages_a_text - number)
         order = np.random.default_rng((seed, number)).permutation(len(whole))
         drawn = np.sort(order[: round(share * len(whole))]).tolist()
         cut = cut_passages([whole[row] for row in drawn], plan.passage_sentences, 1000 * seed + number)
