@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--unlabeled", help="another place of its texts without labels")
     parser.add_argument("--glove", help="another place of its word vectors")
     parser.add_argument("--threads", type=int, help="threads of each training")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (default: 1)")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of the timing (default: 5)")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--card", action="store_true", help="write them into the card of the model")
@@ -85,10 +87,14 @@ def main() -> None:
     own = load_bundle(options.model)
     carded = find_card(own, None) if options.card else None
     options.folder.mkdir(parents=True, exist_ok=True)
-    of_sizes = [train(options.model, options.folder, options, *size, SEEDS[0]) for size in SIZES]
     shape = own.config.model
     size = shape.hidden_size, shape.num_layers
-    of_seeds = [train(options.model, options.folder, options, *size, seed) for seed in SEEDS]
+    wanted = list(dict.fromkeys([*((*each, SEEDS[0]) for each in SIZES), *((*size, seed) for seed in SEEDS)]))
+    with ThreadPoolExecutor(options.jobs) as pool:
+        trained = pool.map(lambda each: train(options.model, options.folder, options, *each), wanted)
+        bundles = dict(zip(wanted, trained, strict=True))
+    of_sizes = [bundles[*each, SEEDS[0]] for each in SIZES]
+    of_seeds = [bundles[*size, seed] for seed in SEEDS]
 
     found = metrics(own)
     source = DataSource(options.dataset or found["dataset"], None, None, "none")
