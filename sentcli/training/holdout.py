@@ -11,6 +11,9 @@ within 60 rows of each other.
 """
 
 import logging
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +22,6 @@ from scipy.sparse import csr_array
 from sentcli.errors import DataError, UsageError
 from sentcli.text import tokenize
 from sentcli.training.dataset import LabeledTexts
-from sentcli.training.ngram_index import NgramIndex
 
 logger = logging.getLogger("sentcli")
 
@@ -30,7 +32,7 @@ _STRETCH = 25  # rows side by side that follow the texts they are linked to toge
 _RARE = 25  # texts at most that a rare word is in
 _SHARED = 3  # rare words that link two texts
 _FEWEST_LINKS = 2  # of a stretch with a run; a single link may be chance
-_BLOCK = 4096  # texts whose links are counted at a time: it bounds the memory, not the result
+_BLOCK = 1024  # texts whose links are counted at a time: it bounds the memory, not the result
 
 _Rows = npt.NDArray[np.int64]
 
@@ -72,18 +74,25 @@ def train_validation(
 
 def _links(texts: list[str]) -> csr_array:
     """Give 1 for each two texts that share so many rare words, `[texts, texts]`."""
-    tokens = [tokenize(text) for text in texts]
-    presence = NgramIndex(tokens, 1, 2).presence(tokens).astype(np.int32)
-    is_rare = np.bincount(presence.indices, minlength=presence.shape[1]) <= _RARE
-    rare = presence[:, np.flatnonzero(is_rare)]
+    frequencies = Counter(chain.from_iterable(map(_words, texts)))
+    numbers = {word: at for at, word in enumerate(w for w, n in frequencies.items() if 2 <= n <= _RARE)}
+    held = [[numbers[word] for word in _words(text) if word in numbers] for text in texts]
+    row_of = np.repeat(np.arange(len(texts)), list(map(len, held)))
+    column_of = np.fromiter(chain.from_iterable(held), np.int64, len(row_of))
+    ones = np.ones(len(row_of), np.int32)
+    rare = csr_array((ones, (row_of, column_of)), (len(texts), len(numbers)))
     rows, columns = [], []
     for start in range(0, len(texts), _BLOCK):
         shared = (rare[start : start + _BLOCK] @ rare.T).tocoo()
         is_link = shared.data >= _SHARED
         rows.append(shared.row[is_link].astype(np.int64) + start)
         columns.append(shared.col[is_link].astype(np.int64))
-    places = np.concatenate(rows), np.concatenate(columns)
-    return csr_array((np.ones(len(places[0]), np.int32), places), (len(texts), len(texts)))
+    ends = np.concatenate(rows), np.concatenate(columns)
+    return csr_array((np.ones(len(ends[0]), np.int32), ends), (len(texts), len(texts)))
+
+
+def _words(text: str) -> Iterable[str]:
+    return dict.fromkeys(tokenize(text))
 
 
 def _hold_out(classes: _Rows, quotas: _Rows, links: csr_array, seed: int) -> npt.NDArray[np.bool_]:
