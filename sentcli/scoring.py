@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 98_304  # steps of a batch, those of padding included
 BATCH_ROWS = 512
 WINDOW_CHUNKS = 3  # that share batches: of 12,288 texts enough are of nearly one length
-_WINDOWS = 3  # in work: one is scored, the next has its batches ready, and one is encoded
+_WINDOWS = 2  # in work: one is scored, the next is encoded and has its batches ready
 PROCESSES_FROM = 32_768  # texts; before that, starting other processes takes longer than it could save
 
 
