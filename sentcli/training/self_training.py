@@ -116,13 +116,11 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
 def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from pseudo-labels change in the settings of the student.
 
-    Unlike sizes and seeds err on unlike texts. Beside a large one, which takes the longest, they are trained
-    as the student is, in half of its epochs; otherwise without the second pass of adversarial training, in
-    one more.
+    Unlike sizes and seeds err on unlike texts. Beside a large one they are trained with as much care as the
+    student; otherwise they do without the second pass of adversarial training, in more epochs.
     """
-    changes: dict[str, Any] = {"embedding_dropout": 0.1, "dropout": 0.3, "lr": 2e-3, "word_dropout": 0.1}
+    changes = {"embedding_dropout": 0.1, "dropout": 0.3, "lr": 2e-3, "word_dropout": 0.1}
     if plan.teacher_pretrain:
-        changes |= {"epochs": max(of_student.epochs // 2, 1)}
         return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
     changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}
     return [{"hidden_size": 96, **changes}, {"hidden_size": 64, **changes}]
