@@ -106,6 +106,7 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
         "dropout": 0.5,
         "epochs": usual.epochs + 1,
         "lr": usual.lr,
+        "pretrain": 0,
         "label_smoothing": 0.1,
         "word_dropout": 0.2,
     }
@@ -119,7 +120,7 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
     Unlike sizes and seeds err on unlike texts. Beside a large one they are trained with as much care as the
     student; otherwise they do without the second pass of adversarial training, in more epochs.
     """
-    changes = {"embedding_dropout": 0.1, "dropout": 0.3, "lr": 2e-3, "word_dropout": 0.1}
+    changes = {"embedding_dropout": 0.1, "dropout": 0.3, "lr": 2e-3, "word_dropout": 0.1, "pretrain": 0}
     if plan.teacher_pretrain:
         return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
     changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}
@@ -133,7 +134,7 @@ def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, 
     """
     if not plan.teacher_pretrain:
         return []
-    return [{"hidden_size": 256, "pretrain": plan.teacher_pretrain, **changes}]
+    return [{**changes, "hidden_size": 256, "pretrain": plan.teacher_pretrain}]
 
 
 def _settled(settings: Settings, of_labels: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:
