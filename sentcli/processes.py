@@ -72,6 +72,11 @@ class Processes(Generic[Answer]):
     def __init__(self, works: Iterable[Work[Answer]]) -> None:
         self._processes = [_Process(work) for work in works]
 
+    def start(self) -> None:
+        """Start all. Apart from making them, so that a signal in the midst finds what `close` has to end."""
+        for process in self._processes:
+            process.start()
+
     def are_ready(self) -> bool:
         """Tell whether all have started.
 
@@ -96,7 +101,7 @@ class _Process(Generic[Answer]):
     """A process, and two threads: one starts it and hands it tasks, the other takes its answers."""
 
     def __init__(self, work: Work[Answer]) -> None:
-        self._connection, theirs = multiprocessing.Pipe()
+        self._connection, self._theirs = multiprocessing.Pipe()
         self._process: subprocess.Popen[bytes] | None = None
         self._started = Event()
         self._queue: SimpleQueue[Sequence[str | None] | None] = SimpleQueue()
@@ -105,9 +110,11 @@ class _Process(Generic[Answer]):
         self._error: BaseException | None = None
         self._is_ready = False
         self._threads = [
-            Thread(target=self._send, args=(theirs, work), name="sentcli-tasks", daemon=True),
+            Thread(target=self._send, args=(self._theirs, work), name="sentcli-tasks", daemon=True),
             Thread(target=self._receive, name="sentcli-answers", daemon=True),
         ]
+
+    def start(self) -> None:
         for thread in self._threads:
             thread.start()
 
@@ -132,11 +139,14 @@ class _Process(Generic[Answer]):
 
     def close(self) -> None:
         self._queue.put(None)
-        self._started.wait()
+        started = [thread for thread in self._threads if thread.ident]
+        if self._threads[0] in started:
+            self._started.wait()
         if self._process:
             self._process.kill()
             self._process.wait()
-        for thread in self._threads:
+        self._theirs.close()
+        for thread in started:
             thread.join()
         self._connection.close()
 

@@ -244,6 +244,7 @@ class Scorer:
             from sentcli.processes import Processes  # multiprocessing: a quick answer does without it
 
             self._processes = Processes(self._works)
+            self._processes.start()
         return _WINDOWS * (len(self._works) if self._processes.are_ready() else 1)
 
     def _hand_out(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Window | _Elsewhere:

@@ -33,6 +33,7 @@ def start():
     def start(*works, ready=True):
         processes = Processes(works)
         started.append(processes)
+        processes.start()
         if ready:
             wait(processes.are_ready)
         return processes
@@ -264,3 +265,8 @@ def test_other_backends_take_one_process_unless_more_are_asked_for(trained):
         assert len(scorer._works) == 4
     with Scorer(trained, backend="torch", device="cpu", workers=64, processes=None) as scorer:
         assert len(scorer._works) == 1
+
+
+def test_what_was_never_started_can_be_closed():
+    """A signal may come between the making and the start."""
+    Processes([partial(tell, name="never")]).close()
