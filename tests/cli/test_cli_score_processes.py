@@ -144,7 +144,7 @@ def test_at_a_terminal_a_bar_shows_how_far_it_is_and_goes(trained, tmp_path, mon
     shown = at_a_terminal(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path)
     bar, _, summary = shown.rpartition("\r")
     assert "%|" in bar
-    assert re.search(r"/152k \[[0-9:]+<[0-9:]+, .*[1-9][0-9,]* rows, [0-9,]+ rows/s\]", bar)  # < time left
+    assert re.search(r"/152k \[[0-9:]+<[0-9:]+, .* 512 rows, [0-9,]+ rows/s\]", bar)  # < time left
     assert summary.startswith("9,000 rows, ")
     assert "%|" not in at_a_terminal(tmp_path, "r.csv", "-o", "p.csv", "-q", "--model", trained.path)
 

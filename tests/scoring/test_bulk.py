@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from runs import CHUNK, content, count_texts, facts, interrupt, run
 from sentcli.bulk import Summary
 from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal, UsageError
 from sentcli.scoring import Scorer
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -41,6 +42,24 @@ def test_a_summary_for_people():
         "2 rows/s, 0.5 s",
     ]
     assert Summary(seconds=0.1).lines() == ["0 rows"]
+
+
+def test_threads_take_quick_turns_as_long_as_a_run_lasts(scorer, files, tmp_path, monkeypatch):
+    usual = sys.getswitchinterval()
+    write, seen = Job.write, set()
+
+    def look(self, *arguments):
+        seen.add(sys.getswitchinterval() < usual)
+        write(self, *arguments)
+
+    monkeypatch.setattr(Job, "write", look)
+    run(scorer, files[:1], tmp_path / "out.jsonl")
+    assert seen == {True}
+    assert sys.getswitchinterval() == usual
+    interrupt(monkeypatch, after=1)
+    with pytest.raises(InterruptedRunError):
+        run(scorer, files[:1], tmp_path / "more.jsonl")
+    assert sys.getswitchinterval() == usual
 
 
 def test_several_inputs_become_one_output_in_their_order(scorer, files, tmp_path):

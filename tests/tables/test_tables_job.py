@@ -67,6 +67,16 @@ def test_chunks_are_bounded_by_rows_and_bytes(tmp_path, line):
     assert all(chunk.size < CHUNK_BYTES + len(line) for chunk in chunks)
 
 
+def test_chunks_begin_small_and_grow_with_what_was_read(tmp_path):
+    """So that scoring begins early; what was read, not the input at hand, says how large they are."""
+    for number, rows in enumerate((1500, 12_000)):
+        (tmp_path / f"{number}.txt").write_bytes(b"x\n" * rows)
+    inputs = [str(tmp_path / f"{number}.txt") for number in range(2)]
+    with open_job(inputs, str(tmp_path / "out.txt")) as job:
+        sizes = [len(chunk.texts) for chunk in job]
+    assert sizes == [512, 512, 476, 1500, 3000, 4096, 3404]
+
+
 def test_a_chunk_of_rejects_is_bounded_too(tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b'{"text":"x"}\n' + b"bad\n" * 10_000)
     with open_job([str(tmp_path / "in.jsonl")], str(tmp_path / "out.jsonl")) as job:

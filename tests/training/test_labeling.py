@@ -60,6 +60,13 @@ def test_a_share_of_a_passage_s_label_is_that_of_its_text(texts, say):
         )
 
 
+def test_before_the_last_round_one_passage_of_a_text_is_enough(texts, say):
+    count = len(texts.train) + len(texts.unlabeled)
+    assert say(rounds=2, passages=3.0).is_passage.sum() == count
+    assert say(rounds=2, passages=0.5).is_passage.sum() == round(0.5 * count)
+    assert say(rounds=1, passages=3.0).is_passage.sum() == 3 * count
+
+
 def test_document_vectors_judge_whole_texts_alone(say):
     found = say()
     of = found.members["document vectors"]
