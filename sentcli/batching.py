@@ -12,8 +12,8 @@ from sentcli.text import PAD_ID, head_tokens
 Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
 
-# Rows that a step could do in the time that it takes whatever its rows. onnxruntime's folded graph measures
-# about 45; with fewer, padding stays below 3 % of the steps, for 3 % of the speed.
+# Rows that a step could do in the time that it takes whatever its rows: about 45 in the folded graph of 32
+# hidden units, by a straight line through 64 to 768 rows. With fewer, padding stays below 3 % of the steps.
 _OWN_ROWS = 12
 _STRIDE = 16  # rows between two places where a batch may end
 

@@ -217,8 +217,8 @@ def _score_job(scorer: Scorer, job: Job, *, show_progress: bool) -> Summary:
 def _quick_turns() -> Iterator[None]:
     """Let threads that wait for the interpreter's lock have it soon.
 
-    Workers need it for microseconds between two calls that do without it, and wait for the thread that reads:
-    with CPython's 5 ms a turn, encoding takes half as long again.
+    Workers need it for microseconds between two calls that do without it, and wait for the thread that reads.
+    CPython's 5 ms a turn are longer than most of these calls.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)

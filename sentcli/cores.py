@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 # A process's threads take turns with its interpreter lock. Of the 280 us that a review of IMDb takes a core,
-# with the model in the box, 19 are under the lock: eight threads hold it for half of the time.
+# with 32 hidden units and without AVX-512, 19 are under the lock: eight threads hold it for half of the time.
+# A larger model or a faster core leaves it free for longer: benchmarks/limit.py.
 _THREADS = 8
 # The process that reads and writes takes 25 us a review, however many others there are: the limit by then.
 _PROCESSES = 4
