@@ -110,7 +110,7 @@ class _Process(Generic[Answer]):
         self._error: BaseException | None = None
         self._is_ready = False
         self._threads = [
-            Thread(target=self._send, args=(self._theirs, work), name="sentcli-tasks", daemon=True),
+            Thread(target=self._send, args=(work,), name="sentcli-tasks", daemon=True),
             Thread(target=self._receive, name="sentcli-answers", daemon=True),
         ]
 
@@ -150,18 +150,18 @@ class _Process(Generic[Answer]):
             thread.join()
         self._connection.close()
 
-    def _send(self, theirs: Connection, work: Work[Answer]) -> None:
+    def _send(self, work: Work[Answer]) -> None:
         """Start the process and hand it its work.
 
         The main thread could be thrown out by the exception of a signal when half of this is done.
         """
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the process inherits it
-            self._process = _start(theirs)
+            self._process = _start(self._theirs)
         except OSError as error:  # too many processes, no memory
             self._fail(ProcessError(f"a process cannot be started: {error.strerror}; try --processes 1"))
         finally:
-            theirs.close()  # the process has its own: when it ends, so does the pipe
+            self._theirs.close()  # the process has its own: when it ends, so does the pipe
             self._started.set()
         try:
             self._connection.send(work)

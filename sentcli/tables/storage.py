@@ -73,7 +73,8 @@ class Part:
     def __init__(self, target: Path, kind: str = "part") -> None:
         self.target = target
         self.path = temporary_path(target, kind)
-        self.size = self._synced = 0
+        self.size = 0
+        self._synced = -1  # size when it was last made durable
         self.is_open = False
         self._sha256 = hashlib.sha256()
         self._descriptor = -1
@@ -125,7 +126,7 @@ class Part:
 
     def publish(self) -> None:
         """Give the file its final name, durably."""
-        if self._synced < self.size or not self.size:
+        if self._synced < self.size:
             self.sync()
         with output_errors(self.target):
             self.path.replace(self.target)

@@ -13,13 +13,7 @@ import numpy.typing as npt
 from sentcli.config import TextConfig
 from sentcli.errors import DataError
 from sentcli.text import Vocab, tokenize, truncate
-from sentcli.training.dataset import (
-    LabeledTexts,
-    class_names,
-    label_ids,
-    load_split,
-    load_texts,
-)
+from sentcli.training.dataset import LabeledTexts, class_names, label_ids, load_split, load_texts
 from sentcli.training.examples import Examples
 from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.passages import cut_passages

@@ -26,6 +26,7 @@ logger = logging.getLogger("sentcli")
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 
 UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of the split whose labels nobody knows
+
 _BUILDERS = {
     ".csv": "csv",
     ".tsv": "csv",

@@ -170,8 +170,8 @@ class _Run:
     ) -> None:
         """Train teachers for the next round, those that are not there yet, each with a seed of its own.
 
-        On a CPU they are trained side by side, and share the threads; beside the first of them, the vectors
-        of the texts are learnt.
+        On a CPU they are trained side by side, and share the threads; beside the first of several, the
+        vectors of the texts are learnt.
 
         :param all_changes: what each changes in the settings of the student.
         """
@@ -200,8 +200,8 @@ class _Run:
         ]
         if is_shared:
             works: list[Work] = [*trainings]
-            if self.plan.document_vectors:
-                one = _changed(replace(self.settings, threads=1), {})
+            if self.plan.document_vectors and pseudo is None:
+                one = replace(self.settings, threads=1, recipe=None)
                 works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
             run_side_by_side(works)
         else:
