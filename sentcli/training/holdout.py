@@ -6,7 +6,7 @@ often stand side by side, and by the names they share: two texts seldom have sev
 unless they are about the same thing.
 
 IMDb shows it, of whose train split no film is in the test split. Held out row by row, n-grams reached 0.921,
-on the test split 0.916 (trials, whose scripts are not kept). Of the pairs of its texts in one class that share
+on the test split 0.916 (trials, whose scripts are not kept). Of the pairs of texts in one class that share
 three rare words, 93 in 100 stood within 60 rows of each other.
 """
 
