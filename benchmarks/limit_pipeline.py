@@ -21,20 +21,22 @@ from sentcli.export.quantize import write_int8
 from sentcli.model import BiLSTM, round_embedding, save_weights
 from sentcli.scoring import PROCESSES_FROM, Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.text import Vocab
 
 
 def make_bundle(folder: Path, box: Bundle, hidden: int, graph: str, precision: str = "fp32") -> Bundle:
-    """Write a model of any size with random weights and the words of the model in the box."""
+    """Write a model of any size with random weights and the words, but no phrases, of the one in the box."""
     import torch
 
     torch.set_num_threads(1)  # for the check of the export
     torch.manual_seed(1)
-    config = ModelConfig(vocab_size=len(box.vocab), hidden_size=hidden)
+    vocab = Vocab(box.vocab.words[: box.vocab.first_phrase])
+    config = ModelConfig(vocab_size=len(vocab), hidden_size=hidden)
     model = BiLSTM(config).eval()
     round_embedding(model)
     with new_bundle(folder) as files:
         write_config(files, BundleConfig(config, box.config.text, box.config.labels))
-        (files / VOCAB).write_bytes(box.read(VOCAB))
+        (files / VOCAB).write_text(vocab.to_text(), "utf-8")
         save_weights(model, files / "model.safetensors")
         if precision == "int8":
             write_int8(model, files / INT8_ONNX, graph)

@@ -58,7 +58,8 @@ def _check(name: str, value: float, low: float, high: float = math.inf) -> None:
 class TextConfig(_Settings):
     """How a text becomes ids, the same in training and scoring.
 
-    A text of more than `max_tokens` tokens keeps the first `max_tokens // 4` and, of the end, the rest.
+    A text of more than `max_tokens` tokens keeps the first `max_tokens // 4` and, of the end, the rest. A
+    phrase is one token.
     """
 
     max_tokens: int = 512
@@ -173,6 +174,7 @@ class TrainConfig(_Settings):
     word_dropout: float = 0.2  # share of words that become <unk>
     average: float = 0.995  # decay a step of the moving average of the weights
     min_freq: int = 5
+    phrases: int = 0  # pairs of words, the most frequent ones, that the model reads as one
     validation_share: float = 0.1
     precision: str = "auto"
     seed: int = 1
@@ -190,6 +192,7 @@ class TrainConfig(_Settings):
         _check("word_dropout (--word-dropout)", self.word_dropout, 0, 0.99)
         _check("average (--average)", self.average, 0, 0.999999)
         _check("min_freq (--min-freq)", self.min_freq, 1)
+        _check("phrases (--phrases)", self.phrases, 0, 1_000_000)
         _check("validation_share (--validation-share)", self.validation_share, 0.001, 0.9)
         _check("seed (--seed)", self.seed, 0, 2**32 - 1)
         if self.optimizer not in OPTIMIZERS:

@@ -56,7 +56,7 @@ class Scores:
         a blank text.
     :param blank: texts without a token.
     :param truncated: texts of more than the model's `max_tokens`.
-    :param tokens, unknown: all tokens, and those that the model's vocabulary lacks.
+    :param tokens, unknown: all words, and those that the model's vocabulary lacks.
     """
 
     labels: list[str | None]
@@ -292,7 +292,7 @@ class Scorer:
             scores.tolist(),
             int(blank.sum()),
             int((result.lengths > self._max_tokens).sum()),
-            int(result.lengths.sum()),
+            int(result.words.sum()),
             int(result.unknown.sum()),
         )
 

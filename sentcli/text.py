@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from sentcli.errors import BundleError
 
@@ -46,24 +47,40 @@ class _Ids(dict[str, int]):
 
 
 class Vocab:
-    """The words that a model knows; a word's id is its place in the list.
+    """The words and phrases that a model knows; the id of each is its place in the list.
 
-    :param words: `<pad>`, `<unk>`, then the ordinary words, each once.
-    :raises BundleError: when the list does not begin so, or a word comes twice or is no token.
+    A phrase is two words that a model reads as one where they follow each other. It says more than its words
+    do one by one, and is one step of the LSTM instead of two.
+
+    :param words: `<pad>`, `<unk>`, the ordinary words, then phrases, with a space between their two words;
+        each once.
+    :ivar first_phrase: ids from this one on are phrases.
+    :raises BundleError: when the list does not begin so, a word comes twice or is no token, or a phrase is
+        not of two words of the list.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
         if list(words[:2]) != [PAD, UNK]:
             raise BundleError(f"a vocabulary begins with {PAD} and {UNK}, not with {list(words[:2])!r:.200}")
-        if " ".join(words).split() != list(words):
+        count = next((place for place, word in enumerate(words) if " " in word), len(words))
+        if " ".join(words[:count]).split() != list(words[:count]):
             wrong = next(word for word in words if word.split() != [word])
             raise BundleError(f"the vocabulary has {wrong!r:.200}, which is empty or has white space in it")
         if len(set(words)) != len(words):
             repeated = next(word for word, count in Counter(words).items() if count > 1)
             raise BundleError(f"the vocabulary has the word {repeated!r:.200} twice")
+        _check_phrases(words[:count], words[count:])
         self.words = tuple(words)
+        self.first_phrase = count
         # <pad> and <unk> stay out: a text that contains them literally means an unknown word.
         self._ids = _Ids(zip(words[2:], range(2, len(words)), strict=True))
+
+    @cached_property
+    def phrases(self) -> dict[tuple[int, int], int]:
+        """The ids of each phrase's two words, and its own id."""
+        parts = (phrase.split(" ") for phrase in self.words[self.first_phrase :])
+        pairs = ((self._ids[first], self._ids[second]) for first, second in parts)
+        return dict(zip(pairs, range(self.first_phrase, len(self)), strict=True))
 
     @classmethod
     def build(cls, texts: Iterable[Sequence[str]], min_freq: int) -> "Vocab":
@@ -88,8 +105,20 @@ class Vocab:
         return word in self._ids
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Give the id of each token, 1 for those that are not in the vocabulary."""
-        return list(map(self._ids.__getitem__, tokens))
+        """Give the ids of words, 1 for those that are not there, and of phrases, found from the left."""
+        if self.first_phrase == len(self):
+            return list(map(self._ids.__getitem__, tokens))
+        ids: list[int] = []
+        before = ""  # the word that a phrase may begin with
+        for word in tokens:
+            phrase = self._ids.get(f"{before} {word}")
+            if phrase is None:
+                ids.append(self._ids[word])
+                before = word
+            else:
+                ids[-1] = phrase
+                before = ""
+        return ids
 
     def to_text(self) -> str:
         """Write one word a line; the line number is the id."""
@@ -102,6 +131,15 @@ class Vocab:
         :raises BundleError: when the text is not a vocabulary.
         """
         return cls(text.removesuffix("\n").split("\n"))
+
+
+def _check_phrases(words: Sequence[str], phrases: Sequence[str]) -> None:
+    """Refuse phrases that are not two of the words with a space between them."""
+    known = {*words[2:]}
+    parts = " ".join(phrases).split(" ") if phrases else []
+    if len(parts) != 2 * len(phrases) or not known >= {*parts} or not all(" " in each for each in phrases):
+        wrong = next(each for each in phrases if each.count(" ") != 1 or not known >= {*each.split(" ")})
+        raise BundleError(f"the vocabulary has {wrong!r:.200}, which is not of two words of it before it")
 
 
 def _is_utf8(word: str) -> bool:

@@ -50,7 +50,7 @@ class Window:
         self._distinct = np.array(distinct, np.intp)
         self._slices = [self._submit(machinery.encoder.encode, part) for part in slices(list(numbers))]
         self._batches: list[tuple[Rows, Future[Logits]]] | None = None
-        self._lengths = self._unknown = np.zeros(len(numbers), np.int64)
+        self._lengths = self._words = self._unknown = np.zeros(len(numbers), np.int64)
 
     @property
     def is_encoded(self) -> bool:
@@ -69,7 +69,7 @@ class Window:
             return
         encoded = Encoded.join([future.result() for future in self._slices])
         self._slices = []
-        self._lengths, self._unknown = encoded.lengths, encoded.unknown
+        self._lengths, self._words, self._unknown = encoded.lengths, encoded.words, encoded.unknown
         machinery = self._machinery
         (rows,) = encoded.lengths.nonzero()
         kept = np.minimum(encoded.lengths[rows], machinery.max_tokens)
@@ -97,7 +97,8 @@ class Window:
         logits = np.full((len(self._lengths), classes), np.nan)
         for rows, future in self._batches or ():
             logits[rows] = future.result()
-        return Result(logits[self._distinct], self._lengths[self._distinct], self._unknown[self._distinct])
+        rows = self._distinct
+        return Result(logits[rows], self._lengths[rows], self._words[rows], self._unknown[rows])
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,16 @@ class Result:
     """What came out for each text.
 
     :param logits: `[texts, classes]`; NaN for a blank text.
-    :param lengths: words of the whole text, and `unknown` those that the vocabulary lacks.
+    :param lengths: of the whole text, its words and phrases.
+    :param words: of the whole text, a phrase counted as two, and `unknown` those that the vocabulary lacks.
     """
 
     logits: npt.NDArray[np.float64]
     lengths: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
 
     def part(self, start: int, stop: int) -> "Result":
         """Give what came out for some neighbours."""
-        return Result(self.logits[start:stop], self.lengths[start:stop], self.unknown[start:stop])
+        rows = slice(start, stop)
+        return Result(self.logits[rows], self.lengths[rows], self.words[rows], self.unknown[rows])

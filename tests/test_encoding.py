@@ -21,6 +21,7 @@ SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
 PIECES = ["<br />", "<br", "/>", '<b"r />', "<br\x1f/>", "<br\xa0/>", "<BR />", "don't", PAD, UNK, "film"]
 WORDS = ["film", "don", "'", "t", ".", ",", "!", "a", "é", "ß", "i̇", "σας", "<br", "/>", "br", "\x00"]
 VOCAB = Vocab([PAD, UNK, *WORDS])
+PHRASES = Vocab([*VOCAB.words, "don '", "' t", "t a", "a film", "film .", ". .", "a a", "a t", "\x00 ."])
 
 texts = st.lists(
     st.one_of(
@@ -45,8 +46,11 @@ def lists(encoded: Encoded) -> list[list[int]]:
 
 def check(vocab: Vocab, given_texts: list[str]) -> None:
     encoded = Encoder(vocab).encode(given_texts)
-    wanted = [vocab.encode(tokenize(text)) for text in given_texts]
+    tokens = [tokenize(text) for text in given_texts]
+    wanted = [*map(vocab.encode, tokens)]
     assert lists(encoded) == wanted
+    assert encoded.lengths.tolist() == [*map(len, wanted)]
+    assert encoded.words.tolist() == [*map(len, tokens)]
     assert encoded.unknown.tolist() == [ids.count(UNK_ID) for ids in wanted]
     assert encoded.ids.dtype == np.int32
 
@@ -76,33 +80,50 @@ def test_marks_within_marks() -> None:
 @settings(deadline=None)
 def test_of_any_texts(given_texts: list[str]) -> None:
     check(VOCAB, given_texts)
+    check(PHRASES, given_texts)
 
 
-@pytest.mark.parametrize("blank", [["", " "], ["<br />"], [" ;", "film", "\x1c"], []])
-def test_of_blank_texts_and_of_none(blank: list[str]) -> None:
-    check(VOCAB, blank)
+@given(st.lists(st.lists(st.sampled_from(["don", "'", "t", "a", "film", ".", "zzz"])).map(" ".join)))
+@settings(deadline=None)
+def test_of_phrases_in_a_row(given_texts: list[str]) -> None:
+    check(PHRASES, given_texts)
+
+
+def test_phrases_by_hand() -> None:
+    encoded = Encoder(PHRASES).encode(["Don't a film", "a", "", "film...", "a a a a a."])
+    names = [[PHRASES.words[number] for number in ids] for ids in lists(encoded)]
+    assert names == [
+        ["don '", "t a", "film"],
+        ["a"],
+        [],
+        ["film .", ". ."],
+        ["a a", "a a", "a", "."],
+    ]
+
+
+@pytest.mark.parametrize("vocab", [VOCAB, PHRASES])
+@pytest.mark.parametrize("blank", [["", " "], ["<br />"], [" ;", "film", "\x1c"], ["", "a"], []])
+def test_of_blank_texts_and_of_none(vocab: Vocab, blank: list[str]) -> None:
+    check(vocab, blank)
 
 
 def test_a_text_too_long_for_a_column_is_encoded_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = []
-
-    def encode(self: object, column: list[str]) -> Encoded:
-        columns.append(column)
-        return bulk(self, column)
-
-    bulk = encoding._BulkEncoder.encode
-    monkeypatch.setattr(encoding._BulkEncoder, "encode", encode)
     monkeypatch.setattr(encoding, "_SLICE", 10)
+    monkeypatch.setattr(encoding._BulkEncoder, "encode", None)
     check(VOCAB, ["a film a film a film", "film"])
-    assert columns == [["film"]]
+    with pytest.raises(TypeError):
+        check(VOCAB, ["a film", "film"])
+
+
+def test_a_block_ends_where_a_text_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_BLOCK", 7)
+    check(VOCAB, ["Don't!", "", "a zzz film", " ", "film<br />", "/>", "É\xa0ß", ""])
 
 
 @given(st.lists(st.integers(0, 60)), st.integers(1, 50))
 def test_slices_are_neighbours_of_about_equal_size(sizes: list[int], size: int) -> None:
     given_texts = ["x" * length for length in sizes]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "_SLICE", size)
-        parts = slices(given_texts)
+    parts = slices(given_texts, size)
     assert [text for part in parts for text in part] == given_texts
     assert all(parts)
     assert all(sum(map(len, part)) < size + 60 for part in parts)
@@ -133,10 +154,14 @@ def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> Non
 def test_of_all_reviews_of_imdb(split: str) -> None:
     import pyarrow.parquet as pq
 
+    from sentcli.training.phrases import with_phrases
+
     (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob(f"{split}-*.parquet")
     reviews = pq.read_table(file)["text"].to_pylist()
-    words = {word for text in reviews[::10] for word in tokenize(text)}
-    vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words - {PAD, UNK}), 20_000)])
+    tokens = [tokenize(text) for text in reviews[::10]]
+    words = {word for words in tokens for word in words} - {PAD, UNK}
+    vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words), 20_000)])
+    vocab = with_phrases(vocab, tokens, 10_000, 2)
     encoder = Encoder(vocab)
     for part in slices(reviews):
         encoded = encoder.encode(part)

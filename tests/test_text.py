@@ -135,6 +135,26 @@ def test_encode() -> None:
     assert vocab.encode(["new"]) == [UNK_ID]
 
 
+def test_phrases_are_two_words_read_as_one() -> None:
+    vocab = Vocab([PAD, UNK, "not", "a", "good", "film", "not a", "a good", "good film", "a a"])
+    assert vocab.phrases == {(2, 3): 6, (3, 4): 7, (4, 5): 8, (3, 3): 9}
+
+    def read(text: str) -> list[str]:
+        return [vocab.words[number] for number in vocab.encode(text.split())]
+
+    assert read("not a good film") == ["not a", "good film"]  # from the left, each word in one phrase
+    assert read("a good film") == ["a good", "film"]
+    assert read("a a a") == ["a a", "a"]
+    assert read("not new a") == ["not", UNK, "a"]
+    assert read("") == []
+
+
+def test_text_of_a_vocab_with_phrases() -> None:
+    words = (PAD, UNK, "a", "b", "a b", "b b")
+    assert Vocab(words).to_text() == "<pad>\n<unk>\na\nb\na b\nb b\n"
+    assert Vocab.from_text(Vocab(words).to_text()).words == words
+
+
 def test_text_of_a_vocab() -> None:
     vocab = Vocab([PAD, UNK, "a", "\ufeffb", "c\x00"])
     assert vocab.to_text() == "<pad>\n<unk>\na\n\ufeffb\nc\x00\n"
@@ -160,7 +180,13 @@ def test_any_vocab_comes_back_from_its_file(texts: list[list[str]], min_freq: in
         ("<pad>\r\n<unk>\r\n", "begins with"),
         ("<pad>\n<unk>\n\nword\n", "has '', which is empty"),
         ("<pad>\n<unk>\nword\n\n", "has '', which is empty"),
-        ("<pad>\n<unk>\ntwo words\n", "has 'two words', which"),
+        ("<pad>\n<unk>\ntwo words\n", "has 'two words', which is not of two words of it"),
+        ("<pad>\n<unk>\ntwo\nwords\nthree two words\n", "has 'three two words', which is not"),
+        ("<pad>\n<unk>\ntwo\ntwo  two\n", "has 'two  two', which is not"),
+        ("<pad>\n<unk>\ntwo\n two\n", "has ' two', which is not"),
+        ("<pad>\n<unk>\ntwo\n<unk> two\n", "has '<unk> two', which is not"),
+        ("<pad>\n<unk>\ntwo\ntwo two\nwords\n", "has 'words', which is not"),
+        ("<pad>\n<unk>\ntwo\ntwo two\ntwo two\n", "the word 'two two' twice"),
         ("<pad>\n<unk>\nword\r\n", r"has 'word\r', which"),
         ("<pad>\n<unk>\na\xa0b\n", r"has 'a\xa0b', which"),
         ("<pad>\n<unk>\nx\nword\ny\nword\n", "the word 'word' twice"),

@@ -57,6 +57,7 @@ _TRAIN = {
     "word_dropout": ("--word-dropout", "Share of words that become unknown."),
     "average": ("--average", "Decay of the moving average of the weights."),
     "min_freq": ("--min-freq", "Rarer words become unknown."),
+    "phrases": ("--phrases", "Pairs of words, the most frequent ones, to read as one: faster."),
     "validation_share": ("--validation-share", "Share of the training split that is held out."),
     "precision": ("--precision", "Of the matrix products; auto: bf16 where the hardware has it."),
     "seed": ("--seed", "Seed of everything that is drawn."),

@@ -91,13 +91,13 @@ def model_card(
         f"sentcli score reviews.csv -o scored.csv --model {folder}",
         f"echo 'an absolute joy' | sentcli score --model {folder}",
     )
-    words, classes = config.model.vocab_size - 2, len(config.labels)
+    words, classes = metrics["glove"]["types_total"], len(config.labels)
     test_set = f"{hub_id} --split test" if hub_id else "TEST-SET"
     template = Path(__file__).with_name("card.md").read_text("utf-8")
     return template.format(
         front_matter=_front_matter(hub_id, metrics["licence"]),
         title=one_line(name),
-        shape=_shape(config, metrics["training"]["min_freq"]),
+        shape=_shape(config, words, metrics["training"]["min_freq"]),
         score_lines=block("\n".join(score_lines)),
         scored=code(config.labels[1]) if classes == 2 else "that label",
         dataset=code(metrics["dataset"]),
@@ -158,8 +158,11 @@ def _front_matter(hub_id: str | None, licence: str | None) -> str:
     return "\n".join(lines)
 
 
-def _shape(config: BundleConfig, min_freq: int) -> str:
+def _shape(config: BundleConfig, words: int, min_freq: int) -> str:
     model, text = config.model, config.text
+    known = f"{words:,} words, those seen {min_freq} times or more"
+    if phrases := model.vocab_size - words - 2:
+        known += f", and {phrases:,} phrases: pairs of them that are read as one"
     head = text.max_tokens // 4
     layers = f"{model.num_layers} layer{'s' * (model.num_layers > 1)}"
     longest = (
@@ -168,10 +171,11 @@ def _shape(config: BundleConfig, min_freq: int) -> str:
     rows = (
         ("labels", ", ".join(map(code, config.labels))),
         ("parameters", f"{count_parameters(model):,}"),
-        ("embedding", f"{model.vocab_size:,} words x {model.embedding_dim} dimensions"),
+        ("vocabulary", known),
+        ("embedding", f"{model.vocab_size:,} x {model.embedding_dim} dimensions"),
         ("LSTM", f"{layers} of {model.hidden_size} states in each of two directions"),
         ("classifier sees", _POOLINGS[model.pooling]),
-        ("tokens", f"{code(text.tokenizer)}; words seen fewer than {min_freq} times are unknown"),
+        ("words", f"by {code(text.tokenizer)}"),
         ("longest text", longest),
     )
     return table(("", ""), rows)

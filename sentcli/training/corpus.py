@@ -10,13 +10,14 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.config import TextConfig
+from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.text import Vocab, tokenize, truncate
 from sentcli.training.dataset import LabeledTexts, class_names, label_ids, load_split, load_texts
 from sentcli.training.examples import Examples
 from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.passages import cut_passages
+from sentcli.training.phrases import with_phrases
 from sentcli.training.pseudo_labels import PseudoLabels
 
 logger = logging.getLogger("sentcli")
@@ -95,7 +96,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
 
 
 def encode_texts(
-    texts: Texts, pseudo: PseudoLabels | None, text: TextConfig, min_freq: int, sentences: int
+    texts: Texts, pseudo: PseudoLabels | None, text: TextConfig, config: TrainConfig, sentences: int
 ) -> Corpus:
     """Build the vocabulary and turn all texts into ids.
 
@@ -108,7 +109,8 @@ def encode_texts(
     train = [tokenize(text) for text in texts.train.texts]
     whole = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
     unlabeled = [tokenize(text) for text in whole]
-    vocab = Vocab.build(chain(train, unlabeled), min_freq)
+    vocab = Vocab.build(chain(train, unlabeled), config.min_freq)
+    vocab = with_phrases(vocab, [*train, *unlabeled], config.phrases, config.min_freq)
 
     def encode(tokens: Iterable[Sequence[str]], targets: npt.NDArray[np.float32]) -> Examples:
         return _examples([truncate(vocab.encode(words), text.max_tokens) for words in tokens], targets)
@@ -135,7 +137,7 @@ def encode_texts(
     blank += len(unlabeled) - len(corpus.unlabeled)
     if blank:
         logger.info("%d texts without a word were left out", blank)
-    logger.info("%d words seen %d times or more", len(vocab) - 2, min_freq)
+    logger.info("%d words seen %d times or more", vocab.first_phrase - 2, config.min_freq)
     return corpus
 
 

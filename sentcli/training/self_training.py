@@ -97,7 +97,8 @@ def self_train(
 def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from labels alone change in the settings of the student.
 
-    In a single round they are there for the passages, which need a network to label them.
+    In a single round they are there for the passages, which need a network to label them. Phrases are for the
+    student's speed; that teachers read otherwise does no harm.
 
     :param usual: the default settings for so many labels.
     """
@@ -109,6 +110,7 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
         "pretrain": 0,
         "label_smoothing": 0.1,
         "word_dropout": 0.2,
+        "phrases": 0,
     }
     small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
     return [*_large(plan, changes), small]
@@ -120,7 +122,14 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
     Unlike sizes and seeds err on unlike texts. Beside a large one they are trained with as much care as the
     student; otherwise they do without the second pass of adversarial training, in more epochs.
     """
-    changes = {"embedding_dropout": 0.1, "dropout": 0.3, "lr": 2e-3, "word_dropout": 0.1, "pretrain": 0}
+    changes = {
+        "embedding_dropout": 0.1,
+        "dropout": 0.3,
+        "lr": 2e-3,
+        "word_dropout": 0.1,
+        "pretrain": 0,
+        "phrases": 0,
+    }
     if plan.teacher_pretrain:
         return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
     changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}

@@ -51,6 +51,7 @@ from sentcli.training.defaults import DataSize, settle
 from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.glove import Coverage, check_source, load_glove, random_embedding
 from sentcli.training.loop import fit
+from sentcli.training.phrases import with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.step import ClassifierTrainer, balanced_weights, check_precision, uses_bf16
@@ -162,7 +163,7 @@ def train_model(
     torch.set_num_threads(settings.cores)
     config, quiet = settings.config, settings.quiet
 
-    data = encode_texts(texts, pseudo, settings.text, config.min_freq, passage_sentences)
+    data = encode_texts(texts, pseudo, settings.text, config, passage_sentences)
     model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(texts.labels))
     embedding, coverage = _embedding(source.glove, data, model.embedding_dim, config.seed, progress=not quiet)
     torch.manual_seed(config.seed)
@@ -264,11 +265,13 @@ def train_model(
 def _embedding(
     glove: str, data: Corpus, dim: int, seed: int, *, progress: bool
 ) -> tuple[npt.NDArray[np.float32], Coverage]:
+    words = data.vocab.words[: data.vocab.first_phrase]
     if glove == NO_VECTORS:
-        return random_embedding(data.vocab.words, dim, data.counts, seed)
-    embedding, coverage = load_glove(glove, data.vocab.words, dim, data.counts, seed, progress=progress)
-    logger.info("%s", coverage)
-    return embedding, coverage
+        embedding, coverage = random_embedding(words, dim, data.counts, seed)
+    else:
+        embedding, coverage = load_glove(glove, words, dim, data.counts, seed, progress=progress)
+        logger.info("%s", coverage)
+    return with_phrase_vectors(embedding, data.vocab), coverage
 
 
 def _calibrate(network: BiLSTM, validation: Examples) -> float:

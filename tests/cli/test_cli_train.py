@@ -12,9 +12,11 @@ import torch
 from commands import fail, invoke
 from safetensors.numpy import load_file
 
+import sentcli
 import sentcli.training.dataset
 import sentcli.training.train
 from sentcli.bundle import load_bundle
+from sentcli.model import load_model
 from sentcli.training import step
 
 FILES = {
@@ -55,6 +57,19 @@ def train(data, tmp_path):
 def refuse(*arguments, data):
     """Fail without a word but the error: of the data, something may be told before."""
     return fail("train", "--quiet", "--dataset", data, *SMALL, *arguments)
+
+
+def test_phrases_are_part_of_the_model_and_of_its_recipe(train, tmp_path):
+    train("--phrases", 3)
+    bundle = load_bundle(tmp_path / "model")
+    assert len(bundle.vocab.phrases) == 3
+    assert bundle.config.model.vocab_size == len(bundle.vocab)
+    assert "3 phrases" in (bundle.path / "README.md").read_text()
+    assert "phrases = 3\n" in (bundle.path / "recipe.toml").read_text()
+    with torch.inference_mode(), sentcli.load(bundle.path) as scorer:
+        logits = load_model(bundle)(torch.tensor([[len(bundle.vocab) - 1]]), torch.tensor([1]))
+        found = scorer.probabilities([bundle.vocab.words[-1]])
+    assert found == pytest.approx(logits.softmax(1).numpy(), abs=1e-5)
 
 
 def test_the_bundle_has_all_that_is_needed(train, tmp_path, data):

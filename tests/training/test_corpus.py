@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sentcli.config import TextConfig
+from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.training.corpus import DataSource, Texts, digest_texts, encode_texts, read_labeled, read_texts
 from sentcli.training.dataset import LabeledTexts
@@ -18,8 +18,9 @@ def make_texts(**parts: object) -> Texts:
     return Texts(**{"train": train, "validation": validation, "unlabeled": [], "labels": LABELS} | parts)
 
 
-def encode(texts: Texts, pseudo: PseudoLabels | None = None, min_freq: int = 1, max_tokens: int = 40):
-    return encode_texts(texts, pseudo, TextConfig(max_tokens=max_tokens), min_freq, 1)
+def encode(texts: Texts, pseudo: PseudoLabels | None = None, max_tokens: int = 40, **settings: int):
+    config = TrainConfig(**{"min_freq": 1} | settings)
+    return encode_texts(texts, pseudo, TextConfig(max_tokens=max_tokens), config, 1)
 
 
 def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
@@ -44,6 +45,13 @@ def test_words_of_the_training_part_and_of_unlabelled_texts_are_known_but_no_oth
     assert (corpus.counts["zebra"], corpus.counts["a"]) == (2, 3)
     assert "zebra" not in encode(make_texts(unlabeled=["zebra"]), min_freq=2).vocab
     assert len(corpus.unlabeled) == 2
+
+
+def test_phrases_are_counted_in_all_texts_to_train_on():
+    corpus = encode(make_texts(unlabeled=["bad film", "good film"]), phrases=2)
+    assert corpus.vocab.words[-2:] == ("bad film", "good film")
+    assert [corpus.vocab.words[number] for number in corpus.train.ids[0]] == ["a", "good film"]
+    assert corpus.counts["film"] == 4
 
 
 def test_pseudo_labels_bring_texts_targets_and_the_words_of_whole_texts():
