@@ -110,7 +110,8 @@ def encode_texts(
     whole = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
     unlabeled = [tokenize(text) for text in whole]
     vocab = Vocab.build(chain(train, unlabeled), config.min_freq)
-    vocab = with_phrases(vocab, [*train, *unlabeled], config.phrases, config.min_freq)
+    if config.phrases:
+        vocab = with_phrases(vocab, [*train, *unlabeled], config.phrases, config.min_freq)
 
     def encode(tokens: Iterable[Sequence[str]], targets: npt.NDArray[np.float32]) -> Examples:
         return _examples([truncate(vocab.encode(words), text.max_tokens) for words in tokens], targets)
