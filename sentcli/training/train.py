@@ -181,7 +181,12 @@ def train_model(
             config,
             device=device,
             checkpoint=language_model or work / "pretraining.safetensors",
-            fingerprint={**of_data, "hidden": model.hidden_size, "embedding": model.embedding_dim},
+            fingerprint={
+                **of_data,
+                "hidden": model.hidden_size,
+                "layers": model.num_layers,
+                "embedding": model.embedding_dim,
+            },
             **run,
         )
         history += [{"stage": "language model", **record} for record in records]
