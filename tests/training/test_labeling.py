@@ -11,6 +11,7 @@ from sentcli.bundle import load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.training import labeling
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
+from sentcli.training.dataset import LabeledTexts
 from sentcli.training.labeling import label
 from sentcli.training.train import NO_VECTORS, Settings
 
@@ -58,6 +59,31 @@ def test_a_share_of_a_passage_s_label_is_that_of_its_text(texts, say):
             half.texts[row] in text and np.allclose(context.targets[row], of, atol=1e-6)
             for text, of in zip(every, said, strict=True)
         )
+
+
+def test_who_labels_passages_is_weighed_on_passages(texts, trained, tmp_path, monkeypatch):
+    held_out, labels = map(list, zip(*invented.reviews(80, seed=13), strict=True))
+    texts = replace(texts, validation=LabeledTexts(held_out, labels))
+    truth = dict(zip(texts.train.texts, texts.train.labels, strict=True))
+    truth |= dict([*invented.reviews(100, seed=12), *invented.reviews(80, seed=13)])
+    random = np.random.default_rng(0)
+
+    def score(bundle, everything, *, name, **_):
+        """One member knows whole texts alone, the other passages alone."""
+        said = random.dirichlet([1, 1], len(everything))
+        for row, text in enumerate(everything):
+            if (text in truth) == (name == "of texts"):
+                label = next(label for whole, label in truth.items() if text in whole)
+                said[row] = np.where(np.array(texts.labels) == label, 0.9, 0.1)
+        return said
+
+    monkeypatch.setattr(labeling, "score_with", score)
+    bundles = {name: load_bundle(trained.path) for name in ("of texts", "of passages")}
+    found = label(texts, bundles, SETTINGS, replace(PLAN, passage_context=0.0), 1, tmp_path)
+    of_passages = found.members["of passages"].argmax(1) == found.targets.argmax(1)
+    assert of_passages[found.is_passage].mean() > 0.9
+    of_texts = found.members["of texts"].argmax(1) == found.targets.argmax(1)
+    assert of_texts[~found.is_passage].mean() > 0.9
 
 
 def test_before_the_last_round_one_passage_of_a_text_is_enough(texts, say):
