@@ -68,7 +68,7 @@ def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows
     return chosen[::-1]
 
 
-def pad(sequences: Sequence[Sequence[int]]) -> tuple[Ids, Lengths]:
+def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Ids, Lengths]:
     """Put id sequences into one array, filled up with `<pad>` at the end.
 
     :param sequences: at least one, each of at least one id.

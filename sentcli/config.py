@@ -175,6 +175,7 @@ class TrainConfig(_Settings):
     average: float = 0.995  # decay a step of the moving average of the weights
     min_freq: int = 5
     phrases: int = 0  # pairs of words, the most frequent ones, that the model reads as one
+    phrase_dropout: float = 0.2  # share of phrases that training reads as their two words
     validation_share: float = 0.1
     precision: str = "auto"
     seed: int = 1
@@ -193,6 +194,7 @@ class TrainConfig(_Settings):
         _check("average (--average)", self.average, 0, 0.999999)
         _check("min_freq (--min-freq)", self.min_freq, 1)
         _check("phrases (--phrases)", self.phrases, 0, 1_000_000)
+        _check("phrase_dropout (--phrase-dropout)", self.phrase_dropout, 0, 1)
         _check("validation_share (--validation-share)", self.validation_share, 0.001, 0.9)
         _check("seed (--seed)", self.seed, 0, 2**32 - 1)
         if self.optimizer not in OPTIMIZERS:

@@ -36,6 +36,7 @@ RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
     (TrainConfig, "average", 0, 0.999999, -0.1, 1),
     (TrainConfig, "min_freq", 1, 10**12, 0, None),
     (TrainConfig, "phrases", 0, 1_000_000, -1, 1_000_001),
+    (TrainConfig, "phrase_dropout", 0, 1, -0.1, 1.1),
     (TrainConfig, "validation_share", 0.001, 0.9, 0, 1),
     (TrainConfig, "seed", 0, 2**32 - 1, -1, 2**32),
     (SelfTrainingConfig, "rounds", 1, 100, 0, 101),

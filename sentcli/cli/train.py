@@ -58,6 +58,7 @@ _TRAIN = {
     "average": ("--average", "Decay of the moving average of the weights."),
     "min_freq": ("--min-freq", "Rarer words become unknown."),
     "phrases": ("--phrases", "Pairs of words, the most frequent ones, to read as one: faster."),
+    "phrase_dropout": ("--phrase-dropout", "Share of these that training reads word by word."),
     "validation_share": ("--validation-share", "Share of the training split that is held out."),
     "precision": ("--precision", "Of the matrix products; auto: bf16 where the hardware has it."),
     "seed": ("--seed", "Seed of everything that is drawn."),

@@ -1,7 +1,7 @@
 """Encoded texts with their targets, and the batches that training and validation take of them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from sentcli.batching import length_buckets, pad
 
 Rows = npt.NDArray[np.intp]
+Ids = npt.NDArray[np.int32]
 
 _POOL = 50  # batches whose texts are sorted by length together: little padding, still well mixed
 _EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
@@ -25,7 +26,7 @@ class Examples:
         a single 1; of one that a teacher labelled, the teacher's probabilities.
     """
 
-    ids: Sequence[npt.NDArray[np.int32]]
+    ids: Sequence[Ids]
     targets: npt.NDArray[np.float32]
 
     @classmethod
@@ -73,12 +74,19 @@ def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) ->
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def collate(examples: Examples, rows: Rows, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def collate(
+    examples: Examples, rows: Rows, device: torch.device, vary: Callable[[Ids], Ids] | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Give padded ids `[batch, tokens]`, lengths `[batch]` and targets `[batch, classes]`.
 
     The lengths stay on the CPU, where packing wants them.
+
+    :param vary: changes the ids of each text before; None leaves them.
     """
-    ids, lengths = pad([examples.ids[row] for row in rows])
+    texts = [examples.ids[row] for row in rows]
+    if vary:
+        texts = [vary(text) for text in texts]
+    ids, lengths = pad(texts)
     targets = torch.from_numpy(examples.targets[rows])
     return torch.from_numpy(ids).to(device), torch.from_numpy(lengths), targets.to(device)
 

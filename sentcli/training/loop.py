@@ -5,12 +5,14 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -18,7 +20,7 @@ from tqdm import tqdm
 from sentcli.config import TrainConfig
 from sentcli.errors import InterruptedRunError, TrainingError
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
-from sentcli.training.examples import Examples, collate, epoch_batches
+from sentcli.training.examples import Examples, Ids, collate, epoch_batches
 from sentcli.training.step import Trainer
 
 logger = logging.getLogger("sentcli")
@@ -35,6 +37,7 @@ def fit(
     resume: bool = False,
     quiet: bool = False,
     name: str = "",
+    vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
 ) -> list[dict[str, float]]:
     """Train a model and leave in it the averaged weights of the epoch with the lowest validation loss.
 
@@ -44,6 +47,7 @@ def fit(
     :param config: `epochs`, `batch_size`, the learning rate and its schedule, `seed`.
     :param fingerprint: what the numbers depend on besides `config`; checked at `resume`.
     :param name: of what is trained, to tell it from other runs in bar and log; "" for the only one.
+    :param vary: changes the ids of a text each time that it is learnt from; None leaves them.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     :raises InterruptedRunError: after a signal, once the checkpoint is written.
     :raises TrainingError: when the loss is no number any more.
@@ -69,7 +73,9 @@ def fit(
             with _bar(progress, train, config, name, quiet) as bar:
                 for rows in batches[progress.batch :]:
                     rate = learning_rate(step + progress.batch, steps, config)
-                    _learn(trainer, collate(train, rows, trainer.device), rate, progress, bar)
+                    random = np.random.default_rng((config.seed, progress.epoch, progress.batch))
+                    varied = partial(vary, random) if vary else None
+                    _learn(trainer, collate(train, rows, trainer.device, varied), rate, progress, bar)
                     if stop:
                         save()
                         raise InterruptedRunError(

@@ -1,7 +1,9 @@
 """Which pairs of words a model reads as one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,7 @@ import numpy.typing as npt
 from sentcli.text import PAD, UNK_ID, Vocab
 
 Matrix = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int32]
 
 
 def with_phrases(vocab: Vocab, texts: Sequence[Sequence[str]], count: int, min_freq: int) -> Vocab:
@@ -39,3 +42,37 @@ def with_phrase_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
     """
     pairs = np.array([*vocab.phrases], np.int64).reshape(-1, 2)
     return np.concatenate([vectors, vectors[pairs].mean(axis=1)])
+
+
+@dataclass(frozen=True)
+class PhraseSplitter:
+    """Turns some phrases back into their two words, drawn anew each time that a text is learnt from.
+
+    So the words are learnt in all that they are part of, not only where they are in no phrase, which texts
+    about other things need (after I. Provilkov, D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
+
+    :param pairs: the ids of the words of each phrase, int32 `[phrases, 2]`.
+    :param first_phrase: ids from this one on are phrases.
+    :param share: of the phrases that are turned back.
+    """
+
+    pairs: Ids
+    first_phrase: int
+    share: float
+
+    @classmethod
+    def of(cls, vocab: Vocab, share: float) -> Self | None:
+        """Split the phrases of a vocabulary; None where there is nothing to split."""
+        if not (vocab.phrases and share):
+            return None
+        return cls(np.array([*vocab.phrases], np.int32), vocab.first_phrase, share)
+
+    def __call__(self, random: np.random.Generator, ids: Ids) -> Ids:
+        """Give the ids of a text with some phrases split."""
+        is_split = (ids >= self.first_phrase) & (random.random(len(ids)) < self.share)
+        words = np.repeat(ids, is_split + 1)
+        (split,) = is_split.nonzero()
+        starts = split + np.arange(len(split))  # one word more behind each
+        pairs = self.pairs[ids[split] - self.first_phrase]
+        words[starts], words[starts + 1] = pairs[:, 0], pairs[:, 1]
+        return words

@@ -7,7 +7,7 @@ the layers above, every state has seen all words, so that they have nothing left
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.nn import functional
 from sentcli.config import TrainConfig
 from sentcli.model import BiLSTM
 from sentcli.text import PAD_ID, UNK_ID
-from sentcli.training.examples import Examples, evaluation_batches
+from sentcli.training.examples import Examples, Ids, evaluation_batches
 from sentcli.training.loop import fit
 from sentcli.training.step import Trainer
 
@@ -46,10 +46,12 @@ def pretrain(
     fingerprint: Mapping[str, Any],
     resume: bool,
     quiet: bool,
+    vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
 ) -> list[dict[str, float]]:
     """Train embedding and first layer as language models for `config.pretrain` epochs.
 
     :param train: texts; their targets are not looked at.
+    :param vary: as for `fit`.
     :returns: a record for each epoch, the loss that of a guess among `_NEGATIVES` words.
     :raises SentcliError: as `fit`.
     """
@@ -60,6 +62,7 @@ def pretrain(
         optimizer="adam",
         batch_size=config.batch_size,
         average=config.average,
+        phrase_dropout=config.phrase_dropout,
         precision=config.precision,
         seed=config.seed,
     )
@@ -76,6 +79,7 @@ def pretrain(
         resume=resume,
         quiet=quiet,
         name="language model",
+        vary=vary,
     )
 
 

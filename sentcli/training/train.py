@@ -51,7 +51,7 @@ from sentcli.training.defaults import DataSize, settle
 from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.glove import Coverage, check_source, load_glove, random_embedding
 from sentcli.training.loop import fit
-from sentcli.training.phrases import with_phrase_vectors
+from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.step import ClassifierTrainer, balanced_weights, check_precision, uses_bf16
@@ -171,7 +171,8 @@ def train_model(
     network.embedding.weight.data.copy_(torch.from_numpy(embedding))
     words = hashlib.sha256(repr((texts.labels, data.vocab.words)).encode()).hexdigest()
     of_data = {**asdict(source), **settings.text.to_json(), "words": words}
-    run: dict[str, Any] = {"resume": True, "quiet": quiet}
+    vary = PhraseSplitter.of(data.vocab, config.phrase_dropout)
+    run: dict[str, Any] = {"resume": True, "quiet": quiet, "vary": vary}
     history: list[dict[str, Any]] = [*map(dict, stages)]
     if config.pretrain:
         records = pretrain(

@@ -55,6 +55,14 @@ def test_collate_pads_and_keeps_the_targets_of_its_rows():
     assert targets.tolist() == [[0, 1], [0, 1]]
 
 
+def test_collate_may_change_texts():
+    examples = Examples.of_labels(IDS, np.array([1, 0, 1, 0]), 2)
+    ids, lengths, _ = collate(examples, np.array([2, 1]), CPU, lambda text: np.repeat(text, 2))
+    assert ids.tolist() == [[6, 6, 7, 7], [5, 5, 0, 0]]
+    assert lengths.tolist() == [4, 2]
+    assert examples.ids[2].tolist() == [6, 7]
+
+
 def test_evaluation_takes_every_row_once():
     examples = Examples.of_labels([[2] * length for length in range(1, 300)], np.zeros(299, np.int64), 2)
     seen = []

@@ -109,10 +109,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(
         calls = iter(range(1, 1000))
         collate = loop.collate
 
-        def stopping(examples, rows, device):
+        def stopping(examples, rows, device, vary):
             if len(rows) <= CONFIG.batch_size and examples is data[0] and next(calls) == batch:
                 os.kill(os.getpid(), number)
-            return collate(examples, rows, device)
+            return collate(examples, rows, device, vary)
 
         patch.setattr(loop, "collate", stopping)
         with pytest.raises(InterruptedRunError, match="--resume") as caught:
@@ -123,7 +123,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(
 
 
 def test_a_second_signal_stops_at_once(data, tmp_path, monkeypatch):
-    def stopping(examples, rows, device):
+    def stopping(examples, rows, device, vary):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 

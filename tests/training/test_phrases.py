@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sentcli.text import PAD, UNK, Vocab
-from sentcli.training.phrases import with_phrase_vectors, with_phrases
+from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors, with_phrases
 
 TEXTS = [
     ["not", "a", "good", "film", "not", "a"],
@@ -42,3 +42,39 @@ def test_a_phrase_begins_with_the_mean_of_its_words() -> None:
     np.testing.assert_array_equal(found, [*vectors, [5, 6], [11, 12]])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(with_phrase_vectors(vectors, Vocab(WORDS)), vectors)
+
+
+SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
+
+
+@pytest.mark.parametrize(
+    ("share", "ids", "split"),
+    [
+        (1.0, [7, 8, 4, 9], [3, 2, 6, 5, 4, 2, 2]),
+        (1.0, [2, 3], [2, 3]),
+        (1.0, [9], [2, 2]),
+        (1e-9, [7, 8, 4], [7, 8, 4]),
+    ],
+)
+def test_phrases_are_read_as_their_words(share: float, ids: list[int], split: list[int]) -> None:
+    splitter = PhraseSplitter.of(SPLIT, share)
+    assert splitter is not None
+    found = splitter(np.random.default_rng(0), np.array(ids, np.int32))
+    assert found.tolist() == split
+    assert found.dtype == np.int32
+
+
+def test_a_share_of_the_phrases_is_split_anew_each_time() -> None:
+    splitter = PhraseSplitter.of(SPLIT, 0.25)
+    assert splitter is not None
+    ids = np.full(4000, 7, np.int32)
+    random = np.random.default_rng(0)
+    first, second = splitter(random, ids), splitter(random, ids)
+    assert len(first) / 4000 == pytest.approx(1.25, abs=0.03)
+    assert first.tolist() != second.tolist()
+    assert (ids == 7).all()
+
+
+def test_nothing_to_split() -> None:
+    assert PhraseSplitter.of(Vocab(WORDS), 0.5) is None
+    assert PhraseSplitter.of(SPLIT, 0.0) is None
