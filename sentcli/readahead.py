@@ -24,6 +24,7 @@ class ReadAhead(Generic[Item]):
         self._notify = notify
         self._queue: queue.Queue[Item | BaseException | None] = queue.Queue(size)
         self._stopped = threading.Event()
+        self._ended = threading.Event()
         # A daemon: a read that blocks on a pipe must not keep a stopped program alive.
         self._thread = threading.Thread(target=self._run, name="sentcli-reader", daemon=True)
 
@@ -41,6 +42,11 @@ class ReadAhead(Generic[Item]):
         """Tell whether so many calls of `get` would not wait; the end or an error is one of them."""
         return self._queue.qsize() >= count
 
+    @property
+    def has_ended(self) -> bool:
+        """All that is left is waiting."""
+        return self._ended.is_set()
+
     def get(self) -> Item | BaseException | None:
         """Give the next item, at the end None, or the error that ended the iterator."""
         return self._queue.get()
@@ -53,6 +59,7 @@ class ReadAhead(Generic[Item]):
                     return
         except BaseException as error:  # it is raised again where the items are used
             end = error
+        self._ended.set()
         self._put(end)
 
     def _put(self, item: Item | BaseException | None) -> bool:

@@ -220,7 +220,7 @@ class Scorer:
                 elif (
                     is_open
                     and len(pending) < self._most_windows()
-                    and ahead.ready(window_chunks if pending else 1)
+                    and ahead.ready(window_chunks if pending and not ahead.has_ended else 1)
                 ):
                     together: list[Chunk] = []
                     while is_open and len(together) < window_chunks and ahead.ready():

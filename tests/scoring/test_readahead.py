@@ -9,6 +9,7 @@ from texts import Piece
 
 from sentcli import scoring
 from sentcli.errors import BundleError, DataError
+from sentcli.readahead import ReadAhead
 from sentcli.scoring import Scorer
 
 
@@ -30,6 +31,52 @@ def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
     asked.set()
     assert next(stream)[1].labels == ["negative"]
     assert answered_first == [True]
+
+
+def test_who_is_told_of_the_end_can_know_that_it_is_one():
+    is_last = threading.Event()
+
+    def items() -> Iterator[str]:
+        yield "first"
+        is_last.wait(timeout=20)
+        yield "second"
+
+    notes: list[bool] = []
+    ahead = ReadAhead(items(), 3, lambda: notes.append(ahead.has_ended))
+    with ahead:
+        assert ahead.get() == "first"
+        assert not ahead.has_ended
+        is_last.set()
+        assert [ahead.get(), ahead.get()] == ["second", None]
+    assert notes[0] is False
+    assert notes[-1] is True
+
+
+def test_the_end_waits_for_no_others(trained):
+    """A last chunk has none to share batches with, so it is encoded while the one before is scored."""
+    is_scored, is_encoded = threading.Event(), threading.Event()
+
+    def pieces() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        assert is_scored.wait(timeout=20)
+        yield Piece(["dull"])
+
+    with Scorer(trained, workers=2) as scorer:
+        logits, encode = scorer._backend.logits, scorer._encoder.encode
+
+        def scored(ids, lengths):
+            is_scored.set()
+            assert is_encoded.wait(timeout=20)
+            return logits(ids, lengths)
+
+        def encoded(texts):
+            if texts == ["dull"]:
+                is_encoded.set()
+            return encode(texts)
+
+        scorer._backend.logits, scorer._encoder.encode = scored, encoded
+        labels = [scores.labels for _, scores in scorer.stream(pieces())]
+    assert labels == [["positive"], ["negative"]]
 
 
 def test_reading_ahead_is_bounded(scorer):
