@@ -11,7 +11,7 @@ two Scans, and where a batch is of nearly one length almost all of it in the fir
 
 In int8 the recurrent product is one of integers. A state of an LSTM lies between -1 and 1, so its scale is
 fixed, and no score depends on the texts beside it. On one core with VNNI, over batches as the pipeline makes
-them of IMDb, that is 1.01 and 1.18 times as fast as fp32 at 32 and 64 hidden units (limit.py). A scale for
+them of IMDb, that is 1.02 and 1.21 times as fast as fp32 at 32 and 64 hidden units (limit.py). A scale for
 each column is slower, states with a sign are twice as slow as fp32, and onnxruntime's QGemm, 4 to 15 % faster
 at 64, is no operator of ONNX.
 """
