@@ -132,7 +132,7 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
     }
     if plan.teacher_pretrain:
         if of_student.phrases:
-            # A student whose phrases are split now and then reads texts in more ways than one, so it learns longer.
+            # A student whose phrases are split reads a text in more ways than one, so it learns longer.
             changes["epochs"] = max(1, of_student.epochs - 1)
         return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
     changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}
