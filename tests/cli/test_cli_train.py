@@ -16,6 +16,7 @@ import sentcli
 import sentcli.training.dataset
 import sentcli.training.train
 from sentcli.bundle import load_bundle
+from sentcli.errors import InterruptedRunError
 from sentcli.model import load_model
 from sentcli.training import step
 
@@ -377,3 +378,18 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_it(data, tmp
     assert failure.code == 1
     assert "checkpoint.safetensors: the checkpoint cannot be written: No space left" in failure.message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_language_model_of_other_layers_or_phrases_is_refused(data, tmp_path, monkeypatch):
+    line = (*("--epochs", 1, "--pretrain", 1, "--phrases", 5), "-o", tmp_path / "model")
+
+    def interrupted(*_, **__):
+        raise InterruptedRunError("stopped", signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sentcli.training.train, "fit", interrupted)  # that of the classes, which comes after
+        assert refuse(*line, data=data).code == 130
+    of_layers = refuse(*line, "--layers", 2, "--resume", data=data)
+    assert "layers was 1, is 2" in of_layers.message
+    of_phrases = refuse(*line, "--phrase-dropout", 0.5, "--resume", data=data)
+    assert "phrase_dropout was 0.2, is 0.5" in of_phrases.message
