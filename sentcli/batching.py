@@ -13,8 +13,8 @@ Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
 
 # Rows that a step could do in the time that it takes whatever its rows: about 45 in the folded graph of 32
-# hidden units, by a straight line through 64 to 768 rows. With fewer, padding stays below 3 % of the steps, with
-# phrases too, whose texts are shorter: 8 would make it 3.2 % there, and take 3 % less time.
+# hidden units, by a straight line through 64 to 768 rows. With fewer, padding stays below 3 % of the steps,
+# even with phrases, which make texts shorter: there 8 give 3.2 %, in 3 % less time.
 _OWN_ROWS = 6
 _STRIDE = 16  # rows between two places where a batch may end
 
