@@ -44,7 +44,7 @@ class ReadAhead(Generic[Item]):
 
     @property
     def has_ended(self) -> bool:
-        """All that is left is waiting."""
+        """Nothing more will be read; what waits, and the end, can still be got."""
         return self._ended.is_set()
 
     def get(self) -> Item | BaseException | None:

@@ -32,7 +32,7 @@ class NgramIndex:
         words = grams = self._words(tokens)
         for _ in range(longest - 1):
             keys = self._extend(grams, words)
-            table, counts = _count(keys[keys >= 0])
+            table, counts = count_keys(keys[keys >= 0])
             self._tables.append(table[counts >= min_count])
             grams = _find(self._tables[-1], keys)
 
@@ -56,7 +56,7 @@ class NgramIndex:
             known = np.flatnonzero(grams >= 0)
             cells.append(rows[known] * len(self) + first + grams[known])
             first += size
-        places, _ = _count(np.concatenate(cells))
+        places, _ = count_keys(np.concatenate(cells))
         row, column = np.divmod(places, len(self))
         ends = np.searchsorted(row, np.arange(len(tokens) + 1))
         indices = column.astype(np.int32), ends.astype(np.int32)  # int64 would be kept, and is slower
@@ -86,7 +86,7 @@ class NgramIndex:
         return np.where(known, grams[:-1] * len(self._vocab) + following, -1)
 
 
-def _count(keys: _Ids) -> tuple[_Ids, _Ids]:
+def count_keys(keys: _Ids) -> tuple[_Ids, _Ids]:
     """Give the different keys in order and how often each occurs: `np.unique`, but 20 times as fast."""
     keys = np.sort(keys)
     starts = np.flatnonzero(np.diff(keys, prepend=-1))

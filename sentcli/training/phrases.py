@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.text import PAD, UNK_ID, Vocab
+from sentcli.training.ngram_index import count_keys
 
 Matrix = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
@@ -24,7 +25,7 @@ def with_phrases(vocab: Vocab, texts: Sequence[Sequence[str]], count: int, min_f
     """
     words = np.array(vocab.encode(chain.from_iterable((*tokens, PAD) for tokens in texts)), np.int64)
     known = (words[:-1] != UNK_ID) & (words[1:] != UNK_ID)
-    pairs, counts = np.unique((words[:-1] * len(vocab) + words[1:])[known], return_counts=True)
+    pairs, counts = count_keys((words[:-1] * len(vocab) + words[1:])[known])
     chosen = np.argsort(-counts, kind="stable")[:count]
     chosen = chosen[counts[chosen] >= min_freq]
     phrases = (
