@@ -31,7 +31,7 @@ def length_buckets(
     :param batch_tokens: rows x longest length of a batch do not exceed this.
     :param batch_rows: rows of a batch at most.
     :returns: row numbers of each batch; together every row once. No batch is of one row, unless there is but
-        one: onnxruntime would compute it twice. For that a batch may exceed its limits by a row.
+        one: onnxruntime would compute it twice. For that a batch may exceed its limits by a row or two.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")

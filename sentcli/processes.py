@@ -185,6 +185,8 @@ class _Process(Generic[Answer]):
         except (EOFError, OSError):
             self._started.wait()
             self._fail(ProcessError(self._last_words()))
+        except Exception as error:  # of unpickling; nobody may wait for an answer that nobody can read
+            self._fail(ProcessError(f"what a process that scores answered cannot be read: {error!r:.200}"))
 
     def _fail(self, error: BaseException) -> None:
         """Answer all that is to come with an error; the first one is what happened."""

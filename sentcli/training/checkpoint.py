@@ -48,8 +48,8 @@ class Progress:
         """
         record = {
             "epoch": self.epoch + 1,
-            "train_loss": self.loss / self.predictions,
-            "train_accuracy": self.correct / self.predictions,
+            "train_loss": self.loss / max(self.predictions, 1),
+            "train_accuracy": self.correct / max(self.predictions, 1),
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "lr": rate,
@@ -119,7 +119,7 @@ def load_checkpoint(
         raise DataError(f"{path}: not a checkpoint: {error}; delete it to start again") from None
     if metadata.pop("sha256", None) != _digest(tensors, metadata):
         raise DataError(f"{path}: the checkpoint is damaged; delete it to start again")
-    _check_same_run(path, json.loads(metadata["fingerprint"]), fingerprint)
+    check_same_run(path, json.loads(metadata["fingerprint"]), fingerprint)
     model.load_state_dict(_part(tensors, "model."))
     averaged.load_state_dict(_part(tensors, "averaged."))
     state: dict[int, State] = {}
@@ -133,7 +133,13 @@ def load_checkpoint(
     return Progress(**json.loads(metadata["progress"])), _part(tensors, "best.")
 
 
-def _check_same_run(path: Path, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check_same_run(path: Path, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run that another command began.
+
+    :param path: where it was saved.
+    :param saved, wanted: what the numbers of either run depend on.
+    :raises DataError: naming what differs.
+    """
     changed = [
         f"{name} was {saved.get(name)!r:.60}, is {wanted.get(name)!r:.60}"
         for name in sorted(saved.keys() | wanted.keys())

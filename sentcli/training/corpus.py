@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
-from sentcli.text import Vocab, tokenize, truncate
+from sentcli.text import UNK_ID, Vocab, tokenize, truncate
 from sentcli.training.dataset import LabeledTexts, class_names, label_ids, load_split, load_texts
 from sentcli.training.examples import Examples
 from sentcli.training.holdout import SPLIT_SEED, train_validation
@@ -103,7 +103,7 @@ def encode_texts(
     A text that a teacher labelled is of the training part, so its words count; passages repeat such words.
 
     :param sentences: of the passages that are cut from the validation part, at most.
-    :raises DataError: when no text to train or to validate on has a word in it.
+    :raises DataError: when no word is seen often enough, or no text to train or to validate on has one.
     """
     classes = len(texts.labels)
     train = [tokenize(text) for text in texts.train.texts]
@@ -134,6 +134,8 @@ def encode_texts(
     for part in (corpus.train, corpus.validation):
         if not len(part):
             raise DataError("no text with a word in it is left to train or validate on")
+    if len(vocab) == UNK_ID + 1:
+        raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
     blank = len(train) - len(corpus.train) + len(held_out) - len(corpus.validation)
     blank += len(unlabeled) - len(corpus.unlabeled)
     if blank:

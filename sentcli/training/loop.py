@@ -41,8 +41,8 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train a model and leave in it the averaged weights of the epoch with the lowest validation loss.
 
-    A checkpoint is written after each epoch, and on Ctrl-C or SIGTERM after the batch at hand; with `resume`
-    the run goes on from there to the same numbers as one that was never interrupted.
+    A checkpoint is written after each epoch, and on Ctrl-C or SIGTERM after the batch or the validation at
+    hand; with `resume` the run goes on from there to the same numbers as one that was never interrupted.
 
     :param config: `epochs`, `batch_size`, the learning rate and its schedule, `seed`.
     :param fingerprint: what the numbers depend on besides `config`; checked at `resume`.
@@ -65,6 +65,11 @@ def fit(
     def save() -> None:
         save_checkpoint(checkpoint, progress, fingerprint, model, trainer.averaged, best, trainer.optimizer)
 
+    def stopped(where: str) -> InterruptedRunError:
+        return InterruptedRunError(
+            f"stopped {where}; the same command with --resume goes on from there", stop[0]
+        )
+
     with _stop_on_signal() as stop:
         while progress.epoch < config.epochs:
             batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
@@ -78,10 +83,8 @@ def fit(
                     _learn(trainer, collate(train, rows, trainer.device, varied), rate, progress, bar)
                     if stop:
                         save()
-                        raise InterruptedRunError(
-                            f"stopped in epoch {progress.epoch + 1} after batch {progress.batch} of "
-                            f"{len(batches)}; the same command with --resume goes on from there",
-                            stop[0],
+                        raise stopped(
+                            f"in epoch {progress.epoch + 1} after batch {progress.batch} of {len(batches)}"
                         )
             loss, accuracy = trainer.measure(validation)
             _check_finite(loss, progress)
@@ -91,6 +94,8 @@ def fit(
             progress = progress.next_epoch(loss, accuracy, rate)
             save()
             logger.info("%s", _epoch_line(progress.history[-1], config, name))
+            if stop:  # while it was validated
+                raise stopped(f"after epoch {progress.epoch} of {config.epochs}")
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history
@@ -176,7 +181,8 @@ def _bar(
 
 
 def _running(progress: Progress) -> str:
-    loss, accuracy = progress.loss / progress.predictions, progress.correct / progress.predictions
+    predictions = max(progress.predictions, 1)  # a language model may have had nothing to guess so far
+    loss, accuracy = progress.loss / predictions, progress.correct / predictions
     return f"loss {loss:.3f}, accuracy {accuracy:.3f}"
 
 

@@ -87,7 +87,7 @@ class LanguageModel(nn.Module):
     """The first layer of a BiLSTM with a guess at each state.
 
     :param encoder: the BiLSTM, whose weights are shared and not copied.
-    :param counts: how often each word occurs, `[vocab_size]`.
+    :param counts: how often each word occurs, and each phrase while none is split, `[vocab_size]`.
     """
 
     guessed: Tensor  # [vocab_size], the share of a word's places that is guessed

@@ -16,6 +16,7 @@ from sentcli.errors import DataError, OutputError
 Probabilities = npt.NDArray[np.float32]  # [texts, classes]
 
 _NOTES = b"sentcli"  # the key in the file's metadata
+_FLOATING = (pa.float16(), pa.float32(), pa.float64())
 _TOGETHER = "probability"  # what the teacher says; with `from`, no name of a member can be the same
 
 
@@ -75,12 +76,17 @@ def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:
     wanted = ["text", "passage", *(_column(_TOGETHER, label) for label in labels)]
     try:
         file = pq.ParquetFile(path)
-        if missing := set(wanted) - set(file.schema_arrow.names):
+        schema = file.schema_arrow
+        if missing := set(wanted) - set(schema.names):
             raise DataError(
                 f"{path}: no column {min(missing)!r:.100}; not pseudo-labels of {', '.join(labels):.200}"
             )
+        kinds = {"text": (pa.string(), pa.large_string()), "passage": (pa.bool_(),)}
+        for name in wanted:
+            if (kind := schema.field(name).type) not in kinds.get(name, _FLOATING):
+                raise DataError(f"{path}: not pseudo-labels: the column {name!r:.100} is of {kind}")
         table = file.read(wanted)
-        notes = json.loads((file.schema_arrow.metadata or {}).get(_NOTES, b"{}"))
+        notes = json.loads((schema.metadata or {}).get(_NOTES, b"{}"))
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: not pseudo-labels: {' '.join(str(error).split()):.200}") from None
     columns = [table.column(name).to_numpy() for name in wanted[1:]]
@@ -88,7 +94,9 @@ def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:
     texts = table.column("text").to_pylist()
     if None in texts or not np.allclose(targets.sum(axis=1), 1, atol=1e-3) or (targets < 0).any():
         raise DataError(f"{path}: a row has no text, or probabilities that do not sum to 1")
-    return PseudoLabels(texts, columns[0].astype(bool), targets, labels, notes=notes)
+    return PseudoLabels(
+        texts, columns[0].astype(bool), targets, labels, notes=notes if isinstance(notes, dict) else {}
+    )
 
 
 def _column(name: str, label: str) -> str:

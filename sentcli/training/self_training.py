@@ -1,9 +1,11 @@
 """Self-training: a teacher of unlike models labels texts without labels, and a student learns from both."""
 
+import hashlib
 import json
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -12,12 +14,13 @@ from typing import Any
 from sentcli.bundle import METRICS as METRICS_FILE
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
-from sentcli.errors import BundleError, UsageError
+from sentcli.errors import BundleError, OutputError, UsageError
 from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
 from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
 from sentcli.training.labeling import RESERVED, label, learn_vectors
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from sentcli.training.run_note import noted, read_note
 from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.teacher import check_labels
 from sentcli.training.train import Settings, check_run, choose_device, train_model, work_folder
@@ -25,6 +28,7 @@ from sentcli.training.train import Settings, check_run, choose_device, train_mod
 logger = logging.getLogger("sentcli")
 
 AUTO = "auto"
+_GIVEN = "labels_given"  # in the note: the digest of labels that were there before the run
 
 
 def self_train(
@@ -47,8 +51,9 @@ def self_train(
     :raises SentcliError: for data, teachers, settings or an output that will not do.
     """
     check_run(source, output, settings, resume=resume, overwrite=overwrite)
-    reused = pseudo_labels if pseudo_labels and pseudo_labels.exists() else None
-    if not source.unlabeled and not reused:
+    folder = work_folder(output)
+    is_given = _has_labels(pseudo_labels, read_note(folder))
+    if not source.unlabeled and not is_given:
         raise UsageError("self-training needs texts without labels; try --unlabeled")
     bundles: dict[str, Bundle] = {}
     for name in dict.fromkeys(teachers):
@@ -61,37 +66,57 @@ def self_train(
     for bundle in bundles.values():
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)
-    whole = texts.unlabeled
-    if reused and not whole:
-        whole = read_pseudo_labels(reused, texts.labels).whole_texts()
+    given = read_pseudo_labels(pseudo_labels, texts.labels) if pseudo_labels and is_given else None
+    whole = texts.unlabeled or (given.whole_texts() if given else [])
     settings = _settled(settings, of_labels, size, whole)
-    run = _Run(texts, source, settings, plan, work_folder(output), bundles)
-    run.folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(texts, source, settings, plan, folder, bundles)
     auto = AUTO in teachers
-    if auto and not reused:
-        usual = settle(TrainConfig(), AUTO_SETTINGS, size)  # whatever the student is told
-        run.train_teachers("teacher", first_teachers(usual, plan), None)
-    for number in range(1, plan.rounds + 1):
-        file = pseudo_labels if pseudo_labels and number == 1 else run.folder / f"labels-{number}.parquet"
-        if not file.exists():
-            write_pseudo_labels(file, label(texts, run.bundles, settings, plan, number, run.folder))
-        pseudo = read_pseudo_labels(file, texts.labels)
-        members = pseudo.notes.get("members", {})
-        run.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
-        logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
-        if number < plan.rounds:
-            changes = next_teachers(settings.config, plan) if auto else [{}]
-            run.train_teachers(f"student-{number}", changes, pseudo)
-    train_model(
-        texts,
-        source,
-        output,
-        settings,
-        pseudo=pseudo,
-        passage_sentences=plan.passage_sentences,
-        stages=run.stages,
-        overwrite=overwrite,
-    )
+    with noted(folder, {**run.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}):
+        if auto and not given:
+            usual = settle(TrainConfig(), AUTO_SETTINGS, size)  # whatever the student is told
+            run.train_teachers("teacher", first_teachers(usual, plan), None)
+        for number in range(1, plan.rounds + 1):
+            file = pseudo_labels if pseudo_labels and number == 1 else folder / f"labels-{number}.parquet"
+            if not file.exists():
+                write_pseudo_labels(file, label(texts, run.bundles, settings, plan, number, folder))
+            pseudo = given if given and number == 1 else read_pseudo_labels(file, texts.labels)
+            members = pseudo.notes.get("members", {})
+            run.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
+            logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
+            if number < plan.rounds:
+                changes = next_teachers(settings.config, plan) if auto else [{}]
+                run.train_teachers(f"student-{number}", changes, pseudo)
+        train_model(
+            texts,
+            source,
+            output,
+            settings,
+            pseudo=pseudo,
+            passage_sentences=plan.passage_sentences,
+            stages=run.stages,
+            overwrite=overwrite,
+        )
+
+
+def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
+    """Tell whether a file holds the first labels already: not those that this run wrote and was stopped then.
+
+    :param begun: the note of the run that is resumed.
+    :raises OutputError: when they are to be written there and cannot be.
+    """
+    if path is None:
+        return False
+    if begun.get(_GIVEN) if begun else path.exists():
+        return True
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path.parent}: no permission to write there")
+    return False
+
+
+def _digest(labels: PseudoLabels | None) -> str | None:
+    return hashlib.sha256(labels.targets.tobytes()).hexdigest() if labels else None
 
 
 def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
@@ -177,6 +202,19 @@ class _Run:
     bundles: dict[str, Bundle]
     stages: list[dict[str, Any]] = field(default_factory=list)
 
+    def to_json(self) -> dict[str, Any]:
+        """Give what the numbers of the run depend on, as it begins."""
+        texts = (self.texts.train.texts, self.texts.validation.texts, self.texts.unlabeled)
+        return {
+            **asdict(self.source),
+            **self.settings.text.to_json(),
+            **self.settings.model.to_json(),
+            **self.settings.config.to_json(),
+            **self.plan.to_json(),
+            "teachers": {name: bundle.digest for name, bundle in self.bundles.items()},
+            "texts": [*map(digest_texts, texts)],
+        }
+
     def train_teachers(
         self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None
     ) -> None:
@@ -190,9 +228,10 @@ class _Run:
         numbers = range(1, len(all_changes) + 1)
         outputs = [self.folder / (f"{name}-{number}" if len(all_changes) > 1 else name) for number in numbers]
         waiting = [number for number, output in zip(numbers, outputs, strict=True) if not output.exists()]
+        # By the number of all: with other threads, the last one of an interrupted run would be another model.
         cores = self.settings.cores
-        is_shared = len(waiting) > 1 and cores > 1 and choose_device(self.settings.device).type == "cpu"
-        threads = max(cores // len(waiting), 1) if is_shared else self.settings.threads
+        is_shared = len(outputs) > 1 and cores > 1 and choose_device(self.settings.device).type == "cpu"
+        threads = max(cores // len(outputs), 1) if is_shared else self.settings.threads
         trainings = [
             partial(
                 train_model,
@@ -210,7 +249,7 @@ class _Run:
             )
             for number in waiting
         ]
-        if is_shared:
+        if is_shared and waiting:
             works: list[Work] = [*trainings]
             if self.plan.document_vectors and pseudo is None:
                 one = replace(self.settings, threads=1, recipe=None)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from texts import Piece, pairs
-from works import leave, refuse, stumble, tell
+from works import leave, mumble, refuse, stumble, tell
 
 from sentcli import scoring
 from sentcli.bundle import load_bundle
@@ -109,6 +109,11 @@ def test_a_mistake_in_the_program_says_where_it_is(start):
     with pytest.raises(ZeroDivisionError) as caught:
         answer(start(stumble))
     assert "in stumble" in "".join(caught.value.__notes__)
+
+
+def test_an_answer_that_cannot_be_read_is_an_error(start):
+    with pytest.raises(ProcessError, match="cannot be read: TypeError"):
+        answer(start(mumble))
 
 
 def test_what_cannot_be_started_is_an_error(start, monkeypatch):

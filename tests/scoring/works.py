@@ -22,6 +22,18 @@ def stumble(tasks):
         yield len(task.texts) / 0
 
 
+class UnreadableError(Exception):
+    """Pickles, but what comes out wants an argument more."""
+
+    def __init__(self, message, reason):
+        super().__init__(message)
+
+
+def mumble(tasks):
+    next(tasks)
+    raise UnreadableError("no", "reason")
+
+
 def leave(tasks):
     next(tasks)
     os._exit(7)

@@ -75,6 +75,11 @@ def test_a_part_without_a_word_is_an_error(part):
         encode(make_texts(**{part: LabeledTexts([" ", ""], list(LABELS))}))
 
 
+def test_a_vocabulary_without_a_word_is_an_error():
+    with pytest.raises(DataError, match=r"no word is seen 1000 times .* lower --min-freq"):
+        encode(make_texts(), min_freq=1000)
+
+
 def test_unlabelled_texts_of_the_validation_part_are_left_out(tmp_path):
     rows = [(f"text number {number}", number % 2) for number in range(40)]
     labelled = tmp_path / "labelled.csv"

@@ -127,6 +127,25 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(
     assert_same(finished, run(data, path, resume=True))
 
 
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_signal_while_an_epoch_is_validated_stops_behind_it(data, finished, tmp_path, monkeypatch, epoch):
+    """Behind the last one too: what comes next may take hours."""
+    path = tmp_path / "checkpoint"
+    with monkeypatch.context() as patch:
+        calls = iter(range(1, 1000))
+        measure = ClassifierTrainer.measure
+
+        def stopping(trainer, examples):
+            if next(calls) == epoch:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return measure(trainer, examples)
+
+        patch.setattr(ClassifierTrainer, "measure", stopping)
+        with pytest.raises(InterruptedRunError, match=f"after epoch {epoch} of 3; .* --resume"):
+            run(data, path)
+    assert_same(finished, run(data, path, resume=True))
+
+
 def test_a_second_signal_stops_at_once(data, tmp_path, monkeypatch):
     def stopping(examples, rows, device, vary):
         os.kill(os.getpid(), signal.SIGINT)

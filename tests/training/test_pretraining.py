@@ -135,3 +135,19 @@ def test_a_finished_run_is_not_done_again_but_another_one_is_refused(tmp_path):
         assert torch.equal(value, again.state_dict()[name]), name
     with pytest.raises(DataError, match="was another one"):
         run(make_model(), tmp_path / "c", resume=True, fingerprint={"data": "other"})
+
+
+def test_texts_in_which_there_is_nothing_to_guess_teach_nothing(tmp_path):
+    single = Examples([np.array([2 + number % WORDS], np.int32) for number in range(20)], np.zeros((20, 0)))
+    history = pretrain(
+        make_model(),
+        single,
+        single,
+        CONFIG,
+        device=CPU,
+        checkpoint=tmp_path / "c",
+        fingerprint={},
+        resume=False,
+        quiet=True,
+    )
+    assert [record["train_loss"] for record in history] == [0] * CONFIG.pretrain

@@ -82,6 +82,33 @@ def test_rows_that_make_no_sense_are_refused(tmp_path, texts, bad):
         read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("column", "values"), [("text", [1, 2]), ("passage", ["x", "y"]), ("probability:a", ["x", "y"])]
+)
+def test_columns_of_other_types_are_refused(tmp_path, column, values):
+    columns = {
+        "text": ["x", "y"],
+        "passage": [False, True],
+        "probability:a": [0.8, 0.8],
+        "probability:b": [0.2, 0.2],
+    }
+    pq.write_table(pa.table({**columns, column: values}), tmp_path / "p.parquet")
+    with pytest.raises(DataError, match=rf"p\.parquet: not pseudo-labels: the column '{column}' is of"):
+        read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
+
+
+def test_notes_of_another_program_are_none(tmp_path):
+    columns = {
+        "text": pa.array(["x"], pa.large_string()),
+        "passage": [False],
+        "probability:a": [0.8],
+        "probability:b": [0.2],
+    }
+    table = pa.table(columns).replace_schema_metadata({b"sentcli": b"[1]"})
+    pq.write_table(table, tmp_path / "p.parquet")
+    assert read_pseudo_labels(tmp_path / "p.parquet", ("a", "b")).notes == {}
+
+
 def test_where_it_cannot_be_written_nothing_is_left(tmp_path):
     (tmp_path / "p.parquet").mkdir()
     with pytest.raises(OutputError, match=r"p\.parquet: the pseudo-labels cannot be written"):

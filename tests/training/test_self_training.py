@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import torch
 
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.text import tokenize
 from sentcli.training import self_training
 from sentcli.training.corpus import DataSource
@@ -167,9 +169,6 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_
     done: list[str] = []
     train, label = self_training.train_model, self_training.label
 
-    class InterruptionError(Exception):
-        pass
-
     def counting(*arguments, **options):
         done.append(Path(arguments[2]).name)
         train(*arguments, **options)
@@ -186,6 +185,93 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_
             run(source, tmp_path / "parts", plan, teachers=["auto"], resume=number > 0)
     assert done == ["teacher", "label", "student-1-1", "student-1-2", "label", "parts"]
     assert whole.read("model.safetensors") == load_bundle(tmp_path / "parts").read("model.safetensors")
+
+
+class InterruptionError(Exception):
+    pass
+
+
+@contextmanager
+def interrupted_after(number: int) -> Iterator[None]:
+    """Have a run end after so many models."""
+    train = self_training.train_model
+    left = iter(range(number, 0, -1))
+
+    def training(*arguments, **options):
+        train(*arguments, **options)
+        if next(left) == 1:
+            raise InterruptionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(self_training, "train_model", training)
+        with pytest.raises(InterruptionError):
+            yield
+
+
+def test_labels_that_an_interrupted_run_wrote_were_not_given_to_it(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
+    plan = SelfTrainingConfig(rounds=2, document_vectors=0)
+
+    def parts(name: str, **options) -> Bundle:
+        labels = tmp_path / f"{name}.parquet"
+        return run(source, tmp_path / name, plan, teachers=["auto"], pseudo_labels=labels, **options)
+
+    whole = parts("whole")
+    with interrupted_after(2):
+        parts("parts")
+    resumed = parts("parts", resume=True)
+    assert whole.read("model.safetensors") == resumed.read("model.safetensors")
+    stages = [pd.read_csv(bundle.path / "history.csv")["stage"].tolist() for bundle in (whole, resumed)]
+    assert stages[0] == stages[1]
+
+
+def test_a_run_of_another_command_does_not_go_on(source, trained, tmp_path):
+    heap = tmp_path / "other.csv"
+    pd.DataFrame({"review": [text for text, _ in invented.reviews(50, seed=3)]}).to_csv(heap, index=False)
+    plan = SelfTrainingConfig(rounds=2, document_vectors=0)
+    output, teachers = tmp_path / "student", [str(trained.path)]
+    with interrupted_after(1):
+        run(source, output, plan, teachers=teachers)
+    for changed, of, named in (
+        (replace(source, unlabeled=str(heap)), plan, "texts was .*; unlabeled was"),
+        (source, replace(plan, passages=3.0), r"passages was 1\.0, is 3\.0"),
+        (source, replace(plan, rounds=1), "rounds was 2, is 1"),
+    ):
+        with pytest.raises(DataError, match=f"another one: {named}"):
+            run(changed, output, of, teachers=teachers, resume=True)
+    with pytest.raises(DataError, match="another one: teachers was"):
+        run(source, output, plan, resume=True)
+    run(source, output, plan, teachers=teachers, resume=True)
+
+
+def test_a_teacher_that_is_left_over_is_trained_with_as_many_threads_as_planned(
+    source, tmp_path, monkeypatch
+):
+    """Other threads give other numbers, and the run would end with another model."""
+    threads: list[dict[str, int]] = []
+
+    def note(works):
+        trainings = [work for work in works if work.func is self_training.train_model]
+        threads.append({work.args[2].name: work.args[3].threads for work in trainings})
+        for work in works:
+            work()
+
+    monkeypatch.setattr(self_training, "run_side_by_side", note)
+    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"epochs": 1}, {"epochs": 1, "seed": 7}])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    plan = SelfTrainingConfig(document_vectors=0)
+    with interrupted_after(1):
+        run(source, tmp_path / "student", plan, threads=4, teachers=["auto"])
+    run(source, tmp_path / "student", plan, threads=4, teachers=["auto"], resume=True)
+    assert threads == [{"teacher-1": 2, "teacher-2": 2}, {"teacher-2": 2}]
+
+
+def test_labels_that_cannot_be_used_or_written_are_refused_before_any_work(source, tmp_path):
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    for name, error in (("broken.parquet", DataError), ("nowhere/labels.parquet", OutputError)):
+        with pytest.raises(error, match=name):
+            run(source, tmp_path / "student", pseudo_labels=tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.parquet"]
 
 
 def test_a_teacher_that_may_know_the_validation_part_is_told_of(source, trained, tmp_path, caplog):
