@@ -13,6 +13,7 @@ from sentcli.bundle import Bundle
 from sentcli.config import SelfTrainingConfig
 from sentcli.evaluation import log_loss
 from sentcli.text import tokenize
+from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.corpus import Texts, digest_texts
 from sentcli.training.dataset import label_ids
 from sentcli.training.document_vectors import document_vectors
@@ -122,6 +123,7 @@ def learn_vectors(
                 return vectors
     logger.info("vectors of %d texts are learnt from their n-grams", len(everything))
     torch.set_num_threads(settings.cores)
+    keep_freed_memory()
     vectors = document_vectors(
         [tokenize(text) for text in everything],
         size=plan.document_vectors,

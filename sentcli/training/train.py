@@ -37,6 +37,7 @@ from sentcli.errors import OutputError, UsageError
 from sentcli.evaluation import evaluate, fit_temperature, log_loss, reliability, softmax
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
+from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.card import MODEL_STAGE, write_card
 from sentcli.training.corpus import (
     Corpus,
@@ -161,6 +162,7 @@ def train_model(
     work = work_folder(output)
     device = choose_device(settings.device)
     torch.set_num_threads(settings.cores)
+    keep_freed_memory()
     config, quiet = settings.config, settings.quiet
 
     data = encode_texts(texts, pseudo, settings.text, config, passage_sentences)
