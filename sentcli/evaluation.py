@@ -228,7 +228,9 @@ def reliability(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> 
     return Reliability(edges, counts, mean_confidence, accuracy)
 
 
-def fit_temperature(labels: Labels, logits: npt.NDArray[np.floating]) -> float:
+def fit_temperature(
+    labels: Labels, logits: npt.NDArray[np.floating], class_weights: npt.ArrayLike = 1.0
+) -> float:
     """Give the temperature T at which softmax(logits / T) has the lowest log loss.
 
     Temperature scaling: C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural
@@ -237,6 +239,7 @@ def fit_temperature(labels: Labels, logits: npt.NDArray[np.floating]) -> float:
 
     :param labels: the true class of each example, `[examples]`, of a part that the model was not trained on.
     :param logits: `[examples, classes]`.
+    :param class_weights: how much the loss of an example of each class counts, `[classes]`; by default alike.
     :returns: within `TEMPERATURES`. Where each label has the highest logit, the loss falls without end as T
         goes to 0 and the examples say nothing about it: then 1.
     :raises ValueError: when the sizes do not match, there is no example, or a logit is not finite.
@@ -249,6 +252,7 @@ def fit_temperature(labels: Labels, logits: npt.NDArray[np.floating]) -> float:
     above_label = exact - exact[np.arange(len(labels)), labels][:, None]
     if above_label.max() <= 0:
         return 1.0
+    above_label *= np.broadcast_to(class_weights, exact.shape[1:])[labels][:, None]
     low, high = (math.log(temperature) for temperature in TEMPERATURES)
     for _ in range(40):  # to 4e-12 of the temperature's logarithm
         middle = (low + high) / 2

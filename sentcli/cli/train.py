@@ -1,11 +1,14 @@
 """`sentcli train`."""
 
 import shlex
+import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from sentcli.cli import say
 from sentcli.cli.options import (
@@ -29,7 +32,7 @@ from sentcli.config import (
     TextConfig,
     TrainConfig,
 )
-from sentcli.errors import requires
+from sentcli.errors import InterruptedRunError, TerminatedBySignal, UsageError, requires
 from sentcli.training.defaults import AUTO
 
 _TEXT = {
@@ -152,10 +155,13 @@ def train(
     plan = SelfTrainingConfig(**{name: settings[name] for name in _SELF_TRAINING})
     with requires("train"):
         from sentcli.training.corpus import DataSource
-        from sentcli.training.train import Settings, train_bundle
+        from sentcli.training.train import Settings, train_bundle, work_folder
 
         if is_self_training := bool(teachers or pseudo_labels or unlabeled):
             from sentcli.training.self_training import self_train
+    elsewhere = None if is_self_training else _first_given(_SELF_TRAINING)
+    if elsewhere:
+        raise UsageError(f"{elsewhere} is for learning from texts without labels; try --unlabeled as well")
     source = DataSource(dataset, text_column, label_column, glove, unlabeled)
     how = Settings(
         text,
@@ -170,19 +176,32 @@ def train(
         command=shlex.join(["sentcli", *(word for word in sys.argv[1:] if word != "--resume")]),
         recipe=lambda settled: recipe(click.get_current_context(), settled.to_json()),
     )
-    if is_self_training:
-        self_train(
-            source,
-            output,
-            how,
-            plan,
-            teachers=teachers,
-            pseudo_labels=pseudo_labels,
-            resume=resume,
-            overwrite=overwrite,
-        )
-    else:
-        train_bundle(source, output, how, resume=resume, overwrite=overwrite)
+    try:
+        if is_self_training:
+            self_train(
+                source,
+                output,
+                how,
+                plan,
+                teachers=teachers,
+                pseudo_labels=pseudo_labels,
+                resume=resume,
+                overwrite=overwrite,
+            )
+        else:
+            train_bundle(source, output, how, resume=resume, overwrite=overwrite)
+    except KeyboardInterrupt as error:  # between two steps that save
+        number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
+        is_saved = work_folder(output).exists()
+        what_now = "the same command with --resume goes on" if is_saved else "there was nothing to save yet"
+        raise InterruptedRunError(f"stopped; {what_now}", number) from None
     if not quiet:
         model_path = shlex.quote(str(output))
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")
+
+
+def _first_given(options: Mapping[str, tuple[str, str]]) -> str | None:
+    """Give the first of these options that stands on the command line."""
+    context = click.get_current_context()
+    given = (name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
+    return next((options[name][0] for name in given), None)

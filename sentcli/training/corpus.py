@@ -100,12 +100,15 @@ def encode_texts(
 ) -> Corpus:
     """Build the vocabulary and turn all texts into ids.
 
-    A text that a teacher labelled is of the training part, so its words count; passages repeat such words.
+    A text that a teacher labelled is of the training part, so its words count; passages repeat such words. If
+    it is held out now, as it was not when it was labelled, it is left out.
 
     :param sentences: of the passages that are cut from the validation part, at most.
     :raises DataError: when no word is seen often enough, or no text to train or to validate on has one.
     """
     classes = len(texts.labels)
+    if pseudo:
+        pseudo = pseudo.without(texts.validation.texts)
     train = [tokenize(text) for text in texts.train.texts]
     whole = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
     unlabeled = [tokenize(text) for text in whole]

@@ -214,7 +214,7 @@ def _labeled_texts(
     for values, kind in ((texts, "text"), (labels, "label")):
         if None in values:
             missing = f"row {values.index(None) + 1} has no {kind} ({values.count(None)} such rows in all)"
-            raise DataError(f"{where}: {missing}; every row needs a text and a label")
+            raise DataError(f"{where}: {missing}; every row needs a text and a label; leave such rows out")
     order = tuple(map(_spell_out, getattr(feature, "names", ())))
     return LabeledTexts(texts, labels, order, where)  # type: ignore[arg-type]  # no None is left
 

@@ -183,6 +183,8 @@ def _parse(numbers: bytes, path: Path, line: int) -> npt.NDArray[np.float64]:
 
 
 def _check_width(where: str | Path, width: int, dim: int) -> None:
+    if width < 1:
+        raise DataError(f"{where}: its first line is no word with its numbers; is it a file of word vectors?")
     if width != dim:
         raise DataError(
             f"{where}: vectors of {width} dimensions, but {dim} are wanted; "

@@ -90,7 +90,7 @@ def download(name: str, *, progress: bool = True) -> Path:
         logger.info("%s", problems[-1])
     raise DataError(
         f"{archive.file} cannot be downloaded ({'; '.join(problems):.600}); the same command goes on "
-        f"where this one stopped, or --glove can name a file"
+        f"where this one stopped, --glove can name a file, and --glove none does without"
     )
 
 

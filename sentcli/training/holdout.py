@@ -43,18 +43,24 @@ def train_validation(
     """Hold out a share of each class, at least one row of a class of two or more, and leave at least one.
 
     Runs of a class's neighbouring rows are held out, and with each run the rows of other classes that are
-    linked to it. A text that went to both parts, letter for letter, is removed from the training part.
+    linked to it. A text that went to both parts, letter for letter, is removed from the training part; but if
+    most of its copies are there, they stay, and none is held out.
 
     :param validation_share: above 0 and below 1.
     :returns: training and validation part, each in the order of the data.
-    :raises DataError: when a class has no row left to train on.
+    :raises DataError: when nothing can be held out, or a class has no row left to train on.
     """
     if not 0 < validation_share < 1:
         raise UsageError(f"--validation-share is {validation_share:g}; it has to be above 0 and below 1")
     _, classes = np.unique(np.array(data.labels, object), return_inverse=True)
     sizes = np.bincount(classes)
     quotas = np.minimum(np.maximum(np.round(validation_share * sizes).astype(np.int64), 1), sizes - 1)
-    held_out = _hold_out(classes, quotas, _links(data.texts), seed)
+    if not quotas.any():
+        raise DataError(
+            f"{data.where}: no class has more than one text, so that none can be held out; "
+            "is --label-column right?"
+        )
+    held_out = _without_repeated(data, classes, _hold_out(classes, quotas, _links(data.texts), seed))
     validation = data.take(np.flatnonzero(held_out).tolist())
     candidates = np.flatnonzero(~held_out).tolist()
     known = set(validation.texts)
@@ -67,9 +73,30 @@ def train_validation(
         )
     for name in sorted(set(data.labels) - set(train.labels)):
         raise DataError(
-            f"{data.where}: all texts of the class {name!r:.200} are the same; none is left to train on"
+            f"{data.where}: no text of the class {name!r:.200} is left to train on: all are like those that "
+            "are held out; try more texts"
         )
     return train, validation
+
+
+def _without_repeated(
+    data: LabeledTexts, classes: _Rows, held_out: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Put held out copies of a text back if most of its copies are learnt.
+
+    A class of which no row would be left gives the text that it has the fewest copies of.
+    """
+    numbers: dict[str, int] = {}
+    text_of = np.array([numbers.setdefault(text, len(numbers)) for text in data.texts])
+    copies = np.bincount(text_of)
+    is_repeated = 2 * np.bincount(text_of, held_out) < copies
+    left: npt.NDArray[np.bool_] = held_out & ~is_repeated[text_of]
+    for index in np.setdiff1d(classes[held_out], classes[left]):
+        of_class = classes == index
+        texts = np.unique(text_of[of_class])
+        if len(texts) > 1:
+            left |= of_class & (text_of == texts[copies[texts].argmin()])
+    return left
 
 
 def _links(texts: list[str]) -> csr_array:

@@ -96,7 +96,7 @@ def label(
         targets,
         texts.labels,
         {name: values[held_out:end].astype(np.float32) for name, values in said.items()},
-        {"members": members, "round": number},
+        {"members": members, "round": number, "split": digest_texts(texts.validation.texts)},
     )
 
 

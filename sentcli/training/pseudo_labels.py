@@ -1,8 +1,9 @@
 """What a teacher says of texts without labels, as a Parquet file that can be looked at and used again."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError
+
+logger = logging.getLogger("sentcli")
 
 Probabilities = npt.NDArray[np.float32]  # [texts, classes]
 
@@ -43,6 +46,21 @@ class PseudoLabels:
     def whole_texts(self) -> list[str]:
         """Give the texts that are no passages."""
         return [self.texts[row] for row in np.flatnonzero(~self.is_passage).tolist()]
+
+    def without(self, texts: Iterable[str]) -> "PseudoLabels":
+        """Leave texts out, and passages that are the same."""
+        unwanted = set(texts)
+        kept = np.array([text not in unwanted for text in self.texts], bool)
+        if kept.all():
+            return self
+        logger.info("%d texts with pseudo-labels are held out and were left out", len(kept) - kept.sum())
+        return replace(
+            self,
+            texts=[self.texts[row] for row in np.flatnonzero(kept).tolist()],
+            is_passage=self.is_passage[kept],
+            targets=self.targets[kept],
+            members={name: values[kept] for name, values in self.members.items()},
+        )
 
 
 def write_pseudo_labels(path: Path, labels: PseudoLabels) -> None:

@@ -67,6 +67,8 @@ def self_train(
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)
     given = read_pseudo_labels(pseudo_labels, texts.labels) if pseudo_labels and is_given else None
+    if given:
+        _check_labels(given, texts, pseudo_labels)
     whole = texts.unlabeled or (given.whole_texts() if given else [])
     settings = _settled(settings, of_labels, size, whole)
     run = _Run(texts, source, settings, plan, folder, bundles)
@@ -113,6 +115,16 @@ def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path.parent}: no permission to write there")
     return False
+
+
+def _check_labels(given: PseudoLabels, texts: Texts, path: Path | None) -> None:
+    """Warn of labels that are of other texts, or of a teacher that learnt what is held out now."""
+    if (split := given.notes.get("split")) and split != digest_texts(texts.validation.texts):
+        logger.warning("%s: when it was written, other texts were held out: some of now may be in it", path)
+    unlabeled = set(texts.unlabeled)
+    others = sum(text not in unlabeled for text in given.whole_texts()) if unlabeled else 0
+    if others:
+        logger.warning("%s: %d of its texts are not among those without labels", path, others)
 
 
 def _digest(labels: PseudoLabels | None) -> str | None:

@@ -58,7 +58,7 @@ class Trainer(ABC):
 class ClassifierTrainer(Trainer):
     """Teaches a BiLSTM the classes of texts.
 
-    :param class_weights: float32 `[classes]`, how much the loss of a text of each counts; None: all alike.
+    :param class_weights: of `balanced_weights`, to learn each class alike, however rare; None: as they come.
     """
 
     model: BiLSTM
@@ -72,6 +72,10 @@ class ClassifierTrainer(Trainer):
     ) -> None:
         super().__init__(model, config, device)
         self._class_weights = None if class_weights is None else class_weights.to(device)
+        # Of the texts, by the formula of `balanced_weights`.
+        self._shares = (
+            None if class_weights is None else (1 / (len(class_weights) * class_weights)).to(device)
+        )
 
     def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:
         """Learn from one batch; see `Trainer`. The loss is the cross-entropy."""
@@ -92,7 +96,7 @@ class ClassifierTrainer(Trainer):
     def measure(self, examples: Examples) -> tuple[float, float]:
         """Give mean cross-entropy and accuracy of the averaged weights; see `Trainer`.
 
-        The loss is weighed as in training: the best epoch for all classes alike is not that for the largest.
+        The loss is weighed by class: the best epoch for all classes alike is not that for the largest.
         """
         return measure(self.averaged.module, examples, self.device, self._class_weights)
 
@@ -111,12 +115,18 @@ class ClassifierTrainer(Trainer):
         loss.backward()  # type: ignore[no-untyped-call]
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        smoothing, weights = self._config.label_smoothing, self._class_weights
-        if weights is None:
+        """Give the mean cross-entropy; with class weights, of logits to which the classes' shares were added.
+
+        So the model itself learns what speaks for a class whatever its share. Weighing the texts in place of
+        that comes to nothing once all texts of training are right, as they soon are where one class is rare
+        (A. Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021, equation 10).
+        """
+        smoothing = self._config.label_smoothing
+        if self._shares is None:
             return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
-        losses = functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
-        # Over the number of texts, not of weights: a batch without the rare class is to count for less.
-        return (losses * (targets @ weights)).mean()
+        # Towards the shares: were all alike there, a frequent class would be sure enough by its share alone.
+        smooth = torch.lerp(targets, self._shares, smoothing)
+        return functional.cross_entropy(logits + self._shares.log(), smooth)
 
 
 def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:

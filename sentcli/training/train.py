@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import Tensor
 
 from sentcli import __version__, plots
 from sentcli.bundle import (
@@ -208,7 +209,7 @@ def train_model(
     history += [{"stage": MODEL_STAGE, **record} for record in records]
     round_embedding(network)
     uncalibrated = softmax(predict(network, data.validation))
-    temperature = _calibrate(network, data.validation)
+    temperature = _calibrate(network, data.validation, class_weights)
     probabilities = softmax(predict(network, data.validation))
     figures = evaluate(data.validation.labels, probabilities, texts.labels)
     on_passages = evaluate(data.passages.labels, softmax(predict(network, data.passages)), texts.labels)
@@ -268,6 +269,14 @@ def train_model(
         on_passages.accuracy,
         time.perf_counter() - started,
     )
+    counts = np.bincount(data.validation.labels)
+    if figures.accuracy <= counts.max() / counts.sum():
+        logger.warning(
+            "%s: on validation no better than saying %r of every text; try more texts, or with a rare class "
+            "--class-weight balanced",
+            output.name,
+            texts.labels[int(counts.argmax())],
+        )
 
 
 def _embedding(
@@ -282,12 +291,13 @@ def _embedding(
     return with_phrase_vectors(embedding, data.vocab), coverage
 
 
-def _calibrate(network: BiLSTM, validation: Examples) -> float:
+def _calibrate(network: BiLSTM, validation: Examples, class_weights: Tensor | None) -> float:
     """Divide the logits by the temperature that fits the validation part, within the classifier's weights.
 
     So every backend and every exported graph gives calibrated probabilities, without knowing of it.
     """
-    temperature = fit_temperature(validation.labels, predict(network, validation))
+    weights = 1.0 if class_weights is None else class_weights.numpy()
+    temperature = fit_temperature(validation.labels, predict(network, validation), weights)
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature)
     return temperature

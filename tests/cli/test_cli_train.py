@@ -107,9 +107,9 @@ def test_the_run_is_told_on_stderr_with_a_line_an_epoch(train, data):
     assert lines[1].endswith("words seen 1 times or more")
     assert [line.partition(":")[0] for line in lines[2:5]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert "validation accuracy" in lines[5]
-    assert lines[6].endswith("model")
-    assert "sentcli score --model" in lines[6]
-    assert len(lines) == 7
+    assert lines[-1].endswith("model")
+    assert "sentcli score --model" in lines[-1]
+    assert len(lines) == 8 if "no better than saying" in lines[6] else 7
 
 
 def test_quietly_nothing_is_told(train):
@@ -276,6 +276,19 @@ def test_other_data_is_not_taken_for_that_of_the_interrupted_run(train, data, tm
     assert "words was" in failure.message
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [("round_embedding", "the same command with --resume goes on"), ("fit", "there was nothing to save yet")],
+)
+def test_ctrl_c_between_two_steps_that_save_says_what_now(data, tmp_path, monkeypatch, step, said):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sentcli.training.train, step, interrupted)
+    failure = refuse("-o", tmp_path / "m", "--epochs", 1, data=data)
+    assert (failure.code, failure.message) == (130, f"Error: stopped; {said}\n")
+
+
 @pytest.mark.parametrize("package", ["torch", "datasets", "pandas"])
 def test_without_the_extra_the_message_names_the_pip_command(package, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
@@ -318,13 +331,15 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("--pooling", "min"), 2, ["--pooling", "'min'", "'max+mean'"]),
         (("--precision", "fp8"), 2, ["--precision", "'fp8'", "'bf16'"]),
         (("--threads", "0"), 2, ["--threads"]),
+        (("--rounds", "2"), 2, ["--rounds", "--unlabeled"]),
+        (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
     ],
 )
 def test_what_will_not_do_is_refused_by_name(data, tmp_path, monkeypatch, arguments, code, named):
     monkeypatch.chdir(tmp_path)
     Path("wide.txt").write_text("the 1 2 3\nwas 1 2 3\n")
     Path("there").mkdir()
-    Path("there", "mine.txt").write_text("")
+    Path("there", "mine.txt").write_text("review,label\n")
     failure = refuse("-o", "model", *arguments, data=data)
     assert failure.code == code
     for part in named:

@@ -56,6 +56,13 @@ def test_a_class_of_a_twentieth(tmp_path):
     assert "20 or more of each of 2 classes" in said
 
 
+def test_a_model_that_learnt_nothing_says_so(tmp_path):
+    rows = [row for row in invented.reviews(200, seed=6) if row[1] == "positive"]
+    rows += [row for row in invented.reviews(20, seed=7) if row[1] == "negative"]
+    _, said = train(rows, tmp_path, "--lr", "1e-9", "--epochs", "1")
+    assert "on validation no better than saying 'positive' of every text; try" in said
+
+
 def test_texts_of_one_word_and_one_of_a_book(tmp_path):
     words = {"positive": ("good", "great", "fine"), "negative": ("bad", "poor", "dull")}
     rows = [(words[label][number % 3], label) for number in range(60) for label in words]

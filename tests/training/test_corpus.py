@@ -63,6 +63,14 @@ def test_pseudo_labels_bring_texts_targets_and_the_words_of_whole_texts():
     assert "lion" not in corpus.vocab  # a passage repeats what a whole text says
 
 
+def test_what_a_teacher_labelled_and_is_held_out_now_is_left_out(caplog):
+    caplog.set_level("INFO", "sentcli")
+    targets = np.array([[0.2, 0.8], [0.9, 0.1]], np.float32)
+    pseudo = PseudoLabels(["a zebra", "a bore"], np.array([False, False]), targets, LABELS)
+    assert len(encode(make_texts(), pseudo).pseudo) == 1
+    assert "1 texts with pseudo-labels are held out" in caplog.text
+
+
 def test_long_texts_are_cut_as_in_scoring():
     corpus = encode(make_texts(train=LabeledTexts(["a b c d e f g h", "x"], list(LABELS))), max_tokens=4)
     words = [corpus.vocab.words[index] for index in corpus.train.ids[0]]

@@ -56,9 +56,32 @@ def test_equal_texts_leave_the_training_part(caplog: pytest.LogCaptureFixture) -
     assert f"{removed} texts occur in the validation part too" in caplog.text
 
 
+def test_a_text_that_is_repeated_often_is_learnt() -> None:
+    """Its copies are everywhere: were those to be learnt left out for those held out, it would be unknown."""
+    often = ["good", "bad"] * 50
+    texts = [text for number in range(100) for text in (f"text {number}", often[number])]
+    data = LabeledTexts(texts, [label for number in range(100) for label in ("ab"[number % 2],) * 2])
+    train, validation = train_validation(data, 0.2, seed=1)
+    assert (train.texts.count("good"), train.texts.count("bad")) == (50, 50)
+    assert len(validation) > 0.05 * len(data)
+    assert not set(train.texts) & set(validation.texts)
+
+
+def test_of_a_class_of_few_texts_the_rarest_is_held_out() -> None:
+    texts = [*(["good"] * 40), *(["fine"] * 30), *(["bad"] * 30), *(["poor"] * 40)]
+    train, validation = train_validation(LabeledTexts(texts, ["a"] * 70 + ["b"] * 70), 0.1, seed=1)
+    assert set(validation.texts) == {"fine", "bad"}
+    assert set(train.texts) == {"good", "poor"}
+
+
+def test_classes_of_one_text_each_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="none can be held out; is --label-column right"):
+        train_validation(LabeledTexts(["x", "y", "z"], ["1.0", "2.5", "3.7"]), 0.1, seed=1)
+
+
 def test_a_class_of_equal_texts_cannot_be_split() -> None:
     data = LabeledTexts(["same", "same", "x", "y"], ["a", "a", "b", "b"])
-    with pytest.raises(DataError, match="all texts of the class 'a' are the same"):
+    with pytest.raises(DataError, match="no text of the class 'a' is left to train on"):
         train_validation(data, 0.5, seed=1)
 
 

@@ -109,6 +109,16 @@ def test_notes_of_another_program_are_none(tmp_path):
     assert read_pseudo_labels(tmp_path / "p.parquet", ("a", "b")).notes == {}
 
 
+def test_texts_can_be_left_out():
+    labels = make()
+    left = labels.without([labels.texts[0], "another"])
+    assert left.texts == labels.texts[1:]
+    assert left.targets.tolist() == labels.targets[1:].tolist()
+    assert left.is_passage.tolist() == labels.is_passage[1:].tolist()
+    assert {len(of) for of in left.members.values()} == {len(left.texts)}
+    assert labels.without(["another"]) is labels
+
+
 def test_where_it_cannot_be_written_nothing_is_left(tmp_path):
     (tmp_path / "p.parquet").mkdir()
     with pytest.raises(OutputError, match=r"p\.parquet: the pseudo-labels cannot be written"):

@@ -274,6 +274,20 @@ def test_labels_that_cannot_be_used_or_written_are_refused_before_any_work(sourc
     assert [path.name for path in tmp_path.iterdir()] == ["broken.parquet"]
 
 
+def test_labels_of_other_texts_are_told_of(source, tmp_path, caplog):
+    labels = tmp_path / "labels.parquet"
+    run(source, tmp_path / "one", pseudo_labels=labels)
+    caplog.set_level("WARNING", "sentcli")
+    run(source, tmp_path / "two", pseudo_labels=labels)
+    assert "labels.parquet" not in caplog.text
+    heap, few = tmp_path / "heap.csv", tmp_path / "few.csv"
+    pd.DataFrame({"review": ["A text alone."]}).to_csv(heap, index=False)
+    invented.write_csv(few, invented.reviews(40, seed=99))
+    run(replace(source, dataset=str(few), unlabeled=str(heap)), tmp_path / "three", pseudo_labels=labels)
+    assert "300 of its texts are not among those without labels" in caplog.text
+    assert "when it was written, other texts were held out" in caplog.text
+
+
 def test_a_teacher_that_may_know_the_validation_part_is_told_of(source, trained, tmp_path, caplog):
     caplog.set_level("WARNING", "sentcli")
     run(source, tmp_path / "student", teachers=[str(trained.path)])
