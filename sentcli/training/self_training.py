@@ -120,7 +120,9 @@ def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
 def _check_labels(given: PseudoLabels, texts: Texts, path: Path | None) -> None:
     """Warn of labels that are of other texts, or of a teacher that learnt what is held out now."""
     if (split := given.notes.get("split")) and split != digest_texts(texts.validation.texts):
-        logger.warning("%s: when it was written, other texts were held out: some of now may be in it", path)
+        logger.warning(
+            "%s: others were held out then; passages of texts that are held out now may be in it", path
+        )
     unlabeled = set(texts.unlabeled)
     others = sum(text not in unlabeled for text in given.whole_texts()) if unlabeled else 0
     if others:
