@@ -222,6 +222,9 @@ def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
             for of, speed, accuracy in zip(shown, speeds, accuracies, strict=True):
                 axes.annotate(f"{of['hidden']:.0f}", (speed, accuracy), (4, 5), textcoords="offset points")
         axes.set_xscale("log")
+        ticks = sorted({of["reviews_per_second"] for of in sizes})
+        axes.set_xticks(ticks, [f"{speed:,.0f}" for speed in ticks])
+        axes.set_xticks([], minor=True)
         axes.set(xlabel="reviews/s, fp32, one core", ylabel="validation accuracy")
         axes.set_title("Accuracy against speed, by the states in each direction")
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))

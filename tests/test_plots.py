@@ -233,6 +233,8 @@ class TestSizes:
         assert [line.get_xdata().tolist() for line in axes.lines] == [[2500, 6600], [900]]
         assert [line.get_ydata().tolist() for line in axes.lines] == [[0.92, 0.9], [0.921]]
         assert texts_of(axes) == ["64", "32", "64"]
+        drawn[0].canvas.draw()
+        assert [label.get_text() for label in axes.get_xticklabels(which="both")] == ["900", "2,500", "6,600"]
 
 
 class TestFiles:
