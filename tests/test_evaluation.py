@@ -342,6 +342,15 @@ class TestFitTemperature:
         losses = [log_loss(labels, softmax(logits / t)) for t in np.geomspace(low, high, 300)]
         assert log_loss(labels, softmax(logits / fitted)) <= min(losses) + 1e-9
 
+    def test_a_class_of_twice_the_weight_counts_as_if_its_examples_came_twice(self):
+        random = np.random.default_rng(6)
+        logits = random.normal(0, 3, (60, 2))
+        labels = (logits / 2 + random.gumbel(size=logits.shape)).argmax(axis=1)
+        twice = np.concatenate([np.arange(60), np.flatnonzero(labels == 1)])
+        weighed = fit_temperature(labels, logits, [1.0, 2.0])
+        assert weighed == pytest.approx(fit_temperature(labels[twice], logits[twice]), rel=1e-9)
+        assert weighed != pytest.approx(fit_temperature(labels, logits), rel=1e-4)
+
     def test_moves_no_prediction(self):
         random = np.random.default_rng(5)
         labels, logits = random.integers(0, 3, 50), random.normal(0, 3, (50, 3)).astype(np.float32)
