@@ -1,7 +1,6 @@
 """From files to scored files: a job of `sentcli.tables`, the pipeline of `sentcli.scoring`, a summary."""
 
 import logging
-import signal
 import sys
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sentcli import __version__
-from sentcli.errors import InterruptedRunError, OutputError, ProcessError, TerminatedBySignal, UsageError
+from sentcli.errors import InterruptedRunError, OutputError, ProcessError, UsageError, signal_of
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer, Scores
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
@@ -180,10 +179,9 @@ def _score_output(
         with open_job(sources, target, **options) as job:
             return _score_job(scorer, job, show_progress=show_progress)
     except KeyboardInterrupt as error:
-        number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
         rows = counted(job.rows if job else 0, "row")
         where = "" if target == STANDARD else f"{target}: "
-        raise InterruptedRunError(f"{where}stopped after {rows}{hint()}", number) from None
+        raise InterruptedRunError(f"{where}stopped after {rows}{hint()}", signal_of(error)) from None
     except ProcessError as error:
         raise ProcessError(f"{error}{hint()}") from error
     except OutputError as error:

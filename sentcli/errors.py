@@ -4,6 +4,7 @@ A message says what is wrong, where, and what to try. `sentcli.cli` is the one p
 into a line on stderr and an exit code.
 """
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,6 +55,11 @@ class TerminatedBySignal(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = number
+
+
+def signal_of(error: KeyboardInterrupt) -> int:
+    """Give the number of the signal that ended a run: that of Ctrl-C, if it was no other."""
+    return error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from sentcli import __version__
-from sentcli.errors import SentcliError, TerminatedBySignal
+from sentcli.errors import SentcliError, TerminatedBySignal, signal_of
 
 # In the order of a model's life. What each does stands here too: the group's help imports none of them.
 _COMMANDS = {
@@ -83,8 +83,7 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     except SentcliError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
-        number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
-        raise click.exceptions.Exit(128 + number) from None
+        raise click.exceptions.Exit(128 + signal_of(error)) from None
     except ImportError:
         if _signals:  # numpy makes an ImportError of whatever comes while it is imported
             raise click.exceptions.Exit(128 + _signals[0]) from None

@@ -1,7 +1,6 @@
 """`sentcli train`."""
 
 import shlex
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +31,7 @@ from sentcli.config import (
     TextConfig,
     TrainConfig,
 )
-from sentcli.errors import InterruptedRunError, TerminatedBySignal, UsageError, requires
+from sentcli.errors import InterruptedRunError, UsageError, requires, signal_of
 from sentcli.training.defaults import AUTO
 
 _TEXT = {
@@ -153,15 +152,15 @@ def train(
     model = ModelConfig(vocab_size=2, **{name: settings[name] for name in _MODEL})
     config = TrainConfig(**{name: settings[name] for name in _TRAIN if settings[name] is not None})
     plan = SelfTrainingConfig(**{name: settings[name] for name in _SELF_TRAINING})
+    is_self_training = bool(teachers or pseudo_labels or unlabeled)
+    if not is_self_training and (option := _first_given(_SELF_TRAINING)):
+        raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
     with requires("train"):
         from sentcli.training.corpus import DataSource
         from sentcli.training.train import Settings, train_bundle, work_folder
 
-        if is_self_training := bool(teachers or pseudo_labels or unlabeled):
+        if is_self_training:
             from sentcli.training.self_training import self_train
-    elsewhere = None if is_self_training else _first_given(_SELF_TRAINING)
-    if elsewhere:
-        raise UsageError(f"{elsewhere} is for learning from texts without labels; try --unlabeled as well")
     source = DataSource(dataset, text_column, label_column, glove, unlabeled)
     how = Settings(
         text,
@@ -191,10 +190,9 @@ def train(
         else:
             train_bundle(source, output, how, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt as error:  # between two steps that save
-        number = error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
         is_saved = work_folder(output).exists()
         what_now = "the same command with --resume goes on" if is_saved else "there was nothing to save yet"
-        raise InterruptedRunError(f"stopped; {what_now}", number) from None
+        raise InterruptedRunError(f"stopped; {what_now}", signal_of(error)) from None
     if not quiet:
         model_path = shlex.quote(str(output))
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")

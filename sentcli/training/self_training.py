@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -23,7 +22,14 @@ from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, wri
 from sentcli.training.run_note import noted, read_note
 from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.teacher import check_labels
-from sentcli.training.train import Settings, check_run, choose_device, train_model, work_folder
+from sentcli.training.train import (
+    Settings,
+    check_run,
+    check_writable,
+    choose_device,
+    train_model,
+    work_folder,
+)
 
 logger = logging.getLogger("sentcli")
 
@@ -112,8 +118,7 @@ def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
         return True
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path.parent}: no permission to write there")
+    check_writable(path.parent)
     return False
 
 

@@ -312,14 +312,22 @@ def predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
     return logits
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written, before hours are spent on what should go there.
+
+    :raises OutputError: then.
+    """
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder}: no permission to write there")
+
+
 def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) -> None:
     check_target(output, overwrite=overwrite)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
-    if not os.access(output.parent, os.W_OK):
-        raise OutputError(f"{output.parent}: no permission to write there")
+    check_writable(output.parent)
     if resume and not work.exists():
         raise UsageError(f"--resume: there is no interrupted run at {work}")
     if not resume and work.exists():
