@@ -27,6 +27,7 @@ from sentcli.training.step import Trainer
 logger = logging.getLogger("sentcli")
 
 _NEGATIVES = 1000  # words that a step sets against the right ones
+_ROWS = 256  # guesses at once: their logits in fp32 are 1 MB, which a core's cache holds
 # Of a word with the share f of all words, sqrt(threshold / f) of its places are guessed (T. Mikolov et al.,
 # 2013, section 2.3): a guess costs as much as a step of the LSTM, and `the` teaches little.
 _THRESHOLD = 4e-5
@@ -140,11 +141,64 @@ class LanguageModel(nn.Module):
         """
         states = projection(functional.dropout(states, _DROPOUT, self.training))  # [guesses, embedding_dim]
         prior = self.bias - self.noise.clamp_min(1e-12).log()
-        wrong = (states @ self.output(negatives).t()).float() + prior[negatives]
-        wrong = wrong.masked_fill(words[:, None] == negatives, _NO_WORD)
         right = (states.float() * self.output(words)).sum(1) + prior[words]
-        best = wrong.detach().amax(1)
-        return torch.logaddexp(right, wrong.logsumexp(1)) - right, right.detach() > best
+        wrong, best = _WrongWords.apply(  # type: ignore[no-untyped-call]
+            states, self.output(negatives), prior[negatives], words, negatives
+        )
+        return torch.logaddexp(right, wrong) - right, right.detach() > best
+
+
+class _WrongWords(torch.autograd.Function):
+    """The logarithm of the sum of the exponentials of wrong words' logits, and the highest of them.
+
+    The logits of all guesses would be 40 MB, which a dozen operators would read and write. So they are made
+    some rows at a time, and once more for the gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, vectors: Tensor, prior: Tensor, words: Tensor, negatives: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Sum over the negatives.
+
+        :param states: `[guesses, dim]`, with the right `words [guesses]`.
+        :param vectors: `[negatives, dim]`, with their `prior [negatives]` and `negatives [negatives]`, ids.
+        :returns: sums and highest logits, both `[guesses]`, fp32.
+        """
+        vectors = vectors.to(states.dtype)
+        sums, highest = prior.new_empty(len(states)), prior.new_empty(len(states))
+        for rows in _rows(states):
+            logits = _logits(states[rows], vectors, prior, words[rows], negatives)
+            highest[rows] = logits.amax(1)
+            sums[rows] = logits.logsumexp(1)
+        ctx.save_for_backward(states, vectors, prior, words, negatives, sums)
+        ctx.mark_non_differentiable(highest)
+        return sums, highest
+
+    @staticmethod
+    def backward(ctx: Any, of_sums: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        """Give the gradients of states, vectors and prior from that of the sums."""
+        states, vectors, prior, words, negatives, sums = ctx.saved_tensors
+        of_states, of_prior = torch.empty_like(states), torch.zeros_like(prior)
+        of_vectors = torch.zeros_like(vectors, dtype=torch.float32)
+        for rows in _rows(states):
+            logits = _logits(states[rows], vectors, prior, words[rows], negatives)
+            of_logits = logits.sub_(sums[rows, None]).exp_().mul_(of_sums[rows, None])
+            of_prior += of_logits.sum(0)
+            of_logits = of_logits.to(states.dtype)
+            of_states[rows] = of_logits @ vectors
+            of_vectors += of_logits.t() @ states[rows]
+        return of_states, of_vectors, of_prior, None, None
+
+
+def _rows(states: Tensor) -> list[slice]:
+    return [slice(start, start + _ROWS) for start in range(0, len(states), _ROWS)]
+
+
+def _logits(states: Tensor, vectors: Tensor, prior: Tensor, words: Tensor, negatives: Tensor) -> Tensor:
+    """Give the logits `[rows, negatives]` in fp32, without those of right words."""
+    logits = (states @ vectors.t()).float().add_(prior)
+    return logits.masked_fill_(words[:, None] == negatives, _NO_WORD)
 
 
 class LanguageModelTrainer(Trainer):

@@ -82,7 +82,7 @@ def self_train(
     with noted(folder, {**run.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}):
         if auto and not given:
             usual = settle(TrainConfig(), AUTO_SETTINGS, size)  # whatever the student is told
-            run.train_teachers("teacher", first_teachers(usual, plan), None)
+            run.train_teachers("teacher", first_teachers(usual, settings.config, plan), None)
         for number in range(1, plan.rounds + 1):
             file = pseudo_labels if pseudo_labels and number == 1 else folder / f"labels-{number}.parquet"
             if not file.exists():
@@ -138,11 +138,12 @@ def _digest(labels: PseudoLabels | None) -> str | None:
     return hashlib.sha256(labels.targets.tobytes()).hexdigest() if labels else None
 
 
-def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
+def first_teachers(
+    usual: TrainConfig, of_student: TrainConfig, plan: SelfTrainingConfig
+) -> list[dict[str, Any]]:
     """Say what the teachers that learn from labels alone change in the settings of the student.
 
-    In a single round they are there for the passages, which need a network to label them. Phrases are for the
-    student's speed; that teachers read otherwise does no harm.
+    In a single round they are there for the passages, which need a network to label them.
 
     :param usual: the default settings for so many labels.
     """
@@ -151,12 +152,12 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
         "dropout": 0.5,
         "epochs": usual.epochs + 1,
         "lr": usual.lr,
-        "pretrain": 0,
         "label_smoothing": 0.1,
         "word_dropout": 0.2,
-        "phrases": 0,
     }
-    small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
+    small = {"hidden_size": 128, **changes}
+    if not of_student.pretrain:
+        small["batch_size"] = usual.batch_size
     return [*_large(plan, changes), small]
 
 
@@ -171,12 +172,10 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
         "dropout": 0.3,
         "lr": 2e-3,
         "word_dropout": 0.1,
-        "pretrain": 0,
-        "phrases": 0,
     }
     if plan.teacher_pretrain:
         if of_student.phrases:
-            # A student whose phrases are split reads a text in more ways than one, so it learns longer.
+            # A small model whose phrases are split, so that it reads a text in more ways, learns longer.
             changes["epochs"] = max(1, of_student.epochs - 1)
         return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
     changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}
@@ -252,20 +251,7 @@ class _Run:
         is_shared = len(outputs) > 1 and cores > 1 and choose_device(self.settings.device).type == "cpu"
         threads = max(cores // len(outputs), 1) if is_shared else self.settings.threads
         trainings = [
-            partial(
-                train_model,
-                self.texts,
-                self.source,
-                outputs[number - 1],
-                _changed(
-                    replace(self.settings, threads=threads),
-                    {"seed": self.settings.config.seed + number, **all_changes[number - 1]},
-                ),
-                pseudo=pseudo,
-                passage_sentences=self.plan.passage_sentences,
-                language_model=self.folder / f"language-model-{number}.safetensors",
-                name=outputs[number - 1].name,
-            )
+            self._training(number, outputs[number - 1], all_changes[number - 1], threads, pseudo)
             for number in waiting
         ]
         if is_shared and waiting:
@@ -273,7 +259,7 @@ class _Run:
             if self.plan.document_vectors and pseudo is None:
                 one = replace(self.settings, threads=1, recipe=None)
                 works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
-            run_side_by_side(works)
+            run_side_by_side(works, at_once=min(cores, len(outputs)))
         else:
             for train in trainings:
                 train()
@@ -281,6 +267,30 @@ class _Run:
             bundle = load_bundle(output)
             self.bundles[_new_name(output.name, self.bundles)] = bundle
             self.stages.append({"stage": output.name, **_validation(bundle)})
+
+    def _training(
+        self,
+        number: int,
+        output: Path,
+        changes: dict[str, Any],
+        threads: int | None,
+        pseudo: PseudoLabels | None,
+    ) -> partial[None]:
+        """Give the training of a teacher; what it changes in the settings of the student, and its seed."""
+        settings = replace(self.settings, threads=threads)
+        settings = _changed(settings, {"seed": settings.config.seed + number, **changes})
+        return partial(
+            train_model,
+            self.texts,
+            self.source,
+            output,
+            settings,
+            pseudo=pseudo,
+            passage_sentences=self.plan.passage_sentences,
+            # Teachers of one size and seed share it from round to round.
+            language_model=self.folder / f"language-model-{number}-{settings.model.hidden_size}.safetensors",
+            name=output.name,
+        )
 
 
 def _new_name(name: str, taken: Collection[str]) -> str:

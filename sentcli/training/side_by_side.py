@@ -7,7 +7,9 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partialmethod
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -23,8 +25,8 @@ logger = logging.getLogger("sentcli")
 Work = Callable[[], object]
 
 
-def run_side_by_side(works: Sequence[Work]) -> None:
-    """Run functions at the same time, and wait for all of them; what they log is logged here.
+def run_side_by_side(works: Sequence[Work], at_once: int) -> None:
+    """Run functions at the same time, so many at once, in their order; what they log is logged here.
 
     When one fails, or a signal comes, the others get SIGTERM, and the time to save what they have.
 
@@ -35,32 +37,42 @@ def run_side_by_side(works: Sequence[Work]) -> None:
     context = multiprocessing.get_context("spawn")  # threads are at work here: a fork could hang
     log: Queue[Any] = context.Queue()
     listener = logging.handlers.QueueListener(log, _Relay())
-    started: dict[Connection, SpawnProcess] = {}
+    running: dict[Connection, _Running] = {}
     listener.start()
     try:
-        for place, work in enumerate(works):
-            ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_run, args=(work, theirs, log, logger.level, place))
-            process.start()
-            theirs.close()  # the process has its own: when it ends, so does the pipe
-            started[ours] = process
-        _wait(started)
+        waiting = deque(works)
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                line = min(set(range(at_once)) - {each.line for each in running.values()})
+                ours, theirs = context.Pipe(duplex=False)
+                arguments = (waiting.popleft(), theirs, log, logger.level, line)
+                process = context.Process(target=_run, args=arguments)
+                process.start()
+                theirs.close()  # the process has its own: when it ends, so does the pipe
+                running[ours] = _Running(process, line)
+            for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
+                error = _outcome(connection, running[connection].process)
+                del running[connection]
+                if error:
+                    raise error
     except KeyboardInterrupt as error:
-        _terminate(started.values())
-        outcomes = [_outcome(*each) for each in started.items()]
+        _terminate(each.process for each in running.values())
+        outcomes = [_outcome(connection, each.process) for connection, each in running.items()]
         raise next((each for each in outcomes if isinstance(each, InterruptedRunError)), error) from None
     finally:
-        _terminate(started.values())
+        _terminate(each.process for each in running.values())
         listener.stop()
 
 
-def _wait(started: Mapping[Connection, SpawnProcess]) -> None:
-    """Wait for the ends of all, and raise the first error."""
-    running = dict(started)
-    while running:
-        for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
-            if error := _outcome(connection, running.pop(connection)):
-                raise error
+@dataclass(frozen=True)
+class _Running:
+    """A process.
+
+    :param line: of the terminal for its bars, from 0.
+    """
+
+    process: SpawnProcess
+    line: int
 
 
 def _outcome(connection: Connection, process: SpawnProcess) -> BaseException | None:
@@ -75,7 +87,8 @@ def _outcome(connection: Connection, process: SpawnProcess) -> BaseException | N
     return error
 
 
-def _terminate(processes: Iterable[SpawnProcess]) -> None:
+def _terminate(running: Iterable[SpawnProcess]) -> None:
+    processes = [*running]
     for process in processes:
         process.terminate()
     for process in processes:
@@ -89,15 +102,12 @@ class _Relay(logging.Handler):
         logger.handle(record)
 
 
-def _run(work: Work, connection: Connection, log: "Queue[Any]", level: int, place: int) -> None:
-    """Be one of the processes.
-
-    :param place: line of the terminal for its bars, from 0.
-    """
+def _run(work: Work, connection: Connection, log: "Queue[Any]", level: int, line: int) -> None:
+    """Be one of the processes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logger.handlers, logger.propagate = [logging.handlers.QueueHandler(log)], False
     logger.setLevel(level)
-    tqdm.__init__ = partialmethod(tqdm.__init__, position=place)
+    tqdm.__init__ = partialmethod(tqdm.__init__, position=line)
     try:
         work()
         connection.send(None)

@@ -117,6 +117,27 @@ def test_the_loss_is_that_of_the_right_word_among_the_wrong_ones(monkeypatch):
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_wrong_words_are_summed_some_rows_at_a_time(monkeypatch, dtype):
+    monkeypatch.setattr(pretraining, "_ROWS", 7)
+    torch.manual_seed(1)
+    states = torch.randn(30, 5).to(dtype).requires_grad_()
+    vectors, prior = torch.randn(12, 5, requires_grad=True), torch.randn(12, requires_grad=True)
+    words, negatives = torch.randint(0, 20, (30,)), torch.randint(0, 20, (12,))
+    logits = (states @ vectors.to(dtype).t()).float() + prior
+    logits = logits.masked_fill(words[:, None] == negatives, -torch.inf)
+    sums, highest = pretraining._WrongWords.apply(states, vectors, prior, words, negatives)
+    assert torch.equal(highest, logits.amax(1))
+    torch.testing.assert_close(sums, logits.logsumexp(1))
+    weights = torch.randn(30)
+    parameters = (states, vectors, prior)
+    expected = torch.autograd.grad(logits.logsumexp(1) @ weights, parameters)
+    found = torch.autograd.grad(sums @ weights, parameters)
+    close = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.05}
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, **close)
+
+
 def test_frequent_words_are_guessed_less_often(monkeypatch):
     monkeypatch.setattr(pretraining, "_THRESHOLD", 0.01)
     guessed, noise = pretraining._distributions(np.array([50, 50, 0, 900, 90, 10]))

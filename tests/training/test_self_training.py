@@ -139,13 +139,13 @@ def test_a_large_teacher_learns_the_language_once(source, tmp_path, caplog):
 
 
 def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_path, monkeypatch):
-    together: list[int] = []
+    together: list[tuple[int, int]] = []
     found: list[dict[str, bytes]] = []
     label = self_training.label
 
-    def beside(works):
-        together.append(len(works))
-        run_side_by_side(works)
+    def beside(works, at_once):
+        together.append((len(works), at_once))
+        run_side_by_side(works, at_once)
 
     def keep(texts, bundles, *rest):
         found.append({name: bundle.read("model.safetensors") for name, bundle in bundles.items()})
@@ -157,7 +157,7 @@ def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)  # two on a busy core only wait
     for threads in (1, 2):
         run(source, tmp_path / f"student-{threads}", threads=threads, teachers=["auto"])
-    assert together == [3]  # with the vectors of the texts
+    assert together == [(3, 2)]  # with the vectors of the texts
     assert found[0] == found[1]
     assert len(set(found[0].values())) == len(found[0]) == 2
 
@@ -250,7 +250,7 @@ def test_a_teacher_that_is_left_over_is_trained_with_as_many_threads_as_planned(
     """Other threads give other numbers, and the run would end with another model."""
     threads: list[dict[str, int]] = []
 
-    def note(works):
+    def note(works, at_once):
         trainings = [work for work in works if work.func is self_training.train_model]
         threads.append({work.args[2].name: work.args[3].threads for work in trainings})
         for work in works:
@@ -320,13 +320,27 @@ def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(sou
     ]
 
 
-def test_teachers_read_words_alone_and_learn_an_epoch_less_than_a_student_of_phrases():
-    plan = SelfTrainingConfig(teacher_pretrain=3)
-    teachers = self_training.next_teachers(TrainConfig(epochs=3, phrases=20), plan)
-    assert [teacher["hidden_size"] for teacher in teachers] == [256, 128, 64]
-    assert {teacher["epochs"] for teacher in teachers} == {2}
-    assert {of["phrases"] for of in [*teachers, *self_training.first_teachers(TrainConfig(), plan)]} == {0}
+def test_teachers_begin_as_the_student_does_and_learn_an_epoch_less_from_a_teacher():
+    plan, student = SelfTrainingConfig(teacher_pretrain=3), TrainConfig(epochs=3, pretrain=2, phrases=20)
+    first = self_training.first_teachers(TrainConfig(batch_size=16), student, plan)
+    assert [teacher["hidden_size"] for teacher in first] == [256, 128]
+    following = self_training.next_teachers(student, plan)
+    assert [teacher["hidden_size"] for teacher in following] == [256, 128, 64]
+    assert {teacher["epochs"] for teacher in following} == {2}
+    assert [teacher.get("pretrain", 2) for teacher in [*first, *following]] == [3, 2, 3, 2, 2]
+    assert not any({"phrases", "batch_size"} & {*teacher} for teacher in [*first, *following])
+    (*_, small) = self_training.first_teachers(TrainConfig(batch_size=16), TrainConfig(), plan)
+    assert small["batch_size"] == 16  # of the labelled texts: it learns from no others
     alike = self_training.next_teachers(TrainConfig(epochs=3), plan)
     assert not any("epochs" in teacher for teacher in alike)
     (one, *_) = self_training.next_teachers(TrainConfig(epochs=1, phrases=20), plan)
     assert one["epochs"] == 1
+
+
+def test_teachers_of_other_sizes_learn_a_language_model_of_their_own(source, tmp_path, caplog):
+    caplog.set_level("INFO", "sentcli")
+    settings = replace(SETTINGS, config=replace(SETTINGS.config, pretrain=1))
+    plan = SelfTrainingConfig(rounds=2, document_vectors=0)
+    self_train(source, tmp_path / "m", settings, plan, teachers=["auto"], resume=False, overwrite=False)
+    learnt = [message for message in caplog.messages if "language model epoch 1/1" in message]
+    assert len(learnt) == 4  # of the first teacher, of the two in the next round, of the student

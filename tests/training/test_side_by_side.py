@@ -50,8 +50,21 @@ def interrupt() -> None:
 def test_they_run_at_the_same_time_and_log_here(tmp_path, caplog):
     caplog.set_level(logging.INFO, "sentcli")
     one, two = tmp_path / "one", tmp_path / "two"
-    run_side_by_side([partial(meet, one, two), partial(meet, two, one)])
+    run_side_by_side([partial(meet, one, two), partial(meet, two, one)], at_once=2)
     assert sorted(caplog.messages) == ["one met", "two met"]
+
+
+def be_alone(path: Path) -> None:
+    path.mkdir()  # fails where another one is
+    time.sleep(0.3)
+    path.rmdir()
+    logging.getLogger("sentcli").info("was alone")
+
+
+def test_no_more_than_so_many_run_at_once(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "sentcli")
+    run_side_by_side([partial(be_alone, tmp_path / "here")] * 3, at_once=1)
+    assert caplog.messages == ["was alone"] * 3
 
 
 def fail_beside(path: Path) -> None:
@@ -64,24 +77,24 @@ def test_an_error_ends_the_others_with_time_to_save(tmp_path):
     path = tmp_path / "saved"
     works = [partial(wait_for_a_signal, path), partial(fail_beside, path.with_suffix(".waits"))]
     with pytest.raises(DataError, match="no such data"):
-        run_side_by_side(works)
+        run_side_by_side(works, at_once=2)
     assert path.exists()
 
 
 def test_a_mistake_says_where(tmp_path):
     with pytest.raises(ValueError, match="a mistake in the program") as raised:
-        run_side_by_side([mistake])
+        run_side_by_side([mistake], at_once=1)
     assert "in mistake" in "".join(raised.value.__notes__)
 
 
 def test_one_that_is_killed_is_an_error():
     with pytest.raises(ProcessError, match="ended with exit code -9; is memory short"):
-        run_side_by_side([die])
+        run_side_by_side([die], at_once=1)
 
 
 def test_an_interruption_has_the_exit_code_of_its_signal():
     with pytest.raises(InterruptedRunError, match="--resume") as raised:
-        run_side_by_side([interrupt])
+        run_side_by_side([interrupt], at_once=1)
     assert raised.value.exit_code == 130
     again = pickle.loads(pickle.dumps(InterruptedRunError("stopped", 15)))
     assert (str(again), again.exit_code) == ("stopped", 143)
@@ -98,6 +111,7 @@ def test_ctrl_c_gives_them_time_to_save(tmp_path):
     path = tmp_path / "saved"
     with pytest.raises(KeyboardInterrupt):
         run_side_by_side(
-            [partial(wait_for_a_signal, path), partial(signal_parent_beside, path.with_suffix(".waits"))]
+            [partial(wait_for_a_signal, path), partial(signal_parent_beside, path.with_suffix(".waits"))],
+            at_once=2,
         )
     assert path.exists()
