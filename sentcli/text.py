@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 
 from sentcli.errors import BundleError
 
@@ -84,17 +85,24 @@ class Vocab:
 
     @classmethod
     def build(cls, texts: Iterable[Sequence[str]], min_freq: int) -> "Vocab":
-        """Collect the words of tokenised texts, most frequent first, ties in alphabetical order.
+        """Collect the words of tokenised texts, as `of_counts` does.
 
         :param texts: token lists, of the training part only.
+        """
+        return cls.of_counts(Counter(chain.from_iterable(texts)), min_freq)
+
+    @classmethod
+    def of_counts(cls, counts: Counter[str], min_freq: int) -> "Vocab":
+        """Order words, the most frequent first, ties in alphabetical order.
+
+        :param counts: how often each occurs.
         :param min_freq: words seen less often are left to `<unk>`.
         """
-        counts: Counter[str] = Counter()
-        for tokens in texts:
-            counts.update(tokens)
-        for special in (PAD, UNK):
-            del counts[special]
-        kept = [word for word, count in counts.items() if count >= min_freq and _is_utf8(word)]
+        kept = [
+            word
+            for word, count in counts.items()
+            if count >= min_freq and word not in (PAD, UNK) and _is_utf8(word)
+        ]
         kept.sort(key=lambda word: (-counts[word], word))
         return cls([PAD, UNK, *kept])
 

@@ -13,7 +13,9 @@ from sentcli.bundle import CARD, Bundle, load_bundle
 from sentcli.cli import printable, say
 from sentcli.cli.options import (
     backend_option,
+    csv_encoding_option,
     dataset_option,
+    delimiter_option,
     device_option,
     label_column_option,
     log_to_stderr,
@@ -46,6 +48,8 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 )
 @text_column_option
 @label_column_option
+@delimiter_option
+@csv_encoding_option
 @click.option(
     "--passages",
     metavar="[N]",
@@ -80,6 +84,8 @@ def evaluate(
     held_out: bool,
     text_column: str | None,
     label_column: str | None,
+    delimiter: str | None,
+    encoding: str | None,
     passages: int | None,
     against: Path | None,
     backend: str | None,
@@ -118,7 +124,7 @@ def evaluate(
     if other and other.config.labels != names:
         raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
-        from sentcli.training.dataset import label_ids, load_split
+        from sentcli.training.dataset import CsvFormat, label_ids, load_split
         from sentcli.training.passages import cut_passages
 
         if card or held_out:
@@ -135,8 +141,9 @@ def evaluate(
     carded = find_card(bundle, other) if card else None
     if plots:
         check_folder(plots, overwrite=overwrite)
+    csv = CsvFormat(delimiter, encoding)
     split = "train" if held_out else split
-    examples = load_split(dataset, split, text_column, label_column)
+    examples = load_split(dataset, split, text_column, label_column, csv)
     if held_out:
         examples = held_out_part(bundle, examples)
     texts = cut_passages(examples.texts, passages) if passages else examples.texts

@@ -14,6 +14,7 @@ from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.cli import say
 from sentcli.cli.options import (
     backend_option,
+    delimiter_option,
     device_option,
     is_terminal,
     log_to_stderr,
@@ -63,7 +64,7 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
     help="Label a row uncertain whose score lies between these two, ends included.",
 )
 @click.option("--prefix", help="Put before the names of the new columns: sentiment, sentiment_score.")
-@click.option("--delimiter", help=r"CSV: what stands between fields; \t is a tab.")
+@delimiter_option
 @click.option("--quotechar", help="CSV: what stands around fields; '' is nothing.")
 @click.option("--encoding", help="CSV, TSV and lines: any that Python knows; by default UTF-8.")
 @click.option("--no-header", is_flag=True, help="CSV: the first line is a row; columns are called 1, 2, 3...")

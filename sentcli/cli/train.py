@@ -12,7 +12,9 @@ from click.core import ParameterSource
 from sentcli.cli import say
 from sentcli.cli.options import (
     DEVICES,
+    csv_encoding_option,
     dataset_option,
+    delimiter_option,
     label_column_option,
     log_to_stderr,
     overwrite_option,
@@ -89,6 +91,8 @@ _CHOICES = {
 @dataset_option
 @text_column_option
 @label_column_option
+@delimiter_option
+@csv_encoding_option
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option("--unlabeled", help="Texts without labels to learn from as well; as --dataset.")
 @click.option(
@@ -120,6 +124,8 @@ def train(
     dataset: str,
     text_column: str | None,
     label_column: str | None,
+    delimiter: str | None,
+    encoding: str | None,
     glove: str,
     unlabeled: str | None,
     teachers: tuple[str, ...],
@@ -161,7 +167,7 @@ def train(
 
         if is_self_training:
             from sentcli.training.self_training import self_train
-    source = DataSource(dataset, text_column, label_column, glove, unlabeled)
+    source = DataSource(dataset, text_column, label_column, glove, unlabeled, delimiter, encoding)
     how = Settings(
         text,
         model,

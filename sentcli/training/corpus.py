@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy.typing as npt
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.text import UNK_ID, Vocab, tokenize, truncate
-from sentcli.training.dataset import LabeledTexts, class_names, label_ids, load_split, load_texts
-from sentcli.training.examples import Examples
+from sentcli.training.dataset import CsvFormat, LabeledTexts, class_names, label_ids, load_split, load_texts
+from sentcli.training.examples import Examples, Ids
 from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
@@ -32,6 +33,12 @@ class DataSource:
     label_column: str | None
     glove: str
     unlabeled: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+
+    @property
+    def csv(self) -> CsvFormat:
+        return CsvFormat(self.delimiter, self.encoding)
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Corpus:
 
 def read_labeled(source: DataSource) -> LabeledTexts:
     """Read the train split."""
-    return load_split(source.dataset, "train", source.text_column, source.label_column)
+    return load_split(source.dataset, "train", source.text_column, source.label_column, source.csv)
 
 
 def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) -> Texts:
@@ -79,7 +86,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     """
     labels = class_names(data)
     train, validation = train_validation(data, validation_share, SPLIT_SEED)
-    unlabeled = load_texts(source.unlabeled, source.text_column) if source.unlabeled else []
+    unlabeled = load_texts(source.unlabeled, source.text_column, source.csv) if source.unlabeled else []
     held_out = set(validation.texts)
     unlabeled = [text for text in unlabeled if text not in held_out]
     logger.info(
@@ -109,15 +116,17 @@ def encode_texts(
     classes = len(texts.labels)
     if pseudo:
         pseudo = pseudo.without(texts.validation.texts)
-    train = [tokenize(text) for text in texts.train.texts]
-    whole = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
-    unlabeled = [tokenize(text) for text in whole]
-    vocab = Vocab.build(chain(train, unlabeled), config.min_freq)
+    unlabeled = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
+    # Tokenised anew each time: the words of a million reviews would take 18 GB, their ids take 1.
+    learnt = partial(chain, texts.train.texts, unlabeled)
+    counts = Counter(chain.from_iterable(map(tokenize, learnt())))
+    vocab = Vocab.of_counts(counts, config.min_freq)
     if config.phrases:
-        vocab = with_phrases(vocab, [*train, *unlabeled], config.phrases, config.min_freq)
+        vocab = with_phrases(vocab, map(tokenize, learnt()), config.phrases, config.min_freq)
 
-    def encode(tokens: Iterable[Sequence[str]], targets: npt.NDArray[np.float32]) -> Examples:
-        return _examples([truncate(vocab.encode(words), text.max_tokens) for words in tokens], targets)
+    def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
+        ids = (truncate(vocab.encode(tokenize(each)), text.max_tokens) for each in some)
+        return _examples([np.array(sequence, np.int32) for sequence in ids], targets)
 
     def one_hot(part: LabeledTexts) -> npt.NDArray[np.float32]:
         return np.eye(classes, dtype=np.float32)[label_ids(part.labels, texts.labels, part.where)]
@@ -126,20 +135,20 @@ def encode_texts(
     passages = cut_passages(held_out.texts, sentences)
     none = np.empty((0, classes), np.float32)
     corpus = Corpus(
-        train=encode(train, one_hot(texts.train)),
-        validation=encode(map(tokenize, held_out.texts), one_hot(held_out)),
-        passages=encode(map(tokenize, passages), one_hot(held_out)),
+        train=encode(texts.train.texts, one_hot(texts.train)),
+        validation=encode(held_out.texts, one_hot(held_out)),
+        passages=encode(passages, one_hot(held_out)),
         unlabeled=encode(unlabeled, np.zeros((len(unlabeled), classes), np.float32)),
-        pseudo=encode(map(tokenize, pseudo.texts), pseudo.targets) if pseudo else encode([], none),
+        pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], none),
         vocab=vocab,
-        counts=Counter(chain.from_iterable(chain(train, unlabeled))),
+        counts=counts,
     )
     for part in (corpus.train, corpus.validation):
         if not len(part):
             raise DataError("no text with a word in it is left to train or validate on")
     if len(vocab) == UNK_ID + 1:
         raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
-    blank = len(train) - len(corpus.train) + len(held_out) - len(corpus.validation)
+    blank = len(texts.train) - len(corpus.train) + len(held_out) - len(corpus.validation)
     blank += len(unlabeled) - len(corpus.unlabeled)
     if blank:
         logger.info("%d texts without a word were left out", blank)
@@ -147,9 +156,9 @@ def encode_texts(
     return corpus
 
 
-def _examples(ids: list[list[int]], targets: npt.NDArray[np.float32]) -> Examples:
-    kept = [row for row, sequence in enumerate(ids) if sequence]
-    return Examples([np.array(ids[row], np.int32) for row in kept], targets[kept])
+def _examples(ids: Sequence[Ids], targets: npt.NDArray[np.float32]) -> Examples:
+    kept = [row for row, sequence in enumerate(ids) if len(sequence)]
+    return Examples([ids[row] for row in kept], targets[kept])
 
 
 def digest_texts(texts: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ from huggingface_hub import utils as hub
 from sentcli.config import DEFAULT_DATASET, MAX_CLASSES
 from sentcli.errors import DataError
 from sentcli.tables.columns import TEXT_COLUMNS
+from sentcli.tables.options import ReadOptions
 
 logger = logging.getLogger("sentcli")
 
@@ -62,7 +63,35 @@ class LabeledTexts:
         return LabeledTexts(texts, labels, self.order, self.where)
 
 
-def load_split(spec: str, split: str, text_column: str | None, label_column: str | None) -> LabeledTexts:
+@dataclass(frozen=True)
+class CsvFormat:
+    r"""How CSV files are written, where it is not with commas in UTF-8.
+
+    :param delimiter: one character, or `\t`; None: a comma, in TSV a tab.
+    :param encoding: any of Python's text encodings; None: UTF-8.
+    :raises UsageError: for one that cannot be.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        checked = ReadOptions(delimiter=self.delimiter, encoding=self.encoding)
+        object.__setattr__(self, "delimiter", checked.delimiter)
+
+    def to_builder(self) -> dict[str, str]:
+        """Give what `load_dataset` calls it."""
+        given = {"sep": self.delimiter, "encoding": self.encoding}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def load_split(
+    spec: str,
+    split: str,
+    text_column: str | None,
+    label_column: str | None,
+    csv: CsvFormat = CsvFormat(),
+) -> LabeledTexts:
     """Read one split of a labelled data set.
 
     Every row needs a text and a label: a null, an empty label or a -1 in place of a class is an error that
@@ -72,27 +101,33 @@ def load_split(spec: str, split: str, text_column: str | None, label_column: str
         Parquet, the first three also as .gz; it has no splits, so that any split asked for is all of it.
     :param text_column: found by its name when None: one of `TEXT_COLUMNS`, else the only one of strings.
     :param label_column: found by its name when None: one of `LABEL_COLUMNS`.
+    :param csv: how the file is written, if it is CSV or TSV.
     :raises DataError: when there is no such data set, split or column, or a row without text or label.
     """
     if Path(spec).is_file():
         where, name = f"{spec:.200}", "train"
     else:
         where, name = f"{spec:.200}, split {split:.100}", split
-    with _splits(spec) as splits:
+    with _splits(spec, csv) as splits:
         if name not in splits:
             raise DataError(f"{spec:.200}: there is no split {split!r:.200}; there is {', '.join(splits)}")
         return _labeled_texts(splits[name], where, text_column, label_column)
 
 
-def load_texts(spec: str, text_column: str | None) -> list[str]:
+def load_texts(
+    spec: str,
+    text_column: str | None,
+    csv: CsvFormat = CsvFormat(),
+) -> list[str]:
     """Read texts without labels; what their data set says of labels is not looked at.
 
     :param spec: as for `load_split`. Of a data set with splits, the one that is called as in `UNLABELED`.
     :param text_column: found by its name when None.
+    :param csv: how the file is written, if it is CSV or TSV.
     :returns: the texts; rows without one are left out.
     :raises DataError: when there is no such data set, split or column, or no text in it.
     """
-    with _splits(spec) as splits:
+    with _splits(spec, csv) as splits:
         name = next((name for name in UNLABELED if name in splits), next(iter(splits)))
         if name not in UNLABELED and len(splits) > 1:
             raise DataError(
@@ -148,16 +183,15 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
 
 
 @contextmanager
-def _splits(spec: str) -> Iterator[dict[str, datasets.Dataset]]:
+def _splits(spec: str, csv: CsvFormat) -> Iterator[dict[str, datasets.Dataset]]:
     """Give all splits, which are there as long as the block lasts."""
     path = Path(spec)
     _quiet_libraries()
     # The library keys its copies of local files by their time of change alone: an edit that keeps the time
     # would give the old rows. So a local source is converted anew, and the copy thrown away.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        yield _load(
-            spec, {**_source(spec, path), "cache_dir": folder if path.exists() else None, "token": False}
-        )
+        source = {**_source(spec, path), "cache_dir": folder if path.exists() else None, "token": False}
+        yield _load(spec, source, csv)
 
 
 def _source(spec: str, path: Path) -> dict[str, Any]:
@@ -176,21 +210,25 @@ def _source(spec: str, path: Path) -> dict[str, Any]:
     return {"path": spec}
 
 
-def _load(spec: str, source: dict[str, Any]) -> dict[str, datasets.Dataset]:
+def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datasets.Dataset]:
     """Load all splits, the values of a CSV file as the strings that they are."""
+    is_csv = False
     try:
         with warnings.catch_warnings():
             # pandas only warns, and cuts, where all rows have more fields than the header.
             warnings.filterwarnings("error", "Length of header or names")
             builder = datasets.load_dataset_builder(**source)
-            if isinstance(builder.config, CsvConfig):
-                source = {**source, "na_filter": False, "index_col": False}
+            is_csv = isinstance(builder.config, CsvConfig)
+            if is_csv:
+                source = {**source, "na_filter": False, "index_col": False, **csv.to_builder()}
                 features = builder.info.features or _strings(datasets.load_dataset(**source, nrows=1))
                 source["features"] = features
             return dict(datasets.load_dataset(**source))
     except Exception as error:  # whatever pandas, pyarrow, yaml, zlib, httpx and the hub raise
         inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
         reason = " ".join(str(inner or error).split()) or "no rows"
+        if is_csv and isinstance(inner or error, UnicodeError):
+            reason += "; is it another --encoding?"
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error
 
 
@@ -239,6 +277,11 @@ def _text_column(
 def _check_column(column: str | None, kind: str, data: datasets.Dataset, where: str) -> None:
     if column is None or column not in data.features:
         problem = f"no column {column!r:.200}" if column else f"which column has the {kind}s?"
+        if len(data.features) == 1:
+            (only,) = data.features
+            raise DataError(
+                f"{where}: {problem}; the only column is {only!r:.300}; is it another --delimiter?"
+            )
         columns = ", ".join(data.features)
         raise DataError(f"{where}: {problem}; the columns are {columns:.300}; try --{kind}-column")
 

@@ -1,6 +1,6 @@
 """Which pairs of words a model reads as one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Self
@@ -15,7 +15,7 @@ Matrix = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
 
 
-def with_phrases(vocab: Vocab, texts: Sequence[Sequence[str]], count: int, min_freq: int) -> Vocab:
+def with_phrases(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_freq: int) -> Vocab:
     """Add the pairs that are seen most often, ties in the order of their words' ids.
 
     :param vocab: ordinary words.
@@ -23,7 +23,7 @@ def with_phrases(vocab: Vocab, texts: Sequence[Sequence[str]], count: int, min_f
     :param count: phrases at most.
     :param min_freq: pairs seen less often are left out.
     """
-    words = np.array(vocab.encode(chain.from_iterable((*tokens, PAD) for tokens in texts)), np.int64)
+    words = np.fromiter(chain.from_iterable(vocab.encode((*tokens, PAD)) for tokens in texts), np.int64)
     known = (words[:-1] != UNK_ID) & (words[1:] != UNK_ID)
     pairs, counts = count_keys((words[:-1] * len(vocab) + words[1:])[known])
     chosen = np.argsort(-counts, kind="stable")[:count]

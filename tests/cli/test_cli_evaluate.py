@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 
 import invented
+import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
@@ -55,6 +56,16 @@ def test_the_accuracy_is_what_counting_gives(trained, held_out, rows):
     pairs = Counter(zip((label for _, label in rows), predicted, strict=True))
     labels = trained.config.labels
     assert found["confusion"] == [[pairs[true, given] for given in labels] for true in labels]
+
+
+def test_csv_may_be_written_otherwise(trained, held_out, tmp_path):
+    other = tmp_path / "held-out.csv"
+    table = pd.read_csv(held_out)
+    table.to_csv(other, index=False, sep=";", encoding="utf-16")
+    ours = figures(trained.path, other, "--delimiter", ";", "--encoding", "utf-16")
+    assert ours["confusion"] == figures(trained.path, held_out)["confusion"]
+    failure = fail("evaluate", trained.path, "--dataset", other, "--delimiter", ";;")
+    assert (failure.code, "--delimiter is ';;'" in failure.message) == (2, True)
 
 
 def test_the_figures_say_where_they_come_from(trained, held_out):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import invented
+import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
@@ -146,6 +147,17 @@ def test_the_vocabulary_is_that_of_the_training_part(train, tmp_path):
     examples = json.loads((bundle.path / "metrics.json").read_text())["examples"]
     assert examples["validation"] == 12
     assert sum(f"word{number}" in bundle.vocab for number in range(60)) == examples["train"] == 48
+
+
+def test_csv_may_be_written_otherwise(data, train, tmp_path):
+    other = tmp_path / "r.csv"
+    pd.read_csv(data).to_csv(other, index=False, sep=";", encoding="utf-16")
+    train("--dataset", other, "--delimiter", ";", "--encoding", "utf-16", output="other")
+    train()
+    one, two = tmp_path / "model", tmp_path / "other"
+    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+    of_one, of_two = ({*(model / "recipe.toml").read_text().splitlines()} for model in (one, two))
+    assert of_two - of_one == {f'dataset = "{other}"', 'delimiter = ";"', 'encoding = "utf-16"'}
 
 
 def test_texts_without_a_word_are_left_out_and_told_of(tmp_path):
@@ -333,6 +345,8 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("--threads", "0"), 2, ["--threads"]),
         (("--rounds", "2"), 2, ["--rounds", "--unlabeled"]),
         (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
+        (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),
+        (("--encoding", "cp12520"), 2, ["--encoding", "cp12520"]),
     ],
 )
 def test_what_will_not_do_is_refused_by_name(data, tmp_path, monkeypatch, arguments, code, named):

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import sentcli
-from sentcli.errors import DataError
+from sentcli.errors import DataError, UsageError
 from sentcli.training.dataset import (
+    CsvFormat,
     LabeledTexts,
     class_names,
     label_ids,
@@ -93,6 +94,42 @@ def test_a_compressed_file(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_bytes(gzip.compress(content.encode()))
     data = load_split(str(tmp_path / name), "train", None, None)
     assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+
+
+def test_csv_files_may_be_written_otherwise(tmp_path: Path) -> None:
+    content = 'text;label\n"Très, très bon; vraiment";gut\nZäh;schlecht\n'
+    csv = CsvFormat(";", "cp1252")
+    expected = (["Très, très bon; vraiment", "Zäh"], ["gut", "schlecht"])
+    for folder, named in (("file", "reviews.csv"), ("folder", "train.csv")):
+        path = tmp_path / folder / named
+        path.parent.mkdir()
+        path.write_bytes(content.encode("cp1252"))
+        spec = str(path if folder == "file" else path.parent)
+        data = load_split(spec, "train", None, None, csv)
+        assert (data.texts, data.labels) == expected
+        assert load_texts(spec, None, csv) == expected[0]
+    tabs = write(tmp_path / "reviews.csv", content.replace(";", "\t"))
+    assert load_split(tabs, "train", None, None, CsvFormat("\\t")).labels == expected[1]
+    pipes = write(tmp_path / "reviews.tsv", content.replace(";", "|"))
+    assert load_split(pipes, "train", None, None, CsvFormat("|")).labels == expected[1]
+
+
+def test_what_is_not_csv_has_no_delimiter(tmp_path: Path) -> None:
+    lines = write(tmp_path / "reviews.jsonl", '{"text": "fine", "label": "good"}\n')
+    assert load_split(lines, "train", None, None, CsvFormat(";", "cp1252")).texts == ["fine"]
+
+
+def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_bytes("text;label\nZäh;schlecht\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"is it another --encoding\?"):
+        load_split(str(path), "train", None, None)
+    with pytest.raises(DataError, match=r"the only column is 'text;label'; is it another --delimiter\?"):
+        load_split(str(path), "train", None, None, CsvFormat(encoding="cp1252"))
+    with pytest.raises(UsageError, match="--delimiter is ';;'"):
+        CsvFormat(";;")
+    with pytest.raises(UsageError, match="cp12520"):
+        CsvFormat(encoding="cp12520")
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -302,7 +339,7 @@ def test_hub_out_of_reach() -> None:
 
 SCRIPT = """
 import sys
-from sentcli.errors import DataError
+from sentcli.errors import DataError, UsageError
 from sentcli.training.dataset import load_split
 load_split("good.csv", "train", None, None)
 try:
