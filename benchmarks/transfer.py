@@ -1,0 +1,57 @@
+"""How models do on short texts about other things: all files of benchmarks/probes, side by side.
+
+    python benchmarks/transfer.py exports/imdb-bilstm my-model
+
+With as many texts of each label in a file, accuracy is balanced accuracy. The area under the ROC curve does
+not depend on where a model draws the line, and the loss sees by how much it is wrong: of files this small,
+they tell two models apart before the accuracy does. `together` takes the mean of the models' logits.
+"""
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from sentcli.bundle import load_bundle
+from sentcli.evaluation import Evaluation, evaluate, softmax
+from sentcli.scoring import Scorer
+from sentcli.training.dataset import label_ids, load_split
+
+PROBES = Path(__file__).parent / "probes"
+
+
+def main() -> None:
+    """Score all probes with each model, and print a row a model."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
+    options = parser.parse_args()
+
+    bundles = [load_bundle(path) for path in options.models]
+    files = sorted(PROBES.glob("*.csv"))
+    rows: dict[str, list[str]] = {str(path): [] for path in options.models} | {"together": []}
+    with ExitStack() as stack:
+        scorers = [stack.enter_context(Scorer(bundle, workers=1)) for bundle in bundles]
+        for file in files:
+            data = load_split(str(file), "train", None, None)
+            names = bundles[0].config.labels
+            labels = label_ids(data.labels, names, data.where)
+            said = [np.log(scorer.probabilities(data.texts)) for scorer in scorers]
+            for row, logits in zip(rows.values(), [*said, np.mean(said, axis=0)], strict=True):
+                row.append(_figures(evaluate(labels, softmax(logits), names)))
+    width = max(map(len, rows))
+    print("accuracy, area under the ROC curve, loss")
+    print(" " * width, *(f"{file.stem:>19}" for file in files))
+    for name, row in rows.items():
+        if name != "together" or len(bundles) > 1:
+            print(f"{name:{width}}", *row)
+
+
+def _figures(found: Evaluation) -> str:
+    return f"  {found.accuracy:.3f} {found.roc_auc:.3f} {found.log_loss:.3f}"
+
+
+if __name__ == "__main__":
+    main()
