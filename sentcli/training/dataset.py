@@ -277,13 +277,10 @@ def _text_column(
 def _check_column(column: str | None, kind: str, data: datasets.Dataset, where: str) -> None:
     if column is None or column not in data.features:
         problem = f"no column {column!r:.200}" if column else f"which column has the {kind}s?"
-        if len(data.features) == 1:
-            (only,) = data.features
-            raise DataError(
-                f"{where}: {problem}; the only column is {only!r:.300}; is it another --delimiter?"
-            )
         columns = ", ".join(data.features)
-        raise DataError(f"{where}: {problem}; the columns are {columns:.300}; try --{kind}-column")
+        is_joined = len(data.features) == 1 and any(mark in columns for mark in ";\t|")
+        hint = "is it another --delimiter?" if is_joined else f"try --{kind}-column"
+        raise DataError(f"{where}: {problem}; the columns are {columns:.300}; {hint}")
 
 
 def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None]:

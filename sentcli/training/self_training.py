@@ -156,7 +156,7 @@ def first_teachers(
         "word_dropout": 0.2,
     }
     small = {"hidden_size": 128, **changes}
-    if not of_student.pretrain:
+    if not of_student.pretrain:  # a language model learns from all texts, in batches that suit them
         small["batch_size"] = usual.batch_size
     return [*_large(plan, changes), small]
 
@@ -249,7 +249,8 @@ class _Run:
         # By the number of all: with other threads, the last one of an interrupted run would be another model.
         cores = self.settings.cores
         is_shared = len(outputs) > 1 and cores > 1 and choose_device(self.settings.device).type == "cpu"
-        threads = max(cores // len(outputs), 1) if is_shared else self.settings.threads
+        share = max(cores // len(outputs), 1)
+        threads = share if is_shared else self.settings.threads
         trainings = [
             self._training(number, outputs[number - 1], all_changes[number - 1], threads, pseudo)
             for number in waiting
@@ -259,7 +260,7 @@ class _Run:
             if self.plan.document_vectors and pseudo is None:
                 one = replace(self.settings, threads=1, recipe=None)
                 works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
-            run_side_by_side(works, at_once=min(cores, len(outputs)))
+            run_side_by_side(works, at_once=cores // share)
         else:
             for train in trainings:
                 train()

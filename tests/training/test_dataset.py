@@ -124,7 +124,7 @@ def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None
     path.write_bytes("text;label\nZäh;schlecht\n".encode("cp1252"))
     with pytest.raises(DataError, match=r"is it another --encoding\?"):
         load_split(str(path), "train", None, None)
-    with pytest.raises(DataError, match=r"the only column is 'text;label'; is it another --delimiter\?"):
+    with pytest.raises(DataError, match=r"the columns are text;label; is it another --delimiter\?"):
         load_split(str(path), "train", None, None, CsvFormat(encoding="cp1252"))
     with pytest.raises(UsageError, match="--delimiter is ';;'"):
         CsvFormat(";;")
