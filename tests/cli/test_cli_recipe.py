@@ -136,7 +136,15 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
     assert made.exit_code == 0, made.output
     values = tomllib.loads((tmp_path / "one" / RECIPE).read_text("utf-8"))
     options = {max(option.opts, key=len)[2:] for option in parse("sentcli train").command.params}
-    not_given = {"text-column", "label-column", "license", "unlabeled", "pseudo-labels"}
+    not_given = {
+        "text-column",
+        "label-column",
+        "delimiter",
+        "encoding",
+        "license",
+        "unlabeled",
+        "pseudo-labels",
+    }
     of_the_run = {"output", "threads", "device", "config", "resume", "overwrite", "quiet"}
     assert values.keys() == options - not_given - of_the_run
     assert (values["dataset"], values["glove"]) == (str(data), "none")
