@@ -82,7 +82,7 @@ def self_train(
     with noted(folder, {**run.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}):
         if auto and not given:
             usual = settle(TrainConfig(), AUTO_SETTINGS, size)  # whatever the student is told
-            run.train_teachers("teacher", first_teachers(usual, settings.config, plan), None)
+            run.train_teachers("teacher", first_teachers(usual, plan), None)
         for number in range(1, plan.rounds + 1):
             file = pseudo_labels if pseudo_labels and number == 1 else folder / f"labels-{number}.parquet"
             if not file.exists():
@@ -138,12 +138,11 @@ def _digest(labels: PseudoLabels | None) -> str | None:
     return hashlib.sha256(labels.targets.tobytes()).hexdigest() if labels else None
 
 
-def first_teachers(
-    usual: TrainConfig, of_student: TrainConfig, plan: SelfTrainingConfig
-) -> list[dict[str, Any]]:
+def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from labels alone change in the settings of the student.
 
-    In a single round they are there for the passages, which need a network to label them.
+    In a single round they are there for the passages, which need a network to label them. Phrases are for the
+    student's speed, and teachers that read them too taught it less: they are more like it.
 
     :param usual: the default settings for so many labels.
     """
@@ -152,12 +151,12 @@ def first_teachers(
         "dropout": 0.5,
         "epochs": usual.epochs + 1,
         "lr": usual.lr,
+        "pretrain": 0,
         "label_smoothing": 0.1,
         "word_dropout": 0.2,
+        "phrases": 0,
     }
-    small = {"hidden_size": 128, **changes}
-    if not of_student.pretrain:  # a language model learns from all texts, in batches that suit them
-        small["batch_size"] = usual.batch_size
+    small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
     return [*_large(plan, changes), small]
 
 
@@ -172,10 +171,12 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
         "dropout": 0.3,
         "lr": 2e-3,
         "word_dropout": 0.1,
+        "pretrain": 0,
+        "phrases": 0,
     }
     if plan.teacher_pretrain:
         if of_student.phrases:
-            # A small model whose phrases are split, so that it reads a text in more ways, learns longer.
+            # A student whose phrases are split reads a text in more ways than one, so it learns longer.
             changes["epochs"] = max(1, of_student.epochs - 1)
         return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
     changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}

@@ -320,27 +320,13 @@ def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(sou
     ]
 
 
-def test_teachers_begin_as_the_student_does_and_learn_an_epoch_less_from_a_teacher():
-    plan, student = SelfTrainingConfig(teacher_pretrain=3), TrainConfig(epochs=3, pretrain=2, phrases=20)
-    first = self_training.first_teachers(TrainConfig(batch_size=16), student, plan)
-    assert [teacher["hidden_size"] for teacher in first] == [256, 128]
-    following = self_training.next_teachers(student, plan)
-    assert [teacher["hidden_size"] for teacher in following] == [256, 128, 64]
-    assert {teacher["epochs"] for teacher in following} == {2}
-    assert [teacher.get("pretrain", 2) for teacher in [*first, *following]] == [3, 2, 3, 2, 2]
-    assert not any({"phrases", "batch_size"} & {*teacher} for teacher in [*first, *following])
-    (*_, small) = self_training.first_teachers(TrainConfig(batch_size=16), TrainConfig(), plan)
-    assert small["batch_size"] == 16  # of the labelled texts: it learns from no others
+def test_teachers_read_words_alone_and_learn_an_epoch_less_than_a_student_of_phrases():
+    plan = SelfTrainingConfig(teacher_pretrain=3)
+    teachers = self_training.next_teachers(TrainConfig(epochs=3, phrases=20), plan)
+    assert [teacher["hidden_size"] for teacher in teachers] == [256, 128, 64]
+    assert {teacher["epochs"] for teacher in teachers} == {2}
+    assert {of["phrases"] for of in [*teachers, *self_training.first_teachers(TrainConfig(), plan)]} == {0}
     alike = self_training.next_teachers(TrainConfig(epochs=3), plan)
     assert not any("epochs" in teacher for teacher in alike)
     (one, *_) = self_training.next_teachers(TrainConfig(epochs=1, phrases=20), plan)
     assert one["epochs"] == 1
-
-
-def test_teachers_of_other_sizes_learn_a_language_model_of_their_own(source, tmp_path, caplog):
-    caplog.set_level("INFO", "sentcli")
-    settings = replace(SETTINGS, config=replace(SETTINGS.config, pretrain=1))
-    plan = SelfTrainingConfig(rounds=2, document_vectors=0)
-    self_train(source, tmp_path / "m", settings, plan, teachers=["auto"], resume=False, overwrite=False)
-    learnt = [message for message in caplog.messages if "language model epoch 1/1" in message]
-    assert len(learnt) == 4  # of the first teacher, of the two in the next round, of the student
