@@ -142,7 +142,7 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
     """Say what the teachers that learn from labels alone change in the settings of the student.
 
     In a single round they are there for the passages, which need a network to label them. Phrases are for the
-    student's speed, and teachers that read them too taught it less: they are more like it.
+    student's speed; of teachers that read them too and began as language models, it learnt less in a trial.
 
     :param usual: the default settings for so many labels.
     """
@@ -253,7 +253,20 @@ class _Run:
         share = max(cores // len(outputs), 1)
         threads = share if is_shared else self.settings.threads
         trainings = [
-            self._training(number, outputs[number - 1], all_changes[number - 1], threads, pseudo)
+            partial(
+                train_model,
+                self.texts,
+                self.source,
+                outputs[number - 1],
+                _changed(
+                    replace(self.settings, threads=threads),
+                    {"seed": self.settings.config.seed + number, **all_changes[number - 1]},
+                ),
+                pseudo=pseudo,
+                passage_sentences=self.plan.passage_sentences,
+                language_model=self.folder / f"language-model-{number}.safetensors",
+                name=outputs[number - 1].name,
+            )
             for number in waiting
         ]
         if is_shared and waiting:
@@ -269,30 +282,6 @@ class _Run:
             bundle = load_bundle(output)
             self.bundles[_new_name(output.name, self.bundles)] = bundle
             self.stages.append({"stage": output.name, **_validation(bundle)})
-
-    def _training(
-        self,
-        number: int,
-        output: Path,
-        changes: dict[str, Any],
-        threads: int | None,
-        pseudo: PseudoLabels | None,
-    ) -> partial[None]:
-        """Give the training of a teacher; what it changes in the settings of the student, and its seed."""
-        settings = replace(self.settings, threads=threads)
-        settings = _changed(settings, {"seed": settings.config.seed + number, **changes})
-        return partial(
-            train_model,
-            self.texts,
-            self.source,
-            output,
-            settings,
-            pseudo=pseudo,
-            passage_sentences=self.plan.passage_sentences,
-            # Teachers of one size and seed share it from round to round.
-            language_model=self.folder / f"language-model-{number}-{settings.model.hidden_size}.safetensors",
-            name=output.name,
-        )
 
 
 def _new_name(name: str, taken: Collection[str]) -> str:

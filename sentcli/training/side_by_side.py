@@ -24,6 +24,8 @@ logger = logging.getLogger("sentcli")
 
 Work = Callable[[], object]
 
+_CONTEXT = multiprocessing.get_context("spawn")  # threads are at work here: a fork could hang
+
 
 def run_side_by_side(works: Sequence[Work], at_once: int) -> None:
     """Run functions at the same time, so many at once, in their order; what they log is logged here.
@@ -34,8 +36,7 @@ def run_side_by_side(works: Sequence[Work], at_once: int) -> None:
     :raises SentcliError: what the first of them raised that failed.
     :raises InterruptedRunError: when a signal stopped one of them.
     """
-    context = multiprocessing.get_context("spawn")  # threads are at work here: a fork could hang
-    log: Queue[Any] = context.Queue()
+    log: Queue[Any] = _CONTEXT.Queue()
     listener = logging.handlers.QueueListener(log, _Relay())
     running: dict[Connection, _Running] = {}
     listener.start()
@@ -44,12 +45,8 @@ def run_side_by_side(works: Sequence[Work], at_once: int) -> None:
         while waiting or running:
             while waiting and len(running) < at_once:
                 line = min(set(range(at_once)) - {each.line for each in running.values()})
-                ours, theirs = context.Pipe(duplex=False)
-                arguments = (waiting.popleft(), theirs, log, logger.level, line)
-                process = context.Process(target=_run, args=arguments)
-                process.start()
-                theirs.close()  # the process has its own: when it ends, so does the pipe
-                running[ours] = _Running(process, line)
+                connection, process = _start(waiting.popleft(), log, line)
+                running[connection] = _Running(process, line)
             for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
                 error = _outcome(connection, running[connection].process)
                 del running[connection]
@@ -73,6 +70,14 @@ class _Running:
 
     process: SpawnProcess
     line: int
+
+
+def _start(work: Work, log: "Queue[Any]", line: int) -> tuple[Connection, SpawnProcess]:
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_run, args=(work, theirs, log, logger.level, line))
+    process.start()
+    theirs.close()  # the process has its own: when it ends, so does the pipe
+    return ours, process
 
 
 def _outcome(connection: Connection, process: SpawnProcess) -> BaseException | None:
