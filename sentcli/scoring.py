@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
@@ -22,6 +22,7 @@ from sentcli.readahead import ReadAhead
 from sentcli.tables.columns import check_room, find_text_column
 from sentcli.uncertainty import UNCERTAIN, Band
 from sentcli.window import Machinery, Result, Window
+from sentcli.workers import Workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +126,7 @@ class Scorer:
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self.backend = self._backend.name
         workers = workers or usable_cores()
-        self._pool = ThreadPoolExecutor(workers, "sentcli-worker")
+        self._workers = Workers(workers)
         if processes is None:
             processes = processes_for(workers) if self.backend == "onnx" else 1
         fresh = replace(bundle, path=bundle.path.absolute())  # without what is cached in it
@@ -142,7 +143,7 @@ class Scorer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._workers.close()
         if self._processes:
             self._processes.close()
 
@@ -258,7 +259,7 @@ class Scorer:
     def _submit(self, texts: Sequence[str | None], notify: Callable[[], None] = lambda: None) -> Window:
         factor = self._backend.batch_factor
         machinery = Machinery(
-            self._pool,
+            self._workers,
             self._encoder,
             self._backend,
             self._max_tokens,

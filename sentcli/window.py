@@ -1,9 +1,10 @@
 """Texts on their way through the workers: encoded in slices, then run in batches of nearly one length."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,10 @@ import numpy.typing as npt
 from sentcli.backends import Backend, Logits
 from sentcli.batching import gather, length_buckets
 from sentcli.encoding import Encoded, Encoder, slices
+from sentcli.workers import Workers
 
 Rows = npt.NDArray[np.intp]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Machinery:
     :param batch_tokens, batch_rows: limits of a batch; see `length_buckets`.
     """
 
-    pool: ThreadPoolExecutor
+    workers: Workers
     encoder: Encoder
     backend: Backend
     max_tokens: int
@@ -48,7 +51,8 @@ class Window:
         numbers: dict[str, int] = {}
         distinct = [numbers.setdefault(text or "", len(numbers)) for text in texts]
         self._distinct = np.array(distinct, np.intp)
-        self._slices = [self._submit(machinery.encoder.encode, part) for part in slices(list(numbers))]
+        encode = partial(machinery.workers.encode, machinery.encoder.encode)
+        self._slices = [self._watched(encode(part)) for part in slices(list(numbers))]
         self._batches: list[tuple[Rows, Future[Logits]]] | None = None
         self._lengths = self._words = self._unknown = np.zeros(len(numbers), np.int64)
 
@@ -75,7 +79,8 @@ class Window:
         kept = np.minimum(encoded.lengths[rows], machinery.max_tokens)
         for picked in length_buckets(kept, machinery.batch_tokens, machinery.batch_rows):
             batch = rows[picked]
-            self._batches.append((batch, self._submit(self._run, encoded, batch)))
+            future = machinery.workers.run(self._run, encoded, batch)
+            self._batches.append((batch, self._watched(future)))
 
     def _run(self, encoded: Encoded, rows: Rows) -> Logits:
         ids, lengths = gather(
@@ -83,8 +88,7 @@ class Window:
         )
         return self._machinery.backend.logits(ids, lengths)
 
-    def _submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future = self._machinery.pool.submit(function, *arguments)
+    def _watched(self, future: Future[Value]) -> Future[Value]:
         # Without self, which holds the future: windows in cycles lie about, megabytes of them, until the
         # garbage collector goes through old objects.
         notify = self._notify

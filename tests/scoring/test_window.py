@@ -4,7 +4,6 @@ import gc
 import os
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from sentcli.encoding import Encoder
 from sentcli.errors import BundleError
 from sentcli.text import PAD, UNK, Vocab
 from sentcli.window import Machinery, Window
+from sentcli.workers import Workers
 
 VOCAB = Vocab([PAD, UNK, "a", "b", "c"])
 
@@ -41,8 +41,8 @@ def backend():
 
 @pytest.fixture
 def machinery(backend):
-    with ThreadPoolExecutor(1) as pool:
-        yield Machinery(pool, Encoder(VOCAB), backend, max_tokens=8, batch_tokens=24, batch_rows=4)
+    with Workers(1) as workers:
+        yield Machinery(workers, Encoder(VOCAB), backend, max_tokens=8, batch_tokens=24, batch_rows=4)
 
 
 def test_a_window_by_hand(machinery):
@@ -106,7 +106,7 @@ def test_a_window_is_gone_when_it_is_let_go(machinery):
     try:
         window = Window(["a b", "c"], machinery)
         window.result(2)
-        machinery.pool.shutdown()  # a worker may hold the last batch for a moment more
+        machinery.workers.close()  # a worker may hold the last batch for a moment more
         alive = weakref.ref(window)
         del window
         assert alive() is None
@@ -136,8 +136,8 @@ def test_of_the_steps_computed_on_imdb_at_most_three_in_a_hundred_are_padding(ba
     (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")
     texts = pq.read_table(file)["text"].to_pylist()
     size = scoring.WINDOW_CHUNKS * 4096
-    with ThreadPoolExecutor(1) as pool:
-        machinery = Machinery(pool, encoder, backend, 512, scoring.BATCH_TOKENS, scoring.BATCH_ROWS)
+    with Workers(1) as workers:
+        machinery = Machinery(workers, encoder, backend, 512, scoring.BATCH_TOKENS, scoring.BATCH_ROWS)
         for start in range(0, len(texts), size):
             Window(texts[start : start + size], machinery).result(2)
     words = sum(int(lengths.sum()) for _, lengths in backend.batches)
