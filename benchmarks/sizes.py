@@ -40,8 +40,6 @@ def train(
         for name in ("dataset", "unlabeled", "glove", "pseudo_labels", "threads"):
             if value := getattr(options, name):
                 command += [f"--{name.replace('_', '-')}", str(value)]
-        if options.pseudo_labels:
-            command += ["--rounds", "1"]  # they are those of the last one
         if output.with_name(f".{output.name}.training").exists():
             command.append("--resume")
         subprocess.run([*command, "-o", str(output)], check=True)

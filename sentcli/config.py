@@ -210,7 +210,7 @@ class TrainConfig(_Settings):
 class SelfTrainingConfig(_Settings):
     """How a student learns from texts without labels.
 
-    :param rounds: students in a row; each joins the teachers of the next.
+    :param rounds: of labelling; before each but the first, teachers are trained on the labels of the last.
     :param passages: passages cut from each text, labelled and learnt from as texts of their own.
     :param passage_sentences: sentences of a passage at most.
     :param passage_context: share of a passage's label that is the label of its text.

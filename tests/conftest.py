@@ -12,7 +12,8 @@ from sentcli.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, writ
 from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM, save_weights
 from sentcli.training.corpus import DataSource
-from sentcli.training.train import NO_VECTORS, Settings, train_bundle
+from sentcli.training.settings import NO_VECTORS, Settings
+from sentcli.training.train import train_bundle
 
 # A shell that starts the tests in the background, or under nohup, has them ignore these; so would every
 # process that they start.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 2048  # texts between two updates of the progress bar
 _ASIDE = ("--card", "--json", "-q", "--quiet", "--overwrite")  # flags that change no figure
+_PLOTS = "--plots"  # nor does this, with its value
 _SENTENCES = 3  # that a passage has at most, where no number is given
 
 
@@ -69,7 +70,7 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 @precision_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("--plots", type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
+@click.option(_PLOTS, type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
 @overwrite_option
 @click.option(
     "--card",
@@ -128,7 +129,12 @@ def evaluate(
         from sentcli.training.passages import cut_passages
 
         if card or held_out:
-            from sentcli.training.recording import find_card, held_out_part, record_evaluation
+            from sentcli.training.recording import (
+                find_card,
+                held_out_part,
+                record_evaluation,
+                refuse_training_data,
+            )
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
     from sentcli.measurement import measure
@@ -139,6 +145,8 @@ def evaluate(
         ran["backend"] += f" {precision}"
     compared = _model(other, None) if other else None
     carded = find_card(bundle, other) if card else None
+    if carded:
+        refuse_training_data(carded, dataset, split)
     if plots:
         check_folder(plots, overwrite=overwrite)
     csv = CsvFormat(delimiter, encoding)
@@ -223,4 +231,10 @@ def _score(
 
 def _command() -> str:
     """Give the command line that measures the same again, without what is done with the figures."""
-    return shlex.join(["sentcli", *(word for word in sys.argv[1:] if word not in _ASIDE)])
+    given = sys.argv[1:]
+    words = [
+        word
+        for before, word in zip(["", *given], given, strict=False)
+        if word not in (*_ASIDE, _PLOTS) and before != _PLOTS and not word.startswith(f"{_PLOTS}=")
+    ]
+    return shlex.join(["sentcli", *words])

@@ -68,8 +68,11 @@ _TRAIN = {
     "seed": ("--seed", "Seed of everything that is drawn."),
 }
 _SELF_TRAINING = {
-    "rounds": ("--rounds", "Students in a row; each joins the teachers of the next."),
-    "passages": ("--passages", "Passages cut from each text, to learn short texts from too."),
+    "rounds": ("--rounds", "Rounds of labelling; between two, more teachers learn from the labels."),
+    "passages": (
+        "--passages",
+        "Passages cut from each text, to learn short texts from too; needs --teacher.",
+    ),
     "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
     "passage_context": ("--passage-context", "Share of a passage's label that is the label of its text."),
     "document_vectors": ("--document-vectors", "Size of the teacher's vectors of whole texts; 0: none."),
@@ -105,7 +108,8 @@ _CHOICES = {
 @click.option(
     "--pseudo-labels",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Parquet file with the teacher's labels: used if it is there, else written.",
+    help="Parquet file of the teacher's last labels: if it is there, they are learnt from and no teacher "
+    "is asked; else it is written.",
 )
 @settings_options(SelfTrainingConfig, _SELF_TRAINING)
 @click.option(
@@ -145,7 +149,7 @@ def train(
     `sentcli evaluate`. Ctrl-C saves; the same command with --resume goes on.
 
     With --unlabeled, a teacher labels texts that have no labels, and the model learns from both. The teacher
-    is a linear model over n-grams and any number of models, weighed on what is held out.
+    weighs n-grams, vectors of whole texts and any number of models, by what is held out.
 
     \b
     Examples:
@@ -162,8 +166,10 @@ def train(
     if not is_self_training and (option := _first_given(_SELF_TRAINING)):
         raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
     with requires("train"):
+        from sentcli.training.checks import work_folder
         from sentcli.training.corpus import DataSource
-        from sentcli.training.train import Settings, train_bundle, work_folder
+        from sentcli.training.settings import Settings
+        from sentcli.training.train import train_bundle
 
         if is_self_training:
             from sentcli.training.self_training import self_train

@@ -74,6 +74,9 @@ def model_card(
 
     and may have
 
+    - `columns`: `text_column`, `label_column`, `delimiter`, `encoding`: how the data set was read, each None
+      where that was left open;
+    - `self_training`: the fields of `SelfTrainingConfig`; None of a model that learnt from no teacher;
     - `calibration`: `temperature`, and log loss and calibration error of the validation part before and after
       it: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`;
     - `evaluations`: what `sentcli evaluate --card` measured, see `sentcli.training.recording`;
@@ -106,11 +109,9 @@ def model_card(
         data=_data(metrics),
         train_line=block(metrics["command"]),
         recipe=_recipe(metrics, files),
-        settings=_settings(config, metrics["training"]),
+        settings=_settings(config, metrics),
         validated=f"{metrics['validation']['examples']:,}",
-        validation_line=block(
-            f"sentcli evaluate {folder} --dataset {shlex.quote(metrics['dataset'])} --held-out"
-        ),
+        validation_line=block(_validation_line(folder, metrics)),
         validation=validation(metrics, history, files),
         files=table(
             ("file", "content"), ((code(file), content) for file, content in _FILES.items() if file in files)
@@ -219,9 +220,20 @@ def _recipe(metrics: Mapping[str, Any], files: Collection[str]) -> str:
     return table(("", ""), rows)
 
 
-def _settings(config: BundleConfig, training: Mapping[str, Any]) -> str:
+def _validation_line(folder: str, metrics: Mapping[str, Any]) -> str:
+    options = {"dataset": metrics["dataset"], **metrics.get("columns", {})}
+    given = (
+        f"--{name.replace('_', '-')} {shlex.quote(value)}"
+        for name, value in options.items()
+        if value is not None
+    )
+    return " ".join(("sentcli evaluate", folder, *given, "--held-out"))
+
+
+def _settings(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
+    training = {key: of for key, of in metrics["training"].items() if key not in ("device", "seconds")}
     dropouts = {key: getattr(config.model, key) for key in ("embedding_dropout", "dropout")}
-    settings = {key: value for key, value in training.items() if key not in ("device", "seconds")} | dropouts
+    settings = training | dropouts | (metrics.get("self_training") or {})
     return table(("setting", "value"), ((code(key), str(value)) for key, value in settings.items()))
 
 

@@ -1,7 +1,10 @@
 """The published archives of GloVe vectors, downloaded once."""
 
+import fcntl
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,7 +81,8 @@ def download(name: str, *, progress: bool = True) -> Path:
     for host in HOSTS:
         url = f"{host}/{archive.file}"
         try:
-            return Path(pooch.retrieve(url, archive.sha256, archive.file, folder, downloader=downloader))
+            with _turn(folder):
+                return Path(pooch.retrieve(url, archive.sha256, archive.file, folder, downloader=downloader))
         except requests.RequestException as error:
             status = error.response is not None and f"status {error.response.status_code}"
             problems.append(f"{host}: {status or type(error).__name__}")
@@ -92,6 +96,18 @@ def download(name: str, *, progress: bool = True) -> Path:
         f"{archive.file} cannot be downloaded ({'; '.join(problems):.600}); the same command goes on "
         f"where this one stopped, --glove can name a file, and --glove none does without"
     )
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait for another training that downloads to the folder: what it leaves there is then found."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # and so the lock
 
 
 def _resume(part: Path, progress: bool, url: str, output: str, _: object) -> None:

@@ -1,32 +1,36 @@
 """What a teacher says of texts without labels, and of passages cut from all texts."""
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from sentcli.bundle import Bundle
 from sentcli.config import SelfTrainingConfig
+from sentcli.errors import OutputError
 from sentcli.evaluation import log_loss
 from sentcli.text import tokenize
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.corpus import Texts, digest_texts
 from sentcli.training.dataset import label_ids
 from sentcli.training.document_vectors import document_vectors
+from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.passages import cut_passages
 from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.settings import Settings
 from sentcli.training.teacher import Combination, classify_vectors, fit_ngrams, score_with
-from sentcli.training.train import Settings
 
 logger = logging.getLogger("sentcli")
 
 NGRAMS = "n-grams"
 DOCUMENT_VECTORS = "document vectors"
 TOGETHER = "all together"
+VECTORS = "document-vectors.safetensors"  # in the folder of a run
 RESERVED = (NGRAMS, DOCUMENT_VECTORS, TOGETHER)  # names that no bundle has among the members of a teacher
 
 
@@ -96,7 +100,12 @@ def label(
         targets,
         texts.labels,
         {name: values[held_out:end].astype(np.float32) for name, values in said.items()},
-        {"members": members, "round": number, "split": digest_texts(texts.validation.texts)},
+        {
+            "members": members,
+            "round": number,
+            "plan": plan.to_json(),
+            "split": digest_texts(texts.validation.texts),
+        },
     )
 
 
@@ -108,6 +117,7 @@ def learn_vectors(
     They are learnt once in a run, and kept: no round changes them.
 
     :param folder: of the run, which is made when it is not there yet.
+    :raises OutputError: when they cannot be written there.
     """
     everything = [*texts.train.texts, *texts.validation.texts, *texts.unlabeled]
     of = {
@@ -115,25 +125,27 @@ def learn_vectors(
         "size": str(plan.document_vectors),
         "seed": str(settings.config.seed),
     }
-    file = folder / "document-vectors.safetensors"
-    if file.exists():
-        with safe_open(file, "numpy") as stored:
-            if stored.metadata() == of:
-                vectors: npt.NDArray[np.float32] = stored.get_tensor("vectors")
-                return vectors
+    file = folder / VECTORS
+    with suppress(FileNotFoundError, SafetensorError), safe_open(file, "numpy") as stored:
+        if stored.metadata() == of:
+            vectors: npt.NDArray[np.float32] = stored.get_tensor("vectors")
+            return vectors
     logger.info("vectors of %d texts are learnt from their n-grams", len(everything))
     torch.set_num_threads(settings.cores)
     keep_freed_memory()
     vectors = document_vectors(
-        [tokenize(text) for text in everything],
+        TokenizedTexts(everything),
         size=plan.document_vectors,
         seed=settings.config.seed,
         quiet=settings.quiet,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
-    save_file({"vectors": vectors}, part, of)
-    part.replace(file)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(save({"vectors": vectors}, of))
+        part.replace(file)
+    except OSError as error:
+        raise OutputError(f"{file}: the vectors of the texts cannot be written: {error.strerror}") from error
     return vectors
 
 

@@ -2,17 +2,40 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 
-from sentcli.text import PAD, UNK_ID, Vocab
+from sentcli.text import PAD, UNK_ID, Vocab, tokenize
 
 Tokens = Sequence[Sequence[str]]  # the tokens of each text
 _Ids = npt.NDArray[np.int64]
 
 _BLOCK = 2048  # texts at a time: it bounds the memory, not the result
+
+
+class TokenizedTexts(Sequence[list[str]]):
+    """The tokens of texts, made anew each time: kept, those of a million reviews would take 18 GB."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return map(tokenize, self._texts)
+
+    @overload
+    def __getitem__(self, place: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[list[str]]: ...
+    def __getitem__(self, place: int | slice) -> list[str] | list[list[str]]:
+        if isinstance(place, slice):
+            return [*map(tokenize, self._texts[place])]
+        return tokenize(self._texts[place])
 
 
 class NgramIndex:
@@ -75,7 +98,8 @@ class NgramIndex:
 
     def _words(self, tokens: Tokens) -> _Ids:
         """Give the numbers of all words in a row; -1 for an unknown one and after each text."""
-        words = np.array(self._vocab.encode(chain.from_iterable((*text, PAD) for text in tokens)), np.int64)
+        encoded = (self._vocab.encode((*text, PAD)) for text in tokens)
+        words = np.fromiter(chain.from_iterable(encoded), np.int64)
         words[words == UNK_ID] = -1
         return words
 

@@ -2,8 +2,9 @@
 
 import io
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,11 +22,12 @@ from sentcli.bundle import (
     check_target,
     new_bundle,
 )
-from sentcli.errors import BundleError, OutputError, UsageError
+from sentcli.errors import BundleError, UsageError
 from sentcli.evaluation import reliability
 from sentcli.measurement import Measurement
 from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline
+from sentcli.training.checks import check_writable
 from sentcli.training.corpus import digest_texts
 from sentcli.training.dataset import LabeledTexts
 from sentcli.training.holdout import SPLIT_SEED, train_validation
@@ -59,9 +61,7 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
             "try --against with the model that it was made from"
         )
     check_target(carded.path, overwrite=True)
-    parent = carded.path.resolve().parent
-    if not os.access(parent, os.W_OK):
-        raise OutputError(f"--card: {parent}: no permission to write there")
+    check_writable(carded.path.resolve().parent)
     metrics, history = _read(carded)
     try:
         model_card(carded.config, metrics, history, name=carded.name, files=carded.digests)
@@ -71,6 +71,21 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
             "it is of another version of sentcli; train the model anew"
         ) from error
     return carded
+
+
+def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
+    """Keep off the card what a model reaches on the texts that it learnt from.
+
+    :param bundle: what `find_card` found.
+    :param dataset, split: what is to be measured on; a file has no splits.
+    :raises UsageError: when that is the training data.
+    """
+    metrics, _ = _read(bundle)
+    if metrics["dataset"] == dataset and (split == "train" or Path(dataset).is_file()):
+        raise UsageError(
+            f"--card: {bundle.path} learnt from {dataset:.200}, and its figures there promise too much; "
+            "try texts that it has not seen"
+        )
 
 
 def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measurement) -> None:
@@ -86,16 +101,12 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
     metrics, history = _read(bundle)
     others = [of for of in metrics.get("evaluations", ()) if _identity(of) != _identity(record)]
     metrics["evaluations"] = [*others, record]
-    with new_bundle(bundle.path, overwrite=True) as folder:
-        for name in bundle.digests:
-            (folder / name).write_bytes(bundle.read(name))
-        (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    with _rewritten(bundle, metrics, history) as folder:
         if headline(metrics) is record:
             calibration = reliability(measured.labels, measured.probabilities)
             plots.confusion_matrix(folder / CONFUSION, measured.figures.confusion, bundle.config.labels)
             plots.reliability(folder / EVALUATED_RELIABILITY, calibration)
             plots.accuracy_by_length(folder / LENGTHS, measured.by_length)
-        write_card(folder, bundle.config, metrics, history, name=bundle.name)
 
 
 def record_variants(
@@ -110,11 +121,20 @@ def record_variants(
     """
     metrics, history = _read(bundle)
     metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)]}
+    with _rewritten(bundle, metrics, history) as folder:
+        plots.accuracy_by_speed(folder / SIZES, sizes)
+
+
+@contextmanager
+def _rewritten(
+    bundle: Bundle, metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]]
+) -> Iterator[Path]:
+    """Give a copy of a model folder with other metrics, to add to; with its card it replaces the folder."""
     with new_bundle(bundle.path, overwrite=True) as folder:
         for name in bundle.digests:
             (folder / name).write_bytes(bundle.read(name))
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        plots.accuracy_by_speed(folder / SIZES, sizes)
+        yield folder
         write_card(folder, bundle.config, metrics, history, name=bundle.name)
 
 

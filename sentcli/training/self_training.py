@@ -14,22 +14,18 @@ from sentcli.bundle import METRICS as METRICS_FILE
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import BundleError, OutputError, UsageError
+from sentcli.training.auto_teachers import first_teachers, next_teachers
+from sentcli.training.checks import check_run, check_writable, work_folder
 from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
 from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
-from sentcli.training.labeling import RESERVED, label, learn_vectors
+from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from sentcli.training.run_note import noted, read_note
+from sentcli.training.settings import Settings, choose_device
 from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.teacher import check_labels
-from sentcli.training.train import (
-    Settings,
-    check_run,
-    check_writable,
-    choose_device,
-    train_model,
-    work_folder,
-)
+from sentcli.training.train import train_model
 
 logger = logging.getLogger("sentcli")
 
@@ -53,7 +49,8 @@ def self_train(
     Finished steps stay in the folder of the run until its end, so that `resume` does none of them twice.
 
     :param teachers: model folders; `auto` in their place has teachers trained first.
-    :param pseudo_labels: a file with the labels of the first round; if it is not there yet, it gets them.
+    :param pseudo_labels: a file with the labels of the last round; if it is there, the student learns from
+        them and no teacher is asked, else it gets them.
     :raises SentcliError: for data, teachers, settings or an output that will not do.
     """
     check_run(source, output, settings, resume=resume, overwrite=overwrite)
@@ -61,6 +58,10 @@ def self_train(
     is_given = _has_labels(pseudo_labels, read_note(folder))
     if not source.unlabeled and not is_given:
         raise UsageError("self-training needs texts without labels; try --unlabeled")
+    if plan.teacher_pretrain and AUTO not in teachers:
+        raise UsageError(
+            "--teacher-pretrain is for teachers that are trained first; try --teacher auto as well"
+        )
     bundles: dict[str, Bundle] = {}
     for name in dict.fromkeys(teachers):
         if name != AUTO:
@@ -75,25 +76,16 @@ def self_train(
     given = read_pseudo_labels(pseudo_labels, texts.labels) if pseudo_labels and is_given else None
     if given:
         _check_labels(given, texts, pseudo_labels)
+    elif not texts.unlabeled:
+        raise UsageError(f"--unlabeled {source.unlabeled}: no text is left to label; all are held out")
     whole = texts.unlabeled or (given.whole_texts() if given else [])
     settings = _settled(settings, of_labels, size, whole)
     run = _Run(texts, source, settings, plan, folder, bundles)
     auto = AUTO in teachers
     with noted(folder, {**run.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}):
-        if auto and not given:
-            usual = settle(TrainConfig(), AUTO_SETTINGS, size)  # whatever the student is told
-            run.train_teachers("teacher", first_teachers(usual, plan), None)
-        for number in range(1, plan.rounds + 1):
-            file = pseudo_labels if pseudo_labels and number == 1 else folder / f"labels-{number}.parquet"
-            if not file.exists():
-                write_pseudo_labels(file, label(texts, run.bundles, settings, plan, number, folder))
-            pseudo = given if given and number == 1 else read_pseudo_labels(file, texts.labels)
-            members = pseudo.notes.get("members", {})
-            run.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
-            logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
-            if number < plan.rounds:
-                changes = next_teachers(settings.config, plan) if auto else [{}]
-                run.train_teachers(f"student-{number}", changes, pseudo)
+        pseudo = given or _labels_of_rounds(run, size if auto else None, pseudo_labels)
+        if given:
+            run.add_stages(given)
         train_model(
             texts,
             source,
@@ -106,8 +98,33 @@ def self_train(
         )
 
 
+def _labels_of_rounds(run: "_Run", labeled: DataSize | None, file: Path | None) -> PseudoLabels:
+    """Label round after round, each with what learnt from the labels of the one before as well.
+
+    :param labeled: size of the data that the first teachers learn from; None: no teachers are trained first.
+    :param file: for the labels of the last round.
+    :returns: those.
+    """
+    plan = run.plan
+    if labeled:
+        usual = settle(TrainConfig(), AUTO_SETTINGS, labeled)  # whatever the student is told
+        run.train_teachers("teacher", first_teachers(usual, plan), None)
+    for number in range(1, plan.rounds + 1):
+        is_last = number == plan.rounds
+        labels = file if file and is_last else run.folder / f"labels-{number}.parquet"
+        if not labels.exists():
+            write_pseudo_labels(labels, label(run.texts, run.bundles, run.settings, plan, number, run.folder))
+        pseudo = read_pseudo_labels(labels, run.texts.labels)
+        run.add_stages(pseudo)
+        logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
+        if not is_last:
+            changes = next_teachers(run.settings.config, plan) if labeled else [{}]
+            run.train_teachers(f"student-{number}", changes, pseudo)
+    return pseudo
+
+
 def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
-    """Tell whether a file holds the first labels already: not those that this run wrote and was stopped then.
+    """Tell whether a file holds the labels already: not those that this run wrote and was stopped then.
 
     :param begun: the note of the run that is resumed.
     :raises OutputError: when they are to be written there and cannot be.
@@ -128,69 +145,22 @@ def _check_labels(given: PseudoLabels, texts: Texts, path: Path | None) -> None:
         logger.warning(
             "%s: others were held out then; passages of texts that are held out now may be in it", path
         )
-    unlabeled = set(texts.unlabeled)
+    unlabeled, labeled = set(texts.unlabeled), set(given.whole_texts())
     others = sum(text not in unlabeled for text in given.whole_texts()) if unlabeled else 0
     if others:
         logger.warning("%s: %d of its texts are not among those without labels", path, others)
+    missing = sum(text not in labeled for text in texts.unlabeled)
+    if missing:
+        logger.warning(
+            "%s: it says nothing of %d of the texts without labels, which stay without; "
+            "try the name of a new file to have all of them labelled",
+            path,
+            missing,
+        )
 
 
 def _digest(labels: PseudoLabels | None) -> str | None:
     return hashlib.sha256(labels.targets.tobytes()).hexdigest() if labels else None
-
-
-def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
-    """Say what the teachers that learn from labels alone change in the settings of the student.
-
-    In a single round they are there for the passages, which need a network to label them. Phrases are for the
-    student's speed; of teachers that read them too and began as language models, it learnt less in a trial.
-
-    :param usual: the default settings for so many labels.
-    """
-    changes = {
-        "embedding_dropout": 0.3,
-        "dropout": 0.5,
-        "epochs": usual.epochs + 1,
-        "lr": usual.lr,
-        "pretrain": 0,
-        "label_smoothing": 0.1,
-        "word_dropout": 0.2,
-        "phrases": 0,
-    }
-    small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
-    return [*_large(plan, changes), small]
-
-
-def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
-    """Say what the teachers that learn from pseudo-labels change in the settings of the student.
-
-    Unlike sizes and seeds err on unlike texts. Beside a large one they are trained with as much care as the
-    student; otherwise they do without the second pass of adversarial training, in more epochs.
-    """
-    changes = {
-        "embedding_dropout": 0.1,
-        "dropout": 0.3,
-        "lr": 2e-3,
-        "word_dropout": 0.1,
-        "pretrain": 0,
-        "phrases": 0,
-    }
-    if plan.teacher_pretrain:
-        if of_student.phrases:
-            # A student whose phrases are split reads a text in more ways than one, so it learns longer.
-            changes["epochs"] = max(1, of_student.epochs - 1)
-        return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
-    changes |= {"epochs": of_student.epochs + 1, "adversarial": 0.0}
-    return [{"hidden_size": 96, **changes}, {"hidden_size": 64, **changes}]
-
-
-def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the first of a round's teachers; its language model is the same in each round.
-
-    So is its batch size, that of the student, which suits all texts: the language model learns from all.
-    """
-    if not plan.teacher_pretrain:
-        return []
-    return [{**changes, "hidden_size": 256, "pretrain": plan.teacher_pretrain}]
 
 
 def _settled(settings: Settings, of_labels: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:
@@ -223,7 +193,8 @@ class _Run:
 
     def to_json(self) -> dict[str, Any]:
         """Give what the numbers of the run depend on, as it begins."""
-        texts = (self.texts.train.texts, self.texts.validation.texts, self.texts.unlabeled)
+        labeled = (self.texts.train, self.texts.validation)
+        texts = (*(part.texts for part in labeled), self.texts.unlabeled)
         return {
             **asdict(self.source),
             **self.settings.text.to_json(),
@@ -232,7 +203,13 @@ class _Run:
             **self.plan.to_json(),
             "teachers": {name: bundle.digest for name, bundle in self.bundles.items()},
             "texts": [*map(digest_texts, texts)],
+            "labels": [digest_texts(part.labels) for part in labeled],
         }
+
+    def add_stages(self, pseudo: PseudoLabels) -> None:
+        """Keep what the teachers of a round reached."""
+        members, number = pseudo.notes.get("members", {}), pseudo.notes.get("round")
+        self.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
 
     def train_teachers(
         self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None
@@ -269,9 +246,10 @@ class _Run:
             )
             for number in waiting
         ]
-        if is_shared and waiting:
+        if is_shared:
             works: list[Work] = [*trainings]
-            if self.plan.document_vectors and pseudo is None:
+            learns_vectors = self.plan.document_vectors and pseudo is None
+            if learns_vectors and not (self.folder / VECTORS).exists():
                 one = replace(self.settings, threads=1, recipe=None)
                 works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
             run_side_by_side(works, at_once=cores // share)

@@ -75,7 +75,12 @@ class _Running:
 def _start(work: Work, log: "Queue[Any]", line: int) -> tuple[Connection, SpawnProcess]:
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=_run, args=(work, theirs, log, logger.level, line))
-    process.start()
+    # It inherits this: while it imports, Ctrl-C would end it with a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()  # the process has its own: when it ends, so does the pipe
     return ours, process
 
@@ -114,6 +119,7 @@ def _run(work: Work, connection: Connection, log: "Queue[Any]", level: int, line
     logger.setLevel(level)
     tqdm.__init__ = partialmethod(tqdm.__init__, position=line)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         work()
         connection.send(None)
     except KeyboardInterrupt:  # between two steps that save

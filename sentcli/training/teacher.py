@@ -13,7 +13,7 @@ from sentcli.bundle import Bundle
 from sentcli.errors import DataError
 from sentcli.evaluation import Floats, Labels, log_loss, softmax
 from sentcli.scoring import Scorer
-from sentcli.text import tokenize
+from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.ngrams import NgramModel
 
 logger = logging.getLogger("sentcli")
@@ -85,8 +85,8 @@ def fit_ngrams(texts: Sequence[str], labels: Labels, classes: int) -> Callable[[
 
     :returns: what gives its probabilities of other texts, `[texts, classes]`.
     """
-    model = NgramModel().fit([tokenize(text) for text in texts], np.eye(classes)[labels])
-    return lambda others: model.probabilities([tokenize(text) for text in others])
+    model = NgramModel().fit(TokenizedTexts(texts), np.eye(classes)[labels])
+    return lambda others: model.probabilities(TokenizedTexts(others))
 
 
 def classify_vectors(vectors: npt.NDArray[np.float32], labels: Labels, classes: int) -> Floats:

@@ -3,13 +3,13 @@
 import hashlib
 import json
 import logging
-import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -28,18 +28,16 @@ from sentcli.bundle import (
     RELIABILITY,
     VOCAB,
     WEIGHTS,
-    check_target,
     new_bundle,
     write_config,
 )
-from sentcli.config import BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
-from sentcli.cores import usable_cores
-from sentcli.errors import OutputError, UsageError
-from sentcli.evaluation import evaluate, fit_temperature, log_loss, reliability, softmax
+from sentcli.config import BundleConfig, SelfTrainingConfig
+from sentcli.evaluation import Evaluation, Floats, evaluate, fit_temperature, log_loss, reliability, softmax
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.card import MODEL_STAGE, write_card
+from sentcli.training.checks import check_run, work_folder
 from sentcli.training.corpus import (
     Corpus,
     DataSource,
@@ -49,51 +47,17 @@ from sentcli.training.corpus import (
     read_labeled,
     read_texts,
 )
-from sentcli.training.defaults import DataSize, settle
+from sentcli.training.defaults import DataSize
 from sentcli.training.examples import Examples, evaluation_batches
-from sentcli.training.glove import Coverage, check_source, load_glove, random_embedding
+from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.loop import fit
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
-from sentcli.training.step import ClassifierTrainer, balanced_weights, check_precision, uses_bf16
+from sentcli.training.settings import NO_VECTORS, Settings, choose_device
+from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 
 logger = logging.getLogger("sentcli")
-
-NO_VECTORS = "none"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train, all but the data and the place of the result.
-
-    :param model: the shape; vocabulary and classes are filled in from the data.
-    :param auto: fields of `config`, out of `defaults.AUTO`, that the data decides whatever they are.
-    :param device: `cpu` or `cuda`; None takes CUDA where there is a device.
-    :param threads: threads of PyTorch; None takes every core that this process may use.
-    :param licence, command: of the model and the command line that makes it, for the card.
-    :param recipe: writes the settings as TOML, given those that the data decided; None leaves the file out.
-    """
-
-    text: TextConfig
-    model: ModelConfig
-    config: TrainConfig
-    auto: Collection[str] = ()
-    device: str | None = None
-    threads: int | None = None
-    quiet: bool = False
-    licence: str | None = None
-    command: str = "sentcli train"
-    recipe: Callable[[TrainConfig], str] | None = None
-
-    def settled(self, size: DataSize) -> "Settings":
-        """Give the same settings with those filled in that depend on the data."""
-        return replace(self, config=settle(self.config, self.auto, size), auto=())
-
-    @property
-    def cores(self) -> int:
-        # PyTorch's own number minds OMP_NUM_THREADS, but not that this process may not use all cores.
-        return self.threads or min(torch.get_num_threads(), usable_cores())
 
 
 def train_bundle(
@@ -108,32 +72,6 @@ def train_bundle(
     settings = settings.settled(DataSize.of(data.texts, data.labels))
     texts = read_texts(source, data, settings.config.validation_share)
     train_model(texts, source, output, settings, overwrite=overwrite)
-
-
-def check_run(source: DataSource, output: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
-    """Refuse, before hours are spent, what would fail at their end.
-
-    :raises SentcliError: for vectors, a device, a precision or an output that will not do.
-    """
-    _check_output(output, work_folder(output), resume=resume, overwrite=overwrite)
-    if source.glove != NO_VECTORS:
-        check_source(source.glove, settings.model.embedding_dim)
-    check_precision(settings.config, choose_device(settings.device))
-
-
-def choose_device(name: str | None) -> torch.device:
-    """Give the device of that name; without one, CUDA where there is a device.
-
-    :raises UsageError: when CUDA is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-def work_folder(output: Path) -> Path:
-    """Say where a run keeps what it needs to go on after it was stopped."""
-    return output.parent / f".{output.name}.training"
 
 
 def train_model(
@@ -190,6 +128,7 @@ def train_model(
                 "hidden": model.hidden_size,
                 "layers": model.num_layers,
                 "embedding": model.embedding_dim,
+                "pooling": model.pooling,
             },
             **run,
         )
@@ -208,25 +147,10 @@ def train_model(
     )
     history += [{"stage": MODEL_STAGE, **record} for record in records]
     round_embedding(network)
-    uncalibrated = softmax(predict(network, data.validation))
-    temperature = _calibrate(network, data.validation, class_weights)
-    probabilities = softmax(predict(network, data.validation))
-    figures = evaluate(data.validation.labels, probabilities, texts.labels)
-    on_passages = evaluate(data.passages.labels, softmax(predict(network, data.passages)), texts.labels)
+    measured = _calibrated(network, data, texts.labels, class_weights)
     metrics = {
-        "command": settings.command,
-        "licence": settings.licence,
-        "dataset": source.dataset,
-        "unlabeled": source.unlabeled,
-        "validation": figures.to_json(),
-        "validation_passages": {"sentences": passage_sentences, **on_passages.to_json()},
-        "calibration": {
-            "temperature": temperature,
-            "log_loss_before": log_loss(data.validation.labels, uncalibrated),
-            "error_before": reliability(data.validation.labels, uncalibrated).error,
-            "log_loss_after": figures.log_loss,
-            "error_after": figures.expected_calibration_error,
-        },
+        **_of_run(source, settings, device),
+        **measured.to_json(passage_sentences),
         "best_epoch": min(records, key=lambda record: record["validation_loss"])["epoch"],
         "examples": {
             "train": len(data.train),
@@ -235,16 +159,11 @@ def train_model(
             "pseudo_labeled": len(data.pseudo),
         },
         "stages": [*stages],
+        "self_training": pseudo.notes.get("plan") if pseudo else None,
         "split": digest_texts(texts.validation.texts),
         "glove": {"source": Path(source.glove).name, **coverage.to_json()},
-        "training": {
-            **config.to_json(),
-            "bf16": uses_bf16(config, device),
-            "device": device.type,
-            "seconds": round(sum(record.get("seconds", 0) for record in history), 1),
-        },
-        "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
+    metrics["training"]["seconds"] = round(sum(record.get("seconds", 0) for record in history), 1)
     bundle_config = BundleConfig(model, settings.text, texts.labels)
     with new_bundle(output, overwrite=overwrite) as folder:
         write_config(folder, bundle_config)
@@ -257,26 +176,19 @@ def train_model(
         pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
         plots.curves(folder / CURVES, records)
         plots.reliability_before_after(
-            folder / RELIABILITY, data.validation.labels, uncalibrated, probabilities
+            folder / RELIABILITY, data.validation.labels, measured.uncalibrated, measured.probabilities
         )
         write_card(folder, bundle_config, metrics, records, name=output.name)
     shutil.rmtree(work)
     logger.info(
         "%s: validation accuracy %.4f, loss %.4f; of passages accuracy %.4f; %.0f s in all",
         output.name,
-        figures.accuracy,
-        figures.log_loss,
-        on_passages.accuracy,
+        measured.figures.accuracy,
+        measured.figures.log_loss,
+        measured.on_passages.accuracy,
         time.perf_counter() - started,
     )
-    counts = np.bincount(data.validation.labels)
-    if figures.accuracy <= counts.max() / counts.sum():
-        logger.warning(
-            "%s: on validation no better than saying %r of every text; try more texts, or with a rare class "
-            "--class-weight balanced",
-            output.name,
-            texts.labels[int(counts.argmax())],
-        )
+    _warn_of_one_answer(output.name, measured.figures, is_balanced=class_weights is not None)
 
 
 def _embedding(
@@ -291,16 +203,93 @@ def _embedding(
     return with_phrase_vectors(embedding, data.vocab), coverage
 
 
-def _calibrate(network: BiLSTM, validation: Examples, class_weights: Tensor | None) -> float:
+@dataclass(frozen=True)
+class _Measured:
+    """What a model reaches on the validation part, once it is calibrated.
+
+    :param uncalibrated, probabilities: `[texts, classes]`, before and after.
+    """
+
+    temperature: float
+    labels: npt.NDArray[np.int64]
+    uncalibrated: Floats
+    probabilities: Floats
+    figures: Evaluation
+    on_passages: Evaluation
+
+    def to_json(self, sentences: int) -> dict[str, Any]:
+        return {
+            "validation": self.figures.to_json(),
+            "validation_passages": {"sentences": sentences, **self.on_passages.to_json()},
+            "calibration": {
+                "temperature": self.temperature,
+                "log_loss_before": log_loss(self.labels, self.uncalibrated),
+                "error_before": reliability(self.labels, self.uncalibrated).error,
+                "log_loss_after": self.figures.log_loss,
+                "error_after": self.figures.expected_calibration_error,
+            },
+        }
+
+
+def _calibrated(
+    network: BiLSTM, data: Corpus, names: Sequence[str], class_weights: Tensor | None
+) -> _Measured:
     """Divide the logits by the temperature that fits the validation part, within the classifier's weights.
 
     So every backend and every exported graph gives calibrated probabilities, without knowing of it.
     """
+    labels = data.validation.labels
+    logits = predict(network, data.validation)
     weights = 1.0 if class_weights is None else class_weights.numpy()
-    temperature = fit_temperature(validation.labels, predict(network, validation), weights)
+    temperature = fit_temperature(labels, logits, weights)
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature)
-    return temperature
+    probabilities = softmax(predict(network, data.validation))
+    return _Measured(
+        temperature,
+        labels,
+        softmax(logits),
+        probabilities,
+        evaluate(labels, probabilities, names),
+        evaluate(data.passages.labels, softmax(predict(network, data.passages)), names),
+    )
+
+
+def _of_run(source: DataSource, settings: Settings, device: torch.device) -> dict[str, Any]:
+    """Give what `metrics.json` says of how a model was made."""
+    return {
+        "command": settings.command,
+        "licence": settings.licence,
+        "dataset": source.dataset,
+        "unlabeled": source.unlabeled,
+        "columns": {
+            "text_column": source.text_column,
+            "label_column": source.label_column,
+            "delimiter": source.delimiter,
+            "encoding": source.encoding,
+        },
+        "training": {
+            **settings.config.to_json(),
+            "bf16": uses_bf16(settings.config, device),
+            "device": device.type,
+        },
+        "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+
+
+def _warn_of_one_answer(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
+    """Warn of a model that could as well give every text the same label."""
+    classes = [of for of in figures.classes if of.support]
+    commonest = max(classes, key=lambda of: of.support)
+    if is_balanced and fmean(of.recall or 0.0 for of in classes) <= 1 / len(classes):
+        logger.warning("%s: on validation no better than by chance, class by class; try more texts", name)
+    elif not is_balanced and figures.accuracy <= commonest.support / figures.examples:
+        logger.warning(
+            "%s: on validation no better than saying %r of every text; try more texts, or with a rare class "
+            "--class-weight balanced",
+            name,
+            commonest.name,
+        )
 
 
 def predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
@@ -310,27 +299,3 @@ def predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
         for rows, (ids, lengths, _) in evaluation_batches(examples, torch.device("cpu")):
             logits[rows] = network(ids, lengths).numpy()
     return logits
-
-
-def check_writable(folder: Path) -> None:
-    """Refuse a folder in which nothing can be written, before hours are spent on what should go there.
-
-    :raises OutputError: then.
-    """
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder}: no permission to write there")
-
-
-def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) -> None:
-    check_target(output, overwrite=overwrite)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
-    check_writable(output.parent)
-    if resume and not work.exists():
-        raise UsageError(f"--resume: there is no interrupted run at {work}")
-    if not resume and work.exists():
-        raise UsageError(
-            f"{work} is left from an interrupted run: --resume goes on, or delete it to start again"
-        )

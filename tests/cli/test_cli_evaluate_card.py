@@ -207,3 +207,18 @@ def test_models_of_other_sizes_and_seeds_go_into_the_card_too(model):
     assert "| 16 | 1 | 0.9100 | 3,000 |" in card(model)
     assert "The mean is 0.9050" in card(model)
     assert "](sizes.png)" in card(model)
+
+
+def test_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
+    before = contents(model)
+    dataset = json.loads(trained.read("metrics.json"))["dataset"]
+    failure = fail("evaluate", "model", "--dataset", dataset, "--card")
+    assert f"--card: model learnt from {dataset}" in failure.message
+    assert contents(model) == before
+
+
+def test_a_command_on_the_card_leaves_out_where_pictures_go(model, evaluate):
+    evaluate("model", "--dataset", "test.csv", "--plots", "one", "--card", "-q")
+    evaluate("model", "--plots=two", "--dataset", "other.csv", "--card", "-q")
+    commands = [record["command"] for record in recorded(model)]
+    assert commands == [f"sentcli evaluate model --dataset {name}.csv" for name in ("test", "other")]

@@ -409,7 +409,7 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_it(data, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_language_model_of_other_layers_or_phrases_is_refused(data, tmp_path, monkeypatch):
+def test_a_language_model_of_another_shape_or_other_phrases_is_refused(data, tmp_path, monkeypatch):
     line = (*("--epochs", 1, "--pretrain", 1, "--phrases", 5), "-o", tmp_path / "model")
 
     def interrupted(*_, **__):
@@ -422,3 +422,5 @@ def test_a_language_model_of_other_layers_or_phrases_is_refused(data, tmp_path, 
     assert "layers was 1, is 2" in of_layers.message
     of_phrases = refuse(*line, "--phrase-dropout", 0.5, "--resume", data=data)
     assert "phrase_dropout was 0.2, is 0.5" in of_phrases.message
+    of_pooling = refuse(*line, "--pooling", "max", "--resume", data=data)
+    assert "pooling was 'max+mean', is 'max'" in of_pooling.message

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sentcli.config import POOLINGS, BundleConfig, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import POOLINGS, BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.evaluation import evaluate, softmax
 from sentcli.measurement import measure
 from sentcli.training.card import count_parameters, model_card
@@ -159,6 +159,8 @@ class TestTraining:
         for key, value in TrainConfig(seed=77).to_json().items():
             assert row(training, f"`{key}`") == [str(value)]
         assert row(training, "`embedding_dropout`") == ["0.3"]
+        taught = section(write(self_training=SelfTrainingConfig(rounds=2).to_json()), "Recipe")
+        assert row(taught, "`rounds`") == ["2"]
 
     def test_names_the_recipe_if_there_is_one(self):
         assert "recipe.toml" not in write()
@@ -196,6 +198,12 @@ class TestValidation:
         assert row(shown, "`positive`") == [f"{positive.support:,}", *cells]
         (a, b), (c, d) = expected.confusion
         assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
+
+    def test_the_line_reads_the_data_as_training_did(self):
+        columns = {"text_column": "the text", "label_column": "stars", "delimiter": ";", "encoding": None}
+        shown = section(write(dataset="reviews.csv", columns=columns), "Validation")
+        reads = "--dataset reviews.csv --text-column 'the text' --label-column stars --delimiter ';'"
+        assert f"\nsentcli evaluate imdb-bilstm {reads} --held-out\n" in shown
 
     def test_has_the_curves_and_the_epochs(self):
         shown = section(write(), "Validation")

@@ -3,6 +3,7 @@ import io
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -211,3 +212,12 @@ def test_every_name_has_its_archive() -> None:
         assert name.endswith(f".{dim}d")
         assert len(archive.sha256) == 64
     assert {"6B.50d", "6B.100d", "6B.200d", "6B.300d", "42B.300d", "840B.300d"} <= GLOVE_DIMS.keys()
+
+
+def test_who_comes_second_waits_and_finds_it_in_the_cache(hosts, cache):
+    """Teachers that are trained side by side want the same vectors at the same time."""
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: download("test.25d", progress=False), range(2))
+    assert first == second
+    assert first.read_bytes() == CONTENT
+    assert hosts[0].asked == [None]

@@ -13,7 +13,7 @@ from sentcli.training import labeling
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.dataset import LabeledTexts
 from sentcli.training.labeling import label
-from sentcli.training.train import NO_VECTORS, Settings
+from sentcli.training.settings import NO_VECTORS, Settings
 
 SETTINGS = Settings(
     text=TextConfig(max_tokens=40),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sentcli.text import tokenize
 from sentcli.training import ngram_index
-from sentcli.training.ngram_index import NgramIndex
+from sentcli.training.ngram_index import NgramIndex, TokenizedTexts
 from sentcli.training.ngrams import NgramModel
 from tests.invented import THREE, TWO, reviews
 
@@ -156,3 +156,13 @@ def test_presence_is_what_counting_by_hand_finds(
 
     by_hand = [tuple(int(gram in text) for text in grams) for gram in kept]
     assert sorted(column for column in map(tuple, found.T.tolist()) if any(column)) == sorted(by_hand)
+
+
+def test_texts_that_are_tokenised_anew_give_the_same_numbers() -> None:
+    texts = [text for text, _ in reviews(30, 3, TWO)]
+    anew, kept = TokenizedTexts(texts), [tokenize(text) for text in texts]
+    assert [*anew] == kept
+    assert (len(anew), anew[2], anew[-3:]) == (30, kept[2], kept[-3:])
+    index, same = (NgramIndex(tokens, 3, 2) for tokens in (anew, kept))
+    assert (index.presence(anew) != same.presence(kept)).nnz == 0
+    assert len(index) > 100

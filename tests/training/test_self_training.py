@@ -1,6 +1,8 @@
 """Self-training: the student, what it is taught, and that nothing is done twice."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +23,8 @@ from sentcli.text import tokenize
 from sentcli.training import self_training
 from sentcli.training.corpus import DataSource
 from sentcli.training.self_training import self_train
+from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.side_by_side import run_side_by_side
-from sentcli.training.train import NO_VECTORS, Settings
 
 SETTINGS = Settings(
     text=TextConfig(max_tokens=40),
@@ -266,6 +268,69 @@ def test_a_teacher_that_is_left_over_is_trained_with_as_many_threads_as_planned(
     assert threads == [{"teacher-1": 2, "teacher-2": 2}, {"teacher-2": 2}]
 
 
+def test_vectors_that_are_missing_alone_are_learnt_as_beside_the_teachers(source, tmp_path, monkeypatch):
+    """With other threads they would be others, and so the model."""
+    learnt = []
+
+    def note(works, at_once):
+        for work in works:
+            if work.func is self_training.learn_vectors:
+                learnt.append(work.args[1].threads)
+            work()
+
+    monkeypatch.setattr(self_training, "run_side_by_side", note)
+    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"epochs": 1}, {"epochs": 1, "seed": 7}])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    with interrupted_after(2):
+        run(source, tmp_path / "student", threads=2, teachers=["auto"])
+    assert learnt == []
+    run(source, tmp_path / "student", threads=2, teachers=["auto"], resume=True)
+    assert learnt == [1]
+
+
+def test_vectors_that_cannot_be_written_are_no_traceback(source, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"document-vectors.*No space left"):
+        run(source, tmp_path / "student")
+
+
+def test_labels_of_two_rounds_are_learnt_from_without_another_one(source, trained, tmp_path, monkeypatch):
+    labels, plan = tmp_path / "labels.parquet", SelfTrainingConfig(rounds=2, document_vectors=0)
+    first = run(source, tmp_path / "one", plan, teachers=[str(trained.path)], pseudo_labels=labels)
+    assert metrics(first)["self_training"]["rounds"] == 2
+    monkeypatch.setattr(self_training, "label", None)
+    without = DataSource(source.dataset, None, None, NO_VECTORS)
+    again = run(without, tmp_path / "two", plan, pseudo_labels=labels)
+    assert metrics(again)["self_training"] == metrics(first)["self_training"]
+    assert [of["stage"] for of in metrics(again)["stages"]][-1] == "round 2: all together"
+
+
+def test_a_heap_that_has_grown_is_told_of(source, trained, tmp_path, caplog):
+    labels = tmp_path / "labels.parquet"
+    run(source, tmp_path / "one", pseudo_labels=labels)
+    heap = tmp_path / "heap.csv"
+    texts = [text for text, _ in invented.reviews(300, seed=12)]
+    pd.DataFrame({"review": [*texts, "A new one.", "Another one."]}).to_csv(heap, index=False)
+    run(replace(source, unlabeled=str(heap)), tmp_path / "two", pseudo_labels=labels)
+    assert "it says nothing of 2 of the texts without labels" in caplog.text
+
+
+def test_corrected_labels_are_another_run(source, trained, tmp_path):
+    with interrupted_after(1):
+        run(source, tmp_path / "student", SelfTrainingConfig(rounds=2), teachers=[str(trained.path)])
+    data = pd.read_csv(source.dataset)
+    kept = tmp_path / "few.csv"
+    flipped = data.assign(label=data["label"].map({"positive": "negative", "negative": "positive"}))
+    flipped.to_csv(kept, index=False)
+    changed = replace(source, dataset=str(kept))
+    options = {"teachers": [str(trained.path)], "resume": True}
+    with pytest.raises(DataError, match=r"another one: .*labels was"):
+        run(changed, tmp_path / "student", SelfTrainingConfig(rounds=2), **options)
+
+
 def test_labels_that_cannot_be_used_or_written_are_refused_before_any_work(source, tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     for name, error in (("broken.parquet", DataError), ("nowhere/labels.parquet", OutputError)):
@@ -300,6 +365,8 @@ def test_a_teacher_that_may_know_the_validation_part_is_told_of(source, trained,
 def test_what_cannot_be_is_refused(source, trained_three, tmp_path):
     with pytest.raises(UsageError, match="--unlabeled"):
         run(DataSource(source.dataset, None, None, NO_VECTORS), tmp_path / "m", teachers=["auto"])
+    with pytest.raises(UsageError, match="--teacher auto"):
+        run(source, tmp_path / "m", SelfTrainingConfig(teacher_pretrain=1))
     with pytest.raises(DataError, match="a teacher of negative, neutral, positive"):
         run(source, tmp_path / "m", teachers=[str(trained_three.path)])
     assert list(tmp_path.iterdir()) == []

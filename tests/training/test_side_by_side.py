@@ -54,6 +54,29 @@ def test_they_run_at_the_same_time_and_log_here(tmp_path, caplog):
     assert sorted(caplog.messages) == ["one met", "two met"]
 
 
+class SlowToArrive:
+    """Work that takes a while to reach the other process, which gets Ctrl-C meanwhile."""
+
+    def __reduce__(self):
+        return arrive, (os.getpid(),)
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def arrive(parent: int) -> SlowToArrive:
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+    return SlowToArrive()
+
+
+def test_ctrl_c_while_one_starts_is_an_interruption_without_a_traceback(capfd):
+    with pytest.raises(InterruptedRunError, match="--resume"):
+        run_side_by_side([SlowToArrive()], at_once=1)
+    assert capfd.readouterr().err == ""
+
+
 def be_alone(path: Path) -> None:
     path.mkdir()  # fails where another one is
     time.sleep(0.3)

@@ -1,0 +1,51 @@
+"""What is refused before hours are spent, because it would fail at their end."""
+
+import os
+from pathlib import Path
+
+from sentcli.bundle import check_target
+from sentcli.errors import OutputError, UsageError
+from sentcli.training.corpus import DataSource
+from sentcli.training.glove import check_source
+from sentcli.training.settings import NO_VECTORS, Settings, choose_device
+from sentcli.training.step import check_precision
+
+
+def check_run(source: DataSource, output: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
+    """Refuse, before hours are spent, what would fail at their end.
+
+    :raises SentcliError: for vectors, a device, a precision or an output that will not do.
+    """
+    _check_output(output, work_folder(output), resume=resume, overwrite=overwrite)
+    if source.glove != NO_VECTORS:
+        check_source(source.glove, settings.model.embedding_dim)
+    check_precision(settings.config, choose_device(settings.device))
+
+
+def work_folder(output: Path) -> Path:
+    """Say where a run keeps what it needs to go on after it was stopped."""
+    return output.parent / f".{output.name}.training"
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written, before hours are spent on what should go there.
+
+    :raises OutputError: then.
+    """
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder}: no permission to write there")
+
+
+def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) -> None:
+    check_target(output, overwrite=overwrite)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
+    check_writable(output.parent)
+    if resume and not work.exists():
+        raise UsageError(f"--resume: there is no interrupted run at {work}")
+    if not resume and work.exists():
+        raise UsageError(
+            f"{work} is left from an interrupted run: --resume goes on, or delete it to start again"
+        )

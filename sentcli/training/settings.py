@@ -1,0 +1,56 @@
+"""How to train: what the caller decides, all but the data and the place of the result."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+import torch
+
+from sentcli.config import ModelConfig, TextConfig, TrainConfig
+from sentcli.cores import usable_cores
+from sentcli.errors import UsageError
+from sentcli.training.defaults import DataSize, settle
+
+NO_VECTORS = "none"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, all but the data and the place of the result.
+
+    :param model: the shape; vocabulary and classes are filled in from the data.
+    :param auto: fields of `config`, out of `defaults.AUTO`, that the data decides whatever they are.
+    :param device: `cpu` or `cuda`; None takes CUDA where there is a device.
+    :param threads: threads of PyTorch; None takes every core that this process may use.
+    :param licence, command: of the model and the command line that makes it, for the card.
+    :param recipe: writes the settings as TOML, given those that the data decided; None leaves the file out.
+    """
+
+    text: TextConfig
+    model: ModelConfig
+    config: TrainConfig
+    auto: Collection[str] = ()
+    device: str | None = None
+    threads: int | None = None
+    quiet: bool = False
+    licence: str | None = None
+    command: str = "sentcli train"
+    recipe: Callable[[TrainConfig], str] | None = None
+
+    def settled(self, size: DataSize) -> "Settings":
+        """Give the same settings with those filled in that depend on the data."""
+        return replace(self, config=settle(self.config, self.auto, size), auto=())
+
+    @property
+    def cores(self) -> int:
+        # PyTorch's own number minds OMP_NUM_THREADS, but not that this process may not use all cores.
+        return self.threads or min(torch.get_num_threads(), usable_cores())
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Give the device of that name; without one, CUDA where there is a device.
+
+    :raises UsageError: when CUDA is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
