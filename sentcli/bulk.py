@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +16,11 @@ from sentcli.errors import InterruptedRunError, OutputError, ProcessError, Usage
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer, Scores
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
+from sentcli.tables.opening import check_options_of
 from sentcli.tables.output import default_rejects, refuse_existing
+from sentcli.tables.remote import as_path
 from sentcli.tables.source import STANDARD
+from sentcli.tables.storage import resolve
 
 _log = logging.getLogger("sentcli")
 
@@ -119,6 +122,7 @@ def score_files(
     :raises InterruptedRunError: after a signal.
     """
     pairs = plan_outputs(inputs, output, write)
+    rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if summary_file:
         targets = [target for _, target in pairs]
         written = [*targets, *map(default_rejects, targets), *filter(None, [rejects.path])]
@@ -142,6 +146,8 @@ def score_files(
         return score(*pairs[0], resume=resume, overwrite=overwrite)
     if rejects.path:
         raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
+    for sources, target in pairs:
+        check_options_of(sources, target, read, write)
     conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
     with FinishedOutputs(Path(output), pairs, conditions, resume=resume, overwrite=overwrite) as finished:
         total = Summary()
@@ -150,9 +156,7 @@ def score_files(
             _log.info("%s: %s finished already", output, counted(finished.count, "output"))
         for number, (sources, target) in enumerate(pairs[finished.count :]):
             goes_on = finished.resumed and number == 0  # with the output that the other run was at
-            total += score(
-                sources, target, resume=goes_on, overwrite=overwrite or goes_on, is_part_of_more=True
-            )
+            total += score(sources, target, resume=goes_on, overwrite=overwrite, is_part_of_more=True)
             finished.add(total.carried())
     return total
 
@@ -232,10 +236,10 @@ def _check_summary(path: Path, files: Sequence[str], overwrite: bool) -> None:
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; --summary takes the name of a file")
     for name in files:
-        if path.resolve() == Path(name).resolve() or (
-            path.exists() and Path(name).exists() and path.samefile(name)
-        ):
+        if resolve(path) == resolve(name) or (path.exists() and Path(name).exists() and path.samefile(name)):
             raise UsageError(f"--summary {path} is {name}, a file of this run; give another name")
     if path.is_file() and not overwrite:
         refuse_existing(str(path))

@@ -1,5 +1,6 @@
 """Threads that run batches and, a few of them at a time, encode the texts of the next ones."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -41,8 +42,13 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, "sentcli-worker")
+        self._count = count
         self._most_encoders = max(1, count // _THREADS_AN_ENCODER)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._pool = ThreadPoolExecutor(self._count, "sentcli-worker")
         self._encoders = 0
         self._lock = threading.Lock()
         self._encodings: deque[_Task[Any]] = deque()
@@ -64,11 +70,18 @@ class Workers:
 
     def encode(self, function: Callable[..., Value], *arguments: Any) -> Future[Value]:
         """Have a thread encode texts."""
+        self._stay()
         return self._submit(self._encodings, function, arguments)
 
     def run(self, function: Callable[..., Value], *arguments: Any) -> Future[Value]:
         """Have a thread run a batch, in the order in which they come."""
+        self._stay()
         return self._submit(self._batches, function, arguments)
+
+    def _stay(self) -> None:
+        """Begin anew in a forked process: the threads stayed behind, and nobody would do the work."""
+        if self._process != os.getpid():
+            self._begin()
 
     def _submit(
         self, tasks: deque[_Task[Any]], function: Callable[..., Value], arguments: tuple[Any, ...]

@@ -19,6 +19,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 # Read when onnxruntime is imported; without it, it leaves files in the user's home and reports to its makers.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+_DEVICES = ("auto", "cpu", "cuda")
 _FILES = {"onnx": (ONNX, INT8_ONNX), "torch": (WEIGHTS,), "torchscript": (TORCHSCRIPT,)}  # the best first
 
 
@@ -62,6 +63,8 @@ def load_backend(
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
     name, file = choose(name, bundle)
+    if device not in (None, *_DEVICES):
+        raise UsageError(f"the device {device!r:.100} is unknown; choose from {', '.join(_DEVICES)}")
     if precision not in (None, "fp32") and name != "torch":
         raise UsageError(f"--precision {precision:.20} is for --backend torch, not for {name}")
     if name == "onnx":

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -23,7 +24,8 @@ _COMMANDS = {
     "score": "Score texts: the same rows come out, with a sentiment and a score.",
 }
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
-_signals: list[int] = []  # that were to end this process
+_PATIENCE = 5.0  # seconds that the end of a run may take before another signal breaks into it
+_signals: list[tuple[int, float]] = []  # that were to end this process, each with its time
 _LONGEST_MESSAGE = 2000  # characters; what a message quotes is cut where it is quoted
 
 
@@ -86,7 +88,7 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         raise click.exceptions.Exit(128 + signal_of(error)) from None
     except ImportError:
         if _signals:  # numpy makes an ImportError of whatever comes while it is imported
-            raise click.exceptions.Exit(128 + _signals[0]) from None
+            raise click.exceptions.Exit(128 + _signals[0][0]) from None
         raise
     except BrokenPipeError:
         _give_up(sys.stdout)
@@ -147,13 +149,12 @@ def _end_in_order_on_signals() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """End this process in order. It takes no time, and a second signal would break into it."""
-    for other in signal.valid_signals():
-        if signal.getsignal(other) is _terminate:
-            signal.signal(other, _pass_over)
-    _signals.append(number)
-    raise TerminatedBySignal(number)
+    """End this process in order. It takes little time, and a second signal at once would break into it.
 
-
-def _pass_over(number: int, frame: FrameType | None) -> None:
-    """Do nothing. Of a signal that is on its way when it becomes SIG_IGN, Python would complain."""
+    A later one is for a process that goes on: what a signal raises within a finalizer is lost.
+    """
+    now = time.monotonic()
+    is_ending = bool(_signals) and now - _signals[-1][1] < _PATIENCE
+    if not is_ending:
+        _signals.append((number, now))
+        raise TerminatedBySignal(number)

@@ -42,8 +42,9 @@ def export_bundle(
     :raises BundleError: when the bundle has no weights, or not those of its config.
     :raises ExportError: when an exported file does not agree with PyTorch; the folder is not written then.
     """
-    if precision == "int8" and "onnx" not in formats:
-        raise UsageError("int8 is for ONNX; try --format onnx")
+    for given, usual in ((graph, "portable"), (precision, "fp32")):
+        if given != usual and "onnx" not in formats:
+            raise UsageError(f"{given} is for ONNX; try --format onnx")
     if output.resolve() == bundle.path.resolve():
         raise OutputError(f"{output} is the model itself; give another folder")
     text = bundle.config.text

@@ -17,7 +17,7 @@ from sentcli.tables.format import Labels, Scores
 from sentcli.tables.journal import Journal, changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.output import Output, default_rejects, refuse_existing
-from sentcli.tables.storage import Part, output_errors
+from sentcli.tables.storage import Part, output_errors, resolve
 
 _log = logging.getLogger("sentcli")
 
@@ -49,7 +49,7 @@ class FileOutput(Output):
         self._fingerprint = fingerprint
         self._overwrite = overwrite
         self._journal = Journal(target)
-        rejects_file = Path(self.rejects_path).resolve()
+        rejects_file = resolve(self.rejects_path)
         self._parts = {"part": Part(target), "rejects": Part(rejects_file)}
         if not appends:
             self._parts["ledger"] = Part(target, "ledger")

@@ -36,12 +36,13 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_CSV_OPTIONS = frozenset({"delimiter", "quotechar", "encoding", "header"})
+_COLUMNS = frozenset({"text_column"})
+_CSV_OPTIONS = frozenset({"text_column", "delimiter", "quotechar", "encoding", "header"})
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
-    "jsonl": Format("jsonl", (".jsonl", ".ndjson")),
-    "parquet": Format("parquet", (".parquet", ".pq"), appends=False),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
+    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, appends=False),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }
 FORMATS = tuple(_FORMATS)
@@ -83,9 +84,9 @@ def check_options(options: ReadOptions, format_name: str) -> None:
 
     :raises UsageError: naming the option.
     """
-    everywhere = {"format", "text_column", "field_limit"}
+    everywhere = {"format", "field_limit"}
     for option in fields(options):
         is_given = getattr(options, option.name) != option.default
         if is_given and option.name not in everywhere | get_format(format_name).options:
-            flag = "no-header" if option.name == "header" else option.name
+            flag = "no-header" if option.name == "header" else option.name.replace("_", "-")
             raise UsageError(f"--{flag} means nothing for {format_name} input")

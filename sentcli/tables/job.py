@@ -195,6 +195,8 @@ class Job:
         if options.strict and rejects:
             first = rejects[0]
             raise DataError(f"{first.input}: line {first.line}: {first.reason:.200} (--strict)")
+        if options.strict and self.rejected:
+            raise DataError(f"{self.rejected} rows were rejected before the run was interrupted (--strict)")
         if (is_end or read >= _SHARE_FROM or not options.is_share) and options.exceeded(self.rejected, read):
             raise DataError(
                 f"{self._files[self._position.input].name}: {self.rejected} of {read} rows rejected, "

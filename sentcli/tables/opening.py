@@ -22,7 +22,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_existing
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, inspect_input
-from sentcli.tables.storage import Stream, is_device
+from sentcli.tables.storage import Stream, is_device, resolve
 
 
 def open_job(
@@ -52,9 +52,9 @@ def open_job(
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     setup = _setup(inputs, output, read, write)
     files = [inspect_input(name) for name in inputs]
-    beside = output if is_url(output) else str(Path(output).resolve())
+    beside = output if is_url(output) else str(resolve(output))
     refuse_inputs(files, [output, rejects.path or default_rejects(beside)])
-    if rejects.path and Path(rejects.path).resolve() == Path(output).resolve():
+    if rejects.path and resolve(rejects.path) == resolve(output):
         raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
     conditions = {
         **(fingerprint or {}),
@@ -64,6 +64,7 @@ def open_job(
         "formats": [setup.format, setup.output_format],
         "read": asdict(read),
         "write": asdict(write),
+        "rejects": rejects.path,
         "libraries": _libraries(output, setup),
     }
     target = _open_output(
@@ -74,7 +75,19 @@ def open_job(
         resume=resume,
         overwrite=overwrite,
     )
-    return Job(files, setup, target, rejects, Members(compression_of(output)), commit_seconds)
+    try:
+        return Job(files, setup, target, rejects, Members(compression_of(output)), commit_seconds)
+    except BaseException:
+        target.abort()
+        raise
+
+
+def check_options_of(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> None:
+    """Refuse, before the first of several jobs begins, options that a later one would refuse.
+
+    :raises UsageError: as `open_job`.
+    """
+    _setup(inputs, output, read, write)
 
 
 def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> Setup:
@@ -94,6 +107,8 @@ def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOp
     has_own = write.format or (output != STANDARD and suffix_of(output))
     output_form = (write.format or format_of(output, "--output-format")) if has_own else form
     get_format(output_form)
+    if write.prefix and output_form == "lines":
+        raise UsageError("--prefix means nothing for lines output, which has no names of columns")
     return Setup(read, write.names, form, output_form)
 
 
@@ -137,7 +152,7 @@ def _open_output(
     """Open what the output's name means; for the parameters see `FileOutput`."""
     named = Path(name)
     if name != STANDARD and not is_url(name) and not is_device(name):
-        path = named.resolve()
+        path = resolve(named)
         if not path.parent.is_dir():
             raise OutputError(f"{name}: there is no folder {path.parent}")
         if rejects and (is_url(rejects) or is_device(rejects)):

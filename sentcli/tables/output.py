@@ -9,7 +9,7 @@ from sentcli.errors import OutputError
 from sentcli.tables.format import Labels, Scores
 from sentcli.tables.lock import Lock
 from sentcli.tables.remote import RemoteFile, exists, is_url
-from sentcli.tables.storage import Part, Stream, is_device
+from sentcli.tables.storage import Part, Stream, is_device, resolve
 
 
 class Output(ABC):
@@ -71,7 +71,7 @@ class StreamOutput(Output):
         self._lock: Lock | None = None
         if rejects and not is_device(rejects):
             if not is_url(rejects):
-                self._lock = Lock(Path(rejects).resolve())
+                self._lock = Lock(resolve(rejects))
             if not overwrite:
                 self._refuse_existing(rejects)
 
@@ -125,7 +125,7 @@ def _open_rejects(path: str | None) -> Stream | RemoteFile | Part:
         return RemoteFile(path)
     if is_device(path):
         return Stream.device(Path(path))
-    part = Part(Path(path).resolve())
+    part = Part(resolve(path))
     part.create()
     return part
 

@@ -10,7 +10,7 @@ from sentcli.tables.compression import WRITABLE, compression_of, path_of
 from sentcli.tables.formats import get_format
 from sentcli.tables.options import WriteOptions
 from sentcli.tables.output import default_rejects
-from sentcli.tables.remote import expand, is_url
+from sentcli.tables.remote import as_path, expand, is_url
 from sentcli.tables.source import STANDARD
 
 
@@ -23,12 +23,17 @@ def plan_outputs(
     :param output: a file, `-`, a URL; or a folder: a name that ends in a slash is made one if it is missing.
     :param write: with a format, files in the folder get its suffix.
     :raises DataError: when a glob finds nothing.
-    :raises UsageError: when two inputs would get one output.
+    :raises UsageError: when two inputs would get one output, or a folder is behind a URL.
     :raises OutputError: when the folder cannot be made.
     """
-    files = [file for name in inputs for file in _expand(name)]
+    files = [file for name in inputs for file in _expand(as_path(name))]
+    output = as_path(output)
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
+    if is_url(output) and output.endswith("/"):
+        raise UsageError(
+            f"{output}: a folder of outputs cannot be behind a URL; name a file, or a local folder"
+        )
     if is_url(output) or not (output.endswith("/") or Path(output).is_dir()):
         return [(files, output)]
     folder = Path(output)

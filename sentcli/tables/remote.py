@@ -12,6 +12,11 @@ def is_url(name: str) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]+://", name) is not None
 
 
+def as_path(name: str) -> str:
+    """Give the path of a file:// URL, so that the file is known by one name; any other name as it is."""
+    return name.removeprefix("file://")
+
+
 def open_input(url: str) -> IO[bytes]:
     """Open a remote file for reading.
 
@@ -111,4 +116,12 @@ def _translated(url: str, kind: type[SentcliError]) -> Iterator[None]:
     except SentcliError:
         raise
     except Exception as error:  # each of fsspec's backends brings errors of its own
-        raise kind(f"{url}: {error or type(error).__name__}") from error
+        raise kind(f"{url}: {_reason(error, url)}") from error
+
+
+def _reason(error: BaseException, url: str) -> str:
+    """Say what went wrong: over HTTP fsspec repeats the address, and the error behind its own says why."""
+    while str(error) in ("", url) and error.__cause__:
+        error = error.__cause__
+    status = getattr(error, "status", None)
+    return f"status {status}" if status else str(error) or type(error).__name__

@@ -4,9 +4,10 @@ import hashlib
 import io
 import os
 import select
+import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -24,6 +25,17 @@ def output_errors(name: object) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(f"{name}: {error.strerror or error}") from error
+
+
+def resolve(name: str | Path) -> Path:
+    """Give the file that a name leads to.
+
+    :raises OutputError: when its links lead in a circle.
+    """
+    try:
+        return Path(name).resolve()
+    except (OSError, RuntimeError):  # the latter up to Python 3.12
+        raise OutputError(f"{name}: its links lead in a circle") from None
 
 
 def temporary_path(target: Path, kind: str) -> Path:
@@ -82,6 +94,8 @@ class Part:
     def create(self) -> None:
         with output_errors(self.path):
             self._descriptor = create(self.path)
+            with suppress(FileNotFoundError):  # a private file stays one when it is replaced
+                os.fchmod(self._descriptor, stat.S_IMODE(self.target.stat().st_mode))
         self.is_open = True
 
     def reopen(self, mark: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
+from pandas.errors import ParserError, ParserWarning
 
 from sentcli.config import DEFAULT_DATASET, MAX_CLASSES
 from sentcli.errors import DataError
@@ -227,8 +228,12 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
     except Exception as error:  # whatever pandas, pyarrow, yaml, zlib, httpx and the hub raise
         inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
         reason = " ".join(str(inner or error).split()) or "no rows"
-        if is_csv and isinstance(inner or error, UnicodeError):
+        if "corresponds to no data" in reason:
+            reason = "no rows"
+        elif is_csv and isinstance(inner or error, UnicodeError):
             reason += "; is it another --encoding?"
+        elif is_csv and isinstance(inner or error, ParserError | ParserWarning):
+            reason += "; is it another --delimiter?"
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error
 
 

@@ -7,7 +7,7 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
 
 from sentcli import __version__, plots
 from sentcli.bundle import (
@@ -32,10 +31,11 @@ from sentcli.bundle import (
     write_config,
 )
 from sentcli.config import BundleConfig, SelfTrainingConfig
-from sentcli.evaluation import Evaluation, Floats, evaluate, fit_temperature, log_loss, reliability, softmax
+from sentcli.evaluation import Evaluation
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, round_embedding, save_weights
 from sentcli.training.allocator import keep_freed_memory
+from sentcli.training.calibration import calibrate
 from sentcli.training.card import MODEL_STAGE, write_card
 from sentcli.training.checks import check_run, work_folder
 from sentcli.training.corpus import (
@@ -48,7 +48,6 @@ from sentcli.training.corpus import (
     read_texts,
 )
 from sentcli.training.defaults import DataSize
-from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.loop import fit
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
@@ -147,7 +146,7 @@ def train_model(
     )
     history += [{"stage": MODEL_STAGE, **record} for record in records]
     round_embedding(network)
-    measured = _calibrated(network, data, texts.labels, class_weights)
+    measured = calibrate(network, data, texts.labels, class_weights)
     metrics = {
         **_of_run(source, settings, device),
         **measured.to_json(passage_sentences),
@@ -203,58 +202,6 @@ def _embedding(
     return with_phrase_vectors(embedding, data.vocab), coverage
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """What a model reaches on the validation part, once it is calibrated.
-
-    :param uncalibrated, probabilities: `[texts, classes]`, before and after.
-    """
-
-    temperature: float
-    labels: npt.NDArray[np.int64]
-    uncalibrated: Floats
-    probabilities: Floats
-    figures: Evaluation
-    on_passages: Evaluation
-
-    def to_json(self, sentences: int) -> dict[str, Any]:
-        return {
-            "validation": self.figures.to_json(),
-            "validation_passages": {"sentences": sentences, **self.on_passages.to_json()},
-            "calibration": {
-                "temperature": self.temperature,
-                "log_loss_before": log_loss(self.labels, self.uncalibrated),
-                "error_before": reliability(self.labels, self.uncalibrated).error,
-                "log_loss_after": self.figures.log_loss,
-                "error_after": self.figures.expected_calibration_error,
-            },
-        }
-
-
-def _calibrated(
-    network: BiLSTM, data: Corpus, names: Sequence[str], class_weights: Tensor | None
-) -> _Measured:
-    """Divide the logits by the temperature that fits the validation part, within the classifier's weights.
-
-    So every backend and every exported graph gives calibrated probabilities, without knowing of it.
-    """
-    labels = data.validation.labels
-    logits = predict(network, data.validation)
-    weights = 1.0 if class_weights is None else class_weights.numpy()
-    temperature = fit_temperature(labels, logits, weights)
-    network.classifier.weight.data.div_(temperature)
-    network.classifier.bias.data.div_(temperature)
-    probabilities = softmax(predict(network, data.validation))
-    return _Measured(
-        temperature,
-        labels,
-        softmax(logits),
-        probabilities,
-        evaluate(labels, probabilities, names),
-        evaluate(data.passages.labels, softmax(predict(network, data.passages)), names),
-    )
-
-
 def _of_run(source: DataSource, settings: Settings, device: torch.device) -> dict[str, Any]:
     """Give what `metrics.json` says of how a model was made."""
     return {
@@ -290,12 +237,3 @@ def _warn_of_one_answer(name: str, figures: Evaluation, *, is_balanced: bool) ->
             name,
             commonest.name,
         )
-
-
-def predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
-    """Give the logits `[examples, classes]`, in fp32 on the CPU."""
-    logits = np.empty((len(examples), network.config.num_classes), np.float32)
-    with torch.inference_mode():
-        for rows, (ids, lengths, _) in evaluation_batches(examples, torch.device("cpu")):
-            logits[rows] = network(ids, lengths).numpy()
-    return logits

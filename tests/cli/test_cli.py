@@ -7,7 +7,7 @@ import pytest
 from commands import fail, invoke, parse
 
 from sentcli import __version__
-from sentcli.cli import main, printable
+from sentcli.cli import _terminate, main, printable
 from sentcli.errors import (
     BundleError,
     DataError,
@@ -157,6 +157,20 @@ def test_an_error_of_the_system_that_nobody_thought_of_is_one_line_too(monkeypat
 def test_signals_and_closed_pipes_end_without_a_word(monkeypatch, error, code):
     result = raising(monkeypatch, error)
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", "")
+
+
+def test_a_signal_that_was_lost_can_be_sent_again(monkeypatch):
+    """What a handler raises within a finalizer is dropped, and the run goes on."""
+    now = 100.0
+    monkeypatch.setattr("sentcli.cli._signals", [])
+    monkeypatch.setattr("sentcli.cli.time.monotonic", lambda: now)
+    with pytest.raises(TerminatedBySignal):
+        _terminate(signal.SIGTERM, None)
+    now = 101.0
+    _terminate(signal.SIGINT, None)  # while the run ends, which it would break into
+    now = 110.0
+    with pytest.raises(TerminatedBySignal):
+        _terminate(signal.SIGINT, None)
 
 
 def test_a_mistake_in_the_program_is_not_hidden(monkeypatch):

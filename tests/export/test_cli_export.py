@@ -53,10 +53,11 @@ def test_an_existing_folder_needs_overwrite(tmp_path, trained):
     assert invoke(trained.path, "-o", output, "--overwrite").exit_code == 0
 
 
-def test_options_that_do_not_go_together_are_a_usage_error(tmp_path, trained):
-    result = invoke(trained.path, "-o", tmp_path / "out", "--precision", "int8", "--format", "torchscript")
+@pytest.mark.parametrize(("option", "value"), [("--precision", "int8"), ("--graph", "folded")])
+def test_options_that_do_not_go_together_are_a_usage_error(tmp_path, trained, option, value):
+    result = invoke(trained.path, "-o", tmp_path / "out", option, value, "--format", "torchscript")
     assert result.exit_code == 2
-    assert "int8 is for ONNX" in result.stderr
+    assert f"{value} is for ONNX" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -160,6 +160,7 @@ def test_a_summary_that_could_not_be_written_is_refused_at_once(scorer, files, t
         (tmp_path / "old.json", "exists"),
         (tmp_path / "nowhere" / "s.json", "no folder"),
         (Path("-"), "standard output"),
+        (tmp_path, "is a folder"),
     ):
         with pytest.raises((OutputError, UsageError), match=message):
             run(scorer, files, tmp_path / "out.jsonl", summary_file=path)

@@ -57,14 +57,18 @@ def test_a_run_may_be_interrupted_again_and_again(scorer, files, tmp_path, monke
     assert facts(summary) == facts(expected)
 
 
-def test_a_kill_between_an_output_and_the_note_of_it_loses_nothing(scorer, files, tmp_path, monkeypatch):
+def test_after_a_kill_between_an_output_and_the_note_of_it_the_output_is_not_replaced_unasked(
+    scorer, files, tmp_path, monkeypatch
+):
     expected = run(scorer, files, f"{tmp_path}/whole/")
     with monkeypatch.context() as patch:
         patch.setattr("sentcli.finished.FinishedOutputs.add", interrupted_add)
         with pytest.raises(KeyboardInterrupt):
             run(scorer, files, f"{tmp_path}/resumed/")
     assert (tmp_path / "resumed" / "a.jsonl").exists()
-    summary = run(scorer, files, f"{tmp_path}/resumed/", resume=True)
+    with pytest.raises(OutputError, match=r"a\.jsonl exists.*--overwrite"):
+        run(scorer, files, f"{tmp_path}/resumed/", resume=True)
+    summary = run(scorer, files, f"{tmp_path}/resumed/", resume=True, overwrite=True)
     assert content(tmp_path / "resumed") == content(tmp_path / "whole")
     assert facts(summary) == facts(expected)
 
@@ -104,6 +108,25 @@ def test_a_finished_output_that_is_gone_is_refused(scorer, files, interrupted):
     (interrupted / "a.jsonl").unlink()
     with pytest.raises(OutputError, match=r"a\.jsonl was finished and is gone"):
         run(scorer, files, f"{interrupted}/", resume=True)
+
+
+def test_a_file_that_came_meanwhile_is_not_replaced(scorer, files, interrupted):
+    (interrupted / "c.jsonl").write_text("mine")
+    with pytest.raises(OutputError, match=r"c\.jsonl exists.*--overwrite"):
+        run(scorer, files, f"{interrupted}/", resume=True)
+    assert (interrupted / "c.jsonl").read_text() == "mine"
+
+
+def test_options_that_mean_nothing_for_a_later_input_are_refused_before_the_first_row(
+    scorer, files, tmp_path, monkeypatch
+):
+    first = tmp_path / "0.csv"
+    first.write_text("text\nwarm\n")
+    counted = count_texts(monkeypatch)
+    with pytest.raises(UsageError, match="--delimiter means nothing for jsonl"):
+        run(scorer, [str(first), *files], f"{tmp_path}/out/", read=ReadOptions(delimiter=";"))
+    assert counted["texts"] == 0
+    assert content(tmp_path / "out") == {}
 
 
 def test_without_resume_a_finished_output_is_in_the_way(scorer, files, interrupted):

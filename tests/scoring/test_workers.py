@@ -1,5 +1,7 @@
 """Workers: which of what waits is taken up next, and how many threads encode."""
 
+import multiprocessing
+import os
 import threading
 
 import pytest
@@ -99,3 +101,18 @@ def test_at_the_end_what_runs_is_waited_for_and_the_rest_cancelled(held):
     running.may_end.set()
     closing.join(SECONDS)
     assert first.result(SECONDS)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    with Workers(1) as workers:
+        assert workers.run(int, "1").result(SECONDS) == 1
+        process = multiprocessing.get_context("fork").Process(target=in_fork, args=(workers,))
+        process.start()
+        process.join(SECONDS)
+        assert process.exitcode == 2
+        assert workers.run(int, "3").result(SECONDS) == 3
+
+
+def in_fork(workers: Workers) -> None:
+    os._exit(workers.run(int, "2").result(SECONDS))

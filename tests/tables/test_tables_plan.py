@@ -67,3 +67,15 @@ def test_names_in_a_folder(folder, name, form, expected):
 def test_what_cannot_be_planned(folder, inputs, output, error, message):
     with pytest.raises(error, match=message):
         plan_outputs(inputs, output)
+
+
+def test_a_file_has_one_name_with_its_protocol_and_without(folder):
+    assert plan_outputs([f"file://{folder}/[ab].csv"], f"file://{folder}/sub/") == [
+        ([f"{folder}/a.csv"], f"{folder}/sub/a.csv"),
+        ([f"{folder}/b.csv"], f"{folder}/sub/b.csv"),
+    ]
+
+
+def test_a_folder_behind_a_url_is_refused(folder):
+    with pytest.raises(UsageError, match="s3://bucket/scored/: a folder of outputs cannot be behind a URL"):
+        plan_outputs(["a.csv", "b.csv"], "s3://bucket/scored/")

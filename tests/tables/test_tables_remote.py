@@ -98,8 +98,10 @@ def test_from_a_web_server(run, server, tmp_path):
     (tmp_path / "www" / "a.csv.gz").write_bytes(gzip.compress(CSV))
     run(f"{server}/a.csv.gz?version=2", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == OUT
-    with pytest.raises(DataError, match=r"none\.csv: "):
+    with pytest.raises(DataError, match=r"none\.csv: status 404$"):
         run(f"{server}/none.csv", tmp_path / "none.csv")
+    with pytest.raises(DataError, match=r"a\.csv: Cannot connect to host 127\.0\.0\.1"):
+        run("http://127.0.0.1:9/a.csv", tmp_path / "none.csv")
     with pytest.raises(OutputError, match=r"out\.csv: "):
         run(tmp_path / "out.csv", f"{server}/out.csv", write=PREFIX, overwrite=True)
 

@@ -257,6 +257,7 @@ def journal_of(output):
         ({"read": ReadOptions(field_limit=1000)}, r"read\.field_limit"),
         ({"write": WriteOptions(prefix="p")}, r"write\.prefix"),
         ({"write": WriteOptions(format="csv")}, r"formats, write\.format"),
+        ({"rejects": RejectOptions(path="other.jsonl")}, "rejects"),
     ],
 )
 def test_what_changed_is_named_and_refused(lines, run, options, what):
@@ -529,3 +530,12 @@ def test_too_many_rejects_can_be_followed_by_a_resumed_run(run, tmp_path):
         run(tmp_path / "in.csv", tmp_path / "out.csv", rejects=RejectOptions(limit="1"), commit_seconds=0)
     job = run(tmp_path / "in.csv", tmp_path / "out.csv", rejects=RejectOptions(limit="5"), resume=True)
     assert (job.resumed_rows, job.rows, job.rejected) == (100, 100, 5)
+
+
+def test_a_strict_run_does_not_go_on_behind_rejected_rows(run, tmp_path, scored):
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes(b"id,text\n" + b"2\n" * 5 + b"1,x\n" * 100)
+    interrupted(source, output, scored)
+    with pytest.raises(DataError, match=r"5 rows were rejected before .*--strict"):
+        run(source, output, rejects=RejectOptions(strict=True), resume=True)
+    assert run(source, output, resume=True).rejected == 5

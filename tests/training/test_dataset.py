@@ -124,6 +124,14 @@ def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None
     path.write_bytes("text;label\nZäh;schlecht\n".encode("cp1252"))
     with pytest.raises(DataError, match=r"is it another --encoding\?"):
         load_split(str(path), "train", None, None)
+    commas = tmp_path / "commas.csv"
+    commas.write_text("text;label\nlong, but good;1\n")
+    with pytest.raises(DataError, match=r"is it another --delimiter\?"):
+        load_split(str(commas), "train", None, None)
+    empty = tmp_path / "empty.csv"
+    empty.write_text("text,label\n")
+    with pytest.raises(DataError, match=r"cannot be read as a data set: no rows$"):
+        load_split(str(empty), "train", None, None)
     with pytest.raises(DataError, match=r"the columns are text;label; is it another --delimiter\?"):
         load_split(str(path), "train", None, None, CsvFormat(encoding="cp1252"))
     with pytest.raises(UsageError, match="--delimiter is ';;'"):
@@ -299,7 +307,7 @@ def test_missing_split(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("r.csv", b"", "No columns"),
-        ("r.csv", b"text,label\n", "no data"),
+        ("r.csv", b"text,label\n", "no rows"),
         ("r.csv", b"text,label\na,1\nb,2,3\n", "line 3"),
         ("r.csv", b"text,label\na,1,x\nb,2,y\n", "does not match"),
         ("r.csv", b'text,label\n"a,1\n', "EOF inside string"),

@@ -1,0 +1,78 @@
+"""The temperature of a trained model, and what the model reaches with it on the validation part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sentcli.evaluation import Evaluation, Floats, evaluate, fit_temperature, log_loss, reliability, softmax
+from sentcli.model import BiLSTM
+from sentcli.training.corpus import Corpus
+from sentcli.training.examples import Examples, evaluation_batches
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a model reaches on the validation part, once it is calibrated.
+
+    :param uncalibrated, probabilities: `[texts, classes]`, before and after.
+    """
+
+    temperature: float
+    labels: npt.NDArray[np.int64]
+    uncalibrated: Floats
+    probabilities: Floats
+    figures: Evaluation
+    on_passages: Evaluation
+
+    def to_json(self, sentences: int) -> dict[str, Any]:
+        return {
+            "validation": self.figures.to_json(),
+            "validation_passages": {"sentences": sentences, **self.on_passages.to_json()},
+            "calibration": {
+                "temperature": self.temperature,
+                "log_loss_before": log_loss(self.labels, self.uncalibrated),
+                "error_before": reliability(self.labels, self.uncalibrated).error,
+                "log_loss_after": self.figures.log_loss,
+                "error_after": self.figures.expected_calibration_error,
+            },
+        }
+
+
+def calibrate(network: BiLSTM, data: Corpus, names: Sequence[str], class_weights: Tensor | None) -> Measured:
+    """Divide the logits by the temperature that fits the validation part, within the classifier's weights.
+
+    So every backend and every exported graph gives calibrated probabilities, without knowing of it.
+
+    :param network: changed in place.
+    :param names: of the classes, in their order.
+    :param class_weights: `[classes]`; the temperature fits the validation part weighed so, as training did.
+    """
+    labels = data.validation.labels
+    logits = _predict(network, data.validation)
+    weights = 1.0 if class_weights is None else class_weights.numpy()
+    temperature = fit_temperature(labels, logits, weights)
+    network.classifier.weight.data.div_(temperature)
+    network.classifier.bias.data.div_(temperature)
+    probabilities = softmax(_predict(network, data.validation))
+    return Measured(
+        temperature,
+        labels,
+        softmax(logits),
+        probabilities,
+        evaluate(labels, probabilities, names),
+        evaluate(data.passages.labels, softmax(_predict(network, data.passages)), names),
+    )
+
+
+def _predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
+    """Give the logits `[examples, classes]`, in fp32 on the CPU."""
+    logits = np.empty((len(examples), network.config.num_classes), np.float32)
+    with torch.inference_mode():
+        for rows, (ids, lengths, _) in evaluation_batches(examples, torch.device("cpu")):
+            logits[rows] = network(ids, lengths).numpy()
+    return logits
