@@ -105,8 +105,9 @@ def check_text(case: Case, summary: Summary, output: Path, rejects: list[dict]) 
 
 def check_jsonl(kept: bytes, written: bytes, summary: Summary) -> int:
     rows = blank = 0
-    if not summary.rows:  # a byte order mark goes with the first of them
-        kept = kept.removeprefix(b"\xef\xbb\xbf")
+    mark = b"\xef\xbb\xbf"
+    demand(kept.startswith(mark) == written.startswith(mark), "a byte order mark came or went")
+    kept, written = kept.removeprefix(mark), written.removeprefix(mark)
     for before, after in zip_longest(kept.split(b"\n"), written.split(b"\n")):
         demand(before is not None and after is not None, "not as many lines as there were")
         if before == after:

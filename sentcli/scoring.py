@@ -99,7 +99,8 @@ class Scorer:
         one are started after PROCESSES_FROM texts, and this process goes on scoring until they are ready.
     :param uncertain: low and high end of the probabilities whose texts get the label `uncertain`, see
         `sentcli.uncertainty.Band`; their scores stay. None labels every text.
-    :raises UsageError: when those are not two rising probabilities, or a class is called `uncertain` itself.
+    :raises UsageError: when those are not two rising probabilities, a class is called `uncertain` itself,
+        there are fewer workers than 1, or backend, device and precision do not go together.
     """
 
     def __init__(
@@ -125,6 +126,8 @@ class Scorer:
         self._max_tokens = bundle.config.text.max_tokens
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self.backend = self._backend.name
+        if workers is not None and workers < 1:
+            raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
         workers = workers or usable_cores()
         self._workers = Workers(workers)
         if processes is None:
@@ -174,20 +177,22 @@ class Scorer:
         :param prefix: goes before the names of the new columns, `sentiment` and `sentiment_score`.
         :returns: the same rows in the same order; both new columns are missing for a blank text.
         :raises DataError: for a column that is not there, is there already, or holds anything but strings and
-            missing values (None, NaN, NA), with the first such value.
+            missing values (None, NaN, NA), with the first such value; for columns of several levels.
         """
+        if frame.columns.nlevels > 1:
+            raise DataError(
+                f"the data frame: the columns have {frame.columns.nlevels} levels; give them plain names"
+            )
         columns = list(frame.columns)
         names = (f"{prefix}sentiment", f"{prefix}sentiment_score")
         check_room(columns, names, "the data frame")
-        candidates = [name for name in columns if _other_than_text(frame[name]) is None]
-        column = find_text_column(columns, candidates, text_column, "the data frame")
-        if column not in candidates:
-            other = _other_than_text(frame[column])
-            raise DataError(
-                f"the data frame: the column {column!r:.200} does not hold texts alone: it has "
-                f"{other!r:.100} ({type(other).__name__}); give strings, and None or NaN for no text"
-            )
-        texts = frame[column]
+        others: dict[Any, str] = {
+            name: f"does not hold texts alone: it has {other!r:.100} ({type(other).__name__}); "
+            "give strings, and None or NaN for no text"
+            for name, column in frame.items()
+            if (other := _other_than_text(column)) is not None
+        }
+        texts = frame[find_text_column(columns, others, text_column, "the data frame")]
         result = self.score(texts.astype(object).where(texts.notna(), None).tolist())
         added: dict[str, Any] = {names[0]: result.labels, names[1]: result.scores}
         return frame.assign(**added)

@@ -34,7 +34,7 @@ LAYERS = [
     ["encoding"],
     ["text"],
     ["config"],
-    ["errors", "cores"],
+    ["errors", "cores", "workers"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 

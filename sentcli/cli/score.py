@@ -72,7 +72,7 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
     "--field-limit",
     type=click.IntRange(1),
     default=16 << 20,
-    help="Bytes of a record; longer ones are rejected.",
+    help="Bytes of a record, in Parquet of its text; longer ones are rejected.",
 )
 @click.option(
     "--rejects", help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, of stdout stderr."

@@ -1,21 +1,33 @@
 """Values of one format as another writes them."""
 
 import base64
+import math
+import uuid
 from typing import Any
 
 import orjson
 
 
 def to_json(value: Any) -> bytes:
-    """Write a value as JSON. What JSON has no type for becomes a string, bytes in base64, NaN null."""
+    """Write a value as JSON, in which bytes are base64 and a UUID is its text.
+
+    A number that JSON does not have, NaN or infinite, becomes null.
+    """
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
 
 
 def to_text(value: Any) -> str:
-    """Write a value as a field of CSV: strings as they are, None empty, all else as JSON."""
+    """Write a value as a field of CSV: strings as they are, None empty, bytes in base64, the rest as JSON.
+
+    But for the numbers that JSON does not have: inf, -inf and nan, which readers of CSV take back.
+    """
     if isinstance(value, str):
         return value
-    return "" if value is None else to_json(value).decode()
+    if value is None:
+        return ""
+    if isinstance(value, bytes | uuid.UUID) or (isinstance(value, float) and not math.isfinite(value)):
+        return _plain(value)
+    return to_json(value).decode()
 
 
 def _plain(value: Any) -> str:

@@ -121,6 +121,10 @@ class Cursor:
         """Rows and rejects of the next chunk at most: few at first, so that scoring begins early."""
         return min(max(self._rows + self._rejected, _FIRST_ROWS), CHUNK_ROWS)
 
+    @property
+    def is_in_first_input(self) -> bool:
+        return self._input == 0
+
     def open(self, source: Progress) -> None:
         """Move to the start of the next input."""
         self._earlier = self._progress
@@ -168,14 +172,22 @@ class _Draft:
         )
 
 
-def collect(events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool) -> Iterator[Chunk]:
+def collect(
+    events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool, mark: bytes = b""
+) -> Iterator[Chunk]:
     """Group what a text reader finds into chunks.
 
     Where whole chunks end depends on the input alone: pauses cut them further, but move no later end.
 
     :param keep_gaps: False: what is no row is left out.
+    :param mark: a byte order mark before all of it; that of a further input is left out, as it would get
+        between the rows.
     """
     draft = _Draft()
+    if mark:
+        draft.raws.append(mark)
+        if keep_gaps and cursor.is_in_first_input:
+            draft.gaps.append((0, mark))
     room, room_bytes = cursor.chunk_rows, CHUNK_BYTES
     for event in events:
         if type(event) is tuple:

@@ -1,7 +1,7 @@
 """Which column holds the texts, and whether the new columns have room beside the old ones."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sentcli.errors import DataError
 
@@ -10,27 +10,34 @@ _MAX_LISTED = 20
 
 
 def find_text_column(
-    columns: Sequence[str], candidates: Sequence[str], wanted: str | None, where: str
+    columns: Sequence[str], others: Mapping[str, str], wanted: str | None, where: str
 ) -> str:
-    """Choose the column to score: the named one, else one of a usual name, else the only one of strings.
+    """Choose the column to score: the named one, else that of the most usual name, else the only one left.
 
     :param columns: all names.
-    :param candidates: the names of the columns that hold strings.
+    :param others: the columns that hold no texts, each with what to say of it: `is int64, not a string`.
     :param where: the input's name, for messages.
-    :raises DataError: listing the columns, when none or several could be meant.
+    :raises DataError: listing the columns, when none or several could be meant; saying what it holds, when
+        the one that is meant holds no texts.
     """
     if wanted is not None:
         if wanted not in columns:
             raise DataError(f"{where}: no column {wanted!r:.200}; {list_columns(columns)}")
         if columns.count(wanted) > 1:
             raise DataError(f"{where}: the text column {wanted!r:.200} is there twice; rename one of them")
+        if wanted in others:
+            raise DataError(f"{where}: the column {wanted!r:.200} {others[wanted]}")
         return wanted
     counts = Counter(columns)
-    usual = [name for name in TEXT_COLUMNS if name in candidates and counts[name] == 1]
-    if usual:
-        return usual[0]
-    if len(candidates) == 1:
-        return candidates[0]
+    for usual in TEXT_COLUMNS:
+        if counts[usual] == 1:
+            if usual in others:  # what else there is may be anything, such as a title
+                hint = f"say --text-column; {list_columns(columns)}"
+                raise DataError(f"{where}: the column {usual!r:.200} {others[usual]}; {hint}")
+            return usual
+    texts = [name for name in columns if name not in others]
+    if len(texts) == 1:
+        return texts[0]
     raise DataError(f"{where}: which column is the text? Say --text-column; {list_columns(columns)}")
 
 

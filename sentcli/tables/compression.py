@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import zlib
@@ -14,6 +15,9 @@ _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD, ".bz2", ".xz")
 WRITABLE = (_GZIP, _ZSTD)
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a damaged file raises
+
+_BLOCK = 16 << 10  # bytes; small, since what follows a member in its last block is copied
+_CONTENT_BLOCK = 1 << 20
 
 
 def path_of(name: str) -> str:
@@ -32,12 +36,83 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
     if suffix == _GZIP:
         return gzip.GzipFile(fileobj=raw, mode="rb")
     if suffix == ".bz2":
-        return bz2.BZ2File(raw)
+        return io.BufferedReader(_MemberReader(raw, bz2.BZ2Decompressor), _CONTENT_BLOCK)
     if suffix == ".xz":
-        return lzma.LZMAFile(raw)
+        members = _MemberReader(raw, lzma.LZMADecompressor, padding=b"\0")
+        return io.BufferedReader(members, _CONTENT_BLOCK)
     import pyarrow as pa
 
     return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+
+
+class _MemberReader(io.RawIOBase):
+    """The content of all members of a file, one after the other.
+
+    `BZ2File` and `LZMAFile` take a further member whose start is damaged for bytes that mean nothing, and end
+    there: its rows would be lost without a word.
+
+    :param new: makes the decompressor of a member.
+    :param padding: a byte that may stand behind a member, in fours; empty: none may.
+    """
+
+    def __init__(
+        self,
+        raw: IO[bytes],
+        new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor],
+        padding: bytes = b"",
+    ) -> None:
+        self._raw = raw
+        self._new = new
+        self._padding = padding
+        self._member = new()
+        self._start = 0  # of the member
+        self._block = b""  # what was read and not decompressed yet
+        self._place = 0  # where that ends
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer or a part of it, nothing at the end.
+
+        :raises OSError: naming the place, when a member is damaged or what follows it is none.
+        :raises EOFError: naming the place, when a member has no end.
+        """
+        data = b""
+        while not data:
+            if self._member.eof and not self._begin_member():
+                return 0
+            data = self._decompress(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _begin_member(self) -> bool:
+        """Go on to the next member, if there is one."""
+        end = self._place - len(self._block)
+        self._block = self._block.lstrip(self._padding)
+        while not self._block and self._fill():
+            self._block = self._block.lstrip(self._padding)
+        self._start = self._place - len(self._block)
+        if (self._start - end) % 4:
+            raise OSError(f"the padding at byte {end} is not in fours")
+        if self._block:
+            self._member = self._new()
+        return bool(self._block)
+
+    def _decompress(self, size: int) -> bytes:
+        if self._member.needs_input and not self._block and not self._fill():
+            raise EOFError(f"the member at byte {self._start}: it has no end")
+        try:
+            data = self._member.decompress(self._block, size)
+        except (OSError, lzma.LZMAError) as error:
+            raise OSError(f"the member at byte {self._start}: {error}") from error
+        self._block = self._member.unused_data  # empty before its end
+        return data
+
+    def _fill(self) -> bool:
+        self._block = self._raw.read(_BLOCK)
+        self._place += len(self._block)
+        return bool(self._block)
 
 
 class Members:

@@ -22,6 +22,7 @@ from sentcli.tables.source import Source
 from sentcli.tables.textreader import TextReader
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
+_LIKELY_DELIMITERS = frozenset(",;\t|")
 
 # Lines behind a quote that is not closed are parsed again. Beyond this many limits of a record, and this many
 # times what was read so far, the file is given up: one made for it would take hours.
@@ -59,7 +60,10 @@ class Style:
 def read(
     source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
 ) -> Iterator[Chunk]:
-    """Read one file; see `format.Reader`."""
+    """Read one file; see `format.Reader`.
+
+    :raises UsageError: when the delimiter that was not said is the quotechar that was.
+    """
     csv.field_size_limit((1 << 31) - 1)  # of the whole process; the reader bounds records itself
     return _CsvReader(source, setup, first, is_last=is_last).chunks(cursor)
 
@@ -70,8 +74,7 @@ class _CsvReader(TextReader):
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
         options = setup.options
-        quotechar = '"' if options.quotechar is None else options.quotechar
-        self._style = Style(options.delimiter or _DELIMITERS[setup.format], quotechar, self.encoding)
+        self._style = Style(*options.separators(_DELIMITERS[setup.format]), self.encoding)
         self._limit = options.field_limit
         self._lead = self.byte_order_mark  # what stands before the header
         self._width = -1  # until there is a header
@@ -168,7 +171,8 @@ class _CsvReader(TextReader):
     def _begin(self, fields: list[str], raw: bytes) -> Head:
         options = self.setup.options
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
-        text_column = find_text_column(columns, columns, options.text_column, self.name)
+        self._check_delimiter(columns)
+        text_column = find_text_column(columns, {}, options.text_column, self.name)
         check_room(columns, self.setup.names, self.name)
         if self.setup.converts:
             check_unique(columns, self.name)
@@ -180,6 +184,14 @@ class _CsvReader(TextReader):
             )
         self._width, self._column = len(columns), columns.index(text_column)
         return head
+
+    def _check_delimiter(self, columns: tuple[str, ...]) -> None:
+        """Refuse a single name that looks like several: whole records would be scored for their texts."""
+        options, used = self.setup.options, self._style.delimiter
+        is_sure = len(columns) > 1 or options.delimiter is not None or options.text_column in columns
+        if not is_sure and any(other in columns[0] for other in _LIKELY_DELIMITERS - {used}):
+            hint = f"is it another --delimiter? If not, say --delimiter {used!r:.200}"
+            raise DataError(f"{self.name}: {list_columns(columns)}; {hint}")
 
     def _malformed(self, line: bytes, error: str, size: int) -> Reject:
         """Reject the first line of what is no record.

@@ -40,6 +40,8 @@ def read(
 
 
 class _JsonlReader(TextReader):
+    mark_in_head = False  # blank lines before the first record go out before the head
+
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
         self._text_column = setup.options.text_column or (first.text_column if first else None)
@@ -75,12 +77,12 @@ class _JsonlReader(TextReader):
         columns = tuple(record)
         check_room(columns, self.setup.names, self.name)
         if self._text_column is None:
-            strings = [
-                name
+            others = {
+                name: _no_string(value)
                 for name, value in record.items()
-                if type(value) is str or (value is None and name in TEXT_COLUMNS)
-            ]
-            self._text_column = find_text_column(columns, strings, None, self.name)
+                if type(value) is not str and not (value is None and name in TEXT_COLUMNS)
+            }
+            self._text_column = find_text_column(columns, others, None, self.name)
         if self._text(record) is _MISSING:
             self._columns = self._columns or columns
             self._without_text += 1
@@ -89,7 +91,7 @@ class _JsonlReader(TextReader):
         self._without_text = 0
         self._has_head = True
         self._columns = self.first.columns if self.first else columns
-        yield Head(self._columns, self._text_column, self.byte_order_mark)
+        yield Head(self._columns, self._text_column)
 
     def _check_text_column(self, most: int) -> None:
         if self._without_text > most:
@@ -107,7 +109,7 @@ class _JsonlReader(TextReader):
         if text is _MISSING:
             return self.reject(line, f"no {self._text_column or 'text'!r:.200}")
         if text is not None and type(text) is not str:
-            return self.reject(line, f"{self._text_column!r:.200} is {_KINDS[type(text)]}, not a string")
+            return self.reject(line, f"{self._text_column!r:.200} {_no_string(text)}")
         if not self.setup.converts:
             return text, line, line
         try:
@@ -135,6 +137,10 @@ class _JsonlReader(TextReader):
             if key not in self._columns:
                 raise ValueError(f"the key {key!r:.200} is not one of the first record's")
         return [_cell(record.get(name)) for name in self._columns]
+
+
+def _no_string(value: Any) -> str:
+    return f"is {_KINDS[type(value)]}, not a string"
 
 
 class _Number:
@@ -167,7 +173,7 @@ class Writer:
 
     def begin(self, head: Head) -> bytes:
         self._columns = head.columns
-        return b"" if self._converts else head.raw
+        return b""  # a byte order mark is out already
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         raws = chunk.rows

@@ -7,6 +7,7 @@ has line breaks gets spaces for them, and of other columns nothing is written.
 import re
 from collections.abc import Iterator
 
+from sentcli.errors import DataError
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head
 from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.tables.encoding import Encoding
@@ -26,6 +27,14 @@ def read(
 
 class _LinesReader(TextReader):
     def events(self) -> Iterator[Event]:
+        if self.is_empty and not self.is_last:
+            return  # it has no byte order that the others would have to agree with
+        first = self.first
+        if first and not (self.setup.converts or self.is_empty or first.style == self.encoding):
+            raise DataError(
+                f"{self.name}: not the encoding of the first input; it is {self.encoding.name}, "
+                f"there {first.style.name}"
+            )
         yield Head((_COLUMN,), _COLUMN, self.byte_order_mark, self.encoding)
         yield from super().events()
 

@@ -19,7 +19,7 @@ class ReadOptions:
     :param quotechar: one character, or "" for no quoting at all; None: `"`.
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
-    :param field_limit: bytes of a record, hence of a field; a longer one is rejected.
+    :param field_limit: bytes of a record, hence of a field, in Parquet of the text; a longer one is rejected.
     """
 
     format: str | None = None
@@ -37,16 +37,26 @@ class ReadOptions:
             raise UsageError(f"--delimiter is {self.delimiter!r:.200}; it has to be one character, or \\t")
         if self.quotechar and (len(self.quotechar) != 1 or self.quotechar in "\r\n"):
             raise UsageError(f"--quotechar is {self.quotechar!r:.200}; it has to be one character, or empty")
-        if self.delimiter is not None and self.delimiter == (
-            '"' if self.quotechar is None else self.quotechar
-        ):
-            raise UsageError(f"--delimiter and --quotechar are both {self.delimiter!r:.200}")
+        if self.delimiter is not None:
+            self.separators(self.delimiter)
         if not 1 <= self.field_limit <= _MAX_FIELD_LIMIT:
             raise UsageError(
                 f"--field-limit is {self.field_limit}; it has to be 1 to {_MAX_FIELD_LIMIT} bytes"
             )
         if self.encoding is not None:
             Encoding.named(self.encoding)
+
+    def separators(self, usual: str) -> tuple[str, str]:
+        """Give the delimiter and the quotechar.
+
+        :param usual: the delimiter where none was said.
+        :raises UsageError: when both are the same.
+        """
+        delimiter = usual if self.delimiter is None else self.delimiter
+        quotechar = '"' if self.quotechar is None else self.quotechar
+        if delimiter == quotechar:
+            raise UsageError(f"--delimiter and --quotechar are both {delimiter!r:.200}")
+        return delimiter, quotechar
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,10 @@ class WriteOptions:
 
     format: str | None = None
     prefix: str = ""
+
+    def __post_init__(self) -> None:
+        if any("\ud800" <= character <= "\udfff" for character in self.prefix):  # bytes that are no UTF-8
+            raise UsageError(f"--prefix is {self.prefix!r:.200}; it has to be UTF-8")
 
     @property
     def names(self) -> tuple[str, str]:

@@ -1,11 +1,10 @@
 """Parquet through pyarrow: row groups are streamed, schema and metadata kept, two columns added.
 
 Row groups stay as they are, but a large one is divided, so that memory does not depend on it. A row is
-rejected when its text is not UTF-8 or over the limit of a field; `raw` is then that text, and `line` the
-number of the row. From CSV and JSON Lines all columns are strings.
+rejected when its text is not UTF-8 or has more bytes than the limit of a field, whatever else is in the row;
+`raw` is then that text, and `line` the number of the row. From CSV and JSON Lines all columns are strings.
 """
 
-import base64
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError, SentcliError
+from sentcli.tables.arrow import has_its_values, is_bytes, is_text, own_bytes, to_values
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject
 from sentcli.tables.columns import check_room, check_unique, find_text_column
 from sentcli.tables.format import Labels, Scores, Setup
@@ -44,12 +44,7 @@ class Rows:
 
 
 def read(
-    source: Source,
-    setup: Setup,
-    cursor: Cursor,
-    first: Head | None,
-    *,
-    is_last: bool,
+    source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
 ) -> Iterator[Chunk]:
     """Read one file; see `format.Reader`."""
     with _translated(source.name, DataError):
@@ -83,7 +78,7 @@ class _ParquetReader:
             self._check_pages(group)
             size = self._rows_that_fit(group)
             for batch in self._file.iter_batches(size, row_groups=[group], use_threads=False):
-                if not all(map(_has_its_values, batch.columns)):
+                if not all(map(has_its_values, batch.columns)):
                     raise DataError(f"{self._name}: row group {group} is damaged")
                 yield self._chunk(batch, head, ends_group=self._row + len(batch) == end)
                 head = None
@@ -94,11 +89,10 @@ class _ParquetReader:
 
     def _head(self, first: Head | None) -> Head:
         columns = tuple(self._schema.names)
-        strings = [field.name for field in self._schema if _is_text(field.type)]
-        text_column = find_text_column(columns, strings, self._setup.options.text_column, self._name)
-        if text_column not in strings:
-            kind = self._schema.field(text_column).type
-            raise DataError(f"{self._name}: the column {text_column!r:.200} is {kind}, not a string")
+        others = {
+            field.name: f"is {field.type}, not a string" for field in self._schema if not is_text(field.type)
+        }
+        text_column = find_text_column(columns, others, self._setup.options.text_column, self._name)
         check_room(columns, self._setup.names, self._name)
         if self._setup.converts:
             check_unique(columns, self._name)
@@ -145,11 +139,11 @@ class _ParquetReader:
     @cached_property
     def _dictionaries(self) -> Any:
         """The same file, opened so that what is stored once is read once."""
-        columns = [field.name for field in self._schema if _is_bytes(field.type)]
+        columns = [field.name for field in self._schema if is_bytes(field.type)]
         return self._open(metadata=self._file.metadata, read_dictionary=columns)
 
     def _chunk(self, batch: pa.RecordBatch, head: Head | None, *, ends_group: bool) -> Chunk:
-        size, read = sum(map(_own_bytes, batch.columns)), len(batch)
+        size, read = sum(map(own_bytes, batch.columns)), len(batch)
         rejects: list[Reject] = []
         try:
             texts, rows = self._decode(batch)
@@ -164,13 +158,14 @@ class _ParquetReader:
     def _decode(self, batch: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
         """Give the texts, and for a writer of another format the rows.
 
-        :raises ValueError: when a value is not UTF-8 or too long.
+        :raises ValueError: when a text is too long, and what `to_values` raises.
         """
         limit = self._setup.options.field_limit
-        texts = _values(batch.column(self._text))
-        if max((len(text) for text in texts if text), default=0) > limit:
-            raise ValueError(f"longer than {limit} characters; try a higher --field-limit")
-        return texts, list(zip(*map(_values, batch.columns), strict=True)) if self._setup.converts else []
+        texts = to_values(batch.column(self._text))
+        # A character has four bytes at most: few texts are looked at.
+        if any(len(text.encode()) > limit for text in texts if text and 4 * len(text) > limit):
+            raise ValueError(f"longer than {limit} bytes; try a higher --field-limit")
+        return texts, list(zip(*map(to_values, batch.columns), strict=True)) if self._setup.converts else []
 
     def _without_bad_rows(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
         good, rejects = [], []
@@ -285,46 +280,6 @@ class _Hashed(io.RawIOBase):
         data = self._file.read(size)
         self._cursor.consume(data)
         return data
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return _is_text(kind) or bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _has_its_values(column: pa.Array) -> bool:
-    """Tell whether what is stored once and referred to is there; pyarrow does not look, and may crash."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        found = pc.min_max(column.indices)
-        low, high = found["min"].as_py(), found["max"].as_py()
-        return high is None or 0 <= low <= high < len(column.dictionary)
-    if pa.types.is_struct(kind):
-        return all(map(_has_its_values, column.flatten()))
-    return not pa.types.is_nested(kind) or _has_its_values(column.values)
-
-
-def _own_bytes(column: pa.Array) -> int:
-    """Give the memory of a column's part of a batch; a dictionary is shared by all."""
-    return int(column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes)
-
-
-def _values(column: pa.Array) -> list[Any]:
-    """Give the values of a column as JSON knows them: what it has no type for as strings, bytes in base64."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        values = _values(column.dictionary)
-        return [None if index is None else values[index] for index in column.indices.to_pylist()]
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        return [None if value is None else base64.b64encode(value).decode() for value in column.to_pylist()]
-    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
-        column = column.cast(pa.string())
-    return column.to_pylist()  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, OutputError
 from sentcli.tables import remote
 from sentcli.tables.compression import DAMAGE, compression_of, decompressed
 
@@ -133,13 +133,22 @@ class Source:
         return bool(self._ahead) or bool(select.select([self._raw], [], [], seconds)[0])
 
     def seekable(self) -> IO[bytes]:
-        """Give the content as a file to move about in; a stream is copied to a nameless file first."""
+        """Give the content as a file to move about in; a stream is copied to a nameless file first.
+
+        :raises OutputError: when the temporary folder cannot hold the copy.
+        """
         if not self._is_compressed and self._raw.seekable() and self._file.size is not None:
             return self._raw
-        spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
-        while block := self.read():
-            spool.write(block)
-        spool.seek(0)
+        try:
+            spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
+            while block := self.read():
+                spool.write(block)
+            spool.seek(0)
+        except OSError as error:
+            folder = tempfile.tempdir or "a temporary folder"  # none, when none can be written to
+            raise OutputError(
+                f"the copy of {self.name} in {folder}: {error.strerror}; TMPDIR can name another folder"
+            ) from error
         return spool
 
     def check_unchanged(self) -> None:

@@ -17,12 +17,15 @@ class TextReader(ABC):
     """
 
     universal_line_ends = False  # a carriage return alone ends a line
+    mark_in_head = True  # the byte order mark goes out with the head, before which nothing does
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         self.name = source.name
         self.setup = setup
         self.first = first
+        self.is_last = is_last
         start = source.peek(4)
+        self.is_empty = not start
         self.encoding = Encoding.named(setup.options.encoding, start)
         self.byte_order_mark = self.encoding.byte_order_mark(start)
         source.skip(len(self.byte_order_mark))
@@ -37,7 +40,8 @@ class TextReader(ABC):
         )
 
     def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
-        return collect(self.events(), cursor, keep_gaps=not self.setup.converts)
+        mark = b"" if self.mark_in_head else self.byte_order_mark
+        return collect(self.events(), cursor, keep_gaps=not self.setup.converts, mark=mark)
 
     @abstractmethod
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:

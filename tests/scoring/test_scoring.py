@@ -157,6 +157,9 @@ def test_load_refuses_what_is_no_model(tmp_path):
 def test_load_refuses_options_that_do_not_go_together(trained):
     with pytest.raises(UsageError, match="cuda"):
         load(trained.path, backend="onnx", device="cuda")
+    for workers in (0, -1):
+        with pytest.raises(UsageError, match=f"workers is {workers}"):
+            load(trained.path, workers=workers)
 
 
 def test_a_frame_gets_two_columns_and_keeps_all_else(scorer):
@@ -202,6 +205,12 @@ def test_an_empty_frame_stays_empty(scorer):
         ({"stars": [1, 2]}, None, "which column"),
         ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold texts"),
         ({"text": ["a", None, 1]}, "text", r"does not hold texts alone: it has 1 \(int\); give strings"),
+        ({"text": ["a", 5]}, None, r"'text' does not hold texts alone: it has 5 \(int\).*--text-column"),
+        (
+            {"review": ["a", 5], "title": ["b", "c"]},
+            None,
+            r"'review' does not hold texts alone: it has 5 \(int\)",
+        ),
         ({"text": ["a", ["b"]]}, "text", r"it has \['b'\] \(list\)"),
         ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
     ],
@@ -215,6 +224,21 @@ def test_a_frame_with_the_text_column_twice_is_refused(scorer):
     frame = pd.DataFrame([["a", "b"]], columns=["text", "text"])
     with pytest.raises(DataError, match="twice"):
         scorer.score_frame(frame, "text")
+
+
+def test_columns_of_several_levels_are_refused(scorer):
+    levels = pd.MultiIndex.from_tuples([("text", ""), ("sentiment", "")])
+    frame = pd.DataFrame([["good", 1]], columns=levels)
+    for wanted in (None, "text", ("text", "")):
+        with pytest.raises(DataError, match="the columns have 2 levels"):
+            scorer.score_frame(frame, wanted)
+
+
+def test_of_columns_that_come_twice_each_is_looked_at(scorer):
+    frame = pd.DataFrame([["warm", 1, "x"]], columns=["text", "id", "id"])
+    assert scorer.score_frame(frame)["sentiment"].tolist() == ["positive"]
+    with pytest.raises(DataError, match="which column"):
+        scorer.score_frame(pd.DataFrame([["warm", 1, 2]], columns=["words", "words", "id"]))
 
 
 def test_what_lies_in_the_band_is_uncertain_and_keeps_its_score(trained, texts, expected):

@@ -1,8 +1,13 @@
 """Input of one format, output of another: each value arrives, or its row is rejected."""
 
+import datetime as dt
+import decimal
 import itertools
 import json
+import subprocess
+import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -92,6 +97,162 @@ def test_parquet_values(convert, tmp_path):
         '"[1,null]",'
         '"{""a"":""eA==""}","[[""k"",1]]",,odd,0.142857'
     )
+
+
+@pytest.fixture
+def convert_table(convert, tmp_path):
+    """Give the lines that a table becomes."""
+
+    def convert_table(columns, target, **options):
+        pq.write_table(pa.table(columns), tmp_path / "table.parquet", **options)
+        return convert((tmp_path / "table.parquet").read_bytes(), "in.parquet", target).decode().splitlines()
+
+    return convert_table
+
+
+TIMES = [
+    pa.array([1704067200123456789, 1704067200000000000, None], pa.timestamp("ns")),
+    pa.array([1704067200123456789, 0, None], pa.timestamp("ns", "Europe/Madrid")),
+    pa.array([253402300800, 0, None], pa.timestamp("s")),  # the year 10000, which datetime has not
+    pa.array([1, 2_000_000_000, None], pa.duration("ns")),
+    pa.array([1, 0, None], pa.time64("ns")),
+    pa.array([dt.date(2024, 1, 1), None, None]),
+    pa.array([decimal.Decimal("1.10"), decimal.Decimal("0.00"), None]),
+]
+
+
+def in_list(kind, values):
+    return pa.ListArray.from_arrays([0, 1, 2, 3], values).cast(kind(values.type))
+
+
+def in_map(values):
+    return pa.MapArray.from_arrays([0, 1, 2, 3], pa.array(["k"] * 3), values)
+
+
+NESTED = {
+    "struct": (lambda values: pa.StructArray.from_arrays([values], ["at"]), lambda value: {"at": value}),
+    "list": (lambda values: in_list(pa.list_, values), lambda value: [value]),
+    "large list": (lambda values: in_list(pa.large_list, values), lambda value: [value]),
+    "fixed list": (lambda values: in_list(lambda kind: pa.list_(kind, 1), values), lambda value: [value]),
+    "map": (in_map, lambda value: [["k", value]]),
+    "list of maps": (lambda values: in_list(pa.list_, in_map(values)), lambda value: [[["k", value]]]),
+}
+
+
+@pytest.mark.parametrize("values", TIMES, ids=lambda values: str(values.type))
+@pytest.mark.parametrize("nesting", NESTED)
+def test_nested_values_are_written_as_those_of_a_column(convert_table, values, nesting):
+    nest, expect = NESTED[nesting]
+    columns = {"text": ["x"] * 3, "plain": values, "nested": nest(values)}
+    rows = [json.loads(line) for line in convert_table(columns, ".jsonl")]
+    assert type(rows[0]["plain"]) is str
+    assert [row["nested"] for row in rows] == [expect(row["plain"]) for row in rows]
+    assert len(convert_table(columns, ".csv")) == 4
+
+
+def test_nested_values_that_are_missing_and_empty(convert_table):
+    at = pa.timestamp("ns")
+    columns = {
+        "text": ["x"] * 4,
+        "list": pa.array([[None, 1], None, [], [2]], pa.list_(at)),
+        "map": pa.array([[(1, None), (2, 3)], None, [], [(4, 5)]], pa.map_(at, at)),
+        "struct": pa.array([{"a": None, "b": [b"x"]}, None, {"a": 1, "b": None}, {"a": 2, "b": []}],
+                           pa.struct([("a", at), ("b", pa.list_(pa.binary()))])),
+    }  # fmt: skip
+    rows = [json.loads(line) for line in convert_table(columns, ".jsonl")]
+    start = "1970-01-01 00:00:00.00000000"
+    assert [row["list"] for row in rows] == [[None, f"{start}1"], None, [], [f"{start}2"]]
+    assert [row["map"] for row in rows] == [
+        [[f"{start}1", None], [f"{start}2", f"{start}3"]],
+        None,
+        [],
+        [[f"{start}4", f"{start}5"]],
+    ]
+    assert [row["struct"] for row in rows] == [
+        {"a": None, "b": ["eA=="]},
+        None,
+        {"a": f"{start}1", "b": None},
+        {"a": f"{start}2", "b": []},
+    ]
+
+
+def test_nanoseconds_need_no_pandas(tmp_path):
+    """In a process of its own: pyarrow looks for pandas once."""
+    at = pa.array([{"at": 1704067200123456789}], pa.struct([("at", pa.timestamp("ns"))]))
+    pq.write_table(pa.table({"text": ["x"], "seen": at}), tmp_path / "in.parquet")
+    program = (
+        "import sys; sys.modules['pandas'] = None\n"
+        "from sentcli.tables import open_job\n"
+        "with open_job(['in.parquet'], 'out.csv') as job:\n"
+        "    for chunk in job: job.write(chunk, ['odd'], [0.5])\n"
+        "    job.finish()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == (
+        'x,"{""at"":""2024-01-01 00:00:00.123456789""}",odd,0.500000'
+    )
+
+
+def test_a_struct_with_a_name_twice_is_rejected(convert_table, rejects):
+    twice = pa.StructArray.from_arrays(
+        [pa.array([1, 2]), pa.array([3, 4])], names=["a", "a"], mask=pa.array([False, True])
+    )
+    assert len(convert_table({"text": ["x", "y"], "s": twice}, ".jsonl")) == 1
+    (found,) = rejects()
+    assert (found["line"], found["reason"]) == (1, "a struct has two fields of the same name")
+
+
+def test_numbers_that_json_does_not_have(convert_table):
+    values = [float("inf"), float("-inf"), float("nan"), None, 1.5]
+    columns = {
+        "text": ["x"] * 5,
+        "n": values,
+        "small": pa.array(values, pa.float32()),
+        "list": [[values[0]]] * 5,
+    }
+    lines = convert_table(columns, ".csv")[1:]
+    assert [line.split(",")[1:4] for line in lines] == [
+        ["inf", "inf", "[null]"],
+        ["-inf", "-inf", "[null]"],
+        ["nan", "nan", "[null]"],
+        ["", "", "[null]"],
+        ["1.5", "1.5", "[null]"],
+    ]
+    rows = [json.loads(line) for line in convert_table(columns, ".jsonl")]
+    assert [row["n"] for row in rows] == [None, None, None, None, 1.5]
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+def test_bytes_and_uuids(convert_table, store_schema):
+    uuids = pa.array([b"0" * 16, None], pa.uuid())
+    columns = {
+        "text": ["x", "x"],
+        "id": uuids,
+        "ids": pa.ListArray.from_arrays([0, 1, 2], uuids),
+        "bytes": pa.array([b"\xff", None], pa.binary_view()),
+        "fixed": pa.array([b"\xff", None], pa.binary(1)),
+        "coded": pa.array([b"\xff", None]).dictionary_encode(),
+    }
+    uuid = "30303030-3030-3030-3030-303030303030"
+    assert convert_table(columns, ".csv", store_schema=store_schema)[1:] == [
+        f'x,{uuid},"[""{uuid}""]",/w==,/w==,/w==,odd,0.142857',
+        "x,,[null],,,,odd,0.142857",
+    ]
+    first, _ = convert_table(columns, ".jsonl", store_schema=store_schema)
+    values = json.loads(first)
+    assert (values["id"], values["ids"], values["bytes"]) == (uuid, [uuid], "/w==")
+
+
+def test_extension_types_are_written_as_what_they_hold(convert_table):
+    flags = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0], pa.int8()))
+    opaque = pa.ExtensionArray.from_storage(
+        pa.opaque(pa.list_(pa.timestamp("ns")), "times", "tests"),
+        pa.array([[1], None], pa.list_(pa.timestamp("ns"))),
+    )
+    assert convert_table({"text": ["x", "x"], "flag": flags, "times": opaque}, ".csv")[1:] == [
+        'x,true,"[""1970-01-01 00:00:00.000000001""]",odd,0.142857',
+        "x,false,,odd,0.142857",
+    ]
 
 
 def test_names_that_come_twice_fit_only_their_own_format(convert):

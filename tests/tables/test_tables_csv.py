@@ -39,6 +39,10 @@ def test_other_columns_come_back_to_the_byte(convert):
             b"\n\ntext\n\nx\n\n\nx\n\n",
             b"\n\ntext,sentiment,sentiment_score\n\nx" + ODD + b"\n\n\nx" + ODD + b"\n\n",
         ),
+        (
+            b"\xef\xbb\xbf" + b"\n" * 600 + b"text\nx\n",
+            b"\xef\xbb\xbf" + b"\n" * 600 + b"text,sentiment,sentiment_score\nx" + ODD + b"\n",
+        ),
         (HEADER + b'1,"x\nx"\n', ADDED + b'1,"x\nx",odd,0.428571\n'),
         (HEADER + b'1,"a ""b"""\n', ADDED + b'1,"a ""b""",odd,0.714286\n'),
         (b"id,id,text\n1,2,x\n", b"id,id,text,sentiment,sentiment_score\n1,2,x" + ODD + b"\n"),
@@ -212,6 +216,47 @@ def test_dialects(convert):
     )
     tab = ReadOptions(delimiter="\\t")
     assert convert(b"a\ttext\n1\txx\n", read=tab).splitlines()[1] == b"1\txx\teven\t0.285714"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("in.csv", b"id;review;stars\n1;a great film;5\n"),
+        ("in.csv", b"id\treview\n1\tx\n"),
+        ("in.csv", b"text|id\nx|1\n"),
+        ("in.tsv", b"id,review\n1,x\n"),
+        ("in.tsv", b"id;review\n1;x\n"),
+    ],
+)
+@pytest.mark.parametrize("text_column", [None, "review"])
+def test_a_file_of_another_delimiter_is_refused(convert, tmp_path, name, data, text_column):
+    with pytest.raises(
+        DataError, match=r"the columns are '.*'; is it another --delimiter\? If not, say --delimiter '"
+    ):
+        convert(data, name, read=ReadOptions(text_column=text_column))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("options", [{"delimiter": ","}, {"text_column": "good; bad"}])
+def test_a_column_may_be_called_like_several(convert, options):
+    out = convert(b"good; bad\nx\n", read=ReadOptions(**options))
+    assert out == b"good; bad,sentiment,sentiment_score\nx" + ODD + b"\n"
+
+
+def test_a_text_without_a_header_may_hold_any_delimiter(convert):
+    assert convert(b"x; x|x\n", read=ReadOptions(header=False)) == b"x; x|x,even,0.857143\n"
+
+
+@pytest.mark.parametrize(("name", "quotechar"), [("in.csv", ","), ("in.tsv", "\t")])
+def test_a_quotechar_that_is_the_delimiter_is_refused(convert, tmp_path, name, quotechar):
+    with pytest.raises(UsageError, match="--delimiter and --quotechar are both"):
+        convert(b"text\nx\n", name, read=ReadOptions(quotechar=quotechar))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_comma_may_be_the_quotechar_of_tsv(convert):
+    out = convert(b"id\ttext\n1\t,x,\n", "in.tsv", read=ReadOptions(quotechar=","))
+    assert out == b"id\ttext\tsentiment\tsentiment_score\n1\t,x,\todd\t0.142857\n"
 
 
 def test_no_quoting_at_all(convert):

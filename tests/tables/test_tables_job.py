@@ -163,6 +163,16 @@ def test_later_json_inputs_follow_the_first(run, tmp_path):
             UsageError,
             "--encoding means nothing",
         ),
+        (
+            {"inputs": ["a.txt"], "read": ReadOptions(text_column="x")},
+            UsageError,
+            "--text-column means nothing for lines",
+        ),
+        (
+            {"output": "o.txt", "write": WriteOptions(prefix="my_")},
+            UsageError,
+            "--prefix means nothing for lines output",
+        ),
         ({"output": "x" * 250}, OutputError, "File name too long"),
     ],
 )
@@ -189,6 +199,11 @@ def test_what_does_not_fit_is_refused(run, tmp_path, monkeypatch, options, error
 def test_reading_options_outside_their_range(options):
     with pytest.raises(UsageError, match=r"--(delimiter|quotechar|field-limit)"):
         ReadOptions(**options)
+
+
+def test_a_prefix_that_no_file_could_hold_is_refused():
+    with pytest.raises(UsageError, match=r"--prefix is .*has to be UTF-8"):
+        WriteOptions(prefix="\udcff")
 
 
 def test_an_explicit_format_wins_over_the_suffix(run, tmp_path):
@@ -476,6 +491,33 @@ def test_files_get_the_mode_that_the_umask_leaves(run, source, tmp_path):
         os.umask(mask)
     for name in ("out.csv", "out.csv.rejects.jsonl"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+
+
+def test_a_private_file_stays_private_when_it_is_replaced(run, source, tmp_path):
+    output = tmp_path / "out.csv"
+    output.touch(0o600)
+    run(source, output, overwrite=True)
+    assert output.stat().st_mode & 0o777 == 0o600
+    assert output.stat().st_size > 0
+
+
+def test_links_that_lead_in_a_circle_are_an_error(run, source, tmp_path):
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    with pytest.raises(OutputError, match=r"loop\.csv: its links lead in a circle"):
+        run(source, tmp_path / "loop.csv")
+    with pytest.raises(OutputError, match=r"loop\.csv: its links lead in a circle"):
+        run(source, tmp_path / "out.csv", rejects=RejectOptions(path=str(tmp_path / "loop.csv")))
+
+
+def test_a_writer_that_cannot_begin_leaves_nothing(run, source, tmp_path, monkeypatch):
+    def broken(self, setup):
+        raise UsageError("no such writer")
+
+    monkeypatch.setattr("sentcli.tables.csv.Writer.__init__", broken)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(UsageError, match="no such writer"):
+        run(source, tmp_path / "out.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_an_output_through_a_link_goes_to_its_target(run, source, tmp_path):

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from sentcli.errors import DataError
 from sentcli.tables import ReadOptions, WriteOptions
 
+MARK = b"\xef\xbb\xbf"
 FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'  # of the text "x"
 
 
@@ -36,6 +38,23 @@ FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'  # of the text "x"
 )
 def test_a_record_goes_out_as_it_came_in(convert, data, expected):
     assert convert(data, "in.jsonl") == expected
+
+
+@pytest.mark.parametrize("before", [b"\n" * 600, b"bad\n" + b"\n" * 600, b"bad\n" * 600 + b"\n"])
+def test_the_byte_order_mark_stays_in_front(convert, before):
+    out = convert(MARK + before + b'{"text":"x"}\n', "in.jsonl")
+    assert out == MARK + before.replace(b"bad\n", b"") + b'{"text":"x"' + FIELDS + b"\n"
+
+
+@pytest.mark.parametrize("first", [MARK + b'{"text":"x"}\n', MARK + b"\n", b"\n", b"bad\n", b""])
+def test_a_byte_order_mark_does_not_get_between_the_inputs(run, tmp_path, first):
+    contents = {"a.jsonl": first, "b.jsonl": MARK + b'\n{"text":"xx"}\n'}
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    job = run([tmp_path / name for name in contents], tmp_path / "out.jsonl")
+    expected = first.replace(b"bad\n", b"").replace(b"}", FIELDS) + b'\n{"text":"xx"'
+    assert (tmp_path / "out.jsonl").read_bytes().startswith(expected)
+    assert job.sha256 == hashlib.sha256(b"".join(contents.values())).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -113,12 +132,27 @@ def test_a_path_through_what_is_no_object(convert, rejects):
         (b'{"a":1}', {}, "which column is the text"),
         (b'{"a":"x","text":"y"}', {"text_column": "c"}, "no column 'c'; the columns are 'a', 'text'"),
         (b'{"a":"x"}\n' * 1001 + b'{"c":"x"}', {"text_column": "c"}, "no column 'c'; the columns are 'a'"),
+        (b'{"title":"x","review":5}', {}, "the column 'review' is a number, not a string; say --text-column"),
+        (b'{"title":"x","text":["x"]}', {}, "the column 'text' is an array, not a string"),
+        (b'{"review":"x","text":true}', {}, "'text' is a boolean, not a string; .*the columns are 'review'"),
         (b'{"text":"x","sentiment":1}', {}, "a column 'sentiment' already; try --prefix"),
     ],
 )
 def test_columns_that_do_not_fit(convert, data, options, message):
     with pytest.raises(DataError, match=message):
         convert(data, "in.jsonl", read=ReadOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("record", "options"),
+    [
+        (b'{"text":"x","review":5}', {}),  # the more usual name decides
+        (b'{"text":5,"title":"x"}', {"text_column": "title"}),
+        (b'{"content":null,"review":"x"}', {}),
+    ],
+)
+def test_a_usual_name_that_need_not_be_a_string(convert, record, options):
+    assert convert(record, "in.jsonl", read=ReadOptions(**options)) == record[:-1] + FIELDS
 
 
 def test_the_text_may_come_late(convert, rejects):

@@ -1,7 +1,10 @@
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sentcli.errors import DataError
 from sentcli.tables import ReadOptions
 
 
@@ -15,6 +18,7 @@ from sentcli.tables import ReadOptions
         (b"a\tb\n", b"odd\t0.428571\ta\tb\n"),
         (b"a\rb\n", b"odd\t0.428571\ta\rb\n"),
         (b"\xef\xbb\xbfx\n", b"\xef\xbb\xbfodd\t0.142857\tx\n"),
+        (b"\xef\xbb\xbf" + b"\n" * 600 + b"x\n", b"\xef\xbb\xbf" + b"\t\t\n" * 600 + b"odd\t0.142857\tx\n"),
         ("\x0b\u2028x\n".encode(), "odd\t0.428571\t\x0b\u2028x\n".encode()),
     ],
 )
@@ -34,6 +38,43 @@ def test_wide_encodings_keep_their_mark(convert):
     data = "\ufeffx\r\ny\u0a0d\n".encode("utf-16-be")  # U+0A0D holds both bytes of line ends
     expected = "\ufeffodd\t0.142857\tx\r\neven\t0.285714\ty\u0a0d\n".encode("utf-16-be")
     assert convert(data, "in.txt", read=ReadOptions(encoding="utf-16")) == expected
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write inputs of several byte orders; gives their paths by their names."""
+    contents = {
+        "little": "\ufeffx\n".encode("utf-16-le"),
+        "big": "\ufeffx\n".encode("utf-16-be"),
+        "more": "\ufeffxx\n".encode("utf-16-be"),
+        "empty": b"",
+    }
+    for name, data in contents.items():
+        (tmp_path / f"{name}.txt").write_bytes(data)
+    return {name: tmp_path / f"{name}.txt" for name in contents}
+
+
+def test_inputs_of_another_byte_order_do_not_fit_one_output(run, files, tmp_path):
+    options = ReadOptions(encoding="utf-16")
+    with pytest.raises(
+        DataError, match=r"big\.txt: not the encoding of the first input; it is utf-16-be, there utf-16-le"
+    ):
+        run([files["little"], files["big"]], tmp_path / "out.txt", read=options)
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_inputs_of_one_byte_order_keep_the_first_mark_alone(run, files, tmp_path):
+    options = ReadOptions(encoding="utf-16")
+    names = ("empty", "big", "empty", "more", "empty")  # an empty input has no byte order
+    run([files[name] for name in names], tmp_path / "out.txt", read=options)
+    expected = "\ufeffodd\t0.142857\tx\neven\t0.285714\txx\n".encode("utf-16-be")
+    assert (tmp_path / "out.txt").read_bytes() == expected
+
+
+def test_an_output_of_another_format_takes_any_byte_order(run, files, tmp_path):
+    run([files["little"], files["more"]], tmp_path / "out.jsonl", read=ReadOptions(encoding="utf-16"))
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert [row["text"] for row in rows] == ["x", "xx"]
 
 
 def test_a_line_longer_than_the_limit(convert, rejects):

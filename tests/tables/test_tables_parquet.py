@@ -122,6 +122,30 @@ def test_a_text_that_is_not_utf8_is_rejected(tmp_path, run, rejects, target):
         assert pq.read_table(tmp_path / "out.parquet")["n"].to_pylist() == [1, 3]
 
 
+@pytest.mark.parametrize("target", [".parquet", ".jsonl"])
+@pytest.mark.parametrize("column", ["text", "other"])
+def test_a_value_that_is_stored_once_and_not_utf8_costs_the_rows_that_have_it(
+    tmp_path, run, rejects, target, column
+):
+    indices = pa.array([0, 1, 2, None, 1, 0], pa.int32())
+    coded = pa.DictionaryArray.from_arrays(indices, strings(b"good", b"\xff\xfe\xfd", b"ok"))
+    columns = {"text": ["x"] * 6, column: coded}
+    pq.write_table(pa.table({"n": range(6), **columns}), tmp_path / "in.parquet")
+    job = run(tmp_path / "in.parquet", tmp_path / f"out{target}", read=ReadOptions(text_column="text"))
+    if (column, target) == ("other", ".parquet"):
+        assert (job.rows, job.rejected) == (6, 0)
+        return
+    assert (job.rows, job.rejected) == (4, 2)
+    assert [found["line"] for found in rejects()] == [2, 5]
+    if column == "text":
+        assert {found["raw_base64"] for found in rejects()} == {"//79"}
+    if target == ".parquet":
+        assert pq.read_table(tmp_path / "out.parquet").select(["n", column]).to_pydict() == {
+            "n": [0, 2, 3, 5],
+            column: ["good", "ok", None, "good"],
+        }
+
+
 def test_a_value_that_no_other_format_could_hold_is_rejected_there_alone(tmp_path, run):
     table = pa.table({"other": strings(b"a", b"\xff", None), "text": ["x", None, "x"]})
     pq.write_table(table, tmp_path / "in.parquet")
@@ -138,8 +162,16 @@ def test_a_text_over_the_limit_is_rejected(score_table, rejects):
     texts = pa.array(["x", "y" * 101, "x"]).dictionary_encode()
     out = score_table(pa.table({"text": texts}), read=ReadOptions(field_limit=100))
     assert out.read()["text"].to_pylist() == ["x", "x"]
-    assert rejects()[0]["reason"] == "longer than 100 characters; try a higher --field-limit"
+    assert rejects()[0]["reason"] == "longer than 100 bytes; try a higher --field-limit"
     assert rejects()[0]["raw"] == "y" * 101
+
+
+def test_the_limit_counts_bytes_of_the_text_alone(score_table, rejects):
+    texts = ["é" * 7, "é" * 8, "y" * 15, "y" * 16, "😀" * 3, "😀" * 4, None]
+    table = pa.table({"text": texts, "other": ["z" * 100] * len(texts)})
+    out = score_table(table, read=ReadOptions(field_limit=15))
+    assert out.read()["text"].to_pylist() == [*texts[::2]]
+    assert [found["raw"] for found in rejects()] == texts[1::2]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +180,12 @@ def test_a_text_over_the_limit_is_rejected(score_table, rejects):
         ({"a": ["x"], "b": ["x"]}, {}, "which column is the text.*'a', 'b'"),
         ({"a": ["x"]}, {"text_column": "b"}, "no column 'b'; the columns are 'a'"),
         ({"text": [1]}, {"text_column": "text"}, "the column 'text' is int64, not a string"),
+        (
+            {"title": ["x"], "review": [b"x"]},
+            {},
+            "the column 'review' is binary, not a string; say --text-column",
+        ),
+        ({"title": ["x"], "text": [None]}, {}, "the column 'text' is null, not a string.*'title', 'text'"),
         ({"text": ["x"], "sentiment": [1]}, {}, "a column 'sentiment' already; try --prefix"),
     ],
 )

@@ -4,8 +4,10 @@ import io
 import lzma
 import os
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -54,6 +56,53 @@ def test_damaged_compressed_input_is_an_error(convert, tmp_path, suffix):
     assert [path.name for path in tmp_path.iterdir()] == [f"in.txt{suffix}"]
 
 
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
+def test_a_damaged_later_member_is_an_error_and_not_the_end(convert, tmp_path, suffix):
+    first, second = map(COMPRESSIONS[suffix], (ROWS[:1000], ROWS[1000:]))
+    changed = [bytes([*second[:place], second[place] ^ 1, *second[place + 1 :]]) for place in range(3)]
+    for broken in (*changed, second[:-1], second[:1], second + b"x", b"no such thing at all"):
+        with pytest.raises(DataError, match=rf"in\.txt\{suffix}: cannot be read: "):
+            convert(first + broken, f"in.txt{suffix}", ".txt")
+    assert [path.name for path in tmp_path.iterdir()] == [f"in.txt{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", [".bz2", ".xz"])
+def test_the_place_of_a_damaged_member_is_named(convert, suffix):
+    first, second = map(COMPRESSIONS[suffix], (ROWS[:1000], ROWS[1000:]))
+    for broken, reason in ((b"x" + second[1:], "[A-Z]"), (second[:-1], "it has no end")):
+        with pytest.raises(DataError, match=rf"cannot be read: the member at byte {len(first)}: {reason}"):
+            convert(first + broken, f"in.txt{suffix}", ".txt")
+
+
+def test_members_are_found_wherever_blocks_end(convert, monkeypatch):
+    plain = convert(ROWS, "in.txt")
+    for suffix, padding in ((".bz2", b""), (".xz", bytes(8))):
+        compress = COMPRESSIONS[suffix]
+        data = padding.join([compress(ROWS[:1000]), compress(b""), compress(ROWS[1000:]), b""])
+        for size in (1, 2, 3, 5, 7, 64):
+            monkeypatch.setattr("sentcli.tables.compression._BLOCK", size)
+            assert convert(data, f"in.txt{suffix}", ".txt") == plain
+
+
+@pytest.mark.parametrize(("suffix", "zeros"), [(".xz", 1), (".xz", 6), (".bz2", 1), (".bz2", 4)])
+def test_zeros_that_are_no_padding_are_damage(convert, monkeypatch, suffix, zeros):
+    data = COMPRESSIONS[suffix](ROWS)
+    for size in (3, 1 << 14):
+        monkeypatch.setattr("sentcli.tables.compression._BLOCK", size)
+        for rest in (b"", data):
+            with pytest.raises(DataError, match=rf"cannot be read: .* at byte {len(data)}"):
+                convert(data + bytes(zeros) + rest, f"in.txt{suffix}", ".txt")
+
+
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
+def test_what_grows_when_it_is_unpacked_comes_in_bounded_blocks(tmp_path, suffix):
+    (tmp_path / f"in.txt{suffix}").write_bytes(COMPRESSIONS[suffix](bytes(20 << 20)))
+    with Source(inspect_input(str(tmp_path / f"in.txt{suffix}"))) as source:
+        sizes = [len(block) for block in iter(source.read, b"")]
+    assert sum(sizes) == 20 << 20
+    assert max(sizes) <= 1 << 20
+
+
 @pytest.mark.parametrize(("suffix", "unpack"), [(".gz", gzip.decompress), (".zst", None)])
 def test_compressed_output(convert, tmp_path, suffix, unpack):
     plain = convert(ROWS, "in.txt")
@@ -78,6 +127,25 @@ def test_a_compressed_parquet_file(convert, tmp_path):
     packed = gzip.compress((tmp_path / "out.parquet").read_bytes())
     out = convert(packed, "in.parquet.gz", ".csv", read=TEXT, write=PREFIX)
     assert out == b"text,sentiment,sentiment_score,2sentiment,2sentiment_score\nx,odd,0.142857,odd,0.142857\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_temporary_folder_that_is_full(convert, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/some/folder")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
+    with pytest.raises(OutputError) as error:
+        convert(gzip.compress(b"PAR1" * 1000), "in.parquet.gz", ".csv")
+    assert str(error.value) == (
+        f"the copy of {tmp_path / 'in.parquet.gz'} in /some/folder: No space left on device; "
+        "TMPDIR can name another folder"
+    )
+
+
+def test_no_temporary_folder(convert, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/no/such/folder"])
+    with pytest.raises(OutputError, match=r"No usable temporary directory.*; TMPDIR can name another folder"):
+        convert(gzip.compress(b"PAR1" * 1000), "in.parquet.gz", ".csv")
 
 
 def test_standard_input_as_a_pipe(run, tmp_path, stdin):

@@ -1,0 +1,80 @@
+"""Columns of Arrow: what they hold, and their values as Python has them, at any depth."""
+
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # Python has such values; others are as they are stored
+
+
+def is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    return is_text(kind) or bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def has_its_values(column: pa.Array) -> bool:
+    """Tell whether what is stored once and referred to is there; pyarrow does not look, and may crash."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        found = pc.min_max(column.indices)
+        low, high = found["min"].as_py(), found["max"].as_py()
+        return high is None or 0 <= low <= high < len(column.dictionary)
+    if pa.types.is_struct(kind):
+        return all(map(has_its_values, column.flatten()))
+    return not pa.types.is_nested(kind) or has_its_values(column.values)
+
+
+def own_bytes(column: pa.Array) -> int:
+    """Give the memory of a column's part of a batch; a dictionary is shared by all."""
+    return int(column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes)
+
+
+def to_values(column: pa.Array) -> list[Any]:
+    """Give the values of a column as Python has them, but times and decimals as strings, at any depth.
+
+    As times, Python has no nanoseconds, for which pyarrow wants pandas, and no year 10000.
+
+    :raises ValueError: when a string is not UTF-8, or a struct has a name twice.
+    """
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
+        return to_values(column.storage)
+    if pa.types.is_dictionary(kind):
+        # All rows share the dictionary: what is bad in it is to cost only those that refer to it.
+        used = pc.unique(column.indices)
+        values = dict(zip(used.to_pylist(), to_values(column.dictionary.take(used)), strict=True))
+        return [values[index] for index in column.indices.to_pylist()]
+    if pa.types.is_struct(kind):
+        return _structs(column)
+    if pa.types.is_nested(kind):
+        return _lists(column)
+    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+        column = column.cast(pa.string())
+    return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def _structs(column: pa.Array) -> list[dict[str, Any] | None]:
+    names = [field.name for field in column.type]
+    valid = column.is_valid().to_pylist()
+    if len(set(names)) < len(names) and any(valid):
+        raise ValueError("a struct has two fields of the same name")
+    rows = zip(valid, *map(to_values, column.flatten()), strict=True)
+    return [dict(zip(names, values, strict=True)) if is_valid else None for is_valid, *values in rows]
+
+
+def _lists(column: pa.Array) -> list[list[Any] | None]:
+    """Give the values of a column of lists of any kind; a map is one of pairs."""
+    is_map = pa.types.is_map(column.type)
+    if is_map:  # which pyarrow does not flatten
+        column = column.view(pa.list_(column.type.field(0)))
+    flat = column.flatten()
+    items = iter(zip(*map(to_values, flat.flatten()), strict=True) if is_map else to_values(flat))
+    lengths = pc.list_value_length(column).to_pylist()
+    return [None if length is None else list(islice(items, length)) for length in lengths]
