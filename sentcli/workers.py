@@ -70,15 +70,15 @@ class Workers:
 
     def encode(self, function: Callable[..., Value], *arguments: Any) -> Future[Value]:
         """Have a thread encode texts."""
-        self._stay()
+        self._outlive_fork()
         return self._submit(self._encodings, function, arguments)
 
     def run(self, function: Callable[..., Value], *arguments: Any) -> Future[Value]:
         """Have a thread run a batch, in the order in which they come."""
-        self._stay()
+        self._outlive_fork()
         return self._submit(self._batches, function, arguments)
 
-    def _stay(self) -> None:
+    def _outlive_fork(self) -> None:
         """Begin anew in a forked process: the threads stayed behind, and nobody would do the work."""
         if self._process != os.getpid():
             self._begin()
