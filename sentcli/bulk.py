@@ -121,6 +121,7 @@ def score_files(
     :raises OutputError: for an output that exists, cannot be written, or cannot be resumed.
     :raises InterruptedRunError: after a signal.
     """
+    output = as_path(output)
     pairs = plan_outputs(inputs, output, write)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if summary_file:

@@ -27,7 +27,6 @@ def plan_outputs(
     :raises OutputError: when the folder cannot be made.
     """
     files = [file for name in inputs for file in _expand(as_path(name))]
-    output = as_path(output)
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
     if is_url(output) and output.endswith("/"):

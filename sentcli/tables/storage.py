@@ -1,5 +1,6 @@
 """Where bytes go: files that grow under a temporary name and get their own in one step, and streams."""
 
+import errno
 import hashlib
 import io
 import os
@@ -32,10 +33,13 @@ def resolve(name: str | Path) -> Path:
 
     :raises OutputError: when its links lead in a circle.
     """
+    path = Path(name)
     try:
-        return Path(name).resolve()
-    except (OSError, RuntimeError):  # the latter up to Python 3.12
-        raise OutputError(f"{name}: its links lead in a circle") from None
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OutputError(f"{name}: its links lead in a circle") from None
+    return path.resolve()
 
 
 def temporary_path(target: Path, kind: str) -> Path:

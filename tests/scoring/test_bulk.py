@@ -69,6 +69,19 @@ def test_several_inputs_become_one_output_in_their_order(scorer, files, tmp_path
     assert (tmp_path / "out.jsonl").read_bytes() == parts
 
 
+def test_a_file_has_one_name_with_its_protocol_and_without(scorer, files, tmp_path):
+    run(scorer, files[:2], f"file://{tmp_path}/each/")
+    assert sorted(path.name for path in (tmp_path / "each").glob("?.jsonl")) == ["a.jsonl", "b.jsonl"]
+    before = Path(files[0]).read_bytes()
+    for source, output in ((files[0], f"file://{files[0]}"), (f"file://{files[0]}", files[0])):
+        with pytest.raises(OutputError, match="is the input"):
+            run(scorer, [source], output, overwrite=True)
+        rejects = RejectOptions(path=output)
+        with pytest.raises(OutputError, match="is the input"):
+            run(scorer, [source], tmp_path / "out.jsonl", rejects=rejects, overwrite=True)
+    assert Path(files[0]).read_bytes() == before
+
+
 def test_a_run_leaves_nothing_but_outputs_and_rejects(scorer, files, tmp_path):
     run(scorer, files, f"{tmp_path}/each/")
     names = [Path(name).name for name in files]
