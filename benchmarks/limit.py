@@ -43,8 +43,11 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
         make_bundle(folder / f"{graph}-{hidden}", box, hidden, graph) for graph in ("folded", "portable")
     )
     quantized = make_bundle(folder / f"int8-{hidden}", box, hidden, "folded", "int8")
+    coupled = make_bundle(folder / f"coupled-{hidden}", box, hidden, "folded", gates="coupled")
     target, cores = folder / "scored.csv", usable_cores()
-    parts, lstm, int8 = (Parts(bundle, source, target) for bundle in (folded, portable, quantized))
+    parts, lstm, int8, fewer = (
+        Parts(bundle, source, target) for bundle in (folded, portable, quantized, coupled)
+    )
     batches = parts.batches()
     with (
         sentcli.load(folded.path) as scorer,
@@ -56,6 +59,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
             "bare folded": lambda: run_bare(parts.backend, batches, cores),
             "bare folded, one core": lambda: run_bare(parts.backend, batches, 1),
             "bare folded, int8, one core": lambda: run_bare(int8.backend, batches, 1),
+            "bare folded, coupled gates, one core": lambda: run_bare(fewer.backend, batches, 1),
             "bare LSTM operators": lambda: run_bare(lstm.backend, batches, cores),
             "bare LSTM operators, one core": lambda: run_bare(lstm.backend, batches, 1),
             "whole pipeline": lambda: score_csv(scorer, source, target),
@@ -69,6 +73,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
         run_bare(parts.backend, batches[::every], cores)  # warm
         run_bare(lstm.backend, batches[::every], cores)
         run_bare(int8.backend, batches[::every], 1)
+        run_bare(fewer.backend, batches[::every], 1)
         score_csv(scorer, source, target)
         score_csv(single, source, target)
         hand_over(commander, source, target)

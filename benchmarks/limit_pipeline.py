@@ -18,13 +18,15 @@ from sentcli.bundle import INT8_ONNX, ONNX, VOCAB, Bundle, load_bundle, new_bund
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.export.graph import write_onnx
 from sentcli.export.quantize import write_int8
-from sentcli.model import BiLSTM, round_embedding, save_weights
+from sentcli.model import BiLSTM, couple_gates, round_embedding, save_weights
 from sentcli.scoring import PROCESSES_FROM, Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 from sentcli.text import Vocab
 
 
-def make_bundle(folder: Path, box: Bundle, hidden: int, graph: str, precision: str = "fp32") -> Bundle:
+def make_bundle(
+    folder: Path, box: Bundle, hidden: int, graph: str, precision: str = "fp32", gates: str = "separate"
+) -> Bundle:
     """Write a model of any size with random weights and the words, but no phrases, of the one in the box."""
     import torch
 
@@ -33,6 +35,8 @@ def make_bundle(folder: Path, box: Bundle, hidden: int, graph: str, precision: s
     vocab = Vocab(box.vocab.words[: box.vocab.first_phrase])
     config = ModelConfig(vocab_size=len(vocab), hidden_size=hidden)
     model = BiLSTM(config).eval()
+    if gates == "coupled":
+        couple_gates(model)
     round_embedding(model)
     with new_bundle(folder) as files:
         write_config(files, BundleConfig(config, box.config.text, box.config.labels))

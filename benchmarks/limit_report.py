@@ -101,8 +101,12 @@ def report(found: Found) -> Iterator[str]:
     yield "| one core | tokens/s | reached of it |\n|---|---:|---:|"
     for name in ("products alone, not folded", "products alone", "products and gate functions", "reached"):
         yield f"| {name} | {bounds[name]:,.0f} | {bounds['reached'] / bounds[name]:.0%} |"
-    int8 = ratio(found, "bare folded, one core", "bare folded, int8, one core")
+    int8, coupled = (
+        ratio(found, "bare folded, one core", f"bare folded, {variant}, one core")
+        for variant in ("int8", "coupled gates")
+    )
     yield "\nFolded, the recurrent product in int8: {:.2f} times fp32 ({:.2f} to {:.2f}).".format(*int8)
+    yield "Folded, coupled gates: {:.2f} times separate ones ({:.2f} to {:.2f}).".format(*coupled)
     total = cores * clock(found, "whole pipeline") / found["reviews"] * 1e6
     yield f"\n| where a review's time goes, {cores} cores | us of a core | share |\n|---|---:|---:|"
     for name, us in where_it_goes(found).items():

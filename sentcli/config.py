@@ -10,6 +10,7 @@ from sentcli.errors import BundleError, UsageError
 POOLINGS = ("last", "max", "mean", "max+mean")
 OPTIMIZERS = ("adam", "adamw")
 CLASS_WEIGHTS = ("none", "balanced")
+GATES = ("separate", "coupled")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEFAULT_DATASET = "stanfordnlp/imdb"
 FORMAT_VERSION = 1
@@ -54,6 +55,11 @@ def _check(name: str, value: float, low: float, high: float = math.inf) -> None:
         raise UsageError(f"{name} is {value!r:.100}; it has to be {bounds}")
 
 
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r:.100}; choose from {', '.join(choices)}")
+
+
 @dataclass(frozen=True)
 class TextConfig(_Settings):
     """How a text becomes ids, the same in training and scoring.
@@ -92,8 +98,7 @@ class ModelConfig(_Settings):
         _check("num_layers (--layers)", self.num_layers, 1, 16)
         _check("embedding_dropout (--embedding-dropout)", self.embedding_dropout, 0, 0.99)
         _check("dropout (--dropout)", self.dropout, 0, 0.99)
-        if self.pooling not in POOLINGS:
-            raise UsageError(f"pooling is {self.pooling!r:.100}; choose from {', '.join(POOLINGS)}")
+        _check_choice("pooling", self.pooling, POOLINGS)
 
     @property
     def pooled_size(self) -> int:
@@ -160,6 +165,7 @@ def _is_name(value: object) -> bool:
 class TrainConfig(_Settings):
     """How a model is trained; with the data and the vectors, all that its weights depend on."""
 
+    gates: str = "separate"  # coupled: the LSTM forgets of its state what it takes in of the word
     pretrain: int = 0  # epochs of language modelling before
     epochs: int = 3
     batch_size: int = 64
@@ -197,13 +203,10 @@ class TrainConfig(_Settings):
         _check("phrase_dropout (--phrase-dropout)", self.phrase_dropout, 0, 1)
         _check("validation_share (--validation-share)", self.validation_share, 0.001, 0.9)
         _check("seed (--seed)", self.seed, 0, 2**32 - 1)
-        if self.optimizer not in OPTIMIZERS:
-            raise UsageError(f"optimizer is {self.optimizer!r:.100}; choose from {', '.join(OPTIMIZERS)}")
-        if self.class_weight not in CLASS_WEIGHTS:
-            choices = ", ".join(CLASS_WEIGHTS)
-            raise UsageError(f"class_weight is {self.class_weight!r:.100}; choose from {choices}")
-        if self.precision not in PRECISIONS:
-            raise UsageError(f"precision is {self.precision!r:.100}; choose from {', '.join(PRECISIONS)}")
+        _check_choice("gates", self.gates, GATES)
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("class_weight", self.class_weight, CLASS_WEIGHTS)
+        _check_choice("precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,31 @@ def _reorder(states: Tensor, order: Tensor) -> Tensor:
     return _Reorder.apply(states, order)  # type: ignore[no-any-return, no-untyped-call]
 
 
+def couple_gates(model: BiLSTM) -> None:
+    """Let the LSTM forget of its state what it takes in of the word, from now on and in training too.
+
+    The input gate is then one minus the forget gate, i = 1 - f: the coupled gates of K. Greff et al., "LSTM:
+    A Search Space Odyssey", IEEE TNNLS 2017. As 1 - sigmoid(x) = sigmoid(-x), it is still an LSTM, in which
+    the weights of the input gate are the negated ones of the forget gate. The gradients of the two are made
+    so as well; any optimizer that treats each number alike then keeps them so, to the last bit.
+    """
+    hidden = model.config.hidden_size
+
+    def couple(gradient: Tensor) -> Tensor:
+        of_both = gradient[hidden : 2 * hidden] - gradient[:hidden]
+        return torch.cat([-of_both, of_both, gradient[2 * hidden :]])
+
+    for parameter in model.lstm.parameters():
+        parameter.data[:hidden] = -parameter.data[hidden : 2 * hidden]
+        parameter.register_hook(couple)  # type: ignore[no-untyped-call]
+
+
+def has_coupled_gates(model: BiLSTM) -> bool:
+    """Tell whether all input gates are one minus the forget gates, as `couple_gates` makes them."""
+    gates = (parameter.detach().chunk(4) for parameter in model.lstm.parameters())
+    return all(torch.equal(of_input, -of_forget) for of_input, of_forget, _, _ in gates)
+
+
 def has_lstm(dtype: torch.dtype) -> bool:
     """Tell whether a CPU like this one has the LSTM of the padded route in a half precision."""
     model = BiLSTM(ModelConfig(vocab_size=2, embedding_dim=1, hidden_size=1)).eval()

@@ -52,6 +52,7 @@ OUTSIDE = [
 CHOICES = [
     (TextConfig, "tokenizer", "spacy", "basic_english"),
     (ModelConfig, "pooling", "min", "last, max, mean, max+mean"),
+    (TrainConfig, "gates", "open", "separate, coupled"),
     (TrainConfig, "optimizer", "sgd", "adam, adamw"),
     (TrainConfig, "class_weight", "heavy", "none, balanced"),
     (TrainConfig, "precision", "fp16", "auto, fp32, bf16"),

@@ -9,7 +9,14 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from sentcli.bundle import WEIGHTS, load_bundle, write_manifest
 from sentcli.config import POOLINGS
 from sentcli.errors import BundleError
-from sentcli.model import BiLSTM, load_model, round_embedding, save_weights
+from sentcli.model import (
+    BiLSTM,
+    couple_gates,
+    has_coupled_gates,
+    load_model,
+    round_embedding,
+    save_weights,
+)
 
 NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0}
 
@@ -105,6 +112,49 @@ def test_forget_gates_begin_open():
         if "bias_ih" in name:
             assert parameter[hidden : 2 * hidden].eq(1).all()
             assert not parameter[:hidden].any()
+
+
+def test_a_coupled_input_gate_is_what_the_forget_gate_leaves():
+    model = tiny_models.make_model(pooling="last", hidden_size=4)
+    couple_gates(model)
+    inputs, weights, recurrent, *biases = torch.randn(3, 10), *model.lstm.all_weights[0]
+    state = cell = torch.zeros(4)
+    for values in inputs:
+        sums = weights @ values + recurrent @ state + sum(biases)
+        _, forget, new, output = sums.chunk(4)
+        kept = torch.sigmoid(forget)
+        cell = kept * cell + (1 - kept) * torch.tanh(new)
+        state = torch.sigmoid(output) * torch.tanh(cell)
+    found, _ = model.lstm(inputs)
+    torch.testing.assert_close(found[-1, :4], state, rtol=0, atol=1e-6)
+
+
+def test_gates_once_coupled_stay_so_and_learn_as_one():
+    ids, lengths = batch()
+    model = tiny_models.make_model(num_layers=2, **NO_DROPOUT).train()
+    assert not has_coupled_gates(model)
+    couple_gates(model)
+    assert has_coupled_gates(model)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=0.1, fused=True)
+    for _ in range(5):
+        loss = nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+    assert has_coupled_gates(model)
+
+    step, hidden, weight = 1e-2, model.config.hidden_size, model.lstm.weight_hh_l1
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2).backward()
+    losses = []
+    with torch.no_grad():
+        for move in (step, -2 * step):
+            weight[hidden, 0] += move
+            weight[0, 0] -= move
+            losses.append(nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2))
+    slope = (losses[0] - losses[1]) / (2 * step)
+    torch.testing.assert_close(weight.grad[hidden, 0], slope, rtol=0.02, atol=1e-5)
+    assert weight.grad[0, 0] == -weight.grad[hidden, 0]
 
 
 @pytest.mark.parametrize("shape", [{}, {"num_layers": 2, "pooling": "last", "num_classes": 3}])

@@ -25,6 +25,7 @@ from sentcli.cli.options import (
 from sentcli.cli.recipe import config_option, recipe
 from sentcli.config import (
     CLASS_WEIGHTS,
+    GATES,
     OPTIMIZERS,
     POOLINGS,
     PRECISIONS,
@@ -48,6 +49,7 @@ _MODEL = {
     "embedding_dropout": ("--embedding-dropout", "Share of the embedding that is dropped."),
 }
 _TRAIN = {
+    "gates": ("--gates", "coupled: the LSTM forgets as much as it takes in, which is faster."),
     "pretrain": ("--pretrain", "Epochs of language modelling first, on texts without labels too."),
     "epochs": ("--epochs", "Passes over the training part."),
     "batch_size": ("--batch-size", "Texts a step."),
@@ -82,6 +84,7 @@ _SELF_TRAINING = {
     ),
 }
 _CHOICES = {
+    "gates": GATES,
     "pooling": POOLINGS,
     "optimizer": OPTIMIZERS,
     "precision": PRECISIONS,

@@ -80,9 +80,9 @@ def value(name: str, *shape: int | str, dtype: npt.DTypeLike = np.float32) -> on
 class Weights:
     """One direction of one LSTM layer, gates side by side in the order asked for.
 
-    :param inputs: `[input size, 4 * hidden_size]`.
-    :param recurrent: `[hidden_size, 4 * hidden_size]`.
-    :param input_bias, recurrent_bias: `[4 * hidden_size]`.
+    :param inputs: `[input size, gates * hidden_size]`.
+    :param recurrent: `[hidden_size, gates * hidden_size]`.
+    :param input_bias, recurrent_bias: `[gates * hidden_size]`.
     """
 
     inputs: Array
@@ -94,7 +94,7 @@ class Weights:
 def lstm_weights(model: BiLSTM, gates: str) -> list[tuple[Weights, Weights]]:
     """Give the forward and backward weights of each layer.
 
-    :param gates: the order wanted, of i (input), f (forget), g (cell) and o (output).
+    :param gates: those wanted in their order, of i (input), f (forget), g (cell) and o (output).
     """
 
     def pick(kind: str, suffix: str) -> Array:

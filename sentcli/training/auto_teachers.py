@@ -15,6 +15,7 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
     :param usual: the default settings for so many labels.
     """
     changes = {
+        "gates": "separate",
         "embedding_dropout": 0.3,
         "dropout": 0.5,
         "epochs": usual.epochs + 1,
@@ -35,6 +36,7 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
     student; otherwise they do without the second pass of adversarial training, in more epochs.
     """
     changes = {
+        "gates": "separate",
         "embedding_dropout": 0.1,
         "dropout": 0.3,
         "lr": 2e-3,

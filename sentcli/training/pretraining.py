@@ -60,6 +60,7 @@ def pretrain(
     settings = TrainConfig(
         epochs=config.pretrain,
         lr=_RATE,
+        gates=config.gates,
         optimizer="adam",
         batch_size=config.batch_size,
         average=config.average,

@@ -33,7 +33,7 @@ from sentcli.bundle import (
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
 from sentcli.export.graph import write_onnx
-from sentcli.model import BiLSTM, round_embedding, save_weights
+from sentcli.model import BiLSTM, couple_gates, round_embedding, save_weights
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.calibration import calibrate
 from sentcli.training.card import MODEL_STAGE, write_card
@@ -109,6 +109,8 @@ def train_model(
     torch.manual_seed(config.seed)
     network = BiLSTM(model)
     network.embedding.weight.data.copy_(torch.from_numpy(embedding))
+    if config.gates == "coupled":
+        couple_gates(network)
     words = hashlib.sha256(repr((texts.labels, data.vocab.words)).encode()).hexdigest()
     of_data = {**asdict(source), **settings.text.to_json(), "words": words}
     vary = PhraseSplitter.of(data.vocab, config.phrase_dropout)

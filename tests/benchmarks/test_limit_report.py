@@ -54,6 +54,7 @@ def test_the_report_has_every_table():
         "| reached | 1,000,000 | 100% |",
         "| reading | 200.0 | 2.0% |",
         "Folded, the recurrent product in int8: 1.25 times fp32 (1.25 to 1.25).",
+        "Folded, coupled gates: 1.60 times separate ones (1.60 to 1.60).",
     ):
         assert row in text
     assert "| 64 | 1,000 | lock | 4 | 2,500 | reading, writing |" in text

@@ -18,15 +18,24 @@ from sentcli.export import GRAPHS
 from sentcli.export.folded import folded_graph
 from sentcli.export.graph import write_onnx
 from sentcli.export.portable import portable_graph
+from sentcli.model import BiLSTM, couple_gates
 
 BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 BITWISE = BUILDERS | {"folded int8": partial(folded_graph, precision="int8")}
 
-BITWISE_SHAPES = (
+BITWISE_SHAPES: tuple[dict, ...] = (
+    {"coupled": True},
     {"hidden_size": 32, "embedding_dim": 50},
     {"hidden_size": 17, "pooling": "mean", "num_classes": 3, "num_layers": 2},
     {"hidden_size": 9, "pooling": "last", "num_layers": 2},
 )
+
+
+def make_shape(*, coupled: bool = False, **shape) -> BiLSTM:
+    model = make_model(**shape)
+    if coupled:
+        couple_gates(model)
+    return model
 
 
 def session(model: onnx.ModelProto, threads: int = 1) -> onnxruntime.InferenceSession:
@@ -44,9 +53,10 @@ def test_every_graph_offered_can_be_built():
     assert BUILDERS.keys() == set(GRAPHS)
 
 
+@pytest.mark.parametrize("coupled", [False, True])
 @pytest.mark.parametrize(("graph", "pooling", "layers"), list(itertools.product(GRAPHS, POOLINGS, (1, 2, 3))))
-def test_logits_are_those_of_pytorch(graph, pooling, layers):
-    model = make_model(pooling=pooling, num_layers=layers, num_classes=2 + layers % 2)
+def test_logits_are_those_of_pytorch(graph, pooling, layers, coupled):
+    model = make_shape(coupled=coupled, pooling=pooling, num_layers=layers, num_classes=2 + layers % 2)
     running = session(BUILDERS[graph](model))
     for seed, longest in enumerate((1, 2, 9, 31)):
         ids, lengths = make_batch(7, longest, seed)
@@ -93,14 +103,15 @@ def test_portable_graph_has_one_lstm_operator_a_layer():
     assert "Scan" not in operators
 
 
-def test_folded_graph_has_no_product_of_embedding_and_weights_left_after_loading(tmp_path):
+@pytest.mark.parametrize(("coupled", "width"), [(False, 24), (True, 18)])
+def test_folded_graph_has_no_product_of_embedding_and_weights_left_after_loading(tmp_path, coupled, width):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     onnxruntime.InferenceSession(
-        folded_graph(make_model()).SerializeToString(), options, ["CPUExecutionProvider"]
+        folded_graph(make_shape(coupled=coupled)).SerializeToString(), options, ["CPUExecutionProvider"]
     )
     optimized = onnx.load(tmp_path / "optimized.onnx").graph
-    tables = [constant.dims for constant in optimized.initializer if list(constant.dims) == [60, 24]]
+    tables = [constant.dims for constant in optimized.initializer if list(constant.dims) == [60, width]]
     assert len(tables) == 2
     assert [node.op_type for node in optimized.node if "Gemm" in node.op_type] == ["Gemm"]  # the classifier
 
@@ -110,7 +121,7 @@ def test_folded_graph_has_no_product_of_embedding_and_weights_left_after_loading
     list(itertools.product(BITWISE, BITWISE_SHAPES)),
 )
 def test_logits_do_not_depend_on_the_batch_to_the_last_bit(graph, shape):
-    model = BITWISE[graph](make_model(**shape))
+    model = BITWISE[graph](make_shape(**shape))
     generator = np.random.default_rng(1)
     texts = [generator.integers(1, 60, length) for length in (*range(1, 40), 70, 120)]
     alone = session(model)
