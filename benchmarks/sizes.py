@@ -25,8 +25,14 @@ from sentcli.bundle import METRICS, RECIPE, Bundle, load_bundle
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
 from sentcli.training.recording import find_card, record_variants
 
-SIZES = [(32, 1), (48, 1), (64, 1), (96, 1), (128, 1), (64, 2)]  # hidden, layers
-SEEDS = [1, 2, 3]
+SIZES = ("32", "40", "48", "64", "96", "128", "40x2")  # hidden units; x layers
+SEEDS = (1, 2, 3)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read hidden units and layers, as in `40x2`."""
+    hidden, _, layers = text.partition("x")
+    return int(hidden), int(layers or 1)
 
 
 def train(
@@ -72,6 +78,10 @@ def main() -> None:
     parser.add_argument(
         "--pseudo-labels", type=Path, help="labels of the teacher in its last round, the same for all"
     )
+    parser.add_argument(
+        "--sizes", type=size, nargs="+", default=[*map(size, SIZES)], metavar="HIDDEN[xLAYERS]"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of the model's own size")
     parser.add_argument("--dataset", help="another place of the data set of the recipe")
     parser.add_argument("--unlabeled", help="another place of its texts without labels")
     parser.add_argument("--glove", help="another place of its word vectors")
@@ -86,13 +96,17 @@ def main() -> None:
     carded = find_card(own, None) if options.card else None
     options.folder.mkdir(parents=True, exist_ok=True)
     shape = own.config.model
-    size = shape.hidden_size, shape.num_layers
-    wanted = list(dict.fromkeys([*((*each, SEEDS[0]) for each in SIZES), *((*size, seed) for seed in SEEDS)]))
+    usual, first = (shape.hidden_size, shape.num_layers), options.seeds[0]
+    wanted = list(
+        dict.fromkeys(
+            [*((*each, first) for each in options.sizes), *((*usual, seed) for seed in options.seeds)]
+        )
+    )
     with ThreadPoolExecutor(options.jobs) as pool:
         trained = pool.map(lambda each: train(options.model, options.folder, options, *each), wanted)
         bundles = dict(zip(wanted, trained, strict=True))
-    of_sizes = [bundles[*each, SEEDS[0]] for each in SIZES]
-    of_seeds = [bundles[*size, seed] for seed in SEEDS]
+    of_sizes = [bundles[*each, first] for each in options.sizes]
+    of_seeds = [bundles[*usual, seed] for seed in options.seeds]
 
     found = metrics(own)
     source = DataSource(options.dataset or found["dataset"], None, None, "none")
@@ -102,15 +116,16 @@ def main() -> None:
             "hidden": hidden,
             "layers": layers,
             "validation_accuracy": metrics(bundle)["validation"]["accuracy"],
+            "validation_loss": metrics(bundle)["validation"]["log_loss"],
             "reviews_per_second": speed,
         }
         for (hidden, layers), bundle, speed in zip(
-            SIZES, of_sizes, speeds(of_sizes, texts, options.repeats), strict=True
+            options.sizes, of_sizes, speeds(of_sizes, texts, options.repeats), strict=True
         )
     ]
     seeds = [
         {"seed": seed, "validation_accuracy": metrics(bundle)["validation"]["accuracy"]}
-        for seed, bundle in zip(SEEDS, of_seeds, strict=True)
+        for seed, bundle in zip(options.seeds, of_seeds, strict=True)
     ]
     result = {"machine": describe(["torch", "onnxruntime"]), "sizes": sizes, "seeds": seeds}
     if options.json:
@@ -118,13 +133,15 @@ def main() -> None:
     if carded:
         record_variants(carded, sizes, seeds)
 
-    print(f"{'hidden':>6} {'layers':>6} {'validation':>10} {'reviews/s':>10}")
+    print(f"{'hidden':>6} {'layers':>6} {'validation':>10} {'loss':>7} {'reviews/s':>10}")
     for of in sizes:
-        accuracy, speed = of["validation_accuracy"], of["reviews_per_second"]
-        print(f"{of['hidden']:6} {of['layers']:6} {accuracy:10.4f} {speed:10,.0f}")
+        accuracy, loss, speed = (
+            of[name] for name in ("validation_accuracy", "validation_loss", "reviews_per_second")
+        )
+        print(f"{of['hidden']:6} {of['layers']:6} {accuracy:10.4f} {loss:7.4f} {speed:10,.0f}")
     accuracies = [of["validation_accuracy"] for of in seeds]
     spread = f"{min(accuracies):.4f} to {max(accuracies):.4f}"
-    print(f"hidden {size[0]}, seeds {SEEDS}: mean {statistics.mean(accuracies):.4f}, {spread}")
+    print(f"hidden {usual[0]}, seeds {options.seeds}: mean {statistics.mean(accuracies):.4f}, {spread}")
 
 
 if __name__ == "__main__":

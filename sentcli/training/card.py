@@ -80,9 +80,10 @@ def model_card(
     - `calibration`: `temperature`, and log loss and calibration error of the validation part before and after
       it: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`;
     - `evaluations`: what `sentcli evaluate --card` measured, see `sentcli.training.recording`;
-    - `seeds`: of models that differ by their seed alone, `seed` and `validation_accuracy` of each;
-    - `sizes`: of models that differ by their size alone, `hidden`, `layers`, `validation_accuracy` and
-      `reviews_per_second` of each.
+    - `seeds`: of models that differ by their seed alone, two or more, `seed` and `validation_accuracy` of
+      each;
+    - `sizes`: of models that differ by their size alone, `hidden`, `layers`, `validation_accuracy`,
+      `validation_loss` and `reviews_per_second` of each.
 
     :param history: a record an epoch, as in `history.csv`.
     :param name: of the model's folder.

@@ -86,7 +86,7 @@ def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]
 
 
 def _seeds(seeds: Sequence[Mapping[str, float]] | None) -> str:
-    if not seeds:
+    if not seeds or len(seeds) < 2:  # one has no spread
         return ""
     accuracies = [of["validation_accuracy"] for of in seeds]
     low, high = min(accuracies), max(accuracies)
@@ -103,10 +103,11 @@ def _sizes(sizes: Sequence[Mapping[str, float]] | None, files: Collection[str]) 
             f"{of['hidden']:.0f}",
             f"{of['layers']:.0f}",
             four(of["validation_accuracy"]),
+            four(of["validation_loss"]),
             f"{of['reviews_per_second']:,.0f}",
         )
         for of in sizes
     ]
-    head = ("states in each direction", "layers", "validation accuracy", "reviews/s, fp32")
+    head = ("states in each direction", "layers", "validation accuracy", "validation loss", "reviews/s, fp32")
     parts = ("### Sizes", table(head, rows), picture(bundle.SIZES, "Accuracy against speed", files))
     return "\n\n".join(part for part in parts if part)

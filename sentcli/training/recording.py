@@ -115,7 +115,8 @@ def record_variants(
     """Write what models of other sizes and seeds reached into a model folder, which is replaced as a whole.
 
     :param bundle: what `find_card` found.
-    :param sizes: `hidden`, `layers`, `validation_accuracy` and `reviews_per_second` of each.
+    :param sizes: `hidden`, `layers`, `validation_accuracy`, `validation_loss` and `reviews_per_second` of
+        each.
     :param seeds: `seed` and `validation_accuracy` of each.
     :raises OutputError: when the folder cannot be written.
     """

@@ -196,15 +196,27 @@ def test_a_folder_that_was_changed_meanwhile_is_not_replaced(model, monkeypatch)
 
 def test_models_of_other_sizes_and_seeds_go_into_the_card_too(model):
     sizes = [
-        {"hidden": 8, "layers": 1, "validation_accuracy": 0.9, "reviews_per_second": 5000.0},
-        {"hidden": 16, "layers": 1, "validation_accuracy": 0.91, "reviews_per_second": 3000.0},
+        {
+            "hidden": 8,
+            "layers": 1,
+            "validation_accuracy": 0.9,
+            "validation_loss": 0.3,
+            "reviews_per_second": 5000.0,
+        },
+        {
+            "hidden": 16,
+            "layers": 1,
+            "validation_accuracy": 0.91,
+            "validation_loss": 0.25,
+            "reviews_per_second": 3000.0,
+        },
     ]
     seeds = [{"seed": seed, "validation_accuracy": accuracy} for seed, accuracy in ((1, 0.9), (2, 0.91))]
     before = contents(model)
     recording.record_variants(load_bundle(model), sizes, seeds)
     assert contents(model).keys() == before.keys() | {"sizes.png"}
     load_bundle(model).read("sizes.png")
-    assert "| 16 | 1 | 0.9100 | 3,000 |" in card(model)
+    assert "| 16 | 1 | 0.9100 | 0.2500 | 3,000 |" in card(model)
     assert "The mean is 0.9050" in card(model)
     assert "](sizes.png)" in card(model)
 

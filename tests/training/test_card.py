@@ -264,11 +264,18 @@ class TestValidation:
         shown = section(write(seeds=seeds), "Validation").split("### Seeds")[1]
         assert [row(shown, seed) for seed in "12"] == [["0.9200"], ["0.9300"]]
         assert "The mean is 0.9250, the spread 0.9200 to 0.9300." in shown
+        assert "### Seeds" not in write(seeds=seeds[:1])
 
     def test_sizes_have_accuracy_and_speed(self):
-        of = {"hidden": 48, "layers": 2, "validation_accuracy": 0.92, "reviews_per_second": 6123.4}
+        of = {
+            "hidden": 48,
+            "layers": 2,
+            "validation_accuracy": 0.92,
+            "validation_loss": 0.2,
+            "reviews_per_second": 6123.4,
+        }
         shown = section(write(sizes=[of], files=(*FILES, "sizes.png")), "Validation").split("### Sizes")[1]
-        assert row(shown, "48") == ["2", "0.9200", "6,123"]
+        assert row(shown, "48") == ["2", "0.9200", "0.2000", "6,123"]
         assert "](sizes.png)" in shown
 
 
