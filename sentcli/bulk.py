@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -74,10 +74,8 @@ class Summary:
         rounded = {"seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
         return {**vars(self), "labels": dict(self.labels), **rounded}
 
-    def __iadd__(self, other: Self) -> Self:
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
-        return self
+    def __add__(self, other: Self) -> Self:
+        return type(self)(**{name: getattr(self, name) + value for name, value in vars(other).items()})
 
     def lines(self) -> list[str]:
         """Lay the summary out for people."""
@@ -155,10 +153,13 @@ def score_files(
         total.restore(finished.notes)
         if finished.count:
             _log.info("%s: %s finished already", output, counted(finished.count, "output"))
+
+        def note(part: Summary) -> None:
+            finished.add((total + part).carried())
+
         for number, (sources, target) in enumerate(pairs[finished.count :]):
             goes_on = finished.resumed and number == 0  # with the output that the other run was at
-            total += score(sources, target, resume=goes_on, overwrite=overwrite, is_part_of_more=True)
-            finished.add(total.carried())
+            total += score(sources, target, resume=goes_on, overwrite=overwrite, note=note)
     return total
 
 
@@ -168,21 +169,22 @@ def _score_output(
     target: str,
     *,
     show_progress: bool,
-    is_part_of_more: bool = False,
+    note: Callable[[Summary], None] | None = None,
     **options: Any,
 ) -> Summary:
     """Score one output; errors say whether --resume could go on.
 
+    :param note: what a run of more outputs does when this one is finished.
     :param options: those of `open_job`.
     """
     job: Job | None = None
 
     def hint() -> str:
-        return _HINT if is_part_of_more or (job and job.resumable) else ""
+        return _HINT if note or (job and job.resumable) else ""
 
     try:
         with open_job(sources, target, **options) as job:
-            return _score_job(scorer, job, show_progress=show_progress)
+            return _score_job(scorer, job, note or (lambda _: None), show_progress=show_progress)
     except KeyboardInterrupt as error:
         rows = counted(job.rows if job else 0, "row")
         where = "" if target == STANDARD else f"{target}: "
@@ -197,7 +199,7 @@ def _score_output(
         ) from error
 
 
-def _score_job(scorer: Scorer, job: Job, *, show_progress: bool) -> Summary:
+def _score_job(scorer: Scorer, job: Job, note: Callable[[Summary], None], *, show_progress: bool) -> Summary:
     started = time.perf_counter()
     summary = Summary()
     summary.restore(job.notes)
@@ -207,11 +209,11 @@ def _score_job(scorer: Scorer, job: Job, *, show_progress: bool) -> Summary:
             job.notes = summary.carried()
             job.write(chunk, scores.labels, scores.scores)
             bar.update(chunk.position.progress, job.rows)
-    job.finish()
-    if job.rejected and job.rejects_path:
-        _log.warning("%s rejected: see %s", counted(job.rejected, "row"), job.rejects_path)
     summary.rows, summary.rejected, summary.inputs = job.rows, job.rejected, job.inputs
     summary.scored = job.rows - job.resumed_rows
+    job.finish(partial(note, summary))
+    if job.rejected and job.rejects_path:
+        _log.warning("%s rejected: see %s", counted(job.rejected, "row"), job.rejects_path)
     summary.seconds = time.perf_counter() - started
     return summary
 

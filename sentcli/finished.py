@@ -13,6 +13,7 @@ from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.source import InputFile, inspect_input
+from sentcli.tables.storage import resolve
 
 _NAME = "all outputs"  # no name that an output has
 
@@ -48,6 +49,8 @@ class FinishedOutputs:
             self.resumed = resume and self._journal.exists
             self.count, self.notes = self._load(folder) if self.resumed else (0, {})
             self._check(targets, overwrite)
+            if self.count:
+                _tidy(resolve(targets[self.count - 1]))
             self._save()
         except BaseException:
             self._lock.release()
@@ -92,6 +95,13 @@ class FinishedOutputs:
                 "start over without --resume"
             )
         return state["count"], state["notes"]
+
+
+def _tidy(target: Path) -> None:
+    """Remove what a run leaves beside an output when it is killed right after it was counted as done."""
+    lock = Lock(target)
+    Journal(target).remove()
+    lock.release()
 
 
 def _fingerprint(files: Sequence[InputFile], targets: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ scores so far: a resumed run writes such a part anew, from input and ledger.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ class FileOutput(Output):
         self._journal.save({**state, "marks": marks, "fingerprint": self._fingerprint, "complete": complete})
         return marks
 
-    def publish(self, state: Mapping[str, Any]) -> None:
+    def publish(self, state: Mapping[str, Any], note: Callable[[], None]) -> None:
         if self.state and self.state["complete"]:
             marks = self.state["marks"]
         else:
@@ -148,6 +148,7 @@ class FileOutput(Output):
                 self._parts["rejects"].target.unlink(missing_ok=True)
         if "ledger" in self._parts:
             self._parts["ledger"].discard()
+        note()
         self._journal.remove()
         self._close()
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
@@ -160,9 +160,10 @@ class Job:
             self._output.commit(self._state())
             self._last_commit = time.monotonic()
 
-    def finish(self) -> None:
+    def finish(self, note: Callable[[], None] = lambda: None) -> None:
         """Make everything durable and give the files their final names.
 
+        :param note: called when they have them. A run that is killed before it returns can still be resumed.
         :raises DataError: when there are more rejected rows than may be.
         :raises OutputError: when something cannot be written; what was under the final names is still there.
         """
@@ -173,7 +174,7 @@ class Job:
             self._check_rejects((), is_end=True)
             tail = self._members.add(self._writer.close(), whole=False)
             self._output.write(tail + self._members.close(is_empty=self._output.size + len(tail) == 0))
-        self._output.publish(self._state())
+        self._output.publish(self._state(), note)
         self._is_finished = True
 
     def _write_rows(self, chunk: Chunk, begin: bytes, labels: Labels, scores: Scores) -> None:

@@ -1,7 +1,7 @@
 """Where a job writes: a file that a later run can go on with, or a place where that cannot be."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,11 @@ class Output(ABC):
         """Make all that was written durable, and then the state, where that is of use."""
 
     @abstractmethod
-    def publish(self, state: Mapping[str, Any]) -> None:
-        """Give the files their final names; the state is the last one."""
+    def publish(self, state: Mapping[str, Any], note: Callable[[], None]) -> None:
+        """Give the files their final names; the state is the last one.
+
+        :param note: called when they have them, and before the run forgets that they are its own.
+        """
 
     @abstractmethod
     def abort(self) -> None:
@@ -100,11 +103,12 @@ class StreamOutput(Output):
     def commit(self, state: Mapping[str, Any]) -> None:
         pass
 
-    def publish(self, state: Mapping[str, Any]) -> None:
+    def publish(self, state: Mapping[str, Any], note: Callable[[], None]) -> None:
         if self._rejects:
             self._rejects.publish()
         self._unlock()
         self._sink.publish()
+        note()
 
     def abort(self) -> None:
         if self._rejects:

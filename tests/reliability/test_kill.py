@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -71,6 +72,28 @@ def test_killed_at_every_call_to_the_disk(folder, score, form):
     assert number > 20
     assert resumed > 10
     assert files(folder) == complete
+
+
+def test_a_run_of_several_outputs_killed_at_every_call_to_the_disk(folder, score):
+    parts = []
+    for name, rows in (("a", 20), ("b", 30)):
+        parts.append(write_table(folder, "csv", rows).rename(folder / f"{name}.csv").name)
+    assert score(*parts, "-o", "whole/", "-q").wait() == 3
+    complete = files(folder / "whole")
+    resumed = 0
+    for number in itertools.count(1):
+        if score(*parts, "-o", "out/", "-q", fail_at=number).wait() != -signal.SIGKILL:
+            break
+        check_partial(folder / "out", complete)
+        if (folder / "out" / f".all outputs{PRIVATE}journal").exists():
+            resumed += 1
+            run = score(*parts, "-o", "out/", "--resume", "-q")  # no --overwrite: they are its own
+            assert run.wait() == 3, f"after call {number}: {run.error}"
+            assert not list((folder / "out").glob(f".*{PRIVATE}*")), f"after call {number}"
+            assert files(folder / "out") == complete
+        shutil.rmtree(folder / "out")
+    assert resumed > 20
+    assert files(folder / "out") == complete
 
 
 def test_the_old_file_stays_until_the_new_one_is_complete(folder, score):

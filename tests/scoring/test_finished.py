@@ -7,6 +7,7 @@ import pytest
 from runs import content, count_texts, facts, interrupt, run
 
 from sentcli.errors import DataError, InterruptedRunError, OutputError, UsageError
+from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions
 from sentcli.tables.lock import Lock
@@ -57,24 +58,28 @@ def test_a_run_may_be_interrupted_again_and_again(scorer, files, tmp_path, monke
     assert facts(summary) == facts(expected)
 
 
-def test_after_a_kill_between_an_output_and_the_note_of_it_the_output_is_not_replaced_unasked(
-    scorer, files, tmp_path, monkeypatch
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_output_finished_when_its_run_was_killed_is_not_scored_again(
+    scorer, files, tmp_path, monkeypatch, when
 ):
     expected = run(scorer, files, f"{tmp_path}/whole/")
+    real = FinishedOutputs.add
+
+    def interrupted_add(self, notes):
+        if when == "after":
+            real(self, notes)
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.finished.FinishedOutputs.add", interrupted_add)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(FinishedOutputs, "add", interrupted_add)
+        with pytest.raises(InterruptedRunError):
             run(scorer, files, f"{tmp_path}/resumed/")
-    assert (tmp_path / "resumed" / "a.jsonl").exists()
-    with pytest.raises(OutputError, match=r"a\.jsonl exists.*--overwrite"):
-        run(scorer, files, f"{tmp_path}/resumed/", resume=True)
-    summary = run(scorer, files, f"{tmp_path}/resumed/", resume=True, overwrite=True)
+    first = (tmp_path / "resumed" / "a.jsonl").stat().st_ino
+    summary = run(scorer, files, f"{tmp_path}/resumed/", resume=True)
     assert content(tmp_path / "resumed") == content(tmp_path / "whole")
+    assert (tmp_path / "resumed" / "a.jsonl").stat().st_ino == first
     assert facts(summary) == facts(expected)
-
-
-def interrupted_add(self, notes):
-    raise KeyboardInterrupt
+    assert summary.scored == expected.rows - 99
 
 
 @pytest.fixture
