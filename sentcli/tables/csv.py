@@ -76,7 +76,7 @@ class _CsvReader(TextReader):
         options = setup.options
         self._style = Style(*options.separators(_DELIMITERS[setup.format]), self.encoding)
         self._limit = options.field_limit
-        self._lead = self.byte_order_mark  # what stands before the header
+        self._lead = bytearray(self.byte_order_mark)  # what stands before the header
         self._width = -1  # until there is a header
         self._column = -1
         self._lines: list[bytes] = []  # of a record that may still be open
@@ -157,6 +157,8 @@ class _CsvReader(TextReader):
             offset += len(line)
         if not fields and self._width < 0:
             self._lead += raw
+            if len(self._lead) > self._limit:
+                raise DataError(f"{self.name}: nothing but blank lines in its first {self._limit} bytes")
         elif not fields:
             yield raw
         elif self._width < 0:
@@ -176,7 +178,7 @@ class _CsvReader(TextReader):
         check_room(columns, self.setup.names, self.name)
         if self.setup.converts:
             check_unique(columns, self.name)
-        head = Head(columns, text_column, self._lead + (raw if options.header else b""), self._style)
+        head = Head(columns, text_column, bytes(self._lead + (raw if options.header else b"")), self._style)
         if self.first and (self.first.columns, self.first.style) != (columns, self._style):
             raise DataError(
                 f"{self.name}: not the columns and encoding of the first input; {list_columns(columns)}, "

@@ -381,3 +381,13 @@ def test_labels_are_quoted_where_they_have_to_be():
     fields = ["a,b", 'a"b', "a\nb", "a\rb", "a b", "", "ñ"]
     for values in itertools.permutations(fields, 3):
         assert next(csv.reader([style.record(values)], strict=True)) == list(values)
+
+
+def test_blank_lines_before_the_header_are_not_gathered_without_end(convert):
+    limit = ReadOptions(field_limit=1000)
+    lead = b"\n" * 1000
+    assert (
+        convert(lead + b"text\nx\n", read=limit) == lead + b"text,sentiment,sentiment_score\nx" + ODD + b"\n"
+    )
+    with pytest.raises(DataError, match="nothing but blank lines in its first 1000 bytes"):
+        convert(lead + b"\ntext\nx\n", read=limit)
