@@ -8,14 +8,13 @@ from sentcli.config import SelfTrainingConfig, TrainConfig
 def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from labels alone change in the settings of the student.
 
-    In a single round they are there for the passages, which need a network to label them. Coupled gates and
-    phrases are for the student's speed: after teachers that read phrases too and began as language models,
-    its validation loss was higher in each epoch.
+    In a single round they are there for the passages, which need a network to label them. Phrases are for the
+    student's speed: after teachers that read them too and began as language models, its validation loss was
+    higher in each epoch.
 
     :param usual: the default settings for so many labels.
     """
     changes = {
-        "gates": "separate",
         "embedding_dropout": 0.3,
         "dropout": 0.5,
         "epochs": usual.epochs + 1,
@@ -36,7 +35,6 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
     student; otherwise they do without the second pass of adversarial training, in more epochs.
     """
     changes = {
-        "gates": "separate",
         "embedding_dropout": 0.1,
         "dropout": 0.3,
         "lr": 2e-3,
