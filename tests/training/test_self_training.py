@@ -397,3 +397,11 @@ def test_teachers_read_words_alone_and_learn_an_epoch_less_than_a_student_of_phr
     assert not any("epochs" in teacher for teacher in alike)
     (one, *_) = self_training.next_teachers(TrainConfig(epochs=1, phrases=20), plan)
     assert one["epochs"] == 1
+
+
+def test_teachers_couple_their_gates_as_the_student_does():
+    coupled = replace(SETTINGS, config=replace(SETTINGS.config, gates="coupled"))
+    plan = SelfTrainingConfig(teacher_pretrain=3)
+    first = self_training.first_teachers(TrainConfig(), plan)
+    for changes in [*first, *self_training.next_teachers(coupled.config, plan)]:
+        assert self_training._changed(coupled, changes).config.gates == "coupled"
