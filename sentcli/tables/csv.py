@@ -83,6 +83,12 @@ class _CsvReader(TextReader):
         self._wait_for = 0  # bytes of lines before it is worth to look for its end again
         self._rescanned = 0
 
+    def events(self) -> Iterator[Event]:
+        yield from super().events()
+        # A file of nothing else comes back as it is; in a run of several it would come between their rows.
+        if self._width < 0 and self._lead and self.is_last and not self.first:
+            yield bytes(self._lead)
+
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
         lines = self._lines + lines
         if not final and sum(map(len, lines)) < self._wait_for:

@@ -27,6 +27,8 @@ def test_other_columns_come_back_to_the_byte(convert):
     ("data", "expected"),
     [
         (b"", b""),
+        (b"\xef\xbb\xbf", b"\xef\xbb\xbf"),
+        (b"\r\n\n", b"\r\n\n"),
         (b"id,text", b"id,text,sentiment,sentiment_score"),
         (HEADER, ADDED),
         (b"\xef\xbb\xbf" + HEADER + b"1,x\n", b"\xef\xbb\xbf" + ADDED + b"1,x" + ODD + b"\n"),
@@ -264,6 +266,14 @@ def test_no_quoting_at_all(convert):
     assert convert(b'id\ttext\n1\t"x\n', "in.tsv", read=options).splitlines()[1] == b'1\t"x\teven\t0.285714'
     with pytest.raises(OutputError, match="cannot be written without quotes"):
         convert(b"text\nx\n", read=options, write=WriteOptions(prefix=","))
+
+
+def test_blank_lines_alone_do_not_come_between_inputs(run, tmp_path):
+    parts = {"a.csv": b"\xef\xbb\xbf\n", "b.csv": b"text\nx\n", "c.csv": b"\xef\xbb\xbf\n"}
+    for name, data in parts.items():
+        (tmp_path / name).write_bytes(data)
+    run([tmp_path / name for name in parts], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == b"text,sentiment,sentiment_score\nx" + ODD + b"\n"
 
 
 def test_no_header(convert, rejects):
