@@ -31,7 +31,7 @@ def main() -> None:
 
     bundles = [load_bundle(path) for path in options.models]
     files = sorted(PROBES.glob("*.csv"))
-    rows: dict[str, list[str]] = {str(path): [] for path in options.models} | {"together": []}
+    rows: list[list[str]] = [[str(path)] for path in options.models] + [["together"]]
     with ExitStack() as stack:
         scorers = [stack.enter_context(Scorer(bundle, workers=1)) for bundle in bundles]
         for file in files:
@@ -39,14 +39,13 @@ def main() -> None:
             names = bundles[0].config.labels
             labels = label_ids(data.labels, names, data.where)
             said = [np.log(scorer.probabilities(data.texts)) for scorer in scorers]
-            for row, logits in zip(rows.values(), [*said, np.mean(said, axis=0)], strict=True):
+            for row, logits in zip(rows, [*said, np.mean(said, axis=0)], strict=True):
                 row.append(_figures(evaluate(labels, softmax(logits), names)))
-    width = max(map(len, rows))
+    width = max(len(name) for name, *_ in rows)
     print("accuracy, area under the ROC curve, loss")
     print(" " * width, *(f"{file.stem:>19}" for file in files))
-    for name, row in rows.items():
-        if name != "together" or len(bundles) > 1:
-            print(f"{name:{width}}", *row)
+    for name, *figures in rows if len(bundles) > 1 else rows[:1]:
+        print(f"{name:{width}}", *figures)
 
 
 def _figures(found: Evaluation) -> str:
