@@ -10,6 +10,7 @@ the figures go into the card of the model.
 
 import argparse
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from machine import describe
+from machine import describe, in_a_line
 
 import sentcli
 from sentcli.bundle import METRICS, RECIPE, Bundle, load_bundle
@@ -102,15 +103,15 @@ def main() -> None:
             [*((*each, first) for each in options.sizes), *((*usual, seed) for seed in options.seeds)]
         )
     )
+    found = metrics(own)
+    source = DataSource(options.dataset or found["dataset"], glove="none", **found["columns"])
+    texts = read_texts(source, read_labeled(source), found["training"]["validation_share"]).validation.texts
     with ThreadPoolExecutor(options.jobs) as pool:
         trained = pool.map(lambda each: train(options.model, options.folder, options, *each), wanted)
         bundles = dict(zip(wanted, trained, strict=True))
     of_sizes = [bundles[*each, first] for each in options.sizes]
     of_seeds = [bundles[*usual, seed] for seed in options.seeds]
 
-    found = metrics(own)
-    source = DataSource(options.dataset or found["dataset"], None, None, "none")
-    texts = read_texts(source, read_labeled(source), found["training"]["validation_share"]).validation.texts
     sizes = [
         {
             "hidden": hidden,
@@ -127,11 +128,13 @@ def main() -> None:
         {"seed": seed, "validation_accuracy": metrics(bundle)["validation"]["accuracy"]}
         for seed, bundle in zip(options.seeds, of_seeds, strict=True)
     ]
-    result = {"machine": describe(["torch", "onnxruntime"]), "sizes": sizes, "seeds": seeds}
+    machine = describe(["torch", "onnxruntime"])
+    result = {"machine": machine, "sizes": sizes, "seeds": seeds}
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     if carded:
-        record_variants(carded, sizes, seeds)
+        command = shlex.join(["python", *sys.argv])
+        record_variants(carded, sizes, seeds, command=command, machine=in_a_line(machine))
 
     print(f"{'hidden':>6} {'layers':>6} {'validation':>10} {'loss':>7} {'reviews/s':>10}")
     for of in sizes:

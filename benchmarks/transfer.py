@@ -30,6 +30,9 @@ def main() -> None:
     options = parser.parse_args()
 
     bundles = [load_bundle(path) for path in options.models]
+    for bundle in bundles:
+        if bundle.config.labels != bundles[0].config.labels:
+            parser.error(f"{bundle.path}: its labels are not those of {bundles[0].path}")
     files = sorted(PROBES.glob("*.csv"))
     rows: list[list[str]] = [[str(path)] for path in options.models] + [["together"]]
     with ExitStack() as stack:

@@ -14,6 +14,7 @@ GATES = ("separate", "coupled")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEFAULT_DATASET = "stanfordnlp/imdb"
 FORMAT_VERSION = 1
+FOLDS = 5  # of the validation part, for a teacher's figures; classes of fewer texts there cannot be weighed
 MAX_CLASSES = 1000
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _CHUNK = 2048  # texts between two updates of the progress bar
 _ASIDE = ("--card", "--json", "-q", "--quiet", "--overwrite")  # flags that change no figure
 _PLOTS = "--plots"  # nor does this, with its value
+_PASSAGES = "--passages"
 _SENTENCES = 3  # that a passage has at most, where no number is given
 
 
@@ -52,7 +53,7 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 @delimiter_option
 @csv_encoding_option
 @click.option(
-    "--passages",
+    _PASSAGES,
     metavar="[N]",
     type=click.IntRange(1),
     is_flag=False,
@@ -233,8 +234,9 @@ def _command() -> str:
     """Give the command line that measures the same again, without what is done with the figures."""
     given = sys.argv[1:]
     words = [
-        word
-        for before, word in zip(["", *given], given, strict=False)
+        # Said in full: what stood behind it may be gone, and what comes next then be taken for its number.
+        f"{word}={_SENTENCES}" if word == _PASSAGES and (not after or after.startswith("-")) else word
+        for before, word, after in zip(["", *given], given, [*given[1:], ""], strict=False)
         if word not in (*_ASIDE, _PLOTS) and before != _PLOTS and not word.startswith(f"{_PLOTS}=")
     ]
     return shlex.join(["sentcli", *words])

@@ -12,6 +12,7 @@ from sentcli.config import BundleConfig, ModelConfig
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
 from sentcli.training.markdown import block, code, one_line, table
+from sentcli.uncertainty import UNCERTAIN
 
 MODEL_STAGE = "model"  # in `history.csv`: the epochs of the model itself, not of what came before
 
@@ -46,6 +47,7 @@ _GLOVE_TERMS = """\
 - Word vectors: [GloVe](https://nlp.stanford.edu/projects/glove/), under the Public Domain Dedication and
   License (PDDL) 1.0. J. Pennington, R. Socher and C. D. Manning, "GloVe: Global Vectors for Word
   Representation", EMNLP 2014, pages 1532-1543."""
+_UNCERTAIN = " With `--uncertain LOW HIGH`, a text whose score lies\nbetween the two is labeled `uncertain`."
 _IMDB = "stanfordnlp/imdb"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
@@ -74,6 +76,8 @@ def model_card(
 
     and may have
 
+    - `hub_id`: of the data set, if it was read from the Hugging Face hub;
+    - `output`: the folder as it was given to `sentcli train`, which commands on the card name;
     - `columns`: `text_column`, `label_column`, `delimiter`, `encoding`: how the data set was read, each None
       where that was left open;
     - `self_training`: the fields of `SelfTrainingConfig`; None of a model that learnt from no teacher;
@@ -83,19 +87,21 @@ def model_card(
     - `seeds`: of models that differ by their seed alone, two or more, `seed` and `validation_accuracy` of
       each;
     - `sizes`: of models that differ by their size alone, `hidden`, `layers`, `validation_accuracy`,
-      `validation_loss` and `reviews_per_second` of each.
+      `validation_loss` and `reviews_per_second` of each;
+    - `variants`: where there are seeds or sizes, `command`, the line that measured them, and `machine`.
 
     :param history: a record an epoch, as in `history.csv`.
     :param name: of the model's folder.
     :param files: the names of all files in it.
     """
-    hub_id = _hub_id(metrics["dataset"])
+    hub_id = metrics.get("hub_id", hub_id_of(metrics["dataset"]))
     folder = shlex.quote(name)
+    where = shlex.quote(metrics.get("output", name))
     score_lines = (
         f"sentcli score reviews.csv -o scored.csv --model {folder}",
         f"echo 'an absolute joy' | sentcli score --model {folder}",
     )
-    words, classes = metrics["glove"]["types_total"], len(config.labels)
+    words, labels = metrics["glove"]["types_total"], config.labels
     test_set = f"{hub_id} --split test" if hub_id else "TEST-SET"
     template = Path(__file__).with_name("card.md").read_text("utf-8")
     return template.format(
@@ -103,16 +109,18 @@ def model_card(
         title=one_line(name),
         shape=_shape(config, words, metrics["training"]["min_freq"]),
         score_lines=block("\n".join(score_lines)),
-        scored=code(config.labels[1]) if classes == 2 else "that label",
+        scored=code(labels[1]) if len(labels) == 2 else "that label",
+        uncertain="" if UNCERTAIN in labels else _UNCERTAIN,
+        language="English " if hub_id == _IMDB else "",
         dataset=code(metrics["dataset"]),
-        weak_spots=weak_spots(metrics, words, classes, folder),
-        figures=evaluations(metrics, files, folder, test_set),
+        weak_spots=weak_spots(metrics, words, labels, where),
+        figures=evaluations(metrics, files, where, test_set),
         data=_data(metrics),
         train_line=block(metrics["command"]),
         recipe=_recipe(metrics, files),
         settings=_settings(config, metrics),
         validated=f"{metrics['validation']['examples']:,}",
-        validation_line=block(_validation_line(folder, metrics)),
+        validation_line=block(_validation_line(where, metrics)),
         validation=validation(metrics, history, files),
         files=table(
             ("file", "content"), ((code(file), content) for file, content in _FILES.items() if file in files)
@@ -145,14 +153,16 @@ def count_parameters(model: ModelConfig) -> int:
     return model.vocab_size * model.embedding_dim + lstm + (model.pooled_size + 1) * model.num_classes
 
 
-def _hub_id(dataset: str) -> str | None:
-    """Give the id of a data set on the Hugging Face hub, None for a file or a folder."""
+def hub_id_of(dataset: str) -> str | None:
+    """Give the id of a data set on the Hugging Face hub, None for a file or a folder of this machine."""
     is_id = _HUB_ID.fullmatch(dataset) and (dataset == _IMDB or not Path(dataset).exists())
     return dataset if is_id else None
 
 
 def _front_matter(hub_id: str | None, licence: str | None) -> str:
-    lines = ["language: en", "library_name: sentcli", "pipeline_tag: text-classification"]
+    lines = ["library_name: sentcli", "pipeline_tag: text-classification"]
+    if hub_id == _IMDB:
+        lines.insert(0, "language: en")
     if licence:
         lines.append(f"license: {json.dumps(licence)}")
     if hub_id:
@@ -197,10 +207,15 @@ def _data(metrics: Mapping[str, Any]) -> str:
     if metrics.get("unlabeled"):
         rows.append(("texts without labels", f"{code(metrics['unlabeled'])}: {examples['unlabeled']:,}"))
     if examples.get("pseudo_labeled"):
-        labeled = f"{examples['pseudo_labeled']:,} of these and of passages cut from all texts"
-        rows.append(("labeled by a teacher", labeled))
+        rows.append(("labeled by a teacher", _pseudo_labeled(examples)))
     rows.append(("word vectors", vectors))
     return table(("", ""), rows)
+
+
+def _pseudo_labeled(examples: Mapping[str, int]) -> str:
+    """Say what a teacher labelled; more than there are texts without labels are passages too."""
+    count, unlabeled = examples["pseudo_labeled"], examples["unlabeled"]
+    return f"{count:,} of these{' and of passages cut from all texts' * (count > unlabeled)}"
 
 
 def _recipe(metrics: Mapping[str, Any], files: Collection[str]) -> str:

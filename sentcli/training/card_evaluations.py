@@ -6,6 +6,7 @@ from typing import Any
 from sentcli import bundle
 from sentcli.evaluation import ECE_BINS
 from sentcli.training.markdown import block, code, four, interval, table
+from sentcli.uncertainty import UNCERTAIN
 
 Record = Mapping[str, Any]  # what `sentcli evaluate --json` prints, and `command`
 
@@ -23,12 +24,11 @@ _NAMES = {
 def headline(metrics: Mapping[str, Any]) -> Record | None:
     """Choose the evaluation that the card shows in full, the one that its pictures are of.
 
-    :returns: of those on whole texts the last that was made, on the model's own data set if there is one.
+    :returns: of those on whole texts the first that was made, on the model's own data set if there is one.
     """
     whole = _of_kind(metrics, "texts")
     own = [record for record in whole if record["dataset"] == metrics["dataset"]]
-    candidates = own or whole
-    return candidates[-1] if candidates else None
+    return next(iter([*own, *whole]), None)
 
 
 def evaluations(metrics: Mapping[str, Any], files: Collection[str], model: str, test_set: str) -> str:
@@ -59,10 +59,11 @@ def evaluations(metrics: Mapping[str, Any], files: Collection[str], model: str, 
     return "\n\n".join(parts)
 
 
-def weak_spots(metrics: Mapping[str, Any], words: int, classes: int, model: str) -> str:
+def weak_spots(metrics: Mapping[str, Any], words: int, labels: Sequence[str], model: str) -> str:
     """Say what the model is bad at, with figures where there are some.
 
     :param words: that the model knows.
+    :param labels: of its classes.
     """
     passages, shown = _of_kind(metrics, "passages"), headline(metrics)
     own = {metrics["dataset"], shown and shown["dataset"]}
@@ -73,7 +74,8 @@ def weak_spots(metrics: Mapping[str, Any], words: int, classes: int, model: str)
             f"{_accuracies(passages)}. A passage has the label of the text that it was cut from, which is "
             "not always its own, so that some of the errors are those of the labels."
         )
-    subjects = f"{_accuracies(other)}." if other else f"not measured on any but {code(metrics['dataset'])}."
+    known = shown["where"] if shown else metrics["dataset"]
+    subjects = f"{_accuracies(other)}." if other else f"not measured on any but {code(known)}."
     spots = {
         "Short texts": short,
         "Other subjects and kinds of text": subjects,
@@ -82,7 +84,8 @@ def weak_spots(metrics: Mapping[str, Any], words: int, classes: int, model: str)
             f"it knows {words:,} words, in lower case, and all others look the same to it."
         ),
         "Texts that say nothing of the kind": (
-            f"every text with a word in it gets one of the {classes} labels, unless `--uncertain` is given."
+            f"every text with a word in it gets one of the {len(labels)} labels"
+            f"{'' if UNCERTAIN in labels else ', unless `--uncertain` is given'}."
         ),
     }
     return "\n".join(f"- **{spot}**: {said}" for spot, said in spots.items())
@@ -146,6 +149,7 @@ def _in_full(record: Record, files: Collection[str]) -> str:
         )
         for part in record["by_length"]
     ]
+    has_bands = UNCERTAIN not in [of["name"] for of in record["classes"]]
     by_band = [
         (
             f"`--uncertain {band['low']:g} {band['high']:g}`",
@@ -171,8 +175,8 @@ def _in_full(record: Record, files: Collection[str]) -> str:
             "### Reliability",
             f"The expected calibration error is {four(record['expected_calibration_error'])}.",
             diagram,
-            "### Accuracy without the uncertain",
-            table(("option", "texts with a label", "accuracy on them", "95 % interval"), by_band),
+            "### Accuracy without the uncertain" * has_bands,
+            table(("option", "texts with a label", "accuracy on them", "95 % interval"), by_band) * has_bands,
         )
         if part
     )
@@ -193,11 +197,15 @@ def _comparisons(records: Sequence[Record]) -> str:
             ("difference of scores, largest", f"{found['max_difference']:.6f}"),
         )
         parts += [
-            f"{form} ({code(record['file'])}) against {code(against['file'])}, on {_measured_on(record)}:",
+            f"{form} ({_file(record)}) against {_file(against)}, on {_measured_on(record)}:",
             table(("figure", "value"), rows),
             block(record["command"]),
         ]
     return "\n\n".join(parts)
+
+
+def _file(of: Mapping[str, Any]) -> str:
+    return code(f"{of['model']}/{of['file']}")
 
 
 def picture(name: str, title: str, files: Collection[str]) -> str:

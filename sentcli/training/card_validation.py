@@ -5,8 +5,9 @@ from statistics import mean
 from typing import Any
 
 from sentcli import bundle
+from sentcli.config import FOLDS
 from sentcli.training.card_evaluations import confusion_matrix, named_figures, picture
-from sentcli.training.markdown import code, four, table
+from sentcli.training.markdown import block, code, four, table
 
 _MOST_EPOCHS = 40  # in the table; history.csv has them all
 
@@ -25,22 +26,23 @@ def validation(
         table(("class", "texts", "precision", "recall", "F1"), classes),
         confusion_matrix(figures),
         picture(bundle.CURVES, "Loss and accuracy over the epochs", files),
-        _history(history),
+        _history(history, metrics["training"].get("class_weight", "none")),
         _passages(metrics.get("validation_passages")),
-        _stages(metrics.get("stages")),
+        _stages(metrics.get("stages"), figures),
         _calibration(metrics.get("calibration"), files),
-        _seeds(metrics.get("seeds")),
-        _sizes(metrics.get("sizes"), files),
+        _variants(metrics, files),
     )
     return "\n\n".join(part for part in parts if part)
 
 
-def _history(history: Sequence[Mapping[str, float]]) -> str:
+def _history(history: Sequence[Mapping[str, float]], class_weight: str) -> str:
     if len(history) > _MOST_EPOCHS:
         return f"The figures of all {len(history)} epochs are in `{bundle.HISTORY}`."
     columns = [column for column in history[0] if column.startswith(("train_", "validation_"))]
     rows = [(f"{record['epoch']:.0f}", *(four(record[column]) for column in columns)) for record in history]
-    return table(("epoch", *(column.replace("_", " ") for column in columns)), rows)
+    epochs = table(("epoch", *(column.replace("_", " ") for column in columns)), rows)
+    weighed = "In this table, and where an epoch is chosen, the validation loss is weighed by class."
+    return f"{epochs}\n\n{weighed}" if class_weight == "balanced" else epochs
 
 
 def _passages(figures: Mapping[str, Any] | None) -> str:
@@ -53,14 +55,20 @@ def _passages(figures: Mapping[str, Any] | None) -> str:
     )
 
 
-def _stages(stages: Sequence[Mapping[str, Any]] | None) -> str:
+def _stages(stages: Sequence[Mapping[str, Any]] | None, figures: Mapping[str, Any]) -> str:
     if not stages:
         return ""
-    rows = [(of["stage"], four(of["validation_accuracy"]), four(of["validation_loss"])) for of in stages]
-    text = (
-        "Texts without labels were labeled by a teacher: a logistic regression over the models of its round, "
-        "fitted to this validation part. Its own figures are of five-fold cross-validation."
+    weighed = (
+        "a logistic regression over the models of its round, fitted to this validation part. Its own figures "
+        "are of five-fold cross-validation."
     )
+    if min(of["support"] for of in figures["classes"]) < FOLDS:
+        weighed = (
+            "the models of its round, whose log-probabilities weighed the same: some class has fewer than "
+            f"{FOLDS} texts in this validation part."
+        )
+    rows = [(of["stage"], four(of["validation_accuracy"]), four(of["validation_loss"])) for of in stages]
+    text = f"Texts without labels were labeled by a teacher: {weighed}"
     head = ("stage", "validation accuracy", "validation loss")
     return "\n\n".join(("### Teachers", text, table(head, rows)))
 
@@ -85,6 +93,20 @@ def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]
     return "\n\n".join(part for part in parts if part)
 
 
+def _variants(metrics: Mapping[str, Any], files: Collection[str]) -> str:
+    """Write what `benchmarks/sizes.py` measured."""
+    sections = [_seeds(metrics.get("seeds")), _sizes(metrics.get("sizes"), files)]
+    if not any(sections):
+        return ""
+    of = metrics["variants"]
+    text = (
+        "Trained by the same recipe with the same pseudo-labels, if any, and measured on the same texts; "
+        f"reviews/s are those of one core of {of['machine']}."
+    )
+    parts = ("### Other seeds and sizes", text, block(of["command"]), *sections)
+    return "\n\n".join(part for part in parts if part)
+
+
 def _seeds(seeds: Sequence[Mapping[str, float]] | None) -> str:
     if not seeds or len(seeds) < 2:  # one has no spread
         return ""
@@ -92,7 +114,7 @@ def _seeds(seeds: Sequence[Mapping[str, float]] | None) -> str:
     low, high = min(accuracies), max(accuracies)
     rows = [(f"{of['seed']:.0f}", four(of["validation_accuracy"])) for of in seeds]
     spread = f"The mean is {four(mean(accuracies))}, the spread {four(low)} to {four(high)}."
-    return "\n\n".join(("### Seeds", table(("seed", "validation accuracy"), rows), spread))
+    return "\n\n".join((table(("seed", "validation accuracy"), rows), spread))
 
 
 def _sizes(sizes: Sequence[Mapping[str, float]] | None, files: Collection[str]) -> str:
@@ -109,5 +131,5 @@ def _sizes(sizes: Sequence[Mapping[str, float]] | None, files: Collection[str]) 
         for of in sizes
     ]
     head = ("states in each direction", "layers", "validation accuracy", "validation loss", "reviews/s, fp32")
-    parts = ("### Sizes", table(head, rows), picture(bundle.SIZES, "Accuracy against speed", files))
+    parts = (table(head, rows), picture(bundle.SIZES, "Accuracy against speed", files))
     return "\n\n".join(part for part in parts if part)

@@ -143,9 +143,11 @@ def encode_texts(
         vocab=vocab,
         counts=counts,
     )
-    for part in (corpus.train, corpus.validation):
-        if not len(part):
-            raise DataError("no text with a word in it is left to train or validate on")
+    if not len(corpus.validation):
+        raise DataError("no text with a word in it is left to validate on; try more texts that differ")
+    for name, count in zip(texts.labels, corpus.train.targets.sum(axis=0), strict=True):
+        if not count:
+            raise DataError(f"no text of the class {name!r:.200} with a word in it is left to train on")
     if len(vocab) == UNK_ID + 1:
         raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
     blank = len(texts.train) - len(corpus.train) + len(held_out) - len(corpus.validation)

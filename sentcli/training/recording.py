@@ -81,7 +81,9 @@ def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
     :raises UsageError: when that is the training data.
     """
     metrics, _ = _read(bundle)
-    if metrics["dataset"] == dataset and (split == "train" or Path(dataset).is_file()):
+    learnt = filter(None, (metrics["dataset"], metrics.get("unlabeled")))
+    is_learnt = any(Path(dataset).resolve() == Path(spec).resolve() for spec in learnt)
+    if is_learnt and (split == "train" or Path(dataset).is_file()):
         raise UsageError(
             f"--card: {bundle.path} learnt from {dataset:.200}, and its figures there promise too much; "
             "try texts that it has not seen"
@@ -91,7 +93,7 @@ def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
 def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measurement) -> None:
     """Write an evaluation into a model folder, which is replaced as a whole.
 
-    An earlier record of the same evaluation gives way.
+    It takes the place of an earlier record of the same evaluation.
 
     :param bundle: what `find_card` found.
     :param record: what `sentcli evaluate --json` prints, and `command`.
@@ -99,8 +101,8 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
     :raises OutputError: when the folder cannot be written.
     """
     metrics, history = _read(bundle)
-    others = [of for of in metrics.get("evaluations", ()) if _identity(of) != _identity(record)]
-    metrics["evaluations"] = [*others, record]
+    records = {tuple(_identity(of)): of for of in [*metrics.get("evaluations", ()), record]}
+    metrics["evaluations"] = [*records.values()]
     with _rewritten(bundle, metrics, history) as folder:
         if headline(metrics) is record:
             calibration = reliability(measured.labels, measured.probabilities)
@@ -110,7 +112,12 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
 
 
 def record_variants(
-    bundle: Bundle, sizes: Sequence[Mapping[str, float]], seeds: Sequence[Mapping[str, float]]
+    bundle: Bundle,
+    sizes: Sequence[Mapping[str, float]],
+    seeds: Sequence[Mapping[str, float]],
+    *,
+    command: str,
+    machine: str,
 ) -> None:
     """Write what models of other sizes and seeds reached into a model folder, which is replaced as a whole.
 
@@ -118,10 +125,13 @@ def record_variants(
     :param sizes: `hidden`, `layers`, `validation_accuracy`, `validation_loss` and `reviews_per_second` of
         each.
     :param seeds: `seed` and `validation_accuracy` of each.
+    :param command: the line that measured them.
+    :param machine: what the speeds are of, in words.
     :raises OutputError: when the folder cannot be written.
     """
     metrics, history = _read(bundle)
-    metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)]}
+    variants = {"command": command, "machine": machine}
+    metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)], "variants": variants}
     with _rewritten(bundle, metrics, history) as folder:
         plots.accuracy_by_speed(folder / SIZES, sizes)
 
@@ -172,5 +182,7 @@ def _read(bundle: Bundle) -> tuple[dict[str, Any], list[dict[str, float]]]:
 
 
 def _identity(record: Mapping[str, Any]) -> list[Any]:
-    against = record["against"] or {}
-    return [*(record[name] for name in _IDENTITY), against.get("file"), against.get("backend")]
+    identity = [record[name] for name in _IDENTITY]
+    if against := record["against"]:
+        identity += [record["model"], *against.values()]
+    return identity

@@ -10,6 +10,7 @@ from sklearn.model_selection import cross_val_predict
 from tqdm import tqdm
 
 from sentcli.bundle import Bundle
+from sentcli.config import FOLDS
 from sentcli.errors import DataError
 from sentcli.evaluation import Floats, Labels, log_loss, softmax
 from sentcli.scoring import Scorer
@@ -19,7 +20,6 @@ from sentcli.training.ngrams import NgramModel
 logger = logging.getLogger("sentcli")
 
 _CHUNK = 4096  # texts between two steps of the progress bar
-_FOLDS = 5  # of the validation part, for a figure that the weights were not fitted to
 _INVERSE_PENALTY = (
     4.0  # of the weights for document vectors; 1 and 16 were no better on IMDb's validation part
 )
@@ -40,9 +40,9 @@ class Combination:
         features = self._features(members)
         classes = next(iter(members.values())).shape[1]
         self._model: LogisticRegression | None = None
-        if np.bincount(labels, minlength=classes).min() >= _FOLDS:
+        if np.bincount(labels, minlength=classes).min() >= FOLDS:
             self._model = LogisticRegression(max_iter=1000).fit(features, labels)
-            validation = cross_val_predict(self._model, features, labels, cv=_FOLDS, method="predict_proba")
+            validation = cross_val_predict(self._model, features, labels, cv=FOLDS, method="predict_proba")
         else:
             validation = self.probabilities(members)
         self.accuracy = float((validation.argmax(axis=1) == labels).mean())

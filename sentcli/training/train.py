@@ -36,7 +36,7 @@ from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, couple_gates, round_embedding, save_weights
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.calibration import calibrate
-from sentcli.training.card import MODEL_STAGE, write_card
+from sentcli.training.card import MODEL_STAGE, hub_id_of, write_card
 from sentcli.training.checks import check_run, work_folder
 from sentcli.training.corpus import (
     Corpus,
@@ -150,7 +150,7 @@ def train_model(
     round_embedding(network)
     measured = calibrate(network, data, texts.labels, class_weights)
     metrics = {
-        **_of_run(source, settings, device),
+        **_of_run(source, output, settings, device),
         **measured.to_json(passage_sentences),
         "best_epoch": min(records, key=lambda record: record["validation_loss"])["epoch"],
         "examples": {
@@ -204,12 +204,14 @@ def _embedding(
     return with_phrase_vectors(embedding, data.vocab), coverage
 
 
-def _of_run(source: DataSource, settings: Settings, device: torch.device) -> dict[str, Any]:
+def _of_run(source: DataSource, output: Path, settings: Settings, device: torch.device) -> dict[str, Any]:
     """Give what `metrics.json` says of how a model was made."""
     return {
         "command": settings.command,
         "licence": settings.licence,
+        "output": str(output),
         "dataset": source.dataset,
+        "hub_id": hub_id_of(source.dataset),
         "unlabeled": source.unlabeled,
         "columns": {
             "text_column": source.text_column,

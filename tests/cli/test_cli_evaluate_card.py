@@ -1,6 +1,7 @@
 """`sentcli evaluate --card`: what was measured, in the model's own folder."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_the_folder_gets_figures_pictures_and_a_card_that_states_them(model, eva
 
 
 def test_what_training_wrote_stays_in_the_card(model, evaluate):
-    before = card(model).replace("sentcli evaluate trained ", "sentcli evaluate model ")  # the folder's name
+    before = card(model)
     evaluate("model", "--dataset", "test.csv", "--card")
     for title in ("Intended use", "Data", "Recipe", "Validation", "Licences and sources"):
         section = before.split(f"\n## {title}\n")[1].split("\n## ")[0]
@@ -92,11 +93,11 @@ def test_the_same_evaluation_takes_the_place_of_the_one_before(model, evaluate):
     evaluate("model", "--dataset", "test.csv", "--workers", 1, "--card")
     kept = [(of["dataset"], of["passages"], of["backend"], of["examples"]) for of in recorded(model)]
     assert kept == [
+        ("test.csv", None, "onnx", 20),
         ("other.csv", None, "onnx", 40),
         ("test.csv", 3, "onnx", 40),
         ("test.csv", 1, "onnx", 40),
         ("test.csv", None, "torch", 40),
-        ("test.csv", None, "onnx", 20),
     ]
 
 
@@ -107,7 +108,12 @@ def test_pictures_are_those_of_the_evaluation_that_is_shown_in_full(model, evalu
     assert all(contents(model)[name] == first[name] for name in PICTURES)
     rows = [*invented.reviews(38, seed=31), ("wonderful", "negative"), ("dull", "positive")]
     invented.write_csv(model.parent / "other.csv", rows)
-    evaluate("model", "--dataset", "other.csv", "--card")
+    evaluate("model", "--dataset", "other.csv", "--card")  # what was measured first is the model's own test
+    assert all(contents(model)[name] == first[name] for name in PICTURES)
+    assert "**Other subjects and kinds of text**: accuracy" in card(model)
+    assert "on `other.csv`." in card(model)
+    invented.write_csv(model.parent / "test.csv", rows)
+    evaluate("model", "--dataset", "test.csv", "--card")
     assert all(contents(model)[name] != first[name] for name in PICTURES)
 
 
@@ -121,7 +127,7 @@ def test_an_export_is_measured_in_the_card_of_the_model_that_it_was_made_from(mo
     found = evaluate(*line, "--card")
     assert (found["kind"], found["file"]) == ("comparison", "model.int8.onnx")
     assert recorded(model) == [found | {"command": "sentcli evaluate " + " ".join(line)}]
-    assert "int8 (`model.int8.onnx`) against `model.onnx`, on `test.csv`" in card(model)
+    assert "int8 (`small/model.int8.onnx`) against `model/model.onnx`, on `test.csv`" in card(model)
     assert contents(model.parent / "small") == before
     refused = fail("evaluate", "small", "--dataset", "test.csv", "--card")
     assert refused.code == 2
@@ -213,20 +219,36 @@ def test_models_of_other_sizes_and_seeds_go_into_the_card_too(model):
     ]
     seeds = [{"seed": seed, "validation_accuracy": accuracy} for seed, accuracy in ((1, 0.9), (2, 0.91))]
     before = contents(model)
-    recording.record_variants(load_bundle(model), sizes, seeds)
+    recording.record_variants(load_bundle(model), sizes, seeds, command="python sizes.py", machine="Zen")
     assert contents(model).keys() == before.keys() | {"sizes.png"}
     load_bundle(model).read("sizes.png")
     assert "| 16 | 1 | 0.9100 | 0.2500 | 3,000 |" in card(model)
     assert "The mean is 0.9050" in card(model)
     assert "](sizes.png)" in card(model)
+    assert "those of one core of Zen" in card(model)
 
 
 def test_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
+    metrics = json.loads(trained.read("metrics.json"))
+    (model / "metrics.json").write_text(json.dumps(metrics | {"unlabeled": "heap.csv"}))
+    write_manifest(model)
     before = contents(model)
-    dataset = json.loads(trained.read("metrics.json"))["dataset"]
-    failure = fail("evaluate", "model", "--dataset", dataset, "--card")
-    assert f"--card: model learnt from {dataset}" in failure.message
+    dataset = metrics["dataset"]
+    for other in (dataset, f"{Path(dataset).parent}/./{Path(dataset).name}", os.path.relpath(dataset)):
+        failure = fail("evaluate", "model", "--dataset", other, "--card")
+        assert f"--card: model learnt from {other}" in failure.message
+    invented.write_csv(model.parent / "heap.csv", invented.reviews(20, seed=5))
+    assert "learnt from ./heap.csv" in fail("evaluate", "model", "--dataset", "./heap.csv", "--card").message
     assert contents(model) == before
+
+
+def test_a_command_on_the_card_says_how_long_passages_are(model, evaluate):
+    first = evaluate("--passages", "--card", "model", "--dataset", "test.csv")
+    evaluate("model", "--dataset", "other.csv", "--card", "--passages")
+    commands = [record["command"] for record in recorded(model)]
+    assert commands[0] == "sentcli evaluate --passages=3 model --dataset test.csv"
+    assert commands[1] == "sentcli evaluate model --dataset other.csv --passages=3"
+    assert evaluate(*commands[0].split()[2:]) == first
 
 
 def test_a_command_on_the_card_leaves_out_where_pictures_go(model, evaluate):

@@ -46,10 +46,9 @@ def figures(labels=("negative", "positive"), rows=200):
     return evaluate(classes, softmax(logits), labels)
 
 
-def record(seed=3, **changes):
+def record(seed=3, names=("negative", "positive"), **changes):
     """An evaluation as `sentcli evaluate --card` records it."""
     random = np.random.default_rng(seed)
-    names = ("negative", "positive")
     classes = random.integers(0, 2, 200)
     logits = random.normal(0, 1, (200, 2))
     logits[np.arange(200), classes] += 2
@@ -70,6 +69,9 @@ def record(seed=3, **changes):
         **measure(texts, classes, softmax(logits), names).to_json(),
         **changes,
     }
+
+
+VARIANTS = {"command": "python sizes.py", "machine": "Zen, 2 cores"}
 
 
 def cells(section):
@@ -132,7 +134,7 @@ class TestFrontMatter:
 
     def test_leaves_out_what_is_not_known(self):
         keys = front_matter(write(dataset="reviews.csv")).keys()
-        assert keys == {"language", "library_name", "pipeline_tag"}
+        assert keys == {"library_name", "pipeline_tag"}
 
     def test_a_folder_with_the_form_of_an_id_is_no_hub_data_set(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -259,12 +261,30 @@ class TestValidation:
         assert row(calibrated, "expected calibration error") == ["0.0500", "0.0040"]
         assert "](reliability.png)" in calibrated
 
+    @pytest.mark.parametrize(
+        ("support", "weighed"),
+        [(4, "log-probabilities weighed the same"), (5, "a logistic regression")],
+    )
+    def test_a_teacher_is_weighed_where_every_class_has_enough_texts(self, support, weighed):
+        labels = np.array([0] * 9 + [1] * support)
+        validation = evaluate(labels, np.eye(2)[labels], ("negative", "positive")).to_json()
+        stage = {"stage": "round 1: n-grams", "validation_accuracy": 0.9, "validation_loss": 0.3}
+        assert weighed in " ".join(
+            section(write(validation=validation, stages=[stage]), "Validation").split()
+        )
+
+    def test_losses_weighed_by_class_are_called_so(self):
+        training = {**TrainConfig(class_weight="balanced").to_json(), "device": "cpu", "seconds": 1.0}
+        assert "the validation loss is weighed by class" in section(write(training=training), "Validation")
+        assert "weighed by class" not in write()
+
     def test_seeds_have_mean_and_spread(self):
         seeds = [{"seed": 1, "validation_accuracy": 0.92}, {"seed": 2, "validation_accuracy": 0.93}]
-        shown = section(write(seeds=seeds), "Validation").split("### Seeds")[1]
+        shown = section(write(seeds=seeds, variants=VARIANTS), "Validation").split("### Other seeds")[1]
         assert [row(shown, seed) for seed in "12"] == [["0.9200"], ["0.9300"]]
         assert "The mean is 0.9250, the spread 0.9200 to 0.9300." in shown
-        assert "### Seeds" not in write(seeds=seeds[:1])
+        assert "```sh\npython sizes.py\n```" in shown
+        assert "### Other seeds" not in write(seeds=seeds[:1], variants=VARIANTS)
 
     def test_sizes_have_accuracy_and_speed(self):
         of = {
@@ -274,7 +294,9 @@ class TestValidation:
             "validation_loss": 0.2,
             "reviews_per_second": 6123.4,
         }
-        shown = section(write(sizes=[of], files=(*FILES, "sizes.png")), "Validation").split("### Sizes")[1]
+        card = write(sizes=[of], variants=VARIANTS, files=(*FILES, "sizes.png"))
+        shown = section(card, "Validation").split("### Other seeds and sizes")[1]
+        assert "those of one core of Zen, 2 cores." in shown
         assert row(shown, "48") == ["2", "0.9200", "0.2000", "6,123"]
         assert "](sizes.png)" in shown
 
@@ -308,31 +330,41 @@ class TestFigures:
             assert measured == "`stanfordnlp/imdb, split test`, 200 texts, onnx"
             assert command == "`sentcli evaluate 'a\\|b'`"
 
-    def test_the_last_on_the_models_own_data_set_is_shown_first_and_in_full(self):
-        old, last = record(seed=1, command="old"), record(seed=2, command="last")
+    def test_the_first_on_the_models_own_data_set_is_shown_first_and_in_full(self):
+        own, more = record(seed=1, command="own"), record(seed=2, command="more")
         other = record(seed=3, command="other", dataset="x.csv", where="x.csv")
         passages = record(seed=4, command="passages", kind="passages", passages=2)
-        shown = section(write(evaluations=[passages, old, last, other]), "Figures")
+        shown = section(write(evaluations=[passages, other, own, more]), "Figures")
         commands = [row[-1] for row in cells(shown)]
-        assert list(dict.fromkeys(commands)) == ["`last`", "`old`", "`other`", "`passages`"]
-        (a, b), (c, d) = last["confusion"]
+        assert list(dict.fromkeys(commands)) == ["`own`", "`other`", "`more`", "`passages`"]
+        (a, b), (c, d) = own["confusion"]
         assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
-        assert "```sh\nlast\n```" in shown
+        assert "```sh\nown\n```" in shown
         assert shown.count("### Confusion matrix") == 1
-        for part in last["by_length"]:
+        for part in own["by_length"]:
             if part["examples"]:
                 name = f"{part['shortest']}-{part['longest']}"
                 assert row(shown, name)[:2] == [f"{part['examples']}", f"{part['accuracy']:.4f}"]
         assert row(shown, "512+") == ["0", "-", "-"]
-        for band in last["bands"]:
+        for band in own["bands"]:
             low, high = band["accuracy_interval"]
             found = row(shown, f"`--uncertain {band['low']:g} {band['high']:g}`")
             interval = f"{low:.4f} to {high:.4f}"
             assert found == [f"{band['share']:.2%}", f"{band['accuracy']:.4f}", interval]
 
-    def test_without_one_on_its_own_data_set_the_last_is_shown_in_full(self):
+    def test_without_one_on_its_own_data_set_the_first_is_shown_in_full(self):
         one, two = (record(command=name, dataset=name, where=name) for name in ("one", "two"))
-        assert "```sh\ntwo\n```" in section(write(evaluations=[one, two]), "Figures")
+        card = write(evaluations=[one, two])
+        assert "```sh\none\n```" in section(card, "Figures")
+        subjects = section(card, "What it is bad at").split("**Other subjects and kinds of text**")[1]
+        assert "on `two`." in subjects.splitlines()[0]
+        assert "not measured on any but `one`." in section(write(evaluations=[one]), "What it is bad at")
+
+    def test_a_class_called_uncertain_leaves_the_option_out(self):
+        labels = ("good", "uncertain")
+        card = write(labels, evaluations=[record(names=labels)])
+        assert "--uncertain" not in card
+        assert "--uncertain" in write(evaluations=[record()])
 
     def test_pictures_are_shown_that_are_there(self):
         names = ("confusion_matrix.png", "accuracy_by_length.png", "evaluated_reliability.png")
@@ -359,7 +391,8 @@ class TestFigures:
             command="sentcli evaluate a --against b",
         )
         shown = section(write(evaluations=[of]), "Figures").split("### Other forms of the model")[1]
-        assert "int8 (`model.int8.onnx`) against `model.onnx`, on `stanfordnlp/imdb, split test`:" in shown
+        forms = "int8 (`imdb-bilstm/model.int8.onnx`) against `imdb-bilstm/model.onnx`"
+        assert f"{forms}, on `stanfordnlp/imdb, split test`:" in shown
         assert row(shown, "labels changed") == ["3 of 200 (1.50%)"]
         assert row(shown, "accuracy")[0].startswith("0.9000 (")
         assert row(shown, "accuracy")[0].endswith("), against 0.9050")
