@@ -20,7 +20,7 @@ from sentcli.tables.opening import check_options_of
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.remote import as_path
 from sentcli.tables.source import STANDARD
-from sentcli.tables.storage import resolve
+from sentcli.tables.storage import is_standard_stream, resolve
 
 _log = logging.getLogger("sentcli")
 
@@ -241,6 +241,8 @@ def _check_summary(path: Path, files: Sequence[str], overwrite: bool) -> None:
         raise OutputError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; --summary takes the name of a file")
+    if path.is_file() and is_standard_stream(path):
+        raise UsageError(f"--summary {path} is standard input or output of this run; give another name")
     for name in files:
         if resolve(path) == resolve(name) or (path.exists() and Path(name).exists() and path.samefile(name)):
             raise UsageError(f"--summary {path} is {name}, a file of this run; give another name")

@@ -12,7 +12,7 @@ from sentcli.tables.journal import Journal, changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
-from sentcli.tables.source import InputFile, inspect_input
+from sentcli.tables.source import inspect_input
 from sentcli.tables.storage import resolve
 
 _NAME = "all outputs"  # no name that an output has
@@ -40,10 +40,12 @@ class FinishedOutputs:
         overwrite: bool,
     ) -> None:
         self._journal = Journal(folder / _NAME)
-        files = [inspect_input(name) for inputs, _ in pairs for name in inputs]
+        self._inputs = [[inspect_input(name) for name in inputs] for inputs, _ in pairs]
+        files = [file for of_output in self._inputs for file in of_output]
         targets = [target for _, target in pairs]
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])  # of the others too
-        self._conditions = json.loads(json.dumps({**conditions, "inputs": _fingerprint(files, targets)}))
+        names = _digest([[file.name for file in files], targets])
+        self._conditions = json.loads(json.dumps({**conditions, "inputs": names}))
         self._lock = Lock(folder / _NAME)
         try:
             self.resumed = resume and self._journal.exists
@@ -84,17 +86,24 @@ class FinishedOutputs:
                 refuse_existing(default_rejects(target))
 
     def _save(self) -> None:
-        self._journal.save({"conditions": self._conditions, "count": self.count, "notes": self.notes})
+        state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
+        self._journal.save({**state, "read": self._read(self.count)})
 
     def _load(self, folder: Path) -> tuple[int, dict[str, Any]]:
         state = self._journal.load()
         changed = changes(state["conditions"], self._conditions)
+        if state["read"] != self._read(state["count"]):  # an input that comes later may have been mended
+            changed = [*changed, "inputs"]
         if changed:
             raise OutputError(
                 f"{folder}: cannot resume: {', '.join(changed)[:200]} changed since the interrupted run; "
                 "start over without --resume"
             )
         return state["count"], state["notes"]
+
+    def _read(self, count: int) -> str:
+        """Give a digest of the inputs of so many outputs, as they are now."""
+        return _digest([[file.to_json() for file in of_output] for of_output in self._inputs[:count]])
 
 
 def _tidy(target: Path) -> None:
@@ -104,6 +113,5 @@ def _tidy(target: Path) -> None:
     lock.release()
 
 
-def _fingerprint(files: Sequence[InputFile], targets: Sequence[str]) -> str:
-    found = [[file.to_json() for file in files], targets]
+def _digest(found: Any) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """From texts to labels and scores: the pipeline between the tables and a backend. No torch here."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -155,8 +155,9 @@ class Scorer:
 
         :param texts: any number; None counts as blank.
         :returns: one label and one score a text, in order.
-        :raises TypeError: for a single string, whose characters would be taken for texts, and for an element
-            that is neither a string nor None, by its place.
+        :raises TypeError: for a single string, whose characters would be taken for texts, for a mapping or a
+            data frame, of which it would be the names, and for an element that is neither a string nor None,
+            by its place.
         """
         return self._scores(self._submit(_checked(texts)).result(len(self.labels)))
 
@@ -304,8 +305,9 @@ class Scorer:
 
 
 def _checked(texts: Iterable[Any]) -> list[str | None]:
-    if isinstance(texts, str):
-        raise TypeError("texts is one string; give a list of strings")
+    if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
+        kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
+        raise TypeError(f"texts is {kind}; give a list of strings")
     checked = list(texts)
     for place, text in enumerate(checked):
         if not (text is None or isinstance(text, str)):

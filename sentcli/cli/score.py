@@ -25,8 +25,9 @@ from sentcli.cli.options import (
     text_column_option,
     workers_option,
 )
-from sentcli.errors import OutputError, UsageError
+from sentcli.errors import UsageError
 from sentcli.tables import FORMATS, ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.storage import Part, Stream, is_device, resolve
 
 if TYPE_CHECKING:
     from sentcli.scoring import Scorer
@@ -167,7 +168,14 @@ def _options() -> dict[str, Any]:
 
 
 def _write_summary(path: Path, values: dict[str, Any]) -> None:
+    if is_device(str(path)):
+        sink: Stream | Part = Stream.device(path)
+    else:
+        sink = Part(resolve(path), "summary")
+        sink.create()
     try:
-        path.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}") from None
+        sink.write(f"{json.dumps(values, indent=2)}\n".encode())
+        sink.publish()
+    except BaseException:
+        sink.discard()
+        raise

@@ -3,9 +3,11 @@
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # that nanoseconds can hold
 _KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # Python has such values; others are as they are stored
 
 
@@ -29,6 +31,29 @@ def has_its_values(column: pa.Array) -> bool:
     if pa.types.is_struct(kind):
         return all(map(has_its_values, column.flatten()))
     return not pa.types.is_nested(kind) or has_its_values(column.values)
+
+
+def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> tuple[bool, bool]:
+    """Compare times that were read in two units, at any depth.
+
+    :returns: whether some lie where nanoseconds wrap around; whether some are finer than a microsecond.
+    """
+    far = fine = False
+    for some in zip(nanoseconds.columns, microseconds.columns, strict=True):
+        for leaves in zip(*map(_leaves, some), strict=True):
+            if pa.types.is_timestamp(leaves[0].type):
+                short, long = (np.asarray(leaf.cast(pa.int64()).fill_null(0)) for leaf in leaves)
+                far |= bool((np.abs(long) > _MOST_MICROSECONDS).any())
+                fine |= bool((short != long * 1000).any())  # which wraps around as nanoseconds do
+    return far, fine
+
+
+def _leaves(column: pa.Array) -> list[pa.Array]:
+    """Give the columns that a column of columns consists of."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        return [leaf for part in column.flatten() for leaf in _leaves(part)]
+    return _leaves(column.values) if pa.types.is_nested(kind) else [column]
 
 
 def own_bytes(column: pa.Array) -> int:

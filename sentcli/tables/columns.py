@@ -28,13 +28,16 @@ def find_text_column(
         if wanted in others:
             raise DataError(f"{where}: the column {wanted!r:.200} {others[wanted]}")
         return wanted
-    counts = Counter(columns)
+    plain = [str(name).strip().lower() for name in columns]  # those of a data frame may be no strings
     for usual in TEXT_COLUMNS:
-        if counts[usual] == 1:
-            if usual in others:  # what else there is may be anything, such as a title
+        exact = [name for name in columns if name == usual]
+        alike = exact or [name for name, of in zip(columns, plain, strict=True) if of == usual]
+        if len(alike) == 1:
+            (name,) = alike
+            if name in others:  # what else there is may be anything, such as a title
                 hint = f"say --text-column; {list_columns(columns)}"
-                raise DataError(f"{where}: the column {usual!r:.200} {others[usual]}; {hint}")
-            return usual
+                raise DataError(f"{where}: the column {name!r:.200} {others[name]}; {hint}")
+            return name
     texts = [name for name in columns if name not in others]
     if len(texts) == 1:
         return texts[0]

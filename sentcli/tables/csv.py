@@ -22,6 +22,7 @@ from sentcli.tables.source import Source
 from sentcli.tables.textreader import TextReader
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
+_DIGITS = "0123456789."  # of a score
 _LIKELY_DELIMITERS = frozenset(",;\t|")
 
 # Lines behind a quote that is not closed are parsed again. Beyond this many limits of a record, and this many
@@ -254,11 +255,16 @@ class Writer:
         raws = chunk.rows
         if self._setup.converts:
             raws = [f"{self._style.record([*map(to_text, row)])}\n".encode() for row in raws]
-        cut, encode = self._style.encoding.cut_line_end, self._style.encoding.encode
+        cut, encode, write = (
+            self._style.encoding.cut_line_end,
+            self._style.encoding.encode,
+            self._style.record,
+        )
+        plain = not {*_DIGITS} & {self._style.delimiter, self._style.quotechar}
         records = []
         for raw, label, score in zip(raws, labels, scores, strict=True):
             record, end = cut(raw)
-            number = b"" if score is None else encode(f"{score:.6f}")
+            number = b"" if score is None else encode(f"{score:.6f}" if plain else write([f"{score:.6f}"]))
             records.append(b"%b%b%b%b" % (record, self._label_field(label), number, end))
         return chunk.join(records)
 

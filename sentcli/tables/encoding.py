@@ -1,6 +1,7 @@
 """Text encodings as the readers need them: physical lines cut from bytes, each decoded alone."""
 
 import codecs
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -11,6 +12,7 @@ import numpy as np
 from sentcli.errors import OutputError, UsageError
 
 BOM = "\ufeff"
+_ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,16 @@ class Encoding:
 
         :param name: any of Python's text encodings; None: UTF-8.
         :param start: the first bytes of the input; a byte order mark there decides between the two kinds of
-            UTF-16 and UTF-32, without one they are little-endian.
+            UTF-16 and UTF-32, without one they are little-endian unless they begin with a big-endian letter.
         :raises UsageError: for a name that Python does not know or that is no encoding of lines of text.
         """
         try:
             known = codecs.lookup(name or "utf-8").name
             if known in ("utf-16", "utf-32"):
                 wide = f"{known}-be"
-                known = wide if start.startswith(BOM.encode(wide)) else f"{known}-le"
+                unit = len("a".encode(wide))
+                is_wide = start.startswith(BOM.encode(wide)) or bool(_ASCII_WIDE[unit].match(start))
+                known = wide if is_wide else f"{known}-le"
             known = known.removesuffix("-sig")
             newline, carriage_return, letter = (character.encode(known) for character in "\n\ra")
             unit = len(letter)

@@ -114,7 +114,7 @@ class _JsonlReader(TextReader):
             return text, line, line
         try:
             return text, self._values(line), line
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, orjson.JSONEncodeError) as error:  # the last two of deep nesting
             return self.reject(line, str(error))
 
     def _text(self, record: dict[str, Any]) -> Any:

@@ -34,10 +34,14 @@ class DamagedPagesError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ColumnChunk:
-    """Where the pages of a column lie: from byte `start`, with so many values in all."""
+    """Where the pages of a column lie: from byte `start`, with so many values in all.
+
+    :param codec: how they are compressed, a number of Parquet's `CompressionCodec`.
+    """
 
     start: int
     values: int
+    codec: int
 
 
 def column_chunks(file: IO[bytes]) -> list[list[ColumnChunk]]:
@@ -60,7 +64,8 @@ def _row_group(group: Struct) -> list[ColumnChunk]:
     for column in group[1]:
         metadata = column[3]
         start, dictionary = int(metadata[9]), int(metadata.get(11, 0))
-        chunks.append(ColumnChunk(dictionary if 0 < dictionary < start else start, int(metadata[5])))
+        first = dictionary if 0 < dictionary < start else start
+        chunks.append(ColumnChunk(first, int(metadata[5]), int(metadata[4])))
     return chunks
 
 

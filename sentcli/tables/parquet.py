@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError, SentcliError
-from sentcli.tables.arrow import has_its_values, is_bytes, is_text, own_bytes, to_values
+from sentcli.tables.arrow import compare_times, has_its_values, is_bytes, is_text, own_bytes, to_values
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject
 from sentcli.tables.columns import check_room, check_unique, find_text_column
 from sentcli.tables.format import Labels, Scores, Setup
@@ -30,6 +30,17 @@ _GROUP_ROWS = 30 * CHUNK_ROWS
 _BUFFER = 1 << 20
 _SMALL_FILE = 16 << 20  # bytes; row groups are read at once
 _LONG_VALUE = 64 << 10
+# Numbers of Parquet's CompressionCodec that pyarrow writes, and its usual one.
+_CODECS = {0: "none", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
+_USUAL_CODEC = "snappy"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a file is written."""
+
+    schema: pa.Schema
+    codec: str
 
 
 @dataclass(frozen=True)
@@ -64,12 +75,49 @@ class _ParquetReader:
         # A large file is read as a stream, to spare memory; of a small one all is read at once.
         self._buffer_size = _BUFFER if self._bytes.seek(0, io.SEEK_END) > _SMALL_FILE else 0
         self._file = self._open()
+        if unit := self._unit_of_int96():
+            self._file = self._open(coerce_int96_timestamp_unit=unit)
         self._schema = self._file.schema_arrow
         self._row = 1  # number of the next row
         self._text = -1  # index of the text column
 
     def _open(self, **options: Any) -> Any:
         return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=self._buffer_size, **options)
+
+    def _unit_of_int96(self) -> str | None:
+        """Choose the unit in which the file's INT96, the times of older writers, can be read.
+
+        pyarrow takes nanoseconds, which wrap around outside 1677 to 2262, where 9999 often means never.
+
+        :returns: None where nanoseconds will do, or there is no INT96.
+        :raises DataError: when no unit holds all of them.
+        """
+        columns = {column.path for column in self._file.schema if column.physical_type == "INT96"}
+        if not columns:
+            return None
+        in_microseconds = self._open(coerce_int96_timestamp_unit="us")
+        is_far = is_fine = False
+        for group in range(self._file.num_row_groups):
+            self._check_pages(group)
+            options = {"columns": sorted(columns), "row_groups": [group], "use_threads": False}
+            pairs = zip(
+                *(file.iter_batches(CHUNK_ROWS, **options) for file in (self._file, in_microseconds)),
+                strict=True,
+            )
+            for nanoseconds, microseconds in pairs:
+                far, fine = compare_times(nanoseconds, microseconds)
+                is_far, is_fine = is_far or far, is_fine or fine
+        if is_far and is_fine:
+            raise DataError(
+                f"{self._name}: the column {min(columns)!r:.200} has times (INT96) outside the years 1677 to "
+                "2262, and others finer than a microsecond; write them as another type"
+            )
+        return "us" if is_far else None
+
+    def _codec(self) -> str:
+        """Give the compression that all columns have, else the usual one."""
+        found = {chunk.codec for group in self._column_chunks for chunk in group}
+        return _CODECS.get(found.pop(), _USUAL_CODEC) if len(found) == 1 else _USUAL_CODEC
 
     def chunks(self, first: Head | None) -> Iterator[Chunk]:
         head: Head | None = self._head(first)
@@ -96,10 +144,10 @@ class _ParquetReader:
         check_room(columns, self._setup.names, self._name)
         if self._setup.converts:
             check_unique(columns, self._name)
-        if first and not first.style.equals(self._schema):
+        if first and not first.style.schema.equals(self._schema):
             raise DataError(f"{self._name}: not the schema of the first input")
         self._text = columns.index(text_column)
-        return Head(columns, text_column, style=self._schema)
+        return Head(columns, text_column, style=Style(self._schema, self._codec()))
 
     def _check_pages(self, group: int) -> None:
         """Refuse pages that pyarrow would take gigabytes for, whether it finds that much in them or not."""
@@ -168,18 +216,22 @@ class _ParquetReader:
         return texts, list(zip(*map(to_values, batch.columns), strict=True)) if self._setup.converts else []
 
     def _without_bad_rows(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
-        good, rejects = [], []
+        good, rejects = [batch.slice(0, 0)], []
         for number in range(len(batch)):
             row = batch.slice(number, 1)
             try:
                 self._decode(row)
-                good.append(number)
+                good.append(row)
             except ValueError as error:
                 text = row.column(self._text)[0]
                 raw = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
                 raw = b"" if raw is None else raw.to_pybytes()
                 rejects.append(Reject(self._name, self._row + number, None, str(error), raw))
-        return batch.take(pa.array(good, pa.int64())), rejects
+        # Not `take`, which knows no views.
+        columns = [
+            pa.concat_arrays([row.column(index) for row in good]) for index in range(batch.num_columns)
+        ]
+        return pa.record_batch(columns, schema=batch.schema), rejects
 
 
 class Writer:
@@ -196,13 +248,13 @@ class Writer:
     def begin(self, head: Head) -> bytes:
         if self._setup.converts:
             return self._open(pa.schema([(name, pa.string()) for name in head.columns]))
-        return self._open(head.style)
+        return self._open(head.style.schema, head.style.codec)
 
-    def _open(self, schema: pa.Schema) -> bytes:
+    def _open(self, schema: pa.Schema, codec: str = _USUAL_CODEC) -> bytes:
         label, score = self._setup.names
         self._schema = schema.append(pa.field(label, pa.string())).append(pa.field(score, pa.float64()))
         with _translated("the Parquet output", OutputError):
-            self._writer = pq.ParquetWriter(self._sink, self._schema)
+            self._writer = pq.ParquetWriter(self._sink, self._schema, compression=codec)
         return self._sink.drain()
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:

@@ -29,6 +29,8 @@ def plan_outputs(
     files = [file for name in inputs for file in _expand(as_path(name))]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
+    if not output:
+        raise UsageError("-o is empty; give a file, a folder, or - for standard output")
     if is_url(output) and output.endswith("/"):
         raise UsageError(
             f"{output}: a folder of outputs cannot be behind a URL; name a file, or a local folder"
@@ -69,4 +71,6 @@ def _output_name(file: str, form: str | None) -> str:
     plain = PurePath(name[: len(name) - len(compression)])
     if form and plain.suffix.lower() not in get_format(form).suffixes:
         plain = plain.with_suffix(get_format(form).suffixes[0])
+        if not get_format(form).appends:  # compressed in itself
+            return plain.name
     return plain.name + (compression if compression in WRITABLE else "")

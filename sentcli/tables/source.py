@@ -111,6 +111,8 @@ class Source:
             raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
         self._count += len(data)
         if not data:
+            if self._is_compressed and self._file.size == 0:
+                raise DataError(f"{self.name}: cannot be read: it is empty, and not even compressed")
             self.check_unchanged()
         return data
 

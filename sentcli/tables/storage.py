@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import select
 import stat
 import sys
@@ -15,6 +16,8 @@ from typing import IO, Any, TextIO
 from sentcli.errors import OutputError
 
 _BLOCK = 1 << 20
+_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+_DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
 
 
 @contextmanager
@@ -48,8 +51,28 @@ def temporary_path(target: Path, kind: str) -> Path:
 
 
 def is_device(name: str) -> bool:
-    """Tell whether something stands there that no file can take the place of: a device, a pipe, a folder."""
-    return Path(name).exists() and not Path(name).is_file()
+    """Tell whether something stands there that no file can take the place of: a device, a pipe, a folder.
+
+    Such as `/dev/stdout`, whatever it leads to.
+    """
+    return _descriptor_of(name) is not None or (Path(name).exists() and not Path(name).is_file())
+
+
+def is_standard_stream(path: Path) -> bool:
+    """Tell whether standard input or output leads to a file."""
+    for stream in (sys.stdin, sys.stdout):
+        with suppress(OSError, AttributeError, ValueError):  # closed, or replaced
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return True
+    return False
+
+
+def _descriptor_of(name: str | Path) -> int | None:
+    """Give the number of an open file that a name such as `/dev/fd/3` stands for."""
+    if str(name) in _STREAMS:
+        return _STREAMS.index(str(name))
+    number = _DESCRIPTOR.fullmatch(str(name))
+    return int(number[1]) if number else None
 
 
 def create(path: Path) -> int:
@@ -195,8 +218,11 @@ class Stream:
 
     @classmethod
     def device(cls, path: Path) -> "Stream":
+        number = _descriptor_of(path)
         with output_errors(path):
-            return cls(str(path), path.open("wb", buffering=0), closes=True)
+            # Opened by its name, a file would be cut to nothing.
+            opened = path.open("wb", 0) if number is None else os.fdopen(os.dup(number), "wb", 0)
+            return cls(str(path), opened, closes=True)
 
     def write(self, data: bytes) -> None:
         with output_errors(self._name):

@@ -5,6 +5,9 @@ import pytest
 from commands import fail
 from score_tables import write_csv
 
+from sentcli.errors import OutputError
+from sentcli.tables.storage import Part
+
 pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
@@ -123,6 +126,23 @@ def test_a_terminal_is_asked_for_a_file(refuse, monkeypatch):
     failure = refuse()
     assert failure.code == 2
     assert "pipe text to stdin" in failure.message
+
+
+def test_a_summary_that_cannot_be_written_leaves_the_old_one(refuse, monkeypatch):
+    write_csv("r.csv")
+    Path("s.json").write_text("old")
+    whole = Part.write
+
+    def full(part, data):
+        if part.target.name == "s.json":
+            raise OutputError("s.json: No space left on device")
+        whole(part, data)
+
+    monkeypatch.setattr(Part, "write", full)
+    failure = refuse("r.csv", "-o", "o.csv", "-q", "--summary", "s.json", "--overwrite")
+    assert failure.message == "Error: s.json: No space left on device\n"
+    assert Path("s.json").read_text() == "old"
+    assert {path.name for path in Path().iterdir()} == {"r.csv", "o.csv", "s.json"}
 
 
 def test_a_summary_that_cannot_be_written_is_an_error_and_the_output_is_kept(refuse):

@@ -167,6 +167,16 @@ def test_a_summary_in_place_of_a_file_of_the_run_is_refused(scorer, files, tmp_p
     assert Path(files[0]).read_bytes() == before
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_a_summary_in_place_of_a_standard_stream_is_refused(scorer, files, tmp_path, monkeypatch, stream):
+    (tmp_path / "stream").write_text("mine")
+    with (tmp_path / "stream").open() as file:
+        monkeypatch.setattr(f"sys.{stream}", file)
+        with pytest.raises(UsageError, match="standard input or output of this run"):
+            run(scorer, files, tmp_path / "o.csv", summary_file=tmp_path / "stream", overwrite=True)
+    assert (tmp_path / "stream").read_text() == "mine"
+
+
 def test_a_summary_that_could_not_be_written_is_refused_at_once(scorer, files, tmp_path):
     (tmp_path / "old.json").write_text("mine")
     for path, message in (

@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from runs import content, count_texts, facts, interrupt, run
 
@@ -97,6 +99,19 @@ def test_a_changed_input_of_a_finished_output_is_refused(scorer, files, interrup
     path.write_bytes(path.read_bytes() + b'{"text": "warm"}\n')
     with pytest.raises(OutputError, match="inputs changed"):
         run(scorer, files, f"{interrupted}/", resume=True)
+
+
+def test_an_input_that_was_not_begun_may_be_mended(scorer, files, tmp_path):
+    mended = Path(files[2]).read_bytes()
+    Path(files[2]).write_bytes(b"")
+    broken = Path(files[2]).with_suffix(".parquet")
+    Path(files[2]).rename(broken)
+    names = [*files[:2], str(broken)]
+    with pytest.raises(DataError):
+        run(scorer, names, f"{tmp_path}/out/")
+    pq.write_table(pa.table({"text": ["warm"] * mended.count(b"\n")}), broken)
+    run(scorer, names, f"{tmp_path}/out/", resume=True)
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"a.jsonl", "b.jsonl", broken.name}
 
 
 def test_changed_options_are_refused_by_name(scorer, files, interrupted):

@@ -85,6 +85,12 @@ def test_a_single_string_is_refused_and_not_taken_for_its_characters(scorer):
         scorer.score("warm")
 
 
+@pytest.mark.parametrize("texts", [b"warm", {"text": "warm"}, pd.DataFrame({"text": ["warm"]})])
+def test_what_would_give_its_names_is_refused(scorer, texts):
+    with pytest.raises(TypeError, match=f"of the type {type(texts).__name__}; give a list of strings"):
+        scorer.score(texts)
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [

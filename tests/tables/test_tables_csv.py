@@ -188,6 +188,24 @@ def test_the_byte_order_mark_decides_the_order(convert):
     assert convert(data, read=ReadOptions(encoding="utf-16")) == expected
 
 
+@pytest.mark.parametrize("name", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["-le", "-be"])
+def test_without_a_mark_a_letter_decides_the_order(convert, name, order):
+    data, expected = "text\nxx\n", "text,sentiment,sentiment_score\nxx" + EVEN.decode() + "\n"
+    out = convert(data.encode(name + order), read=ReadOptions(encoding=name))
+    assert out == expected.encode(name + order)
+
+
+def test_a_separator_that_numbers_have_is_quoted(convert):
+    options = ReadOptions(delimiter=".", text_column="text")
+    assert convert(b"id.text\n1.xx\n", read=options).splitlines()[1] == b'1.xx.even."0.285714"'
+    options = ReadOptions(quotechar="0", text_column="text")
+    assert convert(b"id,text\n1,xx\n", read=options).splitlines()[1] == b"1,xx,even,000.2857140"
+    options = ReadOptions(delimiter=".", quotechar="", text_column="text")
+    with pytest.raises(OutputError, match="cannot be written without quotes"):
+        convert(b"id.text\n1.xx\n", read=options)
+
+
 def test_half_a_code_unit_is_rejected(convert, rejects):
     data = "text\nxx\n".encode("utf-16-le")
     out = convert(data + b"\x41", read=ReadOptions(encoding="utf-16-le"))
@@ -312,14 +330,22 @@ def test_a_prefix_makes_room(convert):
     assert out == b"text,sentiment,new_sentiment,new_sentiment_score\nx,2,odd,0.142857\n"
 
 
-@pytest.mark.parametrize("name", ["text", "review", "content", "comment", "body", "sentence"])
+@pytest.mark.parametrize(
+    "name", ["text", "review", "content", "comment", "body", "sentence", "Review", " TEXT "]
+)
 def test_usual_names_of_the_text_column(convert, name):
     assert convert(f"id,{name}\nyy,x\n".encode()).endswith(b"yy,x,odd,0.142857\n")
 
 
 @pytest.mark.parametrize(
     ("columns", "text"),
-    [("review,text", "text"), ("content,review", "review"), ("sentence,body,comment", "comment")],
+    [
+        ("review,text", "text"),
+        ("content,review", "review"),
+        ("sentence,body,comment", "comment"),
+        ("Text,text", "text"),
+        ("review,Text", "Text"),
+    ],
 )
 def test_of_several_usual_names_the_most_usual_is_the_text(convert, columns, text):
     row = ",".join("x" if name == text else "xx" for name in columns.split(","))

@@ -454,6 +454,17 @@ def test_a_descriptor_as_output(run, source, tmp_path):
     assert names(tmp_path) == ["in.csv"]
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no /dev/fd")
+def test_a_descriptor_of_a_file_is_written_where_it_stands(run, source, tmp_path):
+    with (tmp_path / "all").open("wb", buffering=0) as file:
+        file.write(b"before\n")
+        run(source, f"/dev/fd/{file.fileno()}")
+        file.write(b"after\n")
+    run(source, tmp_path / "out.csv")
+    expected = b"before\n" + (tmp_path / "out.csv").read_bytes() + b"after\n"
+    assert (tmp_path / "all").read_bytes() == expected
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_device(run, source):
     with pytest.raises(OutputError, match="/dev/full: No space left on device"):

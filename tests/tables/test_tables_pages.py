@@ -32,8 +32,11 @@ def page_header(kind=DATA, size=10, compressed=10, values=1):
     return numbers + b"\x2c\x15" + zigzag(values) + b"\x00\x00"
 
 
+SNAPPY = 1  # in Parquet's CompressionCodec
+
+
 def check(data, values=1, start=0):
-    check_pages(io.BytesIO(data), ColumnChunk(start, values))
+    check_pages(io.BytesIO(data), ColumnChunk(start, values, 0))
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -51,7 +54,7 @@ def test_column_chunks_are_where_pyarrow_says(version, coded):
         for column, chunk in enumerate(group):
             wanted = metadata.row_group(number).column(column)
             start = wanted.dictionary_page_offset if coded else wanted.data_page_offset
-            assert chunk == ColumnChunk(start, wanted.num_values)
+            assert chunk == ColumnChunk(start, wanted.num_values, SNAPPY)
             check_pages(file, chunk)
 
 

@@ -104,6 +104,53 @@ def test_a_file_without_row_groups(tmp_path, run):
     assert pq.read_schema(tmp_path / "out.parquet").names == ["text", "sentiment", "sentiment_score"]
 
 
+def int96(*times):
+    return pa.array([dt.datetime.fromisoformat(time) if time else None for time in times], pa.timestamp("us"))
+
+
+def test_old_times_outside_of_nanoseconds_are_kept(score_table):
+    times = int96("9999-12-31", None, "0001-01-01 00:00:00.000001")
+    lists = pa.array([[time] for time in times.to_pylist()], pa.list_(times.type))
+    deep = pa.StructArray.from_arrays([lists], ["list"])
+    table = pa.table({"text": ["x"] * 3, "time": times, "deep": deep})
+    found = score_table(table, use_deprecated_int96_timestamps=True).read()
+    assert found.select(table.column_names).to_pylist() == table.to_pylist()
+    usual = pa.table({"text": ["x"], "time": pa.array([1_234_567_891], pa.timestamp("ns"))})
+    found = score_table(usual, use_deprecated_int96_timestamps=True).read()
+    assert found["time"].equals(usual["time"])
+
+
+def test_old_times_that_no_unit_holds_are_refused(score_table):
+    far, fine = int96("9999-12-31", None), pa.array([None, 1], pa.timestamp("ns"))
+    score_table(pa.table({"text": ["x", "x"], "time": far}), use_deprecated_int96_timestamps=True)
+    with pytest.raises(DataError, match=r"'far' has times \(INT96\) outside the years 1677 to 2262"):
+        score_table(
+            pa.table({"text": ["x", "x"], "far": far, "fine": fine}), use_deprecated_int96_timestamps=True
+        )
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "brotli", "zstd", "lz4"])
+def test_compression_is_kept(score_table, codec):
+    found = score_table(pa.table({"text": ["x"], "n": [1]}), compression=codec).metadata.row_group(0)
+    names = {found.column(index).compression for index in range(found.num_columns)}
+    assert names == {"UNCOMPRESSED" if codec == "none" else codec.upper()}
+
+
+def test_of_several_compressions_there_is_the_usual_one(score_table):
+    mixed = {"text": "zstd", "n": "gzip"}
+    found = score_table(pa.table({"text": ["x"], "n": [1]}), compression=mixed).metadata
+    assert {found.row_group(0).column(index).compression for index in range(4)} == {"SNAPPY"}
+
+
+def test_a_bad_row_beside_views(tmp_path, run):
+    views = pa.array(["a", "b", "c", "d"], pa.string_view())
+    table = pa.table({"text": strings(b"x", b"\xff", b"xx", b"\xff"), "other": views})
+    pq.write_table(table, tmp_path / "in.parquet")
+    job = run(tmp_path / "in.parquet", tmp_path / "out.parquet", read=ReadOptions(text_column="text"))
+    assert (job.rows, job.rejected) == (2, 2)
+    assert pq.read_table(tmp_path / "out.parquet")["other"].to_pylist() == ["a", "c"]
+
+
 def strings(*values):
     """Make a string column of bytes that need not be UTF-8."""
     return pa.array(values, pa.binary()).view(pa.string())

@@ -48,6 +48,7 @@ def test_a_folder_gets_a_file_for_each(folder, output):
         ("a.b.CSV.zst", "csv", "a.b.CSV.zst"),
         ("https://host/dir/a.csv?x=1/2", None, "a.csv"),
         ("noname", "csv", "noname.csv"),
+        ("a.csv.gz", "parquet", "a.parquet"),
     ],
 )
 def test_names_in_a_folder(folder, name, form, expected):
@@ -58,6 +59,7 @@ def test_names_in_a_folder(folder, name, form, expected):
     ("inputs", "output", "error", "message"),
     [
         ([], "-", UsageError, "no input"),
+        (["a.csv"], "", UsageError, "-o is empty"),
         (["a.csv", "sub/a.csv"], "sub/", UsageError, "sub/a.csv would be 2 files of this run"),
         (["a.jsonl", "a.jsonl.rejects.jsonl"], "sub/", UsageError, "a.jsonl.rejects.jsonl would be 2 files"),
         (["-"], "sub/", UsageError, "standard input has no name"),

@@ -46,6 +46,12 @@ def test_compressed_input_is_read_member_by_member(convert, suffix):
 
 
 @pytest.mark.parametrize("suffix", COMPRESSIONS)
+def test_a_compressed_file_of_nothing_at_all_is_an_error(convert, suffix):
+    with pytest.raises(DataError, match=r"in\.csv\S+: cannot be read"):
+        convert(b"", f"in.csv{suffix}", ".csv")
+
+
+@pytest.mark.parametrize("suffix", COMPRESSIONS)
 def test_damaged_compressed_input_is_an_error(convert, tmp_path, suffix):
     data = COMPRESSIONS[suffix](ROWS)
     middle = bytearray(data)
