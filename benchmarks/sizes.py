@@ -3,9 +3,9 @@
     python benchmarks/sizes.py exports/imdb-bilstm --pseudo-labels labels.parquet --folder sizes
 
 Each is trained by `sentcli train` with the recipe of the model named and the pseudo-labels given, into a
-folder of its own; one that is there already is taken as it is, and one that was interrupted goes on. Accuracy
-is that on the validation part. Speed is that of `sentcli.load` on one core, the models in turn. With --card,
-the figures go into the card of the model.
+folder of its own; one that is there already is taken as it is, and one that was interrupted goes on.
+Accuracy, log loss and calibration error are those on the validation part. Speed is that of `sentcli.load` on
+one core, the models in turn. With --card, the figures go into the card of the model.
 """
 
 import argparse
@@ -55,6 +55,16 @@ def train(
 
 def metrics(bundle: Bundle) -> dict[str, Any]:
     return json.loads(bundle.read(METRICS))
+
+
+def reached(bundle: Bundle) -> dict[str, float]:
+    """Give what a model reached on the validation part."""
+    found = metrics(bundle)["validation"]
+    return {
+        "validation_accuracy": found["accuracy"],
+        "validation_loss": found["log_loss"],
+        "validation_calibration_error": found["expected_calibration_error"],
+    }
 
 
 def speeds(bundles: list[Bundle], texts: list[str], repeats: int) -> list[float]:
@@ -116,18 +126,14 @@ def main() -> None:
         {
             "hidden": hidden,
             "layers": layers,
-            "validation_accuracy": metrics(bundle)["validation"]["accuracy"],
-            "validation_loss": metrics(bundle)["validation"]["log_loss"],
+            **reached(bundle),
             "reviews_per_second": speed,
         }
         for (hidden, layers), bundle, speed in zip(
             options.sizes, of_sizes, speeds(of_sizes, texts, options.repeats), strict=True
         )
     ]
-    seeds = [
-        {"seed": seed, "validation_accuracy": metrics(bundle)["validation"]["accuracy"]}
-        for seed, bundle in zip(options.seeds, of_seeds, strict=True)
-    ]
+    seeds = [{"seed": seed, **reached(bundle)} for seed, bundle in zip(options.seeds, of_seeds, strict=True)]
     machine = describe(["torch", "onnxruntime"])
     result = {"machine": machine, "sizes": sizes, "seeds": seeds}
     if options.json:
@@ -136,12 +142,11 @@ def main() -> None:
         command = shlex.join(["python", *sys.argv])
         record_variants(carded, sizes, seeds, command=command, machine=in_a_line(machine))
 
-    print(f"{'hidden':>6} {'layers':>6} {'validation':>10} {'loss':>7} {'reviews/s':>10}")
+    print(f"{'hidden':>6} {'layers':>6} {'accuracy':>8} {'loss':>7} {'error':>7} {'reviews/s':>10}")
     for of in sizes:
-        accuracy, loss, speed = (
-            of[name] for name in ("validation_accuracy", "validation_loss", "reviews_per_second")
-        )
-        print(f"{of['hidden']:6} {of['layers']:6} {accuracy:10.4f} {loss:7.4f} {speed:10,.0f}")
+        figures = "{validation_accuracy:8.4f} {validation_loss:7.4f} {validation_calibration_error:7.4f}"
+        shape = f"{of['hidden']:6} {of['layers']:6}"
+        print(shape, figures.format(**of), f"{of['reviews_per_second']:10,.0f}")
     accuracies = [of["validation_accuracy"] for of in seeds]
     spread = f"{min(accuracies):.4f} to {max(accuracies):.4f}"
     print(f"hidden {usual[0]}, seeds {options.seeds}: mean {statistics.mean(accuracies):.4f}, {spread}")

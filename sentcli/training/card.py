@@ -84,10 +84,10 @@ def model_card(
     - `calibration`: `temperature`, and log loss and calibration error of the validation part before and after
       it: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`;
     - `evaluations`: what `sentcli evaluate --card` measured, see `sentcli.training.recording`;
-    - `seeds`: of models that differ by their seed alone, two or more, `seed` and `validation_accuracy` of
-      each;
-    - `sizes`: of models that differ by their size alone, `hidden`, `layers`, `validation_accuracy`,
-      `validation_loss` and `reviews_per_second` of each;
+    - `seeds`: of models that differ by their seed alone, two or more, `seed`, `validation_accuracy`,
+      `validation_loss` and `validation_calibration_error` of each;
+    - `sizes`: of models that differ by their size alone, the same but `hidden` and `layers` for the seed, and
+      `reviews_per_second` of each;
     - `variants`: where there are seeds or sizes, `command`, the line that measured them, and `machine`.
 
     :param history: a record an epoch, as in `history.csv`.

@@ -9,6 +9,11 @@ from sentcli.config import FOLDS
 from sentcli.training.card_evaluations import confusion_matrix, named_figures, picture
 from sentcli.training.markdown import block, code, four, table
 
+_REACHED = {
+    "validation_accuracy": "accuracy",
+    "validation_loss": "log loss",
+    "validation_calibration_error": "calibration error",
+}
 _MOST_EPOCHS = 40  # in the table; history.csv has them all
 
 
@@ -112,9 +117,9 @@ def _seeds(seeds: Sequence[Mapping[str, float]] | None) -> str:
         return ""
     accuracies = [of["validation_accuracy"] for of in seeds]
     low, high = min(accuracies), max(accuracies)
-    rows = [(f"{of['seed']:.0f}", four(of["validation_accuracy"])) for of in seeds]
-    spread = f"The mean is {four(mean(accuracies))}, the spread {four(low)} to {four(high)}."
-    return "\n\n".join((table(("seed", "validation accuracy"), rows), spread))
+    rows = [(f"{of['seed']:.0f}", *_reached(of)) for of in seeds]
+    spread = f"The mean accuracy is {four(mean(accuracies))}, the spread {four(low)} to {four(high)}."
+    return "\n\n".join((table(("seed", *_REACHED.values()), rows), spread))
 
 
 def _sizes(sizes: Sequence[Mapping[str, float]] | None, files: Collection[str]) -> str:
@@ -124,12 +129,15 @@ def _sizes(sizes: Sequence[Mapping[str, float]] | None, files: Collection[str]) 
         (
             f"{of['hidden']:.0f}",
             f"{of['layers']:.0f}",
-            four(of["validation_accuracy"]),
-            four(of["validation_loss"]),
+            *_reached(of),
             f"{of['reviews_per_second']:,.0f}",
         )
         for of in sizes
     ]
-    head = ("states in each direction", "layers", "validation accuracy", "validation loss", "reviews/s, fp32")
+    head = ("states in each direction", "layers", *_REACHED.values(), "reviews/s, fp32")
     parts = (table(head, rows), picture(bundle.SIZES, "Accuracy against speed", files))
     return "\n\n".join(part for part in parts if part)
+
+
+def _reached(of: Mapping[str, float]) -> list[str]:
+    return [four(of[name]) for name in _REACHED]

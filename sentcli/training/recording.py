@@ -122,9 +122,7 @@ def record_variants(
     """Write what models of other sizes and seeds reached into a model folder, which is replaced as a whole.
 
     :param bundle: what `find_card` found.
-    :param sizes: `hidden`, `layers`, `validation_accuracy`, `validation_loss` and `reviews_per_second` of
-        each.
-    :param seeds: `seed` and `validation_accuracy` of each.
+    :param sizes, seeds: as `sentcli.training.card.model_card` has them.
     :param command: the line that measured them.
     :param machine: what the speeds are of, in words.
     :raises OutputError: when the folder cannot be written.

@@ -29,6 +29,7 @@ def test_sizes_and_seeds_go_into_a_file_and_into_the_card(trained, labeled, tmp_
     written = json.loads((tmp_path / "sizes.json").read_text("utf-8"))
     assert [(of["hidden"], of["layers"]) for of in written["sizes"]] == [(8, 1), (4, 2)]
     for of, bundle in zip(written["sizes"], (trained, new), strict=True):
+        assert sizes.reached(bundle).items() <= of.items()
         assert of["validation_loss"] == sizes.metrics(bundle)["validation"]["log_loss"]
         assert of["reviews_per_second"] > 0
     assert sizes.metrics(load_bundle(model))["sizes"] == written["sizes"]

@@ -207,6 +207,7 @@ def test_models_of_other_sizes_and_seeds_go_into_the_card_too(model):
             "layers": 1,
             "validation_accuracy": 0.9,
             "validation_loss": 0.3,
+            "validation_calibration_error": 0.02,
             "reviews_per_second": 5000.0,
         },
         {
@@ -214,16 +215,20 @@ def test_models_of_other_sizes_and_seeds_go_into_the_card_too(model):
             "layers": 1,
             "validation_accuracy": 0.91,
             "validation_loss": 0.25,
+            "validation_calibration_error": 0.01,
             "reviews_per_second": 3000.0,
         },
     ]
-    seeds = [{"seed": seed, "validation_accuracy": accuracy} for seed, accuracy in ((1, 0.9), (2, 0.91))]
+    of = {"validation_loss": 0.3, "validation_calibration_error": 0.02}
+    seeds = [
+        {"seed": seed, "validation_accuracy": accuracy, **of} for seed, accuracy in ((1, 0.9), (2, 0.91))
+    ]
     before = contents(model)
     recording.record_variants(load_bundle(model), sizes, seeds, command="python sizes.py", machine="Zen")
     assert contents(model).keys() == before.keys() | {"sizes.png"}
     load_bundle(model).read("sizes.png")
-    assert "| 16 | 1 | 0.9100 | 0.2500 | 3,000 |" in card(model)
-    assert "The mean is 0.9050" in card(model)
+    assert "| 16 | 1 | 0.9100 | 0.2500 | 0.0100 | 3,000 |" in card(model)
+    assert "The mean accuracy is 0.9050" in card(model)
     assert "](sizes.png)" in card(model)
     assert "those of one core of Zen" in card(model)
 

@@ -279,10 +279,16 @@ class TestValidation:
         assert "weighed by class" not in write()
 
     def test_seeds_have_mean_and_spread(self):
-        seeds = [{"seed": 1, "validation_accuracy": 0.92}, {"seed": 2, "validation_accuracy": 0.93}]
+        of = {"validation_loss": 0.2, "validation_calibration_error": 0.01}
+        seeds = [
+            {"seed": 1, "validation_accuracy": 0.92, **of},
+            {"seed": 2, "validation_accuracy": 0.93, **of},
+        ]
         shown = section(write(seeds=seeds, variants=VARIANTS), "Validation").split("### Other seeds")[1]
-        assert [row(shown, seed) for seed in "12"] == [["0.9200"], ["0.9300"]]
-        assert "The mean is 0.9250, the spread 0.9200 to 0.9300." in shown
+        assert [row(shown, seed) for seed in "12"] == [
+            [accuracy, "0.2000", "0.0100"] for accuracy in ("0.9200", "0.9300")
+        ]
+        assert "The mean accuracy is 0.9250, the spread 0.9200 to 0.9300." in shown
         assert "```sh\npython sizes.py\n```" in shown
         assert "### Other seeds" not in write(seeds=seeds[:1], variants=VARIANTS)
 
@@ -292,12 +298,13 @@ class TestValidation:
             "layers": 2,
             "validation_accuracy": 0.92,
             "validation_loss": 0.2,
+            "validation_calibration_error": 0.01,
             "reviews_per_second": 6123.4,
         }
         card = write(sizes=[of], variants=VARIANTS, files=(*FILES, "sizes.png"))
         shown = section(card, "Validation").split("### Other seeds and sizes")[1]
         assert "those of one core of Zen, 2 cores." in shown
-        assert row(shown, "48") == ["2", "0.9200", "0.2000", "6,123"]
+        assert row(shown, "48") == ["2", "0.9200", "0.2000", "0.0100", "6,123"]
         assert "](sizes.png)" in shown
 
 
