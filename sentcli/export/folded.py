@@ -6,17 +6,17 @@ over time in each direction: look up the word's row, add the recurrent product, 
 layer pools as it goes, so no state is ever stored; the backward direction reads its ids turned round within
 their length. Upper layers take their input products from one MatMul over all steps in place of the table.
 
-Where the gates are coupled, no input gate is computed: a quarter less to look up and to multiply, 1.2 to
-1.3 times as fast (limit.py).
+Where the gates are coupled, no input gate is computed: a quarter less to look up and to multiply, 1.2
+times as fast (limit.py).
 
 Tokens and padding have to be told apart only behind the shortest text of a batch, so the last layer runs in
 two Scans, and where a batch is of nearly one length almost all of it in the first, which knows no padding.
 
 In int8 the recurrent product is one of integers. A state of an LSTM lies between -1 and 1, so its scale is
 fixed, and no score depends on the texts beside it. On one core with VNNI, over batches as the pipeline makes
-them of IMDb, that is 1.02 and 1.21 times as fast as fp32 at 32 and 64 hidden units (limit.py). A scale for
-each column is slower, states with a sign are twice as slow as fp32, and onnxruntime's QGemm, 4 to 15 % faster
-at 64, is no operator of ONNX.
+them of IMDb, that is 0.94 to 1.02 times as fast as fp32 at 32 hidden units, and 1.06 to 1.21 times at 64, by
+the processor (limit.py). A scale for each column is slower, states with a sign are twice as slow as fp32, and
+onnxruntime's QGemm, 4 to 15 % faster at 64, is no operator of ONNX.
 """
 
 from dataclasses import dataclass
