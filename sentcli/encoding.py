@@ -27,6 +27,9 @@ _SLICE = 1 << 21
 # What of it is cut into words at a time, which then lies in the processor's cache.
 _BLOCK = 1 << 18
 
+# Of a pair of words. With 20,000 phrases one in 26 shares its slot; the table is of one megabyte.
+_HASH_BITS = 18
+
 # What the tokeniser looks for, in bytes; UTF-8 has neither 0xFE nor 0xFF.
 _SPACE, _SEPARATOR, _END = ord(" "), 0xFE, 0xFF
 _BREAK = "<br />"
@@ -142,8 +145,16 @@ class _BulkEncoder:
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_phrase]]
         self._words = pc.SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
         self._has_phrases = bool(vocab.phrases)
-        first, second = np.array([*vocab.phrases], np.int64).reshape(-1, 2).T
+        first, second = np.array([*vocab.phrases], np.int32).reshape(-1, 2).T
         self._phrases = pc.SetLookupOptions(self._pairs(first, second))
+        # A hash table that NumPy goes through a column at a time. Each slot has one phrase, the first of all
+        # that fall into it, or none: behind the phrases is a pair that no words make.
+        self._first, self._second = (np.append(ids, np.int32(-1)) for ids in (first, second))
+        numbers, slots = np.arange(len(first), dtype=np.int32), _hashes(first, second)
+        self._slots = np.full(1 << _HASH_BITS, len(first), np.int32)
+        self._slots[slots[::-1]] = numbers[::-1]
+        self._is_crowded = np.zeros(1 << _HASH_BITS, bool)
+        self._is_crowded[slots[self._slots[slots] != numbers]] = True
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, at least one."""
@@ -162,11 +173,10 @@ class _BulkEncoder:
 
         :returns: the ids with phrases, and how many each text has now.
         """
-        phrases = self._look_up(
-            self._pairs(ids, np.append(ids[1:], UNK_ID)), self._phrases, self._first_phrase
-        )
         ends = np.cumsum(counts)
-        phrases[ends[ends > 0] - 1] = UNK_ID  # the next word is of another text
+        second = np.append(ids[1:], np.int32(UNK_ID))
+        second[ends[ends > 0] - 1] = UNK_ID  # the next word is of another text
+        phrases = self._find(ids, second)
         starts = np.flatnonzero(phrases >= self._first_phrase)
         # Of phrases in a row, each of which begins with the last word of the one before: every other one.
         numbers = np.arange(len(starts))
@@ -176,6 +186,19 @@ class _BulkEncoder:
         is_kept = np.ones(len(ids), bool)
         is_kept[starts + 1] = False
         return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
+
+    def _find(self, first: Ids, second: Ids) -> Ids:
+        """Give the phrase that each two words are; less than the first phrase where they are none."""
+        hashes = _hashes(first, second)
+        slots = self._slots.take(hashes, mode="clip")
+        is_phrase = self._first.take(slots, mode="clip") == first
+        is_phrase &= self._second.take(slots, mode="clip") == second
+        phrases: Ids = np.where(is_phrase, slots + np.int32(self._first_phrase), np.int32(UNK_ID))
+        rest = np.flatnonzero(self._is_crowded.take(hashes, mode="clip") & ~is_phrase)
+        phrases[rest] = self._look_up(
+            self._pairs(first[rest], second[rest]), self._phrases, self._first_phrase
+        )
+        return phrases
 
     def _look_up(self, values: Any, options: Any, first: int) -> Ids:
         """Give the place of each value in the options' set, counted from `first`; less for one not there."""
@@ -195,6 +218,12 @@ class _BulkEncoder:
 
     def _array(self, kind: Any, values: npt.NDArray[Any]) -> Any:
         return self._pa.Array.from_buffers(kind, len(values), [None, self._pa.py_buffer(values)])
+
+
+def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
+    """Give each two ids a number below `1 << _HASH_BITS`: the high bits of products with odd constants."""
+    mixed = (first * np.int32(0x1B873593)) ^ (second * np.int32(0x27D4EB2F))
+    return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
 
 @dataclass(frozen=True)

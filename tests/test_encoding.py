@@ -101,6 +101,13 @@ def test_phrases_by_hand() -> None:
     ]
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_phrases_that_share_a_slot_of_the_table(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
+    monkeypatch.setattr(encoding, "_HASH_BITS", bits)
+    words = PHRASES.words[2 : PHRASES.first_phrase]
+    check(PHRASES, [" ".join(three) for three in itertools.product([*words, "zzz"], repeat=3)])
+
+
 @pytest.mark.parametrize("vocab", [VOCAB, PHRASES])
 @pytest.mark.parametrize("blank", [["", " "], ["<br />"], [" ;", "film", "\x1c"], ["", "a"], []])
 def test_of_blank_texts_and_of_none(vocab: Vocab, blank: list[str]) -> None:
