@@ -225,6 +225,7 @@ def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
         ticks = sorted({of["reviews_per_second"] for of in sizes})
         axes.set_xticks(ticks, [f"{speed:,.0f}" for speed in ticks])
         axes.set_xticks([], minor=True)
+        axes.tick_params("x", rotation=45)  # sizes that are close have speeds that are
         axes.set(xlabel="reviews/s, fp32, one core", ylabel="validation accuracy")
         axes.set_title("Accuracy against speed, by the states in each direction")
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
