@@ -17,3 +17,10 @@ def test_a_row_a_model_and_one_for_several_together(trained, monkeypatch, capsys
     assert all(len(row) == 3 * len(names.split()) for row in figures)
     # A model together with itself says what it says alone.
     assert all(row == figures[0] for row in figures)
+
+
+def test_models_of_other_labels_are_refused(trained, trained_three, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["transfer.py", str(trained.path), str(trained_three.path)])
+    with pytest.raises(SystemExit):
+        transfer.main()
+    assert "its labels are not those of" in capsys.readouterr().err

@@ -308,6 +308,35 @@ class TestValidation:
         assert "](sizes.png)" in shown
 
 
+class TestWhereItCameFrom:
+    def test_what_the_hub_has_is_known_from_training(self):
+        assert front_matter(write(dataset="a/b", hub_id="a/b"))["datasets"] == ["a/b"]
+        card = write(dataset="data/b", hub_id=None)  # read from another folder, where there is no such file
+        assert "datasets" not in front_matter(card)
+        assert "--dataset TEST-SET" in section(card, "Figures")
+
+    def test_commands_name_the_folder_as_it_was_given(self):
+        card = write(name="n1", output="models/n 1")
+        assert "sentcli evaluate 'models/n 1' --dataset stanfordnlp/imdb --held-out" in section(
+            card, "Validation"
+        )
+        assert "sentcli evaluate 'models/n 1'" in section(card, "Figures")
+
+    @pytest.mark.parametrize(
+        ("count", "said"), [(90, "90 of these"), (91, "91 of these and of passages cut")]
+    )
+    def test_passages_are_named_where_there_are_some(self, count, said):
+        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": count}
+        (found,) = row(write(examples=examples), "labeled by a teacher")
+        assert found.startswith(said)
+        assert ("passages" in found) == (count > 90)
+
+    def test_english_is_said_of_imdb_alone(self):
+        assert "Made for English texts" in write()
+        assert "Made for texts" in write(dataset="reviews.csv")
+        assert "language" not in front_matter(write(dataset="reviews.csv"))
+
+
 class TestFigures:
     def test_without_any_a_command_that_measures_is_given(self):
         shown = section(write(), "Figures")

@@ -83,6 +83,11 @@ def test_a_part_without_a_word_is_an_error(part):
         encode(make_texts(**{part: LabeledTexts([" ", ""], list(LABELS))}))
 
 
+def test_a_class_without_a_word_to_learn_from_is_an_error():
+    with pytest.raises(DataError, match=f"no text of the class '{LABELS[1]}' with a word"):
+        encode(make_texts(train=LabeledTexts(["x", " "], list(LABELS))))
+
+
 def test_a_vocabulary_without_a_word_is_an_error():
     with pytest.raises(DataError, match=r"no word is seen 1000 times .* lower --min-freq"):
         encode(make_texts(), min_freq=1000)
