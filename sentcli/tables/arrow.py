@@ -34,17 +34,16 @@ def has_its_values(column: pa.Array) -> bool:
 
 
 def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> tuple[bool, bool]:
-    """Compare times that were read in two units, at any depth.
+    """Compare columns of times alone, at any depth, that were read in two units.
 
     :returns: whether some lie where nanoseconds wrap around; whether some are finer than a microsecond.
     """
     far = fine = False
     for some in zip(nanoseconds.columns, microseconds.columns, strict=True):
         for leaves in zip(*map(_leaves, some), strict=True):
-            if pa.types.is_timestamp(leaves[0].type):
-                short, long = (np.asarray(leaf.cast(pa.int64()).fill_null(0)) for leaf in leaves)
-                far |= bool((np.abs(long) > _MOST_MICROSECONDS).any())
-                fine |= bool((short != long * 1000).any())  # which wraps around as nanoseconds do
+            short, long = (np.asarray(leaf.cast(pa.int64()).fill_null(0)) for leaf in leaves)
+            far |= bool((np.abs(long) > _MOST_MICROSECONDS).any())
+            fine |= bool((short != long * 1000).any())  # which wraps around as nanoseconds do
     return far, fine
 
 

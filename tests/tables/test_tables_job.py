@@ -12,7 +12,7 @@ import pytest
 
 from sentcli.errors import DataError, OutputError, SentcliError, UsageError
 from sentcli.tables import CHUNK_BYTES, CHUNK_ROWS, ReadOptions, RejectOptions, WriteOptions, open_job
-from sentcli.tables.storage import create
+from sentcli.tables.storage import create, is_standard_stream
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
 X = b",odd,0.142857"  # of the text "x"
@@ -463,6 +463,24 @@ def test_a_descriptor_of_a_file_is_written_where_it_stands(run, source, tmp_path
     run(source, tmp_path / "out.csv")
     expected = b"before\n" + (tmp_path / "out.csv").read_bytes() + b"after\n"
     assert (tmp_path / "all").read_bytes() == expected
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_where_a_standard_stream_leads_to(tmp_path, monkeypatch, stream):
+    (tmp_path / "a").write_text("")
+    (tmp_path / "b").write_text("")
+    with (tmp_path / "a").open() as file:
+        monkeypatch.setattr(f"sys.{stream}", file)
+        assert is_standard_stream(tmp_path / "a")
+        assert not is_standard_stream(tmp_path / "b")
+    monkeypatch.setattr(f"sys.{stream}", None)
+    assert not is_standard_stream(tmp_path / "a")
+
+
+def test_standard_output_by_its_name(run, source, tmp_path, capfdbinary):
+    run(source, "/dev/stdout")
+    run(source, tmp_path / "out.csv")
+    assert capfdbinary.readouterr().out == (tmp_path / "out.csv").read_bytes()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
