@@ -255,16 +255,13 @@ class Writer:
         raws = chunk.rows
         if self._setup.converts:
             raws = [f"{self._style.record([*map(to_text, row)])}\n".encode() for row in raws]
-        cut, encode, write = (
-            self._style.encoding.cut_line_end,
-            self._style.encoding.encode,
-            self._style.record,
-        )
-        plain = not {*_DIGITS} & {self._style.delimiter, self._style.quotechar}
+        cut, encode = self._style.encoding.cut_line_end, self._style.encoding.encode
+        is_plain = not {*_DIGITS} & {self._style.delimiter, self._style.quotechar}
         records = []
         for raw, label, score in zip(raws, labels, scores, strict=True):
             record, end = cut(raw)
-            number = b"" if score is None else encode(f"{score:.6f}" if plain else write([f"{score:.6f}"]))
+            digits = "" if score is None else f"{score:.6f}"
+            number = encode(digits if is_plain else self._style.record([digits]))
             records.append(b"%b%b%b%b" % (record, self._label_field(label), number, end))
         return chunk.join(records)
 
