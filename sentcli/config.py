@@ -218,6 +218,8 @@ class SelfTrainingConfig(_Settings):
     :param passages: passages cut from each text, labelled and learnt from as texts of their own.
     :param passage_sentences: sentences of a passage at most.
     :param passage_context: share of a passage's label that is the label of its text.
+    :param lexicon: what a lexicon of English sentiment adds at most to the log-odds of best over worst
+        class in the last labels of passages; 0: it is not asked.
     :param document_vectors: size of the vectors of whole texts in the teacher; 0: it has none.
     :param teacher_pretrain: epochs of language modelling before the largest of the teachers that are trained
         first; 0: none is so large.
@@ -227,6 +229,7 @@ class SelfTrainingConfig(_Settings):
     passages: float = 1.0
     passage_sentences: int = 3
     passage_context: float = 0.5
+    lexicon: float = 0.0
     document_vectors: int = 300
     teacher_pretrain: int = 0
 
@@ -235,5 +238,6 @@ class SelfTrainingConfig(_Settings):
         _check("passages (--passages)", self.passages, 0, 100)
         _check("passage_sentences (--passage-sentences)", self.passage_sentences, 1, 1000)
         _check("passage_context (--passage-context)", self.passage_context, 0, 1)
+        _check("lexicon (--lexicon)", self.lexicon, 0, 100)
         _check("document_vectors (--document-vectors)", self.document_vectors, 0, 10_000)
         _check("teacher_pretrain (--teacher-pretrain)", self.teacher_pretrain, 0, 1000)

@@ -43,6 +43,7 @@ RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
     (SelfTrainingConfig, "passages", 0, 100, -0.5, 100.5),
     (SelfTrainingConfig, "passage_sentences", 1, 1000, 0, 1001),
     (SelfTrainingConfig, "passage_context", 0, 1, -0.1, 1.1),
+    (SelfTrainingConfig, "lexicon", 0, 100, -0.1, 100.1),
     (SelfTrainingConfig, "document_vectors", 0, 10_000, -1, 10_001),
     (SelfTrainingConfig, "teacher_pretrain", 0, 1000, -1, 1001),
 ]

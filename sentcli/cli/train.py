@@ -77,6 +77,10 @@ _SELF_TRAINING = {
     ),
     "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
     "passage_context": ("--passage-context", "Share of a passage's label that is the label of its text."),
+    "lexicon": (
+        "--lexicon",
+        "Weight of a lexicon of English sentiment (VADER) beside the teacher, for passages; 0: none.",
+    ),
     "document_vectors": ("--document-vectors", "Size of the teacher's vectors of whole texts; 0: none."),
     "teacher_pretrain": (
         "--teacher-pretrain",

@@ -47,6 +47,9 @@ _GLOVE_TERMS = """\
 - Word vectors: [GloVe](https://nlp.stanford.edu/projects/glove/), under the Public Domain Dedication and
   License (PDDL) 1.0. J. Pennington, R. Socher and C. D. Manning, "GloVe: Global Vectors for Word
   Representation", EMNLP 2014, pages 1532-1543."""
+_LEXICON_TERMS = """\
+- Lexicon: [VADER](https://github.com/cjhutto/vaderSentiment), under the MIT license. C. J. Hutto and
+  E. Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", 2014."""
 _UNCERTAIN = " With `--uncertain LOW HIGH`, a text whose score lies\nbetween the two is labeled `uncertain`."
 _IMDB = "stanfordnlp/imdb"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
@@ -207,15 +210,22 @@ def _data(metrics: Mapping[str, Any]) -> str:
     if metrics.get("unlabeled"):
         rows.append(("texts without labels", f"{code(metrics['unlabeled'])}: {examples['unlabeled']:,}"))
     if examples.get("pseudo_labeled"):
-        rows.append(("labeled by a teacher", _pseudo_labeled(examples)))
+        rows.append(("labeled by a teacher", _pseudo_labeled(metrics)))
     rows.append(("word vectors", vectors))
     return table(("", ""), rows)
 
 
-def _pseudo_labeled(examples: Mapping[str, int]) -> str:
+def _pseudo_labeled(metrics: Mapping[str, Any]) -> str:
     """Say what a teacher labelled; more than there are texts without labels are passages too."""
-    count, unlabeled = examples["pseudo_labeled"], examples["unlabeled"]
-    return f"{count:,} of these{' and of passages cut from all texts' * (count > unlabeled)}"
+    count, unlabeled = (metrics["examples"][key] for key in ("pseudo_labeled", "unlabeled"))
+    others = " and of passages cut from all texts" * (count > unlabeled)
+    if _has_lexicon(metrics):
+        others += ", and words of a lexicon, stressed and denied too"
+    return f"{count:,} of these{others}"
+
+
+def _has_lexicon(metrics: Mapping[str, Any]) -> bool:
+    return bool((metrics.get("self_training") or {}).get("lexicon"))
 
 
 def _recipe(metrics: Mapping[str, Any], files: Collection[str]) -> str:
@@ -264,4 +274,6 @@ def _terms(metrics: Mapping[str, Any], hub_id: str | None) -> str:
     if glove["types_covered"]:
         other = f"- Word vectors: {code(glove['source'])}, under the terms of their source."
         terms.append(_GLOVE_TERMS if _GLOVE_NAME.fullmatch(glove["source"]) else other)
+    if _has_lexicon(metrics):
+        terms.append(_LEXICON_TERMS)
     return "\n".join(terms)

@@ -308,6 +308,26 @@ def test_labels_of_two_rounds_are_learnt_from_without_another_one(source, traine
     assert [of["stage"] for of in metrics(again)["stages"]][-1] == "round 2: all together"
 
 
+def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(source, trained, tmp_path):
+    labels = tmp_path / "labels.parquet"
+    plan = SelfTrainingConfig(rounds=2, document_vectors=0, lexicon=3.0)
+    bundle = run(source, tmp_path / "student", plan, teachers=[str(trained.path)], pseudo_labels=labels)
+    table = pq.read_table(labels)  # what the teacher says, who has not heard of it
+    added = metrics(bundle)["examples"]["pseudo_labeled"] - table.num_rows
+    assert added > 0
+    assert added % 6 == 0  # each of its words in six forms
+    without = run(source, tmp_path / "without", pseudo_labels=labels)
+    again = run(source, tmp_path / "again", SelfTrainingConfig(lexicon=3.0), pseudo_labels=labels)
+    assert metrics(without)["self_training"] == metrics(bundle)["self_training"] | {"lexicon": 0.0}
+    assert metrics(again)["self_training"] == metrics(bundle)["self_training"]
+    assert again.read("model.safetensors") == bundle.read("model.safetensors")
+    assert again.read("model.safetensors") != without.read("model.safetensors")
+    card = (bundle.path / "README.md").read_text("utf-8")
+    assert "words of a lexicon" in card
+    assert "VADER" in card
+    assert "VADER" not in (without.path / "README.md").read_text("utf-8")
+
+
 def test_a_heap_that_has_grown_is_told_of(source, trained, tmp_path, caplog):
     labels = tmp_path / "labels.parquet"
     run(source, tmp_path / "one", pseudo_labels=labels)

@@ -1,0 +1,80 @@
+"""A lexicon of English sentiment: what words mean to people, whatever the labelled texts are about.
+
+A model of film reviews has seldom seen the words in which gadgets are praised, or seen them of other things:
+an `unhappy` heroine is no complaint.
+"""
+
+from collections.abc import Container, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from tqdm import tqdm
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+from sentcli.evaluation import Floats, Labels, softmax
+from sentcli.training.pseudo_labels import PseudoLabels
+
+_LONGEST = 1000  # characters of a text that it reads; its rules are for a few sentences
+_FORMS = ("{}", "so {}", "very {}", "not {}", "never {}", "isn't {}")  # as it is, stressed, denied
+
+
+class Lexicon:
+    """VADER: the valence of 7,500 words, and rules for negation and emphasis.
+
+    C. J. Hutto and E. Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
+    Text", ICWSM 2014.
+
+    It learns from texts with labels which class is the good one: that whose texts have the highest mean
+    valence; the worst has the lowest, and others lie between them as their means do.
+
+    :param labels: of these texts, `[texts]`.
+    :param quiet: without a progress bar.
+    """
+
+    def __init__(self, texts: Sequence[str], labels: Labels, classes: int, *, quiet: bool = True) -> None:
+        self._analyzer = SentimentIntensityAnalyzer()
+        self._bar = partial(tqdm, desc="lexicon", unit="texts", leave=False, disable=True if quiet else None)
+        valences = self._valences(texts)
+        seen = np.unique(labels)
+        means = np.array([valences[labels == label].mean() for label in seen])
+        self._merits = np.full(classes, means.mean())
+        self._merits[seen] = means
+        self._merits /= np.ptp(means) or 1
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Say how much each text speaks for each class, `[texts, classes]`.
+
+        Those of the best and the worst class differ by the text's valence, from -1 to 1.
+        """
+        return np.outer(self._valences(texts), self._merits)
+
+    def short_texts(self, known: Container[str]) -> list[str]:
+        """Give its words of letters alone that are known as well: each as it is, stressed and denied."""
+        words = [word for word in self._analyzer.lexicon if word.isalpha() and word in known]
+        return [form.format(word) for form in _FORMS for word in words]
+
+    def _valences(self, texts: Sequence[str]) -> Floats:
+        of_texts = (self._analyzer.polarity_scores(text[:_LONGEST])["compound"] for text in self._bar(texts))
+        return np.fromiter(of_texts, np.float64, len(texts))
+
+
+def add_lexicon(pseudo: PseudoLabels, lexicon: Lexicon, weight: float, known: Container[str]) -> PseudoLabels:
+    """Have a lexicon say what it thinks of passages too, and add its own words to them.
+
+    :param weight: of its logits, which are added to the logarithms of the teacher's probabilities.
+    :param known: the words that the student will know.
+    """
+    passages = [pseudo.texts[row] for row in np.flatnonzero(pseudo.is_passage).tolist()]
+    short = lexicon.short_texts(known)
+    targets = pseudo.targets.astype(np.float64)
+    targets[pseudo.is_passage] *= np.exp(weight * lexicon.logits(passages))
+    targets /= targets.sum(axis=1, keepdims=True)
+    of_short = softmax(weight * lexicon.logits(short))
+    return replace(
+        pseudo,
+        texts=[*pseudo.texts, *short],
+        is_passage=np.append(pseudo.is_passage, np.ones(len(short), bool)),
+        targets=np.concatenate([targets, of_short]).astype(np.float32),
+        members={},
+    )
