@@ -52,7 +52,7 @@ def make_bundle(
 class _Silent:
     """A backend without a model, that keeps the batches it gets: what is left is the rest of the pipeline."""
 
-    name = "onnx"
+    name = runtime = "onnx"
     batch_factor = 1
 
     def __init__(self, classes: int) -> None:

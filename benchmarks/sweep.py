@@ -61,7 +61,7 @@ class Counted:
     """A backend that counts the steps it is asked for, and those of them that are words."""
 
     def __init__(self, backend: Any) -> None:
-        self.name, self.batch_factor = backend.name, backend.batch_factor
+        self.name, self.runtime, self.batch_factor = backend.name, backend.runtime, backend.batch_factor
         self._backend = backend
         self.words = self.steps = 0
 

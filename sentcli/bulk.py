@@ -26,7 +26,7 @@ _log = logging.getLogger("sentcli")
 
 _HINT = "; the same command with --resume goes on from there"
 _TURN = 0.0005  # seconds
-_CARRIED = {"rows", "rejected", "blank", "truncated", "tokens", "unknown", "labels", "inputs"}
+_CARRIED = {"rows", "rejected", "blank", "truncated", "tokens", "unknown", "labels", "text_columns", "inputs"}
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Summary:
     :param truncated: rows whose text is longer than the model reads.
     :param tokens, unknown: words of all texts, and those that the model does not know.
     :param labels: rows of each label.
+    :param text_columns: where the texts were, for each output whose inputs have columns.
     :param seconds: of this run alone; `scored` counts the rows that it did not find finished.
     :param inputs: what tells the inputs from changed ones: path, size, time of change.
     """
@@ -48,6 +49,7 @@ class Summary:
     tokens: int = 0
     unknown: int = 0
     labels: Counter[str] = field(default_factory=Counter)
+    text_columns: list[str] = field(default_factory=list)
     scored: int = 0
     seconds: float = 0.0
     inputs: list[dict[str, Any]] = field(default_factory=list)
@@ -85,6 +87,8 @@ class Summary:
                 parts.append(f"{count:,} {name}")
         if self.tokens:
             parts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
+        if columns := sorted({*self.text_columns}):
+            parts.append("texts in " + " and ".join(f"{name!r:.100}" for name in columns))
         labeled = sum(self.labels.values())
         shares = [f"{label} {count / labeled:.1%}" for label, count in sorted(self.labels.items())]
         speed = f"{self.scored / self.seconds:,.0f} rows/s, {self.seconds:.1f} s" if self.scored else ""
@@ -130,6 +134,7 @@ def score_files(
     fingerprint = {
         "model": scorer.bundle.digest,
         "backend": scorer.backend,
+        "runtime": scorer.runtime,
         "uncertain": [band.low, band.high] if band else None,
     }
     score = partial(
@@ -209,6 +214,8 @@ def _score_job(scorer: Scorer, job: Job, note: Callable[[Summary], None], *, sho
             job.notes = summary.carried()
             job.write(chunk, scores.labels, scores.scores)
             bar.update(chunk.position.progress, job.rows)
+    if job.text_column is not None:
+        summary.text_columns = [job.text_column]
     summary.rows, summary.rejected, summary.inputs = job.rows, job.rejected, job.inputs
     summary.scored = job.rows - job.resumed_rows
     job.finish(partial(note, summary))

@@ -177,7 +177,7 @@ def accuracy_by_length(path: Path, by_length: Sequence[LengthScores]) -> None:
         upper.set(ylabel="accuracy", title=f"Accuracy by length\nn = {examples:,}")
         upper.yaxis.set_major_formatter(PercentFormatter(1))
         _counts(lower, places - 0.5, [part.examples for part in shown], 1)
-        lower.set(xlabel="tokens of the text", ylabel="texts")
+        lower.set(xlabel="words of the text", ylabel="texts")
         lower.set_xticks(places, [part.name for part in shown])
         figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 

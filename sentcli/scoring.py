@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sentcli.processes import Processes, Texts
 
 # By benchmarks/sweep.py. With smaller batches the operators' own time shows, with larger ones their state
-# leaves the cache and the lengths in a batch lie further apart: 2.9 % of the steps on IMDb are padding.
+# leaves the cache and the lengths in a batch lie further apart: 2.1 % of the steps on IMDb are padding.
 BATCH_TOKENS = 98_304  # steps of a batch, those of padding included
 BATCH_ROWS = 512
 WINDOW_CHUNKS = 3  # that share batches: of 12,288 texts enough are of nearly one length
@@ -125,7 +125,7 @@ class Scorer:
         self._encoder = Encoder(bundle.vocab)
         self._max_tokens = bundle.config.text.max_tokens
         self._backend = load_backend(backend, bundle, device, precision=precision)
-        self.backend = self._backend.name
+        self.backend, self.runtime = self._backend.name, self._backend.runtime
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
         workers = workers or usable_cores()

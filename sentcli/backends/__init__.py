@@ -27,10 +27,12 @@ class Backend(Protocol):
     """A model that is ready to run. Several threads may call it at the same time.
 
     :param name: tells apart what gives different scores.
+    :param runtime: the library that computes, its version, and the device where that may not be the CPU.
     :param batch_factor: how many times as large batches have to be as those that suit a core.
     """
 
     name: str
+    runtime: str
     batch_factor: int
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:

@@ -34,6 +34,7 @@ class OnnxBackend:
     """
 
     name = "onnx"
+    runtime = f"onnxruntime {onnxruntime.__version__}"
     batch_factor = 1
 
     def __init__(self, content: bytes, file: Path, config: ModelConfig, threads: int = 1) -> None:

@@ -46,6 +46,7 @@ class _ModuleBackend:
         self._classes = config.num_classes
         self._dtype = dtype
         self._threads = threading.local()
+        self.runtime = f"torch {torch.__version__} on {device.type}"
         self.batch_factor = _CUDA_BATCH_FACTOR if device.type == "cuda" else 1
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # other streams do not wait for the weights

@@ -35,7 +35,7 @@ _ALL = "all"
     type=click.Choice(PRECISIONS),
     default="fp32",
     help="Of the ONNX file. In int8 scores move a little: portable, with the texts beside them, in a file a "
-    "third of the size; folded, each by itself, and faster.",
+    "third of the size; folded, each by itself, and faster if it is large.",
 )
 @overwrite_option
 def export(

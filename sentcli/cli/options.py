@@ -55,8 +55,13 @@ dataset_option = click.option(
     default=DEFAULT_DATASET,
     help="Id on the Hugging Face hub, folder, or CSV, TSV, JSONL or Parquet file.",
 )
-text_column_option = click.option("--text-column", help="Column of the texts; found by name if not given.")
-label_column_option = click.option("--label-column", help="Column of the labels; found by name if not given.")
+text_column_option = click.option(
+    "--text-column",
+    help="Column of the texts; by default text, review, content, comment, body or sentence, or the only one.",
+)
+label_column_option = click.option(
+    "--label-column", help="Column of the labels; by default label, sentiment, class, stars or the like."
+)
 delimiter_option = click.option("--delimiter", help=r"CSV: what stands between fields; \t is a tab.")
 csv_encoding_option = click.option("--encoding", help="CSV and TSV: any that Python knows; by default UTF-8.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")

@@ -66,7 +66,7 @@ def _by_length(by_length: Sequence["LengthScores"]) -> str:
         (part.name, f"{part.examples:,}", _four(part.accuracy), _interval(part.accuracy_interval))
         for part in by_length
     ]
-    return _aligned([("tokens", "texts", "accuracy", "95 % interval"), *rows], "<>><")
+    return _aligned([("words", "texts", "accuracy", "95 % interval"), *rows], "<>><")
 
 
 def _by_band(bands: Sequence["BandScores"]) -> str:

@@ -176,13 +176,14 @@ def _front_matter(hub_id: str | None, licence: str | None) -> str:
 def _shape(config: BundleConfig, words: int, min_freq: int) -> str:
     model, text = config.model, config.text
     known = f"{words:,} words, those seen {min_freq} times or more"
+    counted = ""
     if phrases := model.vocab_size - words - 2:
         known += f", and {phrases:,} phrases: pairs of them that are read as one"
+        counted = ", a phrase counted as one"
     head = text.max_tokens // 4
     layers = f"{model.num_layers} layer{'s' * (model.num_layers > 1)}"
-    longest = (
-        f"{text.max_tokens} tokens: of a longer one the first {head} and the last {text.max_tokens - head}"
-    )
+    tail = text.max_tokens - head
+    longest = f"{text.max_tokens} words{counted}: of a longer one the first {head} and the last {tail}"
     rows = (
         ("labels", ", ".join(map(code, config.labels))),
         ("parameters", f"{count_parameters(model):,}"),

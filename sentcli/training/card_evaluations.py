@@ -170,7 +170,7 @@ def _in_full(record: Record, files: Collection[str]) -> str:
             confusion_matrix(record),
             confusion,
             "### Accuracy by length",
-            table(("tokens", "texts", "accuracy", "95 % interval"), by_length),
+            table(("words", "texts", "accuracy", "95 % interval"), by_length),
             lengths,
             "### Reliability",
             f"The expected calibration error is {four(record['expected_calibration_error'])}.",

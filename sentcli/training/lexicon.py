@@ -13,9 +13,15 @@ from tqdm import tqdm
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from sentcli.evaluation import Floats, Labels, softmax
+from sentcli.training.passages import split_sentences
 from sentcli.training.pseudo_labels import PseudoLabels
 
-_LONGEST = 1000  # characters of a text that it reads; its rules are for a few sentences
+_LONGEST = 1000  # characters; its rules are for a few sentences, and it has nothing to say of more
+# Shares of its weight. Of more than one sentence the teacher knows better. On IMDb, by the same labels and
+# with a weight of 2, students of 40 units had a validation loss of 0.195 and 80.1 % right on probes of
+# single sentences; with all of it everywhere 0.204 and 80.8 %, without a lexicon 0.191 and 77.8 %.
+_SENTENCES = 0.25
+_WORD = 1.5  # by itself, of which no teacher says anything
 _FORMS = ("{}", "so {}", "very {}", "not {}", "never {}", "isn't {}")  # as it is, stressed, denied
 
 
@@ -55,22 +61,30 @@ class Lexicon:
         return [form.format(word) for form in _FORMS for word in words]
 
     def _valences(self, texts: Sequence[str]) -> Floats:
-        of_texts = (self._analyzer.polarity_scores(text[:_LONGEST])["compound"] for text in self._bar(texts))
-        return np.fromiter(of_texts, np.float64, len(texts))
+        return np.fromiter(map(self._valence, self._bar(texts)), np.float64, len(texts))
+
+    def _valence(self, text: str) -> float:
+        if len(text) > _LONGEST:
+            return 0.0
+        valence: float = self._analyzer.polarity_scores(text)["compound"]
+        return valence
 
 
 def add_lexicon(pseudo: PseudoLabels, lexicon: Lexicon, weight: float, known: Container[str]) -> PseudoLabels:
     """Have a lexicon say what it thinks of passages too, and add its own words to them.
 
-    :param weight: of its logits, which are added to the logarithms of the teacher's probabilities.
+    :param weight: of its logits for a single sentence, which are added to the logarithms of the teacher's
+        probabilities; it has less to say of longer passages.
     :param known: the words that the student will know.
     """
     passages = [pseudo.texts[row] for row in np.flatnonzero(pseudo.is_passage).tolist()]
-    short = lexicon.short_texts(known)
+    is_single = np.array([len(split_sentences(passage)) < 2 for passage in passages], bool)
+    weights = weight * np.where(is_single, 1.0, _SENTENCES)
     targets = pseudo.targets.astype(np.float64)
-    targets[pseudo.is_passage] *= np.exp(weight * lexicon.logits(passages))
+    targets[pseudo.is_passage] *= np.exp(weights[:, np.newaxis] * lexicon.logits(passages))
     targets /= targets.sum(axis=1, keepdims=True)
-    of_short = softmax(weight * lexicon.logits(short))
+    short = lexicon.short_texts(known)
+    of_short = softmax(weight * _WORD * lexicon.logits(short))
     return replace(
         pseudo,
         texts=[*pseudo.texts, *short],

@@ -158,7 +158,7 @@ def test_the_summary_is_told_on_stderr(score):
     write_csv("r.csv")
     lines = score("r.csv").stderr.splitlines()
     assert lines[0].startswith("5 rows, 1 blank, ")
-    assert lines[0].endswith("% of the words unknown to the model")
+    assert lines[0].endswith("% of the words unknown to the model, texts in 'review'")
     assert lines[1].startswith("negative ")
     assert "rows/s" in lines[2]
     assert len(lines) == 3
@@ -177,6 +177,7 @@ def test_the_summary_as_json_says_what_was_done_and_with_what(score, trained):
     found = json.loads(Path("s.json").read_text("utf-8"))
     assert (found["rows"], found["rejected"], found["blank"], found["scored"]) == (5, 0, 1, 5)
     assert sum(found["labels"].values()) == 4
+    assert found["text_columns"] == ["review"]
     assert found["inputs"] == [
         {"path": "r.csv", "size": Path("r.csv").stat().st_size, "mtime_ns": Path("r.csv").stat().st_mtime_ns}
     ]

@@ -2,6 +2,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import orjson
@@ -42,6 +43,8 @@ def test_a_summary_for_people():
         "2 rows/s, 0.5 s",
     ]
     assert Summary(seconds=0.1).lines() == ["0 rows"]
+    several = Summary(rows=2, text_columns=["text", "a, b", "text"])
+    assert several.lines() == ["2 rows, texts in 'a, b' and 'text'"]
 
 
 def test_threads_take_quick_turns_as_long_as_a_run_lasts(scorer, files, tmp_path, monkeypatch):
@@ -209,9 +212,25 @@ def test_a_run_with_another_backend_is_not_gone_on_with(scorer, trained, files, 
             run(scorer, files[:1], tmp_path / "out.jsonl")
     with (
         Scorer(trained, workers=1, backend="torch") as other,
-        pytest.raises(OutputError, match="backend changed since the interrupted run"),
+        pytest.raises(OutputError, match="backend, runtime changed since the interrupted run"),
     ):
         run(other, files[:1], tmp_path / "out.jsonl", resume=True)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime 1.0.0", "torch 2.13.0 on cuda"])
+def test_a_run_with_another_library_or_device_is_not_gone_on_with(
+    scorer, files, tmp_path, monkeypatch, runtime
+):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files[:1], tmp_path / "out.jsonl")
+    assert scorer.runtime == f"onnxruntime {version('onnxruntime')}"
+    with monkeypatch.context() as patch:
+        patch.setattr(scorer, "runtime", runtime)
+        with pytest.raises(OutputError, match="runtime changed since the interrupted run"):
+            run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
+    run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -494,7 +494,7 @@ class TestText:
         assert row(card, "labels") == ["`negative`, `positive`"]
         assert row(card, "vocabulary") == ["1,000 words, those seen 5 times or more"]
         assert row(card, "embedding") == ["1,002 x 100 dimensions"]
-        assert row(card, "longest text") == ["512 tokens: of a longer one the first 128 and the last 384"]
+        assert row(card, "longest text") == ["512 words: of a longer one the first 128 and the last 384"]
         assert "sentcli score reviews.csv -o scored.csv --model imdb-bilstm" in card
 
     def test_counts_phrases_apart(self):
@@ -502,6 +502,7 @@ class TestText:
         (known,) = row(card, "vocabulary")
         assert known.startswith("700 words")
         assert known.endswith("and 300 phrases: pairs of them that are read as one")
+        assert row(card, "longest text")[0].startswith("512 words, a phrase counted as one: of a longer one")
 
     def test_lists_the_files(self):
         known = [

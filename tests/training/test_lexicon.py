@@ -14,22 +14,22 @@ def lexicon() -> Lexicon:
     return Lexicon([*BAD, *GOOD], np.repeat([0, 1], 3), 2)
 
 
-def probability(lexicon: Lexicon, text: str) -> float:
+def preference(lexicon: Lexicon, text: str) -> float:
     """How much more it speaks for the second class than for the first."""
     ((first, second),) = lexicon.logits([text])
     return second - first
 
 
 def test_words_speak_for_their_class(lexicon):
-    assert probability(lexicon, "comfy and tasty") == 0 != probability(lexicon, "comfortable and fresh")
-    assert probability(lexicon, "a rude and dirty place") < -0.5
-    assert probability(lexicon, "a friendly and excellent place") > 0.5
-    assert probability(lexicon, "It is a table.") == 0
+    assert preference(lexicon, "comfy and tasty") == 0 != preference(lexicon, "comfortable and fresh")
+    assert preference(lexicon, "a rude and dirty place") < -0.5
+    assert preference(lexicon, "a friendly and excellent place") > 0.5
+    assert preference(lexicon, "It is a table.") == 0
 
 
 def test_a_denied_word_speaks_for_the_other_class(lexicon):
-    assert probability(lexicon, "not good") < 0 < probability(lexicon, "good")
-    assert probability(lexicon, "isn't bad") > 0 > probability(lexicon, "bad")
+    assert preference(lexicon, "not good") < 0 < preference(lexicon, "good")
+    assert preference(lexicon, "isn't bad") > 0 > preference(lexicon, "bad")
 
 
 def test_which_class_is_the_good_one_comes_with_the_labels(lexicon):
@@ -44,7 +44,7 @@ def test_classes_between_best_and_worst_lie_between():
     assert best > middle > worst
     assert best > unseen > worst
     assert best - worst == pytest.approx(
-        probability(Lexicon([*BAD, *GOOD], np.repeat([0, 1], 3), 2), "excellent")
+        preference(Lexicon([*BAD, *GOOD], np.repeat([0, 1], 3), 2), "excellent")
     )
 
 
@@ -53,8 +53,9 @@ def test_labels_that_have_nothing_to_do_with_it_stay(lexicon):
     assert (of_one.logits(["great"]) == 0).all()
 
 
-def test_no_text_is_too_long_to_be_read(lexicon):
-    assert probability(lexicon, "word " * 1_000_000 + "great") == 0
+def test_nothing_is_said_of_what_is_no_few_sentences(lexicon):
+    assert preference(lexicon, "great " * 100) > 0.9
+    assert preference(lexicon, "great " * 1_000_000) == 0
 
 
 def test_its_words_are_texts_of_their_own(lexicon):
@@ -63,18 +64,27 @@ def test_its_words_are_texts_of_their_own(lexicon):
 
 
 def test_what_it_thinks_is_added_to_what_the_teacher_said(lexicon):
-    texts = ["A great film, all in all.", "great", "It is a table.", "awful"]
-    targets = np.array([[0.5, 0.5], [0.5, 0.5], [0.3, 0.7], [0.2, 0.8]], np.float32)
-    pseudo = PseudoLabels(texts, np.array([False, True, True, True]), targets, ("bad", "good"))
-    asked = add_lexicon(pseudo, lexicon, 3.0, {"good", "bad"})
+    texts = [
+        "A great film, all in all.",
+        "great",
+        "It is a table.",
+        "awful",
+        "It is awful. See for yourself.",
+    ]
+    targets = np.array([[0.5, 0.5], [0.5, 0.5], [0.3, 0.7], [0.2, 0.8], [0.2, 0.8]], np.float32)
+    is_passage = np.array([False, True, True, True, True])
+    asked = add_lexicon(
+        PseudoLabels(texts, is_passage, targets, ("bad", "good")), lexicon, 3.0, {"good", "bad"}
+    )
     assert asked.targets.dtype == np.float32
-    assert asked.texts[:4] == texts
+    assert asked.texts[:5] == texts
     assert asked.targets.sum(axis=1) == pytest.approx(1)
     np.testing.assert_array_equal(asked.targets[0], targets[0])  # a whole text
     np.testing.assert_allclose(asked.targets[2], targets[2], rtol=1e-6)  # no word of the lexicon
-    odds = asked.targets[3, 1] / asked.targets[3, 0]
-    assert odds == pytest.approx(4 * np.exp(3 * probability(lexicon, "awful")), rel=1e-5)
-    of_words = dict(zip(asked.texts[4:], asked.targets[4:, 1].tolist(), strict=True))
-    assert of_words["good"] > 0.7 > 0.3 > of_words["not good"]
-    assert of_words["bad"] < 0.3 < of_words["isn't bad"]
-    assert asked.is_passage[4:].all()
+    one, two = (asked.targets[row, 1] / asked.targets[row, 0] for row in (3, 4))
+    assert one == pytest.approx(4 * np.exp(3 * preference(lexicon, texts[3])), rel=1e-5)
+    assert two == pytest.approx(4 * np.exp(0.75 * preference(lexicon, texts[4])), rel=1e-5)
+    of_words = dict(zip(asked.texts[5:], asked.targets[5:, 1].tolist(), strict=True))
+    assert of_words["good"] > 0.8 > 0.2 > of_words["not good"]
+    assert of_words["bad"] < 0.2 < 0.8 < of_words["isn't bad"]
+    assert asked.is_passage[5:].all()
