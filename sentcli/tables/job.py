@@ -34,7 +34,7 @@ class Job:
     :param notes: the caller's own, JSON: kept with each commit and given back to a resumed run. To be changed
         in the thread that writes.
     :param total_bytes: size of the inputs as they lie on the disk, None when one has no end yet.
-    :param text_column: known when the first chunk is there.
+    :param text_column: known when the first chunk is there; None of lines, which have no columns.
     """
 
     def __init__(
@@ -123,7 +123,8 @@ class Job:
                         chunk = replace(chunk, head=None)
                     elif chunk.head:
                         first = chunk.head
-                        self.text_column = first.text_column
+                        if self._setup.format != "lines":
+                            self.text_column = first.text_column
                     yield chunk
 
     def _pass_over(self, chunks: Iterator[Chunk]) -> None:

@@ -4,6 +4,7 @@ Lines end with a line feed; a carriage return before it belongs to the line end.
 has line breaks gets spaces for them, and of other columns nothing is written.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 
@@ -12,10 +13,13 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Head
 from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.tables.encoding import Encoding
 from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.source import Source
+from sentcli.tables.source import STANDARD, Source
 from sentcli.tables.textreader import TextReader
 
+_log = logging.getLogger("sentcli")
+
 _COLUMN = TEXT_COLUMNS[0]
+_HEADER = {name.encode() for name in TEXT_COLUMNS}
 
 
 def read(
@@ -40,6 +44,8 @@ class _LinesReader(TextReader):
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
         decode, cut = self.encoding.decode, self.encoding.cut_line_end
+        if lines and self.line == 1 and self.name == STANDARD and self.setup.options.format is None:
+            _warn_of_table(lines[0])
         for line in lines:
             try:
                 text = decode(cut(line)[0])
@@ -49,6 +55,17 @@ class _LinesReader(TextReader):
                 yield text, (text,) if self.setup.converts else line, line
             self.line += 1
             self.offset += len(line)
+
+
+def _warn_of_table(line: bytes) -> None:
+    """Warn of a first line that is the header of CSV, or a JSON object, but is taken for a review."""
+    fields = (field.strip(b" \t\r\n\"'").lower() for field in re.split(rb"[,;\t|]", line))
+    form = "jsonl" if line.lstrip().startswith(b'{"') else "csv" if {*fields} & _HEADER else None
+    if form:
+        _log.warning(
+            "standard input is taken for a review a line, but begins like a table; try --input-format %s",
+            form,
+        )
 
 
 class Writer:

@@ -98,11 +98,10 @@ def model_card(
     :param files: the names of all files in it.
     """
     hub_id = metrics.get("hub_id", hub_id_of(metrics["dataset"]))
-    folder = shlex.quote(name)
     where = shlex.quote(metrics.get("output", name))
     score_lines = (
-        f"sentcli score reviews.csv -o scored.csv --model {folder}",
-        f"echo 'an absolute joy' | sentcli score --model {folder}",
+        f"sentcli score reviews.csv -o scored.csv --model {where}",
+        f"echo 'an absolute joy' | sentcli score --model {where}",
     )
     words, labels = metrics["glove"]["types_total"], config.labels
     test_set = f"{hub_id} --split test" if hub_id else "TEST-SET"

@@ -204,6 +204,28 @@ def test_a_summary_takes_any_name_of_an_input(score):
     assert json.loads(Path("s.json").read_text("utf-8"))["inputs"][0]["path"] == "caf\udce9.csv"
 
 
+@pytest.mark.parametrize(
+    ("first", "form"),
+    [
+        ("id,review,stars", "csv"),
+        ('"ID";"Text"', "csv"),
+        ("review", "csv"),
+        ('{"text": "a warm film"}', "jsonl"),
+        ("a warm film, to review again", None),
+        ("{a warm film}", None),
+    ],
+)
+def test_a_table_on_stdin_that_is_taken_for_lines_is_told_of(score, first, form):
+    result = score(stdin=f"{first}\nreview\n")
+    assert len(result.stdout.splitlines()) == 2
+    assert ("begins like a table" in result.stderr) == (form is not None)
+    assert form is None or f"try --input-format {form}\n" in result.stderr
+    assert "texts in" not in result.stderr
+    assert "begins" not in score("--input-format", "lines", stdin=f"{first}\n").stderr
+    Path("r.txt").write_text(f"{first}\n")
+    assert "begins" not in score("r.txt").stderr
+
+
 # Odd files.
 
 
