@@ -211,11 +211,11 @@ def _score_job(scorer: Scorer, job: Job, note: Callable[[Summary], None], *, sho
     with _quick_turns(), _Bar(job, show_progress) as bar:
         for chunk, scores in scorer.stream(job):
             summary.add(scores)
+            if job.text_column is not None:
+                summary.text_columns = [job.text_column]
             job.notes = summary.carried()
             job.write(chunk, scores.labels, scores.scores)
             bar.update(chunk.position.progress, job.rows)
-    if job.text_column is not None:
-        summary.text_columns = [job.text_column]
     summary.rows, summary.rejected, summary.inputs = job.rows, job.rejected, job.inputs
     summary.scored = job.rows - job.resumed_rows
     job.finish(partial(note, summary))
