@@ -156,6 +156,7 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
         "model": scorer.bundle.name,
         "model_sha256": scorer.bundle.digest,
         "backend": scorer.backend,
+        "runtime": scorer.runtime,
         "uncertain": scorer.uncertain and [scorer.uncertain.low, scorer.uncertain.high],
         "command": sys.argv[1:],
     }

@@ -187,6 +187,7 @@ def test_the_summary_as_json_says_what_was_done_and_with_what(score, trained):
         trained.digest,
         "onnx",
     )
+    assert found["runtime"] == f"onnxruntime {version('onnxruntime')}"
     for name in ("numpy", "onnxruntime", "orjson", "pyarrow"):
         assert found[name] == version(name)
     assert (found["python"], found["command"]) == (platform.python_version(), sys.argv[1:])
