@@ -4,17 +4,26 @@ A model of film reviews has seldom seen the words in which gadgets are praised, 
 an `unhappy` heroine is no complaint.
 """
 
+import logging
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 from tqdm import tqdm
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
+from sentcli.config import SelfTrainingConfig
 from sentcli.evaluation import Floats, Labels, softmax
-from sentcli.training.passages import split_sentences
+from sentcli.text import Vocab, tokenize
+from sentcli.training.corpus import Texts
+from sentcli.training.dataset import label_ids
+from sentcli.training.passages import cut_passages, split_sentences
 from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.settings import Settings
+
+logger = logging.getLogger("sentcli")
 
 _LONGEST = 10_000  # characters; its rules are for a few sentences, and it has nothing to say of a book
 # Share of its weight in passages of more than one sentence, of which the teacher knows better. On IMDb, by
@@ -92,3 +101,23 @@ def add_lexicon(pseudo: PseudoLabels, lexicon: Lexicon, weight: float, known: Co
         targets=np.concatenate([targets, of_short]).astype(np.float32),
         members={},
     )
+
+
+def ask_lexicon(
+    pseudo: PseudoLabels, texts: Texts, settings: Settings, plan: SelfTrainingConfig
+) -> PseudoLabels:
+    """Add a lexicon to the last labels, if the plan has one.
+
+    To no others: teachers that learnt from it would only repeat it.
+    """
+    notes = {**pseudo.notes, "plan": {**pseudo.notes.get("plan", {}), "lexicon": plan.lexicon}}
+    pseudo = replace(pseudo, notes=notes)
+    if not plan.lexicon:
+        return pseudo
+    labels = label_ids(texts.train.labels, texts.labels, texts.train.where)
+    passages = cut_passages(texts.train.texts, plan.passage_sentences, settings.config.seed)
+    lexicon = Lexicon(passages, labels, len(texts.labels), quiet=settings.quiet)
+    whole = texts.unlabeled or pseudo.whole_texts()
+    vocab = Vocab.build(map(tokenize, chain(texts.train.texts, whole)), settings.config.min_freq)
+    logger.info("a lexicon is asked about %d passages and its own words", pseudo.is_passage.sum())
+    return add_lexicon(pseudo, lexicon, plan.lexicon, {*vocab.words})

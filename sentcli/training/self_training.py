@@ -14,16 +14,13 @@ from sentcli.bundle import METRICS as METRICS_FILE
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import BundleError, OutputError, UsageError
-from sentcli.text import Vocab, tokenize
 from sentcli.training.auto_teachers import first_teachers, next_teachers
 from sentcli.training.checks import check_run, check_writable, work_folder
 from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
-from sentcli.training.dataset import label_ids
 from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
 from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
-from sentcli.training.lexicon import Lexicon, add_lexicon
-from sentcli.training.passages import cut_passages
+from sentcli.training.lexicon import ask_lexicon
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from sentcli.training.run_note import noted, read_note
 from sentcli.training.settings import Settings, choose_device
@@ -95,7 +92,7 @@ def self_train(
             source,
             output,
             settings,
-            pseudo=_with_lexicon(pseudo, texts, settings, plan),
+            pseudo=ask_lexicon(pseudo, texts, settings, plan),
             passage_sentences=plan.passage_sentences,
             stages=run.stages,
             overwrite=overwrite,
@@ -125,23 +122,6 @@ def _labels_of_rounds(run: "_Run", labeled: DataSize | None, file: Path | None) 
             changes = next_teachers(run.settings.config, plan) if labeled else [{}]
             run.train_teachers(f"student-{number}", changes, pseudo)
     return pseudo
-
-
-def _with_lexicon(
-    pseudo: PseudoLabels, texts: Texts, settings: Settings, plan: SelfTrainingConfig
-) -> PseudoLabels:
-    """Ask a lexicon about the last labels alone: teachers that learnt from it would only repeat it."""
-    notes = {**pseudo.notes, "plan": {**pseudo.notes.get("plan", {}), "lexicon": plan.lexicon}}
-    pseudo = replace(pseudo, notes=notes)
-    if not plan.lexicon:
-        return pseudo
-    labels = label_ids(texts.train.labels, texts.labels, texts.train.where)
-    passages = cut_passages(texts.train.texts, plan.passage_sentences, settings.config.seed)
-    lexicon = Lexicon(passages, labels, len(texts.labels), quiet=settings.quiet)
-    whole = texts.unlabeled or pseudo.whole_texts()
-    vocab = Vocab.build(map(tokenize, chain(texts.train.texts, whole)), settings.config.min_freq)
-    logger.info("a lexicon is asked about %d passages and its own words", pseudo.is_passage.sum())
-    return add_lexicon(pseudo, lexicon, plan.lexicon, {*vocab.words})
 
 
 def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
