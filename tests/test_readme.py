@@ -9,6 +9,8 @@ import pytest
 from commands import invoke, parse
 
 from sentcli.bundle import default_bundle_path, load_bundle
+from sentcli.tables.columns import TEXT_COLUMNS
+from sentcli.training.dataset import LABEL_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -65,6 +67,13 @@ def test_the_first_command_scores_the_file_of_the_repository():
 def test_the_second_command_runs_the_tests_and_ci_runs_it():
     assert marked("test command").endswith("python -m pytest")
     assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_names_that_columns_are_found_by_are_told():
+    for name in (*TEXT_COLUMNS, *LABEL_COLUMNS):
+        assert f"`{name}`" in README
+    told = " ".join(invoke("score", "--help").stdout.split())
+    assert f"by default {', '.join(TEXT_COLUMNS[:-1])} or {TEXT_COLUMNS[-1]}" in told
 
 
 def test_code_in_the_readme_compiles():

@@ -21,7 +21,6 @@ def preference(lexicon: Lexicon, text: str) -> float:
 
 
 def test_words_speak_for_their_class(lexicon):
-    assert preference(lexicon, "comfy and tasty") == 0 != preference(lexicon, "comfortable and fresh")
     assert preference(lexicon, "a rude and dirty place") < -0.5
     assert preference(lexicon, "a friendly and excellent place") > 0.5
     assert preference(lexicon, "It is a table.") == 0
