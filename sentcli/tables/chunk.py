@@ -1,8 +1,10 @@
 """What flows from a reader to a writer: chunks of rows, each with the position that follows it."""
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from typing import Any, Protocol, Union, cast
 
 CHUNK_ROWS = 4096
@@ -13,9 +15,24 @@ CHUNK_BYTES = 8 << 20
 # run the last two are the same object; else the second holds the values of all columns.
 Row = tuple[str | None, Any, bytes]
 
-# What a text reader finds, in order: a row, a record that is none, the head, bytes that go out as they came
-# in (a blank line), or None: a pipe has nothing more for now.
-Event = Union[Row, "Reject", "Head", bytes, None]
+# What a text reader finds, in order: a row, many, a record that is none, the head, bytes that go out as they
+# came in (a blank line), or None: a pipe has nothing more for now.
+Event = Union[Row, "Rows", "Reject", "Head", bytes, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Neighbouring rows, for each what a `Row` has: together they cost a fraction of one at a time."""
+
+    texts: list[str | None]
+    values: list[Any]
+    raws: list[bytes]
+
+    def cut(self, rows: int, size: int) -> tuple["Rows", "Rows"]:
+        """Cut them behind so many rows, or behind the one with which they reach a size, in bytes."""
+        stop = min(rows, bisect_left([*accumulate(map(len, self.raws), initial=0)], size))
+        fitting = Rows(self.texts[:stop], self.values[:stop], self.raws[:stop])
+        return fitting, Rows(self.texts[stop:], self.values[stop:], self.raws[stop:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +170,86 @@ class Cursor:
 
 
 class _Draft:
-    """The chunk that is being collected."""
+    """The chunk that is being collected.
 
-    def __init__(self) -> None:
-        self.texts: list[str | None] = []
-        self.rows: list[Any] = []
-        self.rejects: list[Reject] = []
-        self.gaps: list[tuple[int, bytes]] = []
-        self.head: Head | None = None
-        self.raws: list[bytes] = []
+    :param keep_gaps: False: what is no row is left out.
+    """
 
-    def finish(self, cursor: Cursor, *, whole: bool) -> Chunk:
-        consumed = b"".join(self.raws)
-        cursor.consume(consumed)
-        position = cursor.advance(len(consumed), len(self.rows), self.rejects)
-        return Chunk(
-            self.texts, self.rows, self.rejects, position, len(consumed), self.gaps, self.head, whole
-        )
+    def __init__(self, cursor: Cursor, *, keep_gaps: bool) -> None:
+        self._cursor = cursor
+        self._keep_gaps = keep_gaps
+        self._clear()
+        self._make_room()
+
+    def _clear(self) -> None:
+        self._texts: list[str | None] = []
+        self._rows: list[Any] = []
+        self._rejects: list[Reject] = []
+        self._gaps: list[tuple[int, bytes]] = []
+        self._head: Head | None = None
+        self._raws: list[bytes] = []
+
+    def _make_room(self) -> None:
+        self._room, self._room_bytes = self._cursor.chunk_rows, CHUNK_BYTES
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._raws
+
+    @property
+    def is_full(self) -> bool:
+        return self._room <= 0 or self._room_bytes <= 0
+
+    def add_mark(self, mark: bytes) -> None:
+        """Take a byte order mark; that of a further input is no gap, as it would get between the rows."""
+        self._raws.append(mark)
+        if self._keep_gaps and self._cursor.is_in_first_input:
+            self._gaps.append((0, mark))
+
+    def add(self, event: Event) -> Event:
+        """Take what a reader found, but for a pause; give back the rows that there was no room for."""
+        if isinstance(event, Rows):
+            return self._add_rows(event)
+        if isinstance(event, Head):
+            self._head = event
+            self._raws.append(event.raw)
+            return None
+        if type(event) is tuple:
+            text, row, raw = event
+            self._texts.append(text)
+            self._rows.append(row)
+        elif isinstance(event, Reject):
+            self._rejects.append(event)
+            raw = event.raw
+        else:
+            raw = cast(bytes, event)
+            if self._keep_gaps:
+                self._gaps.append((len(self._rows), raw))
+        self._raws.append(raw)
+        self._room -= 1
+        self._room_bytes -= len(raw)
+        return None
+
+    def _add_rows(self, rows: Rows) -> Rows | None:
+        fitting, rest = rows.cut(self._room, self._room_bytes)
+        self._texts += fitting.texts
+        self._rows += fitting.values
+        self._raws += fitting.raws
+        self._room -= len(fitting.raws)
+        self._room_bytes -= sum(map(len, fitting.raws))
+        return rest if rest.raws else None
+
+    def finish(self, *, whole: bool) -> Chunk:
+        """Give the chunk and begin the next, which after one that is not whole has the room that was left."""
+        consumed = b"".join(self._raws)
+        self._cursor.consume(consumed)
+        position = self._cursor.advance(len(consumed), len(self._rows), self._rejects)
+        lists = (self._texts, self._rows, self._rejects)
+        chunk = Chunk(*lists, position, len(consumed), self._gaps, self._head, whole)
+        self._clear()
+        if whole:
+            self._make_room()
+        return chunk
 
 
 def collect(
@@ -180,42 +260,18 @@ def collect(
     Where whole chunks end depends on the input alone: pauses cut them further, but move no later end.
 
     :param keep_gaps: False: what is no row is left out.
-    :param mark: a byte order mark before all of it; that of a further input is left out, as it would get
-        between the rows.
+    :param mark: a byte order mark before all of it.
     """
-    draft = _Draft()
+    draft = _Draft(cursor, keep_gaps=keep_gaps)
     if mark:
-        draft.raws.append(mark)
-        if keep_gaps and cursor.is_in_first_input:
-            draft.gaps.append((0, mark))
-    room, room_bytes = cursor.chunk_rows, CHUNK_BYTES
+        draft.add_mark(mark)
     for event in events:
-        if type(event) is tuple:
-            text, row, raw = event
-            draft.texts.append(text)
-            draft.rows.append(row)
-        elif event is None:
-            if draft.raws:
-                yield draft.finish(cursor, whole=False)
-                draft = _Draft()
-            continue
-        elif isinstance(event, Reject):
-            draft.rejects.append(event)
-            raw = event.raw
-        elif isinstance(event, Head):
-            draft.head = event
-            draft.raws.append(event.raw)
-            continue
-        else:
-            raw = cast(bytes, event)
-            if keep_gaps:
-                draft.gaps.append((len(draft.rows), raw))
-        draft.raws.append(raw)
-        room -= 1
-        room_bytes -= len(raw)
-        if room <= 0 or room_bytes <= 0:
-            yield draft.finish(cursor, whole=True)
-            draft = _Draft()
-            room, room_bytes = cursor.chunk_rows, CHUNK_BYTES
-    if draft.raws:
-        yield draft.finish(cursor, whole=True)
+        rest = event
+        while rest is not None:
+            rest = draft.add(rest)
+            if draft.is_full:
+                yield draft.finish(whole=True)
+        if event is None and not draft.is_empty:
+            yield draft.finish(whole=False)
+    if not draft.is_empty:
+        yield draft.finish(whole=True)

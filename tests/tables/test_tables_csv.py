@@ -403,6 +403,40 @@ def test_any_bytes_keep_the_law(run, tmp_path_factory, pieces):
     assert (folder / "out.csv.rejects.jsonl").exists() == bool(job.rejected)
 
 
+@settings(max_examples=500, deadline=None)
+@given(st.text(st.sampled_from("ab,;\"'\r\n\0 é"), max_size=12), st.sampled_from([',"', ";'", "ab", ","]))
+def test_a_line_is_split_as_the_parser_would(line, characters):
+    style = tables_csv.Style(characters[0], characters[1:], Encoding.named(None))
+    fields = style.fields(line)
+    assert fields is None or [fields] == list(style.parser(iter([line])))
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("a", ["a"]),
+        ("a,b\r\n", ["a", "b"]),
+        (",\n", ["", ""]),
+        ('"a"\n', ["a"]),
+        ('"",""\r', ["", ""]),
+        ('1,"a, ""b"" ""c""",,2,"d","e"\n', ["1", 'a, "b" "c"', "", "2", "d", "e"]),
+        ('""""', ['"']),
+        ('""",""",x', ['","', "x"]),
+        ("", None),  # a blank line
+        ("\r\n", None),
+        ('"a', None),  # goes on, or is malformed
+        ('"a"b', None),
+        ('"a" ,b', None),
+        ('a"b"', None),  # quotes in a value
+        ('a,b "c" d', None),
+        ('"a\nb"', None),  # of encodings in which other bytes end lines
+        ("a\rb", None),
+    ],
+)
+def test_the_fields_of_a_line(line, fields):
+    assert tables_csv.Style(",", '"', Encoding.named(None)).fields(line) == fields
+
+
 def test_records_are_found_wherever_blocks_end(convert, monkeypatch):
     rows = [b"1,x\r\n", b'2,"x\r\nx"\r\n', b"\r\n", b'3,"\xc3\xb1""\n"\n', b"4\n", b'5,"a"b\n', b"6,x\r"]
     data = HEADER + b"".join(rows)

@@ -15,6 +15,7 @@ from sentcli.tables import CHUNK_BYTES, CHUNK_ROWS, ReadOptions, RejectOptions, 
 from sentcli.tables.storage import create, is_standard_stream
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
+HEADERS = {"txt": b"", "csv": b"text\n"}  # by a format whose rows come one by one, and one of many together
 X = b",odd,0.142857"  # of the text "x"
 FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'
 
@@ -56,23 +57,25 @@ def test_reading_and_writing_in_different_threads(tmp_path, scored):
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n" * 20_000
 
 
+@pytest.mark.parametrize("suffix", HEADERS)
 @pytest.mark.parametrize("line", [b"x\n", b"x" * 5000 + b"\n", b"x" * 1_000_000 + b"\n"])
-def test_chunks_are_bounded_by_rows_and_bytes(tmp_path, line):
+def test_chunks_are_bounded_by_rows_and_bytes(tmp_path, line, suffix):
     count = min(20_000, 50_000_000 // len(line))
-    (tmp_path / "in.txt").write_bytes(line * count)
-    with open_job([str(tmp_path / "in.txt")], str(tmp_path / "out.txt")) as job:
+    (tmp_path / f"in.{suffix}").write_bytes(HEADERS[suffix] + line * count)
+    with open_job([str(tmp_path / f"in.{suffix}")], str(tmp_path / "out")) as job:
         chunks = list(job)
     assert sum(len(chunk.texts) for chunk in chunks) == count
     assert max(len(chunk.texts) for chunk in chunks) == min(CHUNK_ROWS, -(-CHUNK_BYTES // len(line)))
     assert all(chunk.size < CHUNK_BYTES + len(line) for chunk in chunks)
 
 
-def test_chunks_begin_small_and_grow_with_what_was_read(tmp_path):
+@pytest.mark.parametrize("suffix", HEADERS)
+def test_chunks_begin_small_and_grow_with_what_was_read(tmp_path, suffix):
     """So that scoring begins early; what was read, not the input at hand, says how large they are."""
     for number, rows in enumerate((1500, 12_000)):
-        (tmp_path / f"{number}.txt").write_bytes(b"x\n" * rows)
-    inputs = [str(tmp_path / f"{number}.txt") for number in range(2)]
-    with open_job(inputs, str(tmp_path / "out.txt")) as job:
+        (tmp_path / f"{number}.{suffix}").write_bytes(HEADERS[suffix] + b"x\n" * rows)
+    inputs = [str(tmp_path / f"{number}.{suffix}") for number in range(2)]
+    with open_job(inputs, str(tmp_path / "out")) as job:
         sizes = [len(chunk.texts) for chunk in job]
     assert sizes == [512, 512, 476, 1500, 3000, 4096, 3404]
 
