@@ -47,6 +47,14 @@ def test_classes_between_best_and_worst_lie_between():
     )
 
 
+def test_opinions_and_other_labels_differ_in_what_it_finds(lexicon):
+    bad, good = lexicon.means[0], lexicon.means[1]
+    assert bad < -0.3
+    assert good > 0.3
+    assert lexicon.tells_apart
+    assert not Lexicon([*BAD, *GOOD] * 2, np.repeat([0, 1], 6), 2).tells_apart
+
+
 def test_labels_that_have_nothing_to_do_with_it_stay(lexicon):
     of_one = Lexicon(["It is a table.", "It is a chair."], np.array([0, 1]), 2)
     assert (of_one.logits(["great"]) == 0).all()

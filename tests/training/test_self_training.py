@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -308,11 +309,16 @@ def test_labels_of_two_rounds_are_learnt_from_without_another_one(source, traine
     assert [of["stage"] for of in metrics(again)["stages"]][-1] == "round 2: all together"
 
 
-def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(source, trained, tmp_path):
+def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(
+    source, trained, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "sentcli")
     labels = tmp_path / "labels.parquet"
     plan = SelfTrainingConfig(rounds=2, document_vectors=0, lexicon=3.0)
     bundle = run(source, tmp_path / "student", plan, teachers=[str(trained.path)], pseudo_labels=labels)
     table = pq.read_table(labels)  # what the teacher says, who has not heard of it
+    assert "what it finds in passages with labels, from -1 to 1: negative " in caplog.text
+    assert "hardly" not in caplog.text
     added = metrics(bundle)["examples"]["pseudo_labeled"] - table.num_rows
     assert added > 0
     assert added % 6 == 0  # each of its words in six forms
