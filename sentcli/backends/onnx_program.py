@@ -105,10 +105,12 @@ def _require(condition: bool, what: str) -> None:
 class Program:
     """An ONNX file that may be run.
 
+    :param graph: the name of its graph, from the file.
     :param has_embedding: whether `keep_words` finds an embedding in it.
     """
 
     content: bytes
+    graph: str
     has_embedding: bool
 
     def keep_words(self, words: npt.NDArray[np.int64]) -> bytes:
@@ -137,7 +139,7 @@ def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
         raise BundleError(f"{file}: not an ONNX model that sentcli wrote: {error}") from None
     except _RefusedError as error:
         raise BundleError(f"{file}: {error}; only models that sentcli wrote can be run") from None
-    return Program(content, shape is not None)
+    return Program(content, graph.text("name"), shape is not None)
 
 
 def _check_interface(graph: Message, config: ModelConfig) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sentcli.bundle import CARD, Bundle, load_bundle
+from sentcli.bundle import CARD, INT8_ONNX, Bundle, load_bundle
 from sentcli.cli import printable, say
 from sentcli.cli.options import (
     backend_option,
@@ -180,6 +180,8 @@ def evaluate(
         **measured.to_json(),
     }
     if carded:
+        if against and ran["file"] == INT8_ONNX:
+            found["export"] = _export_command(bundle, against)
         record_evaluation(carded, {**found, "command": _command()}, measured)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -228,6 +230,15 @@ def _score(
             probabilities[start : start + len(chunk)] = scorer.probabilities(chunk)
             bar.update(len(chunk))
     return probabilities
+
+
+def _export_command(bundle: Bundle, origin: Path) -> str:
+    """Give the command line that makes a bundle's file in int8 anew."""
+    from sentcli.backends.onnx_program import check_program
+
+    graph = check_program(bundle.read(INT8_ONNX), bundle.path / INT8_ONNX, bundle.config.model).graph
+    options = ("--graph", graph, "--precision", "int8")
+    return shlex.join(["sentcli", "export", str(origin), "-o", str(bundle.path), *options])
 
 
 def _command() -> str:

@@ -199,7 +199,7 @@ def _comparisons(records: Sequence[Record]) -> str:
         parts += [
             f"{form} ({_file(record)}) against {_file(against)}, on {_measured_on(record)}:",
             table(("figure", "value"), rows),
-            block(record["command"]),
+            block("\n".join(filter(None, [record.get("export"), record["command"]]))),
         ]
     return "\n\n".join(parts)
 
