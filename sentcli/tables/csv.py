@@ -6,16 +6,13 @@ pass through. A quote inside a field that does not begin with one is part of the
 """
 
 import csv
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterator
 
-from sentcli.errors import DataError, OutputError
+from sentcli.errors import DataError
 from sentcli.tables.cells import to_text
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Rows
 from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
+from sentcli.tables.dialect import Dialect
 from sentcli.tables.encoding import Encoding
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import Source
@@ -28,65 +25,6 @@ _LIKELY_DELIMITERS = frozenset(",;\t|")
 # Lines behind a quote that is not closed are parsed again. Beyond this many limits of a record, and this many
 # times what was read so far, the file is given up: one made for it would take hours.
 _RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
-
-
-@dataclass(frozen=True)
-class Style:
-    """How the records of a file are written."""
-
-    delimiter: str
-    quotechar: str  # empty: nothing is quoted
-    encoding: Encoding
-
-    def parser(self, lines: Iterator[str]) -> Any:  # the type of csv.reader has no public name
-        if not self.quotechar:
-            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, strict=True)
-        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quotechar, strict=True)
-
-    def fields(self, line: str) -> list[str] | None:
-        """Give the fields of a line that is a record by itself, as the parser would, in half of its time.
-
-        :returns: None where only the parser can tell: a quote stays open, or is in an odd place.
-        """
-        record = line.rstrip("\r\n")
-        if not record or "\n" in record or "\r" in record:
-            return None
-        if not self.quotechar or self.quotechar not in record:
-            return record.split(self.delimiter)
-        # Outside of quotes and inside in turn; two quotes that stand for one have nothing between them.
-        parts = record.split(self.quotechar)
-        if len(parts) % 2 == 0:
-            return None
-        fields = parts[0].split(self.delimiter)
-        last, place = len(parts) - 1, 0
-        while place < last:
-            if fields.pop():  # a quoted field begins behind a delimiter
-                return None
-            start = place + 1
-            place = start + 1
-            while place < last and not parts[place]:
-                place += 2
-            fields.append(self.quotechar.join(parts[start:place:2]))
-            if parts[place]:
-                behind, *others = parts[place].split(self.delimiter)
-                if behind or not others:
-                    return None
-                fields += others
-        return fields
-
-    @cached_property
-    def _special(self) -> re.Pattern[str]:
-        return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar)}]")
-
-    def record(self, values: Sequence[str]) -> str:
-        """Write values as one record, quoted where they have to be, without a line end."""
-        search = self._special.search
-        return self.delimiter.join([self._quote(value) if search(value) else value for value in values])
-
-    def _quote(self, value: str) -> str:
-        if not self.quotechar:
-            raise OutputError(f"{value!r:.200} cannot be written without quotes; try another --quotechar")
-        return f"{self.quotechar}{value.replace(self.quotechar, 2 * self.quotechar)}{self.quotechar}"
 
 
 def read(
@@ -106,7 +44,7 @@ class _CsvReader(TextReader):
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
         options = setup.options
-        self._style = Style(*options.separators(_DELIMITERS[setup.format]), self.encoding)
+        self._dialect = Dialect(*options.separators(_DELIMITERS[setup.format]), self.encoding)
         self._limit = options.field_limit
         self._lead = bytearray(self.byte_order_mark)  # what stands before the header
         self._width = -1  # until there is a header
@@ -136,7 +74,7 @@ class _CsvReader(TextReader):
                 self.offset += sum(map(len, rows.raws))
                 start += len(rows.raws)
                 continue
-            parser = self._style.parser(map(texts.__getitem__, range(start, len(texts))))
+            parser = self._dialect.parser(map(texts.__getitem__, range(start, len(texts))))
             try:
                 fields = next(parser)
                 end = start + parser.line_num
@@ -161,7 +99,7 @@ class _CsvReader(TextReader):
         """Take the lines that are rows by themselves, up to the first that may not be one."""
         records = []
         for number in range(start, len(texts)):
-            fields = self._style.fields(texts[number])
+            fields = self._dialect.fields(texts[number])
             if fields is None or len(fields) != self._width:
                 break
             records.append(fields)
@@ -230,8 +168,8 @@ class _CsvReader(TextReader):
         check_room(columns, self.setup.names, self.name)
         if self.setup.converts:
             check_unique(columns, self.name)
-        head = Head(columns, text_column, bytes(self._lead + (raw if options.header else b"")), self._style)
-        if self.first and (self.first.columns, self.first.style) != (columns, self._style):
+        head = Head(columns, text_column, bytes(self._lead + (raw if options.header else b"")), self._dialect)
+        if self.first and (self.first.columns, self.first.style) != (columns, self._dialect):
             raise DataError(
                 f"{self.name}: not the columns and encoding of the first input; {list_columns(columns)}, "
                 f"there {list_columns(self.first.columns)}"
@@ -241,7 +179,7 @@ class _CsvReader(TextReader):
 
     def _check_delimiter(self, columns: tuple[str, ...]) -> None:
         """Refuse a single name that looks like several: whole records would be scored for their texts."""
-        options, used = self.setup.options, self._style.delimiter
+        options, used = self.setup.options, self._dialect.delimiter
         is_sure = len(columns) > 1 or options.delimiter is not None or options.text_column in columns
         if not is_sure and any(other in columns[0] for other in _LIKELY_DELIMITERS - {used}):
             hint = f"is it another --delimiter? If not, say --delimiter {used!r:.200}"
@@ -281,32 +219,32 @@ class Writer:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._style = Style(_DELIMITERS.get(setup.output_format, ","), '"', Encoding.named(None))
+        self._dialect = Dialect(_DELIMITERS.get(setup.output_format, ","), '"', Encoding.named(None))
         self._label_fields: dict[str | None, bytes] = {}
 
     def begin(self, head: Head) -> bytes:
         has_header = self._setup.options.header
         if self._setup.converts:
-            return (
-                f"{self._style.record((*head.columns, *self._setup.names))}\n".encode() if has_header else b""
-            )
-        self._style = head.style
+            header = self._dialect.record((*head.columns, *self._setup.names))
+            return f"{header}\n".encode() if has_header else b""
+        self._dialect = head.style
         if not has_header:
             return head.raw
-        header, end = self._style.encoding.cut_line_end(head.raw)
-        return header + self._style.encoding.encode(self._style.record(("", *self._setup.names))) + end
+        encoding = self._dialect.encoding
+        record, end = encoding.cut_line_end(head.raw)
+        return record + encoding.encode(self._dialect.record(("", *self._setup.names))) + end
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         raws = chunk.rows
         if self._setup.converts:
-            raws = [f"{self._style.record([*map(to_text, row)])}\n".encode() for row in raws]
-        cut, encode = self._style.encoding.cut_line_end, self._style.encoding.encode
-        is_plain = not {*_DIGITS} & {self._style.delimiter, self._style.quotechar}
+            raws = [f"{self._dialect.record([*map(to_text, row)])}\n".encode() for row in raws]
+        cut, encode = self._dialect.encoding.cut_line_end, self._dialect.encoding.encode
+        is_plain = not {*_DIGITS} & {self._dialect.delimiter, self._dialect.quotechar}
         records = []
         for raw, label, score in zip(raws, labels, scores, strict=True):
             record, end = cut(raw)
             digits = "" if score is None else f"{score:.6f}"
-            number = encode(digits if is_plain else self._style.record([digits]))
+            number = encode(digits if is_plain else self._dialect.record([digits]))
             records.append(b"%b%b%b%b" % (record, self._label_field(label), number, end))
         return chunk.join(records)
 
@@ -317,6 +255,6 @@ class Writer:
         """Give the label between two delimiters; each is written anew only once."""
         field = self._label_fields.get(label)
         if field is None:
-            text = self._style.record(("", label or "", ""))
-            field = self._label_fields[label] = self._style.encoding.encode(text)
+            text = self._dialect.record(("", label or "", ""))
+            field = self._label_fields[label] = self._dialect.encoding.encode(text)
         return field

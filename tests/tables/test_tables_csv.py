@@ -1,6 +1,5 @@
 import csv
 import io
-import itertools
 import time
 
 import pytest
@@ -9,8 +8,6 @@ from hypothesis import strategies as st
 
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.tables import ReadOptions, WriteOptions, open_job
-from sentcli.tables import csv as tables_csv
-from sentcli.tables.encoding import Encoding
 
 HEADER = b"id,text\n"
 ADDED = b"id,text,sentiment,sentiment_score\n"
@@ -403,40 +400,6 @@ def test_any_bytes_keep_the_law(run, tmp_path_factory, pieces):
     assert (folder / "out.csv.rejects.jsonl").exists() == bool(job.rejected)
 
 
-@settings(max_examples=500, deadline=None)
-@given(st.text(st.sampled_from("ab,;\"'\r\n\0 é"), max_size=12), st.sampled_from([',"', ";'", "ab", ","]))
-def test_a_line_is_split_as_the_parser_would(line, characters):
-    style = tables_csv.Style(characters[0], characters[1:], Encoding.named(None))
-    fields = style.fields(line)
-    assert fields is None or [fields] == list(style.parser(iter([line])))
-
-
-@pytest.mark.parametrize(
-    ("line", "fields"),
-    [
-        ("a", ["a"]),
-        ("a,b\r\n", ["a", "b"]),
-        (",\n", ["", ""]),
-        ('"a"\n', ["a"]),
-        ('"",""\r', ["", ""]),
-        ('1,"a, ""b"" ""c""",,2,"d","e"\n', ["1", 'a, "b" "c"', "", "2", "d", "e"]),
-        ('""""', ['"']),
-        ('""",""",x', ['","', "x"]),
-        ("", None),  # a blank line
-        ("\r\n", None),
-        ('"a', None),  # goes on, or is malformed
-        ('"a"b', None),
-        ('"a" ,b', None),
-        ('a"b"', None),  # quotes in a value
-        ('a,b "c" d', None),
-        ('"a\nb"', None),  # of encodings in which other bytes end lines
-        ("a\rb", None),
-    ],
-)
-def test_the_fields_of_a_line(line, fields):
-    assert tables_csv.Style(",", '"', Encoding.named(None)).fields(line) == fields
-
-
 def test_records_are_found_wherever_blocks_end(convert, monkeypatch):
     rows = [b"1,x\r\n", b'2,"x\r\nx"\r\n', b"\r\n", b'3,"\xc3\xb1""\n"\n', b"4\n", b'5,"a"b\n', b"6,x\r"]
     data = HEADER + b"".join(rows)
@@ -444,13 +407,6 @@ def test_records_are_found_wherever_blocks_end(convert, monkeypatch):
     for size in range(1, 24):
         monkeypatch.setattr("sentcli.tables.source._BLOCK", size)
         assert convert(data) == expected
-
-
-def test_labels_are_quoted_where_they_have_to_be():
-    style = tables_csv.Style(",", '"', Encoding.named(None))
-    fields = ["a,b", 'a"b', "a\nb", "a\rb", "a b", "", "ñ"]
-    for values in itertools.permutations(fields, 3):
-        assert next(csv.reader([style.record(values)], strict=True)) == list(values)
 
 
 def test_blank_lines_before_the_header_are_not_gathered_without_end(convert):
