@@ -4,7 +4,6 @@ NumPy does on the bytes of many texts what the tokeniser does on a string, and p
 up: in a third of the time, with phrases in a sixth, most of it without the interpreter's lock.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -44,7 +43,7 @@ _TABLE = (
     .translate(bytes.maketrans(_SEPARATING.encode(), bytes([_SEPARATOR] * len(_SEPARATING))))
 )
 # What str.split takes for white space beyond ASCII.
-_SPACES = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+_SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 @dataclass(frozen=True)
@@ -139,22 +138,13 @@ class _BulkEncoder:
         # Arrow's own allocator takes 10 to 30 MB more, and gathers some over millions of rows.
         self._call = partial(pc.call_function, memory_pool=pa.system_memory_pool())
         # Not pa.scalar: that, pa.array and to_numpy load pandas where it is installed: 45 MB and 0.3 s.
-        self._not_found = self._array(pa.int32(), np.array([-1], np.int32))[0]
+        buffers = [None, pa.py_buffer(np.array([-1], np.int32))]
+        self._not_found = pa.Array.from_buffers(pa.int32(), 1, buffers)[0]
         self._first_phrase = vocab.first_phrase
         # <pad> and <unk> stay out, as they do in Vocab.
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_phrase]]
         self._words = pc.SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
-        self._has_phrases = bool(vocab.phrases)
-        first, second = np.array([*vocab.phrases], np.int32).reshape(-1, 2).T
-        self._phrases = pc.SetLookupOptions(self._pairs(first, second))
-        # A hash table that NumPy goes through a column at a time. Each slot has one phrase, the first of all
-        # that fall into it, or none: behind the phrases is a pair that no words make.
-        self._first, self._second = (np.append(ids, np.int32(-1)) for ids in (first, second))
-        numbers, slots = np.arange(len(first), dtype=np.int32), _hashes(first, second)
-        self._slots = np.full(1 << _HASH_BITS, len(first), np.int32)
-        self._slots[slots[::-1]] = numbers[::-1]
-        self._is_crowded = np.zeros(1 << _HASH_BITS, bool)
-        self._is_crowded[slots[self._slots[slots] != numbers]] = True
+        self._phrases = _PhraseTable([*vocab.phrases]) if vocab.phrases else None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, at least one."""
@@ -163,12 +153,12 @@ class _BulkEncoder:
         lengths = np.concatenate([tokens.lengths for tokens in blocks])
         counts = np.concatenate([tokens.counts for tokens in blocks])
         # For all blocks at once, since each call makes its own table of the vocabulary.
-        ids = self._look_up(self._strings(letters, lengths), self._words, UNK_ID + 1)
-        if self._has_phrases:
-            ids, counts = self._joined(ids, counts)
+        ids = self._look_up(self._strings(letters, lengths))
+        if self._phrases:
+            ids, counts = self._joined(ids, counts, self._phrases)
         return Encoded.of(ids, counts, self._first_phrase)
 
-    def _joined(self, ids: Ids, counts: Numbers) -> tuple[Ids, Numbers]:
+    def _joined(self, ids: Ids, counts: Numbers, phrases: "_PhraseTable") -> tuple[Ids, Numbers]:
         """Put words that are phrases together, as `Vocab.encode` does.
 
         :returns: the ids with phrases, and how many each text has now.
@@ -176,34 +166,21 @@ class _BulkEncoder:
         ends = np.cumsum(counts)
         second = np.append(ids[1:], np.int32(UNK_ID))
         second[ends[ends > 0] - 1] = UNK_ID  # the next word is of another text
-        phrases = self._find(ids, second)
-        starts = np.flatnonzero(phrases >= self._first_phrase)
+        starts, numbers = phrases.find(ids, second)
         # Of phrases in a row, each of which begins with the last word of the one before: every other one.
-        numbers = np.arange(len(starts))
-        first = np.maximum.accumulate(numbers * (np.diff(starts, prepend=-2) > 1))
-        starts = np.compress((numbers - first) & 1 == 0, starts)
-        ids[starts] = phrases[starts]
+        order = np.arange(len(starts))
+        first = np.maximum.accumulate(order * (np.diff(starts, prepend=-2) > 1))
+        is_read = (order - first) & 1 == 0
+        starts = np.compress(is_read, starts)
+        ids[starts] = np.compress(is_read, numbers) + np.int32(self._first_phrase)
         is_kept = np.ones(len(ids), bool)
         is_kept[starts + 1] = False
         return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
 
-    def _find(self, first: Ids, second: Ids) -> Ids:
-        """Give the phrase that each two words are; less than the first phrase where they are none."""
-        hashes = _hashes(first, second)
-        slots = self._slots.take(hashes, mode="clip")
-        is_phrase = self._first.take(slots, mode="clip") == first
-        is_phrase &= self._second.take(slots, mode="clip") == second
-        phrases: Ids = np.where(is_phrase, slots + np.int32(self._first_phrase), np.int32(UNK_ID))
-        rest = np.flatnonzero(self._is_crowded.take(hashes, mode="clip") & ~is_phrase)
-        phrases[rest] = self._look_up(
-            self._pairs(first[rest], second[rest]), self._phrases, self._first_phrase
-        )
-        return phrases
-
-    def _look_up(self, values: Any, options: Any, first: int) -> Ids:
-        """Give the place of each value in the options' set, counted from `first`; less for one not there."""
-        places = self._call("coalesce", [self._call("index_in", [values], options), self._not_found])
-        ids: Ids = np.add(np.from_dlpack(places), first, dtype=np.int32)
+    def _look_up(self, words: Any) -> Ids:
+        """Give the id of each word, `<unk>` for those not there."""
+        places = self._call("coalesce", [self._call("index_in", [words], self._words), self._not_found])
+        ids: Ids = np.add(np.from_dlpack(places), UNK_ID + 1, dtype=np.int32)
         return ids
 
     def _strings(self, letters: Any, lengths: npt.ArrayLike) -> Any:
@@ -212,12 +189,48 @@ class _BulkEncoder:
         buffers = map(self._pa.py_buffer, (offsets, letters))
         return self._pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
 
-    def _pairs(self, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
-        """Make an array of one number for each two ids."""
-        return self._array(self._pa.int64(), first * np.int64(1 << 32) + second)
 
-    def _array(self, kind: Any, values: npt.NDArray[Any]) -> Any:
-        return self._pa.Array.from_buffers(kind, len(values), [None, self._pa.py_buffer(values)])
+class _PhraseTable:
+    """Finds phrases by their two words: a hash table that NumPy goes through a column at a time.
+
+    Each slot has the first of the phrases that fall into it, each phrase the next of them. Behind them all is
+    a pair that no words make.
+
+    :param pairs: the ids of the two words of each phrase; at least one.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
+        self._none = len(pairs)
+        self._first, self._second = np.array([*pairs, (-1, -1)], np.int32).T.copy()
+        slots = _hashes(self._first[:-1], self._second[:-1])
+        order = np.argsort(slots, kind="stable")
+        shared = np.flatnonzero(slots[order[1:]] == slots[order[:-1]])
+        self._slots = np.full(1 << _HASH_BITS, self._none, np.int32)
+        self._slots[slots[order[::-1]]] = order[::-1]
+        self._next = np.full(len(pairs) + 1, self._none, np.int32)
+        self._next[order[shared]] = order[shared + 1]
+
+    def find(self, first: Ids, second: Ids) -> tuple[Numbers, Ids]:
+        """Give the places at which two words are a phrase, and its number there, from 0."""
+        numbers = self._slots.take(_hashes(first, second), mode="clip")
+        is_phrase = self._are(numbers, first, second)
+        rest = np.flatnonzero(~is_phrase & self._has_next(numbers))
+        while len(rest):
+            numbers[rest] = self._next.take(numbers[rest])
+            is_phrase[rest] = self._are(numbers[rest], first[rest], second[rest])
+            rest = rest[~is_phrase[rest] & self._has_next(numbers[rest])]
+        places = np.flatnonzero(is_phrase)
+        return places, numbers[places]
+
+    def _are(self, numbers: Ids, first: Ids, second: Ids) -> npt.NDArray[np.bool_]:
+        """Tell whether phrases consist of these words."""
+        are: npt.NDArray[np.bool_] = self._first.take(numbers, mode="clip") == first
+        are &= self._second.take(numbers, mode="clip") == second
+        return are
+
+    def _has_next(self, numbers: Ids) -> npt.NDArray[np.bool_]:
+        has_next: npt.NDArray[np.bool_] = self._next.take(numbers, mode="clip") != self._none
+        return has_next
 
 
 def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
@@ -258,7 +271,7 @@ def _simplified(texts: Sequence[str]) -> Bytes:
     """Give the bytes of texts in lower case: `_END` behind each, a space or `_SEPARATOR` where words part."""
     end = bytes([_END])
     encoded = [
-        text.encode() if text.isascii() else _SPACES.sub("\t", text.lower()).encode(errors="surrogatepass")
+        text.encode() if text.isascii() else _plain_spaces(text.lower()).encode(errors="surrogatepass")
         for text in texts
     ]
     text = np.frombuffer(bytearray(end.join([*encoded, b""]).translate(_TABLE, _DELETED)), np.uint8)
@@ -267,4 +280,11 @@ def _simplified(texts: Sequence[str]) -> Bytes:
         starts = starts[text.take(starts + place, mode="clip") == letter]
     for place in range(len(_BREAK)):
         text[starts + place] = _SPACE
+    return text
+
+
+def _plain_spaces(text: str) -> str:
+    """Put tabs for white space beyond ASCII; one search for each is faster than a pattern of them all."""
+    for space in _SPACES:
+        text = text.replace(space, "\t")
     return text
