@@ -180,8 +180,8 @@ def evaluate(
         **measured.to_json(),
     }
     if carded:
-        if against and ran["file"] == INT8_ONNX:
-            found["export"] = _export_command(bundle, against)
+        if compared and ran["file"] == INT8_ONNX:
+            found["export"] = _export_command(bundle, carded)
         record_evaluation(carded, {**found, "command": _command()}, measured)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -232,13 +232,13 @@ def _score(
     return probabilities
 
 
-def _export_command(bundle: Bundle, origin: Path) -> str:
-    """Give the command line that makes a bundle's file in int8 anew."""
+def _export_command(bundle: Bundle, origin: Bundle) -> str:
+    """Give the command line that makes a bundle with a file in int8 anew."""
     from sentcli.backends.onnx_program import check_program
 
     graph = check_program(bundle.read(INT8_ONNX), bundle.path / INT8_ONNX, bundle.config.model).graph
     options = ("--graph", graph, "--precision", "int8")
-    return shlex.join(["sentcli", "export", str(origin), "-o", str(bundle.path), *options])
+    return shlex.join(["sentcli", "export", str(origin.path), "-o", str(bundle.path), *options])
 
 
 def _command() -> str:
