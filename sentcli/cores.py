@@ -4,11 +4,11 @@ import math
 import os
 from pathlib import Path
 
-# A process's threads take turns with its interpreter lock. Of the 140 us that a review of IMDb takes a core,
-# with 32 hidden units and AVX-512, 8 are under the lock: eight threads hold it for half of the time. A larger
-# model or a slower core leaves it free for longer: benchmarks/limit.py.
+# A process's threads take turns with its interpreter lock. Of the 124 us that a review of IMDb takes a core,
+# with 32 hidden units and AVX-512, 6 are under the lock: eight threads hold it for two fifths of the time. A
+# larger model or a slower core leaves it free for longer: benchmarks/limit.py.
 _THREADS = 8
-# The process that reads and writes takes 12 us a review, however many others there are: the limit by then.
+# The process that reads and writes takes 9 us a review, however many others there are: the limit by then.
 _PROCESSES = 4
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
