@@ -310,7 +310,7 @@ def test_labels_of_two_rounds_are_learnt_from_without_another_one(source, traine
 
 
 def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(
-    source, trained, tmp_path, caplog
+    source, trained, tmp_path, caplog, monkeypatch
 ):
     caplog.set_level(logging.INFO, "sentcli")
     labels = tmp_path / "labels.parquet"
@@ -323,7 +323,9 @@ def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(
     assert added > 0
     assert added % 6 == 0  # each of its words in six forms
     without = run(source, tmp_path / "without", pseudo_labels=labels)
+    monkeypatch.setattr("sentcli.training.lexicon._LEAST_GAP", 3.0)  # more than there can be
     again = run(source, tmp_path / "again", SelfTrainingConfig(lexicon=3.0), pseudo_labels=labels)
+    assert "it hardly tells the labels apart: are they opinions?" in caplog.text
     assert metrics(without)["self_training"] == metrics(bundle)["self_training"] | {"lexicon": 0.0}
     assert metrics(again)["self_training"] == metrics(bundle)["self_training"]
     assert again.read("model.safetensors") == bundle.read("model.safetensors")
