@@ -180,9 +180,10 @@ def evaluate(
         **measured.to_json(),
     }
     if carded:
+        commands = {"command": _command()}
         if compared and ran["file"] == INT8_ONNX:
-            found["export"] = _export_command(bundle, carded)
-        record_evaluation(carded, {**found, "command": _command()}, measured)
+            commands["export"] = _export_command(bundle, carded)
+        record_evaluation(carded, found | commands, measured)
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:

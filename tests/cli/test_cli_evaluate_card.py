@@ -128,8 +128,7 @@ def test_an_export_is_measured_in_the_card_of_the_model_that_it_was_made_from(mo
     assert (found["kind"], found["file"]) == ("comparison", "model.int8.onnx")
     export = "sentcli export model -o small --graph portable --precision int8"
     command = "sentcli evaluate " + " ".join(line)
-    assert recorded(model) == [found | {"command": command}]
-    assert found["export"] == export
+    assert recorded(model) == [found | {"command": command, "export": export}]
     assert f"```sh\n{export}\n{command}\n```" in card(model)
     assert "int8 (`small/model.int8.onnx`) against `model/model.onnx`, on `test.csv`" in card(model)
     assert contents(model.parent / "small") == before
