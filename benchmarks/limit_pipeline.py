@@ -60,6 +60,9 @@ class _Silent:
         self.batches: list[Batch] = []
         self.keeps = False
 
+    def prepare(self) -> None:
+        """Do nothing: there is no model."""
+
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         if self.keeps:
             self.batches.append((ids.copy(), lengths.copy()))

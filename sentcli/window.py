@@ -14,6 +14,8 @@ from sentcli.batching import gather, length_buckets
 from sentcli.encoding import Encoded, Encoder, slices
 from sentcli.workers import Workers
 
+_MANY = 1 << 16  # characters: texts of more make large batches
+
 Rows = npt.NDArray[np.intp]
 Value = TypeVar("Value")
 
@@ -51,6 +53,8 @@ class Window:
         numbers: dict[str, int] = {}
         distinct = [numbers.setdefault(text or "", len(numbers)) for text in texts]
         self._distinct = np.array(distinct, np.intp)
+        if sum(map(len, numbers)) > _MANY:
+            machinery.workers.run(machinery.backend.prepare)  # while others encode
         encode = partial(machinery.workers.encode, machinery.encoder.encode)
         self._slices = [self._watched(encode(part)) for part in slices(list(numbers))]
         self._batches: list[tuple[Rows, Future[Logits]]] | None = None

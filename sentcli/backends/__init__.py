@@ -35,6 +35,13 @@ class Backend(Protocol):
     runtime: str
     batch_factor: int
 
+    def prepare(self) -> None:
+        """Do what the first large batch would wait for; called again it does nothing.
+
+        :raises BundleError: when the model cannot be run.
+        """
+        ...
+
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch.
 

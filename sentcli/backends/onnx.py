@@ -49,6 +49,11 @@ class OnnxBackend:
         # What is wrong with the model is to come out now and not at the first row.
         self.logits(np.array([[UNK_ID]]), np.array([1], np.int32))
 
+    def prepare(self) -> None:
+        """Load the model with all of its words; see `Backend`."""
+        with self._lock:
+            self._whole()
+
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
         check_batch(ids, lengths)
@@ -70,11 +75,15 @@ class OnnxBackend:
             if self._session is None and self._small_batches_left and ids.size <= _SMALL_TOKENS:
                 self._small_batches_left -= 1
             else:
-                self._session = self._session or self._load(self._program.content)
-                return self._session, ids
+                return self._whole(), ids
         # Two words at least, again for the single row.
         words, numbers = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
         return self._load(self._program.keep_words(words)), numbers[:-2].reshape(ids.shape)
+
+    def _whole(self) -> onnxruntime.InferenceSession:
+        """Give the session that has all words; the caller holds the lock."""
+        self._session = self._session or self._load(self._program.content)
+        return self._session
 
     def _load(self, content: bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()

@@ -51,6 +51,9 @@ class _ModuleBackend:
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # other streams do not wait for the weights
 
+    def prepare(self) -> None:
+        """Do nothing: the weights are there from the start; see `Backend`."""
+
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
         check_batch(ids, lengths)

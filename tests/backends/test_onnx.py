@@ -118,6 +118,24 @@ def test_small_batches_load_the_words_that_they_have_alone(monkeypatch):
     assert sizes[-1] == len(content)
 
 
+def test_a_backend_that_is_prepared_has_loaded_all_words_and_loads_no_more(monkeypatch, content):
+    batch = make_batch(2, 20)
+    expected = backend(content).logits(*batch)
+    loaded = []
+    session = onnxruntime.InferenceSession
+
+    def load(content, *arguments, **options):
+        loaded.append(content)
+        return session(content, *arguments, **options)
+
+    running = backend(content)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", load)
+    running.prepare()
+    running.prepare()
+    assert np.array_equal(running.logits(*batch), expected)
+    assert loaded == [content]
+
+
 def test_threads_share_one_backend(content):
     batches = [make_batch(rows, 25, seed=rows) for rows in range(1, 40)]
     running = backend(content)

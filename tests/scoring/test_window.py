@@ -14,7 +14,7 @@ from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.encoding import Encoder
 from sentcli.errors import BundleError
 from sentcli.text import PAD, UNK, Vocab
-from sentcli.window import Machinery, Window
+from sentcli.window import _MANY, Machinery, Window
 from sentcli.workers import Workers
 
 VOCAB = Vocab([PAD, UNK, "a", "b", "c"])
@@ -28,6 +28,10 @@ class Sums:
 
     def __init__(self):
         self.batches = []
+        self.prepared_after = []  # batches
+
+    def prepare(self):
+        self.prepared_after.append(len(self.batches))
 
     def logits(self, ids, lengths):
         self.batches.append((ids, lengths))
@@ -112,6 +116,15 @@ def test_a_window_is_gone_when_it_is_let_go(machinery):
         assert alive() is None
     finally:
         gc.enable()
+
+
+def test_many_characters_have_the_backend_prepared_before_their_first_batch(machinery, backend):
+    Window(["a b"] * 9, machinery).result(2)
+    Window([None, "c" * _MANY], machinery).result(2)
+    assert backend.prepared_after == []
+    Window(["a b", "c" * _MANY], machinery).result(2)
+    assert backend.prepared_after == [2]
+    assert len(backend.batches) == 3
 
 
 def test_an_error_of_a_batch_comes_out_where_the_result_is_asked_for(machinery, backend, monkeypatch):
