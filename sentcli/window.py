@@ -53,8 +53,9 @@ class Window:
         numbers: dict[str, int] = {}
         distinct = [numbers.setdefault(text or "", len(numbers)) for text in texts]
         self._distinct = np.array(distinct, np.intp)
+        self._prepared: Future[None] | None = None
         if sum(map(len, numbers)) > _MANY:
-            machinery.workers.run(machinery.backend.prepare)  # while others encode
+            self._prepared = machinery.workers.run(machinery.backend.prepare)  # while others encode
         encode = partial(machinery.workers.encode, machinery.encoder.encode)
         self._slices = [self._watched(encode(part)) for part in slices(list(numbers))]
         self._batches: list[tuple[Rows, Future[Logits]]] | None = None
@@ -102,6 +103,8 @@ class Window:
     def result(self, classes: int) -> "Result":
         """Wait for the scores."""
         self.start()
+        if self._prepared:
+            self._prepared.result()  # no batch waited for it if all texts are blank
         logits = np.full((len(self._lengths), classes), np.nan)
         for rows, future in self._batches or ():
             logits[rows] = future.result()

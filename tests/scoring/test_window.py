@@ -3,6 +3,7 @@
 import gc
 import os
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -125,6 +126,19 @@ def test_many_characters_have_the_backend_prepared_before_their_first_batch(mach
     Window(["a b", "c" * _MANY], machinery).result(2)
     assert backend.prepared_after == [2]
     assert len(backend.batches) == 3
+
+
+def test_a_backend_is_prepared_before_there_is_a_result_of_blanks_alone(machinery, backend, monkeypatch):
+    """A process that is forked then must not find a lock of the backend taken."""
+    is_prepared = threading.Event()
+
+    def prepare():
+        time.sleep(0.05)
+        is_prepared.set()
+
+    monkeypatch.setattr(backend, "prepare", prepare)
+    assert Window([" " * (_MANY + 1)], machinery).result(2).lengths.tolist() == [0]
+    assert is_prepared.is_set()
 
 
 def test_an_error_of_a_batch_comes_out_where_the_result_is_asked_for(machinery, backend, monkeypatch):
