@@ -178,6 +178,7 @@ class _Draft:
     def __init__(self, cursor: Cursor, *, keep_gaps: bool) -> None:
         self._cursor = cursor
         self._keep_gaps = keep_gaps
+        self._is_cut = False  # by a pause: the rest of what would be one chunk is to come
         self._clear()
         self._make_room()
 
@@ -195,6 +196,11 @@ class _Draft:
     @property
     def is_empty(self) -> bool:
         return not self._raws
+
+    @property
+    def is_open(self) -> bool:
+        """Something has to come before a whole chunk has ended here, if only an empty chunk."""
+        return self._is_cut or not self.is_empty
 
     @property
     def is_full(self) -> bool:
@@ -247,6 +253,7 @@ class _Draft:
         lists = (self._texts, self._rows, self._rejects)
         chunk = Chunk(*lists, position, len(consumed), self._gaps, self._head, whole)
         self._clear()
+        self._is_cut = not whole
         if whole:
             self._make_room()
         return chunk
@@ -273,5 +280,5 @@ def collect(
                 yield draft.finish(whole=True)
         if event is None and not draft.is_empty:
             yield draft.finish(whole=False)
-    if not draft.is_empty:
+    if draft.is_open:
         yield draft.finish(whole=True)

@@ -221,6 +221,16 @@ def test_a_pipe_that_pauses_gives_what_is_there(tmp_path, stdin):
         assert next(chunks, None) is None
 
 
+def test_a_pause_at_the_end_of_an_input_does_not_change_compressed_bytes(run, tmp_path, stdin):
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.txt").write_bytes(name.encode() + b"\n")
+    run([tmp_path / "first.txt", tmp_path / "second.txt"], tmp_path / "files.txt.gz")
+    stdin.write(b"first\n")
+    threading.Timer(0.3, stdin.close).start()
+    run(["-", tmp_path / "second.txt"], tmp_path / "pipe.txt.gz")
+    assert (tmp_path / "pipe.txt.gz").read_bytes() == (tmp_path / "files.txt.gz").read_bytes()
+
+
 def test_a_pause_within_a_csv_record(tmp_path, stdin):
     with open_job(["-"], str(tmp_path / "out.csv"), read=ReadOptions(format="csv")) as job:
         chunks = iter(job)
