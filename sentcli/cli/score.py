@@ -67,7 +67,7 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
 @click.option("--prefix", help="Put before the names of the new columns: sentiment, sentiment_score.")
 @delimiter_option
 @click.option("--quotechar", help="CSV: what stands around fields; '' is nothing.")
-@click.option("--encoding", help="CSV, TSV and lines: any that Python knows; by default UTF-8.")
+@click.option("--encoding", help="CSV, TSV and lines: nearly any that Python knows; by default UTF-8.")
 @click.option("--no-header", is_flag=True, help="CSV: the first line is a row; columns are called 1, 2, 3...")
 @click.option(
     "--field-limit",

@@ -197,12 +197,10 @@ class _CsvReader(TextReader):
                 raise DataError(
                     f"{self.name}: line {self.line}: too many quotes are not closed; try another --quotechar"
                 )
-        if not error or "unexpected end" in error or size > self._limit:
-            reason = f"a quote is not closed within {self._limit} bytes"
-        elif "expected after" in error:
+        if "expected after" in error and size <= self._limit:
             reason = "text after a closing quote"
         else:
-            reason = error
+            reason = f"a quote is not closed within {self._limit} bytes"
         return self.reject(line, reason)
 
     def reject(self, raw: bytes, reason: str) -> Reject:

@@ -23,9 +23,13 @@ class Dialect:
     encoding: Encoding
 
     def parser(self, lines: Iterator[str]) -> Any:  # the type of csv.reader has no public name
-        if not self.quotechar:
-            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, strict=True)
-        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quotechar, strict=True)
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quotechar or None,  # unsaid, it would be '"', which may be the delimiter
+            quoting=csv.QUOTE_MINIMAL if self.quotechar else csv.QUOTE_NONE,
+            strict=True,
+        )
 
     def fields(self, line: str) -> list[str] | None:
         """Give the fields of a line that is a record by itself, as the parser would, in half of its time.

@@ -12,6 +12,8 @@ import numpy as np
 from sentcli.errors import OutputError, UsageError
 
 BOM = "\ufeff"
+# What bytes of theirs mean is said in an earlier line, or a line end is written in letters.
+_NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
@@ -37,7 +39,8 @@ class Encoding:
         :param name: any of Python's text encodings; None: UTF-8.
         :param start: the first bytes of the input; a byte order mark there decides between the two kinds of
             UTF-16 and UTF-32, without one they are little-endian unless they begin with a big-endian letter.
-        :raises UsageError: for a name that Python does not know or that is no encoding of lines of text.
+        :raises UsageError: for a name that Python does not know, that is no encoding of lines of text, or one
+            whose lines depend on others.
         """
         try:
             known = codecs.lookup(name or "utf-8").name
@@ -51,6 +54,10 @@ class Encoding:
             unit = len(letter)
             is_plain = "a\r\na".encode(known) == letter + carriage_return + newline + letter
             is_plain &= letter.decode(known, "replace") == "a"
+            if _NOT_BY_LINES.match(known):
+                raise UsageError(
+                    f"--encoding {name!r:.200}: a line of it cannot be read alone; convert the file to UTF-8"
+                )
             if is_plain and len(newline) == len(carriage_return) == unit:
                 return cls(known, unit, newline, carriage_return)
         except (LookupError, ValueError):  # unknown, or not from text to bytes
@@ -64,10 +71,8 @@ class Encoding:
 
     @property
     def decode(self) -> Callable[[bytes], str]:
-        """The strict decoder of one line. A lone surrogate, which some encodings allow, is an error too."""
-        if self.name == "utf-8":
-            return bytes.decode
-        return partial(_decode, self.name)
+        """The strict decoder of one line."""
+        return bytes.decode if self.name == "utf-8" else partial(bytes.decode, encoding=self.name)
 
     def encode(self, text: str) -> bytes:
         """Encode what goes beside the texts.
@@ -120,10 +125,3 @@ class Encoding:
         ends = ((np.flatnonzero(is_end) + 1) * self.unit).tolist()
         lines = [data[start:end] for start, end in pairwise([0, *ends])]
         return lines, data[ends[-1] :] if ends else data
-
-
-def _decode(name: str, line: bytes) -> str:
-    text = line.decode(name)
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise UnicodeDecodeError(name, line, 0, len(line), "lone surrogate")
-    return text
