@@ -148,6 +148,8 @@ def evaluate(
     carded = find_card(bundle, other) if card else None
     if carded:
         refuse_training_data(carded, dataset, split)
+        if plots and carded.path.resolve() in (plots.resolve(), *plots.resolve().parents):
+            raise UsageError(f"--plots {plots}: the card is in that model folder, which has its own pictures")
     if plots:
         check_folder(plots, overwrite=overwrite)
     csv = CsvFormat(delimiter, encoding)

@@ -63,7 +63,9 @@ label_column_option = click.option(
     "--label-column", help="Column of the labels; by default label, sentiment, class, stars or the like."
 )
 delimiter_option = click.option("--delimiter", help=r"CSV: what stands between fields; \t is a tab.")
-csv_encoding_option = click.option("--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8.")
+csv_encoding_option = click.option(
+    "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
+)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 

@@ -87,6 +87,7 @@ _SELF_TRAINING = {
         "Epochs of language modelling for a large teacher of auto; 0: none so large.",
     ),
 }
+_OF_TEACHERS = {"passages": _SELF_TRAINING["passages"]}
 _CHOICES = {
     "gates": GATES,
     "pooling": POOLINGS,
@@ -172,6 +173,8 @@ def train(
     is_self_training = bool(teachers or pseudo_labels or unlabeled)
     if not is_self_training and (option := _first_given(_SELF_TRAINING)):
         raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
+    if is_self_training and not teachers and not pseudo_labels and _first_given(_OF_TEACHERS):
+        raise UsageError("--passages: passages are labelled by models; try --teacher as well")
     with requires("train"):
         from sentcli.training.checks import work_folder
         from sentcli.training.corpus import DataSource

@@ -1,6 +1,7 @@
 """Labelled texts for training and evaluation, all of them through `datasets.load_dataset`."""
 
 import glob
+import json
 import logging
 import re
 import tempfile
@@ -198,7 +199,10 @@ def _splits(spec: str, csv: CsvFormat) -> Iterator[dict[str, datasets.Dataset]]:
 def _source(spec: str, path: Path) -> dict[str, Any]:
     """Say to `load_dataset` where the data is."""
     if spec and path.is_dir():
-        return {"path": str(path.resolve())}  # absolute: a folder named `csv` is no builder
+        folder = str(path.resolve())  # absolute: a folder named `csv` is no builder
+        if glob.has_magic(folder):  # the library would look for others, and cannot be told otherwise
+            raise DataError(f"{spec:.200}: a folder with *, ? or [ in its name or path; give it another one")
+        return {"path": folder}
     suffix = Path(path.stem if path.suffix == ".gz" else path).suffix.lower()
     if path.is_file():
         if suffix not in _BUILDERS or (suffix == ".parquet" and path.suffix == ".gz"):
@@ -292,6 +296,8 @@ def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None
     """Turn the values of the label column into names, None where there is no label."""
     if isinstance(feature, datasets.ClassLabel):
         return [None if value in (None, -1) else _spell_out(feature.names[value]) for value in values]
+    if type(feature).__name__ == "Json":  # of several types, as they stand in the file; datasets 5 has it
+        values = [value if value is None else json.loads(value) for value in values]
     names: list[str | None] = []
     for value in values:
         if value is None or value == "" or value != value:  # NaN is not equal to itself

@@ -81,9 +81,14 @@ def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
     :raises UsageError: when that is the training data.
     """
     metrics, _ = _read(bundle)
-    learnt = filter(None, (metrics["dataset"], metrics.get("unlabeled")))
-    is_learnt = any(Path(dataset).resolve() == Path(spec).resolve() for spec in learnt)
-    if is_learnt and (split == "train" or Path(dataset).is_file()):
+    measured = Path(dataset).resolve()
+    learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
+    if measured.is_file():  # by its name the data set library takes a file of a folder for a split
+        is_split = any(path in measured.parents for path in learnt)
+        is_learnt = measured in learnt or (is_split and "train" in measured.name)
+    else:
+        is_learnt = split == "train" and any(measured in (path, *path.parents) for path in learnt)
+    if is_learnt:
         raise UsageError(
             f"--card: {bundle.path} learnt from {dataset:.200}, and its figures there promise too much; "
             "try texts that it has not seen"

@@ -29,21 +29,37 @@ def read_note(folder: Path) -> dict[str, Any] | None:
     return note
 
 
+def check_plain_run(folder: Path) -> None:
+    """Refuse to go on with a run of several steps as if it were one training: its steps would be lost.
+
+    :raises DataError: when there is a note.
+    """
+    if read_note(folder) is not None:
+        raise DataError(
+            f"{folder}: the interrupted run was another one: it had --unlabeled or --pseudo-labels; give the "
+            "options that it had, or delete the folder to start again"
+        )
+
+
 @contextmanager
 def noted(folder: Path, run: Mapping[str, Any]) -> Iterator[None]:
     """Make the folder of a run and note which one it is; a run that fails before it did anything leaves none.
 
     :param run: what its results depend on, as JSON has it.
-    :raises DataError: when there is a note of another run.
+    :raises DataError: when there is a note of another run, or something without a note.
     :raises OutputError: when the folder cannot be written.
     """
     path = folder / _NAME
+    part = path.with_suffix(".part")
     wanted = json.loads(json.dumps(run))
     found = read_note(folder)
     if found is not None:
         check_same_run(path, found, wanted)
+    elif any(file != part for file in folder.glob("*")):
+        raise DataError(
+            f"{folder}: the interrupted run was another one: it had neither --unlabeled nor --pseudo-labels"
+        )
     else:
-        part = path.with_suffix(".part")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(wanted, indent=2) + "\n", "utf-8")

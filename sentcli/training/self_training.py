@@ -56,6 +56,10 @@ def self_train(
     """
     check_run(source, output, settings, resume=resume, overwrite=overwrite)
     folder = work_folder(output)
+    if pseudo_labels and output.resolve() in pseudo_labels.resolve().parents:
+        raise UsageError(
+            f"--pseudo-labels {pseudo_labels}: {output} is replaced as a whole; keep it elsewhere"
+        )
     is_given = _has_labels(pseudo_labels, read_note(folder))
     if not source.unlabeled and not is_given:
         raise UsageError("self-training needs texts without labels; try --unlabeled")

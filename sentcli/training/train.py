@@ -53,6 +53,7 @@ from sentcli.training.loop import fit
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.run_note import check_plain_run
 from sentcli.training.settings import NO_VECTORS, Settings, choose_device
 from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 
@@ -67,6 +68,7 @@ def train_bundle(
     :raises SentcliError: for data, vectors, settings or an output that will not do.
     """
     check_run(source, output, settings, resume=resume, overwrite=overwrite)
+    check_plain_run(work_folder(output))
     data = read_labeled(source)
     settings = settings.settled(DataSize.of(data.texts, data.labels))
     texts = read_texts(source, data, settings.config.validation_share)

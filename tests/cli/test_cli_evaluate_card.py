@@ -245,9 +245,36 @@ def test_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
     for other in (dataset, f"{Path(dataset).parent}/./{Path(dataset).name}", os.path.relpath(dataset)):
         failure = fail("evaluate", "model", "--dataset", other, "--card")
         assert f"--card: model learnt from {other}" in failure.message
+    folder = Path(dataset).parent
+    assert (
+        f"learnt from {folder}"
+        in fail("evaluate", "model", "--dataset", folder, "--split", "train", "--card").message
+    )
     invented.write_csv(model.parent / "heap.csv", invented.reviews(20, seed=5))
     assert "learnt from ./heap.csv" in fail("evaluate", "model", "--dataset", "./heap.csv", "--card").message
     assert contents(model) == before
+
+
+def test_the_train_file_of_a_folder_that_was_learnt_is_kept_off_the_card(model, trained, evaluate):
+    (model.parent / "both").mkdir()
+    invented.write_csv(model.parent / "both" / "train.csv", invented.reviews(20, seed=5))
+    invented.write_csv(model.parent / "both" / "test.csv", invented.reviews(20, seed=6))
+    metrics = json.loads(trained.read("metrics.json"))
+    (model / "metrics.json").write_text(json.dumps(metrics | {"dataset": "both"}))
+    write_manifest(model)
+    failure = fail("evaluate", "model", "--dataset", "both/train.csv", "--card")
+    assert "learnt from both/train.csv" in failure.message
+    evaluate("model", "--dataset", "both/test.csv", "--card")
+    assert [record["dataset"] for record in recorded(model)] == ["both/test.csv"]
+
+
+def test_pictures_do_not_go_into_the_folder_of_the_card(model):
+    before = contents(model)
+    for folder in ("model", "model/plots"):
+        failure = fail("evaluate", "model", "--dataset", "test.csv", "--plots", folder, "--card")
+        assert "the card is in that model folder" in failure.message
+    assert contents(model) == before
+    assert not (model / "plots").exists()
 
 
 def test_a_command_on_the_card_says_how_long_passages_are(model, evaluate):

@@ -350,6 +350,7 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("--precision", "fp8"), 2, ["--precision", "'fp8'", "'bf16'"]),
         (("--threads", "0"), 2, ["--threads"]),
         (("--rounds", "2"), 2, ["--rounds", "--unlabeled"]),
+        (("--unlabeled", "heap.csv", "--passages", "3"), 2, ["--passages", "--teacher"]),
         (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
         (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),
         (("--encoding", "cp12520"), 2, ["--encoding", "cp12520"]),

@@ -200,6 +200,26 @@ def test_folder_named_like_a_builder_is_that_folder(tmp_path: Path, monkeypatch:
     assert len(load_split("csv", "train", None, None)) == 3
 
 
+@pytest.mark.parametrize("name", ["data[1]", "v*", "some?/data"])
+def test_a_folder_whose_name_is_a_pattern_is_not_taken_for_others(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name / "train.csv", csv_of(ROWS))
+    write(tmp_path / "data1" / "train.csv", csv_of(ROWS[:1]))
+    with pytest.raises(DataError, match=r"a folder with \*, \? or \[ in its name or path"):
+        load_split(str(tmp_path / name), "train", None, None)
+    assert len(load_split(str(tmp_path / name / "train.csv"), "train", None, None)) == len(ROWS)
+
+
+def test_labels_of_several_types_are_names_as_they_stand_there(tmp_path: Path) -> None:
+    rows = ['"neg"', "3", "true", '"h\\u00e9"', '"n/a"']
+    lines = "".join(f'{{"text": "a", "label": {label}}}\n' for label in rows)
+    try:
+        data = load_split(write(tmp_path / "r.jsonl", lines), "train", None, None)
+    except DataError:
+        assert not hasattr(datasets, "Json")  # before datasets 5 a column has one type
+    else:
+        assert data.labels == ["negative", "3", "True", "h\u00e9", "n/a"]
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "train.csv"

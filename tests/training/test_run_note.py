@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.training.run_note import noted, read_note
+from sentcli.training.run_note import check_plain_run, noted, read_note
 
 RUN = {"seed": 1, "labels": ("a", "b")}
 
@@ -36,6 +36,19 @@ def test_the_same_run_goes_on_and_another_one_does_not(tmp_path):
     with pytest.raises(DataError, match="another one: seed was 1, is 2"), noted(folder, {**RUN, "seed": 2}):
         pass
     assert (folder / "step").exists()
+
+
+def test_a_plain_run_and_one_of_several_steps_do_not_go_on_as_each_other(tmp_path):
+    stop(tmp_path / "steps", finished=["step"])
+    with pytest.raises(DataError, match="another one: it had --unlabeled"):
+        check_plain_run(tmp_path / "steps")
+    assert (tmp_path / "steps" / "step").exists()
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "checkpoint.safetensors").write_bytes(b"")
+    check_plain_run(tmp_path / "plain")
+    with pytest.raises(DataError, match="another one: it had neither"), noted(tmp_path / "plain", RUN):
+        pass
+    assert (tmp_path / "plain" / "checkpoint.safetensors").exists()
 
 
 def test_a_run_that_did_nothing_leaves_nothing(tmp_path):

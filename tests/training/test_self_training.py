@@ -367,6 +367,12 @@ def test_labels_that_cannot_be_used_or_written_are_refused_before_any_work(sourc
     assert [path.name for path in tmp_path.iterdir()] == ["broken.parquet"]
 
 
+def test_labels_in_the_folder_that_the_model_replaces_are_refused(source, tmp_path):
+    with pytest.raises(UsageError, match="is replaced as a whole; keep it elsewhere"):
+        run(source, tmp_path / "m", pseudo_labels=tmp_path / "m" / "labels.parquet", overwrite=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_labels_of_other_texts_are_told_of(source, tmp_path, caplog):
     labels = tmp_path / "labels.parquet"
     run(source, tmp_path / "one", pseudo_labels=labels)
