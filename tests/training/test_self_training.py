@@ -26,6 +26,7 @@ from sentcli.training.corpus import DataSource
 from sentcli.training.self_training import self_train
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.side_by_side import run_side_by_side
+from sentcli.training.train import train_bundle
 
 SETTINGS = Settings(
     text=TextConfig(max_tokens=40),
@@ -244,6 +245,8 @@ def test_a_run_of_another_command_does_not_go_on(source, trained, tmp_path):
             run(changed, output, of, teachers=teachers, resume=True)
     with pytest.raises(DataError, match="another one: teachers was"):
         run(source, output, plan, resume=True)
+    with pytest.raises(DataError, match="another one: it had --unlabeled"):
+        train_bundle(source, output, SETTINGS, resume=True, overwrite=False)
     run(source, output, plan, teachers=teachers, resume=True)
 
 
