@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,12 +134,14 @@ def test_a_backend_is_prepared_before_there_is_a_result_of_blanks_alone(machiner
     is_prepared = threading.Event()
 
     def prepare():
-        time.sleep(0.05)
+        time.sleep(0.3)
         is_prepared.set()
 
     monkeypatch.setattr(backend, "prepare", prepare)
-    assert Window([" " * (_MANY + 1)], machinery).result(2).lengths.tolist() == [0]
-    assert is_prepared.is_set()
+    with Workers(2) as workers:  # one would prepare before it encodes
+        result = Window([" " * (_MANY + 1)], replace(machinery, workers=workers)).result(2)
+        assert is_prepared.is_set()
+    assert result.lengths.tolist() == [0]
 
 
 def test_an_error_of_a_batch_comes_out_where_the_result_is_asked_for(machinery, backend, monkeypatch):
