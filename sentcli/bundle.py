@@ -23,6 +23,7 @@ WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
 INT8_ONNX = "model.int8.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
+ORIGIN = "model.safetensors.sha256"  # of an export: the weights that it was made from
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 CURVES = "curves.png"

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentcli.bundle import INT8_ONNX, ONNX, TORCHSCRIPT, VOCAB, Bundle, new_bundle, write_config
+from sentcli.bundle import (
+    INT8_ONNX,
+    ONNX,
+    ORIGIN,
+    TORCHSCRIPT,
+    VOCAB,
+    WEIGHTS,
+    Bundle,
+    new_bundle,
+    write_config,
+)
 from sentcli.errors import OutputError, UsageError
 from sentcli.export.graph import write_onnx
 from sentcli.export.parity import Parity
@@ -57,6 +67,7 @@ def export_bundle(
 
         write_config(folder, bundle.config)
         (folder / VOCAB).write_bytes(bundle.read(VOCAB))
+        (folder / ORIGIN).write_text(f"{bundle.digests[WEIGHTS]}  {WEIGHTS}\n")
         if "onnx" in formats and precision == "int8":
             report(INT8_ONNX, write_int8(model, folder / INT8_ONNX, graph, text.max_tokens))
         elif "onnx" in formats:

@@ -16,8 +16,9 @@ from sentcli.bundle import (
     HISTORY,
     LENGTHS,
     METRICS,
+    ORIGIN,
     SIZES,
-    VOCAB,
+    WEIGHTS,
     Bundle,
     check_target,
     new_bundle,
@@ -51,9 +52,10 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
         carded = model
     elif against and METRICS in against.digests:
         carded = against
-        if (model.config, model.digests.get(VOCAB)) != (carded.config, carded.digests.get(VOCAB)):
+        if not _is_export(model, carded):
             raise UsageError(
-                f"--card: {model.path} was not exported from {carded.path}: another shape or words"
+                f"--card: {model.path} was not exported from {carded.path} as it is now; "
+                "try `sentcli export` again, then this"
             )
     else:
         raise UsageError(
@@ -137,6 +139,13 @@ def record_variants(
     metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)], "variants": variants}
     with _rewritten(bundle, metrics, history) as folder:
         plots.accuracy_by_speed(folder / SIZES, sizes)
+
+
+def _is_export(model: Bundle, of: Bundle) -> bool:
+    """Tell whether a model was exported from another one, with the weights that it has now."""
+    if ORIGIN not in model.digests:
+        return False
+    return model.read(ORIGIN).decode("ascii", "replace").split() == [of.digests.get(WEIGHTS), WEIGHTS]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import invented
 import pytest
 from commands import fail, invoke
+from safetensors.numpy import load_file, save_file
 
 from sentcli.bundle import load_bundle, write_manifest
 from sentcli.training import recording
@@ -145,7 +146,16 @@ def test_a_model_that_the_export_was_not_made_from_is_refused(trained, trained_t
     assert invoke("train", "--dataset", data, *settings, "-o", other).exit_code == 0
     assert invoke("export", other, "-o", "small").exit_code == 0
     refused = fail("evaluate", "small", "--against", "model", "--dataset", "test.csv", "--card")
-    assert "small was not exported from model" in refused.message
+    assert "small was not exported from model as it is now; try `sentcli export` again" in refused.message
+
+
+def test_an_export_from_before_the_model_was_trained_anew_is_refused(model):
+    assert invoke("export", "model", "-o", "small").exit_code == 0
+    weights = load_file(model / "model.safetensors")
+    save_file({name: values + 1 for name, values in weights.items()}, model / "model.safetensors")
+    write_manifest(model)
+    refused = fail("evaluate", "small", "--against", "model", "--dataset", "test.csv", "--card")
+    assert "small was not exported from model as it is now" in refused.message
 
 
 def test_the_terminal_is_told_where_the_figures_went(model):

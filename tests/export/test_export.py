@@ -42,7 +42,7 @@ def test_the_result_is_a_bundle_that_runs(tmp_path, trained, model, options, fil
     exported = load_bundle(output)
     assert exported.config == trained.config
     assert exported.vocab.words == trained.vocab.words
-    assert exported.digests.keys() == files | {"config.json", "vocab.txt"}
+    assert exported.digests.keys() == files | {"config.json", "vocab.txt", "model.safetensors.sha256"}
     assert {file.name for file in report} == files
     ids, lengths = make_batch(9, 30, vocab_size=200)
     wanted = torch_logits(model, ids, lengths)
