@@ -16,6 +16,7 @@ import datasets
 import numpy as np
 import numpy.typing as npt
 from datasets.packaged_modules.csv.csv import CsvConfig
+from datasets.packaged_modules.json.json import JsonConfig
 from huggingface_hub import utils as hub
 from pandas.errors import ParserError, ParserWarning
 
@@ -38,6 +39,7 @@ _BUILDERS = {
     ".json": "json",
     ".parquet": "parquet",
 }
+_ONE_CHUNK = 1 << 30  # bytes; memory that is not filled is not taken
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -228,7 +230,13 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
                 source = {**source, "na_filter": False, "index_col": False, **csv.to_builder()}
                 features = builder.info.features or _strings(datasets.load_dataset(**source, nrows=1))
                 source["features"] = features
-            return dict(datasets.load_dataset(**source))
+            try:
+                return dict(datasets.load_dataset(**source))
+            except datasets.exceptions.DatasetGenerationError:
+                if not isinstance(builder.config, JsonConfig):
+                    raise
+                # Types of columns are those of the first 10 MB: it fails where one is null for so long.
+                return dict(datasets.load_dataset(**source, chunksize=_ONE_CHUNK))
     except Exception as error:  # whatever pandas, pyarrow, yaml, zlib, httpx and the hub raise
         inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
         reason = " ".join(str(inner or error).split()) or "no rows"

@@ -220,6 +220,26 @@ def test_labels_of_several_types_are_names_as_they_stand_there(tmp_path: Path) -
         assert data.labels == ["negative", "3", "True", "h\u00e9", "n/a"]
 
 
+@pytest.mark.parametrize(
+    ("early", "late"),
+    [
+        ({"label": "a", "reply": None}, {"label": "b", "reply": "thanks"}),
+        ({"label": "a"}, {"label": "b", "reply": "thanks"}),
+        ({"label": 1}, {"label": "b"}),
+    ],
+)
+def test_json_values_may_have_other_types_after_the_first_megabytes(
+    tmp_path: Path, early: dict[str, object], late: dict[str, object]
+) -> None:
+    filler = "a word " * 100_000
+    rows = [early | {"text": filler}] * 17 + [late | {"text": "the last"}]  # 12 MB
+    data = load_split(
+        write(tmp_path / "r.jsonl", "".join(json.dumps(row) + "\n" for row in rows)), "train", None, None
+    )
+    assert data.texts == [filler] * 17 + ["the last"]
+    assert data.labels == [str(early["label"])] * 17 + ["b"]
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "train.csv"
