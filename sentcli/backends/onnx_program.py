@@ -24,30 +24,30 @@ INPUT_IDS, LENGTHS, LOGITS, EMBEDDING = "input_ids", "lengths", "logits", "embed
 
 # The messages of onnx.proto; a name in the plural may come more than once.
 _MODEL = Schema(
-    "model",
+    "a model",
     {1: "ir_version", 2: "producer_name", 3: "producer_version", 4: "domain", 5: "model_version", 6: "doc"}
     | {7: "graph", 8: "opsets"},
     {14: "metadata", 20: "training information", 25: "functions", 26: "device configuration"},
 )
-_OPSET = Schema("opset", {1: "domain", 2: "version"}, {})
+_OPSET = Schema("an opset", {1: "domain", 2: "version"}, {})
 _GRAPH = Schema(
-    "graph",
+    "a graph",
     {1: "nodes", 2: "name", 5: "constants", 10: "doc", 11: "inputs", 12: "outputs", 13: "values"},
     {14: "quantization annotations", 15: "sparse constants", 16: "metadata"},
 )
 _NODE = Schema(
-    "node",
+    "a node",
     {1: "inputs", 2: "outputs", 3: "name", 4: "operator", 5: "attributes", 6: "doc", 7: "domain"},
     {8: "overload", 9: "metadata", 10: "device configuration"},
 )
 _ATTRIBUTE = Schema(
-    "attribute",
+    "an attribute",
     {1: "name", 2: "f", 3: "i", 4: "s", 6: "graph", 7: "floats", 8: "ints", 9: "strings", 20: "type"},
     {5: "tensor", 10: "tensors", 11: "graphs", 21: "reference", 22: "sparse tensor", 23: "sparse tensors"},
 )
 _DIMS, _DTYPE, _NAME, _DATA = 1, 2, 8, 9
 _CONSTANT = Schema(
-    "constant",
+    "a constant",
     {_DIMS: "dims", _DTYPE: "dtype", _NAME: "name", _DATA: "data"},
     {
         3: "segment",
@@ -59,13 +59,13 @@ _CONSTANT = Schema(
         14: "location",
     },
 )
-_VALUE = Schema("value", {1: "name", 2: "type"}, {3: "doc", 4: "metadata"})
+_VALUE = Schema("a value", {1: "name", 2: "type"}, {3: "doc", 4: "metadata"})
 _TYPE = Schema(
-    "type", {1: "tensor"}, {4: "sequence", 5: "map", 6: "denotation", 8: "sparse tensor", 9: "optional"}
+    "a type", {1: "tensor"}, {4: "sequence", 5: "map", 6: "denotation", 8: "sparse tensor", 9: "optional"}
 )
-_TENSOR_TYPE = Schema("tensor type", {1: "dtype", 2: "shape"}, {})
-_SHAPE = Schema("shape", {1: "dims"}, {})
-_DIM = Schema("dimension", {1: "size", 2: "name"}, {3: "denotation"})
+_TENSOR_TYPE = Schema("a tensor type", {1: "dtype", 2: "shape"}, {})
+_SHAPE = Schema("a shape", {1: "dims"}, {})
+_DIM = Schema("a dimension", {1: "size", 2: "name"}, {3: "denotation"})
 
 _FLOAT, _INT32, _INT64 = 1, 6, 7
 _DTYPES: Mapping[int, npt.DTypeLike] = {
@@ -128,8 +128,11 @@ def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
     """
     operators = _OPERATORS | _INT8_OPERATORS if file.name.endswith(".int8.onnx") else _OPERATORS
     try:
-        graph = Message(memoryview(content), _MODEL).message("graph", _GRAPH)
+        model = Message(memoryview(content), _MODEL)
+        model.messages("opsets", _OPSET)  # reading is checking: unknown fields are refused
+        graph = model.message("graph", _GRAPH)
         _check_interface(graph, config)
+        _check_values(graph)
         _check_nodes(graph, operators, {INPUT_IDS})
         shape = _check_constants(graph).get(EMBEDDING)
         _require(
@@ -158,6 +161,13 @@ def _signature(value: Message) -> tuple[str, int, list[int | None]]:
     return value.text("name"), tensor.integer("dtype"), [dim.integer("size") or None for dim in dims]
 
 
+def _check_values(graph: Message) -> None:
+    """Refuse unknown fields in what a graph says of its values."""
+    for name in ("inputs", "outputs", "values"):
+        for value in graph.messages(name, _VALUE):
+            _signature(value)
+
+
 def _check_nodes(graph: Message, operators: Set[str], from_ids: set[str]) -> int:
     """Check the nodes of a graph and of the bodies of its Scans.
 
@@ -174,6 +184,7 @@ def _check_nodes(graph: Message, operators: Set[str], from_ids: set[str]) -> int
         count += 1
         if operator == "Scan":
             body = _scan_body(inputs, attributes, from_ids)
+            _check_values(body)
             _check_constants(body)
             count += _check_nodes(body, operators - {"Scan"}, set())
         else:

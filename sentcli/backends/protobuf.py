@@ -32,7 +32,7 @@ class Field(NamedTuple):
 class Schema:
     """What a message may consist of.
 
-    :param name: what an error calls the message.
+    :param name: what an error calls the message, with its article.
     :param fields: field number to name.
     :param refused: what an error calls fields that are known and not allowed.
     """
@@ -55,7 +55,7 @@ class Message:
             name = schema.fields.get(number)
             if name is None:
                 what = schema.refused.get(number, f"field {number}")
-                raise WireError(f"a {schema.name} with {what} is not allowed")
+                raise WireError(f"{schema.name} with {what} is not allowed")
             self._values.setdefault(name, []).append(value)
 
     def __contains__(self, name: str) -> bool:
@@ -93,7 +93,7 @@ class Message:
         try:
             return [str(value, "utf-8") for value in self.all_bytes(name)]
         except UnicodeDecodeError:
-            raise WireError(f"{name} of a {self._schema.name} is no text") from None
+            raise WireError(f"{name} of {self._schema.name} is no text") from None
 
     def text(self, name: str) -> str:
         """Give a string field that comes once, or ""."""
@@ -110,11 +110,11 @@ class Message:
     def _single(self, name: str, values: list[T], default: T) -> T:
         # protobuf merges repeated messages and takes the last of repeated values: no file needs that.
         if len(values) > 1:
-            raise WireError(f"{name} of a {self._schema.name} comes {len(values)} times")
+            raise WireError(f"{name} of {self._schema.name} comes {len(values)} times")
         return values[0] if values else default
 
     def _wrong(self, name: str) -> WireError:
-        return WireError(f"{name} of a {self._schema.name} is of another type")
+        return WireError(f"{name} of {self._schema.name} is of another type")
 
 
 def fields(message: memoryview) -> Iterator[Field]:

@@ -217,6 +217,23 @@ def renamed_output(model):
     model.graph.output[0].name = "probabilities"
 
 
+def shape_of_a_value(model):
+    model.graph.value_info.append(helper.make_tensor_value_info("zeros", TensorProto.FLOAT, ["batch"]))
+    return model.graph.value_info[0]
+
+
+def strange_value(model):
+    shape_of_a_value(model).doc_string = "more"
+
+
+def strange_value_in_scan(model):
+    attribute(scan(model), "body").g.output[0].type.denotation = "more"
+
+
+def strange_opset(model):
+    model.opset_import[0].MergeFromString(b"\x9a\x06\x01x")  # field 99
+
+
 @pytest.mark.parametrize("graph", [portable_graph, folded_graph])
 def test_what_sentcli_writes_is_allowed(graph):
     check(graph(MODEL).SerializeToString())
@@ -273,6 +290,9 @@ def test_what_sentcli_writes_is_allowed(graph):
         (second_output, "outputs are .*'pooled'"),
         (renamed_output, "outputs are .*'probabilities'"),
         (lambda model: model.ClearField("graph"), r"inputs are \[\]"),
+        (strange_value, "a value with doc is not allowed"),
+        (strange_value_in_scan, "a type with denotation is not allowed"),
+        (strange_opset, "an opset with field 99 is not allowed"),
     ],
 )
 def test_what_else_a_file_has_is_refused_by_name(change, message):
@@ -289,7 +309,10 @@ def test_the_ends_of_half_precision_are_finite(value):
 
 def test_the_largest_allowed_graph_is_far_from_the_limit_on_nodes():
     model = make_model(num_layers=16, hidden_size=2)
-    check_program(folded_graph(model).SerializeToString(), FILE, model.config)
+    graph = folded_graph(model)
+    check_program(graph.SerializeToString(), FILE, model.config)
+    bodies = [attribute(node, "body").g for node in graph.graph.node if node.op_type == "Scan"]
+    assert len(graph.graph.node) + sum(len(body.node) for body in bodies) < 0.8 * 1000
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"not a model", b"\x08\x08" * 3, b"\xff" * 100])

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from sentcli.backends.protobuf import Message, Schema, WireError, encode, fields, rewrite
 
-SCHEMA = Schema("thing", {1: "number", 2: "text", 3: "parts"}, {4: "external data"})
-PART = Schema("part", {1: "number"}, {})
+SCHEMA = Schema("a thing", {1: "number", 2: "text", 3: "parts"}, {4: "external data"})
+PART = Schema("a part", {1: "number"}, {})
 
 
 def message(*parts: bytes) -> Message:
