@@ -3,11 +3,12 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from sentcli.bundle import CARD, INT8_ONNX, Bundle, load_bundle
 from sentcli.cli import printable, say
@@ -30,12 +31,9 @@ from sentcli.cli.report import report
 from sentcli.errors import OutputError, UsageError, requires
 
 if TYPE_CHECKING:
-    from sentcli.evaluation import Floats
+    from sentcli.measurement import Measurement
 
-_CHUNK = 2048  # texts between two updates of the progress bar
-_ASIDE = ("--card", "--json", "-q", "--quiet", "--overwrite")  # flags that change no figure
-_PLOTS = "--plots"  # nor does this, with its value
-_PASSAGES = "--passages"
+_ASIDE = ("card", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
 _SENTENCES = 3  # that a passage has at most, where no number is given
 
 
@@ -53,7 +51,7 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 @delimiter_option
 @csv_encoding_option
 @click.option(
-    _PASSAGES,
+    "--passages",
     metavar="[N]",
     type=click.IntRange(1),
     is_flag=False,
@@ -71,7 +69,7 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 @precision_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option(_PLOTS, type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
+@click.option("--plots", type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
 @overwrite_option
 @click.option(
     "--card",
@@ -122,29 +120,17 @@ def evaluate(
         raise UsageError("--card: the figures of the part that training held out are there already")
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
-    names = bundle.config.labels
-    if other and other.config.labels != names:
+    if other and other.config.labels != bundle.config.labels:
         raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
-        from sentcli.training.dataset import CsvFormat, label_ids, load_split
-        from sentcli.training.passages import cut_passages
+        from sentcli.training.dataset import CsvFormat
+        from sentcli.training.evaluating import Runtime, Source, evaluate_bundle
 
-        if card or held_out:
-            from sentcli.training.recording import (
-                find_card,
-                held_out_part,
-                record_evaluation,
-                refuse_training_data,
-            )
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
-    from sentcli.measurement import measure
+        if card:
+            from sentcli.training.recording import find_card, record_evaluation, refuse_training_data
 
-    ran = _model(bundle, backend)
-    how = {"backend": ran["backend"], "device": device, "precision": precision, "workers": workers}
-    if precision not in (None, "fp32"):
-        ran["backend"] += f" {precision}"
-    compared = _model(other, None) if other else None
     carded = find_card(bundle, other) if card else None
     if carded:
         refuse_training_data(carded, dataset, split)
@@ -152,87 +138,58 @@ def evaluate(
             raise UsageError(f"--plots {plots}: the card is in that model folder, which has its own pictures")
     if plots:
         check_folder(plots, overwrite=overwrite)
+
     csv = CsvFormat(delimiter, encoding)
     split = "train" if held_out else split
-    examples = load_split(dataset, split, text_column, label_column, csv)
-    if held_out:
-        examples = held_out_part(bundle, examples)
-    texts = cut_passages(examples.texts, passages) if passages else examples.texts
-    labels = label_ids(examples.labels, names, examples.where)
-    scored = _score(bundle, texts, how, quiet=quiet)
-    other_scored = None
-    if other and compared:
-        where = None if compared["backend"] == "onnx" else device
-        how = {"backend": compared["backend"], "device": where, "workers": workers}
-        other_scored = _score(other, texts, how, quiet=quiet)
-    measured = measure(texts, labels, scored, names, other_scored)
+    source = Source(dataset, split, held_out, text_column, label_column, csv, passages)
+    runtime = Runtime(backend, device, precision, workers)
+    measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
+
     if plots:
+        names = bundle.config.labels
         draw_evaluation(plots, measured.labels, measured.probabilities, names, measured.by_length)
-    found = {
-        "kind": "comparison" if compared else "passages" if passages else "texts",
-        **ran,
-        "against": compared,
-        "dataset": dataset,
-        "split": split,
-        "held_out": held_out,
-        "where": examples.where,
-        "text_column": text_column,
-        "label_column": label_column,
-        "passages": passages,
-        **measured.to_json(),
-    }
     if carded:
-        commands = {"command": _command()}
-        if compared and ran["file"] == INT8_ONNX:
-            commands["export"] = _export_command(bundle, carded)
-        record_evaluation(carded, found | commands, measured)
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    else:
-        of = f"passages of 1 to {passages} sentences of " if passages else ""
-        click.echo(f"{printable(f'{bundle.name} on {of}{examples.where}')} ({ran['backend']})")
-        if passages:
-            click.echo("each with the label of its text, which is not always its own")
-        against_name = "{model} ({backend}, {file})".format(**compared) if compared else ""
-        click.echo(f"\n{report(measured, against_name)}")
+        record_evaluation(carded, record | _commands(record, bundle, carded), measured)
+    click.echo(json.dumps(record, indent=2) if as_json else _told(record, measured))
     if carded and not quiet:
         say(f"{carded.path / CARD}: written anew, with these figures")
 
 
-def _model(bundle: Bundle, backend: str | None) -> dict[str, str]:
-    """Say which model it is, and what runs which of its files."""
-    from sentcli.backends import choose
+def _told(record: Mapping[str, Any], measured: "Measurement") -> str:
+    """Give the figures as a person reads them, under what they are of."""
+    of = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
+    lines = [f"{printable('{model} on '.format(**record) + of + record['where'])} ({record['backend']})"]
+    if of:
+        lines.append("each with the label of its text, which is not always its own")
+    against = "{model} ({backend}, {file})".format(**record["against"]) if record["against"] else ""
+    return "\n".join([*lines, "", report(measured, against)])
 
-    name, file = choose(backend, bundle)
-    return {"model": bundle.name, "file": file, "backend": name}
+
+def _commands(record: Mapping[str, Any], bundle: Bundle, carded: Bundle) -> dict[str, str]:
+    """Give the command lines by which anybody gets these figures again."""
+    commands = {"command": _command()}
+    if record["against"] and record["file"] == INT8_ONNX:
+        commands["export"] = _export_command(bundle, carded)
+    return commands
 
 
-def _score(
-    bundle: Bundle,
-    texts: Sequence[str],
-    how: Mapping[str, Any],
-    *,
-    quiet: bool,
-) -> "Floats":
-    """Give the probabilities of all texts, with a progress bar.
-
-    :param how: options of `Scorer`.
-    """
-    import numpy as np
-    from tqdm import tqdm
-
-    from sentcli.scoring import Scorer
-
-    probabilities = np.empty((len(texts), len(bundle.config.labels)))
-    with (
-        Scorer(bundle, **how) as scorer,
-        tqdm(total=len(texts), unit="texts", leave=False, disable=True if quiet else None) as bar,
-    ):
-        for start in range(0, len(texts), _CHUNK):
-            chunk = texts[start : start + _CHUNK]
-            probabilities[start : start + len(chunk)] = scorer.probabilities(chunk)
-            bar.update(len(chunk))
-    return probabilities
+def _command() -> str:
+    """Give the line that measures the same again, without what is done with the figures."""
+    context = click.get_current_context()
+    words = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in _ASIDE or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = str(context.params[name])
+        if isinstance(parameter, click.Argument):
+            words.append(f"./{value}" if value.startswith("-") else value)
+        elif isinstance(parameter, click.Option) and parameter.is_flag:
+            words.append(parameter.opts[0])
+        else:
+            flag = parameter.opts[0]
+            words += [f"{flag}={value}"] if value.startswith("-") else [flag, value]
+    return shlex.join(["sentcli", "evaluate", *words])
 
 
 def _export_command(bundle: Bundle, origin: Bundle) -> str:
@@ -242,15 +199,3 @@ def _export_command(bundle: Bundle, origin: Bundle) -> str:
     graph = check_program(bundle.read(INT8_ONNX), bundle.path / INT8_ONNX, bundle.config.model).graph
     options = ("--graph", graph, "--precision", "int8")
     return shlex.join(["sentcli", "export", str(origin.path), "-o", str(bundle.path), *options])
-
-
-def _command() -> str:
-    """Give the command line that measures the same again, without what is done with the figures."""
-    given = sys.argv[1:]
-    words = [
-        # Said in full: what stood behind it may be gone, and what comes next then be taken for its number.
-        f"{word}={_SENTENCES}" if word == _PASSAGES and (not after or after.startswith("-")) else word
-        for before, word, after in zip(["", *given], given, [*given[1:], ""], strict=False)
-        if word not in (*_ASIDE, _PLOTS) and before != _PLOTS and not word.startswith(f"{_PLOTS}=")
-    ]
-    return shlex.join(["sentcli", *words])

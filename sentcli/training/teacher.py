@@ -7,19 +7,17 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
-from tqdm import tqdm
 
 from sentcli.bundle import Bundle
 from sentcli.config import FOLDS
 from sentcli.errors import DataError
 from sentcli.evaluation import Floats, Labels, log_loss, softmax
-from sentcli.scoring import Scorer
+from sentcli.prediction import predict
 from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.ngrams import NgramModel
 
 logger = logging.getLogger("sentcli")
 
-_CHUNK = 4096  # texts between two steps of the progress bar
 _INVERSE_PENALTY = (
     4.0  # of the weights for document vectors; 1 and 16 were no better on IMDb's validation part
 )
@@ -68,15 +66,7 @@ def _log(probabilities: Floats) -> Floats:
 
 def score_with(bundle: Bundle, texts: Sequence[str], *, name: str, workers: int, quiet: bool) -> Floats:
     """Give the probabilities of a bundle, `[texts, classes]`, with a bar; of a blank text, all the same."""
-    values = np.empty((len(texts), len(bundle.config.labels)))
-    with (
-        Scorer(bundle, workers=workers) as scorer,
-        tqdm(total=len(texts), desc=name, unit="texts", leave=False, disable=True if quiet else None) as bar,
-    ):
-        for start in range(0, len(texts), _CHUNK):
-            chunk = texts[start : start + _CHUNK]
-            values[start : start + _CHUNK] = scorer.probabilities(chunk)
-            bar.update(len(chunk))
+    values = predict(bundle, texts, title=name, workers=workers, quiet=quiet)
     return np.nan_to_num(values, nan=1 / values.shape[1])
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import invented
@@ -32,8 +31,7 @@ def evaluate(monkeypatch):
     """Run a line as a shell would, and give what it prints as JSON."""
 
     def evaluate(*arguments):
-        line = ["evaluate", *map(str, arguments), "--json"]
-        monkeypatch.setattr(sys, "argv", ["/somewhere/bin/sentcli", *line])
+        line = ["evaluate", "--json", *map(str, arguments)]
         result = invoke(*line)
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
@@ -123,7 +121,7 @@ def test_an_export_is_measured_in_the_card_of_the_model_that_it_was_made_from(mo
     # In int8, this tiny model would be too far from itself to be exported; the name is what counts here.
     Path("small", "model.onnx").rename(Path("small", "model.int8.onnx"))
     write_manifest(Path("small"))
-    line = ("small/model.int8.onnx", "--against", "model", "--dataset", "test.csv")
+    line = ("small/model.int8.onnx", "--dataset", "test.csv", "--against", "model")
     before = contents(model.parent / "small")
     found = evaluate(*line, "--card")
     assert (found["kind"], found["file"]) == ("comparison", "model.int8.onnx")
@@ -291,9 +289,19 @@ def test_a_command_on_the_card_says_how_long_passages_are(model, evaluate):
     first = evaluate("--passages", "--card", "model", "--dataset", "test.csv")
     evaluate("model", "--dataset", "other.csv", "--card", "--passages")
     commands = [record["command"] for record in recorded(model)]
-    assert commands[0] == "sentcli evaluate --passages=3 model --dataset test.csv"
-    assert commands[1] == "sentcli evaluate model --dataset other.csv --passages=3"
+    assert commands[0] == "sentcli evaluate model --dataset test.csv --passages 3"
+    assert commands[1] == "sentcli evaluate model --dataset other.csv --passages 3"
     assert evaluate(*commands[0].split()[2:]) == first
+
+
+def test_a_command_on_the_card_can_be_run_whatever_its_words_begin_with(model, evaluate):
+    model.rename("-model")
+    rows = Path("test.csv").read_text().replace("review,label", "review,-label")
+    Path("dashes.csv").write_text(rows)
+    found = evaluate("--dataset", "dashes.csv", "--label-column", "-label", "--card", "--", "-model")
+    command = recorded(Path("-model"))[0]["command"]
+    assert command == "sentcli evaluate ./-model --dataset dashes.csv --label-column=-label"
+    assert evaluate(*command.split()[2:]) == found
 
 
 def test_a_command_on_the_card_leaves_out_where_pictures_go(model, evaluate):

@@ -1,0 +1,101 @@
+"""A model measured on a labelled data set, and what is to be known of how that was done."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sentcli.backends import choose
+from sentcli.bundle import Bundle
+from sentcli.measurement import Measurement, measure
+from sentcli.prediction import predict
+from sentcli.training.dataset import CsvFormat, LabeledTexts, label_ids, load_split
+from sentcli.training.passages import cut_passages
+
+
+@dataclass(frozen=True)
+class Source:
+    """The labelled texts to measure on.
+
+    :param dataset, split, text_column, label_column, csv: see `load_split`.
+    :param held_out: of the train split, the part that was held out when the model was trained.
+    :param passages: sentences that a passage cut from each text has at most; None: texts as they are.
+    """
+
+    dataset: str
+    split: str
+    held_out: bool
+    text_column: str | None
+    label_column: str | None
+    csv: CsvFormat
+    passages: int | None
+
+    def load(self, bundle: Bundle) -> LabeledTexts:
+        """Read the texts that a model is to be measured on.
+
+        :raises DataError: see `load_split`.
+        :raises BundleError: see `held_out_part`.
+        """
+        examples = load_split(self.dataset, self.split, self.text_column, self.label_column, self.csv)
+        if self.held_out:
+            from sentcli.training.recording import held_out_part  # torch comes with it, and takes seconds
+
+            examples = held_out_part(bundle, examples)
+        return (
+            replace(examples, texts=cut_passages(examples.texts, self.passages))
+            if self.passages
+            else examples
+        )
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a model, each as `Scorer` takes it."""
+
+    backend: str | None
+    device: str | None
+    precision: str | None
+    workers: int | None
+
+
+def evaluate_bundle(
+    bundle: Bundle, source: Source, runtime: Runtime, against: Bundle | None = None, *, quiet: bool = False
+) -> tuple[Measurement, dict[str, Any]]:
+    """Measure a model.
+
+    :param against: another model of the same labels to compare it with; its own file decides what runs it.
+    :returns: what was measured, and a record of it in plain values, which `sentcli evaluate --json` prints.
+    :raises DataError: when there is no such data set, a label is none of the model's, or no text has a word.
+    :raises BundleError: when a bundle lacks the file to run, or cannot be run.
+    :raises UsageError: when what is to run it does not go together.
+    """
+    ran = _model(bundle, runtime.backend)
+    compared = _model(against, None) if against else None
+    examples = source.load(bundle)
+    texts, labels = examples.texts, label_ids(examples.labels, bundle.config.labels, examples.where)
+    probabilities = predict(bundle, texts, quiet=quiet, **vars(runtime))
+    others = None
+    if against and compared:
+        device = None if compared["backend"] == "onnx" else runtime.device
+        others = predict(against, texts, quiet=quiet, workers=runtime.workers, device=device)
+    measured = measure(texts, labels, probabilities, bundle.config.labels, others)
+
+    if runtime.precision not in (None, "fp32"):
+        ran["backend"] += f" {runtime.precision}"
+    return measured, {
+        "kind": "comparison" if compared else "passages" if source.passages else "texts",
+        **ran,
+        "against": compared,
+        "dataset": source.dataset,
+        "split": source.split,
+        "held_out": source.held_out,
+        "where": examples.where,
+        "text_column": source.text_column,
+        "label_column": source.label_column,
+        "passages": source.passages,
+        **measured.to_json(),
+    }
+
+
+def _model(bundle: Bundle, backend: str | None) -> dict[str, str]:
+    """Say which model it is, and what runs which of its files."""
+    name, file = choose(backend, bundle)
+    return {"model": bundle.name, "file": file, "backend": name}
