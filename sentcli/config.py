@@ -11,7 +11,10 @@ POOLINGS = ("last", "max", "mean", "max+mean")
 OPTIMIZERS = ("adam", "adamw")
 CLASS_WEIGHTS = ("none", "balanced")
 GATES = ("separate", "coupled")
-PRECISIONS = ("auto", "fp32", "bf16")
+TRAINING_PRECISIONS = ("auto", "fp32", "bf16")
+SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
+BACKENDS = ("onnx", "torch", "torchscript")
+DEVICES = ("cpu", "cuda")
 DEFAULT_DATASET = "stanfordnlp/imdb"
 FORMAT_VERSION = 1
 FOLDS = 5  # of the validation part, for a teacher's figures; classes of fewer texts there cannot be weighed
@@ -166,7 +169,7 @@ def _is_name(value: object) -> bool:
 class TrainConfig(_Settings):
     """How a model is trained; with the data and the vectors, all that its weights depend on."""
 
-    gates: str = "separate"  # coupled: the LSTM forgets of its state what it takes in of the word
+    gates: str = "separate"  # coupled: input gate = 1 - forget gate
     pretrain: int = 0  # epochs of language modelling before
     epochs: int = 3
     batch_size: int = 64
@@ -207,7 +210,7 @@ class TrainConfig(_Settings):
         _check_choice("gates", self.gates, GATES)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("class_weight", self.class_weight, CLASS_WEIGHTS)
-        _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("precision", self.precision, TRAINING_PRECISIONS)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentcli.bundle import WEIGHTS, Bundle
 from sentcli.config import ModelConfig
-from sentcli.errors import BundleError
+from sentcli.errors import BundleError, UsageError
 from sentcli.text import PAD_ID
 
 
@@ -247,3 +247,13 @@ def load_model(bundle: Bundle) -> BiLSTM:
     except (SafetensorError, RuntimeError) as error:
         raise BundleError(f"{bundle.path / WEIGHTS}: {' '.join(str(error).split()):.300}") from None
     return model.eval()
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Give the device of that name; without one, CUDA where there is a device.
+
+    :raises UsageError: when CUDA is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

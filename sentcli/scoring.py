@@ -93,7 +93,7 @@ class Scorer:
     :param bundle: the model.
     :param backend: `onnx`, `torch` or `torchscript`; None lets the bundle's file decide.
     :param device: for the torch backends `cpu` or `cuda`.
-    :param precision: for the torch backend, see `sentcli.backends.PRECISIONS`.
+    :param precision: for the torch backend, one of `SCORING_PRECISIONS`.
     :param workers: threads that run batches; None takes every core that this process may use.
     :param processes: processes that share these threads in `stream`; None lets their number decide. More than
         one are started after PROCESSES_FROM texts, and this process goes on scoring until they are ready.

@@ -9,17 +9,14 @@ import numpy.typing as npt
 
 from sentcli.batching import Ids, Lengths
 from sentcli.bundle import INT8_ONNX, ONNX, TORCHSCRIPT, WEIGHTS, Bundle
+from sentcli.config import BACKENDS, DEVICES
 from sentcli.errors import BundleError, UsageError, requires
 
 Logits = npt.NDArray[np.float32]  # [batch, classes]
 
-BACKENDS = ("onnx", "torch", "torchscript")
-PRECISIONS = ("fp32", "bf16", "fp16")
-
 # Read when onnxruntime is imported; without it, it leaves files in the user's home and reports to its makers.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-_DEVICES = ("auto", "cpu", "cuda")
 _FILES = {"onnx": (ONNX, INT8_ONNX), "torch": (WEIGHTS,), "torchscript": (TORCHSCRIPT,)}  # the best first
 
 
@@ -28,7 +25,7 @@ class Backend(Protocol):
 
     :param name: tells apart what gives different scores.
     :param runtime: the library that computes, its version, and the device where that may not be the CPU.
-    :param batch_factor: how many times as large batches have to be as those that suit a core.
+    :param batch_factor: factor on the limits of a batch that suit one CPU core.
     """
 
     name: str
@@ -64,16 +61,16 @@ def load_backend(
 
     :param name: one of `BACKENDS`; None takes the one that the bundle's `model_file` is for, or else the
         first that the bundle has a file for.
-    :param device: `cpu`, `cuda`, or `auto`, CUDA where there is a device; None is `auto`, of onnx the CPU.
+    :param device: one of `DEVICES`; None takes CUDA where there is a device, for onnx the CPU.
     :param threads: threads that work on one batch.
-    :param precision: one of `PRECISIONS`, of the matrix products; None is fp32, or what the file has.
+    :param precision: one of `SCORING_PRECISIONS`, of the matrix products; None is fp32, or what the file has.
     :raises UsageError: when name, device, precision and file do not go together.
     :raises BundleError: when the bundle lacks the file, or the file cannot be run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
     name, file = choose(name, bundle)
-    if device not in (None, *_DEVICES):
-        raise UsageError(f"the device {device!r:.100} is unknown; choose from {', '.join(_DEVICES)}")
+    if device not in (None, *DEVICES):
+        raise UsageError(f"the device {device!r:.100} is unknown; choose from {', '.join(DEVICES)}")
     if precision not in (None, "fp32") and name != "torch":
         raise UsageError(f"--precision {precision:.20} is for --backend torch, not for {name}")
     if name == "onnx":
@@ -85,9 +82,9 @@ def load_backend(
     with requires("train"):
         from sentcli.backends import torch
     if name == "torch":
-        return torch.TorchBackend(bundle, device or "auto", threads, precision or "fp32")
+        return torch.TorchBackend(bundle, device, threads, precision or "fp32")
     content, path = bundle.read(file), bundle.path / file
-    return torch.TorchScriptBackend(content, path, bundle.config.model, device or "auto", threads)
+    return torch.TorchScriptBackend(content, path, bundle.config.model, device, threads)
 
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sentcli.backends import PRECISIONS, Logits, check_batch, check_logits, first_line
+from sentcli.backends import Logits, check_batch, check_logits, first_line
 from sentcli.batching import Ids, Lengths
 from sentcli.bundle import WEIGHTS, Bundle
-from sentcli.config import ModelConfig
+from sentcli.config import SCORING_PRECISIONS, ModelConfig
 from sentcli.errors import BundleError, UsageError
-from sentcli.model import has_lstm, load_model
+from sentcli.model import choose_device, has_lstm, load_model
 
 # A GPU works on all rows of a batch at once, and steps of few rows leave it idle between two of them.
 _CUDA_BATCH_FACTOR = 8
@@ -99,22 +99,22 @@ class _ModuleBackend:
 class TorchBackend(_ModuleBackend):
     """The BiLSTM of `sentcli.model` with the weights of `model.safetensors`.
 
-    :param device: `cpu`, `cuda`, or `auto`: CUDA where there is a device.
+    :param device: see `choose_device`.
     :param threads: threads of PyTorch, which are those of the whole process.
-    :param precision: one of `PRECISIONS`, of matrix products and states, by autocast. The tests allow a
-        probability to move by 0.05 with bf16, by 0.01 with fp16.
+    :param precision: one of `SCORING_PRECISIONS`, of matrix products and states, by autocast. The tests allow
+        a probability to move by 0.05 with bf16, by 0.01 with fp16.
     :raises BundleError: when the weights are not those of the config.
     :raises UsageError: when CUDA is asked for and there is none, or for a precision that the device lacks.
     """
 
     def __init__(
-        self, bundle: Bundle, device: str = "auto", threads: int = 1, precision: str = "fp32"
+        self, bundle: Bundle, device: str | None = None, threads: int = 1, precision: str = "fp32"
     ) -> None:
         torch.set_num_threads(threads)
-        place = _device(device)
-        if precision not in PRECISIONS:
+        place = choose_device(device)
+        if precision not in SCORING_PRECISIONS:
             raise UsageError(
-                f"the precision {precision!r:.100} is unknown; choose from {', '.join(PRECISIONS)}"
+                f"the precision {precision!r:.100} is unknown; choose from {', '.join(SCORING_PRECISIONS)}"
             )
         if precision == "fp16" and place.type != "cuda":
             raise UsageError("--precision fp16 is for CUDA; try bf16")
@@ -145,24 +145,16 @@ class TorchScriptBackend(_ModuleBackend):
     name = "torchscript"
 
     def __init__(
-        self, content: bytes, file: Path, config: ModelConfig, device: str = "auto", threads: int = 1
+        self, content: bytes, file: Path, config: ModelConfig, device: str | None = None, threads: int = 1
     ) -> None:
         torch.set_num_threads(threads)
-        place = _device(device)
+        place = choose_device(device)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # no news to who has such a file
+                warnings.simplefilter("ignore", DeprecationWarning)  # whoever has such a file knows
                 module = torch.jit.load(  # type: ignore[no-untyped-call]
                     io.BytesIO(content), map_location=place
                 )
         except (RuntimeError, ValueError) as error:
             raise BundleError(f"{file}: {first_line(error)}") from None
         super().__init__(module.eval(), place, file, config)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("PyTorch finds no CUDA device; try --device cpu")
-    return torch.device(name)

@@ -149,9 +149,9 @@ def _end_in_order_on_signals() -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """End this process in order. It takes little time, and a second signal at once would break into it.
+    """End this process in order. A second signal while it is ending is ignored.
 
-    A later one is for a process that goes on: what a signal raises within a finalizer is lost.
+    After `_PATIENCE` seconds it counts again: an exception that a signal raises within a finalizer is lost.
     """
     now = time.monotonic()
     is_ending = bool(_signals) and now - _signals[-1][1] < _PATIENCE

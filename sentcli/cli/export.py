@@ -34,8 +34,8 @@ _ALL = "all"
     "--precision",
     type=click.Choice(PRECISIONS),
     default="fp32",
-    help="Of the ONNX file. In int8 scores move a little: portable, with the texts beside them, in a file a "
-    "third of the size; folded, each by itself, and faster if it is large.",
+    help="Precision of the ONNX file. int8 moves scores a little. Portable: a third of the size, but a score "
+    "depends on the texts beside it. Folded: it does not, and a large model gets faster.",
 )
 @overwrite_option
 def export(

@@ -11,23 +11,16 @@ import click
 
 from sentcli.bundle import default_bundle_path
 from sentcli.cli import say
-from sentcli.config import DEFAULT_DATASET
+from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
 
-BACKENDS = ("onnx", "torch", "torchscript")
-DEVICES = ("cpu", "cuda")
-PRECISIONS = ("fp32", "bf16", "fp16")
 _AUTO = "auto"
 
 
-def _default_model() -> Path:
-    return default_bundle_path()
-
-
 model_argument = click.argument(
-    "model", type=click.Path(path_type=Path), default=_default_model, required=False
+    "model", type=click.Path(path_type=Path), default=default_bundle_path, required=False
 )
 backend_option = click.option(
     "--backend",
@@ -39,8 +32,8 @@ device_option = click.option(
 )
 precision_option = click.option(
     "--precision",
-    type=click.Choice(PRECISIONS),
-    help="Of PyTorch's matrix products; fp16 on CUDA alone. By default fp32.",
+    type=click.Choice(SCORING_PRECISIONS),
+    help="Precision of PyTorch's matrix products; fp16 on CUDA only. By default fp32.",
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(1), help="Threads that score; by default one for each usable core."
@@ -62,7 +55,7 @@ text_column_option = click.option(
 label_column_option = click.option(
     "--label-column", help="Column of the labels; by default label, sentiment, class, stars or the like."
 )
-delimiter_option = click.option("--delimiter", help=r"CSV: what stands between fields; \t is a tab.")
+delimiter_option = click.option("--delimiter", help=r"CSV: field separator; \t is a tab.")
 csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
 )

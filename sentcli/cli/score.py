@@ -51,12 +51,12 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
     "--input-format",
     "format",
     type=click.Choice(FORMATS),
-    help="By default what the suffix says; of stdin, lines.",
+    help="By default from the suffix; lines for stdin.",
 )
 @click.option(
     "--output-format",
     type=click.Choice(FORMATS),
-    help="By default what the suffix says; of stdout, the input's.",
+    help="By default from the suffix; for stdout, that of the input.",
 )
 @click.option(
     "--uncertain",
@@ -64,9 +64,9 @@ _MODEL_HELP = "Model folder, or one model file in it; by default the model in th
     metavar="LOW HIGH",
     help="Label a row uncertain whose score lies between these two, ends included.",
 )
-@click.option("--prefix", help="Put before the names of the new columns: sentiment, sentiment_score.")
+@click.option("--prefix", help="Prefix of the new columns, sentiment and sentiment_score.")
 @delimiter_option
-@click.option("--quotechar", help="CSV: what stands around fields; '' is nothing.")
+@click.option("--quotechar", help="CSV: quote character; '' for none.")
 @click.option("--encoding", help="CSV, TSV and lines: nearly any that Python knows; by default UTF-8.")
 @click.option("--no-header", is_flag=True, help="CSV: the first line is a row; columns are called 1, 2, 3...")
 @click.option(

@@ -11,7 +11,6 @@ from click.core import ParameterSource
 
 from sentcli.cli import say
 from sentcli.cli.options import (
-    DEVICES,
     csv_encoding_option,
     dataset_option,
     delimiter_option,
@@ -25,10 +24,11 @@ from sentcli.cli.options import (
 from sentcli.cli.recipe import config_option, recipe
 from sentcli.config import (
     CLASS_WEIGHTS,
+    DEVICES,
     GATES,
     OPTIMIZERS,
     POOLINGS,
-    PRECISIONS,
+    TRAINING_PRECISIONS,
     ModelConfig,
     SelfTrainingConfig,
     TextConfig,
@@ -49,15 +49,18 @@ _MODEL = {
     "embedding_dropout": ("--embedding-dropout", "Share of the embedding that is dropped."),
 }
 _TRAIN = {
-    "gates": ("--gates", "coupled: the LSTM forgets as much as it takes in, which is faster."),
+    "gates": ("--gates", "coupled: input gate = 1 - forget gate, which is faster."),
     "pretrain": ("--pretrain", "Epochs of language modelling first, on texts without labels too."),
     "epochs": ("--epochs", "Passes over the training part."),
     "batch_size": ("--batch-size", "Texts a step."),
-    "optimizer": ("--optimizer", "Rule of the weight updates."),
+    "optimizer": ("--optimizer", "Optimizer of the weights."),
     "lr": ("--lr", "Highest learning rate."),
     "weight_decay": ("--weight-decay", "Decay of the weights, for adamw."),
     "clip": ("--clip", "Largest norm of the gradients."),
-    "adversarial": ("--adversarial", "Length of the move against which it learns to hold; 0: none."),
+    "adversarial": (
+        "--adversarial",
+        "Size of adversarial changes to word vectors; 0: none.",
+    ),
     "label_smoothing": ("--label-smoothing", "Share of the target that goes to all classes alike."),
     "class_weight": ("--class-weight", "balanced: each class has the same say, however rare."),
     "word_dropout": ("--word-dropout", "Share of words that become unknown."),
@@ -66,14 +69,14 @@ _TRAIN = {
     "phrases": ("--phrases", "Pairs of words, the most frequent ones, to read as one: faster."),
     "phrase_dropout": ("--phrase-dropout", "Share of these that training reads word by word."),
     "validation_share": ("--validation-share", "Share of the training split that is held out."),
-    "precision": ("--precision", "Of the matrix products; auto: bf16 where the hardware has it."),
+    "precision": ("--precision", "Precision of matrix products; auto: bf16 where the hardware has it."),
     "seed": ("--seed", "Seed of everything that is drawn."),
 }
 _SELF_TRAINING = {
     "rounds": ("--rounds", "Rounds of labelling; between two, more teachers learn from the labels."),
     "passages": (
         "--passages",
-        "Passages cut from each text, to learn short texts from too; needs --teacher.",
+        "Passages to cut from each text, to learn from short texts too; needs --teacher.",
     ),
     "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
     "passage_context": ("--passage-context", "Share of a passage's label that is the label of its text."),
@@ -92,7 +95,7 @@ _CHOICES = {
     "gates": GATES,
     "pooling": POOLINGS,
     "optimizer": OPTIMIZERS,
-    "precision": PRECISIONS,
+    "precision": TRAINING_PRECISIONS,
     "class_weight": CLASS_WEIGHTS,
 }
 

@@ -9,8 +9,8 @@ their length. Upper layers take their input products from one MatMul over all st
 Where the gates are coupled, no input gate is computed: a quarter less to look up and to multiply, 1.2 to
 1.3 times as fast (limit.py).
 
-Tokens and padding have to be told apart only behind the shortest text of a batch, so the last layer runs in
-two Scans, and where a batch is of nearly one length almost all of it in the first, which knows no padding.
+Padding begins after the shortest text of a batch, so the last layer is two Scans: one up to there without
+masks, one for the rest. Batches are of nearly one length, so almost all steps are in the first.
 
 In int8 the recurrent product is one of integers. A state of an LSTM lies between -1 and 1, so its scale is
 fixed, and no score depends on the texts beside it. On one core with VNNI, over batches as the pipeline makes

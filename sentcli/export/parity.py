@@ -75,7 +75,7 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, *, max_tokens: in
 
 
 def parity_batches(vocab_size: int, max_tokens: int) -> Iterator[tuple[Ids, Lengths]]:
-    """Draw texts, always the same: few lengths or words of a real text are missing, and it needs no data set.
+    """Draw the same synthetic texts each time: of all lengths, with nearly all words, from no data set.
 
     :returns: batches of mixed lengths, from 1 to `max_tokens`; word n of the vocabulary is drawn 1/n times as
         often as the first, which is about how words are distributed (Zipf's law).

@@ -1,9 +1,9 @@
 """ONNX files in int8, of either graph.
 
-Of LSTM operators it is a third of the size, for small devices, but onnxruntime takes the range of their
-activations from the whole batch, so the score of a text moves by up to some hundredths with its neighbours.
-Folded, every score stands for itself, but only the recurrent product is in int8, which is faster than fp32
-from some 64 hidden units on. Both differ from fp32, which is why int8 is never the default.
+Portable: a third of the size, for small devices, but onnxruntime takes activation ranges from the whole
+batch, so a score moves by up to some hundredths with its neighbours. Folded: it does not, but only the
+recurrent product is in int8, which is faster than fp32 from some 64 hidden units on. Both differ from fp32,
+which is why int8 is never the default.
 """
 
 import logging

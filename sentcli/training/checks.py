@@ -5,9 +5,10 @@ from pathlib import Path
 
 from sentcli.bundle import check_target
 from sentcli.errors import OutputError, UsageError
+from sentcli.model import choose_device
 from sentcli.training.corpus import DataSource
 from sentcli.training.glove import check_source
-from sentcli.training.settings import NO_VECTORS, Settings, choose_device
+from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import check_precision
 
 

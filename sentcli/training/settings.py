@@ -7,7 +7,6 @@ import torch
 
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.cores import usable_cores
-from sentcli.errors import UsageError
 from sentcli.training.defaults import DataSize, settle
 
 NO_VECTORS = "none"
@@ -44,13 +43,3 @@ class Settings:
     def cores(self) -> int:
         # PyTorch's own number minds OMP_NUM_THREADS, but not that this process may not use all cores.
         return self.threads or min(torch.get_num_threads(), usable_cores())
-
-
-def choose_device(name: str | None) -> torch.device:
-    """Give the device of that name; without one, CUDA where there is a device.
-
-    :raises UsageError: when CUDA is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
-    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

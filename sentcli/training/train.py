@@ -33,7 +33,7 @@ from sentcli.bundle import (
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
 from sentcli.export.graph import write_onnx
-from sentcli.model import BiLSTM, couple_gates, round_embedding, save_weights
+from sentcli.model import BiLSTM, choose_device, couple_gates, round_embedding, save_weights
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.calibration import calibrate
 from sentcli.training.card import MODEL_STAGE, hub_id_of, write_card
@@ -54,7 +54,7 @@ from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_note import check_plain_run
-from sentcli.training.settings import NO_VECTORS, Settings, choose_device
+from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 
 logger = logging.getLogger("sentcli")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tiny_models import make_batch, make_model, torch_logits
 
-from sentcli.backends import BACKENDS, check_logits, load_backend
+from sentcli.backends import check_logits, load_backend
 from sentcli.bundle import load_bundle
+from sentcli.config import BACKENDS
 from sentcli.errors import BundleError, UsageError
 from sentcli.export.export import export_bundle
 from sentcli.export.graph import write_onnx
@@ -100,7 +101,7 @@ def test_an_unknown_backend_is_named(exported):
 
 
 def test_onnx_has_no_cuda(exported):
-    with pytest.raises(UsageError, match="'gpu' is unknown; choose from auto, cpu, cuda"):
+    with pytest.raises(UsageError, match="'gpu' is unknown; choose from cpu, cuda"):
         load_backend("onnx", exported, device="gpu")
     with pytest.raises(UsageError, match="--backend torch --device cuda"):
         load_backend("onnx", exported, device="cuda")

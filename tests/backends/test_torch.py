@@ -21,7 +21,7 @@ without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a 
 def test_logits_are_those_of_the_model(make_bundle, layers):
     model = make_model(num_layers=layers)
     ids, lengths = make_batch(9, 30)
-    logits = TorchBackend(make_bundle(model), "auto").logits(ids, lengths)
+    logits = TorchBackend(make_bundle(model)).logits(ids, lengths)
     assert logits.dtype == np.float32
     assert np.abs(logits - torch_logits(model, ids, lengths)).max() < 1e-5
 

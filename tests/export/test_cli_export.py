@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,8 @@ def test_the_folder_is_named_after_model_and_format(tmp_path, trained, monkeypat
 
 
 def test_without_a_model_the_one_in_the_box_is_exported(tmp_path, trained, monkeypatch):
-    monkeypatch.setattr("sentcli.cli.options.default_bundle_path", lambda: trained.path)
+    shutil.copytree(trained.path, tmp_path / "sentcli" / "exports" / "imdb-bilstm")
+    monkeypatch.setattr("sentcli.bundle.__file__", str(tmp_path / "sentcli" / "bundle.py"))
     assert invoke("-o", tmp_path / "out").exit_code == 0
     assert load_bundle(tmp_path / "out").config == trained.config
 
