@@ -11,13 +11,13 @@ memory is left to the C library, which gives large tensors back to the system as
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import machine
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -115,15 +115,6 @@ def measure(
     return seconds
 
 
-def processor() -> str:
-    """Name the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def report(
     examples: Examples, shape: ModelConfig, batches: Sequence[Rows], seconds: Sequence[Sequence[float]]
 ) -> dict[str, Any]:
@@ -134,12 +125,10 @@ def report(
     ratios = sorted(packed / padded for padded, packed, _ in seconds)
     return {
         "machine": {
-            "processor": processor(),
+            **machine.describe(["torch"]),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
             "bf16": uses_bf16(CONFIG, CPU),
             "threads": 1,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
         },
         "model": shape.to_json(),
         "max_tokens": TEXT.max_tokens,

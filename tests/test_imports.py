@@ -12,7 +12,7 @@ import pytest
 from sentcli.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
-TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx", "scipy")
+TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx", "scipy", "safetensors")
 HEAVY = (*TRAINING_ONLY, "pyarrow", "onnxruntime", "tqdm")
 
 # Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.
@@ -86,8 +86,7 @@ def test_scoring_a_table(trained: Bundle, tmp_path: Path) -> None:
 
 
 def test_scoring_a_line(trained: Bundle) -> None:
-    packages = (*TRAINING_ONLY, "pyarrow", "onnxruntime")
-    output, loaded = run(RUN, packages, "score", "--model", trained.path, stdin="a warm and clever film\n")
+    output, loaded = run(RUN, HEAVY, "score", "--model", trained.path, stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}
     assert "positive" in output
 

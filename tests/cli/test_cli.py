@@ -21,8 +21,6 @@ from sentcli.errors import (
 
 GROUP = main.make_context("sentcli", ["score"])
 COMMANDS = ("train", "evaluate", "export", "score")
-HEAVY = {"torch", "pandas", "datasets", "matplotlib", "onnx", "safetensors", "tqdm"}
-NOT_FOR_HELP = HEAVY | {"onnxruntime", "pyarrow"}
 
 
 def python(code: str, *arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
@@ -191,30 +189,6 @@ def test_printable_text_stays_as_it_is():
 
 def test_a_message_does_not_flood_the_terminal(monkeypatch):
     assert len(raising(monkeypatch, DataError("x" * 100_000)).stderr) < 2100
-
-
-def test_nothing_heavy_is_loaded_for_any_help():
-    code = (
-        "import sys, sentcli; from sentcli.cli import main\n"
-        "for name in ([], ['train'], ['evaluate'], ['export'], ['score']):\n"
-        "    main([*name, '--help'], standalone_mode=False)\n"
-        f"loaded = {NOT_FOR_HELP!r} & sys.modules.keys()\n"
-        "sys.exit(f'loaded: {loaded}' if loaded else 0)"
-    )
-    result = python(code)
-    assert result.returncode == 0, result.stderr
-
-
-def test_scoring_lines_loads_nothing_but_numpy_and_onnxruntime(trained):
-    code = (
-        "import sys; from sentcli.cli import main\n"
-        "main(['score', '--quiet', '--model', sys.argv[1]], standalone_mode=False)\n"
-        f"loaded = {HEAVY | {'pyarrow'}!r} & sys.modules.keys()\n"
-        "sys.exit(f'loaded: {loaded}' if loaded else 0)"
-    )
-    result = python(code, str(trained.path), input="warm\n")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("positive\t")
 
 
 def test_the_module_runs_as_a_program():
