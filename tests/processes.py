@@ -122,11 +122,11 @@ def _run(folder, arguments, streams, conditions):
 def _apply(conditions):
     import sentcli.bulk
     import sentcli.tables.chunk
-    import sentcli.tables.parquet
+    import sentcli.tables.parquet_file
 
     if conditions.events:
         _watch(conditions.events)
-    for module in (sentcli.tables.chunk, sentcli.tables.parquet):
+    for module in (sentcli.tables.chunk, sentcli.tables.parquet_file):
         module.CHUNK_ROWS = conditions.chunk_rows
     sentcli.bulk.open_job = partial(sentcli.bulk.open_job, commit_seconds=conditions.commit_seconds)
     if conditions.split_at_once:

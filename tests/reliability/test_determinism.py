@@ -18,8 +18,7 @@ from invented import reviews
 
 from sentcli import scoring
 from sentcli.bundle import default_bundle_path
-from sentcli.tables import chunk
-from sentcli.tables import parquet as parquet_format
+from sentcli.tables import chunk, parquet_file
 
 ODD = [
     "",
@@ -168,7 +167,7 @@ def test_with_any_batches_and_workers(
     monkeypatch.setattr(scoring, "BATCH_TOKENS", batch_tokens)
     monkeypatch.setattr(scoring, "BATCH_ROWS", batch_rows)
     monkeypatch.setattr(chunk, "CHUNK_ROWS", chunk_rows)
-    monkeypatch.setattr(parquet_format, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(parquet_file, "CHUNK_ROWS", chunk_rows)
     for form in ("csv", "parquet"):
         rows = score(tmp_path, FORMATS[form](texts), form, "--workers", workers, model=trained.path)
         assert rows == expected

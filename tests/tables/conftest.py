@@ -72,3 +72,16 @@ def rejects(tmp_path: Path) -> Callable[[], list[dict[str, Any]]]:
         return [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
     return rejects
+
+
+@pytest.fixture
+def score_table(tmp_path: Path, run: Callable[..., Job]) -> Callable[..., Any]:
+    """Score a table of pyarrow, written with the options that are given."""
+    import pyarrow.parquet as pq
+
+    def score_table(table: Any, read: Any = None, **options: Any) -> Any:
+        pq.write_table(table, tmp_path / "in.parquet", **options)
+        run(tmp_path / "in.parquet", tmp_path / "out.parquet", overwrite=True, read=read)
+        return pq.ParquetFile(tmp_path / "out.parquet")
+
+    return score_table

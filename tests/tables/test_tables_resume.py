@@ -24,7 +24,7 @@ ROWS, LINES = 60, 130
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 25)
-    monkeypatch.setattr("sentcli.tables.parquet.CHUNK_ROWS", 25)
+    monkeypatch.setattr("sentcli.tables.parquet_file.CHUNK_ROWS", 25)
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""A Parquet file that is not trusted: opened, checked, and read in batches that fit the memory.
+
+Metadata of columns are left alone: damaged ones make pyarrow end the process.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sentcli.errors import DataError
+from sentcli.tables.arrow import compare_times, has_its_values, is_bytes
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Cursor
+from sentcli.tables.pages import ColumnChunk, DamagedPagesError, check_pages, column_chunks
+from sentcli.tables.source import Source
+
+_BUFFER = 1 << 20
+_SMALL_FILE = 16 << 20  # bytes; row groups are read at once
+_LONG_VALUE = 64 << 10
+# Numbers of Parquet's CompressionCodec that pyarrow writes.
+_CODECS = {0: "none", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Neighbouring rows of one row group.
+
+    :param ends_group: the last of them is the last of its row group.
+    """
+
+    rows: pa.RecordBatch
+    ends_group: bool
+
+
+class CheckedFile:
+    """One open file, whose pages are looked at before pyarrow reads them.
+
+    :param cursor: hashes what is read of the file.
+    :raises DataError: when no unit holds all of its times, or a page is too large or damaged.
+    :raises ArrowException, OSError, ValueError: from all methods, when pyarrow cannot read it.
+    """
+
+    def __init__(self, source: Source, cursor: Cursor) -> None:
+        self._name = source.name
+        self._raw = source.seekable()
+        self._bytes = _Hashed(self._raw, cursor)
+        # A large file is read as a stream, to spare memory; of a small one all is read at once.
+        self._buffer_size = _BUFFER if self._bytes.seek(0, io.SEEK_END) > _SMALL_FILE else 0
+        self._file = self._open()
+        if unit := self._unit_of_int96():
+            self._file = self._open(coerce_int96_timestamp_unit=unit)
+        self.schema: pa.Schema = self._file.schema_arrow
+
+    def _open(self, **options: Any) -> Any:
+        return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=self._buffer_size, **options)
+
+    def _unit_of_int96(self) -> str | None:
+        """Choose the unit in which the file's INT96, the times of older writers, can be read.
+
+        pyarrow takes nanoseconds, which wrap around outside 1677 to 2262, where 9999 often means never.
+
+        :returns: None where nanoseconds will do, or there is no INT96.
+        :raises DataError: when no unit holds all of them.
+        """
+        columns = {column.path for column in self._file.schema if column.physical_type == "INT96"}
+        if not columns:
+            return None
+        in_microseconds = self._open(coerce_int96_timestamp_unit="us")
+        is_far = is_fine = False
+        for group in range(self._file.num_row_groups):
+            self._check_pages(group)
+            options = {"columns": sorted(columns), "row_groups": [group], "use_threads": False}
+            pairs = zip(
+                *(file.iter_batches(CHUNK_ROWS, **options) for file in (self._file, in_microseconds)),
+                strict=True,
+            )
+            for nanoseconds, microseconds in pairs:
+                far, fine = compare_times(nanoseconds, microseconds)
+                is_far, is_fine = is_far or far, is_fine or fine
+        if is_far and is_fine:
+            raise DataError(
+                f"{self._name}: the column {min(columns)!r:.200} has times (INT96) outside the years 1677 to "
+                "2262, and others finer than a microsecond; write them as another type"
+            )
+        return "us" if is_far else None
+
+    @property
+    def codec(self) -> str | None:
+        """The compression that all columns have; None of several, or of one that pyarrow does not write."""
+        found = {chunk.codec for group in self._column_chunks for chunk in group}
+        return _CODECS.get(found.pop()) if len(found) == 1 else None
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the row groups one after the other, each in as many batches as it takes.
+
+        :raises DataError: when a row group is damaged, or a page of it is too large.
+        """
+        for group in range(self._file.num_row_groups):
+            left = self._file.metadata.row_group(group).num_rows
+            self._check_pages(group)
+            size = self._rows_that_fit(group)
+            for rows in self._file.iter_batches(size, row_groups=[group], use_threads=False):
+                if not all(map(has_its_values, rows.columns)):
+                    raise DataError(f"{self._name}: row group {group} is damaged")
+                left -= len(rows)
+                yield Batch(rows, ends_group=left == 0)
+            if left:
+                raise DataError(f"{self._name}: row group {group} has not as many rows as it says")
+
+    def _check_pages(self, group: int) -> None:
+        """Refuse pages that pyarrow would take gigabytes for, whether it finds that much in them or not."""
+        place = self._raw.tell()
+        try:
+            for chunk in self._column_chunks[group]:
+                check_pages(self._raw, chunk)
+        except DamagedPagesError as error:
+            raise DataError(f"{self._name}: row group {group}: {error}") from None
+        finally:
+            self._raw.seek(place)
+
+    @cached_property
+    def _column_chunks(self) -> list[list[ColumnChunk]]:
+        return column_chunks(self._raw)
+
+    def _rows_that_fit(self, group: int) -> int:
+        """Choose how many rows to read at a time, so that they fit the bytes of a chunk."""
+        metadata = self._file.metadata.row_group(group)
+        row_bytes = metadata.total_byte_size / max(1, metadata.num_rows)
+        if metadata.total_byte_size > _LONG_VALUE:
+            row_bytes = max(row_bytes, self._longest_repeated(group))
+        return int(min(CHUNK_ROWS, max(1, CHUNK_BYTES // max(1, row_bytes))))
+
+    def _longest_repeated(self, group: int) -> int:
+        """Give the bytes of the longest value that may be stored once and repeated, if that is long.
+
+        Such a row group can be a thousand times as large in memory as its metadata say.
+        """
+        lengths = [0]
+        for first_row in islice(self._dictionaries.iter_batches(1, row_groups=[group], use_threads=False), 1):
+            for column in first_row.columns:
+                if pa.types.is_dictionary(column.type):
+                    lengths.append(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
+        return max(lengths) if max(lengths) > _LONG_VALUE else 0
+
+    @cached_property
+    def _dictionaries(self) -> Any:
+        """The same file, opened so that what is stored once is read once."""
+        columns = [field.name for field in self.schema if is_bytes(field.type)]
+        return self._open(metadata=self._file.metadata, read_dictionary=columns)
+
+
+class _Hashed(io.RawIOBase):
+    """A file of which everything that pyarrow reads is hashed, in that order."""
+
+    def __init__(self, file: IO[bytes], cursor: Cursor) -> None:
+        self._file = file
+        self._cursor = cursor
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._cursor.consume(data)
+        return data

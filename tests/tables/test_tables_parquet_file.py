@@ -1,0 +1,117 @@
+"""Files that are not trusted: damaged, made to fill the memory, or of a kind that pyarrow misreads."""
+
+import datetime as dt
+import re
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sentcli.errors import DataError, OutputError
+from sentcli.tables import open_job
+
+
+def int96(*times):
+    return pa.array([dt.datetime.fromisoformat(time) if time else None for time in times], pa.timestamp("us"))
+
+
+def test_old_times_outside_of_nanoseconds_are_kept(score_table):
+    times = int96("9999-12-31", None, "0001-01-01 00:00:00.000001")
+    lists = pa.array([[time] for time in times.to_pylist()], pa.list_(times.type))
+    deep = pa.StructArray.from_arrays([lists], ["list"])
+    table = pa.table({"text": ["x"] * 3, "time": times, "deep": deep})
+    found = score_table(table, use_deprecated_int96_timestamps=True).read()
+    assert found.select(table.column_names).to_pylist() == table.to_pylist()
+    usual = pa.table({"text": ["x"], "time": pa.array([1_234_567_891], pa.timestamp("ns"))})
+    found = score_table(usual, use_deprecated_int96_timestamps=True).read()
+    assert found["time"].equals(usual["time"])
+
+
+def test_old_times_that_no_unit_holds_are_refused(score_table):
+    far, fine = int96("9999-12-31", None), pa.array([None, 1], pa.timestamp("ns"))
+    score_table(pa.table({"text": ["x", "x"], "time": far}), use_deprecated_int96_timestamps=True)
+    with pytest.raises(DataError, match=r"'far' has times \(INT96\) outside the years 1677 to 2262"):
+        score_table(
+            pa.table({"text": ["x", "x"], "far": far, "fine": fine}), use_deprecated_int96_timestamps=True
+        )
+
+
+def test_a_value_stored_once_and_repeated_does_not_fill_the_memory(tmp_path, scored):
+    value = "x" * 3_000_000
+    table = pa.table({"text": pa.array([value]).dictionary_encode().take(pa.array([0] * 500))})
+    pq.write_table(
+        table.cast(pa.schema([("text", pa.dictionary(pa.int32(), pa.string()))])), tmp_path / "in.parquet"
+    )
+    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
+        sizes = [len(chunk.texts) for chunk in job]
+    assert sum(sizes) == 500
+    assert max(sizes) * len(value) <= 8 << 20
+
+
+def test_long_texts_that_differ_are_read_as_fast_as_others(score_table):
+    texts = [f"{number:090000}" for number in range(40)]
+    assert (
+        score_table(pa.table({"id": texts, "text": texts, "n": [["a"]] * 40})).read()["text"].to_pylist()
+        == texts
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"x" * 100, b"PAR1" + b"\xff" * 100 + b"PAR1"])
+def test_what_is_no_parquet_file(convert, data):
+    with pytest.raises(DataError, match=r"in\.parquet: "):
+        convert(data, "in.parquet")
+
+
+def test_any_byte_changed_or_missing_is_an_error_or_a_result(tmp_path, run):
+    pq.write_table(pa.table({"id": range(50), "text": ["some text"] * 50}), tmp_path / "good.parquet")
+    good = (tmp_path / "good.parquet").read_bytes()
+    for place in range(0, len(good), 7):
+        broken = bytearray(good)
+        broken[place] ^= 0x15
+        for data in (bytes(broken), good[:place]):
+            (tmp_path / "in.parquet").write_bytes(data)
+            try:
+                job = run(tmp_path / "in.parquet", tmp_path / "out.parquet", overwrite=True)
+                assert job.rows + job.rejected == pq.read_metadata(tmp_path / "in.parquet").num_rows
+            except (DataError, OutputError):
+                assert not list(tmp_path.glob(".out*"))
+
+
+@pytest.mark.parametrize("wrap", [lambda text: text, lambda text: [text], lambda text: {"x": text}])
+def test_references_to_values_that_are_not_there(tmp_path, run, wrap):
+    """With a fourth value where there are three, pyarrow's writer would crash."""
+    coded = pa.dictionary(pa.int32(), pa.string())
+    kind = {str: coded, list: pa.list_(coded), dict: pa.struct([("x", coded)])}[type(wrap(""))]
+    values = pa.array([wrap(letter) for letter in "abc" * 8], kind)
+    table = pa.table({"text": ["x"] * 24, "other": values})
+    pq.write_table(table, tmp_path / "in.parquet", compression="none")
+    data = (tmp_path / "in.parquet").read_bytes()
+    references = bytes.fromhex("244992244992")  # 0, 1, 2, 0, 1, 2... in two bits each
+    assert data.count(references) == 1
+    (tmp_path / "in.parquet").write_bytes(data.replace(references, b"\xff" * 6))
+    for target in ("out.parquet", "out.jsonl"):
+        with pytest.raises(DataError, match=r"in\.parquet: row group 0 is damaged"):
+            run(tmp_path / "in.parquet", tmp_path / target)
+
+
+def test_a_page_that_says_it_is_large_takes_no_memory(tmp_path, run):
+    pq.write_table(pa.table({"text": [f"text {row}" for row in range(400)]}), tmp_path / "in.parquet")
+    data = (tmp_path / "in.parquet").read_bytes()
+    # The header of the first page: its kind, its size, its size compressed.
+    size = re.match(rb"PAR1\x15.\x15[\x80-\xff]*[\0-\x7f]\x15([\x80-\xff]*[\0-\x7f])", data, re.DOTALL)
+    (tmp_path / "in.parquet").write_bytes(
+        data[: size.start(1)] + b"\xfe\xff\xff\xff\x0b" + data[size.end(1) :]
+    )
+    with pytest.raises(DataError, match=r"in\.parquet"):
+        run(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert pa.default_memory_pool().max_memory() < 1 << 30
+
+
+def test_fewer_rows_than_the_metadata_say(tmp_path, run, monkeypatch):
+    pq.write_table(pa.table({"text": ["x"] * 10}), tmp_path / "in.parquet")
+    read = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(
+        pq.ParquetFile, "iter_batches", lambda *a, **k: (batch.slice(1) for batch in read(*a, **k))
+    )
+    with pytest.raises(DataError, match="row group 0 has not as many rows as it says"):
+        run(tmp_path / "in.parquet", tmp_path / "out.parquet")
