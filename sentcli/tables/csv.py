@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from sentcli.errors import DataError
 from sentcli.tables.cells import to_text
+from sentcli.tables.charset import Encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Rows
 from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
 from sentcli.tables.dialect import Dialect
-from sentcli.tables.encoding import Encoding
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import Source
 from sentcli.tables.textreader import TextReader

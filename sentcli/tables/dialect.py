@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from sentcli.errors import OutputError
-from sentcli.tables.encoding import Encoding
+from sentcli.tables.charset import Encoding
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 
 from sentcli.errors import DataError
+from sentcli.tables.charset import Encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head
 from sentcli.tables.columns import TEXT_COLUMNS
-from sentcli.tables.encoding import Encoding
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import STANDARD, Source
 from sentcli.tables.textreader import TextReader

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from sentcli.errors import UsageError
-from sentcli.tables.encoding import Encoding
+from sentcli.tables.charset import Encoding
 
 _MAX_FIELD_LIMIT = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 

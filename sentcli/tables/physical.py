@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sentcli.errors import DataError
-from sentcli.tables.encoding import Encoding
+from sentcli.tables.charset import Encoding
 from sentcli.tables.source import Source
 
 PAUSE = 0.1  # seconds without a byte after which a live input's lines go on to be scored

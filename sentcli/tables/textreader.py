@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from sentcli.tables.charset import Encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
-from sentcli.tables.encoding import Encoding
 from sentcli.tables.format import Setup
 from sentcli.tables.physical import PhysicalLines, Piece
 from sentcli.tables.source import Source

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentcli.tables.charset import Encoding
 from sentcli.tables.dialect import Dialect
-from sentcli.tables.encoding import Encoding
 
 
 @settings(max_examples=500, deadline=None)
