@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from sentcli.errors import BundleError, UsageError
+from sentcli.text import is_utf8
 
 POOLINGS = ("last", "max", "mean", "max+mean")
 OPTIMIZERS = ("adam", "adamw")
@@ -161,8 +162,8 @@ class BundleConfig:
 
 
 def _is_name(value: object) -> bool:
-    """Tell whether a table can hold it as the name of a class: a lone surrogate has no UTF-8."""
-    return isinstance(value, str) and value != "" and not any("\ud800" <= char <= "\udfff" for char in value)
+    """Tell whether a table can hold it as the name of a class."""
+    return isinstance(value, str) and value != "" and is_utf8(value)
 
 
 @dataclass(frozen=True)

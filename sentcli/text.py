@@ -101,7 +101,7 @@ class Vocab:
         kept = [
             word
             for word, count in counts.items()
-            if count >= min_freq and word not in (PAD, UNK) and _is_utf8(word)
+            if count >= min_freq and word not in (PAD, UNK) and is_utf8(word)
         ]
         kept.sort(key=lambda word: (-counts[word], word))
         return cls([PAD, UNK, *kept])
@@ -150,9 +150,9 @@ def _check_phrases(words: Sequence[str], phrases: Sequence[str]) -> None:
         raise BundleError(f"the vocabulary has {wrong!r:.200}, which is not of two words of it before it")
 
 
-def _is_utf8(word: str) -> bool:
-    """Tell whether `vocab.txt` can hold the word: a lone surrogate has no UTF-8."""
-    return not any("\ud800" <= character <= "\udfff" for character in word)
+def is_utf8(text: str) -> bool:
+    """Tell whether a file can hold a string: a lone surrogate has no UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def truncate(tokens: list[int], max_tokens: int) -> list[int]:

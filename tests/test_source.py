@@ -32,8 +32,8 @@ LAYERS = [
     ["bundle"],
     ["batching"],
     ["encoding"],
-    ["text"],
     ["config"],
+    ["text"],
     ["errors", "cores", "workers"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import BundleError
-from sentcli.text import PAD, PAD_ID, UNK, UNK_ID, Vocab, tokenize, truncate
+from sentcli.text import PAD, PAD_ID, UNK, UNK_ID, Vocab, is_utf8, tokenize, truncate
 
 # What each replacement of the tokeniser looks at, whole and in pieces, and what could look like it.
 PIECES = [
@@ -124,6 +124,11 @@ def test_words_that_utf8_cannot_hold_are_left_out() -> None:
     vocab = Vocab.build(texts, 1)
     assert set(vocab.words[2:]) == {"fine", "\ud7ff", "\ue000", "🎬"}
     assert Vocab.from_text(vocab.to_text().encode().decode()).words == vocab.words
+
+
+@pytest.mark.parametrize("text", ["", "a", "é", "\ud7ff", "\ue000", "\U0010ffff", "\ud800", "a\udfff"])
+def test_is_utf8_where_it_can_be_encoded(text: str) -> None:
+    assert is_utf8(text) == (text == text.encode(errors="ignore").decode())
 
 
 def test_encode() -> None:

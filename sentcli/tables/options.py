@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sentcli.errors import UsageError
 from sentcli.tables.charset import Encoding
+from sentcli.text import is_utf8
 
 _MAX_FIELD_LIMIT = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 
@@ -71,7 +72,7 @@ class WriteOptions:
     prefix: str = ""
 
     def __post_init__(self) -> None:
-        if any("\ud800" <= character <= "\udfff" for character in self.prefix):  # bytes that are no UTF-8
+        if not is_utf8(self.prefix):
             raise UsageError(f"--prefix is {self.prefix!r:.200}; it has to be UTF-8")
 
     @property
