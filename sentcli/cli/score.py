@@ -27,7 +27,7 @@ from sentcli.cli.options import (
 )
 from sentcli.errors import UsageError
 from sentcli.tables import FORMATS, ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.storage import Part, Stream, is_device, resolve
+from sentcli.tables.storage import Part, Stream, is_special, resolve
 
 if TYPE_CHECKING:
     from sentcli.scoring import Scorer
@@ -169,7 +169,7 @@ def _options() -> dict[str, Any]:
 
 
 def _write_summary(path: Path, values: dict[str, Any]) -> None:
-    if is_device(str(path)):
+    if is_special(str(path)):
         sink: Stream | Part = Stream.device(path)
     else:
         sink = Part(resolve(path), "summary")

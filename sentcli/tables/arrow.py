@@ -21,16 +21,16 @@ def is_bytes(kind: pa.DataType) -> bool:
     return is_text(kind) or bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def has_its_values(column: pa.Array) -> bool:
-    """Tell whether what is stored once and referred to is there; pyarrow does not look, and may crash."""
+def has_valid_indices(column: pa.Array) -> bool:
+    """Tell whether indices, at any depth, are within the dictionary: pyarrow does not look, and may crash."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         found = pc.min_max(column.indices)
         low, high = found["min"].as_py(), found["max"].as_py()
         return high is None or 0 <= low <= high < len(column.dictionary)
     if pa.types.is_struct(kind):
-        return all(map(has_its_values, column.flatten()))
-    return not pa.types.is_nested(kind) or has_its_values(column.values)
+        return all(map(has_valid_indices, column.flatten()))
+    return not pa.types.is_nested(kind) or has_valid_indices(column.values)
 
 
 def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> tuple[bool, bool]:

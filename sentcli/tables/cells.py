@@ -19,7 +19,7 @@ def to_json(value: Any) -> bytes:
 def to_text(value: Any) -> str:
     """Write a value as a field of CSV: strings as they are, None empty, bytes in base64, the rest as JSON.
 
-    But for the numbers that JSON does not have: inf, -inf and nan, which readers of CSV take back.
+    Numbers that JSON does not have are inf, -inf and nan, which readers of CSV understand.
     """
     if isinstance(value, str):
         return value

@@ -12,7 +12,7 @@ import numpy as np
 from sentcli.errors import OutputError, UsageError
 
 BOM = "\ufeff"
-# What bytes of theirs mean is said in an earlier line, or a line end is written in letters.
+# Stateful ones, whose bytes may depend on an earlier line, and those that can spell line ends in letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 

@@ -15,21 +15,21 @@ CHUNK_BYTES = 8 << 20
 # run the last two are the same object; else the second holds the values of all columns.
 Row = tuple[str | None, Any, bytes]
 
-# What a text reader finds, in order: a row, many, a record that is none, the head, bytes that go out as they
-# came in (a blank line), or None: a pipe has nothing more for now.
+# What a text reader finds, in the order of this union: a row, many rows, a record that is no row, the head,
+# bytes that go out as they came in (a blank line), or None: a pipe has nothing more for now.
 Event = Union[Row, "Rows", "Reject", "Head", bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Neighbouring rows, for each what a `Row` has: together they cost a fraction of one at a time."""
+    """Neighbouring rows, each as in `Row`: together they take a fraction of the time they take one by one."""
 
     texts: list[str | None]
     values: list[Any]
     raws: list[bytes]
 
     def cut(self, rows: int, size: int) -> tuple["Rows", "Rows"]:
-        """Cut them behind so many rows, or behind the one with which they reach a size, in bytes."""
+        """Cut them behind so many rows, or earlier, behind the row that reaches the size in bytes."""
         stop = min(rows, bisect_left([*accumulate(map(len, self.raws), initial=0)], size))
         fitting = Rows(self.texts[:stop], self.values[:stop], self.raws[:stop])
         return fitting, Rows(self.texts[stop:], self.values[stop:], self.raws[stop:])
@@ -91,7 +91,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Neighbouring rows, at most 4,096 rows and rejects, and 8 MiB and one record.
+    """Neighbouring rows.
+
+    At most `CHUNK_ROWS` rows and rejects together, and `CHUNK_BYTES` plus the record that crosses it.
 
     :param texts: one a row; None or blank for a row that has nothing to score.
     :param rows: the rows as the writer needs them.
@@ -199,7 +201,7 @@ class _Draft:
 
     @property
     def is_open(self) -> bool:
-        """Something has to come before a whole chunk has ended here, if only an empty chunk."""
+        """The chunk has yet to end: it holds something, or its rest, maybe empty, comes after a pause."""
         return self._is_cut or not self.is_empty
 
     @property
@@ -213,7 +215,7 @@ class _Draft:
             self._gaps.append((0, mark))
 
     def add(self, event: Event) -> Event:
-        """Take what a reader found, but for a pause; give back the rows that there was no room for."""
+        """Take what a reader found, anything but a pause; give back the rows that there was no room for."""
         if isinstance(event, Rows):
             return self._add_rows(event)
         if isinstance(event, Head):

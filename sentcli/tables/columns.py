@@ -12,7 +12,7 @@ _MAX_LISTED = 20
 def find_text_column(
     columns: Sequence[str], others: Mapping[str, str], wanted: str | None, where: str
 ) -> str:
-    """Choose the column to score: the named one, else that of the most usual name, else the only one left.
+    """Choose the column to score: the named one, else that of the most usual name, else the one of texts.
 
     :param columns: all names.
     :param others: the columns that hold no texts, each with what to say of it: `is int64, not a string`.

@@ -16,7 +16,8 @@ SUFFIXES = (_GZIP, _ZSTD, ".bz2", ".xz")
 WRITABLE = (_GZIP, _ZSTD)
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a damaged file raises
 
-_BLOCK = 16 << 10  # bytes; small, since what follows a member in its last block is copied
+# What follows a member in its block is copied, so large blocks of small members would be slow.
+_BLOCK = 16 << 10  # bytes that are read at a time
 _CONTENT_BLOCK = 1 << 20
 
 

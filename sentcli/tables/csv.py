@@ -22,8 +22,8 @@ _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "0123456789."  # of a score
 _LIKELY_DELIMITERS = frozenset(",;\t|")
 
-# Lines behind a quote that is not closed are parsed again. Beyond this many limits of a record, and this many
-# times what was read so far, the file is given up: one made for it would take hours.
+# Lines behind a quote that is not closed are parsed again. Beyond so many times the limit of a record, plus
+# so many times what was read so far, the file is given up: one that was made for it would take hours.
 _RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
 
 
@@ -50,7 +50,7 @@ class _CsvReader(TextReader):
         self._width = -1  # until there is a header
         self._column = -1
         self._lines: list[bytes] = []  # of a record that may still be open
-        self._wait_for = 0  # bytes of lines before it is worth to look for its end again
+        self._wait_for = 0  # bytes of lines before it is worth looking for its end again
         self._rescanned = 0
 
     def events(self) -> Iterator[Event]:

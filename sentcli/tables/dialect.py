@@ -26,7 +26,7 @@ class Dialect:
         return csv.reader(
             lines,
             delimiter=self.delimiter,
-            quotechar=self.quotechar or None,  # unsaid, it would be '"', which may be the delimiter
+            quotechar=self.quotechar or None,  # None, said explicitly: the default '"' may be the delimiter
             quoting=csv.QUOTE_MINIMAL if self.quotechar else csv.QUOTE_NONE,
             strict=True,
         )

@@ -22,7 +22,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_existing
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, inspect_input
-from sentcli.tables.storage import Stream, is_device, resolve
+from sentcli.tables.storage import Stream, is_special, resolve
 
 
 def open_job(
@@ -151,11 +151,11 @@ def _open_output(
 ) -> Output:
     """Open what the output's name means; for the parameters see `FileOutput`."""
     named = Path(name)
-    if name != STANDARD and not is_url(name) and not is_device(name):
+    if name != STANDARD and not is_url(name) and not is_special(name):
         path = resolve(named)
         if not path.parent.is_dir():
             raise OutputError(f"{name}: there is no folder {path.parent}")
-        if rejects and (is_url(rejects) or is_device(rejects)):
+        if rejects and (is_url(rejects) or is_special(rejects)):
             raise UsageError(f"{rejects}: beside a file, the rejected rows go to a file too")
         return FileOutput(path, rejects, fingerprint, appends=appends, resume=resume, overwrite=overwrite)
     if resume:

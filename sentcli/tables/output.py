@@ -9,7 +9,7 @@ from sentcli.errors import OutputError
 from sentcli.tables.format import Labels, Scores
 from sentcli.tables.lock import Lock
 from sentcli.tables.remote import RemoteFile, exists, is_url
-from sentcli.tables.storage import Part, Stream, is_device, resolve
+from sentcli.tables.storage import Part, Stream, is_special, resolve
 
 
 class Output(ABC):
@@ -72,7 +72,7 @@ class StreamOutput(Output):
         self._sink = sink
         self._rejects: Stream | RemoteFile | Part | None = None
         self._lock: Lock | None = None
-        if rejects and not is_device(rejects):
+        if rejects and not is_special(rejects):
             if not is_url(rejects):
                 self._lock = Lock(resolve(rejects))
             if not overwrite:
@@ -127,7 +127,7 @@ def _open_rejects(path: str | None) -> Stream | RemoteFile | Part:
         return Stream.standard_error()
     if is_url(path):
         return RemoteFile(path)
-    if is_device(path):
+    if is_special(path):
         return Stream.device(Path(path))
     part = Part(resolve(path))
     part.create()

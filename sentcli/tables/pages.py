@@ -18,9 +18,9 @@ _TAIL = struct.Struct("<I4s")  # the footer's length, and PAR1
 _HEADER = 1 << 10  # bytes; more are read when statistics make it longer, up to pyarrow's own limit
 _LONGEST_HEADER = 16 << 20
 _DEPTH = 16
-_EMPTY_PAGES = (
-    1000  # of a column in a row group: writers make none but the dictionary, a damaged file millions
-)
+# Pages without a value, of a column in a row group: writers make one at most, the dictionary; a damaged file
+# has millions.
+_EMPTY_PAGES = 1000
 _INDEX_PAGE, _DICTIONARY_PAGE = 1, 2
 _LISTS = (9, 10)  # and sets
 
@@ -143,10 +143,10 @@ class _Compact:
             kind = head & 15
             if kind in _LISTS and number in shorten:
                 fields[number] = [shorten[number](item) for item in self._items(depth)]
+            elif kind in (1, 2):  # a boolean, whose value is in its type
+                fields[number] = kind == 1
             else:
-                fields[number] = (
-                    kind == 1 if kind in (1, 2) else self._value(kind, depth)
-                )  # here a boolean lies
+                fields[number] = self._value(kind, depth)
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:

@@ -2,7 +2,7 @@
 
 Row groups stay as they are, but a large one is divided, so that memory does not depend on it. A row is
 rejected when its text is not UTF-8 or has more bytes than the limit of a field, whatever else is in the row;
-`raw` is then that text, and `line` the number of the row. From CSV and JSON Lines all columns are strings.
+`raw` is then that text, and `line` the number of the row. From another format all columns are strings.
 """
 
 import io

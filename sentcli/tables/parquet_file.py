@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError
-from sentcli.tables.arrow import compare_times, has_its_values, is_bytes
+from sentcli.tables.arrow import compare_times, has_valid_indices, is_bytes
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Cursor
 from sentcli.tables.pages import ColumnChunk, DamagedPagesError, check_pages, column_chunks
 from sentcli.tables.source import Source
@@ -106,7 +106,7 @@ class CheckedFile:
             self._check_pages(group)
             size = self._rows_that_fit(group)
             for rows in self._file.iter_batches(size, row_groups=[group], use_threads=False):
-                if not all(map(has_its_values, rows.columns)):
+                if not all(map(has_valid_indices, rows.columns)):
                     raise DataError(f"{self._name}: row group {group} is damaged")
                 left -= len(rows)
                 yield Batch(rows, ends_group=left == 0)

@@ -67,7 +67,7 @@ class PhysicalLines:
             yield from self._bounded([bytes(pending)])
 
     def _has_end(self, pending: bytearray, start: int) -> bool:
-        """Look for a line end, so that a long line is not cut out anew for each block of it."""
+        """Look for a line end first, so that a long line is not split anew with each of its blocks."""
         ends = self._encoding.line_ends[1 : 3 if self._universal else 2]
         return any(pending.find(end, start) >= 0 for end in ends)
 

@@ -25,7 +25,7 @@ class InputFile:
 
     :param size: bytes as they lie on the disk; None where the end is not known: a pipe, a device.
     :param identity: device and inode; None for what is no file of this machine.
-    :param live: bytes come when they come.
+    :param live: a pipe or a device, whose bytes may be long in coming.
     """
 
     name: str

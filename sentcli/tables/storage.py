@@ -50,10 +50,10 @@ def temporary_path(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.sentcli-{kind}")
 
 
-def is_device(name: str) -> bool:
-    """Tell whether something stands there that no file can take the place of: a device, a pipe, a folder.
+def is_special(name: str) -> bool:
+    """Tell whether a name is neither free nor that of a regular file.
 
-    Such as `/dev/stdout`, whatever it leads to.
+    A device, a pipe, a folder; or an open descriptor such as `/dev/stdout`, whatever that leads to.
     """
     return _descriptor_of(name) is not None or (Path(name).exists() and not Path(name).is_file())
 
@@ -140,7 +140,7 @@ class Part:
             os.ftruncate(self._descriptor, self.size)
 
     def is_published(self, mark: Mapping[str, Any]) -> bool:
-        """Tell whether the target is the file up to a mark: a run was interrupted when it had renamed it."""
+        """Tell whether the target is the file up to a mark: a run was interrupted after it had renamed it."""
         with output_errors(self.target):
             if self.path.exists() or not self.target.exists():
                 return False
@@ -233,10 +233,10 @@ class Stream:
         self.size += len(data)
 
     def publish(self) -> None:
-        """End what was opened here; all was written at once."""
+        """Close what was opened here; what was written is out already."""
         if self._closes:
             self._stream.close()
 
     def discard(self) -> None:
-        """End what was opened here; what was written cannot be taken back."""
+        """Close what was opened here; what was written cannot be taken back."""
         self.publish()
