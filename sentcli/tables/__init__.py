@@ -1,6 +1,5 @@
 """Tables of any size: readers and writers of each format, and the job that loses nothing between them."""
 
-from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Reject
 from sentcli.tables.formats import FORMATS
 from sentcli.tables.job import Job
 from sentcli.tables.opening import open_job
@@ -8,13 +7,9 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.plan import plan_outputs
 
 __all__ = [
-    "CHUNK_BYTES",
-    "CHUNK_ROWS",
     "FORMATS",
-    "Chunk",
     "Job",
     "ReadOptions",
-    "Reject",
     "RejectOptions",
     "WriteOptions",
     "open_job",

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import DataError, OutputError, SentcliError, UsageError
-from sentcli.tables import CHUNK_BYTES, CHUNK_ROWS, ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
 from sentcli.tables.storage import create, is_standard_stream
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
