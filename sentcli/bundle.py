@@ -260,7 +260,7 @@ def _is_in_the_box(path: Path) -> bool:
 
 def _open_itself(path: str, flags: int) -> int:
     """Open without following a link, and without waiting for the other end of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _decode_json(path: Path, content: bytes) -> object:

@@ -8,6 +8,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Ctrl-C, kill, a terminal that is closed.
+STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class SentcliError(Exception):
     """Base of all errors that sentcli raises on purpose."""

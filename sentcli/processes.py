@@ -24,15 +24,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.errors import ProcessError, SentcliError
+from sentcli.errors import STOP_SIGNALS, ProcessError, SentcliError
 
 Answer = TypeVar("Answer")
 Work = Callable[[Iterator["Texts"]], Iterable[Answer]]
 
 _LOSSLESS = "surrogatepass"  # the lone surrogates, which have no UTF-8, too
-
-# Signals to a whole group or session are for the process that commands; the others go when it does.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # What a process starts with: the same sentcli as here, before anything is imported from elsewhere.
 _CODE = """
@@ -156,7 +153,9 @@ class _Process(Generic[Answer]):
         The main thread could be thrown out by the exception of a signal when half of this is done.
         """
         try:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the process inherits it
+            # Signals to a whole group or session are for the process that commands; the others, which inherit
+            # the mask, go when it does.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
             self._process = _start(self._theirs)
         except OSError as error:  # too many processes, no memory
             self._fail(ProcessError(f"a process cannot be started: {error.strerror}; try --processes 1"))

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import click
 
 from sentcli import __version__
-from sentcli.errors import SentcliError, TerminatedBySignal, signal_of
+from sentcli.errors import STOP_SIGNALS, SentcliError, TerminatedBySignal, signal_of
 
 # In the order of a model's life. What each does stands here too: the group's help imports none of them.
 _COMMANDS = {
@@ -142,9 +142,8 @@ def _end_in_order_on_signals() -> None:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does; under nohup, SIGHUP stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         return
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) is not signal.SIG_IGN:
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sentcli.config import TrainConfig
-from sentcli.errors import InterruptedRunError, TrainingError
+from sentcli.errors import STOP_SIGNALS, InterruptedRunError, TrainingError
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from sentcli.training.examples import Examples, Ids, collate, epoch_batches
 from sentcli.training.step import Trainer
@@ -151,9 +151,8 @@ def _stop_on_signal() -> Iterator[list[int]]:
         signal.signal(number, previous[number])
 
     previous: dict[int, Any] = {}
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and & leave it
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and & leave it
             previous[number] = signal.signal(number, note)
     try:
         yield received
