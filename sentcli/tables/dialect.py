@@ -67,7 +67,10 @@ class Dialect:
         return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar)}]")
 
     def record(self, values: Sequence[str]) -> str:
-        """Write values as one record, quoted where they have to be, without a line end."""
+        """Write values as one record, quoted where they have to be, without a line end.
+
+        :raises OutputError: when one has to be quoted, and nothing may be.
+        """
         search = self._special.search
         return self.delimiter.join([self._quote(value) if search(value) else value for value in values])
 

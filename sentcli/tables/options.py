@@ -21,6 +21,7 @@ class ReadOptions:
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param field_limit: bytes of a record, hence of a field, in Parquet of the text; a longer one is rejected.
+    :raises UsageError: for a value that cannot be, naming the option.
     """
 
     format: str | None = None
@@ -66,6 +67,7 @@ class WriteOptions:
 
     :param format: a name of `FORMATS`; None: from the suffix, else the input's.
     :param prefix: goes before the names of the two new columns.
+    :raises UsageError: when the prefix has no UTF-8.
     """
 
     format: str | None = None
@@ -88,6 +90,7 @@ class RejectOptions:
     :param path: None: `OUT.rejects.jsonl`, or standard error where the output is a stream.
     :param limit: `N` rows, or `P%` of the rows read; more than that stops the run.
     :param strict: stop at the first.
+    :raises UsageError: for a value that cannot be, naming the option.
     """
 
     path: str | None = None

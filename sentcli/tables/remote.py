@@ -74,7 +74,10 @@ class _RemoteInput:
 
 
 class RemoteFile:
-    """An output behind a URL: it shows under its name when it is complete, and cannot be resumed."""
+    """An output behind a URL: it shows under its name when it is complete, and cannot be resumed.
+
+    :raises OutputError: when it cannot be opened, and from the methods when it cannot be written.
+    """
 
     def __init__(self, url: str) -> None:
         self.name = url

@@ -154,7 +154,10 @@ class Source:
         return spool
 
     def check_unchanged(self) -> None:
-        """Refuse a file that was written to while it was read."""
+        """Refuse a file that was written to while it was read.
+
+        :raises DataError: naming it.
+        """
         if self._file.mtime_ns is not None:
             now = os.fstat(self._raw.fileno())
             if (now.st_size, now.st_mtime_ns) != (self._file.size, self._file.mtime_ns):

@@ -22,7 +22,10 @@ _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
 
 @contextmanager
 def output_errors(name: object) -> Iterator[None]:
-    """Turn what the system says into an error that names the file; a closed pipe stays what it is."""
+    """Turn what the system says into an error that names the file; a closed pipe stays what it is.
+
+    :raises OutputError: when the block raises another OSError.
+    """
     try:
         yield
     except BrokenPipeError:

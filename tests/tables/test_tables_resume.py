@@ -470,8 +470,8 @@ def failing_for(suffix):
 def test_a_file_that_is_not_what_was_renamed_is_not_taken_for_it(lines, run, monkeypatch):
     source, output = lines
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.tables.fileoutput.Journal.remove", lambda self: os._exit)
-        run(source, output, fingerprint=FINGERPRINT, resume=True)
+        patch.setattr("sentcli.tables.journal.Journal.remove", lambda self: os._exit(9))
+        assert in_child(partial(run, source, output, fingerprint=FINGERPRINT, resume=True)) == 9
     output.write_bytes(output.read_bytes() + b"more")
     with pytest.raises(OutputError, match="No such file"):
         run(source, output, fingerprint=FINGERPRINT, resume=True)
@@ -507,15 +507,20 @@ def test_the_order_of_syncs_and_renames(run, tmp_path, monkeypatch):
 
 
 def test_commits_are_throttled(run, tmp_path, monkeypatch):
-    commits = []
-    monkeypatch.setattr(
-        "sentcli.tables.fileoutput.FileOutput.commit", lambda self, state: commits.append(state)
-    )
+    names = []
+    real = os.replace
+
+    def replacing(old, new, **options):
+        names.append(Path(new).name)
+        real(old, new, **options)
+
+    monkeypatch.setattr(os, "replace", replacing)
     (tmp_path / "in.txt").write_bytes(b"x\n" * 1000)
     run(tmp_path / "in.txt", tmp_path / "out.txt", commit_seconds=60)
-    assert commits == []
+    assert names == [journal_of(tmp_path / "out.txt").name, "out.txt"]
+    names.clear()
     run(tmp_path / "in.txt", tmp_path / "out.txt", commit_seconds=0, overwrite=True)
-    assert len(commits) == 40
+    assert names == [journal_of(tmp_path / "out.txt").name] * 41 + ["out.txt"]
 
 
 def test_a_journal_stays_small(run, tmp_path, scored):
