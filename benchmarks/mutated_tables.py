@@ -88,11 +88,7 @@ class Case:
             return data[:other] + data[start:end] + data[other:]
         if kind == 4:
             size = draw.choice((70, 5_000, 200_000))
-            return (
-                data[:start]
-                + draw.choice((b"a", b"a ", b'"', b"\n", b"\x00", b"\xff", b",")) * size
-                + data[start:]
-            )
+            return data[:start] + draw.choice(_FILLINGS) * size + data[start:]
         if kind == 5:
             return data[:start] + draw.randbytes(end - start) + data[end:]
         if kind == 6 and start < end:
@@ -119,9 +115,7 @@ def _csv(draw: random.Random) -> tuple[ReadOptions, bytes]:
     if draw.random() < 0.1:
         options["quotechar"] = quotechar = draw.choice("'|") if delimiter != "|" else "'"
     if draw.random() < 0.15:
-        options["encoding"] = encoding = draw.choice(
-            ("utf-16", "utf-16-le", "utf-32-be", "latin-1", "utf-8-sig")
-        )
+        options["encoding"] = encoding = draw.choice(_ENCODINGS)
     header = draw.random() < 0.8
     if not header:
         options |= {"header": False, "text_column": "2"}
