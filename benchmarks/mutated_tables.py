@@ -17,7 +17,7 @@ from sentcli.tables import ReadOptions
 
 FORMATS = ("csv", "jsonl", "parquet")
 COMPRESSIONS = {
-    ".gz": gzip.compress,
+    ".gz": lambda data: gzip.compress(data, mtime=0),  # a case is the same at any time
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
     ".zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True),
