@@ -20,6 +20,11 @@ from sentcli.text import UNK_ID
 # be, all one way, and a logit by that times the weights of the classifier: 1.9e-5.
 _FP32_LOGITS = 1e-5
 _FP32_STATE = 5e-6
+# A long text of unlike words can make of one rounding a thousand, in PyTorch too: of a model trained on 240
+# texts one of the texts below was off by 2.6e-4 of a logit, PyTorch itself by 1.2e-3 from double precision.
+# So one text in a hundred may be further off, by less than what could matter to a label.
+_FP32_SHARE = 0.01
+_FP32_PROBABILITY = 1e-3
 # Weights and words in 7 bits, activations in 8: on three trained models and the texts below, which lie nearer
 # to the border than real ones, the largest difference was 0.025, and 0.6 % of the labels changed.
 _INT8_PROBABILITY = 0.05
@@ -56,14 +61,15 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, *, max_tokens: in
     for ids, lengths in parity_batches(model.config.vocab_size, max_tokens):
         wanted.append(_logits(original, ids, lengths))
         found.append(exported.logits(ids, lengths))
-    logits = np.concatenate(wanted)
-    parity = _compare(logits, np.concatenate(found))
+    logits, answers = np.concatenate(wanted), np.concatenate(found)
+    parity = _compare(logits, answers)
     weights = float(original.classifier.weight.detach().abs().sum(1).max())
     bound = max(_FP32_LOGITS, _FP32_STATE * weights)
-    if precision == "fp32" and parity.logits > bound:
+    share = float((np.abs(logits - answers).max(axis=1) > bound).mean())
+    if precision == "fp32" and (share > _FP32_SHARE or parity.probability > _FP32_PROBABILITY):
         raise ExportError(
-            f"{file.name}: its logits differ from PyTorch's by up to {parity.logits:.2g}, more than "
-            f"{bound:.2g}; nothing was written"
+            f"{file.name}: its logits differ from PyTorch's by up to {parity.logits:.2g}, and for "
+            f"{share:.1%} of the texts by more than {bound:.2g}; nothing was written"
         )
     if precision == "int8" and (parity.probability > _INT8_PROBABILITY or parity.changed > _INT8_CHANGED):
         raise ExportError(
