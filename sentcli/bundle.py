@@ -142,6 +142,7 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             yield folder
             write_manifest(folder)
             folder.chmod(0o777 & ~_umask())
+            check_target(target, overwrite=overwrite)  # again: what came meanwhile is not to be lost
             _put_in_place(folder, place)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -175,14 +176,15 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 
 def _put_in_place(folder: Path, target: Path) -> None:
-    """Rename a complete folder; an old one gives way, and comes back when that fails."""
+    """Rename a complete folder; an old one gives way, and comes back when that fails or a signal comes."""
     if target.exists():
         old = folder.with_suffix(".old")
-        target.rename(old)
         try:
+            target.rename(old)
             folder.rename(target)
-        except OSError:
-            old.rename(target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)
     else:

@@ -236,16 +236,19 @@ def save_weights(model: BiLSTM, path: Path) -> None:
 def load_model(bundle: Bundle) -> BiLSTM:
     """Build the model of a bundle, ready for inference.
 
-    :raises BundleError: when the weights are not those of the architecture in the config.
+    :raises BundleError: when the weights are not those of the architecture in the config, or not finite.
     """
-    content = bundle.read(WEIGHTS)
+    content, file = bundle.read(WEIGHTS), bundle.path / WEIGHTS
     with torch.device("meta"):  # without memory: the config may claim any size, the weights have theirs
         model = BiLSTM(bundle.config.model)
     try:
-        weights = {name: value.float() for name, value in load(content).items()}
-        model.load_state_dict(weights, assign=True)
+        weights = load(content)
+        for name, value in weights.items():
+            if not value.is_floating_point() or not value.isfinite().all():
+                raise BundleError(f"{file}: the weights {name!r:.100} are no finite numbers")
+        model.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
     except (SafetensorError, RuntimeError) as error:
-        raise BundleError(f"{bundle.path / WEIGHTS}: {' '.join(str(error).split()):.300}") from None
+        raise BundleError(f"{file}: {' '.join(str(error).split()):.300}") from None
     return model.eval()
 
 

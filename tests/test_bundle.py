@@ -218,21 +218,44 @@ def test_full_disk_in_the_block(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+def test_what_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="new exists"), new_bundle(tmp_path / "new") as temporary:  # noqa: PT012
+        fill(temporary)
+        write(tmp_path / "new", {})
+    load_bundle(tmp_path / "new")
+    with pytest.raises(OutputError, match=r"new also holds 'notes\.txt'"):  # noqa: PT012, SIM117
+        with new_bundle(tmp_path / "new", overwrite=True) as temporary:
+            fill(temporary)
+            (tmp_path / "new" / "notes.txt").write_text("mine")
+    assert (tmp_path / "new" / "notes.txt").read_text() == "mine"
+    assert names_in(tmp_path) == ["new"]
+
+
+@pytest.mark.parametrize("moved", ["small", "temporary"])
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [(OSError(5, "Input/output error"), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
 def test_old_one_comes_back_when_the_new_one_cannot_be_put_there(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, moved: str, failure: BaseException, raised: type
 ) -> None:
+    """Whether it fails, or a signal comes, right after the old one was moved or before the new one is."""
     before = read_all(folder)
     rename = Path.rename
 
     def fail(self: Path, target: Path) -> Path:
         if self.suffix == ".tmp":
-            raise OSError(5, "Input/output error")
-        return rename(self, target)
+            raise failure
+        renamed = rename(self, target)
+        if self.name == moved:
+            raise failure
+        return renamed
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(OutputError, match=r"small: the model folder cannot be written: Input/output error"):
+    with pytest.raises(raised):
         write(folder, {}, overwrite=True)
     assert read_all(folder) == before
+    assert names_in(folder.parent) == ["small"]
     assert names_in(folder.parent) == ["small"]
 
 

@@ -3,6 +3,7 @@
 import pytest
 import tiny_models
 import torch
+from safetensors.torch import save
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -190,9 +191,29 @@ def test_damaged_weights_are_refused(make_bundle, content: bytes):
     assert_refused(bundle)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(make_bundle, value: float):
+    model = tiny_models.make_model()
+    bundle = make_bundle(model)
+    with torch.no_grad():
+        model.lstm.weight_hh_l0[0, 0] = value
+    save_weights(model, bundle.path / WEIGHTS)
+    assert "lstm.weight_hh_l0" in assert_refused(bundle)
+
+
+def test_weights_of_another_type_are_refused_by_name(make_bundle):
+    model = tiny_models.make_model()
+    bundle = make_bundle(model)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    weights["classifier.bias"] = torch.zeros(2, dtype=torch.int64)
+    (bundle.path / WEIGHTS).write_bytes(save(weights))
+    assert "classifier.bias" in assert_refused(bundle)
+
+
 def assert_refused(bundle):
     """The manifest agrees with the file, so that it is the content that is refused."""
     write_manifest(bundle.path)
     with pytest.raises(BundleError, match=WEIGHTS) as caught:
         load_model(load_bundle(bundle.path))
     assert "\n" not in str(caught.value)
+    return str(caught.value)
