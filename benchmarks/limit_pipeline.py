@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +20,8 @@ from sentcli.config import BundleConfig, ModelConfig
 from sentcli.export.graph import write_onnx
 from sentcli.export.quantize import write_int8
 from sentcli.model import BiLSTM, couple_gates, round_embedding, save_weights
-from sentcli.scoring import PROCESSES_FROM, Scorer
+from sentcli.pipeline import PROCESSES_FROM
+from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 from sentcli.text import Vocab
 
@@ -81,9 +83,9 @@ class Parts:
         self._target = target
         self._scorer = Scorer(bundle)
         self._silent = _Silent(len(bundle.config.labels))
-        scorer: Any = self._scorer  # only this module reaches into it
-        self.backend: Backend = scorer._backend
-        scorer._backend = self._silent
+        pipeline = self._scorer._pipeline
+        self.backend: Backend = pipeline.engine.backend
+        pipeline.engine = replace(pipeline.engine, backend=self._silent)
 
     def batches(self) -> list[Batch]:
         """Give the batches that the pipeline makes of the file, the longest texts first."""
@@ -122,9 +124,9 @@ class Parts:
 
 def hand_over(scorer: Scorer, source: Path, target: Path) -> None:
     """Score until the other processes are ready to do so."""
-    inside: Any = scorer
-    inside._streamed = PROCESSES_FROM
-    while not (inside._processes and inside._processes.are_ready()):
+    pipeline = scorer._pipeline
+    pipeline._streamed = PROCESSES_FROM
+    while not (pipeline._processes and pipeline._processes.are_ready()):
         score_csv(scorer, source, target)
 
 

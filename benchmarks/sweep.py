@@ -2,7 +2,7 @@
 
     python benchmarks/sweep.py reviews.csv --rows 16384 --json sweep.json
 
-A file of reviews is scored from CSV to CSV with the settings of `sentcli.scoring`, and with one of them
+A file of reviews is scored from CSV to CSV with the settings that scoring has, and with one of them
 changed. Settings take turns, so that a machine that slows down slows all of them. Reviews a second are given
 by the clock and, for busy machines, by the seconds that processors spent on this process.
 """
@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from sentcli import scoring
 from sentcli.bulk import score_files
 from sentcli.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.cores import usable_cores
+from sentcli.pipeline import LIMITS, Limits
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 
@@ -41,9 +41,9 @@ class Settings:
     :param arena: whether onnxruntime keeps the memory that it once had.
     """
 
-    window: int = scoring.WINDOW_CHUNKS
-    batch_tokens: int = scoring.BATCH_TOKENS
-    batch_rows: int = scoring.BATCH_ROWS
+    window: int = LIMITS.window_chunks
+    batch_tokens: int = LIMITS.batch_tokens
+    batch_rows: int = LIMITS.batch_rows
     arena: bool = False
     workers: int = usable_cores()
 
@@ -87,7 +87,8 @@ def choices() -> list[Settings]:
 
 
 def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
-    """Load the model with the arena on or off."""
+    """Load the model with the settings, the arena on or off."""
+    limits = Limits(settings.batch_tokens, settings.batch_rows, settings.window)
     session = onnxruntime.InferenceSession
 
     def load(content: bytes, options: Any, **others: Any) -> Any:
@@ -96,7 +97,7 @@ def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
 
     onnxruntime.InferenceSession = load
     try:
-        scorer = Scorer(bundle, backend="onnx", workers=settings.workers)
+        scorer = Scorer(bundle, backend="onnx", workers=settings.workers, limits=limits)
         # Long enough for the whole model to be loaded, and what encodes many texts.
         scorer.probabilities(["warm " * count for count in range(400)])
     finally:
@@ -111,10 +112,10 @@ def peak_memory() -> float:
 
 def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict[str, float]:
     """Score the file once, in a process of its own; loading the model is not counted."""
-    scoring.WINDOW_CHUNKS = settings.window
-    scoring.BATCH_TOKENS, scoring.BATCH_ROWS = settings.batch_tokens, settings.batch_rows
     with make_scorer(load_bundle(model), settings) as scorer:
-        scorer._backend = counted = Counted(scorer._backend)
+        pipeline = scorer._pipeline
+        counted = Counted(pipeline.engine.backend)
+        pipeline.engine = replace(pipeline.engine, backend=counted)
         clock, processors = time.perf_counter(), time.process_time()
         summary = score_files(
             scorer,

@@ -21,10 +21,11 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Machinery:
-    """What windows run on, the same for all of a scorer.
+class Engine:
+    """What windows run on, the same for all of a pipeline.
 
     :param max_tokens: what the model reads of a longer text.
+    :param classes: of the model.
     :param batch_tokens, batch_rows: limits of a batch; see `length_buckets`.
     """
 
@@ -32,6 +33,7 @@ class Machinery:
     encoder: Encoder
     backend: Backend
     max_tokens: int
+    classes: int
     batch_tokens: int
     batch_rows: int
 
@@ -46,17 +48,17 @@ class Window:
     """
 
     def __init__(
-        self, texts: Sequence[str | None], machinery: Machinery, notify: Callable[[], None] = lambda: None
+        self, texts: Sequence[str | None], engine: Engine, notify: Callable[[], None] = lambda: None
     ) -> None:
-        self._machinery = machinery
+        self._engine = engine
         self._notify = notify
         numbers: dict[str, int] = {}
-        distinct = [numbers.setdefault(text or "", len(numbers)) for text in texts]
-        self._distinct = np.array(distinct, np.intp)
+        inverse = [numbers.setdefault(text or "", len(numbers)) for text in texts]
+        self._inverse = np.array(inverse, np.intp)  # as `np.unique` gives it
         self._prepared: Future[None] | None = None
         if sum(map(len, numbers)) > _MANY:
-            self._prepared = machinery.workers.run(machinery.backend.prepare)  # while others encode
-        encode = partial(machinery.workers.encode, machinery.encoder.encode)
+            self._prepared = engine.workers.run(engine.backend.prepare)  # while others encode
+        encode = partial(engine.workers.encode, engine.encoder.encode)
         self._slices = [self._watched(encode(part)) for part in slices(list(numbers))]
         self._batches: list[tuple[Rows, Future[Logits]]] | None = None
         self._lengths = self._words = self._unknown = np.zeros(len(numbers), np.int64)
@@ -79,19 +81,19 @@ class Window:
         encoded = Encoded.join([future.result() for future in self._slices])
         self._slices = []
         self._lengths, self._words, self._unknown = encoded.lengths, encoded.words, encoded.unknown
-        machinery = self._machinery
+        engine = self._engine
         (rows,) = encoded.lengths.nonzero()
-        kept = np.minimum(encoded.lengths[rows], machinery.max_tokens)
-        for picked in length_buckets(kept, machinery.batch_tokens, machinery.batch_rows):
+        kept = np.minimum(encoded.lengths[rows], engine.max_tokens)
+        for picked in length_buckets(kept, engine.batch_tokens, engine.batch_rows):
             batch = rows[picked]
-            future = machinery.workers.run(self._run, encoded, batch)
+            future = engine.workers.run(self._run, encoded, batch)
             self._batches.append((batch, self._watched(future)))
 
     def _run(self, encoded: Encoded, rows: Rows) -> Logits:
         ids, lengths = gather(
-            encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._machinery.max_tokens
+            encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._engine.max_tokens
         )
-        return self._machinery.backend.logits(ids, lengths)
+        return self._engine.backend.logits(ids, lengths)
 
     def _watched(self, future: Future[Value]) -> Future[Value]:
         # Without self, which holds the future: windows in cycles lie about, megabytes of them, until the
@@ -100,15 +102,15 @@ class Window:
         future.add_done_callback(lambda _: notify())
         return future
 
-    def result(self, classes: int) -> "Result":
+    def result(self) -> "Result":
         """Wait for the scores."""
         self.start()
         if self._prepared:
             self._prepared.result()  # no batch waited for it if all texts are blank
-        logits = np.full((len(self._lengths), classes), np.nan)
+        logits = np.full((len(self._lengths), self._engine.classes), np.nan)
         for rows, future in self._batches or ():
             logits[rows] = future.result()
-        rows = self._distinct
+        rows = self._inverse
         return Result(logits[rows], self._lengths[rows], self._words[rows], self._unknown[rows])
 
 

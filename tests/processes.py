@@ -142,8 +142,8 @@ def _apply(conditions):
 
 
 def _split_at_once():
+    import sentcli.pipeline
     import sentcli.processes
-    import sentcli.scoring
 
     are_ready = sentcli.processes.Processes.are_ready
 
@@ -152,7 +152,7 @@ def _split_at_once():
             time.sleep(0.002)
         return True
 
-    sentcli.scoring.PROCESSES_FROM = 0
+    sentcli.pipeline.PROCESSES_FROM = 0
     sentcli.processes.Processes.are_ready = wait
 
 

@@ -23,6 +23,7 @@ LAYERS = [
     ["export"],
     ["bulk"],
     ["scoring", "finished"],
+    ["pipeline", "frames"],
     ["processes", "readahead", "window", "plots", "measurement"],
     ["comparison", "lengths", "uncertainty"],
     ["evaluation"],

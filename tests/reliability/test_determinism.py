@@ -8,6 +8,7 @@ import json
 import lzma
 import os
 import random
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ from invented import reviews
 
 from sentcli import scoring
 from sentcli.bundle import default_bundle_path
+from sentcli.pipeline import Limits
+from sentcli.scoring import Scorer
 from sentcli.tables import chunk, parquet_file
 
 ODD = [
@@ -108,6 +111,11 @@ def score(folder, data, form, *options, model):
     return read(output)
 
 
+def set_limits(monkeypatch, *limits):
+    """Let the command score in batches of another size."""
+    monkeypatch.setattr(scoring, "Scorer", partial(Scorer, limits=Limits(*limits)))
+
+
 @pytest.fixture
 def expected(trained, tmp_path, texts):
     rows = score(tmp_path, to_csv(texts), "csv", model=trained.path)
@@ -164,8 +172,7 @@ def test_in_another_order(trained, tmp_path, texts, expected, form):
 def test_with_any_batches_and_workers(
     trained, tmp_path, texts, expected, monkeypatch, workers, batch_tokens, batch_rows, chunk_rows
 ):
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", batch_tokens)
-    monkeypatch.setattr(scoring, "BATCH_ROWS", batch_rows)
+    set_limits(monkeypatch, batch_tokens, batch_rows)
     monkeypatch.setattr(chunk, "CHUNK_ROWS", chunk_rows)
     monkeypatch.setattr(parquet_file, "CHUNK_ROWS", chunk_rows)
     for form in ("csv", "parquet"):
@@ -200,7 +207,7 @@ def test_the_test_reviews_of_imdb(tmp_path, monkeypatch):
         model=model,
     )
     assert [row for _, row in sorted(zip(order, shuffled, strict=True))] == expected
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", 5000)
+    set_limits(monkeypatch, 5000)
     parts = [
         row
         for start in range(0, len(texts), 10_000)
@@ -209,8 +216,7 @@ def test_the_test_reviews_of_imdb(tmp_path, monkeypatch):
         )
     ]
     assert parts == expected
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", 200_000)
-    monkeypatch.setattr(scoring, "BATCH_ROWS", 9999)
+    set_limits(monkeypatch, 200_000, 9999)
     output = tmp_path / "out.txt"
     assert invoke("score", "-", "-o", output, "-q", "--model", model, stdin=to_lines(texts)).exit_code == 0
     assert read(output) == expected

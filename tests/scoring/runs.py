@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from sentcli import pipeline
 from sentcli.bulk import score_files
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
@@ -39,13 +40,13 @@ def interrupt(monkeypatch, after, error=KeyboardInterrupt):
 
 def count_texts(monkeypatch):
     """Count the texts that are scored from now on."""
-    submit, counted = Scorer._submit, Counter()
+    window, counted = pipeline.Window, Counter()
 
-    def counting(self, texts, *arguments):
+    def counting(texts, *arguments):
         counted["texts"] += len(texts)
-        return submit(self, texts, *arguments)
+        return window(texts, *arguments)
 
-    monkeypatch.setattr(Scorer, "_submit", counting)
+    monkeypatch.setattr(pipeline, "Window", counting)
     return counted
 
 

@@ -1,26 +1,19 @@
 """Processes at work: what they are given, what comes back, and every way in which they can end."""
 
-import itertools
 import os
 import pickle
-import shutil
 import signal
 import socket
 import sys
 import time
-from collections import deque
 from functools import partial
 from pathlib import Path
 
 import pytest
-from texts import Piece, pairs
 from works import leave, mumble, refuse, stumble, tell
 
-from sentcli import scoring
-from sentcli.bundle import load_bundle
 from sentcli.errors import BundleError, ProcessError
 from sentcli.processes import Processes, Texts
-from sentcli.scoring import Scorer
 
 PATIENCE = 30  # seconds
 
@@ -167,109 +160,6 @@ def test_they_end_when_nobody_commands_them_any_more(start):
     with socket.fromfd(process._connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as pipe:
         pipe.shutdown(socket.SHUT_WR)  # as the end of this process would
     wait(lambda: not is_there(pid))
-
-
-@pytest.fixture
-def split(trained, monkeypatch):
-    """A scorer all of whose windows go to two other processes."""
-    monkeypatch.setattr(scoring, "PROCESSES_FROM", 0)
-    with Scorer(trained, workers=2, processes=2) as scorer:
-        list(scorer.stream([Piece(["warm"])]))
-        wait(scorer._processes.are_ready)
-        monkeypatch.setattr(scorer, "_submit", None)
-        yield scorer
-
-
-@pytest.mark.parametrize("sizes", [[1] * 60, [0, 5, 0, 100], [], [3] * 30])
-def test_other_processes_give_the_same_bits(split, texts, expected, sizes):
-    chunks, start = [], 0
-    for size in [*sizes, len(texts)]:
-        chunks.append(Piece(texts[start : start + size]))
-        start += size
-    streamed = list(split.stream(chunks))
-    assert [chunk for chunk, _ in streamed] == chunks
-    assert [pair for _, scores in streamed for pair in pairs(scores)] == pairs(expected)
-    for name in ("blank", "truncated", "tokens", "unknown"):
-        assert sum(getattr(scores, name) for _, scores in streamed) == getattr(expected, name)
-
-
-def test_an_error_of_the_input_comes_out_after_the_chunks_before_it(split):
-    def chunks():
-        yield from [Piece(["warm"])] * 9
-        raise BundleError("the end")
-
-    stream = split.stream(chunks())
-    assert [len(scores.labels) for _, scores in (next(stream) for _ in range(9))] == [1] * 9
-    with pytest.raises(BundleError, match="the end"):
-        next(stream)
-
-
-def test_reading_ahead_is_bounded_and_wide_enough_for_all(split):
-    read = 0
-
-    def chunks():
-        nonlocal read
-        while read < 199:
-            read += 1
-            yield Piece(["warm"] * 20)
-
-    ahead = []
-    for given, _ in enumerate(split.stream(chunks())):
-        ahead.append(read - given)
-        time.sleep(0.001)
-    assert given == 198
-    assert 2 <= max(ahead) <= (2 * scoring._WINDOWS + 1) * scoring.WINDOW_CHUNKS + 1
-
-
-def test_few_texts_start_no_process(trained, texts):
-    with Scorer(trained, workers=2, processes=2) as scorer:
-        list(scorer.stream([Piece(texts)] * 10))
-        assert scorer._processes is None
-
-
-def test_this_process_goes_on_until_the_others_are_ready(trained, texts, expected, monkeypatch):
-    monkeypatch.setattr(scoring, "PROCESSES_FROM", 1000)
-    own, switched = 0, False
-    submit = Scorer._submit
-
-    def counting(self, *arguments):
-        nonlocal own
-        own += 1
-        return submit(self, *arguments)
-
-    monkeypatch.setattr(Scorer, "_submit", counting)
-
-    def chunks(scorer):
-        nonlocal switched
-        end = time.monotonic() + PATIENCE
-        while not switched and time.monotonic() < end:
-            switched = scorer._processes is not None and scorer._processes.are_ready()
-            yield Piece(texts)
-        yield from [Piece(texts)] * 20
-
-    with Scorer(trained, workers=2, processes=2) as scorer:
-        streamed = list(scorer.stream(chunks(scorer)))
-    assert switched
-    assert 2 <= own < len(streamed) - 5
-    assert all(pairs(scores) == pairs(expected) for _, scores in streamed)
-
-
-def test_a_model_that_was_changed_since_is_refused(trained, tmp_path, monkeypatch):
-    folder = shutil.copytree(trained.path, tmp_path / "model")
-    monkeypatch.setattr(scoring, "PROCESSES_FROM", 0)
-    with Scorer(load_bundle(folder), workers=2, processes=2) as scorer:
-        with (folder / "vocab.txt").open("a") as file:
-            file.write("more\n")
-        slowly = (time.sleep(0.001) or Piece(["warm"]) for _ in itertools.count())
-        with pytest.raises(BundleError, match=r"vocab\.txt: damaged or changed"):
-            deque(scorer.stream(slowly), maxlen=0)
-
-
-def test_other_backends_take_one_process_unless_more_are_asked_for(trained):
-    with Scorer(trained, workers=64, processes=None) as scorer:
-        assert len(scorer._works) == 4
-    with Scorer(trained, backend="torch", device="cpu", workers=64, processes=None) as scorer:
-        assert len(scorer._works) == 1
 
 
 def test_what_was_never_started_can_be_closed():

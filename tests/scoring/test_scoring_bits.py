@@ -5,7 +5,8 @@ import random
 import pytest
 from texts import Piece, pairs
 
-from sentcli import load, scoring
+from sentcli import load
+from sentcli.pipeline import Limits
 from sentcli.scoring import Scorer
 
 
@@ -34,10 +35,9 @@ def test_in_batches_of_any_size(trained, texts, expected, size):
 
 
 @pytest.mark.parametrize(("tokens", "rows"), [(1, 256), (97, 256), (1000, 3), (65_536, 1), (65_536, 10_000)])
-def test_with_any_budget_of_a_batch(scorer, texts, expected, monkeypatch, tokens, rows):
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", tokens)
-    monkeypatch.setattr(scoring, "BATCH_ROWS", rows)
-    assert scorer.score(texts) == expected
+def test_with_any_budget_of_a_batch(trained, texts, expected, tokens, rows):
+    with Scorer(trained, workers=2, limits=Limits(tokens, rows)) as scorer:
+        assert scorer.score(texts) == expected
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentcli import scoring
 from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.encoding import Encoder
 from sentcli.errors import BundleError
+from sentcli.pipeline import LIMITS
 from sentcli.text import PAD, UNK, Vocab
-from sentcli.window import _MANY, Machinery, Window
+from sentcli.window import _MANY, Engine, Window
 from sentcli.workers import Workers
 
 VOCAB = Vocab([PAD, UNK, "a", "b", "c"])
@@ -46,13 +46,13 @@ def backend():
 
 
 @pytest.fixture
-def machinery(backend):
+def engine(backend):
     with Workers(1) as workers:
-        yield Machinery(workers, Encoder(VOCAB), backend, max_tokens=8, batch_tokens=24, batch_rows=4)
+        yield Engine(workers, Encoder(VOCAB), backend, max_tokens=8, classes=2, batch_tokens=24, batch_rows=4)
 
 
-def test_a_window_by_hand(machinery):
-    result = Window(["a b", None, "zzz c zzz", "", "c"], machinery).result(2)
+def test_a_window_by_hand(engine):
+    result = Window(["a b", None, "zzz c zzz", "", "c"], engine).result()
     nothing = [np.nan, np.nan]
     assert np.array_equal(result.logits, [[2, 5], nothing, [1, 6], nothing, [4, 4]], equal_nan=True)
     assert result.lengths.tolist() == [2, 0, 3, 0, 1]
@@ -62,42 +62,42 @@ def test_a_window_by_hand(machinery):
     assert (part.lengths.tolist(), part.unknown.tolist()) == ([3, 0, 1], [2, 0, 0])
 
 
-def test_equal_texts_are_run_once(machinery, backend):
-    result = Window(["a b", "c", "a b", "a  b", "c", "a b"], machinery).result(2)
+def test_equal_texts_are_run_once(engine, backend):
+    result = Window(["a b", "c", "a b", "a  b", "c", "a b"], engine).result()
     assert sum(len(lengths) for _, lengths in backend.batches) == 3
     assert result.logits[:, 1].tolist() == [5, 4, 5, 5, 4, 5]
     assert result.lengths.tolist() == [2, 1, 2, 2, 1, 2]
 
 
-def test_the_longest_are_run_first_and_none_alone(machinery, backend):
+def test_the_longest_are_run_first_and_none_alone(engine, backend):
     texts = [
         " ".join("abc"[number % 3] for number in range(length)) for length in (1, 30, 3, 8, 2, 9, 7, 1, 5)
     ]
-    Window(texts, machinery).result(2)
+    Window(texts, engine).result()
     assert [lengths.tolist() for _, lengths in backend.batches] == [[8, 8], [8, 7], [5, 3, 2, 1]]
     assert all(ids.shape == (len(lengths), lengths[0]) for ids, lengths in backend.batches)
 
 
-def test_of_a_long_text_the_model_gets_the_beginning_and_the_end(machinery, backend):
-    result = Window(["a b c " + "zzz " * 20 + "a b c a b c"], machinery).result(2)
+def test_of_a_long_text_the_model_gets_the_beginning_and_the_end(engine, backend):
+    result = Window(["a b c " + "zzz " * 20 + "a b c a b c"], engine).result()
     ((ids, lengths),) = backend.batches
     assert ids.tolist() == [[2, 3, 2, 3, 4, 2, 3, 4]]
     assert (lengths.tolist(), result.lengths.tolist(), result.unknown.tolist()) == ([8], [29], [20])
 
 
-def test_a_window_of_nothing_is_done_at_once(machinery, backend):
+def test_a_window_of_nothing_is_done_at_once(engine, backend):
     for texts in ([], [None, "", ";"]):
-        window = Window(texts, machinery)
+        window = Window(texts, engine)
         window.start()
         assert window.is_done
-        assert np.isnan(window.result(2).logits).all()
-        assert window.result(2).logits.shape == (len(texts), 2)
+        assert np.isnan(window.result().logits).all()
+        assert window.result().logits.shape == (len(texts), 2)
     assert backend.batches == []
 
 
-def test_a_window_tells_when_it_has_gone_on(machinery):
+def test_a_window_tells_when_it_has_gone_on(engine):
     told = threading.Semaphore(0)
-    window = Window(["a", "b b"], machinery, told.release)
+    window = Window(["a", "b b"], engine, told.release)
     assert told.acquire(timeout=20)
     assert window.is_encoded
     window.start()
@@ -105,14 +105,14 @@ def test_a_window_tells_when_it_has_gone_on(machinery):
     assert window.is_done
 
 
-def test_a_window_is_gone_when_it_is_let_go(machinery):
+def test_a_window_is_gone_when_it_is_let_go(engine):
     """Were it in a cycle, windows would gather until the garbage collector has gone through old objects."""
     gc.collect()
     gc.disable()
     try:
-        window = Window(["a b", "c"], machinery)
-        window.result(2)
-        machinery.workers.close()  # a worker may hold the last batch for a moment more
+        window = Window(["a b", "c"], engine)
+        window.result()
+        engine.workers.close()  # a worker may hold the last batch for a moment more
         alive = weakref.ref(window)
         del window
         assert alive() is None
@@ -120,16 +120,16 @@ def test_a_window_is_gone_when_it_is_let_go(machinery):
         gc.enable()
 
 
-def test_many_characters_have_the_backend_prepared_before_their_first_batch(machinery, backend):
-    Window(["a b"] * 9, machinery).result(2)
-    Window([None, "c" * _MANY], machinery).result(2)
+def test_many_characters_have_the_backend_prepared_before_their_first_batch(engine, backend):
+    Window(["a b"] * 9, engine).result()
+    Window([None, "c" * _MANY], engine).result()
     assert backend.prepared_after == []
-    Window(["a b", "c" * _MANY], machinery).result(2)
+    Window(["a b", "c" * _MANY], engine).result()
     assert backend.prepared_after == [2]
     assert len(backend.batches) == 3
 
 
-def test_a_backend_is_prepared_before_there_is_a_result_of_blanks_alone(machinery, backend, monkeypatch):
+def test_a_backend_is_prepared_before_there_is_a_result_of_blanks_alone(engine, backend, monkeypatch):
     """A process that is forked then must not find a lock of the backend taken."""
     is_prepared = threading.Event()
 
@@ -139,18 +139,18 @@ def test_a_backend_is_prepared_before_there_is_a_result_of_blanks_alone(machiner
 
     monkeypatch.setattr(backend, "prepare", prepare)
     with Workers(2) as workers:  # one would prepare before it encodes
-        result = Window([" " * (_MANY + 1)], replace(machinery, workers=workers)).result(2)
+        result = Window([" " * (_MANY + 1)], replace(engine, workers=workers)).result()
         assert is_prepared.is_set()
     assert result.lengths.tolist() == [0]
 
 
-def test_an_error_of_a_batch_comes_out_where_the_result_is_asked_for(machinery, backend, monkeypatch):
+def test_an_error_of_a_batch_comes_out_where_the_result_is_asked_for(engine, backend, monkeypatch):
     def broken(ids, lengths):
         raise BundleError("no such operator")
 
     monkeypatch.setattr(backend, "logits", broken)
     with pytest.raises(BundleError, match="no such operator"):
-        Window(["a"], machinery).result(2)
+        Window(["a"], engine).result()
 
 
 @pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
@@ -165,11 +165,11 @@ def test_of_the_steps_computed_on_imdb_at_most_three_in_a_hundred_are_padding(ba
 
     (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")
     texts = pq.read_table(file)["text"].to_pylist()
-    size = scoring.WINDOW_CHUNKS * 4096
+    size = LIMITS.window_chunks * 4096
     with Workers(1) as workers:
-        machinery = Machinery(workers, encoder, backend, 512, scoring.BATCH_TOKENS, scoring.BATCH_ROWS)
+        engine = Engine(workers, encoder, backend, 512, 2, LIMITS.batch_tokens, LIMITS.batch_rows)
         for start in range(0, len(texts), size):
-            Window(texts[start : start + size], machinery).result(2)
+            Window(texts[start : start + size], engine).result()
     words = sum(int(lengths.sum()) for _, lengths in backend.batches)
     steps = sum(ids.size for ids, _ in backend.batches)
     assert len(texts) == 25_000

@@ -1,0 +1,45 @@
+"""Texts out of a pandas data frame, labels and scores into a copy of it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sentcli.errors import DataError
+from sentcli.tables.columns import check_room, find_text_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WHERE = "the data frame"  # for messages
+
+
+def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> list[str | None]:
+    """Give the texts of a frame, None for a missing one; for the rest see `Scorer.score_frame`."""
+    if frame.columns.nlevels > 1:
+        raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
+    columns = list(frame.columns)
+    check_room(columns, _names(prefix), _WHERE)
+    others: dict[Any, str] = {
+        name: f"does not hold texts alone: it has {other!r:.100} ({type(other).__name__}); "
+        "give strings, and None or NaN for no text"
+        for name, column in frame.items()
+        if (other := _other_than_text(column)) is not None
+    }
+    texts = frame[find_text_column(columns, others, text_column, _WHERE)]
+    return texts.astype(object).where(texts.notna(), None).tolist()
+
+
+def with_results(
+    frame: "pd.DataFrame", labels: Sequence[str | None], scores: Sequence[float | None], prefix: str
+) -> "pd.DataFrame":
+    """Give a copy of a frame with a label and a score in each row."""
+    added: dict[str, Any] = dict(zip(_names(prefix), (labels, scores), strict=True))
+    return frame.assign(**added)
+
+
+def _names(prefix: str) -> tuple[str, str]:
+    return f"{prefix}sentiment", f"{prefix}sentiment_score"
+
+
+def _other_than_text(column: "pd.Series[Any]") -> Any:
+    """Give the first value that is neither a string nor missing; None if there is none."""
+    return next((value for value in column[column.notna()] if not isinstance(value, str)), None)

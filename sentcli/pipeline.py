@@ -1,0 +1,220 @@
+"""From texts to logits: windows of texts, run by threads here and in other processes. No torch here."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from sentcli.backends import load_backend
+from sentcli.bundle import Bundle
+from sentcli.cores import processes_for, shares, usable_cores
+from sentcli.encoding import Encoder
+from sentcli.errors import UsageError
+from sentcli.readahead import ReadAhead
+from sentcli.window import Engine, Result, Window
+from sentcli.workers import Workers
+
+if TYPE_CHECKING:
+    from sentcli.processes import Processes, Texts
+
+PROCESSES_FROM = 32_768  # texts; before that, starting other processes takes longer than it could save
+_WINDOWS = 2  # in work: one is scored, the next is encoded and has its batches ready
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is worked at together.
+
+    By benchmarks/sweep.py. With smaller batches the operators' own time shows, with larger ones their state
+    leaves the cache and the lengths in a batch lie further apart: 2.1 % of the steps on IMDb are padding.
+
+    :param batch_tokens: steps of a batch, those of padding included.
+    :param batch_rows: texts of a batch.
+    :param window_chunks: chunks that share batches: of 12,288 texts enough are of nearly one length.
+    """
+
+    batch_tokens: int = 98_304
+    batch_rows: int = 512
+    window_chunks: int = 3
+
+
+LIMITS = Limits()
+
+
+class HasTexts(Protocol):
+    """A piece of a table as `sentcli.tables` reads it."""
+
+    @property
+    def texts(self) -> Sequence[str | None]: ...
+
+
+Chunk = TypeVar("Chunk", bound=HasTexts)
+
+
+class _RemoteWindow:
+    """A window that another process scores."""
+
+    is_encoded = True
+
+    def __init__(self, future: Future[Result]) -> None:
+        self._future = future
+
+    @property
+    def is_done(self) -> bool:
+        return self._future.done()
+
+    def start(self) -> None:
+        """Do nothing: it has started."""
+
+    def result(self) -> Result:
+        return self._future.result()
+
+
+class Pipeline:
+    """Runs texts through a model. `close` ends its threads and processes.
+
+    :param bundle, backend, device, precision, workers, processes: see `sentcli.scoring.Scorer`.
+    :param limits: of batches and of what shares them; for a backend that wants larger batches, those of its
+        batches are multiplied.
+    :raises UsageError: when there are fewer workers than 1, or backend, device and precision do not go
+        together.
+    :raises BundleError: when the bundle lacks the file, or the file cannot be run.
+    :raises MissingExtraError: when PyTorch is needed and not installed.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        backend: str | None = None,
+        device: str | None = None,
+        precision: str | None = None,
+        workers: int | None = None,
+        processes: int | None = 1,
+        limits: Limits = LIMITS,
+    ) -> None:
+        encoder = Encoder(bundle.vocab)
+        loaded = load_backend(backend, bundle, device, precision=precision)
+        if workers is not None and workers < 1:
+            raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
+        workers = workers or usable_cores()
+        self.engine = Engine(
+            Workers(workers),
+            encoder,
+            loaded,
+            max_tokens=bundle.config.text.max_tokens,
+            classes=len(bundle.config.labels),
+            batch_tokens=loaded.batch_factor * limits.batch_tokens,
+            batch_rows=loaded.batch_factor * limits.batch_rows,
+        )
+        self._window_chunks = limits.window_chunks
+        if processes is None:
+            processes = processes_for(workers) if loaded.name == "onnx" else 1
+        fresh = replace(bundle, path=bundle.path.absolute())  # without what is cached in it
+        whole = replace(limits, window_chunks=1)  # what comes from here is a window already
+        self._works = [
+            partial(_run_windows, fresh, backend, device, precision, workers=threads, limits=whole)
+            for threads in shares(workers, processes)
+        ]
+        self._processes: Processes[Result] | None = None
+        self._streamed = 0  # texts
+
+    def close(self) -> None:
+        """End threads and processes; what has not begun is cancelled."""
+        self.engine.workers.close()
+        if self._processes:
+            self._processes.close()
+
+    def run(self, texts: Sequence[str | None]) -> Result:
+        """Run texts, all of them in batches together, on the threads of this process.
+
+        :param texts: any number; None counts as blank.
+        :raises BundleError: when the model fails.
+        """
+        return Window(texts, self.engine).result()
+
+    def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Result]]:
+        """Run chunks as they come, in order; for the rest see `sentcli.scoring.Scorer.stream`."""
+        # Not an Event: a signal's exception in the midst of its `wait` would come out as another error.
+        changes: SimpleQueue[None] = SimpleQueue()
+        notify = partial(changes.put, None)
+        pending: deque[tuple[list[Chunk], Window | _RemoteWindow]] = deque()
+        is_open, error = True, None
+        with ReadAhead(chunks, self._window_chunks, notify) as ahead:
+            while is_open or pending:
+                while not changes.empty():
+                    changes.get()
+                for _, window in pending:
+                    if window.is_encoded:
+                        window.start()
+                if pending and pending[0][1].is_done:
+                    yield from _results(*pending.popleft())
+                elif (
+                    is_open
+                    and len(pending) < self._most_windows()
+                    and ahead.ready(self._window_chunks if pending and not ahead.has_ended else 1)
+                ):
+                    together: list[Chunk] = []
+                    while is_open and len(together) < self._window_chunks and ahead.ready():
+                        item = ahead.get()
+                        if item is None or isinstance(item, BaseException):
+                            is_open, error = False, item
+                        else:
+                            together.append(item)
+                    texts = [text for chunk in together for text in chunk.texts]
+                    pending.append((together, self._hand_out(texts, notify)))
+                else:
+                    changes.get()
+        if error:
+            raise error
+
+    def _most_windows(self) -> int:
+        """Give how many windows may be in work, and start other processes when it is time."""
+        if self._streamed < PROCESSES_FROM or len(self._works) == 1:
+            return _WINDOWS
+        if self._processes is None:
+            from sentcli.processes import Processes  # multiprocessing: a quick answer does without it
+
+            self._processes = Processes(self._works)
+            self._processes.start()
+        return _WINDOWS * (len(self._works) if self._processes.are_ready() else 1)
+
+    def _hand_out(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Window | _RemoteWindow:
+        self._streamed += len(texts)
+        if not (self._processes and self._processes.are_ready()):
+            return Window(texts, self.engine, notify)
+        future = self._processes.submit(texts)
+        future.add_done_callback(lambda _: notify())
+        return _RemoteWindow(future)
+
+
+def _results(chunks: Sequence[Chunk], window: Window | _RemoteWindow) -> Iterator[tuple[Chunk, Result]]:
+    result = window.result()
+    start = 0
+    for chunk in chunks:
+        stop = start + len(chunk.texts)
+        yield chunk, result.part(start, stop)
+        start = stop
+
+
+def _run_windows(
+    bundle: Bundle,
+    backend: str | None,
+    device: str | None,
+    precision: str | None,
+    windows: "Iterator[Texts]",
+    *,
+    workers: int,
+    limits: Limits,
+) -> Iterator[Result]:
+    """Do what another process does: run windows, each as it comes."""
+    pipeline = Pipeline(
+        bundle, backend=backend, device=device, precision=precision, workers=workers, limits=limits
+    )
+    with closing(pipeline):
+        for _, result in pipeline.stream(windows):
+            yield result

@@ -1,0 +1,85 @@
+"""Data frames: which column is scored, what is added, and what is refused."""
+
+import pandas as pd
+import pytest
+
+from sentcli.errors import DataError
+
+
+def test_a_frame_gets_two_columns_and_keeps_all_else(scorer):
+    frame = pd.DataFrame({"id": ["001", "NA", "1e5"], "review": ["warm", None, "dull"]}, index=[7, 7, -1])
+    before = frame.copy()
+    scored = scorer.score_frame(frame)
+    pd.testing.assert_frame_equal(frame, before)
+    pd.testing.assert_frame_equal(scored[["id", "review"]], before)
+    assert list(scored.columns) == ["id", "review", "sentiment", "sentiment_score"]
+    assert scored["sentiment"].dropna().tolist() == ["positive", "negative"]
+    assert scored[["sentiment", "sentiment_score"]].isna().to_numpy().tolist() == [
+        [False] * 2,
+        [True] * 2,
+        [False] * 2,
+    ]
+    alone = scorer.score(["warm", "dull"]).scores
+    assert scored["sentiment_score"].dropna().tolist() == alone
+
+
+def test_a_frame_may_call_its_columns_anything(scorer):
+    frame = pd.DataFrame({"sentiment": ["?"], "words of mine": ["warm"]})
+    scored = scorer.score_frame(frame, "words of mine", prefix="my_")
+    assert list(scored.columns) == ["sentiment", "words of mine", "my_sentiment", "my_sentiment_score"]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT])
+@pytest.mark.parametrize("dtype", [object, "string"])
+def test_a_missing_text_of_a_frame_is_blank(scorer, missing, dtype):
+    scored = scorer.score_frame(pd.DataFrame({"text": pd.Series(["warm", missing], dtype=dtype)}))
+    assert scored["sentiment"].isna().tolist() == [False, True]
+
+
+def test_an_empty_frame_stays_empty(scorer):
+    scored = scorer.score_frame(pd.DataFrame({"text": pd.Series([], dtype=object)}), "text")
+    assert list(scored.columns) == ["text", "sentiment", "sentiment_score"]
+    assert len(scored) == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted", "message"),
+    [
+        ({"text": ["a"]}, "nope", "nope.*'text'"),
+        ({"stars": [1, 2]}, None, "which column"),
+        ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold texts"),
+        ({"text": ["a", None, 1]}, "text", r"does not hold texts alone: it has 1 \(int\); give strings"),
+        ({"text": ["a", 5]}, None, r"'text' does not hold texts alone: it has 5 \(int\).*--text-column"),
+        (
+            {"review": ["a", 5], "title": ["b", "c"]},
+            None,
+            r"'review' does not hold texts alone: it has 5 \(int\)",
+        ),
+        ({"text": ["a", ["b"]]}, "text", r"it has \['b'\] \(list\)"),
+        ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
+    ],
+)
+def test_a_frame_without_a_column_of_texts_or_room_is_refused(scorer, columns, wanted, message):
+    with pytest.raises(DataError, match=message):
+        scorer.score_frame(pd.DataFrame(columns), wanted)
+
+
+def test_a_frame_with_the_text_column_twice_is_refused(scorer):
+    frame = pd.DataFrame([["a", "b"]], columns=["text", "text"])
+    with pytest.raises(DataError, match="twice"):
+        scorer.score_frame(frame, "text")
+
+
+def test_columns_of_several_levels_are_refused(scorer):
+    levels = pd.MultiIndex.from_tuples([("text", ""), ("sentiment", "")])
+    frame = pd.DataFrame([["good", 1]], columns=levels)
+    for wanted in (None, "text", ("text", "")):
+        with pytest.raises(DataError, match="the columns have 2 levels"):
+            scorer.score_frame(frame, wanted)
+
+
+def test_of_columns_that_come_twice_each_is_looked_at(scorer):
+    frame = pd.DataFrame([["warm", 1, "x"]], columns=["text", "id", "id"])
+    assert scorer.score_frame(frame)["sentiment"].tolist() == ["positive"]
+    with pytest.raises(DataError, match="which column"):
+        scorer.score_frame(pd.DataFrame([["warm", 1, 2]], columns=["words", "words", "id"]))

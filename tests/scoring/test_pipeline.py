@@ -1,0 +1,291 @@
+"""Streams: chunks that are read ahead, scored here or in other processes, and given back in order."""
+
+import itertools
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from test_processes import PATIENCE, wait
+from texts import Piece, pairs
+
+from sentcli import pipeline
+from sentcli.backends.onnx import OnnxBackend
+from sentcli.bundle import load_bundle
+from sentcli.errors import BundleError, DataError
+from sentcli.pipeline import LIMITS
+from sentcli.scoring import Scorer
+
+
+def test_a_stream_of_nothing_ends(scorer):
+    assert list(scorer.stream([])) == []
+
+
+def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
+    asked = threading.Event()
+    answered_first = []
+
+    def slow() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        answered_first.append(asked.wait(timeout=20))
+        yield Piece(["dull"])
+
+    stream = scorer.stream(slow())
+    assert next(stream)[1].labels == ["positive"]
+    asked.set()
+    assert next(stream)[1].labels == ["negative"]
+    assert answered_first == [True]
+
+
+def test_the_end_waits_for_no_others(trained):
+    """A last chunk has none to share batches with, so it is encoded while the one before is scored."""
+    is_scored, is_encoded = threading.Event(), threading.Event()
+
+    def pieces() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        assert is_scored.wait(timeout=20)
+        yield Piece(["dull"])
+
+    with Scorer(trained, workers=2) as scorer:
+        logits, encode = scorer._pipeline.engine.backend.logits, scorer._pipeline.engine.encoder.encode
+
+        def scored(ids, lengths):
+            is_scored.set()
+            assert is_encoded.wait(timeout=20)
+            return logits(ids, lengths)
+
+        def encoded(texts):
+            if texts == ["dull"]:
+                is_encoded.set()
+            return encode(texts)
+
+        scorer._pipeline.engine.backend.logits, scorer._pipeline.engine.encoder.encode = scored, encoded
+        labels = [scores.labels for _, scores in scorer.stream(pieces())]
+    assert labels == [["positive"], ["negative"]]
+
+
+def test_reading_ahead_is_bounded(scorer):
+    read = 0
+
+    def endless() -> Iterator[Piece]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Piece(["warm"])
+
+    stream = scorer.stream(endless())
+    ahead = []
+    for given in range(1, 12):
+        next(stream)
+        time.sleep(0.02)
+        ahead.append(read - given)
+    stream.close()
+    assert 2 <= max(ahead) <= (pipeline._WINDOWS + 1) * LIMITS.window_chunks + 1
+
+
+def test_while_texts_are_scored_the_next_are_read_and_encoded(trained, monkeypatch):
+    is_next_encoded = threading.Event()
+    waited = []
+    with Scorer(trained, workers=2) as scorer:
+        logits, encode = scorer._pipeline.engine.backend.logits, scorer._pipeline.engine.encoder.encode
+
+        def scored(ids, lengths):
+            waited.append(is_next_encoded.wait(timeout=20))
+            return logits(ids, lengths)
+
+        def encoded(texts):
+            if "later" in texts:
+                is_next_encoded.set()
+            return encode(texts)
+
+        monkeypatch.setattr(scorer._pipeline.engine.backend, "logits", scored)
+        monkeypatch.setattr(scorer._pipeline.engine.encoder, "encode", encoded)
+        pieces = [Piece(["warm"])] * LIMITS.window_chunks + [Piece(["later"])] * LIMITS.window_chunks
+        assert len(list(scorer.stream(pieces))) == len(pieces)
+    assert waited[0]
+
+
+def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):
+    def broken() -> Iterator[Piece]:
+        for _ in range(4):
+            yield Piece(["warm"])
+        raise DataError("line 5: broken")
+
+    stream = scorer.stream(broken())
+    assert [next(stream)[1].labels for _ in range(4)] == [["positive"]] * 4
+    with pytest.raises(DataError, match="line 5: broken"):
+        next(stream)
+
+
+def test_an_error_of_the_model_comes_out_and_ends_the_reader(scorer, monkeypatch):
+    def broken(ids: object, lengths: object) -> None:
+        raise BundleError("no such operator")
+
+    monkeypatch.setattr(scorer._pipeline.engine.backend, "logits", broken)
+    with pytest.raises(BundleError, match="no such operator"):
+        list(scorer.stream(Piece(["warm"]) for _ in range(100)))
+    assert not reader_threads()
+
+
+def test_leaving_a_stream_early_ends_its_reader_and_closes_what_it_read(scorer):
+    closed = threading.Event()
+
+    def endless() -> Iterator[Piece]:
+        try:
+            while True:
+                yield Piece(["warm"])
+        finally:
+            closed.set()
+
+    stream = scorer.stream(endless())
+    next(stream)
+    stream.close()
+    assert not reader_threads()
+    assert closed.is_set()
+
+
+def test_a_reader_that_waits_for_a_pipe_does_not_hold_up_the_end(scorer):
+    more = threading.Event()
+
+    def waiting() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        more.wait(timeout=20)
+
+    stream = scorer.stream(waiting())
+    next(stream)
+    started = time.monotonic()
+    stream.close()
+    assert time.monotonic() - started < 10
+    more.set()
+
+
+def test_leaving_a_scorer_ends_its_threads(trained, texts):
+    with Scorer(trained, workers=3) as scorer:
+        scorer.score(texts)
+        assert any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
+
+
+@pytest.fixture
+def split(trained, monkeypatch):
+    """A scorer all of whose windows go to two other processes."""
+    monkeypatch.setattr(pipeline, "PROCESSES_FROM", 0)
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        list(scorer.stream([Piece(["warm"])]))
+        wait(scorer._pipeline._processes.are_ready)
+        monkeypatch.setattr(pipeline, "Window", None)
+        yield scorer
+
+
+@pytest.mark.parametrize("sizes", [[1] * 60, [0, 5, 0, 100], [], [3] * 30])
+def test_other_processes_give_the_same_bits(split, texts, expected, sizes):
+    chunks, start = [], 0
+    for size in [*sizes, len(texts)]:
+        chunks.append(Piece(texts[start : start + size]))
+        start += size
+    streamed = list(split.stream(chunks))
+    assert [chunk for chunk, _ in streamed] == chunks
+    assert [pair for _, scores in streamed for pair in pairs(scores)] == pairs(expected)
+    for name in ("blank", "truncated", "tokens", "unknown"):
+        assert sum(getattr(scores, name) for _, scores in streamed) == getattr(expected, name)
+
+
+def test_an_error_of_the_input_comes_out_after_the_chunks_before_it(split):
+    def chunks():
+        yield from [Piece(["warm"])] * 9
+        raise BundleError("the end")
+
+    stream = split.stream(chunks())
+    assert [len(scores.labels) for _, scores in (next(stream) for _ in range(9))] == [1] * 9
+    with pytest.raises(BundleError, match="the end"):
+        next(stream)
+
+
+def test_reading_ahead_is_bounded_and_wide_enough_for_all(split):
+    read = 0
+
+    def chunks():
+        nonlocal read
+        while read < 199:
+            read += 1
+            yield Piece(["warm"] * 20)
+
+    ahead = []
+    for given, _ in enumerate(split.stream(chunks())):
+        ahead.append(read - given)
+        time.sleep(0.001)
+    assert given == 198
+    assert 2 <= max(ahead) <= (2 * pipeline._WINDOWS + 1) * LIMITS.window_chunks + 1
+
+
+def test_few_texts_start_no_process(trained, texts):
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        list(scorer.stream([Piece(texts)] * 10))
+        assert scorer._pipeline._processes is None
+
+
+def test_this_process_goes_on_until_the_others_are_ready(trained, texts, expected, monkeypatch):
+    monkeypatch.setattr(pipeline, "PROCESSES_FROM", 1000)
+    own, switched = 0, False
+    window = pipeline.Window
+
+    def counting(*arguments):
+        nonlocal own
+        own += 1
+        return window(*arguments)
+
+    monkeypatch.setattr(pipeline, "Window", counting)
+
+    def chunks(scorer):
+        nonlocal switched
+        end = time.monotonic() + PATIENCE
+        while not switched and time.monotonic() < end:
+            switched = scorer._pipeline._processes is not None and scorer._pipeline._processes.are_ready()
+            yield Piece(texts)
+        yield from [Piece(texts)] * 20
+
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        streamed = list(scorer.stream(chunks(scorer)))
+    assert switched
+    assert 2 <= own < len(streamed) - 5
+    assert all(pairs(scores) == pairs(expected) for _, scores in streamed)
+
+
+def test_a_model_that_was_changed_since_is_refused(trained, tmp_path, monkeypatch):
+    folder = shutil.copytree(trained.path, tmp_path / "model")
+    monkeypatch.setattr(pipeline, "PROCESSES_FROM", 0)
+    with Scorer(load_bundle(folder), workers=2, processes=2) as scorer:
+        with (folder / "vocab.txt").open("a") as file:
+            file.write("more\n")
+        slowly = (time.sleep(0.001) or Piece(["warm"]) for _ in itertools.count())
+        with pytest.raises(BundleError, match=r"vocab\.txt: damaged or changed"):
+            deque(scorer.stream(slowly), maxlen=0)
+
+
+def test_other_backends_take_one_process_unless_more_are_asked_for(trained):
+    with Scorer(trained, workers=64, processes=None) as scorer:
+        assert len(scorer._pipeline._works) == 4
+    with Scorer(trained, backend="torch", device="cpu", workers=64, processes=None) as scorer:
+        assert len(scorer._pipeline._works) == 1
+
+
+def test_a_backend_that_wants_larger_batches_gets_them(trained, monkeypatch):
+    rows = []
+
+    def counted(ids, lengths):
+        rows.append(len(ids))
+        return np.zeros((len(ids), 2), np.float32)
+
+    for factor in (1, 3):
+        monkeypatch.setattr(OnnxBackend, "batch_factor", factor)
+        with Scorer(trained, workers=1) as scorer:
+            monkeypatch.setattr(scorer._pipeline.engine.backend, "logits", counted)
+            scorer.score([f"text {number}" for number in range(3 * LIMITS.batch_rows)])
+    assert rows == [LIMITS.batch_rows] * 3 + [3 * LIMITS.batch_rows]
+
+
+def reader_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "sentcli-reader"]
