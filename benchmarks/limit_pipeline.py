@@ -22,7 +22,7 @@ from sentcli.export.quantize import write_int8
 from sentcli.model import BiLSTM, couple_gates, round_embedding, save_weights
 from sentcli.pipeline import PROCESSES_FROM
 from sentcli.scoring import Scorer
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.tables import open_job
 from sentcli.text import Vocab
 
 
@@ -110,16 +110,7 @@ class Parts:
         score_csv(self._scorer, self._source, self._target)
 
     def _job(self) -> Any:
-        return open_job(
-            [str(self._source)],
-            str(self._target),
-            read=ReadOptions(),
-            write=WriteOptions(),
-            rejects=RejectOptions(),
-            fingerprint={},
-            resume=False,
-            overwrite=True,
-        )
+        return open_job([str(self._source)], str(self._target), overwrite=True)
 
 
 def hand_over(scorer: Scorer, source: Path, target: Path) -> None:

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from mutated_tables import Case
 
-from sentcli.bulk import Summary
 from sentcli.errors import SentcliError
+from sentcli.summary import Summary
 
 _RESULT = "{0}(?:([a-z0-9]+){0}([01][.][0-9]{{6}})|{0})"  # label and score, or neither, behind delimiters
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {

@@ -28,7 +28,6 @@ from sentcli import load
 from sentcli.bulk import score_files
 from sentcli.errors import SentcliError
 from sentcli.scoring import Scorer
-from sentcli.tables import RejectOptions, WriteOptions
 
 BATCH = 500
 SLOW = 10.0  # seconds of the processor that no case may take
@@ -43,10 +42,9 @@ def run_case(scorer: Scorer, case: Case, folder: Path) -> tuple[str, float]:
     """
     source, output = folder / f"in{case.suffix}", folder / f"out.{case.output_format}"
     source.write_bytes(case.data)
-    options = {"read": case.options, "write": WriteOptions(), "rejects": RejectOptions()}
     started = time.process_time()
     try:
-        summary = score_files(scorer, [str(source)], str(output), **options)
+        summary = score_files(scorer, [str(source)], str(output), read=case.options)
     except SentcliError as error:
         seconds = time.process_time() - started
         check_error(error, folder, source, output)

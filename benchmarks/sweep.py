@@ -30,7 +30,6 @@ from sentcli.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.cores import usable_cores
 from sentcli.pipeline import LIMITS, Limits
 from sentcli.scoring import Scorer
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 
 
 @dataclass(frozen=True)
@@ -117,15 +116,7 @@ def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict
         counted = Counted(pipeline.engine.backend)
         pipeline.engine = replace(pipeline.engine, backend=counted)
         clock, processors = time.perf_counter(), time.process_time()
-        summary = score_files(
-            scorer,
-            [str(source)],
-            str(output),
-            read=ReadOptions(),
-            write=WriteOptions(),
-            rejects=RejectOptions(),
-            overwrite=True,
-        )
+        summary = score_files(scorer, [str(source)], str(output), overwrite=True)
         clock, processors = time.perf_counter() - clock, time.process_time() - processors
     return {
         "reviews_per_second": summary.rows / clock,

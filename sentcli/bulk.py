@@ -3,18 +3,25 @@
 import logging
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from sentcli import __version__
-from sentcli.errors import InterruptedRunError, OutputError, ProcessError, UsageError, signal_of
+from sentcli.errors import (
+    InterruptedRunError,
+    OutputError,
+    ProcessError,
+    ResumeError,
+    UsageError,
+    signal_of,
+)
 from sentcli.finished import FinishedOutputs
-from sentcli.scoring import Scorer, Scores
+from sentcli.scoring import Scorer
+from sentcli.summary import Summary, counted
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
 from sentcli.tables.opening import check_options_of
 from sentcli.tables.output import default_rejects, refuse_existing
@@ -26,77 +33,6 @@ _log = logging.getLogger("sentcli")
 
 _HINT = "; the same command with --resume goes on from there"
 _TURN = 0.0005  # seconds
-_CARRIED = {"rows", "rejected", "blank", "truncated", "tokens", "unknown", "labels", "text_columns", "inputs"}
-
-
-@dataclass
-class Summary:
-    """What a run did, in rows.
-
-    :param blank: rows without a word, which have no score.
-    :param truncated: rows whose text is longer than the model reads.
-    :param tokens, unknown: words of all texts, and those that the model does not know.
-    :param labels: rows of each label.
-    :param text_columns: where the texts were, for each output whose inputs have columns.
-    :param seconds: of this run alone; `scored` counts the rows that it did not find finished.
-    :param inputs: what tells the inputs from changed ones: path, size, time of change.
-    """
-
-    rows: int = 0
-    rejected: int = 0
-    blank: int = 0
-    truncated: int = 0
-    tokens: int = 0
-    unknown: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    text_columns: list[str] = field(default_factory=list)
-    scored: int = 0
-    seconds: float = 0.0
-    inputs: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, scores: Scores) -> None:
-        """Count the rows of a chunk."""
-        self.blank += scores.blank
-        self.truncated += scores.truncated
-        self.tokens += scores.tokens
-        self.unknown += scores.unknown
-        self.labels.update(label for label in scores.labels if label is not None)
-
-    def carried(self) -> dict[str, Any]:
-        """Give what a journal keeps for a run that goes on from it."""
-        return {name: getattr(self, name) for name in _CARRIED}
-
-    def restore(self, carried: Mapping[str, Any]) -> None:
-        """Take up what `carried` gave."""
-        for name in _CARRIED & carried.keys():
-            setattr(self, name, type(getattr(self, name))(carried[name]))
-
-    def to_json(self) -> dict[str, Any]:
-        rate = self.scored / self.seconds if self.seconds else 0.0
-        rounded = {"seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
-        return {**vars(self), "labels": dict(self.labels), **rounded}
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(**{name: getattr(self, name) + value for name, value in vars(other).items()})
-
-    def lines(self) -> list[str]:
-        """Lay the summary out for people."""
-        parts = [counted(self.rows, "row")]
-        for name in ("rejected", "blank", "truncated"):
-            if count := getattr(self, name):
-                parts.append(f"{count:,} {name}")
-        if self.tokens:
-            parts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
-        if columns := sorted({*self.text_columns}):
-            parts.append("texts in " + " and ".join(f"{name!r:.100}" for name in columns))
-        labeled = sum(self.labels.values())
-        shares = [f"{label} {count / labeled:.1%}" for label, count in sorted(self.labels.items())]
-        speed = f"{self.scored / self.seconds:,.0f} rows/s, {self.seconds:.1f} s" if self.scored else ""
-        return [line for line in (", ".join(parts), ", ".join(shares), speed) if line]
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def score_files(
@@ -104,9 +40,9 @@ def score_files(
     inputs: Sequence[str],
     output: str,
     *,
-    read: ReadOptions,
-    write: WriteOptions,
-    rejects: RejectOptions,
+    read: ReadOptions | None = None,
+    write: WriteOptions | None = None,
+    rejects: RejectOptions | None = None,
     resume: bool = False,
     overwrite: bool = False,
     summary_file: Path | None = None,
@@ -123,6 +59,7 @@ def score_files(
     :raises OutputError: for an output that exists, cannot be written, or cannot be resumed.
     :raises InterruptedRunError: after a signal.
     """
+    read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     output = as_path(output)
     pairs = plan_outputs(inputs, output, write)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
@@ -164,7 +101,7 @@ def score_files(
 
         for number, (sources, target) in enumerate(pairs[finished.count :]):
             goes_on = finished.resumed and number == 0  # with the output that the other run was at
-            total += score(sources, target, resume=goes_on, overwrite=overwrite, note=note)
+            total += score(sources, target, resume=goes_on, overwrite=overwrite, note=note, is_resumable=True)
     return total
 
 
@@ -174,34 +111,40 @@ def _score_output(
     target: str,
     *,
     show_progress: bool,
-    note: Callable[[Summary], None] | None = None,
+    note: Callable[[Summary], None] = lambda _: None,
+    is_resumable: bool = False,
     **options: Any,
 ) -> Summary:
     """Score one output; errors say whether --resume could go on.
 
     :param note: what a run of more outputs does when this one is finished.
+    :param is_resumable: the run could be gone on with whatever is left of this output.
     :param options: those of `open_job`.
     """
     job: Job | None = None
 
     def hint() -> str:
-        return _HINT if note or (job and job.resumable) else ""
+        return _HINT if is_resumable or (job and job.resumable) else ""
 
     try:
         with open_job(sources, target, **options) as job:
-            return _score_job(scorer, job, note or (lambda _: None), show_progress=show_progress)
+            return _score_job(scorer, job, note, show_progress=show_progress)
     except KeyboardInterrupt as error:
         rows = counted(job.rows if job else 0, "row")
         where = "" if target == STANDARD else f"{target}: "
         raise InterruptedRunError(f"{where}stopped after {rows}{hint()}", signal_of(error)) from None
     except ProcessError as error:
         raise ProcessError(f"{error}{hint()}") from error
+    except ResumeError as error:
+        raise ResumeError(_with_name(target, error)) from error
     except OutputError as error:
-        refuses_resume = "--resume" in str(error)
-        where = "" if target == STANDARD or target in str(error) else f"{target}: "
-        raise OutputError(
-            f"{where}{error}{_HINT if job and job.resumable and not refuses_resume else ''}"
-        ) from error
+        raise OutputError(f"{_with_name(target, error)}{_HINT if job and job.resumable else ''}") from error
+
+
+def _with_name(target: str, error: OutputError) -> str:
+    """Give what an error says, with the name of the output where that is not in it."""
+    is_named = target == STANDARD or target in str(error)
+    return str(error) if is_named else f"{target}: {error}"
 
 
 def _score_job(scorer: Scorer, job: Job, note: Callable[[Summary], None], *, show_progress: bool) -> Summary:
@@ -210,7 +153,7 @@ def _score_job(scorer: Scorer, job: Job, note: Callable[[Summary], None], *, sho
     summary.restore(job.notes)
     with _quick_turns(), _Bar(job, show_progress) as bar:
         for chunk, scores in scorer.stream(job):
-            summary.add(scores)
+            summary.count(scores)
             if job.text_column is not None:
                 summary.text_columns = [job.text_column]
             job.notes = summary.carried()

@@ -32,6 +32,10 @@ class OutputError(SentcliError):
     """A result that cannot be written where it was asked for."""
 
 
+class ResumeError(OutputError):
+    """An interrupted run that this one cannot go on with."""
+
+
 class BundleError(SentcliError):
     """A model folder that is missing, damaged or not to be trusted."""
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sentcli.errors import OutputError
-from sentcli.tables.journal import Journal, changes
+from sentcli.errors import ResumeError
+from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
@@ -27,7 +27,8 @@ class FinishedOutputs:
     :param resume: go on with an interrupted run, if there is one.
     :param overwrite: the outputs may exist.
     :raises DataError: when an input cannot be read.
-    :raises OutputError: when an output exists, the run cannot be resumed, or another one is at work here.
+    :raises ResumeError: when the run cannot be resumed.
+    :raises OutputError: when an output exists, or another run is at work here.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class FinishedOutputs:
     def _check(self, targets: Sequence[str], overwrite: bool) -> None:
         for target in targets[: self.count]:
             if not Path(target).exists():
-                raise OutputError(f"{target} was finished and is gone; start over without --resume")
+                raise ResumeError(f"{target} was finished and is gone; start over without --resume")
         if not self.resumed and not overwrite:
             for target in targets:
                 refuse_existing(target)
@@ -94,11 +95,7 @@ class FinishedOutputs:
         changed = changes(state["conditions"], self._conditions)
         if state["read"] != self._read(state["count"]):  # an input that comes later may have been mended
             changed = [*changed, "inputs"]
-        if changed:
-            raise OutputError(
-                f"{folder}: cannot resume: {', '.join(changed)[:200]} changed since the interrupted run; "
-                "start over without --resume"
-            )
+        refuse_changes(folder, changed)
         return state["count"], state["notes"]
 
     def _read(self, count: int) -> str:

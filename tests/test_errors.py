@@ -10,6 +10,7 @@ CODES = {
     "UsageError": 2,
     "DataError": 1,
     "OutputError": 1,
+    "ResumeError": 1,
     "BundleError": 1,
     "TrainingError": 1,
     "ExportError": 1,

@@ -22,6 +22,7 @@ LAYERS = [
     ["training"],
     ["export"],
     ["bulk"],
+    ["summary"],
     ["scoring", "finished"],
     ["pipeline", "frames"],
     ["processes", "readahead", "window", "plots", "measurement"],

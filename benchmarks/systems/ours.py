@@ -10,7 +10,6 @@ import sentcli
 from sentcli.bulk import score_files
 from sentcli.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring import Scorer
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 from systems.base import Context, System
 
 _ROWS = 2048  # of a piece, when the texts are in memory
@@ -18,15 +17,7 @@ _ROWS = 2048  # of a piece, when the texts are in memory
 
 def score_csv(scorer: Scorer, source: Path, target: Path) -> None:
     """Do what `sentcli score SOURCE -o TARGET` does once the model is loaded."""
-    score_files(
-        scorer,
-        [str(source)],
-        str(target),
-        read=ReadOptions(),
-        write=WriteOptions(),
-        rejects=RejectOptions(),
-        overwrite=True,
-    )
+    score_files(scorer, [str(source)], str(target), overwrite=True)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from typing import Any
 
 import orjson
 
-from sentcli.errors import OutputError
 from sentcli.tables.format import Labels, Scores
-from sentcli.tables.journal import Journal, changes
+from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.output import Output, default_rejects, refuse_existing
 from sentcli.tables.storage import Part, output_errors, resolve
@@ -31,7 +30,8 @@ class FileOutput(Output):
     :param appends: see `formats.Format`.
     :param resume: go on with an interrupted run, if there is one.
     :param overwrite: the files may exist.
-    :raises OutputError: when a file exists, another run writes it, or the run cannot be resumed.
+    :raises ResumeError: when the run cannot be resumed.
+    :raises OutputError: when a file exists, or another run writes it.
     """
 
     def __init__(
@@ -84,12 +84,7 @@ class FileOutput(Output):
 
     def _load(self) -> Mapping[str, Any]:
         state = self._journal.load()
-        names = changes(state["fingerprint"], self._fingerprint)
-        if names:
-            raise OutputError(
-                f"{self._target}: cannot resume: {', '.join(names)[:200]} changed since the interrupted run; "
-                "start over without --resume"
-            )
+        refuse_changes(self._target, changes(state["fingerprint"], self._fingerprint))
         return state
 
     def _reopen(self, marks: Mapping[str, Any]) -> None:

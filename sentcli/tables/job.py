@@ -8,7 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from sentcli.errors import DataError, OutputError, SentcliError
+from sentcli.errors import DataError, ResumeError, SentcliError
 from sentcli.tables.chunk import Chunk, Cursor, Head, Position, Reject
 from sentcli.tables.compression import Members
 from sentcli.tables.format import Labels, Scores, Setup
@@ -101,7 +101,7 @@ class Job:
         """Give the chunks that are not written yet.
 
         :raises DataError: when an input is not what it should be.
-        :raises OutputError: when an input is not what it was for the interrupted run.
+        :raises ResumeError: when an input is not what it was for the interrupted run.
         """
         if not self._is_complete:
             chunks = self._chunks()
@@ -139,7 +139,7 @@ class Job:
                 break
         if self._read != done:
             name = self._files[min(done.input, len(self._files) - 1)].name
-            raise OutputError(f"{name} was changed after the interrupted run; start over without --resume")
+            raise ResumeError(f"{name} was changed after the interrupted run; start over without --resume")
 
     def write(self, chunk: Chunk, labels: Labels, scores: Scores) -> None:
         """Append the rows of a chunk with their results, and its rejects; commit now and then.

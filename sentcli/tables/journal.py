@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sentcli.errors import OutputError
+from sentcli.errors import ResumeError
 from sentcli.tables.storage import create, output_errors, sync_folder, temporary_path, write_all
 
 _VERSION = 1
@@ -29,7 +29,7 @@ class Journal:
     def load(self) -> dict[str, Any]:
         """Read the last state that was saved.
 
-        :raises OutputError: also when the file is damaged.
+        :raises ResumeError: when the file is damaged.
         """
         with output_errors(self._path):
             content = self._path.read_bytes()
@@ -40,7 +40,7 @@ class Journal:
                 return state  # type: ignore[no-any-return]
         except (ValueError, TypeError, KeyError, RecursionError):
             pass
-        raise OutputError(f"{self._path} is damaged; start over without --resume")
+        raise ResumeError(f"{self._path} is damaged; start over without --resume")
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Replace the state, durably.
@@ -79,3 +79,16 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "")
         elif old != new:
             names.append(prefix + key)
     return names
+
+
+def refuse_changes(name: object, changed: Sequence[str]) -> None:
+    """Refuse to go on with a run if what it depends on changed.
+
+    :param changed: what differs, see `changes`.
+    :raises ResumeError: naming it.
+    """
+    if changed:
+        raise ResumeError(
+            f"{name}: cannot resume: {', '.join(changed)[:200]} changed since the interrupted run; "
+            "start over without --resume"
+        )

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from sentcli.errors import OutputError
+from sentcli.errors import OutputError, ResumeError
 
 _BLOCK = 1 << 20
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
@@ -131,7 +131,7 @@ class Part:
     def reopen(self, mark: Mapping[str, Any]) -> None:
         """Go on behind a mark: what was written after it is cut off.
 
-        :raises OutputError: also when the file is not what was written.
+        :raises ResumeError: when the file is not what was written.
         """
         with output_errors(self.path):
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -139,7 +139,7 @@ class Part:
             while data := os.read(self._descriptor, min(_BLOCK, mark["bytes"] - self.size)):
                 self._count(data)
             if self.mark() != mark:
-                raise OutputError(f"{self.path} was changed after the interrupted run; leave out --resume")
+                raise ResumeError(f"{self.path} was changed after the interrupted run; leave out --resume")
             os.ftruncate(self._descriptor, self.size)
 
     def is_published(self, mark: Mapping[str, Any]) -> bool:

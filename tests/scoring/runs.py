@@ -6,21 +6,12 @@ from pathlib import Path
 from sentcli import pipeline
 from sentcli.bulk import score_files
 from sentcli.scoring import Scorer
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 
 CHUNK = 16  # rows
 
 
-def run(scorer, inputs, output, *, read=None, write=None, rejects=None, **options):
-    return score_files(
-        scorer,
-        inputs,
-        str(output),
-        read=read or ReadOptions(),
-        write=write or WriteOptions(),
-        rejects=rejects or RejectOptions(),
-        **options,
-    )
+def run(scorer, inputs, output, **options):
+    return score_files(scorer, inputs, str(output), **options)
 
 
 def interrupt(monkeypatch, after, error=KeyboardInterrupt):

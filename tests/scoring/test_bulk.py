@@ -9,8 +9,7 @@ import orjson
 import pytest
 from runs import CHUNK, content, count_texts, facts, interrupt, run
 
-from sentcli.bulk import Summary
-from sentcli.errors import InterruptedRunError, OutputError, TerminatedBySignal, UsageError
+from sentcli.errors import InterruptedRunError, OutputError, ResumeError, TerminatedBySignal, UsageError
 from sentcli.scoring import Scorer
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions
 
@@ -28,23 +27,6 @@ def test_a_summary_counts_what_the_output_shows(scorer, files, tmp_path):
     assert summary.truncated > 0
     assert summary.scored == 99
     assert [entry["path"] for entry in summary.inputs] == files[:1]
-
-
-def test_a_summary_for_people():
-    summary = Summary(1234, 5, 6, 7, 200, 3, Counter(positive=3, negative=1), scored=1234, seconds=2.0)
-    assert summary.lines() == [
-        "1,234 rows, 5 rejected, 6 blank, 7 truncated, 1.5% of the words unknown to the model",
-        "negative 25.0%, positive 75.0%",
-        "617 rows/s, 2.0 s",
-    ]
-    assert Summary(rows=1, tokens=4, labels=Counter(positive=1), scored=1, seconds=0.5).lines() == [
-        "1 row, 0.0% of the words unknown to the model",
-        "positive 100.0%",
-        "2 rows/s, 0.5 s",
-    ]
-    assert Summary(seconds=0.1).lines() == ["0 rows"]
-    several = Summary(rows=2, text_columns=["text", "a, b", "text"])
-    assert several.lines() == ["2 rows, texts in 'a, b' and 'text'"]
 
 
 def test_threads_take_quick_turns_as_long_as_a_run_lasts(scorer, files, tmp_path, monkeypatch):
@@ -146,7 +128,9 @@ def test_a_run_that_cannot_be_resumed_is_not_told_to_resume(scorer, files, tmp_p
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
     path.write_bytes(path.read_bytes().replace(b"warm", b"mraw"))
     os.utime(path, ns=times)
-    with pytest.raises(OutputError, match=r"start over without --resume$"):
+    with pytest.raises(
+        ResumeError, match=r"out\.jsonl: .*a\.jsonl was changed .*; start over without --resume$"
+    ):
         run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
 
 
@@ -212,7 +196,7 @@ def test_a_run_with_another_backend_is_not_gone_on_with(scorer, trained, files, 
             run(scorer, files[:1], tmp_path / "out.jsonl")
     with (
         Scorer(trained, workers=1, backend="torch") as other,
-        pytest.raises(OutputError, match="backend, runtime changed since the interrupted run"),
+        pytest.raises(ResumeError, match="backend, runtime changed since the interrupted run"),
     ):
         run(other, files[:1], tmp_path / "out.jsonl", resume=True)
 
@@ -228,7 +212,7 @@ def test_a_run_with_another_library_or_device_is_not_gone_on_with(
     assert scorer.runtime == f"onnxruntime {version('onnxruntime')}"
     with monkeypatch.context() as patch:
         patch.setattr(scorer, "runtime", runtime)
-        with pytest.raises(OutputError, match="runtime changed since the interrupted run"):
+        with pytest.raises(ResumeError, match="runtime changed since the interrupted run"):
             run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
     run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
 
@@ -244,7 +228,7 @@ def test_a_run_with_another_band_is_not_gone_on_with(trained, files, tmp_path, m
             run(scorer, inputs, output)
     with (
         Scorer(trained, workers=1, uncertain=after) as scorer,
-        pytest.raises(OutputError, match="uncertain changed since the interrupted run"),
+        pytest.raises(ResumeError, match="uncertain changed since the interrupted run"),
     ):
         run(scorer, inputs, output, resume=True)
     with Scorer(trained, workers=1, uncertain=before) as scorer:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from runs import content, count_texts, facts, interrupt, run
 
-from sentcli.errors import DataError, InterruptedRunError, OutputError, UsageError
+from sentcli.errors import DataError, InterruptedRunError, OutputError, ResumeError, UsageError
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions
@@ -97,7 +97,7 @@ def interrupted(scorer, files, tmp_path, monkeypatch):
 def test_a_changed_input_of_a_finished_output_is_refused(scorer, files, interrupted):
     path = Path(files[0])
     path.write_bytes(path.read_bytes() + b'{"text": "warm"}\n')
-    with pytest.raises(OutputError, match="inputs changed"):
+    with pytest.raises(ResumeError, match="inputs changed"):
         run(scorer, files, f"{interrupted}/", resume=True)
 
 
@@ -115,18 +115,18 @@ def test_an_input_that_was_not_begun_may_be_mended(scorer, files, tmp_path):
 
 
 def test_changed_options_are_refused_by_name(scorer, files, interrupted):
-    with pytest.raises(OutputError, match=r"read\.text_column changed"):
+    with pytest.raises(ResumeError, match=r"read\.text_column changed"):
         run(scorer, files, f"{interrupted}/", resume=True, read=ReadOptions(text_column="text"))
 
 
 def test_another_model_is_refused(trained_three, files, interrupted):
-    with Scorer(trained_three, workers=1) as other, pytest.raises(OutputError, match="model changed"):
+    with Scorer(trained_three, workers=1) as other, pytest.raises(ResumeError, match="model changed"):
         run(other, files, f"{interrupted}/", resume=True)
 
 
 def test_a_finished_output_that_is_gone_is_refused(scorer, files, interrupted):
     (interrupted / "a.jsonl").unlink()
-    with pytest.raises(OutputError, match=r"a\.jsonl was finished and is gone"):
+    with pytest.raises(ResumeError, match=r"a\.jsonl was finished and is gone"):
         run(scorer, files, f"{interrupted}/", resume=True)
 
 
