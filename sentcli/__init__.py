@@ -31,14 +31,15 @@ def load(
 
     :param model: a model folder, or one model file in it; None: the model in the box.
     :param backend: `onnx`, `torch` or `torchscript`; None: what the file is for, onnx first.
-    :param device: for the torch backends `cpu` or `cuda`.
+    :param device: `cpu` or `cuda`; None takes CUDA where there is a device, for onnx the CPU.
     :param precision: of the matrix products on the torch backend, `fp32`, `bf16` or, on CUDA, `fp16`.
     :param workers: threads that score; None: every core that this process may use.
     :param uncertain: label texts `uncertain` whose probability of the second class (with more than two
         classes, of the most probable) lies between these two, ends included.
     :raises BundleError: naming the file that is missing, changed, a link or not valid.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
-    :raises UsageError: for options that do not go together, or ends that are no two rising probabilities.
+    :raises UsageError: for options that do not go together, fewer than 1 worker, ends that are no two rising
+        probabilities, or a class of the model that is called `uncertain` itself.
     """
     from sentcli.bundle import default_bundle_path, load_bundle
     from sentcli.scoring import Scorer

@@ -57,6 +57,9 @@ def score_files(
     :raises UsageError: for options that do not go together.
     :raises DataError: for an input that cannot be read, or more rejects than allowed.
     :raises OutputError: for an output that exists, cannot be written, or cannot be resumed.
+    :raises BundleError: when the model fails, or was changed before another process read it.
+    :raises ProcessError: when another process that scores cannot be started, or is gone.
+    :raises MissingExtraError: for a URL, when what reads and writes those is not installed.
     :raises InterruptedRunError: after a signal.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()

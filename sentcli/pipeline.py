@@ -82,7 +82,7 @@ class Pipeline:
         batches are multiplied.
     :raises UsageError: when there are fewer workers than 1, or backend, device and precision do not go
         together.
-    :raises BundleError: when the bundle lacks the file, or the file cannot be run.
+    :raises BundleError: when the bundle lacks a file, or a file cannot be read or run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
 
@@ -138,7 +138,7 @@ class Pipeline:
         return Window(texts, self.engine).result()
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Result]]:
-        """Run chunks as they come, in order; for the rest see `sentcli.scoring.Scorer.stream`."""
+        """Run chunks as they come, in order; for memory and errors see `sentcli.scoring.Scorer.stream`."""
         # Not an Event: a signal's exception in the midst of its `wait` would come out as another error.
         changes: SimpleQueue[None] = SimpleQueue()
         notify = partial(changes.put, None)

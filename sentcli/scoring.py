@@ -45,7 +45,7 @@ class Scorer:
 
     :param bundle: the model.
     :param backend: `onnx`, `torch` or `torchscript`; None lets the bundle's file decide.
-    :param device: for the torch backends `cpu` or `cuda`.
+    :param device: one of `DEVICES`; None takes CUDA where there is a device, for onnx the CPU.
     :param precision: for the torch backend, one of `SCORING_PRECISIONS`.
     :param workers: threads that run batches; None takes every core that this process may use.
     :param processes: processes that share these threads in `stream`; None lets their number decide. More than
@@ -55,6 +55,8 @@ class Scorer:
     :param limits: how much is worked at together, see `sentcli.pipeline.Limits`.
     :raises UsageError: when those are not two rising probabilities, a class is called `uncertain` itself,
         there are fewer workers than 1, or backend, device and precision do not go together.
+    :raises BundleError: when the bundle lacks a file, or a file cannot be read or run.
+    :raises MissingExtraError: when PyTorch is needed and not installed.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Scorer:
         :raises TypeError: for a single string, whose characters would be taken for texts, for a mapping or a
             data frame, of which it would be the names, and for an element that is neither a string nor None,
             by its place.
+        :raises BundleError: when the model fails, or gives scores that are not numbers.
         """
         return self._scores(self._pipeline.run(_checked(texts)))
 
@@ -112,6 +115,7 @@ class Scorer:
         """Give the probability of each class, `[texts, classes]`; a row of NaN for a blank text.
 
         :raises TypeError: as `score`.
+        :raises BundleError: as `score`.
         """
         return softmax(self._pipeline.run(_checked(texts)).logits)
 
@@ -126,6 +130,7 @@ class Scorer:
         :returns: the same rows in the same order; both new columns are missing for a blank text.
         :raises DataError: for a column that is not there, is there already, or holds anything but strings and
             missing values (None, NaN, NA), with the first such value; for columns of several levels.
+        :raises BundleError: as `score`.
         """
         result = self.score(texts_of(frame, text_column, prefix))
         return with_results(frame, result.labels, result.scores, prefix)
@@ -137,6 +142,9 @@ class Scorer:
         it is finished, so a slow stream gets its answers at once. Memory holds at most
         `(2 * processes + 1) * limits.window_chunks + 1` chunks. What the iterable raises comes out after the
         chunks before it.
+
+        :raises BundleError: as `score`, and when the model was changed before another process read it.
+        :raises ProcessError: when another process cannot be started, or is gone.
         """
         for chunk, result in self._pipeline.stream(chunks):
             yield chunk, self._scores(result)

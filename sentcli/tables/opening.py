@@ -48,6 +48,7 @@ def open_job(
     :raises UsageError: for options that do not fit together.
     :raises DataError: when an input cannot be read.
     :raises OutputError: when the output cannot be written or resumed, or another run is writing it.
+    :raises MissingExtraError: for a URL, when what reads and writes those is not installed.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     setup = _setup(inputs, output, read, write)
