@@ -12,10 +12,9 @@ from sentcli.text import PAD_ID, head_tokens
 Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
 
-# Rows that a step could do in the time that it takes whatever its rows: about 45 in the folded graph of 32
-# hidden units, by a straight line through 64 to 768 rows. With fewer, padding stays below 3 % of the steps,
-# even with phrases, which make texts shorter: there 8 give 3.2 %, in 3 % less time.
-_OWN_ROWS = 6
+# Fixed cost of a time step, in rows. A linear fit through 64 to 768 rows gives 45 (folded, 32 units). 6 is
+# lower on purpose: padding stays under 3 % of the steps. With phrases, 8 would be 3 % faster but give 3.2 %.
+_STEP_COST_ROWS = 6
 _STRIDE = 16  # rows between two places where a batch may end
 
 
@@ -24,14 +23,15 @@ def length_buckets(
 ) -> list[npt.NDArray[np.intp]]:
     """Group rows of similar length, longest first, so that all batches together take the least time.
 
-    Small batches have little padding, large ones little of what a step costs whatever its rows; the cheapest
+    Small batches have little padding; large ones share the fixed cost of a step among more rows. The cheapest
     cut through the sorted lengths weighs the two.
 
     :param lengths: tokens of each row.
     :param batch_tokens: rows x longest length of a batch do not exceed this.
     :param batch_rows: rows of a batch at most.
-    :returns: row numbers of each batch; together every row once. No batch is of one row, unless there is but
-        one: onnxruntime would compute it twice. For that a batch may exceed its limits by a row or two.
+    :returns: row numbers of each batch; together every row once. No batch has one row, unless there is only
+        one row in all: OnnxBackend would run it twice. To avoid one, a batch may exceed its limits by a row
+        or two.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
@@ -57,7 +57,7 @@ def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows
         while first < end - 1 and cuts[end] - cuts[first] > most_rows[first]:
             first += 1
         rows = cuts[end] - cuts[first:end]
-        totals = costs[first:end] + longest[first:end] * (rows + _OWN_ROWS)
+        totals = costs[first:end] + longest[first:end] * (rows + _STEP_COST_ROWS)
         best = int(totals.argmin())
         costs[end], begins[end] = totals[best], first + best
     chosen = []

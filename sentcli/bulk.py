@@ -103,7 +103,7 @@ def score_files(
             finished.add((total + part).carried())
 
         for number, (sources, target) in enumerate(pairs[finished.count :]):
-            goes_on = finished.resumed and number == 0  # with the output that the other run was at
+            goes_on = finished.resumed and number == 0  # the interrupted run was at this output
             total += score(sources, target, resume=goes_on, overwrite=overwrite, note=note, is_resumable=True)
     return total
 
@@ -175,8 +175,8 @@ def _score_job(scorer: Scorer, job: Job, note: Callable[[Summary], None], *, sho
 def _quick_turns() -> Iterator[None]:
     """Let threads that wait for the interpreter's lock have it soon.
 
-    Workers need it for microseconds between two calls that do without it, and wait for the thread that reads.
-    CPython's 5 ms a turn are longer than most of these calls.
+    Workers need it for microseconds between two calls that do without it, and would wait for the thread that
+    reads: CPython's 5 ms a turn are longer than most of these calls.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)
@@ -187,7 +187,7 @@ def _quick_turns() -> Iterator[None]:
 
 
 def _check_summary(path: Path, files: Sequence[str], overwrite: bool) -> None:
-    """Refuse a summary in the place of a file of the run or, if that is not asked for, of any file."""
+    """Refuse a summary that would replace a file of the run or, without `overwrite`, any file."""
     if str(path) == STANDARD:
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
     if not path.parent.is_dir():

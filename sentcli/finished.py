@@ -44,7 +44,8 @@ class FinishedOutputs:
         self._inputs = [[inspect_input(name) for name in inputs] for inputs, _ in pairs]
         files = [file for of_output in self._inputs for file in of_output]
         targets = [target for _, target in pairs]
-        refuse_inputs(files, [*targets, *map(default_rejects, targets)])  # of the others too
+        # Nor may an output be the input of another one.
+        refuse_inputs(files, [*targets, *map(default_rejects, targets)])
         names = _digest([[file.name for file in files], targets])
         self._conditions = json.loads(json.dumps({**conditions, "inputs": names}))
         self._lock = Lock(folder / _NAME)

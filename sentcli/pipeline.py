@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sentcli.processes import Processes, Texts
 
 PROCESSES_FROM = 32_768  # texts; before that, starting other processes takes longer than it could save
-_WINDOWS = 2  # in work: one is scored, the next is encoded and has its batches ready
+_WINDOWS = 2  # in work at a time: one is scored, the next is encoded and has its batches ready
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class Pipeline:
         self._window_chunks = limits.window_chunks
         if processes is None:
             processes = processes_for(workers) if loaded.name == "onnx" else 1
-        fresh = replace(bundle, path=bundle.path.absolute())  # without what is cached in it
+        # A copy without the cached vocabulary: it is pickled to each process.
+        fresh = replace(bundle, path=bundle.path.absolute())
         whole = replace(limits, window_chunks=1)  # what comes from here is a window already
         self._works = [
             partial(_run_windows, fresh, backend, device, precision, workers=threads, limits=whole)

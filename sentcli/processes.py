@@ -62,15 +62,15 @@ def _unpack(data: bytes, sizes: npt.NDArray[np.int64]) -> Texts:
 class Processes(Generic[Answer]):
     """Several processes at work. `close` ends them, and so does the end of this process.
 
-    :param works: of each process a function, importable by name, that answers its tasks: one answer a task,
-        in order, for as long as tasks come. The process is ready when it asks for the first one.
+    :param works: a function for each process, importable by name. It gets the tasks as they come and gives
+        one answer for each, in order. The process is ready when it asks for the first one.
     """
 
     def __init__(self, works: Iterable[Work[Answer]]) -> None:
         self._processes = [_Process(work) for work in works]
 
     def start(self) -> None:
-        """Start all. Apart from making them, so that a signal in the midst finds what `close` has to end."""
+        """Start all. They are made before: after a signal half way, `close` finds those that have to end."""
         for process in self._processes:
             process.start()
 
@@ -150,7 +150,7 @@ class _Process(Generic[Answer]):
     def _send(self, work: Work[Answer]) -> None:
         """Start the process and hand it its work.
 
-        The main thread could be thrown out by the exception of a signal when half of this is done.
+        Not in the main thread: there the exception of a signal could end this half way.
         """
         try:
             # Signals to a whole group or session are for the process that commands; the others, which inherit
@@ -210,7 +210,7 @@ def _start(theirs: Connection) -> "subprocess.Popen[bytes]":
         [sys.executable, "-c", _CODE, str(number), *sys.path],
         pass_fds=[number],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # who reads the rows is not to wait for this process too
+        stdout=subprocess.DEVNULL,  # whoever reads the rows would wait until this process has closed it too
     )
 
 

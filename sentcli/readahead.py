@@ -8,7 +8,7 @@ from typing import Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 
-_LAST_READ = 0.5  # seconds that a thread gets to end when it is stopped; one that waits for a pipe may not
+_LAST_READ = 0.5  # seconds to wait for a thread that was told to stop; one that reads a pipe may never end
 
 
 class ReadAhead(Generic[Item]):

@@ -138,8 +138,8 @@ class Scorer:
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks as they come, in order, reading ahead while batches run.
 
-        Chunks share batches, and wait for others to do so while there is work. One is given back as soon as
-        it is finished, so a slow stream gets its answers at once. Memory holds at most
+        Chunks are batched together. While earlier batches run, a chunk waits for others to join it. It is
+        given back as soon as it is finished, so a slow stream gets its answers at once. Memory holds at most
         `(2 * processes + 1) * limits.window_chunks + 1` chunks. What the iterable raises comes out after the
         chunks before it.
 

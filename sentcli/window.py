@@ -14,7 +14,7 @@ from sentcli.batching import gather, length_buckets
 from sentcli.encoding import Encoded, Encoder, slices
 from sentcli.workers import Workers
 
-_MANY = 1 << 16  # characters: texts of more make large batches
+_MANY = 1 << 16  # characters of a window; above this its batches are large and need the whole model
 
 Rows = npt.NDArray[np.intp]
 Value = TypeVar("Value")
@@ -96,8 +96,8 @@ class Window:
         return self._engine.backend.logits(ids, lengths)
 
     def _watched(self, future: Future[Value]) -> Future[Value]:
-        # Without self, which holds the future: windows in cycles lie about, megabytes of them, until the
-        # garbage collector goes through old objects.
+        # The callback must not hold self: self, future and callback would be a cycle, and finished windows,
+        # megabytes each, would wait for the garbage collector.
         notify = self._notify
         future.add_done_callback(lambda _: notify())
         return future
@@ -106,7 +106,7 @@ class Window:
         """Wait for the scores."""
         self.start()
         if self._prepared:
-            self._prepared.result()  # no batch waited for it if all texts are blank
+            self._prepared.result()  # if all texts are blank, no batch has waited for it
         logits = np.full((len(self._lengths), self._engine.classes), np.nan)
         for rows, future in self._batches or ():
             logits[rows] = future.result()

@@ -40,7 +40,7 @@ def test_a_batch_ends_where_lengths_fall() -> None:
 def cost(lengths: list[int], sizes: list[int]) -> int:
     starts = np.cumsum([0, *sizes[:-1]])
     return sum(
-        max(lengths[start], 1) * (rows + batching._OWN_ROWS)
+        max(lengths[start], 1) * (rows + batching._STEP_COST_ROWS)
         for start, rows in zip(starts, sizes, strict=True)
     )
 
@@ -57,7 +57,7 @@ def test_no_other_cut_is_cheaper(lengths: list[int], batch_tokens: int) -> None:
         longest = max(falling[start], 1)
         options = [end for end in ends if end > start]
         fitting = [end for end in options if (end - start) * longest <= batch_tokens] or options[:1]
-        return min(longest * (end - start + batching._OWN_ROWS) + cheapest(end) for end in fitting)
+        return min(longest * (end - start + batching._STEP_COST_ROWS) + cheapest(end) for end in fitting)
 
     sizes = [len(batch) for batch in length_buckets(lengths, batch_tokens)]
     with pytest.MonkeyPatch.context() as patch:
