@@ -1,4 +1,4 @@
-"""From files to scored files: a job of `sentcli.tables`, the pipeline of `sentcli.scoring`, a summary."""
+"""From files to scored files: a job of `sentcli.tables`, the scores of `sentcli.scoring`, a summary."""
 
 import logging
 import sys
