@@ -28,20 +28,29 @@ def find_text_column(
         if wanted in others:
             raise DataError(f"{where}: the column {wanted!r:.200} {others[wanted]}")
         return wanted
-    plain = [str(name).strip().lower() for name in columns]  # those of a data frame may be no strings
-    for usual in TEXT_COLUMNS:
-        exact = [name for name in columns if name == usual]
-        alike = exact or [name for name, of in zip(columns, plain, strict=True) if of == usual]
-        if len(alike) == 1:
-            (name,) = alike
-            if name in others:  # what else there is may be anything, such as a title
-                hint = f"say --text-column; {list_columns(columns)}"
-                raise DataError(f"{where}: the column {name!r:.200} {others[name]}; {hint}")
-            return name
+    if (name := find_usual(columns, TEXT_COLUMNS)) is not None:
+        if name in others:  # what else there is may be anything, such as a title
+            hint = f"say --text-column; {list_columns(columns)}"
+            raise DataError(f"{where}: the column {name!r:.200} {others[name]}; {hint}")
+        return name
     texts = [name for name in columns if name not in others]
     if len(texts) == 1:
         return texts[0]
     raise DataError(f"{where}: which column is the text? Say --text-column; {list_columns(columns)}")
+
+
+def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:
+    """Give the column of the first usual name that one has, None where none has any.
+
+    Case and surrounding white space count only where they tell columns apart.
+    """
+    plain = [str(name).strip().lower() for name in columns]  # those of a data frame may be no strings
+    for wanted in usual:
+        exact = [name for name in columns if name == wanted]
+        alike = exact or [name for name, bare in zip(columns, plain, strict=True) if bare == wanted]
+        if len(alike) == 1:
+            return alike[0]
+    return None
 
 
 def list_columns(columns: Sequence[str]) -> str:

@@ -22,7 +22,8 @@ from pandas.errors import ParserError, ParserWarning
 
 from sentcli.config import DEFAULT_DATASET, MAX_CLASSES
 from sentcli.errors import DataError
-from sentcli.tables.columns import TEXT_COLUMNS
+from sentcli.tables.arrow import is_text
+from sentcli.tables.columns import find_text_column, find_usual
 from sentcli.tables.options import ReadOptions
 
 logger = logging.getLogger("sentcli")
@@ -103,8 +104,8 @@ def load_split(
 
     :param spec: a file, else a folder, else an id on the Hugging Face hub. A file is CSV, TSV, JSONL or
         Parquet, the first three also as .gz; it has no splits, so that any split asked for is all of it.
-    :param text_column: found by its name when None: one of `TEXT_COLUMNS`, else the only one of strings.
-    :param label_column: found by its name when None: one of `LABEL_COLUMNS`.
+    :param text_column: found when None, by the rules of `sentcli score`.
+    :param label_column: found by its name when None: one of `LABEL_COLUMNS`, whatever its case.
     :param csv: how the file is written, if it is CSV or TSV.
     :raises DataError: when there is no such data set, split or column, or a row without text or label.
     """
@@ -126,7 +127,7 @@ def load_texts(
     """Read texts without labels; what their data set says of labels is not looked at.
 
     :param spec: as for `load_split`. Of a data set with splits, the one that is called as in `UNLABELED`.
-    :param text_column: found by its name when None.
+    :param text_column: found when None, by the rules of `sentcli score`.
     :param csv: how the file is written, if it is CSV or TSV.
     :returns: the texts; rows without one are left out.
     :raises DataError: when there is no such data set, split or column, or no text in it.
@@ -257,8 +258,8 @@ def _strings(splits: dict[str, datasets.Dataset]) -> datasets.Features:
 def _labeled_texts(
     data: datasets.Dataset, where: str, text_column: str | None, label_column: str | None
 ) -> LabeledTexts:
-    label_column = label_column or next((name for name in LABEL_COLUMNS if name in data.features), None)
-    _check_column(label_column, "label", data, where)
+    label_column = label_column or find_usual([*data.features], LABEL_COLUMNS)
+    _check_label_column(label_column, data, where)
     text_column = _text_column(data, where, text_column, label_column)
     table = data.with_format("arrow")[:]
     texts: list[str | None] = table.column(text_column).to_pylist()
@@ -277,26 +278,21 @@ def _labeled_texts(
 def _text_column(
     data: datasets.Dataset, where: str, text_column: str | None, label_column: str | None
 ) -> str:
-    """Settle which column holds the texts: by its name, or because it is the only one of strings."""
-    strings = [
-        name
-        for name, feature in data.features.items()
-        if getattr(feature, "dtype", "") in ("string", "large_string", "string_view") and name != label_column
-    ]
-    text_column = text_column or next((name for name in TEXT_COLUMNS if name in strings), None)
-    text_column = text_column or (strings[0] if len(strings) == 1 else None)
-    _check_column(text_column, "text", data, where)
-    if text_column is None or text_column not in strings:
-        raise DataError(f"{where}: the column {text_column!r:.200} does not hold texts; try --text-column")
-    return text_column
+    """Settle which column holds the texts, by the rules of `sentcli score`, but never that of the labels."""
+    schema = data.features.arrow_schema
+    others = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
+    columns = [name for name in schema.names if text_column or name != label_column]
+    if label_column:
+        others[label_column] = "holds the labels"
+    return find_text_column(columns, others, text_column, where)
 
 
-def _check_column(column: str | None, kind: str, data: datasets.Dataset, where: str) -> None:
+def _check_label_column(column: str | None, data: datasets.Dataset, where: str) -> None:
     if column is None or column not in data.features:
-        problem = f"no column {column!r:.200}" if column else f"which column has the {kind}s?"
+        problem = f"no column {column!r:.200}" if column else "which column has the labels?"
         columns = ", ".join(data.features)
         is_joined = len(data.features) == 1 and any(mark in columns for mark in ";\t|")
-        hint = "is it another --delimiter?" if is_joined else f"try --{kind}-column"
+        hint = "is it another --delimiter?" if is_joined else "try --label-column"
         raise DataError(f"{where}: {problem}; the columns are {columns:.300}; {hint}")
 
 

@@ -246,7 +246,7 @@ def test_more_workers_find_the_same(trained, held_out):
     ("arguments", "code", "named"),
     [
         (("--label-column", "stars"), 1, ["'stars'", "review, label", "--label-column"]),
-        (("--text-column", "body"), 1, ["'body'", "review, label", "--text-column"]),
+        (("--text-column", "body"), 1, ["'body'", "'review', 'label'"]),
         (("--dataset", "nothing.csv"), 1, ["nothing.csv"]),
         (("--dataset", "strange.csv"), 1, ["strange.csv", "'so-so'", "row 2", "negative, positive"]),
         (("--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),

@@ -266,6 +266,9 @@ def test_hub_id_comes_from_the_cache_when_offline(tmp_path: Path, cache: Path) -
         ("id,review,sentiment", "review", "sentiment"),
         ("body,id,stars", "body", "stars"),
         ("phrase,label", "phrase", "label"),
+        ("id,Review,title,Label", "Review", "Label"),
+        (" TEXT ,title,Sentiment ", " TEXT ", "Sentiment "),
+        ("Text,text,LABEL,label", "text", "label"),
     ],
 )
 def test_columns_are_found(tmp_path: Path, header: str, text: str, label: str) -> None:
@@ -273,6 +276,12 @@ def test_columns_are_found(tmp_path: Path, header: str, text: str, label: str) -
     data = load_split(write(tmp_path / "r.csv", "\n".join([header, *rows])), "train", None, None)
     assert data.texts == [f"{text} 0", f"{text} 1"]
     assert data.labels == [f"{label} 0", f"{label} 1"]
+
+
+def test_labels_are_no_texts_whatever_their_column_is_called(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "sentence,case\nlife,murder\nfine,speeding\n")
+    data = load_split(path, "train", None, "sentence")
+    assert (data.texts, data.labels) == (["murder", "speeding"], ["life", "fine"])
 
 
 def test_named_columns_go_before_found_ones(tmp_path: Path) -> None:
@@ -284,17 +293,28 @@ def test_named_columns_go_before_found_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "label", "message"),
     [
-        ("missing", "b", r"no column 'missing'; the columns are a, b, n; try --text-column"),
+        ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'$"),
         (None, "missing", r"no column 'missing'; the columns are a, b, n; try --label-column"),
         ("a", None, r"which column has the labels\?; the columns are a, b, n"),
-        (None, "n", r"which column has the texts\?; the columns are a, b, n"),
-        ("n", "a", "the column 'n' does not hold texts"),
+        (None, "n", r"which column is the text\? Say --text-column; the columns are 'a', 'b'$"),
+        ("n", "a", r"the column 'n' is int64, not a string$"),
+        ("a", "a", r"the column 'a' holds the labels$"),
     ],
 )
 def test_missing_columns(tmp_path: Path, text: str | None, label: str | None, message: str) -> None:
     path = write(tmp_path / "r.jsonl", '{"a": "x", "b": "y", "n": 1}\n')
     with pytest.raises(DataError, match=message):
         load_split(path, "train", text, label)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("int64", "1"), ("list<item: string>", '["a"]')])
+def test_a_column_of_a_usual_name_without_texts_is_not_passed_over(
+    tmp_path: Path, kind: str, value: str
+) -> None:
+    path = write(tmp_path / "r.jsonl", f'{{"Text": {value}, "title": "good", "label": 1}}\n')
+    for load in (lambda: load_split(path, "train", None, None), lambda: load_texts(path, None)):
+        with pytest.raises(DataError, match=f"the column 'Text' is {kind}, not a string; say --text-column"):
+            load()
 
 
 @pytest.mark.parametrize(
