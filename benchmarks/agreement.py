@@ -20,7 +20,8 @@ from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.config import DEFAULT_DATASET
 from sentcli.export.export import export_bundle
 from sentcli.scoring import Scorer
-from sentcli.training.dataset import label_ids, load_split
+from sentcli.training.dataset import load_split
+from sentcli.training.labels import label_ids
 
 TIE = 1e-5  # of probability
 Floats = npt.NDArray[np.float64]

@@ -32,7 +32,8 @@ from throughput_report import put_into_readme, ratios, summary_lines, table
 
 from sentcli.config import DEFAULT_DATASET
 from sentcli.cores import usable_cores
-from sentcli.training.dataset import label_ids, load_split
+from sentcli.training.dataset import load_split
+from sentcli.training.labels import label_ids
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"

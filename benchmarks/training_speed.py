@@ -26,9 +26,10 @@ from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM
 from sentcli.text import Vocab, tokenize, truncate
 from sentcli.training.allocator import keep_freed_memory
-from sentcli.training.dataset import class_names, label_ids, load_split
+from sentcli.training.dataset import load_split
 from sentcli.training.examples import Examples, collate, epoch_batches
 from sentcli.training.holdout import SPLIT_SEED, train_validation
+from sentcli.training.labels import class_names, label_ids
 from sentcli.training.step import ClassifierTrainer, uses_bf16
 
 CPU = torch.device("cpu")

@@ -16,7 +16,8 @@ import numpy as np
 from sentcli.bundle import load_bundle
 from sentcli.evaluation import Evaluation, evaluate, softmax
 from sentcli.scoring import Scorer
-from sentcli.training.dataset import label_ids, load_split
+from sentcli.training.dataset import load_split
+from sentcli.training.labels import label_ids
 
 PROBES = Path(__file__).parent / "probes"
 

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.text import UNK_ID, Vocab, tokenize, truncate
-from sentcli.training.dataset import CsvFormat, LabeledTexts, class_names, label_ids, load_split, load_texts
+from sentcli.training.dataset import CsvFormat, load_split, load_texts
 from sentcli.training.examples import Examples, Ids
 from sentcli.training.holdout import SPLIT_SEED, train_validation
+from sentcli.training.labels import LabeledTexts, class_names, label_ids
 from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
 from sentcli.training.pseudo_labels import PseudoLabels

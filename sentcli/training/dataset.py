@@ -6,25 +6,24 @@ import logging
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy as np
-import numpy.typing as npt
 from datasets.packaged_modules.csv.csv import CsvConfig
 from datasets.packaged_modules.json.json import JsonConfig
 from huggingface_hub import utils as hub
 from pandas.errors import ParserError, ParserWarning
 
-from sentcli.config import DEFAULT_DATASET, MAX_CLASSES
+from sentcli.config import DEFAULT_DATASET
 from sentcli.errors import DataError
 from sentcli.tables.arrow import is_text
 from sentcli.tables.columns import find_text_column, find_usual
 from sentcli.tables.options import ReadOptions
+from sentcli.training.labels import LabeledTexts
 
 logger = logging.getLogger("sentcli")
 
@@ -43,29 +42,6 @@ _BUILDERS = {
 _ONE_CHUNK = 1 << 30  # bytes; memory that is not filled is not taken
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-
-
-@dataclass(frozen=True)
-class LabeledTexts:
-    """Texts and the names of their classes.
-
-    :param order: all classes in the order that the data set itself states; empty when it states none.
-    :param where: what an error message calls the place that the texts come from.
-    """
-
-    texts: list[str]
-    labels: list[str]
-    order: tuple[str, ...] = ()
-    where: str = "the data set"
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def take(self, rows: Sequence[int]) -> "LabeledTexts":
-        """Give these rows, in this order."""
-        texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
-        return LabeledTexts(texts, labels, self.order, self.where)
 
 
 @dataclass(frozen=True)
@@ -144,47 +120,6 @@ def load_texts(
     if not texts:
         raise DataError(f"{spec:.200}: the column {column!r:.200} holds no text")
     return texts
-
-
-def class_names(data: LabeledTexts) -> tuple[str, ...]:
-    """Order the classes that occur: as the data set states, else numbers by value, else by the alphabet.
-
-    :raises DataError: for fewer than two classes, or more than a model can have.
-    """
-    found = set(data.labels)
-    if data.order:
-        names = tuple(name for name in dict.fromkeys(data.order) if name in found)
-    elif all(map(_NUMBER.fullmatch, found)):
-        names = tuple(sorted(found, key=lambda name: (float(name), name)))
-    else:
-        names = tuple(sorted(found))
-    if not 2 <= len(names) <= MAX_CLASSES:
-        examples = ", ".join(repr(name)[:40] for name in names[:3])
-        raise DataError(
-            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {MAX_CLASSES}; "
-            f"is --label-column right?"
-        )
-    return names
-
-
-def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Give the class of each label. Where no class has a number for its name, `0` means class 0, and so on.
-
-    :param names: the classes of the model, in its order.
-    :param where: what an error message calls the place that the labels come from.
-    :raises DataError: for a label that the model does not know.
-    """
-    ids = {name: index for index, name in enumerate(names)}
-    if not any(map(_NUMBER.fullmatch, names)):
-        ids |= {str(index): index for index in range(len(names))}
-    try:
-        return np.array([ids[label] for label in labels], np.int64)
-    except KeyError as error:
-        row = labels.index(error.args[0]) + 1
-        raise DataError(
-            f"{where}: unknown label {error.args[0]!r:.200} in row {row}; "
-            f"the model knows {', '.join(names):.200}"
-        ) from None
 
 
 @contextmanager

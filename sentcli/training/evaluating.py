@@ -7,7 +7,8 @@ from sentcli.backends import choose
 from sentcli.bundle import Bundle
 from sentcli.measurement import Measurement, measure
 from sentcli.prediction import predict
-from sentcli.training.dataset import CsvFormat, LabeledTexts, label_ids, load_split
+from sentcli.training.dataset import CsvFormat, load_split
+from sentcli.training.labels import LabeledTexts, label_ids
 from sentcli.training.passages import cut_passages
 
 

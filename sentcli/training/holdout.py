@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 
 from sentcli.errors import DataError, UsageError
 from sentcli.text import tokenize
-from sentcli.training.dataset import LabeledTexts
+from sentcli.training.labels import LabeledTexts
 
 logger = logging.getLogger("sentcli")
 

@@ -18,7 +18,7 @@ from sentcli.config import SelfTrainingConfig
 from sentcli.evaluation import Floats, Labels, softmax
 from sentcli.text import Vocab, tokenize
 from sentcli.training.corpus import Texts
-from sentcli.training.dataset import label_ids
+from sentcli.training.labels import label_ids
 from sentcli.training.passages import cut_passages, split_sentences
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings

@@ -30,8 +30,8 @@ from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline
 from sentcli.training.checks import check_writable
 from sentcli.training.corpus import digest_texts
-from sentcli.training.dataset import LabeledTexts
 from sentcli.training.holdout import SPLIT_SEED, train_validation
+from sentcli.training.labels import LabeledTexts
 
 # Two evaluations that agree in all of these are one, made twice.
 _IDENTITY = (

@@ -6,7 +6,7 @@ import pytest
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.training.corpus import DataSource, Texts, digest_texts, encode_texts, read_labeled, read_texts
-from sentcli.training.dataset import LabeledTexts
+from sentcli.training.labels import LabeledTexts
 from sentcli.training.pseudo_labels import PseudoLabels
 
 LABELS = ("negative", "positive")

@@ -9,21 +9,14 @@ from pathlib import Path
 
 import datasets
 import huggingface_hub
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import sentcli
 from sentcli.errors import DataError, UsageError
-from sentcli.training.dataset import (
-    CsvFormat,
-    LabeledTexts,
-    class_names,
-    label_ids,
-    load_split,
-    load_texts,
-)
+from sentcli.training.dataset import CsvFormat, load_split, load_texts
+from sentcli.training.labels import class_names
 
 ROWS = [("A warm and clever film.", "good"), ("Two hours I want back.", "bad"), ("", "good")]
 
@@ -434,32 +427,6 @@ def test_a_failure_is_one_line(tmp_path: Path) -> None:
     assert process.stdout == ""
     assert re.fullmatch(r"bad\.parquet cannot be read as a data set: [^\n]+ False\n", process.stderr)
     assert not (tmp_path / "hf").exists()
-
-
-def test_class_names_needs_two_classes() -> None:
-    with pytest.raises(DataError, match=r"1 different labels \('good'\)"):
-        class_names(LabeledTexts(["a", "b"], ["good", "good"]))
-    with pytest.raises(DataError, match="1001 different labels"):
-        class_names(LabeledTexts([""] * 1001, [str(n) for n in range(1001)]))
-
-
-def test_class_names_leaves_out_classes_that_do_not_occur() -> None:
-    data = LabeledTexts(["a", "b"], ["c", "a"], order=("c", "b", "a"))
-    assert class_names(data) == ("c", "a")
-
-
-def test_label_ids() -> None:
-    names = ("negative", "positive")
-    ids = label_ids(["positive", "negative", "1", "0"], names, "r.csv")
-    assert ids.dtype == np.int64
-    assert ids.tolist() == [1, 0, 1, 0]
-    assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
-    with pytest.raises(DataError, match="unknown label 'fine' in row 2; the model knows negative, positive"):
-        label_ids(["positive", "fine"], names, "r.csv")
-    with pytest.raises(DataError, match="unknown label '0'"):
-        label_ids(["0"], ("1", "2"), "r.csv")
-    with pytest.raises(DataError, match="unknown label '2'"):
-        label_ids(["2"], names, "r.csv")
 
 
 def test_texts_without_labels_are_those_of_their_split(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from sentcli.errors import DataError, UsageError
-from sentcli.training.dataset import LabeledTexts, load_split
+from sentcli.training.dataset import load_split
 from sentcli.training.holdout import train_validation
+from sentcli.training.labels import LabeledTexts
 
 
 def labeled(**sizes: int) -> LabeledTexts:

@@ -11,8 +11,8 @@ from sentcli.bundle import load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.training import labeling
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
-from sentcli.training.dataset import LabeledTexts
 from sentcli.training.labeling import label
+from sentcli.training.labels import LabeledTexts
 from sentcli.training.settings import NO_VECTORS, Settings
 
 SETTINGS = Settings(

@@ -1,0 +1,76 @@
+"""The classes of labelled texts: their names, order and numbers."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sentcli.config import MAX_CLASSES
+from sentcli.errors import DataError
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class LabeledTexts:
+    """Texts and the names of their classes.
+
+    :param order: all classes in the order that the data set itself states; empty when it states none.
+    :param where: what an error message calls the place that the texts come from.
+    """
+
+    texts: list[str]
+    labels: list[str]
+    order: tuple[str, ...] = ()
+    where: str = "the data set"
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Sequence[int]) -> "LabeledTexts":
+        """Give these rows, in this order."""
+        texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
+        return LabeledTexts(texts, labels, self.order, self.where)
+
+
+def class_names(data: LabeledTexts) -> tuple[str, ...]:
+    """Order the classes that occur: as the data set states, else numbers by value, else by the alphabet.
+
+    :raises DataError: for fewer than two classes, or more than a model can have.
+    """
+    found = set(data.labels)
+    if data.order:
+        names = tuple(name for name in dict.fromkeys(data.order) if name in found)
+    elif all(map(_NUMBER.fullmatch, found)):
+        names = tuple(sorted(found, key=lambda name: (float(name), name)))
+    else:
+        names = tuple(sorted(found))
+    if not 2 <= len(names) <= MAX_CLASSES:
+        examples = ", ".join(repr(name)[:40] for name in names[:3])
+        raise DataError(
+            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {MAX_CLASSES}; "
+            f"is --label-column right?"
+        )
+    return names
+
+
+def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
+    """Give the class of each label. Where no class has a number for its name, `0` means class 0, and so on.
+
+    :param names: the classes of the model, in its order.
+    :param where: what an error message calls the place that the labels come from.
+    :raises DataError: for a label that the model does not know.
+    """
+    ids = {name: index for index, name in enumerate(names)}
+    if not any(map(_NUMBER.fullmatch, names)):
+        ids |= {str(index): index for index in range(len(names))}
+    try:
+        return np.array([ids[label] for label in labels], np.int64)
+    except KeyError as error:
+        row = labels.index(error.args[0]) + 1
+        raise DataError(
+            f"{where}: unknown label {error.args[0]!r:.200} in row {row}; "
+            f"the model knows {', '.join(names):.200}"
+        ) from None

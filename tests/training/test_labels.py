@@ -1,0 +1,33 @@
+"""The classes of labelled texts: what makes them classes, and their numbers."""
+
+import numpy as np
+import pytest
+
+from sentcli.errors import DataError
+from sentcli.training.labels import LabeledTexts, class_names, label_ids
+
+
+def test_class_names_needs_two_classes() -> None:
+    with pytest.raises(DataError, match=r"1 different labels \('good'\)"):
+        class_names(LabeledTexts(["a", "b"], ["good", "good"]))
+    with pytest.raises(DataError, match="1001 different labels"):
+        class_names(LabeledTexts([""] * 1001, [str(n) for n in range(1001)]))
+
+
+def test_class_names_leaves_out_classes_that_do_not_occur() -> None:
+    data = LabeledTexts(["a", "b"], ["c", "a"], order=("c", "b", "a"))
+    assert class_names(data) == ("c", "a")
+
+
+def test_label_ids() -> None:
+    names = ("negative", "positive")
+    ids = label_ids(["positive", "negative", "1", "0"], names, "r.csv")
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [1, 0, 1, 0]
+    assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
+    with pytest.raises(DataError, match="unknown label 'fine' in row 2; the model knows negative, positive"):
+        label_ids(["positive", "fine"], names, "r.csv")
+    with pytest.raises(DataError, match="unknown label '0'"):
+        label_ids(["0"], ("1", "2"), "r.csv")
+    with pytest.raises(DataError, match="unknown label '2'"):
+        label_ids(["2"], names, "r.csv")
