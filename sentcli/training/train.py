@@ -7,7 +7,7 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -34,8 +34,9 @@ from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, choose_device, couple_gates, round_embedding, save_weights
+from sentcli.text import Vocab
 from sentcli.training.allocator import keep_freed_memory
-from sentcli.training.calibration import calibrate
+from sentcli.training.calibration import Measured, calibrate
 from sentcli.training.card import MODEL_STAGE, hub_id_of, write_card
 from sentcli.training.checks import check_run, work_folder
 from sentcli.training.corpus import (
@@ -103,29 +104,101 @@ def train_model(
     device = choose_device(settings.device)
     torch.set_num_threads(settings.cores)
     keep_freed_memory()
-    config, quiet = settings.config, settings.quiet
+    data = encode_texts(texts, pseudo, settings.text, settings.config, passage_sentences)
+    trained = _train(
+        data,
+        texts.labels,
+        source,
+        settings,
+        device,
+        checkpoint=work / "checkpoint.safetensors",
+        language_model=language_model or work / "pretraining.safetensors",
+        name=name,
+    )
+    history = [*stages, *trained.history]
+    metrics = {
+        **_of_run(source, output, settings, device, trained.seconds),
+        **_of_model(trained, data, passage_sentences),
+        "stages": [*stages],
+        "self_training": pseudo.notes.get("plan") if pseudo else None,
+        "split": digest_texts(texts.validation.texts),
+        "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
+    }
+    recipe = settings.recipe(settings.config) if settings.recipe else None
+    with new_bundle(output, overwrite=overwrite) as folder:
+        _write(folder, trained, history, metrics, recipe, output.name)
+    shutil.rmtree(work)
+    reached = trained.calibrated
+    logger.info(
+        "%s: validation accuracy %.4f, loss %.4f; of passages accuracy %.4f; %.0f s in all",
+        output.name,
+        reached.figures.accuracy,
+        reached.figures.log_loss,
+        reached.on_passages.accuracy,
+        time.perf_counter() - started,
+    )
+    is_balanced = settings.config.class_weight == "balanced"
+    _warn_of_one_answer(output.name, reached.figures, is_balanced=is_balanced)
 
-    data = encode_texts(texts, pseudo, settings.text, config, passage_sentences)
-    model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(texts.labels))
-    embedding, coverage = _embedding(source.glove, data, model.embedding_dim, config.seed, progress=not quiet)
+
+@dataclass(frozen=True)
+class _Trained:
+    """A model with what it needs to be used, and how its training went.
+
+    :param language, epochs: a record for each epoch, as a language model and of the classes, as `fit` has it.
+    """
+
+    network: BiLSTM
+    config: BundleConfig
+    vocab: Vocab
+    coverage: Coverage
+    language: list[dict[str, float]]
+    epochs: list[dict[str, float]]
+    calibrated: Measured
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The records of all epochs, each with its stage."""
+        stages = {"language model": self.language, MODEL_STAGE: self.epochs}
+        return [{"stage": stage, **record} for stage, records in stages.items() for record in records]
+
+    @property
+    def seconds(self) -> float:
+        """The time of all epochs."""
+        return round(sum(record["seconds"] for record in [*self.language, *self.epochs]), 1)
+
+
+def _train(
+    data: Corpus,
+    labels: tuple[str, ...],
+    source: DataSource,
+    settings: Settings,
+    device: torch.device,
+    *,
+    checkpoint: Path,
+    language_model: Path,
+    name: str,
+) -> _Trained:
+    config, progress = settings.config, not settings.quiet
+    model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(labels))
+    embedding, coverage = _embedding(source.glove, data, model.embedding_dim, config.seed, progress=progress)
     torch.manual_seed(config.seed)
     network = BiLSTM(model)
     network.embedding.weight.data.copy_(torch.from_numpy(embedding))
     if config.gates == "coupled":
         couple_gates(network)
-    words = hashlib.sha256(repr((texts.labels, data.vocab.words)).encode()).hexdigest()
+    words = hashlib.sha256(repr((labels, data.vocab.words)).encode()).hexdigest()
     of_data = {**asdict(source), **settings.text.to_json(), "words": words}
     vary = PhraseSplitter.of(data.vocab, config.phrase_dropout)
-    run: dict[str, Any] = {"resume": True, "quiet": quiet, "vary": vary}
-    history: list[dict[str, Any]] = [*map(dict, stages)]
+    language: list[dict[str, float]] = []
     if config.pretrain:
-        records = pretrain(
+        language = pretrain(
             network,
             data.train + data.unlabeled,
             data.validation,
             config,
             device=device,
-            checkpoint=language_model or work / "pretraining.safetensors",
+            checkpoint=language_model,
             fingerprint={
                 **of_data,
                 "hidden": model.hidden_size,
@@ -133,65 +206,28 @@ def train_model(
                 "embedding": model.embedding_dim,
                 "pooling": model.pooling,
             },
-            **run,
+            resume=True,
+            quiet=settings.quiet,
+            vary=vary,
         )
-        history += [{"stage": "language model", **record} for record in records]
     examples = data.train + data.pseudo
     class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
-    records = fit(
+    epochs = fit(
         ClassifierTrainer(network, config, device, class_weights),
         examples,
         data.validation,
         config,
-        checkpoint=work / "checkpoint.safetensors",
+        checkpoint=checkpoint,
         fingerprint={**of_data, **model.to_json()},
+        resume=True,
+        quiet=settings.quiet,
         name=name,
-        **run,
+        vary=vary,
     )
-    history += [{"stage": MODEL_STAGE, **record} for record in records]
     round_embedding(network)
-    measured = calibrate(network, data, texts.labels, class_weights)
-    metrics = {
-        **_of_run(source, output, settings, device),
-        **measured.to_json(passage_sentences),
-        "best_epoch": min(records, key=lambda record: record["validation_loss"])["epoch"],
-        "examples": {
-            "train": len(data.train),
-            "validation": len(data.validation),
-            "unlabeled": len(data.unlabeled),
-            "pseudo_labeled": len(data.pseudo),
-        },
-        "stages": [*stages],
-        "self_training": pseudo.notes.get("plan") if pseudo else None,
-        "split": digest_texts(texts.validation.texts),
-        "glove": {"source": Path(source.glove).name, **coverage.to_json()},
-    }
-    metrics["training"]["seconds"] = round(sum(record.get("seconds", 0) for record in history), 1)
-    bundle_config = BundleConfig(model, settings.text, texts.labels)
-    with new_bundle(output, overwrite=overwrite) as folder:
-        write_config(folder, bundle_config)
-        (folder / VOCAB).write_text(data.vocab.to_text(), "utf-8")
-        save_weights(network, folder / WEIGHTS)
-        write_onnx(network, folder / ONNX, "folded", settings.text.max_tokens)
-        if settings.recipe:
-            (folder / RECIPE).write_text(settings.recipe(config), "utf-8", "surrogateescape")
-        (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
-        plots.curves(folder / CURVES, records)
-        plots.reliability_before_after(
-            folder / RELIABILITY, data.validation.labels, measured.uncalibrated, measured.probabilities
-        )
-        write_card(folder, bundle_config, metrics, records, name=output.name)
-    shutil.rmtree(work)
-    logger.info(
-        "%s: validation accuracy %.4f, loss %.4f; of passages accuracy %.4f; %.0f s in all",
-        output.name,
-        measured.figures.accuracy,
-        measured.figures.log_loss,
-        measured.on_passages.accuracy,
-        time.perf_counter() - started,
-    )
-    _warn_of_one_answer(output.name, measured.figures, is_balanced=class_weights is not None)
+    calibrated = calibrate(network, data, labels, class_weights)
+    bundle_config = BundleConfig(model, settings.text, labels)
+    return _Trained(network, bundle_config, data.vocab, coverage, language, epochs, calibrated)
 
 
 def _embedding(
@@ -206,7 +242,9 @@ def _embedding(
     return with_phrase_vectors(embedding, data.vocab), coverage
 
 
-def _of_run(source: DataSource, output: Path, settings: Settings, device: torch.device) -> dict[str, Any]:
+def _of_run(
+    source: DataSource, output: Path, settings: Settings, device: torch.device, seconds: float
+) -> dict[str, Any]:
     """Give what `metrics.json` says of how a model was made."""
     return {
         "command": settings.command,
@@ -225,9 +263,49 @@ def _of_run(source: DataSource, output: Path, settings: Settings, device: torch.
             **settings.config.to_json(),
             "bf16": uses_bf16(settings.config, device),
             "device": device.type,
+            "seconds": seconds,
         },
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
+
+
+def _of_model(trained: _Trained, data: Corpus, passage_sentences: int) -> dict[str, Any]:
+    """Give what `metrics.json` says of what a model reached, and of how many texts."""
+    return {
+        **trained.calibrated.to_json(passage_sentences),
+        "best_epoch": min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"],
+        "examples": {
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "unlabeled": len(data.unlabeled),
+            "pseudo_labeled": len(data.pseudo),
+        },
+    }
+
+
+def _write(
+    folder: Path,
+    trained: _Trained,
+    history: Sequence[Mapping[str, Any]],
+    metrics: Mapping[str, Any],
+    recipe: str | None,
+    name: str,
+) -> None:
+    """Write all files of a model but the manifest, the card last: it lists the others."""
+    network, calibrated = trained.network, trained.calibrated
+    write_config(folder, trained.config)
+    (folder / VOCAB).write_text(trained.vocab.to_text(), "utf-8")
+    save_weights(network, folder / WEIGHTS)
+    write_onnx(network, folder / ONNX, "folded", trained.config.text.max_tokens)
+    if recipe:
+        (folder / RECIPE).write_text(recipe, "utf-8", "surrogateescape")
+    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
+    plots.curves(folder / CURVES, trained.epochs)
+    plots.reliability_before_after(
+        folder / RELIABILITY, calibrated.labels, calibrated.uncalibrated, calibrated.probabilities
+    )
+    write_card(folder, trained.config, metrics, trained.epochs, name=name)
 
 
 def _warn_of_one_answer(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
