@@ -1,7 +1,9 @@
 """What a teacher says of texts without labels, and of passages cut from all texts."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,35 +61,36 @@ def label(
     share = plan.passages if number == plan.rounds else min(plan.passages, 1.0)
     passages, sources = _cut(texts, plan, share, settings.config.seed) if bundles else ([], [])
     of_validation = cut_passages(texts.validation.texts, plan.passage_sentences) if passages else []
-    everything = [*texts.validation.texts, *texts.unlabeled, *passages, *of_validation]
-    held_out, whole = len(validation), len(validation) + len(texts.unlabeled)
-    end = whole + len(passages)
+    parts = (texts.validation.texts, texts.unlabeled, passages, of_validation)
+    everything = [*chain.from_iterable(parts)]
+    held_out, unlabeled, cut, cut_held_out = _slices([len(part) for part in parts])
+    whole, labeled = slice(unlabeled.stop), slice(unlabeled.start, cut.stop)
 
     said = {
         name: score_with(bundle, everything, name=name, workers=settings.cores, quiet=settings.quiet)
         for name, bundle in bundles.items()
     }
     logger.info("round %d: the n-gram model of the teacher is fitted", number)
-    of_whole = {NGRAMS: fit_ngrams(texts.train.texts, train, classes)(everything[:whole])}
+    of_whole = {NGRAMS: fit_ngrams(texts.train.texts, train, classes)(everything[whole])}
     if plan.document_vectors:
         vectors = learn_vectors(texts, settings, plan, folder)
         of_whole[DOCUMENT_VECTORS] = classify_vectors(vectors, train, classes)
     for name, values in of_whole.items():
         said[name] = np.full((len(everything), classes), np.nan)
-        said[name][:whole] = values
+        said[name][whole] = values
 
-    teacher = Combination(validation, {name: values[:held_out] for name, values in said.items()})
-    targets = teacher.probabilities({name: values[held_out:whole] for name, values in said.items()})
+    teacher = Combination(validation, {name: values[held_out] for name, values in said.items()})
+    targets = teacher.probabilities({name: values[unlabeled] for name, values in said.items()})
     if passages:
-        of_passages = Combination(validation, {name: said[name][end:] for name in bundles})
-        alone = of_passages.probabilities({name: said[name][whole:end] for name in bundles})
+        of_passages = Combination(validation, {name: said[name][cut_held_out] for name in bundles})
+        alone = of_passages.probabilities({name: said[name][cut] for name in bundles})
         of_sources = np.concatenate([np.eye(classes, dtype=np.float32)[train], targets])[sources]
         mixed = (1 - plan.passage_context) * alone + plan.passage_context * of_sources
         targets = np.concatenate([targets, mixed.astype(np.float32)])
     members = {
         name: {
-            "validation_loss": log_loss(validation, values[:held_out]),
-            "validation_accuracy": float((values[:held_out].argmax(axis=1) == validation).mean()),
+            "validation_loss": log_loss(validation, values[held_out]),
+            "validation_accuracy": float((values[held_out].argmax(axis=1) == validation).mean()),
         }
         for name, values in said.items()
     }
@@ -95,11 +98,11 @@ def label(
     for name, of in members.items():
         logger.info("round %d: %s: validation accuracy %.4f", number, name, of["validation_accuracy"])
     return PseudoLabels(
-        everything[held_out:end],
-        np.arange(held_out, end) >= whole,
+        everything[labeled],
+        np.repeat([False, True], [len(texts.unlabeled), len(passages)]),
         targets,
         texts.labels,
-        {name: values[held_out:end].astype(np.float32) for name, values in said.items()},
+        {name: values[labeled].astype(np.float32) for name, values in said.items()},
         {
             "members": members,
             "round": number,
@@ -147,6 +150,11 @@ def learn_vectors(
     except OSError as error:
         raise OutputError(f"{file}: the vectors of the texts cannot be written: {error.strerror}") from error
     return vectors
+
+
+def _slices(lengths: Sequence[int]) -> list[slice]:
+    """Give where each of so many lists is, once they are joined."""
+    return [slice(*ends) for ends in pairwise(accumulate(lengths, initial=0))]
 
 
 def _cut(
