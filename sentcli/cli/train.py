@@ -179,8 +179,8 @@ def train(
     if is_self_training and not teachers and not pseudo_labels and _first_given(_OF_TEACHERS):
         raise UsageError("--passages: passages are labelled by models; try --teacher as well")
     with requires("train"):
-        from sentcli.training.checks import work_folder
         from sentcli.training.corpus import DataSource
+        from sentcli.training.run_folder import work_folder
         from sentcli.training.settings import Settings
         from sentcli.training.train import train_bundle
 

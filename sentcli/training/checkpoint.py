@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sentcli.errors import DataError, OutputError
+from sentcli.training.atomic import new_file
 
 State = dict[str, Tensor]
 
@@ -84,17 +84,12 @@ def save_checkpoint(
     tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
     metadata = {"progress": json.dumps(vars(progress)), "fingerprint": json.dumps(fingerprint)}
     content = save(tensors, {**metadata, "sha256": _digest(tensors, metadata)})
-    temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with new_file(path) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
             path.parent.rmdir()  # if there is nothing else in it
         raise OutputError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
 

@@ -8,6 +8,7 @@ from sentcli.errors import OutputError, UsageError
 from sentcli.model import choose_device
 from sentcli.training.corpus import DataSource
 from sentcli.training.glove import check_source
+from sentcli.training.run_folder import work_folder
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import check_precision
 
@@ -21,11 +22,6 @@ def check_run(source: DataSource, output: Path, settings: Settings, *, resume: b
     if source.glove != NO_VECTORS:
         check_source(source.glove, settings.model.embedding_dim)
     check_precision(settings.config, choose_device(settings.device))
-
-
-def work_folder(output: Path) -> Path:
-    """Say where a run keeps what it needs to go on after it was stopped."""
-    return output.parent / f".{output.name}.training"
 
 
 def check_writable(folder: Path) -> None:

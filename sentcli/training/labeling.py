@@ -18,6 +18,7 @@ from sentcli.errors import OutputError
 from sentcli.evaluation import log_loss
 from sentcli.text import tokenize
 from sentcli.training.allocator import keep_freed_memory
+from sentcli.training.atomic import new_file
 from sentcli.training.corpus import Texts, digest_texts
 from sentcli.training.document_vectors import document_vectors
 from sentcli.training.labels import label_ids
@@ -142,11 +143,10 @@ def learn_vectors(
         seed=settings.config.seed,
         quiet=settings.quiet,
     )
-    part = file.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(save({"vectors": vectors}, of))
-        part.replace(file)
+        with new_file(file) as new:
+            new.write(save({"vectors": vectors}, of))
     except OSError as error:
         raise OutputError(f"{file}: the vectors of the texts cannot be written: {error.strerror}") from error
     return vectors

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError
+from sentcli.training.atomic import new_file
 
 logger = logging.getLogger("sentcli")
 
@@ -74,14 +75,11 @@ def write_pseudo_labels(path: Path, labels: PseudoLabels) -> None:
         for label, probability in zip(labels.labels, values.T, strict=True):
             columns[_column(name, label)] = pa.array(probability)
     notes = json.dumps({"labels": labels.labels, **labels.notes}).encode()
-    temporary = path.with_name(f".{path.name}.tmp")
+    table = pa.table(columns).replace_schema_metadata({_NOTES: notes})
     try:
-        pq.write_table(
-            pa.table(columns).replace_schema_metadata({_NOTES: notes}), temporary, compression="zstd"
-        )
-        temporary.replace(path)
+        with new_file(path) as file:
+            pq.write_table(table, file, compression="zstd")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OutputError(f"{path}: the pseudo-labels cannot be written: {error.strerror or error}") from None
 
 

@@ -16,14 +16,14 @@ from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import BundleError, OutputError, UsageError
 from sentcli.model import choose_device
 from sentcli.training.auto_teachers import first_teachers, next_teachers
-from sentcli.training.checks import check_run, check_writable, work_folder
+from sentcli.training.checks import check_run, check_writable
 from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
 from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
 from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
 from sentcli.training.lexicon import ask_lexicon
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
-from sentcli.training.run_note import noted, read_note
+from sentcli.training.run_folder import noted, read_note, work_folder
 from sentcli.training.settings import Settings
 from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.teacher import check_labels

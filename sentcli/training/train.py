@@ -38,7 +38,7 @@ from sentcli.text import Vocab
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.calibration import Measured, calibrate
 from sentcli.training.card import MODEL_STAGE, hub_id_of, write_card
-from sentcli.training.checks import check_run, work_folder
+from sentcli.training.checks import check_run
 from sentcli.training.corpus import (
     Corpus,
     DataSource,
@@ -54,7 +54,7 @@ from sentcli.training.loop import fit
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
-from sentcli.training.run_note import check_plain_run
+from sentcli.training.run_folder import check_plain_run, work_folder
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 

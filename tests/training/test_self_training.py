@@ -21,7 +21,7 @@ from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.text import tokenize
-from sentcli.training import self_training
+from sentcli.training import labeling, self_training
 from sentcli.training.corpus import DataSource
 from sentcli.training.self_training import self_train
 from sentcli.training.settings import NO_VECTORS, Settings
@@ -293,10 +293,10 @@ def test_vectors_that_are_missing_alone_are_learnt_as_beside_the_teachers(source
 
 
 def test_vectors_that_cannot_be_written_are_no_traceback(source, tmp_path, monkeypatch):
-    def full(path, content):
+    def full(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(labeling, "new_file", full)
     with pytest.raises(OutputError, match=r"document-vectors.*No space left"):
         run(source, tmp_path / "student")
 

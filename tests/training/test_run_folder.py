@@ -1,11 +1,11 @@
-"""The note of a run: who may go on with it, and what a run that did nothing leaves."""
+"""The folder of a run and the note in it: who may go on with it, and what a run that did nothing leaves."""
 
 import json
 
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.training.run_note import check_plain_run, noted, read_note
+from sentcli.training.run_folder import check_plain_run, noted, read_note
 
 RUN = {"seed": 1, "labels": ("a", "b")}
 

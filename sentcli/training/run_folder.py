@@ -1,4 +1,7 @@
-"""The note in the folder of a run of several steps that says which run it is: another one may not go on."""
+"""The folder of a training run, which keeps what it needs to go on after it was stopped.
+
+A run of several steps has a note in it that says which run it is: another one may not go on.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,9 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.errors import DataError, OutputError
+from sentcli.training.atomic import new_file, part_of
 from sentcli.training.checkpoint import check_same_run
 
-_NAME = "run.json"
+_NOTE = "run.json"
+
+
+def work_folder(output: Path) -> Path:
+    """Say which folder is that of the run that writes this model."""
+    return output.parent / f".{output.name}.training"
 
 
 def read_note(folder: Path) -> dict[str, Any] | None:
@@ -17,7 +26,7 @@ def read_note(folder: Path) -> dict[str, Any] | None:
 
     :raises DataError: when it cannot be read.
     """
-    path = folder / _NAME
+    path = folder / _NOTE
     try:
         note = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
@@ -49,21 +58,20 @@ def noted(folder: Path, run: Mapping[str, Any]) -> Iterator[None]:
     :raises DataError: when there is a note of another run, or something without a note.
     :raises OutputError: when the folder cannot be written.
     """
-    path = folder / _NAME
-    part = path.with_suffix(".part")
+    path = folder / _NOTE
     wanted = json.loads(json.dumps(run))
     found = read_note(folder)
     if found is not None:
         check_same_run(path, found, wanted)
-    elif any(file != part for file in folder.glob("*")):
+    elif any(file != part_of(path) for file in folder.glob("*")):
         raise DataError(
             f"{folder}: the interrupted run was another one: it had neither --unlabeled nor --pseudo-labels"
         )
     else:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(wanted, indent=2) + "\n", "utf-8")
-            part.replace(path)
+            with new_file(path) as file:
+                file.write((json.dumps(wanted, indent=2) + "\n").encode())
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
     try:
