@@ -5,13 +5,13 @@ import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from sentcli import bundle
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
 from sentcli.training.markdown import block, code, one_line, table
+from sentcli.training.metrics import Metrics
 from sentcli.uncertainty import UNCERTAIN
 
 MODEL_STAGE = "model"  # in `history.csv`: the epochs of the model itself, not of what came before
@@ -58,40 +58,13 @@ _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNOREC
 
 def model_card(
     config: BundleConfig,
-    metrics: Mapping[str, Any],
+    metrics: Metrics,
     history: Sequence[Mapping[str, float]],
     *,
     name: str,
     files: Collection[str],
 ) -> str:
     """Fill `card.md`: Markdown with the front matter of the Hugging Face hub.
-
-    `metrics`, which is what `metrics.json` holds, has
-
-    - `command`: the command line that made the model;
-    - `licence`: of the model, as an identifier of the hub such as `apache-2.0`; None when it is not known;
-    - `dataset`: the data set as it was given to `sentcli train`;
-    - `examples`: `train` and `validation`, the numbers of texts;
-    - `validation`: the `Evaluation` as JSON of the weights of epoch `best_epoch` on the validation part;
-    - `glove`: `source`, and the four counts of `Coverage`;
-    - `training`: the fields of `TrainConfig`, and `device`, `bf16`, `seconds`;
-    - `versions`: of `sentcli`, `python`, `torch`;
-
-    and may have
-
-    - `hub_id`: of the data set, if it was read from the Hugging Face hub;
-    - `output`: the folder as it was given to `sentcli train`, which commands on the card name;
-    - `columns`: `text_column`, `label_column`, `delimiter`, `encoding`: how the data set was read, each None
-      where that was left open;
-    - `self_training`: the fields of `SelfTrainingConfig`; None of a model that learnt from no teacher;
-    - `calibration`: `temperature`, and log loss and calibration error of the validation part before and after
-      it: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`;
-    - `evaluations`: what `sentcli evaluate --card` measured, see `sentcli.training.recording`;
-    - `seeds`: of models that differ by their seed alone, two or more, `seed`, `validation_accuracy`,
-      `validation_loss` and `validation_calibration_error` of each;
-    - `sizes`: of models that differ by their size alone, the same but `hidden` and `layers` for the seed, and
-      `reviews_per_second` of each;
-    - `variants`: where there are seeds or sizes, `command`, the line that measured them, and `machine`.
 
     :param history: a record an epoch, as in `history.csv`.
     :param name: of the model's folder.
@@ -134,7 +107,7 @@ def model_card(
 def write_card(
     folder: Path,
     config: BundleConfig,
-    metrics: Mapping[str, Any],
+    metrics: Metrics,
     history: Sequence[Mapping[str, float]],
     *,
     name: str,
@@ -196,7 +169,7 @@ def _shape(config: BundleConfig, words: int, min_freq: int) -> str:
     return table(("", ""), rows)
 
 
-def _data(metrics: Mapping[str, Any]) -> str:
+def _data(metrics: Metrics) -> str:
     examples, glove = metrics["examples"], metrics["glove"]
     vectors = "none: the embedding began with random values"
     if glove["types_covered"]:
@@ -207,28 +180,29 @@ def _data(metrics: Mapping[str, Any]) -> str:
         ("data set", code(metrics["dataset"])),
         ("texts", f"{examples['train']:,} to train on, {examples['validation']:,} held out for validation"),
     ]
-    if metrics.get("unlabeled"):
-        rows.append(("texts without labels", f"{code(metrics['unlabeled'])}: {examples['unlabeled']:,}"))
+    if unlabeled := metrics.get("unlabeled"):
+        rows.append(("texts without labels", f"{code(unlabeled)}: {examples['unlabeled']:,}"))
     if examples.get("pseudo_labeled"):
         rows.append(("labeled by a teacher", _pseudo_labeled(metrics)))
     rows.append(("word vectors", vectors))
     return table(("", ""), rows)
 
 
-def _pseudo_labeled(metrics: Mapping[str, Any]) -> str:
+def _pseudo_labeled(metrics: Metrics) -> str:
     """Say what a teacher labelled; more than there are texts without labels are passages too."""
-    count, unlabeled = (metrics["examples"][key] for key in ("pseudo_labeled", "unlabeled"))
+    examples = metrics["examples"]
+    count, unlabeled = examples["pseudo_labeled"], examples["unlabeled"]
     others = " and of passages cut from all texts" * (count > unlabeled)
     if _has_lexicon(metrics):
         others += ", and words of a lexicon, stressed and denied too"
     return f"{count:,} of these{others}"
 
 
-def _has_lexicon(metrics: Mapping[str, Any]) -> bool:
+def _has_lexicon(metrics: Metrics) -> bool:
     return bool((metrics.get("self_training") or {}).get("lexicon"))
 
 
-def _recipe(metrics: Mapping[str, Any], files: Collection[str]) -> str:
+def _recipe(metrics: Metrics, files: Collection[str]) -> str:
     training = metrics["training"]
     kept = f"the weights of epoch {metrics['best_epoch']} of {training['epochs']}: the lowest validation loss"
     rows = [
@@ -246,7 +220,7 @@ def _recipe(metrics: Mapping[str, Any], files: Collection[str]) -> str:
     return table(("", ""), rows)
 
 
-def _validation_line(folder: str, metrics: Mapping[str, Any]) -> str:
+def _validation_line(folder: str, metrics: Metrics) -> str:
     options = {"dataset": metrics["dataset"], **metrics.get("columns", {})}
     given = (
         f"--{name.replace('_', '-')} {shlex.quote(value)}"
@@ -256,14 +230,14 @@ def _validation_line(folder: str, metrics: Mapping[str, Any]) -> str:
     return " ".join(("sentcli evaluate", folder, *given, "--held-out"))
 
 
-def _settings(config: BundleConfig, metrics: Mapping[str, Any]) -> str:
+def _settings(config: BundleConfig, metrics: Metrics) -> str:
     training = {key: of for key, of in metrics["training"].items() if key not in ("device", "seconds")}
     dropouts = {key: getattr(config.model, key) for key in ("embedding_dropout", "dropout")}
     settings = training | dropouts | (metrics.get("self_training") or {})
     return table(("setting", "value"), ((code(key), str(value)) for key, value in settings.items()))
 
 
-def _terms(metrics: Mapping[str, Any], hub_id: str | None) -> str:
+def _terms(metrics: Metrics, hub_id: str | None) -> str:
     glove, licence = metrics["glove"], metrics["licence"]
     terms = [f"- Model: {code(licence) if licence else 'none was stated when it was trained'}."]
     terms.append(

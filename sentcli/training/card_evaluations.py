@@ -6,6 +6,7 @@ from typing import Any
 from sentcli import bundle
 from sentcli.evaluation import ECE_BINS
 from sentcli.training.markdown import block, code, four, interval, table
+from sentcli.training.metrics import Metrics
 from sentcli.uncertainty import UNCERTAIN
 
 Record = Mapping[str, Any]  # what `sentcli evaluate --json` prints, and `command`
@@ -21,7 +22,7 @@ _NAMES = {
 }
 
 
-def headline(metrics: Mapping[str, Any]) -> Record | None:
+def headline(metrics: Metrics) -> Record | None:
     """Choose the evaluation that the card shows in full, the one that its pictures are of.
 
     :returns: of those on whole texts the first that was made, on the model's own data set if there is one.
@@ -31,7 +32,7 @@ def headline(metrics: Mapping[str, Any]) -> Record | None:
     return next(iter([*own, *whole]), None)
 
 
-def evaluations(metrics: Mapping[str, Any], files: Collection[str], model: str, test_set: str) -> str:
+def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: str) -> str:
     """Write the section of figures.
 
     :param files: names of the files of the model folder; a picture that is not there is not shown.
@@ -59,7 +60,7 @@ def evaluations(metrics: Mapping[str, Any], files: Collection[str], model: str, 
     return "\n\n".join(parts)
 
 
-def weak_spots(metrics: Mapping[str, Any], words: int, labels: Sequence[str], model: str) -> str:
+def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str) -> str:
     """Say what the model is bad at, with figures where there are some.
 
     :param words: that the model knows.
@@ -117,7 +118,7 @@ def named_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _of_kind(metrics: Mapping[str, Any], kind: str) -> list[Record]:
+def _of_kind(metrics: Metrics, kind: str) -> list[Record]:
     return [record for record in metrics.get("evaluations", ()) if record["kind"] == kind]
 
 

@@ -8,6 +8,7 @@ from sentcli import bundle
 from sentcli.config import FOLDS
 from sentcli.training.card_evaluations import confusion_matrix, named_figures, picture
 from sentcli.training.markdown import block, code, four, table
+from sentcli.training.metrics import Metrics
 
 _REACHED = {
     "validation_accuracy": "accuracy",
@@ -17,9 +18,7 @@ _REACHED = {
 _MOST_EPOCHS = 40  # in the table; history.csv has them all
 
 
-def validation(
-    metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]], files: Collection[str]
-) -> str:
+def validation(metrics: Metrics, history: Sequence[Mapping[str, float]], files: Collection[str]) -> str:
     """Write the section; for the parameters see `sentcli.training.card.model_card`."""
     figures = metrics["validation"]
     classes = [
@@ -98,7 +97,7 @@ def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]
     return "\n\n".join(part for part in parts if part)
 
 
-def _variants(metrics: Mapping[str, Any], files: Collection[str]) -> str:
+def _variants(metrics: Metrics, files: Collection[str]) -> str:
     """Write what `benchmarks/sizes.py` measured."""
     sections = [_seeds(metrics.get("seeds")), _sizes(metrics.get("sizes"), files)]
     if not any(sections):

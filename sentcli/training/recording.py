@@ -32,6 +32,7 @@ from sentcli.training.checks import check_writable
 from sentcli.training.corpus import digest_texts
 from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.labels import LabeledTexts
+from sentcli.training.metrics import Metrics, read_metrics
 
 # Two evaluations that agree in all of these are one, made twice.
 _IDENTITY = (
@@ -64,7 +65,7 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
         )
     check_target(carded.path, overwrite=True)
     check_writable(carded.path.resolve().parent)
-    metrics, history = _read(carded)
+    metrics, history = read_metrics(carded), _history(carded)
     try:
         model_card(carded.config, metrics, history, name=carded.name, files=carded.digests)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -82,7 +83,7 @@ def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
     :param dataset, split: what is to be measured on; a file has no splits.
     :raises UsageError: when that is the training data.
     """
-    metrics, _ = _read(bundle)
+    metrics = read_metrics(bundle)
     measured = Path(dataset).resolve()
     learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
     if measured.is_file():  # by its name the data set library takes a file of a folder for a split
@@ -107,7 +108,7 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
     :raises BundleError: when a file of the folder was changed since it was opened.
     :raises OutputError: when the folder cannot be written.
     """
-    metrics, history = _read(bundle)
+    metrics, history = read_metrics(bundle), _history(bundle)
     records = {tuple(_identity(of)): of for of in [*metrics.get("evaluations", ()), record]}
     metrics["evaluations"] = [*records.values()]
     with _rewritten(bundle, metrics, history) as folder:
@@ -134,7 +135,7 @@ def record_variants(
     :param machine: what the speeds are of, in words.
     :raises OutputError: when the folder cannot be written.
     """
-    metrics, history = _read(bundle)
+    metrics, history = read_metrics(bundle), _history(bundle)
     variants = {"command": command, "machine": machine}
     metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)], "variants": variants}
     with _rewritten(bundle, metrics, history) as folder:
@@ -149,9 +150,7 @@ def _is_export(model: Bundle, of: Bundle) -> bool:
 
 
 @contextmanager
-def _rewritten(
-    bundle: Bundle, metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]]
-) -> Iterator[Path]:
+def _rewritten(bundle: Bundle, metrics: Metrics, history: Sequence[Mapping[str, float]]) -> Iterator[Path]:
     """Give a copy of a model folder with other metrics, to add to; with its card it replaces the folder."""
     with new_bundle(bundle.path, overwrite=True) as folder:
         for name in bundle.digests:
@@ -167,7 +166,7 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
     :param data: the train split.
     :raises BundleError: when the folder is not one that `sentcli train` wrote, or for another data set.
     """
-    metrics, _ = _read(bundle)
+    metrics = read_metrics(bundle)
     try:
         share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
@@ -180,17 +179,16 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
     return validation
 
 
-def _read(bundle: Bundle) -> tuple[dict[str, Any], list[dict[str, float]]]:
-    """Give metrics and history of a trained model."""
+def _history(bundle: Bundle) -> list[dict[str, float]]:
+    """Give the records of the model's own epochs."""
     try:
-        metrics = json.loads(bundle.read(METRICS))
         epochs = pd.read_csv(io.BytesIO(bundle.read(HISTORY)))
-        if "stage" in epochs:
-            epochs = epochs[epochs["stage"] == MODEL_STAGE]
-        history: list[Any] = epochs.to_dict("records")
     except ValueError as error:
-        raise BundleError(f"{bundle.path}: {METRICS} or {HISTORY} cannot be read: {error!s:.200}") from None
-    return metrics, history
+        raise BundleError(f"{bundle.path / HISTORY}: cannot be read: {error!s:.200}") from None
+    if "stage" in epochs:
+        epochs = epochs[epochs["stage"] == MODEL_STAGE]
+    history: list[Any] = epochs.to_dict("records")
+    return history
 
 
 def _identity(record: Mapping[str, Any]) -> list[Any]:

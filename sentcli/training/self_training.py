@@ -1,7 +1,6 @@
 """Self-training: a teacher of unlike models labels texts without labels, and a student learns from both."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +9,6 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from sentcli.bundle import METRICS as METRICS_FILE
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import BundleError, OutputError, UsageError
@@ -22,6 +20,7 @@ from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
 from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
 from sentcli.training.lexicon import ask_lexicon
+from sentcli.training.metrics import read_metrics
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
 from sentcli.training.run_folder import noted, read_note, work_folder
 from sentcli.training.settings import Settings
@@ -286,21 +285,18 @@ def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
     )
 
 
-def _metrics(bundle: Bundle) -> dict[str, Any]:
-    try:
-        return json.loads(bundle.read(METRICS_FILE))  # type: ignore[no-any-return]
-    except (BundleError, ValueError, KeyError):
-        return {}
-
-
 def _validation(bundle: Bundle) -> dict[str, float]:
-    validation = _metrics(bundle)["validation"]
+    validation = read_metrics(bundle)["validation"]
     return {"validation_loss": validation["log_loss"], "validation_accuracy": validation["accuracy"]}
 
 
 def _check_split(bundle: Bundle, texts: Texts) -> None:
     """Warn of a teacher that may have learnt the texts on which teachers are weighed."""
-    if _metrics(bundle).get("split") != digest_texts(texts.validation.texts):
+    try:
+        split = read_metrics(bundle).get("split")
+    except BundleError:  # of a folder that `sentcli train` did not write
+        split = None
+    if split != digest_texts(texts.validation.texts):
         logger.warning(
             "%s: it was validated on other texts; if it was trained on those that are held out now, "
             "the teacher trusts it too much",

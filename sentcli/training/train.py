@@ -51,6 +51,7 @@ from sentcli.training.corpus import (
 from sentcli.training.defaults import DataSize
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.loop import fit
+from sentcli.training.metrics import Metrics
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
@@ -116,7 +117,7 @@ def train_model(
         name=name,
     )
     history = [*stages, *trained.history]
-    metrics = {
+    metrics: Any = {
         **_of_run(source, output, settings, device, trained.seconds),
         **_of_model(trained, data, passage_sentences),
         "stages": [*stages],
@@ -287,7 +288,7 @@ def _write(
     folder: Path,
     trained: _Trained,
     history: Sequence[Mapping[str, Any]],
-    metrics: Mapping[str, Any],
+    metrics: Metrics,
     recipe: str | None,
     name: str,
 ) -> None:

@@ -1,0 +1,29 @@
+"""What metrics.json holds: as its contract says, and nothing else."""
+
+import shutil
+
+import pytest
+
+from sentcli.bundle import METRICS, Bundle, load_bundle, write_manifest
+from sentcli.errors import BundleError
+from sentcli.training.metrics import ExampleCounts, Metrics, read_metrics
+
+MEASURED_LATER = {"evaluations", "seeds", "sizes", "variants"}
+
+
+def test_training_writes_all_fields_but_those_measured_later(trained):
+    metrics = read_metrics(trained)
+    assert [*metrics] == [name for name in Metrics.__annotations__ if name not in MEASURED_LATER]
+    assert [*metrics["examples"]] == [*ExampleCounts.__annotations__]
+    assert metrics["validation_passages"].keys() == metrics["validation"].keys() | {"sentences"}
+
+
+def test_a_model_that_training_did_not_write_has_none(trained, tmp_path):
+    without = {name: digest for name, digest in trained.digests.items() if name != METRICS}
+    with pytest.raises(BundleError, match=r"the bundle has no metrics\.json"):
+        read_metrics(Bundle(trained.path, trained.config, without))
+    shutil.copytree(trained.path, tmp_path / "m")
+    (tmp_path / "m" / METRICS).write_text("{")
+    write_manifest(tmp_path / "m")
+    with pytest.raises(BundleError, match=r"metrics\.json: cannot be read: Expecting property name"):
+        read_metrics(load_bundle(tmp_path / "m"))
