@@ -155,7 +155,7 @@ def reliability_before_after(path: Path, labels: Labels, before: Floats, after: 
     :raises OutputError: when the picture cannot be written.
     """
     parts = {"Before calibration": before, "After calibration": after}
-    _reliability_diagrams(path, {title: reliability_bins(labels, of) for title, of in parts.items()})
+    _reliability_diagrams(path, {title: reliability_bins(labels, values) for title, values in parts.items()})
 
 
 def accuracy_by_length(path: Path, by_length: Sequence[LengthScores]) -> None:
@@ -211,18 +211,19 @@ def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
     """
     with saved_figure(path, 6.4, 4.2) as figure:
         axes = figure.subplots()
-        for colour, layers in zip(COLOURS, sorted({of["layers"] for of in sizes}), strict=False):
+        for colour, layers in zip(COLOURS, sorted({model["layers"] for model in sizes}), strict=False):
             shown = sorted(
-                (of for of in sizes if of["layers"] == layers), key=lambda of: of["reviews_per_second"]
+                (model for model in sizes if model["layers"] == layers),
+                key=lambda model: model["reviews_per_second"],
             )
-            speeds = [of["reviews_per_second"] for of in shown]
-            accuracies = [of["validation_accuracy"] for of in shown]
+            speeds = [model["reviews_per_second"] for model in shown]
+            accuracies = [model["validation_accuracy"] for model in shown]
             label = f"{layers:.0f} layer{'s' * (layers > 1)}"
             axes.plot(speeds, accuracies, "o-", color=colour, markersize=5, label=label)
-            for of, speed, accuracy in zip(shown, speeds, accuracies, strict=True):
-                axes.annotate(f"{of['hidden']:.0f}", (speed, accuracy), (4, 5), textcoords="offset points")
+            for model, speed, accuracy in zip(shown, speeds, accuracies, strict=True):
+                axes.annotate(f"{model['hidden']:.0f}", (speed, accuracy), (4, 5), textcoords="offset points")
         axes.set_xscale("log")
-        ticks = sorted({of["reviews_per_second"] for of in sizes})
+        ticks = sorted({model["reviews_per_second"] for model in sizes})
         axes.set_xticks(ticks, [f"{speed:,.0f}" for speed in ticks])
         axes.set_xticks([], minor=True)
         axes.tick_params("x", rotation=45)  # sizes that are close have speeds that are

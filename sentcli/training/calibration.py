@@ -16,7 +16,7 @@ from sentcli.training.examples import Examples, evaluation_batches
 
 
 @dataclass(frozen=True)
-class Measured:
+class Calibrated:
     """What a model reaches on the validation part, once it is calibrated.
 
     :param uncalibrated, probabilities: `[texts, classes]`, before and after.
@@ -43,7 +43,9 @@ class Measured:
         }
 
 
-def calibrate(network: BiLSTM, data: Corpus, names: Sequence[str], class_weights: Tensor | None) -> Measured:
+def calibrate(
+    network: BiLSTM, data: Corpus, names: Sequence[str], class_weights: Tensor | None
+) -> Calibrated:
     """Divide the logits by the temperature that fits the validation part, within the classifier's weights.
 
     So every backend and every exported graph gives calibrated probabilities, without knowing of it.
@@ -59,7 +61,7 @@ def calibrate(network: BiLSTM, data: Corpus, names: Sequence[str], class_weights
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature)
     probabilities = softmax(_predict(network, data.validation))
-    return Measured(
+    return Calibrated(
         temperature,
         labels,
         softmax(logits),

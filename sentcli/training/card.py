@@ -231,7 +231,7 @@ def _validation_line(folder: str, metrics: Metrics) -> str:
 
 
 def _settings(config: BundleConfig, metrics: Metrics) -> str:
-    training = {key: of for key, of in metrics["training"].items() if key not in ("device", "seconds")}
+    training = {key: value for key, value in metrics["training"].items() if key not in ("device", "seconds")}
     dropouts = {key: getattr(config.model, key) for key in ("embedding_dropout", "dropout")}
     settings = training | dropouts | (metrics.get("self_training") or {})
     return table(("setting", "value"), ((code(key), str(value)) for key, value in settings.items()))

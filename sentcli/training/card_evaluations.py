@@ -128,14 +128,15 @@ def _figures(record: Record) -> Iterable[tuple[str, ...]]:
 
 
 def _measured_on(record: Record) -> str:
-    of = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
-    return f"{of}{code(record['where'])}"
+    passages = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
+    return f"{passages}{code(record['where'])}"
 
 
 def _accuracies(records: Sequence[Record]) -> str:
     return "; ".join(
-        f"accuracy {four(of['accuracy'])} ({interval(of['accuracy_interval'])}) on {_measured_on(of)}"
-        for of in records
+        f"accuracy {four(record['accuracy'])} ({interval(record['accuracy_interval'])}) "
+        f"on {_measured_on(record)}"
+        for record in records
     )
 
 
@@ -150,7 +151,7 @@ def _in_full(record: Record, files: Collection[str]) -> str:
         )
         for part in record["by_length"]
     ]
-    has_bands = UNCERTAIN not in [of["name"] for of in record["classes"]]
+    has_bands = UNCERTAIN not in [scores["name"] for scores in record["classes"]]
     by_band = [
         (
             f"`--uncertain {band['low']:g} {band['high']:g}`",
@@ -205,8 +206,8 @@ def _comparisons(records: Sequence[Record]) -> str:
     return "\n\n".join(parts)
 
 
-def _file(of: Mapping[str, Any]) -> str:
-    return code(f"{of['model']}/{of['file']}")
+def _file(form: Mapping[str, Any]) -> str:
+    return code(f"{form['model']}/{form['file']}")
 
 
 def picture(name: str, title: str, files: Collection[str]) -> str:

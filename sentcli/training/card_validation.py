@@ -22,8 +22,12 @@ def validation(metrics: Metrics, history: Sequence[Mapping[str, float]], files: 
     """Write the section; for the parameters see `sentcli.training.card.model_card`."""
     figures = metrics["validation"]
     classes = [
-        (code(of["name"]), f"{of['support']:,}", *(four(of[key]) for key in ("precision", "recall", "f1")))
-        for of in figures["classes"]
+        (
+            code(scores["name"]),
+            f"{scores['support']:,}",
+            *(four(scores[key]) for key in ("precision", "recall", "f1")),
+        )
+        for scores in figures["classes"]
     ]
     parts = (
         table(("figure", "value", "95 % interval"), named_figures(figures)),
@@ -66,12 +70,15 @@ def _stages(stages: Sequence[Mapping[str, Any]] | None, figures: Mapping[str, An
         "a logistic regression over the models of its round, fitted to this validation part. Its own figures "
         "are of five-fold cross-validation."
     )
-    if min(of["support"] for of in figures["classes"]) < FOLDS:
+    if min(scores["support"] for scores in figures["classes"]) < FOLDS:
         weighed = (
             "the models of its round, whose log-probabilities weighed the same: some class has fewer than "
             f"{FOLDS} texts in this validation part."
         )
-    rows = [(of["stage"], four(of["validation_accuracy"]), four(of["validation_loss"])) for of in stages]
+    rows = [
+        (stage["stage"], four(stage["validation_accuracy"]), four(stage["validation_loss"]))
+        for stage in stages
+    ]
     text = f"Texts without labels were labeled by a teacher: {weighed}"
     head = ("stage", "validation accuracy", "validation loss")
     return "\n\n".join(("### Teachers", text, table(head, rows)))
@@ -102,21 +109,21 @@ def _variants(metrics: Metrics, files: Collection[str]) -> str:
     sections = [_seeds(metrics.get("seeds")), _sizes(metrics.get("sizes"), files)]
     if not any(sections):
         return ""
-    of = metrics["variants"]
+    measured = metrics["variants"]
     text = (
         "Trained by the same recipe with the same pseudo-labels, if any, and measured on the same texts; "
-        f"reviews/s are those of one core of {of['machine']}."
+        f"reviews/s are those of one core of {measured['machine']}."
     )
-    parts = ("### Other seeds and sizes", text, block(of["command"]), *sections)
+    parts = ("### Other seeds and sizes", text, block(measured["command"]), *sections)
     return "\n\n".join(part for part in parts if part)
 
 
 def _seeds(seeds: Sequence[Mapping[str, float]] | None) -> str:
     if not seeds or len(seeds) < 2:  # one has no spread
         return ""
-    accuracies = [of["validation_accuracy"] for of in seeds]
+    accuracies = [model["validation_accuracy"] for model in seeds]
     low, high = min(accuracies), max(accuracies)
-    rows = [(f"{of['seed']:.0f}", *_reached(of)) for of in seeds]
+    rows = [(f"{model['seed']:.0f}", *_reached(model)) for model in seeds]
     spread = f"The mean accuracy is {four(mean(accuracies))}, the spread {four(low)} to {four(high)}."
     return "\n\n".join((table(("seed", *_REACHED.values()), rows), spread))
 
@@ -126,17 +133,17 @@ def _sizes(sizes: Sequence[Mapping[str, float]] | None, files: Collection[str]) 
         return ""
     rows = [
         (
-            f"{of['hidden']:.0f}",
-            f"{of['layers']:.0f}",
-            *_reached(of),
-            f"{of['reviews_per_second']:,.0f}",
+            f"{model['hidden']:.0f}",
+            f"{model['layers']:.0f}",
+            *_reached(model),
+            f"{model['reviews_per_second']:,.0f}",
         )
-        for of in sizes
+        for model in sizes
     ]
     head = ("states in each direction", "layers", *_REACHED.values(), "reviews/s, fp32")
     parts = (table(head, rows), picture(bundle.SIZES, "Accuracy against speed", files))
     return "\n\n".join(part for part in parts if part)
 
 
-def _reached(of: Mapping[str, float]) -> list[str]:
-    return [four(of[name]) for name in _REACHED]
+def _reached(model: Mapping[str, float]) -> list[str]:
+    return [four(model[name]) for name in _REACHED]

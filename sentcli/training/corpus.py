@@ -22,7 +22,7 @@ from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
 from sentcli.training.pseudo_labels import PseudoLabels
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     unlabeled = load_texts(source.unlabeled, source.text_column, source.csv) if source.unlabeled else []
     held_out = set(validation.texts)
     unlabeled = [text for text in unlabeled if text not in held_out]
-    logger.info(
+    _log.info(
         "%s: %d texts to train on, %d to validate; %d classes: %s",
         source.dataset,
         len(train),
@@ -99,7 +99,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
         ", ".join(labels),
     )
     if source.unlabeled:
-        logger.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
+        _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
     return Texts(train, validation, unlabeled, labels)
 
 
@@ -154,8 +154,8 @@ def encode_texts(
     blank = len(texts.train) - len(corpus.train) + len(held_out) - len(corpus.validation)
     blank += len(unlabeled) - len(corpus.unlabeled)
     if blank:
-        logger.info("%d texts without a word were left out", blank)
-    logger.info("%d words seen %d times or more", vocab.first_phrase - 2, config.min_freq)
+        _log.info("%d texts without a word were left out", blank)
+    _log.info("%d words seen %d times or more", vocab.first_phrase - 2, config.min_freq)
     return corpus
 
 

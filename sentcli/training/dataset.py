@@ -25,7 +25,7 @@ from sentcli.tables.columns import find_text_column, find_usual
 from sentcli.tables.options import ReadOptions
 from sentcli.training.labels import LabeledTexts
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 
@@ -256,7 +256,7 @@ def _spell_out(name: str) -> str:
 
 def _quiet_libraries() -> None:
     """Keep bars and logs of the libraries from the terminal, unless sentcli's own log is at DEBUG."""
-    if not logger.isEnabledFor(logging.DEBUG):
+    if not _log.isEnabledFor(logging.DEBUG):
         datasets.disable_progress_bars()
         hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
         for library in ("datasets", "huggingface_hub"):

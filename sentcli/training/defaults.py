@@ -9,7 +9,7 @@ from typing import Any
 
 from sentcli.config import TrainConfig
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 AUTO = ("epochs", "batch_size", "min_freq", "validation_share")
 
@@ -69,7 +69,7 @@ def settle(config: TrainConfig, auto: Collection[str], size: DataSize) -> TrainC
     }
     chosen = {name: chosen[name] for name in AUTO if name in auto}
     if chosen:
-        logger.info(
+        _log.info(
             "chosen for %s texts of %s words, %s or more of each of %d classes: %s",
             *(f"{number:,}" for number in (size.texts, size.words, size.rarest)),
             size.classes,

@@ -19,7 +19,7 @@ from sentcli.errors import DataError
 from sentcli.text import PAD_ID, UNK_ID
 from sentcli.training.glove_download import GLOVE_DIMS, download
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 Matrix = npt.NDArray[np.float32]  # [words, dimensions]
 
@@ -104,7 +104,7 @@ def load_glove(
         matrix[index] = _parse(numbers, path, line)
         found[index] = True
     if repeated:
-        logger.warning("%s: %d words have another vector further on; the first was taken", path, repeated)
+        _log.warning("%s: %d words have another vector further on; the first was taken", path, repeated)
     if not found.any():
         raise DataError(f"{path}: it has none of the {len(ids)} words of the data set; is it the right file?")
     mean = matrix[found].mean(axis=0, dtype=np.float64)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from sentcli.errors import DataError, OutputError
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 # The third is the mirror that the authors of GloVe point to while Stanford's hosts are down.
 HOSTS = (
@@ -91,7 +91,7 @@ def download(name: str, *, progress: bool = True) -> Path:
         except OSError as error:
             reason = error.strerror or error
             raise OutputError(f"{folder}: {reason}; SENTCLI_CACHE can name another folder") from error
-        logger.info("%s", problems[-1])
+        _log.info("%s", problems[-1])
     raise DataError(
         f"{archive.file} cannot be downloaded ({'; '.join(problems):.600}); the same command goes on "
         f"where this one stopped, --glove can name a file, and --glove none does without"

@@ -23,7 +23,7 @@ from sentcli.errors import DataError, UsageError
 from sentcli.text import tokenize
 from sentcli.training.labels import LabeledTexts
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 SPLIT_SEED = 1  # the same for every model, so that teachers can be weighed on the validation part
 
@@ -66,7 +66,7 @@ def train_validation(
     known = set(validation.texts)
     train = data.take([row for row in candidates if data.texts[row] not in known])
     if len(train) < len(candidates):
-        logger.info(
+        _log.info(
             "%s: %d texts occur in the validation part too and were removed from the training part",
             data.where,
             len(candidates) - len(train),

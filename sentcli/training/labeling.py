@@ -26,9 +26,9 @@ from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.passages import cut_passages
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings
-from sentcli.training.teacher import Combination, classify_vectors, fit_ngrams, score_with
+from sentcli.training.teacher import StackedEnsemble, classify_vectors, fit_ngrams, score_with
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 NGRAMS = "n-grams"
 DOCUMENT_VECTORS = "document vectors"
@@ -71,7 +71,7 @@ def label(
         name: score_with(bundle, everything, name=name, workers=settings.cores, quiet=settings.quiet)
         for name, bundle in bundles.items()
     }
-    logger.info("round %d: the n-gram model of the teacher is fitted", number)
+    _log.info("round %d: the n-gram model of the teacher is fitted", number)
     of_whole = {NGRAMS: fit_ngrams(texts.train.texts, train, classes)(everything[whole])}
     if plan.document_vectors:
         vectors = learn_vectors(texts, settings, plan, folder)
@@ -80,10 +80,10 @@ def label(
         said[name] = np.full((len(everything), classes), np.nan)
         said[name][whole] = values
 
-    teacher = Combination(validation, {name: values[held_out] for name, values in said.items()})
+    teacher = StackedEnsemble(validation, {name: values[held_out] for name, values in said.items()})
     targets = teacher.probabilities({name: values[unlabeled] for name, values in said.items()})
     if passages:
-        of_passages = Combination(validation, {name: said[name][cut_held_out] for name in bundles})
+        of_passages = StackedEnsemble(validation, {name: said[name][cut_held_out] for name in bundles})
         alone = of_passages.probabilities({name: said[name][cut] for name in bundles})
         of_sources = np.concatenate([np.eye(classes, dtype=np.float32)[train], targets])[sources]
         mixed = (1 - plan.passage_context) * alone + plan.passage_context * of_sources
@@ -96,8 +96,8 @@ def label(
         for name, values in said.items()
     }
     members[TOGETHER] = {"validation_loss": teacher.loss, "validation_accuracy": teacher.accuracy}
-    for name, of in members.items():
-        logger.info("round %d: %s: validation accuracy %.4f", number, name, of["validation_accuracy"])
+    for name, reached in members.items():
+        _log.info("round %d: %s: validation accuracy %.4f", number, name, reached["validation_accuracy"])
     return PseudoLabels(
         everything[labeled],
         np.repeat([False, True], [len(texts.unlabeled), len(passages)]),
@@ -124,17 +124,17 @@ def learn_vectors(
     :raises OutputError: when they cannot be written there.
     """
     everything = [*texts.train.texts, *texts.validation.texts, *texts.unlabeled]
-    of = {
+    origin = {
         "texts": digest_texts(everything),
         "size": str(plan.document_vectors),
         "seed": str(settings.config.seed),
     }
     file = folder / VECTORS
     with suppress(FileNotFoundError, SafetensorError), safe_open(file, "numpy") as stored:
-        if stored.metadata() == of:
+        if stored.metadata() == origin:
             vectors: npt.NDArray[np.float32] = stored.get_tensor("vectors")
             return vectors
-    logger.info("vectors of %d texts are learnt from their n-grams", len(everything))
+    _log.info("vectors of %d texts are learnt from their n-grams", len(everything))
     torch.set_num_threads(settings.cores)
     keep_freed_memory()
     vectors = document_vectors(
@@ -146,7 +146,7 @@ def learn_vectors(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with new_file(file) as new:
-            new.write(save({"vectors": vectors}, of))
+            new.write(save({"vectors": vectors}, origin))
     except OSError as error:
         raise OutputError(f"{file}: the vectors of the texts cannot be written: {error.strerror}") from error
     return vectors

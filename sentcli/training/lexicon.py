@@ -23,7 +23,7 @@ from sentcli.training.passages import cut_passages, split_sentences
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 _LONGEST = 10_000  # characters; its rules are for a few sentences, and it has nothing to say of a book
 # Share of its weight in passages of more than one sentence, of which the teacher knows better. On IMDb, by
@@ -127,8 +127,8 @@ def ask_lexicon(
     whole = texts.unlabeled or pseudo.whole_texts()
     vocab = Vocab.build(map(tokenize, chain(texts.train.texts, whole)), settings.config.min_freq)
     means = ", ".join(f"{texts.labels[label]} {mean:.2f}" for label, mean in lexicon.means.items())
-    logger.info("a lexicon is asked about %d passages and its own words", pseudo.is_passage.sum())
-    logger.info("what it finds in passages with labels, from -1 to 1: %s", means)
+    _log.info("a lexicon is asked about %d passages and its own words", pseudo.is_passage.sum())
+    _log.info("what it finds in passages with labels, from -1 to 1: %s", means)
     if not lexicon.tells_apart:
-        logger.warning("it hardly tells the labels apart: are they opinions? If not, leave --lexicon out")
+        _log.warning("it hardly tells the labels apart: are they opinions? If not, leave --lexicon out")
     return add_lexicon(pseudo, lexicon, plan.lexicon, {*vocab.words})

@@ -23,7 +23,7 @@ from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_c
 from sentcli.training.examples import Examples, Ids, collate, epoch_batches
 from sentcli.training.step import Trainer
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 
 def fit(
@@ -60,7 +60,7 @@ def fit(
     progress, best = Progress(), State()
     if resume and checkpoint.exists():
         progress, best = load_checkpoint(checkpoint, fingerprint, model, trainer.averaged, trainer.optimizer)
-        logger.info("going on after epoch %d, batch %d", progress.epoch, progress.batch)
+        _log.info("going on after epoch %d, batch %d", progress.epoch, progress.batch)
 
     def save() -> None:
         save_checkpoint(checkpoint, progress, fingerprint, model, trainer.averaged, best, trainer.optimizer)
@@ -93,7 +93,7 @@ def fit(
             rate = learning_rate(step + len(batches) - 1, steps, config)  # of the last batch
             progress = progress.next_epoch(loss, accuracy, rate)
             save()
-            logger.info("%s", _epoch_line(progress.history[-1], config, name))
+            _log.info("%s", _epoch_line(progress.history[-1], config, name))
             if stop:  # while it was validated
                 raise stopped(f"after epoch {progress.epoch} of {config.epochs}")
     model.load_state_dict(best)

@@ -6,7 +6,6 @@ is a language model of its own, the forward one of the next word and the backwar
 the layers above, every state has seen all words, so that they have nothing left to guess.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,6 @@ from sentcli.text import PAD_ID, UNK_ID
 from sentcli.training.examples import Examples, Ids, evaluation_batches
 from sentcli.training.loop import fit
 from sentcli.training.step import Trainer
-
-logger = logging.getLogger("sentcli")
 
 _NEGATIVES = 1000  # words that a step sets against the right ones
 _ROWS = 256  # guesses at once: their logits in fp32 are 1 MB, which a core's cache holds

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from sentcli.errors import DataError, OutputError
 from sentcli.training.atomic import new_file
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 Probabilities = npt.NDArray[np.float32]  # [texts, classes]
 
@@ -54,7 +54,7 @@ class PseudoLabels:
         kept = np.array([text not in unwanted for text in self.texts], bool)
         if kept.all():
             return self
-        logger.info("%d texts with pseudo-labels are held out and were left out", len(kept) - kept.sum())
+        _log.info("%d texts with pseudo-labels are held out and were left out", len(kept) - kept.sum())
         return replace(
             self,
             texts=[self.texts[row] for row in np.flatnonzero(kept).tolist()],

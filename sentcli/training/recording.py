@@ -109,7 +109,7 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
     :raises OutputError: when the folder cannot be written.
     """
     metrics, history = read_metrics(bundle), _history(bundle)
-    records = {tuple(_identity(of)): of for of in [*metrics.get("evaluations", ()), record]}
+    records = {tuple(_identity(each)): each for each in [*metrics.get("evaluations", ()), record]}
     metrics["evaluations"] = [*records.values()]
     with _rewritten(bundle, metrics, history) as folder:
         if headline(metrics) is record:
@@ -142,11 +142,11 @@ def record_variants(
         plots.accuracy_by_speed(folder / SIZES, sizes)
 
 
-def _is_export(model: Bundle, of: Bundle) -> bool:
+def _is_export(model: Bundle, origin: Bundle) -> bool:
     """Tell whether a model was exported from another one, with the weights that it has now."""
     if ORIGIN not in model.digests:
         return False
-    return model.read(ORIGIN).decode("ascii", "replace").split() == [of.digests.get(WEIGHTS), WEIGHTS]
+    return model.read(ORIGIN).decode("ascii", "replace").split() == [origin.digests.get(WEIGHTS), WEIGHTS]
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.teacher import check_labels
 from sentcli.training.train import train_model
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 AUTO = "auto"
 _GIVEN = "labels_given"  # in the note: the digest of labels that were there before the run
@@ -121,7 +121,7 @@ def _labels_of_rounds(run: "_Run", labeled: DataSize | None, file: Path | None) 
             write_pseudo_labels(labels, label(run.texts, run.bundles, run.settings, plan, number, run.folder))
         pseudo = read_pseudo_labels(labels, run.texts.labels)
         run.add_stages(pseudo)
-        logger.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
+        _log.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
         if not is_last:
             changes = next_teachers(run.settings.config, plan) if labeled else [{}]
             run.train_teachers(f"student-{number}", changes, pseudo)
@@ -147,16 +147,16 @@ def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
 def _check_labels(given: PseudoLabels, texts: Texts, path: Path | None) -> None:
     """Warn of labels that are of other texts, or of a teacher that learnt what is held out now."""
     if (split := given.notes.get("split")) and split != digest_texts(texts.validation.texts):
-        logger.warning(
+        _log.warning(
             "%s: others were held out then; passages of texts that are held out now may be in it", path
         )
     unlabeled, labeled = set(texts.unlabeled), set(given.whole_texts())
     others = sum(text not in unlabeled for text in given.whole_texts()) if unlabeled else 0
     if others:
-        logger.warning("%s: %d of its texts are not among those without labels", path, others)
+        _log.warning("%s: %d of its texts are not among those without labels", path, others)
     missing = sum(text not in labeled for text in texts.unlabeled)
     if missing:
-        logger.warning(
+        _log.warning(
             "%s: it says nothing of %d of the texts without labels, which stay without; "
             "try the name of a new file to have all of them labelled",
             path,
@@ -214,7 +214,7 @@ class _Run:
     def add_stages(self, pseudo: PseudoLabels) -> None:
         """Keep what the teachers of a round reached."""
         members, number = pseudo.notes.get("members", {}), pseudo.notes.get("round")
-        self.stages += [{"stage": f"round {number}: {name}", **of} for name, of in members.items()]
+        self.stages += [{"stage": f"round {number}: {name}", **reached} for name, reached in members.items()]
 
     def train_teachers(
         self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None
@@ -297,7 +297,7 @@ def _check_split(bundle: Bundle, texts: Texts) -> None:
     except BundleError:  # of a folder that `sentcli train` did not write
         split = None
     if split != digest_texts(texts.validation.texts):
-        logger.warning(
+        _log.warning(
             "%s: it was validated on other texts; if it was trained on those that are held out now, "
             "the teacher trusts it too much",
             bundle.path,

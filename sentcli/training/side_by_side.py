@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from sentcli.errors import InterruptedRunError, ProcessError, SentcliError
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 Work = Callable[[], object]
 
@@ -74,7 +74,7 @@ class _Running:
 
 def _start(work: Work, log: "Queue[Any]", line: int) -> tuple[Connection, SpawnProcess]:
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_run, args=(work, theirs, log, logger.level, line))
+    process = _CONTEXT.Process(target=_run, args=(work, theirs, log, _log.level, line))
     # It inherits this: while it imports, Ctrl-C would end it with a traceback.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -109,14 +109,14 @@ class _Relay(logging.Handler):
     """Logs here what was logged in another process."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger.handle(record)
+        _log.handle(record)
 
 
 def _run(work: Work, connection: Connection, log: "Queue[Any]", level: int, line: int) -> None:
     """Be one of the processes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    logger.handlers, logger.propagate = [logging.handlers.QueueHandler(log)], False
-    logger.setLevel(level)
+    _log.handlers, _log.propagate = [logging.handlers.QueueHandler(log)], False
+    _log.setLevel(level)
     tqdm.__init__ = partialmethod(tqdm.__init__, position=line)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

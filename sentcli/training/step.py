@@ -87,7 +87,7 @@ class ClassifierTrainer(Trainer):
             loss = self._loss(logits, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         if self._config.adversarial and embedded.grad is not None:
-            self._learn_from_worse(ids, lengths, targets, embedded.grad)
+            self._add_adversarial_gradient(ids, lengths, targets, embedded.grad)
         self._update()
         # Without smoothing, to be comparable with the validation loss.
         cross_entropy = functional.cross_entropy(logits.detach(), targets, reduction="sum").item()
@@ -100,7 +100,9 @@ class ClassifierTrainer(Trainer):
         """
         return measure(self.averaged.module, examples, self.device, self._class_weights)
 
-    def _learn_from_worse(self, ids: Tensor, lengths: Tensor, targets: Tensor, gradient: Tensor) -> None:
+    def _add_adversarial_gradient(
+        self, ids: Tensor, lengths: Tensor, targets: Tensor, gradient: Tensor
+    ) -> None:
         """Add the gradient of the same texts, their vectors moved to where the loss rises fastest.
 
         Adversarial training on embeddings (Miyato, Dai and Goodfellow, 2017, section 3): a model that must

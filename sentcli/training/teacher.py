@@ -1,6 +1,5 @@
 """The teacher: unlike models, weighed on the validation part, that label what has no labels."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -16,15 +15,13 @@ from sentcli.prediction import predict
 from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.ngrams import NgramModel
 
-logger = logging.getLogger("sentcli")
-
 _INVERSE_PENALTY = (
     4.0  # of the weights for document vectors; 1 and 16 were no better on IMDb's validation part
 )
 _SMALLEST = 1e-6  # probability; a member that is sure and wrong must not outweigh all others
 
 
-class Combination:
+class StackedEnsemble:
     """Members weighed by a logistic regression over the logarithms of their probabilities.
 
     Where a class has so few texts that they cannot be weighed on them, all weigh the same.
@@ -51,16 +48,16 @@ class Combination:
         if self._model:
             together: Floats = self._model.predict_proba(self._features(members))
         else:
-            together = softmax(np.mean([_log(members[name]) for name in self.names], axis=0))
+            together = softmax(np.mean([_clipped_log(members[name]) for name in self.names], axis=0))
         return together.astype(np.float32)
 
     def _features(self, members: Mapping[str, Floats]) -> Floats:
         """Give log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
-        logs = [_log(members[name]) for name in self.names]
+        logs = [_clipped_log(members[name]) for name in self.names]
         return np.concatenate([values[:, 1:] - values[:, :1] for values in logs], axis=1)
 
 
-def _log(probabilities: Floats) -> Floats:
+def _clipped_log(probabilities: Floats) -> Floats:
     return np.log(np.clip(probabilities, _SMALLEST, 1))
 
 

@@ -36,7 +36,7 @@ from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, choose_device, couple_gates, round_embedding, save_weights
 from sentcli.text import Vocab
 from sentcli.training.allocator import keep_freed_memory
-from sentcli.training.calibration import Measured, calibrate
+from sentcli.training.calibration import Calibrated, calibrate
 from sentcli.training.card import MODEL_STAGE, hub_id_of, write_card
 from sentcli.training.checks import check_run
 from sentcli.training.corpus import (
@@ -59,7 +59,7 @@ from sentcli.training.run_folder import check_plain_run, work_folder
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 
-logger = logging.getLogger("sentcli")
+_log = logging.getLogger("sentcli")
 
 
 def train_bundle(
@@ -130,7 +130,7 @@ def train_model(
         _write(folder, trained, history, metrics, recipe, output.name)
     shutil.rmtree(work)
     reached = trained.calibrated
-    logger.info(
+    _log.info(
         "%s: validation accuracy %.4f, loss %.4f; of passages accuracy %.4f; %.0f s in all",
         output.name,
         reached.figures.accuracy,
@@ -155,7 +155,7 @@ class _Trained:
     coverage: Coverage
     language: list[dict[str, float]]
     epochs: list[dict[str, float]]
-    calibrated: Measured
+    calibrated: Calibrated
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -239,7 +239,7 @@ def _embedding(
         embedding, coverage = random_embedding(words, dim, data.counts, seed)
     else:
         embedding, coverage = load_glove(glove, words, dim, data.counts, seed, progress=progress)
-        logger.info("%s", coverage)
+        _log.info("%s", coverage)
     return with_phrase_vectors(embedding, data.vocab), coverage
 
 
@@ -311,12 +311,12 @@ def _write(
 
 def _warn_of_one_answer(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
     """Warn of a model that could as well give every text the same label."""
-    classes = [of for of in figures.classes if of.support]
-    commonest = max(classes, key=lambda of: of.support)
-    if is_balanced and fmean(of.recall or 0.0 for of in classes) <= 1 / len(classes):
-        logger.warning("%s: on validation no better than by chance, class by class; try more texts", name)
+    classes = [scores for scores in figures.classes if scores.support]
+    commonest = max(classes, key=lambda scores: scores.support)
+    if is_balanced and fmean(scores.recall or 0.0 for scores in classes) <= 1 / len(classes):
+        _log.warning("%s: on validation no better than by chance, class by class; try more texts", name)
     elif not is_balanced and figures.accuracy <= commonest.support / figures.examples:
-        logger.warning(
+        _log.warning(
             "%s: on validation no better than saying %r of every text; try more texts, or with a rare class "
             "--class-weight balanced",
             name,

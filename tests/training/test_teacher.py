@@ -5,7 +5,7 @@ import pytest
 
 from sentcli.errors import DataError
 from sentcli.evaluation import log_loss
-from sentcli.training.teacher import Combination, check_labels, fit_ngrams, score_with
+from sentcli.training.teacher import StackedEnsemble, check_labels, fit_ngrams, score_with
 
 
 def opinions(labels: np.ndarray, classes: int, share: float, seed: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def test_it_is_better_than_its_best_member(classes):
     labels = np.random.default_rng(0).integers(0, classes, 1200)
     members = {name: opinions(labels, classes, 0.8, seed) for seed, name in enumerate("abc")}
     members["noise"] = opinions(labels, classes, 1 / classes, 9)
-    teacher = Combination(labels[:600], {name: values[:600] for name, values in members.items()})
+    teacher = StackedEnsemble(labels[:600], {name: values[:600] for name, values in members.items()})
     together = teacher.probabilities({name: values[600:] for name, values in members.items()})
     assert together.shape == (600, classes)
     assert together.sum(axis=1) == pytest.approx(np.ones(600), abs=1e-5)
@@ -39,7 +39,7 @@ def test_a_member_that_is_sure_and_wrong_breaks_nothing():
     labels = np.array([0, 1] * 30)
     sure = np.eye(2)[labels]
     sure[0] = sure[0, ::-1]
-    together = Combination(labels, {"sure": sure}).probabilities({"sure": sure})
+    together = StackedEnsemble(labels, {"sure": sure}).probabilities({"sure": sure})
     assert np.isfinite(together).all()
     assert together.argmax(axis=1)[1:].tolist() == labels[1:].tolist()
 
@@ -48,7 +48,7 @@ def test_a_member_that_is_sure_and_wrong_breaks_nothing():
 def test_a_validation_part_of_a_few_texts_will_do(labels):
     labels = np.array(labels)
     member = opinions(labels, 2, 1.0, 0)
-    together = Combination(labels, {"one": member}).probabilities({"one": member})
+    together = StackedEnsemble(labels, {"one": member}).probabilities({"one": member})
     assert np.isfinite(together).all()
 
 
