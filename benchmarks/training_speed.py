@@ -45,9 +45,9 @@ def read(dataset: str) -> tuple[Examples, ModelConfig]:
     train, _ = train_validation(data, CONFIG.validation_share, SPLIT_SEED)
     tokens = [tokenize(text) for text in train.texts]
     vocab = Vocab.build(tokens, CONFIG.min_freq)
-    ids = [truncate(vocab.encode(words), TEXT.max_tokens) for words in tokens]
-    examples = Examples.of_labels(ids, label_ids(train.labels, labels, train.where), len(labels))
-    return examples, ModelConfig(vocab_size=len(vocab), num_classes=len(labels))
+    ids = [np.array(truncate(vocab.encode(words), TEXT.max_tokens), np.int32) for words in tokens]
+    targets = np.eye(len(labels), dtype=np.float32)[label_ids(train.labels, labels, train.where)]
+    return Examples(ids, targets), ModelConfig(vocab_size=len(vocab), num_classes=len(labels))
 
 
 def sample(examples: Examples, every: int) -> list[Rows]:

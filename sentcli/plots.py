@@ -257,9 +257,8 @@ def _reliability_diagrams(path: Path, diagrams: Mapping[str, Reliability]) -> No
 def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence[int]) -> None:
     """Draw accuracies with their intervals."""
     intervals = [wilson_interval(round(a * n), n) for a, n in zip(accuracies, counts, strict=True)]
-    bounds = np.abs(
-        np.transpose(intervals) - accuracies
-    )  # abs: a share of 1 may exceed its bound by rounding
+    # abs: a share of 1 may exceed its bound by rounding.
+    bounds = np.abs(np.transpose(intervals) - accuracies)
     label = "accuracy in the bin, 95% interval"
     style: dict[str, Any] = {"color": COLOURS[0], "markersize": 5, "elinewidth": 1.3, "capsize": 3}
     axes.errorbar(places, accuracies, bounds, fmt="o", label=label, **style)
@@ -276,7 +275,10 @@ def _counts(axes: Axes, places: Floats, counts: Sequence[int], width: float) -> 
 
 @contextmanager
 def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of that many inches in the common style, whatever matplotlibrc says; then save it."""
+    """Give a figure of that many inches in the common style, whatever matplotlibrc says; then save it.
+
+    :raises OutputError: when it cannot be written.
+    """
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script shows as boxes
         mpl.rcdefaults()

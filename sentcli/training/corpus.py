@@ -74,7 +74,11 @@ class Corpus:
 
 
 def read_labeled(source: DataSource) -> LabeledTexts:
-    """Read the train split."""
+    """Read the train split.
+
+    :raises UsageError: for a delimiter or an encoding that cannot be.
+    :raises DataError: as `load_split`.
+    """
     return load_split(source.dataset, "train", source.text_column, source.label_column, source.csv)
 
 

@@ -29,13 +29,6 @@ class Examples:
     ids: Sequence[Ids]
     targets: npt.NDArray[np.float32]
 
-    @classmethod
-    def of_labels(
-        cls, ids: Sequence[Sequence[int]], labels: npt.NDArray[np.int64], num_classes: int
-    ) -> "Examples":
-        """Make examples of texts whose classes `labels [n]` are certain."""
-        return cls([np.array(row, np.int32) for row in ids], np.eye(num_classes, dtype=np.float32)[labels])
-
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -48,6 +48,7 @@ def train_validation(
 
     :param validation_share: above 0 and below 1.
     :returns: training and validation part, each in the order of the data.
+    :raises UsageError: for a share that is not between these.
     :raises DataError: when nothing can be held out, or a class has no row left to train on.
     """
     if not 0 < validation_share < 1:

@@ -47,14 +47,16 @@ def label(
 ) -> PseudoLabels:
     """Have a teacher of these bundles, of n-grams and of document vectors label whole texts and passages.
 
-    A passage is labelled by the bundles alone, since n-grams of a few words say little, and it has no
-    document vector; without a bundle, none is cut. They are weighed for it on passages of the validation
-    part, for the label of its text: who judges reviews best need not judge a sentence best. What they say out
-    of its text is a guess all the same, so a share of its label is that of its text. Before the last round,
-    for teachers, one passage a text is enough.
+    Passages are labelled by the bundles alone, as a few words have too few n-grams and no document vector;
+    without a bundle, none is cut. The weights of the bundles are then fitted on passages of the validation
+    part, each with the label of its text: who judges reviews best need not judge a sentence best. A sentence
+    out of its text is uncertain all the same, so its label is mixed with that of the text. Before the last
+    round, for teachers, one passage a text is enough.
 
     :param number: of the round.
     :param folder: of the run, where document vectors are kept for later rounds.
+    :raises BundleError: when a bundle was changed since it was opened, or cannot be run.
+    :raises OutputError: when the document vectors cannot be written.
     """
     classes = len(texts.labels)
     validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)

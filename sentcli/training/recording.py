@@ -133,6 +133,7 @@ def record_variants(
     :param sizes, seeds: as `sentcli.training.card.model_card` has them.
     :param command: the line that measured them.
     :param machine: what the speeds are of, in words.
+    :raises BundleError: when a file of the folder was changed since it was opened.
     :raises OutputError: when the folder cannot be written.
     """
     metrics, history = read_metrics(bundle), _history(bundle)

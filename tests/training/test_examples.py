@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from labeled_examples import labeled_examples
 
 from sentcli.training.examples import Examples, collate, evaluation_batches
 
@@ -10,7 +11,7 @@ IDS = [[2, 3, 4], [5], [6, 7], [8, 9, 10, 11]]
 
 
 def test_labels_are_certain_targets():
-    examples = Examples.of_labels(IDS, np.array([1, 0, 2, 1]), 3)
+    examples = labeled_examples(IDS, np.array([1, 0, 2, 1]), 3)
     assert examples.targets.dtype == np.float32
     assert examples.targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]]
     assert examples.labels.tolist() == [1, 0, 2, 1]
@@ -23,8 +24,8 @@ def test_the_label_of_a_probability_is_the_most_probable_class():
 
 
 def test_two_sets_become_one_in_order():
-    left = Examples.of_labels(IDS[:1], np.array([1]), 2)
-    right = Examples.of_labels(IDS[1:], np.array([0, 1, 0]), 2)
+    left = labeled_examples(IDS[:1], np.array([1]), 2)
+    right = labeled_examples(IDS[1:], np.array([0, 1, 0]), 2)
     both = left + right
     assert [ids.tolist() for ids in both.ids] == IDS
     assert both.labels.tolist() == [1, 0, 1, 0]
@@ -34,7 +35,7 @@ def test_two_sets_become_one_in_order():
 def test_the_digest_sees_ids_targets_borders_and_order():
     labels = np.array([1, 0, 1, 0])
     digests = {
-        Examples.of_labels(ids, of, 2).digest()
+        labeled_examples(ids, of, 2).digest()
         for ids, of in (
             (IDS, labels),
             (IDS, labels[::-1]),
@@ -44,11 +45,11 @@ def test_the_digest_sees_ids_targets_borders_and_order():
         )
     }
     assert len(digests) == 5
-    assert Examples.of_labels(IDS, labels, 2).digest() in digests
+    assert labeled_examples(IDS, labels, 2).digest() in digests
 
 
 def test_collate_pads_and_keeps_the_targets_of_its_rows():
-    examples = Examples.of_labels(IDS, np.array([1, 0, 1, 0]), 2)
+    examples = labeled_examples(IDS, np.array([1, 0, 1, 0]), 2)
     ids, lengths, targets = collate(examples, np.array([2, 0]), CPU)
     assert ids.tolist() == [[6, 7, 0], [2, 3, 4]]
     assert lengths.tolist() == [2, 3]
@@ -56,7 +57,7 @@ def test_collate_pads_and_keeps_the_targets_of_its_rows():
 
 
 def test_collate_may_change_texts():
-    examples = Examples.of_labels(IDS, np.array([1, 0, 1, 0]), 2)
+    examples = labeled_examples(IDS, np.array([1, 0, 1, 0]), 2)
     ids, lengths, _ = collate(examples, np.array([2, 1]), CPU, lambda text: np.repeat(text, 2))
     assert ids.tolist() == [[6, 6, 7, 7], [5, 5, 0, 0]]
     assert lengths.tolist() == [4, 2]
@@ -64,7 +65,7 @@ def test_collate_may_change_texts():
 
 
 def test_evaluation_takes_every_row_once():
-    examples = Examples.of_labels([[2] * length for length in range(1, 300)], np.zeros(299, np.int64), 2)
+    examples = labeled_examples([[2] * length for length in range(1, 300)], np.zeros(299, np.int64), 2)
     seen = []
     for rows, (ids, lengths, _) in evaluation_batches(examples, CPU):
         assert ids.numel() <= 32_768

@@ -14,6 +14,7 @@ import invented
 import numpy as np
 import pytest
 import torch
+from labeled_examples import labeled_examples
 from safetensors import safe_open
 from tqdm import tqdm
 
@@ -38,8 +39,8 @@ def data() -> tuple[Examples, Examples, int]:
     vocab = Vocab.build(tokens, min_freq=1)
     labels = np.array([invented.TWO.index(label) for _, label in made])
     ids = [vocab.encode(words) for words in tokens]
-    train = Examples.of_labels(ids[:150], labels[:150], 2)
-    return train, Examples.of_labels(ids[150:], labels[150:], 2), len(vocab)
+    train = labeled_examples(ids[:150], labels[:150], 2)
+    return train, labeled_examples(ids[150:], labels[150:], 2), len(vocab)
 
 
 def blur(random: np.random.Generator, ids: np.ndarray) -> np.ndarray:
@@ -220,7 +221,7 @@ def test_the_bar_shows_loss_accuracy_and_words_a_second(data, tmp_path, monkeypa
 
 def test_epoch_batches_are_a_permutation_with_little_padding():
     lengths = np.random.default_rng(0).integers(1, 400, 5000)
-    examples = Examples.of_labels([[2] * length for length in lengths], np.zeros(5000, np.int64), 2)
+    examples = labeled_examples([[2] * length for length in lengths], np.zeros(5000, np.int64), 2)
     batches = epoch_batches(examples, 64, 1, 0)
     assert sorted(np.concatenate(batches).tolist()) == list(range(5000))
     assert max(map(len, batches)) == 64
