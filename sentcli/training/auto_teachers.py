@@ -31,8 +31,8 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
 def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
     """Say what the teachers that learn from pseudo-labels change in the settings of the student.
 
-    Unlike sizes and seeds err on unlike texts. Beside a large one they are trained with as much care as the
-    student; otherwise they do without the second pass of adversarial training, in more epochs.
+    Models of different sizes and seeds err on different texts. Beside a large one they are trained with as
+    much care as the student; otherwise without the second pass of adversarial training, but an epoch longer.
     """
     changes = {
         "embedding_dropout": 0.1,
@@ -54,7 +54,7 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
 def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the first of a round's teachers; its language model is the same in each round.
 
-    So is its batch size, that of the student, which suits all texts: the language model learns from all.
+    The batch size is the student's too: the language model learns from all texts, not only the labelled ones.
     """
     if not plan.teacher_pretrain:
         return []

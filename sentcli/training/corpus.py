@@ -88,6 +88,9 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     Of the latter, those that the validation part has too are left out.
 
     :param data: the train split.
+    :raises UsageError: for a share that is not above 0 and below 1.
+    :raises DataError: for fewer than two classes or too many, when nothing can be held out, or when the texts
+        without labels cannot be read.
     """
     labels = class_names(data)
     train, validation = train_validation(data, validation_share, SPLIT_SEED)
@@ -112,8 +115,8 @@ def encode_texts(
 ) -> Corpus:
     """Build the vocabulary and turn all texts into ids.
 
-    A text that a teacher labelled is of the training part, so its words count; passages repeat such words. If
-    it is held out now, as it was not when it was labelled, it is left out.
+    A text that a teacher labelled is of the training part, so its words count; passages only repeat them. One
+    that is held out now, but was not when it was labelled, is left out.
 
     :param sentences: of the passages that are cut from the validation part, at most.
     :raises DataError: when no word is seen often enough, or no text to train or to validate on has one.

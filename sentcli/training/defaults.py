@@ -53,7 +53,7 @@ def settle(config: TrainConfig, auto: Collection[str], size: DataSize) -> TrainC
     :param auto: names of the settings to choose, out of `AUTO`; the others stay as they are.
     """
     usual = TrainConfig()
-    count = max(size.texts, 1)  # of none, the reader of the classes complains
+    count = max(size.texts, 1)  # a data set without texts is refused by `class_names`
     texts, words = math.sqrt(count / _TEXTS), math.sqrt(size.words / _WORDS)
     # Larger batches than IMDb's make no text cheaper, and take steps from the only pass over many texts.
     batch_size = 2 ** round(math.log2(usual.batch_size * texts))

@@ -43,8 +43,8 @@ def document_vectors(
 ) -> npt.NDArray[np.float32]:
     """Learn a vector for each text from the texts together.
 
-    The defaults were chosen on the validation part of IMDb. A vector takes `4 * size` bytes, of a text or of
-    one of at most `max_ngrams` n-grams, and 12 bytes each n-gram of each text.
+    The defaults were chosen on the validation part of IMDb. Memory: `4 * size` bytes for each text and for
+    each of at most `max_ngrams` n-grams, and 12 bytes for each n-gram of each text.
 
     :param size: of a vector; fewer when there are fewer texts or n-grams.
     :param longest: the number of words in the longest n-gram.

@@ -43,7 +43,7 @@ class NgramIndex:
 
     A word and a shorter n-gram are numbers, so that a longer n-gram is the number of all its words but the
     last, times the size of the vocabulary, plus its last word: one sorted array of integers for each length.
-    An n-gram that is left out makes every longer one that begins with it as rare, so nothing is missed.
+    Every longer n-gram that begins with one that is left out is at least as rare, so nothing is missed.
 
     :param longest: the number of words in the longest n-gram.
     :param min_count: n-grams seen less often in these texts are left out.

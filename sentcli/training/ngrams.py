@@ -22,7 +22,7 @@ _TOLERANCE = 1e-6  # of the mean loss in nats from one step to the next
 
 
 class NgramModel:
-    """Multinomial logistic regression over n-grams. There is no chance in it: the same texts, the same model.
+    """Multinomial logistic regression over n-grams. It is deterministic: the same texts, the same model.
 
     The defaults were chosen on the validation part of IMDb.
 

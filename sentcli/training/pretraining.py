@@ -2,8 +2,8 @@
 
 A BiLSTM that begins with the weights of a language model generalises better (A. Dai and Q. Le,
 "Semi-supervised Sequence Learning", NIPS 2015), and this needs no labels. Each direction of the first layer
-is a language model of its own, the forward one of the next word and the backward one of the word before; of
-the layers above, every state has seen all words, so that they have nothing left to guess.
+is a language model of its own, the forward one of the next word and the backward one of the word before.
+Higher layers are not trained this way: their states have already seen the word to be predicted.
 """
 
 from collections.abc import Callable, Mapping

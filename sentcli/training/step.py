@@ -72,8 +72,8 @@ class ClassifierTrainer(Trainer):
     ) -> None:
         super().__init__(model, config, device)
         self._class_weights = None if class_weights is None else class_weights.to(device)
-        # Of the texts, by the formula of `balanced_weights`.
-        self._shares = (
+        # Class priors, from inverting `balanced_weights`.
+        self._priors = (
             None if class_weights is None else (1 / (len(class_weights) * class_weights)).to(device)
         )
 
@@ -117,18 +117,18 @@ class ClassifierTrainer(Trainer):
         loss.backward()  # type: ignore[no-untyped-call]
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Give the mean cross-entropy; with class weights, of logits to which the classes' shares were added.
+        """Give the mean cross-entropy; with class weights, of logits to which the log priors were added.
 
-        So the model itself learns what speaks for a class whatever its share. Weighing the texts in place of
+        So the model itself learns what speaks for a class whatever its prior. Weighing the texts in place of
         that comes to nothing once all texts of training are right, as they soon are where one class is rare
         (A. Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021, equation 10).
         """
         smoothing = self._config.label_smoothing
-        if self._shares is None:
+        if self._priors is None:
             return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
-        # Towards the shares: were all alike there, a frequent class would be sure enough by its share alone.
-        smooth = torch.lerp(targets, self._shares, smoothing)
-        return functional.cross_entropy(logits + self._shares.log(), smooth)
+        # Towards the priors: by its prior alone a frequent class would be as sure as uniform smoothing asks.
+        smooth = torch.lerp(targets, self._priors, smoothing)
+        return functional.cross_entropy(logits + self._priors.log(), smooth)
 
 
 def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
@@ -203,10 +203,10 @@ def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
 
 
 def _average(decay: float, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
-    """Move the average towards the weights; its memory grows from some steps to that of `decay`.
+    """Move the average towards the weights, by large steps at first, then by those of `decay`.
 
-    The growth, (1 + updates) / (10 + updates), is that of TensorFlow's ExponentialMovingAverage: without it,
-    the average of a short run would be of the weights that it began with.
+    The decay rises as (1 + updates) / (10 + updates), as in TensorFlow's ExponentialMovingAverage: otherwise
+    the average of a short run would be little but the weights that it began with.
     """
     decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
     get_ema_multi_avg_fn(decay)(averaged, current, updates)  # type: ignore[no-untyped-call]

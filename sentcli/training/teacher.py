@@ -15,9 +15,8 @@ from sentcli.prediction import predict
 from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.ngrams import NgramModel
 
-_INVERSE_PENALTY = (
-    4.0  # of the weights for document vectors; 1 and 16 were no better on IMDb's validation part
-)
+# Of the weights for document vectors; 1 and 16 were no better on IMDb's validation part.
+_INVERSE_PENALTY = 4.0
 _SMALLEST = 1e-6  # probability; a member that is sure and wrong must not outweigh all others
 
 
