@@ -231,9 +231,7 @@ class _Run:
         waiting = [number for number, output in zip(numbers, outputs, strict=True) if not output.exists()]
         # By the number of all: with other threads, the last one of an interrupted run would be another model.
         cores = self.settings.cores
-        is_shared = len(outputs) > 1 and cores > 1 and choose_device(self.settings.device).type == "cpu"
-        share = max(cores // len(outputs), 1)
-        threads = share if is_shared else self.settings.threads
+        threads = threads_of_each(cores, len(outputs), choose_device(self.settings.device).type)
         trainings = [
             partial(
                 train_model,
@@ -251,13 +249,13 @@ class _Run:
             )
             for number in waiting
         ]
-        if is_shared:
+        if threads < cores:
             works: list[Work] = [*trainings]
             learns_vectors = self.plan.document_vectors and pseudo is None
             if learns_vectors and not (self.folder / VECTORS).exists():
                 one = replace(self.settings, threads=1, recipe=None)
                 works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
-            run_side_by_side(works, at_once=cores // share)
+            run_side_by_side(works, at_once=cores // threads)
         else:
             for train in trainings:
                 train()
@@ -265,6 +263,14 @@ class _Run:
             bundle = load_bundle(output)
             self.bundles[_new_name(output.name, self.bundles)] = bundle
             self.stages.append({"stage": output.name, **_validation(bundle)})
+
+
+def threads_of_each(cores: int, teachers: int, device: str) -> int:
+    """Share the cores among the teachers of a round; where they are trained in turn, each has all of them.
+
+    :param device: `cpu`, or one that a single teacher keeps busy.
+    """
+    return max(cores // teachers, 1) if device == "cpu" else cores
 
 
 def _new_name(name: str, taken: Collection[str]) -> str:

@@ -250,46 +250,53 @@ def test_a_run_of_another_command_does_not_go_on(source, trained, tmp_path):
     run(source, output, plan, teachers=teachers, resume=True)
 
 
-def test_a_teacher_that_is_left_over_is_trained_with_as_many_threads_as_planned(
-    source, tmp_path, monkeypatch
-):
-    """Other threads give other numbers, and the run would end with another model."""
-    threads: list[dict[str, int]] = []
+@pytest.mark.parametrize(
+    ("cores", "teachers", "device", "threads"),
+    [
+        (8, 2, "cpu", 4),
+        (8, 3, "cpu", 2),
+        (2, 3, "cpu", 1),
+        (8, 1, "cpu", 8),
+        (1, 3, "cpu", 1),
+        (8, 3, "cuda", 8),
+    ],
+)
+def test_the_teachers_of_a_round_share_the_cores(cores, teachers, device, threads):
+    assert self_training.threads_of_each(cores, teachers, device) == threads
 
-    def note(works, at_once):
-        trainings = [work for work in works if work.func is self_training.train_model]
-        threads.append({work.args[2].name: work.args[3].threads for work in trainings})
+
+@pytest.fixture
+def threads(monkeypatch) -> list[int]:
+    """How many threads each step of a run of two teachers is set to, all in this process."""
+    numbers: list[int] = []
+
+    def in_turn(works, at_once):
         for work in works:
             work()
 
-    monkeypatch.setattr(self_training, "run_side_by_side", note)
+    monkeypatch.setattr(self_training, "run_side_by_side", in_turn)
     monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"epochs": 1}, {"epochs": 1, "seed": 7}])
-    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    monkeypatch.setattr(torch, "set_num_threads", numbers.append)
+    return numbers
+
+
+def test_a_teacher_that_is_left_over_is_trained_with_as_many_threads_as_planned(source, tmp_path, threads):
+    """Other threads give other numbers, and the run would end with another model."""
     plan = SelfTrainingConfig(document_vectors=0)
     with interrupted_after(1):
         run(source, tmp_path / "student", plan, threads=4, teachers=["auto"])
+    assert threads == [2]
     run(source, tmp_path / "student", plan, threads=4, teachers=["auto"], resume=True)
-    assert threads == [{"teacher-1": 2, "teacher-2": 2}, {"teacher-2": 2}]
+    assert threads == [2, 2, 4]  # the second teacher and the student
 
 
-def test_vectors_that_are_missing_alone_are_learnt_as_beside_the_teachers(source, tmp_path, monkeypatch):
+def test_vectors_that_are_missing_alone_are_learnt_as_beside_the_teachers(source, tmp_path, threads):
     """With other threads they would be others, and so the model."""
-    learnt = []
-
-    def note(works, at_once):
-        for work in works:
-            if work.func is self_training.learn_vectors:
-                learnt.append(work.args[1].threads)
-            work()
-
-    monkeypatch.setattr(self_training, "run_side_by_side", note)
-    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"epochs": 1}, {"epochs": 1, "seed": 7}])
-    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
     with interrupted_after(2):
         run(source, tmp_path / "student", threads=2, teachers=["auto"])
-    assert learnt == []
+    assert threads == [1, 1]
     run(source, tmp_path / "student", threads=2, teachers=["auto"], resume=True)
-    assert learnt == [1]
+    assert threads == [1, 1, 1, 2]  # the vectors and the student
 
 
 def test_vectors_that_cannot_be_written_are_no_traceback(source, tmp_path, monkeypatch):
