@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from sentcli import __version__
 from sentcli.errors import (
+    DataError,
     InterruptedRunError,
     OutputError,
     ProcessError,
@@ -23,7 +24,7 @@ from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.summary import Summary, counted
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
-from sentcli.tables.opening import check_options_of
+from sentcli.tables.opening import check_job
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.remote import as_path
 from sentcli.tables.source import STANDARD
@@ -32,6 +33,7 @@ from sentcli.tables.storage import is_standard_stream, resolve
 _log = logging.getLogger("sentcli")
 
 _HINT = "; the same command with --resume goes on from there"
+_MENDED = "; what was scored so far is kept: once this is mended, the same command with --resume goes on"
 _TURN = 0.0005  # seconds
 
 
@@ -91,7 +93,7 @@ def score_files(
     if rejects.path:
         raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
     for sources, target in pairs:
-        check_options_of(sources, target, read, write)
+        check_job(sources, target, read, write)
     conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
     with FinishedOutputs(Path(output), pairs, conditions, resume=resume, overwrite=overwrite) as finished:
         total = Summary()
@@ -133,11 +135,13 @@ def _score_output(
         with open_job(sources, target, **options) as job:
             return _score_job(scorer, job, note, show_progress=show_progress)
     except KeyboardInterrupt as error:
-        rows = counted(job.rows if job else 0, "row")
+        rows = counted((job.kept_rows if job.resumable else job.rows) if job else 0, "row")
         where = "" if target == STANDARD else f"{target}: "
         raise InterruptedRunError(f"{where}stopped after {rows}{hint()}", signal_of(error)) from None
     except ProcessError as error:
         raise ProcessError(f"{error}{hint()}") from error
+    except DataError as error:
+        raise DataError(f"{error}{_MENDED if hint() else ''}") from error
     except ResumeError as error:
         raise ResumeError(_with_name(target, error)) from error
     except OutputError as error:

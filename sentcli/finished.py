@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sentcli.errors import ResumeError
+from sentcli.tables.fileoutput import FileOutput
 from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
@@ -46,8 +47,8 @@ class FinishedOutputs:
         targets = [target for _, target in pairs]
         # Nor may an output be the input of another one.
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])
-        names = _digest([[file.name for file in files], targets])
-        self._conditions = json.loads(json.dumps({**conditions, "inputs": names}))
+        self._targets = targets
+        self._conditions = json.loads(json.dumps(conditions))
         self._lock = Lock(folder / _NAME)
         try:
             self.resumed = resume and self._journal.exists
@@ -89,19 +90,24 @@ class FinishedOutputs:
 
     def _save(self) -> None:
         state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
-        self._journal.save({**state, "read": self._read(self.count)})
+        begun = next(iter(self._targets[self.count :]), None)
+        self._journal.save({**state, "read": self._read(self.count), "begun": begun})
 
     def _load(self, folder: Path) -> tuple[int, dict[str, Any]]:
         state = self._journal.load()
         changed = changes(state["conditions"], self._conditions)
-        if state["read"] != self._read(state["count"]):  # an input that comes later may have been mended
+        # An input that comes later may have been mended, or left out.
+        if state["read"] != self._read(state["count"]):
             changed = [*changed, "inputs"]
         refuse_changes(folder, changed)
+        if state["begun"] and state["begun"] not in self._targets[state["count"] :]:
+            _give_up(state["begun"])
         return state["count"], state["notes"]
 
     def _read(self, count: int) -> str:
-        """Give a digest of the inputs of so many outputs, as they are now."""
-        return _digest([[file.to_json() for file in of_output] for of_output in self._inputs[:count]])
+        """Give a digest of so many outputs' names and inputs, as they are now."""
+        files = [[file.to_json() for file in of_output] for of_output in self._inputs[:count]]
+        return _digest([files, self._targets[:count]])
 
 
 def _tidy(target: Path) -> None:
@@ -109,6 +115,11 @@ def _tidy(target: Path) -> None:
     lock = Lock(target)
     Journal(target).remove()
     lock.release()
+
+
+def _give_up(target: str) -> None:
+    """Remove what is there of an output that was begun and is none of this run."""
+    FileOutput(resolve(target), None, {}, appends=False, resume=False, overwrite=True).abort()
 
 
 def _digest(found: Any) -> str:

@@ -231,23 +231,24 @@ def test_what_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["new"]
 
 
-@pytest.mark.parametrize("moved", ["small", "temporary"])
+@pytest.mark.parametrize("moment", ["before the first", "after the first", "before the second"])
 @pytest.mark.parametrize(
     ("failure", "raised"),
     [(OSError(5, "Input/output error"), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)],
 )
 def test_old_one_comes_back_when_the_new_one_cannot_be_put_there(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, moved: str, failure: BaseException, raised: type
+    folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str, failure: BaseException, raised: type
 ) -> None:
-    """Whether it fails, or a signal comes, right after the old one was moved or before the new one is."""
+    """Whether it fails, or a signal comes, before the renames or between them."""
     before = read_all(folder)
     rename = Path.rename
 
     def fail(self: Path, target: Path) -> Path:
-        if self.suffix == ".tmp":
+        number = {"small": "first", ".tmp": "second"}.get(self.suffix or self.name)
+        if moment == f"before the {number}":
             raise failure
         renamed = rename(self, target)
-        if self.name == moved:
+        if moment == f"after the {number}":
             raise failure
         return renamed
 

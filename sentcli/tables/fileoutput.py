@@ -45,7 +45,7 @@ class FileOutput(Output):
         overwrite: bool,
     ) -> None:
         self.rejects_path = rejects or default_rejects(str(target))
-        self._target = target
+        self.name = str(target)
         self._fingerprint = fingerprint
         self._overwrite = overwrite
         self._journal = Journal(target)
@@ -73,9 +73,9 @@ class FileOutput(Output):
             self._reopen(self.state["marks"])
             return
         if resume:
-            _log.warning("%s: no journal of an interrupted run; starting over", self._target)
+            _log.warning("%s: no journal of an interrupted run; starting over", self.name)
         elif self._journal.exists:
-            _log.warning("%s: an interrupted run is given up; --resume would have gone on", self._target)
+            _log.warning("%s: an interrupted run is given up; --resume would have gone on", self.name)
         self._journal.remove()
         for name, part in self._parts.items():
             part.discard()
@@ -84,7 +84,7 @@ class FileOutput(Output):
 
     def _load(self) -> Mapping[str, Any]:
         state = self._journal.load()
-        refuse_changes(self._target, changes(state["fingerprint"], self._fingerprint))
+        refuse_changes(self.name, changes(state["fingerprint"], self._fingerprint))
         return state
 
     def _reopen(self, marks: Mapping[str, Any]) -> None:

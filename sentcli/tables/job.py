@@ -2,17 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from sentcli.errors import DataError, ResumeError, SentcliError
+from sentcli.errors import DataError, OutputError, ResumeError, SentcliError
 from sentcli.tables.chunk import Chunk, Cursor, Head, Position, Reject
 from sentcli.tables.compression import Members
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.formats import get_format
+from sentcli.tables.journal import changes, refuse_changes
 from sentcli.tables.options import RejectOptions
 from sentcli.tables.output import Output
 from sentcli.tables.rejects import to_line
@@ -31,8 +33,8 @@ class Job:
 
     :param rows: written so far, those of an interrupted run included; `rejected` likewise.
     :param resumed_rows: those of the interrupted run.
-    :param notes: the caller's own, JSON: kept with each commit and given back to a resumed run. To be changed
-        in the thread that writes.
+    :param notes: the caller's own, JSON: kept with each commit and given back to a resumed run. To be set by
+        the thread that writes, before it writes the chunk that they are of.
     :param total_bytes: size of the inputs as they lie on the disk, None when one has no end yet.
     :param text_column: known when the first chunk is there; None of lines, which have no columns.
     """
@@ -57,8 +59,10 @@ class Job:
         state = output.state or {"position": _START.to_json(), "notes": {}, "complete": False}
         self._position = Position(**state["position"])  # of what was written
         self._is_complete = bool(state["complete"])
+        self._kept_rows, self._written_notes = self._position.rows, state["notes"]
         self._read = _START
         self._is_read = self._is_finished = False
+        self._is_settled = False  # all that was written so far could be committed
         self.rows, self.rejected = self._position.rows, self._position.rejected
         self.resumed_rows = self.rows
         self.notes: dict[str, Any] = state["notes"]
@@ -66,6 +70,7 @@ class Job:
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
         if output.state:
+            self._check_inputs(state["inputs"])
             _log.info("resuming after %d rows and %d rejected ones", self.rows, self.rejected)
 
     @property
@@ -88,6 +93,11 @@ class Job:
         """After a failure: another run can go on with what this one has done."""
         return self._output.resumable
 
+    @property
+    def kept_rows(self) -> int:
+        """Rows that another run would not have to score again."""
+        return self._kept_rows if self.resumable else 0
+
     def __enter__(self) -> Self:
         return self
 
@@ -95,7 +105,12 @@ class Job:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._is_finished:
-            self._output.abort()
+            try:
+                if self._is_settled and self.resumable and not isinstance(error, OutputError):
+                    with suppress(OutputError):  # what ended the run is what is told
+                        self._commit()
+            finally:
+                self._output.abort()
 
     def __iter__(self) -> Iterator[Chunk]:
         """Give the chunks that are not written yet.
@@ -148,6 +163,7 @@ class Job:
         :raises DataError: when there are more rejected rows than may be.
         :raises OutputError: when something cannot be written.
         """
+        self._is_settled = False
         self.rows += len(labels)
         self.rejected += sum(not reject.continued for reject in chunk.rejects)
         self._position = chunk.position
@@ -157,9 +173,9 @@ class Job:
         self._output.write_results(labels, scores)
         if chunk.rejects:
             self._output.write_rejects(b"".join(map(to_line, chunk.rejects)))
-        if chunk.whole and time.monotonic() - self._last_commit >= self._commit_seconds:
-            self._output.commit(self._state())
-            self._last_commit = time.monotonic()
+        self._is_settled, self._written_notes = chunk.whole, self.notes
+        if self._is_settled and time.monotonic() - self._last_commit >= self._commit_seconds:
+            self._commit()
 
     def finish(self, note: Callable[[], None] = lambda: None) -> None:
         """Make everything durable and give the files their final names.
@@ -168,6 +184,7 @@ class Job:
         :raises DataError: when there are more rejected rows than may be.
         :raises OutputError: when something cannot be written; what was under the final names is still there.
         """
+        self._is_settled = False
         if not self._is_complete:
             if not self._is_read:
                 raise SentcliError("the output cannot be finished: the inputs were not read to their end")
@@ -182,8 +199,25 @@ class Job:
         data = self._writer.encode(chunk, labels, scores)
         self._output.write(self._members.add(begin + data if begin else data, whole=chunk.whole))
 
+    def _commit(self) -> None:
+        self._output.commit(self._state())
+        self._last_commit, self._kept_rows = time.monotonic(), self._position.rows
+
     def _state(self) -> dict[str, Any]:
-        return {"position": self._position.to_json(), "notes": self.notes}
+        return {"position": self._position.to_json(), "notes": self._written_notes, "inputs": self.inputs}
+
+    def _check_inputs(self, before: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse to go on if inputs that were read to their end are not those of the interrupted run.
+
+        The one in progress has to be the same as far as it was read, which its hash tells. Later ones may
+        have been mended, or be others.
+        """
+        now, done = self.inputs, len(before) if self._is_complete else self._position.input
+        read = [{file["path"]: file for file in files[:done]} for files in (before, now)]
+        begun = [[file["path"] for file in files[: done + 1]] for files in (before, now)]
+        ends = [len(files) <= done + 1 for files in (before, now)]  # a last row without an end is given one
+        changed = changes({"inputs": read[0]}, {"inputs": read[1]})
+        refuse_changes(self._output.name, changed + ["order"] * ((begun[0], ends[0]) != (begun[1], ends[1])))
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):

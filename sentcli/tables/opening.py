@@ -13,6 +13,7 @@ from typing import Any
 
 from sentcli import __version__
 from sentcli.errors import OutputError, UsageError
+from sentcli.tables.chunk import Cursor, Head
 from sentcli.tables.compression import WRITABLE, Members, compression_of
 from sentcli.tables.fileoutput import FileOutput
 from sentcli.tables.format import Setup
@@ -21,7 +22,7 @@ from sentcli.tables.job import Job
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_existing
 from sentcli.tables.remote import RemoteFile, is_url
-from sentcli.tables.source import STANDARD, InputFile, inspect_input
+from sentcli.tables.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.tables.storage import Stream, is_special, resolve
 
 
@@ -53,6 +54,8 @@ def open_job(
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     setup = _setup(inputs, output, read, write)
     files = [inspect_input(name) for name in inputs]
+    if len(files) > 1:
+        _check_heads(files, setup)
     beside = output if is_url(output) else str(resolve(output))
     refuse_inputs(files, [output, rejects.path or default_rejects(beside)])
     if rejects.path and resolve(rejects.path) == resolve(output):
@@ -60,8 +63,6 @@ def open_job(
     conditions = {
         **(fingerprint or {}),
         "sentcli": __version__,
-        "inputs": {file.name: file.to_json() for file in files},
-        "order": list(inputs),
         "formats": [setup.format, setup.output_format],
         "read": asdict(read),
         "write": asdict(write),
@@ -83,12 +84,30 @@ def open_job(
         raise
 
 
-def check_options_of(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> None:
-    """Refuse, before the first of several jobs begins, options that a later one would refuse.
+def check_job(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> None:
+    """Refuse, before the first of several jobs begins, what a later one would refuse.
 
-    :raises UsageError: as `open_job`.
+    :raises UsageError: for options that do not fit together.
+    :raises DataError: for a file that does not begin as one that can be scored.
     """
-    _setup(inputs, output, read, write)
+    setup = _setup(inputs, output, read, write)
+    _check_heads([inspect_input(name) for name in inputs], setup)
+
+
+def _check_heads(files: Sequence[InputFile], setup: Setup) -> None:
+    """Look at the beginning of each file: columns that do not fit must not end a run after hours."""
+    read = get_format(setup.format).reader()
+    first: Head | None = None
+    for file in files:
+        if file.size is None or is_url(file.name):  # what is read there is gone, or costs a download
+            continue
+        with Source(file) as source:
+            cursor = Cursor()
+            cursor.open(source)
+            for chunk in read(source, setup, cursor, first, is_last=False):
+                first = first or chunk.head
+                if chunk.head:
+                    break
 
 
 def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> Setup:

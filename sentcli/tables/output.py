@@ -15,11 +15,13 @@ from sentcli.tables.storage import Part, Stream, is_special, resolve
 class Output(ABC):
     """What a job writes to.
 
+    :param name: what an error calls it.
     :param rejects_path: where rejected rows go; None: to standard error.
     :param state: what the journal of an interrupted run says, where this one goes on with it.
     :param results: label and score of each of its rows, where the output itself could not be kept.
     """
 
+    name: str = ""
     rejects_path: str | None
     state: Mapping[str, Any] | None = None
     results: Iterator[tuple[str | None, float | None]] = iter(())

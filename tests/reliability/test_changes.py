@@ -53,13 +53,23 @@ def test_an_input_that_was_edited_in_secret(folder, score, form):
     assert not (folder / f"out.{form}").exists()
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_an_input_that_grew(folder, score, form):
-    interrupted(folder, score, form)
-    with (folder / f"in.{form}").open("ab") as file:
+def test_an_input_that_grew_is_read_to_its_new_end(folder, score):
+    interrupted(folder, score, "csv")
+    with (folder / "in.csv").open("ab") as file:
         file.write(b"401,word1\n")
-    run = score(f"in.{form}", "-o", f"out.{form}", "--resume", "-q")
-    check_refused(run, f"in.{form}.size changed since the interrupted run")
+    run = score("in.csv", "-o", "out.csv", "--resume", "-q")
+    assert run.wait() == DONE["csv"], run.error
+    resumed = files(folder)
+    remove_results(folder)
+    assert score("in.csv", "-o", "out.csv", "-q").wait() == DONE["csv"]
+    assert resumed == files(folder)
+
+
+def test_a_parquet_file_that_was_written_anew(folder, score):
+    interrupted(folder, score, "parquet")
+    write_table(folder, "parquet", 401)
+    run = score("in.parquet", "-o", "out.parquet", "--resume", "-q")
+    check_refused(run, "in.parquet was changed after the interrupted run")
 
 
 def test_an_output_that_was_touched(folder, score):

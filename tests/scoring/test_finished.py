@@ -1,10 +1,9 @@
 """Runs that write several outputs."""
 
+import gzip
 from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from runs import content, count_texts, facts, interrupt, run
 
@@ -13,6 +12,8 @@ from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions
 from sentcli.tables.lock import Lock
+
+WHOLE = b'{"text": "%s"}\n' % (b"warm " * 10_000) * 100
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -101,17 +102,42 @@ def test_a_changed_input_of_a_finished_output_is_refused(scorer, files, interrup
         run(scorer, files, f"{interrupted}/", resume=True)
 
 
-def test_an_input_that_was_not_begun_may_be_mended(scorer, files, tmp_path):
-    mended = Path(files[2]).read_bytes()
-    Path(files[2]).write_bytes(b"")
-    broken = Path(files[2]).with_suffix(".parquet")
-    Path(files[2]).rename(broken)
-    names = [*files[:2], str(broken)]
-    with pytest.raises(DataError):
+@pytest.fixture
+def damaged(files):
+    """A file whose damage is found at its end only."""
+    path = Path(files[2]).with_suffix(".jsonl.gz")
+    path.write_bytes(gzip.compress(WHOLE)[:-8])
+    return path
+
+
+def test_a_damaged_input_can_be_mended(scorer, files, tmp_path, damaged):
+    names = [*files[:2], str(damaged)]
+    with pytest.raises(DataError, match=r"c\.jsonl\.gz: cannot be read.*--resume goes on$"):
         run(scorer, names, f"{tmp_path}/out/")
-    pq.write_table(pa.table({"text": ["warm"] * mended.count(b"\n")}), broken)
+    first = (tmp_path / "out" / "a.jsonl").stat().st_ino
+    damaged.write_bytes(gzip.compress(WHOLE))
     run(scorer, names, f"{tmp_path}/out/", resume=True)
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"a.jsonl", "b.jsonl", broken.name}
+    assert (tmp_path / "out" / "a.jsonl").stat().st_ino == first
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"a.jsonl", "b.jsonl", damaged.name}
+
+
+def test_a_damaged_input_can_be_left_out(scorer, files, tmp_path, damaged):
+    with pytest.raises(DataError):
+        run(scorer, [*files[:2], str(damaged)], f"{tmp_path}/out/")
+    summary = run(scorer, files[:2], f"{tmp_path}/out/", resume=True)
+    assert (summary.rows, summary.scored) == (198, 0)
+    run(scorer, files[:2], f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_an_input_without_texts_is_found_before_the_first_row(scorer, files, tmp_path, monkeypatch):
+    bad = tmp_path / "d.csv"
+    bad.write_text("foo,bar\n1,2\n")
+    counted = count_texts(monkeypatch)
+    with pytest.raises(DataError, match=r"d\.csv: which column is the text\?"):
+        run(scorer, [*files, str(bad)], f"{tmp_path}/out/")
+    assert counted["texts"] == 0
+    assert content(tmp_path / "out") == {}
 
 
 def test_changed_options_are_refused_by_name(scorer, files, interrupted):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sentcli.errors import DataError, OutputError
+from sentcli.errors import DataError, OutputError, ResumeError
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 
 OPERATIONS = ("write", "fsync", "replace", "unlink", "open", "ftruncate")
@@ -284,22 +284,113 @@ def test_another_version_is_refused(tmp_path, run, scored, monkeypatch, name, va
         run(tmp_path / "in.txt", output, resume=True)
 
 
-def test_a_changed_input_is_refused(lines, run):
+def test_a_change_in_what_was_read_is_refused(lines, run):
     source, output = lines
     data, status = source.read_bytes(), source.stat()
-    source.write_bytes(data + b"more\n")
-    with pytest.raises(OutputError, match=r"inputs\..*in\.txt\.mtime_ns, inputs\..*in\.txt\.size changed"):
-        run(source, output, resume=True, fingerprint=FINGERPRINT)
-    # The same size and time, another byte in what was scored already.
     source.write_bytes(data.replace(b"001", b"xxx"))
-    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(OutputError, match=r"in\.txt was changed after the interrupted run"):
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))  # the same size and time
+    with pytest.raises(ResumeError, match=r"in\.txt was changed after the interrupted run"):
         run(source, output, resume=True, fingerprint=FINGERPRINT)
-    # In what was not scored it does no harm.
-    source.write_bytes(data.replace(b"129", b"xxx"))
-    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
-    run(source, output, resume=True, fingerprint=FINGERPRINT)
-    assert output.read_bytes().count(b"\n") == LINES
+    source.write_bytes(data[:40])
+    with pytest.raises(ResumeError, match=r"in\.txt was changed after the interrupted run"):
+        run(source, output, resume=True, fingerprint=FINGERPRINT)
+
+
+@pytest.mark.parametrize("change", [lambda data: data.replace(b"129", b"xxx"), lambda data: data + b"more\n"])
+def test_a_change_in_what_comes_later_does_no_harm(lines, run, tmp_path, change):
+    source, output = lines
+    source.write_bytes(change(source.read_bytes()))
+    job = run(source, output, resume=True, fingerprint=FINGERPRINT)
+    assert job.resumed_rows == 75
+    run(source, tmp_path / "whole.txt")
+    assert output.read_bytes() == (tmp_path / "whole.txt").read_bytes()
+
+
+@pytest.fixture
+def several(tmp_path, scored):
+    """Give three inputs and the output of a run that was interrupted in the second."""
+    names = [tmp_path / f"{name}.txt" for name in "abc"]
+    for path in names:
+        path.write_bytes(b"".join(b"%03d\n" % number for number in range(LINES)))
+    interrupted(names, tmp_path / "out.txt", scored, chunks=8)
+    return names, tmp_path / "out.txt"
+
+
+def test_an_input_that_was_read_to_its_end_has_to_stay_as_it_was(several, run):
+    names, output = several
+    with names[0].open("ab") as file:
+        file.write(b"more\n")
+    with pytest.raises(ResumeError, match=r"out\.txt: .*inputs\..*a\.txt\.mtime_ns, inputs\..*size changed"):
+        run(names, output, resume=True)
+
+
+@pytest.mark.parametrize("change", ["mend", "leave out", "add", "rename"])
+def test_inputs_that_come_later_may_be_others(several, run, tmp_path, change):
+    names, output = several
+    later = tmp_path / "d.txt"
+    later.write_bytes(b"d\n" * LINES)
+    if change == "mend":
+        names[2].write_bytes(b"mended\n")
+    else:
+        new = {"leave out": [later], "add": [names[2], later], "rename": [later, names[2]]}
+        names = [*names[:2], *new[change]]
+    run(names, output, resume=True)
+    run(names, tmp_path / "whole.txt")
+    assert output.read_bytes() == (tmp_path / "whole.txt").read_bytes()
+
+
+def test_the_input_in_progress_does_not_become_the_last(several, run):
+    """A last row without an end gets one only where another input follows."""
+    names, output = several
+    with pytest.raises(ResumeError, match="cannot resume: order changed since"):
+        run(names[:2], output, resume=True)
+
+
+def test_of_a_complete_run_all_inputs_have_to_be_the_same(several, run, monkeypatch):
+    names, output = several
+
+    def stop(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.tables.storage.Part.publish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(names, output, resume=True)
+    data = names[2].read_bytes()
+    names[2].write_bytes(data + b"more\n")
+    with pytest.raises(ResumeError, match=r"inputs\..*c\.txt\.mtime_ns"):
+        run(names, output, resume=True)
+
+
+def test_a_damaged_input_can_be_mended(tmp_path, run, scored):
+    names = [tmp_path / "a.txt", tmp_path / "b.txt.gz"]
+    data = b"".join(b"%03d" % number * 10_000 + b"\n" for number in range(LINES))
+    names[0].write_bytes(data)
+    names[1].write_bytes(gzip.compress(data)[:-8])
+    with pytest.raises(DataError, match=r"b\.txt\.gz: cannot be read"):
+        interrupted(names, tmp_path / "out.txt", scored, chunks=100)
+    names[1].write_bytes(gzip.compress(data))
+    assert run(names, tmp_path / "out.txt", resume=True).resumed_rows >= LINES
+    run(names, tmp_path / "whole.txt")
+    assert (tmp_path / "out.txt").read_bytes() == (tmp_path / "whole.txt").read_bytes()
+
+
+def test_what_was_written_after_the_last_commit_is_kept_in_order(lines, run, scored, tmp_path):
+    """Ctrl-C and an input that turns out to be damaged lose nothing of a run that could be gone on with."""
+    source, output = lines
+    with (  # noqa: PT012
+        pytest.raises(KeyboardInterrupt),
+        open_job(
+            [str(source)], str(output), resume=True, fingerprint=FINGERPRINT, commit_seconds=1000
+        ) as job,
+    ):
+        job.notes = {"seen": 1}
+        job.write(next(iter(job)), *scored(["x"] * 25))
+        assert (job.rows, job.kept_rows) == (100, 75)
+        job.notes = {"seen": 2}  # of the chunk that is not written any more
+        raise KeyboardInterrupt
+    with open_job([str(source)], str(output), resume=True, fingerprint=FINGERPRINT) as job:
+        assert (job.resumed_rows, job.kept_rows, job.notes) == (100, 100, {"seen": 1})
 
 
 def test_another_order_of_the_inputs_is_refused(tmp_path, run, scored):
