@@ -28,7 +28,7 @@ from sentcli.tables.opening import check_job
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.remote import as_path
 from sentcli.tables.source import STANDARD
-from sentcli.tables.storage import is_standard_stream, resolve
+from sentcli.tables.storage import Part, is_special, is_standard_stream, resolve
 
 _log = logging.getLogger("sentcli")
 
@@ -205,6 +205,10 @@ def _check_summary(path: Path, files: Sequence[str], overwrite: bool) -> None:
             raise UsageError(f"--summary {path} is {name}, a file of this run; give another name")
     if path.is_file() and not overwrite:
         refuse_existing(str(path))
+    if not is_special(str(path)):
+        part = Part(resolve(path), "summary")
+        part.create()  # not to find out after hours that it cannot be
+        part.discard()
 
 
 class _Bar:

@@ -31,8 +31,14 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
 def with_results(
     frame: "pd.DataFrame", labels: Sequence[str | None], scores: Sequence[float | None], prefix: str
 ) -> "pd.DataFrame":
-    """Give a copy of a frame with a label and a score in each row."""
-    added: dict[str, Any] = dict(zip(_names(prefix), (labels, scores), strict=True))
+    """Give a copy of a frame with a label and a score in each row, of the same types whatever is in it."""
+    import pandas as pd
+
+    label_name, score_name = _names(prefix)
+    added: dict[str, Any] = {
+        label_name: pd.Series(labels, frame.index, object),
+        score_name: pd.Series(scores, frame.index, float),
+    }
     return frame.assign(**added)
 
 

@@ -133,6 +133,8 @@ def roc(path: Path, curves: Mapping[str, RocCurve]) -> None:
         for name, colour in zip(shown, COLOURS, strict=False):
             curve = curves[name]
             label = f"{_shown(name)} (AUC {curve.auc:.4f})"
+            if label.startswith("_"):  # a legend would leave it out
+                label = f"\u200b{label}"
             axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=colour, label=label)
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
         extent = f", the lowest {len(shown)} of {len(curves)}" if len(shown) < len(curves) else ""

@@ -127,6 +127,12 @@ class TestRoc:
         assert [line.get_label().split(" (")[0] for line in axes.lines[1:]] == worst
         assert "the lowest 7 of 10" in axes.get_title(loc="left")
 
+    def test_a_class_whose_name_begins_with_an_underscore_is_in_the_legend(self, tmp_path, drawn):
+        curves = roc_curves(*examples(3), ["_a", "b", "c"])
+        plots.roc(tmp_path / "a.png", curves)
+        names = [text.get_text().split(" (")[0] for text in drawn[0].axes[0].get_legend().get_texts()]
+        assert {"\u200b_a", "b", "c"} <= {*names}
+
     def test_without_a_curve_it_still_draws(self, tmp_path):
         plots.roc(tmp_path / "a.png", {})
         assert_picture(tmp_path / "a.png")

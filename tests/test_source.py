@@ -23,6 +23,7 @@ LAYERS = [
     ["export"],
     ["bulk"],
     ["summary"],
+    ["prediction"],
     ["scoring", "finished"],
     ["pipeline", "frames"],
     ["processes", "readahead", "window", "plots", "measurement"],

@@ -25,7 +25,7 @@ from sentcli.cli.options import (
     text_column_option,
     workers_option,
 )
-from sentcli.errors import UsageError
+from sentcli.errors import OutputError, UsageError
 from sentcli.tables import FORMATS, ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.storage import Part, Stream, is_special, resolve
 
@@ -177,6 +177,9 @@ def _write_summary(path: Path, values: dict[str, Any]) -> None:
     try:
         sink.write(f"{json.dumps(values, indent=2)}\n".encode())
         sink.publish()
+    except OutputError as error:
+        sink.discard()
+        raise OutputError(f"{error}; all rows are written, only this summary is missing") from error
     except BaseException:
         sink.discard()
         raise

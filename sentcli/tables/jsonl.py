@@ -6,6 +6,7 @@ numbers with the digits they came with. A record with another key, or a key twic
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ from sentcli.tables.textreader import TextReader
 
 _MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is wrong
 _MISSING: Any = object()
+_ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects, on one line or on many
+_NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
 _KINDS = {
     dict: "an object",
     list: "an array",
@@ -54,11 +57,15 @@ class _JsonlReader(TextReader):
         self._check_text_column(most=0)
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        if self.line == 1 and lines and _ARRAY.match(lines[0]):
+            raise DataError(
+                f"{self.name}: a JSON array, not one object a line; try: jq -c '.[]' FILE > FILE.jsonl"
+            )
         for line in lines:
             try:
                 record = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                yield self._broken(line, str(error)) if line.strip() else line
+                yield self._broken(line, error) if line.strip() else line
             else:
                 if not self._has_head and type(record) is dict and record:
                     yield from self._begin(record)
@@ -66,12 +73,14 @@ class _JsonlReader(TextReader):
             self.line += 1
             self.offset += len(line)
 
-    def _broken(self, line: bytes, error: str) -> Event:
+    def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:
         try:
-            line.decode()
+            text = line.decode()
         except UnicodeDecodeError as bad:
             return self.reject(line, self.bad_bytes(line, bad, self.offset))
-        return self.reject(line, f"not JSON: {error}")
+        no_number = _NO_NUMBER.match(text, error.pos)
+        what = f"{no_number[0]}, for which JSON has null" if no_number else error.msg
+        return self.reject(line, f"not JSON: {what}, at character {error.pos + 1}")
 
     def _begin(self, record: dict[str, Any]) -> Iterator[Head]:
         columns = tuple(record)

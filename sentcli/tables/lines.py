@@ -69,7 +69,7 @@ def _warn_of_table(line: bytes) -> None:
 
 
 class Writer:
-    """Writes `label<TAB>score<TAB>text`."""
+    """Writes `label<TAB>score<TAB>text`; a label that has tabs or line ends itself gets blanks for them."""
 
     def __init__(self, setup: Setup) -> None:
         self._converts = setup.converts
@@ -87,9 +87,13 @@ class Writer:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         encode = self._encoding.encode
         return b"".join(
-            encode(f"{label or ''}\t{'' if score is None else f'{score:.6f}'}\t") + line
+            encode(f"{_in_a_line(label or '')}\t{'' if score is None else f'{score:.6f}'}\t") + line
             for line, label, score in zip(lines, labels, scores, strict=True)
         )
 
     def close(self) -> bytes:
         return b""
+
+
+def _in_a_line(label: str) -> str:
+    return label if label.isprintable() else re.sub(r"\s+", " ", label)

@@ -1,6 +1,7 @@
 """Opening a job: everything that can be checked before the first row."""
 
 import json
+import logging
 import os
 import stat
 import sys
@@ -24,6 +25,8 @@ from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.tables.storage import Stream, is_special, resolve
+
+_log = logging.getLogger("sentcli")
 
 
 def open_job(
@@ -56,6 +59,8 @@ def open_job(
     files = [inspect_input(name) for name in inputs]
     if len(files) > 1:
         _check_heads(files, setup)
+    if setup.output_format == "lines" != setup.format:
+        _log.warning("%s: lines hold label, score and text; other columns are left out", output)
     beside = output if is_url(output) else str(resolve(output))
     refuse_inputs(files, [output, rejects.path or default_rejects(beside)])
     if rejects.path and resolve(rejects.path) == resolve(output):

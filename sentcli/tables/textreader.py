@@ -3,11 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from sentcli.errors import DataError
 from sentcli.tables.charset import Encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.format import Setup
 from sentcli.tables.physical import PhysicalLines, Piece
-from sentcli.tables.source import Source
+from sentcli.tables.source import STANDARD, Source
+
+_COMPRESSED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}  # their first bytes
 
 
 class TextReader(ABC):
@@ -26,6 +29,8 @@ class TextReader(ABC):
         self.is_last = is_last
         start = source.peek(4)
         self.is_empty = not start
+        if setup.options.encoding is None:
+            _refuse_compressed(start, self.name)
         self.encoding = Encoding.named(setup.options.encoding, start)
         self.byte_order_mark = self.encoding.byte_order_mark(start)
         source.skip(len(self.byte_order_mark))
@@ -83,3 +88,14 @@ class TextReader(ABC):
             )
         self.offset += len(piece.data)
         return reject
+
+
+def _refuse_compressed(start: bytes, name: str) -> None:
+    """Say so of compressed bytes without the suffix, before all of their lines are rejected.
+
+    :raises DataError: then.
+    """
+    for suffix, mark in _COMPRESSED.items():
+        if start.startswith(mark):
+            hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"
+            raise DataError(f"{name}: compressed, as {suffix} is; {hint}")

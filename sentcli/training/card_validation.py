@@ -6,6 +6,7 @@ from typing import Any
 
 from sentcli import bundle
 from sentcli.config import FOLDS
+from sentcli.evaluation import TEMPERATURES
 from sentcli.training.card_evaluations import confusion_matrix, named_figures, picture
 from sentcli.training.markdown import block, code, four, table
 from sentcli.training.metrics import Metrics
@@ -91,9 +92,15 @@ def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]
         ("log loss", four(calibration["log_loss_before"]), four(calibration["log_loss_after"])),
         ("expected calibration error", four(calibration["error_before"]), four(calibration["error_after"])),
     )
+    temperature = calibration["temperature"]
+    how = "which the validation part chose"
+    if temperature == 1:
+        how = "since the validation part, all of it right, says nothing of how sure the model may be"
+    elif not TEMPERATURES[0] * 1.001 < temperature < TEMPERATURES[1] * 0.999:
+        how = "the limit: the validation part would go further, and says little of how sure the model may be"
     text = (
-        f"All logits are divided by a temperature of {calibration['temperature']:.4f}, which the validation "
-        "part chose. It is within the weights of the classifier, so that every file of the model has it."
+        f"All logits are divided by a temperature of {temperature:.4f}, {how}. It is within the weights of "
+        "the classifier, so that every file of the model has it."
     )
     parts = (
         "### Calibration",

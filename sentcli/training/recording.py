@@ -45,12 +45,17 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
     """Find the model folder whose card an evaluation belongs to, before time is spent on the figures.
 
     :param against: what the model is compared with; an export's card is that of the model it was made from.
-    :raises UsageError: when neither has a card, or `against` is not what the export was made from.
+    :raises UsageError: when neither has a card, or one is not an export of the other, nor the same model.
     :raises BundleError: when the card could not be written anew from what is in the folder.
     :raises OutputError: when the folder could not be replaced.
     """
     if METRICS in model.digests:
         carded = model
+        if against and not _is_same(against, model):
+            raise UsageError(
+                f"--card: {against.path} is no other form of {model.path}, and the card is of that alone; "
+                "leave out --card"
+            )
     elif against and METRICS in against.digests:
         carded = against
         if not _is_export(model, carded):
@@ -148,6 +153,11 @@ def _is_export(model: Bundle, origin: Bundle) -> bool:
     if ORIGIN not in model.digests:
         return False
     return model.read(ORIGIN).decode("ascii", "replace").split() == [origin.digests.get(WEIGHTS), WEIGHTS]
+
+
+def _is_same(other: Bundle, model: Bundle) -> bool:
+    """Tell whether two folders hold the same weights, in whatever form."""
+    return other.digests.get(WEIGHTS) == model.digests.get(WEIGHTS) or _is_export(other, model)
 
 
 @contextmanager

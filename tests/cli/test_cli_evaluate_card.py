@@ -147,6 +147,16 @@ def test_a_model_that_the_export_was_not_made_from_is_refused(trained, trained_t
     assert "small was not exported from model as it is now; try `sentcli export` again" in refused.message
 
 
+def test_another_model_is_no_form_of_the_one_that_has_the_card(trained, model, evaluate):
+    shutil.copytree(trained.path, "same")
+    assert evaluate("model", "--against", "same", "--dataset", "test.csv", "--card")["kind"] == "comparison"
+    weights = load_file(Path("same", "model.safetensors"))
+    save_file({name: values + 1 for name, values in weights.items()}, Path("same", "model.safetensors"))
+    write_manifest(Path("same"))
+    refused = fail("evaluate", "model", "--against", "same", "--dataset", "test.csv", "--card")
+    assert "same is no other form of model" in refused.message
+
+
 def test_an_export_from_before_the_model_was_trained_anew_is_refused(model):
     assert invoke("export", "model", "-o", "small").exit_code == 0
     weights = load_file(model / "model.safetensors")

@@ -171,6 +171,7 @@ def test_a_summary_that_could_not_be_written_is_refused_at_once(scorer, files, t
         (tmp_path / "nowhere" / "s.json", "no folder"),
         (Path("-"), "standard output"),
         (tmp_path, "is a folder"),
+        (tmp_path / ("s" * 250), "File name too long"),  # with what its temporary name has more
     ):
         with pytest.raises((OutputError, UsageError), match=message):
             run(scorer, files, tmp_path / "out.jsonl", summary_file=path)

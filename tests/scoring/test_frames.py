@@ -36,6 +36,12 @@ def test_a_missing_text_of_a_frame_is_blank(scorer, missing, dtype):
     assert scored["sentiment"].isna().tolist() == [False, True]
 
 
+@pytest.mark.parametrize("texts", [["warm", None], [None, ""], [], ["warm", "dull"]])
+def test_new_columns_have_the_same_types_whatever_is_in_them(scorer, texts):
+    scored = scorer.score_frame(pd.DataFrame({"text": pd.Series(texts, dtype=object)}), "text")
+    assert (scored["sentiment"].dtype, scored["sentiment_score"].dtype) == (object, float)
+
+
 def test_an_empty_frame_stays_empty(scorer):
     scored = scorer.score_frame(pd.DataFrame({"text": pd.Series([], dtype=object)}), "text")
     assert list(scored.columns) == ["text", "sentiment", "sentiment_score"]

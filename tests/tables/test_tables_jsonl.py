@@ -57,11 +57,19 @@ def test_a_byte_order_mark_does_not_get_between_the_inputs(run, tmp_path, first)
     assert job.sha256 == hashlib.sha256(b"".join(contents.values())).hexdigest()
 
 
+@pytest.mark.parametrize("data", [b'[{"text":"x"}]\n', b'[\n  {"text":"x"}\n]\n', b' [ {"text": "x"},\n {}]'])
+def test_a_json_array_is_refused_at_once(convert, data):
+    with pytest.raises(DataError, match=r"in\.jsonl: a JSON array, not one object a line; try: jq -c"):
+        convert(data, "in.jsonl")
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
         (b"x", "not JSON: "),
-        (b"NaN", "not JSON: "),
+        (b'{"n":NaN,"text":"x"}', "not JSON: NaN, for which JSON has null, at character 6"),
+        (b'{"n":-Infinity,"text":"x"}', "not JSON: Infinity, for which JSON has null, at character 7"),
+        (b"NaN", "not JSON: NaN, "),
         (b'{"text":"x"', "not JSON: "),
         (b'{"text":"x"} 1', "not JSON: "),
         (b'{"text":1e400}', "not JSON: "),

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import DataError
-from sentcli.tables import ReadOptions
+from sentcli.tables import ReadOptions, open_job
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,31 @@ def test_any_text_comes_back(convert, lines, encoding, block):
     written = "".join(f"{line.split(chr(9), 2)[-1]}\n" for line in out.split("\n")[:-1])
     assert out.startswith("\ufeff") == data.startswith("\ufeff")
     assert written == data.removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize("suffix", ["txt", "csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("data", "kind"), [(gzip.compress(b"x\n"), r"\.gz"), (b"\x28\xb5\x2f\xfd rest", r"\.zst")]
+)
+def test_compressed_bytes_under_another_name_are_refused(convert, data, kind, suffix):
+    with pytest.raises(
+        DataError, match=rf"in\.{suffix}: compressed, as {kind} is; give it a name that ends in {kind}"
+    ):
+        convert(data, f"in.{suffix}")
+
+
+def test_a_table_written_as_lines_is_warned_of(convert, caplog):
+    assert convert(b"id,text\n1,x\n", target=".txt") == b"odd\t0.142857\tx\n"
+    assert "lines hold label, score and text; other columns are left out" in caplog.text
+    caplog.clear()
+    convert(b"x\n", "in.txt", target=".txt")
+    assert caplog.text == ""
+
+
+def test_a_label_stays_on_its_line(run, tmp_path):
+    (tmp_path / "in.txt").write_bytes(b"x\ny\n")
+    with open_job([str(tmp_path / "in.txt")], str(tmp_path / "out.txt")) as job:
+        for chunk in job:
+            job.write(chunk, ["a\tb\r\nc", "d"], [0.5, 0.5])
+        job.finish()
+    assert (tmp_path / "out.txt").read_bytes() == b"a b c\t0.500000\tx\nd\t0.500000\ty\n"

@@ -260,6 +260,10 @@ class TestValidation:
         assert row(calibrated, "log loss") == ["0.3000", "0.2500"]
         assert row(calibrated, "expected calibration error") == ["0.0500", "0.0040"]
         assert "](reliability.png)" in calibrated
+        none = section(write(calibration=calibration | {"temperature": 1.0}), "Validation")
+        assert "a temperature of 1.0000, since the validation part, all of it right, says nothing" in none
+        limit = section(write(calibration=calibration | {"temperature": 0.1 + 1e-9}), "Validation")
+        assert "a temperature of 0.1000, the limit: " in limit
 
     @pytest.mark.parametrize(
         ("support", "weighed"),
