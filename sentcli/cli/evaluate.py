@@ -141,7 +141,7 @@ def evaluate(
 
     csv = CsvFormat(delimiter, encoding)
     split = "train" if held_out else split
-    source = Source(dataset, split, held_out, text_column, label_column, csv, passages)
+    source = Source(dataset, split, held_out, text_column, label_column, csv, passages, carded)
     runtime = Runtime(backend, device, precision, workers)
     measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
 

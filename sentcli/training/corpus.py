@@ -171,6 +171,11 @@ def _examples(ids: Sequence[Ids], targets: npt.NDArray[np.float32]) -> Examples:
     return Examples([ids[row] for row in kept], targets[kept])
 
 
+def digest_of_set(texts: Iterable[str]) -> str:
+    """Give a SHA-256 of texts, whatever their order and however often one is there."""
+    return digest_texts(sorted({*texts}))
+
+
 def digest_texts(texts: Iterable[str]) -> str:
     """Give a SHA-256 of texts in their order."""
     digest = hashlib.sha256()

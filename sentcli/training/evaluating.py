@@ -19,6 +19,7 @@ class Source:
     :param dataset, split, text_column, label_column, csv: see `load_split`.
     :param held_out: of the train split, the part that was held out when the model was trained.
     :param passages: sentences that a passage cut from each text has at most; None: texts as they are.
+    :param unseen_by: a model that must not have learnt from these texts, as its card is to show the figures.
     """
 
     dataset: str
@@ -28,23 +29,29 @@ class Source:
     label_column: str | None
     csv: CsvFormat
     passages: int | None
+    unseen_by: Bundle | None = None
 
     def load(self, bundle: Bundle) -> LabeledTexts:
         """Read the texts that a model is to be measured on.
 
         :raises DataError: see `load_split`.
         :raises BundleError: see `held_out_part`.
+        :raises UsageError: when they are what `unseen_by` learnt from.
         """
         examples = load_split(self.dataset, self.split, self.text_column, self.label_column, self.csv)
-        if self.held_out:
-            from sentcli.training.recording import held_out_part  # torch comes with it, and takes seconds
+        if self.held_out or self.unseen_by:
+            from sentcli.training.recording import (  # imports torch: seconds
+                held_out_part,
+                refuse_learnt_texts,
+            )
 
-            examples = held_out_part(bundle, examples)
-        return (
-            replace(examples, texts=cut_passages(examples.texts, self.passages))
-            if self.passages
-            else examples
-        )
+            if self.unseen_by:
+                refuse_learnt_texts(self.unseen_by, examples)
+            if self.held_out:
+                examples = held_out_part(bundle, examples)
+        if self.passages:
+            examples = replace(examples, texts=cut_passages(examples.texts, self.passages))
+        return examples
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Metrics(TypedDict):
     # The fields of `SelfTrainingConfig`; None of a model that learnt from no teacher.
     self_training: NotRequired[dict[str, Any] | None]
     split: NotRequired[str]  # `digest_texts` of the validation part
+    learnt: NotRequired[str]  # `digest_of_set` of this and the training part
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.training.recording`

@@ -29,7 +29,7 @@ from sentcli.measurement import Measurement
 from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline
 from sentcli.training.checks import check_writable
-from sentcli.training.corpus import digest_texts
+from sentcli.training.corpus import digest_of_set, digest_texts
 from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.labels import LabeledTexts
 from sentcli.training.metrics import Metrics, read_metrics
@@ -82,7 +82,7 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
 
 
 def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
-    """Keep off the card what a model reaches on the texts that it learnt from.
+    """Keep off the card what a model reaches on the texts that it learnt from, before they are read.
 
     :param bundle: what `find_card` found.
     :param dataset, split: what is to be measured on; a file has no splits.
@@ -97,10 +97,24 @@ def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
     else:
         is_learnt = split == "train" and any(measured in (path, *path.parents) for path in learnt)
     if is_learnt:
-        raise UsageError(
-            f"--card: {bundle.path} learnt from {dataset:.200}, and its figures there promise too much; "
-            "try texts that it has not seen"
-        )
+        raise _learnt(bundle, dataset)
+
+
+def refuse_learnt_texts(bundle: Bundle, data: LabeledTexts) -> None:
+    """Keep off the card what a model reaches on its training data, wherever that was copied to.
+
+    :param bundle: what `find_card` found.
+    :raises UsageError: when these are the texts that the model learnt from, held out ones included.
+    """
+    if read_metrics(bundle).get("learnt") == digest_of_set(data.texts):
+        raise _learnt(bundle, data.where)
+
+
+def _learnt(bundle: Bundle, dataset: str) -> UsageError:
+    return UsageError(
+        f"--card: {bundle.path} learnt from {dataset:.200}, and its figures there promise too much; "
+        "try texts that it has not seen"
+    )
 
 
 def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measurement) -> None:

@@ -43,6 +43,7 @@ from sentcli.training.corpus import (
     Corpus,
     DataSource,
     Texts,
+    digest_of_set,
     digest_texts,
     encode_texts,
     read_labeled,
@@ -123,6 +124,7 @@ def train_model(
         "stages": [*stages],
         "self_training": pseudo.notes.get("plan") if pseudo else None,
         "split": digest_texts(texts.validation.texts),
+        "learnt": digest_of_set([*texts.train.texts, *texts.validation.texts]),
         "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
     }
     recipe = settings.recipe(settings.config) if settings.recipe else None

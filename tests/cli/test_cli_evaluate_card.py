@@ -273,6 +273,18 @@ def test_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
     assert contents(model) == before
 
 
+def test_a_copy_of_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
+    before = contents(model)
+    header, *rows = Path(json.loads(trained.read("metrics.json"))["dataset"]).read_text().splitlines()
+    for name, copied in (("copy.csv", rows), ("turned.csv", rows[::-1])):
+        Path(name).write_text("\n".join([header, *copied]))
+        failure = fail("evaluate", "model", "--dataset", name, "--card")
+        assert f"model learnt from {name}" in failure.message
+    assert contents(model) == before
+    Path("less.csv").write_text("\n".join([header, *rows[1:]]))  # other texts, as far as anybody can tell
+    assert invoke("evaluate", "model", "--dataset", "less.csv", "--card").exit_code == 0
+
+
 def test_the_train_file_of_a_folder_that_was_learnt_is_kept_off_the_card(model, trained, evaluate):
     (model.parent / "both").mkdir()
     invented.write_csv(model.parent / "both" / "train.csv", invented.reviews(20, seed=5))
