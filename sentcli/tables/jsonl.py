@@ -43,6 +43,7 @@ def read(
 
 
 class _JsonlReader(TextReader):
+    encoding_hint = ""  # JSON is UTF-8
     mark_in_head = False  # blank lines before the first record go out before the head
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:

@@ -20,6 +20,7 @@ class TextReader(ABC):
     """
 
     universal_line_ends = False  # a carriage return alone ends a line
+    encoding_hint = "; is it another --encoding?"
     mark_in_head = True  # the byte order mark goes out with the head, before which nothing does
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
@@ -75,7 +76,8 @@ class TextReader(ABC):
         :param offset: of the line.
         """
         byte, place = line[error.start], offset + error.start
-        return f"byte 0x{byte:02x} at offset {place} is not {self.encoding.name}"
+        hint = self.encoding_hint if self.setup.options.encoding is None else ""
+        return f"byte 0x{byte:02x} at offset {place} is not {self.encoding.name}{hint}"
 
     def _long_line(self, piece: Piece) -> Reject:
         if piece.first:

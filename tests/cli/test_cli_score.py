@@ -247,5 +247,8 @@ def test_odd_tables_are_tables(score, content, rows):
 def test_a_text_in_another_encoding_is_rejected_with_its_place(score):
     Path("r.csv").write_bytes("id,review\n1,caf\xe9 warm\n2,dull\n".encode("latin-1"))
     result = score("r.csv", "-q", code=3)
-    assert json.loads(result.stderr)["reason"] == "byte 0xe9 at offset 15 is not utf-8"
+    assert (
+        json.loads(result.stderr)["reason"]
+        == "byte 0xe9 at offset 15 is not utf-8; is it another --encoding?"
+    )
     assert score("r.csv", "-q", "--encoding", "latin-1", "-o", "o.csv").output == ""

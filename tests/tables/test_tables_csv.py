@@ -66,8 +66,8 @@ def test_ten_thousand_columns(convert):
         (b"1\n", "1 fields instead of 2"),
         (b"1,2,3\n", "3 fields instead of 2"),
         (b'1,"a"b\n', "text after a closing quote"),
-        (b"1,\xff\n", "byte 0xff at offset 18 is not utf-8"),
-        (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8"),
+        (b"1,\xff\n", "byte 0xff at offset 18 is not utf-8; is it another --encoding?"),
+        (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8; is it another --encoding?"),
         (b"1," + b"y" * 200 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
         (b"1," + b"y" * 99 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
         (b'1,"\n', "a quote is not closed within 100 bytes"),
@@ -218,7 +218,7 @@ def test_half_a_code_unit_is_rejected(convert, rejects):
 def test_bytes_of_another_encoding_are_named_by_their_offset(convert, rejects):
     out = convert(HEADER + "1,x\n2,año\n3,x\n".encode("latin-1"))
     assert out == ADDED + b"1,x" + ODD + b"\n3,x" + ODD + b"\n"
-    assert rejects()[0]["reason"] == "byte 0xf1 at offset 15 is not utf-8"
+    assert rejects()[0]["reason"] == "byte 0xf1 at offset 15 is not utf-8; is it another --encoding?"
 
 
 def test_dialects(convert):
