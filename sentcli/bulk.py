@@ -16,6 +16,7 @@ from sentcli.errors import (
     InterruptedRunError,
     OutputError,
     ProcessError,
+    RejectsError,
     ResumeError,
     UsageError,
     signal_of,
@@ -34,6 +35,7 @@ _log = logging.getLogger("sentcli")
 
 _HINT = "; the same command with --resume goes on from there"
 _MENDED = "; what was scored so far is kept: once this is mended, the same command with --resume goes on"
+_HIGHER = "; what was scored so far is kept: with a higher --max-rejects, --resume goes on"
 _TURN = 0.0005  # seconds
 
 
@@ -88,7 +90,8 @@ def score_files(
         fingerprint=fingerprint,
         show_progress=show_progress,
     )
-    if len(pairs) == 1:
+    into_folder = pairs[0][1] != output
+    if not into_folder or (len(pairs) == 1 and rejects.path):
         return score(*pairs[0], resume=resume, overwrite=overwrite)
     if rejects.path:
         raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
@@ -140,6 +143,8 @@ def _score_output(
         raise InterruptedRunError(f"{where}stopped after {rows}{hint()}", signal_of(error)) from None
     except ProcessError as error:
         raise ProcessError(f"{error}{hint()}") from error
+    except RejectsError as error:
+        raise RejectsError(f"{error}{_HIGHER if hint() else ''}") from error
     except DataError as error:
         raise DataError(f"{error}{_MENDED if hint() else ''}") from error
     except ResumeError as error:

@@ -28,6 +28,10 @@ class DataError(SentcliError):
     """An input that cannot be read as what it claims to be: a table, a data set, a file of vectors."""
 
 
+class RejectsError(DataError):
+    """More rejected rows than the user allowed."""
+
+
 class OutputError(SentcliError):
     """A result that cannot be written where it was asked for."""
 

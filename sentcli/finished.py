@@ -47,15 +47,18 @@ class FinishedOutputs:
         targets = [target for _, target in pairs]
         # Nor may an output be the input of another one.
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])
-        self._targets = targets
+        self._names = [Path(target).name for target in targets]
         self._conditions = json.loads(json.dumps(conditions))
         self._lock = Lock(folder / _NAME)
         try:
             self.resumed = resume and self._journal.exists
-            self.count, self.notes = self._load(folder) if self.resumed else (0, {})
+            state = self._load(folder) if self.resumed else {"count": 0, "notes": {}, "begun": None}
+            self.count, self.notes = state["count"], state["notes"]
             self._check(targets, overwrite)
             if self.count:
                 _tidy(resolve(targets[self.count - 1]))
+            if state["begun"] not in (None, *self._names[self.count :]):
+                _give_up(resolve(folder / state["begun"]))
             self._save()
         except BaseException:
             self._lock.release()
@@ -90,24 +93,21 @@ class FinishedOutputs:
 
     def _save(self) -> None:
         state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
-        begun = next(iter(self._targets[self.count :]), None)
+        begun = next(iter(self._names[self.count :]), None)
         self._journal.save({**state, "read": self._read(self.count), "begun": begun})
 
-    def _load(self, folder: Path) -> tuple[int, dict[str, Any]]:
+    def _load(self, folder: Path) -> dict[str, Any]:
         state = self._journal.load()
-        changed = changes(state["conditions"], self._conditions)
-        # An input that comes later may have been mended, or left out.
+        refuse_changes(folder, changes(state["conditions"], self._conditions))
+        # Inputs that come later may have been mended, or left out.
         if state["read"] != self._read(state["count"]):
-            changed = [*changed, "inputs"]
-        refuse_changes(folder, changed)
-        if state["begun"] and state["begun"] not in self._targets[state["count"] :]:
-            _give_up(state["begun"])
-        return state["count"], state["notes"]
+            refuse_changes(folder, ["inputs"])
+        return state
 
     def _read(self, count: int) -> str:
         """Give a digest of so many outputs' names and inputs, as they are now."""
         files = [[file.to_json() for file in of_output] for of_output in self._inputs[:count]]
-        return _digest([files, self._targets[:count]])
+        return _digest([files, self._names[:count]])
 
 
 def _tidy(target: Path) -> None:
@@ -117,9 +117,10 @@ def _tidy(target: Path) -> None:
     lock.release()
 
 
-def _give_up(target: str) -> None:
+def _give_up(target: Path) -> None:
     """Remove what is there of an output that was begun and is none of this run."""
-    FileOutput(resolve(target), None, {}, appends=False, resume=False, overwrite=True).abort()
+    _tidy(target)
+    FileOutput(target, None, {}, appends=False, resume=False, overwrite=True).abort()
 
 
 def _digest(found: Any) -> str:

@@ -44,8 +44,8 @@ class Summary:
         self.labels.update(label for label in scores.labels if label is not None)
 
     def carried(self) -> dict[str, Any]:
-        """Give what a journal keeps for a run that goes on from it."""
-        return {name: getattr(self, name) for name in _CARRIED}
+        """Give a copy of what a journal keeps for a run that goes on from it."""
+        return {name: type(value)(value) for name, value in vars(self).items() if name in _CARRIED}
 
     def restore(self, carried: Mapping[str, Any]) -> None:
         """Take up what `carried` gave."""

@@ -9,6 +9,7 @@ CODES = {
     "SentcliError": 1,
     "UsageError": 2,
     "DataError": 1,
+    "RejectsError": 1,
     "OutputError": 1,
     "ResumeError": 1,
     "BundleError": 1,

@@ -93,6 +93,8 @@ class FileOutput(Output):
                 part.reopen(marks[name])
             elif name == "part" and name not in marks:
                 part.create()
+            elif name not in marks:  # begun after the last commit
+                part.discard()
         if "ledger" in marks:
             self.results = _read_ledger(self._parts["ledger"].path)
 

@@ -9,7 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from sentcli.errors import DataError, OutputError, ResumeError, SentcliError
+from sentcli.errors import DataError, OutputError, RejectsError, ResumeError, SentcliError
 from sentcli.tables.chunk import Chunk, Cursor, Head, Position, Reject
 from sentcli.tables.compression import Members
 from sentcli.tables.format import Labels, Scores, Setup
@@ -149,6 +149,8 @@ class Job:
             begin = self._writer.begin(chunk.head) if chunk.head else b""
             if not get_format(self._setup.output_format).appends:
                 rows = list(islice(self._output.results, len(chunk.texts)))
+                if len(rows) < len(chunk.texts):
+                    break  # the input has more rows here than it had
                 self._write_rows(chunk, begin, [label for label, _ in rows], [score for _, score in rows])
             if (chunk.position.input, chunk.position.offset) >= (done.input, done.offset):
                 break
@@ -234,7 +236,7 @@ class Job:
         if options.strict and self.rejected:
             raise DataError(f"{self.rejected} rows were rejected before the run was interrupted (--strict)")
         if (is_end or read >= _SHARE_FROM or not options.is_share) and options.exceeded(self.rejected, read):
-            raise DataError(
+            raise RejectsError(
                 f"{self._files[self._position.input].name}: {self.rejected} of {read} rows rejected, "
                 f"more than --max-rejects {options.limit}"
             )

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.tables.storage import Stream, is_special, resolve
+
+_HEAD_CHUNKS = 100  # that are read to find a head: a file of nothing but bad records may have none
 
 _log = logging.getLogger("sentcli")
 
@@ -100,19 +103,24 @@ def check_job(inputs: Sequence[str], output: str, read: ReadOptions, write: Writ
 
 
 def _check_heads(files: Sequence[InputFile], setup: Setup) -> None:
-    """Look at the beginning of each file: columns that do not fit must not end a run after hours."""
+    """Look at the beginning of each file: columns that do not fit must not end a run after hours.
+
+    What cannot be read twice is left alone: standard input, even if it is a file, and pipes; so are URLs.
+    """
     read = get_format(setup.format).reader()
     first: Head | None = None
-    for file in files:
-        if file.size is None or is_url(file.name):  # what is read there is gone, or costs a download
+    knows_first = True
+    for number, file in enumerate(files, start=1):
+        if file.name == STANDARD or file.size is None or is_url(file.name):
+            knows_first &= first is not None
             continue
         with Source(file) as source:
             cursor = Cursor()
             cursor.open(source)
-            for chunk in read(source, setup, cursor, first, is_last=False):
-                first = first or chunk.head
-                if chunk.head:
-                    break
+            chunks = read(source, setup, cursor, first, is_last=number == len(files))
+            head = next((chunk.head for chunk in islice(chunks, _HEAD_CHUNKS) if chunk.head), None)
+        if knows_first:  # the others have to be as the first one, whose head another one may not stand for
+            first = first or head
 
 
 def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> Setup:

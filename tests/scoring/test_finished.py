@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from runs import content, count_texts, facts, interrupt, run
 
-from sentcli.errors import DataError, InterruptedRunError, OutputError, ResumeError, UsageError
+from sentcli.errors import DataError, InterruptedRunError, OutputError, RejectsError, ResumeError, UsageError
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions
@@ -127,6 +127,48 @@ def test_a_damaged_input_can_be_left_out(scorer, files, tmp_path, damaged):
     summary = run(scorer, files[:2], f"{tmp_path}/out/", resume=True)
     assert (summary.rows, summary.scored) == (198, 0)
     run(scorer, files[:2], f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_of_two_inputs_the_damaged_one_can_be_left_out(scorer, files, tmp_path, damaged):
+    with pytest.raises(DataError):
+        run(scorer, [files[0], str(damaged)], f"{tmp_path}/out/")
+    summary = run(scorer, files[:1], f"{tmp_path}/out/", resume=True)
+    assert (summary.rows, summary.scored) == (99, 0)
+    run(scorer, files[:1], f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_what_another_run_of_the_same_names_has_begun_is_left_alone(scorer, files, tmp_path, monkeypatch):
+    """Each name of an output is one in the folder of the run, wherever it is called from."""
+    for place in ("x", "y"):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        with monkeypatch.context() as patch:
+            interrupt(patch, 4)
+            with pytest.raises(InterruptedRunError):
+                run(scorer, files, "out/")
+    before = content(tmp_path / "y" / "out")
+    run(scorer, files[1:], f"{tmp_path}/x/out/", resume=True)
+    assert content(tmp_path / "y" / "out") == before
+    run(scorer, files[1:], f"{tmp_path}/whole/")
+    assert content(tmp_path / "x" / "out") == content(tmp_path / "whole")
+
+
+def test_nothing_is_given_up_before_a_run_is_refused(scorer, files, interrupted):
+    (interrupted / "a.jsonl").unlink()
+    before = content(interrupted)
+    with pytest.raises(ResumeError, match=r"a\.jsonl was finished and is gone"):
+        run(scorer, [files[0], files[2]], f"{interrupted}/", resume=True)
+    assert content(interrupted) == before
+
+
+def test_a_run_of_too_many_rejects_goes_on_with_a_higher_limit(scorer, files, tmp_path):
+    limit = RejectOptions(limit="0")
+    with pytest.raises(RejectsError, match=r"1 of .* with a higher --max-rejects, --resume goes on$"):
+        run(scorer, files, f"{tmp_path}/out/", rejects=limit)
+    run(scorer, files, f"{tmp_path}/out/", resume=True)
+    run(scorer, files, f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 

@@ -18,3 +18,11 @@ def test_a_summary_for_people():
     assert Summary(seconds=0.1).lines() == ["0 rows"]
     several = Summary(rows=2, text_columns=["text", "a, b", "text"])
     assert several.lines() == ["2 rows, texts in 'a, b' and 'text'"]
+
+
+def test_what_is_carried_is_a_copy() -> None:
+    summary = Summary()
+    summary.labels["positive"] = 1
+    carried = summary.carried()
+    summary.labels["positive"] += 1
+    assert carried["labels"] == {"positive": 1}

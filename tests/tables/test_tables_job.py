@@ -594,3 +594,48 @@ def test_nothing_is_logged_in_an_ordinary_run(run, source, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         run(source, tmp_path / "out.csv")
     assert not caplog.records
+
+
+@pytest.mark.parametrize("names", [("-", "b.txt"), ("b.txt", "-"), ("b.txt", "-", "b.txt")])
+def test_looking_at_the_inputs_first_takes_nothing_from_standard_input(run, tmp_path, monkeypatch, names):
+    """A file there can be read once only, though it has a size."""
+    (tmp_path / "a.txt").write_bytes(b"a\n" * 3)
+    (tmp_path / "b.txt").write_bytes(b"b\n")
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "a.txt").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        run(names, tmp_path / "out.txt")
+    texts = [line.split(b"\t")[-1] for line in (tmp_path / "out.txt").read_bytes().splitlines()]
+    assert texts == [text for name in names for text in ([b"a"] * 3 if name == "-" else [b"b"])]
+
+
+def test_where_the_first_input_cannot_be_looked_at_the_second_does_not_stand_for_it(
+    run, tmp_path, monkeypatch
+):
+    (tmp_path / "a.jsonl").write_text('{"review":"x"}\n')
+    (tmp_path / "b.jsonl").write_text('{"text":"title","review":"xx"}\n')
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "a.jsonl").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        job = run(["-", "b.jsonl", "a.jsonl"], "out.jsonl", read=ReadOptions(format="jsonl"))
+    assert (job.rows, job.rejected) == (3, 0)
+
+
+def test_a_bad_input_is_found_before_the_output_is_begun(run, tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"text\nx\n")
+    (tmp_path / "b.csv").write_bytes(b"foo,bar\n1,2\n")
+    before = {*tmp_path.iterdir()}
+    with pytest.raises(DataError, match=r"b\.csv: which column is the text\?"):
+        run([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.csv")
+    assert {*tmp_path.iterdir()} == before
+
+
+def test_the_last_input_is_looked_at_as_the_last(run, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"x\n")
+    (tmp_path / "b.txt").write_bytes(
+        b"y" * 100
+    )  # as long as may be, with no line end, which none is added to
+    job = run(
+        [tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out.txt", read=ReadOptions(field_limit=100)
+    )
+    assert (job.rows, job.rejected) == (2, 0)

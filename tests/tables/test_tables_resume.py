@@ -306,6 +306,35 @@ def test_a_change_in_what_comes_later_does_no_harm(lines, run, tmp_path, change)
     assert output.read_bytes() == (tmp_path / "whole.txt").read_bytes()
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_an_input_that_has_more_rows_where_it_ended_is_refused(run, scored, tmp_path, suffix):
+    names = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    names[0].write_text("text\n" + "x\n" * 40)
+    names[1].write_text("text\ny\n")
+    output = tmp_path / f"out{suffix}"
+    interrupted(names, output, scored, chunks=2)  # of 25 rows and 15
+    with names[0].open("a") as file:
+        file.write("z\n" * 30)
+    with pytest.raises(ResumeError, match=r"a\.csv was changed after the interrupted run"):
+        run(names, output, resume=True)
+
+
+def test_rejects_that_were_begun_after_the_last_commit_are_given_up(run, scored, tmp_path):
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("id,text\n" + "1,x\n" * 60 + "bad\n" + "1,x\n" * 30)
+    with open_job([str(source)], str(output), commit_seconds=0) as job:
+        chunks = iter(job)
+        for number in range(3):
+            job._commit_seconds = 1000 * (number // 2)
+            chunk = next(chunks)
+            job.write(chunk, *scored(chunk.texts))
+        job._is_settled = False  # as if it were killed here
+    assert (tmp_path / ".out.csv.rejects.jsonl.sentcli-part").exists()
+    source.write_text("id,text\n" + "1,x\n" * 90)
+    run(source, output, resume=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"in.csv", "out.csv"}
+
+
 @pytest.fixture
 def several(tmp_path, scored):
     """Give three inputs and the output of a run that was interrupted in the second."""
