@@ -52,13 +52,16 @@ class FinishedOutputs:
         self._lock = Lock(folder / _NAME)
         try:
             self.resumed = resume and self._journal.exists
-            state = self._load(folder) if self.resumed else {"count": 0, "notes": {}, "begun": None}
+            new: dict[str, Any] = {"count": 0, "notes": {}, "begun": []}
+            state = self._load(folder) if self.resumed else new
             self.count, self.notes = state["count"], state["notes"]
             self._check(targets, overwrite)
             if self.count:
                 _tidy(resolve(targets[self.count - 1]))
-            if state["begun"] not in (None, *self._names[self.count :]):
-                _give_up(resolve(folder / state["begun"]))
+            begun = {*state["begun"]}
+            for name in begun - {*self._names}:
+                _give_up(resolve(folder / name))
+            self._begun = begun & {*self._names}
             self._save()
         except BaseException:
             self._lock.release()
@@ -79,6 +82,7 @@ class FinishedOutputs:
 
         :param notes: the caller's own, JSON: given back to a run that goes on.
         """
+        self._begun.discard(self._names[self.count])
         self.count, self.notes = self.count + 1, dict(notes)
         self._save()
 
@@ -93,8 +97,8 @@ class FinishedOutputs:
 
     def _save(self) -> None:
         state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
-        begun = next(iter(self._names[self.count :]), None)
-        self._journal.save({**state, "read": self._read(self.count), "begun": begun})
+        self._begun.update(self._names[self.count :][:1])
+        self._journal.save({**state, "read": self._read(self.count), "begun": sorted(self._begun)})
 
     def _load(self, folder: Path) -> dict[str, Any]:
         state = self._journal.load()

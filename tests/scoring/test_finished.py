@@ -139,6 +139,18 @@ def test_of_two_inputs_the_damaged_one_can_be_left_out(scorer, files, tmp_path, 
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
+def test_outputs_that_were_begun_in_another_order_are_given_up_too(scorer, files, tmp_path, monkeypatch):
+    a, b, c = files
+    for names, after, resume in (([a, b, c], 9, False), ([a, c, b], 4, True)):
+        with monkeypatch.context() as patch:
+            interrupt(patch, after)
+            with pytest.raises(InterruptedRunError):
+                run(scorer, names, f"{tmp_path}/out/", resume=resume)
+    run(scorer, [a], f"{tmp_path}/out/", resume=True)
+    run(scorer, [a], f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
 def test_what_another_run_of_the_same_names_has_begun_is_left_alone(scorer, files, tmp_path, monkeypatch):
     """Each name of an output is one in the folder of the run, wherever it is called from."""
     for place in ("x", "y"):
