@@ -215,11 +215,15 @@ class Job:
         have been mended, or be others.
         """
         now, done = self.inputs, len(before) if self._is_complete else self._position.input
-        read = [{file["path"]: file for file in files[:done]} for files in (before, now)]
-        begun = [[file["path"] for file in files[: done + 1]] for files in (before, now)]
-        ends = [len(files) <= done + 1 for files in (before, now)]  # a last row without an end is given one
-        changed = changes({"inputs": read[0]}, {"inputs": read[1]})
-        refuse_changes(self._output.name, changed + ["order"] * ((begun[0], ends[0]) != (begun[1], ends[1])))
+        was_read, is_read = ({file["path"]: file for file in files[:done]} for files in (before, now))
+        changed = changes({"inputs": was_read}, {"inputs": is_read})
+        # A last row without a line end gets one where another input follows: this must not change either.
+        order_before, order_now = (
+            ([file["path"] for file in files[: done + 1]], len(files) > done + 1) for files in (before, now)
+        )
+        if order_before != order_now:
+            changed.append("order")
+        refuse_changes(self._output.name, changed)
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):
