@@ -107,8 +107,8 @@ def score_files(
         def note(part: Summary) -> None:
             finished.add((total + part).carried())
 
-        for number, (sources, target) in enumerate(pairs[finished.count :]):
-            goes_on = finished.resumed and number == 0  # the interrupted run was at this output
+        for sources, target in pairs[finished.count :]:
+            goes_on = finished.goes_on(target)
             total += score(sources, target, resume=goes_on, overwrite=overwrite, note=note, is_resumable=True)
     return total
 

@@ -62,6 +62,7 @@ class FinishedOutputs:
             for name in begun - {*self._names}:
                 _give_up(resolve(folder / name))
             self._begun = begun & {*self._names}
+            self._interrupted = frozenset(self._begun)
             self._save()
         except BaseException:
             self._lock.release()
@@ -76,6 +77,10 @@ class FinishedOutputs:
         if error is None:
             self._journal.remove()
         self._lock.release()
+
+    def goes_on(self, target: str) -> bool:
+        """Tell whether the interrupted run had begun an output and not finished it."""
+        return Path(target).name in self._interrupted
 
     def add(self, notes: Mapping[str, Any]) -> None:
         """Count one more output as done.

@@ -151,6 +151,18 @@ def test_outputs_that_were_begun_in_another_order_are_given_up_too(scorer, files
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
+def test_an_output_that_was_begun_goes_on_in_another_order_too(scorer, files, tmp_path, monkeypatch):
+    a, b, c = files
+    with monkeypatch.context() as patch:
+        interrupt(patch, 12)  # chunks, of seven an output
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/")
+    summary = run(scorer, [a, c, b], f"{tmp_path}/out/", resume=True)
+    assert (summary.rows, summary.scored < 2 * 99 - 16) == (3 * 99, True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
 def test_what_another_run_of_the_same_names_has_begun_is_left_alone(scorer, files, tmp_path, monkeypatch):
     """Each name of an output is one in the folder of the run, wherever it is called from."""
     for place in ("x", "y"):
