@@ -124,7 +124,7 @@ def evaluate(
         raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
         from sentcli.training.dataset import CsvFormat
-        from sentcli.training.evaluating import Runtime, Source, evaluate_bundle
+        from sentcli.training.evaluating import EvaluationSource, Runtime, evaluate_bundle
 
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
@@ -141,7 +141,7 @@ def evaluate(
 
     csv = CsvFormat(delimiter, encoding)
     split = "train" if held_out else split
-    source = Source(dataset, split, held_out, text_column, label_column, csv, passages, carded)
+    source = EvaluationSource(dataset, split, held_out, text_column, label_column, csv, passages, carded)
     runtime = Runtime(backend, device, precision, workers)
     measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
 

@@ -13,7 +13,7 @@ from sentcli.training.passages import cut_passages
 
 
 @dataclass(frozen=True)
-class Source:
+class EvaluationSource:
     """The labelled texts to measure on.
 
     :param dataset, split, text_column, label_column, csv: see `load_split`.
@@ -40,10 +40,8 @@ class Source:
         """
         examples = load_split(self.dataset, self.split, self.text_column, self.label_column, self.csv)
         if self.held_out or self.unseen_by:
-            from sentcli.training.recording import (  # imports torch: seconds
-                held_out_part,
-                refuse_learnt_texts,
-            )
+            # Here, because torch comes with it, which takes seconds.
+            from sentcli.training.recording import held_out_part, refuse_learnt_texts
 
             if self.unseen_by:
                 refuse_learnt_texts(self.unseen_by, examples)
@@ -65,7 +63,12 @@ class Runtime:
 
 
 def evaluate_bundle(
-    bundle: Bundle, source: Source, runtime: Runtime, against: Bundle | None = None, *, quiet: bool = False
+    bundle: Bundle,
+    source: EvaluationSource,
+    runtime: Runtime,
+    against: Bundle | None = None,
+    *,
+    quiet: bool = False,
 ) -> tuple[Measurement, dict[str, Any]]:
     """Measure a model.
 
