@@ -51,11 +51,11 @@ class FinishedOutputs:
         self._conditions = json.loads(json.dumps(conditions))
         self._lock = Lock(folder / _NAME)
         try:
-            self.resumed = resume and self._journal.exists
+            is_resumed = resume and self._journal.exists
             new: dict[str, Any] = {"count": 0, "notes": {}, "begun": []}
-            state = self._load(folder) if self.resumed else new
+            state = self._load(folder) if is_resumed else new
             self.count, self.notes = state["count"], state["notes"]
-            self._check(targets, overwrite)
+            self._check(targets, may_exist=overwrite or is_resumed)
             if self.count:
                 _tidy(resolve(targets[self.count - 1]))
             begun = {*state["begun"]}
@@ -91,11 +91,11 @@ class FinishedOutputs:
         self.count, self.notes = self.count + 1, dict(notes)
         self._save()
 
-    def _check(self, targets: Sequence[str], overwrite: bool) -> None:
+    def _check(self, targets: Sequence[str], *, may_exist: bool) -> None:
         for target in targets[: self.count]:
             if not Path(target).exists():
                 raise ResumeError(f"{target} was finished and is gone; start over without --resume")
-        if not self.resumed and not overwrite:
+        if not may_exist:
             for target in targets:
                 refuse_existing(target)
                 refuse_existing(default_rejects(target))
