@@ -100,7 +100,7 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path, trained, monkeypat
 
 def test_a_failed_export_keeps_the_folder_that_was_there(tmp_path, trained, monkeypatch):
     export_bundle(trained, tmp_path / "exported")
-    for bound in ("_FP32_LOGITS", "_FP32_STATE"):
+    for bound in ("_FP32_LOGITS", "_FP32_STATE", "_ROUNDINGS"):
         monkeypatch.setattr(f"sentcli.export.parity.{bound}", -1.0)
     with pytest.raises(ExportError, match=r"model\.onnx: its logits differ"):
         export_bundle(trained, tmp_path / "exported", overwrite=True)
