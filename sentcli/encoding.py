@@ -144,7 +144,7 @@ class _BulkEncoder:
         # <pad> and <unk> stay out, as they do in Vocab.
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_phrase]]
         self._words = pc.SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
-        self._phrases = _PhraseTable([*vocab.phrases]) if vocab.phrases else None
+        self._phrases = _PhraseTable(vocab.phrases) if vocab.phrases else None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, at least one."""

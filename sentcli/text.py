@@ -77,11 +77,11 @@ class Vocab:
         self._ids = _Ids(zip(words[2:], range(2, len(words)), strict=True))
 
     @cached_property
-    def phrases(self) -> dict[tuple[int, int], int]:
-        """The ids of each phrase's two words, and its own id."""
-        parts = (phrase.split(" ") for phrase in self.words[self.first_phrase :])
-        pairs = ((self._ids[first], self._ids[second]) for first, second in parts)
-        return dict(zip(pairs, range(self.first_phrase, len(self)), strict=True))
+    def phrases(self) -> list[tuple[int, int]]:
+        """The ids of each phrase's two words; the first one's own id is `first_phrase`, and so on."""
+        words = " ".join(self.words[self.first_phrase :]).split()
+        ids = map(self._ids.__getitem__, words)
+        return list(zip(ids, ids, strict=True))
 
     @classmethod
     def build(cls, texts: Iterable[Sequence[str]], min_freq: int) -> "Vocab":

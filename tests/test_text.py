@@ -142,7 +142,8 @@ def test_encode() -> None:
 
 def test_phrases_are_two_words_read_as_one() -> None:
     vocab = Vocab([PAD, UNK, "not", "a", "good", "film", "not a", "a good", "good film", "a a"])
-    assert vocab.phrases == {(2, 3): 6, (3, 4): 7, (4, 5): 8, (3, 3): 9}
+    assert vocab.phrases == [(2, 3), (3, 4), (4, 5), (3, 3)]
+    assert vocab.first_phrase == 6
 
     def read(text: str) -> list[str]:
         return [vocab.words[number] for number in vocab.encode(text.split())]

@@ -41,7 +41,7 @@ def with_phrase_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
     :param vectors: of the words of the vocabulary, `<pad>` and `<unk>` included, `[words, dimensions]`.
     :returns: `[len(vocab), dimensions]`.
     """
-    pairs = np.array([*vocab.phrases], np.int64).reshape(-1, 2)
+    pairs = np.array(vocab.phrases, np.int64).reshape(-1, 2)
     return np.concatenate([vectors, vectors[pairs].mean(axis=1)])
 
 
@@ -66,7 +66,7 @@ class PhraseSplitter:
         """Split the phrases of a vocabulary; None where there is nothing to split."""
         if not (vocab.phrases and share):
             return None
-        return cls(np.array([*vocab.phrases], np.int32), vocab.first_phrase, share)
+        return cls(np.array(vocab.phrases, np.int32), vocab.first_phrase, share)
 
     def __call__(self, random: np.random.Generator, ids: Ids) -> Ids:
         """Give the ids of a text with some phrases split."""
