@@ -137,7 +137,7 @@ class TorchScriptBackend(_ModuleBackend):
     :param content: the file, whose hash the caller has checked.
     :param file: where it comes from, for messages.
     :param config: the shape that the model must have.
-    :param device: `cpu`, `cuda` or `auto`.
+    :param device: see `choose_device`.
     :raises BundleError: when PyTorch cannot load it.
     :raises UsageError: when CUDA is asked for and there is none.
     """
