@@ -1,43 +1,28 @@
 """From a labelled data set to a model folder, top to bottom."""
 
 import hashlib
-import json
 import logging
 import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 
-from sentcli import __version__, plots
-from sentcli.bundle import (
-    CURVES,
-    HISTORY,
-    METRICS,
-    ONNX,
-    RECIPE,
-    RELIABILITY,
-    VOCAB,
-    WEIGHTS,
-    new_bundle,
-    write_config,
-)
+from sentcli import __version__
+from sentcli.bundle import new_bundle
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
-from sentcli.export.graph import write_onnx
-from sentcli.model import BiLSTM, choose_device, couple_gates, round_embedding, save_weights
-from sentcli.text import Vocab
+from sentcli.model import BiLSTM, choose_device, couple_gates, round_embedding
 from sentcli.training.allocator import keep_freed_memory
-from sentcli.training.calibration import Calibrated, calibrate
-from sentcli.training.card import MODEL_STAGE, hub_id_of, write_card
+from sentcli.training.calibration import calibrate
+from sentcli.training.card import hub_id_of
 from sentcli.training.checks import check_run
 from sentcli.training.corpus import (
     Corpus,
@@ -52,13 +37,13 @@ from sentcli.training.corpus import (
 from sentcli.training.defaults import DataSize
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.loop import fit
-from sentcli.training.metrics import Metrics
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_folder import check_plain_run, work_folder
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
+from sentcli.training.trained import Trained, write_model
 
 _log = logging.getLogger("sentcli")
 
@@ -129,7 +114,7 @@ def train_model(
     }
     recipe = settings.recipe(settings.config) if settings.recipe else None
     with new_bundle(output, overwrite=overwrite) as folder:
-        _write(folder, trained, history, metrics, recipe, output.name)
+        write_model(folder, trained, history, metrics, recipe, output.name)
     shutil.rmtree(work)
     reached = trained.calibrated
     _log.info(
@@ -144,33 +129,6 @@ def train_model(
     _warn_of_one_answer(output.name, reached.figures, is_balanced=is_balanced)
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """A model with what it needs to be used, and how its training went.
-
-    :param language, epochs: a record for each epoch, as a language model and of the classes, as `fit` has it.
-    """
-
-    network: BiLSTM
-    config: BundleConfig
-    vocab: Vocab
-    coverage: Coverage
-    language: list[dict[str, float]]
-    epochs: list[dict[str, float]]
-    calibrated: Calibrated
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """The records of all epochs, each with its stage."""
-        stages = {"language model": self.language, MODEL_STAGE: self.epochs}
-        return [{"stage": stage, **record} for stage, records in stages.items() for record in records]
-
-    @property
-    def seconds(self) -> float:
-        """The time of all epochs."""
-        return round(sum(record["seconds"] for record in [*self.language, *self.epochs]), 1)
-
-
 def _train(
     data: Corpus,
     labels: tuple[str, ...],
@@ -181,7 +139,7 @@ def _train(
     checkpoint: Path,
     language_model: Path,
     name: str,
-) -> _Trained:
+) -> Trained:
     config, progress = settings.config, not settings.quiet
     model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(labels))
     embedding, coverage = _embedding(source.glove, data, model.embedding_dim, config.seed, progress=progress)
@@ -230,7 +188,7 @@ def _train(
     round_embedding(network)
     calibrated = calibrate(network, data, labels, class_weights)
     bundle_config = BundleConfig(model, settings.text, labels)
-    return _Trained(network, bundle_config, data.vocab, coverage, language, epochs, calibrated)
+    return Trained(network, bundle_config, data.vocab, coverage, language, epochs, calibrated)
 
 
 def _embedding(
@@ -272,7 +230,7 @@ def _of_run(
     }
 
 
-def _of_model(trained: _Trained, data: Corpus, passage_sentences: int) -> dict[str, Any]:
+def _of_model(trained: Trained, data: Corpus, passage_sentences: int) -> dict[str, Any]:
     """Give what `metrics.json` says of what a model reached, and of how many texts."""
     return {
         **trained.calibrated.to_json(passage_sentences),
@@ -284,31 +242,6 @@ def _of_model(trained: _Trained, data: Corpus, passage_sentences: int) -> dict[s
             "pseudo_labeled": len(data.pseudo),
         },
     }
-
-
-def _write(
-    folder: Path,
-    trained: _Trained,
-    history: Sequence[Mapping[str, Any]],
-    metrics: Metrics,
-    recipe: str | None,
-    name: str,
-) -> None:
-    """Write all files of a model but the manifest, the card last: it lists the others."""
-    network, calibrated = trained.network, trained.calibrated
-    write_config(folder, trained.config)
-    (folder / VOCAB).write_text(trained.vocab.to_text(), "utf-8")
-    save_weights(network, folder / WEIGHTS)
-    write_onnx(network, folder / ONNX, "folded", trained.config.text.max_tokens)
-    if recipe:
-        (folder / RECIPE).write_text(recipe, "utf-8", "surrogateescape")
-    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-    pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
-    plots.curves(folder / CURVES, trained.epochs)
-    plots.reliability_before_after(
-        folder / RELIABILITY, calibrated.labels, calibrated.uncalibrated, calibrated.probabilities
-    )
-    write_card(folder, trained.config, metrics, trained.epochs, name=name)
 
 
 def _warn_of_one_answer(name: str, figures: Evaluation, *, is_balanced: bool) -> None:

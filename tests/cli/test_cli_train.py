@@ -310,7 +310,7 @@ def test_ctrl_c_between_two_steps_that_save_says_what_now(data, tmp_path, monkey
 @pytest.mark.parametrize("package", ["torch", "datasets", "pandas"])
 def test_without_the_extra_the_message_names_the_pip_command(package, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    for name in ("train", "corpus", "dataset"):  # to be imported anew, and to be what they were again
+    for name in ("train", "trained", "corpus", "dataset"):  # to be imported anew, and to be what they were again
         monkeypatch.setattr(sentcli.training, name, getattr(sentcli.training, name))
         monkeypatch.delitem(sys.modules, f"sentcli.training.{name}")
     failure = refuse("-o", tmp_path / "m", data=data)
@@ -396,7 +396,7 @@ def test_an_old_model_stays_until_the_new_one_is_there(train, data, tmp_path, mo
 
     line = ("--dataset", data, *SMALL, "--epochs", 1, "--seed", 2, "-o", tmp_path / "model", "--overwrite")
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.training.train.save_weights", broken)
+        patch.setattr("sentcli.training.trained.save_weights", broken)
         failed = invoke("train", *line)
     assert failed.exit_code == 1
     assert "No space left on device" in failed.stderr.splitlines()[-1]
