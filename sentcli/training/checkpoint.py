@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from sentcli.errors import DataError, OutputError
 from sentcli.training.atomic import new_file
 
 State = dict[str, Tensor]
+
+_FORMAT = 2  # of the file; the first had one optimizer for all weights
 
 
 @dataclass
@@ -66,7 +68,7 @@ def save_checkpoint(
     model: nn.Module,
     averaged: nn.Module,
     best: State,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
     """Replace the checkpoint in one step, so that a crash leaves the old or the new one.
 
@@ -76,12 +78,14 @@ def save_checkpoint(
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"averaged.{name}": value for name, value in averaged.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, values in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in values.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+    fingerprint = {**fingerprint, "format": _FORMAT}
     metadata = {"progress": json.dumps(vars(progress)), "fingerprint": json.dumps(fingerprint)}
     content = save(tensors, {**metadata, "sha256": _digest(tensors, metadata)})
     try:
@@ -99,7 +103,7 @@ def load_checkpoint(
     fingerprint: Mapping[str, Any],
     model: nn.Module,
     averaged: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> tuple[Progress, State]:
     """Put model, average, optimizer and random states back to what they were.
 
@@ -114,14 +118,15 @@ def load_checkpoint(
         raise DataError(f"{path}: not a checkpoint: {error}; delete it to start again") from None
     if metadata.pop("sha256", None) != _digest(tensors, metadata):
         raise DataError(f"{path}: the checkpoint is damaged; delete it to start again")
-    check_same_run(path, json.loads(metadata["fingerprint"]), fingerprint)
+    check_same_run(path, json.loads(metadata["fingerprint"]), {**fingerprint, "format": _FORMAT})
     model.load_state_dict(_part(tensors, "model."))
     averaged.load_state_dict(_part(tensors, "averaged."))
-    state: dict[int, State] = {}
-    for name, value in _part(tensors, "optimizer.").items():
-        index, key = name.split(".")
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for number, optimizer in enumerate(optimizers):
+        state: dict[int, State] = {}
+        for name, value in _part(tensors, f"optimizer.{number}.").items():
+            index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])

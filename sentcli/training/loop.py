@@ -59,11 +59,11 @@ def fit(
     fingerprint = {**fingerprint, **config.to_json(), "texts": f"{train.digest()} {validation.digest()}"}
     progress, best = Progress(), State()
     if resume and checkpoint.exists():
-        progress, best = load_checkpoint(checkpoint, fingerprint, model, trainer.averaged, trainer.optimizer)
+        progress, best = load_checkpoint(checkpoint, fingerprint, model, trainer.averaged, trainer.optimizers)
         _log.info("going on after epoch %d, batch %d", progress.epoch, progress.batch)
 
     def save() -> None:
-        save_checkpoint(checkpoint, progress, fingerprint, model, trainer.averaged, best, trainer.optimizer)
+        save_checkpoint(checkpoint, progress, fingerprint, model, trainer.averaged, best, trainer.optimizers)
 
     def stopped(where: str) -> InterruptedRunError:
         return InterruptedRunError(
@@ -96,6 +96,7 @@ def fit(
             _log.info("%s", _epoch_line(progress.history[-1], config, name))
             if stop:  # while it was validated
                 raise stopped(f"after epoch {progress.epoch} of {config.epochs}")
+    trainer.release()
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history

@@ -214,7 +214,7 @@ class LanguageModelTrainer(Trainer):
         return loss.item(), right, guesses
 
     @torch.inference_mode()
-    def measure(self, examples: Examples) -> tuple[float, float]:
+    def _measure(self, examples: Examples) -> tuple[float, float]:
         """Give mean loss and accuracy of the averaged weights, the same guesses each time; see `Trainer`."""
         self.averaged.module.eval()
         loss, right, guesses = 0.0, 0, 0

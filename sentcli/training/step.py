@@ -2,20 +2,22 @@
 
 from abc import ABC, abstractmethod
 from contextlib import nullcontext
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
 from sentcli.errors import UsageError
 from sentcli.model import BiLSTM, has_lstm
 from sentcli.text import UNK_ID
 from sentcli.training.examples import Examples, evaluation_batches
+from sentcli.training.row_adamw import RowAdamW
+
+_SMALLEST_NORM = 1e-6  # of gradients, as in torch.nn.utils.clip_grad_norm_
 
 
 class Trainer(ABC):
@@ -23,8 +25,24 @@ class Trainer(ABC):
 
     def __init__(self, model: nn.Module, config: TrainConfig, device: torch.device) -> None:
         self.model = model.to(device)
-        self.averaged = AveragedModel(model, multi_avg_fn=partial(_average, config.average))
-        self.optimizer = _optimizer(model, config)
+        self.averaged = AveragedModel(model)
+        embeddings = {
+            each: average
+            for each, average in zip(model.modules(), self.averaged.module.modules(), strict=True)
+            if isinstance(each, nn.Embedding) and isinstance(average, nn.Embedding)
+        }
+        of_rows = {id(each.weight) for each in embeddings}
+        self._dense = [
+            (each, average)
+            for each, average in zip(model.parameters(), self.averaged.module.parameters(), strict=True)
+            if id(each) not in of_rows
+        ]
+        decay = config.weight_decay if config.optimizer == "adamw" else 0.0
+        self._rows = RowAdamW(embeddings, config.lr, decay)
+        self._others = torch.optim.AdamW(
+            [each for each, _ in self._dense], config.lr, weight_decay=decay, fused=True
+        )
+        self.optimizers: tuple[torch.optim.Optimizer, ...] = (self._others, self._rows)
         self.device = device
         self._config = config
         bf16 = uses_bf16(config, device)
@@ -40,19 +58,36 @@ class Trainer(ABC):
             how many were right: `(loss, right, predictions)`.
         """
 
-    @abstractmethod
     def measure(self, examples: Examples) -> tuple[float, float]:
         """Give mean loss in nats and accuracy of the averaged weights, in fp32."""
+        self._rows.settle()
+        return self._measure(examples)
+
+    def release(self) -> None:
+        """Leave the model as a module that others may use."""
+        self._rows.release()
+
+    @abstractmethod
+    def _measure(self, examples: Examples) -> tuple[float, float]: ...
 
     def _begin(self, rate: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
 
+    @torch.no_grad()
     def _update(self) -> None:
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip)
-        self.optimizer.step()
-        self.averaged.update_parameters(self.model)
+        gradients = [each.grad for each, _ in self._dense if each.grad is not None]
+        gradients += self._rows.gradients()
+        norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+        for gradient in gradients:
+            gradient.mul_((self._config.clip / (norm + _SMALLEST_NORM)).clamp_max(1.0))
+        self._others.step()
+        kept = _kept(self._config.average, int(self.averaged.n_averaged))
+        self._rows.step(kept)
+        for each, average in self._dense:
+            average.lerp_(each, 1 - kept)
+        self.averaged.n_averaged += 1
 
 
 class ClassifierTrainer(Trainer):
@@ -93,7 +128,7 @@ class ClassifierTrainer(Trainer):
         cross_entropy = functional.cross_entropy(logits.detach(), targets, reduction="sum").item()
         return cross_entropy, _right(logits, targets), len(targets)
 
-    def measure(self, examples: Examples) -> tuple[float, float]:
+    def _measure(self, examples: Examples) -> tuple[float, float]:
         """Give mean cross-entropy and accuracy of the averaged weights; see `Trainer`.
 
         The loss is weighed by class: the best epoch for all classes alike is not that for the largest.
@@ -196,17 +231,10 @@ def _cpu_has_bf16() -> bool:
     return bool(supported())
 
 
-def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    if config.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), config.lr, fused=True)
-    return torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
+def _kept(most: float, updates: int) -> float:
+    """Give the share of the average that it keeps: little at first, then all but `1 - most`.
 
-
-def _average(decay: float, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
-    """Move the average towards the weights, by large steps at first, then by those of `decay`.
-
-    The decay rises as (1 + updates) / (10 + updates), as in TensorFlow's ExponentialMovingAverage: otherwise
-    the average of a short run would be little but the weights that it began with.
+    It rises as (1 + updates) / (10 + updates), as in TensorFlow's ExponentialMovingAverage: otherwise the
+    average of a short run would be little but the weights that it began with.
     """
-    decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
-    get_ema_multi_avg_fn(decay)(averaged, current, updates)  # type: ignore[no-untyped-call]
+    return min(most, (1 + updates) / (10 + updates)) if updates else 0.0

@@ -310,7 +310,12 @@ def test_ctrl_c_between_two_steps_that_save_says_what_now(data, tmp_path, monkey
 @pytest.mark.parametrize("package", ["torch", "datasets", "pandas"])
 def test_without_the_extra_the_message_names_the_pip_command(package, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    for name in ("train", "trained", "corpus", "dataset"):  # to be imported anew, and to be what they were again
+    for name in (
+        "train",
+        "trained",
+        "corpus",
+        "dataset",
+    ):  # to be imported anew, then as before
         monkeypatch.setattr(sentcli.training, name, getattr(sentcli.training, name))
         monkeypatch.delitem(sys.modules, f"sentcli.training.{name}")
     failure = refuse("-o", tmp_path / "m", data=data)

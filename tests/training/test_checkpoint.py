@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from sentcli.errors import DataError, OutputError
+from sentcli.training import checkpoint
 from sentcli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 
 FINGERPRINT = {"seed": 3, "lr": 0.1, "glove": "none", "texts": "5f"}
@@ -25,29 +26,32 @@ class Run:
         torch.manual_seed(seed)
         self.model = nn.Linear(3, 2)
         self.averaged = AveragedModel(self.model)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), 0.1, fused=True)
+        weights = self.model.weight, self.model.bias
+        self.optimizers = [torch.optim.AdamW([each], 0.1, fused=True) for each in weights]
         self.best = {"weight": torch.rand(2, 3), "bias": torch.rand(2)}
         self.progress = Progress(2, 5, 1.25, 30, 40, 999, 0.1 + 0.2, HISTORY, 0.7)
         for _ in range(seed):
             self.step()
 
     def step(self) -> None:
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         self.model(torch.rand(4, 3)).square().sum().backward()
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.averaged.update_parameters(self.model)
 
     def save(self, path: Path, **fingerprint: object) -> None:
-        state = (self.model, self.averaged, self.best, self.optimizer)
+        state = (self.model, self.averaged, self.best, self.optimizers)
         save_checkpoint(path, self.progress, FINGERPRINT | fingerprint, *state)
 
     def load(self, path: Path) -> None:
-        state = (self.model, self.averaged, self.optimizer)
+        state = (self.model, self.averaged, self.optimizers)
         self.progress, self.best = load_checkpoint(path, FINGERPRINT, *state)
 
     def tensors(self) -> dict[object, torch.Tensor]:
         parts = [self.model.state_dict(), self.averaged.state_dict(), self.best]
-        parts += self.optimizer.state_dict()["state"].values()
+        for optimizer in self.optimizers:
+            parts += optimizer.state_dict()["state"].values()
         return {(number, name): value for number, part in enumerate(parts) for name, value in part.items()}
 
 
@@ -86,7 +90,7 @@ def test_a_run_that_has_not_begun_comes_back(tmp_path: Path) -> None:
     other.load(tmp_path / "c")
     assert (other.progress, other.best) == (Progress(), {})
     assert other.progress.best_loss == float("inf")
-    assert other.optimizer.state_dict()["state"] == {}
+    assert all(optimizer.state_dict()["state"] == {} for optimizer in other.optimizers)
 
 
 def test_the_file_holds_numbers_and_json_alone(saved: tuple[Run, Path]) -> None:
@@ -94,7 +98,7 @@ def test_the_file_holds_numbers_and_json_alone(saved: tuple[Run, Path]) -> None:
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     metadata = header.pop("__metadata__")
-    assert json.loads(metadata["fingerprint"]) == FINGERPRINT
+    assert json.loads(metadata["fingerprint"]).items() > FINGERPRINT.items()
     assert metadata.keys() == {"fingerprint", "progress", "sha256"}
     assert 8 + size + max(tensor["data_offsets"][1] for tensor in header.values()) == len(content)
     assert b"pickle" not in content
@@ -139,6 +143,15 @@ def test_another_run_is_refused_and_nothing_of_it_taken(saved: tuple[Run, Path])
     assert str(caught.value).endswith("; seed was 4, is 3")
     assert len(str(caught.value)) < 400 + len(str(path))
     assert same(other, Run(2))
+
+
+def test_one_of_an_earlier_version_is_refused(saved: tuple[Run, Path], monkeypatch) -> None:
+    run, path = saved
+    monkeypatch.setattr(checkpoint, "_FORMAT", 1)
+    run.save(path)
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="another one: format was 1, is 2"):
+        Run(2).load(path)
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -30,7 +30,7 @@ def batch():
 def gradients(trainer: ClassifierTrainer) -> list[torch.Tensor]:
     """The gradients of a step whose rate is too small to matter, clipping off."""
     trainer.step(*batch(), rate=1e-12)
-    return [parameter.grad.clone() for parameter in trainer.model.parameters()]
+    return [parameter.grad.to_dense().clone() for parameter in trainer.model.parameters()]
 
 
 def test_loss_and_correct_are_those_of_the_model_before_the_step():
@@ -77,7 +77,7 @@ def test_the_adversarial_pass_adds_the_gradient_at_the_worst_place_nearby():
         model.classify(model.embed(ids) + torch.stack(moves, 1), lengths), targets
     ).backward()
     for one, other, parameter in zip(plain, found, model.parameters(), strict=True):
-        torch.testing.assert_close(other, one + parameter.grad, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(other, one + parameter.grad.to_dense(), rtol=1e-3, atol=1e-5)
 
 
 def test_the_move_makes_the_loss_worse():
@@ -129,7 +129,7 @@ def test_with_class_weights_a_step_learns_what_speaks_for_a_class_whatever_its_s
     smooth = (1 - smoothing) * targets + smoothing * shares
     functional.cross_entropy(model(ids, lengths) + shares.log(), smooth).backward()
     for gradient, parameter in zip(found, model.parameters(), strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(gradient, parameter.grad.to_dense(), rtol=1e-4, atol=1e-6)
 
 
 def test_what_a_step_reports_is_not_weighted() -> None:

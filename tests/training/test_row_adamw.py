@@ -1,0 +1,142 @@
+"""AdamW over the rows that are read, against torch.optim.AdamW over all."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sentcli.training.row_adamw import RowAdamW
+
+ROWS, WIDTH, RATE, DECAY = 200, 6, 0.01, 0.01
+
+
+class Dense:
+    """What is to come out: an embedding under AdamW, and its average."""
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        self.embedding, self.average = copy.deepcopy(embedding), embedding.weight.detach().clone()
+        self._optimizer = torch.optim.AdamW(self.embedding.parameters(), RATE, weight_decay=DECAY)
+
+    def step(self, ids: torch.Tensor, goals: torch.Tensor, rate: float, kept: float) -> None:
+        self._optimizer.param_groups[0]["lr"] = rate
+        self._optimizer.zero_grad()
+        loss(self.embedding, ids, goals).backward()
+        self._optimizer.step()
+        self.average.lerp_(self.embedding.weight.detach(), 1 - kept)
+
+
+def loss(embedding: nn.Embedding, ids: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
+    return (embedding(ids) - goals[ids]).square().mean()
+
+
+def step(
+    optimizer: RowAdamW,
+    embedding: nn.Embedding,
+    ids: torch.Tensor,
+    goals: torch.Tensor,
+    rate: float,
+    kept: float,
+) -> None:
+    optimizer.param_groups[0]["lr"] = rate
+    optimizer.zero_grad()
+    loss(embedding, ids, goals).backward()
+    optimizer.gradients()
+    optimizer.step(kept)
+
+
+@pytest.fixture
+def embedding() -> nn.Embedding:
+    torch.manual_seed(1)
+    return nn.Embedding(ROWS, WIDTH)
+
+
+@pytest.fixture
+def goals() -> torch.Tensor:
+    return torch.randn(ROWS, WIDTH, generator=torch.Generator().manual_seed(2))
+
+
+def of_rows(embedding: nn.Embedding) -> tuple[RowAdamW, nn.Embedding]:
+    average = copy.deepcopy(embedding)
+    return RowAdamW({embedding: average}, RATE, DECAY), average
+
+
+def test_where_all_rows_are_read_it_is_adamw(embedding, goals):
+    dense = Dense(embedding)
+    optimizer, average = of_rows(embedding)
+    for number in range(50):
+        rate = RATE * (1 + number % 3)
+        dense.step(torch.arange(ROWS), goals, rate, 0.9)
+        step(optimizer, embedding, torch.arange(ROWS), goals, rate, 0.9)
+    torch.testing.assert_close(embedding.weight, dense.embedding.weight, rtol=1e-5, atol=2e-5)
+    torch.testing.assert_close(average.weight.detach(), dense.average, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("later", [1, 2, 9, 300])
+def test_what_momentum_and_decay_do_to_a_row_is_made_up_for(embedding, goals, later):
+    dense = Dense(embedding)
+    optimizer, average = of_rows(embedding)
+    start = embedding.weight.detach().clone()
+    for number in range(200 + later):
+        ids = torch.tensor([0, 1, 2]) if number < 200 else torch.tensor([3])
+        dense.step(ids, goals, RATE, 0.99)
+        step(optimizer, embedding, ids, goals, RATE, 0.99)
+    stale = embedding.weight[0].detach().clone()
+    optimizer.settle()
+    wanted = dense.embedding.weight[:3] - start[:3]
+    torch.testing.assert_close(embedding.weight[:3] - start[:3], wanted, rtol=0.01, atol=5e-4)
+    torch.testing.assert_close(average.weight[:3].detach(), dense.average[:3], rtol=0.01, atol=0.015)
+    assert not torch.equal(stale, embedding.weight[0])
+
+
+def test_words_of_all_frequencies_come_near_to_where_adamw_takes_them(embedding, goals):
+    dense = Dense(embedding)
+    optimizer, average = of_rows(embedding)
+    start = embedding.weight.detach().clone()
+    frequencies = 1 / torch.arange(1, ROWS + 1)
+    steps = 1000
+    for number in range(steps):
+        rate = RATE * min(1, (number + 1) / 50) * (1 - number / steps)
+        kept = min(0.99, (1 + number) / (10 + number)) if number else 0.0
+        ids = torch.multinomial(frequencies, 8, replacement=True)
+        dense.step(ids, goals, rate, kept)
+        step(optimizer, embedding, ids, goals, rate, kept)
+    optimizer.settle()
+    moved = (dense.embedding.weight - start).abs().mean()
+    assert (embedding.weight - dense.embedding.weight).abs().mean() < 0.02 * moved
+    assert (average.weight - dense.average).abs().mean() < 0.02 * moved
+
+
+def test_a_step_leaves_rows_alone_that_were_not_read(embedding, goals):
+    optimizer, average = of_rows(embedding)
+    for ids in ([0, 1], [1, 2], [2, 3]):
+        before, averaged = embedding.weight.detach().clone(), average.weight.detach().clone()
+        step(optimizer, embedding, torch.tensor(ids), goals, RATE, 0.9)
+        others = [row for row in range(ROWS) if row not in ids]
+        assert torch.equal(embedding.weight[others], before[others])
+        assert torch.equal(average.weight[others], averaged[others])
+
+
+def test_reading_brings_rows_up_to_date(embedding, goals):
+    optimizer, _ = of_rows(embedding)
+    step(optimizer, embedding, torch.tensor([5]), goals, RATE, 0.9)
+    step(optimizer, embedding, torch.tensor([6]), goals, RATE, 0.9)
+    before = embedding.weight[5].detach().clone()
+    read = embedding(torch.tensor([[5, 6]]))
+    assert not torch.equal(read[0, 0], before)
+    assert torch.equal(read[0, 0], embedding.weight[5])
+    again = embedding(torch.tensor([[5, 6]]))
+    assert torch.equal(read, again)
+
+
+def test_after_release_the_embedding_is_as_any_other(embedding, goals):
+    optimizer, _ = of_rows(embedding)
+    step(optimizer, embedding, torch.tensor([5]), goals, RATE, 0.9)
+    step(optimizer, embedding, torch.tensor([6]), goals, RATE, 0.9)
+    before = embedding.weight.detach().clone()
+    optimizer.release()
+    assert not torch.equal(embedding.weight[5], before[5])  # it is up to date
+    embedding.zero_grad()
+    loss(embedding, torch.tensor([7]), goals).backward()
+    assert not embedding.weight.grad.is_sparse
+    assert not embedding._forward_pre_hooks
