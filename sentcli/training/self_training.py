@@ -90,6 +90,7 @@ def self_train(
     with noted(folder, {**run.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}):
         pseudo = given or _labels_of_rounds(run, size if auto else None, pseudo_labels)
         if given:
+            run.stages += given.notes.get("earlier", [])
             run.add_stages(given)
         train_model(
             texts,
@@ -118,7 +119,8 @@ def _labels_of_rounds(run: "_Run", labeled: DataSize | None, file: Path | None) 
         is_last = number == plan.rounds
         labels = file if file and is_last else run.folder / f"labels-{number}.parquet"
         if not labels.exists():
-            write_pseudo_labels(labels, label(run.texts, run.bundles, run.settings, plan, number, run.folder))
+            said = label(run.texts, run.bundles, run.settings, plan, number, run.folder)
+            write_pseudo_labels(labels, replace(said, notes={**said.notes, "earlier": run.stages}))
         pseudo = read_pseudo_labels(labels, run.texts.labels)
         run.add_stages(pseudo)
         _log.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))

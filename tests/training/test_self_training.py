@@ -316,7 +316,7 @@ def test_labels_of_two_rounds_are_learnt_from_without_another_one(source, traine
     without = DataSource(source.dataset, None, None, NO_VECTORS)
     again = run(without, tmp_path / "two", plan, pseudo_labels=labels)
     assert metrics(again)["self_training"] == metrics(first)["self_training"]
-    assert [of["stage"] for of in metrics(again)["stages"]][-1] == "round 2: all together"
+    assert metrics(again)["stages"] == metrics(first)["stages"]
 
 
 def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(
