@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sentcli.bootstrap import Interval, bootstrap_intervals
 from sentcli.comparison import Comparison, compare
 from sentcli.evaluation import Evaluation, Floats, Labels, evaluate, without_blank
 from sentcli.lengths import LengthScores, scores_by_length
@@ -18,6 +19,7 @@ class Measurement:
     :param labels: the true classes, `[examples]`.
     :param probabilities: `[examples, classes]`.
     :param blank: texts that were left out.
+    :param intervals: of figures, by name, see `bootstrap_intervals`.
     :param comparison: with another model, if there was one.
     """
 
@@ -25,6 +27,7 @@ class Measurement:
     probabilities: Floats
     blank: int
     figures: Evaluation
+    intervals: dict[str, Interval | None]
     by_length: list[LengthScores]
     bands: list[BandScores]
     comparison: Comparison | None
@@ -34,6 +37,7 @@ class Measurement:
         return {
             "blank": self.blank,
             **self.figures.to_json(),
+            "intervals": {name: ends and list(ends) for name, ends in self.intervals.items()},
             "by_length": [part.to_json() for part in self.by_length],
             "bands": [band.to_json() for band in self.bands],
             "comparison": self.comparison.to_json() if self.comparison else None,
@@ -62,6 +66,7 @@ def measure(
         probabilities=of_model,
         blank=len(labels) - len(kept),
         figures=evaluate(kept, of_model, names),
+        intervals=bootstrap_intervals(kept, of_model, names),
         by_length=scores_by_length(kept, of_model, tokens),
         bands=scores_by_band(kept, of_model, usual_bands(len(names))),
         comparison=None if against is None else compare(kept, of_model, without_blank(labels, against)[1]),

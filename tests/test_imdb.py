@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from commands import invoke
 from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.export.export import export_bundle
 from sentcli.scoring import Scorer
+from sentcli.training.card_evaluations import headline
 from sentcli.training.dataset import load_split
+from sentcli.training.metrics import read_metrics
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,15 +23,30 @@ pytestmark = [
 ]
 
 
-def test_the_model_in_the_box_is_right_about_nine_reviews_of_ten() -> None:
-    result = invoke(
-        "evaluate", default_bundle_path(), "--dataset", os.environ["SENTCLI_IMDB"], "--json", "-q"
-    )
+def test_the_model_in_the_box_does_what_its_card_says() -> None:
+    bundle = load_bundle(default_bundle_path())
+    result = invoke("evaluate", bundle.path, "--dataset", os.environ["SENTCLI_IMDB"], "--json", "-q")
     assert result.exit_code == 0, result.stderr
     figures = json.loads(result.stdout)
     assert (figures["backend"], figures["split"]) == ("onnx", "test")
     assert (figures["examples"], figures["blank"]) == (25_000, 0)
-    assert figures["accuracy"] >= 0.900
+    assert bundle.config.model.hidden_size <= 64
+    assert figures["accuracy"] >= 0.928
+    assert figures["expected_calibration_error"] <= 0.01
+    stated = headline(read_metrics(bundle))
+    assert stated is not None
+    for name in ("accuracy", "expected_calibration_error", "log_loss", "roc_auc"):
+        assert figures[name] == pytest.approx(stated[name], abs=5e-4)
+
+
+def test_what_it_learnt_from_does_not_get_onto_its_card(tmp_path: Path) -> None:
+    shutil.copytree(default_bundle_path(), tmp_path / "box")
+    before = (tmp_path / "box" / "README.md").read_bytes()
+    of_train = ("--dataset", os.environ["SENTCLI_IMDB"], "--split", "train")
+    result = invoke("evaluate", tmp_path / "box", *of_train, "--card")
+    assert result.exit_code == 2
+    assert "learnt from" in result.stderr
+    assert (tmp_path / "box" / "README.md").read_bytes() == before
 
 
 def test_all_backends_agree(tmp_path: Path) -> None:

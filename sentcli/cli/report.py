@@ -23,7 +23,7 @@ def report(measured: "Measurement", against: str = "") -> str:
     """
     figures = measured.figures
     names = [_name(scores.name) for scores in figures.classes]
-    blocks = [_figures(figures, measured.blank), _classes(figures, names)]
+    blocks = [_figures(measured), _classes(figures, names)]
     if len(names) <= _MOST_CLASSES:
         blocks.append(_confusion(figures, names))
     blocks += [_by_length(measured.by_length), _by_band(measured.bands)]
@@ -32,17 +32,18 @@ def report(measured: "Measurement", against: str = "") -> str:
     return "\n\n".join(blocks)
 
 
-def _figures(figures: "Evaluation", blank: int) -> str:
+def _figures(measured: "Measurement") -> str:
+    figures, blank, intervals = measured.figures, measured.blank, measured.intervals
     rows = [
-        ("texts", f"{figures.examples:,}", f"{blank:,} more without a word, left out" if blank else ""),
-        ("accuracy", _four(figures.accuracy), f"95 % interval {_interval(figures.accuracy_interval)}"),
-        ("F1", _four(figures.f1), f"of {_name(figures.classes[1].name)}"),
-        ("macro F1", _four(figures.macro_f1), "mean of the classes"),
-        ("ROC AUC", _four(figures.roc_auc), figures.roc_auc_reason or ""),
-        ("log loss", _four(figures.log_loss), ""),
-        ("calibration error", _four(figures.expected_calibration_error), "expected, of the confidence"),
+        ("texts", f"{figures.examples:,}", "", f"{blank:,} more without a word, left out" if blank else ""),
+        ("accuracy", _four(figures.accuracy), _interval(figures.accuracy_interval), "95 % interval"),
+        ("F1", _four(figures.f1), _interval(intervals["f1"]), f"of {_name(figures.classes[1].name)}"),
+        ("macro F1", _four(figures.macro_f1), _interval(intervals["macro_f1"]), "mean of the classes"),
+        ("ROC AUC", _four(figures.roc_auc), _interval(intervals["roc_auc"]), figures.roc_auc_reason or ""),
+        ("log loss", _four(figures.log_loss), _interval(intervals["log_loss"]), ""),
+        ("calibration error", _four(figures.expected_calibration_error), "", "expected, of the confidence"),
     ]
-    return _aligned([row for row in rows if figures.f1 is not None or row[0] != "F1"], "<><")
+    return _aligned([row for row in rows if figures.f1 is not None or row[0] != "F1"], "<><<")
 
 
 def _classes(figures: "Evaluation", names: Sequence[str]) -> str:

@@ -107,12 +107,9 @@ def confusion_matrix(figures: Mapping[str, Any]) -> str:
 def named_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Give name, value and interval of each figure, the F1 of the positive class with its name."""
     positive = code(figures["classes"][1]["name"])
+    intervals = {"accuracy": figures["accuracy_interval"], **figures.get("intervals", {})}
     return [
-        (
-            f"{name} of {positive}" if key == "f1" else name,
-            four(figures[key]),
-            interval(figures["accuracy_interval"] if key == "accuracy" else None),
-        )
+        (f"{name} of {positive}" if key == "f1" else name, four(figures[key]), interval(intervals.get(key)))
         for key, name in _NAMES.items()
         if key != "f1" or figures["f1"] is not None
     ]

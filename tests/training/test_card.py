@@ -362,11 +362,16 @@ class TestFigures:
             "log loss": of["log_loss"],
             "expected calibration error, 15 bins": of["expected_calibration_error"],
         }
-        low, high = of["accuracy_interval"]
+        bounds = of["intervals"]
+        intervals = [
+            of["accuracy_interval"],
+            *(bounds[name] for name in ("f1", "macro_f1", "roc_auc", "log_loss")),
+        ]
+        wanted = [*(f"{low:.4f} to {high:.4f}" for low, high in intervals), "-"]
         assert [row[0] for row in rows] == list(expected)
-        for name, value, interval, measured, command in rows:
+        assert [row[2] for row in rows] == wanted
+        for name, value, _, measured, command in rows:
             assert value == f"{expected[name]:.4f}"
-            assert interval == (f"{low:.4f} to {high:.4f}" if name == "accuracy" else "-")
             assert measured == "`stanfordnlp/imdb, split test`, 200 texts, onnx"
             assert command == "`sentcli evaluate 'a\\|b'`"
 
