@@ -78,6 +78,7 @@ def model_card(
     )
     words, labels = metrics["glove"]["types_total"], config.labels
     test_set = f"{hub_id} --split test" if hub_id else "TEST-SET"
+    validation_line = _validation_line(where, metrics)
     template = Path(__file__).with_name("card.md").read_text("utf-8")
     return template.format(
         front_matter=_front_matter(hub_id, metrics["licence"]),
@@ -95,8 +96,8 @@ def model_card(
         recipe=_recipe(metrics, files),
         settings=_settings(config, metrics),
         validated=f"{metrics['validation']['examples']:,}",
-        validation_line=block(_validation_line(where, metrics)),
-        validation=validation(metrics, history, files),
+        validation_line=block(validation_line),
+        validation=validation(metrics, history, files, validation_line),
         files=table(
             ("file", "content"), ((code(file), content) for file, content in _FILES.items() if file in files)
         ),

@@ -19,8 +19,13 @@ _REACHED = {
 _MOST_EPOCHS = 40  # in the table; history.csv has them all
 
 
-def validation(metrics: Metrics, history: Sequence[Mapping[str, float]], files: Collection[str]) -> str:
-    """Write the section; for the parameters see `sentcli.training.card.model_card`."""
+def validation(
+    metrics: Metrics, history: Sequence[Mapping[str, float]], files: Collection[str], line: str
+) -> str:
+    """Write the section; for the other parameters see `sentcli.training.card.model_card`.
+
+    :param line: the command that measures the validation part again.
+    """
     figures = metrics["validation"]
     classes = [
         (
@@ -36,7 +41,7 @@ def validation(metrics: Metrics, history: Sequence[Mapping[str, float]], files: 
         confusion_matrix(figures),
         picture(bundle.CURVES, "Loss and accuracy over the epochs", files),
         _history(history, metrics["training"].get("class_weight", "none")),
-        _passages(metrics.get("validation_passages")),
+        _passages(metrics.get("validation_passages"), line),
         _stages(metrics.get("stages"), figures),
         _calibration(metrics.get("calibration"), files),
         _variants(metrics, files),
@@ -54,13 +59,14 @@ def _history(history: Sequence[Mapping[str, float]], class_weight: str) -> str:
     return f"{epochs}\n\n{weighed}" if class_weight == "balanced" else epochs
 
 
-def _passages(figures: Mapping[str, Any] | None) -> str:
+def _passages(figures: Mapping[str, Any] | None, line: str) -> str:
     if not figures:
         return ""
-    low, high = figures["accuracy_interval"]
+    (low, high), sentences = figures["accuracy_interval"], figures["sentences"]
     return (
-        f"Of {figures['examples']:,} passages of up to {figures['sentences']} sentences, cut from each "
-        f"text and with its label, {figures['accuracy']:.1%} were labeled right ({low:.1%} to {high:.1%})."
+        f"Of {figures['examples']:,} passages of up to {sentences} sentences, cut from each text and with "
+        f"its label, {figures['accuracy']:.1%} were labeled right ({low:.1%} to {high:.1%}), as "
+        f"{code(f'{line} --passages {sentences}')} says."
     )
 
 
