@@ -13,9 +13,9 @@ import onnxruntime
 from limit_report import PARTS
 from onnx import helper
 
-from sentcli.backends.onnx_program import INPUT_IDS, LENGTHS, LOGITS
+from sentcli.backends.onnx_program import INPUT_IDS, LENGTHS, LOGITS, OPSET
 from sentcli.batching import Ids, Lengths
-from sentcli.export.builder import IR_VERSION, OPSET, Builder, value
+from sentcli.export.builder import IR_VERSION, Builder, value
 
 Batch = tuple[Ids, Lengths]
 

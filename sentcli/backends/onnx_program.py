@@ -1,26 +1,43 @@
 """What an ONNX file may contain, checked before onnxruntime gets it: an ONNX file is a program.
 
-Allowed are the operators that the graphs of `sentcli.export` are made of. No loop is among them but Scan,
-which runs once for each token, and none that makes a tensor of any size out of a number (Expand, Range,
-ConstantOfShape, Tile). Weights lie in the file itself, each as large as its shape says, and finite. Every
-message of the file consists of the fields below and of no others, which leaves out external data, functions,
-training graphs, sparse tensors, and whatever later versions of ONNX bring.
+Allowed are the operators that the graphs of `sentcli.export` are made of, in the version that it writes. No
+loop is among them but Scan, which runs once for each token, and none that makes a tensor of any size out of a
+number (Expand, Range, ConstantOfShape, Tile). No node makes or multiplies more than the largest of the graphs
+that sentcli writes for the same config, see `onnx_sizes`; a file may only have up to a thousand such nodes.
+Weights lie in the file itself, each as large as its shape says, and finite. Every message of the file
+consists of the fields below and of no others, which leaves out external data, functions, training graphs,
+sparse tensors, and whatever later versions of ONNX bring.
 """
 
 import math
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.backends.onnx_sizes import (
+    MAX_RANK,
+    TEXTS,
+    TOKENS,
+    Axis,
+    Limits,
+    Node,
+    RefusedError,
+    Value,
+    output_axes,
+    require,
+    steps_of_scan,
+)
 from sentcli.backends.protobuf import Message, Schema, WireError, encode, fields, rewrite
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
 
 INPUT_IDS, LENGTHS, LOGITS, EMBEDDING = "input_ids", "lengths", "logits", "embedding"
+OPSET = 18  # the first in which ReduceMax takes its axes as an input, as ReduceSum does
+_OPSETS = {"": OPSET, "com.microsoft": 1}
 
 # The messages of onnx.proto; a name in the plural may come more than once.
 _MODEL = Schema(
@@ -76,7 +93,6 @@ _DTYPES: Mapping[int, npt.DTypeLike] = {
     _INT64: np.int64,
     10: np.float16,
 }
-_MAX_RANK = 4
 _MAX_NODES = 1000  # the largest graph that a config allows, 16 folded layers, has fewer
 
 # fmt: off
@@ -89,16 +105,8 @@ _OPERATORS = frozenset({
 _INT8_OPERATORS = frozenset(
     {"DequantizeLinear", "MatMulInteger", "QuantizeLinear", "com.microsoft.DynamicQuantizeLSTM"}
 )
+_ENDS = ("inputs", "outputs")
 _SCAN_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})  # axes and directions: the default, 0 and forward
-
-
-class _RefusedError(Exception):
-    """Something that is not allowed."""
-
-
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise _RefusedError(what)
 
 
 @dataclass(frozen=True)
@@ -129,18 +137,23 @@ def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
     operators = _OPERATORS | _INT8_OPERATORS if file.name.endswith(".int8.onnx") else _OPERATORS
     try:
         model = Message(memoryview(content), _MODEL)
-        model.messages("opsets", _OPSET)  # reading is checking: unknown fields are refused
+        for opset in model.messages("opsets", _OPSET):
+            domain, version = opset.text("domain"), opset.integer("version")
+            require(_OPSETS.get(domain) == version, f"the opset {domain!r:.200} {version} is not allowed")
         graph = model.message("graph", _GRAPH)
         _check_interface(graph, config)
         _check_values(graph)
-        _check_nodes(graph, operators, {INPUT_IDS})
-        shape = _check_constants(graph).get(EMBEDDING)
-        _require(
+        constants = _check_constants(graph)
+        shape = constants[EMBEDDING].dims if EMBEDDING in constants else None
+        require(
             shape in (None, [config.vocab_size, config.embedding_dim]), f"an embedding of the shape {shape}"
         )
+        values = {"": Value(()), INPUT_IDS: Value((TEXTS, TOKENS)), LENGTHS: Value((TEXTS,))}
+        _define(values, ((name, constant.value) for name, constant in constants.items()))
+        _check_nodes(graph, operators, values, Limits(config))
     except WireError as error:
         raise BundleError(f"{file}: not an ONNX model that sentcli wrote: {error}") from None
-    except _RefusedError as error:
+    except RefusedError as error:
         raise BundleError(f"{file}: {error}; only models that sentcli wrote can be run") from None
     return Program(content, graph.text("name"), shape is not None)
 
@@ -151,7 +164,7 @@ def _check_interface(graph: Message, config: ModelConfig) -> None:
     wanted_outputs = [(LOGITS, _FLOAT, [None, config.num_classes])]
     for name, wanted in (("inputs", wanted_inputs), ("outputs", wanted_outputs)):
         found = [_signature(value) for value in graph.messages(name, _VALUE)]
-        _require(found == wanted, f"{name} are {found!r:.200}, not {wanted!r:.200}")
+        require(found == wanted, f"{name} are {found!r:.200}, not {wanted!r:.200}")
 
 
 def _signature(value: Message) -> tuple[str, int, list[int | None]]:
@@ -168,64 +181,105 @@ def _check_values(graph: Message) -> None:
             _signature(value)
 
 
-def _check_nodes(graph: Message, operators: Set[str], from_ids: set[str]) -> int:
+def _check_nodes(graph: Message, operators: Set[str], values: dict[str, Value], limits: Limits) -> int:
     """Check the nodes of a graph and of the bodies of its Scans.
 
     :param operators: those allowed.
-    :param from_ids: values that follow from the ids, completed on the way.
+    :param values: what the nodes can refer to, completed on the way.
     :returns: how many nodes there are.
     """
     count = 0
-    for node in graph.messages("nodes", _NODE):
-        operator = f"{node.text('domain')}.{node.text('operator')}".removeprefix(".")
-        _require(operator in operators, f"the operator {operator!r:.200} is not allowed")
-        attributes = node.messages("attributes", _ATTRIBUTE)
-        inputs = node.texts("inputs")
+    for message in graph.messages("nodes", _NODE):
+        operator = f"{message.text('domain')}.{message.text('operator')}".removeprefix(".")
+        require(operator in operators, f"the operator {operator!r:.200} is not allowed")
+        attributes = message.messages("attributes", _ATTRIBUTE)
+        by_name = {attribute.text("name"): attribute for attribute in attributes}
+        require(len(attributes) == len(by_name), f"{operator} has the attributes of one name twice")
+        names = message.texts("outputs")
         count += 1
         if operator == "Scan":
-            body = _scan_body(inputs, attributes, from_ids)
-            _check_values(body)
-            _check_constants(body)
-            count += _check_nodes(body, operators - {"Scan"}, set())
+            node = Node(operator, _look_up(values, message.texts("inputs")), len(names), by_name)
+            inner_count, outputs = _check_scan(node, operators - {"Scan"}, values, limits)
+            count += inner_count
         else:
-            _require(
-                not any("graph" in attribute for attribute in attributes), f"{operator} has a graph in it"
-            )
-        _require(count <= _MAX_NODES, f"more than {_MAX_NODES} nodes")
-        if not from_ids.isdisjoint(inputs):
-            from_ids.update(node.texts("outputs"))
+            has_graph = any("graph" in attribute for attribute in attributes)
+            require(not has_graph, f"{operator} has a graph in it")
+            node = Node(operator, _look_up(values, message.texts("inputs")), len(names), by_name)
+            outputs = [Value(axes) for axes in output_axes(node)]
+        require(count <= _MAX_NODES, f"more than {_MAX_NODES} nodes")
+        limits.check(node, [output.axes for output in outputs])
+        _define(values, zip(names, outputs, strict=True))
     return count
 
 
-def _scan_body(inputs: list[str], attributes: list[Message], from_ids: Set[str]) -> Message:
-    """Give the body of a Scan that runs over the time axis of what follows from the ids."""
-    by_name = {attribute.text("name"): attribute for attribute in attributes}
-    allowed = by_name.keys() == _SCAN_ATTRIBUTES and len(attributes) == len(by_name)
-    _require(allowed, f"Scan has the attributes {sorted(by_name)!r:.200}")
-    number = by_name["num_scan_inputs"].integer("i")
-    over_ids = 0 < number <= len(inputs) and set(inputs[-number:]) <= from_ids
-    _require(over_ids, "Scan runs over something else than the ids")
-    return by_name["body"].message("graph", _GRAPH)
+def _check_scan(
+    node: Node, operators: Set[str], values: Mapping[str, Value], limits: Limits
+) -> tuple[int, list[Value]]:
+    """Check a Scan that runs over the time axis of what follows from the ids.
+
+    :param values: what its body can refer to.
+    :returns: how many nodes its body has, and the results.
+    """
+    attributes = node.attributes.keys()
+    require(attributes == _SCAN_ATTRIBUTES, f"Scan has the attributes {sorted(attributes)!r:.200}")
+    number = node.integer("num_scan_inputs")
+    require(0 < number <= len(node.inputs), "Scan runs over something else than the ids")
+    states, scanned = node.inputs[:-number], node.inputs[-number:]
+    steps = steps_of_scan(scanned)
+    body = node.attributes["body"].message("graph", _GRAPH)
+    _check_values(body)
+    given = [*(state.axes for state in states), *(value.axes[1:] for value in scanned)]
+    inputs, outputs = ([value.text("name") for value in body.messages(name, _VALUE)] for name in _ENDS)
+    fits = len(set(inputs)) == len(inputs) == len(given) and len(states) <= len(outputs) == node.outputs
+    require(fits, "Scan has other inputs or outputs than its body")
+    inner = {**values, **dict(zip(inputs, map(Value, given), strict=True))}  # inputs hide what is outside
+    _define(inner, ((name, constant.value) for name, constant in _check_constants(body).items()))
+    count = _check_nodes(body, operators, inner, replace(limits, in_scan=True))
+    results = _look_up(inner, outputs)
+    for state, result in zip(states, results, strict=False):
+        require(result.within(state), "Scan has a state that grows")
+    per_step = [Value((steps, *result.axes)) for result in results[len(states) :]]
+    return count, [*(Value(state.axes) for state in states), *per_step]
 
 
-def _check_constants(graph: Message) -> dict[str, list[int]]:
-    """Check the weights of a graph and give their shapes by name."""
-    shapes: dict[str, list[int]] = {}
+def _look_up(values: Mapping[str, Value], names: Sequence[str]) -> list[Value]:
+    for name in names:
+        require(name in values, f"the value {name!r:.200} comes from nowhere")
+    return [values[name] for name in names]
+
+
+def _define(values: dict[str, Value], new: Iterable[tuple[str, Value]]) -> None:
+    """Add values by name. A name has one meaning: which of two onnxruntime takes is its own matter."""
+    for name, value in new:
+        require(name == "" or name not in values, f"the value {name!r:.200} comes twice")
+        if name:
+            values[name] = value
+
+
+@dataclass(frozen=True)
+class _Constant:
+    dims: list[int]
+    value: Value
+
+
+def _check_constants(graph: Message) -> dict[str, _Constant]:
+    """Check the weights of a graph and give them by name."""
+    constants: dict[str, _Constant] = {}
     for constant in graph.messages("constants", _CONSTANT):
         name, dims, data = constant.text("name"), constant.integers("dims"), constant.content("data")
         what = f"the constant {name!r:.200}"
-        _require(name not in shapes, f"{what} comes twice")
-        _require(
-            len(dims) <= _MAX_RANK and all(dim > 0 for dim in dims), f"{what} has the shape {dims!r:.200}"
-        )
+        require(name not in constants, f"{what} comes twice")
+        require(len(dims) <= MAX_RANK and all(dim > 0 for dim in dims), f"{what} has the shape {dims!r:.200}")
         number = constant.integer("dtype")
-        _require(number in _DTYPES, f"{what} has the type {number}")
+        require(number in _DTYPES, f"{what} has the type {number}")
         dtype = np.dtype(_DTYPES[number])
         size = math.prod(dims) * dtype.itemsize
-        _require(size == len(data), f"{what} has {len(data)} bytes, not the {size} of its shape")
-        _require(_is_finite(np.frombuffer(data, dtype)), f"{what} is not finite")
-        shapes[name] = dims
-    return shapes
+        require(size == len(data), f"{what} has {len(data)} bytes, not the {size} of its shape")
+        array = np.frombuffer(data, dtype)
+        require(_is_finite(array), f"{what} is not finite")
+        numbers = tuple(array.tolist()) if number == _INT64 and array.size <= MAX_RANK else None
+        constants[name] = _Constant(dims, Value(tuple(map(Axis, dims)), numbers))
+    return constants
 
 
 def _is_finite(values: npt.NDArray[np.generic]) -> bool:

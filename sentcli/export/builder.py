@@ -10,13 +10,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import sentcli
-from sentcli.backends.onnx_program import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS
+from sentcli.backends.onnx_program import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, OPSET
 from sentcli.model import BiLSTM
 
-# Pinned: a runtime refuses what is newer than itself, so both follow the oldest runtime to be served and not
-# the onnx package that happens to be installed. Both are recorded in the file, as the format demands.
-OPSET = 18  # the first in which ReduceMax takes its axes as an input, as ReduceSum does
-IR_VERSION = 8  # of the same release as opset 18: onnx 1.13, onnxruntime 1.14
+# Pinned, as OPSET is: a runtime refuses what is newer than itself, so both follow the oldest runtime to be
+# served and not the onnx package that happens to be installed. Both are in the file, as the format demands.
+IR_VERSION = 8  # of the same release as OPSET: onnx 1.13, onnxruntime 1.14
 
 PRODUCER = {"producer_name": "sentcli", "producer_version": sentcli.__version__}
 

@@ -17,8 +17,9 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from sentcli.backends.onnx import OnnxBackend
+from sentcli.backends.onnx_program import OPSET
 from sentcli.config import TextConfig
-from sentcli.export.builder import IR_VERSION, OPSET, PRODUCER
+from sentcli.export.builder import IR_VERSION, PRODUCER
 from sentcli.export.folded import folded_graph
 from sentcli.export.parity import Parity, check_parity
 from sentcli.export.portable import portable_graph

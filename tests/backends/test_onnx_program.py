@@ -234,9 +234,116 @@ def strange_opset(model):
     model.opset_import[0].MergeFromString(b"\x9a\x06\x01x")  # field 99
 
 
+def insert(nodes, position: int, *chain: tuple) -> None:
+    """Put nodes somewhere, each given as operator, inputs, output and attributes."""
+    for operator, inputs, output, attributes in reversed(chain):
+        nodes.insert(position, helper.make_node(operator, inputs, [output], **attributes))
+
+
+def double_the_ids(model, copied=False):
+    """Compute on twice the tokens, time and again."""
+    nodes = model.graph.node
+    position = next(index for index, node in enumerate(nodes) if node.output[0] == "ids")
+    nodes[position].output[0] = "ids_0"
+    chain = []
+    for number in range(16):
+        twin = f"copy_{number}" if copied else f"ids_{number}"
+        if copied:
+            chain.append(("Identity", [f"ids_{number}"], twin, {}))
+        chain.append(("Concat", [f"ids_{number}", twin], f"ids_{number + 1}", {"axis": 0}))
+    insert(nodes, position + 1, *chain, ("Identity", ["ids_16"], "ids", {}))
+
+
+def double_the_width(model):
+    model.graph.node.extend(
+        helper.make_node("Concat", [f"zeros{'_' * number}"] * 2, [f"zeros{'_' * (number + 1)}"], axis=1)
+        for number in range(8)
+    )
+
+
+def double_in_scan(model):
+    nodes = attribute(scan(model), "body").g.node
+    chain = [("Concat", ["hidden"] * 2, "wide_0", {"axis": 1})]
+    chain += [("Concat", [f"wide_{number}"] * 2, f"wide_{number + 1}", {"axis": 1}) for number in range(8)]
+    insert(nodes, 0, *chain)
+
+
+def state_that_doubles(model):
+    body = attribute(scan(model), "body").g
+    insert(body.node, 0, ("Concat", ["hidden"] * 2, "doubled", {"axis": 1}))
+    body.output[0].name = "doubled"
+
+
+def tokens_by_tokens(model):
+    model.graph.node.append(helper.make_node("Unsqueeze", ["ids", "first"], ["row"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "middle"))
+    model.graph.node.append(helper.make_node("Unsqueeze", ["ids", "middle"], ["column"]))
+    add(model, "Equal", ("row", "column"))
+
+
+def texts_by_texts(model):
+    add(model, "Add", ("lengths_fp32", "lengths_column"))
+
+
+def words_by_words(model):
+    for name, shape in (("row", (1, 1000)), ("column", (1000, 1))):
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, np.float32), name))
+    add(model, "Mul", ("row", "column"))
+
+
+def long_products(model):
+    for name, shape in (("row", (1, 1000)), ("column", (1000, 1))):
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, np.float32), name))
+    add(model, "MatMul", ("row", "column"))
+
+
+def table_in_scan(model):
+    body = attribute(scan(model), "body").g
+    insert(body.node, 0, ("ReduceMax", ["forward_0_table"], "largest", {}))
+
+
+def tokens_in_scan(model):
+    insert(attribute(scan(model), "body").g.node, 0, ("ReduceMax", ["ids"], "largest", {}))
+
+
+def scan_over(operator: str, inputs: list[str], **attributes) -> Callable[[onnx.ModelProto], None]:
+    """Let the first Scan run over something made of the zeros [texts, hidden]."""
+
+    def change(model):
+        node = scan(model)
+        position = list(model.graph.node).index(node)
+        node.input[len(node.input) - 1] = "more"
+        insert(model.graph.node, position, (operator, inputs, "more", attributes))
+
+    return change
+
+
+def axes_from_a_node(model):
+    model.graph.node.append(helper.make_node("Identity", ["last_axis"], ["an_axis"]))
+    add(model, "Unsqueeze", ("lengths", "an_axis"))
+
+
+def flat(model):
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1]), "flat"))
+    add(model, "Reshape", ("ids", "flat"))
+
+
+def attribute_of_another_type(model):
+    node = next(node for node in model.graph.node if node.op_type == "Transpose")
+    node.attribute[0].type = onnx.AttributeProto.INT
+
+
+def one_name_twice(model):
+    model.graph.node.append(helper.make_node("Tanh", ["zeros"], ["zeros"]))
+
+
+@pytest.mark.parametrize("pooling", ["last", "max", "mean", "max+mean"])
+@pytest.mark.parametrize("shape", [{}, {"num_layers": 3}, {"embedding_dim": 1, "hidden_size": 1}])
 @pytest.mark.parametrize("graph", [portable_graph, folded_graph])
-def test_what_sentcli_writes_is_allowed(graph):
-    check(graph(MODEL).SerializeToString())
+def test_what_sentcli_writes_is_allowed(graph, shape, pooling):
+    model = make_model(pooling=pooling, **shape)
+    content = graph(model).SerializeToString()
+    assert check_program(content, FILE, model.config).content == content
 
 
 @pytest.mark.parametrize(
@@ -293,6 +400,29 @@ def test_what_sentcli_writes_is_allowed(graph):
         (strange_value, "a value with doc is not allowed"),
         (strange_value_in_scan, "a type with denotation is not allowed"),
         (strange_opset, "an opset with field 99 is not allowed"),
+        (lambda model: setattr(model.opset_import[0], "version", 13), "the opset '' 13 is not allowed"),
+        (double_the_ids, "Concat has a value that may be too large"),
+        (lambda model: double_the_ids(model, copied=True), "Concat has a value that may be too large"),
+        (double_the_width, "Concat has a value that may be too large"),
+        (double_in_scan, "Concat has a value that may be too large"),
+        (state_that_doubles, "Scan has a state that grows"),
+        (tokens_by_tokens, "Equal has a value that may be too large"),
+        (texts_by_texts, "Add has a value that may be too large"),
+        (words_by_words, "Mul has a value that may be too large"),
+        (long_products, "MatMul has an inner axis that is too large"),
+        (table_in_scan, "ReduceMax has a value that may be too large"),
+        (tokens_in_scan, "ReduceMax has a value that may be too large"),
+        (scan_over("Transpose", ["zeros"], perm=[1, 0]), "Scan runs over something else than the ids"),
+        (scan_over("Identity", ["zeros"]), "Scan runs over something else than the ids"),
+        (scan_over("Identity", ["input_ids"]), "Scan runs over something else than the ids"),
+        (scan_over("Concat", ["ids", "ids"], axis=0), "Scan runs over something else than the ids"),
+        (axes_from_a_node, "Unsqueeze takes sizes or axes that are no small constant"),
+        (flat, "Reshape has an axis of any size"),
+        (lambda model: add(model, "Concat", ("ids", "ids")), "Concat lacks the attribute axis"),
+        (lambda model: add(model, "Gather", ("ids", "ids"), axis=1), r"Gather has the attributes \['axis'\]"),
+        (attribute_of_another_type, "Transpose lacks the attribute perm"),
+        (lambda model: add(model, "Tanh", ("nothing",)), "the value 'nothing' comes from nowhere"),
+        (one_name_twice, "the value 'zeros' comes twice"),
     ],
 )
 def test_what_else_a_file_has_is_refused_by_name(change, message):
