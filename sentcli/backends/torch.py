@@ -67,7 +67,7 @@ class _ModuleBackend:
                 # The lengths stay on the CPU, where packing reads them.
                 logits = self._module(self._send(ids), self._pinned(torch.from_numpy(lengths)))
                 array = self._receive(logits) if isinstance(logits, torch.Tensor) else logits
-        except RuntimeError as error:
+        except (RuntimeError, TypeError, AttributeError) as error:  # also of no forward, of a sparse result
             raise BundleError(f"{self._file}: {first_line(error)}") from None
         return check_logits(array, (len(ids), self._classes), self._file)
 

@@ -123,8 +123,19 @@ class TwoResults(torch.nn.Module):
         return ids, lengths
 
 
+class Sparse(torch.nn.Module):
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(ids.shape[0], 2).to_sparse()
+
+
+class NoForward(torch.nn.Module):
+    @torch.jit.export
+    def other(self, ids: torch.Tensor) -> torch.Tensor:
+        return ids
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
-@pytest.mark.parametrize("module", [Echo(), Fails(), TwoResults()])
+@pytest.mark.parametrize("module", [Echo(), Fails(), TwoResults(), Sparse(), NoForward()])
 def test_another_program_is_an_error(tmp_path, module):
     torch.jit.save(torch.jit.script(module), tmp_path / "other.pt")
     backend = TorchScriptBackend((tmp_path / "other.pt").read_bytes(), FILE, make_model().config)
