@@ -3,6 +3,7 @@
 import gzip
 import io
 import logging
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ _log = logging.getLogger("sentcli")
 Matrix = npt.NDArray[np.float32]  # [words, dimensions]
 
 _NUMERIC = b"0123456789+-.eE "
-_LARGEST = float(np.finfo(np.float32).max)
+_LARGEST = float(np.finfo(np.float16).max)  # a bundle stores them so
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,12 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
             for line, content in enumerate(file, 1):
                 text = content.rstrip()
                 spaces = text.count(b" ")
-                if spaces == dim:
+                header = line == 1 and spaces == 1 and text.replace(b" ", b"").isdigit()
+                if spaces == dim and not header:
                     word, _, numbers = text.partition(b" ")
                 elif not text:
                     continue
-                elif line == 1 and spaces == 1 and text.replace(b" ", b"").isdigit():
+                elif header:
                     promised, width = map(int, text.split())
                     _check_width(path, width, dim)
                     continue
@@ -161,7 +163,7 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
                 yield line, word, numbers
     except UnicodeDecodeError:
         raise DataError(f"{path}, line {line}: not UTF-8; is it a text file of word vectors?") from None
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read after line {line}: {reason}") from error
     if rows < max(promised, 1):
@@ -179,7 +181,9 @@ def _parse(numbers: bytes, path: Path, line: int) -> npt.NDArray[np.float64]:
             if np.abs(values).max() <= _LARGEST:
                 return values
     excerpt = numbers.decode(errors="replace")
-    raise DataError(f"{path}, line {line}: not all of these are numbers: {excerpt!r:.200}")
+    raise DataError(
+        f"{path}, line {line}: not all of these are numbers of at most {_LARGEST:g}: {excerpt!r:.200}"
+    )
 
 
 def _check_width(where: str | Path, width: int, dim: int) -> None:

@@ -144,9 +144,9 @@ def test_coverage(tmp_path: Path) -> None:
         (ROWS + "other 7", "line 5: 1 numbers instead of 3"),
         ("6 3\n" + ROWS, "ends after 4 vectors of 6; the file is torn"),
         ("", "ends after 0 vectors"),
-        ("the 1 2 x\n", "line 1: not all of these are numbers: '1 2 x'"),
+        ("the 1 2 x\n", "line 1: not all of these are numbers of at most 65504: '1 2 x'"),
         (ROWS + "zyxw 1 nan 2\n", "line 5: not all of these are numbers"),
-        (ROWS + "zyxw 1 1e39 2\n", "line 5: not all"),
+        (ROWS + "zyxw 1 -65505 2\n", "line 5: not all of these are numbers of at most 65504"),
         (ROWS + "zyxw 1 1e400 2\n", "line 5: not all"),
         (ROWS + "zyxw 1 1-1 2\n", "line 5: not all"),
         (ROWS + "zyxw 1 true 2\n", "line 5: not all"),
@@ -160,6 +160,28 @@ def test_damaged_text(tmp_path: Path, text: str | bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         load(path)
     assert str(path) in str(caught.value)
+
+
+def test_the_largest_value_is_that_of_a_bundle(tmp_path: Path) -> None:
+    matrix = load(write(tmp_path / "v.txt", ROWS + "zyxw 65504 -65504 0\n"))
+    assert matrix[5].tolist() == [65504, -65504, 0]
+    assert np.isfinite(matrix.astype(np.float16)).all()
+
+
+def test_the_header_of_vectors_of_one_dimension(tmp_path: Path) -> None:
+    words = ("<pad>", "<unk>", "the", "2")
+    matrix = load(write(tmp_path / "v.txt", "2 1\nthe 0.5\n2 0.25\n"), dim=1, words=words)
+    assert matrix[2:].tolist() == [[0.5], [0.25]]
+
+
+def test_a_damaged_archive_of_lzma(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "v.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("v.txt", "".join(f"word{n} {n} 1 2\n" for n in range(50_000)))
+    content = bytearray((tmp_path / "v.zip").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 100] = b"\xff" * 100
+    with pytest.raises(DataError, match=r"v\.zip: cannot be read after line [1-9]\d+: Corrupt"):
+        load(write(tmp_path / "v.zip", bytes(content)))
 
 
 def test_torn_archives(tmp_path: Path) -> None:
