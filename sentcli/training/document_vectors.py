@@ -51,7 +51,8 @@ def document_vectors(
     :param min_count: n-grams seen less often are left out; of the others stay the `max_ngrams` that are in
         most texts.
     :param epochs: passes over the texts.
-    :returns: `[texts, size]`, each of length 1, or 0 for a text that no n-gram tells from all others.
+    :returns: `[texts, size]`, each of length 1, or 0 where no n-gram in a text's batches tells texts apart. A
+        text without n-grams lies away from the n-grams of its batches.
     """
     presence = _most_frequent(NgramIndex(tokens, longest, min_count).presence(tokens), max_ngrams)
     size = min(size, *(side - 1 for side in presence.shape))

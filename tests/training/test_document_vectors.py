@@ -69,6 +69,11 @@ def test_the_seed_decides() -> None:
     assert not np.allclose(learn(tokens), learn(tokens, seed=2))
 
 
+def test_a_text_without_ngrams_has_a_vector_among_others_only() -> None:
+    assert np.linalg.norm(learn([["a", "b"], ["b", "c"], ["c", "d"], []]), axis=1) == pytest.approx(1)
+    assert not learn([["a"], ["a"], ["a"]]).any()
+
+
 def test_the_most_frequent_ngrams_stay() -> None:
     presence = csr_array(np.array([[1, 1, 0, 1], [1, 0, 0, 1], [0, 0, 1, 1]], float))
     kept = module._most_frequent(presence, 2)
