@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 from datasets.packaged_modules.csv.csv import CsvConfig
 from datasets.packaged_modules.json.json import JsonConfig
 from huggingface_hub import utils as hub
@@ -116,7 +117,10 @@ def load_texts(
                 f"but none of {', '.join(UNLABELED)}; give the texts as a file"
             )
         column = _text_column(splits[name], f"{spec:.200}", text_column, None)
-        texts = [text for text in splits[name].with_format("arrow")[:].column(column).to_pylist() if text]
+        table = splits[name].with_format("arrow")[:]
+        texts = [
+            text for text in _values(table.column(column), f"{spec:.200}, column {column!r:.100}") if text
+        ]
     if not texts:
         raise DataError(f"{spec:.200}: the column {column!r:.200} holds no text")
     return texts
@@ -197,17 +201,28 @@ def _labeled_texts(
     _check_label_column(label_column, data, where)
     text_column = _text_column(data, where, text_column, label_column)
     table = data.with_format("arrow")[:]
-    texts: list[str | None] = table.column(text_column).to_pylist()
+    of_texts, of_labels = (f"{where}, column {name!r:.100}" for name in (text_column, label_column))
+    texts: list[str | None] = _values(table.column(text_column), of_texts)
     feature = data.features[label_column]
-    labels = _label_names(
-        table.column(label_column).to_pylist(), feature, f"{where}, column {label_column!r:.100}"
-    )
+    labels = _label_names(_values(table.column(label_column), of_labels), feature, of_labels)
     for values, kind in ((texts, "text"), (labels, "label")):
         if None in values:
             missing = f"row {values.index(None) + 1} has no {kind} ({values.count(None)} such rows in all)"
             raise DataError(f"{where}: {missing}; every row needs a text and a label; leave such rows out")
     order = tuple(map(_spell_out, getattr(feature, "names", ())))
     return LabeledTexts(texts, labels, order, where)  # type: ignore[arg-type]  # no None is left
+
+
+def _values(column: pa.ChunkedArray, where: str) -> list[Any]:
+    """Give the values of a column. That its strings are UTF-8 has nobody looked at before.
+
+    :raises DataError: when they are not.
+    """
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: not all of its strings are UTF-8; write the file anew") from error
+    return values
 
 
 def _text_column(

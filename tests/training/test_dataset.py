@@ -9,6 +9,7 @@ from pathlib import Path
 
 import datasets
 import huggingface_hub
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -449,6 +450,22 @@ def test_texts_that_cannot_be_found(tmp_path: Path) -> None:
         load_texts(write(tmp_path / "two.csv", "a,b\nx,y\n"), None)
     with pytest.raises(DataError, match="holds no text"):
         load_texts(write(tmp_path / "none.csv", "text,b\n,y\n"), None)
+
+
+def test_strings_of_parquet_that_are_not_utf_8_are_told_by_file_and_column(tmp_path: Path) -> None:
+    """Neither Arrow nor the data set library looks, as long as nobody reads them."""
+    offsets = pa.py_buffer(np.array([0, 2, 4], np.int32))
+    bad = pa.StringArray.from_buffers(2, offsets, pa.py_buffer(b"\xff\xfeok"))
+    for name, other in (("text", "label"), ("label", "text")):
+        file = str(tmp_path / f"bad-{name}.parquet")
+        pq.write_table(pa.table({name: bad, other: ["x", "y"]}), file)
+        message = f"{re.escape(file)}, column '{name}': not all of its strings are UTF-8"
+        with pytest.raises(DataError, match=message):
+            load_split(file, "train", None, None)
+    with pytest.raises(
+        DataError, match=r"bad-text\.parquet, column 'text': not all of its strings are UTF-8"
+    ):
+        load_texts(str(tmp_path / "bad-text.parquet"), None)
 
 
 @pytest.mark.slow
