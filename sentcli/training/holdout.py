@@ -129,17 +129,26 @@ def _hold_out(classes: _Rows, quotas: _Rows, links: csr_array, seed: int) -> npt
     held_out = np.zeros(len(classes), bool)
     rows_of = [np.flatnonzero(classes == index) for index in range(len(quotas))]
     missing = quotas.copy()
+    is_full = np.zeros(len(quotas), bool)  # no more is held out of it: what is left of it will be learnt
+    learnt_links = np.zeros(len(classes), np.int64)
     while missing.any():
+        filled = (missing == 0) & ~is_full
+        if filled.any():
+            learnt_links += _count_links(links, np.flatnonzero(filled[classes] & ~held_out))
+            is_full |= filled
         index = int(np.argmax(missing / np.maximum(quotas, 1)))
         length = min(max(int(quotas[index]) // _FEWEST_RUNS, 1), _LONGEST_RUN)
-        runs = [run for rows in _cut(rows_of[index], length) if len(run := rows[~held_out[rows]])]
-        is_learnt = ~held_out & (missing[classes] == 0)  # of classes that no more is held out of
-        learnt_links = links @ is_learnt.astype(np.int32)
-        drawn = [runs[place] for place in random.permutation(len(runs))]
-        run = min(drawn, key=lambda rows: learnt_links[rows].mean())[: missing[index]]
+        is_left = ~held_out[rows_of[index]]
+        rows = rows_of[index][is_left]
+        _, run_of, sizes = np.unique(
+            np.flatnonzero(is_left) // length, return_inverse=True, return_counts=True
+        )
+        drawn = random.permutation(len(sizes))
+        best = drawn[(np.bincount(run_of, learnt_links[rows]) / sizes)[drawn].argmin()]
+        run = rows[run_of == best][: missing[index]]
         held_out[run] = True
         missing[index] -= len(run)
-        with_run = links[run].sum(axis=0)
+        with_run = _count_links(links, run)
         for other in np.intersect1d(np.flatnonzero(missing), classes[with_run > 0]):
             if other != index:
                 stretches = [each[~held_out[each]] for each in _cut(rows_of[other], _STRETCH)]
@@ -149,6 +158,11 @@ def _hold_out(classes: _Rows, quotas: _Rows, links: csr_array, seed: int) -> npt
                         held_out[taken] = True
                         missing[other] -= len(taken)
     return held_out
+
+
+def _count_links(links: csr_array, rows: _Rows) -> _Rows:
+    """Say how many of these rows each text is linked to, `[texts]`."""
+    return np.bincount(links[rows].indices, minlength=links.shape[0])
 
 
 def _cut(rows: _Rows, length: int) -> list[_Rows]:
