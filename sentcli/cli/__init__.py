@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any, TextIO
 
@@ -51,6 +52,7 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         _fill_standard_descriptors()
+        _escape_what_stdout_lacks()
         _end_in_order_on_signals()
         with _exit_codes(ctx):
             return super().invoke(ctx)
@@ -136,6 +138,12 @@ def _fill_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number
+
+
+def _escape_what_stdout_lacks() -> None:
+    """Let no character that the encoding of stdout lacks end a run when all is done; stderr is so already."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _end_in_order_on_signals() -> None:

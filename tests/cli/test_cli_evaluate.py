@@ -7,8 +7,10 @@ import invented
 import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 from commands import fail, invoke
 
+from sentcli.cli import main
 from sentcli.model import has_lstm
 from sentcli.scoring import Scorer
 from sentcli.text import tokenize
@@ -302,6 +304,18 @@ def test_without_the_extra_the_message_names_the_pip_command(trained):
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert "pip install 'sentcli[train]'" in result.stderr
+
+
+def test_what_the_encoding_of_stdout_lacks_is_escaped(trained, held_out, tmp_path):
+    """Not found out when all the work is done."""
+    data = tmp_path / "kritik-é-評.csv"
+    data.write_bytes(held_out.read_bytes())
+    line = ["evaluate", str(trained.path), "--dataset", str(data)]
+    result = CliRunner(charset="latin-1").invoke(main, line)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout_bytes.splitlines()[0].endswith(b"kritik-\xe9-\\u8a55.csv (onnx)")
+    as_usual = invoke(*line).stdout
+    assert result.stdout.replace("\\u8a55", "評") == as_usual
 
 
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
