@@ -14,6 +14,7 @@ from sentcli import __version__
 from sentcli.errors import (
     DataError,
     InterruptedRunError,
+    OutOfMemoryError,
     OutputError,
     ProcessError,
     RejectsError,
@@ -36,6 +37,8 @@ _log = logging.getLogger("sentcli")
 _HINT = "; the same command with --resume goes on from there"
 _MENDED = "; what was scored so far is kept: once this is mended, the same command with --resume goes on"
 _HIGHER = "; what was scored so far is kept: with a higher --max-rejects, --resume goes on"
+_FEWER = "what was scored so far is kept: with fewer --workers or --processes, --resume goes on"
+_SMALLER = "try fewer --workers or --processes, or a lower --field-limit"
 _TURN = 0.0005  # seconds
 
 
@@ -63,6 +66,7 @@ def score_files(
     :raises OutputError: for an output that exists, cannot be written, or cannot be resumed.
     :raises BundleError: when the model fails, or was changed before another process read it.
     :raises ProcessError: when another process that scores cannot be started, or is gone.
+    :raises OutOfMemoryError: when memory is short.
     :raises MissingExtraError: for a URL, when what reads and writes those is not installed.
     :raises InterruptedRunError: after a signal.
     """
@@ -143,6 +147,8 @@ def _score_output(
         raise InterruptedRunError(f"{where}stopped after {rows}{hint()}", signal_of(error)) from None
     except ProcessError as error:
         raise ProcessError(f"{error}{hint()}") from error
+    except MemoryError as error:
+        raise OutOfMemoryError(f"memory is short; {_FEWER if hint() else _SMALLER}") from error
     except RejectsError as error:
         raise RejectsError(f"{error}{_HIGHER if hint() else ''}") from error
     except DataError as error:

@@ -60,6 +60,10 @@ class ProcessError(SentcliError):
     """A process that was to score or train, and could not be started or is gone."""
 
 
+class OutOfMemoryError(SentcliError):
+    """A run that needs more memory than there is."""
+
+
 class TerminatedBySignal(KeyboardInterrupt):
     """What SIGTERM and SIGHUP raise, so that they end a run in order, as Ctrl-C does."""
 

@@ -17,6 +17,7 @@ CODES = {
     "ExportError": 1,
     "MissingExtraError": 1,
     "ProcessError": 1,
+    "OutOfMemoryError": 1,
 }
 
 

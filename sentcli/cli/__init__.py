@@ -24,6 +24,7 @@ _COMMANDS = {
     "export": "Write a model for other runtimes, checked against PyTorch.",
     "score": "Score texts: the same rows come out, with a sentiment and a score.",
 }
+_WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
 _PATIENCE = 5.0  # seconds that the end of a run may take before another signal breaks into it
 _signals: list[tuple[int, float]] = []  # that were to end this process, each with its time
@@ -92,6 +93,9 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         if _signals:  # numpy makes an ImportError of whatever comes while it is imported
             raise click.exceptions.Exit(128 + _signals[0][0]) from None
         raise
+    except MemoryError:
+        is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
+        _fail(f"memory is short; {'try fewer --workers' if is_threaded else 'free some, then try again'}", 1)
     except BrokenPipeError:
         _give_up(sys.stdout)
         raise click.exceptions.Exit(_CLOSED_PIPE) from None

@@ -34,7 +34,7 @@ from sentcli.config import (
     TextConfig,
     TrainConfig,
 )
-from sentcli.errors import InterruptedRunError, UsageError, requires, signal_of
+from sentcli.errors import InterruptedRunError, OutOfMemoryError, UsageError, requires, signal_of
 from sentcli.training.defaults import AUTO
 
 _TEXT = {
@@ -218,6 +218,10 @@ def train(
         is_saved = work_folder(output).exists()
         what_now = "the same command with --resume goes on" if is_saved else "there was nothing to save yet"
         raise InterruptedRunError(f"stopped; {what_now}", signal_of(error)) from None
+    except MemoryError as error:
+        is_saved = work_folder(output).exists()
+        what_now = "free some, then the same command with --resume goes on" if is_saved else "try fewer texts"
+        raise OutOfMemoryError(f"memory is short; {what_now}") from error
     if not quiet:
         model_path = shlex.quote(str(output))
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")

@@ -144,6 +144,23 @@ def test_an_error_of_the_system_that_nobody_thought_of_is_one_line_too(monkeypat
 
 
 @pytest.mark.parametrize(
+    ("arguments", "loader", "advice"),
+    [
+        (("score", "--model", "m"), "score", "try fewer --workers"),
+        (("evaluate", "m"), "evaluate", "try fewer --workers"),
+        (("export", "m", "-o", "n"), "export", "free some, then try again"),
+    ],
+)
+def test_short_memory_is_one_line_too(monkeypatch, arguments, loader, advice):
+    def need_too_much(path):
+        raise MemoryError
+
+    monkeypatch.setattr(f"sentcli.cli.{loader}.load_bundle", need_too_much)
+    failure = fail(*arguments, stdin="warm\n")
+    assert (failure.code, failure.message) == (1, f"Error: memory is short; {advice}\n")
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [
         (KeyboardInterrupt(), 130),

@@ -307,6 +307,22 @@ def test_ctrl_c_between_two_steps_that_save_says_what_now(data, tmp_path, monkey
     assert (failure.code, failure.message) == (130, f"Error: stopped; {said}\n")
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("round_embedding", "free some, then the same command with --resume goes on"),
+        ("fit", "try fewer texts"),
+    ],
+)
+def test_short_memory_is_told_with_what_to_do(data, tmp_path, monkeypatch, step, said):
+    def need_too_much(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(sentcli.training.train, step, need_too_much)
+    failure = refuse("-o", tmp_path / "m", "--epochs", 1, data=data)
+    assert (failure.code, failure.message) == (1, f"Error: memory is short; {said}\n")
+
+
 @pytest.mark.parametrize("package", ["torch", "datasets", "pandas"])
 def test_without_the_extra_the_message_names_the_pip_command(package, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

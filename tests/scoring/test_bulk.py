@@ -9,7 +9,14 @@ import orjson
 import pytest
 from runs import CHUNK, content, count_texts, facts, interrupt, run
 
-from sentcli.errors import InterruptedRunError, OutputError, ResumeError, TerminatedBySignal, UsageError
+from sentcli.errors import (
+    InterruptedRunError,
+    OutOfMemoryError,
+    OutputError,
+    ResumeError,
+    TerminatedBySignal,
+    UsageError,
+)
 from sentcli.scoring import Scorer
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions
 
@@ -96,6 +103,22 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes_and_summary(
     assert content(tmp_path / "resumed") == content(tmp_path / "whole")
     assert facts(summary) == facts(expected)
     assert counted["texts"] == summary.scored == expected.rows - (after * CHUNK - (after > 3))
+
+
+@pytest.mark.parametrize(
+    ("after", "said"), [(0, "or a lower --field-limit"), (2, "with fewer --workers or --processes, --resume")]
+)
+def test_short_memory_says_what_to_do_and_that_resume_goes_on(
+    scorer, files, tmp_path, monkeypatch, after, said
+):
+    expected = run(scorer, files[:1], tmp_path / "whole.jsonl")
+    with monkeypatch.context() as patch:
+        interrupt(patch, after, MemoryError())
+        with pytest.raises(OutOfMemoryError, match=f"^memory is short; .*{said}"):
+            run(scorer, files[:1], tmp_path / "out.jsonl")
+    summary = run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert summary.scored == expected.rows - after * CHUNK
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
