@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,9 @@ _IDENTITY = (
     *("kind", "file", "backend", "dataset", "split"),
     *("text_column", "label_column", "passages"),
 )
+
+# By such a name, with no letter beside the word, the data set library takes a file of a folder for the split.
+_TRAIN_FILE = re.compile(r"(?<![^-._ 0-9])train(ing)?[-._ 0-9]")
 
 
 def find_card(model: Bundle, against: Bundle | None) -> Bundle:
@@ -91,9 +95,9 @@ def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
     metrics = read_metrics(bundle)
     measured = Path(dataset).resolve()
     learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
-    if measured.is_file():  # by its name the data set library takes a file of a folder for a split
+    if measured.is_file():
         is_split = any(path in measured.parents for path in learnt)
-        is_learnt = measured in learnt or (is_split and "train" in measured.name)
+        is_learnt = measured in learnt or (is_split and _TRAIN_FILE.search(measured.name) is not None)
     else:
         is_learnt = split == "train" and any(measured in (path, *path.parents) for path in learnt)
     if is_learnt:

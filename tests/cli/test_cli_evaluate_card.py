@@ -285,17 +285,32 @@ def test_a_copy_of_what_the_model_learnt_from_is_kept_off_the_card(model, traine
     assert invoke("evaluate", "model", "--dataset", "less.csv", "--card").exit_code == 0
 
 
-def test_the_train_file_of_a_folder_that_was_learnt_is_kept_off_the_card(model, trained, evaluate):
+@pytest.mark.parametrize(
+    ("name", "is_learnt"),
+    [
+        ("train.csv", True),
+        ("train_1.csv", True),
+        ("my-train-00000-of-00001.csv", True),
+        ("training.csv", True),
+        ("test.csv", False),
+        ("constraints.csv", False),
+        ("trains.csv", False),
+    ],
+)
+def test_the_train_file_of_a_folder_that_was_learnt_is_kept_off_the_card(
+    model, trained, evaluate, name, is_learnt
+):
     (model.parent / "both").mkdir()
-    invented.write_csv(model.parent / "both" / "train.csv", invented.reviews(20, seed=5))
-    invented.write_csv(model.parent / "both" / "test.csv", invented.reviews(20, seed=6))
+    invented.write_csv(model.parent / "both" / name, invented.reviews(20, seed=6))
     metrics = json.loads(trained.read("metrics.json"))
     (model / "metrics.json").write_text(json.dumps(metrics | {"dataset": "both"}))
     write_manifest(model)
-    failure = fail("evaluate", "model", "--dataset", "both/train.csv", "--card")
-    assert "learnt from both/train.csv" in failure.message
-    evaluate("model", "--dataset", "both/test.csv", "--card")
-    assert [record["dataset"] for record in recorded(model)] == ["both/test.csv"]
+    if is_learnt:
+        failure = fail("evaluate", "model", "--dataset", f"both/{name}", "--card")
+        assert f"learnt from both/{name}" in failure.message
+    else:
+        evaluate("model", "--dataset", f"both/{name}", "--card")
+        assert [record["dataset"] for record in recorded(model)] == [f"both/{name}"]
 
 
 def test_pictures_do_not_go_into_the_folder_of_the_card(model):
