@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from sentcli.errors import OutputError
-from sentcli.evaluation import Floats, Labels, Reliability, RocCurve, evaluate, roc_curves, wilson_interval
+from sentcli.evaluation import Floats, Labels, Reliability, RocCurve, roc_curves, wilson_interval
 from sentcli.evaluation import reliability as reliability_bins
 from sentcli.lengths import LengthScores
+from sentcli.measurement import Measurement
 
 # Okabe and Ito's palette, told apart with any kind of colour vision, darkest first; its yellow is too pale.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -64,24 +65,17 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder / there[0]} exists; give another folder or --overwrite")
 
 
-def draw_evaluation(
-    folder: Path,
-    labels: Labels,
-    probabilities: Floats,
-    names: Sequence[str],
-    by_length: Sequence[LengthScores],
-) -> None:
+def draw_evaluation(folder: Path, measured: Measurement, names: Sequence[str]) -> None:
     """Write `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`.
 
-    :param labels, probabilities, names: as for `sentcli.evaluation.evaluate`.
-    :param by_length: as `sentcli.lengths.scores_by_length` gives it.
+    :param names: the name of each class.
     :raises OutputError: when a picture cannot be written.
     """
     matrix, curve, calibration, lengths = (folder / name for name in _EVALUATION)
-    confusion_matrix(matrix, evaluate(labels, probabilities, names).confusion, names)
-    roc(curve, roc_curves(labels, probabilities, names))
-    reliability(calibration, reliability_bins(labels, probabilities))
-    accuracy_by_length(lengths, by_length)
+    confusion_matrix(matrix, measured.figures.confusion, names)
+    roc(curve, roc_curves(measured.labels, measured.probabilities, names))
+    reliability(calibration, reliability_bins(measured.labels, measured.probabilities))
+    accuracy_by_length(lengths, measured.by_length)
 
 
 def confusion_matrix(path: Path, matrix: Sequence[Sequence[int]], names: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from sentcli import plots
 from sentcli.errors import OutputError
 from sentcli.evaluation import reliability, roc_curves, softmax
 from sentcli.lengths import scores_by_length
+from sentcli.measurement import measure
 
 NAMES = ("negative", "positive")
 HISTORY = [
@@ -261,8 +262,8 @@ class TestFiles:
 
     def test_an_evaluation_has_four_pictures(self, tmp_path):
         plots.check_folder(tmp_path / "new" / "folder", overwrite=False)
-        by_length = scores_by_length(*examples(), [7] * 300)
-        plots.draw_evaluation(tmp_path / "new" / "folder", *examples(), NAMES, by_length)
+        measured = measure(["seven words, and no more than that"] * 300, *examples(), NAMES)
+        plots.draw_evaluation(tmp_path / "new" / "folder", measured, NAMES)
         files = sorted(file.name for file in (tmp_path / "new" / "folder").iterdir())
         assert files == ["accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"]
 

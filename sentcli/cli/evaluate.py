@@ -146,8 +146,7 @@ def evaluate(
     measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
 
     if plots:
-        names = bundle.config.labels
-        draw_evaluation(plots, measured.labels, measured.probabilities, names, measured.by_length)
+        draw_evaluation(plots, measured, bundle.config.labels)
     if carded:
         record_evaluation(carded, record | _commands(record, bundle, carded), measured)
     click.echo(json.dumps(record, indent=2) if as_json else _told(record, measured))
