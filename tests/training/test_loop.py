@@ -157,6 +157,40 @@ def test_a_second_signal_stops_at_once(data, tmp_path, monkeypatch):
         run(data, tmp_path / "checkpoint")
 
 
+def test_a_signal_that_is_ignored_stays_so(data, finished, tmp_path, monkeypatch):
+    """Under nohup a closed terminal does not stop a run."""
+    collate = loop.collate
+
+    def hanging_up(*arguments):
+        os.kill(os.getpid(), signal.SIGHUP)
+        return collate(*arguments)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(loop, "collate", hanging_up)
+        assert_same(finished, run(data, tmp_path / "checkpoint"))
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_each_batch_of_each_epoch_is_varied_at_random_by_itself(data, tmp_path, monkeypatch):
+    drawn, collate = [], loop.collate
+
+    def noting(examples, rows, device, vary):
+        drawn.append([])
+        return collate(examples, rows, device, vary)
+
+    def note(random, ids):
+        drawn[-1].append(random.random())
+        return ids
+
+    monkeypatch.setattr(loop, "collate", noting)
+    run(data, tmp_path / "checkpoint", vary=note)
+    assert len(drawn) == 3 * 10
+    assert len({number for numbers in drawn for number in numbers}) == 3 * len(data[0])
+
+
 def test_resume_after_the_last_epoch_changes_nothing(data, finished, tmp_path):
     run(data, tmp_path / "checkpoint")
     assert_same(finished, run(data, tmp_path / "checkpoint", resume=True))

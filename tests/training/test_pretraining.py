@@ -9,7 +9,7 @@ from sentcli.errors import DataError
 from sentcli.model import BiLSTM
 from sentcli.training import pretraining
 from sentcli.training.examples import Examples
-from sentcli.training.pretraining import LanguageModel, pretrain
+from sentcli.training.pretraining import LanguageModel, LanguageModelTrainer, pretrain
 
 CPU = torch.device("cpu")
 WORDS = 12
@@ -136,6 +136,17 @@ def test_wrong_words_are_summed_some_rows_at_a_time(monkeypatch, dtype):
     close = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.05}
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, **close)
+
+
+def test_measuring_makes_the_same_guesses_each_time_and_leaves_those_of_training_alone(monkeypatch):
+    monkeypatch.setattr(pretraining, "_THRESHOLD", 0.01)  # some places are guessed, by chance
+    trainer = LanguageModelTrainer(make_language_model(), CONFIG, CPU)
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = trainer.measure(counting(40))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert trainer.measure(counting(40)) == first
 
 
 def test_frequent_words_are_guessed_less_often(monkeypatch):

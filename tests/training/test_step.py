@@ -92,14 +92,27 @@ def test_the_move_makes_the_loss_worse():
     assert worse > loss
 
 
-def test_the_average_follows_the_weights_at_once_in_a_short_run():
+def test_the_average_follows_the_weights_in_a_short_run():
     trainer = make_trainer(average=0.999)
-    start = trainer.model.classifier.weight.detach().clone()
-    for _ in range(5):
+    passed = []
+    for _ in range(40):
         trainer.step(*batch(), rate=0.05)
+        passed.append(trainer.model.classifier.weight.detach().clone())
     average = trainer.averaged.module.classifier.weight
-    assert (average - start).abs().max() > 0.05
-    assert not torch.equal(average, trainer.model.classifier.weight)
+    assert (average - passed[-1]).norm() < (average - passed[0]).norm() / 2
+    assert not torch.equal(average, passed[-1])
+
+
+def test_a_text_without_a_gradient_is_moved_nowhere():
+    """The loss is flat where the classes have no weights and are as probable as they should be."""
+    trainer = make_trainer(adversarial=0.5)
+    for parameter in trainer.model.classifier.parameters():
+        torch.nn.init.zeros_(parameter)
+    ids, lengths, _ = batch()
+    loss, _, _ = trainer.step(ids, lengths, torch.full((len(ids), 2), 0.5), rate=0.1)
+    assert loss == pytest.approx(len(ids) * np.log(2))
+    for parameter in trainer.model.parameters():
+        assert torch.isfinite(parameter).all()
 
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:
