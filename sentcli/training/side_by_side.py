@@ -9,6 +9,8 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partialmethod
 from multiprocessing.connection import Connection, wait
@@ -41,17 +43,20 @@ def run_side_by_side(works: Sequence[Work], at_once: int) -> None:
     running: dict[Connection, _Running] = {}
     listener.start()
     try:
-        waiting = deque(works)
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                line = min(set(range(at_once)) - {each.line for each in running.values()})
-                connection, process = _start(waiting.popleft(), log, line)
-                running[connection] = _Running(process, line)
-            for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
-                error = _outcome(connection, running[connection].process)
-                del running[connection]
-                if error:
-                    raise error
+        # In the main thread, the exception of a signal could end a start half way, and none would know of it.
+        with ThreadPoolExecutor(1) as starter:
+            starter.submit(int).result()  # its thread is there: the same goes for the start of that
+            waiting = deque(works)
+            while waiting or running:
+                count = min(len(waiting), at_once - len(running))
+                started = [starter.submit(_start, log, running).result() for _ in range(count)]
+                for connection in started:
+                    _hand_over(waiting.popleft(), connection)
+                for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
+                    error = _outcome(connection, running[connection].process)
+                    del running[connection]
+                    if error:
+                        raise error
     except KeyboardInterrupt as error:
         _terminate(each.process for each in running.values())
         outcomes = [_outcome(connection, each.process) for connection, each in running.items()]
@@ -72,24 +77,30 @@ class _Running:
     line: int
 
 
-def _start(work: Work, log: "Queue[Any]", line: int) -> tuple[Connection, SpawnProcess]:
-    ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_run, args=(work, theirs, log, _log.level, line))
+def _start(log: "Queue[Any]", running: dict[Connection, _Running]) -> Connection:
+    """Start a process and enter it among those that are running."""
+    line = min(set(range(len(running) + 1)) - {each.line for each in running.values()})
+    ours, theirs = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_run, args=(theirs, log, _log.level, line))
     # It inherits this: while it imports, Ctrl-C would end it with a traceback.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    process.start()
+    running[ours] = _Running(process, line)
     theirs.close()  # the process has its own: when it ends, so does the pipe
-    return ours, process
+    return ours
+
+
+def _hand_over(work: Work, connection: Connection) -> None:
+    """Send a process its work: all its texts, which are no arguments, since only what runs can be ended."""
+    with suppress(ConnectionError):  # it is gone, and `_outcome` says so
+        connection.send(work)
 
 
 def _outcome(connection: Connection, process: SpawnProcess) -> BaseException | None:
     """Wait for the end of one, and give its error."""
     try:
         error: BaseException | None = connection.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         process.join()
         hint = "; is memory short? try --threads 1" if process.exitcode == -signal.SIGKILL else ""
         error = ProcessError(f"a process that trains ended with exit code {process.exitcode}{hint}")
@@ -112,13 +123,14 @@ class _Relay(logging.Handler):
         _log.handle(record)
 
 
-def _run(work: Work, connection: Connection, log: "Queue[Any]", level: int, line: int) -> None:
+def _run(connection: Connection, log: "Queue[Any]", level: int, line: int) -> None:
     """Be one of the processes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _log.handlers, _log.propagate = [logging.handlers.QueueHandler(log)], False
     _log.setLevel(level)
     tqdm.__init__ = partialmethod(tqdm.__init__, position=line)
     try:
+        work: Work = connection.recv()  # imports what it consists of
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         work()
         connection.send(None)

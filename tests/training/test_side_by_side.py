@@ -77,6 +77,34 @@ def test_ctrl_c_while_one_starts_is_an_interruption_without_a_traceback(capfd):
     assert capfd.readouterr().err == ""
 
 
+class Interrupting:
+    """Part of a work. Where it arrives, it notes down that process, and gives this one Ctrl-C."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return interrupt_other, (os.getpid(), self.path)
+
+
+def interrupt_other(pid: int, path: Path) -> None:
+    path.write_text(str(os.getpid()))
+    os.kill(pid, signal.SIGINT)
+    time.sleep(60)
+
+
+def ignore(*_: object) -> None:
+    """Do nothing with it."""
+
+
+def test_ctrl_c_while_a_work_arrives_leaves_no_process(tmp_path):
+    path = tmp_path / "pid"
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side([partial(ignore, Interrupting(path), b"x" * 1_000_000)], at_once=1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(path.read_text()), 0)
+
+
 def be_alone(path: Path) -> None:
     path.mkdir()  # fails where another one is
     time.sleep(0.3)
