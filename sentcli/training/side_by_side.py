@@ -8,14 +8,13 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partialmethod
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from multiprocessing.queues import Queue
 from typing import Any
 
 from tqdm import tqdm
@@ -38,32 +37,25 @@ def run_side_by_side(works: Sequence[Work], at_once: int) -> None:
     :raises SentcliError: what the first of them raised that failed.
     :raises InterruptedRunError: when a signal stopped one of them.
     """
-    log: Queue[Any] = _CONTEXT.Queue()
-    listener = logging.handlers.QueueListener(log, _Relay())
+    waiting = deque(works)
     running: dict[Connection, _Running] = {}
-    listener.start()
     try:
         # In the main thread, the exception of a signal could end a start half way, and none would know of it.
         with ThreadPoolExecutor(1) as starter:
             starter.submit(int).result()  # its thread is there: the same goes for the start of that
-            waiting = deque(works)
             while waiting or running:
                 count = min(len(waiting), at_once - len(running))
-                started = [starter.submit(_start, log, running).result() for _ in range(count)]
+                started = [starter.submit(_start, running).result() for _ in range(count)]
                 for connection in started:
                     _hand_over(waiting.popleft(), connection)
-                for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
-                    error = _outcome(connection, running[connection].process)
-                    del running[connection]
-                    if error:
-                        raise error
+                error = _next_outcome(running)
+                if error:
+                    raise error
     except KeyboardInterrupt as error:
-        _terminate(each.process for each in running.values())
-        outcomes = [_outcome(connection, each.process) for connection, each in running.items()]
+        outcomes = _terminate(running)
         raise next((each for each in outcomes if isinstance(each, InterruptedRunError)), error) from None
     finally:
-        _terminate(each.process for each in running.values())
-        listener.stop()
+        _terminate(running)
 
 
 @dataclass(frozen=True)
@@ -77,11 +69,11 @@ class _Running:
     line: int
 
 
-def _start(log: "Queue[Any]", running: dict[Connection, _Running]) -> Connection:
+def _start(running: dict[Connection, _Running]) -> Connection:
     """Start a process and enter it among those that are running."""
     line = min(set(range(len(running) + 1)) - {each.line for each in running.values()})
     ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_run, args=(theirs, log, _log.level, line))
+    process = _CONTEXT.Process(target=_run, args=(theirs, _log.level, line))
     # It inherits this: while it imports, Ctrl-C would end it with a traceback.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     process.start()
@@ -92,41 +84,49 @@ def _start(log: "Queue[Any]", running: dict[Connection, _Running]) -> Connection
 
 def _hand_over(work: Work, connection: Connection) -> None:
     """Send a process its work: all its texts, which are no arguments, since only what runs can be ended."""
-    with suppress(ConnectionError):  # it is gone, and `_outcome` says so
+    with suppress(ConnectionError):  # it is gone, and `_next_outcome` says so
         connection.send(work)
 
 
-def _outcome(connection: Connection, process: SpawnProcess) -> BaseException | None:
-    """Wait for the end of one, and give its error."""
-    try:
-        error: BaseException | None = connection.recv()
-    except (EOFError, ConnectionError):
-        process.join()
-        hint = "; is memory short? try --threads 1" if process.exitcode == -signal.SIGKILL else ""
-        error = ProcessError(f"a process that trains ended with exit code {process.exitcode}{hint}")
-    process.join()
-    return error
+def _next_outcome(running: dict[Connection, _Running]) -> BaseException | None:
+    """Log what they log until one of them ends, and give its error."""
+    while True:
+        for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
+            process = running[connection].process
+            try:
+                message: logging.LogRecord | BaseException | None = connection.recv()
+            except (EOFError, OSError):  # it is gone, in the midst of a message perhaps
+                process.join()
+                hint = "; is memory short? try --threads 1" if process.exitcode == -signal.SIGKILL else ""
+                message = ProcessError(f"a process that trains ended with exit code {process.exitcode}{hint}")
+            if isinstance(message, logging.LogRecord):
+                _log.handle(message)
+            else:
+                process.join()
+                del running[connection]
+                return message
 
 
-def _terminate(running: Iterable[SpawnProcess]) -> None:
-    processes = [*running]
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
+def _terminate(running: dict[Connection, _Running]) -> list[BaseException | None]:
+    """End them, and give their errors. Until then they are listened to: on a full pipe they would wait."""
+    for each in running.values():
+        each.process.terminate()
+    return [_next_outcome(running) for _ in range(len(running))]
 
 
-class _Relay(logging.Handler):
-    """Logs here what was logged in another process."""
+class _Sender(logging.handlers.QueueHandler):
+    """Logs into a pipe. A queue has a lock, which one that is killed while it logs would keep for ever."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        _log.handle(record)
+    queue: Any  # the pipe
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self.queue.send(record)
 
 
-def _run(connection: Connection, log: "Queue[Any]", level: int, line: int) -> None:
+def _run(connection: Connection, level: int, line: int) -> None:
     """Be one of the processes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _log.handlers, _log.propagate = [logging.handlers.QueueHandler(log)], False
+    _log.handlers, _log.propagate = [_Sender(connection)], False  # type: ignore[arg-type]
     _log.setLevel(level)
     tqdm.__init__ = partialmethod(tqdm.__init__, position=line)
     try:

@@ -4,6 +4,7 @@ import pickle
 import signal
 import time
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,32 @@ def wait_for_a_signal(path: Path) -> None:
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while_logging() -> None:
+    """Leave behind half of a message, and every lock that is taken meanwhile."""
+
+    def send_half(descriptor: int, data: bytes) -> None:
+        os.write(descriptor, data[: len(data) // 2])
+        die()
+
+    Connection._send.__defaults__ = (send_half,)
+    logging.getLogger("sentcli").info("half of this")
+    time.sleep(60)
+
+
+def log_and_save(path: Path) -> None:
+    """When it is to end, log more than a pipe holds before it saves."""
+
+    def save(number: int, frame: object) -> None:
+        for count in range(100):
+            logging.getLogger("sentcli").info("%d %s", count, "x" * 10_000)
+        path.touch()
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, save)
+    path.with_suffix(".waits").touch()
+    time.sleep(60)
 
 
 def interrupt() -> None:
@@ -143,6 +170,11 @@ def test_one_that_is_killed_is_an_error():
         run_side_by_side([die], at_once=1)
 
 
+def test_one_that_is_killed_while_it_logs_is_an_error():
+    with pytest.raises(ProcessError, match="ended with exit code -9"):
+        run_side_by_side([die_while_logging], at_once=1)
+
+
 def test_an_interruption_has_the_exit_code_of_its_signal():
     with pytest.raises(InterruptedRunError, match="--resume") as raised:
         run_side_by_side([interrupt], at_once=1)
@@ -166,3 +198,13 @@ def test_ctrl_c_gives_them_time_to_save(tmp_path):
             at_once=2,
         )
     assert path.exists()
+
+
+@pytest.mark.parametrize("end", [signal_parent_beside, fail_beside])
+def test_what_they_log_while_they_end_is_logged_here(end, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "sentcli")
+    path = tmp_path / "saved"
+    with pytest.raises((KeyboardInterrupt, DataError)):
+        run_side_by_side([partial(log_and_save, path), partial(end, path.with_suffix(".waits"))], at_once=2)
+    assert path.exists()
+    assert len(caplog.messages) == 100
