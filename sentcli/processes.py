@@ -168,6 +168,8 @@ class _Process(Generic[Answer]):
                 self._connection.send(Texts(texts))
         except OSError:  # it is gone, and `_receive` says so
             return
+        except Exception as error:  # no memory; nobody may wait for an answer to what was never sent
+            self._fail(ProcessError(f"a process that scores cannot be handed its work: {error!r:.200}"))
 
     def _receive(self) -> None:
         try:
@@ -201,7 +203,8 @@ class _Process(Generic[Answer]):
         if code >= 0:
             return f"a process that scores ended with exit code {code}; try --processes 1"
         hint = "; is memory short? Try fewer --processes" if -code == signal.SIGKILL else ""
-        return f"a process that scores was ended by {signal.Signals(-code).name}{hint}"
+        names = {each.value: each.name for each in signal.Signals}  # of those for real time, two have one
+        return f"a process that scores was ended by {names.get(-code, f'signal {-code}')}{hint}"
 
 
 def _start(theirs: Connection) -> "subprocess.Popen[bytes]":

@@ -133,6 +133,37 @@ def test_one_that_is_killed_is_an_error_for_all_that_it_had_to_do(start):
         processes.are_ready()
 
 
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGRTMAX, "SIGRTMAX"), (40, "signal 40")])
+def test_a_signal_need_not_have_a_name(start, number, name):
+    processes = start(partial(tell, pause=0.3))
+    _, pid, _ = answer(processes)
+    future = processes.submit(["a"])
+    os.kill(pid, number)
+    with pytest.raises(ProcessError, match=f"was ended by {name}$"):
+        future.result(PATIENCE)
+
+
+class TooLarge(list):
+    """Texts for whose copy there is no memory."""
+
+    def __iter__(self):
+        raise MemoryError
+
+
+def test_texts_that_cannot_be_sent_are_an_error(start):
+    processes = start(tell)
+    with pytest.raises(ProcessError, match="cannot be handed its work: MemoryError"):
+        answer(processes, TooLarge(["a"]))
+    with pytest.raises(ProcessError):
+        answer(processes)
+
+
+def test_their_standard_output_is_not_that_of_this_process(start):
+    """Whoever reads that would not see its end before theirs."""
+    _, pid, _ = answer(start(tell))
+    assert Path(f"/proc/{pid}/fd/1").samefile(os.devnull)
+
+
 def test_signals_to_the_whole_group_do_not_end_them(start):
     processes = start(tell)
     _, pid, _ = answer(processes)
