@@ -1,5 +1,6 @@
 """From texts to logits: windows of texts, run by threads here and in other processes. No torch here."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -121,12 +122,22 @@ class Pipeline:
             partial(_run_windows, fresh, backend, device, precision, workers=threads, limits=whole)
             for threads in shares(workers, processes)
         ]
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._processes: Processes[Result] | None = None
         self._streamed = 0  # texts
+
+    def _outlive_fork(self) -> None:
+        """Begin anew in a forked process: the threads that speak to the other processes stayed behind."""
+        if self._process != os.getpid():
+            self._begin()
 
     def close(self) -> None:
         """End threads and processes; what has not begun is cancelled."""
         self.engine.workers.close()
+        self._outlive_fork()
         if self._processes:
             self._processes.close()
 
@@ -140,6 +151,7 @@ class Pipeline:
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Result]]:
         """Run chunks as they come, in order; for memory and errors see `sentcli.scoring.Scorer.stream`."""
+        self._outlive_fork()
         # Not an Event: a signal's exception in the midst of its `wait` would come out as another error.
         changes: SimpleQueue[None] = SimpleQueue()
         notify = partial(changes.put, None)

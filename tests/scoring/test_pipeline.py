@@ -1,6 +1,8 @@
 """Streams: chunks that are read ahead, scored here or in other processes, and given back in order."""
 
 import itertools
+import multiprocessing
+import os
 import shutil
 import threading
 import time
@@ -219,6 +221,25 @@ def test_reading_ahead_is_bounded_and_wide_enough_for_all(split):
         time.sleep(0.001)
     assert given == 198
     assert 2 <= max(ahead) <= (2 * pipeline._WINDOWS + 1) * LIMITS.window_chunks + 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_processes_of_its_own(trained, monkeypatch):
+    monkeypatch.setattr(pipeline, "PROCESSES_FROM", 0)
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        list(scorer.stream([Piece(["warm"])]))
+        wait(scorer._pipeline._processes.are_ready)
+        forked = multiprocessing.get_context("fork").Process(target=in_fork, args=(scorer,), daemon=True)
+        forked.start()
+        forked.join(PATIENCE)
+        assert forked.exitcode == 5
+        assert len(list(scorer.stream([Piece(["warm"])] * 7))) == 7
+
+
+def in_fork(scorer: Scorer) -> None:
+    with scorer:
+        answers = len(list(scorer.stream([Piece(["warm"])] * 5)))
+    os._exit(answers)
 
 
 def test_few_texts_start_no_process(trained, texts):
