@@ -106,7 +106,8 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
         if name in (None, key) and file in bundle.digests:
             return key, file
     wanted = [file for key, file in candidates if name in (None, key)]
-    raise BundleError(f"{bundle.path}: the bundle has no {' or '.join(wanted)}; try sentcli export")
+    hint = "give the folder that `sentcli train` wrote" if name == "torch" else "try sentcli export"
+    raise BundleError(f"{bundle.path}: the bundle has no {' or '.join(wanted)}; {hint}")
 
 
 def _owner(path: Path) -> str:

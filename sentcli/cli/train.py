@@ -62,7 +62,10 @@ _TRAIN = {
         "Size of adversarial changes to word vectors; 0: none.",
     ),
     "label_smoothing": ("--label-smoothing", "Share of the target that goes to all classes alike."),
-    "class_weight": ("--class-weight", "balanced: each class has the same say, however rare."),
+    "class_weight": (
+        "--class-weight",
+        "balanced: each class has the same say, however rare; auto: where one is rare.",
+    ),
     "word_dropout": ("--word-dropout", "Share of words that become unknown."),
     "average": ("--average", "Decay of the moving average of the weights."),
     "min_freq": ("--min-freq", "Rarer words become unknown."),
@@ -180,7 +183,7 @@ def train(
         raise UsageError("--passages: passages are labelled by models; try --teacher as well")
     with requires("train"):
         from sentcli.training.corpus import DataSource
-        from sentcli.training.run_folder import work_folder
+        from sentcli.training.run_folder import sole_run, work_folder
         from sentcli.training.settings import Settings
         from sentcli.training.train import train_bundle
 
@@ -201,19 +204,20 @@ def train(
         recipe=lambda settled: recipe(click.get_current_context(), settled.to_json()),
     )
     try:
-        if is_self_training:
-            self_train(
-                source,
-                output,
-                how,
-                plan,
-                teachers=teachers,
-                pseudo_labels=pseudo_labels,
-                resume=resume,
-                overwrite=overwrite,
-            )
-        else:
-            train_bundle(source, output, how, resume=resume, overwrite=overwrite)
+        with sole_run(output):
+            if is_self_training:
+                self_train(
+                    source,
+                    output,
+                    how,
+                    plan,
+                    teachers=teachers,
+                    pseudo_labels=pseudo_labels,
+                    resume=resume,
+                    overwrite=overwrite,
+                )
+            else:
+                train_bundle(source, output, how, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt as error:  # between two steps that save
         is_saved = work_folder(output).exists()
         what_now = "the same command with --resume goes on" if is_saved else "there was nothing to save yet"

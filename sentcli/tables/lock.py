@@ -31,7 +31,7 @@ class Lock:
                 return True
         except BlockingIOError:
             os.close(descriptor)
-            raise OutputError(f"{self._target}: another run of sentcli is writing this file") from None
+            raise OutputError(f"{self._target}: another run of sentcli is writing it") from None
         except FileNotFoundError:
             pass
         os.close(descriptor)

@@ -4,12 +4,15 @@ A run of several steps has a note in it that says which run it is: another one m
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sentcli.errors import DataError, OutputError
+from sentcli.tables.lock import Lock
+from sentcli.tables.storage import resolve
 from sentcli.training.atomic import new_file, part_of
 from sentcli.training.checkpoint import check_same_run
 
@@ -19,6 +22,23 @@ _NOTE = "run.json"
 def work_folder(output: Path) -> Path:
     """Say which folder is that of the run that writes this model."""
     return output.parent / f".{output.name}.training"
+
+
+@contextmanager
+def sole_run(output: Path) -> Iterator[None]:
+    """Keep other runs off a model while this one trains it: two would share a folder and its checkpoint.
+
+    :raises OutputError: when another run trains it.
+    """
+    with suppress(OSError):  # what is wrong with the folder is told before the training
+        output.parent.mkdir(parents=True, exist_ok=True)
+    can_write = output.parent.is_dir() and os.access(output.parent, os.W_OK)
+    lock = Lock(resolve(output)) if can_write else None
+    try:
+        yield
+    finally:
+        if lock:
+            lock.release()
 
 
 def read_note(folder: Path) -> dict[str, Any] | None:

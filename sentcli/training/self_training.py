@@ -172,10 +172,12 @@ def _digest(labels: PseudoLabels | None) -> str | None:
 
 def _settled(settings: Settings, of_labels: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:
     """Choose what is left to the data for all that a student learns from."""
+    of_classes = ("validation_share", "class_weight")  # what has no label says nothing about them
+    chosen = {name: getattr(of_labels.config, name) for name in of_classes}
     settings = replace(
         settings,
-        config=replace(settings.config, validation_share=of_labels.config.validation_share),
-        auto=[name for name in settings.auto if name != "validation_share"],
+        config=replace(settings.config, **chosen),
+        auto=[name for name in settings.auto if name not in of_classes],
     )
     words = labeled.words + sum(text.count(" ") + 1 for text in whole)
     return settings.settled(replace(labeled, texts=labeled.texts + len(whole), words=words))

@@ -19,6 +19,7 @@ import sentcli.training.train
 from sentcli.bundle import load_bundle
 from sentcli.errors import InterruptedRunError
 from sentcli.model import has_coupled_gates, load_model
+from sentcli.tables.lock import Lock
 from sentcli.training import step
 
 FILES = {
@@ -338,6 +339,15 @@ def test_without_the_extra_the_message_names_the_pip_command(package, data, tmp_
     assert failure.code == 1
     assert repr(package) in failure.message
     assert "pip install 'sentcli[train]'" in failure.message
+
+
+def test_two_runs_do_not_train_into_one_model(data, tmp_path):
+    lock = Lock(tmp_path / "m")
+    failure = refuse("-o", tmp_path / "m", data=data)
+    assert failure.code == 1
+    assert f"{tmp_path / 'm'}: another run of sentcli is writing it" in failure.message
+    lock.release()
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_where_pytorch_was_never_installed_nothing_else_fails_first():

@@ -50,16 +50,17 @@ def test_three_classes(tmp_path):
 def test_a_class_of_a_twentieth(tmp_path):
     rows = [row for row in invented.reviews(800, seed=6) if row[1] == "positive"]
     rows += [row for row in invented.reviews(40, seed=7) if row[1] == "negative"]
-    figures, said = train(rows, tmp_path, "--class-weight", "balanced")
+    figures, said = train(rows, tmp_path)
     assert figures["accuracy"] > majority(figures)
     assert figures["macro_f1"] > 0.7
     assert "20 or more of each of 2 classes" in said
+    assert "class-weight balanced" in said
 
 
 def test_a_model_that_learnt_nothing_says_so(tmp_path):
     rows = [row for row in invented.reviews(200, seed=6) if row[1] == "positive"]
     rows += [row for row in invented.reviews(20, seed=7) if row[1] == "negative"]
-    _, said = train(rows, tmp_path, "--lr", "1e-9", "--epochs", "1")
+    _, said = train(rows, tmp_path, "--lr", "1e-9", "--epochs", "1", "--class-weight", "none")
     assert "on validation no better than saying 'positive' of every text; try" in said
 
 

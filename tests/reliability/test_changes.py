@@ -163,7 +163,7 @@ def test_two_runs_at_once(folder, score, form):
             loser, winner = winner, loser
         assert (winner.wait(), loser.wait()) == (DONE[form], 1)
         assert time.monotonic() - started < 10
-        assert "another run of sentcli is writing this file" in loser.error or "exists" in loser.error
+        assert "another run of sentcli is writing it" in loser.error or "exists" in loser.error
         assert files(folder) == complete
         remove_results(folder)
 
@@ -176,7 +176,7 @@ def test_a_second_run_stops_at_once(folder, score, tmp_path):
         while not (folder / f".out.csv{PRIVATE}part").exists():
             time.sleep(0.01)
         started = time.monotonic()
-        check_refused(score("in.csv", "-o", "out.csv"), "another run of sentcli is writing this file")
+        check_refused(score("in.csv", "-o", "out.csv"), "another run of sentcli is writing it")
         assert time.monotonic() - started < 10
         pipe.write(b"text\nword1\n")
     assert first.wait() == 0

@@ -41,7 +41,7 @@ def test_a_second_run_on_the_same_output_stops_at_once(busy, run, source, tmp_pa
     before = sorted(tmp_path.iterdir())
     started = time.monotonic()
     for options in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(OutputError, match=r"out\.txt: another run of sentcli is writing this file"):
+        with pytest.raises(OutputError, match=r"out\.txt: another run of sentcli is writing it"):
             run(source, tmp_path / "out.txt", **options)
     assert time.monotonic() - started < 10
     assert sorted(tmp_path.iterdir()) == before

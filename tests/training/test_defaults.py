@@ -60,8 +60,18 @@ def test_the_rarest_words_are_kept_where_there_are_few() -> None:
     assert settled(100, 200_000).min_freq > 5
 
 
+@pytest.mark.parametrize(
+    ("classes", "rarest", "chosen"),
+    [(2, 12, "balanced"), (2, 13, "none"), (5, 4, "balanced"), (5, 5, "none"), (50, 1, "none")],
+)
+def test_a_rare_class_gets_the_same_say_as_the_others(classes, rarest, chosen) -> None:
+    size = DataSize(100, 23_400, classes, rarest)
+    assert settle(TrainConfig(), AUTO, size).class_weight == chosen
+    assert settle(TrainConfig(class_weight="none"), [], size).class_weight == "none"
+
+
 def test_what_is_given_stays() -> None:
-    explicit = {"epochs": 2, "batch_size": 7, "min_freq": 9, "validation_share": 0.3}
+    explicit = {"epochs": 2, "batch_size": 7, "min_freq": 9, "validation_share": 0.3, "class_weight": "none"}
     assert settled(100, **explicit) == TrainConfig(**explicit)
     assert settled(100, epochs=2).batch_size == 8
 
