@@ -4,6 +4,13 @@ from sentcli import cores
 from sentcli.cores import processes_for, shares, usable_cores
 
 
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch, tmp_path):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(cores, "_GROUPS", tmp_path)
+    monkeypatch.setattr(cores, "_OWN_GROUPS", tmp_path / "own")
+
+
 @pytest.mark.parametrize(
     ("quota", "usable"),
     [
@@ -17,12 +24,39 @@ from sentcli.cores import processes_for, shares, usable_cores
         ("1 0\n", 8),
     ],
 )
-def test_usable_cores_are_those_of_affinity_and_quota(monkeypatch, tmp_path, quota, usable):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(cores, "_CPU_QUOTA", tmp_path / "cpu.max")
+def test_usable_cores_are_those_of_affinity_and_quota(tmp_path, quota, usable):
     if quota is not None:
         (tmp_path / "cpu.max").write_text(quota)
     assert usable_cores() == usable
+
+
+def test_a_quota_of_a_group_counts_for_those_in_it(tmp_path):
+    (tmp_path / "own").write_text("0::/user.slice/job.scope\n")
+    inner = tmp_path / "user.slice" / "job.scope"
+    inner.mkdir(parents=True)
+    (inner / "cpu.max").write_text("max 100000\n")
+    assert usable_cores() == 8
+    (inner.parent / "cpu.max").write_text("300000 100000\n")
+    assert usable_cores() == 3
+    (inner / "cpu.max").write_text("200000 100000\n")
+    assert usable_cores() == 2
+
+
+@pytest.mark.parametrize(("quota", "usable"), [("-1\n", 8), ("250000\n", 3)])
+def test_groups_of_the_first_version_have_quotas_too(tmp_path, quota, usable):
+    (tmp_path / "own").write_text("5:memory:/other\n4:cpuacct,cpu:/docker/abc\n")
+    for name, folder in (("cpu", "docker/abc"), ("memory", "other")):
+        (tmp_path / name / folder).mkdir(parents=True)
+    (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_quota_us").write_text(quota)
+    (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / "memory" / "other" / "cpu.max").write_text("100000 100000\n")
+    assert usable_cores() == usable
+
+
+@pytest.mark.parametrize("line", ["", "nonsense", "0::", "0::/gone", "::::"])
+def test_groups_that_cannot_be_found_leave_all_cores(tmp_path, line):
+    (tmp_path / "own").write_text(line)
+    assert usable_cores() == 8
 
 
 def test_up_to_eight_threads_need_no_other_process():
