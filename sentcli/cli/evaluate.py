@@ -44,7 +44,8 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
 @click.option(
     "--held-out",
     is_flag=True,
-    help="Measure on the part of the train split that training held out, instead of --split.",
+    help="Measure on the part of the train split that training held out, instead of --split; without "
+    "--dataset, of the data set that the model learnt from.",
 )
 @text_column_option
 @label_column_option
@@ -125,11 +126,22 @@ def evaluate(
     with requires("train"):
         from sentcli.training.dataset import CsvFormat
         from sentcli.training.evaluating import EvaluationSource, Runtime, evaluate_bundle
+        from sentcli.training.metrics import read_metrics
 
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
         if card:
             from sentcli.training.recording import find_card, record_evaluation, refuse_training_data
+
+    is_default = click.get_current_context().get_parameter_source("dataset") is ParameterSource.DEFAULT
+    if held_out and is_default:
+        metrics = read_metrics(bundle)
+        dataset, columns = metrics["dataset"], metrics.get("columns", {})
+        given = {"text_column": text_column, "label_column": label_column}
+        given |= {"delimiter": delimiter, "encoding": encoding}
+        text_column, label_column, delimiter, encoding = (
+            value or columns.get(name) for name, value in given.items()
+        )
 
     carded = find_card(bundle, other) if card else None
     if carded:

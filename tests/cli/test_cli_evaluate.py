@@ -193,6 +193,8 @@ def test_the_part_that_training_held_out_has_the_figures_of_training(trained, la
     assert (found["split"], found["held_out"], found["examples"]) == ("train", True, 24)
     assert found["confusion"] == expected["confusion"]
     assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-6)
+    result = invoke("evaluate", trained.path, "--held-out", "--json")  # of the data that it learnt from
+    assert json.loads(result.stdout)["confusion"] == found["confusion"]
 
 
 def test_of_three_classes_there_is_no_positive_one(trained_three, tmp_path):
