@@ -9,9 +9,9 @@ by the clock and, for busy machines, by the seconds that processors spent on thi
 
 import argparse
 import json
-import platform
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -22,11 +22,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import machine
 import numpy as np
 import onnxruntime
 
 from sentcli.bulk import score_files
-from sentcli.bundle import Bundle, default_bundle_path, load_bundle
+from sentcli.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
 from sentcli.cores import usable_cores
 from sentcli.pipeline import LIMITS, Limits
 from sentcli.scoring import Scorer
@@ -143,6 +144,9 @@ def main() -> None:
     model = options.model or default_bundle_path()
     tried = choices()
     found: list[list[dict[str, float]]] = [[] for _ in tried]
+    described = machine.describe(("onnxruntime", "pyarrow", "numpy"))
+    if busy := machine.busy(described):
+        print(busy, file=sys.stderr)
     processes = ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1)
     with tempfile.TemporaryDirectory() as folder, processes:
         source = Path(folder, "in.csv")
@@ -157,9 +161,9 @@ def main() -> None:
         medians = {name: statistics.median(result[name] for result in results) for name in results[0]}
         rows.append({"settings": asdict(settings), **medians, "repeats": results})
     if options.json:
-        machine = {"cores": usable_cores(), "python": platform.python_version()}
-        machine["onnxruntime"] = onnxruntime.__version__
-        content = {"machine": machine, "model": model.name, "rows": options.rows, "results": rows}
+        digest = load_bundle(model).digests[WEIGHTS]
+        content = {"machine": described, "model": {"name": model.name, "weights": digest}}
+        content |= {"rows": options.rows, "results": rows}
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
     print(f"{'setting':22} {'reviews/s':>10} {'a core':>8} {'ratio':>6} {'padding':>8} {'MiB':>6}")
