@@ -77,8 +77,8 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, *, max_tokens: in
     if precision == "int8" and (parity.probability > _INT8_PROBABILITY or parity.changed > _INT8_CHANGED):
         raise ExportError(
             f"{file.name}: int8 moves probabilities by up to {parity.probability:.2g} and changes "
-            f"{parity.changed:.2%} of the labels, where {_INT8_PROBABILITY:g} and {_INT8_CHANGED:.0%} are the "
-            "most; nothing was written; try --precision fp32"
+            f"{parity.changed:.2%} of the labels, where {_INT8_PROBABILITY:g} and {_INT8_CHANGED:.0%} are "
+            "the most; nothing was written; try --precision fp32"
         )
     return parity
 
