@@ -170,7 +170,8 @@ def test_one_that_is_killed_is_an_error():
         run_side_by_side([die], at_once=1)
 
 
-def test_one_that_is_killed_while_it_logs_is_an_error():
+def test_one_that_is_killed_while_it_logs_is_an_error(caplog):
+    caplog.set_level(logging.INFO, "sentcli")  # or it would log nothing
     with pytest.raises(ProcessError, match="ended with exit code -9"):
         run_side_by_side([die_while_logging], at_once=1)
 
