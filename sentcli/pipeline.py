@@ -31,7 +31,7 @@ class Limits:
     """How much is worked at together.
 
     By benchmarks/sweep.py. With smaller batches the operators' own time shows, with larger ones their state
-    leaves the cache and the lengths in a batch lie further apart: 2.1 % of the steps on IMDb are padding.
+    leaves the cache and the lengths in a batch lie further apart: 2.8 % of the steps on IMDb are padding.
 
     :param batch_tokens: steps of a batch, those of padding included.
     :param batch_rows: texts of a batch.
