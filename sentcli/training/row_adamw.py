@@ -2,8 +2,7 @@
 
 A step of AdamW goes over all rows of an embedding, though most have no gradient. It moves those all the same,
 by what their momentum and the decay of weights leave. Here that is made up for when a row is read again, in
-one go: with 55,000 words of 100 numbers and 40 units, a step of 64 texts of 20 words took 59 ms of a core and
-takes 25, of 60 words 87 and 65, of 256 the same.
+one go.
 """
 
 from collections.abc import Mapping
