@@ -29,11 +29,12 @@ from sentcli.cli.options import (
 )
 from sentcli.cli.report import report
 from sentcli.errors import OutputError, UsageError, requires
+from sentcli.training.metrics import WEAK_SPOTS
 
 if TYPE_CHECKING:
     from sentcli.measurement import Measurement
 
-_ASIDE = ("card", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
+_ASIDE = ("card", "weak_spot", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
 _SENTENCES = 3  # that a passage has at most, where no number is given
 
 
@@ -77,6 +78,12 @@ _SENTENCES = 3  # that a passage has at most, where no number is given
     is_flag=True,
     help="Write the figures into the card of the model, in place of those that this line gave before.",
 )
+@click.option(
+    "--weak-spot",
+    type=click.Choice(WEAK_SPOTS),
+    help="With --card: what these texts were chosen to examine, of what a model may be bad at; by default "
+    "short for passages, and subjects for another data set than the model's own.",
+)
 @quiet_option
 def evaluate(
     model: Path,
@@ -97,6 +104,7 @@ def evaluate(
     plots: Path | None,
     overwrite: bool,
     card: bool,
+    weak_spot: str | None,
     quiet: bool,
 ) -> None:
     """Measure a model on a labelled split of a data set.
@@ -112,6 +120,7 @@ def evaluate(
     \b
     Examples:
       sentcli evaluate my-model --dataset held-out.csv --label-column stars --plots pictures
+      sentcli evaluate my-model --dataset sarcasm.csv --card --weak-spot irony
       sentcli evaluate my-int8/model.int8.onnx --against my-model --card
     """
     log_to_stderr(quiet=quiet)
@@ -119,6 +128,8 @@ def evaluate(
         raise OutputError("standard output is closed, and that is where the figures go")
     if held_out and card:
         raise UsageError("--card: the figures of the part that training held out are there already")
+    if weak_spot and not card:
+        raise UsageError("--weak-spot says where figures belong on the card; add --card")
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
@@ -160,7 +171,8 @@ def evaluate(
     if plots:
         draw_evaluation(plots, measured, bundle.config.labels)
     if carded:
-        record_evaluation(carded, record | _commands(record, bundle, carded), measured)
+        spot = {"weak_spot": weak_spot} if weak_spot else {}
+        record_evaluation(carded, record | _commands(record, bundle, carded) | spot, measured)
     click.echo(json.dumps(record, indent=2) if as_json else _told(record, measured))
     if carded and not quiet:
         say(f"{carded.path / CARD}: written anew, with these figures")

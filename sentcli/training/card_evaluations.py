@@ -6,7 +6,7 @@ from typing import Any
 from sentcli import bundle
 from sentcli.evaluation import ECE_BINS
 from sentcli.training.markdown import block, code, four, interval, table
-from sentcli.training.metrics import Metrics
+from sentcli.training.metrics import WEAK_SPOTS, Metrics
 from sentcli.uncertainty import UNCERTAIN
 
 Record = Mapping[str, Any]  # what `sentcli evaluate --json` prints, and `command`
@@ -25,9 +25,10 @@ _NAMES = {
 def headline(metrics: Metrics) -> Record | None:
     """Choose the evaluation that the card shows in full, the one that its pictures are of.
 
-    :returns: of those on whole texts the first that was made, on the model's own data set if there is one.
+    :returns: of those on whole texts that were not chosen for a weak spot the first that was made, on the
+        model's own data set if there is one.
     """
-    whole = _of_kind(metrics, "texts")
+    whole = [record for record in _of_kind(metrics, "texts") if not record.get("weak_spot")]
     own = [record for record in whole if record["dataset"] == metrics["dataset"]]
     return next(iter([*own, *whole]), None)
 
@@ -66,30 +67,34 @@ def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str) 
     :param words: that the model knows.
     :param labels: of its classes.
     """
-    passages, shown = _of_kind(metrics, "passages"), headline(metrics)
-    own = {metrics["dataset"], shown and shown["dataset"]}
-    other = [record for record in _of_kind(metrics, "texts") if record["dataset"] not in own]
-    short = f"not measured; `sentcli evaluate {model} --passages --card` does."
-    if passages:
-        short = (
-            f"{_accuracies(passages)}. A passage has the label of the text that it was cut from, which is "
-            "not always its own, so that some of the errors are those of the labels."
+    shown = headline(metrics)
+    known = code(shown["where"] if shown else metrics["dataset"])
+    measured: dict[str, list[Record]] = {spot: [] for spot in WEAK_SPOTS}
+    for record in [*_of_kind(metrics, "passages"), *_of_kind(metrics, "texts")]:
+        if spot := _weak_spot(record, metrics, shown):
+            measured[spot].append(record)
+    found = {spot: f"{_accuracies(records)}. " if records else "" for spot, records in measured.items()}
+    short = found["short"] or f"not measured; `sentcli evaluate {model} --passages --card` does."
+    if any(record["passages"] for record in measured["short"]):
+        short += (
+            "A passage has the label of the text that it was cut from, which is not always its own, so that "
+            "some of the errors are those of the labels."
         )
-    known = shown["where"] if shown else metrics["dataset"]
-    subjects = f"{_accuracies(other)}." if other else f"not measured on any but {code(known)}."
     spots = {
         "Short texts": short,
-        "Other subjects and kinds of text": subjects,
-        "Irony": "expect it to be taken at its word.",
-        "Other languages and rare words": (
-            f"it knows {words:,} words, in lower case, and all others look the same to it."
+        "Other subjects and kinds of text": found["subjects"] or f"not measured on any but {known}.",
+        "Negation": found["negation"],
+        "Irony": _after(found["irony"], "expect it to be taken at its word."),
+        "Other languages and rare words": _after(
+            found["languages"],
+            f"it knows {words:,} words, in lower case, and all others look the same to it.",
         ),
         "Texts that say nothing of the kind": (
             f"every text with a word in it gets one of the {len(labels)} labels"
             f"{'' if UNCERTAIN in labels else ', unless `--uncertain` is given'}."
         ),
     }
-    return "\n".join(f"- **{spot}**: {said}" for spot, said in spots.items())
+    return "\n".join(f"- **{spot}**: {said.strip()}" for spot, said in spots.items() if said)
 
 
 def confusion_matrix(figures: Mapping[str, Any]) -> str:
@@ -119,6 +124,16 @@ def _of_kind(metrics: Metrics, kind: str) -> list[Record]:
     return [record for record in metrics.get("evaluations", ()) if record["kind"] == kind]
 
 
+def _weak_spot(record: Record, metrics: Metrics, shown: Record | None) -> str | None:
+    """Tell which of `WEAK_SPOTS` an evaluation is of: the one that was named, else by what it measured."""
+    if spot := record.get("weak_spot"):
+        return str(spot)
+    if record["passages"]:
+        return "short"
+    is_own = record["dataset"] in {metrics["dataset"], shown and shown["dataset"]}
+    return None if is_own else "subjects"
+
+
 def _figures(record: Record) -> Iterable[tuple[str, ...]]:
     texts = f"{_measured_on(record)}, {record['examples']:,} texts, {record['backend']}"
     return [(*figure, texts, code(record["command"])) for figure in named_figures(record)]
@@ -135,6 +150,11 @@ def _accuracies(records: Sequence[Record]) -> str:
         f"on {_measured_on(record)}"
         for record in records
     )
+
+
+def _after(figures: str, remark: str) -> str:
+    """Put a remark behind figures, if there are any."""
+    return figures + remark[0].upper() + remark[1:] if figures else f"not measured; {remark}"
 
 
 def _in_full(record: Record, files: Collection[str]) -> str:

@@ -6,6 +6,9 @@ from typing import Any, NotRequired, TypedDict
 from sentcli.bundle import METRICS, Bundle
 from sentcli.errors import BundleError
 
+# What an evaluation on the card can be of, besides whole texts: what the model may be bad at.
+WEAK_SPOTS = ("short", "subjects", "negation", "irony", "languages")
+
 
 class ExampleCounts(TypedDict):
     """How many texts a model was trained and validated on, those without a word left out."""

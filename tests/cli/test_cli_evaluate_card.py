@@ -100,6 +100,17 @@ def test_the_same_evaluation_takes_the_place_of_the_one_before(model, evaluate):
     ]
 
 
+def test_a_weak_spot_stands_where_it_was_said_to_belong(model, evaluate):
+    evaluate("model", "--dataset", "test.csv", "--card")
+    evaluate("model", "--dataset", "other.csv", "--card", "--weak-spot", "irony")
+    assert "**Other subjects and kinds of text**: not measured" in card(model)
+    assert "on `other.csv`. Expect it to be taken at its word." in card(model)
+    assert "--weak-spot" not in recorded(model)[1]["command"]
+    result = invoke("evaluate", "model", "--dataset", "other.csv", "--weak-spot", "irony")
+    assert result.exit_code == 2
+    assert "add --card" in result.stderr
+
+
 def test_pictures_are_those_of_the_evaluation_that_is_shown_in_full(model, evaluate):
     evaluate("model", "--dataset", "test.csv", "--card")
     first = contents(model)

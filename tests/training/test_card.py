@@ -450,7 +450,8 @@ class TestFigures:
 class TestWeakSpots:
     def test_what_was_not_measured_is_said_to_be_so(self):
         shown = section(write(), "What it is bad at")
-        assert shown.count("not measured") == 2
+        assert shown.count("not measured") == 4
+        assert "Negation" not in shown
         assert "`sentcli evaluate imdb-bilstm --passages --card` does" in shown
         assert "it knows 1,000 words" in shown
         assert "one of the 2 labels" in shown
@@ -467,6 +468,46 @@ class TestWeakSpots:
             assert f"accuracy {of['accuracy']:.4f} ({low:.4f} to {high:.4f}) on {where}." in shown
         assert "not always its own" in shown
         assert shown.count("accuracy ") == 2
+
+    def test_what_was_said_to_examine_a_weak_spot_stands_there_alone(self):
+        measured = [
+            record(dataset=f"{spot}.csv", where=f"{spot}.csv", weak_spot=spot, seed=seed)
+            for seed, spot in enumerate(("short", "subjects", "negation", "irony", "languages"))
+        ]
+        passages = record(kind="passages", passages=3)
+        lines = section(write(evaluations=[passages, *measured, record()]), "What it is bad at").splitlines()
+        shown = {line.split("**")[1]: line for line in lines if line}
+        for of, title in zip(
+            measured,
+            (
+                "Short texts",
+                "Other subjects and kinds of text",
+                "Negation",
+                "Irony",
+                "Other languages and rare words",
+            ),
+            strict=True,
+        ):
+            assert f"accuracy {of['accuracy']:.4f}" in shown[title]
+            assert [name for name, line in shown.items() if f"`{of['where']}`" in line] == [title]
+        assert shown["Short texts"].count("accuracy ") == 2
+        assert shown["Irony"].endswith("on `irony.csv`. Expect it to be taken at its word.")
+        assert "on `languages.csv`. It knows 1,000 words" in shown["Other languages and rare words"]
+        assert "not measured" not in "".join(lines)
+
+    def test_texts_chosen_for_a_weak_spot_are_not_shown_in_full(self):
+        chosen = record(command="chosen", dataset="i", where="i", weak_spot="irony")
+        assert "### Confusion matrix" not in write(evaluations=[chosen])
+        other = record(command="other", dataset="o", where="o")
+        assert "```sh\nother\n```" in section(write(evaluations=[chosen, other]), "Figures")
+
+    def test_a_set_of_short_texts_is_not_said_to_be_of_passages(self):
+        shown = section(
+            write(evaluations=[record(), record(weak_spot="short", dataset="s", where="s")]),
+            "What it is bad at",
+        )
+        assert "on `s`.\n" in shown
+        assert "A passage has" not in shown
 
     def test_a_model_from_a_file_does_not_take_its_test_file_for_another_subject(self):
         of = record(dataset="test.csv", where="test.csv")
