@@ -81,8 +81,9 @@ def load_split(
 
     :param spec: a file, else a folder, else an id on the Hugging Face hub. A file is CSV, TSV, JSONL or
         Parquet, the first three also as .gz; it has no splits, so that any split asked for is all of it.
-    :param text_column: found when None, by the rules of `sentcli score`.
-    :param label_column: found by its name when None: one of `LABEL_COLUMNS`, whatever its case.
+    :param text_column: found when None, by the rules of `sentcli score`; a dotted path names a field of a
+        nested record.
+    :param label_column: the same, but found by its name when None: one of `LABEL_COLUMNS`, whatever its case.
     :param csv: how the file is written, if it is CSV or TSV.
     :raises DataError: when there is no such data set, split or column, or a row without text or label.
     """
@@ -93,7 +94,8 @@ def load_split(
     with _splits(spec, csv) as splits:
         if name not in splits:
             raise DataError(f"{spec:.200}: there is no split {split!r:.200}; there is {', '.join(splits)}")
-        return _labeled_texts(splits[name], where, text_column, label_column)
+        data = _with_fields(splits[name], text_column, label_column)
+        return _labeled_texts(data, where, text_column, label_column)
 
 
 def load_texts(
@@ -116,8 +118,9 @@ def load_texts(
                 f"{spec:.200}: which of its splits has no labels? there is {', '.join(splits):.300}, "
                 f"but none of {', '.join(UNLABELED)}; give the texts as a file"
             )
-        column = _text_column(splits[name], f"{spec:.200}", text_column, None)
-        table = splits[name].with_format("arrow")[:]
+        data = _with_fields(splits[name], text_column)
+        column = _text_column(data, f"{spec:.200}", text_column, None)
+        table = data.with_format("arrow")[:]
         texts = [
             text for text in _values(table.column(column), f"{spec:.200}, column {column!r:.100}") if text
         ]
@@ -192,6 +195,12 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
 def _strings(splits: dict[str, datasets.Dataset]) -> datasets.Features:
     header = next(iter(splits.values())).column_names
     return datasets.Features(dict.fromkeys(header, datasets.Value("string")))
+
+
+def _with_fields(data: datasets.Dataset, *wanted: str | None) -> datasets.Dataset:
+    """Make columns of nested fields, if a dotted path names one and no column is called that."""
+    is_path = any(name and "." in name and name not in data.features for name in wanted)
+    return data.flatten() if is_path else data
 
 
 def _labeled_texts(

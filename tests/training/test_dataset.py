@@ -284,6 +284,22 @@ def test_named_columns_go_before_found_ones(tmp_path: Path) -> None:
     assert (data.texts, data.labels) == (["b"], ["2"])
 
 
+def test_fields_of_nested_records_are_named_by_their_path(tmp_path: Path) -> None:
+    records = [
+        {"id": 1, "data": {"body": "fine", "about": {"stars": 5}}},
+        {"id": 2, "data": {"body": "dull", "about": {"stars": 1}}},
+    ]
+    nested = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, records)))
+    found = load_split(nested, "train", "data.body", "data.about.stars")
+    assert found.texts == ["fine", "dull"]
+    assert found.labels == ["5", "1"]
+    assert load_texts(nested, "data.body") == ["fine", "dull"]
+    with pytest.raises(DataError, match=r"no column 'data\.title'; the columns are 'id', 'data\.body'"):
+        load_split(nested, "train", "data.title", "data.about.stars")
+    dotted = "\n".join(json.dumps({**each, "data.body": f"whole {each['id']}"}) for each in records)
+    assert load_texts(write(tmp_path / "b.jsonl", dotted), "data.body") == ["whole 1", "whole 2"]
+
+
 @pytest.mark.parametrize(
     ("text", "label", "message"),
     [
