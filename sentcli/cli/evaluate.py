@@ -142,7 +142,7 @@ def evaluate(
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
         if card:
-            from sentcli.training.recording import find_card, record_evaluation, refuse_training_data
+            from sentcli.training.recording import find_card, record_evaluation
 
     is_default = click.get_current_context().get_parameter_source("dataset") is ParameterSource.DEFAULT
     if held_out and is_default:
@@ -155,10 +155,8 @@ def evaluate(
         )
 
     carded = find_card(bundle, other) if card else None
-    if carded:
-        refuse_training_data(carded, dataset, split)
-        if plots and carded.path.resolve() in (plots.resolve(), *plots.resolve().parents):
-            raise UsageError(f"--plots {plots}: the card is in that model folder, which has its own pictures")
+    if carded and plots and carded.path.resolve() in (plots.resolve(), *plots.resolve().parents):
+        raise UsageError(f"--plots {plots}: the card is in that model folder, which has its own pictures")
     if plots:
         check_folder(plots, overwrite=overwrite)
 

@@ -1,6 +1,5 @@
 """The texts that a model is trained on: read, split, and turned into ids."""
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -169,16 +168,3 @@ def encode_texts(
 def _examples(ids: Sequence[Ids], targets: npt.NDArray[np.float32]) -> Examples:
     kept = [row for row, sequence in enumerate(ids) if len(sequence)]
     return Examples([ids[row] for row in kept], targets[kept])
-
-
-def digest_of_set(texts: Iterable[str]) -> str:
-    """Give a SHA-256 of texts, whatever their order and however often one is there."""
-    return digest_texts(sorted({*texts}))
-
-
-def digest_texts(texts: Iterable[str]) -> str:
-    """Give a SHA-256 of texts in their order."""
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(hashlib.sha256(text.encode(errors="surrogatepass")).digest())
-    return digest.hexdigest()

@@ -1,15 +1,20 @@
 """A model measured on a labelled data set, and what is to be known of how that was done."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sentcli.backends import choose
 from sentcli.bundle import Bundle
+from sentcli.errors import UsageError
 from sentcli.measurement import Measurement, measure
 from sentcli.prediction import predict
 from sentcli.training.dataset import CsvFormat, load_split
 from sentcli.training.labels import LabeledTexts, label_ids
+from sentcli.training.learnt import has_learnt, held_out_part
 from sentcli.training.passages import cut_passages
+
+_log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)
@@ -36,20 +41,25 @@ class EvaluationSource:
 
         :raises DataError: see `load_split`.
         :raises BundleError: see `held_out_part`.
-        :raises UsageError: when they are what `unseen_by` learnt from.
+        :raises UsageError: when they are what `unseen_by` learnt from. Of another model that is a warning.
         """
         examples = load_split(self.dataset, self.split, self.text_column, self.label_column, self.csv)
-        if self.held_out or self.unseen_by:
-            # Here, because torch comes with it, which takes seconds.
-            from sentcli.training.recording import held_out_part, refuse_learnt_texts
-
-            if self.unseen_by:
-                refuse_learnt_texts(self.unseen_by, examples)
-            if self.held_out:
-                examples = held_out_part(bundle, examples)
+        if self.held_out:
+            examples = held_out_part(bundle, examples)
+        else:
+            self._check_unseen(bundle, examples)
         if self.passages:
             examples = replace(examples, texts=cut_passages(examples.texts, self.passages))
         return examples
+
+    def _check_unseen(self, bundle: Bundle, examples: LabeledTexts) -> None:
+        learner = self.unseen_by or bundle
+        if not has_learnt(learner, self.dataset, self.split, examples.texts):
+            return
+        problem = f"{learner.path} learnt from {examples.where}, and its figures there promise too much"
+        if self.unseen_by:
+            raise UsageError(f"--card: {problem}; try texts that it has not seen")
+        _log.warning("%s; --held-out measures on what it was not fitted to", problem)
 
 
 @dataclass(frozen=True)

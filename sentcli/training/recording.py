@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,9 +29,6 @@ from sentcli.measurement import Measurement
 from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline
 from sentcli.training.checks import check_writable
-from sentcli.training.corpus import digest_of_set, digest_texts
-from sentcli.training.holdout import SPLIT_SEED, train_validation
-from sentcli.training.labels import LabeledTexts
 from sentcli.training.metrics import Metrics, read_metrics
 
 # Two evaluations that agree in all of these are one, made twice.
@@ -40,9 +36,6 @@ _IDENTITY = (
     *("kind", "file", "backend", "dataset", "split"),
     *("text_column", "label_column", "passages"),
 )
-
-# By such a name, with no letter beside the word, the data set library takes a file of a folder for the split.
-_TRAIN_FILE = re.compile(r"(?<![^-._ 0-9])train(ing)?[-._ 0-9]")
 
 
 def find_card(model: Bundle, against: Bundle | None) -> Bundle:
@@ -83,42 +76,6 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
             "it is of another version of sentcli; train the model anew"
         ) from error
     return carded
-
-
-def refuse_training_data(bundle: Bundle, dataset: str, split: str) -> None:
-    """Keep off the card what a model reaches on the texts that it learnt from, before they are read.
-
-    :param bundle: what `find_card` found.
-    :param dataset, split: what is to be measured on; a file has no splits.
-    :raises UsageError: when that is the training data.
-    """
-    metrics = read_metrics(bundle)
-    measured = Path(dataset).resolve()
-    learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
-    if measured.is_file():
-        is_split = any(path in measured.parents for path in learnt)
-        is_learnt = measured in learnt or (is_split and _TRAIN_FILE.search(measured.name) is not None)
-    else:
-        is_learnt = split == "train" and any(measured in (path, *path.parents) for path in learnt)
-    if is_learnt:
-        raise _learnt(bundle, dataset)
-
-
-def refuse_learnt_texts(bundle: Bundle, data: LabeledTexts) -> None:
-    """Keep off the card what a model reaches on its training data, wherever that was copied to.
-
-    :param bundle: what `find_card` found.
-    :raises UsageError: when these are the texts that the model learnt from, held out ones included.
-    """
-    if read_metrics(bundle).get("learnt") == digest_of_set(data.texts):
-        raise _learnt(bundle, data.where)
-
-
-def _learnt(bundle: Bundle, dataset: str) -> UsageError:
-    return UsageError(
-        f"--card: {bundle.path} learnt from {dataset:.200}, and its figures there promise too much; "
-        "try texts that it has not seen"
-    )
 
 
 def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measurement) -> None:
@@ -187,25 +144,6 @@ def _rewritten(bundle: Bundle, metrics: Metrics, history: Sequence[Mapping[str, 
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         yield folder
         write_card(folder, bundle.config, metrics, history, name=bundle.name)
-
-
-def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
-    """Give the part of the train split that was held out when the model was trained.
-
-    :param data: the train split.
-    :raises BundleError: when the folder is not one that `sentcli train` wrote, or for another data set.
-    """
-    metrics = read_metrics(bundle)
-    try:
-        share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{bundle.path / METRICS}: it does not say which texts were held out") from error
-    _, validation = train_validation(data, share, SPLIT_SEED)
-    if digest_texts(validation.texts) != digest:
-        raise BundleError(
-            f"{bundle.path}: trained on another data set than {data.where}, or with other columns"
-        )
-    return validation
 
 
 def _history(bundle: Bundle) -> list[dict[str, float]]:

@@ -15,10 +15,11 @@ from sentcli.errors import BundleError, OutputError, UsageError
 from sentcli.model import choose_device
 from sentcli.training.auto_teachers import first_teachers, next_teachers
 from sentcli.training.checks import check_run, check_writable
-from sentcli.training.corpus import DataSource, Texts, digest_texts, read_labeled, read_texts
+from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.defaults import AUTO as AUTO_SETTINGS
 from sentcli.training.defaults import DataSize, settle
 from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
+from sentcli.training.learnt import digest_texts
 from sentcli.training.lexicon import ask_lexicon
 from sentcli.training.metrics import read_metrics
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels

@@ -28,14 +28,13 @@ from sentcli.training.corpus import (
     Corpus,
     DataSource,
     Texts,
-    digest_of_set,
-    digest_texts,
     encode_texts,
     read_labeled,
     read_texts,
 )
 from sentcli.training.defaults import DataSize
 from sentcli.training.glove import Coverage, load_glove, random_embedding
+from sentcli.training.learnt import digest_of_set, digest_texts
 from sentcli.training.loop import fit
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain

@@ -60,6 +60,19 @@ def test_the_accuracy_is_what_counting_gives(trained, held_out, rows):
     assert found["confusion"] == [[pairs[true, given] for given in labels] for true in labels]
 
 
+def test_a_model_measured_on_what_it_learnt_from_says_so(trained, exported, held_out):
+    learnt = json.loads(trained.read("metrics.json"))["dataset"]
+    warned = invoke("evaluate", trained.path, "--dataset", learnt)
+    assert warned.exit_code == 0
+    assert f"{trained.path} learnt from {learnt}, and its figures there promise too much" in warned.stderr
+    for line in (
+        [trained.path, "--held-out"],
+        [exported, "--dataset", learnt],
+        [trained.path, "--dataset", held_out],
+    ):
+        assert "promise too much" not in invoke("evaluate", *line).stderr
+
+
 def test_csv_may_be_written_otherwise(trained, held_out, tmp_path):
     other = tmp_path / "held-out.csv"
     table = pd.read_csv(held_out)
