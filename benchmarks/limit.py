@@ -3,9 +3,10 @@
     python benchmarks/limit.py
     python benchmarks/limit.py --dataset reviews.csv --rows 5000 --hidden 32
 
-Models of these sizes have random weights and the words of the model in the box: fit for speed alone. Figures
-of one core are the processor's seconds, so other work on the machine hardly moves them; those of the whole
-machine are seconds on the clock, and want a machine that is idle. Everything takes turns, in rounds.
+Measured are models of these sizes, and one of the shape of the model in the box, which reads phrases. They
+have random weights and its vocabulary: fit for speed alone. Figures of one core are the processor's seconds, so
+other work on the machine hardly moves them; those of the whole machine are seconds on the clock, and want a
+machine that is idle. Everything takes turns, in rounds.
 """
 
 import argparse
@@ -15,21 +16,23 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import machine
 from limit_graphs import function_seconds, product_rate, profile
-from limit_pipeline import LockProbe, Parts, check_probe, hand_over, make_bundle, run_bare, timed
-from limit_report import arithmetic, cpu, must_show, report
+from limit_pipeline import LockProbe, Parts, Shape, check_probe, hand_over, make_bundle, run_bare, timed
+from limit_report import arithmetic, cpu, gates_of, must_show, report
 from systems.ours import score_csv
 
 import sentcli
 from sentcli.bundle import ONNX, Bundle, default_bundle_path, load_bundle
-from sentcli.config import DEFAULT_DATASET
+from sentcli.config import DEFAULT_DATASET, GATES
 from sentcli.cores import usable_cores
 from sentcli.scoring import Scorer
 from sentcli.training.dataset import load_split
+from sentcli.training.metrics import read_metrics
 
 RESULTS = Path(__file__).parent / "results"
 _PROFILED = 6  # batches: every node of every step is an event
@@ -37,16 +40,17 @@ _PROBED = 1.0  # seconds, at least: the probe looks 2,000 times a second
 _PEAK = (512, 1024, 1024)  # rows and widths of products that nothing but arithmetic holds up
 
 
-def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) -> dict[str, Any]:
-    """Measure everything about one size."""
-    folded, portable = (
-        make_bundle(folder / f"{graph}-{hidden}", box, hidden, graph) for graph in ("folded", "portable")
+def measure(box: Bundle, shape: Shape, source: Path, folder: Path, repeats: int) -> dict[str, Any]:
+    """Measure everything about one model."""
+    separate, coupled = (
+        make_bundle(folder / gates, box, replace(shape, gates=gates), "folded") for gates in GATES
     )
-    quantized = make_bundle(folder / f"int8-{hidden}", box, hidden, "folded", "int8")
-    coupled = make_bundle(folder / f"coupled-{hidden}", box, hidden, "folded", gates="coupled")
+    folded = coupled if shape.gates == "coupled" else separate
+    portable = make_bundle(folder / "portable", box, shape, "portable")
+    quantized = make_bundle(folder / "int8", box, shape, "folded", "int8")
     target, cores = folder / "scored.csv", usable_cores()
-    parts, lstm, int8, fewer = (
-        Parts(bundle, source, target) for bundle in (folded, portable, quantized, coupled)
+    parts, lstm, int8, more, fewer = (
+        Parts(bundle, source, target) for bundle in (folded, portable, quantized, separate, coupled)
     )
     batches = parts.batches()
     with (
@@ -59,6 +63,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
             "bare folded": lambda: run_bare(parts.backend, batches, cores),
             "bare folded, one core": lambda: run_bare(parts.backend, batches, 1),
             "bare folded, int8, one core": lambda: run_bare(int8.backend, batches, 1),
+            "bare folded, separate gates, one core": lambda: run_bare(more.backend, batches, 1),
             "bare folded, coupled gates, one core": lambda: run_bare(fewer.backend, batches, 1),
             "bare LSTM operators": lambda: run_bare(lstm.backend, batches, cores),
             "bare LSTM operators, one core": lambda: run_bare(lstm.backend, batches, 1),
@@ -73,6 +78,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
         run_bare(parts.backend, batches[::every], cores)  # warm
         run_bare(lstm.backend, batches[::every], cores)
         run_bare(int8.backend, batches[::every], 1)
+        run_bare(more.backend, batches[::every], 1)
         run_bare(fewer.backend, batches[::every], 1)
         score_csv(scorer, source, target)
         score_csv(single, source, target)
@@ -88,7 +94,7 @@ def measure(box: Bundle, hidden: int, source: Path, folder: Path, repeats: int) 
     bare = min(timed(lambda: run_bare(parts.backend, few, 1))[1] for _ in range(3))
     tokens = sum(int(lengths.sum()) for _, lengths in batches)
     return {
-        "hidden": hidden,
+        **asdict(shape),
         "cores": cores,
         "embedding": folded.config.model.embedding_dim,
         "reviews": reviews,
@@ -114,8 +120,9 @@ def seconds_under_the_lock(parts: Parts) -> float:
 
 def limits(found: dict[str, Any]) -> dict[str, float]:
     """Give tokens/s a core: what products allow, what products and gate functions do, what was reached."""
-    rows, hidden = int(found["rows_a_batch"]), found["hidden"]
-    rate, functions = product_rate(rows, hidden, 4 * hidden), function_seconds(rows, hidden)
+    rows, hidden, gates = int(found["rows_a_batch"]), found["hidden"], gates_of(found)
+    rate = product_rate(rows, hidden, gates * hidden)
+    functions = function_seconds(rows, hidden, sigmoids=gates - 1)
     counted = arithmetic(found)
     product = counted["recurrent product"] / rate
     inputs = counted["input product, which folding leaves out"] / rate
@@ -139,13 +146,16 @@ def main() -> None:
     parser.add_argument("--text-column")
     parser.add_argument("--label-column")
     parser.add_argument("--rows", type=int, help="only so many reviews")
-    parser.add_argument("--hidden", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--hidden", type=int, nargs="*", default=[32, 64], help="beside the box")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for limit.json and limit.md")
     options = parser.parse_args()
 
     texts = load_split(options.dataset, options.split, options.text_column, options.label_column).texts
     box = load_bundle(default_bundle_path())
+    shapes = [Shape(f"hidden {hidden}", hidden) for hidden in options.hidden]
+    gates = read_metrics(box)["training"]["gates"]
+    shapes.append(Shape("the model in the box", box.config.model.hidden_size, gates, phrases=True))
     ran_on = machine.describe(("sentcli", "numpy", "onnxruntime", "pyarrow"))
     if warning := machine.busy(ran_on):
         print(warning, file=sys.stderr)
@@ -159,8 +169,8 @@ def main() -> None:
             writer.writerow(["text"])
             every = max(1, len(texts) // (options.rows or len(texts)))
             writer.writerows([text] for text in texts[::every][: options.rows])
-        for hidden in options.hidden:
-            found = measure(box, hidden, source, Path(name), options.repeats)
+        for number, shape in enumerate(shapes):
+            found = measure(box, shape, source, Path(name, f"{number}"), options.repeats)
             sizes.append(found | {"limits": limits(found)})
     lines = [machine.in_a_line(ran_on)]
     lines.append(

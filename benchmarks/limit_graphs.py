@@ -42,17 +42,17 @@ def product_rate(rows: int, inner: int, outer: int) -> float:
     return _LAYERS * 2 * rows * inner * outer / _seconds(lambda: session.run(None, {"x0": x}))
 
 
-def function_seconds(rows: int, hidden: int) -> float:
+def function_seconds(rows: int, hidden: int, sigmoids: int) -> float:
     """Give the seconds of the gate functions of a step in one direction.
 
-    They are a sigmoid of `[rows, 3 * hidden]` and two tanh of `[rows, hidden]`.
+    They are a sigmoid of `[rows, sigmoids * hidden]` and two tanh of `[rows, hidden]`.
     """
-    graph, sigmoids, cells = Builder(), "s0", "c0"
+    graph, gates, cells = Builder(), "s0", "c0"
     for layer in range(_LAYERS):
-        sigmoids = graph.add("Sigmoid", [sigmoids], f"s{layer + 1}")
+        gates = graph.add("Sigmoid", [gates], f"s{layer + 1}")
         cells = graph.add("Tanh", [graph.add("Tanh", [cells], f"t{layer}")], f"c{layer + 1}")
-    shapes = {"s0": (rows, 3 * hidden), "c0": (rows, hidden)}
-    session = _session(graph, shapes, {sigmoids: shapes["s0"], cells: shapes["c0"]})
+    shapes = {"s0": (rows, sigmoids * hidden), "c0": (rows, hidden)}
+    session = _session(graph, shapes, {gates: shapes["s0"], cells: shapes["c0"]})
     random = np.random.default_rng(1)
     values = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     return _seconds(lambda: session.run(None, values)) / _LAYERS

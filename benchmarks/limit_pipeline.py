@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,18 +26,31 @@ from sentcli.tables import open_job
 from sentcli.text import Vocab
 
 
-def make_bundle(
-    folder: Path, box: Bundle, hidden: int, graph: str, precision: str = "fp32", gates: str = "separate"
-) -> Bundle:
-    """Write a model of any size with random weights and the words, but no phrases, of the one in the box."""
+@dataclass(frozen=True)
+class Shape:
+    """A model to measure.
+
+    :param name: of its section of the report.
+    :param gates: one of `sentcli.config.GATES`.
+    :param phrases: it reads the phrases of the model in the box, besides its words.
+    """
+
+    name: str
+    hidden: int
+    gates: str = "separate"
+    phrases: bool = False
+
+
+def make_bundle(folder: Path, box: Bundle, shape: Shape, graph: str, precision: str = "fp32") -> Bundle:
+    """Write a model with random weights and the vocabulary of the one in the box."""
     import torch
 
     torch.set_num_threads(1)  # for the check of the export
     torch.manual_seed(1)
-    vocab = Vocab(box.vocab.words[: box.vocab.first_phrase])
-    config = ModelConfig(vocab_size=len(vocab), hidden_size=hidden)
+    vocab = box.vocab if shape.phrases else Vocab(box.vocab.words[: box.vocab.first_phrase])
+    config = ModelConfig(vocab_size=len(vocab), hidden_size=shape.hidden)
     model = BiLSTM(config).eval()
-    if gates == "coupled":
+    if shape.gates == "coupled":
         couple_gates(model)
     round_embedding(model)
     with new_bundle(folder) as files:

@@ -37,6 +37,7 @@ def size(**more):
         "bare folded": (0.04, 0.08),
         "bare folded, one core": (0.08, 0.08),
         "bare folded, int8, one core": (0.064, 0.064),
+        "bare folded, separate gates, one core": (0.08, 0.08),
         "bare folded, coupled gates, one core": (0.05, 0.05),
         "bare LSTM operators": (0.08, 0.16),
         "whole pipeline": (0.05, 0.095),
@@ -48,7 +49,9 @@ def size(**more):
     }
     nodes = {"recurrent product": 4, "gate functions": 2, "gate arithmetic and pooling": 1}
     return {
+        "name": "hidden 32",
         "hidden": 32,
+        "gates": "separate",
         "embedding": 100,
         "cores": 2,
         "reviews": 10,

@@ -7,6 +7,14 @@ def test_the_arithmetic_is_that_of_the_products():
     counted = arithmetic(size(hidden=64))
     assert counted["recurrent product"] == 2 * (64 * 256) * 2
     assert counted["input product, which folding leaves out"] == 2 * (100 * 256) * 2
+    assert counted["sigmoids and tanhs"] == 2 * 5 * 64
+
+
+def test_of_coupled_gates_there_are_three():
+    counted = arithmetic(size(hidden=64, gates="coupled"))
+    assert counted["recurrent product"] == 2 * (64 * 192) * 2
+    assert counted["input product, which folding leaves out"] == 2 * (100 * 192) * 2
+    assert counted["sigmoids and tanhs"] == 2 * 4 * 64
 
 
 def test_the_parts_of_a_review_add_up_to_its_time_on_all_cores():
@@ -45,6 +53,13 @@ def test_what_is_promised_is_said_to_be_reached_or_not():
     assert "NOT reached" not in lines[2]
     assert lines[3] == "hidden 32: padding, % of the steps: 20.0, at most 3: NOT reached"
     assert lines[4].endswith("1000.0, at most 30: NOT reached")
+
+
+def test_a_share_of_the_bare_graph_is_promised_of_two_sizes():
+    first, *_ = must_show(size(name="hidden 64"))
+    assert first.endswith("0.80 (0.80 to 0.80), needed 0.85: NOT reached")
+    first, *_ = must_show(size(name="the model in the box"))
+    assert first.startswith("the model in the box: folded graph / LSTM operators, all cores")
 
 
 def test_the_report_has_every_table():
