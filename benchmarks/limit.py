@@ -4,9 +4,9 @@
     python benchmarks/limit.py --dataset reviews.csv --rows 5000 --hidden 32
 
 Measured are models of these sizes, and one of the shape of the model in the box, which reads phrases. They
-have random weights and its vocabulary: fit for speed alone. Figures of one core are the processor's seconds, so
-other work on the machine hardly moves them; those of the whole machine are seconds on the clock, and want a
-machine that is idle. Everything takes turns, in rounds.
+have random weights and its vocabulary: fit for speed alone. Figures of one core are the processor's seconds,
+so other work on the machine hardly moves them; those of the whole machine are seconds on the clock, and want
+a machine that is idle. Everything takes turns, in rounds.
 """
 
 import argparse

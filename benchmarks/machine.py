@@ -30,7 +30,8 @@ def describe(packages: Iterable[str]) -> dict[str, Any]:
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     return {
         "processor": fields.get("model name") or platform.processor() or platform.machine(),
-        "cores": usable_cores(),
+        "cores": usable_cores(),  # as the system counts them: threads, where a core runs several
+        "threads_a_core": _threads_a_core(fields),
         "vector_instructions": [name for name in _VECTOR_INSTRUCTIONS if name in flags],
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
@@ -53,7 +54,10 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 def in_a_line(machine: dict[str, Any]) -> str:
     """Write a description for people."""
-    parts = [machine["processor"], f"{machine['cores']} cores"]
+    threads = machine.get("threads_a_core")  # descriptions of earlier runs lack it
+    is_shared = threads and threads > 1
+    cores = f"{machine['cores']} threads, {threads} a core" if is_shared else f"{machine['cores']} cores"
+    parts = [machine["processor"], cores]
     parts += machine["vector_instructions"][:2]
     parts += [machine["gpu"]] if machine["gpu"] else []
     parts += [f"{name} {number}" for name, number in machine["versions"].items()]
@@ -78,6 +82,12 @@ def _cpuinfo() -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in lines)
     return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _threads_a_core(fields: dict[str, str]) -> int | None:
+    """Say how many threads share a core of the processor; None where the system does not tell."""
+    siblings, cores = fields.get("siblings"), fields.get("cpu cores")
+    return int(siblings) // int(cores) if siblings and cores else None
 
 
 def _gpu() -> str | None:

@@ -15,6 +15,13 @@ def test_the_description_names_processor_cores_and_versions():
     assert f"numpy {found['versions']['numpy']}" in line
 
 
+def test_threads_that_share_a_core_are_not_called_cores():
+    found = machine.describe([]) | {"cores": 4}
+    assert "4 cores" in machine.in_a_line(found | {"threads_a_core": 1})
+    assert "4 cores" in machine.in_a_line(found | {"threads_a_core": None})
+    assert "4 threads, 2 a core" in machine.in_a_line(found | {"threads_a_core": 2})
+
+
 def test_a_busy_machine_is_said_to_be_busy():
     assert machine.busy({"load": 0.1}) is None
     assert "load 3.5" in machine.busy({"load": 3.5})
