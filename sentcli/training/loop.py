@@ -60,7 +60,7 @@ def fit(
     progress, best = Progress(), State()
     if resume and checkpoint.exists():
         progress, best = load_checkpoint(checkpoint, fingerprint, model, trainer.averaged, trainer.optimizers)
-        _log.info("going on after epoch %d, batch %d", progress.epoch, progress.batch)
+        _log.info("%s", _found_line(progress, config, name))
 
     def save() -> None:
         save_checkpoint(checkpoint, progress, fingerprint, model, trainer.averaged, best, trainer.optimizers)
@@ -184,6 +184,14 @@ def _running(progress: Progress) -> str:
     predictions = max(progress.predictions, 1)  # a language model may have had nothing to guess so far
     loss, accuracy = progress.loss / predictions, progress.correct / predictions
     return f"loss {loss:.3f}, accuracy {accuracy:.3f}"
+
+
+def _found_line(progress: Progress, config: TrainConfig, name: str) -> str:
+    """Say how far an earlier run came, or another model that begins with the same one."""
+    prefix = f"{name}: " if name else ""
+    if progress.epoch == config.epochs:
+        return f"{prefix}trained already"
+    return f"{prefix}going on after epoch {progress.epoch}, batch {progress.batch}"
 
 
 def _epoch_line(record: Mapping[str, float], config: TrainConfig, name: str) -> str:

@@ -1,6 +1,7 @@
 """The training loop: it learns, it repeats itself, and it goes on where it was stopped."""
 
 import io
+import logging
 import math
 import os
 import re
@@ -191,9 +192,11 @@ def test_each_batch_of_each_epoch_is_varied_at_random_by_itself(data, tmp_path, 
     assert len({number for numbers in drawn for number in numbers}) == 3 * len(data[0])
 
 
-def test_resume_after_the_last_epoch_changes_nothing(data, finished, tmp_path):
+def test_resume_after_the_last_epoch_changes_nothing(data, finished, tmp_path, caplog):
     run(data, tmp_path / "checkpoint")
-    assert_same(finished, run(data, tmp_path / "checkpoint", resume=True))
+    with caplog.at_level(logging.INFO, "sentcli"):
+        assert_same(finished, run(data, tmp_path / "checkpoint", resume=True))
+    assert caplog.messages == ["trained already"]
 
 
 @pytest.mark.parametrize(
