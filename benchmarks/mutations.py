@@ -88,6 +88,7 @@ def run_children(model: Path, form: str, numbers: range) -> dict:
     while start < numbers.stop:
         batch = range(start, min(start + BATCH, numbers.stop))
         read_end, write_end = os.pipe()
+        here[:8] = batch.start.to_bytes(8, "little")  # should it die before its first case
         child = os.fork()
         if child == 0:
             run_batch(model, form, batch, here, write_end)

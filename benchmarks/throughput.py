@@ -16,8 +16,8 @@ import csv
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,30 +140,45 @@ class Contest:
             done.touch()
 
     def round(self, number: int) -> None:
-        """Give each system its turn; who begins changes from round to round."""
+        """Give each system its turn; who begins changes from round to round, and who fails is left out."""
         keys = list(self._workers)
-        for key in keys[number % len(keys) :] + keys[: number % len(keys)]:
-            record, worker = self.records[key], self._workers[key]
-            rows = record["rows"]
-            source, target = str(self._reviews.file(rows)), self._folder / f"{key}.csv"
-            record["pipeline"].append(rows / worker.ask("pipeline", source=source, target=str(target)))
-            if number == 0:
-                record["memory_mib"] = round(worker.ask("memory"))
-                record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
-            record["model"].append(rows / worker.ask("model", source=source, rows=rows))
-            speed = record["pipeline"][-1]
-            say(f"round {number + 1}: {record['title']}, {record['how']}: {speed:,.0f} reviews/s")
+        first = number % max(len(keys), 1)
+        for key in keys[first:] + keys[:first]:
+            with self._or_left_out(key):
+                self._turn(key, number)
+
+    def _turn(self, key: str, number: int) -> None:
+        record, worker = self.records[key], self._workers[key]
+        rows = record["rows"]
+        source, target = str(self._reviews.file(rows)), self._folder / f"{key}.csv"
+        record["pipeline"].append(rows / worker.ask("pipeline", source=source, target=str(target)))
+        if number == 0:
+            record["memory_mib"] = round(worker.ask("memory"))
+            record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
+        record["model"].append(rows / worker.ask("model", source=source, rows=rows))
+        speed = record["pipeline"][-1]
+        say(f"round {number + 1}: {record['title']}, {record['how']}: {speed:,.0f} reviews/s")
 
     def complete_accuracy(self) -> None:
         """Let those that were timed on a sample score more, untimed, as far as --accuracy-seconds go."""
-        for key, record in self.records.items():
+        for key, record in [*self.records.items()]:
             rows = min(len(self._reviews), round(record["pipeline"][0] * self._options.accuracy_seconds))
             if record["published"] or rows <= record["accuracy_rows"]:
                 continue
             say(f"{record['title']}: accuracy on {rows:,} reviews")
             target = self._folder / f"{key}.csv"
-            self._workers[key].ask("pipeline", source=str(self._reviews.file(rows)), target=str(target))
-            record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
+            with self._or_left_out(key):
+                self._workers[key].ask("pipeline", source=str(self._reviews.file(rows)), target=str(target))
+                record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
+
+    @contextmanager
+    def _or_left_out(self, key: str) -> Iterator[None]:
+        """Drop a system that fails while the others go on."""
+        try:
+            yield
+        except WorkerError as error:
+            del self.records[key]
+            self._leave_out(self._workers.pop(key).entry, str(error))
 
     def _leave_out(self, entry: Entry, reason: str) -> None:
         say(f"{entry.title}: left out: {reason}")
@@ -186,6 +201,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             for entry in ENTRIES:
                 if not options.systems or entry.key in options.systems:
                     contest.admit(entry)
+            if not contest.records:
+                sys.exit("none of the systems works here")
             for number in range(options.repeats):
                 contest.round(number)
             contest.complete_accuracy()

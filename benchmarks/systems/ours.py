@@ -44,8 +44,13 @@ class Sentcli(System):
     ) -> None:
         bundle = _bundle(context)
         folder = _exported(bundle, context, export) if export else bundle.path
-        self._scorer = sentcli.load(
-            folder, backend=backend, device=device, precision=precision, workers=workers
+        self._scorer = Scorer(
+            load_bundle(folder),
+            backend=backend,
+            device=device,
+            precision=precision,
+            workers=workers,
+            processes=None,  # as many as `sentcli score` takes
         )
         super().__init__(context)
 

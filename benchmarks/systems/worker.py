@@ -46,8 +46,11 @@ class Worker:
     def ask(self, task: str, **options: Any) -> Any:
         """Have a task done: one of the methods of `_Turns`."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"task": task, **options}) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps({"task": task, **options}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise WorkerError(_last_line(self._log)) from None
         return self._answer()
 
     def _answer(self) -> Any:
@@ -91,9 +94,15 @@ class _Turns:
         return self._seconds(self._texts)
 
     def memory(self) -> float:
-        """Give the most memory, in MiB, that this process held, and those that it started, one by one."""
-        children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
-        return sum(_peak(process) for process in ("self", *children))
+        """Give the MiB that this process held at most, and what those that it started hold for themselves.
+
+        What they share with it, a model that was loaded before, is counted once.
+        """
+        threads = Path("/proc/self/task").iterdir()
+        children = [child for thread in threads for child in (thread / "children").read_text().split()]
+        held = _kibibytes(Path("/proc/self/status"), "VmHWM")
+        own = [_kibibytes(Path("/proc", child, "smaps_rollup"), "Private_") for child in children]
+        return (held + sum(own)) / 1024
 
     def _seconds(self, texts: list[str]) -> float:
         started = time.perf_counter()
@@ -106,9 +115,10 @@ def _read(source: str, rows: int) -> list[str]:
         return [row["text"] for row in islice(csv.DictReader(file), rows)]
 
 
-def _peak(process: str) -> float:
-    lines = Path("/proc", process, "status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+def _kibibytes(file: Path, field: str) -> int:
+    """Add the values of the fields that begin so."""
+    lines = file.read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def train(entry: Entry, context: Context, log: Path) -> None:
