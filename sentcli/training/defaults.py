@@ -48,12 +48,26 @@ class DataSize:
 
 
 def settle(config: TrainConfig, auto: Collection[str], size: DataSize) -> TrainConfig:
-    """Choose the settings that are left to the data, and log them; for IMDb's size, they are TrainConfig's.
+    """Choose the settings that are left to the data, and log them.
+
+    :param auto: names of the settings to choose, out of `AUTO`; the others stay as they are.
+    """
+    chosen = {name: value for name, value in choices(size).items() if name in auto}
+    if chosen:
+        _log.info(
+            "chosen for %s texts of %s words, %s or more of each of %d classes: %s",
+            *(f"{number:,}" for number in (size.texts, size.words, size.rarest)),
+            size.classes,
+            ", ".join(f"{name.replace('_', '-')} {value}" for name, value in chosen.items()),
+        )
+    return replace(config, **chosen)
+
+
+def choices(size: DataSize) -> dict[str, Any]:
+    """Give what suits data of some size, of the settings in `AUTO`; for IMDb's size, they are TrainConfig's.
 
     They follow the square root of the size: of n times the texts, each is seen 1/sqrt(n) times as often, in
     batches sqrt(n) times as large. So a few hundred texts get as many steps as IMDb, about a thousand.
-
-    :param auto: names of the settings to choose, out of `AUTO`; the others stay as they are.
     """
     usual = TrainConfig()
     count = max(size.texts, 1)  # a data set without texts is refused by `class_names`
@@ -61,7 +75,7 @@ def settle(config: TrainConfig, auto: Collection[str], size: DataSize) -> TrainC
     # Larger batches than IMDb's make no text cheaper, and take steps from the only pass over many texts.
     batch_size = 2 ** round(math.log2(usual.batch_size * texts))
     fewest, most = (held_out / count for held_out in _HELD_OUT)
-    chosen: dict[str, Any] = {
+    suited: dict[str, Any] = {
         "epochs": min(max(round(usual.epochs / texts), 1), _MOST_EPOCHS),
         "batch_size": min(max(batch_size, _SMALLEST_BATCH), usual.batch_size),
         # The vocabulary grows with the words, by Heaps' law about as their root; this holds it back.
@@ -71,13 +85,5 @@ def settle(config: TrainConfig, auto: Collection[str], size: DataSize) -> TrainC
         ),
     }
     if size.rarest * size.classes < _RARE * count:
-        chosen["class_weight"] = "balanced"
-    chosen = {name: chosen[name] for name in AUTO if name in auto and name in chosen}
-    if chosen:
-        _log.info(
-            "chosen for %s texts of %s words, %s or more of each of %d classes: %s",
-            *(f"{number:,}" for number in (size.texts, size.words, size.rarest)),
-            size.classes,
-            ", ".join(f"{name.replace('_', '-')} {value}" for name, value in chosen.items()),
-        )
-    return replace(config, **chosen)
+        suited["class_weight"] = "balanced"
+    return suited

@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from sentcli.bundle import Bundle, load_bundle
+from sentcli.bundle import Bundle, load_bundle, write_manifest
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.text import tokenize
-from sentcli.training import labeling, self_training
+from sentcli.training import labeling, rounds, self_training
 from sentcli.training.corpus import DataSource
 from sentcli.training.self_training import self_train
 from sentcli.training.settings import NO_VECTORS, Settings
@@ -106,7 +106,7 @@ def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
     labels = tmp_path / "labels.parquet"
     first = run(source, tmp_path / "one", teachers=[str(trained.path)], pseudo_labels=labels)
     before = labels.read_bytes()
-    monkeypatch.setattr(self_training, "label", None)
+    monkeypatch.setattr(rounds, "label", None)
     second = run(source, tmp_path / "two", teachers=[str(trained.path)], pseudo_labels=labels)
     without = DataSource(source.dataset, None, None, NO_VECTORS)
     third = run(without, tmp_path / "three", pseudo_labels=labels)
@@ -117,7 +117,7 @@ def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
 
 def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatch):
     first = [{"hidden_size": 10, "pretrain": 1, "epochs": 2}]
-    monkeypatch.setattr(self_training, "first_teachers", lambda *_: first)
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: first)
     bundle = run(source, tmp_path / "student", SelfTrainingConfig(rounds=2), teachers=["auto"])
     stages = pd.read_csv(bundle.path / "history.csv")["stage"].unique().tolist()
     alike = ("n-grams", "document vectors", "all together")
@@ -145,7 +145,7 @@ def test_a_large_teacher_learns_the_language_once(source, tmp_path, caplog):
 def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_path, monkeypatch):
     together: list[tuple[int, int]] = []
     found: list[dict[str, bytes]] = []
-    label = self_training.label
+    label = rounds.label
 
     def beside(works, at_once):
         together.append((len(works), at_once))
@@ -155,9 +155,9 @@ def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_
         found.append({name: bundle.read("model.safetensors") for name, bundle in bundles.items()})
         return label(texts, bundles, *rest)
 
-    monkeypatch.setattr(self_training, "run_side_by_side", beside)
-    monkeypatch.setattr(self_training, "label", keep)
-    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"hidden_size": 10}, {"seed": 7}])
+    monkeypatch.setattr(rounds, "run_side_by_side", beside)
+    monkeypatch.setattr(rounds, "label", keep)
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10}, {"seed": 7}])
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)  # two on a busy core only wait
     for threads in (1, 2):
         run(source, tmp_path / f"student-{threads}", threads=threads, teachers=["auto"])
@@ -167,11 +167,11 @@ def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_
 
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
     plan = SelfTrainingConfig(rounds=2)
     whole = run(source, tmp_path / "whole", plan, teachers=["auto"])
     done: list[str] = []
-    train, label = self_training.train_model, self_training.label
+    train, label = self_training.train_model, rounds.label
 
     def counting(*arguments, **options):
         done.append(Path(arguments[2]).name)
@@ -182,8 +182,9 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_
         done.append("label")
         return label(*arguments)
 
-    monkeypatch.setattr(self_training, "train_model", counting)
-    monkeypatch.setattr(self_training, "label", labelling)
+    for module in (rounds, self_training):
+        monkeypatch.setattr(module, "train_model", counting)
+    monkeypatch.setattr(rounds, "label", labelling)
     for number in range(4):
         with pytest.raises(InterruptionError):
             run(source, tmp_path / "parts", plan, teachers=["auto"], resume=number > 0)
@@ -207,13 +208,14 @@ def interrupted_after(number: int) -> Iterator[None]:
             raise InterruptionError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(self_training, "train_model", training)
+        for module in (rounds, self_training):
+            patch.setattr(module, "train_model", training)
         with pytest.raises(InterruptionError):
             yield
 
 
 def test_labels_that_an_interrupted_run_wrote_were_not_given_to_it(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
     plan = SelfTrainingConfig(rounds=2, document_vectors=0)
 
     def parts(name: str, **options) -> Bundle:
@@ -250,21 +252,6 @@ def test_a_run_of_another_command_does_not_go_on(source, trained, tmp_path):
     run(source, output, plan, teachers=teachers, resume=True)
 
 
-@pytest.mark.parametrize(
-    ("cores", "teachers", "device", "threads"),
-    [
-        (8, 2, "cpu", 4),
-        (8, 3, "cpu", 2),
-        (2, 3, "cpu", 1),
-        (8, 1, "cpu", 8),
-        (1, 3, "cpu", 1),
-        (8, 3, "cuda", 8),
-    ],
-)
-def test_the_teachers_of_a_round_share_the_cores(cores, teachers, device, threads):
-    assert self_training.threads_of_each(cores, teachers, device) == threads
-
-
 @pytest.fixture
 def threads(monkeypatch) -> list[int]:
     """How many threads each step of a run of two teachers is set to, all in this process."""
@@ -274,8 +261,8 @@ def threads(monkeypatch) -> list[int]:
         for work in works:
             work()
 
-    monkeypatch.setattr(self_training, "run_side_by_side", in_turn)
-    monkeypatch.setattr(self_training, "first_teachers", lambda *_: [{"epochs": 1}, {"epochs": 1, "seed": 7}])
+    monkeypatch.setattr(rounds, "run_side_by_side", in_turn)
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"epochs": 1}, {"epochs": 1, "seed": 7}])
     monkeypatch.setattr(torch, "set_num_threads", numbers.append)
     return numbers
 
@@ -312,7 +299,7 @@ def test_labels_of_two_rounds_are_learnt_from_without_another_one(source, traine
     labels, plan = tmp_path / "labels.parquet", SelfTrainingConfig(rounds=2, document_vectors=0)
     first = run(source, tmp_path / "one", plan, teachers=[str(trained.path)], pseudo_labels=labels)
     assert metrics(first)["self_training"]["rounds"] == 2
-    monkeypatch.setattr(self_training, "label", None)
+    monkeypatch.setattr(rounds, "label", None)
     without = DataSource(source.dataset, None, None, NO_VECTORS)
     again = run(without, tmp_path / "two", plan, pseudo_labels=labels)
     assert metrics(again)["self_training"] == metrics(first)["self_training"]
@@ -431,21 +418,30 @@ def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(sou
     ]
 
 
-def test_teachers_read_words_alone_and_learn_an_epoch_less_than_a_student_of_phrases():
-    plan = SelfTrainingConfig(teacher_pretrain=3)
-    teachers = self_training.next_teachers(TrainConfig(epochs=3, phrases=20), plan)
-    assert [teacher["hidden_size"] for teacher in teachers] == [256, 128, 64]
-    assert {teacher["epochs"] for teacher in teachers} == {2}
-    assert {of["phrases"] for of in [*teachers, *self_training.first_teachers(TrainConfig(), plan)]} == {0}
-    alike = self_training.next_teachers(TrainConfig(epochs=3), plan)
-    assert not any("epochs" in teacher for teacher in alike)
-    (one, *_) = self_training.next_teachers(TrainConfig(epochs=1, phrases=20), plan)
-    assert one["epochs"] == 1
+def test_a_teacher_that_pytorch_asks_takes_no_thread_from_the_student(source, trained, tmp_path, monkeypatch):
+    """Scoring sets PyTorch to a thread a worker, and a resumed run would not have scored."""
+    shutil.copytree(trained.path, tmp_path / "teacher")
+    (tmp_path / "teacher" / "model.onnx").unlink()
+    write_manifest(tmp_path / "teacher")
+    numbers: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: (numbers or [2])[-1])
+    monkeypatch.setattr(torch, "set_num_threads", numbers.append)
+    monkeypatch.setattr("sentcli.training.settings.usable_cores", lambda: 2)
+    settings = replace(SETTINGS, threads=None)
+    options = {"teachers": [str(tmp_path / "teacher")], "resume": False, "overwrite": False}
+    self_train(source, tmp_path / "student", settings, SelfTrainingConfig(document_vectors=0), **options)
+    assert 1 in numbers
+    assert numbers[-1] == 2
 
 
-def test_teachers_couple_their_gates_as_the_student_does():
-    coupled = replace(SETTINGS, config=replace(SETTINGS.config, gates="coupled"))
-    plan = SelfTrainingConfig(teacher_pretrain=3)
-    first = self_training.first_teachers(TrainConfig(), plan)
-    for changes in [*first, *self_training.next_teachers(coupled.config, plan)]:
-        assert self_training._changed(coupled, changes).config.gates == "coupled"
+def test_what_the_data_decided_is_said_once(source, trained, tmp_path, caplog):
+    settings = replace(SETTINGS, auto=("batch_size", "validation_share"))
+    plan = SelfTrainingConfig(document_vectors=0)
+    options = {"teachers": [str(trained.path)], "resume": False, "overwrite": False}
+    with caplog.at_level(logging.INFO, "sentcli"):
+        self_train(source, tmp_path / "student", settings, plan, **options)
+    of_labels, of_all = (message for message in caplog.messages if message.startswith("chosen for "))
+    assert of_labels.startswith("chosen for 60 texts ")
+    assert of_labels.endswith("classes: validation-share 0.2")
+    assert of_all.startswith("chosen for 360 texts ")
+    assert of_all.endswith("classes: batch-size 8")

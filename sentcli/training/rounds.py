@@ -1,0 +1,167 @@
+"""The rounds of self-training: what learnt from the labels of one round is among the teachers of the next."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from sentcli.bundle import Bundle, load_bundle
+from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
+from sentcli.model import choose_device
+from sentcli.training.auto_teachers import first_teachers, next_teachers
+from sentcli.training.corpus import DataSource, Texts
+from sentcli.training.defaults import DataSize, choices
+from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
+from sentcli.training.learnt import digest_texts
+from sentcli.training.metrics import read_metrics
+from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from sentcli.training.settings import Settings
+from sentcli.training.side_by_side import Work, run_side_by_side
+from sentcli.training.train import train_model
+
+_log = logging.getLogger("sentcli")
+
+
+@dataclass
+class Rounds:
+    """What the rounds of a run share.
+
+    :param folder: where finished teachers stay until the end of the run.
+    :param bundles: the teachers so far, by name.
+    :param stages: what each step reached, for `history.csv` and the card.
+    """
+
+    texts: Texts
+    source: DataSource
+    settings: Settings
+    plan: SelfTrainingConfig
+    folder: Path
+    bundles: dict[str, Bundle]
+    stages: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what the numbers of the run depend on, as it begins."""
+        labeled = (self.texts.train, self.texts.validation)
+        texts = (*(part.texts for part in labeled), self.texts.unlabeled)
+        return {
+            **asdict(self.source),
+            **self.settings.text.to_json(),
+            **self.settings.model.to_json(),
+            **self.settings.config.to_json(),
+            **self.plan.to_json(),
+            "teachers": {name: bundle.digest for name, bundle in self.bundles.items()},
+            "texts": [*map(digest_texts, texts)],
+            "labels": [digest_texts(part.labels) for part in labeled],
+        }
+
+    def add_stages(self, pseudo: PseudoLabels) -> None:
+        """Keep what the teachers of a round reached."""
+        members, number = pseudo.notes.get("members", {}), pseudo.notes.get("round")
+        self.stages += [{"stage": f"round {number}: {name}", **reached} for name, reached in members.items()]
+
+    def run(self, labeled: DataSize | None, file: Path | None) -> PseudoLabels:
+        """Label round after round, each with what learnt from the labels of the one before as well.
+
+        :param labeled: size of the data that the first teachers learn from; None: none are trained first.
+        :param file: for the labels of the last round.
+        :returns: those.
+        """
+        plan = self.plan
+        if labeled:
+            usual = TrainConfig(**choices(labeled))  # whatever the student is told
+            self.train_teachers("teacher", first_teachers(usual, plan), None)
+        for number in range(1, plan.rounds + 1):
+            is_last = number == plan.rounds
+            labels = file if file and is_last else self.folder / f"labels-{number}.parquet"
+            if not labels.exists():
+                said = label(self.texts, self.bundles, self.settings, plan, number, self.folder)
+                write_pseudo_labels(labels, replace(said, notes={**said.notes, "earlier": self.stages}))
+            pseudo = read_pseudo_labels(labels, self.texts.labels)
+            self.add_stages(pseudo)
+            _log.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
+            if not is_last:
+                changes = next_teachers(self.settings.config, plan) if labeled else [{}]
+                self.train_teachers(f"student-{number}", changes, pseudo)
+        return pseudo
+
+    def train_teachers(
+        self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None
+    ) -> None:
+        """Train teachers for the next round, those that are not there yet, each with a seed of its own.
+
+        On a CPU they are trained side by side, and share the threads; beside the first of several, the
+        vectors of the texts are learnt.
+
+        :param all_changes: what each changes in the settings of the student.
+        """
+        numbers = range(1, len(all_changes) + 1)
+        outputs = [self.folder / (f"{name}-{number}" if len(all_changes) > 1 else name) for number in numbers]
+        waiting = [number for number, output in zip(numbers, outputs, strict=True) if not output.exists()]
+        # By the number of all: with other threads, the last one of an interrupted run would be another model.
+        cores = self.settings.cores
+        threads = threads_of_each(cores, len(outputs), choose_device(self.settings.device).type)
+        trainings = [
+            partial(
+                train_model,
+                self.texts,
+                self.source,
+                outputs[number - 1],
+                _changed(
+                    replace(self.settings, threads=threads),
+                    {"seed": self.settings.config.seed + number, **all_changes[number - 1]},
+                ),
+                pseudo=pseudo,
+                passage_sentences=self.plan.passage_sentences,
+                language_model=self.folder / f"language-model-{number}.safetensors",
+                name=outputs[number - 1].name,
+            )
+            for number in waiting
+        ]
+        if threads < cores:
+            works: list[Work] = [*trainings]
+            learns_vectors = self.plan.document_vectors and pseudo is None
+            if learns_vectors and not (self.folder / VECTORS).exists():
+                one = replace(self.settings, threads=1, recipe=None)
+                works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
+            run_side_by_side(works, at_once=cores // threads)
+        else:
+            for train in trainings:
+                train()
+        for output in outputs:
+            bundle = load_bundle(output)
+            self.bundles[new_name(output.name, self.bundles)] = bundle
+            self.stages.append({"stage": output.name, **_validation(bundle)})
+
+
+def threads_of_each(cores: int, teachers: int, device: str) -> int:
+    """Share the cores among the teachers of a round; where they are trained in turn, each has all of them.
+
+    :param device: `cpu`, or one that a single teacher keeps busy.
+    """
+    return max(cores // teachers, 1) if device == "cpu" else cores
+
+
+def new_name(name: str, taken: Collection[str]) -> str:
+    """Tell a teacher from others whose folder has the same name, and from what is no network."""
+    names = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(each for each in names if each not in (*taken, *RESERVED))
+
+
+def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """Give the settings with some fields of the model's shape and of the training changed."""
+    of_model = {name: value for name, value in changes.items() if name in ModelConfig.__dataclass_fields__}
+    of_training = {name: value for name, value in changes.items() if name in TrainConfig.__dataclass_fields__}
+    return replace(
+        settings,
+        model=replace(settings.model, **of_model),
+        config=replace(settings.config, **of_training),
+        recipe=None,
+    )
+
+
+def _validation(bundle: Bundle) -> dict[str, float]:
+    validation = read_metrics(bundle)["validation"]
+    return {"validation_loss": validation["log_loss"], "validation_accuracy": validation["accuracy"]}
