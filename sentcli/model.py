@@ -252,6 +252,11 @@ def load_model(bundle: Bundle) -> BiLSTM:
     return model.eval()
 
 
+def is_short_of_memory(error: Exception) -> bool:
+    """Tell whether PyTorch failed for want of memory; of a CPU's it says so in the message alone."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def choose_device(name: str | None) -> torch.device:
     """Give the device of that name; without one, CUDA where there is a device.
 

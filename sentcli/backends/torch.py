@@ -16,7 +16,7 @@ from sentcli.batching import Ids, Lengths
 from sentcli.bundle import WEIGHTS, Bundle
 from sentcli.config import SCORING_PRECISIONS, ModelConfig
 from sentcli.errors import BundleError, UsageError
-from sentcli.model import choose_device, has_lstm, load_model
+from sentcli.model import choose_device, has_lstm, is_short_of_memory, load_model
 
 # A GPU works on all rows of a batch at once, and steps of few rows leave it idle between two of them.
 _CUDA_BATCH_FACTOR = 8
@@ -68,6 +68,8 @@ class _ModuleBackend:
                 logits = self._module(self._send(ids), self._pinned(torch.from_numpy(lengths)))
                 array = self._receive(logits) if isinstance(logits, torch.Tensor) else logits
         except (RuntimeError, TypeError, AttributeError) as error:  # also of no forward, of a sparse result
+            if is_short_of_memory(error):
+                raise MemoryError(first_line(error)) from None
             raise BundleError(f"{self._file}: {first_line(error)}") from None
         return check_logits(array, (len(ids), self._classes), self._file)
 

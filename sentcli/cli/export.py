@@ -34,7 +34,7 @@ _ALL = "all"
     "--precision",
     type=click.Choice(PRECISIONS),
     default="fp32",
-    help="Precision of the ONNX file. int8 moves scores a little. Portable: a third of the size, but a score "
+    help="Precision of the ONNX file. int8 moves scores a little. Portable: half the size, but a score "
     "depends on the texts beside it. Folded: it does not, and a large model gets faster.",
 )
 @overwrite_option

@@ -1,6 +1,6 @@
 """ONNX files in int8, of either graph.
 
-Portable: a third of the size, for small devices, but onnxruntime takes activation ranges from the whole
+Portable: half the size, for small devices, but onnxruntime takes activation ranges from the whole
 batch, so a score moves by up to some hundredths with its neighbours. Folded: it does not, but only the
 recurrent product is in int8, which is faster than fp32 from some 64 hidden units on. Both differ from fp32,
 which is why int8 is never the default.

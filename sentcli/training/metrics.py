@@ -64,10 +64,24 @@ class Metrics(TypedDict):
 def read_metrics(bundle: Bundle) -> Metrics:
     """Read what the training of a model wrote.
 
-    :raises BundleError: when it is not there, or no JSON.
+    :raises BundleError: when it is not there, no JSON, or does not say what the model learnt from.
     """
     try:
         metrics: Metrics = json.loads(bundle.read(METRICS))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{bundle.path / METRICS}: cannot be read: {error!s:.200}") from None
+    if not _says_of_what(metrics):
+        raise BundleError(f"{bundle.path / METRICS}: not as `sentcli train` writes it; train the model anew")
     return metrics
+
+
+def _says_of_what(metrics: Any) -> bool:
+    """Tell whether the fields are there that name files and columns to be read again."""
+    if not (isinstance(metrics, dict) and isinstance(metrics.get("dataset"), str)):
+        return False
+    columns = metrics.get("columns", {})
+    if not isinstance(columns, dict):
+        return False
+    return all(
+        value is None or isinstance(value, str) for value in [metrics.get("unlabeled"), *columns.values()]
+    )

@@ -89,14 +89,19 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
     :raises OutputError: when the folder cannot be written.
     """
     metrics, history = read_metrics(bundle), _history(bundle)
+    pictured = headline(metrics)
     records = {tuple(_identity(each)): each for each in [*metrics.get("evaluations", ()), record]}
     metrics["evaluations"] = [*records.values()]
+    shown = headline(metrics)
     with _rewritten(bundle, metrics, history) as folder:
-        if headline(metrics) is record:
+        if shown is record:
             calibration = reliability(measured.labels, measured.probabilities)
             plots.confusion_matrix(folder / CONFUSION, measured.figures.confusion, bundle.config.labels)
             plots.reliability(folder / EVALUATED_RELIABILITY, calibration)
             plots.accuracy_by_length(folder / LENGTHS, measured.by_length)
+        elif shown is not pictured:  # now one that was measured before, whose pictures nobody has
+            for picture in (CONFUSION, EVALUATED_RELIABILITY, LENGTHS):
+                (folder / picture).unlink(missing_ok=True)
 
 
 def record_variants(

@@ -19,7 +19,7 @@ from sentcli import __version__
 from sentcli.bundle import new_bundle
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
-from sentcli.model import BiLSTM, choose_device, couple_gates, round_embedding
+from sentcli.model import BiLSTM, choose_device, couple_gates, is_short_of_memory, round_embedding
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.calibration import calibrate
 from sentcli.training.card import hub_id_of
@@ -84,6 +84,7 @@ def train_model(
         begin with it; None: with what else the run needs, until its end.
     :param name: tells it from other trainings of the same run, in bar and log.
     :raises SentcliError: for data, vectors or settings that will not do.
+    :raises MemoryError: when memory is short, that of a GPU too.
     """
     started = time.perf_counter()
     work = work_folder(output)
@@ -91,16 +92,21 @@ def train_model(
     torch.set_num_threads(settings.cores)
     keep_freed_memory()
     data = encode_texts(texts, pseudo, settings.text, settings.config, passage_sentences)
-    trained = _train(
-        data,
-        texts.labels,
-        source,
-        settings,
-        device,
-        checkpoint=work / "checkpoint.safetensors",
-        language_model=language_model or work / "pretraining.safetensors",
-        name=name,
-    )
+    try:
+        trained = _train(
+            data,
+            texts.labels,
+            source,
+            settings,
+            device,
+            checkpoint=work / "checkpoint.safetensors",
+            language_model=language_model or work / "pretraining.safetensors",
+            name=name,
+        )
+    except RuntimeError as error:
+        if is_short_of_memory(error):
+            raise MemoryError(str(error)) from error
+        raise
     history = [*stages, *trained.history]
     metrics: Any = {
         **_of_run(source, output, settings, device, trained.seconds),

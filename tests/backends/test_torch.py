@@ -92,6 +92,25 @@ def test_weights_that_are_no_numbers_never_become_a_score(make_bundle):
         backend.logits(*make_batch(2, 3))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"
+        ),
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_short_memory_is_not_the_models_fault(make_bundle, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    backend = TorchBackend(make_bundle(make_model()))
+    monkeypatch.setattr(backend, "_module", fail)
+    with pytest.raises(MemoryError, match="allocate"):
+        backend.logits(*make_batch(9, 30))
+
+
 def test_the_number_of_threads_is_set(make_bundle):
     before = torch.get_num_threads()
     try:

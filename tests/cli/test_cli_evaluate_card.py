@@ -127,6 +127,16 @@ def test_pictures_are_those_of_the_evaluation_that_is_shown_in_full(model, evalu
     assert all(contents(model)[name] != first[name] for name in PICTURES)
 
 
+def test_pictures_go_with_the_evaluation_that_they_are_of(model, evaluate):
+    evaluate("model", "--dataset", "test.csv", "--card")
+    evaluate("model", "--dataset", "other.csv", "--card")
+    evaluate("model", "--dataset", "test.csv", "--card", "--weak-spot", "short")
+    assert "```sh\nsentcli evaluate model --dataset other.csv\n```" in card(model)
+    assert "### Confusion matrix" in card(model)
+    assert not contents(model).keys() & PICTURES
+    assert not any(name in card(model) for name in PICTURES)
+
+
 def test_an_export_is_measured_in_the_card_of_the_model_that_it_was_made_from(model, evaluate):
     assert invoke("export", "model", "-o", "small").exit_code == 0
     # In int8, this tiny model would be too far from itself to be exported; the name is what counts here.

@@ -7,7 +7,7 @@ import torch
 from tiny_models import make_model, torch_logits
 
 from sentcli.errors import ExportError
-from sentcli.export.parity import check_parity, parity_batches
+from sentcli.export.parity import check_parity, every_word, parity_batches
 
 FILE = Path("somewhere", "model.onnx")
 
@@ -165,8 +165,26 @@ def test_frequent_words_come_often_and_rare_ones_sometimes():
     assert counts[500:].sum() > 100
 
 
-def test_texts_are_always_the_same():
-    for (ids, _), (again, _) in zip(parity_batches(60, 30), parity_batches(60, 30), strict=True):
+def test_every_word_is_in_a_text():
+    batches = list(every_word(3000, 400))
+    assert sorted(np.concatenate([ids[ids > 0] for ids, _ in batches])) == [*range(1, 3000)]
+    assert all(ids.shape[0] <= 16 and ids.shape[1] <= 64 for ids, _ in batches)
+    assert max(ids.shape[1] for ids, _ in every_word(3000, 20)) == 20
+
+
+def test_one_word_that_is_wrong_is_found():
+    model = make_model(vocab_size=3000)
+    other = copy.deepcopy(model)
+    drawn = np.concatenate([ids[ids > 0] for ids, _ in parity_batches(3000, 40)])
+    unseen = next(word for word in range(2, 3000) if word not in drawn)
+    other.embedding.weight.data[unseen] += 0.01
+    with pytest.raises(ExportError, match="its logits differ"):
+        check_parity(model, Moved(other), FILE, max_tokens=40, precision="fp32")
+
+
+@pytest.mark.parametrize("draw", [parity_batches, every_word])
+def test_texts_are_always_the_same(draw):
+    for (ids, _), (again, _) in zip(draw(60, 30), draw(60, 30), strict=True):
         assert np.array_equal(ids, again)
 
 

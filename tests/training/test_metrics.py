@@ -22,8 +22,24 @@ def test_a_model_that_training_did_not_write_has_none(trained, tmp_path):
     without = {name: digest for name, digest in trained.digests.items() if name != METRICS}
     with pytest.raises(BundleError, match=r"the bundle has no metrics\.json"):
         read_metrics(Bundle(trained.path, trained.config, without))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read: Expecting property name"),
+        ("[" * 100_000, "cannot be read: "),
+        ("[]", "not as `sentcli train` writes it"),
+        ("{}", "not as `sentcli train` writes it"),
+        ('{"dataset": 5}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "unlabeled": []}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "columns": 1}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "columns": {"delimiter": 1}}', "not as `sentcli train` writes it"),
+    ],
+)
+def test_what_training_did_not_write_is_an_error(trained, tmp_path, content, message):
     shutil.copytree(trained.path, tmp_path / "m")
-    (tmp_path / "m" / METRICS).write_text("{")
+    (tmp_path / "m" / METRICS).write_text(content)
     write_manifest(tmp_path / "m")
-    with pytest.raises(BundleError, match=r"metrics\.json: cannot be read: Expecting property name"):
+    with pytest.raises(BundleError, match=rf"metrics\.json: {message}"):
         read_metrics(load_bundle(tmp_path / "m"))
