@@ -181,8 +181,10 @@ def _data(metrics: Metrics) -> str:
         ("data set", code(metrics["dataset"])),
         ("texts", f"{examples['train']:,} to train on, {examples['validation']:,} held out for validation"),
     ]
-    if unlabeled := metrics.get("unlabeled"):
-        rows.append(("texts without labels", f"{code(unlabeled)}: {examples['unlabeled']:,}"))
+    if unlabeled := examples.get("unlabeled"):
+        given = metrics.get("unlabeled")
+        source = code(given) if given else "those of `--pseudo-labels`"
+        rows.append(("texts without labels", f"{source}: {unlabeled:,}"))
     if examples.get("pseudo_labeled"):
         rows.append(("labeled by a teacher", _pseudo_labeled(metrics)))
     rows.append(("word vectors", vectors))
@@ -190,10 +192,12 @@ def _data(metrics: Metrics) -> str:
 
 
 def _pseudo_labeled(metrics: Metrics) -> str:
-    """Say what a teacher labelled; more than there are texts without labels are passages too."""
+    """Say what a teacher labelled."""
     examples = metrics["examples"]
-    count, unlabeled = examples["pseudo_labeled"], examples["unlabeled"]
-    others = " and of passages cut from all texts" * (count > unlabeled)
+    count = examples["pseudo_labeled"]
+    # An earlier version did not count passages: then more than there are texts without labels are some.
+    has_passages = examples.get("passages", count > examples["unlabeled"])
+    others = " and of passages cut from all texts" if has_passages else ""
     if _has_lexicon(metrics):
         others += ", and words of a lexicon, stressed and denied too"
     return f"{count:,} of these{others}"

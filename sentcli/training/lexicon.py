@@ -117,8 +117,11 @@ def ask_lexicon(
 
     To no others: teachers that learnt from it would only repeat it.
     """
-    notes = {**pseudo.notes, "plan": {**pseudo.notes.get("plan", {}), "lexicon": plan.lexicon}}
-    pseudo = replace(pseudo, notes=notes)
+    changed = {
+        "plan": {**pseudo.notes.get("plan", {}), "lexicon": plan.lexicon},
+        "passages": int(pseudo.is_passage.sum()),  # the lexicon's words stand among them
+    }
+    pseudo = replace(pseudo, notes={**pseudo.notes, **changed})
     if not plan.lexicon:
         return pseudo
     labels = label_ids(texts.train.labels, texts.labels, texts.train.where)

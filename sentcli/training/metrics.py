@@ -17,6 +17,7 @@ class ExampleCounts(TypedDict):
     validation: int
     unlabeled: NotRequired[int]  # whole texts without labels
     pseudo_labeled: NotRequired[int]  # these, passages and words of a lexicon, as a teacher labelled them
+    passages: NotRequired[int]  # as many of these are passages
 
 
 class Metrics(TypedDict):

@@ -110,7 +110,7 @@ def train_model(
     history = [*stages, *trained.history]
     metrics: Any = {
         **_of_run(source, output, settings, device, trained.seconds),
-        **_of_model(trained, data, passage_sentences),
+        **_of_model(trained, data, pseudo, passage_sentences),
         "stages": [*stages],
         "self_training": pseudo.notes.get("plan") if pseudo else None,
         "split": digest_texts(texts.validation.texts),
@@ -235,7 +235,9 @@ def _of_run(
     }
 
 
-def _of_model(trained: Trained, data: Corpus, passage_sentences: int) -> dict[str, Any]:
+def _of_model(
+    trained: Trained, data: Corpus, pseudo: PseudoLabels | None, passage_sentences: int
+) -> dict[str, Any]:
     """Give what `metrics.json` says of what a model reached, and of how many texts."""
     return {
         **trained.calibrated.to_json(passage_sentences),
@@ -245,6 +247,7 @@ def _of_model(trained: Trained, data: Corpus, passage_sentences: int) -> dict[st
             "validation": len(data.validation),
             "unlabeled": len(data.unlabeled),
             "pseudo_labeled": len(data.pseudo),
+            "passages": pseudo.notes.get("passages", int(pseudo.is_passage.sum())) if pseudo else 0,
         },
     }
 

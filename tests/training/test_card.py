@@ -327,13 +327,26 @@ class TestWhereItCameFrom:
         assert "sentcli evaluate 'models/n 1'" in section(card, "Figures")
 
     @pytest.mark.parametrize(
-        ("count", "said"), [(90, "90 of these"), (91, "91 of these and of passages cut")]
+        ("count", "more", "said"),
+        [
+            (90, {}, "90 of these"),
+            (91, {}, "91 of these and of passages cut"),
+            (91, {"passages": 0}, "91 of these"),  # the one more is a lexicon's
+            (90, {"passages": 5}, "90 of these and of passages cut"),
+        ],
     )
-    def test_passages_are_named_where_there_are_some(self, count, said):
-        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": count}
+    def test_passages_are_named_where_there_are_some(self, count, more, said):
+        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": count, **more}
         (found,) = row(write(examples=examples), "labeled by a teacher")
         assert found.startswith(said)
-        assert ("passages" in found) == (count > 90)
+        assert ("passages" in found) == ("passages" in said)
+
+    @pytest.mark.parametrize(
+        ("unlabeled", "said"), [("heap.csv", "`heap.csv`: 90"), (None, "those of `--pseudo-labels`: 90")]
+    )
+    def test_what_these_are_is_said_before(self, unlabeled, said):
+        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": 90}
+        assert row(write(unlabeled=unlabeled, examples=examples), "texts without labels") == [said]
 
     def test_english_is_said_of_imdb_alone(self):
         assert "Made for English texts" in write()

@@ -317,6 +317,7 @@ def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(
     assert "what it finds in passages with labels, from -1 to 1: negative " in caplog.text
     assert "hardly" not in caplog.text
     added = metrics(bundle)["examples"]["pseudo_labeled"] - table.num_rows
+    assert metrics(bundle)["examples"]["passages"] == sum(table["passage"].to_pylist())
     assert added > 0
     assert added % 6 == 0  # each of its words in six forms
     without = run(source, tmp_path / "without", pseudo_labels=labels)
