@@ -25,8 +25,8 @@ def arithmetic(found: Found) -> dict[str, float]:
         "recurrent product": 2 * 2 * hidden * gates * hidden,
         "input product, which folding leaves out": 2 * 2 * embedding * gates * hidden,
         "sigmoids and tanhs": 2 * (gates + 1) * hidden,
-        # Its look-up added to each gate; for state, output and pooling eight more, of either kind of gates.
-        "adding, gates, pooling": 2 * (gates + 8) * hidden,
+        # Its look-up added to each gate; of either kind of gates four for state and output, two for pooling.
+        "adding, gates, pooling": 2 * (gates + 6) * hidden,
     }
 
 

@@ -1,6 +1,7 @@
 """Settings as frozen dataclasses that check themselves, to and from JSON."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
@@ -17,6 +18,7 @@ SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
 DEFAULT_DATASET = "stanfordnlp/imdb"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # of a data set
 FORMAT_VERSION = 1
 FOLDS = 5  # of the validation part, for a teacher's figures; classes of fewer texts there cannot be weighed
 MAX_CLASSES = 1000

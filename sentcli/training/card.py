@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from sentcli import bundle
-from sentcli.config import BundleConfig, ModelConfig
+from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
 from sentcli.training.markdown import block, code, one_line, table
@@ -51,8 +51,6 @@ _LEXICON_TERMS = """\
 - Lexicon: [VADER](https://github.com/cjhutto/vaderSentiment), under the MIT license. C. J. Hutto and
   E. Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", 2014."""
 _UNCERTAIN = " With `--uncertain LOW HIGH`, a text whose score lies\nbetween the two is labeled `uncertain`."
-_IMDB = "stanfordnlp/imdb"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
 
 
@@ -87,7 +85,7 @@ def model_card(
         score_lines=block("\n".join(score_lines)),
         scored=code(labels[1]) if len(labels) == 2 else "that label",
         uncertain="" if UNCERTAIN in labels else _UNCERTAIN,
-        language="English " if hub_id == _IMDB else "",
+        language="English " if hub_id == DEFAULT_DATASET else "",
         dataset=code(metrics["dataset"]),
         weak_spots=weak_spots(metrics, words, labels, where),
         figures=evaluations(metrics, files, where, test_set),
@@ -131,13 +129,13 @@ def count_parameters(model: ModelConfig) -> int:
 
 def hub_id_of(dataset: str) -> str | None:
     """Give the id of a data set on the Hugging Face hub, None for a file or a folder of this machine."""
-    is_id = _HUB_ID.fullmatch(dataset) and (dataset == _IMDB or not Path(dataset).exists())
+    is_id = HUB_ID.fullmatch(dataset) and (dataset == DEFAULT_DATASET or not Path(dataset).exists())
     return dataset if is_id else None
 
 
 def _front_matter(hub_id: str | None, licence: str | None) -> str:
     lines = ["library_name: sentcli", "pipeline_tag: text-classification"]
-    if hub_id == _IMDB:
+    if hub_id == DEFAULT_DATASET:
         lines.insert(0, "language: en")
     if licence:
         lines.append(f"license: {json.dumps(licence)}")
@@ -247,7 +245,7 @@ def _terms(metrics: Metrics, hub_id: str | None) -> str:
     terms = [f"- Model: {code(licence) if licence else 'none was stated when it was trained'}."]
     terms.append(
         _IMDB_TERMS
-        if hub_id == _IMDB
+        if hub_id == DEFAULT_DATASET
         else f"- Data: {code(metrics['dataset'])}, under the terms of its source."
     )
     if glove["types_covered"]:

@@ -3,7 +3,6 @@
 import glob
 import json
 import logging
-import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from datasets.packaged_modules.json.json import JsonConfig
 from huggingface_hub import utils as hub
 from pandas.errors import ParserError, ParserWarning
 
-from sentcli.config import DEFAULT_DATASET
+from sentcli.config import DEFAULT_DATASET, HUB_ID
 from sentcli.errors import DataError
 from sentcli.tables.arrow import is_text
 from sentcli.tables.columns import find_text_column, find_usual
@@ -42,7 +41,6 @@ _BUILDERS = {
 }
 _ONE_CHUNK = 1 << 30  # bytes; memory that is not filled is not taken
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ def _source(spec: str, path: Path) -> dict[str, Any]:
         file = glob.escape(str(path.resolve()))
         source = {"path": _BUILDERS[suffix], "data_files": {"train": [file]}}
         return source | {"sep": "\t"} if suffix == ".tsv" else source
-    if not _HUB_ID.fullmatch(spec) or suffix in _BUILDERS:
+    if not HUB_ID.fullmatch(spec) or suffix in _BUILDERS:
         raise DataError(f"{spec:.200}: no such file or folder, nor a hub id such as {DEFAULT_DATASET}")
     return {"path": spec}
 

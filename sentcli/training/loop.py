@@ -34,7 +34,6 @@ def fit(
     *,
     checkpoint: Path,
     fingerprint: Mapping[str, Any],
-    resume: bool = False,
     quiet: bool = False,
     name: str = "",
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
@@ -42,23 +41,23 @@ def fit(
     """Train a model and leave in it the averaged weights of the epoch with the lowest validation loss.
 
     A checkpoint is written after each epoch, and on Ctrl-C or SIGTERM after the batch or the validation at
-    hand; with `resume` the run goes on from there to the same numbers as one that was never interrupted.
+    hand; if there is one, the run goes on from there to the same numbers as one that was never interrupted.
 
     :param config: `epochs`, `batch_size`, the learning rate and its schedule, `seed`.
-    :param fingerprint: what the numbers depend on besides `config`; checked at `resume`.
+    :param fingerprint: what the numbers depend on besides `config`; checked when a run goes on.
     :param name: of what is trained, to tell it from other runs in bar and log; "" for the only one.
     :param vary: changes the ids of a text each time that it is learnt from; None leaves them.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     :raises InterruptedRunError: after a signal, once the checkpoint is written.
     :raises TrainingError: when the loss is no number any more.
-    :raises DataError: when `resume` finds a damaged checkpoint or one of another run.
+    :raises DataError: when the checkpoint is damaged or that of another run.
     """
     torch.manual_seed(config.seed)
     model = trainer.model
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
     fingerprint = {**fingerprint, **config.to_json(), "texts": f"{train.digest()} {validation.digest()}"}
     progress, best = Progress(), State()
-    if resume and checkpoint.exists():
+    if checkpoint.exists():
         progress, best = load_checkpoint(checkpoint, fingerprint, model, trainer.averaged, trainer.optimizers)
         _log.info("%s", _found_line(progress, config, name))
 

@@ -42,7 +42,6 @@ def pretrain(
     device: torch.device,
     checkpoint: Path,
     fingerprint: Mapping[str, Any],
-    resume: bool,
     quiet: bool,
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
 ) -> list[dict[str, float]]:
@@ -75,7 +74,6 @@ def pretrain(
         settings,
         checkpoint=checkpoint,
         fingerprint=fingerprint,
-        resume=resume,
         quiet=quiet,
         name="language model",
         vary=vary,

@@ -22,8 +22,9 @@ class RowAdamW(torch.optim.Optimizer):
     Reading an embedding brings the rows up to date that it reads; `settle` does so with all, before the
     weights or their average are used by somebody else. Over k steps without a gradient the moments fall by
     `beta^k`, the weight by `exp(-decay * sum of the rates)`, and it moves on by the sum of a geometric
-    series: the steps of AdamW, with the rate and the bias corrections of when the row was last read, which
-    change little while a momentum lasts. The average takes all of it for a move in the first of those steps.
+    series: the steps of AdamW, with the rate of its last step and the bias corrections of the step at hand,
+    but of no more than ten later, when the momentum is spent. The average takes all of it for a move in the
+    first of those steps.
 
     :param averages: embeddings, each with the one that averages it; they get sparse gradients until
         `release`.

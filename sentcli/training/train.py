@@ -172,7 +172,6 @@ def _train(
                 "embedding": model.embedding_dim,
                 "pooling": model.pooling,
             },
-            resume=True,
             quiet=settings.quiet,
             vary=vary,
         )
@@ -185,7 +184,6 @@ def _train(
         config,
         checkpoint=checkpoint,
         fingerprint={**of_data, **model.to_json()},
-        resume=True,
         quiet=settings.quiet,
         name=name,
         vary=vary,

@@ -126,7 +126,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_numbers(
             run(data, path)
     assert caught.value.exit_code == 128 + number
     assert signal.getsignal(number) is before
-    assert_same(finished, run(data, path, resume=True))
+    assert_same(finished, run(data, path))
 
 
 @pytest.mark.parametrize("epoch", [1, 3])
@@ -145,7 +145,7 @@ def test_a_signal_while_an_epoch_is_validated_stops_behind_it(data, finished, tm
         patch.setattr(ClassifierTrainer, "measure", stopping)
         with pytest.raises(InterruptedRunError, match=f"after epoch {epoch} of 3; .* --resume"):
             run(data, path)
-    assert_same(finished, run(data, path, resume=True))
+    assert_same(finished, run(data, path))
 
 
 def test_a_second_signal_stops_at_once(data, tmp_path, monkeypatch):
@@ -195,7 +195,7 @@ def test_each_batch_of_each_epoch_is_varied_at_random_by_itself(data, tmp_path, 
 def test_resume_after_the_last_epoch_changes_nothing(data, finished, tmp_path, caplog):
     run(data, tmp_path / "checkpoint")
     with caplog.at_level(logging.INFO, "sentcli"):
-        assert_same(finished, run(data, tmp_path / "checkpoint", resume=True))
+        assert_same(finished, run(data, tmp_path / "checkpoint"))
     assert caplog.messages == ["trained already"]
 
 
@@ -210,14 +210,14 @@ def test_resume_after_the_last_epoch_changes_nothing(data, finished, tmp_path, c
 def test_resume_refuses_another_run_and_names_what_changed(data, tmp_path, config, options, named):
     run(data, tmp_path / "checkpoint")
     with pytest.raises(DataError, match=named):
-        run(data, tmp_path / "checkpoint", config, resume=True, **options)
+        run(data, tmp_path / "checkpoint", config, **options)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x00" * 100])
 def test_a_damaged_checkpoint_is_a_clear_error(data, tmp_path, content):
     (tmp_path / "checkpoint").write_bytes(content)
     with pytest.raises(DataError, match="not a checkpoint"):
-        run(data, tmp_path / "checkpoint", resume=True)
+        run(data, tmp_path / "checkpoint")
 
 
 def test_the_checkpoint_is_safetensors(data, tmp_path):

@@ -48,7 +48,7 @@ def make_language_model() -> LanguageModel:
 
 
 def run(model: BiLSTM, path, config: TrainConfig = CONFIG, **options) -> list[dict[str, float]]:
-    options = {"fingerprint": {}, "resume": False, "quiet": True} | options
+    options = {"fingerprint": {}, "quiet": True} | options
     return pretrain(model, counting(300), counting(40), config, device=CPU, checkpoint=path, **options)
 
 
@@ -162,11 +162,11 @@ def test_a_finished_run_is_not_done_again_but_another_one_is_refused(tmp_path):
     model = make_model()
     history = run(model, tmp_path / "c")
     again = make_model()
-    assert run(again, tmp_path / "c", resume=True) == history
+    assert run(again, tmp_path / "c") == history
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     with pytest.raises(DataError, match="was another one"):
-        run(make_model(), tmp_path / "c", resume=True, fingerprint={"data": "other"})
+        run(make_model(), tmp_path / "c", fingerprint={"data": "other"})
 
 
 def test_texts_in_which_there_is_nothing_to_guess_teach_nothing(tmp_path):
@@ -179,7 +179,6 @@ def test_texts_in_which_there_is_nothing_to_guess_teach_nothing(tmp_path):
         device=CPU,
         checkpoint=tmp_path / "c",
         fingerprint={},
-        resume=False,
         quiet=True,
     )
     assert [record["train_loss"] for record in history] == [0] * CONFIG.pretrain
