@@ -30,7 +30,7 @@ from sentcli.tables.opening import check_job
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.remote import as_path
 from sentcli.tables.source import STANDARD
-from sentcli.tables.storage import Part, is_special, is_standard_stream, resolve
+from sentcli.tables.storage import Part, is_special, is_standard_output, is_standard_stream, resolve
 
 _log = logging.getLogger("sentcli")
 
@@ -77,7 +77,8 @@ def score_files(
     if summary_file:
         targets = [target for _, target in pairs]
         written = [*targets, *map(default_rejects, targets), *filter(None, [rejects.path])]
-        _check_summary(summary_file, [*written, *(name for names, _ in pairs for name in names)], overwrite)
+        files = [*written, *(name for names, _ in pairs for name in names)]
+        _check_summary(summary_file, output, files, overwrite)
     band = scorer.uncertain
     fingerprint = {
         "model": scorer.bundle.digest,
@@ -105,6 +106,7 @@ def score_files(
     with FinishedOutputs(Path(output), pairs, conditions, resume=resume, overwrite=overwrite) as finished:
         total = Summary()
         total.restore(finished.notes)
+        total.inputs = finished.inputs
         if finished.count:
             _log.info("%s: %s finished already", output, counted(finished.count, "output"))
 
@@ -201,9 +203,9 @@ def _quick_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _check_summary(path: Path, files: Sequence[str], overwrite: bool) -> None:
+def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: bool) -> None:
     """Refuse a summary that would replace a file of the run or, without `overwrite`, any file."""
-    if str(path) == STANDARD:
+    if str(path) == STANDARD or (output == STANDARD and is_standard_output(path)):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: there is no folder {path.parent}")

@@ -16,7 +16,8 @@ from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.source import inspect_input
 from sentcli.tables.storage import resolve
 
-_NAME = "all outputs"  # no name that an output has
+_NAME = "all outputs"
+_JOURNAL, _LOCK = "folder-journal", "folder-lock"  # kinds that no output has, were one called as above
 
 
 class FinishedOutputs:
@@ -41,15 +42,16 @@ class FinishedOutputs:
         resume: bool,
         overwrite: bool,
     ) -> None:
-        self._journal = Journal(folder / _NAME)
+        self._journal = Journal(folder / _NAME, _JOURNAL)
         self._inputs = [[inspect_input(name) for name in inputs] for inputs, _ in pairs]
         files = [file for of_output in self._inputs for file in of_output]
         targets = [target for _, target in pairs]
         # Nor may an output be the input of another one.
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])
         self._names = [Path(target).name for target in targets]
+        self._sha256, self._digested = hashlib.sha256(), 0
         self._conditions = json.loads(json.dumps(conditions))
-        self._lock = Lock(folder / _NAME)
+        self._lock = Lock(folder / _NAME, _LOCK)
         try:
             is_resumed = resume and self._journal.exists
             new: dict[str, Any] = {"count": 0, "notes": {}, "begun": []}
@@ -100,6 +102,11 @@ class FinishedOutputs:
                 refuse_existing(target)
                 refuse_existing(default_rejects(target))
 
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """Fingerprints of the inputs of the outputs that are done."""
+        return [file.to_json() for of_output in self._inputs[: self.count] for file in of_output]
+
     def _save(self) -> None:
         state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
         self._begun.update(self._names[self.count :][:1])
@@ -114,9 +121,16 @@ class FinishedOutputs:
         return state
 
     def _read(self, count: int) -> str:
-        """Give a digest of so many outputs' names and inputs, as they are now."""
-        files = [[file.to_json() for file in of_output] for of_output in self._inputs[:count]]
-        return _digest([files, self._names[:count]])
+        """Give a digest of so many outputs' names and inputs, as they were when this run began.
+
+        :param count: no less than before: each output is gone through once.
+        """
+        for of_output, name in zip(
+            self._inputs[self._digested : count], self._names[self._digested : count], strict=True
+        ):
+            self._sha256.update(json.dumps([[file.to_json() for file in of_output], name]).encode())
+        self._digested = count
+        return self._sha256.hexdigest()
 
 
 def _tidy(target: Path) -> None:
@@ -130,7 +144,3 @@ def _give_up(target: Path) -> None:
     """Remove what is there of an output that was begun and is none of this run."""
     _tidy(target)
     FileOutput(target, None, {}, appends=False, resume=False, overwrite=True).abort()
-
-
-def _digest(found: Any) -> str:
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from sentcli.scoring import Scores
 
-_CARRIED = {"rows", "rejected", "blank", "truncated", "tokens", "unknown", "labels", "text_columns", "inputs"}
+_CARRIED = {"rows", "rejected", "blank", "truncated", "tokens", "unknown", "labels", "text_columns"}
 
 
 @dataclass

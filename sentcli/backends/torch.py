@@ -67,7 +67,8 @@ class _ModuleBackend:
                 # The lengths stay on the CPU, where packing reads them.
                 logits = self._module(self._send(ids), self._pinned(torch.from_numpy(lengths)))
                 array = self._receive(logits) if isinstance(logits, torch.Tensor) else logits
-        except (RuntimeError, TypeError, AttributeError) as error:  # also of no forward, of a sparse result
+        except (RuntimeError, TypeError, AttributeError, torch.jit.Error) as error:
+            # Also of no forward, of a sparse result, of a program that raises.
             if is_short_of_memory(error):
                 raise MemoryError(first_line(error)) from None
             raise BundleError(f"{self._file}: {first_line(error)}") from None

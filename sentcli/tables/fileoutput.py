@@ -56,8 +56,7 @@ class FileOutput(Output):
         self._locks: list[Lock] = []
         try:
             self._locks.append(Lock(target))
-            if rejects:
-                self._locks.append(Lock(rejects_file))
+            self._locks.append(Lock(rejects_file))
             self._open(resume=resume)
         except BaseException:
             self.abort()
@@ -66,9 +65,8 @@ class FileOutput(Output):
     def _open(self, *, resume: bool) -> None:
         if resume and self._journal.exists:
             self.state = self._load()
-        if not self._overwrite and not (self.state and self.state["complete"]):
-            for name in ("part", "rejects"):
-                refuse_existing(str(self._parts[name].target))
+        if not (self.state and self.state["complete"]):
+            self._refuse_existing()
         if self.state:
             self._reopen(self.state["marks"])
             return
@@ -81,6 +79,11 @@ class FileOutput(Output):
             part.discard()
             if name != "rejects":
                 part.create()
+
+    def _refuse_existing(self) -> None:
+        if not self._overwrite:
+            for name in ("part", "rejects"):
+                refuse_existing(str(self._parts[name].target))
 
     def _load(self) -> Mapping[str, Any]:
         state = self._journal.load()
@@ -136,6 +139,7 @@ class FileOutput(Output):
         if self.state and self.state["complete"]:
             marks = self.state["marks"]
         else:
+            self._refuse_existing()  # what came meanwhile is not to be lost
             marks = self._commit(state, {"rejects", "part"}, complete=True)
         for name in ("rejects", "part"):
             if self._parts[name].is_open:

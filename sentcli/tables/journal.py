@@ -10,17 +10,19 @@ from typing import Any
 from sentcli.errors import ResumeError
 from sentcli.tables.storage import create, output_errors, sync_folder, temporary_path, write_all
 
+JOURNAL = "journal"
 _VERSION = 1
 
 
 class Journal:
     """A small JSON file beside the output, replaced as a whole with each commit.
 
+    :param kind: of another run than one that writes `target` alone.
     :raises OutputError: from all methods, with the path and what the system says.
     """
 
-    def __init__(self, target: Path) -> None:
-        self._path = temporary_path(target, "journal")
+    def __init__(self, target: Path, kind: str = JOURNAL) -> None:
+        self._path = temporary_path(target, kind)
 
     @property
     def exists(self) -> bool:
@@ -47,7 +49,7 @@ class Journal:
 
         :param state: JSON.
         """
-        content = json.dumps({"version": _VERSION, "sha256": _digest(state), "state": state}, indent=1)
+        content = json.dumps({"version": _VERSION, "sha256": _digest(state), "state": state})
         temporary = self._path.with_name(f"{self._path.name}.new")
         with output_errors(self._path):
             descriptor = create(temporary)

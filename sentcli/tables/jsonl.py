@@ -6,6 +6,7 @@ numbers with the digits they came with. A record with another key, or a key twic
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,10 +16,12 @@ import orjson
 from sentcli.errors import DataError
 from sentcli.tables.cells import to_json
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head
-from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, list_columns
+from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, find_usual, list_columns
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import Source
 from sentcli.tables.textreader import TextReader
+
+_log = logging.getLogger("sentcli")
 
 _MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is wrong
 _MISSING: Any = object()
@@ -52,6 +55,8 @@ class _JsonlReader(TextReader):
         self._columns: tuple[str, ...] = ()  # of the first record, then of the first one that has the text
         self._has_head = False
         self._without_text = 0  # records so far, until one has the text
+        self._is_guess = False  # the column of texts is only the one that held a string
+        self._known: set[str] = set()  # keys so far, if it is
 
     def events(self) -> Iterator[Event]:
         yield from super().events()
@@ -100,6 +105,8 @@ class _JsonlReader(TextReader):
             return
         self._without_text = 0
         self._has_head = True
+        is_usual = self._text_column and find_usual([self._text_column], TEXT_COLUMNS)
+        self._is_guess = self.setup.options.text_column is None and not is_usual
         self._columns = self.first.columns if self.first else columns
         yield Head(self._columns, self._text_column)
 
@@ -109,12 +116,31 @@ class _JsonlReader(TextReader):
                 f"{self.name}: no column {self._text_column!r:.200}; {list_columns(self._columns)}"
             )
 
+    def _check_guess(self, record: dict[str, Any]) -> None:
+        """Look at keys that come later: one may be what the first record left out, the column of the texts.
+
+        :raises DataError: among the first records. Later it is a warning: a run of hours goes on.
+        """
+        self._known |= record.keys()
+        name = find_usual([key for key, value in record.items() if type(value) is str], TEXT_COLUMNS)
+        if name is None:
+            return
+        where = f"{self.name}, line {self.line}"
+        problem = f"{where}: here is a {name!r:.100}, but texts are taken from {self._text_column!r:.100}"
+        if self.line > _MAX_WITHOUT_TEXT:
+            _log.warning("%s; --text-column says which", problem)
+            self._is_guess = False
+        else:
+            raise DataError(f"{problem}; say --text-column")
+
     def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
         for name in self.setup.names:
             if name in record:
                 return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
+        if self._is_guess and not record.keys() <= self._known:
+            self._check_guess(record)
         text = self._text(record)
         if text is _MISSING:
             return self.reject(line, f"no {self._text_column or 'text'!r:.200}")

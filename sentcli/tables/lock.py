@@ -7,16 +7,19 @@ from pathlib import Path
 from sentcli.errors import OutputError
 from sentcli.tables.storage import output_errors, temporary_path
 
+LOCK = "lock"
+
 
 class Lock:
     """A lock on a target; the system holds it until `release`, or the end of the process.
 
+    :param kind: of another run than one that writes `target` alone.
     :raises OutputError: at once, when another run holds it.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, kind: str = LOCK) -> None:
         self._target = target
-        self._path = temporary_path(target, "lock")
+        self._path = temporary_path(target, kind)
         with output_errors(self._path):
             while not self._acquire():
                 pass

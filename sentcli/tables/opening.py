@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_existing
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, Source, inspect_input
-from sentcli.tables.storage import Stream, is_special, resolve
+from sentcli.tables.storage import Stream, is_special, own_files, resolve
 
 _HEAD_CHUNKS = 100  # that are read to find a head: a file of nothing but bad records may have none
 
@@ -65,7 +65,9 @@ def open_job(
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold label, score and text; other columns are left out", output)
     beside = output if is_url(output) else str(resolve(output))
-    refuse_inputs(files, [output, rejects.path or default_rejects(beside)])
+    written = [output, rejects.path or default_rejects(beside)]
+    local = [name for name in written if not is_url(name)]
+    refuse_inputs(files, [*written, *chain.from_iterable(map(own_files, local))])
     if rejects.path and resolve(rejects.path) == resolve(output):
         raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
     conditions = {
@@ -170,6 +172,8 @@ def _libraries(output: str, setup: Setup) -> dict[str, str]:
         libraries["zlib"] = zlib.ZLIB_RUNTIME_VERSION
     if compression_of(output) == ".zst" or "parquet" in (setup.format, setup.output_format):
         libraries["pyarrow"] = version("pyarrow")
+    if "jsonl" in (setup.format, setup.output_format) or (setup.format == "parquet" and setup.converts):
+        libraries["orjson"] = version("orjson")
     return libraries
 
 

@@ -9,7 +9,7 @@ from sentcli.errors import OutputError
 from sentcli.tables.format import Labels, Scores
 from sentcli.tables.lock import Lock
 from sentcli.tables.remote import RemoteFile, exists, is_url
-from sentcli.tables.storage import Part, Stream, is_special, resolve
+from sentcli.tables.storage import Part, Stream, is_special, output_errors, resolve
 
 
 class Output(ABC):
@@ -74,6 +74,7 @@ class StreamOutput(Output):
         self._sink = sink
         self._rejects: Stream | RemoteFile | Part | None = None
         self._lock: Lock | None = None
+        self._overwrite = overwrite
         if rejects and not is_special(rejects):
             if not is_url(rejects):
                 self._lock = Lock(resolve(rejects))
@@ -108,6 +109,9 @@ class StreamOutput(Output):
     def publish(self, state: Mapping[str, Any], note: Callable[[], None]) -> None:
         if self._rejects:
             self._rejects.publish()
+        elif self._lock and self._overwrite:
+            with output_errors(self.rejects_path):  # of an earlier run: it would be taken for this one's
+                resolve(self.rejects_path or "").unlink(missing_ok=True)
         self._unlock()
         self._sink.publish()
         note()

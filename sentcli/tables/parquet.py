@@ -202,5 +202,7 @@ class _Drain(io.RawIOBase):
 def _translated(name: str, kind: type[SentcliError]) -> Iterator[None]:
     try:
         yield
+    except MemoryError:  # Arrow's is one of its own exceptions too
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise kind(f"{name}: {error}") from error

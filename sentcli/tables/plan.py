@@ -35,7 +35,7 @@ def plan_outputs(
         raise UsageError(
             f"{output}: a folder of outputs cannot be behind a URL; name a file, or a local folder"
         )
-    if is_url(output) or not (output.endswith("/") or Path(output).is_dir()):
+    if output == STANDARD or is_url(output) or not (output.endswith("/") or Path(output).is_dir()):
         return [(files, output)]
     folder = Path(output)
     form = write.format if write else None

@@ -53,6 +53,22 @@ def temporary_path(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.sentcli-{kind}")
 
 
+def own_files(name: str) -> list[str]:
+    """Name the files that a run keeps beside an output, or a rejects file, until it is done.
+
+    :raises OutputError: when there can be no file of that name.
+    """
+    with output_errors(name):
+        if name == "-" or is_special(name):
+            return []
+    return [str(temporary_path(resolve(name), kind)) for kind in ("part", "ledger", "journal", "lock")]
+
+
+def is_standard_output(name: str | Path) -> bool:
+    """Tell whether a name such as `/dev/stdout` stands for standard output, whatever that leads to."""
+    return _descriptor_of(name) == 1
+
+
 def is_special(name: str) -> bool:
     """Tell whether a name is neither free nor that of a regular file.
 
@@ -180,7 +196,9 @@ class Part:
     def close(self) -> None:
         if self.is_open:
             self.is_open = False
-            os.close(self._descriptor)
+            # A thread that still writes must not write into what gets this number next.
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
     def discard(self) -> None:
         self.close()

@@ -147,6 +147,13 @@ class Sparse(torch.nn.Module):
         return torch.zeros(ids.shape[0], 2).to_sparse()
 
 
+class Raises(torch.nn.Module):
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        if ids.shape[0] >= 0:
+            raise ValueError("no")
+        return ids
+
+
 class NoForward(torch.nn.Module):
     @torch.jit.export
     def other(self, ids: torch.Tensor) -> torch.Tensor:
@@ -154,7 +161,7 @@ class NoForward(torch.nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
-@pytest.mark.parametrize("module", [Echo(), Fails(), TwoResults(), Sparse(), NoForward()])
+@pytest.mark.parametrize("module", [Echo(), Fails(), TwoResults(), Sparse(), Raises(), NoForward()])
 def test_another_program_is_an_error(tmp_path, module):
     torch.jit.save(torch.jit.script(module), tmp_path / "other.pt")
     backend = TorchScriptBackend((tmp_path / "other.pt").read_bytes(), FILE, make_model().config)

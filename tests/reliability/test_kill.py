@@ -86,7 +86,7 @@ def test_a_run_of_several_outputs_killed_at_every_call_to_the_disk(folder, score
         if score(*parts, "-o", "out/", "-q", fail_at=number).wait() != -signal.SIGKILL:
             break
         check_partial(folder / "out", complete)
-        if (folder / "out" / f".all outputs{PRIVATE}journal").exists():
+        if (folder / "out" / f".all outputs{PRIVATE}folder-journal").exists():
             resumed += 1
             run = score(*parts, "-o", "out/", "--resume", "-q")  # no --overwrite: they are its own
             assert run.wait() == 3, f"after call {number}: {run.error}"

@@ -187,6 +187,11 @@ def test_a_summary_in_place_of_a_standard_stream_is_refused(scorer, files, tmp_p
     assert (tmp_path / "stream").read_text() == "mine"
 
 
+def test_a_summary_among_the_rows_is_refused(scorer, files):
+    with pytest.raises(UsageError, match="standard output is for the rows"):
+        run(scorer, files, "-", summary_file=Path("/dev/stdout"))
+
+
 def test_a_summary_that_could_not_be_written_is_refused_at_once(scorer, files, tmp_path):
     (tmp_path / "old.json").write_text("mine")
     for path, message in (

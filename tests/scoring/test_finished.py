@@ -284,9 +284,17 @@ def test_one_rejects_file_for_several_outputs_is_refused(scorer, files, tmp_path
         run(scorer, files, f"{tmp_path}/out/", rejects=RejectOptions(path=f"{tmp_path}/r.jsonl"))
 
 
+def test_an_output_may_be_called_as_the_journal_of_all(scorer, files, tmp_path):
+    Path(files[0]).rename(tmp_path / "in" / "all outputs")
+    inputs = [str(tmp_path / "in" / "all outputs"), files[1]]
+    run(scorer, inputs, f"{tmp_path}/out/", read=ReadOptions(format="jsonl"))
+    names = ["all outputs", "all outputs.rejects.jsonl", "b.jsonl", "b.jsonl.rejects.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+
+
 def test_two_runs_on_one_folder_do_not_meet(scorer, files, tmp_path):
     (tmp_path / "out").mkdir()
-    lock = Lock(tmp_path / "out" / "all outputs")
+    lock = Lock(tmp_path / "out" / "all outputs", "folder-lock")
     with pytest.raises(OutputError, match="another run"):
         run(scorer, files, f"{tmp_path}/out/")
     lock.release()

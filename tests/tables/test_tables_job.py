@@ -13,7 +13,7 @@ import pytest
 from sentcli.errors import DataError, OutputError, SentcliError, UsageError
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
-from sentcli.tables.storage import create, is_standard_stream
+from sentcli.tables.storage import Part, create, is_standard_stream
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
 HEADERS = {"txt": b"", "csv": b"text\n"}  # by a format whose rows come one by one, and one of many together
@@ -240,6 +240,54 @@ def test_a_suffix_names_the_format(run, source, tmp_path, form, suffix):
 def test_an_output_without_a_suffix_has_the_format_of_the_input(run, source, tmp_path):
     run(source, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == ADDED + b"1,x" + X + b"\n3,x" + X + b"\n"
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.rejects.jsonl"])
+def test_a_file_that_came_meanwhile_is_not_lost(source, scored, run, tmp_path, name):
+    mine = tmp_path / name
+    with open_job([str(source)], str(tmp_path / "out.csv"), commit_seconds=0) as job:
+        for chunk in job:
+            job.write(chunk, *scored(chunk.texts))
+        mine.write_text("mine")
+        with pytest.raises(OutputError, match=rf"{name} exists; give another name or --overwrite"):
+            job.finish()
+    assert mine.read_text() == "mine"
+    with pytest.raises(OutputError, match=f"{name} exists"):
+        run(source, tmp_path / "out.csv", resume=True)
+    mine.unlink()
+    assert run(source, tmp_path / "out.csv", resume=True).resumed_rows > 0
+
+
+@pytest.mark.parametrize("kind", ["part", "ledger", "journal", "lock"])
+@pytest.mark.parametrize("output", ["out.csv", "out.csv.rejects.jsonl"])
+def test_a_file_that_the_run_would_write_is_no_input(source, run, tmp_path, output, kind):
+    hidden = source.rename(tmp_path / f".{output}.sentcli-{kind}")
+    before = hidden.read_bytes()
+    with pytest.raises(OutputError, match=rf"sentcli-{kind} is the input .*sentcli-{kind}; give another"):
+        run(hidden, tmp_path / "out.csv", read=ReadOptions(format="csv"))
+    assert hidden.read_bytes() == before
+
+
+def test_a_part_that_was_closed_writes_nowhere(tmp_path):
+    part = Part(tmp_path / "out")
+    part.create()
+    part.close()
+    with (tmp_path / "another").open("wb") as file:  # gets the number of the descriptor
+        with pytest.raises(OutputError, match="Bad file descriptor"):
+            part.write(b"x")
+        assert file.fileno() >= 0
+    assert (tmp_path / "another").read_bytes() == b""
+
+
+def test_rejects_of_an_earlier_run_do_not_stay_beside_rows_on_standard_output(run, tmp_path, capfdbinary):
+    (tmp_path / "in.txt").write_bytes(b"x\n")
+    (tmp_path / "r.jsonl").write_text("old")
+    rejects = RejectOptions(path=str(tmp_path / "r.jsonl"))
+    with pytest.raises(OutputError, match="exists"):
+        run(tmp_path / "in.txt", "-", rejects=rejects)
+    assert (tmp_path / "r.jsonl").exists()
+    run(tmp_path / "in.txt", "-", rejects=rejects, overwrite=True)
+    assert not (tmp_path / "r.jsonl").exists()
 
 
 def test_existing_files_need_overwrite(run, source, tmp_path):

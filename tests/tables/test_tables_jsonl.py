@@ -163,6 +163,21 @@ def test_a_usual_name_that_need_not_be_a_string(convert, record, options):
     assert convert(record, "in.jsonl", read=ReadOptions(**options)) == record[:-1] + FIELDS
 
 
+def test_a_column_that_was_guessed_is_not_trusted_beside_one_of_a_usual_name(convert):
+    data = b'{"id":"a"}\n{"id":"b","text":null}\n{"id":"a","Review":"x"}'
+    with pytest.raises(DataError, match=r"line 3: here is a 'Review', but .* from 'id'; say --text-column"):
+        convert(data, "in.jsonl")
+    assert convert(data, "in.jsonl", read=ReadOptions(text_column="id")).count(FIELDS) == 3
+
+
+def test_a_run_that_is_under_way_goes_on_and_says_so_once(convert, caplog):
+    late = b'{"id":"a","Review":"x"}'
+    assert convert(b'{"id":"a"}\n' * 1000 + late + b"\n" + late, "in.jsonl").count(FIELDS) == 1002
+    assert [message.split("in.jsonl, ")[1] for message in caplog.messages] == [
+        "line 1001: here is a 'Review', but texts are taken from 'id'; --text-column says which"
+    ]
+
+
 def test_the_text_may_come_late(convert, rejects):
     out = convert(b'{"a":"x"}\n' * 1000 + b'{"c":"x"}\n', "in.jsonl", read=ReadOptions(text_column="c"))
     assert out == b'{"c":"x"' + FIELDS + b"\n"

@@ -58,6 +58,17 @@ def test_the_same_rejects_file_is_another_runs_too(source, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
 
 
+def test_the_default_rejects_file_is_another_runs_too(source, tmp_path):
+    """Both would write it under one temporary name, and a rejected row could be lost."""
+    rejects = RejectOptions(path=f"{tmp_path}/a.txt.rejects.jsonl")
+    with (
+        open_job([str(source)], f"{tmp_path}/a.txt"),
+        pytest.raises(OutputError, match=r"a\.txt\.rejects\.jsonl: another run"),
+    ):
+        open_job([str(source)], f"{tmp_path}/b.txt", rejects=rejects)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
 def test_a_lock_left_by_a_dead_process_does_not_block(busy, run, source, tmp_path):
     os.kill(busy, signal.SIGKILL)
     os.waitpid(busy, 0)

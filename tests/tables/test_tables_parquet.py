@@ -232,3 +232,8 @@ def test_any_table_is_scored_and_nothing_else_changes(score_table, rows, group):
     assert [label is None for label in found["sentiment"].to_pylist()] == [
         not (t and t.strip()) for t, _ in rows
     ]
+
+
+def test_short_memory_is_not_a_damaged_file():
+    with pytest.raises(MemoryError, match="malloc"), tables_parquet._translated("in.parquet", DataError):
+        raise pa.ArrowMemoryError("malloc of size 8 failed")

@@ -71,6 +71,12 @@ def test_what_cannot_be_planned(folder, inputs, output, error, message):
         plan_outputs(inputs, output)
 
 
+def test_a_folder_called_as_standard_output_is_is_not_taken_for_it(folder):
+    (folder / "-").mkdir()
+    assert plan_outputs(["a.csv"], "-") == [(["a.csv"], "-")]
+    assert plan_outputs(["a.csv"], "./-") == [(["a.csv"], "-/a.csv")]
+
+
 def test_a_file_has_one_name_with_its_protocol_and_without(folder):
     assert plan_outputs([f"file://{folder}/[ab].csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
 

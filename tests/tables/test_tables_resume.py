@@ -267,17 +267,21 @@ def test_what_changed_is_named_and_refused(lines, run, options, what):
     assert contents(lines[1].parent) == before
 
 
+SUFFIXES = {"sentcli": "txt", "pyarrow": "parquet", "orjson": "jsonl", "zlib": "txt.gz"}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "what"),
     [
         ("sentcli.tables.opening.__version__", "9.9", "sentcli"),
         ("sentcli.tables.opening.version", lambda package: "9.9", r"libraries\.pyarrow"),
+        ("sentcli.tables.opening.version", lambda package: "9.9", r"libraries\.orjson"),
         ("zlib.ZLIB_RUNTIME_VERSION", "9.9", r"libraries\.zlib"),
     ],
 )
 def test_another_version_is_refused(tmp_path, run, scored, monkeypatch, name, value, what):
     (tmp_path / "in.txt").write_bytes(b"x\n" * LINES)
-    output = tmp_path / ("out.txt.gz" if "zlib" in name else "out.parquet")
+    output = tmp_path / f"out.{SUFFIXES[what.rpartition('.')[2]]}"
     interrupted(tmp_path / "in.txt", output, scored)
     monkeypatch.setattr(name, value)
     with pytest.raises(OutputError, match=f"cannot resume: {what} changed since"):
