@@ -54,7 +54,6 @@ def load_backend(
     name: str | None,
     bundle: Bundle,
     device: str | None = None,
-    threads: int = 1,
     precision: str | None = None,
 ) -> Backend:
     """Make a bundle ready to run.
@@ -62,7 +61,6 @@ def load_backend(
     :param name: one of `BACKENDS`; None takes the one that the bundle's `model_file` is for, or else the
         first that the bundle has a file for.
     :param device: one of `DEVICES`; None takes CUDA where there is a device, for onnx the CPU.
-    :param threads: threads that work on one batch.
     :param precision: one of `SCORING_PRECISIONS`, of the matrix products; None is fp32, or what the file has.
     :raises UsageError: when name, device, precision and file do not go together.
     :raises BundleError: when the bundle lacks the file, or the file cannot be run.
@@ -78,13 +76,13 @@ def load_backend(
             raise UsageError("onnx runs on the CPU; try --backend torch --device cuda")
         from sentcli.backends.onnx import OnnxBackend
 
-        return OnnxBackend(bundle.read(file), bundle.path / file, bundle.config.model, threads)
+        return OnnxBackend(bundle.read(file), bundle.path / file, bundle.config.model)
     with requires("train"):
         from sentcli.backends import torch
     if name == "torch":
-        return torch.TorchBackend(bundle, device, threads, precision or "fp32")
+        return torch.TorchBackend(bundle, device, precision=precision or "fp32")
     content, path = bundle.read(file), bundle.path / file
-    return torch.TorchScriptBackend(content, path, bundle.config.model, device, threads)
+    return torch.TorchScriptBackend(content, path, bundle.config.model, device)
 
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:

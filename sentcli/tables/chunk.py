@@ -30,7 +30,7 @@ class Rows:
 
     def cut(self, rows: int, size: int) -> tuple["Rows", "Rows"]:
         """Cut them behind so many rows, or earlier, behind the row that reaches the size in bytes."""
-        stop = min(rows, bisect_left([*accumulate(map(len, self.raws), initial=0)], size))
+        stop = min(rows, bisect_left([*accumulate(map(len, self.raws[:rows]), initial=0)], size))
         fitting = Rows(self.texts[:stop], self.values[:stop], self.raws[:stop])
         return fitting, Rows(self.texts[stop:], self.values[stop:], self.raws[stop:])
 

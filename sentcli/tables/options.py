@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sentcli.errors import UsageError
 from sentcli.tables.charset import Encoding
+from sentcli.tables.compression import compression_of
 from sentcli.text import is_utf8
 
 _MAX_FIELD_LIMIT = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
@@ -100,7 +101,7 @@ class RejectOptions:
     def __post_init__(self) -> None:
         if self.path == "-":
             raise UsageError("--rejects takes the name of a file; standard output is for the rows")
-        if self.path is not None and self.path.endswith((".gz", ".zst", ".bz2", ".xz")):
+        if self.path is not None and compression_of(self.path):
             raise UsageError(f"--rejects {self.path!r:.200}: rejected rows are not compressed; try .jsonl")
         if self.limit is not None and not re.fullmatch(r"[0-9]{1,18}|[0-9]{1,3}(\.[0-9]+)?%", self.limit):
             raise UsageError(f"--max-rejects is {self.limit!r:.200}; give a number of rows, or a share: 0.5%")

@@ -25,6 +25,7 @@ from sentcli.tables.source import Source
 _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
 _GROUP_ROWS = 30 * CHUNK_ROWS
 _USUAL_CODEC = "snappy"
+_OFFSET = 4  # bytes of a string's place in Arrow
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ class Writer:
         elif chunk.rows:
             columns = [pa.array(column, pa.string()) for column in zip(*chunk.rows, strict=True)]
             self._pending.append(pa.record_batch([*columns, *results], schema=self._schema))
+            # Each value takes that much, a missing one too. Not what Arrow says, which depends on pauses.
+            self._size += _OFFSET * len(columns) * len(chunk.rows)
         self._size += chunk.size
         self._rows += len(chunk.texts)
         # Only where whole chunks end, so that the bytes are the same when a pipe paused.

@@ -23,6 +23,7 @@ from sentcli.tables.source import Source
 _BUFFER = 1 << 20
 _SMALL_FILE = 16 << 20  # bytes; row groups are read at once
 _LONG_VALUE = 64 << 10
+_ARROW_SCHEMA = b"ARROW:schema"  # the key of what a writer makes of the schema itself
 # Numbers of Parquet's CompressionCodec that pyarrow writes.
 _CODECS = {0: "none", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
 
@@ -55,7 +56,14 @@ class CheckedFile:
         self._file = self._open()
         if unit := self._unit_of_int96():
             self._file = self._open(coerce_int96_timestamp_unit=unit)
-        self.schema: pa.Schema = self._file.schema_arrow
+        self.schema = self._schema()
+
+    def _schema(self) -> pa.Schema:
+        """Give the schema, with metadata that lie beside it in the file, which pyarrow leaves out."""
+        schema: pa.Schema = self._file.schema_arrow
+        metadata = {**(self._file.metadata.metadata or {}), **(schema.metadata or {})}
+        metadata.pop(_ARROW_SCHEMA, None)
+        return schema.with_metadata(metadata or None)
 
     def _open(self, **options: Any) -> Any:
         return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=self._buffer_size, **options)

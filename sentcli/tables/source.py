@@ -117,8 +117,11 @@ class Source:
         return data
 
     def peek(self, size: int) -> bytes:
-        """Give the first bytes of what is next, without taking them; fewer at the end."""
-        while len(self._ahead) < size:
+        """Give the first bytes of what is next, without taking them.
+
+        Fewer at the end, or where a line ends: on a live input nothing more may come until it is answered.
+        """
+        while len(self._ahead) < size and not self._ahead.endswith(b"\n"):
             ahead, self._ahead = self._ahead, b""
             block = self.read()
             self._ahead = ahead + block

@@ -1,5 +1,6 @@
 import datetime as dt
 import decimal
+import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,6 +54,16 @@ def test_schema_metadata_and_values_are_kept(score_table):
     assert found["sentiment_score"].to_pylist() == [0.142857, None, None]
     assert found.schema.field("sentiment").type == pa.string()
     assert found.schema.field("sentiment_score").type == pa.float64()
+
+
+def test_metadata_beside_the_schema_is_kept(tmp_path, run):
+    table = pa.table({"text": ["x"]}).replace_schema_metadata({"early": "1"})
+    with pq.ParquetWriter(tmp_path / "in.parquet", table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"late": "2"})
+    run(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert pq.read_schema(tmp_path / "in.parquet").metadata == {b"early": b"1"}  # where it is not looked for
+    assert pq.read_schema(tmp_path / "out.parquet").metadata == {b"early": b"1", b"late": b"2"}
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
@@ -232,6 +243,17 @@ def test_any_table_is_scored_and_nothing_else_changes(score_table, rows, group):
     assert [label is None for label in found["sentiment"].to_pylist()] == [
         not (t and t.strip()) for t, _ in rows
     ]
+
+
+def test_wide_records_make_smaller_row_groups(tmp_path, run, monkeypatch):
+    """A value that is not there takes a place too."""
+    monkeypatch.setattr(tables_parquet, "_GROUP_BYTES", 200_000)
+    for columns, groups in ((2, 1), (100, 2)):
+        first = {"text": "x", **{f"c{number}": 1 for number in range(columns)}}
+        lines = [json.dumps(first), *[json.dumps({"text": "y"})] * 1000]
+        (tmp_path / "in.jsonl").write_text("\n".join(lines))
+        run(tmp_path / "in.jsonl", tmp_path / "out.parquet", overwrite=True)
+        assert pq.ParquetFile(tmp_path / "out.parquet").num_row_groups == groups
 
 
 def test_short_memory_is_not_a_damaged_file():

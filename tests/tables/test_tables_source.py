@@ -221,6 +221,18 @@ def test_a_pipe_that_pauses_gives_what_is_there(tmp_path, stdin):
         assert next(chunks, None) is None
 
 
+def test_a_short_first_line_is_given_at_once(tmp_path, stdin):
+    with open_job(["-"], str(tmp_path / "out.txt")) as job:
+        stdin.write(b"ok\n")
+        give_up = threading.Timer(30, stdin.close)
+        give_up.start()
+        started = time.monotonic()
+        assert next(iter(job)).texts == ["ok"]
+        assert time.monotonic() - started < 10
+        give_up.cancel()
+        stdin.close()
+
+
 def test_a_pause_at_the_end_of_an_input_does_not_change_compressed_bytes(run, tmp_path, stdin):
     for name in ("first", "second"):
         (tmp_path / f"{name}.txt").write_bytes(name.encode() + b"\n")
