@@ -135,9 +135,10 @@ class FinishedOutputs:
 
 def _tidy(target: Path) -> None:
     """Remove what a run leaves beside an output when it is killed right after it was counted as done."""
-    lock = Lock(target)
+    locks = [Lock(target), Lock(Path(default_rejects(str(target))))]
     Journal(target).remove()
-    lock.release()
+    for lock in locks:
+        lock.release()
 
 
 def _give_up(target: Path) -> None:

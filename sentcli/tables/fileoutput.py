@@ -1,8 +1,8 @@
 """A file as output, with the journal that lets an interrupted run go on.
 
 Beside a file OUT a run keeps until it is done: `.OUT.sentcli-part`, which will be OUT, `-journal`, `-lock`;
-the part of the rejects file; and for a format whose files cannot grow (Parquet) `-ledger`, the labels and
-scores so far: a resumed run writes such a part anew, from input and ledger.
+part and lock of the rejects file; and for a format whose files cannot grow (Parquet) `-ledger`, the labels
+and scores so far: a resumed run writes such a part anew, from input and ledger.
 """
 
 import logging

@@ -205,7 +205,7 @@ def test_what_could_not_be_written_is_found_before_the_data_is_read(model):
     metrics = json.loads((model / "metrics.json").read_text())
     for content, named in (
         (json.dumps({key: value for key, value in metrics.items() if key != "command"}), "'command'"),
-        (json.dumps([]), "no card can be made of it"),
+        (json.dumps([]), "not as `sentcli train` writes it"),
         ("{", "metrics.json"),
     ):
         (model / "metrics.json").write_text(content)

@@ -115,7 +115,8 @@ def test_a_name_stands_for_durable_content_only(folder, score):
         for name in (f"{private}journal.new", f"{private}part", f".out.csv.rejects.jsonl{PRIVATE}part"):
             assert is_durable(lines[:save], name)
         assert lines[save + 1] == f"fsync {folder.name}"
-    assert lines[-2:] == [f"unlink {private}journal", f"unlink {private}lock"]
+    locks = [f"unlink .out.csv.rejects.jsonl{PRIVATE}lock", f"unlink {private}lock"]
+    assert lines[-3:] == [f"unlink {private}journal", *locks]
 
 
 def is_durable(calls, name):
