@@ -13,7 +13,7 @@ import pytest
 from sentcli.errors import DataError, OutputError, SentcliError, UsageError
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
-from sentcli.tables.storage import Part, create, is_standard_stream
+from sentcli.tables.storage import Part, create, is_standard_output, is_standard_stream
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
 HEADERS = {"txt": b"", "csv": b"text\n"}  # by a format whose rows come one by one, and one of many together
@@ -277,6 +277,14 @@ def test_a_part_that_was_closed_writes_nowhere(tmp_path):
             part.write(b"x")
         assert file.fileno() >= 0
     assert (tmp_path / "another").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_output"),
+    [("/dev/stdout", True), ("/dev/fd/1", True), ("/dev/stderr", False), ("/dev/fd/11", False), ("1", False)],
+)
+def test_names_of_standard_output(name, is_output):
+    assert is_standard_output(name) == is_output
 
 
 def test_rejects_of_an_earlier_run_do_not_stay_beside_rows_on_standard_output(run, tmp_path, capfdbinary):
