@@ -124,7 +124,8 @@ def _variants(metrics: Metrics, files: Collection[str]) -> str:
         return ""
     measured = metrics["variants"]
     text = (
-        "Trained by the same recipe with the same pseudo-labels, if any, and measured on the same texts; "
+        "Trained by the recipe of this model, all of them with the same pseudo-labels, if any, which need "
+        "not be those of this model, and measured on the same texts; "
         f"reviews/s are those of one core of {measured['machine']}."
     )
     parts = ("### Other seeds and sizes", text, block(measured["command"]), *sections)
