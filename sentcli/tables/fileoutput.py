@@ -16,7 +16,7 @@ from sentcli.tables.format import Labels, Scores
 from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.output import Output, default_rejects, refuse_existing
-from sentcli.tables.storage import Part, output_errors, resolve
+from sentcli.tables.storage import LEDGER, Part, output_errors, resolve
 
 _log = logging.getLogger("sentcli")
 
@@ -52,7 +52,7 @@ class FileOutput(Output):
         rejects_file = resolve(self.rejects_path)
         self._parts = {"part": Part(target), "rejects": Part(rejects_file)}
         if not appends:
-            self._parts["ledger"] = Part(target, "ledger")
+            self._parts["ledger"] = Part(target, LEDGER)
         self._locks: list[Lock] = []
         try:
             self._locks.append(Lock(target))

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.errors import ResumeError
-from sentcli.tables.storage import create, output_errors, sync_folder, temporary_path, write_all
+from sentcli.tables.storage import JOURNAL, create, output_errors, sync_folder, temporary_path, write_all
 
-JOURNAL = "journal"
 _VERSION = 1
 
 

@@ -5,9 +5,7 @@ import os
 from pathlib import Path
 
 from sentcli.errors import OutputError
-from sentcli.tables.storage import output_errors, temporary_path
-
-LOCK = "lock"
+from sentcli.tables.storage import LOCK, output_errors, temporary_path
 
 
 class Lock:

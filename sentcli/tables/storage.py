@@ -15,6 +15,9 @@ from typing import IO, Any, TextIO
 
 from sentcli.errors import OutputError, ResumeError
 
+# Kinds of files that a run keeps beside an output until it is done.
+PART, LEDGER, JOURNAL, LOCK = "part", "ledger", "journal", "lock"
+
 _BLOCK = 1 << 20
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
@@ -61,7 +64,7 @@ def own_files(name: str) -> list[str]:
     with output_errors(name):
         if name == "-" or is_special(name):
             return []
-    return [str(temporary_path(resolve(name), kind)) for kind in ("part", "ledger", "journal", "lock")]
+    return [str(temporary_path(resolve(name), kind)) for kind in (PART, LEDGER, JOURNAL, LOCK)]
 
 
 def is_standard_output(name: str | Path) -> bool:
@@ -128,7 +131,7 @@ class Part:
     :raises OutputError: from all methods, with the path and what the system says.
     """
 
-    def __init__(self, target: Path, kind: str = "part") -> None:
+    def __init__(self, target: Path, kind: str = PART) -> None:
         self.target = target
         self.path = temporary_path(target, kind)
         self.size = 0

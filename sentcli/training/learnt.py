@@ -9,7 +9,7 @@ from sentcli.bundle import METRICS, Bundle
 from sentcli.errors import BundleError
 from sentcli.training.holdout import SPLIT_SEED, train_validation
 from sentcli.training.labels import LabeledTexts
-from sentcli.training.metrics import read_metrics
+from sentcli.training.metrics import Metrics, read_metrics
 
 # By such a name, with no letter beside the word, the data set library takes a file of a folder for the split.
 _TRAIN_FILE = re.compile(r"(?<![^-._ 0-9])train(ing)?[-._ 0-9]")
@@ -26,8 +26,10 @@ def has_learnt(bundle: Bundle, dataset: str, split: str, texts: Iterable[str]) -
     if METRICS not in bundle.digests:
         return False
     metrics = read_metrics(bundle)
-    if metrics.get("learnt") == digest_of_set(texts):
-        return True
+    return _is_named(metrics, dataset, split) or metrics.get("learnt") == digest_of_set(texts)
+
+
+def _is_named(metrics: Metrics, dataset: str, split: str) -> bool:
     measured = Path(dataset).resolve()
     learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
     if measured.is_file():
