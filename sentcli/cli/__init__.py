@@ -30,6 +30,11 @@ _PATIENCE = 5.0  # seconds that the end of a run may take before another signal 
 _signals: list[tuple[int, float]] = []  # that were to end this process, each with its time
 _LONGEST_MESSAGE = 2000  # characters; what a message quotes is cut where it is quoted
 
+_EXAMPLES = """\b
+Example:
+  sentcli score reviews.csv -o scored.csv
+"""
+
 
 class _LazyGroup(click.Group):
     """Imports the module of a command only when it is asked for, and turns errors into exit codes."""
@@ -59,15 +64,14 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
 
 
-@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    epilog=_EXAMPLES,
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
-    """Score files full of reviews, and train the models that do it.
-
-    \b
-    Example:
-      sentcli score reviews.csv -o scored.csv
-    """
+    """Score files full of reviews, and train the models that do it."""
 
 
 @contextmanager

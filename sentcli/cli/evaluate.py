@@ -37,8 +37,15 @@ if TYPE_CHECKING:
 _ASIDE = ("card", "weak_spot", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
 _SENTENCES = 3  # that a passage has at most, where no number is given
 
+_EXAMPLES = """\b
+Examples:
+  sentcli evaluate my-model --dataset held-out.csv --label-column stars --plots pictures
+  sentcli evaluate my-model --dataset sarcasm.csv --card --weak-spot irony
+  sentcli evaluate my-int8/model.int8.onnx --against my-model --card
+"""
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @model_argument
 @dataset_option
 @click.option("--split", default="test", help="Part of the data set to measure on; a file is all one part.")
@@ -116,12 +123,6 @@ def evaluate(
 
     The card is in the folder that `sentcli train` wrote. Of an exported model, say int8, it is that of the
     model that --against names, which has to be the one that was exported.
-
-    \b
-    Examples:
-      sentcli evaluate my-model --dataset held-out.csv --label-column stars --plots pictures
-      sentcli evaluate my-model --dataset sarcasm.csv --card --weak-spot irony
-      sentcli evaluate my-int8/model.int8.onnx --against my-model --card
     """
     log_to_stderr(quiet=quiet)
     if sys.stdout is None:

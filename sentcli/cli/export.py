@@ -12,8 +12,13 @@ from sentcli.export import FORMATS, GRAPHS, PRECISIONS
 
 _ALL = "all"
 
+_EXAMPLES = """\b
+Example:
+  sentcli export my-model -o my-model-onnx --format onnx --graph folded
+"""
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @model_argument
 @click.option(
     "-o",
@@ -46,10 +51,6 @@ def export(
     MODEL is a model folder with PyTorch's weights; by default the model in the box. The result is a model
     folder too: `sentcli score --model` takes it, or a file in it. TorchScript still works, but PyTorch has
     marked it as deprecated.
-
-    \b
-    Example:
-      sentcli export my-model -o my-model-onnx --format onnx --graph folded
     """
     bundle = load_bundle(model)
     with requires("train"):

@@ -39,8 +39,16 @@ _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "field_l
 _SCORER = ("backend", "device", "precision", "workers", "processes", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
 
+_EXAMPLES = """\b
+Examples:
+  sentcli score reviews.csv -o scored.csv
+  sentcli score reviews.csv -o scored.csv --uncertain 0.3 0.7
+  sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body
+  echo "an absolute joy" | sentcli score
+"""
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @click.argument("inputs", nargs=-1)
 @click.option(
     "-o", "--output", default="-", help="File, folder for one output an input (ending in /), or - for stdout."
@@ -105,13 +113,6 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
       3              done, but rows were rejected
       130, 143, 129  stopped by Ctrl-C, SIGTERM, SIGHUP
       141            whoever read stdout has closed it
-
-    \b
-    Examples:
-      sentcli score reviews.csv -o scored.csv
-      sentcli score reviews.csv -o scored.csv --uncertain 0.3 0.7
-      sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body
-      echo "an absolute joy" | sentcli score
     """
     from sentcli.bulk import score_files  # numpy, which --help does without
     from sentcli.scoring import Scorer

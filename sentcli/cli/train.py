@@ -102,8 +102,14 @@ _CHOICES = {
     "class_weight": CLASS_WEIGHTS,
 }
 
+_EXAMPLES = """\b
+Examples:
+  sentcli train --dataset reviews.csv --label-column stars --glove 6B.100d -o my-model
+  sentcli train --dataset labelled.csv --unlabeled heap.csv --teacher auto -o my-model
+"""
 
-@click.command()
+
+@click.command(epilog=_EXAMPLES)
 @config_option
 @dataset_option
 @text_column_option
@@ -164,11 +170,6 @@ def train(
 
     With --unlabeled, a teacher labels texts that have no labels, and the model learns from both. The teacher
     weighs n-grams, vectors of whole texts and any number of models, by what is held out.
-
-    \b
-    Examples:
-      sentcli train --dataset reviews.csv --label-column stars --glove 6B.100d -o my-model
-      sentcli train --dataset labelled.csv --unlabeled heap.csv --teacher auto -o my-model
     """
     log_to_stderr(quiet=quiet)
     text = TextConfig(**{name: settings[name] for name in _TEXT})

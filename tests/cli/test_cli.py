@@ -42,25 +42,24 @@ def test_the_groups_help_lists_the_commands_in_the_order_of_use():
     result = invoke("--help")
     assert result.exit_code == 0
     assert result.stderr == ""
-    listed = result.stdout.partition("Commands:\n")[2].splitlines()
+    listed = result.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     assert [line.split()[0] for line in listed] == list(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_group_says_of_a_command_what_its_own_help_says(name):
     listed = invoke("--help").stdout.partition("Commands:\n")[2].splitlines()
-    (line,) = (line for line in listed if line.split()[0] == name)
+    (line,) = (line for line in listed if line.split()[:1] == [name])
     said = line.split(maxsplit=1)[1]
-    assert main.get_command(GROUP, name).help.startswith(f"{said}\n")
+    assert main.get_command(GROUP, name).help.partition("\n")[0] == said
 
 
 @pytest.mark.parametrize("name", [None, *COMMANDS])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_every_help_has_an_example_that_its_command_takes(name, flag):
+def test_every_help_ends_in_an_example_that_its_command_takes(name, flag):
     result = invoke(*filter(None, [name]), flag)
     assert result.exit_code == 0, result.output
-    described = result.stdout.partition("Options:\n")[0]
-    examples = described.partition("Example")[2].splitlines()[1:]
+    examples = result.stdout.partition("\n  Example")[2].splitlines()[1:]
     lines = [line.strip() for line in examples if line.strip()]
     assert lines
     for line in lines:
@@ -68,7 +67,7 @@ def test_every_help_has_an_example_that_its_command_takes(name, flag):
 
 
 def test_the_exit_codes_of_scoring_are_in_its_help():
-    described = invoke("score", "--help").stdout.partition("Exit codes:\n")[2].partition("Examples:")[0]
+    described = invoke("score", "--help").stdout.partition("Exit codes:\n")[2].partition("Options:")[0]
     codes = [int(code) for line in described.splitlines() for code in line[:17].replace(",", " ").split()]
     assert codes == [0, 1, 2, 3, 130, 143, 129, 141]
 
