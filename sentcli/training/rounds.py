@@ -57,6 +57,10 @@ class Rounds:
             "labels": [digest_texts(part.labels) for part in labeled],
         }
 
+    def labels_of(self, number: int) -> Path:
+        """Say where the labels of a round are kept until the end of the run."""
+        return self.folder / f"labels-{number}.parquet"
+
     def add_stages(self, pseudo: PseudoLabels) -> None:
         """Keep what the teachers of a round reached."""
         members, number = pseudo.notes.get("members", {}), pseudo.notes.get("round")
@@ -75,7 +79,7 @@ class Rounds:
             self.train_teachers("teacher", first_teachers(usual, plan), None)
         for number in range(1, plan.rounds + 1):
             is_last = number == plan.rounds
-            labels = file if file and is_last else self.folder / f"labels-{number}.parquet"
+            labels = file if file and is_last else self.labels_of(number)
             if not labels.exists():
                 said = label(self.texts, self.bundles, self.settings, plan, number, self.folder)
                 write_pseudo_labels(labels, replace(said, notes={**said.notes, "earlier": self.stages}))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import SelfTrainingConfig
-from sentcli.errors import BundleError, OutputError, UsageError
+from sentcli.errors import BundleError, OutputError, TrainingError, UsageError
 from sentcli.training.checks import check_run, check_writable
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.defaults import DataSize
@@ -93,16 +93,24 @@ def self_train(
         if given:
             rounds.stages += given.notes.get("earlier", [])
             rounds.add_stages(given)
-        train_model(
-            texts,
-            source,
-            output,
-            settings,
-            pseudo=ask_lexicon(pseudo, texts, settings, plan),
-            passage_sentences=plan.passage_sentences,
-            stages=rounds.stages,
-            overwrite=overwrite,
-        )
+        try:
+            train_model(
+                texts,
+                source,
+                output,
+                settings,
+                pseudo=ask_lexicon(pseudo, texts, settings, plan),
+                passage_sentences=plan.passage_sentences,
+                stages=rounds.stages,
+                overwrite=overwrite,
+            )
+        except TrainingError as error:
+            if pseudo_labels:
+                raise
+            raise TrainingError(
+                f"{error}, and with --pseudo-labels and a copy of {rounds.labels_of(plan.rounds)}, which has "
+                "all that the teachers said: another --lr is another run, and they would be trained again"
+            ) from error
 
 
 def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:

@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,13 +20,14 @@ import torch
 
 from sentcli.bundle import Bundle, load_bundle, write_manifest
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
-from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.errors import DataError, OutputError, TrainingError, UsageError
 from sentcli.text import tokenize
 from sentcli.training import labeling, rounds, self_training
 from sentcli.training.corpus import DataSource
 from sentcli.training.self_training import self_train
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.side_by_side import run_side_by_side
+from sentcli.training.step import ClassifierTrainer
 from sentcli.training.train import train_bundle
 
 SETTINGS = Settings(
@@ -293,6 +295,18 @@ def test_vectors_that_cannot_be_written_are_no_traceback(source, tmp_path, monke
     monkeypatch.setattr(labeling, "new_file", full)
     with pytest.raises(OutputError, match=r"document-vectors.*No space left"):
         run(source, tmp_path / "student")
+
+
+def test_when_the_loss_is_no_number_the_labels_are_not_lost(source, trained, tmp_path, monkeypatch):
+    student = tmp_path / "student"
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassifierTrainer, "measure", lambda *_: (math.nan, 0.5))
+        with pytest.raises(TrainingError, match="--lr, and with --pseudo-labels and a copy of ") as caught:
+            run(source, student, teachers=[str(trained.path)])
+    (labels,) = (word.rstrip(",") for word in str(caught.value).split() if ".parquet" in word)
+    copy = Path(shutil.move(labels, tmp_path / "labels.parquet"))
+    shutil.rmtree(tmp_path / ".student.training")
+    assert metrics(run(source, student, pseudo_labels=copy))["validation"]["accuracy"] > 0.8
 
 
 def test_labels_of_two_rounds_are_learnt_from_without_another_one(source, trained, tmp_path, monkeypatch):
