@@ -150,8 +150,10 @@ class _JsonlReader(TextReader):
             return text, line, line
         try:
             return text, self._values(line), line
-        except (ValueError, RecursionError, orjson.JSONEncodeError) as error:  # the last two of deep nesting
+        except ValueError as error:
             return self.reject(line, str(error))
+        except (RecursionError, orjson.JSONEncodeError):  # by the version of Python one or the other
+            return self.reject(line, "a value is nested too deeply")
 
     def _text(self, record: dict[str, Any]) -> Any:
         """Find the text; a key of the whole name goes before a dotted path."""
