@@ -40,7 +40,7 @@ def find_text_column(
 
 
 def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:
-    """Give the column of the first usual name that one has, None where none has any.
+    """Give the column of the first usual name that one has, None where none or several have it.
 
     Case and surrounding white space count only where they tell columns apart.
     """
@@ -48,8 +48,8 @@ def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:
     for wanted in usual:
         exact = [name for name in columns if name == wanted]
         alike = exact or [name for name, bare in zip(columns, plain, strict=True) if bare == wanted]
-        if len(alike) == 1:
-            return alike[0]
+        if alike:
+            return alike[0] if len(alike) == 1 else None
     return None
 
 

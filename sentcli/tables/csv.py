@@ -6,7 +6,7 @@ pass through. A quote inside a field that does not begin with one is part of the
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sentcli.errors import DataError
 from sentcli.tables.cells import to_text
@@ -163,7 +163,7 @@ class _CsvReader(TextReader):
     def _begin(self, fields: list[str], raw: bytes) -> Head:
         options = self.setup.options
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
-        self._check_delimiter(columns)
+        self._check_delimiter(fields)
         text_column = find_text_column(columns, {}, options.text_column, self.name)
         check_room(columns, self.setup.names, self.name)
         if self.setup.converts:
@@ -177,13 +177,17 @@ class _CsvReader(TextReader):
         self._width, self._column = len(columns), columns.index(text_column)
         return head
 
-    def _check_delimiter(self, columns: tuple[str, ...]) -> None:
-        """Refuse a single name that looks like several: whole records would be scored for their texts."""
+    def _check_delimiter(self, fields: Sequence[str]) -> None:
+        """Refuse a single field that looks like several: whole records would be scored for their texts.
+
+        :param fields: of the first record. Of a name each likely delimiter looks so, of a text only a tab.
+        """
         options, used = self.setup.options, self._dialect.delimiter
-        is_sure = len(columns) > 1 or options.delimiter is not None or options.text_column in columns
-        if not is_sure and any(other in columns[0] for other in _LIKELY_DELIMITERS - {used}):
+        likely = _LIKELY_DELIMITERS if options.header else {"\t"}
+        is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
+        if not is_sure and any(other in fields[0] for other in likely - {used}):
             hint = f"is it another --delimiter? If not, say --delimiter {used!r:.200}"
-            raise DataError(f"{self.name}: {list_columns(columns)}; {hint}")
+            raise DataError(f"{self.name}: {list_columns(fields)}; {hint}")
 
     def _malformed(self, line: bytes, error: str, size: int) -> Reject:
         """Reject the first line of what is no record.

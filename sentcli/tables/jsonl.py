@@ -24,6 +24,7 @@ from sentcli.tables.textreader import TextReader
 _log = logging.getLogger("sentcli")
 
 _MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is wrong
+_MAX_KNOWN = 10_000  # keys
 _MISSING: Any = object()
 _ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects, on one line or on many
 _NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
@@ -51,12 +52,14 @@ class _JsonlReader(TextReader):
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
-        self._text_column = setup.options.text_column or (first.text_column if first else None)
+        self._text_column = setup.options.text_column
+        if self._text_column is None and first:
+            self._text_column = first.text_column
         self._columns: tuple[str, ...] = ()  # of the first record, then of the first one that has the text
         self._has_head = False
         self._without_text = 0  # records so far, until one has the text
         self._is_guess = False  # the column of texts is only the one that held a string
-        self._known: set[str] = set()  # keys so far, if it is
+        self._known: set[str] = set()  # keys that were looked at, if it is
 
     def events(self) -> Iterator[Event]:
         yield from super().events()
@@ -121,7 +124,9 @@ class _JsonlReader(TextReader):
 
         :raises DataError: among the first records. Later it is a warning: a run of hours goes on.
         """
-        self._known |= record.keys()
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()  # where each record has keys of its own, memory would grow with the file
+        self._known.update(record)
         name = find_usual([key for key, value in record.items() if type(value) is str], TEXT_COLUMNS)
         if name is None:
             return

@@ -58,7 +58,8 @@ class PhysicalLines:
                 if lines:
                     line_end = self._encoding.line_end(lines[-1])
                     yield from self._bounded(lines)
-            while len(pending) > self._limit:
+            # Whole code units alone: a carriage return that waits for the next one may end the line.
+            while len(pending) - len(pending) % self._encoding.unit > self._limit:
                 yield self._piece(bytes(pending[: self._limit]))
                 del pending[: self._limit]
         if pending:

@@ -260,8 +260,10 @@ def test_a_column_may_be_called_like_several(convert, options):
     assert out == b"good; bad,sentiment,sentiment_score\nx" + ODD + b"\n"
 
 
-def test_a_text_without_a_header_may_hold_any_delimiter(convert):
+def test_a_text_without_a_header_may_hold_any_delimiter_but_tabs(convert):
     assert convert(b"x; x|x\n", read=ReadOptions(header=False)) == b"x; x|x,even,0.857143\n"
+    with pytest.raises(DataError, match=r"is it another --delimiter\?"):
+        convert(b"1\tx\n", read=ReadOptions(header=False))
 
 
 @pytest.mark.parametrize(("name", "quotechar"), [("in.csv", ","), ("in.tsv", "\t")])
@@ -347,6 +349,12 @@ def test_usual_names_of_the_text_column(convert, name):
 def test_of_several_usual_names_the_most_usual_is_the_text(convert, columns, text):
     row = ",".join("x" if name == text else "xx" for name in columns.split(","))
     assert convert(f"{columns}\n{row}\n".encode()).endswith(row.encode() + ODD + b"\n")
+
+
+@pytest.mark.parametrize("columns", ["text,text,body", "Text,TEXT,comment", "Review, review ,id"])
+def test_of_names_alike_none_is_the_text(convert, columns):
+    with pytest.raises(DataError, match="which column is the text"):
+        convert(f"{columns}\nx,y,z\n".encode())
 
 
 @pytest.mark.parametrize(

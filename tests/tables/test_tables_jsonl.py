@@ -139,6 +139,8 @@ def test_a_path_through_what_is_no_object(convert, rejects):
         (b'{"a":"x","b":"y"}', {}, "which column is the text.*the columns are 'a', 'b'"),
         (b'{"a":1}', {}, "which column is the text"),
         (b'{"a":"x","text":"y"}', {"text_column": "c"}, "no column 'c'; the columns are 'a', 'text'"),
+        (b'{"a":"x","text":"y"}', {"text_column": ""}, "no column ''; the columns are 'a', 'text'"),
+        (b'{"Text":"x","TEXT":"y","body":"z"}', {}, "which column is the text"),
         (b'{"a":"x"}\n' * 1001 + b'{"c":"x"}', {"text_column": "c"}, "no column 'c'; the columns are 'a'"),
         (b'{"title":"x","review":5}', {}, "the column 'review' is a number, not a string; say --text-column"),
         (b'{"title":"x","text":["x"]}', {}, "the column 'text' is an array, not a string"),
@@ -168,6 +170,14 @@ def test_a_column_that_was_guessed_is_not_trusted_beside_one_of_a_usual_name(con
     with pytest.raises(DataError, match=r"line 3: here is a 'Review', but .* from 'id'; say --text-column"):
         convert(data, "in.jsonl")
     assert convert(data, "in.jsonl", read=ReadOptions(text_column="id")).count(FIELDS) == 3
+
+
+def test_keys_are_looked_at_where_each_record_has_some_of_its_own(convert, monkeypatch):
+    monkeypatch.setattr("sentcli.tables.jsonl._MAX_KNOWN", 3)
+    own = b"".join(b'{"id":"a","%d":1}\n' % number for number in range(10))
+    assert convert(own, "in.jsonl").count(FIELDS) == 10
+    with pytest.raises(DataError, match="line 11: here is a 'Review'"):
+        convert(own + b'{"id":"a","Review":"x"}', "in.jsonl")
 
 
 def test_a_run_that_is_under_way_goes_on_and_says_so_once(convert, caplog):

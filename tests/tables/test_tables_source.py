@@ -253,6 +253,17 @@ def test_a_pause_within_a_csv_record(tmp_path, stdin):
         assert next(chunks).texts == ["a\nb", "y"]
 
 
+def test_a_pause_within_a_character_behind_a_record_as_long_as_may_be(tmp_path, stdin):
+    """A carriage return may end the line; whether a line feed follows is not known yet."""
+    read = ReadOptions(format="csv", encoding="utf-16-le", field_limit=32)
+    data = ("text\r" + ("x" * 15 + "\r") * 2).encode("utf-16-le")
+    with open_job(["-"], str(tmp_path / "out.csv"), read=read) as job:
+        chunks = iter(job)
+        stdin.write(data[: 10 + 32 + 1])
+        threading.Timer(0.5, lambda: (stdin.write(data[10 + 32 + 1 :]), stdin.close())).start()
+        assert [text for chunk in chunks for text in chunk.texts] == ["x" * 15] * 2
+
+
 def test_a_pipe_that_does_not_block(run, tmp_path, stdin):
     os.set_blocking(sys.stdin.fileno(), False)
     thread = threading.Thread(target=lambda: (time.sleep(0.3), stdin.write(b"x\n"), stdin.close()))
