@@ -1,6 +1,6 @@
 """Columns of Arrow: what they hold, and their values as Python has them, at any depth."""
 
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,8 @@ def to_values(column: pa.Array) -> list[Any]:
         return [values[index] for index in column.indices.to_pylist()]
     if pa.types.is_struct(kind):
         return _structs(column)
+    if pa.types.is_map(kind):
+        return _maps(column)
     if pa.types.is_nested(kind):
         return _lists(column)
     if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
@@ -94,11 +96,22 @@ def _structs(column: pa.Array) -> list[dict[str, Any] | None]:
 
 
 def _lists(column: pa.Array) -> list[list[Any] | None]:
-    """Give the values of a column of lists of any kind; a map is one of pairs."""
-    is_map = pa.types.is_map(column.type)
-    if is_map:  # which pyarrow does not flatten
-        column = column.view(pa.list_(column.type.field(0)))
-    flat = column.flatten()
-    items = iter(zip(*map(to_values, flat.flatten()), strict=True) if is_map else to_values(flat))
+    items = iter(to_values(column.flatten()))
     lengths = pc.list_value_length(column).to_pylist()
     return [None if length is None else list(islice(items, length)) for length in lengths]
+
+
+def _maps(column: pa.Array) -> list[list[tuple[Any, Any]] | None]:
+    """Give maps as lists of pairs.
+
+    Not by a cast to lists: with columns of nulls within, pyarrow makes some that are too short, and aborts.
+    """
+    offsets = column.offsets.to_pylist()
+    first, last = offsets[0], offsets[-1]
+    keys, items = (to_values(part.slice(first, last - first)) for part in (column.keys, column.items))
+    pairs = [*zip(keys, items, strict=True)]
+    places = ((start - first, stop - first) for start, stop in pairwise(offsets))
+    valid = column.is_valid().to_pylist()
+    return [
+        pairs[start:stop] if is_valid else None for is_valid, (start, stop) in zip(valid, places, strict=True)
+    ]

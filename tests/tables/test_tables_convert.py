@@ -151,6 +151,26 @@ def test_nested_values_are_written_as_those_of_a_column(convert_table, values, n
     assert len(convert_table(columns, ".csv")) == 4
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [pa.null(), pa.list_(pa.null()), pa.struct([("a", pa.null())]), pa.map_(pa.string(), pa.null())],
+    ids=str,
+)
+@pytest.mark.parametrize("longest", [100, 15])
+def test_maps_of_nothing_but_nulls(convert, tmp_path, kind, longest):
+    """With a row that is too long, the others are decoded one by one."""
+    maps = pa.array([[("k", None), ("l", None)], None, [("k", None)], []], pa.map_(pa.string(), kind))
+    texts = ["x", "x" * 50, "x", "x"]
+    pq.write_table(pa.table({"text": texts, "map": maps}), tmp_path / "table.parquet")
+    data = (tmp_path / "table.parquet").read_bytes()
+    out = convert(data, "in.parquet", ".jsonl", read=ReadOptions(field_limit=longest)).splitlines()
+    is_row = [len(text) <= longest for text in texts]
+    assert [json.loads(line)["map"] for line in out] == [
+        [[*pair] for pair in pairs] if pairs is not None else None
+        for pairs in maps.filter(pa.array(is_row)).to_pylist()
+    ]
+
+
 def test_nested_values_that_are_missing_and_empty(convert_table):
     at = pa.timestamp("ns")
     columns = {
