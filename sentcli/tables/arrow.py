@@ -17,10 +17,6 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def is_bytes(kind: pa.DataType) -> bool:
-    return is_text(kind) or bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
 def has_valid_indices(column: pa.Array) -> bool:
     """Tell whether indices, at any depth, are within the dictionary: pyarrow does not look, and may crash."""
     kind = column.type
@@ -40,19 +36,21 @@ def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> 
     """
     far = fine = False
     for some in zip(nanoseconds.columns, microseconds.columns, strict=True):
-        for leaves in zip(*map(_leaves, some), strict=True):
+        for leaves in zip(*map(leaves_of, some), strict=True):
             short, long = (np.asarray(leaf.cast(pa.int64()).fill_null(0)) for leaf in leaves)
             far |= bool((np.abs(long) > _MOST_MICROSECONDS).any())
             fine |= bool((short != long * 1000).any())  # which wraps around as nanoseconds do
     return far, fine
 
 
-def _leaves(column: pa.Array) -> list[pa.Array]:
+def leaves_of(column: pa.Array) -> list[pa.Array]:
     """Give the columns that a column of columns consists of."""
     kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return leaves_of(column.storage)
     if pa.types.is_struct(kind):
-        return [leaf for part in column.flatten() for leaf in _leaves(part)]
-    return _leaves(column.values) if pa.types.is_nested(kind) else [column]
+        return [leaf for part in column.flatten() for leaf in leaves_of(part)]
+    return leaves_of(column.values) if pa.types.is_nested(kind) else [column]
 
 
 def own_bytes(column: pa.Array) -> int:

@@ -4,7 +4,7 @@ Metadata of columns are left alone: damaged ones make pyarrow end the process.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError
-from sentcli.tables.arrow import compare_times, has_valid_indices, is_bytes
+from sentcli.tables.arrow import compare_times, has_valid_indices, leaves_of
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Cursor
 from sentcli.tables.pages import ColumnChunk, DamagedPagesError, check_pages, column_chunks
 from sentcli.tables.source import Source
@@ -23,6 +23,8 @@ from sentcli.tables.source import Source
 _BUFFER = 1 << 20
 _SMALL_FILE = 16 << 20  # bytes; row groups are read at once
 _LONG_VALUE = 64 << 10
+# Bytes of a value in memory, by Parquet's physical type; of strings those of where each ends.
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 4}
 _ARROW_SCHEMA = b"ARROW:schema"  # the key of what a writer makes of the schema itself
 # Numbers of Parquet's CompressionCodec that pyarrow writes.
 _CODECS = {0: "none", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
@@ -137,29 +139,46 @@ class CheckedFile:
         return column_chunks(self._raw)
 
     def _rows_that_fit(self, group: int) -> int:
-        """Choose how many rows to read at a time, so that they fit the bytes of a chunk."""
+        """Choose how many rows to read at a time, so that they fit the bytes of a chunk.
+
+        A row group can be a thousand times as large in memory as its metadata say: what repeats itself is
+        stored once.
+        """
         metadata = self._file.metadata.row_group(group)
-        row_bytes = metadata.total_byte_size / max(1, metadata.num_rows)
+        values = [
+            chunk.values / max(1, metadata.num_rows) for chunk in self._column_chunks[group]
+        ]  # of a row
+        row_bytes = max(
+            metadata.total_byte_size / max(1, metadata.num_rows),
+            sum(count * width for count, width in zip(values, self._widths, strict=True)),
+        )
         if metadata.total_byte_size > _LONG_VALUE:
-            row_bytes = max(row_bytes, self._longest_repeated(group))
+            row_bytes = max(row_bytes, self._longest_repeated(group, values))
         return int(min(CHUNK_ROWS, max(1, CHUNK_BYTES // max(1, row_bytes))))
 
-    def _longest_repeated(self, group: int) -> int:
+    @cached_property
+    def _widths(self) -> list[int]:
+        """Bytes that a value of each column takes at least, those within structs and lists one by one."""
+        return [_WIDTHS.get(column.physical_type, column.length) for column in self._file.schema]
+
+    def _longest_repeated(self, group: int, values: Sequence[float]) -> float:
         """Give the bytes of the longest value that may be stored once and repeated, if that is long.
 
-        Such a row group can be a thousand times as large in memory as its metadata say.
+        :param values: of each column, how many a row has.
         """
-        lengths = [0]
+        longest = 0.0
         for first_row in islice(self._dictionaries.iter_batches(1, row_groups=[group], use_threads=False), 1):
-            for column in first_row.columns:
-                if pa.types.is_dictionary(column.type):
-                    lengths.append(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
-        return max(lengths) if max(lengths) > _LONG_VALUE else 0
+            leaves = [leaf for column in first_row.columns for leaf in leaves_of(column)]
+            for leaf, count in zip(leaves, values, strict=False):
+                if pa.types.is_dictionary(leaf.type):
+                    length = pc.max(pc.binary_length(leaf.dictionary)).as_py() or 0
+                    longest = max(longest, length * max(1.0, count))
+        return longest if longest > _LONG_VALUE else 0.0
 
     @cached_property
     def _dictionaries(self) -> Any:
         """The same file, opened so that what is stored once is read once."""
-        columns = [field.name for field in self.schema if is_bytes(field.type)]
+        columns = [column.path for column in self._file.schema if column.physical_type == "BYTE_ARRAY"]
         return self._open(metadata=self._file.metadata, read_dictionary=columns)
 
 
