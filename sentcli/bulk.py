@@ -31,6 +31,7 @@ from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.remote import as_path
 from sentcli.tables.source import STANDARD
 from sentcli.tables.storage import Part, is_special, is_standard_output, is_standard_stream, resolve
+from sentcli.uncertainty import UNCERTAIN
 
 _log = logging.getLogger("sentcli")
 
@@ -93,6 +94,7 @@ def score_files(
         write=write,
         rejects=rejects,
         fingerprint=fingerprint,
+        labels=[*scorer.labels, UNCERTAIN] if band else scorer.labels,
         show_progress=show_progress,
     )
     into_folder = pairs[0][1] != output

@@ -83,7 +83,7 @@ class Encoding:
             return text.encode(self.name)
         except UnicodeEncodeError:
             raise OutputError(
-                f"{text!r:.200} cannot be written in {self.name}; try another --encoding"
+                f"{text!r:.200} cannot be written in {self.name}, as the input is; try --output-format jsonl"
             ) from None
 
     def byte_order_mark(self, start: bytes) -> bytes:

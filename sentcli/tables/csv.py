@@ -230,6 +230,8 @@ class Writer:
             header = self._dialect.record((*head.columns, *self._setup.names))
             return f"{header}\n".encode() if has_header else b""
         self._dialect = head.style
+        for label in self._setup.labels:
+            self._label_field(label)
         if not has_header:
             return head.raw
         encoding = self._dialect.encoding

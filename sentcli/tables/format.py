@@ -20,12 +20,14 @@ class Setup:
     :param names: of the new columns.
     :param format: of the inputs.
     :param output_format: another one: the reader gives the values of all columns instead of its own rows.
+    :param labels: that a row may get: what cannot be written is to end a run as it begins.
     """
 
     options: ReadOptions
     names: tuple[str, str]
     format: str
     output_format: str
+    labels: tuple[str, ...] = ()
 
     @property
     def converts(self) -> bool:
@@ -48,7 +50,10 @@ class Writer(Protocol):
     """Turns chunks with their results into the bytes of the output."""
 
     def begin(self, head: Head) -> bytes:
-        """Give what comes before the first row; the head is that of the first input."""
+        """Give what comes before the first row; the head is that of the first input.
+
+        :raises OutputError: when a name or a label cannot be written there.
+        """
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         """Give the rows of a chunk with label and score, both empty for a blank row."""

@@ -72,18 +72,20 @@ class Writer:
     """Writes `label<TAB>score<TAB>text`; a label that has tabs or line ends itself gets blanks for them."""
 
     def __init__(self, setup: Setup) -> None:
-        self._converts = setup.converts
+        self._setup = setup
         self._encoding = Encoding.named(None)
 
     def begin(self, head: Head) -> bytes:
-        if self._converts:
+        if self._setup.converts:
             return b""
         self._encoding = head.style
+        for label in self._setup.labels:
+            self._encoding.encode(_in_a_line(label))
         return head.raw
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         lines = chunk.rows
-        if self._converts:
+        if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         encode = self._encoding.encode
         return b"".join(

@@ -7,7 +7,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
@@ -42,6 +42,7 @@ def open_job(
     resume: bool = False,
     overwrite: bool = False,
     fingerprint: Mapping[str, Any] | None = None,
+    labels: Sequence[str] = (),
     commit_seconds: float = 1.0,
 ) -> Job:
     """Check everything that can be checked before the first row, and open the output.
@@ -51,6 +52,7 @@ def open_job(
     :param resume: go on with an interrupted run, if there is one.
     :param overwrite: the output and the rejects file may exist; they stay until the new ones are complete.
     :param fingerprint: what results depend on besides the inputs, JSON; a resumed run has to give the same.
+    :param labels: those that rows may get; one that the output cannot hold ends the run as it begins.
     :param commit_seconds: at least so long between two commits.
     :raises UsageError: for options that do not fit together.
     :raises DataError: when an input cannot be read.
@@ -58,7 +60,7 @@ def open_job(
     :raises MissingExtraError: for a URL, when what reads and writes those is not installed.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
-    setup = _setup(inputs, output, read, write)
+    setup = replace(_setup(inputs, output, read, write), labels=tuple(labels))
     files = [inspect_input(name) for name in inputs]
     if len(files) > 1:
         _check_heads(files, setup)

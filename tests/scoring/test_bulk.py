@@ -142,6 +142,13 @@ def test_what_cannot_be_written_is_said_with_the_name_of_the_output(scorer, file
         run(scorer, [f"{tmp_path}/in/a.csv"], tmp_path / "out.csv", read=read, write=write)
 
 
+def test_a_label_that_cannot_be_written_is_said_before_a_row_has_it(scorer, files, tmp_path):
+    (tmp_path / "in" / "a.csv").write_text("textpid\ndullp1\n")
+    read = ReadOptions(delimiter="p", quotechar="")
+    with pytest.raises(OutputError, match=r"positive.* cannot be written without quotes"):
+        run(scorer, [f"{tmp_path}/in/a.csv"], tmp_path / "out.csv", read=read)
+
+
 def test_a_run_that_cannot_be_resumed_is_not_told_to_resume(scorer, files, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt(patch, 2)

@@ -370,6 +370,17 @@ def test_a_label_that_the_encoding_has_no_bytes_for(convert):
         convert(b"text\nx\n", read=ReadOptions(encoding="ascii"), write=WriteOptions(prefix="ñ"))
 
 
+@pytest.mark.parametrize(("name", "data"), [("in.csv", b"text\nx\n"), ("in.txt", b"x\n")])
+def test_a_label_that_cannot_be_written_ends_a_run_before_a_row_has_it(convert, tmp_path, name, data):
+    read = ReadOptions(encoding="latin-1")
+    assert convert(data, name, read=read, labels=["odd", "é"])
+    with pytest.raises(
+        OutputError, match=r"中.*' cannot be written in iso8859-1.*; try --output-format jsonl"
+    ):
+        convert(data, name, read=read, labels=["odd", "中"])
+    assert convert(data, name, ".jsonl", read=read, labels=["odd", "中"])
+
+
 FIELD = st.text(st.characters(codec="utf-8") | st.sampled_from(',;"\n\r\t\0 '), max_size=12)
 
 
