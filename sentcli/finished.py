@@ -3,18 +3,20 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sentcli.errors import ResumeError
+from sentcli.errors import OutputError, ResumeError
 from sentcli.tables.fileoutput import FileOutput
 from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.source import inspect_input
-from sentcli.tables.storage import resolve
+from sentcli.tables.storage import is_special, output_errors, own_files, resolve
 
 _NAME = "all outputs"
 _JOURNAL, _LOCK = "folder-journal", "folder-lock"  # kinds that no output has, were one called as above
@@ -97,6 +99,10 @@ class FinishedOutputs:
         for target in targets[: self.count]:
             if not Path(target).exists():
                 raise ResumeError(f"{target} was finished and is gone; start over without --resume")
+        for name in chain.from_iterable(
+            (target, default_rejects(target)) for target in targets[self.count :]
+        ):
+            _check_place(name)
         if not may_exist:
             for target in targets:
                 refuse_existing(target)
@@ -131,6 +137,18 @@ class FinishedOutputs:
             self._sha256.update(json.dumps([[file.to_json() for file in of_output], name]).encode())
         self._digested = count
         return self._sha256.hexdigest()
+
+
+def _check_place(name: str) -> None:
+    """Refuse, before the first output is written, a place where a later one cannot be.
+
+    :raises OutputError: for a folder or a device, and when a file of the run cannot have its name.
+    """
+    if is_special(name):
+        raise OutputError(f"{name} is there, and is no file; move it away, or name another folder")
+    for file in own_files(name):
+        with output_errors(file), suppress(FileNotFoundError):
+            Path(file).lstat()  # a name may be too long
 
 
 def _tidy(target: Path) -> None:

@@ -86,7 +86,7 @@ Examples:
 @click.option(
     "--rejects", help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, of stdout stderr."
 )
-@click.option("--max-rejects", metavar="N|P%", help="Stop when more rows than this are rejected.")
+@click.option("--max-rejects", metavar="N|P%", help="Stop when more rows of an output are rejected.")
 @click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
 @overwrite_option

@@ -62,14 +62,15 @@ def open_job(
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     setup = replace(_setup(inputs, output, read, write), labels=tuple(labels))
     files = [inspect_input(name) for name in inputs]
+    written = [output, *filter(None, [rejects.path])]
+    if not rejects.path and output != STANDARD:
+        written.append(default_rejects(output if is_url(output) else str(resolve(output))))
+    local = [name for name in written if not is_url(name)]
+    refuse_inputs(files, [*written, *chain.from_iterable(map(own_files, local))])
     if len(files) > 1:
         _check_heads(files, setup)
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold label, score and text; other columns are left out", output)
-    beside = output if is_url(output) else str(resolve(output))
-    written = [output, rejects.path or default_rejects(beside)]
-    local = [name for name in written if not is_url(name)]
-    refuse_inputs(files, [*written, *chain.from_iterable(map(own_files, local))])
     if rejects.path and resolve(rejects.path) == resolve(output):
         raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
     conditions = {

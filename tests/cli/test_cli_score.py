@@ -41,6 +41,15 @@ def test_every_format_becomes_every_format_with_the_same_scores(score, expected,
     assert read(target) == rows
 
 
+def test_rows_on_stdout_need_no_folder(trained, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    result = invoke("score", "--model", trained.path, stdin="a warm film")
+    assert result.stdout.startswith("positive\t")
+
+
 def test_a_file_goes_to_stdout_in_its_own_format(score, expected):
     write_csv("r.csv")
     lines = score("r.csv").stdout.splitlines()

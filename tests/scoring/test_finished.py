@@ -273,6 +273,27 @@ def test_an_output_that_is_another_ones_input_is_refused(scorer, files, tmp_path
     assert counted["texts"] == 0
 
 
+def test_a_folder_in_the_place_of_a_later_output_is_found_before_the_first_row(
+    scorer, files, tmp_path, monkeypatch
+):
+    (tmp_path / "each" / Path(files[-1]).name).mkdir(parents=True)
+    counted = count_texts(monkeypatch)
+    with pytest.raises(OutputError, match="is there, and is no file"):
+        run(scorer, files, f"{tmp_path}/each/", overwrite=True)
+    assert not counted["texts"]
+
+
+def test_a_name_that_is_too_long_for_the_files_of_a_run_is_found_before_the_first_row(
+    scorer, files, tmp_path, monkeypatch
+):
+    long = Path(files[0]).with_name("x" * 230 + ".jsonl")
+    long.write_bytes(Path(files[0]).read_bytes())
+    counted = count_texts(monkeypatch)
+    with pytest.raises(OutputError, match="File name too long"):
+        run(scorer, [*files, str(long)], f"{tmp_path}/each/")
+    assert not counted["texts"]
+
+
 def test_a_missing_input_is_found_before_the_first_row(scorer, files, tmp_path):
     with pytest.raises(DataError, match=r"nothing\.jsonl"):
         run(scorer, [*files, f"{tmp_path}/nothing.jsonl"], f"{tmp_path}/out/")

@@ -258,6 +258,12 @@ def test_a_file_that_came_meanwhile_is_not_lost(source, scored, run, tmp_path, n
     assert run(source, tmp_path / "out.csv", resume=True).resumed_rows > 0
 
 
+def test_an_output_that_its_own_glob_finds_is_told_of_as_an_input(source, run, tmp_path):
+    run(source, tmp_path / "all.csv")
+    with pytest.raises(OutputError, match=r"all\.csv is the input .*all\.csv; give another name"):
+        run([tmp_path / "all.csv", source], tmp_path / "all.csv", overwrite=True)
+
+
 @pytest.mark.parametrize("kind", ["part", "ledger", "journal", "lock"])
 @pytest.mark.parametrize("output", ["out.csv", "out.csv.rejects.jsonl"])
 def test_a_file_that_the_run_would_write_is_no_input(source, run, tmp_path, output, kind):
