@@ -97,8 +97,8 @@ def test_without_a_command_the_help_is_shown_and_nothing_is_done():
     ("arguments", "named", "hint"),
     [
         (["scorn"], "'scorn'", "sentcli --help"),
-        (["--scorn"], "'--scorn'", "sentcli --help"),
-        (["score", "--scorn"], "'--scorn'", "sentcli score --help"),
+        (["--scorn"], "--scorn", "sentcli --help"),
+        (["score", "--scorn"], "--scorn", "sentcli score --help"),
         (["score", "--workers", "0"], "--workers", "sentcli score --help"),
         (["score", "--workers", "two"], "'two'", "sentcli score --help"),
         (["score", "--input-format", "xls"], "'xls'", "sentcli score --help"),
