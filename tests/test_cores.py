@@ -44,12 +44,14 @@ def test_a_quota_of_a_group_counts_for_those_in_it(tmp_path):
 
 @pytest.mark.parametrize(("quota", "usable"), [("-1\n", 8), ("250000\n", 3)])
 def test_groups_of_the_first_version_have_quotas_too(tmp_path, quota, usable):
-    (tmp_path / "own").write_text("5:memory:/other\n4:cpuacct,cpu:/docker/abc\n")
+    (tmp_path / "own").write_text("6:cpuset:/else\n5:memory:/other\n4:cpuacct,cpu:/docker/abc\n0::/user\n")
     for name, folder in (("cpu", "docker/abc"), ("memory", "other")):
         (tmp_path / name / folder).mkdir(parents=True)
     (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_quota_us").write_text(quota)
     (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_period_us").write_text("100000\n")
     (tmp_path / "memory" / "other" / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "cpu" / "else").mkdir()
+    (tmp_path / "cpu" / "else" / "cpu.max").write_text("100000 100000\n")
     assert usable_cores() == usable
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 import platform
 import sys
 from importlib.metadata import version
@@ -206,6 +207,16 @@ def test_the_summary_as_json_says_what_was_done_and_with_what(score, trained):
     assert 0 <= found["unknown"] <= found["tokens"]
     assert found["seconds"] > 0
     assert found["rows_per_second"] > 0
+
+
+def test_a_summary_may_go_to_a_pipe(score):
+    """As in `--summary >(jq .rows)`."""
+    write_csv("r.csv")
+    read_end, write_end = os.pipe()
+    score("r.csv", "-o", "o.csv", "--summary", f"/dev/fd/{write_end}")
+    os.close(write_end)
+    with os.fdopen(read_end) as file:
+        assert json.load(file)["rows"] == 5
 
 
 def test_a_summary_takes_any_name_of_an_input(score):

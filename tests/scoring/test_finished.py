@@ -10,7 +10,7 @@ from runs import content, count_texts, facts, interrupt, run
 from sentcli.errors import DataError, InterruptedRunError, OutputError, RejectsError, ResumeError, UsageError
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
-from sentcli.tables import ReadOptions, RejectOptions
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.lock import Lock
 
 WHOLE = b'{"text": "%s"}\n' % (b"warm " * 10_000) * 100
@@ -130,11 +130,12 @@ def test_a_damaged_input_can_be_left_out(scorer, files, tmp_path, damaged):
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
-def test_of_two_inputs_the_damaged_one_can_be_left_out(scorer, files, tmp_path, damaged):
+def test_of_two_inputs_the_damaged_one_can_be_left_out(scorer, files, tmp_path, damaged, caplog):
     with pytest.raises(DataError):
         run(scorer, [files[0], str(damaged)], f"{tmp_path}/out/")
     summary = run(scorer, files[:1], f"{tmp_path}/out/", resume=True)
     assert (summary.rows, summary.scored) == (99, 0)
+    assert "--resume would have gone on" not in caplog.text
     run(scorer, files[:1], f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
@@ -149,6 +150,30 @@ def test_outputs_that_were_begun_in_another_order_are_given_up_too(scorer, files
     run(scorer, [a], f"{tmp_path}/out/", resume=True)
     run(scorer, [a], f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_outputs_through_links_leave_nothing_where_they_lie(scorer, files, tmp_path, monkeypatch):
+    for name in ("real", "out"):
+        (tmp_path / name).mkdir()
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / "out" / name).symlink_to(tmp_path / "real" / name)
+    real = FinishedOutputs.add
+
+    def killed_behind(self, notes):
+        real(self, notes)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FinishedOutputs, "add", killed_behind)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/")
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/", resume=True)
+    assert len(content(tmp_path / "real")) > 2
+    run(scorer, files[:1], f"{tmp_path}/out/", resume=True)
+    assert sorted(content(tmp_path / "real")) == ["a.jsonl", "a.jsonl.rejects.jsonl"]
 
 
 def test_an_output_that_was_begun_goes_on_in_another_order_too(scorer, files, tmp_path, monkeypatch):
@@ -209,6 +234,19 @@ def test_an_input_without_texts_is_found_before_the_first_row(scorer, files, tmp
 def test_changed_options_are_refused_by_name(scorer, files, interrupted):
     with pytest.raises(ResumeError, match=r"read\.text_column changed"):
         run(scorer, files, f"{interrupted}/", resume=True, read=ReadOptions(text_column="text"))
+
+
+def test_changed_options_are_refused_between_two_outputs_too(scorer, files, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 7)  # chunks: the first output is finished, the second has nothing yet
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/")
+    for options, name in (
+        ({"read": ReadOptions(text_column="text")}, "read.text_column"),
+        ({"write": WriteOptions(prefix="my_")}, "write.prefix"),
+    ):
+        with pytest.raises(ResumeError, match=rf"{name} changed"):
+            run(scorer, files, f"{tmp_path}/out/", resume=True, **options)
 
 
 def test_another_model_is_refused(trained_three, files, interrupted):

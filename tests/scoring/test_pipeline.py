@@ -8,9 +8,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from test_processes import PATIENCE, wait
 from texts import Piece, pairs
 
@@ -18,6 +20,7 @@ from sentcli import pipeline
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.bundle import load_bundle
 from sentcli.errors import BundleError, DataError
+from sentcli.model import has_lstm
 from sentcli.pipeline import LIMITS
 from sentcli.scoring import Scorer
 
@@ -40,6 +43,19 @@ def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
     asked.set()
     assert next(stream)[1].labels == ["negative"]
     assert answered_first == [True]
+
+
+def test_waiting_for_a_chunk_takes_no_time_of_the_processor(scorer):
+    def slow() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        time.sleep(0.4)
+        yield Piece(["dull"])
+
+    stream = scorer.stream(slow())
+    next(stream)
+    started = time.process_time()
+    next(stream)
+    assert time.process_time() - started < 0.2
 
 
 def test_the_end_waits_for_no_others(trained):
@@ -193,6 +209,31 @@ def test_other_processes_give_the_same_bits(split, texts, expected, sizes):
     assert [pair for _, scores in streamed for pair in pairs(scores)] == pairs(expected)
     for name in ("blank", "truncated", "tokens", "unknown"):
         assert sum(getattr(scores, name) for _, scores in streamed) == getattr(expected, name)
+
+
+@pytest.mark.parametrize(
+    "precision",
+    [
+        "fp32",
+        pytest.param(
+            "bf16", marks=pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
+        ),
+    ],
+)
+def test_other_processes_have_the_backend_and_the_precision_of_this_one(trained, texts, precision):
+    options = {"backend": "torch", "device": "cpu", "precision": precision}
+    with Scorer(trained, workers=2, processes=2, **options) as scorer:
+        own = scorer._pipeline.run(texts)
+        (theirs,) = scorer._pipeline._works[1](iter([Piece(texts)]))
+    assert np.array_equal(theirs.logits, own.logits, equal_nan=True)
+
+
+def test_other_processes_find_the_model_wherever_this_one_has_gone(trained, monkeypatch, tmp_path):
+    monkeypatch.chdir(trained.path.parent)
+    with Scorer(load_bundle(Path(trained.path.name)), workers=2, processes=2) as scorer:
+        monkeypatch.chdir(tmp_path)
+        (result,) = scorer._pipeline._works[1](iter([Piece(["warm"])]))
+    assert result.lengths.tolist() == [1]
 
 
 def test_an_error_of_the_input_comes_out_after_the_chunks_before_it(split):

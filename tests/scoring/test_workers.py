@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import pytest
 
@@ -104,15 +106,16 @@ def test_at_the_end_what_runs_is_waited_for_and_the_rest_cancelled(held):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_process_has_threads_of_its_own():
+@pytest.mark.parametrize("kind", ["run", "encode"])
+def test_a_forked_process_has_threads_of_its_own(kind):
     with Workers(1) as workers:
         assert workers.run(int, "1").result(SECONDS) == 1
-        process = multiprocessing.get_context("fork").Process(target=in_fork, args=(workers,))
+        process = multiprocessing.get_context("fork").Process(target=in_fork, args=(getattr(workers, kind),))
         process.start()
         process.join(SECONDS)
         assert process.exitcode == 2
         assert workers.run(int, "3").result(SECONDS) == 3
 
 
-def in_fork(workers: Workers) -> None:
-    os._exit(workers.run(int, "2").result(SECONDS))
+def in_fork(submit: Callable[..., Future[int]]) -> None:
+    os._exit(submit(int, "2").result(SECONDS))

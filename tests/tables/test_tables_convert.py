@@ -282,6 +282,16 @@ def test_names_that_come_twice_fit_only_their_own_format(convert):
             convert(b"a,a,text\n1,2,x\n", target=target)
 
 
+def test_names_that_come_twice_in_parquet_fit_only_parquet(convert, tmp_path):
+    table = pa.Table.from_arrays([pa.array(["x"])] * 3, names=["a", "a", "text"])
+    pq.write_table(table, tmp_path / "table.parquet")
+    data = (tmp_path / "table.parquet").read_bytes()
+    for target in (".jsonl", ".csv"):
+        with pytest.raises(DataError, match="the column 'a' is there 2 times"):
+            convert(data, "in.parquet", target)
+    convert(data, "in.parquet")
+
+
 @pytest.mark.parametrize("target", SUFFIXES.values())
 @pytest.mark.parametrize("source", [".csv", ".jsonl", ".txt"])
 def test_an_empty_input(convert, tmp_path, source, target):

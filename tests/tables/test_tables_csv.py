@@ -96,9 +96,8 @@ def test_a_quote_that_is_never_closed_costs_one_line(convert, rejects):
     assert [(entry["line"], entry["raw"]) for entry in rejects()] == [(2, '0,"open\n')]
 
 
-@pytest.mark.parametrize("quote", [b"", b'"'])
-def test_a_field_may_be_longer_than_the_csv_module_takes_by_itself(convert, quote):
-    long = quote + b"y" * 200_000 + quote
+@pytest.mark.parametrize("long", [b"y" * 200_000, b'"%b"' % (b"y" * 200_000), b'"%b\n"' % (b"y" * 199_999)])
+def test_a_field_may_be_longer_than_the_csv_module_takes_by_itself(convert, long):
     out = convert(HEADER + long + b",x\n1," + long + b"\n")
     assert out.startswith(ADDED + long + b",x" + ODD + b"\n1," + long + b",even,")
 
@@ -283,6 +282,18 @@ def test_no_quoting_at_all(convert):
     assert convert(b'id\ttext\n1\t"x\n', "in.tsv", read=options).splitlines()[1] == b'1\t"x\teven\t0.285714'
     with pytest.raises(OutputError, match="cannot be written without quotes"):
         convert(b"text\nx\n", read=options, write=WriteOptions(prefix=","))
+
+
+def test_inputs_of_another_encoding_do_not_fit_one_output(run, tmp_path):
+    for order in ("le", "be"):
+        (tmp_path / f"{order}.csv").write_bytes("\ufefftext\nx\n".encode(f"utf-16-{order}"))
+    with pytest.raises(DataError, match=r"be\.csv: not the columns and encoding of the first input"):
+        run(
+            [tmp_path / "le.csv", tmp_path / "be.csv"],
+            tmp_path / "out.csv",
+            read=ReadOptions(encoding="utf-16"),
+        )
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_blank_lines_alone_do_not_come_between_inputs(run, tmp_path):

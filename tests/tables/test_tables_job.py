@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sentcli.errors import DataError, OutputError, SentcliError, UsageError
+from sentcli.errors import DataError, OutputError, RejectsError, SentcliError, UsageError
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
 from sentcli.tables.storage import Part, create, is_standard_output, is_standard_stream
@@ -139,6 +139,14 @@ def test_later_json_inputs_follow_the_first(run, tmp_path):
     assert (
         tmp_path / "out.csv"
     ).read_bytes() == b"a,text,sentiment,sentiment_score\n1,x" + X + b"\n2,x" + X + b"\n"
+
+
+def test_the_texts_of_later_json_inputs_are_where_those_of_the_first_are(run, tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"review":"x"}\n')
+    (tmp_path / "b.jsonl").write_bytes(b'{"text":"a title","review":"xx"}\n')
+    run([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert [row["sentiment"] for row in rows] == ["odd", "even"]
 
 
 @pytest.mark.parametrize(
@@ -304,11 +312,22 @@ def test_rejects_of_an_earlier_run_do_not_stay_beside_rows_on_standard_output(ru
     assert not (tmp_path / "r.jsonl").exists()
 
 
+def test_a_rejects_file_that_came_meanwhile_does_not_go(run, scored, tmp_path, capfdbinary):
+    (tmp_path / "in.txt").write_bytes(b"x\n")
+    rejects = RejectOptions(path=str(tmp_path / "r.jsonl"))
+    with open_job([str(tmp_path / "in.txt")], "-", rejects=rejects) as job:
+        for chunk in job:
+            job.write(chunk, *scored(chunk.texts))
+        (tmp_path / "r.jsonl").write_text("mine")
+        job.finish()
+    assert (tmp_path / "r.jsonl").read_text() == "mine"
+
+
 def test_existing_files_need_overwrite(run, source, tmp_path):
     for name in ("out.csv", "out.csv.rejects.jsonl"):
         (tmp_path / name).write_bytes(b"old")
         with pytest.raises(OutputError, match=rf"{name} exists; give another name or --overwrite"):
-            run(source, tmp_path / "out.csv")
+            open_job([str(source)], str(tmp_path / "out.csv"))  # before a row is scored
         assert (tmp_path / name).read_bytes() == b"old"
         if name == "out.csv":
             (tmp_path / name).unlink()
@@ -372,10 +391,19 @@ def test_too_many_rejects_stop_the_run(run, source, tmp_path, options, message):
     assert names(tmp_path) == ["in.csv"]
 
 
-def test_a_share_of_rejects_stops_a_long_run_early(run, tmp_path):
-    (tmp_path / "in.jsonl").write_bytes(b"bad\n" * 5 + b'{"text":"x"}\n' * 9_000 + b"bad\n" * 30_000)
+def test_a_share_of_rejects_stops_a_long_run_early_but_not_at_its_first_rows(run, tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b"bad\n" * 100 + b'{"text":"x"}\n' * 9_000 + b"bad\n" * 30_000)
     with pytest.raises(DataError, match="of 12288 rows rejected, more than --max-rejects 10%"):
         run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", rejects=RejectOptions(limit="10%"))
+
+
+def test_a_number_of_rejects_stops_a_run_at_once(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b"bad\n" + b'{"text":"x"}\n' * 1000)
+    rejects = RejectOptions(limit="0")
+    with open_job([str(tmp_path / "in.jsonl")], str(tmp_path / "out.jsonl"), rejects=rejects) as job:
+        chunk = next(iter(job))
+        with pytest.raises(RejectsError, match="1 of 512 rows rejected"):
+            job.write(chunk, ["a"] * len(chunk.texts), [0.5] * len(chunk.texts))
 
 
 @pytest.mark.parametrize("limit", ["", "x", "-1", "1.5", "%", "1e3", "1000%", "5 %"])

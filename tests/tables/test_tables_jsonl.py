@@ -102,9 +102,11 @@ def test_a_bad_record_is_rejected_and_its_neighbours_are_scored(convert, rejects
 
 
 def test_bad_records_before_the_first_good_one(convert, rejects):
-    out = convert(b'{}\n[]\nx\n{"a":1,"text":"x"}\n', "in.jsonl")
+    out = convert(b'{}\n[1]\n"x"\nx\n{"a":1,"text":"x"}\n', "in.jsonl")
     assert out == b'{"a":1,"text":"x"' + FIELDS + b"\n"
-    assert [entry["reason"] for entry in rejects()][:2] == ["no 'text'", "an array, not an object"]
+    reasons = [entry["reason"] for entry in rejects()]
+    assert reasons[:3] == ["no 'text'", "an array, not an object", "a string, not an object"]
+    assert len(reasons) == 4
 
 
 def test_a_line_longer_than_the_limit(convert, rejects):

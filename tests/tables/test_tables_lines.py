@@ -128,3 +128,10 @@ def test_a_label_stays_on_its_line(run, tmp_path):
             job.write(chunk, ["a\tb\r\nc", "d"], [0.5, 0.5])
         job.finish()
     assert (tmp_path / "out.txt").read_bytes() == b"a b c\t0.500000\tx\nd\t0.500000\ty\n"
+
+
+def test_in_an_encoding_that_was_said_a_text_may_begin_like_gzip(convert):
+    data = "\u8b1f\n".encode("utf-16-le")
+    assert data.startswith(b"\x1f\x8b")
+    out = convert(data, "in.txt", read=ReadOptions(encoding="utf-16-le"))
+    assert out.decode("utf-16-le") == "odd\t0.142857\t\u8b1f\n"

@@ -87,6 +87,19 @@ def test_a_page_that_claims_gigabytes_is_refused(tmp_path, run, size, claim):
         run(path, tmp_path / "out.parquet")
 
 
+def test_a_page_of_old_times_that_claims_gigabytes_is_refused(tmp_path, run):
+    path = tmp_path / "in.parquet"
+    table = pa.table({"text": ["a film"] * 9, "time": pa.array([*range(9)], pa.timestamp("us"))})
+    options = {"use_dictionary": False, "compression": "none", "use_deprecated_int96_timestamps": True}
+    pq.write_table(table, path, **options)
+    header = page_header(compressed=2**31 - 1)
+    start = pq.read_metadata(path).row_group(0).column(1).data_page_offset
+    data = path.read_bytes()
+    path.write_bytes(data[:start] + header + data[start + len(header) :])
+    with pytest.raises(DataError, match="row group 0: a page of 2,147,483,647 bytes"):
+        run(path, tmp_path / "out.parquet")
+
+
 def test_a_row_group_that_claims_rows_without_end_is_refused(tmp_path, run):
     path = tmp_path / "in.parquet"
     pq.write_table(pa.table({"text": ["a film"] * 77}), path)

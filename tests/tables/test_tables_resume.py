@@ -225,6 +225,21 @@ def test_any_call_may_fail(case, run, monkeypatch, name, code):
     assert contents(output.parent) == expected
 
 
+def test_what_could_not_be_made_durable_is_not_gone_on_with(run, tmp_path, monkeypatch):
+    """After a failed fsync the next one may succeed, though the bytes are lost."""
+    (tmp_path / "in.txt").write_bytes(b"x\n" * LINES)
+    calls = itertools.count(1)
+
+    def fsync(descriptor):
+        if next(calls) == 4:  # the first of the second commit
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OutputError, match="Input/output error"):
+        run(tmp_path / "in.txt", tmp_path / "out.txt", commit_seconds=0)
+    assert run(tmp_path / "in.txt", tmp_path / "out.txt", resume=True).resumed_rows == 25
+
+
 def interrupted(source, output, scored, chunks=3, **options):
     """Leave a job after some chunks."""
     names = [source] if isinstance(source, (str, Path)) else source
@@ -504,6 +519,16 @@ def test_a_changed_part_is_refused(lines, run, change):
     assert not output.exists()
 
 
+def test_a_link_in_place_of_a_part_is_not_followed(lines, run, tmp_path):
+    source, output = lines
+    precious = output.with_name(f".{output.name}.sentcli-part").rename(tmp_path / "precious")
+    output.with_name(f".{output.name}.sentcli-part").symlink_to(precious)
+    before = precious.read_bytes()
+    with pytest.raises(OutputError, match="Too many levels of symbolic links"):
+        run(source, output, resume=True, fingerprint=FINGERPRINT)
+    assert precious.read_bytes() == before
+
+
 def test_a_damaged_journal_is_an_error_or_does_no_harm(lines, run, tmp_path):
     source, output = lines
     path = journal_of(output)
@@ -628,6 +653,9 @@ def test_the_order_of_syncs_and_renames(run, tmp_path, monkeypatch):
         "rename out.csv.rejects.jsonl", folder,
         "rename out.csv", folder,
     ]  # fmt: skip
+    calls.clear()
+    run(tmp_path / "in.csv", "/dev/null", rejects=RejectOptions(path=str(tmp_path / "r.jsonl")))
+    assert calls == ["sync .r.jsonl.sentcli-part", "rename r.jsonl", folder]
 
 
 def test_commits_are_throttled(run, tmp_path, monkeypatch):

@@ -336,6 +336,17 @@ def test_a_file_that_changes_while_it_is_read(run, convert, tmp_path, name):
     assert not target.exists()
 
 
+def test_a_file_that_grows_is_found_though_its_time_stays(tmp_path):
+    path = tmp_path / "in.txt"
+    path.write_bytes(ROWS)
+    before = path.stat()
+    with open_job([str(path)], str(tmp_path / "out.txt")) as job:
+        path.write_bytes(ROWS + b"more\n")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(DataError, match="changed while it was read"):
+            list(job)
+
+
 def test_the_input_is_never_written(run, tmp_path):
     source = tmp_path / "in.csv"
     source.write_bytes(b"text\nx\n")
