@@ -108,6 +108,8 @@ class StreamOutput(Output):
 
     def publish(self, state: Mapping[str, Any], note: Callable[[], None]) -> None:
         if self._rejects:
+            if self._lock and not self._overwrite:
+                refuse_existing(self.rejects_path or "")  # what came meanwhile is not to be lost
             self._rejects.publish()
         elif self._lock and self._overwrite:
             with output_errors(self.rejects_path):  # of an earlier run: it would be taken for this one's

@@ -247,6 +247,9 @@ def test_changed_options_are_refused_between_two_outputs_too(scorer, files, tmp_
     ):
         with pytest.raises(ResumeError, match=rf"{name} changed"):
             run(scorer, files, f"{tmp_path}/out/", resume=True, **options)
+    monkeypatch.setattr("sentcli.bulk.__version__", "9.9")
+    with pytest.raises(ResumeError, match="sentcli changed"):
+        run(scorer, files, f"{tmp_path}/out/", resume=True)
 
 
 def test_another_model_is_refused(trained_three, files, interrupted):

@@ -48,7 +48,7 @@ def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
 def test_waiting_for_a_chunk_takes_no_time_of_the_processor(scorer):
     def slow() -> Iterator[Piece]:
         yield Piece(["warm"])
-        time.sleep(0.4)
+        time.sleep(1)
         yield Piece(["dull"])
 
     stream = scorer.stream(slow())

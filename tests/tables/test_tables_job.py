@@ -312,14 +312,18 @@ def test_rejects_of_an_earlier_run_do_not_stay_beside_rows_on_standard_output(ru
     assert not (tmp_path / "r.jsonl").exists()
 
 
-def test_a_rejects_file_that_came_meanwhile_does_not_go(run, scored, tmp_path, capfdbinary):
-    (tmp_path / "in.txt").write_bytes(b"x\n")
+@pytest.mark.parametrize(
+    ("data", "outcome"), [(b"x\n", nullcontext()), (b"x\n\xff\n", pytest.raises(OutputError, match="exists"))]
+)
+def test_a_rejects_file_that_came_meanwhile_stays(scored, tmp_path, capfdbinary, data, outcome):
+    (tmp_path / "in.txt").write_bytes(data)
     rejects = RejectOptions(path=str(tmp_path / "r.jsonl"))
-    with open_job([str(tmp_path / "in.txt")], "-", rejects=rejects) as job:
+    with open_job([str(tmp_path / "in.txt")], "-", rejects=rejects) as job, outcome:
         for chunk in job:
             job.write(chunk, *scored(chunk.texts))
         (tmp_path / "r.jsonl").write_text("mine")
         job.finish()
+    assert names(tmp_path) == ["in.txt", "r.jsonl"]
     assert (tmp_path / "r.jsonl").read_text() == "mine"
 
 
