@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,6 +82,18 @@ def write_pseudo_labels(path: Path, labels: PseudoLabels) -> None:
             pq.write_table(table, file, compression="zstd")
     except OSError as error:
         raise OutputError(f"{path}: the pseudo-labels cannot be written: {error.strerror or error}") from None
+
+
+def copy_pseudo_labels(source: Path, path: Path) -> None:
+    """Copy a file of pseudo-labels.
+
+    :raises OutputError: when it cannot be written; nothing is left of it.
+    """
+    try:
+        with source.open("rb") as labels, new_file(path) as file:
+            shutil.copyfileobj(labels, file)
+    except OSError as error:
+        raise OutputError(f"{path}: the pseudo-labels cannot be written: {error.strerror}") from None
 
 
 def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:

@@ -1,5 +1,6 @@
 """The rounds of self-training: what learnt from the labels of one round is among the teachers of the next."""
 
+import filecmp
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
+from sentcli.errors import OutputError
 from sentcli.model import choose_device
 from sentcli.training.auto_teachers import first_teachers, next_teachers
 from sentcli.training.corpus import DataSource, Texts
@@ -17,7 +19,12 @@ from sentcli.training.defaults import DataSize, choices
 from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
 from sentcli.training.learnt import digest_texts
 from sentcli.training.metrics import read_metrics
-from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from sentcli.training.pseudo_labels import (
+    PseudoLabels,
+    copy_pseudo_labels,
+    read_pseudo_labels,
+    write_pseudo_labels,
+)
 from sentcli.training.settings import Settings
 from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.train import train_model
@@ -70,16 +77,19 @@ class Rounds:
         """Label round after round, each with what learnt from the labels of the one before as well.
 
         :param labeled: size of the data that the first teachers learn from; None: none are trained first.
-        :param file: for the labels of the last round.
+        :param file: for a copy of the labels of the last round.
         :returns: those.
+        :raises OutputError: when the file is there and is no such copy, or cannot be written.
         """
         plan = self.plan
+        if file:
+            self._check_copy(file)
         if labeled:
             usual = TrainConfig(**choices(labeled))  # whatever the student is told
             self.train_teachers("teacher", first_teachers(usual, plan), None)
         for number in range(1, plan.rounds + 1):
             is_last = number == plan.rounds
-            labels = file if file and is_last else self.labels_of(number)
+            labels = self.labels_of(number)
             if not labels.exists():
                 said = label(self.texts, self.bundles, self.settings, plan, number, self.folder)
                 write_pseudo_labels(labels, replace(said, notes={**said.notes, "earlier": self.stages}))
@@ -89,7 +99,19 @@ class Rounds:
             if not is_last:
                 changes = next_teachers(self.settings.config, plan) if labeled else [{}]
                 self.train_teachers(f"student-{number}", changes, pseudo)
+        if file:
+            self._check_copy(file)
+            copy_pseudo_labels(labels, file)
         return pseudo
+
+    def _check_copy(self, file: Path) -> None:
+        """Refuse labels that came from elsewhere since the run began: they are no work of its teachers."""
+        labels = self.labels_of(self.plan.rounds)
+        if file.exists() and not (labels.exists() and filecmp.cmp(labels, file, shallow=False)):
+            raise OutputError(
+                f"{file}: it appeared since the run began, and its labels are not those of this run; "
+                "move it away, then try again"
+            )
 
     def train_teachers(
         self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None

@@ -1,6 +1,7 @@
 """Pseudo-labels: all of them come back, and nothing else is taken for them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels, write_pseudo_labels
+from sentcli.training.pseudo_labels import (
+    PseudoLabels,
+    copy_pseudo_labels,
+    read_pseudo_labels,
+    write_pseudo_labels,
+)
 
 LABELS = ("bad", "so-so", "good")
 
@@ -123,4 +129,6 @@ def test_where_it_cannot_be_written_nothing_is_left(tmp_path):
     (tmp_path / "p.parquet").mkdir()
     with pytest.raises(OutputError, match=r"p\.parquet: the pseudo-labels cannot be written"):
         write_pseudo_labels(tmp_path / "p.parquet", make())
+    with pytest.raises(OutputError, match=r"p\.parquet: the pseudo-labels cannot be written"):
+        copy_pseudo_labels(Path(__file__), tmp_path / "p.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["p.parquet"]

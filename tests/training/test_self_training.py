@@ -233,6 +233,55 @@ def test_labels_that_an_interrupted_run_wrote_were_not_given_to_it(source, tmp_p
     assert stages[0] == stages[1]
 
 
+def test_labels_that_appear_during_a_run_are_neither_learnt_from_nor_replaced(
+    source, trained, tmp_path, monkeypatch
+):
+    """Another run may write them, while this one works or when it was stopped."""
+    labels, plan = tmp_path / "labels.parquet", SelfTrainingConfig(rounds=2, document_vectors=0)
+    given = {"teachers": [str(trained.path)], "pseudo_labels": labels}
+    label = rounds.label
+
+    def beside_another_run(*arguments):
+        labels.write_bytes(b"of another run")
+        return label(*arguments)
+
+    def refuse(resume: bool) -> None:
+        with pytest.raises(OutputError, match=r"labels\.parquet: it appeared since the run began.*move it"):
+            run(source, tmp_path / "student", plan, **given, resume=resume)
+        assert labels.read_bytes() == b"of another run"
+
+    with interrupted_after(1):
+        run(source, tmp_path / "student", plan, **given)
+    labels.write_bytes(b"of another run")
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds, "label", None)
+        refuse(resume=True)
+    labels.unlink()
+    monkeypatch.setattr(rounds, "label", beside_another_run)
+    refuse(resume=True)
+    labels.unlink()
+    monkeypatch.setattr(rounds, "label", None)  # what this run had found is still there
+    bundle = run(source, tmp_path / "student", plan, **given, resume=True)
+    assert pq.read_table(labels).num_rows == metrics(bundle)["examples"]["pseudo_labeled"]
+
+
+def test_a_run_that_was_killed_before_or_after_it_copied_its_labels_goes_on(
+    source, trained, tmp_path, monkeypatch
+):
+    labels, plan = tmp_path / "labels.parquet", SelfTrainingConfig(document_vectors=0)
+    given = {"teachers": [str(trained.path)], "pseudo_labels": labels}
+    for name, of in (("copy_pseudo_labels", rounds), ("train_model", self_training)):
+        with monkeypatch.context() as patch:
+            patch.setattr(of, name, None)
+            with pytest.raises(TypeError):
+                run(source, tmp_path / name, plan, **given)
+        with monkeypatch.context() as patch:
+            patch.setattr(rounds, "label", None)
+            bundle = run(source, tmp_path / name, plan, **given, resume=True)
+        assert pq.read_table(labels).num_rows == metrics(bundle)["examples"]["pseudo_labeled"]
+        labels.unlink()
+
+
 def test_a_run_of_another_command_does_not_go_on(source, trained, tmp_path):
     heap = tmp_path / "other.csv"
     pd.DataFrame({"review": [text for text, _ in invented.reviews(50, seed=3)]}).to_csv(heap, index=False)
