@@ -119,7 +119,8 @@ def evaluate(
     MODEL is a model folder, or one model file in it; by default the model in the box. Printed are accuracy
     with its 95 % interval, F1, ROC AUC, log loss, expected calibration error and the confusion matrix; then
     the accuracy by length, and what `sentcli score --uncertain` would leave at a few bands. Texts without a
-    word get no score: they are counted, and left out of all figures.
+    word get no score: they are counted, and left out of all figures. Where labels are numbers and the model's
+    are names, 0 stands for the first of these, and so on.
 
     The card is in the folder that `sentcli train` wrote. Of an exported model, say int8, it is that of the
     model that --against names, which has to be the one that was exported.

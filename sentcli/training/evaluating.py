@@ -1,6 +1,7 @@
 """A model measured on a labelled data set, and what is to be known of how that was done."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,6 +93,7 @@ def evaluate_bundle(
     compared = _model(against, None) if against else None
     examples = source.load(bundle)
     texts, labels = examples.texts, label_ids(examples.labels, bundle.config.labels, examples.where)
+    _tell_of_numbers(examples, [bundle.config.labels[number] for number in labels])
     probabilities = predict(bundle, texts, quiet=quiet, **vars(runtime))
     others = None
     if against and compared:
@@ -114,6 +116,17 @@ def evaluate_bundle(
         "passages": source.passages,
         **measured.to_json(),
     }
+
+
+def _tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:
+    """Warn of labels that are numbers in place of names: who wrote them may have counted otherwise."""
+    pairs = zip(examples.labels, names, strict=True)
+    taken = sorted({(int(label), name) for label, name in pairs if label != name})
+    if taken:
+        said = ", ".join(f"{number} is taken for {name!r:.100}" for number, name in taken)
+        _log.warning(
+            "%s: labels are numbers; %.300s; if they mean others, write names instead", examples.where, said
+        )
 
 
 def _model(bundle: Bundle, backend: str | None) -> dict[str, str]:

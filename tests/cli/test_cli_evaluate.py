@@ -238,9 +238,12 @@ def test_columns_may_have_any_name_and_labels_may_be_numbers(trained, tmp_path, 
     data = tmp_path / "other.jsonl"
     lines = [json.dumps({"was": text, "y": trained.config.labels.index(label)}) for text, label in rows]
     data.write_text("\n".join(lines))
-    found = figures(trained.path, data, "--text-column", "was", "--label-column", "y")
+    line = ("--text-column", "was", "--label-column", "y")
+    found = figures(trained.path, data, *line, "-q")
     assert found["examples"] == 60
     assert found["accuracy"] > 0.9
+    said = invoke("evaluate", trained.path, "--dataset", data, *line).stderr
+    assert "labels are numbers; 0 is taken for 'negative', 1 is taken for 'positive'; if they mean" in said
 
 
 def test_pictures_are_drawn_and_not_drawn_over(trained, held_out, tmp_path):
