@@ -6,7 +6,7 @@ import click
 
 from sentcli.bundle import load_bundle
 from sentcli.cli import say
-from sentcli.cli.options import model_argument, overwrite_option
+from sentcli.cli.options import model_argument, new_folder, overwrite_option
 from sentcli.errors import requires
 from sentcli.export import FORMATS, GRAPHS, PRECISIONS
 
@@ -24,6 +24,7 @@ Example:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
+    callback=new_folder,
     help="New model folder; by default the model's name, a dash and the format, here.",
 )
 @click.option(

@@ -12,6 +12,7 @@ import click
 from sentcli.bundle import default_bundle_path
 from sentcli.cli import say
 from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
+from sentcli.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
@@ -61,6 +62,16 @@ csv_encoding_option = click.option(
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+
+
+def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Take a folder to write, beside which the work on it is done under a name made of its own.
+
+    :raises UsageError: for one without such a name: here, one up, the root.
+    """
+    if path is not None and path.name in ("", ".."):
+        raise UsageError(f"{parameter.opts[-1]} {path}: name the new folder itself, such as my-model")
+    return path
 
 
 def settings_options(

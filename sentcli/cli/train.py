@@ -16,6 +16,7 @@ from sentcli.cli.options import (
     delimiter_option,
     label_column_option,
     log_to_stderr,
+    new_folder,
     overwrite_option,
     quiet_option,
     settings_options,
@@ -133,7 +134,12 @@ Examples:
 )
 @settings_options(SelfTrainingConfig, _SELF_TRAINING)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default="sentcli-model", help="New model folder."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="sentcli-model",
+    callback=new_folder,
+    help="New model folder.",
 )
 @settings_options(TextConfig, _TEXT)
 @settings_options(ModelConfig, _MODEL, _CHOICES)

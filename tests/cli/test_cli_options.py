@@ -1,10 +1,11 @@
 import io
 import logging
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import click
 import pytest
-from commands import invoke, parse
+from commands import fail, invoke, parse
 
 from sentcli import backends
 from sentcli.cli import options
@@ -73,6 +74,14 @@ def test_an_option_of_a_field_may_be_left_to_something_else(choices):
             run("--kind", "c")
     shown = command.get_help(click.Context(command, show_default=True))
     assert shown.count("[default: auto]") == 2
+
+
+@pytest.mark.parametrize("line", [["train", "--dataset", "nothing.csv"], ["export", "nothing"]])
+@pytest.mark.parametrize("output", [".", "..", "/", "", "a/.."])
+def test_a_new_folder_without_a_name_of_its_own_is_refused_before_anything_is_read(line, output):
+    failure = fail(*line, "-o", output)
+    assert failure.code == 2
+    assert f"--output {Path(output)}: name the new folder itself" in failure.message
 
 
 def test_a_field_without_a_default_makes_no_option():
