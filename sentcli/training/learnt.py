@@ -18,15 +18,16 @@ _TRAIN_FILE = re.compile(r"(?<![^-._ 0-9])train(ing)?[-._ 0-9]")
 def has_learnt(bundle: Bundle, dataset: str, split: str, texts: Iterable[str]) -> bool:
     """Tell whether a model learnt from these texts, those that were held out included.
 
-    Known are the data sets by name, and the texts of the training split wherever they lie. Of a model that
-    does not say what it learnt from, such as an export, nothing is known.
+    Known are the data sets by name, and the texts of the training split, and those without labels, wherever
+    they lie. Of a model that does not say what it learnt from, such as an export, nothing is known.
 
     :param dataset, split: where the texts come from, as `sentcli evaluate` takes it; a file has no splits.
     """
     if METRICS not in bundle.digests:
         return False
     metrics = read_metrics(bundle)
-    return _is_named(metrics, dataset, split) or metrics.get("learnt") == digest_of_set(texts)
+    digests = (metrics.get("learnt"), metrics.get("learnt_unlabeled"))
+    return _is_named(metrics, dataset, split) or digest_of_set(texts) in digests
 
 
 def _is_named(metrics: Metrics, dataset: str, split: str) -> bool:

@@ -50,6 +50,7 @@ class Metrics(TypedDict):
     self_training: NotRequired[dict[str, Any] | None]
     split: NotRequired[str]  # `digest_texts` of the validation part
     learnt: NotRequired[str]  # `digest_of_set` of this and the training part
+    learnt_unlabeled: NotRequired[str | None]  # the same of the texts without labels
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.training.recording`

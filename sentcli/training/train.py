@@ -115,6 +115,7 @@ def train_model(
         "self_training": pseudo.notes.get("plan") if pseudo else None,
         "split": digest_texts(texts.validation.texts),
         "learnt": digest_of_set([*texts.train.texts, *texts.validation.texts]),
+        "learnt_unlabeled": texts.read_unlabeled or (digest_of_set(pseudo.whole_texts()) if pseudo else None),
         "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
     }
     recipe = settings.recipe(settings.config) if settings.recipe else None

@@ -24,6 +24,7 @@ from sentcli.errors import DataError, OutputError, TrainingError, UsageError
 from sentcli.text import tokenize
 from sentcli.training import labeling, rounds, self_training
 from sentcli.training.corpus import DataSource
+from sentcli.training.learnt import has_learnt
 from sentcli.training.self_training import self_train
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.side_by_side import run_side_by_side
@@ -80,6 +81,19 @@ def test_the_student_learns_from_all_texts(source, trained, tmp_path):
     members = ("trained", "n-grams", "document vectors", "all together")
     assert stages == [*(f"round 1: {name}" for name in members), "model"]
     assert history["validation_accuracy"].notna().all()
+
+
+def test_texts_that_were_learnt_without_labels_are_known_wherever_they_lie(source, tmp_path):
+    labels, heap = tmp_path / "labels.parquet", tmp_path / "heap.csv"
+    plan = SelfTrainingConfig(document_vectors=0)
+    texts = [text for seed in (11, 12) for text, _ in invented.reviews(60, seed=seed)]  # held out ones too
+    pd.DataFrame({"review": texts}).to_csv(heap, index=False)
+    bundle = run(replace(source, unlabeled=str(heap)), tmp_path / "one", plan, pseudo_labels=labels)
+    again = run(replace(source, unlabeled=None), tmp_path / "two", plan, pseudo_labels=labels)
+    labelled = pq.read_table(labels)["text"].to_pylist()
+    assert has_learnt(bundle, "copy.csv", "test", texts[::-1])
+    assert has_learnt(again, "copy.csv", "test", labelled)
+    assert not has_learnt(bundle, "copy.csv", "test", texts[1:])
 
 
 def test_passages_are_labelled_by_bundles_and_texts_by_n_grams_too(source, trained, tmp_path):
