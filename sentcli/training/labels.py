@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sentcli.config import MAX_CLASSES
 from sentcli.errors import DataError
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,13 @@ def test_class_names_leaves_out_classes_that_do_not_occur() -> None:
     assert class_names(data) == ("c", "a")
 
 
+@pytest.mark.parametrize(
+    "names", [("-1", "+1"), ("1e-07", "0.5", "2E3"), ("-.5", "2.", "10"), ("+1", "-1", "good")]
+)
+def test_numbers_are_ordered_by_value_and_names_by_the_alphabet(names: tuple[str, ...]) -> None:
+    assert class_names(LabeledTexts(["a"] * len(names), sorted(names))) == names
+
+
 def test_label_ids() -> None:
     names = ("negative", "positive")
     ids = label_ids(["positive", "negative", "1", "0"], names, "r.csv")
@@ -29,5 +36,7 @@ def test_label_ids() -> None:
         label_ids(["positive", "fine"], names, "r.csv")
     with pytest.raises(DataError, match="unknown label '0'"):
         label_ids(["0"], ("1", "2"), "r.csv")
+    with pytest.raises(DataError, match="unknown label '0'"):
+        label_ids(["0"], ("+1", "+2"), "r.csv")
     with pytest.raises(DataError, match="unknown label '2'"):
         label_ids(["2"], names, "r.csv")
