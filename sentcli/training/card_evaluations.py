@@ -1,5 +1,6 @@
 """The part of a model card that `sentcli evaluate --card` measured: figures, and what they say of limits."""
 
+import os.path
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,8 +30,13 @@ def headline(metrics: Metrics) -> Record | None:
         model's own data set if there is one.
     """
     whole = [record for record in _of_kind(metrics, "texts") if not record.get("weak_spot")]
-    own = [record for record in whole if record["dataset"] == metrics["dataset"]]
+    own = [record for record in whole if one_name(record["dataset"]) == one_name(metrics["dataset"])]
     return next(iter([*own, *whole]), None)
+
+
+def one_name(dataset: str) -> str:
+    """Give a data set the same name however its path is spelled; the id of one on the hub is that name."""
+    return os.path.normpath(dataset)
 
 
 def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: str) -> str:
@@ -130,8 +136,8 @@ def _weak_spot(record: Record, metrics: Metrics, shown: Record | None) -> str | 
         return str(spot)
     if record["passages"]:
         return "short"
-    is_own = record["dataset"] in {metrics["dataset"], shown and shown["dataset"]}
-    return None if is_own else "subjects"
+    own = (metrics["dataset"], shown["dataset"] if shown else metrics["dataset"])
+    return None if one_name(record["dataset"]) in map(one_name, own) else "subjects"
 
 
 def _figures(record: Record) -> Iterable[tuple[str, ...]]:

@@ -27,15 +27,12 @@ from sentcli.errors import BundleError, UsageError
 from sentcli.evaluation import reliability
 from sentcli.measurement import Measurement
 from sentcli.training.card import MODEL_STAGE, model_card, write_card
-from sentcli.training.card_evaluations import headline
+from sentcli.training.card_evaluations import headline, one_name
 from sentcli.training.checks import check_writable
 from sentcli.training.metrics import Metrics, read_metrics
 
-# Two evaluations that agree in all of these are one, made twice.
-_IDENTITY = (
-    *("kind", "file", "backend", "dataset", "split"),
-    *("text_column", "label_column", "passages"),
-)
+# Two evaluations of the same data that agree in all of these are one, made twice.
+_IDENTITY = ("kind", "file", "backend", "text_column", "label_column", "passages")
 
 
 def find_card(model: Bundle, against: Bundle | None) -> Bundle:
@@ -164,7 +161,9 @@ def _history(bundle: Bundle) -> list[dict[str, float]]:
 
 
 def _identity(record: Mapping[str, Any]) -> list[Any]:
-    identity = [record[name] for name in _IDENTITY]
+    is_file = record["where"] == f"{record['dataset']:.200}"  # which is the same whatever split was asked for
+    identity = [one_name(record["dataset"]), None if is_file else record["split"]]
+    identity += [record[name] for name in _IDENTITY]
     if against := record["against"]:
         identity += [record["model"], *against.values()]
     return identity

@@ -100,6 +100,21 @@ def test_the_same_evaluation_takes_the_place_of_the_one_before(model, evaluate):
     ]
 
 
+def test_another_spelling_of_the_data_set_is_no_other_evaluation(model, evaluate):
+    Path("fold").mkdir()
+    shutil.copy("other.csv", "fold/test.csv")
+    for spelled in ("test.csv", "fold", "./test.csv", "fold/"):
+        evaluate("model", "--dataset", spelled, "--card")
+    assert [of["dataset"] for of in recorded(model)] == ["./test.csv", "fold/"]
+    assert "**Other subjects and kinds of text**: accuracy" in card(model)
+    evaluate("model", "--dataset", "test.csv", "--split", "validation", "--card")
+    evaluate("model", "--dataset", ".//test.csv", "--label-column", "label", "--card")
+    assert [of["dataset"] for of in recorded(model)] == ["test.csv", "fold/", ".//test.csv"]
+    (subjects,) = (line for line in card(model).splitlines() if "**Other subjects" in line)
+    assert "on `fold/, split test`" in subjects
+    assert "test.csv" not in subjects
+
+
 def test_a_weak_spot_stands_where_it_was_said_to_belong(model, evaluate):
     evaluate("model", "--dataset", "test.csv", "--card")
     evaluate("model", "--dataset", "other.csv", "--card", "--weak-spot", "irony")
