@@ -31,12 +31,15 @@ def has_learnt(bundle: Bundle, dataset: str, split: str, texts: Iterable[str]) -
 
 
 def _is_named(metrics: Metrics, dataset: str, split: str) -> bool:
+    """Tell by their name whether texts were learnt; a file is known by its texts, where these were noted."""
     measured = Path(dataset).resolve()
-    learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
+    specs = {"learnt": metrics["dataset"], "learnt_unlabeled": metrics.get("unlabeled")}
+    learnt = {key: Path(spec).resolve() for key, spec in specs.items() if spec}
     if measured.is_file():
-        is_split = any(path in measured.parents for path in learnt)
-        return measured in learnt or (is_split and _TRAIN_FILE.search(measured.name) is not None)
-    return split == "train" and any(measured in (path, *path.parents) for path in learnt)
+        is_split = any(path in measured.parents for path in learnt.values())
+        is_same = any(path == measured and not metrics.get(key) for key, path in learnt.items())
+        return is_same or (is_split and _TRAIN_FILE.search(measured.name) is not None)
+    return split == "train" and any(measured in (path, *path.parents) for path in learnt.values())
 
 
 def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
@@ -59,8 +62,8 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
 
 
 def digest_of_set(texts: Iterable[str]) -> str:
-    """Give a SHA-256 of texts, whatever their order and however often one is there."""
-    return digest_texts(sorted({*texts}))
+    """Give a SHA-256 of texts, whatever their order and however often one is there; empty ones are none."""
+    return digest_texts(sorted({*texts} - {""}))
 
 
 def digest_texts(texts: Iterable[str]) -> str:

@@ -321,6 +321,18 @@ def test_a_copy_of_what_the_model_learnt_from_is_kept_off_the_card(model, traine
     assert invoke("evaluate", "model", "--dataset", "less.csv", "--card").exit_code == 0
 
 
+def test_another_file_of_the_name_that_was_learnt_is_measured(model, trained, evaluate):
+    metrics = json.loads(trained.read("metrics.json")) | {"dataset": "test.csv"}
+    (model / "metrics.json").write_text(json.dumps(metrics))
+    write_manifest(model)
+    evaluate("model", "--dataset", "test.csv", "--card")
+    assert [record["dataset"] for record in recorded(model)] == ["test.csv"]
+    del metrics["learnt"]  # as in a model of an earlier version, where its name is all there is
+    (model / "metrics.json").write_text(json.dumps(metrics))
+    write_manifest(model)
+    assert "learnt from test.csv" in fail("evaluate", "model", "--dataset", "test.csv", "--card").message
+
+
 @pytest.mark.parametrize(
     ("name", "is_learnt"),
     [
