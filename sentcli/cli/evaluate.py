@@ -29,6 +29,7 @@ from sentcli.cli.options import (
 )
 from sentcli.cli.report import report
 from sentcli.errors import OutputError, UsageError, requires
+from sentcli.training.markdown import no_option
 from sentcli.training.metrics import WEAK_SPOTS
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _command() -> str:
             continue
         value = str(context.params[name])
         if isinstance(parameter, click.Argument):
-            words.append(f"./{value}" if value.startswith("-") else value)
+            words.append(no_option(value))
         elif isinstance(parameter, click.Option) and parameter.is_flag:
             words.append(parameter.opts[0])
         else:
@@ -221,4 +222,5 @@ def _export_command(bundle: Bundle, origin: Bundle) -> str:
 
     graph = check_program(bundle.read(INT8_ONNX), bundle.path / INT8_ONNX, bundle.config.model).graph
     options = ("--graph", graph, "--precision", "int8")
-    return shlex.join(["sentcli", "export", str(origin.path), "-o", str(bundle.path), *options])
+    model, output = (no_option(str(each.path)) for each in (origin, bundle))
+    return shlex.join(["sentcli", "export", model, "-o", output, *options])

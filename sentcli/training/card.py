@@ -10,7 +10,7 @@ from sentcli import bundle
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
-from sentcli.training.markdown import block, code, one_line, table
+from sentcli.training.markdown import block, code, no_option, one_line, table
 from sentcli.training.metrics import Metrics
 from sentcli.uncertainty import UNCERTAIN
 
@@ -69,7 +69,7 @@ def model_card(
     :param files: the names of all files in it.
     """
     hub_id = metrics.get("hub_id", hub_id_of(metrics["dataset"]))
-    where = shlex.quote(metrics.get("output", name))
+    where = shlex.quote(no_option(metrics.get("output", name)))
     score_lines = (
         f"sentcli score reviews.csv -o scored.csv --model {where}",
         f"echo 'an absolute joy' | sentcli score --model {where}",

@@ -80,7 +80,8 @@ def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str) 
         if spot := _weak_spot(record, metrics, shown):
             measured[spot].append(record)
     found = {spot: f"{_accuracies(records)}. " if records else "" for spot, records in measured.items()}
-    short = found["short"] or f"not measured; `sentcli evaluate {model} --passages --card` does."
+    line = code(f"sentcli evaluate {model} --passages --card")
+    short = found["short"] or f"not measured; {line} does."
     if any(record["passages"] for record in measured["short"]):
         short += (
             "A passage has the label of the text that it was cut from, which is not always its own, so that "

@@ -23,6 +23,11 @@ def block(lines: str) -> str:
     return f"{fence}sh\n{lines}\n{fence}"
 
 
+def no_option(path: str) -> str:
+    """Spell a path so that no command takes it for an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
 def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text

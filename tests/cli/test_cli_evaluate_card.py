@@ -387,6 +387,12 @@ def test_a_command_on_the_card_can_be_run_whatever_its_words_begin_with(model, e
     command = recorded(Path("-model"))[0]["command"]
     assert command == "sentcli evaluate ./-model --dataset dashes.csv --label-column=-label"
     assert evaluate(*command.split()[2:]) == found
+    assert invoke("export", "./-model", "-o", "-int8").exit_code == 0
+    Path("-int8", "model.onnx").rename(Path("-int8", "model.int8.onnx"))
+    write_manifest(Path("-int8"))
+    evaluate("./-int8/model.int8.onnx", "--against", "-model", "--dataset", "test.csv", "--card")
+    export = "sentcli export ./-model -o ./-int8 --graph portable --precision int8"
+    assert recorded(Path("-model"))[1]["export"] == export
 
 
 def test_a_command_on_the_card_leaves_out_where_pictures_go(model, evaluate):

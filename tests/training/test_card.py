@@ -326,6 +326,15 @@ class TestWhereItCameFrom:
         )
         assert "sentcli evaluate 'models/n 1'" in section(card, "Figures")
 
+    def test_a_folder_whose_name_begins_as_an_option_can_be_named_in_commands(self):
+        card = write(output="-m5")
+        assert "sentcli evaluate ./-m5 --dataset stanfordnlp/imdb --held-out" in section(card, "Validation")
+        assert "sentcli evaluate -m5" not in card
+
+    def test_a_backtick_in_the_folder_does_not_end_the_command(self):
+        card = write(output="a`b")
+        assert "`` sentcli evaluate 'a`b' --passages --card `` does." in section(card, "What it is bad at")
+
     @pytest.mark.parametrize(
         ("count", "more", "said"),
         [
