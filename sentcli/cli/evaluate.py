@@ -133,6 +133,8 @@ def evaluate(
         raise UsageError("--card: the figures of the part that training held out are there already")
     if weak_spot and not card:
         raise UsageError("--weak-spot says where figures belong on the card; add --card")
+    if weak_spot and against:
+        raise UsageError("--weak-spot is for figures of one model alone; leave out --against")
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
@@ -169,14 +171,14 @@ def evaluate(
     runtime = Runtime(backend, device, precision, workers)
     measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
 
+    click.echo(json.dumps(record, indent=2) if as_json else _told(record, measured))
     if plots:
         draw_evaluation(plots, measured, bundle.config.labels)
     if carded:
         spot = {"weak_spot": weak_spot} if weak_spot else {}
         record_evaluation(carded, record | _commands(record, bundle, carded) | spot, measured)
-    click.echo(json.dumps(record, indent=2) if as_json else _told(record, measured))
-    if carded and not quiet:
-        say(f"{carded.path / CARD}: written anew, with these figures")
+        if not quiet:
+            say(f"{carded.path / CARD}: written anew, with these figures")
 
 
 def _told(record: Mapping[str, Any], measured: "Measurement") -> str:

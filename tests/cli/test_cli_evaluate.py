@@ -275,6 +275,7 @@ def test_more_workers_find_the_same(trained, held_out):
         (("--plots", "strange.csv"), 1, ["strange.csv"]),
         (("--passages", "0"), 2, ["--passages"]),
         (("--held-out", "--card"), 2, ["--card"]),
+        (("--against", "nothing", "--card", "--weak-spot", "irony"), 2, ["--weak-spot", "--against"]),
         (("--against", "nothing"), 1, ["nothing", "no such model"]),
     ],
 )

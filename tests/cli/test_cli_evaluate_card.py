@@ -230,15 +230,17 @@ def test_what_could_not_be_written_is_found_before_the_data_is_read(model):
         assert "metrics.json" in message
 
 
-def test_a_failure_on_the_way_leaves_the_folder_as_it_was(model, monkeypatch):
+def test_a_failure_on_the_way_leaves_the_folder_as_it_was_and_the_figures_are_told(model, monkeypatch):
     before = contents(model)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("sentcli.training.recording.write_card", full)
-    failure = fail("evaluate", "model", "--dataset", "test.csv", "--card")
-    assert "model: the model folder cannot be written: No space left on device" in failure.message
+    result = invoke("evaluate", "model", "--dataset", "test.csv", "--card")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: model: the model folder cannot be written: No space left on device\n"
+    assert result.stdout == invoke("evaluate", "model", "--dataset", "test.csv").stdout
     assert contents(model) == before
     assert sorted(path.name for path in model.parent.iterdir()) == ["model", "other.csv", "test.csv"]
 
@@ -252,8 +254,9 @@ def test_a_folder_that_was_changed_meanwhile_is_not_replaced(model, monkeypatch)
         write(bundle, *arguments)
 
     monkeypatch.setattr(recording, "record_evaluation", late)
-    failure = fail("evaluate", "model", "--dataset", "test.csv", "--card")
-    assert "metrics.json: damaged or changed" in failure.message
+    result = invoke("evaluate", "model", "--dataset", "test.csv", "--card")
+    assert result.exit_code == 1
+    assert "metrics.json: damaged or changed" in result.stderr
     assert (model / "metrics.json").read_text() == "{}"
 
 
