@@ -20,6 +20,26 @@ Settings = TypeVar("Settings")
 _AUTO = "auto"
 
 
+def not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Take what names texts; what a script gives for it may be a variable that was never set.
+
+    :raises UsageError: for an empty word.
+    """
+    if value == "":
+        raise UsageError(f"{parameter.opts[0]} is empty; give texts, or leave it out")
+    return value
+
+
+def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Take a folder to write, beside which the work on it is done under a name made of its own.
+
+    :raises UsageError: for one without such a name: here, one up, the root.
+    """
+    if path is not None and path.name in ("", ".."):
+        raise UsageError(f"{parameter.opts[-1]} {path}: name the new folder itself, such as my-model")
+    return path
+
+
 model_argument = click.argument(
     "model", type=click.Path(path_type=Path), default=default_bundle_path, required=False
 )
@@ -47,6 +67,7 @@ processes_option = click.option(
 dataset_option = click.option(
     "--dataset",
     default=DEFAULT_DATASET,
+    callback=not_empty,
     help="Id on the Hugging Face hub, folder, or CSV, TSV, JSONL or Parquet file.",
 )
 text_column_option = click.option(
@@ -62,16 +83,6 @@ csv_encoding_option = click.option(
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
-
-
-def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Take a folder to write, beside which the work on it is done under a name made of its own.
-
-    :raises UsageError: for one without such a name: here, one up, the root.
-    """
-    if path is not None and path.name in ("", ".."):
-        raise UsageError(f"{parameter.opts[-1]} {path}: name the new folder itself, such as my-model")
-    return path
 
 
 def settings_options(

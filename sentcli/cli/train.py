@@ -17,6 +17,7 @@ from sentcli.cli.options import (
     label_column_option,
     log_to_stderr,
     new_folder,
+    not_empty,
     overwrite_option,
     quiet_option,
     settings_options,
@@ -118,7 +119,11 @@ Examples:
 @delimiter_option
 @csv_encoding_option
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
-@click.option("--unlabeled", help="Texts without labels to learn from as well; as --dataset.")
+@click.option(
+    "--unlabeled",
+    callback=not_empty,
+    help="Texts without labels to learn from as well; as --dataset.",
+)
 @click.option(
     "--teacher",
     "teachers",

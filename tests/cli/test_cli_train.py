@@ -383,6 +383,8 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("--rounds", "2"), 2, ["--rounds", "--unlabeled"]),
         (("--unlabeled", "heap.csv", "--passages", "3"), 2, ["--passages", "--teacher"]),
         (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
+        (("--unlabeled", ""), 2, ["--unlabeled is empty"]),
+        (("--dataset", ""), 2, ["--dataset is empty"]),
         (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),
         (("--encoding", "cp12520"), 2, ["--encoding", "cp12520"]),
     ],
