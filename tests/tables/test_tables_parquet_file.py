@@ -66,10 +66,9 @@ def test_a_value_stored_once_and_repeated_does_not_fill_the_memory(tmp_path, col
 
 def test_long_texts_that_differ_are_read_as_fast_as_others(score_table):
     texts = [f"{number:090000}" for number in range(40)]
-    assert (
-        score_table(pa.table({"id": texts, "text": texts, "n": [["a"]] * 40})).read()["text"].to_pylist()
-        == texts
-    )
+    others = {"n": [["a"]] * 40, "number": range(40), "uuid": pa.array([b"x" * 16] * 40, pa.uuid())}
+    table = pa.table({"id": texts, "text": texts, **others})
+    assert score_table(table).read()["text"].to_pylist() == texts
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"x" * 100, b"PAR1" + b"\xff" * 100 + b"PAR1"])
