@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -99,10 +98,9 @@ class FinishedOutputs:
         for target in targets[: self.count]:
             if not Path(target).exists():
                 raise ResumeError(f"{target} was finished and is gone; start over without --resume")
-        for name in chain.from_iterable(
-            (target, default_rejects(target)) for target in targets[self.count :]
-        ):
-            _check_place(name)
+        for target in targets[self.count :]:
+            _check_place(target)
+            _check_place(default_rejects(target))
         if not may_exist:
             for target in targets:
                 refuse_existing(target)

@@ -145,13 +145,10 @@ class CheckedFile:
         stored once.
         """
         metadata = self._file.metadata.row_group(group)
-        values = [
-            chunk.values / max(1, metadata.num_rows) for chunk in self._column_chunks[group]
-        ]  # of a row
-        row_bytes = max(
-            metadata.total_byte_size / max(1, metadata.num_rows),
-            sum(count * width for count, width in zip(values, self._widths, strict=True)),
-        )
+        rows = max(1, metadata.num_rows)
+        values = [chunk.values / rows for chunk in self._column_chunks[group]]
+        decoded = sum(count * width for count, width in zip(values, self._widths, strict=True))
+        row_bytes = max(metadata.total_byte_size / rows, decoded)
         if metadata.total_byte_size > _LONG_VALUE:
             row_bytes = max(row_bytes, self._longest_repeated(group, values))
         return int(min(CHUNK_ROWS, max(1, CHUNK_BYTES // max(1, row_bytes))))
