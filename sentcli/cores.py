@@ -4,11 +4,11 @@ import math
 import os
 from pathlib import Path, PurePosixPath
 
-# A process's threads take turns with its interpreter lock. Of the 124 us that a review of IMDb takes a core,
-# with 32 hidden units and AVX-512, 6 are under the lock: eight threads hold it for two fifths of the time. A
-# larger model or a slower core leaves it free for longer: benchmarks/limit.py.
+# A process's threads take turns with its interpreter lock. Of the 147 us that a review of IMDb takes a core
+# with the model in the box, 10 are under the lock: eight threads hold it for more than half of the time. A
+# larger model leaves it free for longer: benchmarks/limit.py.
 _THREADS = 8
-# The process that reads and writes takes 9 us a review, however many others there are: the limit by then.
+# The process that reads and writes takes some 12 us a review, however many others there are: the limit.
 _PROCESSES = 4
 # Control groups: those of this process, where they are, and the files with a group's quota and period, of the
 # second and the first version.
