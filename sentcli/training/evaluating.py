@@ -59,7 +59,7 @@ class EvaluationSource:
             return
         problem = f"{learner.path} learnt from {examples.where}, and its figures there promise too much"
         if self.unseen_by:
-            raise UsageError(f"--card: {problem}; try texts that it has not seen")
+            raise UsageError(f"--card: {problem}; try texts that it has not seen, under a name of their own")
         _log.warning("%s; --held-out measures on what it was not fitted to", problem)
 
 

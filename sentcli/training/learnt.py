@@ -31,15 +31,13 @@ def has_learnt(bundle: Bundle, dataset: str, split: str, texts: Iterable[str]) -
 
 
 def _is_named(metrics: Metrics, dataset: str, split: str) -> bool:
-    """Tell by their name whether texts were learnt; a file is known by its texts, where these were noted."""
+    """Tell by their name whether texts were learnt: a file that has grown since is not known by its texts."""
     measured = Path(dataset).resolve()
-    specs = {"learnt": metrics["dataset"], "learnt_unlabeled": metrics.get("unlabeled")}
-    learnt = {key: Path(spec).resolve() for key, spec in specs.items() if spec}
+    learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
     if measured.is_file():
-        is_split = any(path in measured.parents for path in learnt.values())
-        is_same = any(path == measured and not metrics.get(key) for key, path in learnt.items())
-        return is_same or (is_split and _TRAIN_FILE.search(measured.name) is not None)
-    return split == "train" and any(measured in (path, *path.parents) for path in learnt.values())
+        is_split = any(path in measured.parents for path in learnt)
+        return measured in learnt or (is_split and _TRAIN_FILE.search(measured.name) is not None)
+    return split == "train" and any(measured in (path, *path.parents) for path in learnt)
 
 
 def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
