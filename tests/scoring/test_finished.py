@@ -18,6 +18,18 @@ WHOLE = b'{"text": "%s"}\n' % (b"warm " * 10_000) * 100
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
 
+def interrupt_count(patch, when):
+    """Stop a run when an output is counted as done, before or after that is noted."""
+    real = FinishedOutputs.add
+
+    def add(self, notes):
+        if when == "after":
+            real(self, notes)
+        raise KeyboardInterrupt
+
+    patch.setattr(FinishedOutputs, "add", add)
+
+
 def test_the_summaries_of_several_outputs_add_up(scorer, files, tmp_path):
     total = run(scorer, files, f"{tmp_path}/each/")
     singles = [run(scorer, [name], tmp_path / f"{number}.jsonl") for number, name in enumerate(files)]
@@ -66,15 +78,8 @@ def test_an_output_finished_when_its_run_was_killed_is_not_scored_again(
     scorer, files, tmp_path, monkeypatch, when
 ):
     expected = run(scorer, files, f"{tmp_path}/whole/")
-    real = FinishedOutputs.add
-
-    def interrupted_add(self, notes):
-        if when == "after":
-            real(self, notes)
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(FinishedOutputs, "add", interrupted_add)
+        interrupt_count(patch, when)
         with pytest.raises(InterruptedRunError):
             run(scorer, files, f"{tmp_path}/resumed/")
     first = (tmp_path / "resumed" / "a.jsonl").stat().st_ino
@@ -157,14 +162,8 @@ def test_outputs_through_links_leave_nothing_where_they_lie(scorer, files, tmp_p
         (tmp_path / name).mkdir()
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / "out" / name).symlink_to(tmp_path / "real" / name)
-    real = FinishedOutputs.add
-
-    def killed_behind(self, notes):
-        real(self, notes)
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(FinishedOutputs, "add", killed_behind)
+        interrupt_count(patch, "after")
         with pytest.raises(InterruptedRunError):
             run(scorer, files, f"{tmp_path}/out/")
     with monkeypatch.context() as patch:
