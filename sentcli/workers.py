@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
 
@@ -33,7 +32,7 @@ class _Task(Generic[Value]):
 
 
 class Workers:
-    """A pool of threads with two kinds of work; a context manager that ends them.
+    """A pool of threads with two kinds of work. `close` ends them.
 
     Encoding is taken up first, so that batches never run out. But while there are batches only one thread in
     four encodes, and at least one: encoding takes the interpreter's lock again and again, so that two would
@@ -54,14 +53,6 @@ class Workers:
         self._lock = threading.Lock()
         self._encodings: deque[_Task[Any]] = deque()
         self._batches: deque[_Task[Any]] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Wait for what is running; what has not begun is cancelled."""

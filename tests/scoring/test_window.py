@@ -5,6 +5,7 @@ import os
 import threading
 import time
 import weakref
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def backend():
 
 @pytest.fixture
 def engine(backend):
-    with Workers(1) as workers:
+    with closing(Workers(1)) as workers:
         yield Engine(workers, Encoder(VOCAB), backend, max_tokens=8, classes=2, batch_tokens=24, batch_rows=4)
 
 
@@ -138,7 +139,7 @@ def test_a_backend_is_prepared_before_there_is_a_result_of_blanks_alone(engine, 
         is_prepared.set()
 
     monkeypatch.setattr(backend, "prepare", prepare)
-    with Workers(2) as workers:  # one would prepare before it encodes
+    with closing(Workers(2)) as workers:  # one would prepare before it encodes
         result = Window([" " * (_MANY + 1)], replace(engine, workers=workers)).result()
         assert is_prepared.is_set()
     assert result.lengths.tolist() == [0]
@@ -166,7 +167,7 @@ def test_of_the_steps_computed_on_imdb_at_most_three_in_a_hundred_are_padding(ba
     (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")
     texts = pq.read_table(file)["text"].to_pylist()
     size = LIMITS.window_chunks * 4096
-    with Workers(1) as workers:
+    with closing(Workers(1)) as workers:
         engine = Engine(workers, encoder, backend, 512, 2, LIMITS.batch_tokens, LIMITS.batch_rows)
         for start in range(0, len(texts), size):
             Window(texts[start : start + size], engine).result()

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
 
 import pytest
 
@@ -39,7 +40,7 @@ def held():
 
 
 def test_results_and_errors_come_out_of_the_futures():
-    with Workers(2) as workers:
+    with closing(Workers(2)) as workers:
         total = workers.encode(sum, [1, 2, 3])
         number = workers.run(int, "seven")
         assert total.result(SECONDS) == 6
@@ -49,7 +50,7 @@ def test_results_and_errors_come_out_of_the_futures():
 
 def test_encoding_goes_before_batches_that_came_earlier(held):
     order = []
-    with Workers(1) as workers:
+    with closing(Workers(1)) as workers:
         first = held()
         workers.run(first)
         assert first.begun.wait(SECONDS)
@@ -62,7 +63,7 @@ def test_encoding_goes_before_batches_that_came_earlier(held):
 
 @pytest.mark.parametrize(("threads", "encoders"), [(2, 1), (4, 1), (8, 2)])
 def test_while_there_are_batches_only_some_threads_encode(held, threads, encoders):
-    with Workers(threads) as workers:
+    with closing(Workers(threads)) as workers:
         blockers = [held() for _ in range(threads)]
         for blocker in blockers:
             workers.run(blocker)
@@ -81,7 +82,7 @@ def test_while_there_are_batches_only_some_threads_encode(held, threads, encoder
 
 
 def test_without_batches_every_thread_encodes(held):
-    with Workers(3) as workers:
+    with closing(Workers(3)) as workers:
         encodings = [held() for _ in range(3)]
         for encoding in encodings:
             workers.encode(encoding)
@@ -108,7 +109,7 @@ def test_at_the_end_what_runs_is_waited_for_and_the_rest_cancelled(held):
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["run", "encode"])
 def test_a_forked_process_has_threads_of_its_own(kind):
-    with Workers(1) as workers:
+    with closing(Workers(1)) as workers:
         assert workers.run(int, "1").result(SECONDS) == 1
         process = multiprocessing.get_context("fork").Process(target=in_fork, args=(getattr(workers, kind),))
         process.start()
