@@ -28,7 +28,7 @@ from sentcli.text import Vocab, tokenize, truncate
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.dataset import load_split
 from sentcli.training.examples import Examples, collate, epoch_batches
-from sentcli.training.holdout import SPLIT_SEED, train_validation
+from sentcli.training.holdout import train_validation
 from sentcli.training.labels import class_names, label_ids
 from sentcli.training.step import ClassifierTrainer, uses_bf16
 
@@ -42,7 +42,7 @@ def read(dataset: str) -> tuple[Examples, ModelConfig]:
     """Read the training part as `sentcli train` does."""
     data = load_split(dataset, "train", None, None)
     labels = class_names(data)
-    train, _ = train_validation(data, CONFIG.validation_share, SPLIT_SEED)
+    train, _ = train_validation(data, CONFIG.validation_share)
     tokens = [tokenize(text) for text in train.texts]
     vocab = Vocab.build(tokens, CONFIG.min_freq)
     ids = [np.array(truncate(vocab.encode(words), TEXT.max_tokens), np.int32) for words in tokens]

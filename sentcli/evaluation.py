@@ -152,8 +152,8 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
     )
 
 
-def wilson_interval(successes: int, trials: int, z: float = _Z_95) -> tuple[float, float]:
-    """Bound a proportion by Wilson's score interval.
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Bound a proportion by Wilson's 95 % score interval.
 
     E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
     American Statistical Association 22 (1927), 209-212; as equation (4) of Brown, Cai and DasGupta,
@@ -161,7 +161,7 @@ def wilson_interval(successes: int, trials: int, z: float = _Z_95) -> tuple[floa
 
     :param trials: at least 1.
     """
-    share = successes / trials
+    share, z = successes / trials, _Z_95
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
     return max(0.0, centre - margin), min(1.0, centre + margin)

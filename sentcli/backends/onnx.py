@@ -29,7 +29,6 @@ class OnnxBackend:
     :param content: the file, whose hash the caller has checked.
     :param file: where it comes from, for messages and for its suffix.
     :param config: the shape that the model must have.
-    :param threads: threads that work on one batch; several callers with one each are faster.
     :raises BundleError: when the file may not be run, or onnxruntime cannot.
     """
 
@@ -37,11 +36,10 @@ class OnnxBackend:
     runtime = f"onnxruntime {onnxruntime.__version__}"
     batch_factor = 1
 
-    def __init__(self, content: bytes, file: Path, config: ModelConfig, threads: int = 1) -> None:
+    def __init__(self, content: bytes, file: Path, config: ModelConfig) -> None:
         self._file = file
         self._classes = config.num_classes
         self._program = check_program(content, file, config)
-        self._threads = threads
         self._small_batches_left = _SMALL_BATCHES if self._program.has_embedding else 0
         self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = None
@@ -87,7 +85,7 @@ class OnnxBackend:
 
     def _load(self, content: bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = 1  # several callers with one each are faster
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = False  # it never gives back what a long batch once took

@@ -103,17 +103,14 @@ class TorchBackend(_ModuleBackend):
     """The BiLSTM of `sentcli.model` with the weights of `model.safetensors`.
 
     :param device: see `choose_device`.
-    :param threads: threads of PyTorch, which are those of the whole process.
     :param precision: one of `SCORING_PRECISIONS`, of matrix products and states, by autocast. The tests allow
         a probability to move by 0.05 with bf16, by 0.01 with fp16.
     :raises BundleError: when the weights are not those of the config.
     :raises UsageError: when CUDA is asked for and there is none, or for a precision that the device lacks.
     """
 
-    def __init__(
-        self, bundle: Bundle, device: str | None = None, threads: int = 1, precision: str = "fp32"
-    ) -> None:
-        torch.set_num_threads(threads)
+    def __init__(self, bundle: Bundle, device: str | None = None, precision: str = "fp32") -> None:
+        torch.set_num_threads(1)  # of the whole process, which has several callers
         place = choose_device(device)
         if precision not in SCORING_PRECISIONS:
             raise UsageError(
@@ -141,6 +138,7 @@ class TorchScriptBackend(_ModuleBackend):
     :param file: where it comes from, for messages.
     :param config: the shape that the model must have.
     :param device: see `choose_device`.
+    :param threads: threads of PyTorch, which are those of the whole process.
     :raises BundleError: when PyTorch cannot load it.
     :raises UsageError: when CUDA is asked for and there is none.
     """

@@ -15,7 +15,7 @@ from sentcli.errors import DataError
 from sentcli.text import UNK_ID, Vocab, tokenize, truncate
 from sentcli.training.dataset import CsvFormat, load_split, load_texts
 from sentcli.training.examples import Examples, Ids
-from sentcli.training.holdout import SPLIT_SEED, train_validation
+from sentcli.training.holdout import train_validation
 from sentcli.training.labels import LabeledTexts, class_names, label_ids
 from sentcli.training.learnt import digest_of_set
 from sentcli.training.passages import cut_passages
@@ -96,7 +96,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
         without labels cannot be read.
     """
     labels = class_names(data)
-    train, validation = train_validation(data, validation_share, SPLIT_SEED)
+    train, validation = train_validation(data, validation_share)
     unlabeled = load_texts(source.unlabeled, source.text_column, source.csv) if source.unlabeled else []
     read_unlabeled = digest_of_set(unlabeled) if unlabeled else None
     held_out = set(validation.texts)

@@ -25,7 +25,7 @@ from sentcli.training.labels import LabeledTexts
 
 _log = logging.getLogger("sentcli")
 
-SPLIT_SEED = 1  # the same for every model, so that teachers can be weighed on the validation part
+_SEED = 1  # the same for every model, so that teachers can be weighed on the validation part
 
 _LONGEST_RUN, _FEWEST_RUNS = 250, 5  # texts of a class that are held out in a row; how many such runs
 _STRETCH = 25  # rows side by side that follow the texts they are linked to together
@@ -38,7 +38,7 @@ _Rows = npt.NDArray[np.int64]
 
 
 def train_validation(
-    data: LabeledTexts, validation_share: float, seed: int
+    data: LabeledTexts, validation_share: float, seed: int = _SEED
 ) -> tuple[LabeledTexts, LabeledTexts]:
     """Hold out a share of each class, at least one row of a class of two or more, and leave at least one.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sentcli.bundle import METRICS, Bundle
 from sentcli.errors import BundleError
-from sentcli.training.holdout import SPLIT_SEED, train_validation
+from sentcli.training.holdout import train_validation
 from sentcli.training.labels import LabeledTexts
 from sentcli.training.metrics import Metrics, read_metrics
 
@@ -51,7 +51,7 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
         share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.path / METRICS}: it does not say which texts were held out") from error
-    _, validation = train_validation(data, share, SPLIT_SEED)
+    _, validation = train_validation(data, share)
     if digest_texts(validation.texts) != digest:
         raise BundleError(
             f"{bundle.path}: trained on another data set than {data.where}, or with other columns"

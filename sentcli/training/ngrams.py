@@ -18,6 +18,7 @@ from sentcli.training.ngram_index import NgramIndex, Tokens
 Floats = npt.NDArray[np.float64]
 
 _ROW_LENGTH = 20.0  # about that of a review of 400 different n-grams; it makes the penalty easy to read
+_SMOOTHING = 1.0  # added to the count of each n-gram in each class before the ratios are taken
 _TOLERANCE = 1e-6  # of the mean loss in nats from one step to the next
 
 
@@ -28,16 +29,12 @@ class NgramModel:
 
     :param longest: the number of words in the longest n-gram.
     :param min_count: n-grams seen less often in training are left out.
-    :param smoothing: added to the count of each n-gram in each class before the ratios are taken.
     :param penalty: of the squared weights, against the loss summed over the texts.
     """
 
-    def __init__(
-        self, *, longest: int = 3, min_count: int = 3, smoothing: float = 1.0, penalty: float = 6.0
-    ) -> None:
+    def __init__(self, *, longest: int = 3, min_count: int = 3, penalty: float = 6.0) -> None:
         self._longest = longest
         self._min_count = min_count
-        self._smoothing = smoothing
         self._penalty = penalty
 
     def fit(self, tokens: Tokens, targets: Floats) -> Self:
@@ -47,7 +44,7 @@ class NgramModel:
         """
         self._ngrams = NgramIndex(tokens, self._longest, self._min_count)
         presence = self._ngrams.presence(tokens)
-        ratios = _log_ratios(presence, targets, self._smoothing)
+        ratios = _log_ratios(presence, targets)
         self._weights, self._bias = _regress(_equal_rows(presence), ratios, targets, self._penalty)
         return self
 
@@ -58,10 +55,10 @@ class NgramModel:
         return np.exp(_log_softmax(logits))
 
 
-def _log_ratios(presence: csr_array, targets: Floats, smoothing: float) -> Floats:
+def _log_ratios(presence: csr_array, targets: Floats) -> Floats:
     """Give the log of how much likelier each n-gram is in a class than out of it, `[n-grams, classes]`."""
-    within = presence.T @ targets + smoothing
-    without = presence.T @ (1 - targets) + smoothing
+    within = presence.T @ targets + _SMOOTHING
+    without = presence.T @ (1 - targets) + _SMOOTHING
     ratios: Floats = np.log(within / within.sum(0)) - np.log(without / without.sum(0))
     return ratios
 

@@ -141,7 +141,7 @@ def test_threads_share_one_backend(content):
     running = backend(content)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda batch: running.logits(*batch), batches))
-    alone = backend(content, threads=2)
+    alone = backend(content)
     for batch, logits in zip(batches, found, strict=True):
         assert np.array_equal(logits, alone.logits(*batch))
 

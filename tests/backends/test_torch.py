@@ -111,11 +111,12 @@ def test_short_memory_is_not_the_models_fault(make_bundle, monkeypatch, error):
         backend.logits(*make_batch(9, 30))
 
 
-def test_the_number_of_threads_is_set(make_bundle):
+def test_each_caller_gets_one_thread(make_bundle):
     before = torch.get_num_threads()
     try:
-        TorchBackend(make_bundle(make_model()), "cpu", threads=2)
-        assert torch.get_num_threads() == 2
+        torch.set_num_threads(2)
+        TorchBackend(make_bundle(make_model()), "cpu")
+        assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
 
