@@ -85,7 +85,7 @@ class _Silent:
 
 
 class Parts:
-    """The parts of the pipeline over one CSV file, each with the seconds that processor and clock took.
+    """The parts of the pipeline over one CSV file, each to be run by itself.
 
     :param source: a CSV file with a column `text`.
     :param target: a file to be written over and over.

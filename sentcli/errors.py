@@ -94,9 +94,9 @@ def requires(extra: str) -> Iterator[None]:
 
 
 class InterruptedRunError(SentcliError):
-    """A run that a signal stopped; it saved what is needed to go on.
+    """A run that a signal stopped.
 
-    :param message: what was saved and how to go on.
+    :param message: how to go on, if anything was saved.
     :param signal_number: the signal, for the exit code that shells expect.
     """
 

@@ -64,7 +64,7 @@ def test_a_value_stored_once_and_repeated_does_not_fill_the_memory(tmp_path, col
     assert max(sizes) < 110
 
 
-def test_long_texts_that_differ_are_read_as_fast_as_others(score_table):
+def test_long_texts_that_differ_are_kept_beside_columns_of_other_kinds(score_table):
     texts = [f"{number:090000}" for number in range(40)]
     others = {"n": [["a"]] * 40, "number": range(40), "uuid": pa.array([b"x" * 16] * 40, pa.uuid())}
     table = pa.table({"id": texts, "text": texts, **others})
