@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
 from sentcli.tables.columns import check_room, find_text_column
+from sentcli.tables.options import WriteOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
     if frame.columns.nlevels > 1:
         raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
     columns = list(frame.columns)
-    check_room(columns, _names(prefix), _WHERE)
+    check_room(columns, WriteOptions(prefix=prefix).names, _WHERE)
     others: dict[Any, str] = {
         name: f"does not hold texts alone: it has {other!r:.100} ({type(other).__name__}); "
         "give strings, and None or NaN for no text"
@@ -34,16 +35,12 @@ def with_results(
     """Give a copy of a frame with a label and a score in each row, of the same types whatever is in it."""
     import pandas as pd
 
-    label_name, score_name = _names(prefix)
+    label_name, score_name = WriteOptions(prefix=prefix).names
     added: dict[str, Any] = {
         label_name: pd.Series(labels, frame.index, object),
         score_name: pd.Series(scores, frame.index, float),
     }
     return frame.assign(**added)
-
-
-def _names(prefix: str) -> tuple[str, str]:
-    return f"{prefix}sentiment", f"{prefix}sentiment_score"
 
 
 def _other_than_text(column: "pd.Series[Any]") -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sentcli import bundle
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
+from sentcli.text import head_tokens
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
 from sentcli.training.markdown import block, code, no_option, one_line, table
@@ -151,7 +152,7 @@ def _shape(config: BundleConfig, words: int, min_freq: int) -> str:
     if phrases := model.vocab_size - words - 2:
         known += f", and {phrases:,} phrases: pairs of them that are read as one"
         counted = ", a phrase counted as one"
-    head = text.max_tokens // 4
+    head = head_tokens(text.max_tokens)
     layers = f"{model.num_layers} layer{'s' * (model.num_layers > 1)}"
     tail = text.max_tokens - head
     longest = f"{text.max_tokens} words{counted}: of a longer one the first {head} and the last {tail}"
