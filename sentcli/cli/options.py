@@ -81,6 +81,9 @@ delimiter_option = click.option("--delimiter", help=r"CSV: field separator; \t i
 csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
 )
+resume_option = click.option(
+    "--resume", is_flag=True, help="Go on where a run of the same command was stopped."
+)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 

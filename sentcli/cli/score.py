@@ -22,6 +22,7 @@ from sentcli.cli.options import (
     precision_option,
     processes_option,
     quiet_option,
+    resume_option,
     text_column_option,
     workers_option,
 )
@@ -88,7 +89,7 @@ Examples:
 )
 @click.option("--max-rejects", metavar="N|P%", help="Stop when more rows of an output are rejected.")
 @click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
-@click.option("--resume", is_flag=True, help="Go on where a run that was stopped left off.")
+@resume_option
 @overwrite_option
 @backend_option
 @device_option

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sentcli.cli.options import (
     not_empty,
     overwrite_option,
     quiet_option,
+    resume_option,
     settings_options,
     text_column_option,
 )
@@ -95,7 +96,7 @@ _SELF_TRAINING = {
         "Epochs of language modelling for a large teacher of auto; 0: none so large.",
     ),
 }
-_OF_TEACHERS = {"passages": _SELF_TRAINING["passages"]}
+_OF_PASSAGES = ("passages", "passage_context")  # which are cut for a teacher alone
 _CHOICES = {
     "gates": GATES,
     "pooling": POOLINGS,
@@ -152,7 +153,7 @@ Examples:
 @click.option("--device", type=click.Choice(DEVICES), help="Where to train; by default cuda if there is one.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
 @click.option("--license", "licence", help="Licence of the model, for its card, such as apache-2.0.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped.")
+@resume_option
 @overwrite_option
 @quiet_option
 def train(
@@ -191,8 +192,8 @@ def train(
     is_self_training = bool(teachers or pseudo_labels or unlabeled)
     if not is_self_training and (option := _first_given(_SELF_TRAINING)):
         raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
-    if is_self_training and not teachers and not pseudo_labels and _first_given(_OF_TEACHERS):
-        raise UsageError("--passages: passages are labelled by models; try --teacher as well")
+    if is_self_training and not (teachers or pseudo_labels) and (option := _first_given(_OF_PASSAGES)):
+        raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
     with requires("train"):
         from sentcli.training.corpus import DataSource
         from sentcli.training.run_folder import sole_run, work_folder
@@ -243,8 +244,8 @@ def train(
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")
 
 
-def _first_given(options: Mapping[str, tuple[str, str]]) -> str | None:
-    """Give the first of these options that stands on the command line."""
+def _first_given(names: Iterable[str]) -> str | None:
+    """Give the first of these options of self-training that stands on the command line."""
     context = click.get_current_context()
-    given = (name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
-    return next((options[name][0] for name in given), None)
+    given = (name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
+    return next((_SELF_TRAINING[name][0] for name in given), None)

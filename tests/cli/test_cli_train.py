@@ -382,6 +382,7 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("--threads", "0"), 2, ["--threads"]),
         (("--rounds", "2"), 2, ["--rounds", "--unlabeled"]),
         (("--unlabeled", "heap.csv", "--passages", "3"), 2, ["--passages", "--teacher"]),
+        (("--unlabeled", "heap.csv", "--passage-context", "0"), 2, ["--passage-context", "--teacher"]),
         (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
         (("--unlabeled", ""), 2, ["--unlabeled is empty"]),
         (("--dataset", ""), 2, ["--dataset is empty"]),
