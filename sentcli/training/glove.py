@@ -73,7 +73,7 @@ def load_glove(
     counts: Mapping[str, int],
     seed: int,
     *,
-    progress: bool = True,
+    quiet: bool = False,
 ) -> tuple[Matrix, Coverage]:
     """Build the embedding from the vectors of a file; the file is streamed, only the matrix is in memory.
 
@@ -85,12 +85,12 @@ def load_glove(
         header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
     :param counts: how often each word of the training part occurs in it.
-    :param progress: show the bar of a download, if stderr is a terminal.
+    :param quiet: without the bar of a download.
     :returns: float32 `[words, dim]`, and what the file covers.
     :raises DataError: when the vectors cannot be had, or the file is not one of vectors of `dim` numbers.
     """
     check_source(source, dim)
-    path = download(source, progress=progress) if source in GLOVE_DIMS else Path(source)
+    path = download(source, quiet=quiet) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
     found = np.zeros(len(words), bool)

@@ -63,19 +63,19 @@ _CHUNK = 1 << 16  # bytes written at once
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 
 
-def download(name: str, *, progress: bool = True) -> Path:
+def download(name: str, *, quiet: bool = False) -> Path:
     """Give the archive that has these vectors: from the cache, else from the first host that sends it whole.
 
     The cache is the platform's folder for it, or `SENTCLI_CACHE`.
 
     :param name: one of `GLOVE_DIMS`.
-    :param progress: show a bar, if stderr is a terminal.
+    :param quiet: without a progress bar.
     :raises DataError: when no host has sent a file of the right checksum.
     :raises OutputError: when the cache cannot be written.
     """
     archive = ARCHIVES[name.rpartition(".")[0]]
     folder = Path(os.environ.get("SENTCLI_CACHE") or platformdirs.user_cache_dir("sentcli", appauthor=False))
-    downloader = partial(_resume, folder / f"{archive.file}.part", progress)
+    downloader = partial(_resume, folder / f"{archive.file}.part", quiet)
     pooch.get_logger().setLevel(logging.WARNING)
     problems = []
     for host in HOSTS:
@@ -110,7 +110,7 @@ def _turn(folder: Path) -> Iterator[None]:
         os.close(descriptor)  # and so the lock
 
 
-def _resume(part: Path, progress: bool, url: str, output: str, _: object) -> None:
+def _resume(part: Path, quiet: bool, url: str, output: str, _: object) -> None:
     """Download for pooch, which has no resume: what arrives is kept in `part`, also for another host or run.
 
     A connection that breaks is taken up again as long as each brings something new.
@@ -118,7 +118,7 @@ def _resume(part: Path, progress: bool, url: str, output: str, _: object) -> Non
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            _receive(url, part, before, progress)
+            _receive(url, part, before, quiet)
             break
         except requests.RequestException:
             if not part.exists() or part.stat().st_size <= before:
@@ -126,7 +126,7 @@ def _resume(part: Path, progress: bool, url: str, output: str, _: object) -> Non
     part.replace(output)  # pooch checks the SHA-256 there, and removes what is wrong
 
 
-def _receive(url: str, part: Path, start: int, progress: bool) -> None:
+def _receive(url: str, part: Path, start: int, quiet: bool) -> None:
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == 416:  # nothing after `start`: it is all here, or of another file
@@ -143,7 +143,7 @@ def _receive(url: str, part: Path, start: int, progress: bool) -> None:
                 initial=start,
                 unit="B",
                 unit_scale=True,
-                disable=None if progress else True,
+                disable=True if quiet else None,
             ) as bar,
         ):
             for chunk in response.iter_content(_CHUNK):

@@ -146,9 +146,11 @@ def _train(
     language_model: Path,
     name: str,
 ) -> Trained:
-    config, progress = settings.config, not settings.quiet
+    config = settings.config
     model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(labels))
-    embedding, coverage = _embedding(source.glove, data, model.embedding_dim, config.seed, progress=progress)
+    embedding, coverage = _embedding(
+        source.glove, data, model.embedding_dim, config.seed, quiet=settings.quiet
+    )
     torch.manual_seed(config.seed)
     network = BiLSTM(model)
     network.embedding.weight.data.copy_(torch.from_numpy(embedding))
@@ -196,13 +198,13 @@ def _train(
 
 
 def _embedding(
-    glove: str, data: Corpus, dim: int, seed: int, *, progress: bool
+    glove: str, data: Corpus, dim: int, seed: int, *, quiet: bool
 ) -> tuple[npt.NDArray[np.float32], Coverage]:
     words = data.vocab.words[: data.vocab.first_phrase]
     if glove == NO_VECTORS:
         embedding, coverage = random_embedding(words, dim, data.counts, seed)
     else:
-        embedding, coverage = load_glove(glove, words, dim, data.counts, seed, progress=progress)
+        embedding, coverage = load_glove(glove, words, dim, data.counts, seed, quiet=quiet)
         _log.info("%s", coverage)
     return with_phrase_vectors(embedding, data.vocab), coverage
 

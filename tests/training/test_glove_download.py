@@ -193,14 +193,14 @@ class Terminal(io.StringIO):
 def test_the_bar_is_shown_on_a_terminal_only(
     hosts: list[Host], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for stderr, progress, shown in (
-        (Terminal(), True, True),
-        (Terminal(), False, False),
-        (io.StringIO(), True, False),
+    for stderr, quiet, shown in (
+        (Terminal(), False, True),
+        (Terminal(), True, False),
+        (io.StringIO(), False, False),
     ):
         monkeypatch.setattr("sys.stderr", stderr)
         hosts[0].breaks = [10_000]
-        download("test.25d", progress=progress).unlink()
+        download("test.25d", quiet=quiet).unlink()
         assert ("glove.test.zip: 100%" in stderr.getvalue()) == shown
         assert bool(stderr.getvalue()) == shown
 
@@ -217,7 +217,7 @@ def test_every_name_has_its_archive() -> None:
 def test_who_comes_second_waits_and_finds_it_in_the_cache(hosts, cache):
     """Teachers that are trained side by side want the same vectors at the same time."""
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: download("test.25d", progress=False), range(2))
+        first, second = pool.map(lambda _: download("test.25d", quiet=True), range(2))
     assert first == second
     assert first.read_bytes() == CONTENT
     assert hosts[0].asked == [None]
