@@ -54,7 +54,7 @@ def test_weights_settle_the_backend(trained):
     assert load_backend(None, load_bundle(trained.path / "model.safetensors")).name == "torch"
 
 
-def test_the_named_file_is_the_one_that_runs(tmp_path, make_bundle):
+def test_the_named_file_is_the_one_that_runs(make_bundle):
     model, other = make_model(), make_model()
     other.classifier.bias.data += 5
     bundle = make_bundle(model)

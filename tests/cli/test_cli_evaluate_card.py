@@ -27,12 +27,11 @@ def model(trained, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def evaluate(monkeypatch):
+def evaluate():
     """Run a line as a shell would, and give what it prints as JSON."""
 
     def evaluate(*arguments):
-        line = ["evaluate", "--json", *map(str, arguments)]
-        result = invoke(*line)
+        result = invoke("evaluate", "--json", *arguments)
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
@@ -172,7 +171,7 @@ def test_an_export_is_measured_in_the_card_of_the_model_that_it_was_made_from(mo
     assert "--against" in refused.message
 
 
-def test_a_model_that_the_export_was_not_made_from_is_refused(trained, trained_three, model):
+def test_a_model_that_the_export_was_not_made_from_is_refused(trained_three, model):
     other = model.parent / "other"
     rows = invented.reviews(30, seed=9)
     data = invented.write_csv(model.parent / "few.csv", rows)

@@ -168,7 +168,7 @@ def test_two_runs_at_once(folder, score, form):
         remove_results(folder)
 
 
-def test_a_second_run_stops_at_once(folder, score, tmp_path):
+def test_a_second_run_stops_at_once(folder, score):
     write_table(folder, "csv", 60)
     os.mkfifo(folder / "pipe.csv")
     first = score("pipe.csv", "-o", "out.csv")

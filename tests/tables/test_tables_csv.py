@@ -382,7 +382,7 @@ def test_a_label_that_the_encoding_has_no_bytes_for(convert):
 
 
 @pytest.mark.parametrize(("name", "data"), [("in.csv", b"text\nx\n"), ("in.txt", b"x\n")])
-def test_a_label_that_cannot_be_written_ends_a_run_before_a_row_has_it(convert, tmp_path, name, data):
+def test_a_label_that_cannot_be_written_ends_a_run_before_a_row_has_it(convert, name, data):
     read = ReadOptions(encoding="latin-1")
     assert convert(data, name, read=read, labels=["odd", "é"])
     with pytest.raises(

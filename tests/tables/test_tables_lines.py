@@ -121,7 +121,7 @@ def test_a_table_written_as_lines_is_warned_of(convert, caplog):
     assert caplog.text == ""
 
 
-def test_a_label_stays_on_its_line(run, tmp_path):
+def test_a_label_stays_on_its_line(tmp_path):
     (tmp_path / "in.txt").write_bytes(b"x\ny\n")
     with open_job([str(tmp_path / "in.txt")], str(tmp_path / "out.txt")) as job:
         for chunk in job:

@@ -98,7 +98,7 @@ def contents(folder):
 
 
 @each_case
-def test_killed_at_any_call_it_goes_on_to_the_same_bytes(case, run, monkeypatch, tmp_path):
+def test_killed_at_any_call_it_goes_on_to_the_same_bytes(case, run, monkeypatch):
     source, output, read, expected = case
     for number in itertools.count(1):
         with monkeypatch.context() as patch:
@@ -137,7 +137,7 @@ def test_killed_again_and_again(case, run, monkeypatch):
 
 
 @each_case
-def test_killed_at_random_moments(case, run, scored, tmp_path):
+def test_killed_at_random_moments(case, run, scored):
     source, output, read, expected = case
 
     def work():
@@ -164,7 +164,7 @@ def test_killed_at_random_moments(case, run, scored, tmp_path):
 
 
 @each_case
-def test_nothing_is_scored_twice(case, run, scored):
+def test_nothing_is_scored_twice(case, scored):
     source, output, read, expected = case
     options = {"read": read, "commit_seconds": 0}
     done = 0
@@ -423,7 +423,7 @@ def test_a_damaged_input_can_be_mended(tmp_path, run, scored):
     assert (tmp_path / "out.txt").read_bytes() == (tmp_path / "whole.txt").read_bytes()
 
 
-def test_what_was_written_after_the_last_commit_is_kept_in_order(lines, run, scored, tmp_path):
+def test_what_was_written_after_the_last_commit_is_kept_in_order(lines, scored):
     """Ctrl-C and an input that turns out to be damaged lose nothing of a run that could be gone on with."""
     source, output = lines
     with (  # noqa: PT012
@@ -675,7 +675,7 @@ def test_commits_are_throttled(run, tmp_path, monkeypatch):
     assert names == [journal_of(tmp_path / "out.txt").name] * 41 + ["out.txt"]
 
 
-def test_a_journal_stays_small(run, tmp_path, scored):
+def test_a_journal_stays_small(tmp_path, scored):
     (tmp_path / "in.txt").write_bytes(b"x\n" * 1000)
     interrupted(tmp_path / "in.txt", tmp_path / "out.txt", scored, chunks=30)
     assert journal_of(tmp_path / "out.txt").stat().st_size < 4000

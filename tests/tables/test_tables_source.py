@@ -282,7 +282,7 @@ def test_a_named_pipe(run, tmp_path):
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
 
 
-def test_inputs_that_cannot_be_opened(run, tmp_path, monkeypatch):
+def test_inputs_that_cannot_be_opened(run, tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: No such file or directory"):
         run(tmp_path / "none.csv", tmp_path / "out.csv")
     (tmp_path / "dir.csv").mkdir()
@@ -321,7 +321,7 @@ class FailingFile:
 
 
 @pytest.mark.parametrize("name", ["in.txt", "in.parquet"])
-def test_a_file_that_changes_while_it_is_read(run, convert, tmp_path, name):
+def test_a_file_that_changes_while_it_is_read(convert, tmp_path, name):
     convert(b"text\nx\n" * 3, target=".parquet")
     data = (tmp_path / "out.parquet").read_bytes() if name.endswith("parquet") else ROWS
     (tmp_path / name).write_bytes(data)

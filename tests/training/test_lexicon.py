@@ -55,7 +55,7 @@ def test_opinions_and_other_labels_differ_in_what_it_finds(lexicon):
     assert not Lexicon([*BAD, *GOOD] * 2, np.repeat([0, 1], 6), 2).tells_apart
 
 
-def test_labels_that_have_nothing_to_do_with_it_stay(lexicon):
+def test_labels_that_have_nothing_to_do_with_it_stay():
     of_one = Lexicon(["It is a table.", "It is a chair."], np.array([0, 1]), 2)
     assert (of_one.logits(["great"]) == 0).all()
 

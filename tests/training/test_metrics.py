@@ -18,7 +18,7 @@ def test_training_writes_all_fields_but_those_measured_later(trained):
     assert metrics["validation_passages"].keys() == metrics["validation"].keys() | {"sentences"}
 
 
-def test_a_model_that_training_did_not_write_has_none(trained, tmp_path):
+def test_a_model_that_training_did_not_write_has_none(trained):
     without = {name: digest for name, digest in trained.digests.items() if name != METRICS}
     with pytest.raises(BundleError, match=r"the bundle has no metrics\.json"):
         read_metrics(Bundle(trained.path, trained.config, without))

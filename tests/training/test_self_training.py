@@ -411,7 +411,7 @@ def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(
     assert "VADER" not in (without.path / "README.md").read_text("utf-8")
 
 
-def test_a_heap_that_has_grown_is_told_of(source, trained, tmp_path, caplog):
+def test_a_heap_that_has_grown_is_told_of(source, tmp_path, caplog):
     labels = tmp_path / "labels.parquet"
     run(source, tmp_path / "one", pseudo_labels=labels)
     heap = tmp_path / "heap.csv"

@@ -167,7 +167,7 @@ def test_an_error_ends_the_others_with_time_to_save(tmp_path):
     assert path.exists()
 
 
-def test_a_mistake_says_where(tmp_path):
+def test_a_mistake_says_where():
     with pytest.raises(ValueError, match="a mistake in the program") as raised:
         run_side_by_side([mistake], at_once=1)
     assert "in mistake" in "".join(raised.value.__notes__)
