@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sentcli.cli import printable
+from sentcli.training.markdown import four, interval
 
 if TYPE_CHECKING:
     from sentcli.comparison import Comparison
@@ -36,19 +37,19 @@ def _figures(measured: "Measurement") -> str:
     figures, blank, intervals = measured.figures, measured.blank, measured.intervals
     rows = [
         ("texts", f"{figures.examples:,}", "", f"{blank:,} more without a word, left out" if blank else ""),
-        ("accuracy", _four(figures.accuracy), _interval(figures.accuracy_interval), "95 % interval"),
-        ("F1", _four(figures.f1), _interval(intervals["f1"]), f"of {_name(figures.classes[1].name)}"),
-        ("macro F1", _four(figures.macro_f1), _interval(intervals["macro_f1"]), "mean of the classes"),
-        ("ROC AUC", _four(figures.roc_auc), _interval(intervals["roc_auc"]), figures.roc_auc_reason or ""),
-        ("log loss", _four(figures.log_loss), _interval(intervals["log_loss"]), ""),
-        ("calibration error", _four(figures.expected_calibration_error), "", "expected, of the confidence"),
+        ("accuracy", four(figures.accuracy), interval(figures.accuracy_interval), "95 % interval"),
+        ("F1", four(figures.f1), interval(intervals["f1"]), f"of {_name(figures.classes[1].name)}"),
+        ("macro F1", four(figures.macro_f1), interval(intervals["macro_f1"]), "mean of the classes"),
+        ("ROC AUC", four(figures.roc_auc), interval(intervals["roc_auc"]), figures.roc_auc_reason or ""),
+        ("log loss", four(figures.log_loss), interval(intervals["log_loss"]), ""),
+        ("calibration error", four(figures.expected_calibration_error), "", "expected, of the confidence"),
     ]
     return _aligned([row for row in rows if figures.f1 is not None or row[0] != "F1"], "<><<")
 
 
 def _classes(figures: "Evaluation", names: Sequence[str]) -> str:
     rows = [
-        (name, f"{of.support:,}", _four(of.precision), _four(of.recall), _four(of.f1))
+        (name, f"{of.support:,}", four(of.precision), four(of.recall), four(of.f1))
         for name, of in zip(names, figures.classes, strict=True)
     ]
     return _aligned([("class", "texts", "precision", "recall", "F1"), *rows], "<>>>>")
@@ -64,7 +65,7 @@ def _confusion(figures: "Evaluation", names: Sequence[str]) -> str:
 
 def _by_length(by_length: Sequence["LengthScores"]) -> str:
     rows = [
-        (part.name, f"{part.examples:,}", _four(part.accuracy), _interval(part.accuracy_interval))
+        (part.name, f"{part.examples:,}", four(part.accuracy), interval(part.accuracy_interval))
         for part in by_length
     ]
     return _aligned([("words", "texts", "accuracy", "95 % interval"), *rows], "<>><")
@@ -75,8 +76,8 @@ def _by_band(bands: Sequence["BandScores"]) -> str:
         (
             f"{band.low:g} to {band.high:g}",
             f"{band.share:.2%}",
-            _four(band.accuracy),
-            _interval(band.accuracy_interval),
+            four(band.accuracy),
+            interval(band.accuracy_interval),
         )
         for band in bands
     ]
@@ -86,7 +87,7 @@ def _by_band(bands: Sequence["BandScores"]) -> str:
 def _comparison(found: "Comparison", against: str) -> str:
     rows = [
         ("labels changed", f"{found.changed:,}", f"{found.changed_share:.2%} of the texts"),
-        ("accuracy", _four(found.accuracy), f"against {_four(found.against_accuracy)}"),
+        ("accuracy", four(found.accuracy), f"against {four(found.against_accuracy)}"),
         ("score, mean difference", _six(found.mean_difference), ""),
         ("score, 99th percentile", _six(found.p99_difference), ""),
         ("score, largest difference", _six(found.max_difference), ""),
@@ -102,14 +103,6 @@ def _aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _interval(bounds: tuple[float, float] | None) -> str:
-    return f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "-"
-
-
-def _four(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _six(value: float) -> str:
