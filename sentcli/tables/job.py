@@ -79,11 +79,6 @@ class Job:
         return [file.to_json() for file in self._files]
 
     @property
-    def sha256(self) -> str:
-        """Hash of the content of all inputs that was written so far."""
-        return self._position.sha256
-
-    @property
     def rejects_path(self) -> str | None:
         """Where rejected rows go; None: to standard error."""
         return self._output.rejects_path
