@@ -1,6 +1,6 @@
 """The settings of the fast path, one at a time: what each makes of the speed, the padding and the memory.
 
-    python benchmarks/sweep.py reviews.csv --rows 16384 --json sweep.json
+    python benchmarks/sweep.py reviews.csv --rows 16384 --json benchmarks/results/sweep.json
 
 A file of reviews is scored from CSV to CSV with the settings that scoring has, and with one of them
 changed. Settings take turns, so that a machine that slows down slows all of them. Reviews a second are given
