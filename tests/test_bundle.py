@@ -12,9 +12,19 @@ from tiny_models import make_model
 
 from sentcli import bundle
 from sentcli.bundle import (
+    CARD,
     CONFIG,
+    CONFUSION,
+    CURVES,
+    EVALUATED_RELIABILITY,
+    HISTORY,
+    LENGTHS,
     MANIFEST,
+    METRICS,
     ONNX,
+    RECIPE,
+    RELIABILITY,
+    SIZES,
     VOCAB,
     WEIGHTS,
     Bundle,
@@ -134,7 +144,7 @@ def test_file_outside_any_model_folder(tmp_path: Path) -> None:
         load_bundle(tmp_path / "reviews.csv")
 
 
-def test_digest_depends_on_all_files_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+def test_digest_depends_on_all_files_but_papers_and_nothing_else(folder: Path, tmp_path: Path) -> None:
     digest = load_bundle(folder).digest
     assert len(digest) == 64
     assert load_bundle(write(tmp_path / "again")).digest == digest
@@ -149,6 +159,13 @@ def test_digest_depends_on_all_files_and_nothing_else(folder: Path, tmp_path: Pa
     ]
     digests = {load_bundle(write(tmp_path / f"{n}", other)).digest for n, other in enumerate(others)}
     assert len(digests | {digest}) == 4
+
+
+def test_digest_stays_with_a_new_card(folder: Path, tmp_path: Path) -> None:
+    """As after `evaluate --card`: a scoring that was stopped before goes on with the same model."""
+    papers = [CARD, METRICS, HISTORY, CURVES, RELIABILITY, CONFUSION, EVALUATED_RELIABILITY, LENGTHS, SIZES]
+    with_papers = write(tmp_path / "papers", CONTENT | dict.fromkeys([*papers, RECIPE], b"new"))
+    assert load_bundle(with_papers).digest == load_bundle(folder).digest
 
 
 def test_default_bundle_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
