@@ -1,5 +1,6 @@
 """The model folder: its files, its manifest, reading it with every check, writing it in one step."""
 
+import errno
 import hashlib
 import json
 import os
@@ -260,6 +261,8 @@ def _read_file(path: Path, *, may_link: bool = False) -> bytes:
     except FileNotFoundError:
         raise BundleError(f"{path}: the file is missing from the model folder") from None
     except OSError as error:
+        if error.errno == errno.ELOOP:  # as caches of downloads have them
+            raise BundleError(f"{path}: a link; try a copy of the model folder by cp -rL") from None
         raise BundleError(f"{path}: {error.strerror}") from None
 
 
