@@ -165,13 +165,15 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """Refuse a target that exists, before hours are spent on what should go there.
 
     :raises OutputError: when `target` exists and `overwrite` is not set, or is no model folder, or holds
-        files that are not of the model and would be lost.
+        files that are not of the model and would be lost, or is where the command was given.
     """
     try:
         if not target.exists():
             return
         if not overwrite:
             raise OutputError(f"{target} exists; give another name or --overwrite")
+        if target.samefile("."):  # the shell that stands in it would find it empty
+            raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
         names = {file.name for file in target.iterdir()}
         foreign = (
             names - _read_manifest(target / MANIFEST, may_link=True).keys() - {MANIFEST} if names else set()

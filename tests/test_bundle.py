@@ -318,6 +318,18 @@ def test_foreign_file_in_a_model_folder(folder: Path) -> None:
     write(folder, {}, overwrite=True)
 
 
+@pytest.mark.parametrize("spelling", [".", "../small", "{}"])
+def test_current_folder_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
+    before = read_all(folder)
+    monkeypatch.chdir(folder)
+    with pytest.raises(OutputError, match=r" is the current folder, which is not replaced"):
+        write(Path(spelling.format(folder)), {}, overwrite=True)
+    assert read_all(Path()) == before
+    assert names_in(folder.parent) == ["small"]
+    monkeypatch.chdir(folder.parent)
+    write(Path("small"), {}, overwrite=True)
+
+
 def test_damaged_model_folder_may_be_replaced(folder: Path) -> None:
     (folder / ONNX).unlink()
     (folder / VOCAB).write_bytes(b"changed")
