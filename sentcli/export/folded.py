@@ -141,11 +141,11 @@ def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
     if pooling == "last":
         return {"is_token": is_token}
     # Arithmetic with 0 and 1 is faster than selecting with Where.
-    graph.constant("one", 1.0)
     masks = {"weight": graph.add("Cast", [is_token], "weights", to=TensorProto.FLOAT)}
     if "max" in pooling:
-        graph.add("Sub", ["zeros", "one"], "lowest")
-        masks["penalty"] = graph.add("Sub", [masks["weight"], "one"], "penalties")
+        one = graph.constant("one", 1.0)
+        graph.add("Sub", ["zeros", one], "lowest")
+        masks["penalty"] = graph.add("Sub", [masks["weight"], one], "penalties")
     return masks
 
 

@@ -30,11 +30,11 @@ def portable_graph(model: BiLSTM, *, quantizable: bool = False) -> onnx.ModelPro
     states = graph.add("Gather", [embedding, ids], "words")  # [tokens, batch, embedding_dim]
     if not quantizable:
         states = graph.add("Cast", [states], "words_fp32", to=TensorProto.FLOAT)
-    joined = graph.constant("joined_shape", [0, 0, 2 * hidden], np.int64)
     outputs = last = ""
     for layer, directions in enumerate(lstm_weights(model, _GATES)):
         if layer > 0:
             side_by_side = graph.add("Transpose", [outputs], f"side_by_side_{layer}", perm=[0, 2, 1, 3])
+            joined = graph.constant("joined_shape", [0, 0, 2 * hidden], np.int64)
             states = graph.add("Reshape", [side_by_side, joined], f"states_{layer}")
         weights = graph.constant(f"W_{layer}", [part.inputs.T for part in directions])
         recurrent = graph.constant(f"R_{layer}", [part.recurrent.T for part in directions])

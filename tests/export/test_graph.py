@@ -97,6 +97,19 @@ def test_embedding_is_stored_once_in_half_precision(graph):
     assert not any(constant.external_data for constant in constants.values())
 
 
+def used_names(graph: onnx.GraphProto) -> set[str]:
+    names = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    bodies = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return names.union(*map(used_names, bodies))
+
+
+@pytest.mark.parametrize(("graph", "pooling", "layers"), list(itertools.product(BITWISE, POOLINGS, (1, 2))))
+def test_every_constant_is_used(graph, pooling, layers):
+    """Of others onnxruntime warns whoever loads the file."""
+    built = BITWISE[graph](make_shape(pooling=pooling, num_layers=layers)).graph
+    assert {constant.name for constant in built.initializer} <= used_names(built)
+
+
 def test_portable_graph_has_one_lstm_operator_a_layer():
     operators = [node.op_type for node in portable_graph(make_model(num_layers=3)).graph.node]
     assert operators.count("LSTM") == 3
