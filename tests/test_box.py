@@ -1,5 +1,7 @@
 """The model in the box: sentences about other things than those it learnt from, and its card."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from sentcli.training.card import model_card
 from sentcli.training.dataset import load_split
 from sentcli.training.metrics import read_metrics
 
-PROBES = Path(__file__).parents[1] / "benchmarks" / "probes"
+ROOT = Path(__file__).parents[1]
+PROBES = ROOT / "benchmarks" / "probes"
 LEAST = {  # accuracy, up to three points below what the card says: files are small, processors differ
     "everyday-movies": 0.85,
     "everyday-places": 0.79,
@@ -40,3 +43,14 @@ def test_its_card_says_what_its_metrics_say() -> None:
     card = model_card(box.config, metrics, history, name=box.name, files={*box.digests, MANIFEST})
     assert box.read(CARD).decode() == card
     assert "not measured" not in card
+
+
+def test_a_clone_has_it_whatever_git_does_to_line_ends(tmp_path: Path) -> None:
+    """As in a clone that Git for Windows made and WSL uses."""
+    box = tmp_path / "exports" / "box"
+    shutil.copytree(default_bundle_path(), box)
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+    git = ("git", "-C", tmp_path, "-c", "core.autocrlf=true", "-c", "user.name=a", "-c", "user.email=a@b")
+    for arguments in ("init", "add .", "commit -m box", "rm -r .", "reset --hard"):
+        subprocess.run([*git, *arguments.split()], check=True, capture_output=True)
+    assert load_bundle(box).digests == load_bundle(default_bundle_path()).digests
