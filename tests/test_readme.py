@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from commands import invoke, parse
 
+import sentcli
 from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.training.dataset import LABEL_COLUMNS
@@ -79,6 +81,26 @@ def test_the_names_that_columns_are_found_by_are_told():
 def test_code_in_the_readme_compiles():
     for block in blocks("python"):
         compile(block, "README.md", "exec")
+
+
+def test_the_code_for_other_runtimes_gives_the_same_scores(monkeypatch):
+    (code,) = re.findall(r"^<!-- other runtimes -->\n```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    found = {}
+    exec(code, found)
+    with REVIEWS.open(newline="", encoding="utf-8") as file:
+        texts = [row["review"] for row in csv.DictReader(file) if row["review"].strip()]
+    texts += [
+        "x",
+        '<br />It\'s NOT a good one, (sadly): "no"; is it?!',
+        "<unk> <pad>",
+        "ein Film, été\u2028🎬",
+    ]
+    texts += ["a joy. " * 300 + "not a bore! " * 300]
+    with sentcli.load() as scorer:
+        wanted = scorer.probabilities(texts)
+    assert np.abs(found["probabilities"](texts) - wanted).max() < 1e-6
+    assert round(float(found["probabilities"](["an absolute joy"])[0, 1]), 6) == 0.921967
 
 
 def test_links_within_the_repository_lead_somewhere():
