@@ -174,6 +174,8 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{target} exists; give another name or --overwrite")
         if target.samefile("."):  # the shell that stands in it would find it empty
             raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
+        if target.resolve().is_mount():  # a volume of a container cannot be renamed
+            raise OutputError(f"{target} is a mount point, which cannot be replaced; name a folder in it")
         names = {file.name for file in target.iterdir()}
         foreign = (
             names - _read_manifest(target / MANIFEST, may_link=True).keys() - {MANIFEST} if names else set()

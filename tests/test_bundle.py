@@ -330,6 +330,16 @@ def test_current_folder_is_not_replaced(folder: Path, monkeypatch: pytest.Monkey
     write(Path("small"), {}, overwrite=True)
 
 
+def test_mount_point_is_not_replaced(tmp_path: Path) -> None:
+    """As the volume of a container is one: its rename would fail when all is trained."""
+    (tmp_path / "root").symlink_to("/")
+    for spelling in (Path("/"), tmp_path / "root"):
+        with pytest.raises(
+            OutputError, match=r" is a mount point, which cannot be replaced; name a folder in"
+        ):
+            check_target(spelling, overwrite=True)
+
+
 def test_damaged_model_folder_may_be_replaced(folder: Path) -> None:
     (folder / ONNX).unlink()
     (folder / VOCAB).write_bytes(b"changed")
