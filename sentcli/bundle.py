@@ -150,7 +150,8 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         try:
             yield folder
             write_manifest(folder)
-            folder.chmod(0o777 & ~_umask())
+            # Who may look at the old one may look at the new one, and nobody else.
+            folder.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o777 & ~_umask())
             check_target(target, overwrite=overwrite)  # again: what came meanwhile is not to be lost
             _put_in_place(folder, place)
         finally:

@@ -117,6 +117,13 @@ def test_folder_has_the_permissions_of_any_new_folder(tmp_path: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o750
 
 
+def test_folder_that_is_replaced_keeps_its_permissions(folder: Path) -> None:
+    for mode in (0o700, 0o750, 0o777):
+        folder.chmod(mode)
+        write(folder, {}, overwrite=True)
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+
+
 def test_manifest_may_be_written_again(folder: Path) -> None:
     before = (folder / MANIFEST).read_bytes()
     write_manifest(folder)
