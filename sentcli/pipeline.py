@@ -3,8 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
@@ -15,6 +14,7 @@ from sentcli.bundle import Bundle
 from sentcli.cores import processes_for, shares, usable_cores
 from sentcli.encoding import Encoder
 from sentcli.errors import UsageError
+from sentcli.outcome import Outcome
 from sentcli.readahead import ReadAhead
 from sentcli.window import Engine, Result, Window
 from sentcli.workers import Workers
@@ -61,18 +61,21 @@ class _RemoteWindow:
 
     is_encoded = True
 
-    def __init__(self, future: Future[Result]) -> None:
-        self._future = future
+    def __init__(self, outcome: Outcome[Result]) -> None:
+        self._outcome = outcome
 
     @property
     def is_done(self) -> bool:
-        return self._future.done()
+        return self._outcome.is_known
 
     def start(self) -> None:
         """Do nothing: it has started."""
 
     def result(self) -> Result:
-        return self._future.result()
+        return self._outcome.result()
+
+    def close(self) -> None:
+        """Do nothing: the other process has it."""
 
 
 class Pipeline:
@@ -147,7 +150,8 @@ class Pipeline:
         :param texts: any number; None counts as blank.
         :raises BundleError: when the model fails.
         """
-        return Window(texts, self.engine).result()
+        with closing(Window(texts, self.engine)) as window:
+            return window.result()
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Result]]:
         """Run chunks as they come, in order; for memory and errors see `sentcli.scoring.Scorer.stream`."""
@@ -157,7 +161,7 @@ class Pipeline:
         notify = partial(changes.put, None)
         pending: deque[tuple[list[Chunk], Window | _RemoteWindow]] = deque()
         is_open, error = True, None
-        with ReadAhead(chunks, self._window_chunks, notify) as ahead:
+        with ReadAhead(chunks, self._window_chunks, notify) as ahead, _all_closed(pending):
             while is_open or pending:
                 while not changes.empty():
                     changes.get()
@@ -200,9 +204,17 @@ class Pipeline:
         self._streamed += len(texts)
         if not (self._processes and self._processes.are_ready()):
             return Window(texts, self.engine, notify)
-        future = self._processes.submit(texts)
-        future.add_done_callback(lambda _: notify())
-        return _RemoteWindow(future)
+        return _RemoteWindow(self._processes.submit(texts, notify))
+
+
+@contextmanager
+def _all_closed(pending: Iterable[tuple[object, Window | _RemoteWindow]]) -> Iterator[None]:
+    """Close at the end what is pending by then: its results are not wanted any more."""
+    try:
+        yield
+    finally:
+        for _, window in pending:
+            window.close()
 
 
 def _results(chunks: Sequence[Chunk], window: Window | _RemoteWindow) -> Iterator[tuple[Chunk, Result]]:

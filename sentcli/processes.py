@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing.connection import Connection
@@ -25,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import STOP_SIGNALS, ProcessError, SentcliError
+from sentcli.outcome import Outcome
 
 Answer = TypeVar("Answer")
 Work = Callable[[Iterator["Texts"]], Iterable[Answer]]
@@ -81,12 +81,15 @@ class Processes(Generic[Answer]):
         """
         return all(process.is_ready() for process in self._processes)
 
-    def submit(self, texts: Sequence[str | None]) -> "Future[Answer]":
-        """Hand a task to the process that has the least to do. The future raises what the work raised.
+    def submit(
+        self, texts: Sequence[str | None], notify: Callable[[], None] = lambda: None
+    ) -> Outcome[Answer]:
+        """Hand a task to the process that has the least to do.
 
-        It raises ProcessError when the process is gone.
+        :param notify: see `Outcome`.
+        :returns: what raises the error of the work, or ProcessError when the process is gone.
         """
-        return min(self._processes, key=lambda process: process.tasks).submit(texts)
+        return min(self._processes, key=lambda process: process.tasks).submit(texts, notify)
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
@@ -103,7 +106,7 @@ class _Process(Generic[Answer]):
         self._started = Event()
         self._queue: SimpleQueue[Sequence[str | None] | None] = SimpleQueue()
         self._lock = Lock()  # on the two that follow
-        self._open: deque[Future[Answer]] = deque()  # answers that are to come
+        self._open: deque[Outcome[Answer]] = deque()  # answers that are to come
         self._error: BaseException | None = None
         self._is_ready = False
         self._threads = [
@@ -124,15 +127,15 @@ class _Process(Generic[Answer]):
             raise self._error
         return self._is_ready
 
-    def submit(self, texts: Sequence[str | None]) -> "Future[Answer]":
-        future: Future[Answer] = Future()
+    def submit(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Outcome[Answer]:
+        outcome: Outcome[Answer] = Outcome(notify)
         with self._lock:
             if self._error:
-                future.set_exception(self._error)
+                outcome.fail(self._error)
             else:
-                self._open.append(future)
+                self._open.append(outcome)
                 self._queue.put(texts)
-        return future
+        return outcome
 
     def close(self) -> None:
         self._queue.put(None)
@@ -181,8 +184,8 @@ class _Process(Generic[Answer]):
                     self._fail(answer)
                 else:
                     with self._lock:
-                        future = self._open.popleft()
-                    future.set_result(answer)
+                        outcome = self._open.popleft()
+                    outcome.give(answer)
         except (EOFError, OSError):
             self._started.wait()
             self._fail(ProcessError(self._last_words()))
@@ -193,10 +196,10 @@ class _Process(Generic[Answer]):
         """Answer all that is to come with an error; the first one is what happened."""
         with self._lock:
             self._error = self._error or error
-            futures = list(self._open)
+            outcomes = list(self._open)
             self._open.clear()
-        for future in futures:
-            future.set_exception(self._error)
+        for outcome in outcomes:
+            outcome.fail(self._error)
 
     def _last_words(self) -> str:
         code = self._process.wait() if self._process else 0

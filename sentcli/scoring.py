@@ -108,6 +108,7 @@ class Scorer:
             data frame, of which it would be the names, and for an element that is neither a string nor None,
             by its place.
         :raises BundleError: when the model fails, or gives scores that are not numbers.
+        :raises RuntimeError: when the scorer was closed.
         """
         return self._scores(self._pipeline.run(_checked(texts)))
 

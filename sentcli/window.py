@@ -1,10 +1,9 @@
 """Texts on their way through the workers: encoded in slices, then run in batches of nearly one length."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +11,12 @@ import numpy.typing as npt
 from sentcli.backends import Backend, Logits
 from sentcli.batching import gather, length_buckets
 from sentcli.encoding import Encoded, Encoder, slices
+from sentcli.outcome import Outcome
 from sentcli.workers import Workers
 
 _MANY = 1 << 16  # characters of a window; above this its batches are large and need the whole model
 
 Rows = npt.NDArray[np.intp]
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,11 @@ class Window:
     """Texts that share batches; those that are equal are scored once.
 
     Encoding starts at once, scoring with `start`, which does not wait when `is_encoded`; `result` waits.
+    `close` gives up what has not begun: who was interrupted while waiting does not want it any more.
 
     :param texts: any number; None counts as blank.
-    :param notify: called in any thread when `is_encoded` or `is_done` may have changed.
+    :param notify: called in any thread when `is_encoded` or `is_done` may have changed. It must not hold the
+        window: in such a cycle finished ones, megabytes each, would wait for the garbage collector.
     """
 
     def __init__(
@@ -55,21 +56,21 @@ class Window:
         numbers: dict[str, int] = {}
         inverse = [numbers.setdefault(text or "", len(numbers)) for text in texts]
         self._inverse = np.array(inverse, np.intp)  # as `np.unique` gives it
-        self._prepared: Future[None] | None = None
+        self._prepared: Outcome[None] | None = None
         if sum(map(len, numbers)) > _MANY:
             self._prepared = engine.workers.run(engine.backend.prepare)  # while others encode
-        encode = partial(engine.workers.encode, engine.encoder.encode)
-        self._slices = [self._watched(encode(part)) for part in slices(list(numbers))]
-        self._batches: list[tuple[Rows, Future[Logits]]] | None = None
+        encode = partial(engine.workers.encode, engine.encoder.encode, notify=notify)
+        self._slices = [encode(part) for part in slices(list(numbers))]
+        self._batches: list[tuple[Rows, Outcome[Logits]]] | None = None
         self._lengths = self._words = self._unknown = np.zeros(len(numbers), np.int64)
 
     @property
     def is_encoded(self) -> bool:
-        return all(future.done() for future in self._slices)
+        return all(outcome.is_known for outcome in self._slices)
 
     @property
     def is_done(self) -> bool:
-        return self._batches is not None and all(future.done() for _, future in self._batches)
+        return self._batches is not None and all(outcome.is_known for _, outcome in self._batches)
 
     def start(self) -> None:
         """Cut batches and hand them to the workers: the longest first, so that none idles at the end."""
@@ -78,7 +79,7 @@ class Window:
         self._batches = []
         if not self._slices:
             return
-        encoded = Encoded.join([future.result() for future in self._slices])
+        encoded = Encoded.join([outcome.result() for outcome in self._slices])
         self._slices = []
         self._lengths, self._words, self._unknown = encoded.lengths, encoded.words, encoded.unknown
         engine = self._engine
@@ -86,8 +87,8 @@ class Window:
         kept = np.minimum(encoded.lengths[rows], engine.max_tokens)
         for picked in length_buckets(kept, engine.batch_tokens, engine.batch_rows):
             batch = rows[picked]
-            future = engine.workers.run(self._run, encoded, batch)
-            self._batches.append((batch, self._watched(future)))
+            outcome = engine.workers.run(self._run, encoded, batch, notify=self._notify)
+            self._batches.append((batch, outcome))
 
     def _run(self, encoded: Encoded, rows: Rows) -> Logits:
         ids, lengths = gather(
@@ -95,23 +96,22 @@ class Window:
         )
         return self._engine.backend.logits(ids, lengths)
 
-    def _watched(self, future: Future[Value]) -> Future[Value]:
-        # The callback must not hold self: self, future and callback would be a cycle, and finished windows,
-        # megabytes each, would wait for the garbage collector.
-        notify = self._notify
-        future.add_done_callback(lambda _: notify())
-        return future
-
     def result(self) -> "Result":
         """Wait for the scores."""
         self.start()
         if self._prepared:
             self._prepared.result()  # if all texts are blank, no batch has waited for it
         logits = np.full((len(self._lengths), self._engine.classes), np.nan)
-        for rows, future in self._batches or ():
-            logits[rows] = future.result()
+        for rows, outcome in self._batches or ():
+            logits[rows] = outcome.result()
         rows = self._inverse
         return Result(logits[rows], self._lengths[rows], self._words[rows], self._unknown[rows])
+
+    def close(self) -> None:
+        of_batches = [outcome for _, outcome in self._batches or ()]
+        open_ones: list[Outcome[Any]] = [*self._slices, *of_batches]
+        for outcome in open_ones:
+            outcome.cancel()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ LAYERS = [
     ["config"],
     ["text"],
     ["errors", "cores", "workers"],
+    ["outcome"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 

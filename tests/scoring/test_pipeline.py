@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import os
 import shutil
+import signal
 import threading
 import time
 from collections import deque
@@ -185,6 +186,35 @@ def test_leaving_a_scorer_ends_its_threads(trained, texts):
         scorer.score(texts)
         assert any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
     assert not any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("call", ["score", "probabilities", "stream"])
+def test_of_an_interrupted_call_no_batch_is_begun_any_more(trained, monkeypatch, call):
+    batches, may_end = [], threading.Event()
+
+    def interrupting(ids, lengths):
+        batches.append(len(ids))
+        if len(batches) == 1:
+            time.sleep(0.3)  # the others are handed over
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert may_end.wait(timeout=20)
+        return np.zeros((len(ids), 2), np.float32)
+
+    def interrupt(*_):
+        raise TimeoutError  # as a time limit does
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    texts = [f"text {number}" for number in range(5 * LIMITS.batch_rows)]
+    try:
+        with Scorer(trained, workers=1) as scorer:
+            monkeypatch.setattr(scorer._pipeline.engine.backend, "logits", interrupting)
+            with pytest.raises(TimeoutError):
+                list(scorer.stream([Piece(texts)])) if call == "stream" else getattr(scorer, call)(texts)
+            may_end.set()
+            scorer.score(["warm"])
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert batches == [LIMITS.batch_rows, 1]
 
 
 @pytest.fixture

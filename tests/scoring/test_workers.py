@@ -1,14 +1,19 @@
-"""Workers: which of what waits is taken up next, and how many threads encode."""
+"""Workers: which of what waits is taken up next, how many threads encode, and how all of it ends."""
 
+import gc
+import itertools
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import closing
 
 import pytest
 
+from sentcli.outcome import Outcome
 from sentcli.workers import Workers
 
 SECONDS = 20
@@ -99,11 +104,14 @@ def test_at_the_end_what_runs_is_waited_for_and_the_rest_cancelled(held):
     rest = [workers.run(held()), workers.encode(held())]
     closing = threading.Thread(target=workers.close)
     closing.start()
-    while not all(future.cancelled() for future in rest):
+    while not all(outcome.is_known for outcome in rest):
         assert closing.is_alive()
     running.may_end.set()
     closing.join(SECONDS)
     assert first.result(SECONDS)
+    for outcome in [*rest, workers.run(held())]:
+        with pytest.raises(RuntimeError, match="it was closed"):
+            outcome.result(SECONDS)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -118,5 +126,113 @@ def test_a_forked_process_has_threads_of_its_own(kind):
         assert workers.run(int, "3").result(SECONDS) == 3
 
 
-def in_fork(submit: Callable[..., Future[int]]) -> None:
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_threads_of_a_forked_process_may_all_begin_at_once():
+    with closing(Workers(1)) as workers:
+        workers.run(int, "1").result(SECONDS)
+        for _ in range(30):
+            process = multiprocessing.get_context("fork").Process(target=all_at_once, args=(workers,))
+            process.start()
+            process.join(SECONDS)
+            assert process.exitcode == 8
+
+
+def all_at_once(workers: Workers) -> None:
+    sys.setswitchinterval(1e-6)
+    results = []
+    barrier = threading.Barrier(8)
+
+    def begin() -> None:
+        barrier.wait()
+        results.append(workers.run(int, "2").result(SECONDS // 2))
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os._exit(len(results))
+
+
+def interrupted_at(place: int, function: Callable[[], object]) -> bool:
+    """Call a function and raise where it has come so far; tell whether it has."""
+    steps = itertools.count()
+
+    def trace(frame: object, event: str, value: object) -> object:
+        if next(steps) == place:
+            raise TimeoutError  # as a time limit does
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except TimeoutError:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("kind", ["run", "encode"])
+def test_an_interrupt_wherever_it_comes_costs_no_later_work(kind):
+    """Were a lock left taken or a task without a thread, all that comes later would wait forever."""
+    with closing(Workers(1)) as workers:
+        submit = getattr(workers, kind)
+        submit(int, "1").result(SECONDS)
+        place = 0
+        while interrupted_at(place, lambda: submit(int, "2").result(SECONDS)):
+            assert submit(int, "3").result(SECONDS) == 3
+            place += 1
+    assert place > 20
+
+
+def test_workers_that_are_let_go_end_their_threads():
+    workers = Workers(2)
+    workers.run(int, "1").result(SECONDS)
+    assert threads()
+    del workers
+    gc.collect()
+    end = time.monotonic() + SECONDS
+    while threads():
+        assert time.monotonic() < end
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "sentcli-worker"]
+
+
+def end_of(code: str) -> str:
+    """Run a program and give what it printed."""
+    code = f"import threading, time\nfrom sentcli.workers import Workers\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_thread_that_goes_on_after_the_main_one_is_served():
+    code = """
+workers = Workers(1)
+def late():
+    threading.main_thread().join()
+    print(workers.run(int, "7").result())
+threading.Thread(target=late).start()
+"""
+    assert end_of(code) == "7\n"
+
+
+def test_the_end_of_the_program_waits_for_what_is_running_alone():
+    code = """
+workers = Workers(1)
+workers.run(lambda: (time.sleep(1), print("done")))
+for _ in range(9):
+    workers.run(time.sleep, 60)
+time.sleep(0.2)
+"""
+    assert end_of(code) == "done\n"
+
+
+def in_fork(submit: Callable[..., Outcome[int]]) -> None:
     os._exit(submit(int, "2").result(SECONDS))
