@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from sentcli.outcome import Outcome
 
@@ -51,11 +51,15 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._team = _Team(count)
+        self.begin()
         _open.add(self)
 
-    def __del__(self) -> None:
-        self._team.end()  # no more than that: it may be one of the threads that does this
+    def begin(self) -> None:
+        """Begin, or begin anew in a forked process: the threads stayed behind; nobody would do the work."""
+        self._team = _Team(self._count)
+        # No more than that when it is let go unclosed: it may be one of the threads that does this.
+        finalize(self, self._team.end).atexit = False
+
 
     def close(self) -> None:
         """Wait for what is running; what has not begun is cancelled."""
@@ -73,10 +77,6 @@ class Workers:
     ) -> Outcome[Value]:
         """Have a thread run a batch; they are begun in the order in which they come."""
         return self._team.submit(self._team.batches, _Task(Outcome(notify), function, arguments))
-
-    def outlive_fork(self) -> None:
-        """Begin anew in a forked process: the threads stayed behind, and nobody would do the work."""
-        self._team = _Team(self._count)
 
 
 class _Team:
@@ -156,7 +156,7 @@ def _close_all() -> None:
 
 def _outlive_fork() -> None:
     for workers in [*_open]:
-        workers.outlive_fork()
+        workers.begin()
 
 
 atexit.register(_close_all)
