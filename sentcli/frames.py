@@ -15,6 +15,9 @@ _WHERE = "the data frame"  # for messages
 
 def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> list[str | None]:
     """Give the texts of a frame, None for a missing one; for the rest see `Scorer.score_frame`."""
+    if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
+        kind = type(frame)
+        raise TypeError(f"frame is a {kind.__module__}.{kind.__qualname__}; give a pandas data frame")
     if frame.columns.nlevels > 1:
         raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
     columns = list(frame.columns)

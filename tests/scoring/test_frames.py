@@ -89,3 +89,15 @@ def test_of_columns_that_come_twice_each_is_looked_at(scorer):
     assert scorer.score_frame(frame)["sentiment"].tolist() == ["positive"]
     with pytest.raises(DataError, match="which column"):
         scorer.score_frame(pd.DataFrame([["warm", 1, 2]], columns=["words", "words", "id"]))
+
+
+class Frame:
+    """As that of another library: a list of names for columns."""
+
+    columns = ("text",)
+
+
+@pytest.mark.parametrize("frame", [pd.Series(["warm"], name="text"), {"text": ["warm"]}, Frame(), None])
+def test_what_is_no_frame_of_pandas_is_refused_by_its_type(scorer, frame):
+    with pytest.raises(TypeError, match=f"frame is a .*{type(frame).__name__}; give a pandas data frame"):
+        scorer.score_frame(frame, "text")
