@@ -1,6 +1,6 @@
 """From texts to labels and scores: what a model says, put into words."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -99,7 +99,7 @@ class Scorer:
     ) -> None:
         self._pipeline.close()
 
-    def score(self, texts: Sequence[str | None]) -> Scores:
+    def score(self, texts: Iterable[str | None]) -> Scores:
         """Label texts.
 
         :param texts: any number; None counts as blank.
@@ -112,7 +112,7 @@ class Scorer:
         """
         return self._scores(self._pipeline.run(_checked(texts)))
 
-    def probabilities(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
+    def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
         """Give the probability of each class, `[texts, classes]`; a row of NaN for a blank text.
 
         :raises TypeError: as `score`.
@@ -129,6 +129,7 @@ class Scorer:
         :param text_column: found by its name when None, as in `sentcli score`.
         :param prefix: goes before the names of the new columns, `sentiment` and `sentiment_score`.
         :returns: the same rows in the same order; both new columns are missing for a blank text.
+        :raises TypeError: for what is no pandas data frame.
         :raises DataError: for a column that is not there, is there already, or holds anything but strings and
             missing values (None, NaN, NA), with the first such value; for columns of several levels.
         :raises BundleError: as `score`.

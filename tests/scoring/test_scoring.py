@@ -1,5 +1,7 @@
 import math
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import get_type_hints
 
 import invented
 import numpy as np
@@ -110,6 +112,11 @@ def test_texts_may_come_in_any_iterable(scorer):
     expected = scorer.score(["warm", None, "dull"])
     assert scorer.score(text for text in ("warm", None, "dull")) == expected
     assert scorer.score(np.array(["warm", None, "dull"], object)) == expected
+
+
+def test_a_type_checker_knows_that_texts_may_come_in_any_iterable(scorer):
+    for call in (scorer.score, scorer.probabilities):
+        assert get_type_hints(call)["texts"] == Iterable[str | None]
 
 
 def test_load_opens_a_folder_or_a_file_in_it(trained, texts, expected):
