@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from sentcli.bundle import Bundle
 from sentcli.evaluation import Floats
+from sentcli.progress import progress_bar
 from sentcli.scoring import Scorer
 
 _CHUNK = 4096  # texts between two steps of the bar
@@ -22,7 +22,7 @@ def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: boo
     probabilities = np.empty((len(texts), len(bundle.config.labels)))
     with (
         Scorer(bundle, **options) as scorer,
-        tqdm(total=len(texts), desc=title, unit="texts", leave=False, disable=True if quiet else None) as bar,
+        progress_bar(quiet=quiet, total=len(texts), desc=title, unit="texts") as bar,
     ):
         for start in range(0, len(texts), _CHUNK):
             chunk = texts[start : start + _CHUNK]

@@ -60,7 +60,6 @@ class Workers:
         # No more than that when it is let go unclosed: it may be one of the threads that does this.
         finalize(self, self._team.end).atexit = False
 
-
     def close(self) -> None:
         """Wait for what is running; what has not begun is cancelled."""
         self._team.end()

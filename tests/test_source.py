@@ -37,7 +37,7 @@ LAYERS = [
     ["encoding"],
     ["config"],
     ["text"],
-    ["errors", "cores", "workers"],
+    ["errors", "cores", "workers", "progress"],
     ["outcome"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}

@@ -18,8 +18,8 @@ from scipy.sparse import csr_array
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 from torch.nn.functional import normalize
-from tqdm import tqdm
 
+from sentcli.progress import progress_bar
 from sentcli.training.ngram_index import NgramIndex, Tokens
 
 _SCALE = 6.0  # of a cosine, to make a logit of it
@@ -62,13 +62,8 @@ def document_vectors(
     random = torch.Generator().manual_seed(seed)
     orders = (torch.randperm(len(tokens), generator=random) for _ in range(epochs))
     batches = [rows for order in orders for rows in torch.split(order, _BATCH)]
-    with tqdm(
-        total=epochs * len(tokens),
-        desc="document vectors",
-        unit="texts",
-        unit_scale=True,
-        leave=False,
-        disable=True if quiet else None,
+    with progress_bar(
+        quiet=quiet, total=epochs * len(tokens), desc="document vectors", unit="texts", unit_scale=True
     ) as bar:
         for number, rows in enumerate(batches):
             _learn(texts, ngrams, rows, presence[rows.numpy()], 1 - number / len(batches))

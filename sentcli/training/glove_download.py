@@ -12,9 +12,9 @@ from pathlib import Path
 import platformdirs
 import pooch
 import requests
-from tqdm import tqdm
 
 from sentcli.errors import DataError, OutputError
+from sentcli.progress import progress_bar
 
 _log = logging.getLogger("sentcli")
 
@@ -137,13 +137,14 @@ def _receive(url: str, part: Path, start: int, quiet: bool) -> None:
         total = start + int(response.headers.get("Content-Length", 0))
         with (
             part.open("ab" if resumed else "wb") as file,
-            tqdm(
+            progress_bar(
+                quiet=quiet,
+                leave=True,
                 desc=part.stem,
                 total=total or None,
                 initial=start,
                 unit="B",
                 unit_scale=True,
-                disable=True if quiet else None,
             ) as bar,
         ):
             for chunk in response.iter_content(_CHUNK):

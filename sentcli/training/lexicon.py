@@ -11,11 +11,11 @@ from functools import partial
 from itertools import chain
 
 import numpy as np
-from tqdm import tqdm
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from sentcli.config import SelfTrainingConfig
 from sentcli.evaluation import Floats, Labels, softmax
+from sentcli.progress import progress_bar
 from sentcli.text import Vocab, tokenize
 from sentcli.training.corpus import Texts
 from sentcli.training.labels import label_ids
@@ -51,7 +51,7 @@ class Lexicon:
 
     def __init__(self, texts: Sequence[str], labels: Labels, classes: int, *, quiet: bool = True) -> None:
         self._analyzer = SentimentIntensityAnalyzer()
-        self._bar = partial(tqdm, desc="lexicon", unit="texts", leave=False, disable=True if quiet else None)
+        self._bar = partial(progress_bar, quiet=quiet, desc="lexicon", unit="texts")
         valences = self._valences(texts)
         self.means = {int(label): float(valences[labels == label].mean()) for label in np.unique(labels)}
         means = [*self.means.values()]

@@ -10,18 +10,21 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from sentcli.config import TrainConfig
 from sentcli.errors import STOP_SIGNALS, InterruptedRunError, TrainingError
+from sentcli.progress import progress_bar
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from sentcli.training.examples import Examples, Ids, collate, epoch_batches
 from sentcli.training.step import Trainer
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _log = logging.getLogger("sentcli")
 
@@ -168,14 +171,13 @@ def _bar(
     name: str,
     quiet: bool,
 ) -> "tqdm[Any]":
-    return tqdm(
+    return progress_bar(
+        quiet=quiet,
         total=int(train.lengths.sum()),
         initial=progress.words,
         desc=f"{name} epoch {progress.epoch + 1}/{config.epochs}".lstrip(),
         unit="words",
         unit_scale=True,
-        leave=False,
-        disable=True if quiet else None,
     )
 
 

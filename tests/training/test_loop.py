@@ -247,7 +247,7 @@ def test_the_bar_shows_loss_accuracy_and_words_a_second(data, tmp_path, monkeypa
             return True
 
     monkeypatch.setattr("sys.stderr", Terminal())
-    monkeypatch.setattr(loop, "tqdm", partial(tqdm, mininterval=0))
+    monkeypatch.setattr("sentcli.progress.tqdm", partial(tqdm, mininterval=0))
     run(data, tmp_path / "checkpoint", quiet=False)
     shown = sys.stderr.getvalue()
     for epoch in (1, 2, 3):
