@@ -116,7 +116,7 @@ class _Team:
         for tasks in (self.encodings, self.batches):
             with suppress(IndexError):  # a thread may take one at the same time
                 while True:
-                    tasks.popleft().outcome.fail(RuntimeError("it was closed: no more texts are scored"))
+                    tasks.popleft().outcome.fail(RuntimeError("the scorer was closed"))
 
     def _work(self) -> None:
         with self._lock:

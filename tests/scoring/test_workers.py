@@ -110,7 +110,7 @@ def test_at_the_end_what_runs_is_waited_for_and_the_rest_cancelled(held):
     closing.join(SECONDS)
     assert first.result(SECONDS)
     for outcome in [*rest, workers.run(held())]:
-        with pytest.raises(RuntimeError, match="it was closed"):
+        with pytest.raises(RuntimeError, match="the scorer was closed"):
             outcome.result(SECONDS)
 
 
