@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -101,10 +101,10 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
         _fail(f"memory is short; {'try fewer --workers' if is_threaded else 'free some, then try again'}", 1)
     except BrokenPipeError:
-        _give_up(sys.stdout)
+        _give_up_stdout()
         raise click.exceptions.Exit(_CLOSED_PIPE) from None
     except OSError as error:  # a full disk, a folder that may not be read: where nobody thought of it
-        _give_up(sys.stdout)
+        _give_up_stdout()
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
 
 
@@ -119,13 +119,15 @@ def say(message: str) -> None:
         if sys.stderr:
             click.echo(printable(message), err=True)
     except OSError:
-        _give_up(sys.stderr)
+        # As if it had been closed at the start. Were its descriptor given away, rejected rows, which go there
+        # when the others go to stdout, would be lost without a word.
+        sys.stderr = None
 
 
-def _give_up(stream: TextIO | None) -> None:
+def _give_up_stdout() -> None:
     """Forget what could not be written: Python would try again on its way out, and end with another code."""
     with suppress(OSError, AttributeError):  # a stream that is no file, or closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(message: str) -> str:

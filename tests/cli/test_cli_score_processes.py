@@ -123,6 +123,17 @@ def test_standard_streams_may_be_closed_or_full(trained, redirection, code, said
     assert result.stdout.startswith(b"positive\t") == (code == 0)
 
 
+def test_rejected_rows_are_not_lost_when_nothing_could_be_said(trained):
+    """What is said first, on a full disk, is that lines leave columns out; then a row is rejected."""
+    write_csv("r.csv", ["a warm film"])
+    with Path("r.csv").open("a") as file:
+        file.write('"a "dull film"\n')
+    arguments = ("r.csv", "--output-format", "lines", "--model", trained.path)
+    with Path("/dev/full").open("wb") as full:
+        process = start_anew(Path.cwd(), *arguments, stdout=subprocess.DEVNULL, stderr=full)
+        assert process.wait(timeout=20) == 1
+
+
 def at_a_terminal(folder, *arguments):
     """Run `sentcli score` with its standard output and error at a terminal, and give all that is shown."""
     main, side = pty.openpty()
