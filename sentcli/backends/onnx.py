@@ -64,7 +64,7 @@ class OnnxBackend:
         try:
             (logits,) = session.run([LOGITS], {INPUT_IDS: ids, LENGTHS: lengths})
         except Exception as error:  # its exceptions have no base but this
-            raise BundleError(f"{self._file}: onnxruntime: {first_line(error)}") from None
+            raise self._failure(error) from None
         return check_logits(logits, (len(ids), self._classes), self._file)[:rows]
 
     def _session_for(self, ids: Ids) -> tuple[onnxruntime.InferenceSession, Ids]:
@@ -98,4 +98,9 @@ class OnnxBackend:
                 enable_fallback=0,  # it prints to stdout and tries the same again
             )
         except Exception as error:  # its exceptions have no base but this
-            raise BundleError(f"{self._file}: onnxruntime: {first_line(error)}") from None
+            raise self._failure(error) from None
+
+    def _failure(self, error: Exception) -> Exception:
+        if "std::bad_alloc" in str(error):
+            return MemoryError(first_line(error))
+        return BundleError(f"{self._file}: onnxruntime: {first_line(error)}")

@@ -163,6 +163,16 @@ def test_onnxruntime_neither_prints_nor_tries_again(monkeypatch, content, capfd)
     assert capfd.readouterr() == ("", "")
 
 
+def test_short_memory_is_not_the_models_fault(monkeypatch, content):
+    def fail(self, *arguments):
+        raise RuntimeError("Non-zero status code returned while running Gemm node. std::bad_alloc")
+
+    running = backend(content)
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", fail)
+    with pytest.raises(MemoryError, match="bad_alloc"):
+        running.logits(*make_batch(9, 30))
+
+
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_weights_of_another_shape_are_an_error_at_once(graph, capfd):
     with pytest.raises(BundleError, match=r"^some/model\.onnx: onnxruntime: .*"):
