@@ -160,7 +160,7 @@ def _score_output(
     except ResumeError as error:
         raise ResumeError(_with_name(target, error)) from error
     except OutputError as error:
-        raise OutputError(f"{_with_name(target, error)}{_HINT if job and job.resumable else ''}") from error
+        raise OutputError(f"{_with_name(target, error)}{hint()}") from error
 
 
 def _with_name(target: str, error: OutputError) -> str:

@@ -220,6 +220,18 @@ def test_a_run_of_too_many_rejects_goes_on_with_a_higher_limit(scorer, files, tm
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
+def test_a_disk_that_is_full_as_an_output_begins_says_that_resume_goes_on(
+    scorer, files, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 7, OutputError("No space left on device"))  # the second output has nothing yet
+        with pytest.raises(OutputError, match=r"out/b\.jsonl: No space left on device; .*--resume goes on"):
+            run(scorer, files, f"{tmp_path}/out/")
+    run(scorer, files, f"{tmp_path}/out/", resume=True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
 def test_an_input_without_texts_is_found_before_the_first_row(scorer, files, tmp_path, monkeypatch):
     bad = tmp_path / "d.csv"
     bad.write_text("foo,bar\n1,2\n")
