@@ -39,7 +39,9 @@ _HINT = "; the same command with --resume goes on from there"
 _MENDED = "; what was scored so far is kept: once this is mended, the same command with --resume goes on"
 _HIGHER = "; what was scored so far is kept: with a higher --max-rejects, --resume goes on"
 _FEWER = "what was scored so far is kept: with fewer --workers or --processes, --resume goes on"
-_SMALLER = "try fewer --workers or --processes, or a lower --field-limit"
+_LESS = "try fewer --workers or --processes"
+_SMALLER = f"{_LESS}, or a lower --field-limit"
+_NO_THREAD = "can't start new thread"  # what Python says; the error has no type of its own
 _TURN = 0.0005  # seconds
 
 
@@ -66,7 +68,7 @@ def score_files(
     :raises DataError: for an input that cannot be read, or more rejects than allowed.
     :raises OutputError: for an output that exists, cannot be written, or cannot be resumed.
     :raises BundleError: when the model fails, or was changed before another process read it.
-    :raises ProcessError: when another process that scores cannot be started, or is gone.
+    :raises ProcessError: when another thread or process that scores cannot be started, or is gone.
     :raises OutOfMemoryError: when memory is short.
     :raises MissingExtraError: for a URL, when what reads and writes those is not installed.
     :raises InterruptedRunError: after a signal.
@@ -153,6 +155,10 @@ def _score_output(
         raise ProcessError(f"{error}{hint()}") from error
     except MemoryError as error:
         raise OutOfMemoryError(f"memory is short; {_FEWER if hint() else _SMALLER}") from error
+    except RuntimeError as error:
+        if _NO_THREAD not in str(error):
+            raise
+        raise ProcessError(f"another thread cannot be started; {_FEWER if hint() else _LESS}") from error
     except RejectsError as error:
         raise RejectsError(f"{error}{_HIGHER if hint() else ''}") from error
     except DataError as error:

@@ -57,7 +57,7 @@ class MissingExtraError(SentcliError):
 
 
 class ProcessError(SentcliError):
-    """A process that was to score or train, and could not be started or is gone."""
+    """A thread or process that was to score or train, and could not be started or is gone."""
 
 
 class OutOfMemoryError(SentcliError):

@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+import threading
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from sentcli.errors import (
     InterruptedRunError,
     OutOfMemoryError,
     OutputError,
+    ProcessError,
     ResumeError,
     TerminatedBySignal,
     UsageError,
@@ -119,6 +121,28 @@ def test_short_memory_says_what_to_do_and_that_resume_goes_on(
     summary = run(scorer, files[:1], tmp_path / "out.jsonl", resume=True)
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert summary.scored == expected.rows - after * CHUNK
+
+
+def test_a_thread_that_cannot_be_started_says_what_to_do(scorer, files, tmp_path):
+    before = threading.stack_size(1 << 46)  # more than there are addresses
+    try:
+        with pytest.raises(ProcessError, match=r"^another thread cannot be started; try fewer --workers"):
+            run(scorer, files[:1], tmp_path / "out.jsonl")
+    finally:
+        threading.stack_size(before)
+    assert [*tmp_path.glob("*out*")] == []
+
+
+def test_a_thread_that_cannot_be_started_later_says_that_resume_goes_on(scorer, files, tmp_path, monkeypatch):
+    interrupt(monkeypatch, 2, RuntimeError("can't start new thread"))  # as another process sends it
+    with pytest.raises(ProcessError, match=r"with fewer --workers or --processes, --resume goes on$"):
+        run(scorer, files[:1], tmp_path / "out.jsonl")
+
+
+def test_a_mistake_in_the_program_stays_what_it_is(scorer, files, tmp_path, monkeypatch):
+    interrupt(monkeypatch, 2, RuntimeError("a mistake"))
+    with pytest.raises(RuntimeError, match=r"^a mistake$"):
+        run(scorer, files[:1], tmp_path / "out.jsonl")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
