@@ -299,6 +299,9 @@ def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what Linux says of a folder whose file system cannot: vboxsf, AFS
+            raise
     finally:
         os.close(descriptor)
 

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -241,6 +242,20 @@ def test_full_disk_in_the_block(tmp_path: Path) -> None:
         with new_bundle(tmp_path / "new"):
             raise OSError("odd")
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(("code", "written"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_file_system_that_cannot_sync_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, written: bool
+) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with contextlib.nullcontext() if written else pytest.raises(OutputError, match="Input/output error"):
+        write(tmp_path / "model")
+    assert names_in(tmp_path) == (["model"] if written else [])
 
 
 def test_what_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:

@@ -114,10 +114,13 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names of the files beside `path` durable."""
+    """Make the names of the files beside `path` durable, where the file system can."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what Linux says of a folder whose file system cannot: vboxsf, AFS
+            raise
     finally:
         os.close(descriptor)
 

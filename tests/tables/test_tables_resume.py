@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+import stat
 import time
 from functools import partial
 from pathlib import Path
@@ -223,6 +224,20 @@ def test_any_call_may_fail(case, run, monkeypatch, name, code):
         assert contents(output.parent) == expected
     assert number > 5
     assert contents(output.parent) == expected
+
+
+def test_a_file_system_that_cannot_sync_folders_is_as_good_as_any(run, tmp_path, monkeypatch, scored):
+    (tmp_path / "in.txt").write_bytes(b"x\n" * LINES)
+    run(tmp_path / "in.txt", tmp_path / "whole.txt")
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    interrupted(tmp_path / "in.txt", tmp_path / "out.txt", scored)
+    assert run(tmp_path / "in.txt", tmp_path / "out.txt", resume=True).resumed_rows == 75
+    assert (tmp_path / "out.txt").read_bytes() == (tmp_path / "whole.txt").read_bytes()
 
 
 def test_what_could_not_be_made_durable_is_not_gone_on_with(run, tmp_path, monkeypatch):
