@@ -146,9 +146,12 @@ class Part:
     def create(self) -> None:
         with output_errors(self.path):
             self._descriptor = create(self.path)
-            with suppress(FileNotFoundError):  # a private file stays one when it is replaced
-                os.fchmod(self._descriptor, stat.S_IMODE(self.target.stat().st_mode))
+            self._take_mode(also=stat.S_IRUSR | stat.S_IWUSR)  # for a run that goes on
         self.is_open = True
+
+    def _take_mode(self, also: int = 0) -> None:
+        with suppress(FileNotFoundError):  # a private file stays one when it is replaced
+            os.fchmod(self._descriptor, stat.S_IMODE(self.target.stat().st_mode) | also)
 
     def reopen(self, mark: Mapping[str, Any]) -> None:
         """Go on behind a mark: what was written after it is cut off.
@@ -195,6 +198,7 @@ class Part:
         if self._synced < self.size:
             self.sync()
         with output_errors(self.target):
+            self._take_mode()
             self.path.replace(self.target)
             sync_folder(self.target)
         self.close()

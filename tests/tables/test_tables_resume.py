@@ -240,6 +240,18 @@ def test_a_file_system_that_cannot_sync_folders_is_as_good_as_any(run, tmp_path,
     assert (tmp_path / "out.txt").read_bytes() == (tmp_path / "whole.txt").read_bytes()
 
 
+def test_a_run_over_a_read_only_file_goes_on_and_leaves_one(run, tmp_path, scored):
+    (tmp_path / "in.txt").write_bytes(b"x\n" * LINES)
+    output = tmp_path / "out.txt"
+    output.write_bytes(b"old")
+    output.chmod(0o440)
+    interrupted(tmp_path / "in.txt", output, scored, overwrite=True)
+    # To the superuser, who may run this, it would be open whatever its mode.
+    assert stat.S_IMODE((tmp_path / ".out.txt.sentcli-part").stat().st_mode) == 0o640
+    assert run(tmp_path / "in.txt", output, resume=True, overwrite=True).resumed_rows == 75
+    assert stat.S_IMODE(output.stat().st_mode) == 0o440
+
+
 def test_what_could_not_be_made_durable_is_not_gone_on_with(run, tmp_path, monkeypatch):
     """After a failed fsync the next one may succeed, though the bytes are lost."""
     (tmp_path / "in.txt").write_bytes(b"x\n" * LINES)
