@@ -264,10 +264,16 @@ class Stream:
         self.size += len(data)
 
     def publish(self) -> None:
-        """Close what was opened here; what was written is out already."""
-        if self._closes:
-            self._stream.close()
+        """Make sure that what was written has arrived, and close what was opened here."""
+        with output_errors(self._name):
+            if self._descriptor >= 0:
+                # A file of a network, or of a bucket, may say only when it is closed that it is not kept; and
+                # nobody would hear it when this process ends.
+                os.close(os.dup(self._descriptor))
+        self.discard()
 
     def discard(self) -> None:
         """Close what was opened here; what was written cannot be taken back."""
-        self.publish()
+        if self._closes:
+            with suppress(OSError):  # `publish` has asked, and when a run failed its error is what is told
+                self._stream.close()

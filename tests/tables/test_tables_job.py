@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import logging
@@ -578,6 +579,26 @@ def test_standard_output_by_its_name(run, source, tmp_path, capfdbinary):
     run(source, "/dev/stdout")
     run(source, tmp_path / "out.csv")
     assert capfdbinary.readouterr().out == (tmp_path / "out.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/fd/{}"])
+def test_a_file_that_says_only_when_it_is_closed_that_it_is_not_kept(
+    run, source, tmp_path, monkeypatch, name
+):
+    """As files of NFS do over a quota, and those of a bucket that is mounted."""
+    close = os.close
+    with (tmp_path / "out.csv").open("w") as file:
+
+        def closing(descriptor):
+            is_output = os.path.samestat(os.fstat(descriptor), os.fstat(file.fileno()))
+            close(descriptor)
+            if is_output:
+                raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+        monkeypatch.setattr(sys, "stdout", file)
+        monkeypatch.setattr(os, "close", closing)
+        with pytest.raises(OutputError, match=r"(standard output|/dev/fd/\d+): Disk quota exceeded"):
+            run(source, name.format(file.fileno()))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
