@@ -199,9 +199,9 @@ class Part:
             self.sync()
         with output_errors(self.target):
             self._take_mode()
+            self.close()  # first: a file of a network may say only now that it is not kept
             self.path.replace(self.target)
             sync_folder(self.target)
-        self.close()
 
     def close(self) -> None:
         if self.is_open:

@@ -601,6 +601,27 @@ def test_a_file_that_says_only_when_it_is_closed_that_it_is_not_kept(
             run(source, name.format(file.fileno()))
 
 
+def test_nor_does_such_a_file_get_its_name(run, source, tmp_path, monkeypatch):
+    close, output = os.close, tmp_path / "out.csv"
+    output.write_bytes(b"old")
+
+    def closing(descriptor):
+        paths = [path for path in (output, tmp_path / ".out.csv.sentcli-part") if path.exists()]
+        is_output = any(os.path.samestat(os.fstat(descriptor), path.stat()) for path in paths)
+        close(descriptor)
+        if is_output:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", closing)
+        with pytest.raises(OutputError, match=r"out\.csv: Disk quota exceeded"):
+            run(source, output, overwrite=True)
+    assert output.read_bytes() == b"old"
+    assert run(source, output, resume=True, overwrite=True).resumed_rows == 2
+    assert output.read_bytes().startswith(ADDED)
+    assert names(tmp_path) == ["in.csv", "out.csv", "out.csv.rejects.jsonl"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_device(run, source):
     with pytest.raises(OutputError, match="/dev/full: No space left on device"):
