@@ -119,7 +119,7 @@ def sync_folder(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # what Linux says of a folder whose file system cannot: vboxsf, AFS
+        if error.errno != errno.EINVAL:  # what Linux says where a file system has none for folders
             raise
     finally:
         os.close(descriptor)
