@@ -1,8 +1,8 @@
 """Reading ahead: an iterable that runs in a thread, into a bounded queue."""
 
-import queue
 import threading
 from collections.abc import Callable, Iterable
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -22,34 +22,43 @@ class ReadAhead(Generic[Item]):
     def __init__(self, items: Iterable[Item], size: int, notify: Callable[[], None] = lambda: None) -> None:
         self._items = items
         self._notify = notify
-        self._queue: queue.Queue[Item | BaseException | None] = queue.Queue(size)
-        self._stopped = threading.Event()
-        self._ended = threading.Event()
+        # Not a Queue and Events: the exception of a signal can leave their locks taken, see `Outcome`.
+        self._queue: SimpleQueue[Item | BaseException | None] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()  # one for each item that the queue may take
+        for _ in range(size):
+            self._room.put(None)
+        self._is_stopped = False
+        self.has_ended = False  # nothing more will be read; what waits, and the end, can still be got
         # A daemon: a read that blocks on a pipe must not keep a stopped program alive.
         self._thread = threading.Thread(target=self._run, name="sentcli-reader", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # of a signal: it may have started, and there will be no `__exit__`
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopped.set()
+        self._stop()
         self._thread.join(_LAST_READ)
+
+    def _stop(self) -> None:
+        self._is_stopped = True
+        self._room.put(None)
 
     def ready(self, count: int = 1) -> bool:
         """Tell whether so many calls of `get` would not wait; the end or an error is one of them."""
         return self._queue.qsize() >= count
 
-    @property
-    def has_ended(self) -> bool:
-        """Nothing more will be read; what waits, and the end, can still be got."""
-        return self._ended.is_set()
-
     def get(self) -> Item | BaseException | None:
         """Give the next item, at the end None, or the error that ended the iterator."""
-        return self._queue.get()
+        item = self._queue.get()
+        self._room.put(None)
+        return item
 
     def _run(self) -> None:
         end: BaseException | None = None
@@ -59,15 +68,13 @@ class ReadAhead(Generic[Item]):
                     return
         except BaseException as error:  # it is raised again where the items are used
             end = error
-        self._ended.set()
+        self.has_ended = True
         self._put(end)
 
     def _put(self, item: Item | BaseException | None) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            self._notify()
-            return True
-        return False
+        self._room.get()
+        if self._is_stopped:
+            return False
+        self._queue.put(item)
+        self._notify()
+        return True

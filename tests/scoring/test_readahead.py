@@ -1,7 +1,11 @@
 """Reading ahead: what the thread tells of itself."""
 
+import itertools
 import threading
 from collections.abc import Iterator
+
+import pytest
+from test_workers import SECONDS, interrupted_at
 
 from sentcli.readahead import ReadAhead
 
@@ -23,3 +27,30 @@ def test_who_is_told_of_the_end_can_know_that_it_is_one():
         assert [ahead.get(), ahead.get()] == ["second", None]
     assert notes[0] is False
     assert notes[-1] is True
+
+
+def test_an_interrupt_wherever_it_comes_leaves_a_reader_that_ends():
+    """Were a lock left taken, the thread would wait for it forever, with the open file that it reads."""
+    place, is_interrupted = 0, True
+    while is_interrupted:
+        ahead = ReadAhead(itertools.count(1), 2)
+        with ahead:
+            ahead.get()
+            is_interrupted = interrupted_at(place, lambda ahead=ahead: ahead.ready() and ahead.get())
+        assert not ahead._thread.is_alive()
+        place += 1
+    assert place > 5
+
+
+def test_a_reader_whose_start_is_interrupted_ends(monkeypatch):
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise TimeoutError  # as a time limit does
+
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    ahead = ReadAhead(itertools.count(1), 2)
+    with pytest.raises(TimeoutError), ahead:
+        pass
+    ahead._thread.join(SECONDS)
+    assert not ahead._thread.is_alive()
