@@ -98,8 +98,8 @@ class _Team:
             self._cancel()
         elif self._at_work < self._count:
             thread = Thread(target=self._work, name="sentcli-worker", daemon=True)
+            self._threads.append(thread)  # first: a signal's exception may come while it starts
             thread.start()
-            self._threads.append(thread)
         return task.outcome
 
     def end(self) -> None:
@@ -110,7 +110,8 @@ class _Team:
 
     def join(self) -> None:
         for thread in [*self._threads]:
-            thread.join()
+            if thread.is_alive():  # one that could not be started cannot be waited for
+                thread.join()
 
     def _cancel(self) -> None:
         for tasks in (self.encodings, self.batches):

@@ -114,6 +114,41 @@ def test_at_the_end_what_runs_is_waited_for_and_the_rest_cancelled(held):
             outcome.result(SECONDS)
 
 
+def test_a_thread_whose_start_was_interrupted_is_waited_for_too(held, monkeypatch):
+    workers, first, running = Workers(1), held(), held()
+
+    def interrupted(thread):
+        start(thread)
+        assert first.begun.wait(SECONDS)
+        raise TimeoutError  # as a time limit does
+
+    start = threading.Thread.start
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(TimeoutError):
+            workers.run(first)
+    outcome = workers.run(running)
+    first.may_end.set()
+    assert running.begun.wait(SECONDS)
+    threading.Timer(0.2, running.may_end.set).start()
+    workers.close()
+    assert outcome.is_known
+
+
+def test_threads_that_cannot_be_started_do_not_hold_up_the_end(monkeypatch):
+    def full(thread):
+        raise RuntimeError("can't start new thread")
+
+    workers = Workers(2)
+    assert workers.run(int, "1").result(SECONDS) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="can't start"):
+            workers.run(int, "2")
+    workers.close()
+    assert not threads()
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["run", "encode"])
 def test_a_forked_process_has_threads_of_its_own(kind):
@@ -177,6 +212,7 @@ def interrupted_at(place: int, function: Callable[[], object]) -> bool:
 @pytest.mark.parametrize("kind", ["run", "encode"])
 def test_an_interrupt_wherever_it_comes_costs_no_later_work(kind):
     """Were a lock left taken or a task without a thread, all that comes later would wait forever."""
+    gc.collect()  # an exception in a finalizer of what other tests have left would be none of this one
     with closing(Workers(1)) as workers:
         submit = getattr(workers, kind)
         submit(int, "1").result(SECONDS)
