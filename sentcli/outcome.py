@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
+CLOSED = "the scorer was closed"  # what a RuntimeError says where work can no longer be done
+
 
 class Outcome(Generic[Value]):
     """A value or an error, once it is known.

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sentcli.backends import load_backend
@@ -129,6 +130,7 @@ class Pipeline:
 
     def _begin(self) -> None:
         self._process = os.getpid()
+        self._lock = Lock()  # on the start of other processes
         self._processes: Processes[Result] | None = None
         self._streamed = 0  # texts
 
@@ -141,6 +143,8 @@ class Pipeline:
         """End threads and processes; what has not begun is cancelled."""
         self.engine.workers.close()
         self._outlive_fork()
+        with self._lock:
+            self._works = []  # no thread that still streams starts any after this
         if self._processes:
             self._processes.close()
 
@@ -191,14 +195,15 @@ class Pipeline:
 
     def _most_windows(self) -> int:
         """Give how many windows may be in work, and start other processes when it is time."""
-        if self._streamed < PROCESSES_FROM or len(self._works) == 1:
+        if self._streamed < PROCESSES_FROM:
             return _WINDOWS
-        if self._processes is None:
-            from sentcli.processes import Processes  # multiprocessing: a quick answer does without it
+        with self._lock:  # several threads that stream share them
+            if self._processes is None and len(self._works) > 1:
+                from sentcli.processes import Processes  # multiprocessing: a quick answer does without it
 
-            self._processes = Processes(self._works)
-            self._processes.start()
-        return _WINDOWS * (len(self._works) if self._processes.are_ready() else 1)
+                self._processes = Processes(self._works)
+                self._processes.start()
+        return _WINDOWS * (len(self._works) if self._processes and self._processes.are_ready() else 1)
 
     def _hand_out(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Window | _RemoteWindow:
         self._streamed += len(texts)

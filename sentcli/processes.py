@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import STOP_SIGNALS, ProcessError, SentcliError
-from sentcli.outcome import Outcome
+from sentcli.outcome import CLOSED, Outcome
 
 Answer = TypeVar("Answer")
 Work = Callable[[Iterator["Texts"]], Iterable[Answer]]
@@ -138,6 +138,8 @@ class _Process(Generic[Answer]):
         return outcome
 
     def close(self) -> None:
+        with self._lock:  # before it is killed: memory is not short
+            self._error = self._error or RuntimeError(CLOSED)
         self._queue.put(None)
         started = [thread for thread in self._threads if thread.ident]
         if self._threads[0] in started:

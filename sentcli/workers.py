@@ -11,7 +11,7 @@ from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet, finalize
 
-from sentcli.outcome import Outcome
+from sentcli.outcome import CLOSED, Outcome
 
 Value = TypeVar("Value")
 
@@ -117,7 +117,7 @@ class _Team:
         for tasks in (self.encodings, self.batches):
             with suppress(IndexError):  # a thread may take one at the same time
                 while True:
-                    tasks.popleft().outcome.fail(RuntimeError("the scorer was closed"))
+                    tasks.popleft().outcome.fail(RuntimeError(CLOSED))
 
     def _work(self) -> None:
         with self._lock:

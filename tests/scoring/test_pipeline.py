@@ -17,7 +17,7 @@ import torch
 from test_processes import PATIENCE, wait
 from texts import Piece, pairs
 
-from sentcli import pipeline
+from sentcli import pipeline, processes
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.bundle import load_bundle
 from sentcli.errors import BundleError, DataError
@@ -311,6 +311,49 @@ def in_fork(scorer: Scorer) -> None:
     with scorer:
         answers = len(list(scorer.stream([Piece(["warm"])] * 5)))
     os._exit(answers)
+
+
+def test_threads_that_stream_at_once_share_the_processes(trained, monkeypatch):
+    made, begin = [], threading.Barrier(4)
+
+    class Slow(processes.Processes):
+        def __init__(self, works):
+            made.append(self)
+            time.sleep(0.3)
+            super().__init__(works)
+
+    monkeypatch.setattr(processes, "Processes", Slow)
+    monkeypatch.setattr(pipeline, "PROCESSES_FROM", 0)
+
+    def stream() -> None:
+        begin.wait(PATIENCE)
+        list(scorer.stream([Piece(["warm"])]))
+
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        threads = [threading.Thread(target=stream) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(made) == 1
+
+
+def test_a_closed_scorer_says_so_whoever_scores(split):
+    stream = split.stream([Piece(["warm"])] * 100)
+    next(stream)
+    split._pipeline.close()
+    for left in (stream, split.stream([Piece(["warm"])])):
+        with pytest.raises(RuntimeError, match="the scorer was closed"):
+            list(left)
+
+
+def test_a_closed_scorer_starts_no_process(trained, monkeypatch):
+    monkeypatch.setattr(pipeline, "PROCESSES_FROM", 0)
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        pass
+    with pytest.raises(RuntimeError, match="the scorer was closed"):
+        list(scorer.stream([Piece(["warm"])]))
+    assert scorer._pipeline._processes is None
 
 
 def test_few_texts_start_no_process(trained, texts):
