@@ -104,8 +104,9 @@ class _Process(Generic[Answer]):
         self._connection, self._theirs = multiprocessing.Pipe()
         self._process: subprocess.Popen[bytes] | None = None
         self._started = Event()
-        self._queue: SimpleQueue[Sequence[str | None] | None] = SimpleQueue()
-        self._lock = Lock()  # on the two that follow
+        self._calls: SimpleQueue[bool] = SimpleQueue()  # True: something waits; False: it is the end
+        self._waiting: deque[tuple[Sequence[str | None], Outcome[Answer]]] = deque()  # to be handed over
+        self._lock = Lock()  # on the two that follow, and on what is taken from those that wait
         self._open: deque[Outcome[Answer]] = deque()  # answers that are to come
         self._error: BaseException | None = None
         self._is_ready = False
@@ -120,7 +121,7 @@ class _Process(Generic[Answer]):
 
     @property
     def tasks(self) -> int:
-        return len(self._open)
+        return len(self._waiting) + len(self._open)
 
     def is_ready(self) -> bool:
         if self._error:
@@ -129,18 +130,18 @@ class _Process(Generic[Answer]):
 
     def submit(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Outcome[Answer]:
         outcome: Outcome[Answer] = Outcome(notify)
-        with self._lock:
-            if self._error:
-                outcome.fail(self._error)
-            else:
-                self._open.append(outcome)
-                self._queue.put(texts)
+        # Both in one step: were a signal's exception to leave one alone, each later task would get the answer
+        # to another.
+        self._waiting.append((texts, outcome))
+        self._calls.put(True)
+        if self._error:  # if only just now, there may be no thread left to take it
+            self._fail(self._error)
         return outcome
 
     def close(self) -> None:
         with self._lock:  # before it is killed: memory is not short
             self._error = self._error or RuntimeError(CLOSED)
-        self._queue.put(None)
+        self._calls.put(False)
         started = [thread for thread in self._threads if thread.ident]
         if self._threads[0] in started:
             self._started.wait()
@@ -169,12 +170,21 @@ class _Process(Generic[Answer]):
             self._started.set()
         try:
             self._connection.send(work)
-            while (texts := self._queue.get()) is not None:
-                self._connection.send(Texts(texts))
+            while self._calls.get():
+                while (texts := self._next()) is not None:
+                    self._connection.send(Texts(texts))
         except OSError:  # it is gone, and `_receive` says so
             return
         except Exception as error:  # no memory; nobody may wait for an answer to what was never sent
             self._fail(ProcessError(f"a process that scores cannot be handed its work: {error!r:.200}"))
+
+    def _next(self) -> Sequence[str | None] | None:
+        with self._lock:
+            if not self._waiting:
+                return None
+            texts, outcome = self._waiting.popleft()
+            self._open.append(outcome)
+            return texts
 
     def _receive(self) -> None:
         try:
@@ -198,8 +208,10 @@ class _Process(Generic[Answer]):
         """Answer all that is to come with an error; the first one is what happened."""
         with self._lock:
             self._error = self._error or error
-            outcomes = list(self._open)
+            outcomes = [*self._open]
             self._open.clear()
+            while self._waiting:  # one by one: more may come
+                outcomes.append(self._waiting.popleft()[1])
         for outcome in outcomes:
             outcome.fail(self._error)
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from test_workers import interrupted_at
 from works import leave, mumble, refuse, stumble, tell
 
 from sentcli.errors import BundleError, ProcessError
@@ -88,6 +89,16 @@ def test_tasks_may_wait_for_a_process_to_start(start):
 def test_a_large_task_passes(start):
     texts = ["x" * 100_000] * 100
     assert answer(start(tell), texts)[2] == texts
+
+
+def test_an_interrupt_wherever_it_comes_leaves_to_each_task_its_own_answer(start):
+    processes = start(tell)
+    place = 0
+    while interrupted_at(place, lambda: processes.submit(["interrupted"])):
+        later = [processes.submit([f"{place} {number}"]) for number in range(2)]
+        assert [each.result(PATIENCE)[2] for each in later] == [[f"{place} 0"], [f"{place} 1"]]
+        place += 1
+    assert place > 20
 
 
 def test_an_error_comes_out_as_what_it_was(start):
