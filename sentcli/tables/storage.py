@@ -125,6 +125,11 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def _ask_whether_kept(descriptor: int) -> None:
+    """Raise now what a file of a network, or of a bucket that is mounted, may say only when it is closed."""
+    os.close(os.dup(descriptor))
+
+
 class Part:
     """A file that grows under a temporary name beside its target.
 
@@ -198,17 +203,19 @@ class Part:
         if self._synced < self.size:
             self.sync()
         with output_errors(self.target):
+            _ask_whether_kept(self._descriptor)
             self._take_mode()
-            self.close()  # first: a file of a network may say only now that it is not kept
             self.path.replace(self.target)
             sync_folder(self.target)
+        self.close()
 
     def close(self) -> None:
         if self.is_open:
             self.is_open = False
             # A thread that still writes must not write into what gets this number next.
             descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
+            with suppress(OSError):  # `publish` has asked, and when a run failed its error is what is told
+                os.close(descriptor)
 
     def discard(self) -> None:
         self.close()
@@ -267,13 +274,11 @@ class Stream:
         """Make sure that what was written has arrived, and close what was opened here."""
         with output_errors(self._name):
             if self._descriptor >= 0:
-                # A file of a network, or of a bucket, may say only when it is closed that it is not kept; and
-                # nobody would hear it when this process ends.
-                os.close(os.dup(self._descriptor))
+                _ask_whether_kept(self._descriptor)  # nobody would hear it when this process ends
         self.discard()
 
     def discard(self) -> None:
         """Close what was opened here; what was written cannot be taken back."""
         if self._closes:
-            with suppress(OSError):  # `publish` has asked, and when a run failed its error is what is told
+            with suppress(OSError):  # as in `Part.close`
                 self._stream.close()

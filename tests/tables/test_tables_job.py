@@ -602,11 +602,12 @@ def test_a_file_that_says_only_when_it_is_closed_that_it_is_not_kept(
 
 
 def test_nor_does_such_a_file_get_its_name(run, source, tmp_path, monkeypatch):
-    close, output = os.close, tmp_path / "out.csv"
+    close, output, part = os.close, tmp_path / "out.csv", tmp_path / ".out.csv.sentcli-part"
     output.write_bytes(b"old")
+    output.chmod(0o440)
 
     def closing(descriptor):
-        paths = [path for path in (output, tmp_path / ".out.csv.sentcli-part") if path.exists()]
+        paths = [path for path in (output, part) if path.exists()]
         is_output = any(os.path.samestat(os.fstat(descriptor), path.stat()) for path in paths)
         close(descriptor)
         if is_output:
@@ -617,6 +618,7 @@ def test_nor_does_such_a_file_get_its_name(run, source, tmp_path, monkeypatch):
         with pytest.raises(OutputError, match=r"out\.csv: Disk quota exceeded"):
             run(source, output, overwrite=True)
     assert output.read_bytes() == b"old"
+    assert stat.S_IMODE(part.stat().st_mode) == 0o640  # for the run that goes on
     assert run(source, output, resume=True, overwrite=True).resumed_rows == 2
     assert output.read_bytes().startswith(ADDED)
     assert names(tmp_path) == ["in.csv", "out.csv", "out.csv.rejects.jsonl"]
