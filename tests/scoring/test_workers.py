@@ -44,7 +44,7 @@ def held():
         work.may_end.set()
 
 
-def test_results_and_errors_come_out_of_the_futures():
+def test_results_and_errors_come_out():
     with closing(Workers(2)) as workers:
         total = workers.encode(sum, [1, 2, 3])
         number = workers.run(int, "seven")
@@ -56,13 +56,14 @@ def test_results_and_errors_come_out_of_the_futures():
 def test_encoding_goes_before_batches_that_came_earlier(held):
     order = []
     with closing(Workers(1)) as workers:
+        workers.encode(len, "").result(SECONDS)  # one that has ended is none of those that encode
         first = held()
         workers.run(first)
         assert first.begun.wait(SECONDS)
         waiting = [workers.run(order.append, "batch"), workers.encode(order.append, "encoding")]
         first.may_end.set()
-        for future in waiting:
-            future.result(SECONDS)
+        for outcome in waiting:
+            outcome.result(SECONDS)
     assert order == ["encoding", "batch"]
 
 
