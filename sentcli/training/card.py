@@ -147,7 +147,9 @@ def _front_matter(hub_id: str | None, licence: str | None) -> str:
 
 def _shape(config: BundleConfig, words: int, min_freq: int) -> str:
     model, text = config.model, config.text
-    known = f"{words:,} words, those seen {min_freq} times or more"
+    known = f"{words:,} words"
+    if min_freq > 1:
+        known += f", those seen {min_freq} times or more"
     counted = ""
     if phrases := model.vocab_size - words - 2:
         known += f", and {phrases:,} phrases: pairs of them that are read as one"

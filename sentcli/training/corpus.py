@@ -166,7 +166,7 @@ def encode_texts(
     blank += len(unlabeled) - len(corpus.unlabeled)
     if blank:
         _log.info("%d texts without a word were left out", blank)
-    _log.info("%d words seen %d times or more", vocab.first_phrase - 2, config.min_freq)
+    _log.info("%d words of a frequency of %d or more", vocab.first_phrase - 2, config.min_freq)
     return corpus
 
 

@@ -106,7 +106,7 @@ def test_the_run_is_told_on_stderr_with_a_line_an_epoch(train, data):
     lines = [line for line in train(epochs=3).stderr.splitlines() if "no better than saying" not in line]
     assert f"{data}: " in lines[0]
     assert "2 classes: negative, positive" in lines[0]
-    assert lines[1].endswith("words seen 1 times or more")
+    assert lines[1].endswith("words of a frequency of 1 or more")
     assert [line.partition(":")[0] for line in lines[2:5]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert "validation accuracy" in lines[5]
     assert lines[6].endswith("model")

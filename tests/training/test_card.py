@@ -569,6 +569,10 @@ class TestText:
         assert row(card, "longest text") == ["512 words: of a longer one the first 128 and the last 384"]
         assert "sentcli score reviews.csv -o scored.csv --model imdb-bilstm" in card
 
+    def test_says_no_more_where_every_word_is_known(self):
+        training = {**TrainConfig(min_freq=1).to_json(), "bf16": False, "device": "cpu", "seconds": 90.0}
+        assert row(write(training=training), "vocabulary") == ["1,000 words"]
+
     def test_counts_phrases_apart(self):
         card = write(glove={**GLOVE, "types_total": 700})
         (known,) = row(card, "vocabulary")
