@@ -6,7 +6,7 @@ import click
 
 from sentcli.bundle import load_bundle
 from sentcli.cli import say
-from sentcli.cli.options import model_argument, new_folder, overwrite_option
+from sentcli.cli.options import log_to_stderr, model_argument, new_folder, overwrite_option, quiet_option
 from sentcli.errors import requires
 from sentcli.export import FORMATS, GRAPHS, PRECISIONS
 
@@ -44,8 +44,9 @@ Example:
     "depends on the texts beside it. Folded: it does not, and a large model gets faster.",
 )
 @overwrite_option
+@quiet_option
 def export(
-    model: Path, output: Path | None, format_: str, graph: str, precision: str, overwrite: bool
+    model: Path, output: Path | None, format_: str, graph: str, precision: str, overwrite: bool, quiet: bool
 ) -> None:
     """Write a model for other runtimes, checked against PyTorch.
 
@@ -53,6 +54,7 @@ def export(
     folder too: `sentcli score --model` takes it, or a file in it. TorchScript still works, but PyTorch has
     marked it as deprecated.
     """
+    log_to_stderr(quiet=quiet)
     bundle = load_bundle(model)
     with requires("train"):
         from sentcli.export.export import export_bundle
@@ -61,6 +63,8 @@ def export(
     files = export_bundle(
         bundle, output, formats=formats, graph=graph, precision=precision, overwrite=overwrite
     )
+    if quiet:
+        return
     for file in files:
         parity = file.parity
         say(

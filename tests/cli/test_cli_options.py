@@ -112,7 +112,7 @@ def test_shared_options_are_the_same_everywhere():
         "backend": ("evaluate", "score"),
         "workers": ("evaluate", "score"),
         "overwrite": ("train", "evaluate", "export", "score"),
-        "quiet": ("train", "evaluate", "score"),
+        "quiet": ("train", "evaluate", "export", "score"),
         "model": ("evaluate", "export"),
     }
     for name, commands in shared.items():

@@ -32,6 +32,13 @@ def test_every_file_gets_a_line_on_stderr(tmp_path, trained):
     assert load_bundle(tmp_path / "out").digests.keys() >= {"model.onnx", "model.torchscript.pt"}
 
 
+def test_quietly_nothing_is_told(tmp_path, trained):
+    result = invoke(trained.path, "-o", tmp_path / "out", "-q")
+    assert result.exit_code == 0
+    assert result.output == ""
+    assert "model.onnx" in load_bundle(tmp_path / "out").digests
+
+
 def test_the_folder_is_named_after_model_and_format(tmp_path, trained, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert invoke(trained.path).exit_code == 0
