@@ -200,7 +200,7 @@ def _pseudo_labeled(metrics: Metrics) -> str:
     has_passages = examples.get("passages", count > examples["unlabeled"])
     others = " and of passages cut from all texts" if has_passages else ""
     if _has_lexicon(metrics):
-        others += ", and words of a lexicon, stressed, denied and among others too"
+        others += ", and words of a lexicon, stressed and denied too"
     return f"{count:,} of these{others}"
 
 

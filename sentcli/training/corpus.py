@@ -17,7 +17,7 @@ from sentcli.training.dataset import CsvFormat, load_split, load_texts
 from sentcli.training.examples import Examples, Ids
 from sentcli.training.holdout import train_validation
 from sentcli.training.labels import LabeledTexts, class_names, label_ids
-from sentcli.training.learnt import digest_of_set
+from sentcli.training.learnt import Sample, sample
 from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
 from sentcli.training.pseudo_labels import PseudoLabels
@@ -48,14 +48,14 @@ class Texts:
 
     :param unlabeled: none of those that the validation part has too.
     :param labels: the name of each class.
-    :param read_unlabeled: `digest_of_set` of all texts without labels that were read; None: of none.
+    :param read: `sample` of all texts that were read, with labels and without.
     """
 
     train: LabeledTexts
     validation: LabeledTexts
     unlabeled: list[str]
     labels: tuple[str, ...]
-    read_unlabeled: str | None = None
+    read: Sample
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     labels = class_names(data)
     train, validation = train_validation(data, validation_share)
     unlabeled = load_texts(source.unlabeled, source.text_column, source.csv) if source.unlabeled else []
-    read_unlabeled = digest_of_set(unlabeled) if unlabeled else None
+    read = sample(chain(data.texts, unlabeled))
     held_out = set(validation.texts)
     unlabeled = [text for text in unlabeled if text not in held_out]
     _log.info(
@@ -111,7 +111,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     )
     if source.unlabeled:
         _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
-    return Texts(train, validation, unlabeled, labels, read_unlabeled)
+    return Texts(train, validation, unlabeled, labels, read)
 
 
 def encode_texts(

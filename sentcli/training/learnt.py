@@ -1,43 +1,74 @@
-"""What a model learnt from: on the same texts again its figures promise too much."""
+"""What a model learnt from: on the same texts again its figures promise too much.
 
+A model keeps the smallest hashes of all the texts that it learnt from: a sample in which no text is likelier
+than another, and which tells of any other texts how many are among them (A. Broder, "On the resemblance and
+containment of documents", 1997).
+"""
+
+import base64
 import hashlib
-import re
 from collections.abc import Iterable
-from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from sentcli.bundle import METRICS, Bundle
 from sentcli.errors import BundleError
 from sentcli.training.holdout import train_validation
 from sentcli.training.labels import LabeledTexts
-from sentcli.training.metrics import Metrics, read_metrics
+from sentcli.training.metrics import read_metrics
 
-# By such a name, with no letter beside the word, the data set library takes a file of a folder for the split.
-_TRAIN_FILE = re.compile(r"(?<![^-._ 0-9])train(ing)?[-._ 0-9]")
+_KEPT = 2048  # of the 75,000 texts of IMDb that the model in the box learnt from one in 36
+_SHORTEST = 25  # characters; shorter ones, `Great product!`, many people write alike
+
+Sample: TypeAlias = npt.NDArray[np.uint64]
 
 
-def has_learnt(bundle: Bundle, dataset: str, split: str, texts: Iterable[str]) -> bool:
-    """Tell whether a model learnt from these texts, those that were held out included.
+def sample(texts: Iterable[str]) -> Sample:
+    """Give the smallest hashes of texts, in ascending order; white space and copies make no difference."""
+    return _hashes(texts)[:_KEPT]
 
-    Known are the data sets by name, and the texts of the training split, and those without labels, wherever
-    they lie. Of a model that does not say what it learnt from, such as an export, nothing is known.
 
-    :param dataset, split: where the texts come from, as `sentcli evaluate` takes it; a file has no splits.
+def united(one: Sample, other: Sample) -> Sample:
+    """Give the sample of the texts of two."""
+    return np.union1d(one, other)[:_KEPT]
+
+
+def sample_to_json(kept: Sample) -> str:
+    """Write a sample for `metrics.json`: 8 bytes a hash, the lowest first, in base64."""
+    return base64.b64encode(kept.astype("<u8").tobytes()).decode()
+
+
+def share_learnt(bundle: Bundle, texts: Iterable[str]) -> float:
+    """Estimate how many of these texts a model learnt from, those that were held out included, from 0 to 1.
+
+    Of a model that does not say what it learnt from, such as an export, nothing is known: 0.
+
+    :raises BundleError: when what it says is damaged.
     """
     if METRICS not in bundle.digests:
-        return False
-    metrics = read_metrics(bundle)
-    digests = (metrics.get("learnt"), metrics.get("learnt_unlabeled"))
-    return _is_named(metrics, dataset, split) or digest_of_set(texts) in digests
+        return 0.0
+    kept = _sample_of(bundle)
+    hashes = _hashes(texts)
+    if len(kept) == _KEPT:  # of texts with higher hashes it says nothing
+        hashes = hashes[hashes <= kept[-1]]
+    return float(np.isin(hashes, kept).mean()) if len(hashes) else 0.0
 
 
-def _is_named(metrics: Metrics, dataset: str, split: str) -> bool:
-    """Tell by their name whether texts were learnt: a file that has grown since is not known by its texts."""
-    measured = Path(dataset).resolve()
-    learnt = [Path(spec).resolve() for spec in (metrics["dataset"], metrics.get("unlabeled")) if spec]
-    if measured.is_file():
-        is_split = any(path in measured.parents for path in learnt)
-        return measured in learnt or (is_split and _TRAIN_FILE.search(measured.name) is not None)
-    return split == "train" and any(measured in (path, *path.parents) for path in learnt)
+def _sample_of(bundle: Bundle) -> Sample:
+    try:
+        data = base64.b64decode(read_metrics(bundle).get("learnt_sample", ""), validate=True)
+        return np.frombuffer(data, "<u8")
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{bundle.path / METRICS}: it does not say what was learnt: {error}") from error
+
+
+def _hashes(texts: Iterable[str]) -> Sample:
+    plain = (" ".join(text.split()) for text in texts)
+    codes = (text.encode(errors="surrogatepass") for text in plain if len(text) >= _SHORTEST)
+    hashes = (int.from_bytes(hashlib.blake2b(code, digest_size=8).digest()) for code in codes)
+    return np.unique(np.fromiter(hashes, np.uint64))
 
 
 def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
@@ -57,11 +88,6 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
             f"{bundle.path}: trained on another data set than {data.where}, or with other columns"
         )
     return validation
-
-
-def digest_of_set(texts: Iterable[str]) -> str:
-    """Give a SHA-256 of texts, whatever their order and however often one is there; empty ones are none."""
-    return digest_texts(sorted({*texts} - {""}))
 
 
 def digest_texts(texts: Iterable[str]) -> str:

@@ -49,8 +49,9 @@ class Metrics(TypedDict):
     # The fields of `SelfTrainingConfig`; None of a model that learnt from no teacher.
     self_training: NotRequired[dict[str, Any] | None]
     split: NotRequired[str]  # `digest_texts` of the validation part
-    learnt: NotRequired[str]  # `digest_of_set` of this and the training part
-    learnt_unlabeled: NotRequired[str | None]  # the same of the texts without labels
+    # `sample` of this, the training part and the texts without labels: who has a text can tell whether it is
+    # in the sample.
+    learnt_sample: NotRequired[str]
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.training.recording`

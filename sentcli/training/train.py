@@ -34,7 +34,7 @@ from sentcli.training.corpus import (
 )
 from sentcli.training.defaults import DataSize
 from sentcli.training.glove import Coverage, load_glove, random_embedding
-from sentcli.training.learnt import digest_of_set, digest_texts
+from sentcli.training.learnt import digest_texts, sample, sample_to_json, united
 from sentcli.training.loop import fit
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
@@ -114,8 +114,7 @@ def train_model(
         "stages": [*stages],
         "self_training": pseudo.notes.get("plan") if pseudo else None,
         "split": digest_texts(texts.validation.texts),
-        "learnt": digest_of_set([*texts.train.texts, *texts.validation.texts]),
-        "learnt_unlabeled": texts.read_unlabeled or (digest_of_set(pseudo.whole_texts()) if pseudo else None),
+        "learnt_sample": sample_to_json(united(texts.read, sample(pseudo.whole_texts() if pseudo else ()))),
         "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
     }
     recipe = settings.recipe(settings.config) if settings.recipe else None

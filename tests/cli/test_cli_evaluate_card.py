@@ -1,11 +1,12 @@
 """`sentcli evaluate --card`: what was measured, in the model's own folder."""
 
 import json
-import os
+import re
 import shutil
 from pathlib import Path
 
 import invented
+import pandas as pd
 import pytest
 from commands import fail, invoke
 from safetensors.numpy import load_file, save_file
@@ -293,74 +294,30 @@ def test_models_of_other_sizes_and_seeds_go_into_the_card_too(model):
 
 
 def test_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
-    metrics = json.loads(trained.read("metrics.json"))
-    (model / "metrics.json").write_text(json.dumps(metrics | {"unlabeled": "heap.csv"}))
-    write_manifest(model)
     before = contents(model)
-    dataset = metrics["dataset"]
-    for other in (dataset, f"{Path(dataset).parent}/./{Path(dataset).name}", os.path.relpath(dataset)):
-        failure = fail("evaluate", "model", "--dataset", other, "--card")
-        assert f"--card: model learnt from {other}" in failure.message
-    folder = Path(dataset).parent
-    assert (
-        f"learnt from {folder}"
-        in fail("evaluate", "model", "--dataset", folder, "--split", "train", "--card").message
-    )
-    invented.write_csv(model.parent / "heap.csv", invented.reviews(20, seed=5))
-    assert "learnt from ./heap.csv" in fail("evaluate", "model", "--dataset", "./heap.csv", "--card").message
-    assert contents(model) == before
-
-
-def test_a_copy_of_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
-    before = contents(model)
-    header, *rows = Path(json.loads(trained.read("metrics.json"))["dataset"]).read_text().splitlines()
-    for name, copied in (("copy.csv", rows), ("turned.csv", rows[::-1])):
-        Path(name).write_text("\n".join([header, *copied]))
+    dataset = Path(json.loads(trained.read("metrics.json"))["dataset"])
+    rows = pd.read_csv(dataset)
+    rows.iloc[::-1].to_csv("copy.csv", index=False)
+    rows.to_json("copy.jsonl", orient="records", lines=True)
+    for name in (dataset, "copy.csv", "copy.jsonl"):
         failure = fail("evaluate", "model", "--dataset", name, "--card")
-        assert f"model learnt from {name}" in failure.message
+        assert f"--card: model learnt from about 100% of the texts of {name}" in failure.message
+    whole = fail("evaluate", "model", "--dataset", dataset.parent, "--split", "train", "--card")
+    assert f"of the texts of {dataset.parent}" in whole.message
     assert contents(model) == before
-    Path("less.csv").write_text("\n".join([header, *rows[1:]]))  # other texts, as far as anybody can tell
-    assert invoke("evaluate", "model", "--dataset", "less.csv", "--card").exit_code == 0
 
 
-def test_a_file_that_has_grown_since_it_was_learnt_is_known_by_its_name(model, trained, evaluate):
-    metrics = json.loads(trained.read("metrics.json")) | {"dataset": "test.csv"}
-    (model / "metrics.json").write_text(json.dumps(metrics))
-    write_manifest(model)
-    said = fail("evaluate", "model", "--dataset", "test.csv", "--card").message
-    assert "learnt from test.csv" in said
-    assert "under a name of their own" in said
-    Path("test.csv").rename("others.csv")
-    evaluate("model", "--dataset", "others.csv", "--card")
-    assert [record["dataset"] for record in recorded(model)] == ["others.csv"]
-
-
-@pytest.mark.parametrize(
-    ("name", "is_learnt"),
-    [
-        ("train.csv", True),
-        ("train_1.csv", True),
-        ("my-train-00000-of-00001.csv", True),
-        ("training.csv", True),
-        ("test.csv", False),
-        ("constraints.csv", False),
-        ("trains.csv", False),
-    ],
-)
-def test_the_train_file_of_a_folder_that_was_learnt_is_kept_off_the_card(
-    model, trained, evaluate, name, is_learnt
-):
-    (model.parent / "both").mkdir()
-    invented.write_csv(model.parent / "both" / name, invented.reviews(20, seed=6))
-    metrics = json.loads(trained.read("metrics.json"))
-    (model / "metrics.json").write_text(json.dumps(metrics | {"dataset": "both"}))
-    write_manifest(model)
-    if is_learnt:
-        failure = fail("evaluate", "model", "--dataset", f"both/{name}", "--card")
-        assert f"learnt from both/{name}" in failure.message
-    else:
-        evaluate("model", "--dataset", f"both/{name}", "--card")
-        assert [record["dataset"] for record in recorded(model)] == [f"both/{name}"]
+def test_a_part_of_what_the_model_learnt_from_is_kept_off_the_card(model, trained, evaluate):
+    learnt = pd.read_csv(json.loads(trained.read("metrics.json"))["dataset"])
+    others = pd.DataFrame(invented.reviews(190, seed=6), columns=["review", "label"])
+    for count, is_refused in ((60, True), (2, False)):
+        pd.concat([others, learnt.tail(count)]).to_csv("mixed.csv", index=False)
+        if is_refused:
+            failure = fail("evaluate", "model", "--dataset", "mixed.csv", "--card")
+            assert re.search(r"learnt from about 2\d% of the texts of mixed\.csv", failure.message)
+            assert "promise too much; try texts that it has not seen" in failure.message
+        else:
+            evaluate("model", "--dataset", "mixed.csv", "--card")
 
 
 def test_pictures_do_not_go_into_the_folder_of_the_card(model):

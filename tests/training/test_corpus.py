@@ -7,7 +7,7 @@ from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_labeled, read_texts
 from sentcli.training.labels import LabeledTexts
-from sentcli.training.learnt import digest_texts
+from sentcli.training.learnt import digest_texts, sample
 from sentcli.training.pseudo_labels import PseudoLabels
 
 LABELS = ("negative", "positive")
@@ -16,7 +16,14 @@ LABELS = ("negative", "positive")
 def make_texts(**parts: object) -> Texts:
     train = LabeledTexts(["a good film", "a bad film", " "], ["positive", "negative", "positive"])
     validation = LabeledTexts(["good. so good. bad!", "a bore"], ["positive", "negative"])
-    return Texts(**{"train": train, "validation": validation, "unlabeled": [], "labels": LABELS} | parts)
+    settled = {
+        "train": train,
+        "validation": validation,
+        "unlabeled": [],
+        "labels": LABELS,
+        "read": sample([]),
+    }
+    return Texts(**settled | parts)
 
 
 def encode(texts: Texts, pseudo: PseudoLabels | None = None, max_tokens: int = 40, **settings: int):

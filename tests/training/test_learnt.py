@@ -1,4 +1,34 @@
-from sentcli.training.learnt import digest_of_set, digest_texts
+"""What a model says of the texts that it learnt from, and how many of others are among them."""
+
+import base64
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+
+from sentcli.bundle import load_bundle, write_manifest
+from sentcli.errors import BundleError
+from sentcli.training.learnt import digest_texts, sample, sample_to_json, share_learnt, united
+
+TEXTS = [f"A text that nobody else has, the one with number {number}." for number in range(20_000)]
+
+
+@pytest.fixture
+def learner(trained, tmp_path):
+    """Give a model that says it learnt from these texts, or has this in the place of its sample."""
+
+    def learner(texts):
+        folder = tmp_path / "model"
+        shutil.copytree(trained.path, folder, dirs_exist_ok=True)
+        said = sample_to_json(sample(texts)) if isinstance(texts, list) else texts
+        metrics = json.loads(trained.read("metrics.json")) | {"learnt_sample": said}
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        write_manifest(folder)
+        return load_bundle(folder)
+
+    return learner
 
 
 def test_a_digest_tells_texts_and_their_order_apart():
@@ -8,7 +38,53 @@ def test_a_digest_tells_texts_and_their_order_apart():
     assert digest_texts(["\ud800"]) != digest_texts(["\ud801"])
 
 
-def test_a_set_of_texts_has_no_order_and_no_copies():
-    assert digest_of_set(["b", "a", "b"]) == digest_of_set(["a", "b"])
-    assert digest_of_set(["a", ""]) == digest_of_set(["a"])  # which texts without labels lack
-    assert digest_of_set(["a"]) != digest_of_set(["a", "b"])
+def test_of_few_texts_every_one_is_known(learner):
+    model = learner(TEXTS[:1000])
+    assert share_learnt(model, TEXTS[:1000]) == 1
+    assert share_learnt(model, TEXTS[300:301]) == 1
+    assert share_learnt(model, TEXTS[900:1200]) == pytest.approx(1 / 3)
+    assert share_learnt(model, TEXTS[1000:]) == 0
+    assert share_learnt(model, []) == 0
+
+
+def test_of_many_texts_the_share_is_an_estimate(learner):
+    model = learner(TEXTS[:10_000])
+    assert len(sample(TEXTS[:10_000])) == 2048
+    assert share_learnt(model, TEXTS[:10_000]) == 1
+    assert share_learnt(model, TEXTS[5_000:]) == pytest.approx(1 / 3, abs=0.05)
+    assert share_learnt(model, TEXTS[10_000:]) == 0
+
+
+def test_order_copies_and_white_space_make_no_difference(learner):
+    texts = TEXTS[:50]
+    random.Random(1).shuffle(texts)
+    again = [f"  {text.replace(' ', chr(10))}\r\n" for text in texts] * 3
+    np.testing.assert_array_equal(sample(again), sample(TEXTS[:50]))
+    assert share_learnt(learner(texts), [*again, *TEXTS[50:100]]) == 0.5
+
+
+def test_what_many_people_write_alike_tells_nothing(learner):
+    model = learner(["Great product!", "\ud800" * 30, *TEXTS[:10]])
+    assert share_learnt(model, ["Great product!"] * 10) == 0
+    assert share_learnt(model, ["Great product!", *TEXTS[9:11]]) == 0.5
+    assert share_learnt(model, ["\ud800" * 30]) == 1  # no UTF-8, but a text as any other
+
+
+@pytest.mark.parametrize("count", [100, 3000])
+def test_samples_of_two_are_the_sample_of_all(count):
+    one, other = TEXTS[:count], TEXTS[count // 2 : 2 * count]
+    np.testing.assert_array_equal(united(sample(one), sample(other)), sample([*one, *other]))
+
+
+def test_nothing_is_known_where_a_model_says_nothing(learner, trained, tmp_path):
+    assert share_learnt(learner([]), TEXTS[:10]) == 0
+    shutil.copytree(trained.path, tmp_path / "bare")
+    (tmp_path / "bare" / "metrics.json").unlink()
+    write_manifest(tmp_path / "bare")
+    assert share_learnt(load_bundle(tmp_path / "bare"), TEXTS[:10]) == 0
+
+
+@pytest.mark.parametrize("said", [7, "%", base64.b64encode(b"no hashes").decode()])
+def test_a_damaged_sample_is_told(learner, said):
+    with pytest.raises(BundleError, match=r"metrics\.json: it does not say what was learnt"):
+        share_learnt(learner(said), TEXTS[:10])

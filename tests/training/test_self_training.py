@@ -24,7 +24,7 @@ from sentcli.errors import DataError, OutputError, TrainingError, UsageError
 from sentcli.text import tokenize
 from sentcli.training import labeling, rounds, self_training
 from sentcli.training.corpus import DataSource
-from sentcli.training.learnt import has_learnt
+from sentcli.training.learnt import share_learnt
 from sentcli.training.self_training import self_train
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.side_by_side import run_side_by_side
@@ -91,9 +91,8 @@ def test_texts_that_were_learnt_without_labels_are_known_wherever_they_lie(sourc
     bundle = run(replace(source, unlabeled=str(heap)), tmp_path / "one", plan, pseudo_labels=labels)
     again = run(replace(source, unlabeled=None), tmp_path / "two", plan, pseudo_labels=labels)
     labelled = pq.read_table(labels)["text"].to_pylist()
-    assert has_learnt(bundle, "copy.csv", "test", texts[::-1])
-    assert has_learnt(again, "copy.csv", "test", labelled)
-    assert not has_learnt(bundle, "copy.csv", "test", texts[1:])
+    assert share_learnt(bundle, texts[::-1]) == 1
+    assert share_learnt(again, labelled) == 1
 
 
 def test_passages_are_labelled_by_bundles_and_texts_by_n_grams_too(source, trained, tmp_path):
