@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sentcli.config import BundleConfig
+from sentcli.durable import sync
 from sentcli.errors import BundleError, OutputError
 from sentcli.text import Vocab
 
@@ -203,7 +204,7 @@ def _put_in_place(folder: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         folder.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def write_manifest(folder: Path) -> None:
@@ -212,11 +213,11 @@ def write_manifest(folder: Path) -> None:
     for file in sorted(folder.iterdir()):
         if file.name != MANIFEST:
             digests[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            _sync(file)
+            sync(file)
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps({"sha256": digests}, indent=2) + "\n")
-    _sync(manifest)
-    _sync(folder)
+    sync(manifest)
+    sync(folder)
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:
@@ -293,17 +294,6 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(values) != len(pairs):
         raise ValueError("a key comes twice in one object")
     return values
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # what Linux says where a file system has none for folders
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:

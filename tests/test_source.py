@@ -37,7 +37,7 @@ LAYERS = [
     ["encoding"],
     ["config"],
     ["text"],
-    ["errors", "cores", "workers", "progress"],
+    ["errors", "cores", "workers", "progress", "durable"],
     ["outcome"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}

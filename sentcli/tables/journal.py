@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sentcli.durable import sync
 from sentcli.errors import ResumeError
-from sentcli.tables.storage import JOURNAL, create, output_errors, sync_folder, temporary_path, write_all
+from sentcli.tables.storage import JOURNAL, create, output_errors, temporary_path, write_all
 
 _VERSION = 1
 
@@ -58,7 +59,7 @@ class Journal:
             finally:
                 os.close(descriptor)
             temporary.replace(self._path)
-            sync_folder(self._path)
+            sync(self._path.parent)
 
     def remove(self) -> None:
         with output_errors(self._path):

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from sentcli.durable import sync
 from sentcli.errors import OutputError, ResumeError
 
 # Kinds of files that a run keeps beside an output until it is done.
@@ -113,18 +114,6 @@ def write_all(descriptor: int, data: bytes) -> None:
             select.select([], [descriptor], [])
 
 
-def sync_folder(path: Path) -> None:
-    """Make the names of the files beside `path` durable, where the file system can."""
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # what Linux says where a file system has none for folders
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def _ask_whether_kept(descriptor: int) -> None:
     """Raise now what a file of a network, or of a bucket that is mounted, may say only when it is closed."""
     os.close(os.dup(descriptor))
@@ -206,7 +195,7 @@ class Part:
             _ask_whether_kept(self._descriptor)
             self._take_mode()
             self.path.replace(self.target)
-            sync_folder(self.target)
+            sync(self.target.parent)
         self.close()
 
     def close(self) -> None:
