@@ -5,7 +5,7 @@ an `unhappy` heroine is no complaint.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -32,16 +32,7 @@ _LONGEST = 10_000  # characters; its rules are for a few sentences, and it has n
 # without a lexicon 0.191 and 77.8 %.
 _LONGER = 0.125
 _LEAST_GAP = 0.2  # between the mean valences of two classes of opinions; of passages of IMDb it is 0.43
-# A word as it is, stressed, denied. By the same labels, students that learnt six of these had a validation
-# loss of 0.194 and 81.0 % right on the probes, with all of them 0.193 and 81.3 %.
-_FORMS = (
-    *("{}", "it was {}", "so {}", "very {}", "really {}"),
-    *("no {}", "without {}", "not {}", "not a {}", "not very {}", "not {} at all"),
-    *("never {}", "never {} again", "isn't {}", "wasn't {}"),
-    *("don't {}", "didn't {}", "can't {}", "won't {}", "wouldn't {}"),
-)
-_MOST_AROUND = 6  # words of other texts about a form; the lexicon is asked about all of it
-_COMMON = 20_000  # the words that these are drawn from: rarer ones are misspellings and names
+_FORMS = ("{}", "so {}", "very {}", "not {}", "never {}", "isn't {}")  # as it is, stressed, denied
 
 
 class Lexicon:
@@ -80,26 +71,10 @@ class Lexicon:
         """
         return np.outer(self._valences(texts), self._merits)
 
-    def short_texts(self, known: Sequence[str], seed: int) -> list[str]:
-        """Give its words of letters alone that are known as well: each as it is, stressed and denied.
-
-        Each of these comes alone, and once more somewhere among a few known words drawn at random: a word
-        means the same whatever stands beside it.
-
-        :param known: the most frequent first. Of these, one is drawn about as often as it is in texts: its
-            frequency falls with its rank (G. K. Zipf, "Human Behavior and the Principle of Least Effort",
-            1949).
-        """
-        common = [word for word in known if word.isalpha()][:_COMMON]
-        words = {*known}
-        forms = [
-            form.format(word)
-            for form in _FORMS
-            for word in self._analyzer.lexicon
-            if word.isalpha() and word in words
-        ]
-        random = np.random.default_rng(seed)
-        return forms + [_among(form, common, random) for form in forms]
+    def short_texts(self, known: Container[str]) -> list[str]:
+        """Give its words of letters alone that are known as well: each as it is, stressed and denied."""
+        words = [word for word in self._analyzer.lexicon if word.isalpha() and word in known]
+        return [form.format(word) for form in _FORMS for word in words]
 
     def _valences(self, texts: Sequence[str]) -> Floats:
         return np.fromiter(map(self._valence, self._bar(texts)), np.float64, len(texts))
@@ -111,23 +86,12 @@ class Lexicon:
         return valence
 
 
-def _among(text: str, common: Sequence[str], random: np.random.Generator) -> str:
-    """Put one to six words around a text, each drawn with a chance that falls with its rank."""
-    count = random.integers(1, _MOST_AROUND + 1)
-    ranks = len(common) ** random.random(count)  # from 1 on, their logarithms evenly spread
-    around = [common[int(rank) - 1] for rank in ranks]
-    place = random.integers(count + 1)
-    return " ".join([*around[:place], text, *around[place:]])
-
-
-def add_lexicon(
-    pseudo: PseudoLabels, lexicon: Lexicon, weight: float, known: Sequence[str], seed: int
-) -> PseudoLabels:
+def add_lexicon(pseudo: PseudoLabels, lexicon: Lexicon, weight: float, known: Container[str]) -> PseudoLabels:
     """Have a lexicon say what it thinks of passages too, and add its own words to them.
 
     :param weight: of its logits for a single sentence, which are added to the logarithms of the teacher's
         probabilities; it has less to say of longer passages.
-    :param known: the words that the student will know, the most frequent first.
+    :param known: the words that the student will know.
     """
     passages = [pseudo.texts[row] for row in np.flatnonzero(pseudo.is_passage).tolist()]
     is_single = np.array([len(split_sentences(passage)) < 2 for passage in passages], bool)
@@ -135,7 +99,7 @@ def add_lexicon(
     targets = pseudo.targets.astype(np.float64)
     targets[pseudo.is_passage] *= np.exp(weights[:, np.newaxis] * lexicon.logits(passages))
     targets /= targets.sum(axis=1, keepdims=True)
-    short = lexicon.short_texts(known, seed)
+    short = lexicon.short_texts(known)
     of_short = softmax(weight * lexicon.logits(short))
     return replace(
         pseudo,
@@ -170,4 +134,4 @@ def ask_lexicon(
     _log.info("what it finds in passages with labels, from -1 to 1: %s", means)
     if not lexicon.tells_apart:
         _log.warning("it hardly tells the labels apart: are they opinions? If not, leave --lexicon out")
-    return add_lexicon(pseudo, lexicon, plan.lexicon, vocab.words[2:], settings.config.seed)
+    return add_lexicon(pseudo, lexicon, plan.lexicon, {*vocab.words})
