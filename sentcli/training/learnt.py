@@ -65,10 +65,17 @@ def _sample_of(bundle: Bundle) -> Sample:
 
 
 def _hashes(texts: Iterable[str]) -> Sample:
-    plain = (" ".join(text.split()) for text in texts)
-    codes = (text.encode(errors="surrogatepass") for text in plain if len(text) >= _SHORTEST)
-    hashes = (int.from_bytes(hashlib.blake2b(code, digest_size=8).digest()) for code in codes)
-    return np.unique(np.fromiter(hashes, np.uint64))
+    """Hash each text once; short ones only where there are no others."""
+    plain = filter(None, (" ".join(text.split()) for text in texts))
+    hashed = np.fromiter(
+        ((_hash(text), len(text) < _SHORTEST) for text in plain), [("hash", "u8"), ("short", "?")]
+    )
+    is_telling = ~hashed["short"] | hashed["short"].all()
+    return np.unique(hashed["hash"][is_telling])
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
 def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:

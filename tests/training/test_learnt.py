@@ -70,6 +70,13 @@ def test_what_many_people_write_alike_tells_nothing(learner):
     assert share_learnt(model, ["\ud800" * 30]) == 1  # no UTF-8, but a text as any other
 
 
+def test_where_all_texts_are_short_they_count(learner):
+    model = learner(["good", "bad", "so so"])
+    assert share_learnt(model, ["bad", " so  so", "", " "]) == 1
+    assert share_learnt(model, ["bad", "worse"]) == 0.5
+    assert share_learnt(model, ["bad", *TEXTS[:3]]) == 0
+
+
 @pytest.mark.parametrize("count", [100, 3000])
 def test_samples_of_two_are_the_sample_of_all(count):
     one, other = TEXTS[:count], TEXTS[count // 2 : 2 * count]
