@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from commands import fail, invoke
 
 from sentcli.cli import main
+from sentcli.export import FORMATS
+from sentcli.export.export import export_bundle
 from sentcli.model import has_lstm
 from sentcli.scoring import Scorer
 from sentcli.text import tokenize
@@ -35,7 +37,7 @@ def held_out(rows, tmp_path_factory):
 def exported(trained, tmp_path_factory):
     """The same model for other runtimes."""
     folder = tmp_path_factory.mktemp("exports") / "model"
-    assert invoke("export", trained.path, "-o", folder, "--format", "all").exit_code == 0
+    export_bundle(trained, folder, formats=FORMATS)
     return folder
 
 
