@@ -17,7 +17,7 @@ from sentcli.training.passages import cut_passages
 
 _log = logging.getLogger("sentcli")
 
-_TOO_MANY = 0.1  # of the texts; a few are in both splits of most data sets, of IMDb 0.9 %
+_TOO_MANY = 0.1  # of the texts; of the test split of IMDb 0.9 % are in its other splits too
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,9 @@ def test_texts_that_were_learnt_without_labels_are_known_wherever_they_lie(sourc
     labelled = pq.read_table(labels)["text"].to_pylist()
     assert share_learnt(bundle, texts[::-1]) == 1
     assert share_learnt(again, labelled) == 1
+    others = [text for text, _ in invented.reviews(60, seed=13)]
+    assert share_learnt(bundle, others) < 0.1
+    assert share_learnt(bundle, texts[1:] + others) == pytest.approx(2 / 3, abs=0.05)
 
 
 def test_passages_are_labelled_by_bundles_and_texts_by_n_grams_too(source, trained, tmp_path):
