@@ -225,12 +225,12 @@ def test_a_signal_after_any_batch_changes_no_number(train, data, tmp_path, monke
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_model(train, data, tmp_path):
     """A real signal in a real process; --resume and the run to compare with are here."""
-    line = ["--dataset", data, *SMALL, "--epochs", 40, "-o", tmp_path / "model"]
+    line = ["--dataset", data, *SMALL, "--epochs", 15, "-o", tmp_path / "model"]
     process = subprocess.Popen(
         [sys.executable, "-m", "sentcli", "train", *map(str, line)], stderr=subprocess.PIPE, text=True
     )
     for told in process.stderr:
-        if told.startswith("epoch 2/40"):
+        if told.startswith("epoch 2/15"):
             process.send_signal(signal.SIGINT)
             break
     _, said = process.communicate(timeout=40)
@@ -240,14 +240,14 @@ def test_an_interrupted_run_goes_on_to_the_same_model(train, data, tmp_path):
     assert not (tmp_path / "model").exists()
     assert (tmp_path / ".model.training").exists()
 
-    refused = refuse("--epochs", 40, "-o", tmp_path / "model", data=data)
+    refused = refuse("--epochs", 15, "-o", tmp_path / "model", data=data)
     assert "--resume" in refused.message
-    refused = refuse("--epochs", 40, "-o", tmp_path / "model", "--resume", "--lr", 0.1, data=data)
+    refused = refuse("--epochs", 15, "-o", tmp_path / "model", "--resume", "--lr", 0.1, data=data)
     assert "lr was 0.002, is 0.1" in refused.message
 
-    train("--resume", epochs=40)
+    train("--resume", epochs=15)
     assert not (tmp_path / ".model.training").exists()
-    train(output="uninterrupted", epochs=40)
+    train(output="uninterrupted", epochs=15)
     for name in ("model.safetensors", "model.onnx", "vocab.txt", "config.json"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "uninterrupted" / name).read_bytes()
 
@@ -256,7 +256,7 @@ def test_an_interrupted_run_goes_on_to_the_same_model(train, data, tmp_path):
 def test_teachers_side_by_side_save_when_their_run_is_ended(data, tmp_path):
     """SIGTERM comes to the process that commands; the others learn of it from there."""
     line = ["train", "--dataset", data, "--unlabeled", data, "--teacher", "auto", "--rounds", 2, *SMALL]
-    line += ["--document-vectors", 0, "--epochs", 30, "-o", tmp_path / "model"]
+    line += ["--document-vectors", 0, "--epochs", 10, "-o", tmp_path / "model"]
     process = subprocess.Popen(
         [sys.executable, "-m", "sentcli", *map(str, line), "--threads", "2"],
         env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # or threads spin while they wait for a busy core
@@ -264,7 +264,7 @@ def test_teachers_side_by_side_save_when_their_run_is_ended(data, tmp_path):
         text=True,
     )
     for told in process.stderr:
-        if told.startswith("student-1-1 epoch 1/31"):
+        if told.startswith("student-1-1 epoch 1/11"):
             process.terminate()
             break
     _, said = process.communicate(timeout=60)

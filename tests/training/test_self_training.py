@@ -22,7 +22,7 @@ from sentcli.bundle import Bundle, load_bundle, write_manifest
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError, OutputError, TrainingError, UsageError
 from sentcli.text import tokenize
-from sentcli.training import labeling, rounds, self_training
+from sentcli.training import auto_teachers, labeling, rounds, self_training
 from sentcli.training.corpus import DataSource
 from sentcli.training.learnt import share_learnt
 from sentcli.training.self_training import self_train
@@ -62,6 +62,20 @@ def run(
 
 def metrics(bundle: Bundle) -> dict:
     return json.loads(bundle.read("metrics.json"))
+
+
+@pytest.fixture
+def small_teachers(monkeypatch) -> None:
+    """Have the teachers of `auto` a sixteenth of their size, and one epoch each."""
+
+    def small(teachers):
+        return lambda *arguments: [
+            {**changes, "hidden_size": changes["hidden_size"] // 16, "epochs": 1}
+            for changes in teachers(*arguments)
+        ]
+
+    for teachers in (auto_teachers.first_teachers, auto_teachers.next_teachers):
+        monkeypatch.setattr(rounds, teachers.__name__, small(teachers))
 
 
 def test_the_student_learns_from_all_texts(source, trained, tmp_path):
@@ -133,7 +147,7 @@ def test_labels_that_are_there_are_used(source, trained, tmp_path, monkeypatch):
     assert first.vocab.words == third.vocab.words
 
 
-def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatch):
+def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatch, small_teachers):
     first = [{"hidden_size": 10, "pretrain": 1, "epochs": 2}]
     monkeypatch.setattr(rounds, "first_teachers", lambda *_: first)
     bundle = run(source, tmp_path / "student", SelfTrainingConfig(rounds=2), teachers=["auto"])
@@ -150,7 +164,7 @@ def test_rounds_and_teachers_that_are_trained_first(source, tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["student"]
 
 
-def test_a_large_teacher_learns_the_language_once(source, tmp_path, caplog):
+def test_a_large_teacher_learns_the_language_once(source, tmp_path, caplog, small_teachers):
     caplog.set_level("INFO", "sentcli")
     plan = SelfTrainingConfig(rounds=2, teacher_pretrain=1, document_vectors=0)
     bundle = run(source, tmp_path / "student", plan, teachers=["auto"])
@@ -175,7 +189,7 @@ def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_
 
     monkeypatch.setattr(rounds, "run_side_by_side", beside)
     monkeypatch.setattr(rounds, "label", keep)
-    monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10}, {"seed": 7}])
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}, {"epochs": 1, "seed": 7}])
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)  # two on a busy core only wait
     for threads in (1, 2):
         run(source, tmp_path / f"student-{threads}", threads=threads, teachers=["auto"])
@@ -184,7 +198,9 @@ def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_
     assert len(set(found[0].values())) == len(found[0]) == 2
 
 
-def test_what_was_finished_before_an_interruption_is_not_done_again(source, tmp_path, monkeypatch):
+def test_what_was_finished_before_an_interruption_is_not_done_again(
+    source, tmp_path, monkeypatch, small_teachers
+):
     monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
     plan = SelfTrainingConfig(rounds=2)
     whole = run(source, tmp_path / "whole", plan, teachers=["auto"])
@@ -232,7 +248,9 @@ def interrupted_after(number: int) -> Iterator[None]:
             yield
 
 
-def test_labels_that_an_interrupted_run_wrote_were_not_given_to_it(source, tmp_path, monkeypatch):
+def test_labels_that_an_interrupted_run_wrote_were_not_given_to_it(
+    source, tmp_path, monkeypatch, small_teachers
+):
     monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}])
     plan = SelfTrainingConfig(rounds=2, document_vectors=0)
 
