@@ -189,7 +189,8 @@ def test_teachers_are_the_same_side_by_side_and_one_after_the_other(source, tmp_
 
     monkeypatch.setattr(rounds, "run_side_by_side", beside)
     monkeypatch.setattr(rounds, "label", keep)
-    monkeypatch.setattr(rounds, "first_teachers", lambda *_: [{"hidden_size": 10, "epochs": 1}, {"epochs": 1, "seed": 7}])
+    two = [{"hidden_size": 10, "epochs": 1}, {"epochs": 1, "seed": 7}]
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: two)
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)  # two on a busy core only wait
     for threads in (1, 2):
         run(source, tmp_path / f"student-{threads}", threads=threads, teachers=["auto"])
