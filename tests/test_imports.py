@@ -14,6 +14,7 @@ from sentcli.bundle import Bundle
 ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx", "scipy", "safetensors")
 HEAVY = (*TRAINING_ONLY, "pyarrow", "onnxruntime", "tqdm")
+METADATA = "importlib.metadata"  # and with it email and zipfile
 
 # Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.
 PROBE = """
@@ -75,7 +76,7 @@ def test_version() -> None:
 def test_scoring_a_table(trained: Bundle, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,review\n7,a warm and clever film\n8,dull and lifeless\n")
     arguments = ("in.csv", "-o", "out.csv", "--model", trained.path, "--backend", "onnx")
-    _, loaded = run(RUN, (*TRAINING_ONLY, "onnxruntime"), "score", *arguments, cwd=tmp_path)
+    _, loaded = run(RUN, (*TRAINING_ONLY, "onnxruntime", METADATA), "score", *arguments, cwd=tmp_path)
     assert loaded == {"onnxruntime"}
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert [line.split(",")[:3] for line in lines] == [
@@ -86,7 +87,8 @@ def test_scoring_a_table(trained: Bundle, tmp_path: Path) -> None:
 
 
 def test_scoring_a_line(trained: Bundle) -> None:
-    output, loaded = run(RUN, HEAVY, "score", "--model", trained.path, stdin="a warm and clever film\n")
+    watched = (*HEAVY, METADATA)
+    output, loaded = run(RUN, watched, "score", "--model", trained.path, stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}
     assert "positive" in output
 

@@ -3,7 +3,6 @@
 import json
 import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +150,8 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
 
 def _provenance(scorer: "Scorer") -> dict[str, Any]:
     """Say what made the scores: versions, model, backend and the command line."""
+    from importlib.metadata import version  # a third of numpy's import, which few runs need
+
     return {
         "sentcli": __version__,
         "python": platform.python_version(),

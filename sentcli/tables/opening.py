@@ -8,7 +8,6 @@ import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -174,10 +173,16 @@ def _libraries(output: str, setup: Setup) -> dict[str, str]:
     if compression_of(output) == ".gz":
         libraries["zlib"] = zlib.ZLIB_RUNTIME_VERSION
     if compression_of(output) == ".zst" or "parquet" in (setup.format, setup.output_format):
-        libraries["pyarrow"] = version("pyarrow")
+        libraries["pyarrow"] = _version("pyarrow")
     if "jsonl" in (setup.format, setup.output_format) or (setup.format == "parquet" and setup.converts):
-        libraries["orjson"] = version("orjson")
+        libraries["orjson"] = _version("orjson")
     return libraries
+
+
+def _version(library: str) -> str:
+    from importlib.metadata import version  # not before it is needed: a third of numpy's import
+
+    return version(library)
 
 
 def _open_output(

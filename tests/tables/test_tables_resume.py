@@ -316,8 +316,8 @@ SUFFIXES = {"sentcli": "txt", "pyarrow": "parquet", "orjson": "jsonl", "zlib": "
     ("name", "value", "what"),
     [
         ("sentcli.tables.opening.__version__", "9.9", "sentcli"),
-        ("sentcli.tables.opening.version", lambda package: "9.9", r"libraries\.pyarrow"),
-        ("sentcli.tables.opening.version", lambda package: "9.9", r"libraries\.orjson"),
+        ("importlib.metadata.version", lambda package: "9.9", r"libraries\.pyarrow"),
+        ("importlib.metadata.version", lambda package: "9.9", r"libraries\.orjson"),
         ("zlib.ZLIB_RUNTIME_VERSION", "9.9", r"libraries\.zlib"),
     ],
 )
