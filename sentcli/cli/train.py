@@ -126,6 +126,9 @@ Examples:
     help="Texts without labels to learn from as well; as --dataset.",
 )
 @click.option(
+    "--unlabeled-text-column", help="Column of the texts without labels; by default as --text-column."
+)
+@click.option(
     "--teacher",
     "teachers",
     multiple=True,
@@ -164,6 +167,7 @@ def train(
     encoding: str | None,
     glove: str,
     unlabeled: str | None,
+    unlabeled_text_column: str | None,
     teachers: tuple[str, ...],
     pseudo_labels: Path | None,
     output: Path,
@@ -192,6 +196,8 @@ def train(
     is_self_training = bool(teachers or pseudo_labels or unlabeled)
     if not is_self_training and (option := _first_given(_SELF_TRAINING)):
         raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
+    if unlabeled_text_column is not None and not unlabeled:
+        raise UsageError("--unlabeled-text-column is for texts without labels; try --unlabeled as well")
     if is_self_training and not (teachers or pseudo_labels) and (option := _first_given(_OF_PASSAGES)):
         raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
     with requires("train"):
@@ -202,7 +208,9 @@ def train(
 
         if is_self_training:
             from sentcli.training.self_training import self_train
-    source = DataSource(dataset, text_column, label_column, glove, unlabeled, delimiter, encoding)
+    source = DataSource(
+        dataset, text_column, label_column, glove, unlabeled, delimiter, encoding, unlabeled_text_column
+    )
     how = Settings(
         text,
         model,

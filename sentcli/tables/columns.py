@@ -10,19 +10,25 @@ _MAX_LISTED = 20
 
 
 def find_text_column(
-    columns: Sequence[str], others: Mapping[str, str], wanted: str | None, where: str
+    columns: Sequence[str],
+    others: Mapping[str, str],
+    wanted: str | None,
+    where: str,
+    option: str = "--text-column",
 ) -> str:
     """Choose the column to score: the named one, else that of the most usual name, else the one of texts.
 
     :param columns: all names.
     :param others: the columns that hold no texts, each with what to say of it: `is int64, not a string`.
     :param where: the input's name, for messages.
+    :param option: what names it, for messages.
     :raises DataError: listing the columns, when none or several could be meant; saying what it holds, when
         the one that is meant holds no texts.
     """
     if wanted is not None:
         if wanted not in columns:
-            raise DataError(f"{where}: no column {wanted!r:.200}; {list_columns(columns)}")
+            listed = list_columns(columns)
+            raise DataError(f"{where}: no column {wanted!r:.200}; {listed}; is {option} right?")
         if columns.count(wanted) > 1:
             raise DataError(f"{where}: the text column {wanted!r:.200} is there twice; rename one of them")
         if wanted in others:
@@ -30,13 +36,13 @@ def find_text_column(
         return wanted
     if (name := find_usual(columns, TEXT_COLUMNS)) is not None:
         if name in others:  # what else there is may be anything, such as a title
-            hint = f"say --text-column; {list_columns(columns)}"
+            hint = f"say {option}; {list_columns(columns)}"
             raise DataError(f"{where}: the column {name!r:.200} {others[name]}; {hint}")
         return name
     texts = [name for name in columns if name not in others]
     if len(texts) == 1:
         return texts[0]
-    raise DataError(f"{where}: which column is the text? Say --text-column; {list_columns(columns)}")
+    raise DataError(f"{where}: which column is the text? Say {option}; {list_columns(columns)}")
 
 
 def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:

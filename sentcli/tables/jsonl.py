@@ -116,7 +116,8 @@ class _JsonlReader(TextReader):
     def _check_text_column(self, most: int) -> None:
         if self._without_text > most:
             raise DataError(
-                f"{self.name}: no column {self._text_column!r:.200}; {list_columns(self._columns)}"
+                f"{self.name}: no column {self._text_column!r:.200}; {list_columns(self._columns)}; "
+                "is --text-column right?"
             )
 
     def _check_guess(self, record: dict[str, Any]) -> None:

@@ -27,7 +27,10 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where texts, labels and word vectors come from: what `sentcli.training.dataset` and `glove` take."""
+    """Where texts, labels and word vectors come from: what `sentcli.training.dataset` and `glove` take.
+
+    :param unlabeled_text_column: None: the same as `text_column`.
+    """
 
     dataset: str
     text_column: str | None
@@ -36,6 +39,7 @@ class DataSource:
     unlabeled: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    unlabeled_text_column: str | None = None
 
     @property
     def csv(self) -> CsvFormat:
@@ -97,7 +101,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     """
     labels = class_names(data)
     train, validation = train_validation(data, validation_share)
-    unlabeled = load_texts(source.unlabeled, source.text_column, source.csv) if source.unlabeled else []
+    unlabeled = _read_unlabeled(source)
     read = sample(chain(data.texts, unlabeled))
     held_out = set(validation.texts)
     unlabeled = [text for text in unlabeled if text not in held_out]
@@ -112,6 +116,15 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     if source.unlabeled:
         _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
     return Texts(train, validation, unlabeled, labels, read)
+
+
+def _read_unlabeled(source: DataSource) -> list[str]:
+    if not source.unlabeled:
+        return []
+    column = source.unlabeled_text_column
+    if column is None:
+        column = source.text_column
+    return load_texts(source.unlabeled, column, source.csv, "--unlabeled-text-column")
 
 
 def encode_texts(

@@ -3,6 +3,7 @@
 import glob
 import json
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ _BUILDERS = {
 }
 _ONE_CHUNK = 1 << 30  # bytes; memory that is not filled is not taken
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
+_WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,14 @@ def load_texts(
     spec: str,
     text_column: str | None,
     csv: CsvFormat = CsvFormat(),
+    option: str = "--text-column",
 ) -> list[str]:
     """Read texts without labels; what their data set says of labels is not looked at.
 
     :param spec: as for `load_split`. Of a data set with splits, the one that is called as in `UNLABELED`.
     :param text_column: found when None, by the rules of `sentcli score`.
     :param csv: how the file is written, if it is CSV or TSV.
+    :param option: what names that column, for messages.
     :returns: the texts; rows without one are left out.
     :raises DataError: when there is no such data set, split or column, or no text in it.
     """
@@ -117,7 +121,7 @@ def load_texts(
                 f"but none of {', '.join(UNLABELED)}; give the texts as a file"
             )
         data = _with_fields(splits[name], text_column)
-        column = _text_column(data, f"{spec:.200}", text_column, None)
+        column = _text_column(data, f"{spec:.200}", text_column, None, option)
         table = data.with_format("arrow")[:]
         texts = [
             text for text in _values(table.column(column), f"{spec:.200}, column {column!r:.100}") if text
@@ -206,7 +210,7 @@ def _labeled_texts(
 ) -> LabeledTexts:
     label_column = label_column or find_usual([*data.features], LABEL_COLUMNS)
     _check_label_column(label_column, data, where)
-    text_column = _text_column(data, where, text_column, label_column)
+    text_column = _text_column(data, where, text_column, label_column, "--text-column")
     table = data.with_format("arrow")[:]
     of_texts, of_labels = (f"{where}, column {name!r:.100}" for name in (text_column, label_column))
     texts: list[str | None] = _values(table.column(text_column), of_texts)
@@ -233,7 +237,7 @@ def _values(column: pa.ChunkedArray, where: str) -> list[Any]:
 
 
 def _text_column(
-    data: datasets.Dataset, where: str, text_column: str | None, label_column: str | None
+    data: datasets.Dataset, where: str, text_column: str | None, label_column: str | None, option: str
 ) -> str:
     """Settle which column holds the texts, by the rules of `sentcli score`, but never that of the labels."""
     schema = data.features.arrow_schema
@@ -241,7 +245,7 @@ def _text_column(
     columns = [name for name in schema.names if text_column or name != label_column]
     if label_column:
         others[label_column] = "holds the labels"
-    return find_text_column(columns, others, text_column, where)
+    return find_text_column(columns, others, text_column, where, option)
 
 
 def _check_label_column(column: str | None, data: datasets.Dataset, where: str) -> None:
@@ -254,7 +258,10 @@ def _check_label_column(column: str | None, data: datasets.Dataset, where: str) 
 
 
 def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None]:
-    """Turn the values of the label column into names, None where there is no label."""
+    """Turn the values of the label column into names, None where there is no label.
+
+    A column of whole numbers, one of them missing, comes as 1.0 from pandas, in CSV as well.
+    """
     if isinstance(feature, datasets.ClassLabel):
         return [None if value in (None, -1) else _spell_out(feature.names[value]) for value in values]
     if type(feature).__name__ == "Json":  # of several types, as they stand in the file; datasets 5 has it
@@ -264,9 +271,10 @@ def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None
         if value is None or value == "" or value != value:  # NaN is not equal to itself
             names.append(None)
         elif isinstance(value, float) and value.is_integer():
-            names.append(str(int(value)))  # a column of whole numbers, one of them missing, comes as 1.0
+            names.append(str(int(value)))
         elif isinstance(value, str | int | float):
-            names.append(_spell_out(str(value)))
+            whole = _WHOLE.fullmatch(str(value))
+            names.append(whole[1] if whole else _spell_out(str(value)))
         else:
             raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try --label-column")
     return names

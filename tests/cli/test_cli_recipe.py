@@ -143,6 +143,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
         "encoding",
         "license",
         "unlabeled",
+        "unlabeled-text-column",
         "pseudo-labels",
     }
     of_the_run = {"output", "threads", "device", "config", "resume", "overwrite", "quiet"}

@@ -350,6 +350,17 @@ def test_two_runs_do_not_train_into_one_model(data, tmp_path):
     assert [*tmp_path.iterdir()] == []
 
 
+def test_texts_without_labels_with_a_column_of_their_own(train, data, tmp_path):
+    heap = tmp_path / "heap.csv"
+    heap.write_text("id,remark,title\n" + "".join(f"{row},a warm film {row},t\n" for row in range(50)))
+    of_heap = ("--unlabeled", heap, "--document-vectors", 0)
+    refused = refuse(*of_heap, "-o", tmp_path / "model", data=data)
+    assert "heap.csv: which column is the text? Say --unlabeled-text-column" in refused.message
+    train(*of_heap, "--unlabeled-text-column", "remark", output="other")
+    assert 'unlabeled-text-column = "remark"\n' in (tmp_path / "other" / "recipe.toml").read_text()
+    assert json.loads((tmp_path / "other" / "metrics.json").read_text())["examples"]["unlabeled"] == 50
+
+
 def test_where_pytorch_was_never_installed_nothing_else_fails_first():
     code = "import sys; sys.modules['torch'] = None; from sentcli.cli import main; main(['train', '-o', 'm'])"
     command = [sys.executable, "-c", code]
@@ -385,6 +396,7 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("--unlabeled", "heap.csv", "--passage-context", "0"), 2, ["--passage-context", "--teacher"]),
         (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
         (("--unlabeled", ""), 2, ["--unlabeled is empty"]),
+        (("--unlabeled-text-column", "body"), 2, ["--unlabeled-text-column", "try --unlabeled"]),
         (("--dataset", ""), 2, ["--dataset is empty"]),
         (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),
         (("--encoding", "cp12520"), 2, ["--encoding", "cp12520"]),

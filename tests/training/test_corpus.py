@@ -114,6 +114,22 @@ def test_unlabelled_texts_of_the_validation_part_are_left_out(tmp_path):
     assert not set(texts.unlabeled) & set(texts.validation.texts)
 
 
+def test_texts_without_labels_may_have_a_column_of_their_own(tmp_path):
+    labelled, heap = tmp_path / "labelled.csv", tmp_path / "heap.jsonl"
+    labelled.write_text("words,label\n" + "".join(f"text {number},{number % 2}\n" for number in range(40)))
+    heap.write_text('{"words": "w", "remark": "r", "title": "t"}\n')
+
+    def unlabeled(column):
+        source = DataSource(str(labelled), "words", None, "none", str(heap), unlabeled_text_column=column)
+        return read_texts(source, read_labeled(source), 0.25).unlabeled
+
+    assert unlabeled(None) == ["w"]
+    assert unlabeled("remark") == ["r"]
+    for column in ("rating", ""):
+        with pytest.raises(DataError, match=rf"no column '{column}'.*is --unlabeled-text-column right"):
+            unlabeled(column)
+
+
 def test_the_validation_part_is_the_same_for_every_model(tmp_path):
     file = tmp_path / "labelled.csv"
     file.write_text("text,label\n" + "".join(f"text {number},{number % 2}\n" for number in range(40)))

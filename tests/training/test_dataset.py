@@ -146,11 +146,23 @@ def test_parquet(tmp_path: Path) -> None:
 
 def test_values_of_a_csv_file_stay_as_they_are(tmp_path: Path) -> None:
     texts = ["NA", "", "null", " 1e5 ", "001", "a\r\nb", "TRUE", "né \U0001f600"]
-    labels = ["NA", "001", "1", "nan", "None", "1.0", "-0", "True"]
+    labels = ["NA", "001", "1", "nan", "None", "1.50", "-0", "True"]
     path = write(tmp_path / "r.csv", csv_of(list(zip(texts, labels, strict=True))))
     data = load_split(path, "train", None, None)
     assert data.texts == texts
     assert data.labels == labels
+
+
+def test_labels_of_whole_numbers_are_the_same_in_each_format(tmp_path: Path) -> None:
+    """Where one was missing, pandas writes them with a point."""
+    values = [1.0, 0.0, -1.0, 10.0, 2.5]
+    names = ["1", "0", "-1", "10", "2.5"]
+    rows = [(f"text {number}", value) for number, value in enumerate(values)]
+    pq.write_table(pa.table({"text": [text for text, _ in rows], "label": values}), tmp_path / "r.parquet")
+    lines = "\n".join(json.dumps({"text": text, "label": value}) for text, value in rows)
+    of_csv = write(tmp_path / "r.csv", csv_of(rows))
+    for path in (of_csv, write(tmp_path / "r.jsonl", lines), str(tmp_path / "r.parquet")):
+        assert load_split(path, "train", None, None).labels == names
 
 
 def test_hub_layout_in_a_folder(tmp_path: Path, cache: Path) -> None:
@@ -303,7 +315,7 @@ def test_fields_of_nested_records_are_named_by_their_path(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "label", "message"),
     [
-        ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'$"),
+        ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'; is --text-column right\?$"),
         (None, "missing", r"no column 'missing'; the columns are a, b, n; try --label-column"),
         ("a", None, r"which column has the labels\?; the columns are a, b, n"),
         (None, "n", r"which column is the text\? Say --text-column; the columns are 'a', 'b'$"),
