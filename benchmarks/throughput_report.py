@@ -20,6 +20,7 @@ CLAIMS = (
     ("TF-IDF + logistic regression", OURS, "tfidf", 2.0),
     ("TF-IDF + logistic regression, a process a core", OURS, "tfidf-pool", 2.0),
     ("DistilBERT's shape, PyTorch", OURS, "distilbert-torch", 1000.0),
+    ("DistilBERT's shape, 512 tokens, PyTorch", OURS, "distilbert-torch-512", 1000.0),
     ("DistilBERT's shape, onnxruntime", OURS, "distilbert-onnx", 1000.0),
     ("the tutorial loop of the same model", OURS, "tutorial", 10.0),
     ("LSTM operators of the same model", OURS, "lstm", 1.0),

@@ -204,6 +204,16 @@ ENTRIES = [
         published=PUBLISHED_DISTILBERT,
     ),
     Entry(
+        "distilbert-torch-512",
+        "DistilBERT's shape, 512 tokens, PyTorch fp32",
+        "DistilBERT, 512 tokens (published)",
+        _DISTILBERT,
+        {"runtime": "torch", "tokens": 512},
+        _TRANSFORMERS,
+        is_peer=True,
+        published=PUBLISHED_DISTILBERT,
+    ),
+    Entry(
         "distilbert-onnx",
         "DistilBERT's shape, 256 tokens, onnxruntime fp32",
         "DistilBERT, onnxruntime (published)",
