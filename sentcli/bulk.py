@@ -82,6 +82,9 @@ def score_files(
         written = [*targets, *map(default_rejects, targets), *filter(None, [rejects.path])]
         files = [*written, *(name for names, _ in pairs for name in names)]
         _check_summary(summary_file, output, files, overwrite)
+    into_folder = pairs[0][1] != output
+    if into_folder and read.format and not write.format:
+        write = replace(write, format=read.format)  # the suffixes do not tell
     band = scorer.uncertain
     fingerprint = {
         "model": scorer.bundle.digest,
@@ -99,7 +102,6 @@ def score_files(
         labels=[*scorer.labels, UNCERTAIN] if band else scorer.labels,
         show_progress=show_progress,
     )
-    into_folder = pairs[0][1] != output
     if not into_folder or (len(pairs) == 1 and rejects.path):
         return score(*pairs[0], resume=resume, overwrite=overwrite)
     if rejects.path:
@@ -224,12 +226,13 @@ def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: boo
     for name in files:
         if resolve(path) == resolve(name) or (path.exists() and Path(name).exists() and path.samefile(name)):
             raise UsageError(f"--summary {path} is {name}, a file of this run; give another name")
-    if path.is_file() and not overwrite:
+    if is_special(str(path)):
+        return
+    if not overwrite:
         refuse_existing(str(path))
-    if not is_special(str(path)):
-        part = Part(resolve(path), "summary")
-        part.create()  # not to find out after hours that it cannot be
-        part.discard()
+    part = Part(resolve(path), "summary")
+    part.create()  # not to find out after hours that it cannot be
+    part.discard()
 
 
 class _Bar:

@@ -102,9 +102,10 @@ class FinishedOutputs:
             _check_place(target)
             _check_place(default_rejects(target))
         if not may_exist:
+            hint = "; --resume goes on with the interrupted run" if self._journal.exists else ""
             for target in targets:
-                refuse_existing(target)
-                refuse_existing(default_rejects(target))
+                refuse_existing(target, hint)
+                refuse_existing(default_rejects(target), hint)
 
     @property
     def inputs(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # that nanoseconds can hold
+_OUT_OF_RANGE = "<value out of range"  # what pyarrow writes of such a time
 _KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # Python has such values; others are as they are stored
 
 
@@ -63,7 +64,7 @@ def to_values(column: pa.Array) -> list[Any]:
 
     As times, Python has no nanoseconds, for which pyarrow wants pandas, and no year 10000.
 
-    :raises ValueError: when a string is not UTF-8, or a struct has a name twice.
+    :raises ValueError: when a string is not UTF-8, a time cannot be written, or a struct has a name twice.
     """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
@@ -79,9 +80,34 @@ def to_values(column: pa.Array) -> list[Any]:
         return _maps(column)
     if pa.types.is_nested(kind):
         return _lists(column)
-    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+    if pa.types.is_temporal(kind):
+        column = _spelled(column)
+    elif pa.types.is_decimal(kind):
         column = column.cast(pa.string())
     return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def _spelled(column: pa.Array) -> pa.Array:
+    """Write times as strings."""
+    kind = column.type
+    if not (pa.types.is_timestamp(kind) and kind.tz):
+        return _checked(column.cast(pa.string()))
+    in_utc = column.cast(pa.timestamp(kind.unit))
+    spelled = pc.binary_join_element_wise(_checked(in_utc.cast(pa.string())), "Z", "")
+    try:
+        in_zone = column.cast(pa.string())
+        offsets = pc.subtract(pc.local_timestamp(column), in_utc).cast(pa.duration("s"), safe=False)
+    except pa.ArrowInvalid:  # the zone is unknown on this machine
+        return spelled
+    # Old offsets have seconds, which pyarrow leaves out.
+    has_seconds = np.asarray(offsets.cast(pa.int64()).fill_null(0)) % 60 != 0
+    return pc.if_else(pa.array(has_seconds), spelled, in_zone)
+
+
+def _checked(spelled: pa.Array) -> pa.Array:
+    if pc.any(pc.starts_with(spelled, _OUT_OF_RANGE)).as_py():
+        raise ValueError("a time is out of range")
+    return spelled
 
 
 def _structs(column: pa.Array) -> list[dict[str, Any] | None]:

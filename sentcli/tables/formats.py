@@ -73,6 +73,11 @@ def format_of(name: str, option: str) -> str:
     )
 
 
+def is_suffix(suffix: str) -> bool:
+    """Tell whether a suffix is that of a format."""
+    return any(suffix.lower() in form.suffixes for form in _FORMATS.values())
+
+
 def suffix_of(name: str) -> str:
     """Give the suffix that tells the format: `.csv` of `reviews.csv.gz`."""
     path = path_of(name)

@@ -235,7 +235,8 @@ class Job:
         if options.strict and self.rejected:
             raise DataError(f"{self.rejected} rows were rejected before the run was interrupted (--strict)")
         if (is_end or read >= _SHARE_FROM or not options.is_share) and options.exceeded(self.rejected, read):
+            last = self._files[self._position.input].name
+            where = f"{len(self._files)} inputs, up to {last}" if len(self._files) > 1 else last
             raise RejectsError(
-                f"{self._files[self._position.input].name}: {self.rejected} of {read} rows rejected, "
-                f"more than --max-rejects {options.limit}"
+                f"{where}: {self.rejected} of {read} rows rejected, more than --max-rejects {options.limit}"
             )

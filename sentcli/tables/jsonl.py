@@ -98,7 +98,7 @@ class _JsonlReader(TextReader):
             others = {
                 name: _no_string(value)
                 for name, value in record.items()
-                if type(value) is not str and not (value is None and name in TEXT_COLUMNS)
+                if type(value) is not str and not (value is None and _is_usual(name))
             }
             self._text_column = find_text_column(columns, others, None, self.name)
         if self._text(record) is _MISSING:
@@ -127,7 +127,10 @@ class _JsonlReader(TextReader):
         """
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()  # where each record has keys of its own, memory would grow with the file
-        self._known.update(record)
+        # A usual name that has no text yet may have one later.
+        self._known.update(
+            name for name, value in record.items() if type(value) is str or not _is_usual(name)
+        )
         name = find_usual([key for key, value in record.items() if type(value) is str], TEXT_COLUMNS)
         if name is None:
             return
@@ -181,6 +184,10 @@ class _JsonlReader(TextReader):
             if key not in self._columns:
                 raise ValueError(f"the key {key!r:.200} is not one of the first record's")
         return [_cell(record.get(name)) for name in self._columns]
+
+
+def _is_usual(name: str) -> bool:
+    return name.strip().lower() in TEXT_COLUMNS
 
 
 def _no_string(value: Any) -> str:

@@ -24,7 +24,14 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_existing
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, Source, inspect_input
-from sentcli.tables.storage import Stream, is_special, own_files, resolve
+from sentcli.tables.storage import (
+    Stream,
+    is_special,
+    is_standard_output,
+    is_standard_stream,
+    own_files,
+    resolve,
+)
 
 _HEAD_CHUNKS = 100  # that are read to find a head: a file of nothing but bad records may have none
 
@@ -70,8 +77,8 @@ def open_job(
         _check_heads(files, setup)
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold label, score and text; other columns are left out", output)
-    if rejects.path and resolve(rejects.path) == resolve(output):
-        raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
+    if rejects.path:
+        _check_rejects(rejects.path, output)
     conditions = {
         **(fingerprint or {}),
         "sentcli": __version__,
@@ -94,6 +101,27 @@ def open_job(
     except BaseException:
         target.abort()
         raise
+
+
+def _check_rejects(path: str, output: str) -> None:
+    """Refuse, before the first row is rejected, a place where the rejects cannot go.
+
+    :raises UsageError: when the rows go there.
+    :raises OutputError: for a folder, and in one that is not there.
+    """
+    to_standard = output == STANDARD or is_standard_output(output)
+    if to_standard:
+        is_same = is_standard_output(path) or (Path(path).is_file() and is_standard_stream(Path(path)))
+    else:
+        is_same = resolve(path) == resolve(output)
+    if is_same:
+        raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
+    if is_url(path):
+        return
+    if Path(path).is_dir():
+        raise OutputError(f"{path} is a folder; --rejects takes the name of a file")
+    if not is_special(path) and not resolve(path).parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {resolve(path).parent}")
 
 
 def check_job(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> None:
@@ -134,8 +162,9 @@ def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOp
         read.format or ("lines" if name == STANDARD else format_of(name, "--input-format")) for name in inputs
     }
     if len(formats) > 1:
+        what = "say --input-format, without which - is lines" if STANDARD in inputs else "give -o DIR/"
         raise UsageError(
-            f"inputs of several formats ({', '.join(sorted(formats))}) do not fit one output; give -o DIR/"
+            f"inputs of several formats ({', '.join(sorted(formats))}) do not fit one output; {what}"
         )
     (form,) = formats
     check_options(read, form)

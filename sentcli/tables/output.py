@@ -8,7 +8,7 @@ from typing import Any
 from sentcli.errors import OutputError
 from sentcli.tables.format import Labels, Scores
 from sentcli.tables.lock import Lock
-from sentcli.tables.remote import RemoteFile, exists, is_url
+from sentcli.tables.remote import RemoteFile, exists, is_url, remove
 from sentcli.tables.storage import Part, Stream, is_special, output_errors, resolve
 
 
@@ -111,12 +111,19 @@ class StreamOutput(Output):
             if self._lock and not self._overwrite:
                 refuse_existing(self.rejects_path or "")  # what came meanwhile is not to be lost
             self._rejects.publish()
-        elif self._lock and self._overwrite:
-            with output_errors(self.rejects_path):  # of an earlier run: it would be taken for this one's
-                resolve(self.rejects_path or "").unlink(missing_ok=True)
+        elif self._overwrite:
+            self._remove_earlier_rejects()
         self._unlock()
         self._sink.publish()
         note()
+
+    def _remove_earlier_rejects(self) -> None:
+        """Remove what an earlier run rejected: it would be taken for this one's."""
+        if self._lock:
+            with output_errors(self.rejects_path):
+                resolve(self.rejects_path or "").unlink(missing_ok=True)
+        elif self.rejects_path and is_url(self.rejects_path):
+            remove(self.rejects_path)
 
     def abort(self) -> None:
         if self._rejects:
@@ -147,10 +154,11 @@ def default_rejects(output: str) -> str:
     return f"{output}.rejects.jsonl"
 
 
-def refuse_existing(path: str) -> None:
+def refuse_existing(path: str, hint: str = "") -> None:
     """Refuse to replace a file, when nobody said that it may be.
 
+    :param hint: what else may be tried.
     :raises OutputError: naming --overwrite.
     """
     if exists(path) if is_url(path) else Path(path).exists():
-        raise OutputError(f"{path} exists; give another name or --overwrite")
+        raise OutputError(f"{path} exists; give another name or --overwrite{hint}")

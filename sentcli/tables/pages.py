@@ -23,6 +23,7 @@ _DEPTH = 16
 _EMPTY_PAGES = 1000
 _INDEX_PAGE, _DICTIONARY_PAGE = 1, 2
 _LISTS = (9, 10)  # and sets
+_CRYPTO_METADATA = 8  # of a column that is encrypted
 
 Struct = dict[int, Any]  # by the number of a field
 _AS_THEY_ARE: Mapping[int, Callable[[Any], Any]] = {}
@@ -47,7 +48,7 @@ class ColumnChunk:
 def column_chunks(file: IO[bytes]) -> list[list[ColumnChunk]]:
     """Read from the footer where the columns of each row group are.
 
-    :raises DamagedPagesError: when it does not say.
+    :raises DamagedPagesError: when it does not say, or columns are encrypted.
     """
     end = file.seek(0, io.SEEK_END) - _TAIL.size
     file.seek(max(0, end))
@@ -62,6 +63,8 @@ def column_chunks(file: IO[bytes]) -> list[list[ColumnChunk]]:
 def _row_group(group: Struct) -> list[ColumnChunk]:
     chunks = []
     for column in group[1]:
+        if _CRYPTO_METADATA in column:
+            raise DamagedPagesError("its columns are encrypted, which is not read")
         metadata = column[3]
         start, dictionary = int(metadata[9]), int(metadata.get(11, 0))
         first = dictionary if 0 < dictionary < start else start

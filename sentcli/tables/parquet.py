@@ -74,7 +74,8 @@ class _ParquetReader:
         if self._setup.converts:
             check_unique(columns, self._name)
         if first and not first.style.schema.equals(schema):
-            raise DataError(f"{self._name}: not the schema of the first input")
+            differs = _difference(first.style.schema, schema)
+            raise DataError(f"{self._name}: not the schema of the first input: {differs}")
         self._text = columns.index(text_column)
         return Head(columns, text_column, style=Style(schema, self._file.codec))
 
@@ -121,6 +122,18 @@ class _ParquetReader:
         return pa.record_batch(columns, schema=rows.schema), rejects
 
 
+def _difference(first: pa.Schema, other: pa.Schema) -> str:
+    """Name the first column in which schemas differ."""
+    if first.names != other.names:
+        return f"the columns are {', '.join(other.names):.200}, not {', '.join(first.names):.200}"
+    was, now = next(pair for pair in zip(first, other, strict=True) if not pair[0].equals(pair[1]))
+    return f"the column {now.name!r:.200} is {_kind(now)}, not {_kind(was)}"
+
+
+def _kind(field: pa.Field) -> str:
+    return f"{field.type}{'' if field.nullable else ' not null'}"
+
+
 class Writer:
     """Writes row groups with a label and a score column; from another format the others are strings."""
 
@@ -141,7 +154,12 @@ class Writer:
         label, score = self._setup.names
         self._schema = schema.append(pa.field(label, pa.string())).append(pa.field(score, pa.float64()))
         with _translated("the Parquet output", OutputError):
-            self._writer = pq.ParquetWriter(self._sink, self._schema, compression=codec or _USUAL_CODEC)
+            self._writer = pq.ParquetWriter(
+                self._sink,
+                self._schema,
+                compression=codec or _USUAL_CODEC,
+                use_compliant_nested_type=False,  # items of lists keep their name
+            )
         return self._sink.drain()
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.tables.compression import WRITABLE, compression_of, path_of
-from sentcli.tables.formats import get_format
+from sentcli.tables.formats import get_format, is_suffix
 from sentcli.tables.options import WriteOptions
 from sentcli.tables.output import default_rejects
 from sentcli.tables.remote import as_path, expand, is_url
@@ -70,7 +70,8 @@ def _output_name(file: str, form: str | None) -> str:
     compression = compression_of(name)
     plain = PurePath(name[: len(name) - len(compression)])
     if form and plain.suffix.lower() not in get_format(form).suffixes:
-        plain = plain.with_suffix(get_format(form).suffixes[0])
+        stem = plain.stem if is_suffix(plain.suffix) else plain.name
+        plain = plain.with_name(stem + get_format(form).suffixes[0])
         if not get_format(form).appends:  # compressed in itself
             return plain.name
     return plain.name + (compression if compression in WRITABLE else "")

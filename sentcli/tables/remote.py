@@ -48,6 +48,17 @@ def exists(url: str) -> bool:
         return bool(filesystem.exists(path))
 
 
+def remove(url: str) -> None:
+    """Remove a remote file, if there is one.
+
+    :raises OutputError: when that fails.
+    """
+    with _translated(url, OutputError):
+        filesystem, path = _resolve(url)
+        if filesystem.exists(path):
+            filesystem.rm_file(path)
+
+
 def expand(pattern: str) -> list[str]:
     """List the remote files that a pattern with `*` means, sorted.
 

@@ -223,6 +223,12 @@ def test_a_summary_among_the_rows_is_refused(scorer, files):
         run(scorer, files, "-", summary_file=Path("/dev/stdout"))
 
 
+def test_a_summary_may_go_to_a_descriptor_of_a_file(scorer, files, tmp_path):
+    with (tmp_path / "log").open("w") as file:
+        run(scorer, files, tmp_path / "out.jsonl", summary_file=Path(f"/dev/fd/{file.fileno()}"))
+    assert (tmp_path / "out.jsonl").exists()
+
+
 def test_a_summary_that_could_not_be_written_is_refused_at_once(scorer, files, tmp_path):
     (tmp_path / "old.json").write_text("mine")
     for path, message in (

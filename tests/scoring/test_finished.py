@@ -294,7 +294,7 @@ def test_options_that_mean_nothing_for_a_later_input_are_refused_before_the_firs
 
 
 def test_without_resume_a_finished_output_is_in_the_way(scorer, files, interrupted):
-    with pytest.raises(OutputError, match=r"a\.jsonl exists.*--overwrite"):
+    with pytest.raises(OutputError, match=r"a\.jsonl exists.*--overwrite; --resume goes on with"):
         run(scorer, files, f"{interrupted}/")
     summary = run(scorer, files, f"{interrupted}/", overwrite=True)
     assert summary.scored == summary.rows == 297
@@ -355,6 +355,18 @@ def test_a_missing_input_is_found_before_the_first_row(scorer, files, tmp_path):
 def test_one_rejects_file_for_several_outputs_is_refused(scorer, files, tmp_path):
     with pytest.raises(UsageError, match="--rejects"):
         run(scorer, files, f"{tmp_path}/out/", rejects=RejectOptions(path=f"{tmp_path}/r.jsonl"))
+
+
+def test_in_a_folder_what_the_input_is_said_to_be_the_output_is_too(scorer, tmp_path):
+    (tmp_path / "a.txt").write_text("id,text\n7,warm\n")
+    (tmp_path / "b.log").write_text("id,text\n8,dull\n")
+    inputs = [str(tmp_path / name) for name in ("a.txt", "b.log")]
+    run(scorer, inputs, f"{tmp_path}/out/", read=ReadOptions(format="csv"))
+    found = content(tmp_path / "out")
+    assert {name: data.split(b",")[:4] for name, data in found.items()} == {
+        "a.txt": [b"id", b"text", b"sentiment", b"sentiment_score\n7"],
+        "b.log": [b"id", b"text", b"sentiment", b"sentiment_score\n8"],
+    }
 
 
 def test_an_output_may_be_called_as_the_journal_of_all(scorer, files, tmp_path):

@@ -151,6 +151,28 @@ def test_nested_values_are_written_as_those_of_a_column(convert_table, values, n
     assert len(convert_table(columns, ".csv")) == 4
 
 
+def test_times_with_a_zone_are_those_that_they_were(convert_table):
+    """Paris was 9 minutes and 21 seconds ahead; nobody knows the other zone."""
+    moments = [dt.datetime(1900, 1, 1, tzinfo=dt.UTC), None, dt.datetime(2024, 7, 1, tzinfo=dt.UTC)]
+    columns = {"text": ["x"] * 3}
+    columns |= {zone: pa.array(moments, pa.timestamp("ms", zone)) for zone in ("Europe/Paris", "No/Where")}
+    rows = [json.loads(line) for line in convert_table(columns, ".jsonl")]
+    first, summer = "1900-01-01 00:00:00.000Z", "2024-07-01 0{}:00:00.000{}"
+    assert [row["Europe/Paris"] for row in rows] == [first, None, summer.format(2, "+0200")]
+    assert [row["No/Where"] for row in rows] == [first, None, summer.format(0, "Z")]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ms", "Asia/Tokyo")]
+)
+def test_times_that_cannot_be_written_are_rejected(convert_table, rejects, kind):
+    moments = pa.array([0, 2**63 - 1, None]).cast(kind)
+    lines = convert_table({"id": [1, 2, 3], "text": ["x", "y", "z"], "at": moments}, ".csv")
+    assert [line[:3] for line in lines] == ["id,", "1,x", "3,z"]
+    (found,) = rejects()
+    assert (found["line"], found["reason"], found["raw"]) == (2, "a time is out of range", "y")
+
+
 @pytest.mark.parametrize(
     "kind",
     [pa.null(), pa.list_(pa.null()), pa.struct([("a", pa.null())]), pa.map_(pa.string(), pa.null())],

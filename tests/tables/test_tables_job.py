@@ -153,7 +153,8 @@ def test_the_texts_of_later_json_inputs_are_where_those_of_the_first_are(run, tm
     ("options", "error", "message"),
     [
         ({"inputs": []}, UsageError, "no input"),
-        ({"inputs": ["a.csv", "b.jsonl"]}, UsageError, r"several formats \(csv, jsonl\)"),
+        ({"inputs": ["a.csv", "b.jsonl"]}, UsageError, r"several formats \(csv, jsonl\) .*give -o DIR/"),
+        ({"inputs": ["a.csv", "-"]}, UsageError, r"several formats \(csv, lines\) .*say --input-format"),
         ({"inputs": ["a.xls"]}, UsageError, "what format is .xls.*--input-format"),
         ({"inputs": ["a"]}, UsageError, "what format is this.*--input-format"),
         ({"output": "o.xls"}, UsageError, "what format is .xls.*--output-format"),
@@ -573,6 +574,31 @@ def test_where_a_standard_stream_leads_to(tmp_path, monkeypatch, stream):
         assert not is_standard_stream(tmp_path / "b")
     monkeypatch.setattr(f"sys.{stream}", None)
     assert not is_standard_stream(tmp_path / "a")
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_rejects_among_the_rows_are_refused(run, source, tmp_path, monkeypatch, output):
+    with (tmp_path / "rows").open("w") as file:
+        monkeypatch.setattr("sys.stdout", file)
+        for rejects in ("/dev/stdout", "/dev/fd/1", str(tmp_path / "rows")):
+            with pytest.raises(UsageError, match="the rejected rows cannot go there too"):
+                run(source, output, rejects=RejectOptions(path=rejects), overwrite=True)
+    assert (tmp_path / "rows").read_text() == ""
+
+
+@pytest.mark.parametrize("output", ["-", "out.csv"])
+def test_a_place_where_rejects_cannot_go_is_refused_before_the_first_row(run, source, tmp_path, output):
+    output = output if output == "-" else tmp_path / output
+    for rejects, message in ((tmp_path, "is a folder"), (tmp_path / "no" / "r.jsonl", r"no folder .*no$")):
+        with pytest.raises(OutputError, match=message):
+            run(source, output, rejects=RejectOptions(path=str(rejects)))
+    assert names(tmp_path) == ["in.csv"]
+
+
+def test_rejects_of_several_inputs_are_not_those_of_the_last(run, source, tmp_path):
+    (tmp_path / "good.csv").write_bytes(source.read_bytes().splitlines(keepends=True)[0])
+    with pytest.raises(DataError, match=r"^2 inputs, up to .*in\.csv: 2 of 4 rows rejected, more than"):
+        run([tmp_path / "good.csv", source], tmp_path / "out.csv", rejects=RejectOptions(limit="1"))
 
 
 def test_standard_output_by_its_name(run, source, tmp_path, capfdbinary):

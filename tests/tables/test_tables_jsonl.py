@@ -167,11 +167,17 @@ def test_a_usual_name_that_need_not_be_a_string(convert, record, options):
     assert convert(record, "in.jsonl", read=ReadOptions(**options)) == record[:-1] + FIELDS
 
 
-def test_a_column_that_was_guessed_is_not_trusted_beside_one_of_a_usual_name(convert):
-    data = b'{"id":"a"}\n{"id":"b","text":null}\n{"id":"a","Review":"x"}'
+@pytest.mark.parametrize("before", [b'"text":null', b'"Review":null', b'"Review":5'])
+def test_a_column_that_was_guessed_is_not_trusted_beside_one_of_a_usual_name(convert, before):
+    data = b'{"id":"a"}\n{"id":"b",' + before + b'}\n{"id":"a","Review":"x"}'
     with pytest.raises(DataError, match=r"line 3: here is a 'Review', but .* from 'id'; say --text-column"):
         convert(data, "in.jsonl")
     assert convert(data, "in.jsonl", read=ReadOptions(text_column="id")).count(FIELDS) == 3
+
+
+def test_the_first_text_of_a_column_of_a_usual_name_may_be_missing(convert):
+    data = b'{"id":1,"Text":null}\n{"id":2,"Text":"x"}\n'
+    assert convert(data, "in.jsonl").splitlines()[1] == b'{"id":2,"Text":"x"' + FIELDS
 
 
 def test_keys_are_looked_at_where_each_record_has_some_of_its_own(convert, monkeypatch):

@@ -179,6 +179,13 @@ def test_damaged_footers(footer):
         column_chunks(io.BytesIO(footer + len(footer).to_bytes(4, "little") + b"PAR1"))
 
 
+def test_encrypted_columns_are_told_from_damaged_ones():
+    encrypted = b"\x8c\x00\x00"  # 8: an empty struct, and the end
+    footer = b"\x49\x1c\x19\x1c" + encrypted + b"\x00\x00"
+    with pytest.raises(DamagedPagesError, match="its columns are encrypted"):
+        column_chunks(io.BytesIO(footer + len(footer).to_bytes(4, "little") + b"PAR1"))
+
+
 @pytest.mark.parametrize("data", [b"", b"PAR1"])
 def test_a_file_too_short_for_a_footer(data):
     with pytest.raises(DamagedPagesError, match="the footer is damaged"):

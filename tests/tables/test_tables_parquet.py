@@ -76,6 +76,30 @@ def test_text_columns_of_each_kind_of_string(score_table, kind, coded):
     assert out.read()["sentiment"].to_pylist() == ["odd", None, "even", "odd"]
 
 
+@pytest.mark.parametrize("name", ["item", "element", "of mine"])
+def test_items_of_lists_keep_their_name(score_table, name):
+    kind = pa.list_(pa.field(name, pa.list_(pa.field(name, pa.int32(), nullable=False))))
+    table = pa.table({"text": ["x"], "numbers": pa.array([[[1]]], kind)})
+    out = score_table(table, use_compliant_nested_type=False)
+    assert out.schema_arrow.field("numbers").type == kind
+    assert out.schema.column(1).path == f"numbers.list.{name}.list.{name}"
+
+
+def test_what_differs_from_the_first_input_is_named(tmp_path, run):
+    first = pa.table({"text": ["x"], "n": [1]})
+    pq.write_table(first, tmp_path / "1.parquet")
+    field = pa.field("n", pa.int64(), nullable=False)
+    for other, message in (
+        (first.select(["text"]), "the columns are text, not text, n"),
+        (pa.table({"text": ["x"], "n": ["1"]}), "the column 'n' is string, not int64"),
+        (first.cast(pa.schema([first.schema[0], field])), "the column 'n' is int64 not null, not int64"),
+    ):
+        pq.write_table(other, tmp_path / "2.parquet")
+        inputs = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
+        with pytest.raises(DataError, match=f"2.parquet: not the schema of the first input: {message}"):
+            run(inputs, tmp_path / "out.parquet")
+
+
 def test_row_groups_stay_as_they_are(score_table):
     table = pa.table({"id": range(10_000), "text": ["xx"] * 10_000})
     out = score_table(table, row_group_size=4500)

@@ -48,6 +48,8 @@ def test_a_folder_gets_a_file_for_each(folder, output):
         ("a.b.CSV.zst", "csv", "a.b.CSV.zst"),
         ("https://host/dir/a.csv?x=1/2", None, "a.csv"),
         ("noname", "csv", "noname.csv"),
+        ("reviews_v1.0", "csv", "reviews_v1.0.csv"),
+        ("reviews_v1.0.gz", "parquet", "reviews_v1.0.parquet"),
         ("a.csv.gz", "parquet", "a.parquet"),
     ],
 )

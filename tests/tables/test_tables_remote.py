@@ -59,6 +59,11 @@ def test_from_memory_to_memory(run, memory):
     with pytest.raises(OutputError, match=r"b\.csv exists"):
         run("memory://in/a.csv", "memory://out/b.csv")
     run("memory://in/a.csv", "memory://out/b.csv", overwrite=True)
+    assert memory.exists("/out/b.csv.rejects.jsonl")
+    memory.pipe("/in/a.csv", CSV.replace(b"2\n", b""))
+    for _ in range(2):  # with rejects of an earlier run, and without
+        run("memory://in/a.csv", "memory://out/b.csv", overwrite=True)
+        assert sorted(memory.store) == ["/in/a.csv", "/out/b.csv"]
 
 
 def test_compressed_and_parquet_both_ways(run, memory, tmp_path):
