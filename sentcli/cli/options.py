@@ -30,6 +30,11 @@ def not_empty(context: click.Context, parameter: click.Parameter, value: str | N
     return value
 
 
+def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Take a tab as it can be read on a card and in a recipe."""
+    return r"\t" if value == "\t" else value
+
+
 def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
     """Take a folder to write, beside which the work on it is done under a name made of its own.
 
@@ -77,7 +82,9 @@ text_column_option = click.option(
 label_column_option = click.option(
     "--label-column", help="Column of the labels; by default label, sentiment, class, stars or the like."
 )
-delimiter_option = click.option("--delimiter", help=r"CSV: field separator; \t is a tab.")
+delimiter_option = click.option(
+    "--delimiter", callback=_spelled_tab, help=r"CSV: field separator; \t is a tab."
+)
 csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
 )

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,13 @@ _TRAIN = {
     "phrase_dropout": ("--phrase-dropout", "Share of these that training reads word by word."),
     "validation_share": ("--validation-share", "Share of the training split that is held out."),
     "precision": ("--precision", "Precision of matrix products; auto: bf16 where the hardware has it."),
-    "seed": ("--seed", "Seed of everything that is drawn."),
+    "seed": ("--seed", "Seed of all that is drawn; what is held out is not."),
 }
 _SELF_TRAINING = {
     "rounds": ("--rounds", "Rounds of labelling; between two, more teachers learn from the labels."),
     "passages": (
         "--passages",
-        "Passages to cut from each text, to learn from short texts too; needs --teacher.",
+        "Passages to cut from each text, to learn from short texts too; needs --teacher, or two rounds.",
     ),
     "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
     "passage_context": ("--passage-context", "Share of a passage's label that is the label of its text."),
@@ -198,7 +199,8 @@ def train(
         raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
     if unlabeled_text_column is not None and not unlabeled:
         raise UsageError("--unlabeled-text-column is for texts without labels; try --unlabeled as well")
-    if is_self_training and not (teachers or pseudo_labels) and (option := _first_given(_OF_PASSAGES)):
+    has_models = bool(teachers or pseudo_labels or plan.rounds > 1)
+    if is_self_training and not has_models and (option := _first_given(_OF_PASSAGES)):
         raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
     with requires("train"):
         from sentcli.training.corpus import DataSource
@@ -253,7 +255,16 @@ def train(
 
 
 def _first_given(names: Iterable[str]) -> str | None:
-    """Give the first of these options of self-training that stands on the command line."""
+    """Give the first of these options of self-training that somebody gave.
+
+    In a file, only what is not the default: a recipe has them all.
+    """
     context = click.get_current_context()
-    given = (name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
+    usual = {field.name: field.default for field in fields(SelfTrainingConfig)}
+    given = (
+        name
+        for name in names
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        or context.params[name] != usual[name]
+    )
     return next((_SELF_TRAINING[name][0] for name in given), None)

@@ -88,7 +88,7 @@ def model_card(
         uncertain="" if UNCERTAIN in labels else _UNCERTAIN,
         language="English " if hub_id == DEFAULT_DATASET else "",
         dataset=code(metrics["dataset"]),
-        weak_spots=weak_spots(metrics, words, labels, where),
+        weak_spots=weak_spots(metrics, words, labels, where, test_set),
         figures=evaluations(metrics, files, where, test_set),
         data=_data(metrics),
         train_line=block(metrics["command"]),
@@ -198,10 +198,12 @@ def _pseudo_labeled(metrics: Metrics) -> str:
     count = examples["pseudo_labeled"]
     # An earlier version did not count passages: then more than there are texts without labels are some.
     has_passages = examples.get("passages", count > examples["unlabeled"])
-    others = " and of passages cut from all texts" if has_passages else ""
+    parts = ["of these"]
+    if has_passages:
+        parts.append("of passages cut from all texts")
     if _has_lexicon(metrics):
-        others += ", and words of a lexicon, stressed and denied too"
-    return f"{count:,} of these{others}"
+        parts.append("of words of a lexicon, stressed and denied too")
+    return f"{count:,}: {', '.join(parts)}"
 
 
 def _has_lexicon(metrics: Metrics) -> bool:

@@ -67,11 +67,12 @@ def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: 
     return "\n\n".join(parts)
 
 
-def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str) -> str:
+def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str, test_set: str) -> str:
     """Say what the model is bad at, with figures where there are some.
 
     :param words: that the model knows.
     :param labels: of its classes.
+    :param test_set: as for `evaluations`.
     """
     shown = headline(metrics)
     known = code(shown["where"] if shown else metrics["dataset"])
@@ -80,7 +81,7 @@ def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str) 
         if spot := _weak_spot(record, metrics, shown):
             measured[spot].append(record)
     found = {spot: f"{_accuracies(records)}. " if records else "" for spot, records in measured.items()}
-    line = code(f"sentcli evaluate {model} --passages --card")
+    line = code(f"sentcli evaluate {model} --dataset {test_set} --passages --card")
     short = found["short"] or f"not measured; {line} does."
     if any(record["passages"] for record in measured["short"]):
         short += (

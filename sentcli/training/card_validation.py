@@ -35,15 +35,16 @@ def validation(
         )
         for scores in figures["classes"]
     ]
+    class_weight = metrics["training"].get("class_weight", "none")
     parts = (
         table(("figure", "value", "95 % interval"), named_figures(figures)),
         table(("class", "texts", "precision", "recall", "F1"), classes),
         confusion_matrix(figures),
         picture(bundle.CURVES, "Loss and accuracy over the epochs", files),
-        _history(history, metrics["training"].get("class_weight", "none")),
+        _history(history, class_weight),
         _passages(metrics.get("validation_passages"), line),
         _stages(metrics.get("stages"), figures),
-        _calibration(metrics.get("calibration"), files),
+        _calibration(metrics.get("calibration"), files, class_weight),
         _variants(metrics, files),
     )
     return "\n\n".join(part for part in parts if part)
@@ -91,7 +92,7 @@ def _stages(stages: Sequence[Mapping[str, Any]] | None, figures: Mapping[str, An
     return "\n\n".join(("### Teachers", text, table(head, rows)))
 
 
-def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]) -> str:
+def _calibration(calibration: Mapping[str, float] | None, files: Collection[str], class_weight: str) -> str:
     if not calibration:
         return ""
     rows = (
@@ -108,6 +109,8 @@ def _calibration(calibration: Mapping[str, float] | None, files: Collection[str]
         f"All logits are divided by a temperature of {temperature:.4f}, {how}. It is within the weights of "
         "the classifier, so that every file of the model has it."
     )
+    if class_weight == "balanced":
+        text += " Each class had the same say in it; the figures here take the texts as they come."
     parts = (
         "### Calibration",
         text,

@@ -3,7 +3,6 @@
 import glob
 import json
 import logging
-import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from sentcli.errors import DataError
 from sentcli.tables.arrow import is_text
 from sentcli.tables.columns import find_text_column, find_usual
 from sentcli.tables.options import ReadOptions
-from sentcli.training.labels import LabeledTexts
+from sentcli.training.labels import LabeledTexts, spell_out
 
 _log = logging.getLogger("sentcli")
 
@@ -41,8 +40,6 @@ _BUILDERS = {
     ".parquet": "parquet",
 }
 _ONE_CHUNK = 1 << 30  # bytes; memory that is not filled is not taken
-_SPELLED_OUT = {"neg": "negative", "pos": "positive"}
-_WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
 @dataclass(frozen=True)
@@ -121,6 +118,11 @@ def load_texts(
                 f"but none of {', '.join(UNLABELED)}; give the texts as a file"
             )
         data = _with_fields(splits[name], text_column)
+        if text_column is None and _is_joined(data):
+            raise DataError(
+                f"{spec:.200}: the columns are {next(iter(data.features)):.300}; is it another --delimiter? "
+                f"All CSV of a run has the same; if it is the column of the texts, say {option}"
+            )
         column = _text_column(data, f"{spec:.200}", text_column, None, option)
         table = data.with_format("arrow")[:]
         texts = [
@@ -220,7 +222,7 @@ def _labeled_texts(
         if None in values:
             missing = f"row {values.index(None) + 1} has no {kind} ({values.count(None)} such rows in all)"
             raise DataError(f"{where}: {missing}; every row needs a text and a label; leave such rows out")
-    order = tuple(map(_spell_out, getattr(feature, "names", ())))
+    order = tuple(map(spell_out, getattr(feature, "names", ())))
     return LabeledTexts(texts, labels, order, where)  # type: ignore[arg-type]  # no None is left
 
 
@@ -252,18 +254,19 @@ def _check_label_column(column: str | None, data: datasets.Dataset, where: str) 
     if column is None or column not in data.features:
         problem = f"no column {column!r:.200}" if column else "which column has the labels?"
         columns = ", ".join(data.features)
-        is_joined = len(data.features) == 1 and any(mark in columns for mark in ";\t|")
-        hint = "is it another --delimiter?" if is_joined else "try --label-column"
+        hint = "is it another --delimiter?" if _is_joined(data) else "try --label-column"
         raise DataError(f"{where}: {problem}; the columns are {columns:.300}; {hint}")
 
 
-def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None]:
-    """Turn the values of the label column into names, None where there is no label.
+def _is_joined(data: datasets.Dataset) -> bool:
+    """Tell whether the only column looks like several of a CSV file that is not written as it was read."""
+    return len(data.features) == 1 and any(mark in next(iter(data.features)) for mark in ",;\t|")
 
-    A column of whole numbers, one of them missing, comes as 1.0 from pandas, in CSV as well.
-    """
+
+def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None]:
+    """Turn the values of the label column into names, None where there is no label."""
     if isinstance(feature, datasets.ClassLabel):
-        return [None if value in (None, -1) else _spell_out(feature.names[value]) for value in values]
+        return [None if value in (None, -1) else spell_out(feature.names[value]) for value in values]
     if type(feature).__name__ == "Json":  # of several types, as they stand in the file; datasets 5 has it
         values = [value if value is None else json.loads(value) for value in values]
     names: list[str | None] = []
@@ -273,15 +276,10 @@ def _label_names(values: list[Any], feature: Any, where: str) -> list[str | None
         elif isinstance(value, float) and value.is_integer():
             names.append(str(int(value)))
         elif isinstance(value, str | int | float):
-            whole = _WHOLE.fullmatch(str(value))
-            names.append(whole[1] if whole else _spell_out(str(value)))
+            names.append(spell_out(str(value)))
         else:
             raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try --label-column")
     return names
-
-
-def _spell_out(name: str) -> str:
-    return _SPELLED_OUT.get(name, name)
 
 
 def _quiet_libraries() -> None:

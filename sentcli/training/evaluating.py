@@ -58,10 +58,10 @@ class EvaluationSource:
     def _check_unseen(self, bundle: Bundle, examples: LabeledTexts) -> None:
         learner = self.unseen_by or bundle
         share = share_learnt(learner, examples.texts)
-        if share < _TOO_MANY:
+        if share.least < _TOO_MANY:
             return
         problem = (
-            f"{learner.path} learnt from about {share:.0%} of the texts of {examples.where}, "
+            f"{learner.path} learnt from about {share.about:.0%} of the texts of {examples.where}, "
             "and its figures there promise too much"
         )
         if self.unseen_by:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from sentcli.config import MAX_CLASSES
 from sentcli.errors import DataError
 
+_SPELLED_OUT = {"neg": "negative", "pos": "positive"}
+_WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -33,6 +35,15 @@ class LabeledTexts:
         """Give these rows, in this order."""
         texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
         return LabeledTexts(texts, labels, self.order, self.where)
+
+
+def spell_out(label: str) -> str:
+    """Give a label as models call it, however a file has it.
+
+    A column of whole numbers, one of them missing, comes as 1.0 from pandas.
+    """
+    whole = _WHOLE.fullmatch(label)
+    return whole[1] if whole else _SPELLED_OUT.get(label, label)
 
 
 def class_names(data: LabeledTexts) -> tuple[str, ...]:
@@ -63,7 +74,8 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
     :param where: what an error message calls the place that the labels come from.
     :raises DataError: for a label that the model does not know.
     """
-    ids = {name: index for index, name in enumerate(names)}
+    ids = {spell_out(name): index for index, name in enumerate(names)}  # older models have names as they were
+    ids |= {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):
         ids |= {str(index): index for index in range(len(names))}
     try:

@@ -8,13 +8,14 @@ containment of documents", 1997).
 import base64
 import hashlib
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from sentcli.bundle import METRICS, Bundle
 from sentcli.errors import BundleError
+from sentcli.evaluation import wilson_interval
 from sentcli.training.holdout import train_validation
 from sentcli.training.labels import LabeledTexts
 from sentcli.training.metrics import read_metrics
@@ -23,6 +24,17 @@ _KEPT = 2048  # of the 75,000 texts of IMDb that the model in the box learnt fro
 _SHORTEST = 25  # characters; shorter ones, `Great product!`, many people write alike
 
 Sample: TypeAlias = npt.NDArray[np.uint64]
+
+
+class Share(NamedTuple):
+    """How many of some texts a model learnt from, those that were held out included.
+
+    :param about: the estimate, from 0 to 1.
+    :param least: the lower end of its 95 % interval: of a few texts, one that is known may be chance.
+    """
+
+    about: float
+    least: float
 
 
 def sample(texts: Iterable[str]) -> Sample:
@@ -40,20 +52,25 @@ def sample_to_json(kept: Sample) -> str:
     return base64.b64encode(kept.astype("<u8").tobytes()).decode()
 
 
-def share_learnt(bundle: Bundle, texts: Iterable[str]) -> float:
-    """Estimate how many of these texts a model learnt from, those that were held out included, from 0 to 1.
+def share_learnt(bundle: Bundle, texts: Iterable[str]) -> Share:
+    """Estimate how many of these texts a model learnt from.
 
     Of a model that does not say what it learnt from, such as an export, nothing is known: 0.
 
     :raises BundleError: when what it says is damaged.
     """
     if METRICS not in bundle.digests:
-        return 0.0
+        return Share(0.0, 0.0)
     kept = _sample_of(bundle)
     hashes = _hashes(texts)
-    if len(kept) == _KEPT:  # of texts with higher hashes it says nothing
+    is_sample = len(kept) == _KEPT
+    if is_sample:  # of texts with higher hashes it says nothing
         hashes = hashes[hashes <= kept[-1]]
-    return float(np.isin(hashes, kept).mean()) if len(hashes) else 0.0
+    if not len(hashes):
+        return Share(0.0, 0.0)
+    known = int(np.isin(hashes, kept).sum())
+    share = known / len(hashes)
+    return Share(share, wilson_interval(known, len(hashes))[0] if is_sample else share)
 
 
 def _sample_of(bundle: Bundle) -> Sample:

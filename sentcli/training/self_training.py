@@ -99,7 +99,7 @@ def self_train(
                 source,
                 output,
                 settings,
-                pseudo=ask_lexicon(pseudo, texts, settings, plan),
+                pseudo=ask_lexicon(pseudo.without(texts.validation.texts), texts, settings, plan),
                 passage_sentences=plan.passage_sentences,
                 stages=rounds.stages,
                 overwrite=overwrite,

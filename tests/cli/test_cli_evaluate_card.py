@@ -66,6 +66,14 @@ def test_the_folder_gets_figures_pictures_and_a_card_that_states_them(model, eva
     assert [path.name for path in model.parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_tab_is_written_so_that_it_can_be_read(model, evaluate):
+    frame = pd.read_csv("test.csv")
+    frame.to_csv("tabs.csv", sep="\t", index=False)
+    evaluate("model", "--dataset", "tabs.csv", "--delimiter", "\t", "--card", "-q")
+    assert r"`sentcli evaluate model --dataset tabs.csv --delimiter '\t'` |" in card(model)
+    evaluate("model", "--dataset", "tabs.csv", "--delimiter", r"\t", "-q")
+
+
 def test_what_training_wrote_stays_in_the_card(model, evaluate):
     before = card(model)
     evaluate("model", "--dataset", "test.csv", "--card")

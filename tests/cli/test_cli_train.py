@@ -361,6 +361,23 @@ def test_texts_without_labels_with_a_column_of_their_own(train, data, tmp_path):
     assert json.loads((tmp_path / "other" / "metrics.json").read_text())["examples"]["unlabeled"] == 50
 
 
+def test_passages_of_a_second_round_need_no_teacher(train, data, tmp_path):
+    of_heap = ("--unlabeled", data, "--document-vectors", 0, "--rounds", 2)
+    train(*of_heap, "--passages", 0, output="without")
+    train(*of_heap, "--passages", 2, output="with")
+    passages = [
+        json.loads((tmp_path / output / "metrics.json").read_text())["examples"]["passages"]
+        for output in ("without", "with")
+    ]
+    assert passages[0] == 0 < passages[1]
+
+
+def test_settings_of_self_training_in_a_file_are_not_passed_over(data, tmp_path):
+    (tmp_path / "c.toml").write_text("rounds = 1\nlexicon = 4.0\n")
+    refused = refuse("--config", tmp_path / "c.toml", "-o", tmp_path / "m", data=data)
+    assert (refused.code, "--lexicon is for learning from texts without" in refused.message) == (2, True)
+
+
 def test_where_pytorch_was_never_installed_nothing_else_fails_first():
     code = "import sys; sys.modules['torch'] = None; from sentcli.cli import main; main(['train', '-o', 'm'])"
     command = [sys.executable, "-c", code]

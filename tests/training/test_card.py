@@ -262,6 +262,10 @@ class TestValidation:
         assert "](reliability.png)" in calibrated
         none = section(write(calibration=calibration | {"temperature": 1.0}), "Validation")
         assert "a temperature of 1.0000, since the validation part, all of it right, says nothing" in none
+        training = {**TrainConfig(class_weight="balanced").to_json(), "device": "cpu", "seconds": 1.0}
+        balanced = write(calibration=calibration, training=training)
+        assert "Each class had the same say in it" in balanced
+        assert "the same say" not in shown
         limit = section(write(calibration=calibration | {"temperature": 0.1 + 1e-9}), "Validation")
         assert "a temperature of 0.1000, the limit: " in limit
 
@@ -333,15 +337,16 @@ class TestWhereItCameFrom:
 
     def test_a_backtick_in_the_folder_does_not_end_the_command(self):
         card = write(output="a`b")
-        assert "`` sentcli evaluate 'a`b' --passages --card `` does." in section(card, "What it is bad at")
+        line = "sentcli evaluate 'a`b' --dataset stanfordnlp/imdb --split test --passages --card"
+        assert f"`` {line} `` does." in section(card, "What it is bad at")
 
     @pytest.mark.parametrize(
         ("count", "more", "said"),
         [
-            (90, {}, "90 of these"),
-            (91, {}, "91 of these and of passages cut"),
-            (91, {"passages": 0}, "91 of these"),  # the one more is a lexicon's
-            (90, {"passages": 5}, "90 of these and of passages cut"),
+            (90, {}, "90: of these"),
+            (91, {}, "91: of these, of passages cut"),
+            (91, {"passages": 0}, "91: of these"),  # the one more is a lexicon's
+            (90, {"passages": 5}, "90: of these, of passages cut"),
         ],
     )
     def test_passages_are_named_where_there_are_some(self, count, more, said):
@@ -474,7 +479,10 @@ class TestWeakSpots:
         shown = section(write(), "What it is bad at")
         assert shown.count("not measured") == 4
         assert "Negation" not in shown
-        assert "`sentcli evaluate imdb-bilstm --passages --card` does" in shown
+        assert (
+            "`sentcli evaluate imdb-bilstm --dataset stanfordnlp/imdb --split test --passages --card` does"
+            in shown
+        )
         assert "it knows 1,000 words" in shown
         assert "one of the 2 labels" in shown
 

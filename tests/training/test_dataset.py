@@ -165,6 +165,17 @@ def test_labels_of_whole_numbers_are_the_same_in_each_format(tmp_path: Path) -> 
         assert load_split(path, "train", None, None).labels == names
 
 
+def test_names_that_a_data_set_states_are_spelled_as_any_labels(tmp_path: Path) -> None:
+    names = ["2.0", "neg", "1.0"]
+    kinds = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)}
+    rows = {"text": ["a", "b", "c"], "label": [0, 1, 2]}
+    data = datasets.Dataset.from_dict(rows, features=datasets.Features(kinds))
+    data.to_parquet(str(tmp_path / "r.parquet"))
+    found = load_split(str(tmp_path / "r.parquet"), "train", None, None)
+    assert found.labels == ["2", "negative", "1"]
+    assert class_names(found) == ("2", "negative", "1")
+
+
 def test_hub_layout_in_a_folder(tmp_path: Path, cache: Path) -> None:
     path = write_hub_layout(tmp_path / "reviews")
     train, test = (load_split(path, split, None, None) for split in ("train", "test"))
@@ -466,6 +477,25 @@ def test_texts_of_a_file_need_no_labels(tmp_path: Path) -> None:
     file = write(tmp_path / "heap.csv", 'id,review\n001,"one, two"\n2,\n3,NA\n')
     assert load_texts(file, "review") == ["one, two", "NA"]
     assert load_texts(write(tmp_path / "heap.jsonl", '{"n": 1, "words": "a b"}\n'), None) == ["a b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "delimiter"),
+    [
+        ("heap.csv", "id;text\n1;a b\n", None),
+        ("heap.tsv", "id\ttext\n1\ta b\n", ";"),
+        ("heap.csv", "id,text\n1,a b\n", ";"),
+    ],
+)
+def test_whole_lines_are_not_taken_for_texts(
+    tmp_path: Path, name: str, data: str, delimiter: str | None
+) -> None:
+    with pytest.raises(
+        DataError, match=r"heap\.[ct]sv: the columns are .*another --delimiter\? .*say --heap"
+    ):
+        load_texts(write(tmp_path / name, data), None, CsvFormat(delimiter), "--heap")
+    header = data.split("\n")[0]
+    assert load_texts(write(tmp_path / name, data), header, CsvFormat(delimiter)) == [data.split("\n")[1]]
 
 
 def test_texts_that_cannot_be_found(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def test_label_ids() -> None:
     assert ids.dtype == np.int64
     assert ids.tolist() == [1, 0, 1, 0]
     assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
+    assert label_ids(["1", "0"], ("0.0", "1.0"), "r.csv").tolist() == [1, 0]  # a model of an earlier version
+    assert label_ids(["1", "1.0"], ("1.0", "1"), "r.csv").tolist() == [1, 0]
     with pytest.raises(DataError, match="unknown label 'fine' in row 2; the model knows negative, positive"):
         label_ids(["positive", "fine"], names, "r.csv")
     with pytest.raises(DataError, match="unknown label '0'"):
