@@ -6,13 +6,14 @@ up: in a third of the time, with phrases in a sixth, most of it without the inte
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.forks import ForkSafeLock
 from sentcli.text import REPLACEMENTS, UNK_ID, Vocab, tokenize
 
 Numbers = npt.NDArray[np.int64]
@@ -95,6 +96,8 @@ class Encoder:
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
+        self._lock = ForkSafeLock()
+        self._made: _BulkEncoder | None = None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order; many of them as `slices` cuts them."""
@@ -110,9 +113,11 @@ class Encoder:
         ids = np.concatenate([np.empty(0, np.int32), *(np.array(ids, np.int32) for ids in lists)])
         return Encoded.of(ids, lengths, self._vocab.first_phrase)
 
-    @cached_property
+    @property
     def _bulk(self) -> "_BulkEncoder":
-        return _BulkEncoder(self._vocab)
+        with self._lock:  # made once, whoever comes first
+            self._made = self._made or _BulkEncoder(self._vocab)
+            return self._made
 
 
 def slices(texts: Sequence[str], size: int = _SLICE) -> list[Sequence[str]]:

@@ -1,6 +1,6 @@
 """Texts out of a pandas data frame, labels and scores into a copy of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
@@ -18,9 +18,13 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
     if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
         kind = type(frame)
         raise TypeError(f"frame is a {kind.__module__}.{kind.__qualname__}; give a pandas data frame")
-    if frame.columns.nlevels > 1:
+    if hasattr(frame.columns, "levels"):  # a MultiIndex, of one level too
         raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
     columns = list(frame.columns)
+    if any(
+        type(name).__name__ == "NAType" for name in columns
+    ):  # which is equal to nothing, not even unequal
+        raise DataError(f"{_WHERE}: a column has NA for its name; give it another")
     check_room(columns, WriteOptions(prefix=prefix).names, _WHERE)
     others: dict[Any, str] = {
         name: f"does not hold texts alone: it has {other!r:.100} ({type(other).__name__}); "
@@ -29,7 +33,7 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
         if (other := _other_than_text(column)) is not None
     }
     texts = frame[find_text_column(columns, others, text_column, _WHERE)]
-    return texts.astype(object).where(texts.notna(), None).tolist()
+    return [text if is_there else None for text, is_there in _with_presence(texts)]
 
 
 def with_results(
@@ -48,4 +52,10 @@ def with_results(
 
 def _other_than_text(column: "pd.Series[Any]") -> Any:
     """Give the first value that is neither a string nor missing; None if there is none."""
-    return next((value for value in column[column.notna()] if not isinstance(value, str)), None)
+    values = _with_presence(column)
+    return next((value for value, is_there in values if is_there and not isinstance(value, str)), None)
+
+
+def _with_presence(column: "pd.Series[Any]") -> Iterator[tuple[Any, bool]]:
+    """Go through values and whether they are there: of Arrow's types pandas can filter some alone."""
+    return zip(column, column.notna(), strict=True)

@@ -244,9 +244,11 @@ def load_model(bundle: Bundle) -> BiLSTM:
     try:
         weights = load(content)
         for name, value in weights.items():
-            if not value.is_floating_point() or not value.isfinite().all():
+            if not value.is_floating_point() or not value.float().isfinite().all():
                 raise BundleError(f"{file}: the weights {name!r:.100} are no finite numbers")
         model.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
+    except KeyError as error:
+        raise BundleError(f"{file}: weights of an unknown type, {error.args[0]!r:.100}") from None
     except (SafetensorError, RuntimeError) as error:
         raise BundleError(f"{file}: {' '.join(str(error).split()):.300}") from None
     return model.eval()

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from sentcli.bundle import MANIFEST
 from sentcli.errors import OutputError
 from sentcli.evaluation import Floats, Labels, Reliability, RocCurve, roc_curves, wilson_interval
 from sentcli.evaluation import reliability as reliability_bins
@@ -60,6 +61,8 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
+    if (folder / MANIFEST).exists():  # its pictures have their digests there
+        raise OutputError(f"{folder} is a model folder; give another folder")
     there = [name for name in _EVALUATION if (folder / name).exists()]
     if there and not overwrite:
         raise OutputError(f"{folder / there[0]} exists; give another folder or --overwrite")

@@ -210,6 +210,22 @@ def test_weights_of_another_type_are_refused_by_name(make_bundle):
     assert "classifier.bias" in assert_refused(bundle)
 
 
+def test_weights_that_are_too_large_are_refused_by_name(make_bundle):
+    model = tiny_models.make_model()
+    bundle = make_bundle(model)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    weights["classifier.bias"] = torch.full((2,), 1e300, dtype=torch.float64)  # finite as it is
+    (bundle.path / WEIGHTS).write_bytes(save(weights))
+    assert "classifier.bias" in assert_refused(bundle)
+
+
+def test_weights_of_an_unknown_type_are_refused(make_bundle):
+    bundle = make_bundle(tiny_models.make_model())
+    header = b'{"classifier.bias":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[0,2]}}'
+    (bundle.path / WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
+    assert "of an unknown type, 'F8_E8M0'" in assert_refused(bundle)
+
+
 def assert_refused(bundle):
     """The manifest agrees with the file, so that it is the content that is refused."""
     write_manifest(bundle.path)

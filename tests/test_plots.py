@@ -276,6 +276,10 @@ class TestFiles:
             plots.check_folder(tmp_path, overwrite=False)
         plots.check_folder(tmp_path, overwrite=True)
 
+    def test_a_model_folder_keeps_its_own_pictures(self, trained):
+        with pytest.raises(OutputError, match="is a model folder"):
+            plots.check_folder(trained.path, overwrite=True)
+
     def test_a_file_in_place_of_the_folder_is_an_error(self, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match="file: the folder cannot be made"):

@@ -38,7 +38,7 @@ LAYERS = [
     ["config"],
     ["text"],
     ["errors", "cores", "workers", "progress", "durable"],
-    ["outcome"],
+    ["outcome", "forks"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 

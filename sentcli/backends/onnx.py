@@ -1,6 +1,5 @@
 """A model on onnxruntime, on the CPU."""
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from sentcli.backends.onnx_program import INPUT_IDS, LENGTHS, LOGITS, check_prog
 from sentcli.batching import Ids, Lengths
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
+from sentcli.forks import ForkSafeLock
 from sentcli.text import PAD_ID, UNK_ID
 
 # A folded model computes the input products of every word when it is loaded: 0.1 s and 60 MB with 28,000
@@ -41,7 +41,7 @@ class OnnxBackend:
         self._classes = config.num_classes
         self._program = check_program(content, file, config)
         self._small_batches_left = _SMALL_BATCHES if self._program.has_embedding else 0
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._session: onnxruntime.InferenceSession | None = None
         onnxruntime.set_default_logger_severity(_FATAL)
         # What is wrong with the model is to come out now and not at the first row.

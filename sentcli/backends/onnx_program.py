@@ -148,14 +148,29 @@ def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
         require(
             shape in (None, [config.vocab_size, config.embedding_dim]), f"an embedding of the shape {shape}"
         )
+        held, fewest = (
+            sum(math.prod(constant.dims) for constant in constants.values()),
+            _fewest_weights(config),
+        )
+        require(held >= fewest, f"it has {held:,} weights, and {fewest:,} is the least by its config")
         values = {"": Value(()), INPUT_IDS: Value((TEXTS, TOKENS)), LENGTHS: Value((TEXTS,))}
         _define(values, ((name, constant.value) for name, constant in constants.items()))
         _check_nodes(graph, operators, values, Limits(config))
+        name = graph.text("name")
     except WireError as error:
         raise BundleError(f"{file}: not an ONNX model that sentcli wrote: {error}") from None
     except RefusedError as error:
         raise BundleError(f"{file}: {error}; only models that sentcli wrote can be run") from None
-    return Program(content, graph.text("name"), shape is not None)
+    return Program(content, name, shape is not None)
+
+
+def _fewest_weights(config: ModelConfig) -> int:
+    """Give how many weights the smallest graph for a config has.
+
+    The limits of sizes follow from the config, which comes with the file: it has to hold what that claims.
+    """
+    of_layer = 6 * config.hidden_size * (config.embedding_dim + config.hidden_size)  # three gates, both ways
+    return config.vocab_size * config.embedding_dim + of_layer + config.pooled_size * config.num_classes
 
 
 def _check_interface(graph: Message, config: ModelConfig) -> None:
@@ -189,13 +204,17 @@ def _check_nodes(graph: Message, operators: Set[str], values: dict[str, Value], 
     :returns: how many nodes there are.
     """
     count = 0
-    for message in graph.messages("nodes", _NODE):
+    for content in graph.all_bytes("nodes"):  # one by one: as objects they are a hundred times as large
+        message = Message(content, _NODE)
         operator = f"{message.text('domain')}.{message.text('operator')}".removeprefix(".")
         require(operator in operators, f"the operator {operator!r:.200} is not allowed")
         attributes = message.messages("attributes", _ATTRIBUTE)
         by_name = {attribute.text("name"): attribute for attribute in attributes}
         require(len(attributes) == len(by_name), f"{operator} has the attributes of one name twice")
         names = message.texts("outputs")
+        # At a Max with an input that is left out, onnxruntime ends the process.
+        is_whole = "" not in message.texts("inputs") or operator == "com.microsoft.DynamicQuantizeLSTM"
+        require(is_whole, f"{operator} leaves out an input")
         count += 1
         if operator == "Scan":
             node = Node(operator, _look_up(values, message.texts("inputs")), len(names), by_name)
@@ -205,11 +224,20 @@ def _check_nodes(graph: Message, operators: Set[str], values: dict[str, Value], 
             has_graph = any("graph" in attribute for attribute in attributes)
             require(not has_graph, f"{operator} has a graph in it")
             node = Node(operator, _look_up(values, message.texts("inputs")), len(names), by_name)
-            outputs = [Value(axes) for axes in output_axes(node)]
+            outputs = [Value(axes, is_float=_is_float(node)) for axes in output_axes(node)]
+            # As in C, one of the lowest integer by -1 ends the process.
+            require(operator != "Div" or any(value.is_float for value in node.inputs), "Div of integers")
         require(count <= _MAX_NODES, f"more than {_MAX_NODES} nodes")
         limits.check(node, [output.axes for output in outputs])
         _define(values, zip(names, outputs, strict=True))
     return count
+
+
+def _is_float(node: Node) -> bool:
+    """Tell whether what a node gives is surely in fp32, as that of the lengths is, which are divided by."""
+    if node.operator == "Cast":
+        return node.integer("to") == _FLOAT
+    return node.operator == "Unsqueeze" and node.inputs[0].is_float
 
 
 def _check_scan(

@@ -55,6 +55,7 @@ class Value(NamedTuple):
 
     axes: Axes
     numbers: tuple[int, ...] | None = None
+    is_float: bool = False  # sure to be in fp32
 
     def within(self, other: "Value") -> bool:
         """Tell whether this is no larger than another."""

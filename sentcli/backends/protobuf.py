@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 _VARINT, _BYTES, _FIXED32 = 0, 2, 5  # wire types; ONNX needs the others for doubles alone
+_MOST = 2000  # fields of a message, packed numbers: each becomes an object a hundred times as large
 _MAX_VARINT = 10  # bytes of a 64-bit number
 _SIGN, _MODULUS = 1 << 63, 1 << 64
 
@@ -51,7 +52,9 @@ class Message:
     def __init__(self, content: memoryview, schema: Schema) -> None:
         self._schema = schema
         self._values: dict[str, list[Value]] = {}
-        for number, value, _ in fields(content):
+        for count, (number, value, _) in enumerate(fields(content)):
+            if count == _MOST:
+                raise WireError(f"{schema.name} with more than {_MOST} fields is not allowed")
             name = schema.fields.get(number)
             if name is None:
                 what = schema.refused.get(number, f"field {number}")
@@ -75,6 +78,8 @@ class Message:
 
     def integer(self, name: str) -> int:
         """Give a field that comes once, or 0."""
+        if not all(isinstance(value, int) for value in self._values.get(name, [])):
+            raise self._wrong(name)  # packed: protobuf would pass over it, and take the default
         return self._single(name, self.integers(name), 0)
 
     def all_bytes(self, name: str) -> list[memoryview]:
@@ -167,8 +172,11 @@ def _take(message: memoryview, position: int, size: int) -> memoryview:
 
 
 def _unpack(packed: memoryview) -> list[int]:
-    result, position = [], 0
+    result: list[int] = []
+    position = 0
     while position < len(packed):
+        if len(result) == _MOST:
+            raise WireError(f"more than {_MOST} packed numbers are not allowed")
         number, position = _varint(packed, position)
         result.append(number)
     return result

@@ -146,6 +146,7 @@ def evaluate(
 
         if plots:
             from sentcli.plots import check_folder, draw_evaluation
+            from sentcli.tables.storage import resolve
         if card:
             from sentcli.training.recording import find_card, record_evaluation
 
@@ -160,7 +161,7 @@ def evaluate(
         )
 
     carded = find_card(bundle, other) if card else None
-    if carded and plots and carded.path.resolve() in (plots.resolve(), *plots.resolve().parents):
+    if carded and plots and carded.path.resolve() in (resolve(plots), *resolve(plots).parents):
         raise UsageError(f"--plots {plots}: the card is in that model folder, which has its own pictures")
     if plots:
         check_folder(plots, overwrite=overwrite)

@@ -21,6 +21,7 @@ from sentcli.export.parity import Parity
 from sentcli.export.quantize import write_int8
 from sentcli.export.torchscript import write_torchscript
 from sentcli.model import load_model
+from sentcli.tables.storage import resolve
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def export_bundle(
     for given, usual in ((graph, "portable"), (precision, "fp32")):
         if given != usual and "onnx" not in formats:
             raise UsageError(f"{given} is for ONNX; try --format onnx")
-    if output.resolve() == bundle.path.resolve():
+    if resolve(output) == bundle.path.resolve():
         raise OutputError(f"{output} is the model itself; give another folder")
     text = bundle.config.text
     model = load_model(bundle)

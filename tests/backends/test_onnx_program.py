@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tiny_models import make_model
 
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.backends.onnx_program import check_program
+from sentcli.backends.protobuf import encode
 from sentcli.errors import BundleError
 from sentcli.export.folded import folded_graph
 from sentcli.export.portable import portable_graph
@@ -126,6 +128,12 @@ def constant_node(model):
     model.graph.node.append(
         helper.make_node("Constant", [], ["more"], value=numpy_helper.from_array(np.zeros(3)))
     )
+
+
+def division_of_what_was_cast(model):
+    model.graph.node.append(helper.make_node("Cast", ["lengths"], ["cast"], to=TensorProto.INT64))
+    model.graph.node.append(helper.make_node("Unsqueeze", ["cast", "first"], ["column"]))
+    add(model, "Div", ("column", "column"))
 
 
 def many_nodes(model):
@@ -423,6 +431,9 @@ def test_what_sentcli_writes_is_allowed(graph, shape, pooling):
         (attribute_of_another_type, "Transpose lacks the attribute perm"),
         (lambda model: add(model, "Tanh", ("nothing",)), "the value 'nothing' comes from nowhere"),
         (one_name_twice, "the value 'zeros' comes twice"),
+        (lambda model: add(model, "Max", ("zeros", "")), "Max leaves out an input"),
+        (lambda model: add(model, "Div", ("lengths", "lengths")), "Div of integers"),
+        (division_of_what_was_cast, "Div of integers"),
     ],
 )
 def test_what_else_a_file_has_is_refused_by_name(change, message):
@@ -430,6 +441,33 @@ def test_what_else_a_file_has_is_refused_by_name(change, message):
         check(hostile(change))
     assert str(refused.value).startswith(f"{FILE}: ")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "claim", [{"hidden_size": 1000}, {"vocab_size": 10**6}, {"embedding_dim": 1000}, {"num_classes": 1000}]
+)
+def test_a_config_that_claims_more_than_the_file_holds_is_refused(claim):
+    """The limits of sizes follow from it."""
+    content = folded_graph(MODEL).SerializeToString()
+    claimed = replace(CONFIG, **claim)
+    with pytest.raises(BundleError, match=r"model\.onnx: "):
+        check_program(content, FILE, claimed)
+    renamed = content.replace(b"embedding", b"embeddinG")
+    check_program(renamed, FILE, CONFIG)
+    if "num_classes" not in claim:  # which the interface tells
+        with pytest.raises(
+            BundleError, match=r"it has [\d,]+ weights, and [\d,]+ is the least by its config"
+        ):
+            check_program(renamed, FILE, claimed)
+
+
+def test_a_name_that_comes_twice_is_refused():
+    model = folded_graph(MODEL)
+    graph = model.graph.SerializeToString()
+    model.ClearField("graph")
+    twice = model.SerializeToString() + encode(7, graph + encode(2, b"another"))
+    with pytest.raises(BundleError, match="name of a graph comes 2 times"):
+        check(twice)
 
 
 @pytest.mark.parametrize("value", [65504.0, -65504.0, 6e-8, -0.0])

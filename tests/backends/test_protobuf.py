@@ -86,6 +86,25 @@ def test_a_value_of_another_type(read, raw):
         read(message(raw))
 
 
+def test_a_number_that_comes_once_is_not_packed():
+    """protobuf passes over one that is, and takes the default."""
+    with pytest.raises(WireError, match="number of a thing is of another type"):
+        message(encode(1, b"\x07")).integer("number")
+
+
+@pytest.mark.parametrize("many", [encode(3, b"") * 2001, encode(1, 7) * 2001])
+def test_small_fields_without_end_are_refused(many):
+    message(many[: len(many) // 2001 * 2000])
+    with pytest.raises(WireError, match="a thing with more than 2000 fields is not allowed"):
+        message(many)
+
+
+def test_packed_numbers_without_end_are_refused():
+    assert len(message(encode(1, b"\x07" * 2000)).integers("number")) == 2000
+    with pytest.raises(WireError, match="more than 2000 packed numbers"):
+        message(encode(1, b"\x07" * 2001)).integers("number")
+
+
 def test_a_float_is_no_integer():
     with pytest.raises(WireError, match="number of a thing is of another type"):
         message(b"\x0d\x00\x00\x00\x00").integer("number")

@@ -87,6 +87,12 @@ def test_the_model_itself_is_never_replaced(trained, overwrite):
     assert "model.safetensors" in load_bundle(trained.path).digests
 
 
+def test_links_in_a_circle_are_told(trained, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError, match="its links lead in a circle"):
+        export_bundle(trained, tmp_path / "loop")
+
+
 def test_an_export_that_fails_leaves_nothing_behind(tmp_path, trained, monkeypatch):
     def fail(*arguments):
         raise ExportError("too far apart")

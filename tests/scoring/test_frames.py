@@ -1,6 +1,7 @@
 """Data frames: which column is scored, what is added, and what is refused."""
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from sentcli.errors import DataError
@@ -89,6 +90,25 @@ def test_of_columns_that_come_twice_each_is_looked_at(scorer):
     assert scorer.score_frame(frame)["sentiment"].tolist() == ["positive"]
     with pytest.raises(DataError, match="which column"):
         scorer.score_frame(pd.DataFrame([["warm", 1, 2]], columns=["words", "words", "id"]))
+
+
+def test_columns_of_one_level_that_have_levels_are_refused(scorer):
+    frame = pd.DataFrame([["good"]], columns=pd.MultiIndex.from_tuples([("text",)]))
+    with pytest.raises(DataError, match="the columns have 1 levels"):
+        scorer.score_frame(frame)
+
+
+def test_a_column_without_a_name_is_refused(scorer):
+    frame = pd.DataFrame([["good", 1]], columns=pd.Index(["text", pd.NA], dtype="string"))
+    with pytest.raises(DataError, match="a column has NA for its name"):
+        scorer.score_frame(frame)
+
+
+@pytest.mark.parametrize("wanted", ["text", "view"])
+def test_texts_of_arrow_of_each_kind(scorer, wanted):
+    view = pd.Series(["warm", None], dtype=pd.ArrowDtype(pa.string_view()))
+    frame = pd.DataFrame({"text": ["warm", None], "view": view})
+    assert scorer.score_frame(frame, wanted)["sentiment"].tolist() == ["positive", None]
 
 
 class Frame:
