@@ -148,10 +148,8 @@ def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
         require(
             shape in (None, [config.vocab_size, config.embedding_dim]), f"an embedding of the shape {shape}"
         )
-        held, fewest = (
-            sum(math.prod(constant.dims) for constant in constants.values()),
-            _fewest_weights(config),
-        )
+        held = sum(math.prod(constant.dims) for constant in constants.values())
+        fewest = _fewest_weights(config)
         require(held >= fewest, f"it has {held:,} weights, and {fewest:,} is the least by its config")
         values = {"": Value(()), INPUT_IDS: Value((TEXTS, TOKENS)), LENGTHS: Value((TEXTS,))}
         _define(values, ((name, constant.value) for name, constant in constants.items()))
