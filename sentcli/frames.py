@@ -21,9 +21,8 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
     if hasattr(frame.columns, "levels"):  # a MultiIndex, of one level too
         raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
     columns = list(frame.columns)
-    if any(
-        type(name).__name__ == "NAType" for name in columns
-    ):  # which is equal to nothing, not even unequal
+    # To compare a name with pandas' NA is an error.
+    if any(type(name).__name__ == "NAType" for name in columns):
         raise DataError(f"{_WHERE}: a column has NA for its name; give it another")
     check_room(columns, WriteOptions(prefix=prefix).names, _WHERE)
     others: dict[Any, str] = {
