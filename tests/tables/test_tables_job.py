@@ -564,6 +564,14 @@ def test_a_descriptor_of_a_file_is_written_where_it_stands(run, source, tmp_path
     assert (tmp_path / "all").read_bytes() == expected
 
 
+def test_a_stream_without_a_rejected_row_has_nothing_to_overwrite(run, tmp_path, capfdbinary):
+    (tmp_path / "in.csv").write_bytes(HEADER + b"1,x\n")
+    run(tmp_path / "in.csv", "-", overwrite=True)
+    written = capfdbinary.readouterr()
+    assert (written.out.count(b"\n"), written.err) == (2, b"")
+    assert names(tmp_path) == ["in.csv"]
+
+
 @pytest.mark.parametrize("stream", ["stdin", "stdout"])
 def test_where_a_standard_stream_leads_to(tmp_path, monkeypatch, stream):
     (tmp_path / "a").write_text("")
