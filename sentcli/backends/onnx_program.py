@@ -4,9 +4,9 @@ Allowed are the operators that the graphs of `sentcli.export` are made of, in th
 loop is among them but Scan, which runs once for each token, and none that makes a tensor of any size out of a
 number (Expand, Range, ConstantOfShape, Tile). No node makes or multiplies more than the largest of the graphs
 that sentcli writes for the same config, see `onnx_sizes`; a file may only have up to a thousand such nodes.
-Weights lie in the file itself, each as large as its shape says, and finite. Every message of the file
-consists of the fields below and of no others, which leaves out external data, functions, training graphs,
-sparse tensors, and whatever later versions of ONNX bring.
+Weights lie in the file itself, each as large as its shape says, and finite; they are no fewer than the config
+claims. Every message of the file consists of the fields in `onnx_schema` and of no others, which leaves out
+external data, functions, training graphs, sparse tensors, and whatever later versions of ONNX bring.
 """
 
 import math
@@ -18,6 +18,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.backends.onnx_schema import (
+    ATTRIBUTE,
+    CONSTANT,
+    DATA,
+    DIMENSION,
+    DIMS,
+    GRAPH,
+    MODEL,
+    NODE,
+    OPSET_ID,
+    SHAPE,
+    TENSOR_TYPE,
+    TYPE,
+    VALUE,
+)
 from sentcli.backends.onnx_sizes import (
     MAX_RANK,
     TEXTS,
@@ -31,58 +46,13 @@ from sentcli.backends.onnx_sizes import (
     require,
     steps_of_scan,
 )
-from sentcli.backends.protobuf import Message, Schema, WireError, encode, fields, rewrite
+from sentcli.backends.protobuf import Message, WireError, encode, fields, rewrite
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
 
 INPUT_IDS, LENGTHS, LOGITS, EMBEDDING = "input_ids", "lengths", "logits", "embedding"
 OPSET = 18  # the first in which ReduceMax takes its axes as an input, as ReduceSum does
 _OPSETS = {"": OPSET, "com.microsoft": 1}
-
-# The messages of onnx.proto; a name in the plural may come more than once.
-_MODEL = Schema(
-    "a model",
-    {1: "ir_version", 2: "producer_name", 3: "producer_version", 4: "domain", 5: "model_version", 6: "doc"}
-    | {7: "graph", 8: "opsets"},
-    {14: "metadata", 20: "training information", 25: "functions", 26: "device configuration"},
-)
-_OPSET = Schema("an opset", {1: "domain", 2: "version"}, {})
-_GRAPH = Schema(
-    "a graph",
-    {1: "nodes", 2: "name", 5: "constants", 10: "doc", 11: "inputs", 12: "outputs", 13: "values"},
-    {14: "quantization annotations", 15: "sparse constants", 16: "metadata"},
-)
-_NODE = Schema(
-    "a node",
-    {1: "inputs", 2: "outputs", 3: "name", 4: "operator", 5: "attributes", 6: "doc", 7: "domain"},
-    {8: "overload", 9: "metadata", 10: "device configuration"},
-)
-_ATTRIBUTE = Schema(
-    "an attribute",
-    {1: "name", 2: "f", 3: "i", 4: "s", 6: "graph", 7: "floats", 8: "ints", 9: "strings", 20: "type"},
-    {5: "tensor", 10: "tensors", 11: "graphs", 21: "reference", 22: "sparse tensor", 23: "sparse tensors"},
-)
-_DIMS, _DTYPE, _NAME, _DATA = 1, 2, 8, 9
-_CONSTANT = Schema(
-    "a constant",
-    {_DIMS: "dims", _DTYPE: "dtype", _NAME: "name", _DATA: "data"},
-    {
-        3: "segment",
-        4: "floats",
-        5: "integers",
-        6: "strings",
-        7: "integers",
-        13: "external data",
-        14: "location",
-    },
-)
-_VALUE = Schema("a value", {1: "name", 2: "type"}, {3: "doc", 4: "metadata"})
-_TYPE = Schema(
-    "a type", {1: "tensor"}, {4: "sequence", 5: "map", 6: "denotation", 8: "sparse tensor", 9: "optional"}
-)
-_TENSOR_TYPE = Schema("a tensor type", {1: "dtype", 2: "shape"}, {})
-_SHAPE = Schema("a shape", {1: "dims"}, {})
-_DIM = Schema("a dimension", {1: "size", 2: "name"}, {3: "denotation"})
 
 _FLOAT, _INT32, _INT64 = 1, 6, 7
 _DTYPES: Mapping[int, npt.DTypeLike] = {
@@ -136,11 +106,11 @@ def check_program(content: bytes, file: Path, config: ModelConfig) -> Program:
     """
     operators = _OPERATORS | _INT8_OPERATORS if file.name.endswith(".int8.onnx") else _OPERATORS
     try:
-        model = Message(memoryview(content), _MODEL)
-        for opset in model.messages("opsets", _OPSET):
+        model = Message(memoryview(content), MODEL)
+        for opset in model.messages("opsets", OPSET_ID):
             domain, version = opset.text("domain"), opset.integer("version")
             require(_OPSETS.get(domain) == version, f"the opset {domain!r:.200} {version} is not allowed")
-        graph = model.message("graph", _GRAPH)
+        graph = model.message("graph", GRAPH)
         _check_interface(graph, config)
         _check_values(graph)
         constants = _check_constants(graph)
@@ -176,21 +146,21 @@ def _check_interface(graph: Message, config: ModelConfig) -> None:
     wanted_inputs = [(INPUT_IDS, _INT64, [None, None]), (LENGTHS, _INT32, [None])]
     wanted_outputs = [(LOGITS, _FLOAT, [None, config.num_classes])]
     for name, wanted in (("inputs", wanted_inputs), ("outputs", wanted_outputs)):
-        found = [_signature(value) for value in graph.messages(name, _VALUE)]
+        found = [_signature(value) for value in graph.messages(name, VALUE)]
         require(found == wanted, f"{name} are {found!r:.200}, not {wanted!r:.200}")
 
 
 def _signature(value: Message) -> tuple[str, int, list[int | None]]:
     """Give name, element type and shape, None for an axis of any size."""
-    tensor = value.message("type", _TYPE).message("tensor", _TENSOR_TYPE)
-    dims = tensor.message("shape", _SHAPE).messages("dims", _DIM)
+    tensor = value.message("type", TYPE).message("tensor", TENSOR_TYPE)
+    dims = tensor.message("shape", SHAPE).messages("dims", DIMENSION)
     return value.text("name"), tensor.integer("dtype"), [dim.integer("size") or None for dim in dims]
 
 
 def _check_values(graph: Message) -> None:
     """Refuse unknown fields in what a graph says of its values."""
     for name in ("inputs", "outputs", "values"):
-        for value in graph.messages(name, _VALUE):
+        for value in graph.messages(name, VALUE):
             _signature(value)
 
 
@@ -203,10 +173,10 @@ def _check_nodes(graph: Message, operators: Set[str], values: dict[str, Value], 
     """
     count = 0
     for content in graph.all_bytes("nodes"):  # one by one: as objects they are a hundred times as large
-        message = Message(content, _NODE)
+        message = Message(content, NODE)
         operator = f"{message.text('domain')}.{message.text('operator')}".removeprefix(".")
         require(operator in operators, f"the operator {operator!r:.200} is not allowed")
-        attributes = message.messages("attributes", _ATTRIBUTE)
+        attributes = message.messages("attributes", ATTRIBUTE)
         by_name = {attribute.text("name"): attribute for attribute in attributes}
         require(len(attributes) == len(by_name), f"{operator} has the attributes of one name twice")
         names = message.texts("outputs")
@@ -252,10 +222,10 @@ def _check_scan(
     require(0 < number <= len(node.inputs), "Scan runs over something else than the ids")
     states, scanned = node.inputs[:-number], node.inputs[-number:]
     steps = steps_of_scan(scanned)
-    body = node.attributes["body"].message("graph", _GRAPH)
+    body = node.attributes["body"].message("graph", GRAPH)
     _check_values(body)
     given = [*(state.axes for state in states), *(value.axes[1:] for value in scanned)]
-    inputs, outputs = ([value.text("name") for value in body.messages(name, _VALUE)] for name in _ENDS)
+    inputs, outputs = ([value.text("name") for value in body.messages(name, VALUE)] for name in _ENDS)
     fits = len(set(inputs)) == len(inputs) == len(given) and len(states) <= len(outputs) == node.outputs
     require(fits, "Scan has other inputs or outputs than its body")
     inner = {**values, **dict(zip(inputs, map(Value, given), strict=True))}  # inputs hide what is outside
@@ -291,7 +261,7 @@ class _Constant:
 def _check_constants(graph: Message) -> dict[str, _Constant]:
     """Check the weights of a graph and give them by name."""
     constants: dict[str, _Constant] = {}
-    for constant in graph.messages("constants", _CONSTANT):
+    for constant in graph.messages("constants", CONSTANT):
         name, dims, data = constant.text("name"), constant.integers("dims"), constant.content("data")
         what = f"the constant {name!r:.200}"
         require(name not in constants, f"{what} comes twice")
@@ -318,11 +288,11 @@ def _is_finite(values: npt.NDArray[np.generic]) -> bool:
 
 def _keep_rows(constant: memoryview, rows: npt.NDArray[np.int64]) -> bytes:
     """Cut a constant to some of its rows, if it is the embedding."""
-    message = Message(constant, _CONSTANT)
+    message = Message(constant, CONSTANT)
     if message.text("name") != EMBEDDING:
         return bytes(constant)
     dims = message.integers("dims")
     data = np.frombuffer(message.content("data"), np.uint8).reshape(dims[0], -1)[rows]
-    kept = [bytes(field.raw) for field in fields(constant) if field.number not in (_DIMS, _DATA)]
-    kept += [encode(_DIMS, dim) for dim in (len(rows), *dims[1:])]
-    return b"".join(kept) + encode(_DATA, data.tobytes())
+    kept = [bytes(field.raw) for field in fields(constant) if field.number not in (DIMS, DATA)]
+    kept += [encode(DIMS, dim) for dim in (len(rows), *dims[1:])]
+    return b"".join(kept) + encode(DATA, data.tobytes())
