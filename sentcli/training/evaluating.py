@@ -58,13 +58,13 @@ class EvaluationSource:
     def _check_unseen(self, bundle: Bundle, examples: LabeledTexts) -> None:
         learner = self.unseen_by or bundle
         share = share_learnt(learner, examples.texts)
-        if share.least < _TOO_MANY:
+        if share.about < _TOO_MANY:
             return
         problem = (
             f"{learner.path} learnt from about {share.about:.0%} of the texts of {examples.where}, "
             "and its figures there promise too much"
         )
-        if self.unseen_by:
+        if self.unseen_by and share.least >= _TOO_MANY:
             raise UsageError(f"--card: {problem}; try texts that it has not seen")
         _log.warning("%s; --held-out measures on what it was not fitted to", problem)
 

@@ -1,5 +1,6 @@
 """`sentcli evaluate --card`: what was measured, in the model's own folder."""
 
+import base64
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ from commands import fail, invoke
 from safetensors.numpy import load_file, save_file
 
 from sentcli.bundle import load_bundle, write_manifest
-from sentcli.training import recording
+from sentcli.training import learnt, recording
 
 PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "evaluated_reliability.png"}
 
@@ -315,11 +316,22 @@ def test_what_the_model_learnt_from_is_kept_off_the_card(model, trained):
     assert contents(model) == before
 
 
+def test_what_may_be_chance_is_said_and_stays_on_the_card(model, trained, monkeypatch):
+    said = json.loads(trained.read("metrics.json"))
+    monkeypatch.setattr(learnt, "_KEPT", len(base64.b64decode(said["learnt_sample"])) // 8)  # as if of more
+    few = [pd.read_csv("test.csv").head(12), pd.read_csv(said["dataset"]).tail(3)]
+    pd.concat(few).to_csv("few.csv", index=False)
+    result = invoke("evaluate", "model", "--dataset", "few.csv", "--card")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"learnt from about \d\d% of the texts of few\.csv", result.stderr)
+    assert "--dataset few.csv" in card(model)
+
+
 def test_a_part_of_what_the_model_learnt_from_is_kept_off_the_card(model, trained, evaluate):
-    learnt = pd.read_csv(json.loads(trained.read("metrics.json"))["dataset"])
+    known = pd.read_csv(json.loads(trained.read("metrics.json"))["dataset"])
     others = pd.DataFrame(invented.reviews(190, seed=6), columns=["review", "label"])
     for count, is_refused in ((60, True), (2, False)):
-        pd.concat([others, learnt.tail(count)]).to_csv("mixed.csv", index=False)
+        pd.concat([others, known.tail(count)]).to_csv("mixed.csv", index=False)
         if is_refused:
             failure = fail("evaluate", "model", "--dataset", "mixed.csv", "--card")
             assert re.search(r"learnt from about 2\d% of the texts of mixed\.csv", failure.message)
