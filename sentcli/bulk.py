@@ -27,7 +27,7 @@ from sentcli.scoring import Scorer
 from sentcli.summary import Summary, counted
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
 from sentcli.tables.opening import check_job
-from sentcli.tables.output import default_rejects, refuse_existing
+from sentcli.tables.output import check_name, default_rejects, refuse_existing
 from sentcli.tables.remote import as_path
 from sentcli.tables.source import STANDARD
 from sentcli.tables.storage import Part, is_special, is_standard_output, is_standard_stream, resolve
@@ -217,10 +217,7 @@ def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: boo
     """Refuse a summary that would replace a file of the run or, without `overwrite`, any file."""
     if str(path) == STANDARD or (output == STANDARD and is_standard_output(path)):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; --summary takes the name of a file")
+    check_name(path, "--summary")
     if path.is_file() and is_standard_stream(path):
         raise UsageError(f"--summary {path} is standard input or output of this run; give another name")
     for name in files:

@@ -21,7 +21,7 @@ from sentcli.tables.format import Setup
 from sentcli.tables.formats import check_options, format_of, get_format, suffix_of
 from sentcli.tables.job import Job
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.output import Output, StreamOutput, default_rejects, refuse_existing
+from sentcli.tables.output import Output, StreamOutput, check_name, default_rejects, refuse_existing
 from sentcli.tables.remote import RemoteFile, is_url
 from sentcli.tables.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.tables.storage import (
@@ -116,12 +116,8 @@ def _check_rejects(path: str, output: str) -> None:
         is_same = resolve(path) == resolve(output)
     if is_same:
         raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
-    if is_url(path):
-        return
-    if Path(path).is_dir():
-        raise OutputError(f"{path} is a folder; --rejects takes the name of a file")
-    if not is_special(path) and not resolve(path).parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {resolve(path).parent}")
+    if not is_url(path):
+        check_name(Path(path), "--rejects")
 
 
 def check_job(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> None:

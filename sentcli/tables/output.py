@@ -154,6 +154,18 @@ def default_rejects(output: str) -> str:
     return f"{output}.rejects.jsonl"
 
 
+def check_name(path: Path, option: str) -> None:
+    """Refuse what cannot be the name of a file.
+
+    :param option: the one that gives it.
+    :raises OutputError: for a folder, and in one that is not there.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; {option} takes the name of a file")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {path.parent}")
+
+
 def refuse_existing(path: str, hint: str = "") -> None:
     """Refuse to replace a file, when nobody said that it may be.
 
