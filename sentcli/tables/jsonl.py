@@ -108,8 +108,7 @@ class _JsonlReader(TextReader):
             return
         self._without_text = 0
         self._has_head = True
-        is_usual = self._text_column and find_usual([self._text_column], TEXT_COLUMNS)
-        self._is_guess = self.setup.options.text_column is None and not is_usual
+        self._is_guess = self.setup.options.text_column is None and not _is_usual(self._text_column)
         self._columns = self.first.columns if self.first else columns
         yield Head(self._columns, self._text_column)
 

@@ -121,9 +121,8 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
 def _read_unlabeled(source: DataSource) -> list[str]:
     if not source.unlabeled:
         return []
-    column = source.unlabeled_text_column
-    if column is None:
-        column = source.text_column
+    own = source.unlabeled_text_column
+    column = source.text_column if own is None else own
     return load_texts(source.unlabeled, column, source.csv, "--unlabeled-text-column")
 
 
