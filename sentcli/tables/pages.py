@@ -22,6 +22,8 @@ _DEPTH = 16
 # has millions.
 _EMPTY_PAGES = 1000
 _INDEX_PAGE, _DICTIONARY_PAGE = 1, 2
+_DATA_PAGES = ((5, 2), (8, 4))  # fields of a header for the two kinds, and in these of the encoding
+_OF_DICTIONARY, _WITH_PREFIXES = (2, 8), 7  # Parquet's Encoding
 _LISTS = (9, 10)  # and sets
 _CRYPTO_METADATA = 8  # of a column that is encrypted
 
@@ -43,6 +45,21 @@ class ColumnChunk:
     start: int
     values: int
     codec: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What a column chunk stores once for several values, so that they take more in memory than in the file.
+
+    :param dictionary: bytes of its dictionary; 0 without one.
+    :param begins_with_it: its first values are of the dictionary.
+    :param prefixes: bytes of its largest page of values that leave out what they share with the one before;
+        none is longer than that. 0 without such pages.
+    """
+
+    dictionary: int = 0
+    begins_with_it: bool = False
+    prefixes: int = 0
 
 
 def column_chunks(file: IO[bytes]) -> list[list[ColumnChunk]]:
@@ -72,14 +89,16 @@ def _row_group(group: Struct) -> list[ColumnChunk]:
     return chunks
 
 
-def check_pages(file: IO[bytes], chunk: ColumnChunk) -> None:
+def check_pages(file: IO[bytes], chunk: ColumnChunk) -> Repeats:
     """Go from header to header, as pyarrow will.
 
+    :returns: what the headers say of repeated values.
     :raises DamagedPagesError: when a page is over `PAGE_LIMIT` or goes beyond the file, or too many have no
         value.
     """
     end = file.seek(0, io.SEEK_END)
     place, values, empty = chunk.start, chunk.values, 0
+    dictionary, first, prefixes = 0, None, 0
     while values > 0 and 0 <= place < end:
         header, length = _read_header(file, place)
         kind, size, compressed = (header.get(field) for field in (1, 2, 3))
@@ -93,15 +112,31 @@ def check_pages(file: IO[bytes], chunk: ColumnChunk) -> None:
         place += length + compressed
         if compressed < 0 or place > end:
             raise DamagedPagesError(f"a page of {compressed:,} bytes goes beyond the end of the file")
-        if kind not in (_INDEX_PAGE, _DICTIONARY_PAGE):
-            data_page = header.get(5) or header.get(8)
-            found = data_page.get(1, 0) if isinstance(data_page, dict) else 0
-            values -= found
-            empty += found <= 0
-        else:
-            empty += 1
+        found = 0
+        if kind == _DICTIONARY_PAGE:
+            dictionary = max(dictionary, size)
+        elif kind != _INDEX_PAGE:
+            found, encoding = _values_of(header)
+            first = encoding if first is None else first
+            if encoding == _WITH_PREFIXES:
+                prefixes = max(prefixes, size)
+        values -= found
+        empty += found <= 0
         if empty > _EMPTY_PAGES:
             raise DamagedPagesError(f"more than {_EMPTY_PAGES:,} pages of a column without a value")
+    return Repeats(dictionary, first in _OF_DICTIONARY, prefixes)
+
+
+def _values_of(header: Struct) -> tuple[int, Any]:
+    """Give how many values a page of data has, and their encoding."""
+    for field, field_of_encoding in _DATA_PAGES:
+        page = header.get(field)
+        if page and isinstance(page, dict):
+            count = page.get(1, 0)
+            if not isinstance(count, int):
+                raise DamagedPagesError("the header of a page is damaged")
+            return count, page.get(field_of_encoding)
+    return 0, None
 
 
 def _read_header(file: IO[bytes], place: int) -> tuple[Struct, int]:

@@ -17,7 +17,14 @@ import pyarrow.parquet as pq
 from sentcli.errors import DataError
 from sentcli.tables.arrow import compare_times, has_valid_indices, leaves_of
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Cursor
-from sentcli.tables.pages import ColumnChunk, DamagedPagesError, check_pages, column_chunks
+from sentcli.tables.pages import (
+    PAGE_LIMIT,
+    ColumnChunk,
+    DamagedPagesError,
+    Repeats,
+    check_pages,
+    column_chunks,
+)
 from sentcli.tables.source import Source
 
 _BUFFER = 1 << 20
@@ -113,8 +120,7 @@ class CheckedFile:
         """
         for group in range(self._file.num_row_groups):
             left = self._file.metadata.row_group(group).num_rows
-            self._check_pages(group)
-            size = self._rows_that_fit(group)
+            size = self._rows_that_fit(group, self._check_pages(group))
             for rows in self._file.iter_batches(size, row_groups=[group], use_threads=False):
                 if not all(map(has_valid_indices, rows.columns)):
                     raise DataError(f"{self._name}: row group {group} is damaged")
@@ -123,12 +129,14 @@ class CheckedFile:
             if left:
                 raise DataError(f"{self._name}: row group {group} has not as many rows as it says")
 
-    def _check_pages(self, group: int) -> None:
-        """Refuse pages that pyarrow would take gigabytes for, whether it finds that much in them or not."""
+    def _check_pages(self, group: int) -> list[Repeats]:
+        """Refuse pages that pyarrow would take gigabytes for, whether it finds that much in them or not.
+
+        :returns: what each column stores once for several values.
+        """
         place = self._raw.tell()
         try:
-            for chunk in self._column_chunks[group]:
-                check_pages(self._raw, chunk)
+            return [check_pages(self._raw, chunk) for chunk in self._column_chunks[group]]
         except DamagedPagesError as error:
             raise DataError(f"{self._name}: row group {group}: {error}") from None
         finally:
@@ -138,19 +146,24 @@ class CheckedFile:
     def _column_chunks(self) -> list[list[ColumnChunk]]:
         return column_chunks(self._raw)
 
-    def _rows_that_fit(self, group: int) -> int:
+    def _rows_that_fit(self, group: int, repeats: Sequence[Repeats]) -> int:
         """Choose how many rows to read at a time, so that they fit the bytes of a chunk.
 
         A row group can be a thousand times as large in memory as its metadata say: what repeats itself is
         stored once.
+
+        :param repeats: of each column, what it stores once.
         """
         metadata = self._file.metadata.row_group(group)
         rows = max(1, metadata.num_rows)
         values = [chunk.values / rows for chunk in self._column_chunks[group]]
         decoded = sum(count * width for count, width in zip(values, self._widths, strict=True))
         row_bytes = max(metadata.total_byte_size / rows, decoded)
-        if metadata.total_byte_size > _LONG_VALUE:
-            row_bytes = max(row_bytes, self._longest_repeated(group, values))
+        for column, of_column, count in zip(self._file.schema, repeats, values, strict=True):
+            if column.physical_type == "BYTE_ARRAY":
+                longest = self._longest_repeated(group, column.path, of_column, max(1.0, count))
+                if longest > _LONG_VALUE:
+                    row_bytes = max(row_bytes, longest * max(1.0, count))
         return int(min(CHUNK_ROWS, max(1, CHUNK_BYTES // max(1, row_bytes))))
 
     @cached_property
@@ -158,25 +171,27 @@ class CheckedFile:
         """Bytes that a value of each column takes at least, those within structs and lists one by one."""
         return [_WIDTHS.get(column.physical_type, column.length) for column in self._file.schema]
 
-    def _longest_repeated(self, group: int, values: Sequence[float]) -> float:
-        """Give the bytes of the longest value that may be stored once and repeated, if that is long.
+    def _longest_repeated(self, group: int, path: str, repeats: Repeats, values_a_row: float) -> int:
+        """Give the bytes of a column's longest value that may be stored once and repeated, or more."""
+        longest = 0
+        options = {"row_groups": [group], "columns": [path], "use_threads": False}
+        if repeats.dictionary > _LONG_VALUE:
+            longest = repeats.dictionary
+            if repeats.begins_with_it:
+                file = self._open(metadata=self._file.metadata, read_dictionary=[path])
+                longest = max(map(_longest, islice(file.iter_batches(1, **options), 1)), default=0)
+        if repeats.prefixes > _LONG_VALUE:
+            rows = int(PAGE_LIMIT // (repeats.prefixes * values_a_row))  # that take no more than a page may
+            batches = self._file.iter_batches(min(CHUNK_ROWS, max(1, rows)), **options)
+            longest = max(longest, max(map(_longest, batches), default=0))
+        return longest
 
-        :param values: of each column, how many a row has.
-        """
-        longest = 0.0
-        for first_row in islice(self._dictionaries.iter_batches(1, row_groups=[group], use_threads=False), 1):
-            leaves = [leaf for column in first_row.columns for leaf in leaves_of(column)]
-            for leaf, count in zip(leaves, values, strict=False):
-                if pa.types.is_dictionary(leaf.type):
-                    length = pc.max(pc.binary_length(leaf.dictionary)).as_py() or 0
-                    longest = max(longest, length * max(1.0, count))
-        return longest if longest > _LONG_VALUE else 0.0
 
-    @cached_property
-    def _dictionaries(self) -> Any:
-        """The same file, opened so that what is stored once is read once."""
-        columns = [column.path for column in self._file.schema if column.physical_type == "BYTE_ARRAY"]
-        return self._open(metadata=self._file.metadata, read_dictionary=columns)
+def _longest(rows: pa.RecordBatch) -> int:
+    """Give the bytes of the longest string in these rows, or in the dictionaries that they refer to."""
+    leaves = [leaf for column in rows.columns for leaf in leaves_of(column)]
+    strings = [leaf.dictionary if pa.types.is_dictionary(leaf.type) else leaf for leaf in leaves]
+    return max((pc.max(pc.binary_length(values)).as_py() or 0 for values in strings), default=0)
 
 
 class _Hashed(io.RawIOBase):

@@ -55,7 +55,29 @@ def test_column_chunks_are_where_pyarrow_says(version, coded):
             wanted = metadata.row_group(number).column(column)
             start = wanted.dictionary_page_offset if coded else wanted.data_page_offset
             assert chunk == ColumnChunk(start, wanted.num_values, SNAPPY)
-            check_pages(file, chunk)
+            repeats = check_pages(file, chunk)
+            assert (repeats.dictionary > 0, repeats.begins_with_it) == (coded, coded)
+            assert repeats.prefixes == 0
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
+def test_what_is_stored_once_for_several_values(version, encoding):
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({"text": [f"a beginning, and {number}" for number in range(1000)]}),
+        file,
+        data_page_version=version,
+        use_dictionary=False,
+        column_encoding={"text": encoding},
+        compression="none",
+    )
+    repeats = check_pages(file, column_chunks(file)[0][0])
+    assert (repeats.dictionary, repeats.begins_with_it) == (0, False)
+    if encoding == "DELTA_BYTE_ARRAY":
+        assert 1000 < repeats.prefixes < len(file.getvalue())
+    else:
+        assert repeats.prefixes == 0
 
 
 @pytest.mark.parametrize("compression", ["none", "zstd"])
@@ -132,6 +154,10 @@ def test_pages_are_gone_through_until_there_are_as_many_values_as_it_says():
         (b"\x1c" * 100, "header of a page is damaged"),  # structs in structs
         (b"\x15" + b"\xff" * 20, "header of a page is damaged"),  # a number too long
         (b"\x18\x7f", "header of a page is damaged"),  # a string beyond the end
+        (
+            page_header()[:-4] + b"\x19\x15\x02\x00\x00" + b"x" * 10,
+            "header of a page is damaged",
+        ),  # a list of counts
     ],
 )
 def test_damaged_headers(data, message):

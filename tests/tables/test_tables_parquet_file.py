@@ -2,13 +2,14 @@
 
 import datetime as dt
 import re
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.tables import open_job
+from sentcli.tables import open_job, pages, parquet_file
 
 
 def int96(*times):
@@ -62,6 +63,44 @@ def test_a_value_stored_once_and_repeated_does_not_fill_the_memory(tmp_path, col
         sizes = [len(chunk.texts) for chunk in job]
     assert sum(sizes) == 500
     assert max(sizes) < 110
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("encoding", ["DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
+def test_encodings_that_pyarrow_does_not_read_as_dictionaries(score_table, encoding, version):
+    texts = [f"{number:05} of some length, as reviews are" for number in range(5000)]
+    tags = ["a tag " * 200, "another " * 200] * 2500
+    table = pa.table({"text": texts, "tag": tags, "lists": [[tag] for tag in tags]})
+    options = {"use_dictionary": ["tag", "lists.list.element"], "data_page_version": version}
+    found = score_table(table, column_encoding={"text": encoding}, **options).read()
+    assert found.select(table.column_names).equals(table)
+
+
+@pytest.mark.parametrize("wrap", [lambda text: text, lambda text: [text]])
+def test_a_long_beginning_stored_once_does_not_fill_the_memory(tmp_path, wrap):
+    values = [wrap("x" * 200_000 + str(number)) for number in range(200)]
+    table = pa.table({"column": values, "text": ["x"] * 200})
+    name = "column" if isinstance(values[0], str) else "column.list.element"
+    encoding = {name: "DELTA_BYTE_ARRAY"}
+    pq.write_table(table, tmp_path / "in.parquet", use_dictionary=False, column_encoding=encoding)
+    assert (tmp_path / "in.parquet").stat().st_size < 1 << 20
+    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
+        sizes = [len(chunk.texts) for chunk in job]
+    assert sum(sizes) == 200
+    assert max(sizes) < 50
+
+
+def test_a_dictionary_that_the_first_values_do_not_use_counts_whole(tmp_path, monkeypatch):
+    """As a file could be made to hide a long value; no writer known here makes such a one."""
+    table = pa.table({"column": coded("x" * 3_000_000, 500), "text": ["x"] * 500})
+    pq.write_table(table, tmp_path / "in.parquet", store_schema=False)
+
+    def check_pages(*arguments):
+        return replace(pages.check_pages(*arguments), begins_with_it=False)
+
+    monkeypatch.setattr(parquet_file, "check_pages", check_pages)
+    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
+        assert max(len(chunk.texts) for chunk in job) < 10
 
 
 def test_long_texts_that_differ_are_kept_beside_columns_of_other_kinds(score_table):
