@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from sentcli.errors import DataError, OutputError, SentcliError
 from sentcli.tables.arrow import is_text, own_bytes, to_values
 from sentcli.tables.chunk import CHUNK_ROWS, Chunk, Cursor, Head, Reject
-from sentcli.tables.columns import check_room, check_unique, find_text_column
+from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_text_column, find_usual
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.parquet_file import Batch, CheckedFile
 from sentcli.tables.source import Source
@@ -68,8 +68,15 @@ class _ParquetReader:
     def _head(self, first: Head | None) -> Head:
         schema = self._file.schema
         columns = tuple(schema.names)
-        others = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
-        text_column = find_text_column(columns, others, self._setup.options.text_column, self._name)
+        wanted = self._setup.options.text_column
+        meant = wanted or find_usual(columns, TEXT_COLUMNS)
+        others = {
+            field.name: f"is {field.type}, not a string"
+            for field in schema
+            # A column of the type null is one of which all values are missing: of texts, if it is meant.
+            if not (is_text(field.type) or (pa.types.is_null(field.type) and field.name == meant))
+        }
+        text_column = find_text_column(columns, others, wanted, self._name)
         check_room(columns, self._setup.names, self._name)
         if self._setup.converts:
             check_unique(columns, self._name)

@@ -231,7 +231,7 @@ def test_the_limit_counts_bytes_of_the_text_alone(score_table, rejects):
             {},
             "the column 'review' is binary, not a string; say --text-column",
         ),
-        ({"title": ["x"], "text": [None]}, {}, "the column 'text' is null, not a string.*'title', 'text'"),
+        ({"id": [1], "other": [None]}, {}, "which column is the text"),
         ({"text": ["x"], "sentiment": [1]}, {}, "a column 'sentiment' already; try --prefix"),
     ],
 )
@@ -242,6 +242,25 @@ def test_columns_that_do_not_fit(score_table, columns, options, message):
 
 def test_the_only_string_column_is_the_text(score_table):
     assert score_table(pa.table({"n": [1], "t": ["x"]})).read()["sentiment"].to_pylist() == ["odd"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "text_column"),
+    [
+        ({"id": [1, 2], "text": [None, None]}, {}, "text"),
+        ({"title": ["x", "y"], "text": [None, None]}, {}, "text"),
+        ({"title": ["x", "y"], "other": [None, None]}, {"text_column": "other"}, "other"),
+        ({"title": ["x", "y"], "other": [None, None]}, {}, "title"),
+    ],
+)
+def test_texts_that_are_all_missing_have_no_score(score_table, columns, options, text_column):
+    """pandas and pyarrow give such a column the type null."""
+    table = pa.table(columns)
+    assert pa.types.is_null(table.schema.types[1])
+    found = score_table(table, read=ReadOptions(**options)).read()
+    assert found.select(table.column_names).equals(table)
+    labels = [None if text is None else "odd" for text in columns[text_column]]
+    assert found["sentiment"].to_pylist() == labels
 
 
 VALUES = st.lists(
