@@ -35,13 +35,15 @@ def bootstrap_intervals(
         for number in (range(classes) if classes > 2 else (1,))
     ]
     draws = []
+    auc = 0.0
     for _ in range(max(min(_DRAWS, _TEXTS_IN_ALL // examples), _FEWEST_DRAWS)):
         times = np.bincount(random.integers(0, examples, examples), minlength=examples)
         confusion = np.bincount(cells, times, classes**2).reshape(classes, classes)
         with np.errstate(invalid="ignore"):  # 0 / 0: a class that is neither there nor predicted
             of_classes = 2 * confusion.diagonal() / (confusion.sum(axis=0) + confusion.sum(axis=1))
-        aucs = [ranking.auc(times) for ranking in rankings]
-        draws.append((of_classes[1], np.nanmean(of_classes), np.mean(aucs), times @ losses / examples))
+        if not np.isnan(auc):  # undefined in one draw, the interval is: the rest would be for nothing
+            auc = float(np.mean([ranking.auc(times) for ranking in rankings]))
+        draws.append((of_classes[1], np.nanmean(of_classes), auc, times @ losses / examples))
     low, high = np.quantile(draws, _ENDS, axis=0).tolist()
     found = dict(zip(("f1", "macro_f1", "roc_auc", "log_loss"), zip(low, high, strict=True), strict=True))
     if len(names) > 2:

@@ -20,6 +20,7 @@ from sentcli.errors import (
     RejectsError,
     ResumeError,
     UsageError,
+    is_short_of_threads,
     signal_of,
 )
 from sentcli.finished import FinishedOutputs
@@ -41,7 +42,6 @@ _HIGHER = "; what was scored so far is kept: with a higher --max-rejects, --resu
 _FEWER = "what was scored so far is kept: with fewer --workers or --processes, --resume goes on"
 _LESS = "try fewer --workers or --processes"
 _SMALLER = f"{_LESS}, or a lower --field-limit"
-_NO_THREAD = "can't start new thread"  # what Python says; the error has no type of its own
 _TURN = 0.0005  # seconds
 
 
@@ -158,7 +158,7 @@ def _score_output(
     except MemoryError as error:
         raise OutOfMemoryError(f"memory is short; {_FEWER if hint() else _SMALLER}") from error
     except RuntimeError as error:
-        if _NO_THREAD not in str(error):
+        if not is_short_of_threads(error):
             raise
         raise ProcessError(f"another thread cannot be started; {_FEWER if hint() else _LESS}") from error
     except RejectsError as error:

@@ -97,7 +97,8 @@ class Bundle:
         :raises BundleError: when the manifest lacks the file, or its bytes are not those of the manifest.
         """
         if name not in self.digests:
-            raise BundleError(f"{self.path / MANIFEST}: the bundle has no {name}")
+            hint = "; the folder that `sentcli train` wrote has it" if name in (*_PAPERS, WEIGHTS) else ""
+            raise BundleError(f"{self.path / MANIFEST}: the bundle has no {name}{hint}")
         return _read_checked(self.path / name, self.digests[name])
 
 
@@ -176,6 +177,8 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{target} exists; give another name or --overwrite")
         if target.samefile("."):  # the shell that stands in it would find it empty
             raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
+        if not os.access(target, os.W_OK):  # its files could not be removed
+            raise OutputError(f"{target}: no permission to write there, so it is not replaced")
         if target.resolve().is_mount():  # a volume of a container cannot be renamed
             raise OutputError(f"{target} is a mount point, which cannot be replaced; name a folder in it")
         names = {file.name for file in target.iterdir()}
@@ -198,7 +201,9 @@ def _put_in_place(folder: Path, target: Path) -> None:
             target.rename(old)
             folder.rename(target)
         except BaseException:
-            if old.exists() and not target.exists():
+            if target.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            elif old.exists():
                 old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)

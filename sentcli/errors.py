@@ -77,6 +77,11 @@ def signal_of(error: KeyboardInterrupt) -> int:
     return error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
 
 
+def is_short_of_threads(error: RuntimeError) -> bool:
+    """Tell whether the system gave Python no further thread; that error has no type of its own."""
+    return "can't start new thread" in str(error)
+
+
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
     """Turn a failed import of a third-party package into a line that names the pip command.

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from sentcli.atomic import new_file
 from sentcli.bundle import MANIFEST
 from sentcli.errors import OutputError
 from sentcli.evaluation import Floats, Labels, Reliability, RocCurve, roc_curves, wilson_interval
@@ -287,7 +288,8 @@ def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
         yield figure
         try:
             # Without the version of matplotlib in it, equal figures give equal bytes.
-            figure.savefig(path, format="png", metadata={"Software": None})
+            with new_file(path) as file:
+                figure.savefig(file, format="png", metadata={"Software": None})
         except OSError as error:
             raise OutputError(f"{path}: the picture cannot be written: {error.strerror}") from None
 

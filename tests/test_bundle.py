@@ -300,6 +300,33 @@ def test_old_one_comes_back_when_the_new_one_cannot_be_put_there(
     assert names_in(folder.parent) == ["small"]
 
 
+def test_a_signal_when_the_new_one_is_there_leaves_no_old_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        renamed = rename(self, target)
+        if self.suffix == ".tmp":
+            raise KeyboardInterrupt
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(folder, {"new": b"file"}, overwrite=True)
+    assert "new" in names_in(folder)
+    assert names_in(folder.parent) == ["small"]
+
+
+def test_a_folder_that_may_not_be_written_is_not_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files could not be removed; who runs the tests may write everywhere."""
+    monkeypatch.setattr("sentcli.bundle.os.access", lambda path, mode: path != folder or mode != os.W_OK)
+    with pytest.raises(OutputError, match="no permission to write there, so it is not replaced"):
+        check_target(folder, overwrite=True)
+
+
 def test_target_within_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError, match=r"cannot be written|no model folder"):
@@ -443,7 +470,7 @@ def test_file_that_changes_after_loading(folder: Path) -> None:
     (folder / VOCAB).unlink()
     with pytest.raises(BundleError, match=r"vocab.txt: the file is missing"):
         _ = read.vocab
-    with pytest.raises(BundleError, match=r"manifest.json: the bundle has no model.safetensors$"):
+    with pytest.raises(BundleError, match=r"the bundle has no model.safetensors; the folder that"):
         read.read(WEIGHTS)
 
 

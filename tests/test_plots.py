@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -259,6 +261,18 @@ class TestFiles:
     def test_a_folder_that_is_not_there_is_an_error_with_the_path(self, tmp_path):
         with pytest.raises(OutputError, match=r"nowhere/a\.png.*No such file"):
             plots.curves(tmp_path / "nowhere" / "a.png", HISTORY)
+
+    def test_an_old_picture_stays_when_the_new_one_cannot_be_written(self, tmp_path, monkeypatch):
+        def fill_up(figure, file, **options):
+            (file.open("wb") if isinstance(file, Path) else file).write(b"half")
+            raise OSError(28, "No space left on device")
+
+        (tmp_path / "a.png").write_bytes(b"old")
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", fill_up)
+        with pytest.raises(OutputError, match=r"a\.png: the picture cannot be written: No space left"):
+            plots.curves(tmp_path / "a.png", HISTORY)
+        assert (tmp_path / "a.png").read_bytes() == b"old"
+        assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
 
     def test_an_evaluation_has_four_pictures(self, tmp_path):
         plots.check_folder(tmp_path / "new" / "folder", overwrite=False)

@@ -36,7 +36,7 @@ LAYERS = [
     ["batching"],
     ["encoding"],
     ["config"],
-    ["text"],
+    ["text", "atomic"],
     ["errors", "cores", "workers", "progress", "durable"],
     ["outcome", "forks"],
 ]

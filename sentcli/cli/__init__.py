@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from sentcli import __version__
-from sentcli.errors import STOP_SIGNALS, SentcliError, TerminatedBySignal, signal_of
+from sentcli.errors import STOP_SIGNALS, SentcliError, TerminatedBySignal, is_short_of_threads, signal_of
 
 # In the order of a model's life. What each does stands here too: the group's help imports none of them.
 _COMMANDS = {
@@ -98,14 +98,23 @@ def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
             raise click.exceptions.Exit(128 + _signals[0][0]) from None
         raise
     except MemoryError:
-        is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
-        _fail(f"memory is short; {'try fewer --workers' if is_threaded else 'free some, then try again'}", 1)
+        _fail(f"memory is short; {_less(ctx)}", 1)
+    except RuntimeError as error:
+        if not is_short_of_threads(error):
+            raise
+        _fail(f"another thread cannot be started; {_less(ctx)}", 1)
     except BrokenPipeError:
         _give_up_stdout()
         raise click.exceptions.Exit(_CLOSED_PIPE) from None
     except OSError as error:  # a full disk, a folder that may not be read: where nobody thought of it
         _give_up_stdout()
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
+
+
+def _less(ctx: click.Context | None) -> str:
+    """Say what to try where a command took more than there is."""
+    is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
+    return "try fewer --workers" if is_threaded else "free some, then try again"
 
 
 def _fail(message: str, code: int) -> None:

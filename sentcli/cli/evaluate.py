@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from sentcli.bundle import CARD, INT8_ONNX, Bundle, load_bundle
 from sentcli.cli import printable, say
 from sentcli.cli.options import (
+    NamedPath,
     backend_option,
     csv_encoding_option,
     dataset_option,
@@ -71,7 +72,7 @@ Examples:
 )
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     help="Another model folder or model file: say how far its labels and scores are from those of MODEL.",
 )
 @backend_option
@@ -79,7 +80,7 @@ Examples:
 @precision_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("--plots", type=click.Path(path_type=Path), help="Folder for pictures of the figures.")
+@click.option("--plots", type=NamedPath(), help="Folder for pictures of the figures.")
 @overwrite_option
 @click.option(
     "--card",

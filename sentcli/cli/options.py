@@ -20,6 +20,18 @@ Settings = TypeVar("Settings")
 _AUTO = "auto"
 
 
+class NamedPath(click.Path):
+    """A path. Not an empty one, from a script's variable that was never set: it would mean this folder."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty; give a path, or leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Take what names texts; what a script gives for it may be a variable that was never set.
 
@@ -45,9 +57,7 @@ def new_folder(context: click.Context, parameter: click.Parameter, path: Path | 
     return path
 
 
-model_argument = click.argument(
-    "model", type=click.Path(path_type=Path), default=default_bundle_path, required=False
-)
+model_argument = click.argument("model", type=NamedPath(), default=default_bundle_path, required=False)
 backend_option = click.option(
     "--backend",
     type=click.Choice(BACKENDS),

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sentcli.cli.options import NamedPath
 from sentcli.errors import UsageError
 
 _OF_ONE_RUN = ("config", "resume", "overwrite", "quiet")  # said anew each time, so not in a file
@@ -47,7 +48,7 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
 
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     is_eager=True,  # before the options that it is to give defaults to
     expose_value=False,
     callback=_read,

@@ -12,6 +12,7 @@ from sentcli import __version__
 from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.cli import say
 from sentcli.cli.options import (
+    NamedPath,
     backend_option,
     delimiter_option,
     device_option,
@@ -53,7 +54,7 @@ Examples:
 @click.option(
     "-o", "--output", default="-", help="File, folder for one output an input (ending in /), or - for stdout."
 )
-@click.option("--model", type=click.Path(path_type=Path), help=_MODEL_HELP)
+@click.option("--model", type=NamedPath(), help=_MODEL_HELP)
 @text_column_option
 @click.option(
     "--input-format",
@@ -95,7 +96,7 @@ Examples:
 @precision_option
 @workers_option
 @processes_option
-@click.option("--summary", type=click.Path(path_type=Path), help="File for the summary, as JSON.")
+@click.option("--summary", type=NamedPath(), help="File for the summary, as JSON.")
 @quiet_option
 def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: bool, **options: Any) -> None:
     """Score texts: the same rows come out, with a sentiment and a score.

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from sentcli.cli import say
 from sentcli.cli.options import (
+    NamedPath,
     csv_encoding_option,
     dataset_option,
     delimiter_option,
@@ -138,7 +139,7 @@ Examples:
 )
 @click.option(
     "--pseudo-labels",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="Parquet file of the teacher's last labels: if it is there, they are learnt from and no teacher "
     "is asked; else it is written.",
 )

@@ -12,11 +12,13 @@ class Lock:
     """A lock on a target; the system holds it until `release`, or the end of the process.
 
     :param kind: of another run than one that writes `target` alone.
-    :raises OutputError: at once, when another run holds it.
+    :param waits: for another run that holds it, which is done soon.
+    :raises OutputError: at once, when another run holds it and `waits` is not set.
     """
 
-    def __init__(self, target: Path, kind: str = LOCK) -> None:
+    def __init__(self, target: Path, kind: str = LOCK, *, waits: bool = False) -> None:
         self._target = target
+        self._operation = fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB
         self._path = temporary_path(target, kind)
         with output_errors(self._path):
             while not self._acquire():
@@ -26,7 +28,7 @@ class Lock:
         """Lock the file; False when the last holder removed it in the meantime."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, self._operation)
             if os.path.samestat(os.fstat(descriptor), self._path.stat()):
                 self._descriptor = descriptor
                 return True

@@ -12,13 +12,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from sentcli.atomic import new_file
 from sentcli.bundle import Bundle
 from sentcli.config import SelfTrainingConfig
 from sentcli.errors import OutputError
 from sentcli.evaluation import log_loss
 from sentcli.text import tokenize
 from sentcli.training.allocator import keep_freed_memory
-from sentcli.training.atomic import new_file
 from sentcli.training.corpus import Texts
 from sentcli.training.document_vectors import document_vectors
 from sentcli.training.labels import label_ids

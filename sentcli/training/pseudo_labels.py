@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentcli.atomic import new_file
 from sentcli.errors import DataError, OutputError
-from sentcli.training.atomic import new_file
 
 _log = logging.getLogger("sentcli")
 

@@ -21,16 +21,20 @@ from sentcli.bundle import (
     WEIGHTS,
     Bundle,
     check_target,
+    load_bundle,
     new_bundle,
 )
 from sentcli.errors import BundleError, UsageError
 from sentcli.evaluation import reliability
 from sentcli.measurement import Measurement
+from sentcli.tables.lock import Lock
+from sentcli.tables.storage import resolve
 from sentcli.training.card import MODEL_STAGE, model_card, write_card
 from sentcli.training.card_evaluations import headline, one_name
 from sentcli.training.checks import check_writable
 from sentcli.training.metrics import Metrics, read_metrics
 
+_LOCK = "card-lock"  # not the one of a training that is to replace the model, hours later
 # Two evaluations of the same data that agree in all of these are one, made twice.
 _IDENTITY = ("kind", "file", "backend", "text_column", "label_column", "passages")
 
@@ -82,23 +86,24 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
 
     :param bundle: what `find_card` found.
     :param record: what `sentcli evaluate --json` prints, and `command`.
-    :raises BundleError: when a file of the folder was changed since it was opened.
+    :raises BundleError: when the model was changed since it was opened.
     :raises OutputError: when the folder cannot be written.
     """
-    metrics, history = read_metrics(bundle), _history(bundle)
-    pictured = headline(metrics)
-    records = {tuple(_identity(each)): each for each in [*metrics.get("evaluations", ()), record]}
-    metrics["evaluations"] = [*records.values()]
-    shown = headline(metrics)
-    with _rewritten(bundle, metrics, history) as folder:
-        if shown is record:
-            calibration = reliability(measured.labels, measured.probabilities)
-            plots.confusion_matrix(folder / CONFUSION, measured.figures.confusion, bundle.config.labels)
-            plots.reliability(folder / EVALUATED_RELIABILITY, calibration)
-            plots.accuracy_by_length(folder / LENGTHS, measured.by_length)
-        elif shown is not pictured:  # now one that was measured before, whose pictures nobody has
-            for picture in (CONFUSION, EVALUATED_RELIABILITY, LENGTHS):
-                (folder / picture).unlink(missing_ok=True)
+    with _alone(bundle) as now:
+        metrics = read_metrics(now)
+        pictured = headline(metrics)
+        records = {tuple(_identity(each)): each for each in [*metrics.get("evaluations", ()), record]}
+        metrics["evaluations"] = [*records.values()]
+        shown = headline(metrics)
+        with _rewritten(now, metrics) as folder:
+            if shown is record:
+                calibration = reliability(measured.labels, measured.probabilities)
+                plots.confusion_matrix(folder / CONFUSION, measured.figures.confusion, bundle.config.labels)
+                plots.reliability(folder / EVALUATED_RELIABILITY, calibration)
+                plots.accuracy_by_length(folder / LENGTHS, measured.by_length)
+            elif shown is not pictured:  # now one that was measured before, whose pictures nobody has
+                for picture in (CONFUSION, EVALUATED_RELIABILITY, LENGTHS):
+                    (folder / picture).unlink(missing_ok=True)
 
 
 def record_variants(
@@ -115,14 +120,15 @@ def record_variants(
     :param sizes, seeds: as `sentcli.training.card.model_card` has them.
     :param command: the line that measured them.
     :param machine: what the speeds are of, in words.
-    :raises BundleError: when a file of the folder was changed since it was opened.
+    :raises BundleError: when the model was changed since it was opened.
     :raises OutputError: when the folder cannot be written.
     """
-    metrics, history = read_metrics(bundle), _history(bundle)
-    variants = {"command": command, "machine": machine}
-    metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)], "variants": variants}
-    with _rewritten(bundle, metrics, history) as folder:
-        plots.accuracy_by_speed(folder / SIZES, sizes)
+    with _alone(bundle) as now:
+        variants = {"command": command, "machine": machine}
+        metrics = read_metrics(now)
+        metrics |= {"sizes": [*map(dict, sizes)], "seeds": [*map(dict, seeds)], "variants": variants}
+        with _rewritten(now, metrics) as folder:
+            plots.accuracy_by_speed(folder / SIZES, sizes)
 
 
 def _is_export(model: Bundle, origin: Bundle) -> bool:
@@ -138,8 +144,22 @@ def _is_same(other: Bundle, model: Bundle) -> bool:
 
 
 @contextmanager
-def _rewritten(bundle: Bundle, metrics: Metrics, history: Sequence[Mapping[str, float]]) -> Iterator[Path]:
+def _alone(bundle: Bundle) -> Iterator[Bundle]:
+    """Give the model as it is now: other evaluations may have been recorded meanwhile; the next ones wait."""
+    lock = Lock(resolve(bundle.path), _LOCK, waits=True)
+    try:
+        now = load_bundle(bundle.path)
+        if now.digest != bundle.digest:
+            raise BundleError(f"{bundle.path}: the model was changed while it was measured; measure it anew")
+        yield now
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _rewritten(bundle: Bundle, metrics: Metrics) -> Iterator[Path]:
     """Give a copy of a model folder with other metrics, to add to; with its card it replaces the folder."""
+    history = _history(bundle)
     with new_bundle(bundle.path, overwrite=True) as folder:
         for name in bundle.digests:
             (folder / name).write_bytes(bundle.read(name))

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sentcli.atomic import new_file, part_of
 from sentcli.errors import DataError, OutputError
 from sentcli.tables.lock import Lock
 from sentcli.tables.storage import resolve
-from sentcli.training.atomic import new_file, part_of
 from sentcli.training.checkpoint import check_same_run
 
 _NOTE = "run.json"

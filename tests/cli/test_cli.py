@@ -150,13 +150,24 @@ def test_an_error_of_the_system_that_nobody_thought_of_is_one_line_too(monkeypat
         (("export", "m", "-o", "n"), "export", "free some, then try again"),
     ],
 )
-def test_short_memory_is_one_line_too(monkeypatch, arguments, loader, advice):
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (MemoryError(), "memory is short"),
+        (RuntimeError("can't start new thread"), "another thread cannot be started"),
+    ],
+)
+def test_what_a_machine_is_short_of_is_one_line_too(monkeypatch, arguments, loader, advice, error, what):
     def need_too_much(path):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(f"sentcli.cli.{loader}.load_bundle", need_too_much)
     failure = fail(*arguments, stdin="warm\n")
-    assert (failure.code, failure.message) == (1, f"Error: memory is short; {advice}\n")
+    assert (failure.code, failure.message) == (1, f"Error: {what}; {advice}\n")
+
+
+def test_another_error_of_that_type_is_a_fault_and_not_hidden(monkeypatch):
+    assert isinstance(raising(monkeypatch, RuntimeError("oops")).exception, RuntimeError)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -10,6 +11,7 @@ import torch
 from click.testing import CliRunner
 from commands import fail, invoke
 
+from sentcli.bundle import write_manifest
 from sentcli.cli import main
 from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
@@ -45,6 +47,19 @@ def figures(model, data, *arguments):
     result = invoke("evaluate", model, "--dataset", data, "--json", *arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("names", [("neg", "pos"), ("1.0", "2.0")])
+def test_labels_of_older_models_are_as_they_were(exported, names, tmp_path):
+    shutil.copytree(exported, tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(json.dumps({**config, "labels": names}))
+    write_manifest(tmp_path / "model")
+    usual = invented.reviews(20, seed=5)
+    rows = [(text, names[label == "positive"]) for text, label in usual]
+    found = figures(tmp_path / "model", invented.write_csv(tmp_path / "data.csv", rows))
+    wanted = figures(exported, invented.write_csv(tmp_path / "usual.csv", usual))
+    assert found["accuracy"] == wanted["accuracy"] > 0.9
 
 
 def test_the_accuracy_is_what_counting_gives(trained, held_out, rows):

@@ -4,6 +4,8 @@ import base64
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import invented
@@ -13,6 +15,7 @@ from commands import fail, invoke
 from safetensors.numpy import load_file, save_file
 
 from sentcli.bundle import load_bundle, write_manifest
+from sentcli.tables.lock import Lock
 from sentcli.training import learnt, recording
 
 PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "evaluated_reliability.png"}
@@ -267,6 +270,51 @@ def test_a_folder_that_was_changed_meanwhile_is_not_replaced(model, monkeypatch)
     assert result.exit_code == 1
     assert "metrics.json: damaged or changed" in result.stderr
     assert (model / "metrics.json").read_text() == "{}"
+
+
+def test_figures_of_another_run_that_came_meanwhile_stay(model, monkeypatch):
+    write = recording.record_evaluation
+
+    def late(bundle, *arguments):
+        monkeypatch.setattr(recording, "record_evaluation", write)
+        result = invoke("evaluate", "model", "--dataset", "other.csv", "--card")
+        assert result.exit_code == 0
+        write(bundle, *arguments)
+
+    monkeypatch.setattr(recording, "record_evaluation", late)
+    assert invoke("evaluate", "model", "--dataset", "test.csv", "--card").exit_code == 0
+    measured = json.loads((model / "metrics.json").read_text())["evaluations"]
+    assert sorted(each["dataset"] for each in measured) == ["other.csv", "test.csv"]
+    assert "other.csv" in card(model)
+
+
+def test_runs_that_record_at_the_same_time_wait_for_each_other(model):
+    lock = Lock(model, "card-lock")
+    line = [sys.executable, "-m", "sentcli", "evaluate", "model", "--dataset", "test.csv", "--card"]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline()  # it has measured
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    lock.release()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "test.csv" in card(model)
+    assert not [*model.parent.glob(".model*")]
+
+
+def test_figures_of_another_model_do_not_get_onto_the_card(model, monkeypatch):
+    write = recording.record_evaluation
+
+    def late(bundle, *arguments):
+        (model / "vocab.txt").write_text((model / "vocab.txt").read_text() + "another\n")
+        write_manifest(model)
+        write(bundle, *arguments)
+
+    monkeypatch.setattr(recording, "record_evaluation", late)
+    result = invoke("evaluate", "model", "--dataset", "test.csv", "--card")
+    assert result.exit_code == 1
+    assert "model: the model was changed while it was measured; measure it anew" in result.stderr
 
 
 def test_models_of_other_sizes_and_seeds_go_into_the_card_too(model):

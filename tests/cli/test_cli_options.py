@@ -84,6 +84,25 @@ def test_a_new_folder_without_a_name_of_its_own_is_refused_before_anything_is_re
     assert f"--output {Path(output)}: name the new folder itself" in failure.message
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (["evaluate", ""], "[MODEL]"),
+        (["evaluate", "--plots", ""], "--plots"),
+        (["evaluate", "--against", ""], "--against"),
+        (["score", "--model", ""], "--model"),
+        (["score", "--summary", ""], "--summary"),
+        (["export", ""], "[MODEL]"),
+        (["train", "--pseudo-labels", ""], "--pseudo-labels"),
+        (["train", "--config", ""], "--config"),
+    ],
+)
+def test_a_variable_that_was_never_set_is_no_path(line, name):
+    failure = fail(*line, stdin="warm\n")
+    assert failure.code == 2
+    assert f"Invalid value for '{name}': it is empty; give a path, or leave it out" in failure.message
+
+
 def test_a_field_without_a_default_makes_no_option():
     with pytest.raises(TypeError, match="needed of Settings has no default"):
         made_of(["needed"])([])

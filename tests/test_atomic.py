@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from sentcli.training.atomic import new_file, part_of
+from sentcli.atomic import new_file, part_of
 
 
 def test_the_new_file_is_there_once_it_is_whole(tmp_path):
