@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from sentcli import cores
@@ -72,3 +74,18 @@ def test_up_to_eight_threads_need_no_other_process():
 )
 def test_processes_share_threads(threads, processes, expected):
     assert shares(threads, processes) == expected
+
+
+@pytest.mark.parametrize(("counted", "usable"), [(6, 6), (None, 1)])
+def test_without_affinity_as_on_macos_all_cores_count(monkeypatch, counted, usable):
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: counted)
+    assert usable_cores() == usable
+
+
+def test_a_group_may_have_a_name_that_is_no_utf8(tmp_path):
+    (tmp_path / "own").write_bytes(b"0::/job-\xff\n")
+    group = tmp_path / os.fsdecode(b"job-\xff")
+    group.mkdir()
+    (group / "cpu.max").write_text("300000 100000\n")
+    assert usable_cores() == 3

@@ -5,6 +5,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +175,43 @@ def test_of_all_reviews_of_imdb(split: str) -> None:
     for part in slices(reviews):
         encoded = encoder.encode(part)
         assert lists(encoded) == [vocab.encode(tokenize(text)) for text in part]
+
+
+def test_what_is_made_once_is_made_once_whoever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, begin = [], threading.Barrier(4)
+
+    class Slow(encoding._BulkEncoder):
+        def __init__(self, vocab: Vocab) -> None:
+            made.append(self)
+            time.sleep(0.2)
+            super().__init__(vocab)
+
+    def encode() -> None:
+        begin.wait(20)
+        encoder.encode(["a film"])
+
+    monkeypatch.setattr(encoding, "_BulkEncoder", Slow)
+    encoder = Encoder(VOCAB)
+    threads = [threading.Thread(target=encode) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+def test_a_window_is_cut_into_enough_slices_for_several_threads() -> None:
+    assert len(slices(["x" * 1000] * 12_288)) >= 4
+
+
+def test_the_allocator_of_arrow_which_keeps_memory_is_not_asked() -> None:
+    code = (
+        "import pyarrow as pa\n"
+        "from sentcli.encoding import Encoder\n"
+        "from sentcli.text import Vocab\n"
+        "Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode(['a film'] * 200_000)\n"
+        "assert pa.system_memory_pool().max_memory() > 0\n"
+        "assert pa.default_memory_pool().max_memory() == 0\n"
+    )
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "mimalloc"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

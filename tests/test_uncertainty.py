@@ -53,3 +53,13 @@ def test_the_usual_bands_widen():
         assert widths == sorted(widths)
     assert all(band.low + band.high == pytest.approx(1) for band in usual_bands(2))
     assert all(band.low == 0 for band in usual_bands(5))
+
+
+def test_a_band_of_one_probability_holds_that_one():
+    assert Band(0.5, 0.5).holds(binary([0.4, 0.5, 0.6])).tolist() == [False, True, False]
+
+
+def test_the_usual_bands_are_those_of_the_card():
+    found = [(band.low, band.high) for band in usual_bands(2)]
+    assert found == [(0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9)]
+    assert [band.high for band in usual_bands(3)] == [0.5, 0.6, 0.7, 0.8, 0.9]

@@ -32,3 +32,17 @@ def test_who_is_told_finds_it_known():
     outcome = Outcome(lambda: found.append((outcome.is_known, outcome.result(0))))
     outcome.give(None)
     assert found == [(True, None)]
+
+
+def test_it_is_known_before_anybody_is_woken():
+    """Who was woken and asks again would wait for a second word that never comes."""
+    found = []
+
+    class Told:
+        def put(self, _):
+            found.append(outcome.is_known)
+
+    outcome = Outcome()
+    outcome._told = Told()
+    outcome.give(7)
+    assert found == [True]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from sentcli.backends.onnx import OnnxBackend
 from sentcli.bundle import load_bundle
 from sentcli.errors import BundleError, DataError
 from sentcli.model import has_lstm
-from sentcli.pipeline import LIMITS
+from sentcli.pipeline import LIMITS, Limits
 from sentcli.scoring import Scorer
 
 
@@ -125,6 +126,51 @@ def test_while_texts_are_scored_the_next_are_read_and_encoded(trained, monkeypat
         pieces = [Piece(["warm"])] * LIMITS.window_chunks + [Piece(["later"])] * LIMITS.window_chunks
         assert len(list(scorer.stream(pieces))) == len(pieces)
     assert waited[0]
+
+
+def test_the_next_window_has_the_threads_that_one_leaves_free(trained, monkeypatch):
+    is_next_begun, calls = threading.Event(), itertools.count()
+    with Scorer(trained, workers=2) as scorer:
+        logits = scorer._pipeline.engine.backend.logits
+
+        def scored(ids, lengths):
+            if next(calls):
+                is_next_begun.set()
+            assert is_next_begun.wait(timeout=20)
+            return logits(ids, lengths)
+
+        monkeypatch.setattr(scorer._pipeline.engine.backend, "logits", scored)
+        pieces = [Piece(["warm"])] * LIMITS.window_chunks + [Piece(["later"])] * LIMITS.window_chunks
+        assert len(list(scorer.stream(pieces))) == len(pieces)
+
+
+def test_while_a_window_is_scored_others_gather_for_the_next(trained, monkeypatch):
+    is_begun, are_read, sizes = threading.Event(), threading.Event(), []
+
+    def pieces() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        assert is_begun.wait(timeout=20)
+        for number in range(LIMITS.window_chunks):
+            time.sleep(0.05)
+            yield Piece([f"later {number}"])
+        are_read.set()
+
+    with Scorer(trained, workers=2) as scorer:
+        logits, window = scorer._pipeline.engine.backend.logits, pipeline.Window
+
+        def scored(ids, lengths):
+            is_begun.set()
+            assert are_read.wait(timeout=20)
+            return logits(ids, lengths)
+
+        def counted(texts, *others):
+            sizes.append(len(texts))
+            return window(texts, *others)
+
+        monkeypatch.setattr(scorer._pipeline.engine.backend, "logits", scored)
+        monkeypatch.setattr(pipeline, "Window", counted)
+        list(scorer.stream(pieces()))
+    assert sizes[:2] == [1, LIMITS.window_chunks]
 
 
 def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):
@@ -256,6 +302,15 @@ def test_other_processes_have_the_backend_and_the_precision_of_this_one(trained,
         own = scorer._pipeline.run(texts)
         (theirs,) = scorer._pipeline._works[1](iter([Piece(texts)]))
     assert np.array_equal(theirs.logits, own.logits, equal_nan=True)
+
+
+def test_other_processes_share_the_threads_and_have_the_limits(trained):
+    limits = Limits(batch_tokens=100, batch_rows=4, window_chunks=2)
+    with Scorer(trained, workers=5, processes=2, limits=limits) as scorer:
+        given = [work.keywords for work in scorer._pipeline._works]
+    assert [each["workers"] for each in given] == [2, 3]
+    # What comes to them is a window already.
+    assert [each["limits"] for each in given] == [replace(limits, window_chunks=1)] * 2
 
 
 def test_other_processes_find_the_model_wherever_this_one_has_gone(trained, monkeypatch, tmp_path):
@@ -405,6 +460,19 @@ def test_other_backends_take_one_process_unless_more_are_asked_for(trained):
         assert len(scorer._pipeline._works) == 4
     with Scorer(trained, backend="torch", device="cpu", workers=64, processes=None) as scorer:
         assert len(scorer._pipeline._works) == 1
+
+
+def test_batches_have_the_limits_that_were_asked_for(trained, monkeypatch):
+    rows = []
+
+    def counted(ids, lengths):
+        rows.append(len(ids))
+        return np.zeros((len(ids), 2), np.float32)
+
+    with Scorer(trained, workers=1, limits=Limits(batch_rows=4)) as scorer:
+        monkeypatch.setattr(scorer._pipeline.engine.backend, "logits", counted)
+        scorer.score([f"text {number}" for number in range(40)])
+    assert rows == [4] * 10
 
 
 def test_a_backend_that_wants_larger_batches_gets_them(trained, monkeypatch):

@@ -14,7 +14,7 @@ from test_workers import interrupted_at
 from works import leave, mumble, refuse, stumble, tell
 
 from sentcli.errors import BundleError, ProcessError
-from sentcli.processes import Processes, Texts
+from sentcli.processes import Processes, Texts, _start
 
 PATIENCE = 30  # seconds
 
@@ -175,6 +175,19 @@ def test_their_standard_output_is_not_that_of_this_process(start):
     assert Path(f"/proc/{pid}/fd/1").samefile(os.devnull)
 
 
+def test_their_standard_input_is_not_that_of_this_process(start):
+    """Whoever writes to that would not learn that this process has gone."""
+    (reading, writing), before = os.pipe(), os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        _, pid, _ = answer(start(tell))
+        assert Path(f"/proc/{pid}/fd/0").samefile(os.devnull)
+    finally:
+        os.dup2(before, 0)
+        for number in (reading, writing, before):
+            os.close(number)
+
+
 def test_signals_to_the_whole_group_do_not_end_them(start):
     processes = start(tell)
     _, pid, _ = answer(processes)
@@ -193,6 +206,19 @@ def test_closing_ends_them_at_once_whatever_they_are_at(start):
     processes.close()
     assert time.monotonic() - started < 5
     assert not is_there(pid)
+
+
+def test_closing_while_they_start_ends_them_too(start, monkeypatch):
+    made = []
+
+    def slow(theirs):
+        time.sleep(0.3)
+        made.append(_start(theirs))
+        return made[-1]
+
+    monkeypatch.setattr("sentcli.processes._start", slow)
+    start(partial(tell, pause=60), ready=False).close()
+    assert [process.poll() is None for process in made] == [False]
 
 
 def test_they_end_when_nobody_commands_them_any_more(start):

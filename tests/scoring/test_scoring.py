@@ -197,3 +197,10 @@ def test_a_model_with_a_class_called_uncertain_has_no_room_for_another(trained):
         assert set(scorer.score(["warm", "dull"]).labels) == {"certain", "uncertain"}
     with pytest.raises(UsageError, match="trained has a label 'uncertain' of its own"):
         Scorer(bundle, workers=1, uncertain=(0.4, 0.6))
+
+
+def test_of_phrases_the_words_are_counted():
+    with load() as scorer:
+        texts = ["not a joy . the end"]
+        assert len(scorer._pipeline.engine.encoder.encode(texts).ids) < 6
+        assert scorer.score(texts).tokens == 6

@@ -175,3 +175,51 @@ def test_of_the_steps_computed_on_imdb_at_most_three_in_a_hundred_are_padding(ba
     steps = sum(ids.size for ids, _ in backend.batches)
     assert len(texts) == 25_000
     assert 1 - words / steps <= 0.03
+
+
+def test_of_a_phrase_the_two_words_are_counted(engine):
+    phrases = Encoder(Vocab([*VOCAB.words, "a b"]))
+    result = Window(["c", "a b a b c", "zzz"], replace(engine, encoder=phrases)).result()
+    for of, start in ((result, 0), (result.part(1, 3), 1)):
+        assert of.lengths.tolist() == [1, 3, 1][start:]
+        assert of.words.tolist() == [1, 5, 1][start:]
+        assert of.unknown.tolist() == [0, 0, 1][start:]
+
+
+def test_while_its_texts_wait_to_be_encoded_a_window_is_neither_encoded_nor_done(engine):
+    may_end = threading.Event()
+    engine.workers.encode(may_end.wait, 20)
+    window = Window(["a"], engine)
+    assert not window.is_encoded
+    assert not window.is_done
+    may_end.set()
+    assert window.result().lengths.tolist() == [1]
+    assert window.is_encoded
+
+
+def test_of_a_closed_window_no_text_is_encoded_any_more(engine, monkeypatch):
+    encode, encoded, may_end = engine.encoder.encode, [], threading.Event()
+    monkeypatch.setattr(engine.encoder, "encode", lambda texts: encoded.append(texts) or encode(texts))
+    engine.workers.encode(may_end.wait, 20)
+    Window(["a"], engine).close()
+    may_end.set()
+    Window(["b"], engine).result()
+    assert encoded == [["b"]]
+
+
+def test_of_a_closed_window_no_batch_is_run_any_more(engine, backend):
+    may_end = threading.Event()
+    window = Window(["a"], engine)
+    while not window.is_encoded:
+        time.sleep(0.001)
+    engine.workers.run(may_end.wait, 20)
+    window.start()
+    window.close()
+    may_end.set()
+    Window(["b"], engine).result()
+    assert [ids[:, 0].tolist() for ids, _ in backend.batches] == [[3]]
+
+
+def test_copies_of_a_text_do_not_make_it_many_characters(engine, backend):
+    Window(["a b c"] * _MANY, engine).result()
+    assert backend.prepared_after == []

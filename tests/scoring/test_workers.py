@@ -273,3 +273,35 @@ time.sleep(0.2)
 
 def in_fork(submit: Callable[..., Outcome[int]]) -> None:
     os._exit(submit(int, "2").result(SECONDS))
+
+
+def test_work_that_would_end_its_thread_is_told_of_and_costs_no_later_work():
+    with closing(Workers(1)) as workers:
+        with pytest.raises(SystemExit):
+            workers.run(sys.exit).result(SECONDS)
+        assert workers.run(int, "2").result(SECONDS) == 2
+
+
+def test_a_thread_that_could_not_be_started_is_tried_again(monkeypatch):
+    def full(thread):
+        raise RuntimeError("can't start new thread")
+
+    with closing(Workers(1)) as workers:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", full)
+            with pytest.raises(RuntimeError, match="can't start"):
+                workers.run(int, "1")
+        assert workers.run(int, "2").result(SECONDS) == 2
+
+
+def test_no_more_threads_work_than_were_asked_for(held):
+    with closing(Workers(1)) as workers:
+        first, second = held(), held()
+        with workers._team._lock:  # no thread can tell yet that it is at work
+            workers.run(first)
+            workers.run(second)
+        assert first.begun.wait(SECONDS)
+        assert not second.begun.wait(0.2)
+        first.may_end.set()
+        second.may_end.set()
+        assert second.begun.wait(SECONDS)
