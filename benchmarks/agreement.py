@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from ending import run
 
 from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.config import DEFAULT_DATASET
@@ -90,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

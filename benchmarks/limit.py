@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+from ending import run
 from limit_graphs import function_seconds, product_rate, profile
 from limit_pipeline import LockProbe, Parts, Shape, check_probe, hand_over, make_bundle, run_bare, timed
 from limit_report import arithmetic, cpu, gates_of, must_show, report
@@ -151,14 +152,14 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for limit.json and limit.md")
     options = parser.parse_args()
 
+    ran_on = machine.describe(("sentcli", "numpy", "onnxruntime", "pyarrow"))  # before this is at work itself
+    if warning := machine.busy(ran_on):
+        print(warning, file=sys.stderr)
     texts = load_split(options.dataset, options.split, options.text_column, options.label_column).texts
     box = load_bundle(default_bundle_path())
     shapes = [Shape(f"hidden {hidden}", hidden) for hidden in options.hidden]
     gates = read_metrics(box)["training"]["gates"]
     shapes.append(Shape("the model in the box", box.config.model.hidden_size, gates, phrases=True))
-    ran_on = machine.describe(("sentcli", "numpy", "onnxruntime", "pyarrow"))
-    if warning := machine.busy(ran_on):
-        print(warning, file=sys.stderr)
     ran_on["peak_flops_a_core"] = product_rate(*_PEAK)
     ran_on["probe"] = check_probe()
     sizes = []
@@ -189,4 +190,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

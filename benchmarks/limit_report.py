@@ -12,8 +12,8 @@ PARTS = ("recurrent product", "gate functions", "gate arithmetic and pooling", "
 _SHARES = {"hidden 32": 0.70, "hidden 64": 0.85}  # of the bare graph, promised of the whole pipeline
 _CORES = (1, 2, 4, 8, 16, 32, 64)
 _ASSUMED = (
-    "Assumed: all cores are as fast as this one, however many are busy; memory keeps up; the lock changes "
-    "hands for nothing; the work under the lock does not grow with the threads; scoring for "
+    "Assumed: no core ever waits; all cores are as fast as this one, however many are busy; memory keeps up; "
+    "the lock changes hands for nothing; the work under the lock does not grow with the threads; scoring for "
     "another process takes no longer than for oneself."
 )
 
@@ -43,10 +43,13 @@ def cpu(found: Found, name: str) -> float:
     return statistics.median(seconds for _, seconds in found["seconds"][name])
 
 
-def ratio(found: Found, slow: str, fast: str) -> list[float]:
-    """Give how many times as fast `fast` is, by the clock: median, lowest, highest of the rounds."""
+def ratio(found: Found, slow: str, fast: str, *, one_core: bool = False) -> list[float]:
+    """Give how many times as fast `fast` is: median, lowest, highest of the rounds.
+
+    :param one_core: by the processor's seconds, not by the clock.
+    """
     pairs = zip(found["seconds"][slow], found["seconds"][fast], strict=True)
-    rounds = [one / other for (one, _), (other, _) in pairs]
+    rounds = [one[one_core] / other[one_core] for one, other in pairs]
     return [statistics.median(rounds), min(rounds), max(rounds)]
 
 
@@ -109,7 +112,7 @@ def report(found: Found) -> Iterator[str]:
     for name in ("products alone, not folded", "products alone", "products and gate functions", "reached"):
         yield f"| {name} | {bounds[name]:,.0f} | {bounds['reached'] / bounds[name]:.0%} |"
     int8, coupled = (
-        ratio(found, f"bare folded{slow}, one core", f"bare folded, {fast}, one core")
+        ratio(found, f"bare folded{slow}, one core", f"bare folded, {fast}, one core", one_core=True)
         for slow, fast in (("", "int8"), (", separate gates", "coupled gates"))
     )
     yield "\nFolded, the recurrent product in int8: {:.2f} times fp32 ({:.2f} to {:.2f}).".format(*int8)

@@ -61,12 +61,13 @@ def in_a_line(machine: dict[str, Any]) -> str:
     parts += machine["vector_instructions"][:2]
     parts += [machine["gpu"]] if machine["gpu"] else []
     parts += [f"{name} {number}" for name, number in machine["versions"].items()]
+    parts += [f"busy with other work at the start (load {machine['load']})"] if busy(machine) else []
     return ", ".join(parts)
 
 
 def busy(machine: dict[str, Any]) -> str | None:
     """Say that other work stands in the way, if it does."""
-    load = machine["load"]
+    load = machine.get("load", 0)
     return f"the machine is busy (load {load}): expect figures that are too low" if load >= 0.5 else None
 
 

@@ -16,9 +16,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from ending import run
 
 FORMATS = ("csv", "jsonl", "parquet", "stdin")
 FEW = 100_000
@@ -90,7 +93,7 @@ def write_parquet(path: Path, rows: Rows) -> None:
 
 
 def feed(pipe: IO[bytes], rows: Rows) -> None:
-    with pipe:
+    with suppress(BrokenPipeError), pipe:  # the process that ended says why
         for _, block in rows.blocks():
             pipe.write(("\n".join(block) + "\n").encode())
 
@@ -187,4 +190,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -21,11 +21,13 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+from ending import run
 from mutated_tables import FORMATS, Case
 from mutation_law import BrokenLawError, check_error, check_result
 
 from sentcli import load
 from sentcli.bulk import score_files
+from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.errors import SentcliError
 from sentcli.scoring import Scorer
 
@@ -130,6 +132,7 @@ def main() -> None:
         Path(f"in{case.suffix}").write_bytes(case.data)
         print(case)
         arguments.format, arguments.start, arguments.count = [form], int(number), 1
+    load_bundle(arguments.model or default_bundle_path())  # in a child, each case would fail
     failed = False
     for form in arguments.format:
         numbers = range(arguments.start, arguments.start + arguments.count)
@@ -143,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -19,10 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ending import run
 from machine import describe, in_a_line
 
 import sentcli
 from sentcli.bundle import METRICS, RECIPE, Bundle, load_bundle
+from sentcli.errors import TrainingError
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
 from sentcli.training.recording import find_card, record_variants
 
@@ -49,7 +51,9 @@ def train(
                 command += [f"--{name.replace('_', '-')}", str(value)]
         if output.with_name(f".{output.name}.training").exists():
             command.append("--resume")
-        subprocess.run([*command, "-o", str(output)], check=True)
+        code = subprocess.run([*command, "-o", str(output)]).returncode
+        if code:
+            raise TrainingError(f"{output}: sentcli train ended with exit code {code}")
     return load_bundle(output)
 
 
@@ -153,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

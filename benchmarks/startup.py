@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from ending import run
+
 ROUNDS = 21
 SENTCLI = str(Path(sys.executable).with_name("sentcli"))
 PAIRS = {
@@ -38,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

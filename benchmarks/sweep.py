@@ -25,6 +25,7 @@ from typing import Any
 import machine
 import numpy as np
 import onnxruntime
+from ending import run
 
 from sentcli.bulk import score_files
 from sentcli.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
@@ -178,4 +179,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -24,6 +24,7 @@ from typing import Any
 
 import machine
 import numpy as np
+from ending import run
 from systems import ENTRIES, Entry
 from systems.base import LABELS, Context
 from systems.worker import Worker, WorkerError, train
@@ -133,7 +134,10 @@ class Contest:
 
     def _train(self, entry: Entry, log: Path) -> None:
         module = sys.modules[entry.system.__module__].__file__ or ""
-        done = self._context.trained(f"{entry.key.removesuffix('-pool')}.done", module)
+        name = entry.key.removesuffix("-pool")
+        if entry.published and self._context.distilbert:
+            name += "-checkpoint"  # which brings a vocabulary: none is made
+        done = self._context.trained(f"{name}.done", module)
         if not done.exists() or "export" in entry.options:  # of another model, perhaps
             say(f"{entry.title}: preparing")
             train(entry, self._context, log)
@@ -187,14 +191,14 @@ class Contest:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run everything; give what is written as JSON."""
+    ran_on = machine.describe(_PACKAGES)  # before this process is at work itself
+    if warning := machine.busy(ran_on):
+        say(warning)
     data = load_split(options.dataset, options.split, options.text_column, options.label_column)
     labels = label_ids(data.labels, LABELS, data.where).tolist()
     train_from = options.train or (DEFAULT_DATASET if Path(options.dataset).is_file() else options.dataset)
     options.cache.mkdir(parents=True, exist_ok=True)
     context = Context(str(options.cache), train_from, options.model, options.distilbert, usable_cores())
-    ran_on = machine.describe(_PACKAGES)
-    if warning := machine.busy(ran_on):
-        say(warning)
     with tempfile.TemporaryDirectory() as name:
         reviews = Reviews(data.texts, labels, Path(name), options.rows)
         with Contest(reviews, context, Path(name), options) as contest:
@@ -228,7 +232,10 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--text-column")
     parser.add_argument("--label-column")
-    parser.add_argument("--train", help="what peers learn from; by default the train split of --dataset")
+    parser.add_argument(
+        "--train",
+        help="what peers learn from; by default the train split of --dataset, for a file that of IMDb",
+    )
     parser.add_argument("--rows", type=int, help="a sample of so many reviews; by default all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10, help="of a turn, at most about so many")
@@ -257,4 +264,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

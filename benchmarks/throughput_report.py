@@ -120,7 +120,8 @@ def readme_block(result: dict[str, Any]) -> str:
         f"{data['name']}, split {data['split']}, {data['rows']:,} reviews; median of {settings['repeats']} "
         f"rounds of one run, lowest to highest in brackets, on {machine.in_a_line(result['machine'])}. "
         "Peers learned from the train split. A pool is a process a core, for what works on one core; the "
-        "accuracy of a hollow point is one that others published."
+        "accuracy of a hollow point is one that others published. Memory is that of as many reviews as were "
+        "timed."
     )
     return "\n".join(
         [

@@ -21,6 +21,7 @@ import machine
 import numpy as np
 import numpy.typing as npt
 import torch
+from ending import run
 
 from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
 from sentcli.model import BiLSTM
@@ -173,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from ending import run
 
 from sentcli.bundle import load_bundle
 from sentcli.evaluation import Evaluation, evaluate, softmax
@@ -57,4 +58,4 @@ def _figures(found: Evaluation) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -37,8 +37,10 @@ class Context:
         return asdict(self)
 
     def trained(self, name: str, module: str) -> Path:
-        """Give the place of what the code in a file learned from the train split: another for other code."""
-        digest = hashlib.sha256(self.train.encode() + Path(module).read_bytes()).hexdigest()
+        """Give the place of what a file's code learned from the train split, of this code and data alone."""
+        data = Path(self.train)
+        state = f"{data.stat().st_size} {data.stat().st_mtime_ns}" if data.is_file() else ""
+        digest = hashlib.sha256(f"{self.train} {state}".encode() + Path(module).read_bytes()).hexdigest()
         return Path(self.cache, f"{digest[:8]}-{name}")
 
 

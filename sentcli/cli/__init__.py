@@ -53,14 +53,14 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        with _exit_codes():
+        with exit_codes():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         _fill_standard_descriptors()
         _escape_what_stdout_lacks()
         _end_in_order_on_signals()
-        with _exit_codes(ctx):
+        with exit_codes(ctx):
             return super().invoke(ctx)
 
 
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 @contextmanager
-def _exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
+def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     """Turn what a command raises into a line on stderr and an exit code, never a traceback.
 
     :param ctx: that of the group, once it is known which command is meant.

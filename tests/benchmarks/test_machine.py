@@ -32,3 +32,9 @@ def test_settings_that_hold_libraries_back_are_left_out(monkeypatch):
     monkeypatch.setenv("SOMETHING_ELSE", "2")
     assert "OMP_NUM_THREADS" not in machine.all_cores()
     assert machine.all_cores()["SOMETHING_ELSE"] == "2"
+
+
+def test_figures_of_a_busy_machine_say_so():
+    found = machine.describe([])
+    assert "busy" not in machine.in_a_line(found | {"load": 0.1})
+    assert machine.in_a_line(found | {"load": 3.5}).endswith("busy with other work at the start (load 3.5)")

@@ -44,6 +44,12 @@ def test_what_is_learned_depends_on_data_and_code(tmp_path):
     assert first != Context(str(tmp_path), "other", None, None, 2).trained("model", str(code))
     code.write_text("2")
     assert first != context(tmp_path).trained("model", str(code))
+    data = tmp_path / "train"
+    data.write_text("text,label")
+    of_file = Context(str(tmp_path), str(data), None, None, 2)
+    first = of_file.trained("model", str(code))
+    data.write_text("text,label\n")
+    assert first != of_file.trained("model", str(code))
 
 
 def test_each_entry_has_a_key_of_its_own_and_a_class():
