@@ -49,8 +49,11 @@ class FinishedOutputs:
         targets = [target for _, target in pairs]
         # Nor may an output be the input of another one.
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])
-        self._names = [Path(target).name for target in targets]
+        self._targets = [Path(target) for target in targets]
+        self._names = [str(target.relative_to(folder)) for target in self._targets]
+        self._folder = folder
         self._sha256, self._digested = hashlib.sha256(), 0
+        self._sizes = hashlib.sha256()  # of the outputs that are done, one after the other
         self._conditions = json.loads(json.dumps(conditions))
         self._lock = Lock(folder / _NAME, _LOCK)
         try:
@@ -59,6 +62,8 @@ class FinishedOutputs:
             state = self._load(folder) if is_resumed else new
             self.count, self.notes = state["count"], state["notes"]
             self._check(targets, may_exist=overwrite or is_resumed)
+            if is_resumed and self._sizes.hexdigest() != state.get("sizes"):
+                refuse_changes(folder, ["finished outputs"])
             if self.count:
                 _tidy(resolve(targets[self.count - 1]))
             begun = {*state["begun"]}
@@ -83,7 +88,7 @@ class FinishedOutputs:
 
     def goes_on(self, target: str) -> bool:
         """Tell whether the interrupted run had begun an output and not finished it."""
-        return Path(target).name in self._interrupted
+        return str(Path(target).relative_to(self._folder)) in self._interrupted
 
     def add(self, notes: Mapping[str, Any]) -> None:
         """Count one more output as done.
@@ -91,6 +96,7 @@ class FinishedOutputs:
         :param notes: the caller's own, JSON: given back to a run that goes on.
         """
         self._begun.discard(self._names[self.count])
+        self._add_size(self._targets[self.count])
         self.count, self.notes = self.count + 1, dict(notes)
         self._save()
 
@@ -98,6 +104,7 @@ class FinishedOutputs:
         for target in targets[: self.count]:
             if not Path(target).exists():
                 raise ResumeError(f"{target} was finished and is gone; start over without --resume")
+            self._add_size(Path(target))
         for target in targets[self.count :]:
             _check_place(target)
             _check_place(default_rejects(target))
@@ -115,7 +122,8 @@ class FinishedOutputs:
     def _save(self) -> None:
         state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
         self._begun.update(self._names[self.count :][:1])
-        self._journal.save({**state, "read": self._read(self.count), "begun": sorted(self._begun)})
+        done = {"read": self._read(self.count), "sizes": self._sizes.hexdigest()}
+        self._journal.save({**state, **done, "begun": sorted(self._begun)})
 
     def _load(self, folder: Path) -> dict[str, Any]:
         state = self._journal.load()
@@ -124,6 +132,10 @@ class FinishedOutputs:
         if state["read"] != self._read(state["count"]):
             refuse_changes(folder, ["inputs"])
         return state
+
+    def _add_size(self, target: Path) -> None:
+        with output_errors(target):
+            self._sizes.update(f"{target.stat().st_size} ".encode())
 
     def _read(self, count: int) -> str:
         """Give a digest of so many outputs' names and inputs, as they were when this run began.

@@ -1,6 +1,8 @@
 """Which inputs go to which output."""
 
 import glob
+import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -13,20 +15,26 @@ from sentcli.tables.output import default_rejects
 from sentcli.tables.remote import as_path, expand, is_url
 from sentcli.tables.source import STANDARD
 
+_FIXED = re.compile(r"(?:[^*?[]*/)?")  # of a glob, the folders before the first wildcard
+
 
 def plan_outputs(
     inputs: Sequence[str], output: str, write: WriteOptions | None = None
 ) -> list[tuple[list[str], str]]:
     """Pair inputs with outputs: all with one file, or each with one of its name in a folder.
 
+    There, what a glob finds keeps the folders that it is in below the glob's first wildcard: names repeat
+    themselves in the folders of a partitioned data set.
+
     :param inputs: files, `-`, URLs, and globs of files or URLs; a glob gives its files in order.
     :param output: a file, `-`, a URL; or a folder: a name that ends in a slash is made one if it is missing.
     :param write: with a format, files in the folder get its suffix.
-    :raises DataError: when a glob finds nothing.
+    :raises DataError: when a glob finds nothing, or an input is a folder.
     :raises UsageError: when two inputs would get one output, or a folder is behind a URL.
     :raises OutputError: when the folder cannot be made.
     """
-    files = [file for name in inputs for file in _expand(as_path(name))]
+    found = [(name, file) for name in map(as_path, inputs) for file in _expand(name)]
+    files = [file for _, file in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
     if not output:
@@ -39,12 +47,13 @@ def plan_outputs(
         return [(files, output)]
     folder = Path(output)
     form = write.format if write else None
-    names = [_output_name(file, form) for file in files]
+    names = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
     for name, count in Counter([*names, *map(default_rejects, names)]).items():
         if count > 1:
             raise UsageError(f"{folder / name} would be {count} files of this run; score them one by one")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for parent in {(folder / name).parent for name in names}:
+            parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output}: {error.strerror}") from None
     return [([file], str(folder / name)) for file, name in zip(files, names, strict=True)]
@@ -59,7 +68,18 @@ def _expand(name: str) -> list[str]:
         found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
     if not found:
         raise DataError(f"{name}: no such files")
+    for file in found:
+        if not is_url(file) and os.path.isdir(file):  # noqa: PTH112  # Path's fails for a name too long
+            raise DataError(f"{file} is a folder; try a glob such as '{Path(file) / '**' / '*.parquet'}'")
     return found
+
+
+def _folder_below(name: str, file: str) -> PurePath:
+    """Give the folders between the first wildcard of a glob and a file that it found."""
+    if file == name:
+        return PurePath()
+    below = PurePath(file.removeprefix(_FIXED.match(name)[0])).parent  # type: ignore[index]
+    return PurePath() if below.is_absolute() or ".." in below.parts else below
 
 
 def _output_name(file: str, form: str | None) -> str:

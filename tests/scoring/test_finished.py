@@ -274,6 +274,34 @@ def test_a_finished_output_that_is_gone_is_refused(scorer, files, interrupted):
         run(scorer, files, f"{interrupted}/", resume=True)
 
 
+def test_a_finished_output_that_was_changed_is_refused(scorer, files, interrupted):
+    with (interrupted / "a.jsonl").open("ab") as file:
+        file.write(b"\n")
+    before = content(interrupted)
+    with pytest.raises(ResumeError, match="finished outputs changed"):
+        run(scorer, files, f"{interrupted}/", resume=True)
+    assert content(interrupted) == before
+
+
+@pytest.mark.parametrize("after", [3, 7, 8])
+def test_partitions_of_a_data_set_keep_their_folders(scorer, files, tmp_path, monkeypatch, after):
+    for number, file in enumerate(files):
+        folder = tmp_path / "ds" / f"day={number}"
+        folder.mkdir(parents=True)
+        (folder / "data.jsonl").write_bytes(Path(file).read_bytes())
+    pattern = f"{tmp_path}/ds/**/*.jsonl"
+    with monkeypatch.context() as patch:
+        interrupt(patch, after)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, [pattern], f"{tmp_path}/out/")
+    run(scorer, [pattern], f"{tmp_path}/out/", resume=True)
+    for number, file in enumerate(files):
+        run(scorer, [file], tmp_path / "single.jsonl", overwrite=True)
+        found = tmp_path / "out" / f"day={number}" / "data.jsonl"
+        assert found.read_bytes() == (tmp_path / "single.jsonl").read_bytes()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["day=0", "day=1", "day=2"]
+
+
 def test_a_file_that_came_meanwhile_is_not_replaced(scorer, files, interrupted):
     (interrupted / "c.jsonl").write_text("mine")
     with pytest.raises(OutputError, match=r"c\.jsonl exists.*--overwrite"):

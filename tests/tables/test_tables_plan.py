@@ -73,6 +73,39 @@ def test_what_cannot_be_planned(folder, inputs, output, error, message):
         plan_outputs(inputs, output)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("ds/**/*.csv", {"day=1/a.csv", "day=2/a.csv", "day=2/deep/a.csv"}),
+        ("ds/day=*/a.csv", {"day=1/a.csv", "day=2/a.csv"}),
+        ("ds/day=[2]/**/a.csv", {"day=2/a.csv", "day=2/deep/a.csv"}),
+        ("ds/day=2/*.csv", {"a.csv"}),
+        ("*/day=2/a.csv", {"ds/day=2/a.csv"}),
+        ("ds/*/../day=1/a.*", None),
+        ("ds/*/../../[ab].csv", None),
+    ],
+)
+def test_in_a_folder_what_a_glob_finds_keeps_the_folders_below_its_first_wildcard(folder, pattern, expected):
+    for name in ("day=1/a.csv", "day=2/a.csv", "day=2/deep/a.csv"):
+        (folder / "ds" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "ds" / name).touch()
+    for prefix in ("", f"{folder}/"):
+        if expected is None:  # up again: it could lead out of the folder
+            with pytest.raises(UsageError, match=r"would be 2 files of this run"):
+                plan_outputs([prefix + pattern], "out/")
+            continue
+        planned = plan_outputs([prefix + pattern], "out/")
+        assert {output for _, output in planned} == {f"out/{name}" for name in expected}
+        assert all(source.endswith(output.removeprefix("out/")) for (source,), output in planned)
+    assert all((folder / "out" / name).parent.is_dir() for name in expected or ())
+
+
+def test_a_folder_is_no_input(folder):
+    for inputs in (["sub"], ["a.csv", "s*"]):
+        with pytest.raises(DataError, match=r"^sub is a folder; try a glob such as 'sub/\*\*/\*\.parquet'"):
+            plan_outputs(inputs, "out.csv")
+
+
 def test_a_folder_called_as_standard_output_is_is_not_taken_for_it(folder):
     (folder / "-").mkdir()
     assert plan_outputs(["a.csv"], "-") == [(["a.csv"], "-")]
