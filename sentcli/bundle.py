@@ -203,7 +203,7 @@ def _put_in_place(folder: Path, target: Path) -> None:
         except BaseException:
             if target.exists():
                 shutil.rmtree(old, ignore_errors=True)
-            elif old.exists():
+            else:
                 old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)

@@ -65,6 +65,16 @@ def test_a_value_stored_once_and_repeated_does_not_fill_the_memory(tmp_path, col
     assert max(sizes) < 110
 
 
+def test_of_an_extension_what_is_stored_counts(tmp_path):
+    values = pa.ExtensionArray.from_storage(pa.json_(), pa.array(['"' + "x" * 300_000 + '"'] * 200))
+    pq.write_table(pa.table({"column": values, "text": ["x"] * 200}), tmp_path / "in.parquet")
+    assert (tmp_path / "in.parquet").stat().st_size < 1 << 20
+    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
+        sizes = [len(chunk.texts) for chunk in job]
+    assert sum(sizes) == 200
+    assert max(sizes) < 50
+
+
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 @pytest.mark.parametrize("encoding", ["DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
 def test_encodings_that_pyarrow_does_not_read_as_dictionaries(score_table, encoding, version):
