@@ -201,9 +201,9 @@ def _put_in_place(folder: Path, target: Path) -> None:
             target.rename(old)
             folder.rename(target)
         except BaseException:
-            if target.exists():
+            if not folder.exists():  # the new one is there
                 shutil.rmtree(old, ignore_errors=True)
-            else:
+            elif not target.exists():
                 old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)

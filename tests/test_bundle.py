@@ -318,6 +318,25 @@ def test_a_signal_when_the_new_one_is_there_leaves_no_old_one(
     assert names_in(folder.parent) == ["small"]
 
 
+def test_what_comes_between_the_renames_does_not_cost_the_old_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, rename = read_all(folder), Path.rename
+
+    def meanwhile(self: Path, target: Path) -> Path:
+        renamed = rename(self, target)
+        if self == folder:
+            foreign_folder(folder)
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", meanwhile)
+    with pytest.raises(OutputError, match="cannot be written"):
+        write(folder, {}, overwrite=True)
+    assert names_in(folder) == ["thesis.txt"]
+    (old,) = (path for path in folder.parent.iterdir() if path != folder)
+    assert read_all(old) == before
+
+
 def test_a_folder_that_may_not_be_written_is_not_replaced(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
