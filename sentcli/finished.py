@@ -49,9 +49,8 @@ class FinishedOutputs:
         targets = [target for _, target in pairs]
         # Nor may an output be the input of another one.
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])
-        self._targets = [Path(target) for target in targets]
-        self._names = [str(target.relative_to(folder)) for target in self._targets]
         self._folder = folder
+        self._names = [str(Path(target).relative_to(folder)) for target in targets]
         self._sha256, self._digested = hashlib.sha256(), 0
         self._sizes = hashlib.sha256()  # of the outputs that are done, one after the other
         self._conditions = json.loads(json.dumps(conditions))
@@ -96,7 +95,7 @@ class FinishedOutputs:
         :param notes: the caller's own, JSON: given back to a run that goes on.
         """
         self._begun.discard(self._names[self.count])
-        self._add_size(self._targets[self.count])
+        self._add_size(self._folder / self._names[self.count])
         self.count, self.notes = self.count + 1, dict(notes)
         self._save()
 

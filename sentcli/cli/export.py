@@ -6,13 +6,7 @@ import click
 
 from sentcli.bundle import load_bundle
 from sentcli.cli import say
-from sentcli.cli.options import (
-    log_to_stderr,
-    model_argument,
-    new_folder,
-    overwrite_option,
-    quiet_option,
-)
+from sentcli.cli.options import log_to_stderr, model_argument, new_folder, overwrite_option, quiet_option
 from sentcli.errors import requires
 from sentcli.export import FORMATS, GRAPHS, PRECISIONS
 

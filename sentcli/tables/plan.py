@@ -15,7 +15,7 @@ from sentcli.tables.output import default_rejects
 from sentcli.tables.remote import as_path, expand, is_url
 from sentcli.tables.source import STANDARD
 
-_FIXED = re.compile(r"(?:[^*?[]*/)?")  # of a glob, the folders before the first wildcard
+_FIXED = re.compile(r"^(?:[^*?[]*/)?")  # of a glob, the folders before the first wildcard
 
 
 def plan_outputs(
@@ -76,10 +76,11 @@ def _expand(name: str) -> list[str]:
 
 def _folder_below(name: str, file: str) -> PurePath:
     """Give the folders between the first wildcard of a glob and a file that it found."""
-    if file == name:
+    fixed = _FIXED.findall(name)[0]
+    if file == name or not file.startswith(fixed):
         return PurePath()
-    below = PurePath(file.removeprefix(_FIXED.match(name)[0])).parent  # type: ignore[index]
-    return PurePath() if below.is_absolute() or ".." in below.parts else below
+    below = PurePath(file.removeprefix(fixed)).parent
+    return PurePath() if ".." in below.parts else below
 
 
 def _output_name(file: str, form: str | None) -> str:
