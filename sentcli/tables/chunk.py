@@ -4,7 +4,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Protocol, Union, cast
 
 CHUNK_ROWS = 4096
@@ -111,11 +111,11 @@ class Chunk:
     head: Head | None = None
     whole: bool = True
 
-    def join(self, records: list[bytes]) -> bytes:
-        """Put what was written for each row together, with the gaps where they were."""
+    def join(self, records: list[tuple[bytes, ...]]) -> bytes:
+        """Put what was written for each row, in pieces, together, with the gaps where they were."""
         for row, data in reversed(self.gaps):
-            records.insert(row, data)
-        return b"".join(records)
+            records.insert(row, (data,))
+        return b"".join(chain.from_iterable(records))
 
 
 class Progress(Protocol):

@@ -6,7 +6,7 @@ pass through. A quote inside a field that does not begin with one is part of the
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sentcli.errors import DataError
 from sentcli.tables.cells import to_text
@@ -242,14 +242,11 @@ class Writer:
         raws = chunk.rows
         if self._setup.converts:
             raws = [f"{self._dialect.record([*map(to_text, row)])}\n".encode() for row in raws]
-        cut, encode = self._dialect.encoding.cut_line_end, self._dialect.encoding.encode
-        is_plain = not {*_DIGITS} & {self._dialect.delimiter, self._dialect.quotechar}
-        records = []
+        cut, number = self._dialect.encoding.cut_line_end, self._number_field()
+        records: list[tuple[bytes, ...]] = []
         for raw, label, score in zip(raws, labels, scores, strict=True):
             record, end = cut(raw)
-            digits = "" if score is None else f"{score:.6f}"
-            number = encode(digits if is_plain else self._dialect.record([digits]))
-            records.append(b"%b%b%b%b" % (record, self._label_field(label), number, end))
+            records.append((record, self._label_field(label), b"" if score is None else number(score), end))
         return chunk.join(records)
 
     def close(self) -> bytes:
@@ -262,3 +259,11 @@ class Writer:
             text = self._dialect.record(("", label or "", ""))
             field = self._label_fields[label] = self._dialect.encoding.encode(text)
         return field
+
+    def _number_field(self) -> Callable[[float], bytes]:
+        """Give what writes a score behind the label."""
+        dialect = self._dialect
+        is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
+        if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():
+            return b"%.6f".__mod__
+        return lambda score: dialect.encoding.encode(dialect.record([f"{score:.6f}"]))

@@ -233,11 +233,11 @@ class Writer:
         fields = {
             label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in set(labels)
         }
-        records = []
+        records: list[tuple[bytes, ...]] = []
         for raw, label, score in zip(raws, labels, scores, strict=True):
             end = raw.rindex(b"}")
             number = b"null" if score is None else b"%.6f" % score
-            records.append(b"%b%b%b%b" % (raw[:end], fields[label], number, raw[end:]))
+            records.append((raw[:end], fields[label], number, raw[end:]))
         return chunk.join(records)
 
     def close(self) -> bytes:
