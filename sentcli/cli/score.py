@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects file
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores, or how they are written, rest on
-_READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "field_limit")  # of ReadOptions
+# Of ReadOptions.
+_READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "field_limit")
 _SCORER = ("backend", "device", "precision", "workers", "processes", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
 
@@ -78,6 +79,12 @@ Examples:
 @click.option("--quotechar", help="CSV: quote character; '' for none.")
 @click.option("--encoding", help="CSV, TSV and lines: nearly any that Python knows; by default UTF-8.")
 @click.option("--no-header", is_flag=True, help="CSV: the first line is a row; columns are called 1, 2, 3...")
+@click.option(
+    "--skip-lines",
+    type=click.IntRange(0),
+    default=0,
+    help="CSV: lines before the header, which are kept as they are.",
+)
 @click.option(
     "--field-limit",
     type=click.IntRange(1),

@@ -6,6 +6,7 @@ pass through. A quote inside a field that does not begin with one is part of the
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from sentcli.errors import DataError
@@ -47,6 +48,7 @@ class _CsvReader(TextReader):
         self._dialect = Dialect(*options.separators(_DELIMITERS[setup.format]), self.encoding)
         self._limit = options.field_limit
         self._lead = bytearray(self.byte_order_mark)  # what stands before the header
+        self._to_skip = options.skip_lines
         self._width = -1  # until there is a header
         self._column = -1
         self._lines: list[bytes] = []  # of a record that may still be open
@@ -60,7 +62,7 @@ class _CsvReader(TextReader):
             yield bytes(self._lead)
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
-        lines = self._lines + lines
+        lines = self._lines + (self._skip(lines) if self._to_skip else lines)
         if not final and sum(map(len, lines)) < self._wait_for:
             self._lines = lines
             return
@@ -94,6 +96,21 @@ class _CsvReader(TextReader):
             self.offset += len(raw)
             start = end
         self._lines = lines[start:]
+
+    def _skip(self, lines: list[bytes]) -> list[bytes]:
+        """Put lines before the header aside; give the others."""
+        skipped, others = lines[: self._to_skip], lines[self._to_skip :]
+        self._to_skip -= len(skipped)
+        raw = b"".join(skipped)
+        self._add_to_lead(raw)
+        self.line += len(skipped)
+        self.offset += len(raw)
+        return others
+
+    def _add_to_lead(self, raw: bytes) -> None:
+        self._lead += raw
+        if len(self._lead) > self._limit:
+            raise DataError(f"{self.name}: no header in its first {self._limit} bytes")
 
     def _plain_rows(self, texts: list[str], lines: list[bytes], start: int) -> Rows | None:
         """Take the lines that are rows by themselves, up to the first that may not be one."""
@@ -146,9 +163,7 @@ class _CsvReader(TextReader):
                 return
             offset += len(line)
         if not fields and self._width < 0:
-            self._lead += raw
-            if len(self._lead) > self._limit:
-                raise DataError(f"{self.name}: nothing but blank lines in its first {self._limit} bytes")
+            self._add_to_lead(raw)
         elif not fields:
             yield raw
         elif self._width < 0:
@@ -184,6 +199,10 @@ class _CsvReader(TextReader):
         """
         options, used = self.setup.options, self._dialect.delimiter
         likely = _LIKELY_DELIMITERS if options.header else {"\t"}
+        note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
+        if note and options.header:
+            hint = f"try --skip-lines 1 --delimiter {note[1]!r:.9}"
+            raise DataError(f"{self.name}: its first line tells spreadsheets the delimiter; {hint}")
         is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
         if not is_sure and any(other in fields[0] for other in likely - {used}):
             hint = f"is it another --delimiter? If not, say --delimiter {used!r:.200}"

@@ -21,6 +21,7 @@ class ReadOptions:
     :param quotechar: one character, or "" for no quoting at all; None: `"`.
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
+    :param skip_lines: so many before the header are no rows; they go out as they came in.
     :param field_limit: bytes of a record, hence of a field, in Parquet of the text; a longer one is rejected.
     :raises UsageError: for a value that cannot be, naming the option.
     """
@@ -31,6 +32,7 @@ class ReadOptions:
     quotechar: str | None = None
     encoding: str | None = None
     header: bool = True
+    skip_lines: int = 0
     field_limit: int = 16 << 20
 
     def __post_init__(self) -> None:
@@ -46,6 +48,8 @@ class ReadOptions:
             raise UsageError(
                 f"--field-limit is {self.field_limit}; it has to be 1 to {_MAX_FIELD_LIMIT} bytes"
             )
+        if self.skip_lines < 0:
+            raise UsageError(f"--skip-lines is {self.skip_lines}; it has to be 0 or more")
         if self.encoding is not None:
             Encoding.named(self.encoding)
 

@@ -317,6 +317,54 @@ def test_no_header(convert, rejects):
     assert convert(b"1,x\n", target=".tsv", read=options) == b"1\tx\todd\t0.142857\n"
 
 
+def test_lines_before_the_header_go_out_as_they_came_in(convert, rejects):
+    two = ReadOptions(skip_lines=2)
+    preamble = b'\xef\xbb\xbf"Report, \xff\r\n\r\n'
+    out = convert(preamble + b"text\nx\n1,2\n", read=two)
+    assert out == preamble + b"text,sentiment,sentiment_score\nx" + ODD + b"\n"
+    (reject,) = rejects()
+    assert (reject["line"], reject["offset"]) == (5, len(preamble) + len(b"text\nx\n"))
+    assert convert(preamble + b"text\nx\n", target=".tsv", read=two).startswith(b"text\tsentiment\t")
+    bare = ReadOptions(skip_lines=1, header=False)
+    assert convert(b"text\nx\n", read=bare) == b"text\nx" + ODD + b"\n"
+
+
+def test_a_file_of_no_more_than_the_lines_to_skip_comes_back_as_it_is(convert):
+    for lines in (b"a\n", b"a\nb\n", b"a\nb"):
+        assert convert(lines, read=ReadOptions(skip_lines=2)) == lines
+
+
+def test_lines_to_skip_are_those_of_each_input(run, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text(f"of {name}\ntext\nx\n")
+    run([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "o.csv", read=ReadOptions(skip_lines=1))
+    row = b"x" + ODD + b"\n"
+    assert (tmp_path / "o.csv").read_bytes() == b"of a\ntext,sentiment,sentiment_score\n" + 2 * row
+
+
+def test_lines_to_skip_are_bounded(convert):
+    with pytest.raises(DataError, match="no header in its first 1000 bytes"):
+        convert(1001 * b"\n" + b"text\nx\n", read=ReadOptions(skip_lines=10**9, field_limit=1000))
+    with pytest.raises(UsageError, match="--skip-lines is -1; it has to be 0 or more"):
+        ReadOptions(skip_lines=-1)
+
+
+def test_without_a_header_such_a_line_is_a_row(convert):
+    assert convert(b"sep=;\n", read=ReadOptions(header=False)) == b"sep=;,odd,0.714286\n"
+
+
+@pytest.mark.parametrize(("delimiter", "options"), [(b";", {}), (b";", {"delimiter": ";"}), (b"\t", {})])
+def test_a_spreadsheets_note_of_the_delimiter_is_told(convert, delimiter, options):
+    with pytest.raises(
+        DataError, match=r"in\.csv: its first line tells spreadsheets the delimiter; try --skip"
+    ):
+        convert(b"sep=" + delimiter + b"\ntext\nx\n", read=ReadOptions(**options))
+    both = ReadOptions(skip_lines=1, delimiter=delimiter.decode())
+    out = convert(b"sep=" + delimiter + b"\nn" + delimiter + b"text\n1" + delimiter + b"x\n", read=both)
+    assert out.splitlines()[0] == b"sep=" + delimiter
+    assert out.splitlines()[2] == delimiter.join([b"1", b"x", b"odd", b"0.142857"])
+
+
 @pytest.mark.parametrize(
     ("header", "options", "message"),
     [
@@ -445,5 +493,5 @@ def test_blank_lines_before_the_header_are_not_gathered_without_end(convert):
     assert (
         convert(lead + b"text\nx\n", read=limit) == lead + b"text,sentiment,sentiment_score\nx" + ODD + b"\n"
     )
-    with pytest.raises(DataError, match="nothing but blank lines in its first 1000 bytes"):
+    with pytest.raises(DataError, match="no header in its first 1000 bytes"):
         convert(lead + b"\ntext\nx\n", read=limit)

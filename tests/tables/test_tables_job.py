@@ -172,6 +172,11 @@ def test_the_texts_of_later_json_inputs_are_where_those_of_the_first_are(run, tm
         ),
         ({"inputs": ["a.jsonl"], "read": ReadOptions(header=False)}, UsageError, "--no-header means nothing"),
         (
+            {"inputs": ["a.jsonl"], "read": ReadOptions(skip_lines=1)},
+            UsageError,
+            "--skip-lines means nothing",
+        ),
+        (
             {"inputs": ["a.jsonl"], "read": ReadOptions(encoding="ascii")},
             UsageError,
             "--encoding means nothing",
