@@ -35,13 +35,13 @@ from sentcli.training.corpus import (
 from sentcli.training.defaults import DataSize
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.learnt import digest_texts, sample, sample_to_json, united
-from sentcli.training.loop import fit
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
 from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_folder import check_plain_run, work_folder
 from sentcli.training.settings import NO_VECTORS, Settings
-from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
+from sentcli.training.soup import Lessons, fit_soup
+from sentcli.training.step import balanced_weights, uses_bf16
 from sentcli.training.trained import Trained, write_model
 
 _log = logging.getLogger("sentcli")
@@ -179,21 +179,15 @@ def _train(
         )
     examples = data.train + data.pseudo
     class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
-    epochs = fit(
-        ClassifierTrainer(network, config, device, class_weights),
-        examples,
-        data.validation,
-        config,
-        checkpoint=checkpoint,
-        fingerprint={**of_data, **model.to_json()},
-        quiet=settings.quiet,
-        name=name,
-        vary=vary,
+    fingerprint = {**of_data, **model.to_json()}
+    lessons = Lessons(
+        examples, data.validation, device, class_weights, fingerprint, vary, quiet=settings.quiet
     )
+    soup = fit_soup(network, lessons, config, checkpoint=checkpoint, cores=settings.cores, name=name)
     round_embedding(network)
     calibrated = calibrate(network, data, labels, class_weights)
     bundle_config = BundleConfig(model, settings.text, labels)
-    return Trained(network, bundle_config, data.vocab, coverage, language, epochs, calibrated)
+    return Trained(network, bundle_config, data.vocab, coverage, language, soup, calibrated)
 
 
 def _embedding(
@@ -241,7 +235,8 @@ def _of_model(
     """Give what `metrics.json` says of what a model reached, and of how many texts."""
     return {
         **trained.calibrated.to_json(passage_sentences),
-        "best_epoch": min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"],
+        "best_epoch": min(trained.soup.epochs, key=lambda record: record["validation_loss"])["epoch"],
+        "soup": trained.soup.averaged,
         "examples": {
             "train": len(data.train),
             "validation": len(data.validation),
