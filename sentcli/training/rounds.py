@@ -14,6 +14,7 @@ from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import OutputError
 from sentcli.model import choose_device
 from sentcli.training.auto_teachers import first_teachers, next_teachers
+from sentcli.training.beginning import LANGUAGE_MODEL, train_language_model
 from sentcli.training.corpus import DataSource, Texts
 from sentcli.training.defaults import DataSize, choices
 from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
@@ -119,7 +120,7 @@ class Rounds:
         """Train teachers for the next round, those that are not there yet, each with a seed of its own.
 
         On a CPU they are trained side by side, and share the threads; beside the first of several, the
-        vectors of the texts are learnt.
+        vectors of the texts are learnt, and the language model that the student begins with.
 
         :param all_changes: what each changes in the settings of the student.
         """
@@ -152,6 +153,10 @@ class Rounds:
             if learns_vectors and not (self.folder / VECTORS).exists():
                 one = replace(self.settings, threads=1, recipe=None)
                 works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
+            ahead = self.folder / LANGUAGE_MODEL
+            if pseudo is None and self.settings.config.pretrain and not ahead.exists():
+                few = replace(self.settings, threads=threads, recipe=None)
+                works.append(partial(train_language_model, self.texts, self.source, few, ahead))
             run_side_by_side(works, at_once=cores // threads)
         else:
             for train in trainings:

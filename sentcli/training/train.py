@@ -1,26 +1,22 @@
 """From a labelled data set to a model folder, top to bottom."""
 
-import hashlib
 import logging
 import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from sentcli import __version__
 from sentcli.bundle import new_bundle
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
-from sentcli.model import BiLSTM, choose_device, couple_gates, is_short_of_memory, round_embedding
-from sentcli.training.allocator import keep_freed_memory
+from sentcli.model import choose_device, round_embedding
+from sentcli.training.beginning import LANGUAGE_MODEL, Begun, begin, set_up
 from sentcli.training.calibration import calibrate
 from sentcli.training.card import hub_id_of
 from sentcli.training.checks import check_run
@@ -33,13 +29,10 @@ from sentcli.training.corpus import (
     read_texts,
 )
 from sentcli.training.defaults import DataSize
-from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.learnt import digest_texts, sample, sample_to_json, united
-from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
-from sentcli.training.pretraining import pretrain
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_folder import check_plain_run, work_folder
-from sentcli.training.settings import NO_VECTORS, Settings
+from sentcli.training.settings import Settings
 from sentcli.training.soup import Lessons, fit_soup
 from sentcli.training.step import balanced_weights, uses_bf16
 from sentcli.training.trained import Trained, write_model
@@ -88,28 +81,13 @@ def train_model(
     """
     started = time.perf_counter()
     work = work_folder(output)
-    device = choose_device(settings.device)
-    torch.set_num_threads(settings.cores)
-    keep_freed_memory()
-    data = encode_texts(texts, pseudo, settings.text, settings.config, passage_sentences)
-    try:
-        trained = _train(
-            data,
-            texts.labels,
-            source,
-            settings,
-            device,
-            checkpoint=work / "checkpoint.safetensors",
-            language_model=language_model or work / "pretraining.safetensors",
-            name=name,
-        )
-    except RuntimeError as error:
-        if is_short_of_memory(error):
-            raise MemoryError(str(error)) from error
-        raise
+    with set_up(settings):
+        data = encode_texts(texts, pseudo, settings.text, settings.config, passage_sentences)
+        begun = begin(data, texts.labels, source, settings, language_model or work / LANGUAGE_MODEL)
+        trained = _train(begun, data, texts.labels, settings, work / "checkpoint.safetensors", name)
     history = [*stages, *trained.history]
     metrics: Any = {
-        **_of_run(source, output, settings, device, trained.seconds),
+        **_of_run(source, output, settings, trained.seconds),
         **_of_model(trained, data, pseudo, passage_sentences),
         "stages": [*stages],
         "self_training": pseudo.notes.get("plan") if pseudo else None,
@@ -135,77 +113,30 @@ def train_model(
 
 
 def _train(
-    data: Corpus,
-    labels: tuple[str, ...],
-    source: DataSource,
-    settings: Settings,
-    device: torch.device,
-    *,
-    checkpoint: Path,
-    language_model: Path,
-    name: str,
+    begun: Begun, data: Corpus, labels: tuple[str, ...], settings: Settings, checkpoint: Path, name: str
 ) -> Trained:
-    config = settings.config
-    model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(labels))
-    embedding, coverage = _embedding(
-        source.glove, data, model.embedding_dim, config.seed, quiet=settings.quiet
-    )
-    torch.manual_seed(config.seed)
-    network = BiLSTM(model)
-    network.embedding.weight.data.copy_(torch.from_numpy(embedding))
-    if config.gates == "coupled":
-        couple_gates(network)
-    words = hashlib.sha256(repr((labels, data.vocab.words)).encode()).hexdigest()
-    of_data = {**asdict(source), **settings.text.to_json(), "words": words}
-    vary = PhraseSplitter.of(data.vocab, config.phrase_dropout)
-    language: list[dict[str, float]] = []
-    if config.pretrain:
-        language = pretrain(
-            network,
-            data.train + data.unlabeled,
-            data.validation,
-            config,
-            device=device,
-            checkpoint=language_model,
-            fingerprint={
-                **of_data,
-                "hidden": model.hidden_size,
-                "layers": model.num_layers,
-                "embedding": model.embedding_dim,
-                "pooling": model.pooling,
-            },
-            quiet=settings.quiet,
-            vary=vary,
-        )
+    config, network = settings.config, begun.network
     examples = data.train + data.pseudo
     class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
-    fingerprint = {**of_data, **model.to_json()}
     lessons = Lessons(
-        examples, data.validation, device, class_weights, fingerprint, vary, quiet=settings.quiet
+        examples,
+        data.validation,
+        choose_device(settings.device),
+        class_weights,
+        begun.fingerprint,
+        begun.vary,
+        quiet=settings.quiet,
     )
     soup = fit_soup(network, lessons, config, checkpoint=checkpoint, cores=settings.cores, name=name)
     round_embedding(network)
     calibrated = calibrate(network, data, labels, class_weights)
-    bundle_config = BundleConfig(model, settings.text, labels)
-    return Trained(network, bundle_config, data.vocab, coverage, language, soup, calibrated)
+    bundle_config = BundleConfig(network.config, settings.text, labels)
+    return Trained(network, bundle_config, data.vocab, begun.coverage, begun.language, soup, calibrated)
 
 
-def _embedding(
-    glove: str, data: Corpus, dim: int, seed: int, *, quiet: bool
-) -> tuple[npt.NDArray[np.float32], Coverage]:
-    words = data.vocab.words[: data.vocab.first_phrase]
-    if glove == NO_VECTORS:
-        embedding, coverage = random_embedding(words, dim, data.counts, seed)
-    else:
-        embedding, coverage = load_glove(glove, words, dim, data.counts, seed, quiet=quiet)
-        _log.info("%s", coverage)
-    return with_phrase_vectors(embedding, data.vocab), coverage
-
-
-def _of_run(
-    source: DataSource, output: Path, settings: Settings, device: torch.device, seconds: float
-) -> dict[str, Any]:
+def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float) -> dict[str, Any]:
     """Give what `metrics.json` says of how a model was made."""
+    device = choose_device(settings.device)
     return {
         "command": settings.command,
         "licence": settings.licence,

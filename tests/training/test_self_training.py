@@ -52,10 +52,15 @@ def source(tmp_path_factory) -> DataSource:
 
 
 def run(
-    source: DataSource, output: Path, plan: SelfTrainingConfig | None = None, threads: int = 1, **options
+    source: DataSource,
+    output: Path,
+    plan: SelfTrainingConfig | None = None,
+    threads: int = 1,
+    pretrain: int = 0,
+    **options,
 ) -> Bundle:
     options = {"resume": False, "overwrite": False} | options
-    settings = replace(SETTINGS, threads=threads)
+    settings = replace(SETTINGS, threads=threads, config=replace(SETTINGS.config, pretrain=pretrain))
     self_train(source, output, settings, plan or SelfTrainingConfig(), **options)
     return load_bundle(output)
 
@@ -370,6 +375,33 @@ def test_vectors_that_are_missing_alone_are_learnt_as_beside_the_teachers(source
     assert threads == [1, 1]
     run(source, tmp_path / "student", threads=2, teachers=["auto"], resume=True)
     assert threads == [1, 1, 1, 2]  # the vectors and the student
+
+
+def test_the_students_language_model_is_trained_beside_the_first_teachers(
+    source, tmp_path, threads, caplog, monkeypatch
+):
+    """A core would idle else, while the larger teacher is trained."""
+    caplog.set_level("INFO", "sentcli")
+    plan = SelfTrainingConfig(document_vectors=0)
+    two = [{"epochs": 1, "pretrain": 0}, {"epochs": 1, "pretrain": 0, "seed": 7}]
+    monkeypatch.setattr(rounds, "first_teachers", lambda *_: two)
+    whole = run(source, tmp_path / "whole", plan, threads=2, pretrain=1, teachers=["auto"])
+    assert threads == [1, 1, 1, 2]  # the teachers, the language model and the student
+    language = [message for message in caplog.messages if message.startswith("language model")]
+    assert [message.split(":")[0] for message in language] == ["language model epoch 1/1", "language model"]
+    threads.clear()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds, "train_language_model", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path / "student", plan, threads=2, pretrain=1, teachers=["auto"])
+    again = run(source, tmp_path / "student", plan, threads=2, pretrain=1, teachers=["auto"], resume=True)
+    assert threads == [1, 1, 1, 2]
+    assert again.read("model.safetensors") == whole.read("model.safetensors")
+    assert whole.read("history.csv").count(b"language model") == 1
 
 
 def test_vectors_that_cannot_be_written_are_no_traceback(source, tmp_path, monkeypatch):
