@@ -191,7 +191,6 @@ class TrainConfig(_Settings):
     phrase_dropout: float = 0.2  # share of phrases that training reads as their two words
     validation_share: float = 0.1
     precision: str = "auto"
-    soup: int = 1  # models of which the mean of the weights is taken
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -206,7 +205,6 @@ class TrainConfig(_Settings):
         _check("label_smoothing (--label-smoothing)", self.label_smoothing, 0, 0.99)
         _check("word_dropout (--word-dropout)", self.word_dropout, 0, 0.99)
         _check("average (--average)", self.average, 0, 0.999999)
-        _check("soup (--soup)", self.soup, 1, 100)
         _check("min_freq (--min-freq)", self.min_freq, 1)
         _check("phrases (--phrases)", self.phrases, 0, 1_000_000)
         _check("phrase_dropout (--phrase-dropout)", self.phrase_dropout, 0, 1)

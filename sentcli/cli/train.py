@@ -73,7 +73,6 @@ _TRAIN = {
     ),
     "word_dropout": ("--word-dropout", "Share of words that become unknown."),
     "average": ("--average", "Decay of the moving average of the weights."),
-    "soup": ("--soup", "Models that learn in different orders from one beginning: their mean is kept."),
     "min_freq": ("--min-freq", "Rarer words become unknown."),
     "phrases": ("--phrases", "Pairs of words, the most frequent ones, to read as one: faster."),
     "phrase_dropout": ("--phrase-dropout", "Share of these that training reads word by word."),

@@ -23,7 +23,6 @@ def first_teachers(usual: TrainConfig, plan: SelfTrainingConfig) -> list[dict[st
         "label_smoothing": 0.1,
         "word_dropout": 0.2,
         "phrases": 0,
-        "soup": 1,
     }
     small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
     return [*_large(plan, changes), small]
@@ -42,7 +41,6 @@ def next_teachers(of_student: TrainConfig, plan: SelfTrainingConfig) -> list[dic
         "word_dropout": 0.1,
         "pretrain": 0,
         "phrases": 0,
-        "soup": 1,
     }
     if plan.teacher_pretrain:
         if of_student.phrases:

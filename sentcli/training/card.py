@@ -11,7 +11,7 @@ from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.text import head_tokens
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
-from sentcli.training.markdown import block, code, four, no_option, one_line, table
+from sentcli.training.markdown import block, code, no_option, one_line, table
 from sentcli.training.metrics import Metrics
 from sentcli.uncertainty import UNCERTAIN
 
@@ -213,9 +213,6 @@ def _has_lexicon(metrics: Metrics) -> bool:
 def _recipe(metrics: Metrics, files: Collection[str]) -> str:
     training = metrics["training"]
     kept = f"the weights of epoch {metrics['best_epoch']} of {training['epochs']}: the lowest validation loss"
-    if losses := metrics.get("soup"):
-        alone = ", ".join(map(four, losses))
-        kept = f"the mean of {len(losses)} models, each of the epoch with its lowest validation loss: {alone}"
     rows = [
         ("kept", kept),
         (

@@ -42,9 +42,6 @@ class Metrics(TypedDict):
     # `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: NotRequired[dict[str, float]]
     best_epoch: int
-    # The lowest validation loss of each model whose mean this is, of which the first has that `best_epoch`;
-    # empty when it is no mean.
-    soup: NotRequired[list[float]]
     examples: ExampleCounts
     # `stage`, `validation_accuracy` and `validation_loss` of each model that taught it, and of each round's
     # models together.

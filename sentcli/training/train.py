@@ -30,11 +30,11 @@ from sentcli.training.corpus import (
 )
 from sentcli.training.defaults import DataSize
 from sentcli.training.learnt import digest_texts, sample, sample_to_json, united
+from sentcli.training.loop import fit
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_folder import check_plain_run, work_folder
 from sentcli.training.settings import Settings
-from sentcli.training.soup import Lessons, fit_soup
-from sentcli.training.step import balanced_weights, uses_bf16
+from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
 from sentcli.training.trained import Trained, write_model
 
 _log = logging.getLogger("sentcli")
@@ -118,20 +118,21 @@ def _train(
     config, network = settings.config, begun.network
     examples = data.train + data.pseudo
     class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
-    lessons = Lessons(
+    epochs = fit(
+        ClassifierTrainer(network, config, choose_device(settings.device), class_weights),
         examples,
         data.validation,
-        choose_device(settings.device),
-        class_weights,
-        begun.fingerprint,
-        begun.vary,
+        config,
+        checkpoint=checkpoint,
+        fingerprint=begun.fingerprint,
         quiet=settings.quiet,
+        name=name,
+        vary=begun.vary,
     )
-    soup = fit_soup(network, lessons, config, checkpoint=checkpoint, cores=settings.cores, name=name)
     round_embedding(network)
     calibrated = calibrate(network, data, labels, class_weights)
     bundle_config = BundleConfig(network.config, settings.text, labels)
-    return Trained(network, bundle_config, data.vocab, begun.coverage, begun.language, soup, calibrated)
+    return Trained(network, bundle_config, data.vocab, begun.coverage, begun.language, epochs, calibrated)
 
 
 def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float) -> dict[str, Any]:
@@ -166,8 +167,7 @@ def _of_model(
     """Give what `metrics.json` says of what a model reached, and of how many texts."""
     return {
         **trained.calibrated.to_json(passage_sentences),
-        "best_epoch": min(trained.soup.epochs, key=lambda record: record["validation_loss"])["epoch"],
-        "soup": trained.soup.averaged,
+        "best_epoch": min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"],
         "examples": {
             "train": len(data.train),
             "validation": len(data.validation),

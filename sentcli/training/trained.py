@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,13 @@ from sentcli.training.calibration import Calibrated
 from sentcli.training.card import MODEL_STAGE, write_card
 from sentcli.training.glove import Coverage
 from sentcli.training.metrics import Metrics
-from sentcli.training.soup import Soup
 
 
 @dataclass(frozen=True)
 class Trained:
     """A model with what it needs to be used, and how its training went.
 
-    :param language: a record for each epoch as a language model, as `fit` has it.
-    :param soup: how it learnt the classes.
+    :param language, epochs: a record for each epoch, as a language model and of the classes, as `fit` has it.
     """
 
     network: BiLSTM
@@ -35,21 +32,19 @@ class Trained:
     vocab: Vocab
     coverage: Coverage
     language: list[dict[str, float]]
-    soup: Soup
+    epochs: list[dict[str, float]]
     calibrated: Calibrated
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The records of all epochs, each with its stage; those of the model itself come last."""
-        others = [epochs for epochs in self.soup.members if epochs is not self.soup.epochs]
-        stages = [("language model", self.language), *(("other model", epochs) for epochs in others)]
-        stages.append((MODEL_STAGE, self.soup.epochs))
-        return [{"stage": stage, **record} for stage, records in stages for record in records]
+        """The records of all epochs, each with its stage."""
+        stages = {"language model": self.language, MODEL_STAGE: self.epochs}
+        return [{"stage": stage, **record} for stage, records in stages.items() for record in records]
 
     @property
     def seconds(self) -> float:
-        """The time of all epochs, however many ran side by side."""
-        return round(sum(record["seconds"] for record in chain(self.language, *self.soup.members)), 1)
+        """The time of all epochs."""
+        return round(sum(record["seconds"] for record in [*self.language, *self.epochs]), 1)
 
 
 def write_model(
@@ -76,8 +71,8 @@ def write_model(
         (folder / RECIPE).write_text(recipe, "utf-8", "surrogateescape")
     (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
-    plots.curves(folder / CURVES, trained.soup.epochs)
+    plots.curves(folder / CURVES, trained.epochs)
     plots.reliability_before_after(
         folder / RELIABILITY, calibrated.labels, calibrated.uncalibrated, calibrated.probabilities
     )
-    write_card(folder, trained.config, metrics, trained.soup.epochs, name=name)
+    write_card(folder, trained.config, metrics, trained.epochs, name=name)

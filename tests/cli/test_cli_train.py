@@ -20,7 +20,7 @@ from sentcli.bundle import load_bundle
 from sentcli.errors import InterruptedRunError
 from sentcli.model import has_coupled_gates, load_model
 from sentcli.tables.lock import Lock
-from sentcli.training import soup, step
+from sentcli.training import step
 
 FILES = {
     "README.md",
@@ -73,22 +73,6 @@ def test_phrases_are_part_of_the_model_and_of_its_recipe(train, tmp_path):
         logits = load_model(bundle)(torch.tensor([[len(bundle.vocab) - 1]]), torch.tensor([1]))
         found = scorer.probabilities([bundle.vocab.words[-1]])
     assert found == pytest.approx(logits.softmax(1).numpy(), abs=1e-5)
-
-
-def test_a_soup_is_the_mean_of_models_and_says_so(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(soup, "measure", lambda *_: (0.0, 1.0))  # better than any of them alone
-    train("--soup", 2, "--pretrain", 1, "--phrases", 3, "--threads", 2, epochs=2)
-    train("--soup", 2, "--pretrain", 1, "--phrases", 3, "--threads", 1, epochs=2, output="in_turn")
-    folder = tmp_path / "model"
-    both = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("model", "in_turn")]
-    assert both[0] == both[1]
-    assert {path.name for path in folder.iterdir()} == FILES
-    stages = pd.read_csv(folder / "history.csv")["stage"].tolist()
-    assert stages == ["language model", "other model", "other model", "model", "model"]
-    losses = json.loads((folder / "metrics.json").read_text())["soup"]
-    said = "the mean of 2 models, each of the epoch with its lowest validation loss"
-    assert f"{said}: {losses[0]:.4f}, {losses[1]:.4f}" in (folder / "README.md").read_text()
-    assert "soup = 2\n" in (folder / "recipe.toml").read_text()
 
 
 def test_the_bundle_has_all_that_is_needed(train, tmp_path, data):
@@ -313,10 +297,7 @@ def test_other_data_is_not_taken_for_that_of_the_interrupted_run(train, data, tm
 
 @pytest.mark.parametrize(
     ("step", "said"),
-    [
-        ("round_embedding", "the same command with --resume goes on"),
-        ("fit_soup", "there was nothing to save yet"),
-    ],
+    [("round_embedding", "the same command with --resume goes on"), ("fit", "there was nothing to save yet")],
 )
 def test_ctrl_c_between_two_steps_that_save_says_what_now(data, tmp_path, monkeypatch, step, said):
     def interrupted(*_, **__):
@@ -331,7 +312,7 @@ def test_ctrl_c_between_two_steps_that_save_says_what_now(data, tmp_path, monkey
     ("step", "said"),
     [
         ("round_embedding", "free some, then the same command with --resume goes on"),
-        ("fit_soup", "try fewer texts"),
+        ("fit", "try fewer texts"),
     ],
 )
 def test_short_memory_is_told_with_what_to_do(data, tmp_path, monkeypatch, step, said):
@@ -505,9 +486,7 @@ def test_a_language_model_of_another_shape_or_other_phrases_is_refused(data, tmp
         raise InterruptedRunError("stopped", signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            sentcli.training.train, "fit_soup", interrupted
-        )  # that of the classes, which comes after
+        patch.setattr(sentcli.training.train, "fit", interrupted)  # that of the classes, which comes after
         assert refuse(*line, data=data).code == 130
     of_layers = refuse(*line, "--layers", 2, "--resume", data=data)
     assert "layers was 1, is 2" in of_layers.message
