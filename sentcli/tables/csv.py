@@ -200,7 +200,7 @@ class _CsvReader(TextReader):
         options, used = self.setup.options, self._dialect.delimiter
         likely = _LIKELY_DELIMITERS if options.header else {"\t"}
         note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
-        if note and options.header:
+        if note and options.header and options.text_column not in fields:
             hint = f"try --skip-lines 1 --delimiter {note[1]!r:.9}"
             raise DataError(f"{self.name}: its first line tells spreadsheets the delimiter; {hint}")
         is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields

@@ -349,6 +349,11 @@ def test_lines_to_skip_are_bounded(convert):
         ReadOptions(skip_lines=-1)
 
 
+def test_a_column_of_such_a_name_can_be_meant(convert):
+    out = convert(b"sep=;\nx\n", read=ReadOptions(text_column="sep=;"))
+    assert out == b"sep=;,sentiment,sentiment_score\nx" + ODD + b"\n"
+
+
 def test_without_a_header_such_a_line_is_a_row(convert):
     assert convert(b"sep=;\n", read=ReadOptions(header=False)) == b"sep=;,odd,0.714286\n"
 
