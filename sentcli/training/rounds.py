@@ -130,6 +130,7 @@ class Rounds:
         # By the number of all: with other threads, the last one of an interrupted run would be another model.
         cores = self.settings.cores
         threads = threads_of_each(cores, len(outputs), choose_device(self.settings.device).type)
+        settings = replace(self.settings, threads=threads, recipe=None)
         trainings = [
             partial(
                 train_model,
@@ -137,7 +138,7 @@ class Rounds:
                 self.source,
                 outputs[number - 1],
                 _changed(
-                    replace(self.settings, threads=threads),
+                    settings,
                     {"seed": self.settings.config.seed + number, **all_changes[number - 1]},
                 ),
                 pseudo=pseudo,
@@ -151,12 +152,11 @@ class Rounds:
             works: list[Work] = [*trainings]
             learns_vectors = self.plan.document_vectors and pseudo is None
             if learns_vectors and not (self.folder / VECTORS).exists():
-                one = replace(self.settings, threads=1, recipe=None)
+                one = replace(settings, threads=1)
                 works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
             ahead = self.folder / LANGUAGE_MODEL
             if pseudo is None and self.settings.config.pretrain and not ahead.exists():
-                few = replace(self.settings, threads=threads, recipe=None)
-                works.append(partial(train_language_model, self.texts, self.source, few, ahead))
+                works.append(partial(train_language_model, self.texts, self.source, settings, ahead))
             run_side_by_side(works, at_once=cores // threads)
         else:
             for train in trainings:
@@ -189,7 +189,6 @@ def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
         settings,
         model=replace(settings.model, **of_model),
         config=replace(settings.config, **of_training),
-        recipe=None,
     )
 
 
