@@ -284,5 +284,5 @@ class Writer:
         dialect = self._dialect
         is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
         if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():
-            return b"%.6f".__mod__
+            return lambda score: b"%.6f" % score
         return lambda score: dialect.encoding.encode(dialect.record([f"{score:.6f}"]))

@@ -21,7 +21,7 @@ class ReadOptions:
     :param quotechar: one character, or "" for no quoting at all; None: `"`.
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
-    :param skip_lines: so many before the header are no rows; they go out as they came in.
+    :param skip_lines: how many lines stand before the header; they go out as they came in.
     :param field_limit: bytes of a record, hence of a field, in Parquet of the text; a longer one is rejected.
     :raises UsageError: for a value that cannot be, naming the option.
     """

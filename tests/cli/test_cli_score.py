@@ -104,12 +104,14 @@ def test_what_the_format_of_the_input_needs_can_be_said(score):
     options = ("--delimiter", ";", "--quotechar", "'", "--encoding", "latin-1", "--no-header")
     score("r.csv", *options, "--text-column", "2", "-o", "o.csv")
     lines = Path("o.csv").read_bytes().decode("latin-1").splitlines()
-    Path("r.csv").write_text("of today\ntext\nwarm\n")
-    assert score("r.csv", "--skip-lines", "1").stdout.startswith(
-        "of today\ntext,sentiment,sentiment_score\nwarm,positive"
-    )
     assert lines[0].startswith("1;'warm; caf\xe9';positive;")
     assert lines[1].startswith("2;dull;negative;")
+
+
+def test_lines_before_the_header_can_be_told(score):
+    Path("r.csv").write_text("of today\ntext\nwarm\n")
+    out = score("r.csv", "--skip-lines", "1").stdout
+    assert out.startswith("of today\ntext,sentiment,sentiment_score\nwarm,positive,0.")
 
 
 def test_what_is_too_long_can_be_said(score):
