@@ -27,10 +27,10 @@ from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.summary import Summary, counted
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
-from sentcli.tables.opening import check_job
-from sentcli.tables.output import check_name, default_rejects, refuse_existing
+from sentcli.tables.opening import check_job, refuse_inputs
+from sentcli.tables.output import check_name, default_rejects, is_there, refuse_existing
 from sentcli.tables.remote import as_path
-from sentcli.tables.source import STANDARD
+from sentcli.tables.source import STANDARD, inspect_input
 from sentcli.tables.storage import Part, is_special, is_standard_output, is_standard_stream, resolve
 from sentcli.uncertainty import UNCERTAIN
 
@@ -55,6 +55,7 @@ def score_files(
     rejects: RejectOptions | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    skip_existing: bool = False,
     summary_file: Path | None = None,
     show_progress: bool = False,
 ) -> Summary:
@@ -62,6 +63,7 @@ def score_files(
 
     :param inputs: paths, globs, URLs or `-` for stdin.
     :param output: a file, a folder for one output an input, or `-` for stdout.
+    :param skip_existing: leave out what has its output already, whatever is in that.
     :param summary_file: what the caller is going to write; refused here, before time is spent.
     :param show_progress: draw a bar on stderr, if that is a terminal.
     :raises UsageError: for options that do not go together.
@@ -83,6 +85,16 @@ def score_files(
         files = [*written, *(name for names, _ in pairs for name in names)]
         _check_summary(summary_file, output, files, overwrite)
     into_folder = pairs[0][1] != output
+    if rejects.path and len(pairs) > 1:
+        raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
+    skipped = 0
+    if skip_existing:
+        if resume or overwrite:
+            raise UsageError("--skip-existing goes with neither --resume nor --overwrite; give one of them")
+        every, pairs = pairs, _without_existing(pairs)
+        skipped = len(every) - len(pairs)
+        if skipped:
+            _log.info("there already, and left alone: %s", counted(skipped, "output"))
     if into_folder and read.format and not write.format:
         write = replace(write, format=read.format)  # the suffixes do not tell
     band = scorer.uncertain
@@ -102,15 +114,15 @@ def score_files(
         labels=[*scorer.labels, UNCERTAIN] if band else scorer.labels,
         show_progress=show_progress,
     )
-    if not into_folder or (len(pairs) == 1 and rejects.path):
+    if not pairs:
+        return Summary(skipped=skipped)
+    if not into_folder or rejects.path:
         return score(*pairs[0], resume=resume, overwrite=overwrite)
-    if rejects.path:
-        raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
     for sources, target in pairs:
         check_job(sources, target, read, write)
     conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
     with FinishedOutputs(Path(output), pairs, conditions, resume=resume, overwrite=overwrite) as finished:
-        total = Summary()
+        total = Summary(skipped=skipped)
         total.restore(finished.notes)
         total.inputs = finished.inputs
         if finished.count:
@@ -123,6 +135,19 @@ def score_files(
             goes_on = finished.goes_on(target)
             total += score(sources, target, resume=goes_on, overwrite=overwrite, note=note, is_resumable=True)
     return total
+
+
+def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list[str], str]]:
+    """Leave out the outputs that are there already, and what would go into them.
+
+    :raises OutputError: when one of them is an input of this run: all would seem to be scored.
+    """
+    refuse_inputs([inspect_input(name) for names, _ in pairs for name in names], [name for _, name in pairs])
+    return [
+        (names, target)
+        for names, target in pairs
+        if target == STANDARD or is_special(target) or not is_there(target)
+    ]
 
 
 def _score_output(

@@ -98,6 +98,11 @@ Examples:
 @click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
 @resume_option
 @overwrite_option
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="Leave out inputs whose output is there already, and score what is new.",
+)
 @backend_option
 @device_option
 @precision_option
@@ -144,6 +149,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
             rejects=rejects,
             resume=options["resume"],
             overwrite=options["overwrite"],
+            skip_existing=options["skip_existing"],
             summary_file=summary,
             show_progress=talks,
         )

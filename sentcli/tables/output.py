@@ -166,11 +166,19 @@ def check_name(path: Path, option: str) -> None:
         raise OutputError(f"{path}: there is no folder {path.parent}")
 
 
+def is_there(path: str) -> bool:
+    """Tell whether a file would be replaced.
+
+    :raises OutputError: when a server cannot be asked.
+    """
+    return exists(path) if is_url(path) else Path(path).exists()
+
+
 def refuse_existing(path: str, hint: str = "") -> None:
     """Refuse to replace a file, when nobody said that it may be.
 
     :param hint: what else may be tried.
     :raises OutputError: naming --overwrite.
     """
-    if exists(path) if is_url(path) else Path(path).exists():
+    if is_there(path):
         raise OutputError(f"{path} exists; give another name or --overwrite{hint}")

@@ -132,6 +132,17 @@ def test_several_inputs_or_a_glob_go_to_one_output_or_a_folder(score):
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.csv", "b.csv"]
 
 
+def test_of_a_folder_what_is_new_can_be_scored(score):
+    write_csv("a.csv", ["a warm film"])
+    score("*.csv", "-o", "out/")
+    write_csv("b.csv", ["a warm film", "a cold one"])
+    result = score("*.csv", "-o", "out/", "--skip-existing", "--summary", "s.json")
+    assert result.stderr.splitlines()[0] == "there already, and left alone: 1 output"
+    assert len(read("out/b.csv")) == 2
+    told = json.loads(Path("s.json").read_text())
+    assert (told["skipped"], told["rows"]) == (1, 2)
+
+
 @pytest.mark.parametrize("backend", ["torch", "onnx"])
 def test_another_backend_gives_the_same_labels(score, backend):
     write_all()

@@ -299,3 +299,61 @@ def test_a_run_with_another_band_is_not_gone_on_with(trained, files, tmp_path, m
         run(scorer, inputs, output, resume=True)
     with Scorer(trained, workers=1, uncertain=before) as scorer:
         run(scorer, inputs, output, resume=True)
+
+
+def test_what_has_its_output_already_can_be_left_out(scorer, files, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "sentcli")
+    run(scorer, files[:1], f"{tmp_path}/out/", skip_existing=True)
+    assert "there already" not in caplog.text
+    (tmp_path / "out/b.jsonl").write_text("of somebody else")
+    counted = count_texts(monkeypatch)
+    summary = run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    assert "there already, and left alone: 2 outputs" in caplog.text
+    assert (tmp_path / "out/b.jsonl").read_text() == "of somebody else"
+    assert (summary.skipped, summary.to_json()["skipped"]) == (2, 2)
+    assert summary.rows == summary.scored == counted["texts"] > 0
+    assert [entry["path"] for entry in summary.inputs] == files[2:]
+    run(scorer, files, f"{tmp_path}/whole/")
+    whole, out = content(tmp_path / "whole"), content(tmp_path / "out")
+    del whole["b.jsonl.rejects.jsonl"]
+    assert out == {**whole, "b.jsonl": b"of somebody else"}
+    again = run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    assert (again.skipped, again.rows, content(tmp_path / "out")) == (3, 0, out)
+
+
+def test_a_single_output_that_is_there_already_can_be_left_alone(scorer, files, tmp_path):
+    out = tmp_path / "out.jsonl"
+    assert run(scorer, files, out, skip_existing=True).skipped == 0
+    found = out.stat().st_ino
+    summary = run(scorer, files, out, skip_existing=True)
+    assert (summary.skipped, summary.rows, out.stat().st_ino) == (1, 0, found)
+
+
+def test_what_was_interrupted_is_scored_anew_where_existing_outputs_are_left_out(
+    scorer, files, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=10)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    summary = run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert summary.skipped == 1
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("option", ["resume", "overwrite"])
+def test_leaving_out_goes_with_nothing_that_says_otherwise(scorer, files, tmp_path, option):
+    with pytest.raises(UsageError, match="--skip-existing"):
+        run(scorer, files, f"{tmp_path}/out/", skip_existing=True, **{option: True})
+
+
+def test_inputs_are_not_taken_for_outputs_that_are_there_already(scorer, files, tmp_path):
+    before = content(Path(files[0]).parent)
+    with pytest.raises(OutputError, match=r"is the input .*give another name"):
+        run(scorer, files, Path(files[0]).parent, skip_existing=True)
+    assert content(Path(files[0]).parent) == before
+
+
+def test_a_device_is_not_taken_for_an_output_that_is_there_already(scorer, files):
+    assert run(scorer, files[:1], "/dev/null", skip_existing=True).rows == 99
