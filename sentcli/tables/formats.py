@@ -47,6 +47,11 @@ _FORMATS = {
 }
 FORMATS = tuple(_FORMATS)
 
+_INSTEAD = {  # of what is no format here: what the programs that have it know too
+    **dict.fromkeys((".xls", ".xlsx", ".ods"), "CSV"),
+    **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "Parquet"),
+}
+
 
 def get_format(name: str) -> Format:
     """Look a format up.
@@ -68,6 +73,10 @@ def format_of(name: str, option: str) -> str:
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
+    if suffix in _INSTEAD:
+        raise UsageError(
+            f"{name}: {suffix} is no format here; use {_INSTEAD[suffix]}, which its programs know too"
+        )
     raise UsageError(
         f"{name}: what format is {suffix or 'this'}? Say {option} with one of {', '.join(FORMATS)}"
     )
