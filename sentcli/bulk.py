@@ -38,6 +38,7 @@ _log = logging.getLogger("sentcli")
 
 _HINT = "; the same command with --resume goes on from there"
 _MENDED = "; what was scored so far is kept: once this is mended, the same command with --resume goes on"
+_RETRY = ". Once this is mended, the same command with --resume makes what is missing"
 _HIGHER = "; what was scored so far is kept: with a higher --max-rejects, --resume goes on"
 _FEWER = "what was scored so far is kept: with fewer --workers or --processes, --resume goes on"
 _LESS = "try fewer --workers or --processes"
@@ -56,6 +57,7 @@ def score_files(
     resume: bool = False,
     overwrite: bool = False,
     skip_existing: bool = False,
+    keep_going: bool = False,
     summary_file: Path | None = None,
     show_progress: bool = False,
 ) -> Summary:
@@ -64,6 +66,7 @@ def score_files(
     :param inputs: paths, globs, URLs or `-` for stdin.
     :param output: a file, a folder for one output an input, or `-` for stdout.
     :param skip_existing: leave out what has its output already, whatever is in that.
+    :param keep_going: of several outputs, make the others where one has an input that cannot be read.
     :param summary_file: what the caller is going to write; refused here, before time is spent.
     :param show_progress: draw a bar on stderr, if that is a terminal.
     :raises UsageError: for options that do not go together.
@@ -87,6 +90,8 @@ def score_files(
     into_folder = pairs[0][1] != output
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
+    if keep_going and not into_folder:
+        raise UsageError("--keep-going is for a folder of outputs; give -o FOLDER/")
     skipped = 0
     if skip_existing:
         if resume or overwrite:
@@ -119,7 +124,11 @@ def score_files(
     if not into_folder or rejects.path:
         return score(*pairs[0], resume=resume, overwrite=overwrite)
     for sources, target in pairs:
-        check_job(sources, target, read, write)
+        try:
+            check_job(sources, target, read, write)
+        except DataError:
+            if not keep_going:  # else it is told when its turn comes
+                raise
     conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
     with FinishedOutputs(Path(output), pairs, conditions, resume=resume, overwrite=overwrite) as finished:
         total = Summary(skipped=skipped)
@@ -128,13 +137,7 @@ def score_files(
         if finished.count:
             _log.info("%s: %s finished already", output, counted(finished.count, "output"))
 
-        def note(part: Summary) -> None:
-            finished.add((total + part).carried())
-
-        for sources, target in pairs[finished.count :]:
-            goes_on = finished.goes_on(target)
-            total += score(sources, target, resume=goes_on, overwrite=overwrite, note=note, is_resumable=True)
-    return total
+        return _score_outputs(partial(score, overwrite=overwrite), finished, total, keep_going=keep_going)
 
 
 def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list[str], str]]:
@@ -148,6 +151,35 @@ def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list
         for names, target in pairs
         if target == STANDARD or is_special(target) or not is_there(target)
     ]
+
+
+def _score_outputs(
+    score: Callable[..., Summary], finished: FinishedOutputs, total: Summary, *, keep_going: bool
+) -> Summary:
+    """Score what is not finished, one output after the other.
+
+    :param total: of those that are.
+    :param keep_going: leave those that fail to the end.
+    """
+
+    def note(part: Summary) -> None:
+        finished.add((total + part).carried())
+
+    failed: set[str] = set()
+    while finished.next and finished.next[1] not in failed:
+        sources, target = finished.next
+        try:
+            total += score(sources, target, resume=finished.goes_on(target), note=note, is_resumable=True)
+        except DataError as error:
+            if not keep_going:
+                raise
+            _log.error("%s", error)
+            failed.add(target)
+            finished.postpone()
+    if failed:
+        outputs = counted(len(failed), "output")
+        raise DataError(f"{outputs} could not be made, as said above; all others are there{_RETRY}")
+    return total
 
 
 def _score_output(

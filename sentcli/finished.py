@@ -44,6 +44,7 @@ class FinishedOutputs:
         overwrite: bool,
     ) -> None:
         self._journal = Journal(folder / _NAME, _JOURNAL)
+        self._pairs = [*pairs]
         self._inputs = [[inspect_input(name) for name in inputs] for inputs, _ in pairs]
         files = [file for of_output in self._inputs for file in of_output]
         targets = [target for _, target in pairs]
@@ -51,6 +52,7 @@ class FinishedOutputs:
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])
         self._folder = folder
         self._names = [str(Path(target).relative_to(folder)) for target in targets]
+        self._postponed: list[str] = []
         self._sha256, self._digested = hashlib.sha256(), 0
         self._sizes = hashlib.sha256()  # of the outputs that are done, one after the other
         self._conditions = json.loads(json.dumps(conditions))
@@ -60,6 +62,7 @@ class FinishedOutputs:
             new: dict[str, Any] = {"count": 0, "notes": {}, "begun": []}
             state = self._load(folder) if is_resumed else new
             self.count, self.notes = state["count"], state["notes"]
+            targets = [target for _, target in self._pairs]
             self._check(targets, may_exist=overwrite or is_resumed)
             if is_resumed and self._sizes.hexdigest() != state.get("sizes"):
                 refuse_changes(folder, ["finished outputs"])
@@ -88,6 +91,25 @@ class FinishedOutputs:
     def goes_on(self, target: str) -> bool:
         """Tell whether the interrupted run had begun an output and not finished it."""
         return str(Path(target).relative_to(self._folder)) in self._interrupted
+
+    @property
+    def next(self) -> tuple[list[str], str] | None:
+        """The inputs and the name of the output that comes next, None when all are done."""
+        return self._pairs[self.count] if self.count < len(self._pairs) else None
+
+    def postpone(self) -> None:
+        """Put the output that comes next behind all others; a run that goes on does so too."""
+        name = self._names[self.count]
+        self._put_last([*(other for other in self._postponed if other != name), name])
+        self._save()
+
+    def _put_last(self, names: list[str]) -> None:
+        places = {name: place for place, name in enumerate(names)}
+        order = sorted(range(len(self._names)), key=lambda number: places.get(self._names[number], -1))
+        self._postponed = names
+        self._pairs = [self._pairs[number] for number in order]
+        self._names = [self._names[number] for number in order]
+        self._inputs = [self._inputs[number] for number in order]
 
     def add(self, notes: Mapping[str, Any]) -> None:
         """Count one more output as done.
@@ -122,11 +144,13 @@ class FinishedOutputs:
         state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
         self._begun.update(self._names[self.count :][:1])
         done = {"read": self._read(self.count), "sizes": self._sizes.hexdigest()}
-        self._journal.save({**state, **done, "begun": sorted(self._begun)})
+        order = {"begun": sorted(self._begun), "postponed": self._postponed}
+        self._journal.save({**state, **done, **order})
 
     def _load(self, folder: Path) -> dict[str, Any]:
         state = self._journal.load()
         refuse_changes(folder, changes(state["conditions"], self._conditions))
+        self._put_last(state.get("postponed", []))
         # Inputs that come later may have been mended, or left out.
         if state["read"] != self._read(state["count"]):
             refuse_changes(folder, ["inputs"])

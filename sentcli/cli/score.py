@@ -103,6 +103,11 @@ Examples:
     is_flag=True,
     help="Leave out inputs whose output is there already, and score what is new.",
 )
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="In a folder: where an input cannot be read, score the others all the same; the exit code is 1.",
+)
 @backend_option
 @device_option
 @precision_option
@@ -150,6 +155,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
             resume=options["resume"],
             overwrite=options["overwrite"],
             skip_existing=options["skip_existing"],
+            keep_going=options["keep_going"],
             summary_file=summary,
             show_progress=talks,
         )

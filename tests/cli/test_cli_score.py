@@ -143,6 +143,17 @@ def test_of_a_folder_what_is_new_can_be_scored(score):
     assert (told["skipped"], told["rows"]) == (1, 2)
 
 
+def test_of_a_folder_what_can_be_read_is_scored(score):
+    write_csv("a.csv", ["a warm film"])
+    Path("b.csv").write_text("a,b\n1,2\n")
+    write_csv("c.csv", ["a cold film"])
+    result = score("*.csv", "-o", "out/", "--keep-going", "-q", code=1)
+    of_one, of_all = result.stderr.splitlines()
+    assert of_one.startswith("b.csv: which column is the text?")
+    assert of_all.startswith("Error: 1 output could not be made, as said above")
+    assert [len(read(f"out/{name}.csv")) for name in "ac"] == [1, 1]
+
+
 @pytest.mark.parametrize("backend", ["torch", "onnx"])
 def test_another_backend_gives_the_same_labels(score, backend):
     write_all()

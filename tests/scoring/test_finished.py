@@ -412,3 +412,90 @@ def test_two_runs_on_one_folder_do_not_meet(scorer, files, tmp_path):
         run(scorer, files, f"{tmp_path}/out/")
     lock.release()
     run(scorer, files, f"{tmp_path}/out/")
+
+
+# Going on where an input cannot be read.
+
+
+@pytest.fixture
+def cut_off(files):
+    """The files, the second compressed and cut off, and what mends it."""
+    path = Path(files[1])
+    whole = gzip.compress(path.read_bytes())
+    path.unlink()
+    path = path.with_name("b.jsonl.gz")
+    path.write_bytes(whole[: len(whole) // 2])
+    return [files[0], str(path), files[2]], lambda: path.write_bytes(whole)
+
+
+def keep_going(scorer, inputs, output, **options):
+    with pytest.raises(DataError, match=r"^1 output could not be made, .*--resume makes what is missing$"):
+        run(scorer, inputs, output, keep_going=True, **options)
+
+
+def test_other_outputs_are_made_where_an_input_is_damaged(scorer, cut_off, tmp_path, monkeypatch, caplog):
+    inputs, mend = cut_off
+    keep_going(scorer, inputs, f"{tmp_path}/out/")
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1
+    assert f"{inputs[1]}: cannot be read" in told[0]
+    assert {path.name for path in (tmp_path / "out").glob("?.jsonl*")} >= {"a.jsonl", "c.jsonl"}
+    assert not (tmp_path / "out/b.jsonl.gz").exists()
+    mend()
+    expected = run(scorer, inputs, f"{tmp_path}/whole/")
+    counted = count_texts(monkeypatch)
+    summary = run(scorer, inputs, f"{tmp_path}/out/", resume=True)
+    assert counted["texts"] <= 100
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+    by_path = [sorted(each.inputs, key=lambda file: file["path"]) for each in (summary, expected)]
+    assert by_path[0] == by_path[1]
+    summary.inputs = expected.inputs
+    assert facts(summary) == {**facts(expected), "text_columns": ["text"] * 3}
+
+
+@pytest.mark.parametrize("after", [8, 10, 13])
+def test_what_failed_comes_last_when_an_interrupted_run_goes_on(
+    scorer, cut_off, tmp_path, monkeypatch, after
+):
+    inputs, mend = cut_off
+    with monkeypatch.context() as patch:
+        interrupt(patch, after)
+        with pytest.raises(InterruptedRunError, match="--resume"):
+            run(scorer, inputs, f"{tmp_path}/out/", keep_going=True)
+    keep_going(scorer, inputs, f"{tmp_path}/out/", resume=True)
+    keep_going(scorer, inputs, f"{tmp_path}/out/", resume=True)
+    mend()
+    run(scorer, inputs, f"{tmp_path}/out/", resume=True)
+    run(scorer, inputs, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_of_several_that_failed_each_is_made_once_it_is_mended(scorer, files, tmp_path):
+    good = {name: Path(name).read_bytes() for name in files}
+    for name in files[:2]:
+        Path(name).write_bytes(b'{"other": 1}\n')
+    with pytest.raises(DataError, match=r"^2 outputs could not be made"):
+        run(scorer, files, f"{tmp_path}/out/", keep_going=True)
+    Path(files[1]).write_bytes(good[files[1]])
+    keep_going(scorer, files, f"{tmp_path}/out/", resume=True)
+    Path(files[0]).write_bytes(good[files[0]])
+    run(scorer, files, f"{tmp_path}/out/", resume=True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_a_run_goes_on_behind_too_many_rejects_of_one_output(scorer, files, tmp_path):
+    with pytest.raises(DataError, match=r"^3 outputs could not be made"):
+        run(scorer, files, f"{tmp_path}/out/", keep_going=True, rejects=RejectOptions(limit="0"))
+
+
+def test_what_cannot_be_written_ends_a_run_that_keeps_going(scorer, files, tmp_path, monkeypatch):
+    interrupt(monkeypatch, after=8, error=OutputError("no space left"))
+    with pytest.raises(OutputError, match="no space left"):
+        run(scorer, files, f"{tmp_path}/out/", keep_going=True)
+    assert not (tmp_path / "out/c.jsonl").exists()
+
+
+def test_keeping_on_is_for_several_outputs(scorer, files, tmp_path):
+    with pytest.raises(UsageError, match="--keep-going is for a folder"):
+        run(scorer, files, tmp_path / "out.jsonl", keep_going=True)
