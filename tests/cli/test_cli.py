@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -222,6 +223,13 @@ def test_the_module_runs_as_a_program():
     command = [sys.executable, "-m", "sentcli", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout == f"sentcli {__version__}\n"
+
+
+def test_a_shell_can_complete_commands_and_options():
+    command = [sys.executable, "-m", "sentcli"]
+    asked = {"_SENTCLI_COMPLETE": "bash_complete", "COMP_WORDS": "sentcli score --pre", "COMP_CWORD": "2"}
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **asked})
+    assert result.stdout.split() == ["plain,--prefix", "plain,--precision"]
 
 
 def test_no_file_gets_the_number_of_a_standard_stream_that_was_closed():
