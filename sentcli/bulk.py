@@ -44,6 +44,7 @@ _FEWER = "what was scored so far is kept: with fewer --workers or --processes, -
 _LESS = "try fewer --workers or --processes"
 _SMALLER = f"{_LESS}, or a lower --field-limit"
 _TURN = 0.0005  # seconds
+_SILENCE = 600.0  # seconds after which a log is told how far a run is
 
 
 def score_files(
@@ -290,7 +291,7 @@ def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: boo
 
 
 class _Bar:
-    """A bar by bytes read, with rows/s beside it; nothing when it is not wanted or stderr is no terminal."""
+    """A bar by bytes read, with rows/s beside it; where stderr is no terminal a line now and then."""
 
     def __init__(self, job: Job, shown: bool) -> None:
         self._job = job
@@ -302,7 +303,7 @@ class _Bar:
             from tqdm import tqdm  # a quick answer on stdin does without it
 
             self._bar = tqdm(total=self._job.total_bytes, unit="B", unit_scale=True, leave=False)
-        self._started = time.perf_counter()
+        self._started = self._told = time.perf_counter()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -310,7 +311,12 @@ class _Bar:
             self._bar.close()
 
     def update(self, read: int, rows: int) -> None:
+        now = time.perf_counter()
+        reached = f"{rows:,} rows, {(rows - self._job.resumed_rows) / (now - self._started):,.0f} rows/s"
         if self._bar is not None:
-            rate = (rows - self._job.resumed_rows) / (time.perf_counter() - self._started)
-            self._bar.set_postfix_str(f"{rows:,} rows, {rate:,.0f} rows/s", refresh=False)
+            self._bar.set_postfix_str(reached, refresh=False)
             self._bar.update(read - self._bar.n)
+        elif self._shown and now - self._told >= _SILENCE:
+            self._told = now
+            share = f", {read / self._job.total_bytes:.0%} of the bytes" if self._job.total_bytes else ""
+            _log.info("%s%s", reached, share)

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import sys
 import threading
@@ -357,3 +358,22 @@ def test_inputs_are_not_taken_for_outputs_that_are_there_already(scorer, files, 
 
 def test_a_device_is_not_taken_for_an_output_that_is_there_already(scorer, files):
     assert run(scorer, files[:1], "/dev/null", skip_existing=True).rows == 99
+
+
+def test_where_stderr_is_no_terminal_a_line_now_and_then_tells_how_far_a_run_is(
+    scorer, files, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO", "sentcli")
+
+    def told(**options):
+        caplog.clear()
+        run(scorer, files[:1], tmp_path / "out.jsonl", overwrite=True, **options)
+        return [message for message in caplog.messages if "rows/s" in message]
+
+    assert told(show_progress=True) == []
+    monkeypatch.setattr("sentcli.bulk._SILENCE", 0.0)
+    assert told(show_progress=False) == []
+    lines = told(show_progress=True)
+    assert len(lines) == 7
+    assert re.fullmatch(r"16 rows, [\d,]+ rows/s, 100% of the bytes", lines[0])
+    assert re.fullmatch(r"99 rows, [\d,]+ rows/s, 100% of the bytes", lines[-1])
