@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from sentcli import __version__
 from sentcli.errors import (
@@ -69,7 +69,7 @@ def score_files(
     :param skip_existing: leave out what has its output already, whatever is in that.
     :param keep_going: of several outputs, make the others where one has an input that cannot be read.
     :param summary_file: what the caller is going to write; refused here, before time is spent.
-    :param show_progress: draw a bar on stderr, if that is a terminal.
+    :param show_progress: say on stderr how far the run is.
     :raises UsageError: for options that do not go together.
     :raises DataError: for an input that cannot be read, or more rejects than allowed.
     :raises OutputError: for an output that exists, cannot be written, or cannot be resumed.
@@ -118,7 +118,7 @@ def score_files(
         rejects=rejects,
         fingerprint=fingerprint,
         labels=[*scorer.labels, UNCERTAIN] if band else scorer.labels,
-        show_progress=show_progress,
+        progress=_Progress(shown=show_progress),
     )
     if not pairs:
         return Summary(skipped=skipped)
@@ -188,7 +188,7 @@ def _score_output(
     sources: Sequence[str],
     target: str,
     *,
-    show_progress: bool,
+    progress: "_Progress",
     note: Callable[[Summary], None] = lambda _: None,
     is_resumable: bool = False,
     **options: Any,
@@ -205,8 +205,8 @@ def _score_output(
         return _HINT if is_resumable or (job and job.resumable) else ""
 
     try:
-        with open_job(sources, target, **options) as job:
-            return _score_job(scorer, job, note, show_progress=show_progress)
+        with open_job(sources, target, **options) as job, progress.of(job, target) as update:
+            return _score_job(scorer, job, update, note)
     except KeyboardInterrupt as error:
         rows = counted((job.kept_rows if job.resumable else job.rows) if job else 0, "row")
         where = "" if target == STANDARD else f"{target}: "
@@ -235,18 +235,20 @@ def _with_name(target: str, error: OutputError) -> str:
     return str(error) if is_named else f"{target}: {error}"
 
 
-def _score_job(scorer: Scorer, job: Job, note: Callable[[Summary], None], *, show_progress: bool) -> Summary:
+def _score_job(
+    scorer: Scorer, job: Job, update: Callable[[int, int], None], note: Callable[[Summary], None]
+) -> Summary:
     started = time.perf_counter()
     summary = Summary()
     summary.restore(job.notes)
-    with _quick_turns(), _Bar(job, show_progress) as bar:
+    with _quick_turns():
         for chunk, scores in scorer.stream(job):
             summary.count(scores)
             if job.text_column is not None:
                 summary.text_columns = [job.text_column]
             job.notes = summary.carried()
             job.write(chunk, scores.labels, scores.scores)
-            bar.update(chunk.position.progress, job.rows)
+            update(chunk.position.progress, job.rows)
     summary.rows, summary.rejected, summary.inputs = job.rows, job.rejected, job.inputs
     summary.scored = job.rows - job.resumed_rows
     job.finish(partial(note, summary))
@@ -290,33 +292,40 @@ def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: boo
     part.discard()
 
 
-class _Bar:
-    """A bar by bytes read, with rows/s beside it; where stderr is no terminal a line now and then."""
+class _Progress:
+    """How far a run is: a bar for each output; where stderr is no terminal, a line now and then.
 
-    def __init__(self, job: Job, shown: bool) -> None:
-        self._job = job
+    :param shown: say anything at all.
+    """
+
+    def __init__(self, *, shown: bool) -> None:
         self._shown = shown
-        self._bar: Any = None
+        self._told = time.perf_counter()
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def of(self, job: Job, target: str) -> Iterator[Callable[[int, int], None]]:
+        """Give what is to be told of one output: the bytes read and the rows written so far."""
+        bar: Any = None
         if self._shown and sys.stderr and sys.stderr.isatty():
             from tqdm import tqdm  # a quick answer on stdin does without it
 
-            self._bar = tqdm(total=self._job.total_bytes, unit="B", unit_scale=True, leave=False)
-        self._started = self._told = time.perf_counter()
-        return self
+            bar = tqdm(total=job.total_bytes, unit="B", unit_scale=True, leave=False)
+        started = time.perf_counter()
 
-    def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        def update(read: int, rows: int) -> None:
+            now = time.perf_counter()
+            reached = f"{rows:,} rows, {(rows - job.resumed_rows) / (now - started):,.0f} rows/s"
+            if bar is not None:
+                bar.set_postfix_str(reached, refresh=False)
+                bar.update(read - bar.n)
+            elif self._shown and now - self._told >= _SILENCE:
+                self._told = now
+                name = "" if target == STANDARD else f"{target}: "
+                share = f", {read / job.total_bytes:.0%} of the bytes" if job.total_bytes else ""
+                _log.info("%s%s%s", name, reached, share)
 
-    def update(self, read: int, rows: int) -> None:
-        now = time.perf_counter()
-        reached = f"{rows:,} rows, {(rows - self._job.resumed_rows) / (now - self._started):,.0f} rows/s"
-        if self._bar is not None:
-            self._bar.set_postfix_str(reached, refresh=False)
-            self._bar.update(read - self._bar.n)
-        elif self._shown and now - self._told >= _SILENCE:
-            self._told = now
-            share = f", {read / self._job.total_bytes:.0%} of the bytes" if self._job.total_bytes else ""
-            _log.info("%s%s", reached, share)
+        try:
+            yield update
+        finally:
+            if bar is not None:
+                bar.close()

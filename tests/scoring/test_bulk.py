@@ -364,16 +364,28 @@ def test_where_stderr_is_no_terminal_a_line_now_and_then_tells_how_far_a_run_is(
     scorer, files, tmp_path, monkeypatch, caplog
 ):
     caplog.set_level("INFO", "sentcli")
+    output = tmp_path / "out.jsonl"
 
-    def told(**options):
+    def told(target=output, **options):
         caplog.clear()
-        run(scorer, files[:1], tmp_path / "out.jsonl", overwrite=True, **options)
+        run(scorer, files[:2], target, overwrite=True, **options)
         return [message for message in caplog.messages if "rows/s" in message]
 
     assert told(show_progress=True) == []
     monkeypatch.setattr("sentcli.bulk._SILENCE", 0.0)
     assert told(show_progress=False) == []
     lines = told(show_progress=True)
-    assert len(lines) == 7
-    assert re.fullmatch(r"16 rows, [\d,]+ rows/s, 100% of the bytes", lines[0])
-    assert re.fullmatch(r"99 rows, [\d,]+ rows/s, 100% of the bytes", lines[-1])
+    assert len(lines) == 14
+    assert re.fullmatch(rf"{output}: 16 rows, [\d,]+ rows/s, 50% of the bytes", lines[0])
+    assert re.fullmatch(rf"{output}: 198 rows, [\d,]+ rows/s, 100% of the bytes", lines[-1])
+    assert re.match(f"{tmp_path}/out/b.jsonl: 99 rows,", told(f"{tmp_path}/out/", show_progress=True)[-1])
+
+
+def test_a_log_is_told_once_in_a_while_however_many_outputs_there_are(
+    scorer, files, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level("INFO", "sentcli")
+    times = iter(range(0, 100_000, 100))
+    monkeypatch.setattr("sentcli.bulk.time.perf_counter", lambda: float(next(times)))
+    run(scorer, files, f"{tmp_path}/out/", show_progress=True)
+    assert sum("rows/s" in message for message in caplog.messages) in (4, 5)
