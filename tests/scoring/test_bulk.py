@@ -1,3 +1,4 @@
+import io
 import os
 import re
 import signal
@@ -389,3 +390,21 @@ def test_a_log_is_told_once_in_a_while_however_many_outputs_there_are(
     monkeypatch.setattr("sentcli.bulk.time.perf_counter", lambda: float(next(times)))
     run(scorer, files, f"{tmp_path}/out/", show_progress=True)
     assert sum("rows/s" in message for message in caplog.messages) in (4, 5)
+
+
+def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(scorer, files, tmp_path, monkeypatch, caplog):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sentcli.bulk._SILENCE", 0.0)
+    caplog.set_level("INFO", "sentcli")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run(scorer, files[:1], tmp_path / "out.jsonl", show_progress=True)
+    drawn = sys.stderr.getvalue().split("\r")
+    assert any("B/s" in line for line in drawn)
+    assert drawn[-1] == ""
+    assert "rows/s" not in caplog.text
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run(scorer, files[:1], tmp_path / "more.jsonl")
+    assert sys.stderr.getvalue() == ""
