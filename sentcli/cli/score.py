@@ -46,6 +46,7 @@ Examples:
   sentcli score reviews.csv -o scored.csv
   sentcli score reviews.csv -o scored.csv --uncertain 0.3 0.7
   sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body
+  sentcli score 'days/*.csv' -o scored/ --skip-existing --keep-going
   echo "an absolute joy" | sentcli score
 """
 
