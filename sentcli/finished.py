@@ -62,7 +62,7 @@ class FinishedOutputs:
             new: dict[str, Any] = {"count": 0, "notes": {}, "begun": []}
             state = self._load(folder) if is_resumed else new
             self.count, self.notes = state["count"], state["notes"]
-            targets = [target for _, target in self._pairs]
+            targets = [target for _, target in self._pairs]  # in the order of the interrupted run
             self._check(targets, may_exist=overwrite or is_resumed)
             if is_resumed and self._sizes.hexdigest() != state.get("sizes"):
                 refuse_changes(folder, ["finished outputs"])
@@ -104,6 +104,7 @@ class FinishedOutputs:
         self._save()
 
     def _put_last(self, names: list[str]) -> None:
+        """Put these behind all others, in this order. Of those that are done the places do not change."""
         places = {name: place for place, name in enumerate(names)}
         order = sorted(range(len(self._names)), key=lambda number: places.get(self._names[number], -1))
         self._postponed = names
