@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -23,24 +23,27 @@ from sentcli.errors import (
     is_short_of_threads,
     signal_of,
 )
-from sentcli.finished import FinishedOutputs
+from sentcli.finished import FinishedOutputs, give_up, known_inputs
 from sentcli.scoring import Scorer
 from sentcli.summary import Summary, counted
 from sentcli.tables import Job, ReadOptions, RejectOptions, WriteOptions, open_job, plan_outputs
+from sentcli.tables.journal import Journal
 from sentcli.tables.opening import check_job, refuse_inputs
 from sentcli.tables.output import check_name, default_rejects, is_there, refuse_existing
-from sentcli.tables.remote import as_path
-from sentcli.tables.source import STANDARD, inspect_input
+from sentcli.tables.remote import as_path, is_url
+from sentcli.tables.source import STANDARD
 from sentcli.tables.storage import Part, is_special, is_standard_output, is_standard_stream, resolve
 from sentcli.uncertainty import UNCERTAIN
 
 _log = logging.getLogger("sentcli")
 
-_HINT = "; the same command with --resume goes on from there"
-_MENDED = "; what was scored so far is kept: once this is mended, the same command with --resume goes on"
-_RETRY = ". Once this is mended, the same command with --resume makes what is missing"
-_HIGHER = "; what was scored so far is kept: with a higher --max-rejects, --resume goes on"
-_FEWER = "what was scored so far is kept: with fewer --workers or --processes, --resume goes on"
+_THERE = "; {command} goes on from there"
+_MENDED_FIRST = "; once this is mended, {command} goes on"
+_MENDED = "; what was scored so far is kept: once this is mended, {command} goes on"
+_HIGHER = "; what was scored so far is kept: with a higher --max-rejects, {option} goes on"
+_FEWER = "what was scored so far is kept: with fewer --workers or --processes, {option} goes on"
+_RESUMED = {"command": "the same command with --resume", "option": "--resume"}
+_REPEATED = {"command": "the same command", "option": "it"}  # which goes on by itself
 _LESS = "try fewer --workers or --processes"
 _SMALLER = f"{_LESS}, or a lower --field-limit"
 _TURN = 0.0005  # seconds
@@ -66,8 +69,10 @@ def score_files(
 
     :param inputs: paths, globs, URLs or `-` for stdin.
     :param output: a file, a folder for one output an input, or `-` for stdout.
-    :param skip_existing: leave out what has its output already, whatever is in that.
-    :param keep_going: of several outputs, make the others where one has an input that cannot be read.
+    :param skip_existing: leave out what has its output already, whatever is in that, and go on with an output
+        whose run was interrupted.
+    :param keep_going: of several outputs, make the others where one has an input that cannot be read, and
+        count it as failed.
     :param summary_file: what the caller is going to write; refused here, before time is spent.
     :param show_progress: say on stderr how far the run is.
     :raises UsageError: for options that do not go together.
@@ -93,14 +98,14 @@ def score_files(
         raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
     if keep_going and not into_folder:
         raise UsageError("--keep-going is for a folder of outputs; give -o FOLDER/")
+    if skip_existing and resume:
+        raise UsageError("--skip-existing goes on by itself where a run was stopped; leave out --resume")
+    if skip_existing and any(len(names) > 1 for names, _ in pairs):
+        raise UsageError("--skip-existing is for outputs of one input each; give -o FOLDER/")
     skipped = 0
     if skip_existing:
-        if resume or overwrite:
-            raise UsageError("--skip-existing goes with neither --resume nor --overwrite; give one of them")
         every, pairs = pairs, _without_existing(pairs)
         skipped = len(every) - len(pairs)
-        if skipped:
-            _log.info("there already, and left alone: %s", counted(skipped, "output"))
     if into_folder and read.format and not write.format:
         write = replace(write, format=read.format)  # the suffixes do not tell
     band = scorer.uncertain
@@ -118,12 +123,14 @@ def score_files(
         rejects=rejects,
         fingerprint=fingerprint,
         labels=[*scorer.labels, UNCERTAIN] if band else scorer.labels,
+        overwrite=overwrite,
         progress=_Progress(shown=show_progress),
+        again=_REPEATED if skip_existing else _RESUMED,
     )
-    if not pairs:
-        return Summary(skipped=skipped)
     if not into_folder or rejects.path:
-        return score(*pairs[0], resume=resume, overwrite=overwrite)
+        if skip_existing:
+            return _go_on(score, *pairs[0]) if pairs else Summary(skipped=skipped)
+        return score(*pairs[0], resume=resume)
     for sources, target in pairs:
         try:
             check_job(sources, target, read, write)
@@ -138,7 +145,7 @@ def score_files(
         if finished.count:
             _log.info("%s: %s finished already", output, counted(finished.count, "output"))
 
-        return _score_outputs(partial(score, overwrite=overwrite), finished, total, keep_going=keep_going)
+        return _score_outputs(score, finished, total, goes_on=skip_existing, keep_going=keep_going)
 
 
 def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list[str], str]]:
@@ -146,40 +153,72 @@ def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list
 
     :raises OutputError: when one of them is an input of this run: all would seem to be scored.
     """
-    refuse_inputs([inspect_input(name) for names, _ in pairs for name in names], [name for _, name in pairs])
-    return [
-        (names, target)
+    targets = [target for _, target in pairs]
+    files = known_inputs([name for names, _ in pairs for name in names])
+    refuse_inputs(files, [*targets, *map(default_rejects, targets)])
+    existing = {target for target in targets if not _is_stream(target) and is_there(target)}
+    if existing:
+        _log.info("there already, and left alone: %s", counted(len(existing), "output"))
+    changed = {file.name: file.mtime_ns for file in files if file.mtime_ns}
+    newer = [
+        names[0]
         for names, target in pairs
-        if target == STANDARD or is_special(target) or not is_there(target)
+        if target in existing
+        and not is_url(target)
+        and changed.get(names[0], 0) > Path(target).stat().st_mtime_ns
     ]
+    if newer:
+        more = f", and {len(newer) - 1} more" if len(newer) > 1 else ""
+        _log.warning("changed since its output was made, which is left alone: %s%s", newer[0], more)
+    return [pair for pair in pairs if pair[1] not in existing]
+
+
+def _is_stream(target: str) -> bool:
+    return target == STANDARD or is_special(target)
+
+
+def _go_on(score: Callable[..., Summary], sources: Sequence[str], target: str, **options: Any) -> Summary:
+    """Score one output from where a run of it was interrupted, if that can be, else from its beginning."""
+    if not (_is_stream(target) or is_url(target)) and Journal(resolve(target)).exists:
+        try:
+            return score(sources, target, resume=True, **options)
+        except ResumeError:
+            _log.warning("%s: begun on other conditions, or of another input; it starts over", target)
+            give_up(resolve(target))
+    return score(sources, target, **options)
 
 
 def _score_outputs(
-    score: Callable[..., Summary], finished: FinishedOutputs, total: Summary, *, keep_going: bool
+    score: Callable[..., Summary],
+    finished: FinishedOutputs,
+    total: Summary,
+    *,
+    goes_on: bool,
+    keep_going: bool,
 ) -> Summary:
     """Score what is not finished, one output after the other.
 
     :param total: of those that are.
+    :param goes_on: with whatever was begun, also by another run than the one that is resumed.
     :param keep_going: leave those that fail to the end.
     """
 
     def note(part: Summary) -> None:
-        finished.add((total + part).carried())
+        finished.add((total + part).carried(), part.inputs)
 
     failed: set[str] = set()
     while finished.next and finished.next[1] not in failed:
         sources, target = finished.next
+        begin = partial(_go_on, score) if goes_on or finished.goes_on(target) else score
         try:
-            total += score(sources, target, resume=finished.goes_on(target), note=note, is_resumable=True)
+            total += begin(sources, target, note=note, is_resumable=True)
         except DataError as error:
             if not keep_going:
                 raise
-            _log.error("%s", error)
+            _log.error("%s", error.__cause__ or error)  # how to go on is said at the end
             failed.add(target)
             finished.postpone()
-    if failed:
-        outputs = counted(len(failed), "output")
-        raise DataError(f"{outputs} could not be made, as said above; all others are there{_RETRY}")
+    total.failed = len(failed)
     return total
 
 
@@ -189,20 +228,22 @@ def _score_output(
     target: str,
     *,
     progress: "_Progress",
+    again: Mapping[str, str],
     note: Callable[[Summary], None] = lambda _: None,
     is_resumable: bool = False,
     **options: Any,
 ) -> Summary:
-    """Score one output; errors say whether --resume could go on.
+    """Score one output; errors say whether another run could go on.
 
+    :param again: what that would be, for the texts above.
     :param note: what a run of more outputs does when this one is finished.
     :param is_resumable: the run could be gone on with whatever is left of this output.
     :param options: those of `open_job`.
     """
     job: Job | None = None
 
-    def hint() -> str:
-        return _HINT if is_resumable or (job and job.resumable) else ""
+    def hint(text: str = _THERE) -> str:
+        return text.format(**again) if is_resumable or (job and job.resumable) else ""
 
     try:
         with open_job(sources, target, **options) as job, progress.of(job, target) as update:
@@ -214,15 +255,15 @@ def _score_output(
     except ProcessError as error:
         raise ProcessError(f"{error}{hint()}") from error
     except MemoryError as error:
-        raise OutOfMemoryError(f"memory is short; {_FEWER if hint() else _SMALLER}") from error
+        raise OutOfMemoryError(f"memory is short; {hint(_FEWER) or _SMALLER}") from error
     except RuntimeError as error:
         if not is_short_of_threads(error):
             raise
-        raise ProcessError(f"another thread cannot be started; {_FEWER if hint() else _LESS}") from error
+        raise ProcessError(f"another thread cannot be started; {hint(_FEWER) or _LESS}") from error
     except RejectsError as error:
-        raise RejectsError(f"{error}{_HIGHER if hint() else ''}") from error
+        raise RejectsError(f"{error}{hint(_HIGHER)}") from error
     except DataError as error:
-        raise DataError(f"{error}{_MENDED if hint() else ''}") from error
+        raise DataError(f"{error}{hint(_MENDED if job else _MENDED_FIRST)}") from error
     except ResumeError as error:
         raise ResumeError(_with_name(target, error)) from error
     except OutputError as error:

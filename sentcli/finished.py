@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sentcli.errors import OutputError, ResumeError
+from sentcli.errors import DataError, OutputError, ResumeError
 from sentcli.tables.fileoutput import FileOutput
 from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
-from sentcli.tables.source import inspect_input
+from sentcli.tables.source import InputFile, inspect_input
 from sentcli.tables.storage import is_special, output_errors, own_files, resolve
 
 _NAME = "all outputs"
@@ -29,7 +29,6 @@ class FinishedOutputs:
     :param conditions: what the outputs depend on besides the inputs, JSON.
     :param resume: go on with an interrupted run, if there is one.
     :param overwrite: the outputs may exist.
-    :raises DataError: when an input cannot be read.
     :raises ResumeError: when the run cannot be resumed.
     :raises OutputError: when an output exists, or another run is at work here.
     """
@@ -45,8 +44,9 @@ class FinishedOutputs:
     ) -> None:
         self._journal = Journal(folder / _NAME, _JOURNAL)
         self._pairs = [*pairs]
-        self._inputs = [[inspect_input(name) for name in inputs] for inputs, _ in pairs]
-        files = [file for of_output in self._inputs for file in of_output]
+        of_outputs = [known_inputs(inputs) for inputs, _ in pairs]
+        files = [file for of_output in of_outputs for file in of_output]
+        self._inputs = [[file.to_json() for file in of_output] for of_output in of_outputs]
         targets = [target for _, target in pairs]
         # Nor may an output be the input of another one.
         refuse_inputs(files, [*targets, *map(default_rejects, targets)])
@@ -70,7 +70,7 @@ class FinishedOutputs:
                 _tidy(resolve(targets[self.count - 1]))
             begun = {*state["begun"]}
             for name in begun - {*self._names}:
-                _give_up(resolve(folder / name))
+                give_up(resolve(folder / name))
             self._begun = begun & {*self._names}
             self._interrupted = frozenset(self._begun)
             self._save()
@@ -84,7 +84,7 @@ class FinishedOutputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is None and not self.next:
             self._journal.remove()
         self._lock.release()
 
@@ -112,11 +112,13 @@ class FinishedOutputs:
         self._names = [self._names[number] for number in order]
         self._inputs = [self._inputs[number] for number in order]
 
-    def add(self, notes: Mapping[str, Any]) -> None:
+    def add(self, notes: Mapping[str, Any], inputs: list[dict[str, Any]]) -> None:
         """Count one more output as done.
 
         :param notes: the caller's own, JSON: given back to a run that goes on.
+        :param inputs: fingerprints of those of this output, as they were when they were read.
         """
+        self._inputs[self.count] = inputs
         self._begun.discard(self._names[self.count])
         self._add_size(self._folder / self._names[self.count])
         self.count, self.notes = self.count + 1, dict(notes)
@@ -139,7 +141,7 @@ class FinishedOutputs:
     @property
     def inputs(self) -> list[dict[str, Any]]:
         """Fingerprints of the inputs of the outputs that are done."""
-        return [file.to_json() for of_output in self._inputs[: self.count] for file in of_output]
+        return [file for of_output in self._inputs[: self.count] for file in of_output]
 
     def _save(self) -> None:
         state = {"conditions": self._conditions, "count": self.count, "notes": self.notes}
@@ -169,9 +171,18 @@ class FinishedOutputs:
         for of_output, name in zip(
             self._inputs[self._digested : count], self._names[self._digested : count], strict=True
         ):
-            self._sha256.update(json.dumps([[file.to_json() for file in of_output], name]).encode())
+            self._sha256.update(json.dumps([of_output, name]).encode())
         self._digested = count
         return self._sha256.hexdigest()
+
+
+def known_inputs(names: Sequence[str]) -> list[InputFile]:
+    """Look at inputs without reading them; what is not there is told when it is to be read."""
+    files = []
+    for name in names:
+        with suppress(DataError):
+            files.append(inspect_input(name))
+    return files
 
 
 def _check_place(name: str) -> None:
@@ -194,7 +205,7 @@ def _tidy(target: Path) -> None:
         lock.release()
 
 
-def _give_up(target: Path) -> None:
-    """Remove what is there of an output that was begun and is none of this run."""
+def give_up(target: Path) -> None:
+    """Remove what is there of an output that was begun."""
     _tidy(target)
     FileOutput(target, None, {}, appends=False, resume=False, overwrite=True).abort()

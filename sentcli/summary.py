@@ -20,6 +20,7 @@ class Summary:
     :param labels: rows of each label.
     :param text_columns: where the texts were, for each output whose inputs have columns.
     :param skipped: outputs that were there already, so that nothing was scored for them.
+    :param failed: outputs that could not be made, where a run went on behind them.
     :param seconds: of this run alone; `scored` counts the rows that it did not find finished.
     :param inputs: what tells the inputs from changed ones: path, size, time of change.
     """
@@ -33,6 +34,7 @@ class Summary:
     labels: Counter[str] = field(default_factory=Counter)
     text_columns: list[str] = field(default_factory=list)
     skipped: int = 0
+    failed: int = 0
     scored: int = 0
     seconds: float = 0.0
     inputs: list[dict[str, Any]] = field(default_factory=list)

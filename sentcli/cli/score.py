@@ -26,7 +26,7 @@ from sentcli.cli.options import (
     text_column_option,
     workers_option,
 )
-from sentcli.errors import OutputError, UsageError
+from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.tables import FORMATS, ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.storage import Part, Stream, is_special, resolve
 
@@ -102,7 +102,7 @@ Examples:
 @click.option(
     "--skip-existing",
     is_flag=True,
-    help="Leave out inputs whose output is there already, and score what is new.",
+    help="Leave out inputs whose output is there already; score what is new, go on with what was stopped.",
 )
 @click.option(
     "--keep-going",
@@ -135,6 +135,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
     """
     from sentcli.bulk import score_files  # numpy, which --help does without
     from sentcli.scoring import Scorer
+    from sentcli.summary import counted
 
     log_to_stderr(quiet=quiet)
     if not inputs and is_terminal(sys.stdin):
@@ -165,6 +166,12 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
     if talks:
         for line in result.lines():
             say(line)
+    if result.failed:
+        again = "the same command" if options["skip_existing"] else "the same command with --resume"
+        outputs = counted(result.failed, "output")
+        raise DataError(
+            f"{outputs} could not be made, for the reasons above; once mended, {again} makes them"
+        )
     if result.rejected:
         click.get_current_context().exit(_REJECTED_ROWS)
 

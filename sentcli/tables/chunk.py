@@ -155,12 +155,17 @@ class Cursor:
         """Add bytes to the hash of what was consumed."""
         self._sha256.update(data)
 
-    def advance(self, offset: int, rows: int, rejects: Iterable[Reject]) -> Position:
-        """Move behind the next chunk and give the position there."""
+    def advance(
+        self, offset: int, rows: int, rejects: Iterable[Reject], progress: int | None = None
+    ) -> Position:
+        """Move behind the next chunk and give the position there.
+
+        :param progress: bytes of this input so far, where what was read of it does not tell.
+        """
         self._offset += offset
         self._rows += rows
         self._rejected += sum(not reject.continued for reject in rejects)
-        self._progress = self._earlier + self._source.progress
+        self._progress = self._earlier + (self._source.progress if progress is None else progress)
         return Position(
             input=self._input,
             offset=self._offset,

@@ -57,6 +57,9 @@ class _CsvReader(TextReader):
 
     def events(self) -> Iterator[Event]:
         yield from super().events()
+        has_rows = self._width >= 0 or not (self._to_skip or self.setup.options.header)
+        if not has_rows and self.setup.options.skip_lines and self._lead[len(self.byte_order_mark) :].strip():
+            raise DataError(f"{self.name}: nothing behind the lines to skip; try a lower --skip-lines")
         # A file of nothing else comes back as it is; in a run of several it would come between their rows.
         if self._width < 0 and self._lead and self.is_last and not self.first:
             yield bytes(self._lead)
@@ -201,8 +204,8 @@ class _CsvReader(TextReader):
         likely = _LIKELY_DELIMITERS if options.header else {"\t"}
         note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
         if note and options.header and options.text_column not in fields:
-            hint = f"try --skip-lines 1 --delimiter {note[1]!r:.9}"
-            raise DataError(f"{self.name}: its first line tells spreadsheets the delimiter; {hint}")
+            hint = f"try --skip-lines {self.line} --delimiter {note[1]!r:.9}"
+            raise DataError(f"{self.name}: line {self.line} tells spreadsheets the delimiter; {hint}")
         is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
         if not is_sure and any(other in fields[0] for other in likely - {used}):
             hint = f"is it another --delimiter? If not, say --delimiter {used!r:.200}"

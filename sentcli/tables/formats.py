@@ -48,7 +48,7 @@ _FORMATS = {
 FORMATS = tuple(_FORMATS)
 
 _INSTEAD = {  # of what is no format here: what the programs that have it know too
-    **dict.fromkeys((".xls", ".xlsx", ".ods"), "CSV"),
+    **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"), "CSV"),
     **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "Parquet"),
 }
 

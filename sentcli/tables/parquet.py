@@ -51,6 +51,7 @@ def read(
 class _ParquetReader:
     def __init__(self, source: Source, setup: Setup, cursor: Cursor) -> None:
         self._name = source.name
+        self._size = source.size or 0
         self._setup = setup
         self._cursor = cursor
         self._file = CheckedFile(source, cursor)
@@ -96,7 +97,9 @@ class _ParquetReader:
             rows, rejects = self._without_bad_rows(rows)
             texts, values = self._decode(rows)
         self._row += read
-        position = self._cursor.advance(read, len(rows), rejects)
+        # A file is not read from its beginning to its end: how far this is, its rows tell.
+        progress = self._size * (self._row - 1) // max(1, self._file.rows)
+        position = self._cursor.advance(read, len(rows), rejects, progress)
         carrier = values if self._setup.converts else [Batch(rows, batch.ends_group)]
         return Chunk(texts, carrier, rejects, position, size, head=head)
 

@@ -52,6 +52,7 @@ class CheckedFile:
     """One open file, whose pages are looked at before pyarrow reads them.
 
     :param cursor: hashes what is read of the file.
+    :ivar rows: of all row groups, as the file says.
     :raises DataError: when no unit holds all of its times, or a page is too large or damaged.
     :raises ArrowException, OSError, ValueError: from all methods, when pyarrow cannot read it.
     """
@@ -66,6 +67,7 @@ class CheckedFile:
         if unit := self._unit_of_int96():
             self._file = self._open(coerce_int96_timestamp_unit=unit)
         self.schema = self._schema()
+        self.rows: int = self._file.metadata.num_rows
 
     def _schema(self) -> pa.Schema:
         """Give the schema, with metadata that lie beside it in the file, which pyarrow leaves out."""

@@ -68,10 +68,24 @@ def _expand(name: str) -> list[str]:
         found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
     if not found:
         raise DataError(f"{name}: no such files")
+    if not is_url(name) and found != [name]:
+        _check_folders(name)
     for file in found:
         if not is_url(file) and os.path.isdir(file):  # noqa: PTH112  # Path's fails for a name too long
             raise DataError(f"{file} is a folder; try a glob such as '{Path(file) / '**' / '*.parquet'}'")
     return found
+
+
+def _check_folders(pattern: str) -> None:
+    """Refuse folders that a pattern cannot look into: glob leaves them out without a word.
+
+    :raises DataError: naming the first.
+    """
+    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, and no path
+        for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
+            folder = found or os.curdir
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
+                raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
 
 
 def _folder_below(name: str, file: str) -> PurePath:

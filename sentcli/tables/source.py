@@ -64,11 +64,13 @@ class Source:
     """An open input, as its decompressed bytes.
 
     :param file: what `inspect_input` found.
+    :ivar size: of the file, see `InputFile`.
     :raises DataError: when it cannot be opened, and from the methods when it cannot be read.
     """
 
     def __init__(self, file: InputFile) -> None:
         self.name = file.name
+        self.size = file.size
         self._file = file
         self._ahead = b""
         self._count = 0

@@ -147,11 +147,17 @@ def test_of_a_folder_what_can_be_read_is_scored(score):
     write_csv("a.csv", ["a warm film"])
     Path("b.csv").write_text("a,b\n1,2\n")
     write_csv("c.csv", ["a cold film"])
-    result = score("*.csv", "-o", "out/", "--keep-going", "-q", code=1)
-    of_one, of_all = result.stderr.splitlines()
+    options = ("*.csv", "-o", "out/", "--keep-going", "-q")
+    of_one, of_all = score(*options, "--summary", "s.json", code=1).stderr.splitlines()
     assert of_one.startswith("b.csv: which column is the text?")
-    assert of_all.startswith("Error: 1 output could not be made, as said above")
+    assert of_all.startswith("Error: 1 output could not be made, for the reasons above; ")
+    assert of_all.endswith("; once mended, the same command with --resume makes them")
     assert [len(read(f"out/{name}.csv")) for name in "ac"] == [1, 1]
+    told = json.loads(Path("s.json").read_text())
+    assert (told["failed"], told["rows"]) == (1, 2)
+    write_csv("b.csv", ["a film"])
+    assert score(*options, "--skip-existing").stderr == ""
+    assert len(read("out/b.csv")) == 1
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnx"])

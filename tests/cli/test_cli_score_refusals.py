@@ -65,8 +65,10 @@ def test_what_is_there_already_needs_overwrite(score, refuse):
         (("r.csv", "--text-column", "body"), 1, ["r.csv", "'body'", "'id', 'review'"]),
         (("two.csv",), 1, ["two.csv", "--text-column", "'a', 'b'"]),
         (("scored.csv",), 1, ["scored.csv", "'sentiment'", "--prefix"]),
-        (("r.xls",), 2, ["r.xls", ".xls", "--input-format", "parquet"]),
-        (("r.csv", "-o", "o.xls"), 2, ["o.xls", "--output-format"]),
+        (("r.dat",), 2, ["r.dat", ".dat", "--input-format", "parquet"]),
+        (("r.csv", "-o", "o.dat"), 2, ["o.dat", "--output-format"]),
+        (("r.xls",), 2, ["r.xls", "use CSV"]),
+        (("r.csv", "-o", "o.feather"), 2, ["o.feather", "use Parquet"]),
         (("r.csv", "--input-format", "xls"), 2, ["'xls'", "'parquet'", "sentcli score --help"]),
         (("r.csv", "-o", "r.csv"), 1, ["r.csv is the input"]),
         (("r.csv", "-o", "nowhere/o.csv"), 1, ["nowhere"]),
@@ -91,7 +93,7 @@ def test_what_is_there_already_needs_overwrite(score, refuse):
 )
 def test_what_will_not_do_is_refused_by_name(refuse, arguments, code, named):
     write_csv("r.csv")
-    write_csv("r.xls")
+    write_csv("r.dat")
     Path("two.csv").write_text("a,b\nx,y\n")
     Path("scored.csv").write_text("text,sentiment\nx,y\n")
     Path("broken.parquet").write_bytes(b"PAR1 this is no Parquet PAR1")

@@ -325,29 +325,84 @@ def test_what_has_its_output_already_can_be_left_out(scorer, files, tmp_path, mo
 
 def test_a_single_output_that_is_there_already_can_be_left_alone(scorer, files, tmp_path):
     out = tmp_path / "out.jsonl"
-    assert run(scorer, files, out, skip_existing=True).skipped == 0
+    assert run(scorer, files[:1], out, skip_existing=True).skipped == 0
     found = out.stat().st_ino
-    summary = run(scorer, files, out, skip_existing=True)
+    summary = run(scorer, files[:1], out, skip_existing=True)
     assert (summary.skipped, summary.rows, out.stat().st_ino) == (1, 0, found)
 
 
-def test_what_was_interrupted_is_scored_anew_where_existing_outputs_are_left_out(
-    scorer, files, tmp_path, monkeypatch
+@pytest.mark.parametrize("output", ["out/", "out.jsonl"])
+def test_what_was_interrupted_goes_on_where_existing_outputs_are_left_out(
+    scorer, files, tmp_path, monkeypatch, output
 ):
+    inputs = files if output == "out/" else files[:1]
     with monkeypatch.context() as patch:
-        interrupt(patch, after=10)
+        interrupt(patch, after=10 if output == "out/" else 3)
+        with pytest.raises(InterruptedRunError, match=r"; the same command goes on from there$"):
+            run(scorer, inputs, f"{tmp_path}/{output}", skip_existing=True)
+    counted = count_texts(monkeypatch)
+    run(scorer, inputs, f"{tmp_path}/{output}", skip_existing=True)
+    assert counted["texts"] == (3 * 99 - 99 - 48 if output == "out/" else 99 - 48)
+    run(scorer, inputs, f"{tmp_path}/whole/")
+    result = tmp_path / "out" if output == "out/" else tmp_path
+    names = {path.name: path for path in result.iterdir() if path.is_file()}
+    whole = content(tmp_path / "whole")
+    renamed = {name.replace("out.", "a."): path.read_bytes() for name, path in names.items()}
+    assert renamed == whole
+
+
+def test_what_was_begun_with_another_model_starts_over(scorer, trained, files, tmp_path, monkeypatch, caplog):
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=3)
         with pytest.raises(InterruptedRunError):
-            run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
-    summary = run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
-    run(scorer, files, f"{tmp_path}/whole/")
-    assert summary.skipped == 1
-    assert content(tmp_path / "out") == content(tmp_path / "whole")
+            run(scorer, files[:1], tmp_path / "out.jsonl", skip_existing=True)
+    with Scorer(trained, uncertain=(0.4, 0.6)) as other:
+        summary = run(other, files[:1], tmp_path / "out.jsonl", skip_existing=True)
+    assert summary.scored == 99
+    assert "begun on other conditions, or of another input; it starts over" in caplog.text
 
 
-@pytest.mark.parametrize("option", ["resume", "overwrite"])
-def test_leaving_out_goes_with_nothing_that_says_otherwise(scorer, files, tmp_path, option):
-    with pytest.raises(UsageError, match="--skip-existing"):
-        run(scorer, files, f"{tmp_path}/out/", skip_existing=True, **{option: True})
+def test_existing_outputs_are_left_out_without_being_asked_to_go_on(scorer, files, tmp_path):
+    with pytest.raises(UsageError, match=r"--skip-existing goes on by itself .*; leave out --resume"):
+        run(scorer, files, f"{tmp_path}/out/", skip_existing=True, resume=True)
+
+
+def test_an_output_of_several_inputs_is_not_left_out(scorer, files, tmp_path):
+    with pytest.raises(UsageError, match=r"--skip-existing is for outputs of one input each"):
+        run(scorer, files, tmp_path / "out.jsonl", skip_existing=True)
+
+
+def test_overwriting_reaches_what_stands_beside_an_output_that_is_gone(scorer, files, tmp_path):
+    run(scorer, files[:2], f"{tmp_path}/out/")
+    (tmp_path / "out/a.jsonl").unlink()
+    found = (tmp_path / "out/b.jsonl").stat().st_ino
+    with pytest.raises(OutputError, match=r"a\.jsonl\.rejects\.jsonl exists; .*--overwrite"):
+        run(scorer, files[:2], f"{tmp_path}/out/", skip_existing=True)
+    summary = run(scorer, files[:2], f"{tmp_path}/out/", skip_existing=True, overwrite=True)
+    assert (summary.skipped, summary.scored) == (1, 99)
+    assert (tmp_path / "out/b.jsonl").stat().st_ino == found
+
+
+def test_an_input_that_is_newer_than_its_output_is_told_of(scorer, files, tmp_path, caplog):
+    run(scorer, files, f"{tmp_path}/out/")
+    caplog.clear()
+    run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    assert "changed" not in caplog.text
+    for name in files[1:]:
+        os.utime(name, (2**31, 2**31))
+    run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    assert f"changed since its output was made, which is left alone: {files[1]}, and 1 more" in caplog.text
+    os.utime(files[2], (0, 0))
+    run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    assert caplog.messages[-1].endswith(files[1])
+
+
+def test_rejects_of_this_run_are_no_inputs(scorer, files, tmp_path):
+    folder = Path(files[0]).parent
+    into_parquet = {"write": WriteOptions(format="parquet"), "skip_existing": True}
+    run(scorer, [f"{folder}/*.jsonl"], folder, **into_parquet)
+    with pytest.raises(OutputError, match=r"a\.parquet\.rejects\.jsonl is the input"):
+        run(scorer, [f"{folder}/*.jsonl"], folder, **into_parquet)
 
 
 def test_inputs_are_not_taken_for_outputs_that_are_there_already(scorer, files, tmp_path):

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from runs import content, count_texts, facts, interrupt, run
+from runs import CHUNK, content, count_texts, facts, interrupt, run
 
 from sentcli.errors import DataError, InterruptedRunError, OutputError, RejectsError, ResumeError, UsageError
 from sentcli.finished import FinishedOutputs
@@ -13,6 +13,7 @@ from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.lock import Lock
 
+NONE = RejectOptions(limit="0")
 WHOLE = b'{"text": "%s"}\n' % (b"warm " * 10_000) * 100
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
@@ -22,9 +23,9 @@ def interrupt_count(patch, when):
     """Stop a run when an output is counted as done, before or after that is noted."""
     real = FinishedOutputs.add
 
-    def add(self, notes):
+    def add(self, *arguments):
         if when == "after":
-            real(self, notes)
+            real(self, *arguments)
         raise KeyboardInterrupt
 
     patch.setattr(FinishedOutputs, "add", add)
@@ -418,54 +419,55 @@ def test_two_runs_on_one_folder_do_not_meet(scorer, files, tmp_path):
 
 
 @pytest.fixture
-def cut_off(files):
-    """The files, the second compressed and cut off, and what mends it."""
-    path = Path(files[1])
-    whole = gzip.compress(path.read_bytes())
-    path.unlink()
-    path = path.with_name("b.jsonl.gz")
-    path.write_bytes(whole[: len(whole) // 2])
-    return [files[0], str(path), files[2]], lambda: path.write_bytes(whole)
+def faulty(files):
+    """The files, of which only the second has a line that is no JSON, and what mends it."""
+    whole = [Path(name).read_bytes().replace(b"no JSON", b'{"text": "a warm film"}') for name in files]
+    for name, content_of_it in zip(files[::2], whole[::2], strict=True):
+        Path(name).write_bytes(content_of_it)
+    return files, lambda: Path(files[1]).write_bytes(whole[1])
 
 
-def keep_going(scorer, inputs, output, **options):
-    with pytest.raises(DataError, match=r"^1 output could not be made, .*--resume makes what is missing$"):
-        run(scorer, inputs, output, keep_going=True, **options)
+def told(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_other_outputs_are_made_where_an_input_is_damaged(scorer, cut_off, tmp_path, monkeypatch, caplog):
-    inputs, mend = cut_off
-    keep_going(scorer, inputs, f"{tmp_path}/out/")
-    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(told) == 1
-    assert f"{inputs[1]}: cannot be read" in told[0]
-    assert {path.name for path in (tmp_path / "out").glob("?.jsonl*")} >= {"a.jsonl", "c.jsonl"}
-    assert not (tmp_path / "out/b.jsonl.gz").exists()
+def test_other_outputs_are_made_where_one_fails(scorer, faulty, tmp_path, monkeypatch, caplog):
+    inputs, mend = faulty
+    partly = run(scorer, inputs, f"{tmp_path}/out/", keep_going=True, rejects=NONE)
+    (error,) = told(caplog)
+    assert error.startswith(f"{inputs[1]}: 1 of ")
+    assert "--resume" not in error
+    assert (partly.failed, partly.rows) == (1, 200)
+    assert not (tmp_path / "out/b.jsonl").exists()
+    assert {"a.jsonl", "c.jsonl", ".all outputs.sentcli-folder-journal"} <= content(tmp_path / "out").keys()
     mend()
-    expected = run(scorer, inputs, f"{tmp_path}/whole/")
+    expected = run(scorer, inputs, f"{tmp_path}/whole/", rejects=NONE)
     counted = count_texts(monkeypatch)
-    summary = run(scorer, inputs, f"{tmp_path}/out/", resume=True)
-    assert counted["texts"] <= 100
+    summary = run(scorer, inputs, f"{tmp_path}/out/", resume=True, rejects=NONE)
+    assert counted["texts"] == summary.scored == 100 - 3 * CHUNK  # what had been scored was kept
     assert content(tmp_path / "out") == content(tmp_path / "whole")
-    by_path = [sorted(each.inputs, key=lambda file: file["path"]) for each in (summary, expected)]
-    assert by_path[0] == by_path[1]
+    assert sorted(map(str, summary.inputs)) == sorted(map(str, expected.inputs))
     summary.inputs = expected.inputs
-    assert facts(summary) == {**facts(expected), "text_columns": ["text"] * 3}
+    assert facts(summary) == facts(expected)
 
 
-@pytest.mark.parametrize("after", [8, 10, 13])
+@pytest.mark.parametrize("after", [11, 14])
 def test_what_failed_comes_last_when_an_interrupted_run_goes_on(
-    scorer, cut_off, tmp_path, monkeypatch, after
+    scorer, faulty, tmp_path, monkeypatch, caplog, after
 ):
-    inputs, mend = cut_off
+    inputs, mend = faulty
     with monkeypatch.context() as patch:
         interrupt(patch, after)
         with pytest.raises(InterruptedRunError, match="--resume"):
-            run(scorer, inputs, f"{tmp_path}/out/", keep_going=True)
-    keep_going(scorer, inputs, f"{tmp_path}/out/", resume=True)
-    keep_going(scorer, inputs, f"{tmp_path}/out/", resume=True)
+            run(scorer, inputs, f"{tmp_path}/out/", keep_going=True, rejects=NONE)
+    assert len(told(caplog)) == 1
+    assert not (tmp_path / "out/c.jsonl").exists()
+    with pytest.raises(RejectsError, match=r"b\.jsonl"):
+        run(scorer, inputs, f"{tmp_path}/out/", resume=True, rejects=NONE)
+    assert (tmp_path / "out/c.jsonl").exists()
+    assert run(scorer, inputs, f"{tmp_path}/out/", resume=True, keep_going=True, rejects=NONE).failed == 1
     mend()
-    run(scorer, inputs, f"{tmp_path}/out/", resume=True)
+    run(scorer, inputs, f"{tmp_path}/out/", resume=True, rejects=NONE)
     run(scorer, inputs, f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
@@ -474,19 +476,44 @@ def test_of_several_that_failed_each_is_made_once_it_is_mended(scorer, files, tm
     good = {name: Path(name).read_bytes() for name in files}
     for name in files[:2]:
         Path(name).write_bytes(b'{"other": 1}\n')
-    with pytest.raises(DataError, match=r"^2 outputs could not be made"):
-        run(scorer, files, f"{tmp_path}/out/", keep_going=True)
+    assert run(scorer, files, f"{tmp_path}/out/", keep_going=True).failed == 2
     Path(files[1]).write_bytes(good[files[1]])
-    keep_going(scorer, files, f"{tmp_path}/out/", resume=True)
+    assert run(scorer, files, f"{tmp_path}/out/", keep_going=True, resume=True).failed == 1
     Path(files[0]).write_bytes(good[files[0]])
+    assert run(scorer, files, f"{tmp_path}/out/", keep_going=True, resume=True).failed == 0
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_what_is_mended_where_it_was_read_already_is_scored_from_its_beginning(
+    scorer, faulty, tmp_path, caplog
+):
+    inputs, mend = faulty
+    run(scorer, inputs, f"{tmp_path}/out/", keep_going=True, rejects=NONE)
+    mend()
+    Path(inputs[1]).write_bytes(b'{"text": "another"}\n' + Path(inputs[1]).read_bytes())
+    summary = run(scorer, inputs, f"{tmp_path}/out/", resume=True, rejects=NONE)
+    assert summary.scored == 101
+    assert "b.jsonl: begun on other conditions, or of another input; it starts over" in caplog.text
+    assert "--resume would have gone on" not in caplog.text
+    run(scorer, inputs, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_an_input_that_is_gone_keeps_no_other_output_from_being_made(scorer, files, tmp_path, caplog):
+    content_of_b = Path(files[1]).read_bytes()
+    Path(files[1]).unlink()
+    assert run(scorer, files, f"{tmp_path}/out/", keep_going=True).failed == 1
+    assert told(caplog) == [f"{files[1]}: No such file or directory"]
+    Path(files[1]).write_bytes(content_of_b)
     run(scorer, files, f"{tmp_path}/out/", resume=True)
     run(scorer, files, f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
-def test_a_run_goes_on_behind_too_many_rejects_of_one_output(scorer, files, tmp_path):
-    with pytest.raises(DataError, match=r"^3 outputs could not be made"):
-        run(scorer, files, f"{tmp_path}/out/", keep_going=True, rejects=RejectOptions(limit="0"))
+def test_a_run_goes_on_behind_too_many_rejects_of_one_output(scorer, files, tmp_path, caplog):
+    assert run(scorer, files, f"{tmp_path}/out/", keep_going=True, rejects=NONE).failed == 3
+    assert len(told(caplog)) == 3
 
 
 def test_what_cannot_be_written_ends_a_run_that_keeps_going(scorer, files, tmp_path, monkeypatch):
@@ -499,3 +526,26 @@ def test_what_cannot_be_written_ends_a_run_that_keeps_going(scorer, files, tmp_p
 def test_keeping_on_is_for_several_outputs(scorer, files, tmp_path):
     with pytest.raises(UsageError, match="--keep-going is for a folder"):
         run(scorer, files, tmp_path / "out.jsonl", keep_going=True)
+
+
+def test_an_input_that_changed_before_its_turn_is_known_as_it_was_read(scorer, files, tmp_path, monkeypatch):
+    stream, given = Scorer.stream, 0
+
+    def changing(self, chunks):
+        nonlocal given
+        for pair in stream(self, chunks):
+            given += 1
+            if given == 1:
+                with Path(files[1]).open("ab") as file:
+                    file.write(b'{"text": "late"}\n')
+            if given == 16:
+                raise KeyboardInterrupt
+            yield pair
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "stream", changing)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/")
+    run(scorer, files, f"{tmp_path}/out/", resume=True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")

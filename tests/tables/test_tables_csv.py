@@ -330,9 +330,29 @@ def test_lines_before_the_header_go_out_as_they_came_in(convert, rejects):
     assert convert(b"text\nx\n", read=bare) == b"text\nx" + ODD + b"\n"
 
 
-def test_a_file_of_no_more_than_the_lines_to_skip_comes_back_as_it_is(convert):
-    for lines in (b"a\n", b"a\nb\n", b"a\nb"):
-        assert convert(lines, read=ReadOptions(skip_lines=2)) == lines
+@pytest.mark.parametrize("lines", [b"", b"\xef\xbb\xbf", b"\n\n\n"])
+def test_a_blank_file_comes_back_as_it_is_whatever_is_to_be_skipped(convert, lines):
+    assert convert(lines, read=ReadOptions(skip_lines=2)) == lines
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("lines", [b"text\n", b"text\nx", b"\ntext\n", b"text\n\n"])
+def test_rows_are_not_lost_among_the_lines_to_skip(convert, run, tmp_path, lines, header):
+    three = ReadOptions(skip_lines=3, header=header)
+    with pytest.raises(DataError, match="nothing behind the lines to skip; try a lower --skip-lines"):
+        convert(lines, read=three)
+    (tmp_path / "a.csv").write_bytes(b"1\n2\n3\ntext\nx\n")
+    (tmp_path / "b.csv").write_bytes(lines)
+    with pytest.raises(DataError, match=r"b\.csv: nothing behind the lines to skip"):
+        run([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "o.csv", read=three)
+
+
+def test_a_preamble_needs_no_rows_behind_it_but_a_header(convert):
+    lines = b"of nothing\nso far\n"
+    assert convert(lines, read=ReadOptions(skip_lines=2, header=False)) == lines
+    assert convert(lines + b"text\n", read=ReadOptions(skip_lines=2)).startswith(lines + b"text,sentiment")
+    with pytest.raises(DataError, match="nothing behind the lines to skip"):
+        convert(lines, read=ReadOptions(skip_lines=2))
 
 
 def test_lines_to_skip_are_those_of_each_input(run, tmp_path):
@@ -362,8 +382,10 @@ def test_without_a_header_such_a_line_is_a_row(convert):
 @pytest.mark.parametrize(("delimiter", "options"), [(b";", {}), (b";", {"delimiter": ";"}), (b"\t", {})])
 def test_a_spreadsheets_note_of_the_delimiter_is_told(convert, delimiter, options):
     hint = re.escape(f"try --skip-lines 1 --delimiter {delimiter.decode()!r}")
-    with pytest.raises(DataError, match=rf"in\.csv: its first line tells spreadsheets the delimiter; {hint}"):
+    with pytest.raises(DataError, match=rf"in\.csv: line 1 tells spreadsheets the delimiter; {hint}"):
         convert(b"sep=" + delimiter + b"\ntext\nx\n", read=ReadOptions(**options))
+    with pytest.raises(DataError, match=r"line 3 tells .*; try --skip-lines 3 "):
+        convert(b"of\n\nsep=" + delimiter + b"\ntext\nx\n", read=ReadOptions(skip_lines=1, **options))
     both = ReadOptions(skip_lines=1, delimiter=delimiter.decode())
     out = convert(b"sep=" + delimiter + b"\nn" + delimiter + b"text\n1" + delimiter + b"x\n", read=both)
     assert out.splitlines()[0] == b"sep=" + delimiter

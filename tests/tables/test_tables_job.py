@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import os
+import select
 import stat
 import sys
 import threading
@@ -687,9 +688,16 @@ def test_a_full_pipe_that_does_not_block(run, tmp_path, monkeypatch):
     os.set_blocking(write_end, False)
     got = []
     reader = threading.Thread(target=lambda: got.append(os.fdopen(read_end, "rb").read()))
+    wait = select.select
+
+    def read_from_now_on(*arguments):
+        if reader.ident is None:
+            reader.start()
+        return wait(*arguments)
+
+    monkeypatch.setattr(select, "select", read_from_now_on)
     with os.fdopen(write_end, "w") as file:
         monkeypatch.setattr(sys, "stdout", file)
-        threading.Timer(0.3, reader.start).start()
         run(tmp_path / "in.txt", "-")
     reader.join()
     assert got == [b"odd\t0.142857\tx\n" * 50_000]

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from sentcli.errors import DataError, OutputError, UsageError
@@ -26,6 +29,15 @@ def test_globs_give_their_files_in_order(folder):
     assert plan_outputs(["[d].csv"], "-") == [(["[d].csv"], "-")]
     with pytest.raises(DataError, match=r"\*\.txt: no such files"):
         plan_outputs(["*.txt"], "-")
+
+
+@pytest.mark.parametrize("pattern", ["**/*.csv", "s*/*.csv", "./**/a.csv", "*/a.csv", "s?b/**/*.csv"])
+def test_a_folder_that_cannot_be_looked_into_is_not_left_out(folder, monkeypatch, pattern):
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "sub" and access(path, mode))
+    with pytest.raises(DataError, match=r"^(\./)?sub/?: Permission denied; nothing in it can be scored$"):
+        plan_outputs([pattern], "-")
+    assert plan_outputs(["*.csv"], "-") == [(["[d].csv", "a.csv", "b.csv"], "-")]
 
 
 @pytest.mark.parametrize("output", ["sub", "sub/", "new/deep/"])

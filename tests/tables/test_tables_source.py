@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, OutputError
@@ -386,3 +387,13 @@ def test_progress_reaches_the_size_of_all_inputs(tmp_path):
         progress = [chunk.position.progress for chunk in job]
     assert progress == sorted(progress)
     assert progress[-1] == job.total_bytes == 2 * len(ROWS)
+
+
+def test_progress_in_parquet_goes_by_rows(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["x"] * 10_000}), path)
+    size = path.stat().st_size
+    with open_job([str(path), str(path)], str(tmp_path / "out.txt")) as job:
+        positions = [chunk.position for chunk in job]
+    assert [position.progress for position in positions] == [size * each.rows // 10_000 for each in positions]
+    assert positions[-1].progress == job.total_bytes == 2 * size
