@@ -120,7 +120,7 @@ def _run(folder, arguments, streams, conditions):
 
 
 def _apply(conditions):
-    import sentcli.bulk
+    import sentcli.scored_output
     import sentcli.tables.chunk
     import sentcli.tables.parquet_file
 
@@ -128,7 +128,8 @@ def _apply(conditions):
         _watch(conditions.events)
     for module in (sentcli.tables.chunk, sentcli.tables.parquet_file):
         module.CHUNK_ROWS = conditions.chunk_rows
-    sentcli.bulk.open_job = partial(sentcli.bulk.open_job, commit_seconds=conditions.commit_seconds)
+    commits = partial(sentcli.scored_output.open_job, commit_seconds=conditions.commit_seconds)
+    sentcli.scored_output.open_job = commits
     if conditions.split_at_once:
         _split_at_once()
     if conditions.max_file:

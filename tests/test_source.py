@@ -22,6 +22,7 @@ LAYERS = [
     ["training"],
     ["export"],
     ["bulk"],
+    ["scored_output"],
     ["summary"],
     ["prediction"],
     ["scoring", "finished"],

@@ -9,7 +9,7 @@ import pytest
 from runs import CHUNK
 from texts import BLANK, ODD
 
-from sentcli import bulk
+from sentcli import scored_output
 from sentcli.scoring import Scorer
 
 
@@ -37,7 +37,7 @@ def scorer(trained):
 def small_chunks(monkeypatch):
     """Chunks of a few rows, each committed, so that a small run can be interrupted at many places."""
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", CHUNK)
-    monkeypatch.setattr(bulk, "open_job", partial(bulk.open_job, commit_seconds=0))
+    monkeypatch.setattr(scored_output, "open_job", partial(scored_output.open_job, commit_seconds=0))
 
 
 @pytest.fixture
