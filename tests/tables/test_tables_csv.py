@@ -330,6 +330,17 @@ def test_lines_before_the_header_go_out_as_they_came_in(convert, rejects):
     assert convert(b"text\nx\n", read=bare) == b"text\nx" + ODD + b"\n"
 
 
+@pytest.mark.parametrize("block", [1, 2, 5, 11])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_lines_to_skip_may_come_in_pieces(convert, monkeypatch, block, end):
+    data = end.join([b'of "x', b"", b"id,text", b"1,x", b'2,"a', b'b"', b""])
+    two = ReadOptions(skip_lines=2)
+    whole = convert(data, read=two)
+    assert whole.startswith(data[: data.index(b"id")] + b"id,text,sentiment")
+    monkeypatch.setattr("sentcli.tables.source._BLOCK", block)
+    assert convert(data, read=two) == whole
+
+
 @pytest.mark.parametrize("lines", [b"", b"\xef\xbb\xbf", b"\n\n\n"])
 def test_a_blank_file_comes_back_as_it_is_whatever_is_to_be_skipped(convert, lines):
     assert convert(lines, read=ReadOptions(skip_lines=2)) == lines

@@ -723,3 +723,23 @@ def test_a_strict_run_does_not_go_on_behind_rejected_rows(run, tmp_path, scored)
     with pytest.raises(DataError, match=r"5 rows were rejected before .*--strict"):
         run(source, output, rejects=RejectOptions(strict=True), resume=True)
     assert run(source, output, resume=True).rejected == 5
+
+
+@pytest.mark.parametrize("target", ["out.csv", "out.csv.gz", "out.jsonl", "out.parquet"])
+def test_lines_before_the_header_stay_where_they_are_when_a_run_goes_on(run, scored, tmp_path, target):
+    read = ReadOptions(skip_lines=2)
+    source = tmp_path / "in.csv"
+    source.write_text('of "today\n\nid,text\n' + "".join(f"{n},{'y' * (n % 9)}\n" for n in range(ROWS)))
+    (tmp_path / "whole").mkdir()
+    run(source, tmp_path / "whole" / target, read=read)
+    output = tmp_path / target
+
+    def interrupted():
+        with open_job([str(source)], str(output), read=read, commit_seconds=0) as job:
+            job.write(chunk := next(iter(job)), *scored(chunk.texts))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert run(source, output, read=read, resume=True).resumed_rows == 25
+    assert output.read_bytes() == (tmp_path / "whole" / target).read_bytes()
