@@ -134,6 +134,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
       141            whoever read stdout has closed it
     """
     from sentcli.bulk import score_files  # numpy, which --help does without
+    from sentcli.scored_output import REPEATED, RESUMED
     from sentcli.scoring import Scorer
     from sentcli.summary import counted
 
@@ -167,7 +168,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
         for line in result.lines():
             say(line)
     if result.failed:
-        again = "the same command" if options["skip_existing"] else "the same command with --resume"
+        again = (REPEATED if options["skip_existing"] else RESUMED)["command"]
         outputs = counted(result.failed, "output")
         raise DataError(
             f"{outputs} could not be made, for the reasons above; once mended, {again} makes them"
