@@ -66,11 +66,13 @@ class Progress:
 
         def update(read: int, rows: int) -> None:
             now = time.perf_counter()
+            if bar is None and not (self._shown and now - self._told >= _SILENCE):
+                return
             reached = f"{rows:,} rows, {(rows - job.resumed_rows) / (now - started):,.0f} rows/s"
             if bar is not None:
                 bar.set_postfix_str(reached, refresh=False)
                 bar.update(read - bar.n)
-            elif self._shown and now - self._told >= _SILENCE:
+            else:
                 self._told = now
                 name = "" if target == STANDARD else f"{target}: "
                 share = f", {read / job.total_bytes:.0%} of the bytes" if job.total_bytes else ""

@@ -155,6 +155,8 @@ def test_of_a_folder_what_can_be_read_is_scored(score):
     assert [len(read(f"out/{name}.csv")) for name in "ac"] == [1, 1]
     told = json.loads(Path("s.json").read_text())
     assert (told["failed"], told["rows"]) == (1, 2)
+    told = score(*options, "--skip-existing", code=1).stderr
+    assert told.endswith("; once mended, the same command makes them\n")
     write_csv("b.csv", ["a film"])
     assert score(*options, "--skip-existing").stderr == ""
     assert len(read("out/b.csv")) == 1
