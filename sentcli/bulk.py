@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sentcli import __version__
 from sentcli.errors import DataError, UsageError
-from sentcli.finished import FinishedOutputs, known_inputs
+from sentcli.finished import FinishedOutputs, known_inputs, settle
 from sentcli.scored_output import REPEATED, RESUMED, Progress, go_on, score_output
 from sentcli.scoring import Scorer
 from sentcli.summary import Summary, counted
@@ -129,9 +129,11 @@ def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list
     targets = [target for _, target in pairs]
     files = known_inputs([name for names, _ in pairs for name in names])
     refuse_inputs(files, [*targets, *map(default_rejects, targets)])
-    existing = {
-        target for target in targets if target != STANDARD and not is_special(target) and is_there(target)
-    }
+    files_only = [target for target in targets if target != STANDARD and not is_special(target)]
+    for target in files_only:
+        if not is_url(target):
+            settle(resolve(target))
+    existing = {*filter(is_there, files_only)}
     if existing:
         _log.info("there already, and left alone: %s", counted(len(existing), "output"))
     changed = {file.name: file.mtime_ns for file in files if file.mtime_ns}

@@ -10,12 +10,13 @@ from typing import Any, Self
 
 from sentcli.errors import DataError, OutputError, ResumeError
 from sentcli.tables.fileoutput import FileOutput
+from sentcli.tables.formats import get_format
 from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.source import InputFile, inspect_input
-from sentcli.tables.storage import is_special, output_errors, own_files, resolve
+from sentcli.tables.storage import LOCK, is_special, output_errors, own_files, resolve, temporary_path
 
 _NAME = "all outputs"
 _JOURNAL, _LOCK = "folder-journal", "folder-lock"  # kinds that no output has, were one called as above
@@ -203,6 +204,34 @@ def _tidy(target: Path) -> None:
     Journal(target).remove()
     for lock in locks:
         lock.release()
+
+
+def settle(target: Path) -> None:
+    """Bring to its end a run that was killed when its output was complete: names, and what is left beside it.
+
+    What another run is at work on stays as it is, and so does what cannot be mended: whoever writes the
+    output will be told.
+    """
+    with suppress(OutputError):
+        if Journal(target).exists:
+            state = Journal(target).load()
+            if state["complete"]:
+                _publish(target, state)
+        elif target.exists() and temporary_path(target, LOCK).exists():
+            give_up(target)
+
+
+def _publish(target: Path, state: Mapping[str, Any]) -> None:
+    conditions = state["fingerprint"]
+    appends = get_format(conditions["formats"][1]).appends
+    output = FileOutput(
+        target, conditions["rejects"], conditions, appends=appends, resume=True, overwrite=True
+    )
+    try:
+        output.publish(state, note=lambda: None)
+    except BaseException:
+        output.abort()
+        raise
 
 
 def give_up(target: Path) -> None:

@@ -56,9 +56,12 @@ class Journal:
             try:
                 write_all(descriptor, content.encode())
                 os.fsync(descriptor)
+                temporary.replace(self._path)
+            except OSError:
+                temporary.unlink()
+                raise
             finally:
                 os.close(descriptor)
-            temporary.replace(self._path)
             sync(self._path.parent)
 
     def remove(self) -> None:

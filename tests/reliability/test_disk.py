@@ -33,6 +33,7 @@ def test_every_call_to_the_disk_may_fail(folder, score, form, number):
             break
         check_error(run, os.strerror(number), f"out.{form}")
         assert (folder / f"out.{form}").read_bytes() in (b"old", complete[f"out.{form}"])
+        assert not list(folder.glob(f".*{PRIVATE}*.new")), f"after call {call}"
         run = score(f"in.{form}", "-o", f"out.{form}", "--overwrite", "--resume")
         assert run.wait() == DONE[form], run.error
         assert files(folder) == complete, f"after call {call}"

@@ -97,6 +97,24 @@ def test_a_run_of_several_outputs_killed_at_every_call_to_the_disk(folder, score
     assert files(folder / "out") == complete
 
 
+def test_what_a_killed_run_left_is_made_by_one_that_skips_existing_outputs(folder, score):
+    parts = [write_table(folder, form, rows).name for form, rows in (("csv", 20), ("parquet", 30))]
+    assert score(*parts, "-o", "whole/", "-q").wait() == 3
+    complete = files(folder / "whole")
+    again = *parts, "-o", "out/", "-q", "--skip-existing"
+    for number in itertools.count(1):
+        if score(*again, fail_at=number).wait() != -signal.SIGKILL:
+            break
+        check_partial(folder / "out", complete)
+        run = score(*again)
+        assert run.wait() in (0, 3), f"after call {number}: {run.error}"  # 3: it had rejects itself
+        assert not list((folder / "out").glob(f".*{PRIVATE}*")), f"after call {number}"
+        assert files(folder / "out") == complete, f"after call {number}"
+        shutil.rmtree(folder / "out")
+    assert number > 50
+    assert files(folder / "out") == complete
+
+
 def test_the_old_file_stays_until_the_new_one_is_complete(folder, score):
     write_table(folder, "csv", 60)
     complete = finished(folder, score, "csv")

@@ -146,6 +146,23 @@ def test_what_was_interrupted_goes_on_where_existing_outputs_are_left_out(
     assert renamed == whole
 
 
+def test_what_was_begun_over_an_output_that_is_there_is_left_alone_too(scorer, files, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    out = tmp_path / "out" / "out.jsonl"
+    out.write_text("old")
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=4)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files[:1], out, overwrite=True)
+    before = content(out.parent)
+    assert len(before) > 2
+    assert run(scorer, files[:1], out, skip_existing=True).skipped == 1
+    assert content(out.parent) == before
+    run(scorer, files[:1], out, overwrite=True, resume=True)
+    run(scorer, files[:1], tmp_path / "whole.jsonl")
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
 def test_existing_outputs_are_left_out_without_being_asked_to_go_on(scorer, files, tmp_path):
     with pytest.raises(UsageError, match=r"--skip-existing goes on by itself .*; leave out --resume"):
         run(scorer, files, f"{tmp_path}/out/", skip_existing=True, resume=True)
