@@ -212,12 +212,13 @@ def settle(target: Path) -> None:
     What another run is at work on stays as it is, and so does what cannot be mended: whoever writes the
     output will be told.
     """
+    locks = [temporary_path(path, LOCK) for path in (target, Path(default_rejects(str(target))))]
     with suppress(OutputError):
         if Journal(target).exists:
             state = Journal(target).load()
             if state["complete"]:
                 _publish(target, state)
-        elif target.exists() and temporary_path(target, LOCK).exists():
+        elif target.exists() and any(lock.exists() for lock in locks):
             give_up(target)
 
 

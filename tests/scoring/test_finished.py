@@ -608,9 +608,12 @@ def test_an_output_that_was_begun_is_not_called_complete(scorer, files, interrup
     assert content(interrupted) == before
 
 
-def test_the_locks_of_a_killed_run_go_where_its_output_is_there(tmp_path):
+@pytest.mark.parametrize(
+    "names", [(".a.jsonl.sentcli-lock", ".a.jsonl.sentcli-part"), (".a.jsonl.rejects.jsonl.sentcli-lock",)]
+)
+def test_the_locks_of_a_killed_run_go_where_its_output_is_there(tmp_path, names):
     (tmp_path / "a.jsonl").write_text("rows")
-    for name in (".a.jsonl.sentcli-lock", ".a.jsonl.sentcli-part"):
+    for name in names:
         (tmp_path / name).touch()
     settle(tmp_path / "a.jsonl")
     assert content(tmp_path) == {"a.jsonl": b"rows"}
