@@ -8,11 +8,12 @@ from pathlib import Path
 
 from sentcli import __version__
 from sentcli.errors import DataError, UsageError
-from sentcli.finished import FinishedOutputs, known_inputs, settle
+from sentcli.finished import FinishedOutputs, known_inputs
 from sentcli.scored_output import REPEATED, RESUMED, Progress, go_on, score_output
 from sentcli.scoring import Scorer
 from sentcli.summary import Summary, counted
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, plan_outputs
+from sentcli.tables.leftovers import settle
 from sentcli.tables.opening import check_job, refuse_inputs
 from sentcli.tables.output import check_name, default_rejects, is_there, refuse_existing
 from sentcli.tables.remote import as_path, is_url

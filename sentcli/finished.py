@@ -9,14 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from sentcli.errors import DataError, OutputError, ResumeError
-from sentcli.tables.fileoutput import FileOutput
-from sentcli.tables.formats import get_format
 from sentcli.tables.journal import Journal, changes, refuse_changes
+from sentcli.tables.leftovers import give_up, tidy
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
 from sentcli.tables.source import InputFile, inspect_input
-from sentcli.tables.storage import LOCK, is_special, output_errors, own_files, resolve, temporary_path
+from sentcli.tables.storage import is_special, output_errors, own_files, resolve
 
 _NAME = "all outputs"
 _JOURNAL, _LOCK = "folder-journal", "folder-lock"  # kinds that no output has, were one called as above
@@ -68,7 +67,7 @@ class FinishedOutputs:
             if is_resumed and self._sizes.hexdigest() != state.get("sizes"):
                 refuse_changes(folder, ["finished outputs"])
             if self.count:
-                _tidy(resolve(targets[self.count - 1]))
+                tidy(resolve(targets[self.count - 1]))
             begun = {*state["begun"]}
             for name in begun - {*self._names}:
                 give_up(resolve(folder / name))
@@ -196,46 +195,3 @@ def _check_place(name: str) -> None:
     for file in own_files(name):
         with output_errors(file), suppress(FileNotFoundError):
             Path(file).lstat()  # a name may be too long
-
-
-def _tidy(target: Path) -> None:
-    """Remove what a run leaves beside an output when it is killed right after it was counted as done."""
-    locks = [Lock(target), Lock(Path(default_rejects(str(target))))]
-    Journal(target).remove()
-    for lock in locks:
-        lock.release()
-
-
-def settle(target: Path) -> None:
-    """Bring to its end a run that was killed when its output was complete: names, and what is left beside it.
-
-    What another run is at work on stays as it is, and so does what cannot be mended: whoever writes the
-    output will be told.
-    """
-    locks = [temporary_path(path, LOCK) for path in (target, Path(default_rejects(str(target))))]
-    with suppress(OutputError):
-        if Journal(target).exists:
-            state = Journal(target).load()
-            if state["complete"]:
-                _publish(target, state)
-        elif target.exists() and any(lock.exists() for lock in locks):
-            give_up(target)
-
-
-def _publish(target: Path, state: Mapping[str, Any]) -> None:
-    conditions = state["fingerprint"]
-    appends = get_format(conditions["formats"][1]).appends
-    output = FileOutput(
-        target, conditions["rejects"], conditions, appends=appends, resume=True, overwrite=True
-    )
-    try:
-        output.publish(state, note=lambda: None)
-    except BaseException:
-        output.abort()
-        raise
-
-
-def give_up(target: Path) -> None:
-    """Remove what is there of an output that was begun."""
-    _tidy(target)
-    FileOutput(target, None, {}, appends=False, resume=False, overwrite=True).abort()

@@ -19,11 +19,11 @@ from sentcli.errors import (
     is_short_of_threads,
     signal_of,
 )
-from sentcli.finished import give_up
 from sentcli.scoring import Scorer
 from sentcli.summary import Summary, counted
 from sentcli.tables import Job, open_job
 from sentcli.tables.journal import Journal
+from sentcli.tables.leftovers import give_up
 from sentcli.tables.remote import is_url
 from sentcli.tables.source import STANDARD
 from sentcli.tables.storage import is_special, resolve

@@ -8,11 +8,10 @@ import pytest
 from runs import CHUNK, content, count_texts, facts, interrupt, run
 
 from sentcli.errors import DataError, InterruptedRunError, OutputError, RejectsError, ResumeError, UsageError
-from sentcli.finished import FinishedOutputs, settle
+from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.lock import Lock
-from sentcli.tables.storage import Part
 
 NONE = RejectOptions(limit="0")
 WHOLE = b'{"text": "%s"}\n' % (b"warm " * 10_000) * 100
@@ -550,70 +549,3 @@ def test_an_input_that_changed_before_its_turn_is_known_as_it_was_read(scorer, f
     run(scorer, files, f"{tmp_path}/out/", resume=True)
     run(scorer, files, f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
-
-
-@pytest.fixture
-def complete(scorer, files, tmp_path, monkeypatch):
-    """An output that is complete; the run was interrupted when its rejects had their name."""
-    publish, published = Part.publish, []
-
-    def interrupted(part):
-        if published:
-            raise KeyboardInterrupt
-        published.append(part)
-        publish(part)
-
-    (tmp_path / "out").mkdir()
-    with monkeypatch.context() as patch:
-        patch.setattr(Part, "publish", interrupted)
-        with pytest.raises(InterruptedRunError):
-            run(scorer, files[:1], tmp_path / "out/a.jsonl")
-    assert (tmp_path / "out/a.jsonl.rejects.jsonl").exists()
-    assert not (tmp_path / "out/a.jsonl").exists()
-    return tmp_path / "out/a.jsonl"
-
-
-def test_an_output_that_is_complete_gets_its_name(scorer, files, tmp_path, complete):
-    settle(complete)
-    run(scorer, files[:1], f"{tmp_path}/whole/")
-    assert content(complete.parent) == content(tmp_path / "whole")
-    settle(complete)
-    settle(complete.with_name("b.jsonl"))
-    assert content(complete.parent) == content(tmp_path / "whole")
-
-
-def test_an_output_that_is_complete_waits_for_a_run_that_is_at_work_on_it(complete):
-    before = content(complete.parent)
-    lock = Lock(complete)
-    settle(complete)
-    lock.release()
-    assert content(complete.parent) == before
-
-
-def test_an_output_that_cannot_get_its_name_yet_can_get_it_later(complete, monkeypatch):
-    def full(part):
-        raise OutputError("No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Part, "publish", full)
-        settle(complete)
-    assert not complete.exists()
-    settle(complete)  # the locks are free
-    assert complete.exists()
-
-
-def test_an_output_that_was_begun_is_not_called_complete(scorer, files, interrupted):
-    before = content(interrupted)
-    settle(interrupted / "b.jsonl")
-    assert content(interrupted) == before
-
-
-@pytest.mark.parametrize(
-    "names", [(".a.jsonl.sentcli-lock", ".a.jsonl.sentcli-part"), (".a.jsonl.rejects.jsonl.sentcli-lock",)]
-)
-def test_the_locks_of_a_killed_run_go_where_its_output_is_there(tmp_path, names):
-    (tmp_path / "a.jsonl").write_text("rows")
-    for name in names:
-        (tmp_path / name).touch()
-    settle(tmp_path / "a.jsonl")
-    assert content(tmp_path) == {"a.jsonl": b"rows"}
