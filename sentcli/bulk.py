@@ -62,11 +62,6 @@ def score_files(
     output = as_path(output)
     pairs = plan_outputs(inputs, output, write)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
-    if summary_file:
-        targets = [target for _, target in pairs]
-        written = [*targets, *map(default_rejects, targets), *filter(None, [rejects.path])]
-        files = [*written, *(name for names, _ in pairs for name in names)]
-        _check_summary(summary_file, output, files, overwrite)
     into_folder = pairs[0][1] != output
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
@@ -76,6 +71,8 @@ def score_files(
         raise UsageError("--skip-existing goes on by itself where a run was stopped; leave out --resume")
     if skip_existing and any(len(names) > 1 for names, _ in pairs):
         raise UsageError("--skip-existing is for outputs of one input each; give -o FOLDER/")
+    if summary_file:
+        _check_summary(summary_file, output, _files_of(pairs, rejects), overwrite)
     skipped = 0
     if skip_existing:
         every, pairs = pairs, _without_existing(pairs)
@@ -120,6 +117,13 @@ def score_files(
             _log.info("%s: %s finished already", output, counted(finished.count, "output"))
 
         return _score_outputs(score, finished, total, goes_on=skip_existing, keep_going=keep_going)
+
+
+def _files_of(pairs: Sequence[tuple[list[str], str]], rejects: RejectOptions) -> list[str]:
+    """Name all files of a run: its inputs, its outputs, and where the rejected rows may go."""
+    targets = [target for _, target in pairs]
+    written = [*targets, *map(default_rejects, targets), *filter(None, [rejects.path])]
+    return [*written, *(name for names, _ in pairs for name in names)]
 
 
 def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list[str], str]]:
