@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from sentcli import __version__
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, UnknownFormatError, UsageError
 from sentcli.finished import FinishedOutputs, known_inputs
 from sentcli.scored_output import REPEATED, RESUMED, Progress, go_on, score_output
 from sentcli.scoring import Scorer
@@ -22,6 +22,8 @@ from sentcli.tables.storage import Part, is_special, is_standard_output, is_stan
 from sentcli.uncertainty import UNCERTAIN
 
 _log = logging.getLogger("sentcli")
+
+_UNREADABLE = DataError, UnknownFormatError
 
 
 def score_files(
@@ -105,7 +107,7 @@ def score_files(
     for sources, target in pairs:
         try:
             check_job(sources, target, read, write)
-        except DataError:
+        except _UNREADABLE:
             if not keep_going:  # else it is told when its turn comes
                 raise
     conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
@@ -179,7 +181,7 @@ def _score_outputs(
         begin = partial(go_on, score) if goes_on or finished.goes_on(target) else score
         try:
             total += begin(sources, target, note=note, is_resumable=True)
-        except DataError as error:
+        except _UNREADABLE as error:
             if not keep_going:
                 raise
             _log.error("%s", error.__cause__ or error)  # how to go on is said at the end

@@ -24,6 +24,10 @@ class UsageError(SentcliError):
     exit_code = 2
 
 
+class UnknownFormatError(UsageError):
+    """A file whose name does not tell its format, or tells one that is not known here."""
+
+
 class DataError(SentcliError):
     """An input that cannot be read as what it claims to be: a table, a data set, a file of vectors."""
 

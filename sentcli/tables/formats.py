@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any
 
-from sentcli.errors import UsageError
+from sentcli.errors import UnknownFormatError, UsageError
 from sentcli.tables.compression import compression_of, path_of
 from sentcli.tables.format import Reader, Setup, Writer
 from sentcli.tables.options import ReadOptions
@@ -67,17 +67,17 @@ def format_of(name: str, option: str) -> str:
     """Tell a file's format by its suffix, that of a compression left aside.
 
     :param option: the one to name when the suffix says nothing.
-    :raises UsageError: naming it.
+    :raises UnknownFormatError: naming it.
     """
     suffix = suffix_of(name)
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
     if suffix in _INSTEAD:
-        raise UsageError(
+        raise UnknownFormatError(
             f"{name}: {suffix} is no format here; use {_INSTEAD[suffix]}, which its programs know too"
         )
-    raise UsageError(
+    raise UnknownFormatError(
         f"{name}: what format is {suffix or 'this'}? Say {option} with one of {', '.join(FORMATS)}"
     )
 

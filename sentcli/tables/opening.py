@@ -66,8 +66,8 @@ def open_job(
     :raises MissingExtraError: for a URL, when what reads and writes those is not installed.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
-    setup = replace(_setup(inputs, output, read, write), labels=tuple(labels))
     files = [inspect_input(name) for name in inputs]
+    setup = replace(_setup(inputs, output, read, write), labels=tuple(labels))
     written = [output, *filter(None, [rejects.path])]
     if not rejects.path and output != STANDARD:
         written.append(default_rejects(output if is_url(output) else str(resolve(output))))
@@ -126,8 +126,8 @@ def check_job(inputs: Sequence[str], output: str, read: ReadOptions, write: Writ
     :raises UsageError: for options that do not fit together.
     :raises DataError: for a file that does not begin as one that can be scored.
     """
-    setup = _setup(inputs, output, read, write)
-    _check_heads([inspect_input(name) for name in inputs], setup)
+    files = [inspect_input(name) for name in inputs]  # first: a folder's name may tell no format
+    _check_heads(files, _setup(inputs, output, read, write))
 
 
 def _check_heads(files: Sequence[InputFile], setup: Setup) -> None:

@@ -29,7 +29,7 @@ def plan_outputs(
     :param inputs: files, `-`, URLs, and globs of files or URLs; a glob gives its files in order.
     :param output: a file, `-`, a URL; or a folder: a name that ends in a slash is made one if it is missing.
     :param write: with a format, files in the folder get its suffix.
-    :raises DataError: when a glob finds nothing, or an input is a folder.
+    :raises DataError: when a glob finds nothing, or cannot look into a folder.
     :raises UsageError: when two inputs would get one output, or a folder is behind a URL.
     :raises OutputError: when the folder cannot be made.
     """
@@ -70,9 +70,6 @@ def _expand(name: str) -> list[str]:
         raise DataError(f"{name}: no such files")
     if not is_url(name) and found != [name]:
         _check_folders(name)
-    for file in found:
-        if not is_url(file) and os.path.isdir(file):  # noqa: PTH112  # Path's fails for a name too long
-            raise DataError(f"{file} is a folder; try a glob such as '{Path(file) / '**' / '*.parquet'}'")
     return found
 
 

@@ -53,7 +53,10 @@ def inspect_input(name: str) -> InputFile:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{name} is a folder; give its files, as in '{name.rstrip('/')}/*.csv'")
+        folder = name.rstrip("/")
+        raise DataError(
+            f"{name} is a folder; give its files, as in '{folder}/*.csv' or '{folder}/**/*.parquet'"
+        )
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, identity=identity, live=True)

@@ -94,6 +94,7 @@ def test_what_is_there_already_needs_overwrite(score, refuse):
 def test_what_will_not_do_is_refused_by_name(refuse, arguments, code, named):
     write_csv("r.csv")
     write_csv("r.dat")
+    write_csv("r.xls")
     Path("two.csv").write_text("a,b\nx,y\n")
     Path("scored.csv").write_text("text,sentiment\nx,y\n")
     Path("broken.parquet").write_bytes(b"PAR1 this is no Parquet PAR1")

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from runs import CHUNK, content, count_texts, facts, interrupt, run
 
-from sentcli.errors import DataError, InterruptedRunError, OutputError, RejectsError, ResumeError, UsageError
+from sentcli.errors import (
+    DataError,
+    InterruptedRunError,
+    OutputError,
+    RejectsError,
+    ResumeError,
+    UnknownFormatError,
+    UsageError,
+)
 from sentcli.finished import FinishedOutputs
 from sentcli.scoring import Scorer
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
@@ -506,6 +514,24 @@ def test_an_input_that_is_gone_keeps_no_other_output_from_being_made(scorer, fil
     assert run(scorer, files, f"{tmp_path}/out/", keep_going=True).failed == 1
     assert told(caplog) == [f"{files[1]}: No such file or directory"]
     Path(files[1]).write_bytes(content_of_b)
+    run(scorer, files, f"{tmp_path}/out/", resume=True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_what_is_no_table_keeps_no_other_output_from_being_made(scorer, files, tmp_path, caplog):
+    folder = Path(files[0]).parent
+    (folder / "notes.xlsx").write_bytes(b"PK")
+    (folder / "README").write_text("about these files")
+    (folder / "done").mkdir()
+    with pytest.raises(DataError, match=r"done is a folder; give its files"):
+        run(scorer, [f"{folder}/[!R]*"], f"{tmp_path}/out/")
+    with pytest.raises(UnknownFormatError, match=r"notes\.xlsx: \.xlsx is no format here"):
+        run(scorer, [f"{folder}/*.*"], f"{tmp_path}/out/")
+    assert run(scorer, [f"{folder}/*"], f"{tmp_path}/out/", keep_going=True).failed == 3
+    assert [message.split(": ")[0].split(" is ")[0] for message in told(caplog)] == [
+        f"{folder}/{name}" for name in ("README", "done", "notes.xlsx")
+    ]
     run(scorer, files, f"{tmp_path}/out/", resume=True)
     run(scorer, files, f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")

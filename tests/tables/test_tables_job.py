@@ -200,7 +200,7 @@ def test_the_texts_of_later_json_inputs_are_where_those_of_the_first_are(run, tm
 )
 def test_what_does_not_fit_is_refused(run, tmp_path, monkeypatch, options, error, message):
     monkeypatch.chdir(tmp_path)
-    for name in ("a.csv", "b.jsonl", "a.jsonl"):
+    for name in ("a.csv", "b.jsonl", "a.jsonl", "a.txt", "a.dat", "a.xlsx", "a.feather.gz", "a"):
         (tmp_path / name).write_bytes(b"text\n")
     before = names(tmp_path)
     with pytest.raises(error, match=message):

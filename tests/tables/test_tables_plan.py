@@ -112,12 +112,6 @@ def test_in_a_folder_what_a_glob_finds_keeps_the_folders_below_its_first_wildcar
     assert all((folder / "out" / name).parent.is_dir() for name in expected or ())
 
 
-def test_a_folder_is_no_input(folder):
-    for inputs in (["sub"], ["a.csv", "s*"]):
-        with pytest.raises(DataError, match=r"^sub is a folder; try a glob such as 'sub/\*\*/\*\.parquet'"):
-            plan_outputs(inputs, "out.csv")
-
-
 def test_a_folder_called_as_standard_output_is_is_not_taken_for_it(folder):
     (folder / "-").mkdir()
     assert plan_outputs(["a.csv"], "-") == [(["a.csv"], "-")]

@@ -286,9 +286,13 @@ def test_a_named_pipe(run, tmp_path):
 def test_inputs_that_cannot_be_opened(run, tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: No such file or directory"):
         run(tmp_path / "none.csv", tmp_path / "out.csv")
-    (tmp_path / "dir.csv").mkdir()
-    with pytest.raises(DataError, match="is a folder; give its files"):
-        run(tmp_path / "dir.csv", tmp_path / "out.csv")
+    for name in ("dir", "dir.csv"):
+        (tmp_path / name).mkdir()
+        message = (
+            rf"{name} is a folder; give its files, as in '.*{name}/\*\.csv' or '.*{name}/\*\*/\*\.parquet'"
+        )
+        with pytest.raises(DataError, match=message):
+            run(tmp_path / name, tmp_path / "out.csv")
     (tmp_path / "in.csv").write_bytes(b"text\n")
     file = inspect_input(str(tmp_path / "in.csv"))
     (tmp_path / "in.csv").unlink()
