@@ -136,19 +136,22 @@ def load_bundle(path: Path) -> Bundle:
 
 
 @contextmanager
-def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_bundle(target: Path, *, overwrite: bool = False, within: Path | None = None) -> Iterator[Path]:
     """Give a temporary folder to fill; at the end it gets its manifest and becomes `target`.
 
     Nothing is left behind when the block fails, and an old `target` stays until the new one is complete.
     A link is followed: the folder that it points to is replaced, not the link.
 
+    :param within: a folder that is left behind anyway when the process is killed: if it lies beside `target`,
+        the temporary one is made in it. None: beside `target` too.
     :raises OutputError: when `target` is not to be replaced (see `check_target`) or cannot be written.
     """
     check_target(target, overwrite=overwrite)
     try:
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent))
+        room = within if within and within.resolve().parent == place.parent else place.parent
+        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=room))
         try:
             yield folder
             write_manifest(folder)

@@ -234,6 +234,20 @@ def test_block_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_the_work_is_done_in_a_folder_beside_it(tmp_path: Path, is_elsewhere: bool) -> None:
+    work, target, elsewhere = (tmp_path / name for name in ("work", "new", "elsewhere"))
+    work.mkdir()
+    elsewhere.mkdir()
+    if is_elsewhere:  # it may be another disk
+        target.symlink_to(elsewhere / "new")
+    with new_bundle(target, within=work) as temporary:
+        assert temporary.parent == (elsewhere if is_elsewhere else work)
+        fill(temporary)
+    load_bundle(target)
+    assert names_in(work) == []
+
+
 def test_full_disk_in_the_block(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"new: the model folder cannot be written: No space left on"):  # noqa: SIM117
         with new_bundle(tmp_path / "new"):

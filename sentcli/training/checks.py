@@ -34,6 +34,10 @@ def check_writable(folder: Path) -> None:
 
 
 def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) -> None:
+    if resume and work.exists() and output.exists() and not overwrite:
+        raise OutputError(
+            f"{output} exists: the interrupted run had written it, if nothing else has; then delete {work}"
+        )
     check_target(output, overwrite=overwrite)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -96,7 +96,7 @@ def train_model(
         "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
     }
     recipe = settings.recipe(settings.config) if settings.recipe else None
-    with new_bundle(output, overwrite=overwrite) as folder:
+    with new_bundle(output, overwrite=overwrite, within=work) as folder:
         write_model(folder, trained, history, metrics, recipe, output.name)
     shutil.rmtree(work)
     reached = trained.calibrated

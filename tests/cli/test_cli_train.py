@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import invented
 import pandas as pd
@@ -448,6 +449,37 @@ def test_a_device_that_is_not_there_is_refused(data, tmp_path):
 def test_the_card_takes_any_path(train, tmp_path):
     train(output="caf\udce9 `x`")
     assert (tmp_path / "caf\udce9 `x`" / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("moment", ["the folder is filled", "the model is there"])
+def test_a_run_that_was_killed_as_it_ended(train, data, tmp_path, monkeypatch, moment):
+    """What it leaves is in the folder of the run, which says that it is there."""
+
+    def killed(*_, **__):
+        raise KilledError
+
+    line = ("--dataset", data, *SMALL, "--epochs", 1, "-o", tmp_path / "model")
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.bundle.shutil", SimpleNamespace(rmtree=lambda *_, **__: None))
+        if moment == "the folder is filled":
+            patch.setattr("sentcli.bundle.write_manifest", killed)
+        else:
+            patch.setattr("sentcli.training.train.shutil", SimpleNamespace(rmtree=killed))
+        with pytest.raises(KilledError):
+            invoke("train", *line)
+    if moment == "the model is there":
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".model.training", "model"]
+        message = fail("train", *line, "--resume", "--quiet").message
+        assert "model exists: the interrupted run had written it, if nothing else has; then delete" in message
+        assert ".model.training" in message
+    else:
+        assert [path.name for path in tmp_path.iterdir()] == [".model.training"]
+        assert invoke("train", *line, "--resume").exit_code == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+class KilledError(BaseException):
+    pass
 
 
 def test_an_old_model_stays_until_the_new_one_is_there(train, data, tmp_path, monkeypatch):
