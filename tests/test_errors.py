@@ -8,6 +8,7 @@ from sentcli.errors import InterruptedRunError, MissingExtraError, SentcliError,
 CODES = {
     "SentcliError": 1,
     "UsageError": 2,
+    "UnknownFormatError": 2,
     "DataError": 1,
     "RejectsError": 1,
     "OutputError": 1,
