@@ -20,6 +20,8 @@ from sentcli.model import choose_device, has_lstm, is_short_of_memory, load_mode
 
 # A GPU works on all rows of a batch at once, and steps of few rows leave it idle between two of them.
 _CUDA_BATCH_FACTOR = 8
+# What PyTorch says of it: a DeprecationWarning up to 2.13, in 2.15 a FutureWarning, which users would see.
+TORCHSCRIPT_ENDS = r"`torch\.jit\.\w+` is deprecated"
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -152,7 +154,7 @@ class TorchScriptBackend(_ModuleBackend):
         place = choose_device(device)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # whoever has such a file knows
+                warnings.filterwarnings("ignore", TORCHSCRIPT_ENDS)  # whoever has such a file knows
                 module = torch.jit.load(  # type: ignore[no-untyped-call]
                     io.BytesIO(content), map_location=place
                 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sentcli.backends.torch import TorchScriptBackend
+from sentcli.backends.torch import TORCHSCRIPT_ENDS, TorchScriptBackend
 from sentcli.config import TextConfig
 from sentcli.export.parity import Parity, check_parity
 from sentcli.model import BiLSTM
@@ -24,7 +24,7 @@ def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.ma
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # said in this module's own words
+        warnings.filterwarnings("ignore", TORCHSCRIPT_ENDS)  # said in this module's own words
         torch.jit.save(torch.jit.script(copy.deepcopy(model).cpu().eval()), buffer)
     content = buffer.getvalue()
     exported = TorchScriptBackend(content, path, model.config, "cpu", torch.get_num_threads())

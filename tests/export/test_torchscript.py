@@ -36,6 +36,12 @@ def test_logits_are_those_of_pytorch(tmp_path, pooling, layers):
     assert np.abs(found - torch_logits(model, ids, lengths)).max() < 1e-5
 
 
+def test_no_warning_of_any_kind_comes_through(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_torchscript(make_model(), tmp_path / "model.torchscript.pt", max_tokens=20)  # and load it
+
+
 def test_a_fresh_process_loads_it_without_sentcli(tmp_path):
     model = make_model(num_layers=2)
     write_torchscript(model, tmp_path / "model.torchscript.pt", max_tokens=20)
