@@ -77,7 +77,7 @@ def score_files(
         _check_summary(summary_file, output, _files_of(pairs, rejects), overwrite)
     skipped = 0
     if skip_existing:
-        every, pairs = pairs, _without_existing(pairs)
+        every, pairs = pairs, _without_existing(pairs, rejects.path)
         skipped = len(every) - len(pairs)
     if into_folder and read.format and not write.format:
         write = replace(write, format=read.format)  # the suffixes do not tell
@@ -96,14 +96,15 @@ def score_files(
         rejects=rejects,
         fingerprint=fingerprint,
         labels=[*scorer.labels, UNCERTAIN] if band else scorer.labels,
-        overwrite=overwrite,
         progress=Progress(shown=show_progress),
         again=REPEATED if skip_existing else RESUMED,
     )
     if not into_folder or rejects.path:
         if skip_existing:
-            return go_on(score, *pairs[0]) if pairs else Summary(skipped=skipped)
-        return score(*pairs[0], resume=resume)
+            if not pairs:
+                return Summary(skipped=skipped)
+            return go_on(score, *pairs[0], rejects=rejects.path, overwrite=overwrite)
+        return score(*pairs[0], resume=resume, overwrite=overwrite)
     for sources, target in pairs:
         try:
             check_job(sources, target, read, write)
@@ -118,7 +119,9 @@ def score_files(
         if finished.count:
             _log.info("%s: %s finished already", output, counted(finished.count, "output"))
 
-        return _score_outputs(score, finished, total, goes_on=skip_existing, keep_going=keep_going)
+        return _score_outputs(
+            score, finished, total, overwrite=overwrite, goes_on=skip_existing, keep_going=keep_going
+        )
 
 
 def _files_of(pairs: Sequence[tuple[list[str], str]], rejects: RejectOptions) -> list[str]:
@@ -128,9 +131,12 @@ def _files_of(pairs: Sequence[tuple[list[str], str]], rejects: RejectOptions) ->
     return [*written, *(name for names, _ in pairs for name in names)]
 
 
-def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list[str], str]]:
+def _without_existing(
+    pairs: Sequence[tuple[list[str], str]], rejects: str | None
+) -> list[tuple[list[str], str]]:
     """Leave out the outputs that are there already, and what would go into them.
 
+    :param rejects: the rejects file, where it has a name of its own.
     :raises OutputError: when one of them is an input of this run: all would seem to be scored.
     """
     targets = [target for _, target in pairs]
@@ -139,7 +145,7 @@ def _without_existing(pairs: Sequence[tuple[list[str], str]]) -> list[tuple[list
     files_only = [target for target in targets if target != STANDARD and not is_special(target)]
     for target in files_only:
         if not is_url(target):
-            settle(resolve(target))
+            settle(resolve(target), rejects)
     existing = {*filter(is_there, files_only)}
     if existing:
         _log.info("there already, and left alone: %s", counted(len(existing), "output"))
@@ -162,6 +168,7 @@ def _score_outputs(
     finished: FinishedOutputs,
     total: Summary,
     *,
+    overwrite: bool,
     goes_on: bool,
     keep_going: bool,
 ) -> Summary:
@@ -180,7 +187,7 @@ def _score_outputs(
         sources, target = finished.next
         begin = partial(go_on, score) if goes_on or finished.goes_on(target) else score
         try:
-            total += begin(sources, target, note=note, is_resumable=True)
+            total += begin(sources, target, overwrite=overwrite, note=note, is_resumable=True)
         except _UNREADABLE as error:
             if not keep_going:
                 raise

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from sentcli.errors import DataError, OutputError, ResumeError
 from sentcli.tables.journal import Journal, changes, refuse_changes
-from sentcli.tables.leftovers import give_up, tidy
+from sentcli.tables.leftovers import give_up
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
 from sentcli.tables.output import default_rejects, refuse_existing
@@ -67,10 +67,11 @@ class FinishedOutputs:
             if is_resumed and self._sizes.hexdigest() != state.get("sizes"):
                 refuse_changes(folder, ["finished outputs"])
             if self.count:
-                tidy(resolve(targets[self.count - 1]))
+                give_up(resolve(targets[self.count - 1]))
             begun = {*state["begun"]}
             for name in begun - {*self._names}:
-                give_up(resolve(folder / name))
+                if (folder / name).parent.is_dir():
+                    give_up(resolve(folder / name))
             self._begun = begun & {*self._names}
             self._interrupted = frozenset(self._begun)
             self._save()

@@ -178,17 +178,37 @@ def _quick_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def go_on(score: Callable[..., Summary], sources: Sequence[str], target: str, **options: Any) -> Summary:
+def go_on(
+    score: Callable[..., Summary],
+    sources: Sequence[str],
+    target: str,
+    *,
+    rejects: str | None = None,
+    overwrite: bool,
+    **options: Any,
+) -> Summary:
     """Score one output from where a run of it was interrupted, if that can be, else from its beginning.
 
+    An input that cannot be read twice is read from its beginning at once.
+
     :param score: does it, as `score_output` with a scorer and its options.
-    :param options: more of them.
+    :param rejects: the rejects file, where it has a name of its own.
+    :param overwrite: the output may exist.
+    :param options: more of those of `score`.
     :raises SentcliError: as `score`.
     """
-    if not (target == STANDARD or is_special(target) or is_url(target)) and Journal(resolve(target)).exists:
+    score = partial(score, sources, target, overwrite=overwrite, **options)
+    is_file = not (_is_stream(target) or is_url(target))
+    if is_file and not any(map(_is_stream, sources)) and Journal(resolve(target)).exists:
         try:
-            return score(sources, target, resume=True, **options)
+            return score(resume=True)
         except ResumeError:
+            if resolve(target).exists() and not overwrite:
+                raise
             _log.warning("%s: begun on other conditions, or of another input; it starts over", target)
-            give_up(resolve(target))
-    return score(sources, target, **options)
+            give_up(resolve(target), rejects)
+    return score()
+
+
+def _is_stream(name: str) -> bool:
+    return name == STANDARD or is_special(name)

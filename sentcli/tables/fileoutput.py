@@ -65,8 +65,7 @@ class FileOutput(Output):
     def _open(self, *, resume: bool) -> None:
         if resume and self._journal.exists:
             self.state = self._load()
-        if not (self.state and self.state["complete"]):
-            self._refuse_existing()
+        self._refuse_existing()
         if self.state:
             self._reopen(self.state["marks"])
             return
@@ -75,14 +74,19 @@ class FileOutput(Output):
         elif self._journal.exists:
             _log.warning("%s: an interrupted run is given up; --resume would have gone on", self.name)
         self._journal.remove()
-        for name, part in self._parts.items():
+        # A ledger, too, of a run that wrote another format.
+        for part in (*self._parts.values(), Part(self._parts["part"].target, LEDGER)):
             part.discard()
+        for name, part in self._parts.items():
             if name != "rejects":
                 part.create()
 
     def _refuse_existing(self) -> None:
-        if not self._overwrite:
-            for name in ("part", "rejects"):
+        """Refuse to replace what is there, but for what the interrupted run has put there itself."""
+        marks = self.state["marks"] if self.state and self.state["complete"] else ()
+        for name in ("part", "rejects"):
+            is_own = name in marks and not self._parts[name].path.exists()
+            if not (self._overwrite or is_own):
                 refuse_existing(str(self._parts[name].target))
 
     def _load(self) -> Mapping[str, Any]:

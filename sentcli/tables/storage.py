@@ -152,6 +152,8 @@ class Part:
 
         :raises ResumeError: when the file is not what was written.
         """
+        if not self.path.exists():
+            raise ResumeError(f"{self.path} is gone; start over without --resume")
         with output_errors(self.path):
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             self.is_open = True
@@ -159,7 +161,8 @@ class Part:
                 self._count(data)
             if self.mark() != mark:
                 raise ResumeError(f"{self.path} was changed after the interrupted run; leave out --resume")
-            os.ftruncate(self._descriptor, self.size)
+            if os.fstat(self._descriptor).st_size > self.size:  # else it would be changed as of today
+                os.ftruncate(self._descriptor, self.size)
 
     def is_published(self, mark: Mapping[str, Any]) -> bool:
         """Tell whether the target is the file up to a mark: a run was interrupted after it had renamed it."""

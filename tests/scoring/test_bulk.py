@@ -1,3 +1,4 @@
+import io
 import os
 from pathlib import Path
 
@@ -215,3 +216,23 @@ def test_inputs_are_not_taken_for_outputs_that_are_there_already(scorer, files, 
 
 def test_a_device_is_not_taken_for_an_output_that_is_there_already(scorer, files):
     assert run(scorer, files[:1], "/dev/null", skip_existing=True).rows == 99
+
+
+def test_what_is_piped_is_read_from_its_beginning(scorer, tmp_path, monkeypatch, caplog):
+    """Another run's pipe cannot be read again where the rows turn out to be others."""
+
+    def piped(word, rows):
+        lines = b"".join(b"%s film %d\n" % (word, number) for number in range(rows))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+
+    out = tmp_path / "out.txt"
+    piped(b"warm", 200)
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=4)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, ["-"], out, skip_existing=True)
+    assert (tmp_path / ".out.txt.sentcli-journal").exists()
+    piped(b"dull", 300)
+    assert run(scorer, ["-"], out, skip_existing=True).rows == 300
+    assert out.read_bytes().count(b"\tdull film ") == 300
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.txt"]

@@ -1,6 +1,7 @@
 """Runs that write several outputs."""
 
 import gzip
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -290,6 +291,40 @@ def test_a_finished_output_that_was_changed_is_refused(scorer, files, interrupte
     with pytest.raises(ResumeError, match="finished outputs changed"):
         run(scorer, files, f"{interrupted}/", resume=True)
     assert content(interrupted) == before
+
+
+def test_an_output_that_had_its_name_before_its_input_changed_is_not_made_anew(
+    scorer, files, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        interrupt_count(patch, "before")
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/")
+    before = content(tmp_path / "out")
+    with Path(files[0]).open("ab") as file:
+        file.write(b'{"text": "warm"}\n')
+    for _ in range(2):
+        with pytest.raises(ResumeError, match=r"a\.jsonl: cannot resume: inputs\..* changed"):
+            run(scorer, files, f"{tmp_path}/out/", resume=True)
+    assert content(tmp_path / "out") == before
+    run(scorer, files, f"{tmp_path}/out/", resume=True, overwrite=True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_a_partition_that_is_gone_with_its_outputs_stops_no_run(scorer, files, tmp_path, monkeypatch):
+    for number, file in enumerate(files):
+        (tmp_path / "ds" / str(number)).mkdir(parents=True)
+        Path(file).rename(tmp_path / "ds" / str(number) / "data.jsonl")
+    pattern = f"{tmp_path}/ds/**/*.jsonl"
+    with monkeypatch.context() as patch:
+        interrupt(patch, after=9)
+        with pytest.raises(InterruptedRunError, match=r"out/1/data\.jsonl: stopped"):
+            run(scorer, [pattern], f"{tmp_path}/out/")
+    for folder in ("ds/1", "out/1"):
+        shutil.rmtree(tmp_path / folder)
+    assert run(scorer, [pattern], f"{tmp_path}/out/", resume=True).rows == 2 * 99
+    assert sorted(content(tmp_path / "out/2")) == ["data.jsonl", "data.jsonl.rejects.jsonl"]
 
 
 @pytest.mark.parametrize("after", [3, 7, 8])

@@ -539,9 +539,7 @@ def test_a_changed_part_is_refused(lines, run, change):
         part.write_bytes(part.read_bytes()[:-1])
     else:
         part.unlink()
-    with pytest.raises(
-        OutputError, match="No such file" if change == "gone" else "was changed after the interr"
-    ):
+    with pytest.raises(ResumeError, match="is gone" if change == "gone" else "was changed after the interr"):
         run(source, output, resume=True, fingerprint=FINGERPRINT)
     assert not output.exists()
 
@@ -627,7 +625,10 @@ def test_a_run_that_only_lacked_its_renaming(lines, run, monkeypatch):
             run(source, output, fingerprint=FINGERPRINT, resume=True)
     assert json.loads(journal_of(output).read_bytes())["state"]["complete"]
     output.write_bytes(b"of somebody else")
-    job = run(source, output, fingerprint=FINGERPRINT, resume=True)
+    with pytest.raises(OutputError, match="exists; give another name or --overwrite"):
+        run(source, output, fingerprint=FINGERPRINT, resume=True)
+    assert output.read_bytes() == b"of somebody else"
+    job = run(source, output, fingerprint=FINGERPRINT, resume=True, overwrite=True)
     assert job.rows == LINES
     assert output.read_bytes().count(b"\n") == LINES
 
@@ -649,8 +650,9 @@ def test_a_file_that_is_not_what_was_renamed_is_not_taken_for_it(lines, run, mon
         patch.setattr("sentcli.tables.journal.Journal.remove", lambda self: os._exit(9))
         assert in_child(partial(run, source, output, fingerprint=FINGERPRINT, resume=True)) == 9
     output.write_bytes(output.read_bytes() + b"more")
-    with pytest.raises(OutputError, match="No such file"):
+    with pytest.raises(ResumeError, match="sentcli-part is gone; start over"):
         run(source, output, fingerprint=FINGERPRINT, resume=True)
+    assert output.read_bytes().endswith(b"more")
 
 
 def test_the_order_of_syncs_and_renames(run, tmp_path, monkeypatch):
