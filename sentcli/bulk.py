@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from sentcli import __version__
-from sentcli.errors import DataError, UnknownFormatError, UsageError
+from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.finished import FinishedOutputs, known_inputs
 from sentcli.scored_output import REPEATED, RESUMED, Progress, go_on, score_output
 from sentcli.scoring import Scorer
@@ -23,7 +24,7 @@ from sentcli.uncertainty import UNCERTAIN
 
 _log = logging.getLogger("sentcli")
 
-_UNREADABLE = DataError, UnknownFormatError
+_UNREADABLE = DataError, UsageError  # an input may be of a format that options do not fit
 
 
 def score_files(
@@ -75,10 +76,9 @@ def score_files(
         raise UsageError("--skip-existing is for outputs of one input each; give -o FOLDER/")
     if summary_file:
         _check_summary(summary_file, output, _files_of(pairs, rejects), overwrite)
-    skipped = 0
+    every = len(pairs)
     if skip_existing:
-        every, pairs = pairs, _without_existing(pairs, rejects.path)
-        skipped = len(every) - len(pairs)
+        pairs = _without_existing(pairs, rejects.path)
     if into_folder and read.format and not write.format:
         write = replace(write, format=read.format)  # the suffixes do not tell
     band = scorer.uncertain
@@ -102,7 +102,7 @@ def score_files(
     if not into_folder or rejects.path:
         if skip_existing:
             if not pairs:
-                return Summary(skipped=skipped)
+                return Summary(skipped=every)
             return go_on(score, *pairs[0], rejects=rejects.path, overwrite=overwrite)
         return score(*pairs[0], resume=resume, overwrite=overwrite)
     for sources, target in pairs:
@@ -112,8 +112,15 @@ def score_files(
             if not keep_going:  # else it is told when its turn comes
                 raise
     conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
-    with FinishedOutputs(Path(output), pairs, conditions, resume=resume, overwrite=overwrite) as finished:
-        total = Summary(skipped=skipped)
+    with FinishedOutputs(
+        Path(output),
+        pairs,
+        conditions,
+        resume=resume,
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+    ) as finished:
+        total = Summary(skipped=every - finished.outputs)
         total.restore(finished.notes)
         total.inputs = finished.inputs
         if finished.count:
@@ -206,7 +213,7 @@ def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: boo
     if path.is_file() and is_standard_stream(path):
         raise UsageError(f"--summary {path} is standard input or output of this run; give another name")
     for name in files:
-        if resolve(path) == resolve(name) or (path.exists() and Path(name).exists() and path.samefile(name)):
+        if _is_same(path, name):
             raise UsageError(f"--summary {path} is {name}, a file of this run; give another name")
     if is_special(str(path)):
         return
@@ -215,3 +222,12 @@ def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: boo
     part = Part(resolve(path), "summary")
     part.create()  # not to find out after hours that it cannot be
     part.discard()
+
+
+def _is_same(path: Path, name: str) -> bool:
+    """Tell whether two names lead to one file; what one that cannot be followed leads to is told later."""
+    with suppress(OSError, OutputError):
+        return resolve(path) == resolve(name) or (
+            path.exists() and Path(name).exists() and path.samefile(name)
+        )
+    return False

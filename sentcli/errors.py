@@ -24,10 +24,6 @@ class UsageError(SentcliError):
     exit_code = 2
 
 
-class UnknownFormatError(UsageError):
-    """A file whose name does not tell its format, or tells one that is not known here."""
-
-
 class DataError(SentcliError):
     """An input that cannot be read as what it claims to be: a table, a data set, a file of vectors."""
 
@@ -38,6 +34,10 @@ class RejectsError(DataError):
 
 class OutputError(SentcliError):
     """A result that cannot be written where it was asked for."""
+
+
+class ExistingOutputError(OutputError):
+    """A result that is there already, where nobody said that it may be replaced."""
 
 
 class ResumeError(OutputError):

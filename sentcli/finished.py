@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +14,15 @@ from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.leftovers import give_up
 from sentcli.tables.lock import Lock
 from sentcli.tables.opening import refuse_inputs
-from sentcli.tables.output import default_rejects, refuse_existing
+from sentcli.tables.output import default_rejects, is_there, refuse_existing
 from sentcli.tables.source import InputFile, inspect_input
 from sentcli.tables.storage import is_special, output_errors, own_files, resolve
 
 _NAME = "all outputs"
 _JOURNAL, _LOCK = "folder-journal", "folder-lock"  # kinds that no output has, were one called as above
+_INSTEAD = "start over with --overwrite and without --resume, or make what is missing with --skip-existing"
+
+_log = logging.getLogger("sentcli")
 
 
 class FinishedOutputs:
@@ -29,6 +33,7 @@ class FinishedOutputs:
     :param conditions: what the outputs depend on besides the inputs, JSON.
     :param resume: go on with an interrupted run, if there is one.
     :param overwrite: the outputs may exist.
+    :param skip_existing: leave out those that have come until this run had the folder to itself.
     :raises ResumeError: when the run cannot be resumed.
     :raises OutputError: when an output exists, or another run is at work here.
     """
@@ -41,43 +46,56 @@ class FinishedOutputs:
         *,
         resume: bool,
         overwrite: bool,
+        skip_existing: bool = False,
     ) -> None:
-        self._journal = Journal(folder / _NAME, _JOURNAL)
-        self._pairs = [*pairs]
-        of_outputs = [known_inputs(inputs) for inputs, _ in pairs]
-        files = [file for of_output in of_outputs for file in of_output]
-        self._inputs = [[file.to_json() for file in of_output] for of_output in of_outputs]
-        targets = [target for _, target in pairs]
-        # Nor may an output be the input of another one.
-        refuse_inputs(files, [*targets, *map(default_rejects, targets)])
         self._folder = folder
-        self._names = [str(Path(target).relative_to(folder)) for target in targets]
-        self._postponed: list[str] = []
-        self._sha256, self._digested = hashlib.sha256(), 0
-        self._sizes = hashlib.sha256()  # of the outputs that are done, one after the other
-        self._conditions = json.loads(json.dumps(conditions))
-        self._lock = Lock(folder / _NAME, _LOCK)
+        self._journal = Journal(folder / _NAME, _JOURNAL)
+        self._lock = Lock(folder / _NAME, _LOCK, name=folder)
         try:
-            is_resumed = resume and self._journal.exists
-            new: dict[str, Any] = {"count": 0, "notes": {}, "begun": []}
-            state = self._load(folder) if is_resumed else new
-            self.count, self.notes = state["count"], state["notes"]
-            targets = [target for _, target in self._pairs]  # in the order of the interrupted run
-            self._check(targets, may_exist=overwrite or is_resumed)
-            if is_resumed and self._sizes.hexdigest() != state.get("sizes"):
-                refuse_changes(folder, ["finished outputs"])
-            if self.count:
-                give_up(resolve(targets[self.count - 1]))
-            begun = {*state["begun"]}
-            for name in begun - {*self._names}:
-                if (folder / name).parent.is_dir():
-                    give_up(resolve(folder / name))
-            self._begun = begun & {*self._names}
-            self._interrupted = frozenset(self._begun)
-            self._save()
+            if skip_existing:
+                pairs = [pair for pair in pairs if is_special(pair[1]) or not is_there(pair[1])]
+            self._know(pairs)
+            self._conditions = json.loads(json.dumps(conditions))
+            self._begin(resume=resume, overwrite=overwrite, skip_existing=skip_existing)
         except BaseException:
             self._lock.release()
             raise
+
+    def _know(self, pairs: Sequence[tuple[list[str], str]]) -> None:
+        """Look at the inputs, and take them and the outputs in their order."""
+        of_outputs = [known_inputs(inputs) for inputs, _ in pairs]
+        targets = [target for _, target in pairs]
+        # Nor may an output be the input of another one.
+        files = [file for of_output in of_outputs for file in of_output]
+        refuse_inputs(files, [*targets, *map(default_rejects, targets)])
+        self._pairs = [*pairs]
+        self._inputs = [[file.to_json() for file in of_output] for of_output in of_outputs]
+        self._names = [str(Path(target).relative_to(self._folder)) for target in targets]
+        self._postponed: list[str] = []
+        self._sha256, self._digested = hashlib.sha256(), 0
+        self._sizes = hashlib.sha256()  # of the outputs that are done, one after the other
+
+    def _begin(self, *, resume: bool, overwrite: bool, skip_existing: bool) -> None:
+        is_resumed = resume and self._journal.exists
+        new: dict[str, Any] = {"count": 0, "notes": {}, "begun": []}
+        state = self._load() if is_resumed else new
+        self.count, self.notes = state["count"], state["notes"]
+        self._check_outputs()
+        if not (overwrite or is_resumed):
+            self._refuse_existing("" if skip_existing else self._ways_out())
+        if is_resumed and self._sizes.hexdigest() != state.get("sizes"):
+            refuse_changes(self._folder, ["finished outputs"], _INSTEAD)
+        if self._journal.exists and not (is_resumed or skip_existing):
+            _log.warning("%s: an interrupted run is given up; --resume would have gone on", self._folder)
+        if self.count:
+            give_up(resolve(self._pairs[self.count - 1][1]))
+        begun = {*state["begun"]}
+        for name in begun - {*self._names}:
+            if (self._folder / name).parent.is_dir():
+                give_up(resolve(self._folder / name))
+        self._begun = begun & {*self._names}
+        self._interrupted = frozenset(self._begun)
+        self._save()
 
     def __enter__(self) -> Self:
         return self
@@ -125,19 +143,32 @@ class FinishedOutputs:
         self.count, self.notes = self.count + 1, dict(notes)
         self._save()
 
-    def _check(self, targets: Sequence[str], *, may_exist: bool) -> None:
-        for target in targets[: self.count]:
-            if not Path(target).exists():
-                raise ResumeError(f"{target} was finished and is gone; start over without --resume")
-            self._add_size(Path(target))
-        for target in targets[self.count :]:
-            _check_place(target)
-            _check_place(default_rejects(target))
-        if not may_exist:
-            hint = "; --resume goes on with the interrupted run" if self._journal.exists else ""
-            for target in targets:
-                refuse_existing(target, hint)
-                refuse_existing(default_rejects(target), hint)
+    def _check_outputs(self) -> None:
+        """Check that finished outputs are there, and that others can be; not of inputs that are not there."""
+        for number, (_, target) in enumerate(self._pairs):
+            if number < self.count:
+                if not Path(target).exists():
+                    raise ResumeError(f"{target} was finished and is gone; {_INSTEAD}")
+                self._add_size(Path(target))
+            elif self._inputs[number]:
+                _check_place(target)
+                _check_place(default_rejects(target))
+
+    def _refuse_existing(self, ways_out: str) -> None:
+        for (_, target), known in zip(self._pairs, self._inputs, strict=True):
+            if known:
+                refuse_existing(target, ways_out)
+                refuse_existing(default_rejects(target), ways_out)
+
+    def _ways_out(self) -> str:
+        if self._journal.exists:
+            return "; --resume goes on with the interrupted run, --skip-existing makes what is missing"
+        return "; --skip-existing leaves it alone"
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs this run has, those that are done included."""
+        return len(self._pairs)
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
@@ -151,13 +182,13 @@ class FinishedOutputs:
         order = {"begun": sorted(self._begun), "postponed": self._postponed}
         self._journal.save({**state, **done, **order})
 
-    def _load(self, folder: Path) -> dict[str, Any]:
+    def _load(self) -> dict[str, Any]:
         state = self._journal.load()
-        refuse_changes(folder, changes(state["conditions"], self._conditions))
+        refuse_changes(self._folder, changes(state["conditions"], self._conditions), _INSTEAD)
         self._put_last(state.get("postponed", []))
         # Inputs that come later may have been mended, or left out.
         if state["read"] != self._read(state["count"]):
-            refuse_changes(folder, ["inputs"])
+            refuse_changes(self._folder, ["inputs"], _INSTEAD)
         return state
 
     def _add_size(self, target: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sentcli.errors import (
     DataError,
+    ExistingOutputError,
     InterruptedRunError,
     OutOfMemoryError,
     OutputError,
@@ -130,6 +131,9 @@ def score_output(
         raise DataError(f"{error}{hint(_MENDED if job else _MENDED_FIRST)}") from error
     except ResumeError as error:
         raise ResumeError(_with_name(target, error)) from error
+    except ExistingOutputError as error:
+        alone = "; --skip-existing leaves it alone" if is_resumable else ""
+        raise ExistingOutputError(f"{_with_name(target, error)}{alone}") from error
     except OutputError as error:
         raise OutputError(f"{_with_name(target, error)}{hint()}") from error
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any
 
-from sentcli.errors import UnknownFormatError, UsageError
+from sentcli.errors import UsageError
 from sentcli.tables.compression import compression_of, path_of
 from sentcli.tables.format import Reader, Setup, Writer
 from sentcli.tables.options import ReadOptions
@@ -67,17 +67,17 @@ def format_of(name: str, option: str) -> str:
     """Tell a file's format by its suffix, that of a compression left aside.
 
     :param option: the one to name when the suffix says nothing.
-    :raises UnknownFormatError: naming it.
+    :raises UsageError: naming it.
     """
     suffix = suffix_of(name)
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
     if suffix in _INSTEAD:
-        raise UnknownFormatError(
+        raise UsageError(
             f"{name}: {suffix} is no format here; use {_INSTEAD[suffix]}, which its programs know too"
         )
-    raise UnknownFormatError(
+    raise UsageError(
         f"{name}: what format is {suffix or 'this'}? Say {option} with one of {', '.join(FORMATS)}"
     )
 
@@ -93,14 +93,15 @@ def suffix_of(name: str) -> str:
     return PurePath(path[: len(path) - len(compression_of(path))]).suffix.lower()
 
 
-def check_options(options: ReadOptions, format_name: str) -> None:
+def check_options(options: ReadOptions, format_name: str, name: str) -> None:
     """Refuse options that mean nothing for a format.
 
-    :raises UsageError: naming the option.
+    :param name: of an input that has it.
+    :raises UsageError: naming the option and the input.
     """
     everywhere = {"format", "field_limit"}
     for option in fields(options):
         is_given = getattr(options, option.name) != option.default
         if is_given and option.name not in everywhere | get_format(format_name).options:
             flag = "no-header" if option.name == "header" else option.name.replace("_", "-")
-            raise UsageError(f"--{flag} means nothing for {format_name} input")
+            raise UsageError(f"--{flag} means nothing for {format_name} input; {name} is of that format")

@@ -86,14 +86,16 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "")
     return names
 
 
-def refuse_changes(name: object, changed: Sequence[str]) -> None:
+def refuse_changes(
+    name: object, changed: Sequence[str], instead: str = "start over without --resume"
+) -> None:
     """Refuse to go on with a run if what it depends on changed.
 
     :param changed: what differs, see `changes`.
+    :param instead: what to try.
     :raises ResumeError: naming it.
     """
     if changed:
         raise ResumeError(
-            f"{name}: cannot resume: {', '.join(changed)[:200]} changed since the interrupted run; "
-            "start over without --resume"
+            f"{name}: cannot resume: {', '.join(changed)[:200]} changed since the interrupted run; {instead}"
         )

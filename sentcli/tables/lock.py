@@ -12,12 +12,13 @@ class Lock:
     """A lock on a target; the system holds it until `release`, or the end of the process.
 
     :param kind: of another run than one that writes `target` alone.
+    :param name: what to call the target in messages, where nobody knows it by its own name.
     :param waits: for another run that holds it, which is done soon.
     :raises OutputError: at once, when another run holds it and `waits` is not set.
     """
 
-    def __init__(self, target: Path, kind: str = LOCK, *, waits: bool = False) -> None:
-        self._target = target
+    def __init__(self, target: Path, kind: str = LOCK, *, name: object = None, waits: bool = False) -> None:
+        self._name = name or target
         self._operation = fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB
         self._path = temporary_path(target, kind)
         with output_errors(self._path):
@@ -34,7 +35,7 @@ class Lock:
                 return True
         except BlockingIOError:
             os.close(descriptor)
-            raise OutputError(f"{self._target}: another run of sentcli is writing it") from None
+            raise OutputError(f"{self._name}: another run of sentcli is writing it") from None
         except FileNotFoundError:
             pass
         os.close(descriptor)

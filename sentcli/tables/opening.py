@@ -163,14 +163,14 @@ def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOp
             f"inputs of several formats ({', '.join(sorted(formats))}) do not fit one output; {what}"
         )
     (form,) = formats
-    check_options(read, form)
+    check_options(read, form, inputs[0])
     if compression_of(output) not in ("", *WRITABLE):
         raise UsageError(f"{output}: output is compressed with {' or '.join(WRITABLE)} only")
     has_own = write.format or (output != STANDARD and suffix_of(output))
     output_form = (write.format or format_of(output, "--output-format")) if has_own else form
     get_format(output_form)
     if write.prefix and output_form == "lines":
-        raise UsageError("--prefix means nothing for lines output, which has no names of columns")
+        raise UsageError(f"--prefix means nothing for lines output, which has no names of columns: {output}")
     return Setup(read, write.names, form, output_form)
 
 

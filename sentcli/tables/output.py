@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sentcli.errors import OutputError
+from sentcli.errors import ExistingOutputError, OutputError
 from sentcli.tables.format import Labels, Scores
 from sentcli.tables.lock import Lock
 from sentcli.tables.remote import RemoteFile, exists, is_url, remove
@@ -178,7 +178,7 @@ def refuse_existing(path: str, hint: str = "") -> None:
     """Refuse to replace a file, when nobody said that it may be.
 
     :param hint: what else may be tried.
-    :raises OutputError: naming --overwrite.
+    :raises ExistingOutputError: naming --overwrite.
     """
     if is_there(path):
-        raise OutputError(f"{path} exists; give another name or --overwrite{hint}")
+        raise ExistingOutputError(f"{path} exists; give another name or --overwrite{hint}")

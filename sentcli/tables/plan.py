@@ -14,6 +14,7 @@ from sentcli.tables.options import WriteOptions
 from sentcli.tables.output import default_rejects
 from sentcli.tables.remote import as_path, expand, is_url
 from sentcli.tables.source import STANDARD
+from sentcli.tables.storage import resolve
 
 _FIXED = re.compile(r"^(?:[^*?[]*/)?")  # of a glob, the folders before the first wildcard
 
@@ -33,7 +34,7 @@ def plan_outputs(
     :raises UsageError: when two inputs would get one output, or a folder is behind a URL.
     :raises OutputError: when the folder cannot be made.
     """
-    found = [(name, file) for name in map(as_path, inputs) for file in _expand(name)]
+    found = [(name, file) for name in map(_plain, inputs) for file in _expand(name)]
     files = [file for _, file in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
@@ -48,9 +49,11 @@ def plan_outputs(
     folder = Path(output)
     form = write.format if write else None
     names = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
-    for name, count in Counter([*names, *map(default_rejects, names)]).items():
+    # Under whatever names: links may lead two of them to one file.
+    places = Counter(resolve(folder / name) for name in (*names, *map(default_rejects, names)))
+    for place, count in places.items():
         if count > 1:
-            raise UsageError(f"{folder / name} would be {count} files of this run; score them one by one")
+            raise UsageError(f"{place} would be {count} files of this run; score them one by one")
     try:
         for parent in {(folder / name).parent for name in names}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -59,13 +62,20 @@ def plan_outputs(
     return [([file], str(folder / name)) for file, name in zip(files, names, strict=True)]
 
 
+def _plain(name: str) -> str:
+    """Give a name without slashes that mean nothing, as in `days//*.csv`: glob's results have none."""
+    path = as_path(name)
+    return path if is_url(path) else re.sub("//+", "/", path)
+
+
 def _expand(name: str) -> list[str]:
     if is_url(name):
         found = expand(name) if "*" in name else [name]
     elif name == STANDARD or not glob.has_magic(name) or Path(name).exists():
         found = [name]
     else:
-        found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+        files = glob.glob(name, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+        found = sorted(f"./{file}" if file == STANDARD else file for file in files)
     if not found:
         raise DataError(f"{name}: no such files")
     if not is_url(name) and found != [name]:

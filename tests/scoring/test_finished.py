@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from runs import CHUNK, content, count_texts, facts, interrupt, run
 
+from sentcli import bulk
 from sentcli.errors import (
     DataError,
     InterruptedRunError,
     OutputError,
     RejectsError,
     ResumeError,
-    UnknownFormatError,
     UsageError,
 )
 from sentcli.finished import FinishedOutputs
@@ -278,6 +278,52 @@ def test_another_model_is_refused(trained_three, files, interrupted):
         run(other, files, f"{interrupted}/", resume=True)
 
 
+def test_a_run_that_is_given_up_is_told_of(scorer, files, interrupted, caplog):
+    run(scorer, files, f"{interrupted}/", overwrite=True)
+    assert f"{interrupted}: an interrupted run is given up; --resume would have gone on" in caplog.text
+
+
+def test_what_is_there_already_says_what_can_be_done(scorer, files, tmp_path, interrupted):
+    with pytest.raises(OutputError, match=r"--resume goes on with .*, --skip-existing makes what"):
+        run(scorer, files, f"{interrupted}/")
+    run(scorer, files[1:], f"{interrupted}/", skip_existing=True)  # as it says
+    with pytest.raises(OutputError, match=r"--overwrite; --skip-existing leaves it alone$"):
+        run(scorer, files, f"{interrupted}/")
+    (interrupted / "a.jsonl").unlink()
+    with pytest.raises(OutputError, match=r"a\.jsonl\.rejects\.jsonl exists; .* --overwrite$"):
+        run(scorer, files, f"{interrupted}/", skip_existing=True)
+
+
+def test_to_resume_is_no_way_out_where_an_output_is_in_the_way(scorer, files, tmp_path, monkeypatch):
+    """Of a run that skipped existing outputs, others than it had are there."""
+    run(scorer, files[:1], f"{tmp_path}/out/")
+    with monkeypatch.context() as patch:
+        interrupt(patch, 3)
+        with pytest.raises(InterruptedRunError):
+            run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    with pytest.raises(OutputError, match=r"a\.jsonl exists; .*; --skip-existing leaves it alone$"):
+        run(scorer, files, f"{tmp_path}/out/", resume=True)
+    run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    run(scorer, files, f"{tmp_path}/whole/")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_an_output_that_comes_before_the_run_has_its_folder_is_left_alone(
+    scorer, files, tmp_path, monkeypatch
+):
+    (tmp_path / "out").mkdir()
+    check = bulk.check_job
+
+    def meanwhile(*arguments):
+        (tmp_path / "out/a.jsonl").write_text("of another run")
+        check(*arguments)
+
+    monkeypatch.setattr(bulk, "check_job", meanwhile)
+    summary = run(scorer, files, f"{tmp_path}/out/", skip_existing=True)
+    assert (summary.skipped, summary.rows) == (1, 2 * 99)
+    assert (tmp_path / "out/a.jsonl").read_text() == "of another run"
+
+
 def test_a_finished_output_that_is_gone_is_refused(scorer, files, interrupted):
     (interrupted / "a.jsonl").unlink()
     with pytest.raises(ResumeError, match=r"a\.jsonl was finished and is gone"):
@@ -452,7 +498,7 @@ def test_an_output_may_be_called_as_the_journal_of_all(scorer, files, tmp_path):
 def test_two_runs_on_one_folder_do_not_meet(scorer, files, tmp_path):
     (tmp_path / "out").mkdir()
     lock = Lock(tmp_path / "out" / "all outputs", "folder-lock")
-    with pytest.raises(OutputError, match="another run"):
+    with pytest.raises(OutputError, match=r"out: another run of sentcli is writing it"):
         run(scorer, files, f"{tmp_path}/out/")
     lock.release()
     run(scorer, files, f"{tmp_path}/out/")
@@ -561,7 +607,7 @@ def test_what_is_no_table_keeps_no_other_output_from_being_made(scorer, files, t
     (folder / "done").mkdir()
     with pytest.raises(DataError, match=r"done is a folder; give its files"):
         run(scorer, [f"{folder}/[!R]*"], f"{tmp_path}/out/")
-    with pytest.raises(UnknownFormatError, match=r"notes\.xlsx: \.xlsx is no format here"):
+    with pytest.raises(UsageError, match=r"notes\.xlsx: \.xlsx is no format here"):
         run(scorer, [f"{folder}/*.*"], f"{tmp_path}/out/")
     assert run(scorer, [f"{folder}/*"], f"{tmp_path}/out/", keep_going=True).failed == 3
     assert [message.split(": ")[0].split(" is ")[0] for message in told(caplog)] == [
@@ -570,6 +616,35 @@ def test_what_is_no_table_keeps_no_other_output_from_being_made(scorer, files, t
     run(scorer, files, f"{tmp_path}/out/", resume=True)
     run(scorer, files, f"{tmp_path}/whole/")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def test_folders_among_the_inputs_are_told_of_whatever_lies_in_their_place(scorer, files, tmp_path, caplog):
+    folder = Path(files[0]).parent
+    (folder / "sub").mkdir()
+    Path(files[1]).rename(folder / "sub/b.jsonl")
+    options = {"keep_going": True, "skip_existing": True}
+    for skipped in (0, 3):  # the first run makes a folder for what is in it
+        caplog.clear()
+        summary = run(scorer, [f"{folder}/**"], f"{tmp_path}/out/", **options)
+        assert (summary.failed, summary.skipped) == (2, skipped)
+        assert sorted(message.split(" is a")[0] for message in told(caplog)) == [
+            f"{folder}/",
+            f"{folder}/sub",
+        ]
+    for name in ("a.jsonl", "sub/b.jsonl", "c.jsonl"):
+        assert (tmp_path / "out" / name).is_file()
+
+
+def test_an_input_of_a_format_that_options_do_not_fit_stops_no_other(scorer, files, tmp_path, caplog):
+    folder = Path(files[0]).parent
+    (folder / "notes.txt").write_text("about these files\n")
+    options = {"read": ReadOptions(text_column="text")}
+    message = rf"--text-column means nothing for lines input; {folder}/notes\.txt is of that format"
+    with pytest.raises(UsageError, match=message):
+        run(scorer, [f"{folder}/*"], f"{tmp_path}/out/", **options)
+    assert run(scorer, [f"{folder}/*"], f"{tmp_path}/out/", keep_going=True, **options).failed == 1
+    assert len(told(caplog)) == 1
+    assert (tmp_path / "out/c.jsonl").exists()
 
 
 def test_a_run_goes_on_behind_too_many_rejects_of_one_output(scorer, files, tmp_path, caplog):

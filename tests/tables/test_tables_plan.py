@@ -89,6 +89,7 @@ def test_what_cannot_be_planned(folder, inputs, output, error, message):
     ("pattern", "expected"),
     [
         ("ds/**/*.csv", {"day=1/a.csv", "day=2/a.csv", "day=2/deep/a.csv"}),
+        ("ds//**//*.csv", {"day=1/a.csv", "day=2/a.csv", "day=2/deep/a.csv"}),
         ("ds/day=*/a.csv", {"day=1/a.csv", "day=2/a.csv"}),
         ("ds/day=[2]/**/a.csv", {"day=2/a.csv", "day=2/deep/a.csv"}),
         ("ds/day=2/*.csv", {"a.csv"}),
@@ -110,6 +111,22 @@ def test_in_a_folder_what_a_glob_finds_keeps_the_folders_below_its_first_wildcar
         assert {output for _, output in planned} == {f"out/{name}" for name in expected}
         assert all(source.endswith(output.removeprefix("out/")) for (source,), output in planned)
     assert all((folder / "out" / name).parent.is_dir() for name in expected or ())
+
+
+def test_two_outputs_that_are_one_file_through_links_are_refused(folder):
+    (folder / "out").mkdir()
+    for name in ("a.csv", "b.jsonl"):
+        (folder / "out" / name).symlink_to(folder / "store")
+    with pytest.raises(UsageError, match="store would be 2 files of this run"):
+        plan_outputs(["a.csv", "b.jsonl"], "out/")
+
+
+def test_a_file_that_is_called_as_standard_input_is_is_not_taken_for_it(folder):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "-").touch()
+    assert plan_outputs(["deep/*"], "out.csv") == [(["deep/-"], "out.csv")]
+    (folder / "-").touch()
+    assert plan_outputs(["[-]"], "out.csv") == [(["./-"], "out.csv")]
 
 
 def test_a_folder_called_as_standard_output_is_is_not_taken_for_it(folder):
