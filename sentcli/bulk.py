@@ -24,7 +24,7 @@ from sentcli.uncertainty import UNCERTAIN
 
 _log = logging.getLogger("sentcli")
 
-_UNREADABLE = DataError, UsageError  # an input may be of a format that options do not fit
+_OF_AN_INPUT = DataError, UsageError  # it cannot be read, or is of a format that the options do not fit
 
 
 def score_files(
@@ -108,7 +108,7 @@ def score_files(
     for sources, target in pairs:
         try:
             check_job(sources, target, read, write)
-        except _UNREADABLE:
+        except _OF_AN_INPUT:
             if not keep_going:  # else it is told when its turn comes
                 raise
     conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
@@ -195,7 +195,7 @@ def _score_outputs(
         begin = partial(go_on, score) if goes_on or finished.goes_on(target) else score
         try:
             total += begin(sources, target, overwrite=overwrite, note=note, is_resumable=True)
-        except _UNREADABLE as error:
+        except _OF_AN_INPUT as error:
             if not keep_going:
                 raise
             _log.error("%s", error.__cause__ or error)  # how to go on is said at the end

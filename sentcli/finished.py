@@ -144,7 +144,10 @@ class FinishedOutputs:
         self._save()
 
     def _check_outputs(self) -> None:
-        """Check that finished outputs are there, and that others can be; not of inputs that are not there."""
+        """Check that finished outputs are there, and that others can be.
+
+        An input that is not there is told of when its turn comes, whatever lies where its output would be.
+        """
         for number, (_, target) in enumerate(self._pairs):
             if number < self.count:
                 if not Path(target).exists():

@@ -33,7 +33,7 @@ from sentcli.tables.storage import Part, Stream, is_special, resolve
 if TYPE_CHECKING:
     from sentcli.scoring import Scorer
 
-_ALL = "; all rows are written, only this summary is missing"
+_ALL_WRITTEN = "; all rows are written, only this summary is missing"
 _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects file
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores, or how they are written, rest on
@@ -165,7 +165,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
         )
     if summary:
         values = {**result.to_json(), **_provenance(scorer), "options": _options()}
-        _write_summary(summary, values, is_all="" if result.failed else _ALL)
+        _write_summary(summary, values, besides="" if result.failed else _ALL_WRITTEN)
     if talks:
         for line in result.lines():
             say(line)
@@ -202,7 +202,8 @@ def _options() -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def _write_summary(path: Path, values: dict[str, Any], is_all: str) -> None:
+def _write_summary(path: Path, values: dict[str, Any], besides: str) -> None:
+    """Write the summary; `besides` is what else there is to say where it cannot be written."""
     if is_special(str(path)):
         sink: Stream | Part = Stream.device(path)
     else:
@@ -213,7 +214,7 @@ def _write_summary(path: Path, values: dict[str, Any], is_all: str) -> None:
         sink.publish()
     except OutputError as error:
         sink.discard()
-        raise OutputError(f"{error}{is_all}") from error
+        raise OutputError(f"{error}{besides}") from error
     except BaseException:
         sink.discard()
         raise
