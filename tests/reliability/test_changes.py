@@ -84,7 +84,7 @@ def test_an_output_that_is_gone(folder, score):
     interrupted(folder, score, "csv")
     (folder / f".out.csv{PRIVATE}part").unlink()
     run = score("in.csv", "-o", "out.csv", "--resume", "-q")
-    check_refused(run, f".out.csv{PRIVATE}part", "No such file")
+    check_refused(run, f".out.csv{PRIVATE}part", "is gone; start over without --resume")
 
 
 @pytest.mark.parametrize(
