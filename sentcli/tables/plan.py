@@ -4,7 +4,8 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path, PurePath
 
 from sentcli.errors import DataError, OutputError, UsageError
@@ -49,9 +50,7 @@ def plan_outputs(
     folder = Path(output)
     form = write.format if write else None
     names = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
-    # Under whatever names: links may lead two of them to one file.
-    places = Counter(resolve(folder / name) for name in (*names, *map(default_rejects, names)))
-    for place, count in places.items():
+    for place, count in Counter(_places([*names, *map(default_rejects, names)], folder)).items():
         if count > 1:
             raise UsageError(f"{place} would be {count} files of this run; score them one by one")
     try:
@@ -93,6 +92,13 @@ def _check_folders(pattern: str) -> None:
             folder = found or os.curdir
             if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
                 raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
+
+
+def _places(names: Sequence[str], folder: Path) -> Iterator[Path]:
+    """Give the files that names in a folder lead to: links may lead two of them to one."""
+    resolve_folder = cache(resolve)  # once for all files in it
+    for path in map(folder.joinpath, names):
+        yield resolve(path) if path.is_symlink() else resolve_folder(path.parent) / path.name
 
 
 def _folder_below(name: str, file: str) -> PurePath:

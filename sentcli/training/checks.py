@@ -36,7 +36,8 @@ def check_writable(folder: Path) -> None:
 def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) -> None:
     if resume and work.exists() and output.exists() and not overwrite:
         raise OutputError(
-            f"{output} exists: the interrupted run had written it, if nothing else has; then delete {work}"
+            f"{output} exists: --overwrite goes on and replaces it; if it is what the interrupted run wrote "
+            f"before it was killed, delete {work} instead"
         )
     check_target(output, overwrite=overwrite)
     try:

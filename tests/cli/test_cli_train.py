@@ -470,8 +470,8 @@ def test_a_run_that_was_killed_as_it_ended(train, data, tmp_path, monkeypatch, m
     if moment == "the model is there":
         assert sorted(path.name for path in tmp_path.iterdir()) == [".model.training", "model"]
         message = fail("train", *line, "--resume", "--quiet").message
-        assert "model exists: the interrupted run had written it, if nothing else has; then delete" in message
-        assert ".model.training" in message
+        assert "model exists: --overwrite goes on and replaces it; if it is what the interrupted" in message
+        assert message.endswith(".model.training instead\n")
     else:
         assert [path.name for path in tmp_path.iterdir()] == [".model.training"]
         assert invoke("train", *line, "--resume").exit_code == 0

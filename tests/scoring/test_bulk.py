@@ -218,7 +218,7 @@ def test_a_device_is_not_taken_for_an_output_that_is_there_already(scorer, files
     assert run(scorer, files[:1], "/dev/null", skip_existing=True).rows == 99
 
 
-def test_what_is_piped_is_read_from_its_beginning(scorer, tmp_path, monkeypatch, caplog):
+def test_what_is_piped_is_read_from_its_beginning(scorer, tmp_path, monkeypatch):
     """Another run's pipe cannot be read again where the rows turn out to be others."""
 
     def piped(word, rows):

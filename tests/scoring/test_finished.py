@@ -283,7 +283,7 @@ def test_a_run_that_is_given_up_is_told_of(scorer, files, interrupted, caplog):
     assert f"{interrupted}: an interrupted run is given up; --resume would have gone on" in caplog.text
 
 
-def test_what_is_there_already_says_what_can_be_done(scorer, files, tmp_path, interrupted):
+def test_what_is_there_already_says_what_can_be_done(scorer, files, interrupted):
     with pytest.raises(OutputError, match=r"--resume goes on with .*, --skip-existing makes what"):
         run(scorer, files, f"{interrupted}/")
     run(scorer, files[1:], f"{interrupted}/", skip_existing=True)  # as it says

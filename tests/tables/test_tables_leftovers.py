@@ -116,7 +116,7 @@ def test_an_output_is_as_old_as_what_was_read_for_it(interrupted):
     assert output.stat().st_mtime == 0
 
 
-def test_what_was_moved_away_is_not_waited_for(interrupted, source, run, whole):
+def test_what_was_moved_away_is_not_waited_for(interrupted, source, run):
     output = interrupted("csv", 1)
     for file in output.parent.glob("*.sentcli-part"):
         file.unlink()

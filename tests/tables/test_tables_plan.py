@@ -119,6 +119,13 @@ def test_two_outputs_that_are_one_file_through_links_are_refused(folder):
         (folder / "out" / name).symlink_to(folder / "store")
     with pytest.raises(UsageError, match="store would be 2 files of this run"):
         plan_outputs(["a.csv", "b.jsonl"], "out/")
+    for day in (1, 2):
+        (folder / "ds" / str(day)).mkdir(parents=True)
+        (folder / "ds" / str(day) / "a.csv").touch()
+    (folder / "days" / "1").mkdir(parents=True)
+    (folder / "days" / "2").symlink_to("1")
+    with pytest.raises(UsageError, match=r"days/1/a\.csv would be 2 files of this run"):
+        plan_outputs(["ds/*/a.csv"], "days/")
 
 
 def test_a_file_that_is_called_as_standard_input_is_is_not_taken_for_it(folder):
