@@ -20,7 +20,6 @@ from sentcli.tables.output import check_name, default_rejects, is_there, refuse_
 from sentcli.tables.remote import as_path, is_url
 from sentcli.tables.source import STANDARD
 from sentcli.tables.storage import Part, is_special, is_standard_output, is_standard_stream, resolve
-from sentcli.uncertainty import UNCERTAIN
 
 _log = logging.getLogger("sentcli")
 
@@ -81,37 +80,25 @@ def score_files(
         pairs = _without_existing(pairs, rejects.path)
     if into_folder and read.format and not write.format:
         write = replace(write, format=read.format)  # the suffixes do not tell
-    band = scorer.uncertain
-    fingerprint = {
-        "model": scorer.bundle.digest,
-        "backend": scorer.backend,
-        "runtime": scorer.runtime,
-        "uncertain": [band.low, band.high] if band else None,
-    }
     score = partial(
         score_output,
         scorer,
         read=read,
         write=write,
         rejects=rejects,
-        fingerprint=fingerprint,
-        labels=[*scorer.labels, UNCERTAIN] if band else scorer.labels,
         progress=Progress(shown=show_progress),
         again=REPEATED if skip_existing else RESUMED,
     )
     if not into_folder or rejects.path:
-        if skip_existing:
-            if not pairs:
-                return Summary(skipped=every)
-            return go_on(score, *pairs[0], rejects=rejects.path, overwrite=overwrite)
-        return score(*pairs[0], resume=resume, overwrite=overwrite)
+        if not skip_existing:
+            return score(*pairs[0], resume=resume, overwrite=overwrite)
+        if not pairs:
+            return Summary(skipped=every)
+        return go_on(score, *pairs[0], rejects=rejects.path, overwrite=overwrite)
     for sources, target in pairs:
-        try:
+        with suppress(*_OF_AN_INPUT if keep_going else ()):  # told when its turn comes
             check_job(sources, target, read, write)
-        except _OF_AN_INPUT:
-            if not keep_going:  # else it is told when its turn comes
-                raise
-    conditions = {**fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
+    conditions = {**scorer.fingerprint, "sentcli": __version__, "read": asdict(read), "write": asdict(write)}
     with FinishedOutputs(
         Path(output),
         pairs,

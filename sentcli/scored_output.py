@@ -102,7 +102,7 @@ def score_output(
     :param again: what that would be, for the texts above.
     :param note: what a run of more outputs does when this one is finished.
     :param is_resumable: the run could be gone on with whatever is left of this output.
-    :param options: those of `open_job`.
+    :param options: those of `open_job` that the scorer does not know.
     :raises SentcliError: as `sentcli.bulk.score_files`.
     """
     job: Job | None = None
@@ -111,7 +111,10 @@ def score_output(
         return text.format(**again) if is_resumable or (job and job.resumable) else ""
 
     try:
-        with open_job(sources, target, **options) as job, progress.of(job, target) as update:
+        opened = open_job(
+            sources, target, fingerprint=scorer.fingerprint, labels=scorer.given_labels, **options
+        )
+        with opened as job, progress.of(job, target) as update:
             return _score_job(scorer, job, update, note)
     except KeyboardInterrupt as error:
         rows = counted((job.kept_rows if job.resumable else job.rows) if job else 0, "row")

@@ -91,6 +91,21 @@ class Scorer:
         loaded = self._pipeline.engine.backend
         self.backend, self.runtime = loaded.name, loaded.runtime
 
+    @property
+    def given_labels(self) -> list[str]:
+        """Those of the model, and what `uncertain` adds."""
+        return [*self.labels, *([UNCERTAIN] if self.uncertain else [])]
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What labels and scores depend on besides the texts, JSON."""
+        return {
+            "model": self.bundle.digest,
+            "backend": self.backend,
+            "runtime": self.runtime,
+            "uncertain": [self.uncertain.low, self.uncertain.high] if self.uncertain else None,
+        }
+
     def __enter__(self) -> Self:
         return self
 
