@@ -16,6 +16,7 @@ from sentcli.cli.options import (
     NamedPath,
     backend_option,
     csv_encoding_option,
+    csv_skip_lines_option,
     dataset_option,
     delimiter_option,
     device_option,
@@ -61,6 +62,7 @@ Examples:
 @label_column_option
 @delimiter_option
 @csv_encoding_option
+@csv_skip_lines_option
 @click.option(
     "--passages",
     metavar="[N]",
@@ -103,6 +105,7 @@ def evaluate(
     label_column: str | None,
     delimiter: str | None,
     encoding: str | None,
+    skip_lines: int | None,
     passages: int | None,
     against: Path | None,
     backend: str | None,
@@ -160,6 +163,7 @@ def evaluate(
         text_column, label_column, delimiter, encoding = (
             value or columns.get(name) for name, value in given.items()
         )
+        skip_lines = columns.get("skip_lines") if skip_lines is None else skip_lines
 
     carded = find_card(bundle, other) if card else None
     if carded and plots and carded.path.resolve() in (resolve(plots), *resolve(plots).parents):
@@ -167,7 +171,7 @@ def evaluate(
     if plots:
         check_folder(plots, overwrite=overwrite)
 
-    csv = CsvFormat(delimiter, encoding)
+    csv = CsvFormat(delimiter, encoding, skip_lines)
     split = "train" if held_out else split
     source = EvaluationSource(dataset, split, held_out, text_column, label_column, csv, passages, carded)
     runtime = Runtime(backend, device, precision, workers)

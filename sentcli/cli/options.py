@@ -98,6 +98,9 @@ delimiter_option = click.option(
 csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
 )
+csv_skip_lines_option = click.option(
+    "--skip-lines", type=click.IntRange(0), help="CSV and TSV: lines before the header."
+)
 resume_option = click.option(
     "--resume", is_flag=True, help="Go on where a run of the same command was stopped."
 )

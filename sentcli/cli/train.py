@@ -14,6 +14,7 @@ from sentcli.cli import say
 from sentcli.cli.options import (
     NamedPath,
     csv_encoding_option,
+    csv_skip_lines_option,
     dataset_option,
     delimiter_option,
     label_column_option,
@@ -121,6 +122,7 @@ Examples:
 @label_column_option
 @delimiter_option
 @csv_encoding_option
+@csv_skip_lines_option
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
     "--unlabeled",
@@ -167,6 +169,7 @@ def train(
     label_column: str | None,
     delimiter: str | None,
     encoding: str | None,
+    skip_lines: int | None,
     glove: str,
     unlabeled: str | None,
     unlabeled_text_column: str | None,
@@ -212,7 +215,15 @@ def train(
         if is_self_training:
             from sentcli.training.self_training import self_train
     source = DataSource(
-        dataset, text_column, label_column, glove, unlabeled, delimiter, encoding, unlabeled_text_column
+        dataset,
+        text_column,
+        label_column,
+        glove,
+        unlabeled,
+        delimiter=delimiter,
+        encoding=encoding,
+        skip_lines=skip_lines,
+        unlabeled_text_column=unlabeled_text_column,
     )
     how = Settings(
         text,

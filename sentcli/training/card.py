@@ -231,7 +231,7 @@ def _recipe(metrics: Metrics, files: Collection[str]) -> str:
 def _validation_line(folder: str, metrics: Metrics) -> str:
     options = {"dataset": metrics["dataset"], **metrics.get("columns", {})}
     given = (
-        f"--{name.replace('_', '-')} {shlex.quote(value)}"
+        f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
         for name, value in options.items()
         if value is not None
     )

@@ -39,11 +39,12 @@ class DataSource:
     unlabeled: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    skip_lines: int | None = None
     unlabeled_text_column: str | None = None
 
     @property
     def csv(self) -> CsvFormat:
-        return CsvFormat(self.delimiter, self.encoding)
+        return CsvFormat(self.delimiter, self.encoding, self.skip_lines)
 
 
 @dataclass(frozen=True)

@@ -48,19 +48,23 @@ class CsvFormat:
 
     :param delimiter: one character, or `\t`; None: a comma, in TSV a tab.
     :param encoding: any of Python's text encodings; None: UTF-8.
+    :param skip_lines: how many lines stand before the header; None: none.
     :raises UsageError: for one that cannot be.
     """
 
     delimiter: str | None = None
     encoding: str | None = None
+    skip_lines: int | None = None
 
     def __post_init__(self) -> None:
-        checked = ReadOptions(delimiter=self.delimiter, encoding=self.encoding)
+        checked = ReadOptions(
+            delimiter=self.delimiter, encoding=self.encoding, skip_lines=self.skip_lines or 0
+        )
         object.__setattr__(self, "delimiter", checked.delimiter)
 
-    def to_builder(self) -> dict[str, str]:
+    def to_builder(self) -> dict[str, str | int]:
         """Give what `load_dataset` calls it."""
-        given = {"sep": self.delimiter, "encoding": self.encoding}
+        given = {"sep": self.delimiter, "encoding": self.encoding, "skiprows": self.skip_lines}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -192,7 +196,7 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
         elif is_csv and isinstance(inner or error, UnicodeError):
             reason += "; is it another --encoding?"
         elif is_csv and isinstance(inner or error, ParserError | ParserWarning):
-            reason += "; is it another --delimiter?"
+            reason += "; is it another --delimiter? Lines before the header take --skip-lines"
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error
 
 

@@ -32,8 +32,9 @@ class Metrics(TypedDict):
     dataset: str  # as it was given to `sentcli train`
     hub_id: NotRequired[str | None]  # of the data set, if it was read from the Hugging Face hub
     unlabeled: NotRequired[str | None]  # texts without labels, as they were given
-    # How the data set was read: `text_column`, `label_column`, `delimiter`, `encoding`; None where left open.
-    columns: NotRequired[dict[str, str | None]]
+    # How the data set was read: `text_column`, `label_column`, `delimiter`, `encoding` and, a number,
+    # `skip_lines`; None where left open.
+    columns: NotRequired[dict[str, Any]]
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the `Evaluation` as JSON of the weights of `best_epoch`
@@ -86,5 +87,6 @@ def _says_of_what(metrics: Any) -> bool:
     if not isinstance(columns, dict):
         return False
     return all(
-        value is None or isinstance(value, str) for value in [metrics.get("unlabeled"), *columns.values()]
+        value is None or isinstance(value, int if name == "skip_lines" else str)
+        for name, value in {"unlabeled": metrics.get("unlabeled"), **columns}.items()
     )

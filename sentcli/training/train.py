@@ -150,6 +150,7 @@ def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float
             "label_column": source.label_column,
             "delimiter": source.delimiter,
             "encoding": source.encoding,
+            "skip_lines": source.skip_lines,
         },
         "training": {
             **settings.config.to_json(),

@@ -93,8 +93,9 @@ def test_a_model_measured_on_what_it_learnt_from_says_so(trained, exported, held
 def test_csv_may_be_written_otherwise(trained, held_out, tmp_path):
     other = tmp_path / "held-out.csv"
     table = pd.read_csv(held_out)
-    table.to_csv(other, index=False, sep=";", encoding="utf-16")
-    ours = figures(trained.path, other, "--delimiter", ";", "--encoding", "utf-16")
+    other.write_text(f"sep=;\n{table.to_csv(index=False, sep=';')}", "utf-16", newline="")
+    how = ("--delimiter", ";", "--encoding", "utf-16", "--skip-lines", 1)
+    ours = figures(trained.path, other, *how)
     assert ours["confusion"] == figures(trained.path, held_out)["confusion"]
     failure = fail("evaluate", trained.path, "--dataset", other, "--delimiter", ";;")
     assert (failure.code, "--delimiter is ';;'" in failure.message) == (2, True)

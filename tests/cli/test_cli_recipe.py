@@ -141,6 +141,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
         "label-column",
         "delimiter",
         "encoding",
+        "skip-lines",
         "license",
         "unlabeled",
         "unlabeled-text-column",

@@ -153,13 +153,26 @@ def test_the_vocabulary_is_that_of_the_training_part(train, tmp_path):
 
 def test_csv_may_be_written_otherwise(data, train, tmp_path):
     other = tmp_path / "r.csv"
-    pd.read_csv(data).to_csv(other, index=False, sep=";", encoding="utf-16")
-    train("--dataset", other, "--delimiter", ";", "--encoding", "utf-16", output="other")
+    rows = pd.read_csv(data).to_csv(index=False, sep=";")
+    other.write_text(f"exported by hand;\n\n{rows}", "utf-16", newline="")
+    how = ("--delimiter", ";", "--encoding", "utf-16", "--skip-lines", 2)
+    train("--dataset", other, *how, output="other")
     train()
     one, two = tmp_path / "model", tmp_path / "other"
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
     of_one, of_two = ({*(model / "recipe.toml").read_text().splitlines()} for model in (one, two))
-    assert of_two - of_one == {f'dataset = "{other}"', 'delimiter = ";"', 'encoding = "utf-16"'}
+    assert of_two - of_one == {
+        f'dataset = "{other}"',
+        'delimiter = ";"',
+        'encoding = "utf-16"',
+        "skip-lines = 2",
+    }
+    assert "--encoding utf-16 --skip-lines 2 --held-out" in (two / "README.md").read_text()
+    measured = [
+        json.loads(invoke("evaluate", model, "--held-out", "--json", *options).stdout)["confusion"]
+        for model, options in ((one, ()), (two, ()), (two, ("--dataset", other, *how)))
+    ]
+    assert measured[1:] == measured[:1] * 2
 
 
 def test_texts_without_a_word_are_left_out_and_told_of(tmp_path):

@@ -203,8 +203,10 @@ class TestValidation:
 
     def test_the_line_reads_the_data_as_training_did(self):
         columns = {"text_column": "the text", "label_column": "stars", "delimiter": ";", "encoding": None}
+        columns["skip_lines"] = 2
         shown = section(write(dataset="reviews.csv", columns=columns), "Validation")
-        reads = "--dataset reviews.csv --text-column 'the text' --label-column stars --delimiter ';'"
+        found = "--dataset reviews.csv --text-column 'the text' --label-column stars"
+        reads = f"{found} --delimiter ';' --skip-lines 2"
         assert f"\nsentcli evaluate imdb-bilstm {reads} --held-out\n" in shown
 
     def test_has_the_curves_and_the_epochs(self):

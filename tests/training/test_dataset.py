@@ -108,9 +108,26 @@ def test_csv_files_may_be_written_otherwise(tmp_path: Path) -> None:
     assert load_split(pipes, "train", None, None, CsvFormat("|")).labels == expected[1]
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_lines_before_the_header_are_left_out(tmp_path: Path, newline: str) -> None:
+    content = newline.join(["Reviews as of today", "", *csv_of(ROWS).splitlines(), ""])
+    path = tmp_path / "reviews.csv"
+    path.write_bytes(content.encode())
+    csv = CsvFormat(skip_lines=2)
+    data = load_split(str(path), "train", None, None, csv)
+    assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+    assert load_texts(str(path), None, csv) == [text for text, _ in ROWS if text]
+    with pytest.raises(DataError, match="--skip-lines"):
+        load_split(str(path), "train", None, None)
+    with pytest.raises(DataError, match="No columns to parse from file"):
+        load_split(str(path), "train", None, None, CsvFormat(skip_lines=100))
+    with pytest.raises(UsageError, match="--skip-lines is -1"):
+        CsvFormat(skip_lines=-1)
+
+
 def test_what_is_not_csv_has_no_delimiter(tmp_path: Path) -> None:
     lines = write(tmp_path / "reviews.jsonl", '{"text": "fine", "label": "good"}\n')
-    assert load_split(lines, "train", None, None, CsvFormat(";", "cp1252")).texts == ["fine"]
+    assert load_split(lines, "train", None, None, CsvFormat(";", "cp1252", 1)).texts == ["fine"]
 
 
 def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None:

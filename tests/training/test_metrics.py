@@ -35,6 +35,7 @@ def test_a_model_that_training_did_not_write_has_none(trained):
         ('{"dataset": "d", "unlabeled": []}', "not as `sentcli train` writes it"),
         ('{"dataset": "d", "columns": 1}', "not as `sentcli train` writes it"),
         ('{"dataset": "d", "columns": {"delimiter": 1}}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "columns": {"skip_lines": "1"}}', "not as `sentcli train` writes it"),
     ],
 )
 def test_what_training_did_not_write_is_an_error(trained, tmp_path, content, message):
