@@ -23,7 +23,7 @@ from ending import run
 from machine import describe, in_a_line
 
 import sentcli
-from sentcli.bundle import METRICS, RECIPE, Bundle, load_bundle
+from sentcli.bundle import BASE_RECIPE, METRICS, RECIPE, Bundle, load_bundle
 from sentcli.errors import TrainingError
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
 from sentcli.training.recording import find_card, record_variants
@@ -44,7 +44,9 @@ def train(
     """Train a model of that size and seed, unless it is there."""
     output = folder / f"hidden-{hidden}-layers-{layers}-seed-{seed}"
     if not output.exists():
-        command = [sys.executable, "-m", "sentcli", "train", "--config", str(model / RECIPE)]
+        # What went on from a model has its size from there.
+        recipe = model / (BASE_RECIPE if (model / BASE_RECIPE).exists() else RECIPE)
+        command = [sys.executable, "-m", "sentcli", "train", "--config", str(recipe)]
         command += ["--hidden", str(hidden), "--layers", str(layers), "--seed", str(seed)]
         for name in ("dataset", "unlabeled", "glove", "pseudo_labels", "threads"):
             if value := getattr(options, name):

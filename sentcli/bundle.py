@@ -36,11 +36,13 @@ LENGTHS = "accuracy_by_length.png"
 SIZES = "sizes.png"
 CARD = "README.md"
 RECIPE = "recipe.toml"
+BASE_RECIPE = "base.toml"  # that of the model which training went on from
 MANIFEST = "manifest.json"
 
 # What says how a model was made and what it reaches; `evaluate --card` rewrites it, as often as one likes.
 _PAPERS = frozenset(
-    {METRICS, HISTORY, CURVES, RELIABILITY, CONFUSION, EVALUATED_RELIABILITY, LENGTHS, SIZES, CARD, RECIPE}
+    {METRICS, HISTORY, CURVES, RELIABILITY, CONFUSION, EVALUATED_RELIABILITY, LENGTHS, SIZES, CARD}
+    | {RECIPE, BASE_RECIPE}
 )
 _MAX_FILE = 2 << 30  # bytes; what a protobuf message, hence an ONNX file, can hold
 _DEFAULT = Path("exports", "imdb-bilstm")

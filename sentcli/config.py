@@ -18,6 +18,7 @@ SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
 DEFAULT_DATASET = "stanfordnlp/imdb"
+EVERYDAY = "everyday"  # sentences that come with sentcli, as a name for --sentences
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # of a data set
 FORMAT_VERSION = 1
 FOLDS = 5  # of the validation part, for a teacher's figures; classes of fewer texts there cannot be weighed
@@ -186,6 +187,8 @@ class TrainConfig(_Settings):
     class_weight: str = "none"
     word_dropout: float = 0.2  # share of words that become <unk>
     average: float = 0.995  # decay a step of the moving average of the weights
+    keep: float = 0.0  # share of the weights of the model that training went on from
+    sentence_repeats: int = 1  # how often an epoch goes through the sentences that are learnt besides
     min_freq: int = 5
     phrases: int = 0  # pairs of words, the most frequent ones, that the model reads as one
     phrase_dropout: float = 0.2  # share of phrases that training reads as their two words
@@ -205,6 +208,8 @@ class TrainConfig(_Settings):
         _check("label_smoothing (--label-smoothing)", self.label_smoothing, 0, 0.99)
         _check("word_dropout (--word-dropout)", self.word_dropout, 0, 0.99)
         _check("average (--average)", self.average, 0, 0.999999)
+        _check("keep (--keep)", self.keep, 0, 1)
+        _check("sentence_repeats (--sentence-repeats)", self.sentence_repeats, 1, 1000)
         _check("min_freq (--min-freq)", self.min_freq, 1)
         _check("phrases (--phrases)", self.phrases, 0, 1_000_000)
         _check("phrase_dropout (--phrase-dropout)", self.phrase_dropout, 0, 1)

@@ -14,6 +14,7 @@ from tiny_models import make_model
 
 from sentcli import bundle
 from sentcli.bundle import (
+    BASE_RECIPE,
     CARD,
     CONFIG,
     CONFUSION,
@@ -173,7 +174,7 @@ def test_digest_depends_on_all_files_but_papers_and_nothing_else(folder: Path, t
 def test_digest_stays_with_a_new_card(folder: Path, tmp_path: Path) -> None:
     """As after `evaluate --card`: a scoring that was stopped before goes on with the same model."""
     papers = [CARD, METRICS, HISTORY, CURVES, RELIABILITY, CONFUSION, EVALUATED_RELIABILITY, LENGTHS, SIZES]
-    with_papers = write(tmp_path / "papers", CONTENT | dict.fromkeys([*papers, RECIPE], b"new"))
+    with_papers = write(tmp_path / "papers", CONTENT | dict.fromkeys([*papers, RECIPE, BASE_RECIPE], b"new"))
     assert load_bundle(with_papers).digest == load_bundle(folder).digest
 
 

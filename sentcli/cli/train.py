@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ _TRAIN = {
     ),
     "word_dropout": ("--word-dropout", "Share of words that become unknown."),
     "average": ("--average", "Decay of the moving average of the weights."),
+    "keep": ("--keep", "Share that the weights of --from have in those that come out; 0: none."),
+    "sentence_repeats": ("--sentence-repeats", "How often an epoch goes through --sentences."),
     "min_freq": ("--min-freq", "Rarer words become unknown."),
     "phrases": ("--phrases", "Pairs of words, the most frequent ones, to read as one: faster."),
     "phrase_dropout": ("--phrase-dropout", "Share of these that training reads word by word."),
@@ -123,6 +126,12 @@ Examples:
 @delimiter_option
 @csv_encoding_option
 @csv_skip_lines_option
+@click.option(
+    "--from",
+    "base",
+    type=NamedPath(),
+    help="Model folder to go on from, in place of word vectors: its words and its shape stay.",
+)
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
     "--unlabeled",
@@ -131,6 +140,12 @@ Examples:
 )
 @click.option(
     "--unlabeled-text-column", help="Column of the texts without labels; by default as --text-column."
+)
+@click.option(
+    "--sentences",
+    callback=not_empty,
+    help="Labelled sentences to learn besides, none held out: as --dataset, or everyday, for those on "
+    "shops, restaurants, services and films that come with sentcli.",
 )
 @click.option(
     "--teacher",
@@ -170,9 +185,11 @@ def train(
     delimiter: str | None,
     encoding: str | None,
     skip_lines: int | None,
+    base: Path | None,
     glove: str,
     unlabeled: str | None,
     unlabeled_text_column: str | None,
+    sentences: str | None,
     teachers: tuple[str, ...],
     pseudo_labels: Path | None,
     output: Path,
@@ -203,13 +220,18 @@ def train(
         raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
     if unlabeled_text_column is not None and not unlabeled:
         raise UsageError("--unlabeled-text-column is for texts without labels; try --unlabeled as well")
+    if config.sentence_repeats > 1 and not sentences:
+        raise UsageError("--sentence-repeats is for sentences that are learnt besides; try --sentences")
+    if config.keep and not base:
+        raise UsageError("--keep is for the weights of a model to go on from; try --from")
     has_models = bool(teachers or pseudo_labels or plan.rounds > 1)
     if is_self_training and not has_models and (option := _first_given(_OF_PASSAGES)):
         raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
     with requires("train"):
+        from sentcli.training.base import with_base
         from sentcli.training.corpus import DataSource
         from sentcli.training.run_folder import sole_run, work_folder
-        from sentcli.training.settings import Settings
+        from sentcli.training.settings import NO_VECTORS, Settings
         from sentcli.training.train import train_bundle
 
         if is_self_training:
@@ -218,13 +240,18 @@ def train(
         dataset,
         text_column,
         label_column,
-        glove,
+        NO_VECTORS if base else glove,
         unlabeled,
         delimiter=delimiter,
         encoding=encoding,
         skip_lines=skip_lines,
         unlabeled_text_column=unlabeled_text_column,
+        sentences=sentences,
     )
+    decided: dict[str, Any] = {}  # by the model to go on from
+    has_vectors = click.get_current_context().get_parameter_source("glove") is not ParameterSource.DEFAULT
+    if base and has_vectors:
+        raise UsageError("--glove: the words of --from have their vectors; leave it out")
     how = Settings(
         text,
         model,
@@ -236,8 +263,13 @@ def train(
         licence=licence,
         # Whoever makes the model again has nothing to go on with.
         command=shlex.join(["sentcli", *(word for word in sys.argv[1:] if word != "--resume")]),
-        recipe=lambda settled: recipe(click.get_current_context(), settled.to_json()),
+        recipe=lambda settled: recipe(click.get_current_context(), decided | settled.to_json()),
     )
+    if base:
+        options = {**_TEXT, **_MODEL, **_TRAIN}
+        given = {name: (options[name][0], settings[name]) for name in options if _is_given(name)}
+        how = with_base(how, base, given)
+        decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
     try:
         with sole_run(output):
             if is_self_training:
@@ -266,17 +298,15 @@ def train(
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")
 
 
-def _first_given(names: Iterable[str]) -> str | None:
-    """Give the first of these options of self-training that somebody gave.
-
-    In a file, only what is not the default: a recipe has them all.
-    """
+def _is_given(name: str) -> bool:
+    """Tell whether somebody gave a setting; in a file, only what is not usual: a recipe has them all."""
     context = click.get_current_context()
-    usual = {field.name: field.default for field in fields(SelfTrainingConfig)}
-    given = (
-        name
-        for name in names
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        or context.params[name] != usual[name]
-    )
-    return next((_SELF_TRAINING[name][0] for name in given), None)
+    settings = chain.from_iterable(map(fields, (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)))
+    usual = {field.name: field.default for field in settings}
+    is_on_the_line = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    return is_on_the_line or context.params[name] not in (None, usual[name])
+
+
+def _first_given(names: Iterable[str]) -> str | None:
+    """Give the first of these options of self-training that somebody gave."""
+    return next((_SELF_TRAINING[name][0] for name in names if _is_given(name)), None)

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sentcli.config import SelfTrainingConfig
+from sentcli.config import ModelConfig, SelfTrainingConfig
 from sentcli.model import BiLSTM, choose_device, couple_gates, is_short_of_memory
 from sentcli.training.allocator import keep_freed_memory
+from sentcli.training.base import coverage_of, network_of
 from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
@@ -61,21 +62,17 @@ class Begun:
 def begin(
     data: Corpus, labels: tuple[str, ...], source: DataSource, settings: Settings, language_model: Path
 ) -> Begun:
-    """Make the network, with word vectors, and train it as a language model for `config.pretrain` epochs.
+    """Make the network: that of the base, else with word vectors and trained as a language model.
 
     :param language_model: where that is kept, and gone on with.
     :raises SentcliError: for vectors that will not do, and as `fit`.
     """
     config = settings.config
     model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(labels))
-    embedding, coverage = _embedding(
-        source.glove, data, model.embedding_dim, config.seed, quiet=settings.quiet
-    )
-    torch.manual_seed(config.seed)
-    network = BiLSTM(model)
-    network.embedding.weight.data.copy_(torch.from_numpy(embedding))
-    if config.gates == "coupled":
-        couple_gates(network)
+    if settings.base:
+        network, coverage = network_of(settings.base, model), coverage_of(settings.base)
+    else:
+        network, coverage = _new_network(model, source.glove, data, settings)
     words = hashlib.sha256(repr((labels, data.vocab.words)).encode()).hexdigest()
     of_data = {**asdict(source), **settings.text.to_json(), "words": words}
     vary = PhraseSplitter.of(data.vocab, config.phrase_dropout)
@@ -83,7 +80,7 @@ def begin(
     if config.pretrain:
         language = pretrain(
             network,
-            data.train + data.unlabeled,
+            data.train + data.unlabeled + data.sentences,
             data.validation,
             config,
             device=choose_device(settings.device),
@@ -98,7 +95,8 @@ def begin(
             quiet=settings.quiet,
             vary=vary,
         )
-    return Begun(network, coverage, language, {**of_data, **model.to_json()}, vary)
+    began = {"base": settings.base.digest} if settings.base else {}
+    return Begun(network, coverage, language, {**of_data, **model.to_json(), **began}, vary)
 
 
 def train_language_model(texts: Texts, source: DataSource, settings: Settings, path: Path) -> None:
@@ -112,6 +110,17 @@ def train_language_model(texts: Texts, source: DataSource, settings: Settings, p
         data = encode_texts(texts, None, settings.text, settings.config, SelfTrainingConfig.passage_sentences)
         begin(data, texts.labels, source, settings, unfinished)
     unfinished.replace(path)
+
+
+def _new_network(model: ModelConfig, glove: str, data: Corpus, settings: Settings) -> tuple[BiLSTM, Coverage]:
+    seed = settings.config.seed
+    embedding, coverage = _embedding(glove, data, model.embedding_dim, seed, quiet=settings.quiet)
+    torch.manual_seed(seed)
+    network = BiLSTM(model)
+    network.embedding.weight.data.copy_(torch.from_numpy(embedding))
+    if settings.config.gates == "coupled":
+        couple_gates(network)
+    return network, coverage
 
 
 def _embedding(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from sentcli import bundle
-from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
+from sentcli.config import DEFAULT_DATASET, EVERYDAY, HUB_ID, BundleConfig, ModelConfig
 from sentcli.text import head_tokens
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
@@ -29,6 +29,7 @@ _FILES = {
     bundle.WEIGHTS: "the weights of the PyTorch model",
     bundle.ONNX: "the graph that scoring runs, in fp32",
     bundle.RECIPE: "the settings that made it, for `sentcli train --config`",
+    bundle.BASE_RECIPE: "the settings that made the model which it began as",
     bundle.METRICS: "the figures of this card",
     bundle.HISTORY: "loss and accuracy of each epoch",
     bundle.CURVES: "the same as a picture",
@@ -51,6 +52,9 @@ _GLOVE_TERMS = """\
 _LEXICON_TERMS = """\
 - Lexicon: [VADER](https://github.com/cjhutto/vaderSentiment), under the MIT license. C. J. Hutto and
   E. Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", 2014."""
+_EVERYDAY_TERMS = """\
+- Sentences: written for sentcli by a language model, under the licence of sentcli, Apache-2.0; they come
+  with it."""
 _UNCERTAIN = " With `--uncertain LOW HIGH`, a text whose score lies\nbetween the two is labeled `uncertain`."
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
 
@@ -182,12 +186,16 @@ def _data(metrics: Metrics) -> str:
         ("data set", code(metrics["dataset"])),
         ("texts", f"{examples['train']:,} to train on, {examples['validation']:,} held out for validation"),
     ]
+    if base := metrics.get("base"):
+        rows.insert(0, ("began as", f"the model {code(base)}, whose words it has"))
     if unlabeled := examples.get("unlabeled"):
         given = metrics.get("unlabeled")
         source = code(given) if given else "those of `--pseudo-labels`"
         rows.append(("texts without labels", f"{source}: {unlabeled:,}"))
     if examples.get("pseudo_labeled"):
         rows.append(("labeled by a teacher", _pseudo_labeled(metrics)))
+    if sentences := examples.get("sentences"):
+        rows.append(("sentences learnt besides", f"{code(str(metrics.get('sentences')))}: {sentences:,}"))
     rows.append(("word vectors", vectors))
     return table(("", ""), rows)
 
@@ -256,6 +264,11 @@ def _terms(metrics: Metrics, hub_id: str | None) -> str:
     if glove["types_covered"]:
         other = f"- Word vectors: {code(glove['source'])}, under the terms of their source."
         terms.append(_GLOVE_TERMS if _GLOVE_NAME.fullmatch(glove["source"]) else other)
+    if base := metrics.get("base"):
+        terms.append(f"- It began as the model {code(base)}; the terms of what that learnt from are its too.")
     if _has_lexicon(metrics):
         terms.append(_LEXICON_TERMS)
+    if sentences := metrics.get("sentences"):
+        other = f"- Sentences: {code(sentences)}, under the terms of their source."
+        terms.append(_EVERYDAY_TERMS if sentences == EVERYDAY else other)
     return "\n".join(terms)

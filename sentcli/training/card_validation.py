@@ -126,9 +126,10 @@ def _variants(metrics: Metrics, files: Collection[str]) -> str:
     if not any(sections):
         return ""
     measured = metrics["variants"]
+    which = "the model that this one began as" if metrics.get("base") else "this model"
     text = (
-        "Trained by the recipe of this model, all of them with the same pseudo-labels, if any, which need "
-        "not be those of this model, and measured on the same texts; "
+        f"Trained by the recipe of {which}, all of them with the same pseudo-labels, if any, which need "
+        f"not be those of {which}, and measured on the same texts; "
         f"reviews/s are those of one core of {measured['machine']}."
     )
     parts = ("### Other seeds and sizes", text, block(measured["command"]), *sections)

@@ -21,6 +21,7 @@ from sentcli.training.learnt import Sample, sample
 from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
 from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.sentences import NO_SENTENCES, read_sentences
 
 _log = logging.getLogger("sentcli")
 
@@ -30,6 +31,7 @@ class DataSource:
     """Where texts, labels and word vectors come from: what `sentcli.training.dataset` and `glove` take.
 
     :param unlabeled_text_column: None: the same as `text_column`.
+    :param sentences: labelled ones to learn besides; see `read_sentences`.
     """
 
     dataset: str
@@ -41,6 +43,7 @@ class DataSource:
     encoding: str | None = None
     skip_lines: int | None = None
     unlabeled_text_column: str | None = None
+    sentences: str | None = None
 
     @property
     def csv(self) -> CsvFormat:
@@ -54,6 +57,7 @@ class Texts:
     :param unlabeled: none of those that the validation part has too.
     :param labels: the name of each class.
     :param read: `sample` of all texts that were read, with labels and without.
+    :param sentences: what is learnt besides, none of which is held out or was held out.
     """
 
     train: LabeledTexts
@@ -61,6 +65,7 @@ class Texts:
     unlabeled: list[str]
     labels: tuple[str, ...]
     read: Sample
+    sentences: LabeledTexts = NO_SENTENCES
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ class Corpus:
 
     :param unlabeled: whole texts; their targets are empty.
     :param pseudo: texts that a teacher labelled.
-    :param counts: how often each word of the training part, the unlabelled texts included, occurs in it.
+    :param sentences: what is learnt besides.
+    :param counts: how often each word of all that is learnt occurs in it, passages apart.
     """
 
     train: Examples
@@ -77,6 +83,7 @@ class Corpus:
     passages: Examples
     unlabeled: Examples
     pseudo: Examples
+    sentences: Examples
     vocab: Vocab
     counts: Counter[str]
 
@@ -103,9 +110,11 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     labels = class_names(data)
     train, validation = train_validation(data, validation_share)
     unlabeled = _read_unlabeled(source)
-    read = sample(chain(data.texts, unlabeled))
+    sentences = _read_sentences(source, labels)
+    read = sample(chain(data.texts, unlabeled, sentences.texts))
     held_out = set(validation.texts)
     unlabeled = [text for text in unlabeled if text not in held_out]
+    sentences = sentences.take([row for row, text in enumerate(sentences.texts) if text not in held_out])
     _log.info(
         "%s: %d texts to train on, %d to validate; %d classes: %s",
         source.dataset,
@@ -116,7 +125,9 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     )
     if source.unlabeled:
         _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
-    return Texts(train, validation, unlabeled, labels, read)
+    if source.sentences:
+        _log.info("%s: %d sentences to learn besides", source.sentences, len(sentences))
+    return Texts(train, validation, unlabeled, labels, read, sentences)
 
 
 def _read_unlabeled(source: DataSource) -> list[str]:
@@ -127,13 +138,24 @@ def _read_unlabeled(source: DataSource) -> list[str]:
     return load_texts(source.unlabeled, column, source.csv, "--unlabeled-text-column")
 
 
-def encode_texts(
-    texts: Texts, pseudo: PseudoLabels | None, text: TextConfig, config: TrainConfig, sentences: int
-) -> Corpus:
-    """Build the vocabulary and turn all texts into ids.
+def _read_sentences(source: DataSource, labels: tuple[str, ...]) -> LabeledTexts:
+    if not source.sentences:
+        return NO_SENTENCES
+    return read_sentences(source.sentences, labels, source.text_column, source.label_column, source.csv)
 
-    A text that a teacher labelled is of the training part, so its words count; passages only repeat them. One
-    that is held out now, but was not when it was labelled, is left out.
+
+def encode_texts(
+    texts: Texts,
+    pseudo: PseudoLabels | None,
+    text: TextConfig,
+    config: TrainConfig,
+    sentences: int,
+    vocab: Vocab | None = None,
+) -> Corpus:
+    """Build the vocabulary, where there is none yet, and turn all texts into ids.
+
+    A text that a teacher labelled is of the training part, so its words count, and those of sentences;
+    passages only repeat them. One that is held out now, but was not when it was labelled, is left out.
 
     :param sentences: of the passages that are cut from the validation part, at most.
     :raises DataError: when no word is seen often enough, or no text to train or to validate on has one.
@@ -143,11 +165,12 @@ def encode_texts(
         pseudo = pseudo.without(texts.validation.texts)
     unlabeled = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
     # Tokenised anew each time: the words of a million reviews would take 18 GB, their ids take 1.
-    learnt = partial(chain, texts.train.texts, unlabeled)
+    learnt = partial(chain, texts.train.texts, unlabeled, texts.sentences.texts)
     counts = Counter(chain.from_iterable(map(tokenize, learnt())))
-    vocab = Vocab.of_counts(counts, config.min_freq)
-    if config.phrases:
-        vocab = with_phrases(vocab, map(tokenize, learnt()), config.phrases, config.min_freq)
+    if not vocab:
+        vocab = Vocab.of_counts(counts, config.min_freq)
+        if config.phrases:
+            vocab = with_phrases(vocab, map(tokenize, learnt()), config.phrases, config.min_freq)
 
     def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
         ids = (truncate(vocab.encode(tokenize(each)), text.max_tokens) for each in some)
@@ -165,6 +188,7 @@ def encode_texts(
         passages=encode(passages, one_hot(held_out)),
         unlabeled=encode(unlabeled, np.zeros((len(unlabeled), classes), np.float32)),
         pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], none),
+        sentences=encode(texts.sentences.texts, one_hot(texts.sentences)),
         vocab=vocab,
         counts=counts,
     )

@@ -35,6 +35,9 @@ class Examples:
     def __add__(self, other: "Examples") -> "Examples":
         return Examples([*self.ids, *other.ids], np.concatenate([self.targets, other.targets]))
 
+    def __rmul__(self, times: int) -> "Examples":
+        return Examples([*self.ids] * times, np.tile(self.targets, (times, 1)))
+
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """The most probable class of each text, `[n]`."""

@@ -61,7 +61,7 @@ def share_learnt(bundle: Bundle, texts: Iterable[str]) -> Share:
     """
     if METRICS not in bundle.digests:
         return Share(0.0, 0.0)
-    kept = _sample_of(bundle)
+    kept = sample_of(bundle)
     hashes = _hashes(texts)
     is_sample = len(kept) == _KEPT
     if is_sample:  # of texts with higher hashes it says nothing
@@ -73,7 +73,11 @@ def share_learnt(bundle: Bundle, texts: Iterable[str]) -> Share:
     return Share(share, wilson_interval(known, len(hashes))[0] if is_sample else share)
 
 
-def _sample_of(bundle: Bundle) -> Sample:
+def sample_of(bundle: Bundle) -> Sample:
+    """Give the sample that a model keeps of what it learnt from.
+
+    :raises BundleError: when it is damaged.
+    """
     try:
         data = base64.b64decode(read_metrics(bundle).get("learnt_sample", ""), validate=True)
         return np.frombuffer(data, "<u8")

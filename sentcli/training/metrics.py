@@ -18,6 +18,7 @@ class ExampleCounts(TypedDict):
     unlabeled: NotRequired[int]  # whole texts without labels
     pseudo_labeled: NotRequired[int]  # these, passages and words of a lexicon, as a teacher labelled them
     passages: NotRequired[int]  # as many of these are passages
+    sentences: NotRequired[int]  # learnt besides
 
 
 class Metrics(TypedDict):
@@ -32,6 +33,8 @@ class Metrics(TypedDict):
     dataset: str  # as it was given to `sentcli train`
     hub_id: NotRequired[str | None]  # of the data set, if it was read from the Hugging Face hub
     unlabeled: NotRequired[str | None]  # texts without labels, as they were given
+    base: NotRequired[str]  # the name of the model that training went on from
+    sentences: NotRequired[str | None]  # what was learnt besides, as it was given
     # How the data set was read: `text_column`, `label_column`, `delimiter`, `encoding` and, a number,
     # `skip_lines`; None where left open.
     columns: NotRequired[dict[str, Any]]
@@ -86,7 +89,8 @@ def _says_of_what(metrics: Any) -> bool:
     columns = metrics.get("columns", {})
     if not isinstance(columns, dict):
         return False
+    named = {name: metrics.get(name) for name in ("unlabeled", "sentences")}
     return all(
         value is None or isinstance(value, int if name == "skip_lines" else str)
-        for name, value in {"unlabeled": metrics.get("unlabeled"), **columns}.items()
+        for name, value in {**named, **columns}.items()
     )

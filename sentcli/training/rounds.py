@@ -26,6 +26,7 @@ from sentcli.training.pseudo_labels import (
     read_pseudo_labels,
     write_pseudo_labels,
 )
+from sentcli.training.sentences import NO_SENTENCES
 from sentcli.training.settings import Settings
 from sentcli.training.side_by_side import Work, run_side_by_side
 from sentcli.training.train import train_model
@@ -52,7 +53,7 @@ class Rounds:
 
     def to_json(self) -> dict[str, Any]:
         """Give what the numbers of the run depend on, as it begins."""
-        labeled = (self.texts.train, self.texts.validation)
+        labeled = (self.texts.train, self.texts.validation, self.texts.sentences)
         texts = (*(part.texts for part in labeled), self.texts.unlabeled)
         return {
             **asdict(self.source),
@@ -60,6 +61,7 @@ class Rounds:
             **self.settings.model.to_json(),
             **self.settings.config.to_json(),
             **self.plan.to_json(),
+            "base": self.settings.base.digest if self.settings.base else None,
             "teachers": {name: bundle.digest for name, bundle in self.bundles.items()},
             "texts": [*map(digest_texts, texts)],
             "labels": [digest_texts(part.labels) for part in labeled],
@@ -130,11 +132,11 @@ class Rounds:
         # By the number of all: with other threads, the last one of an interrupted run would be another model.
         cores = self.settings.cores
         threads = threads_of_each(cores, len(outputs), choose_device(self.settings.device).type)
-        settings = replace(self.settings, threads=threads, recipe=None)
+        settings = replace(self.settings, threads=threads, recipe=None, base=None)
         trainings = [
             partial(
                 train_model,
-                self.texts,
+                replace(self.texts, sentences=NO_SENTENCES),  # they tell of no text without labels
                 self.source,
                 outputs[number - 1],
                 _changed(

@@ -10,6 +10,7 @@ from typing import Any
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import SelfTrainingConfig
 from sentcli.errors import BundleError, OutputError, TrainingError, UsageError
+from sentcli.training.base import check_base
 from sentcli.training.checks import check_run, check_writable
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.defaults import DataSize
@@ -75,6 +76,8 @@ def self_train(
     of_all = [name for name in settings.auto if name not in of_labels]
     settings = replace(replace(settings, auto=of_labels).settled(size), auto=of_all)
     texts = read_texts(source, data, settings.config.validation_share)
+    if settings.base:
+        texts = check_base(settings.base, texts)
     for bundle in bundles.values():
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from sentcli.bundle import Bundle
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.cores import usable_cores
 from sentcli.training.defaults import DataSize, settle
@@ -20,6 +21,7 @@ class Settings:
     :param auto: fields of `config`, out of `defaults.AUTO`, that the data decides whatever they are.
     :param device: `cpu` or `cuda`; None takes CUDA where there is a device.
     :param threads: threads of PyTorch; None takes every core that this process may use.
+    :param base: the model to go on from, in place of word vectors; see `sentcli.training.base`.
     :param licence, command: of the model and the command line that makes it, for the card.
     :param recipe: writes the settings as TOML, given those that the data decided; None leaves the file out.
     """
@@ -31,6 +33,7 @@ class Settings:
     device: str | None = None
     threads: int | None = None
     quiet: bool = False
+    base: Bundle | None = None
     licence: str | None = None
     command: str = "sentcli train"
     recipe: Callable[[TrainConfig], str] | None = None

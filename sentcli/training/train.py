@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from sentcli import __version__
-from sentcli.bundle import new_bundle
+from sentcli.bundle import BASE_RECIPE, RECIPE, Bundle, new_bundle
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
 from sentcli.model import choose_device, round_embedding
+from sentcli.training.base import check_base, mix, recipe_of
 from sentcli.training.beginning import LANGUAGE_MODEL, Begun, begin, set_up
 from sentcli.training.calibration import calibrate
 from sentcli.training.card import hub_id_of
@@ -29,8 +30,9 @@ from sentcli.training.corpus import (
     read_texts,
 )
 from sentcli.training.defaults import DataSize
-from sentcli.training.learnt import digest_texts, sample, sample_to_json, united
+from sentcli.training.learnt import Sample, digest_texts, sample, sample_of, sample_to_json, united
 from sentcli.training.loop import fit
+from sentcli.training.metrics import read_metrics
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_folder import check_plain_run, work_folder
 from sentcli.training.settings import Settings
@@ -52,6 +54,8 @@ def train_bundle(
     data = read_labeled(source)
     settings = settings.settled(DataSize.of(data.texts, data.labels))
     texts = read_texts(source, data, settings.config.validation_share)
+    if settings.base:
+        texts = check_base(settings.base, texts)
     train_model(texts, source, output, settings, overwrite=overwrite)
 
 
@@ -82,7 +86,8 @@ def train_model(
     started = time.perf_counter()
     work = work_folder(output)
     with set_up(settings):
-        data = encode_texts(texts, pseudo, settings.text, settings.config, passage_sentences)
+        vocab = settings.base.vocab if settings.base else None
+        data = encode_texts(texts, pseudo, settings.text, settings.config, passage_sentences, vocab)
         begun = begin(data, texts.labels, source, settings, language_model or work / LANGUAGE_MODEL)
         trained = _train(begun, data, texts.labels, settings, work / "checkpoint.safetensors", name)
     history = [*stages, *trained.history]
@@ -92,12 +97,15 @@ def train_model(
         "stages": [*stages],
         "self_training": pseudo.notes.get("plan") if pseudo else None,
         "split": digest_texts(texts.validation.texts),
-        "learnt_sample": sample_to_json(united(texts.read, sample(pseudo.whole_texts() if pseudo else ()))),
+        "learnt_sample": sample_to_json(_learnt(texts, pseudo, settings.base)),
         "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
     }
+    if settings.base:
+        metrics |= {"base": settings.base.name, "glove": read_metrics(settings.base)["glove"]}
     recipe = settings.recipe(settings.config) if settings.recipe else None
     with new_bundle(output, overwrite=overwrite, within=work) as folder:
-        write_model(folder, trained, history, metrics, recipe, output.name)
+        recipes = {RECIPE: recipe, BASE_RECIPE: recipe_of(settings.base) if settings.base else None}
+        write_model(folder, trained, history, metrics, recipes, output.name)
     shutil.rmtree(work)
     reached = trained.calibrated
     _log.info(
@@ -116,7 +124,7 @@ def _train(
     begun: Begun, data: Corpus, labels: tuple[str, ...], settings: Settings, checkpoint: Path, name: str
 ) -> Trained:
     config, network = settings.config, begun.network
-    examples = data.train + data.pseudo
+    examples = data.train + data.pseudo + config.sentence_repeats * data.sentences
     class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
     epochs = fit(
         ClassifierTrainer(network, config, choose_device(settings.device), class_weights),
@@ -129,10 +137,17 @@ def _train(
         name=name,
         vary=begun.vary,
     )
+    if settings.base:
+        mix(network, settings.base, config.keep)
     round_embedding(network)
     calibrated = calibrate(network, data, labels, class_weights)
     bundle_config = BundleConfig(network.config, settings.text, labels)
     return Trained(network, bundle_config, data.vocab, begun.coverage, begun.language, epochs, calibrated)
+
+
+def _learnt(texts: Texts, pseudo: PseudoLabels | None, base: Bundle | None) -> Sample:
+    learnt = united(texts.read, sample(pseudo.whole_texts() if pseudo else ()))
+    return united(learnt, sample_of(base)) if base else learnt
 
 
 def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float) -> dict[str, Any]:
@@ -145,6 +160,7 @@ def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float
         "dataset": source.dataset,
         "hub_id": hub_id_of(source.dataset),
         "unlabeled": source.unlabeled,
+        "sentences": source.sentences,
         "columns": {
             "text_column": source.text_column,
             "label_column": source.label_column,
@@ -174,6 +190,7 @@ def _of_model(
             "validation": len(data.validation),
             "unlabeled": len(data.unlabeled),
             "pseudo_labeled": len(data.pseudo),
+            "sentences": len(data.sentences),
             "passages": pseudo.notes.get("passages", int(pseudo.is_passage.sum())) if pseudo else 0,
         },
     }

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sentcli import plots
-from sentcli.bundle import CURVES, HISTORY, METRICS, ONNX, RECIPE, RELIABILITY, VOCAB, WEIGHTS, write_config
+from sentcli.bundle import CURVES, HISTORY, METRICS, ONNX, RELIABILITY, VOCAB, WEIGHTS, write_config
 from sentcli.config import BundleConfig
 from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, save_weights
@@ -52,13 +52,13 @@ def write_model(
     trained: Trained,
     history: Sequence[Mapping[str, Any]],
     metrics: Metrics,
-    recipe: str | None,
+    recipes: Mapping[str, str | None],
     name: str,
 ) -> None:
     """Write all files of a model but the manifest, the card last: it lists the others.
 
     :param history: of all stages, for `history.csv`.
-    :param recipe: of the run, if there is one.
+    :param recipes: by file name, of the run and of what it went on from, as far as there are some.
     :param name: of the model, for its card.
     :raises ExportError: when the ONNX model does not agree with the network.
     """
@@ -67,8 +67,9 @@ def write_model(
     (folder / VOCAB).write_text(trained.vocab.to_text(), "utf-8")
     save_weights(network, folder / WEIGHTS)
     write_onnx(network, folder / ONNX, "folded", trained.config.text.max_tokens)
-    if recipe:
-        (folder / RECIPE).write_text(recipe, "utf-8", "surrogateescape")
+    for file, recipe in recipes.items():
+        if recipe:
+            (folder / file).write_text(recipe, "utf-8", "surrogateescape")
     (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
     plots.curves(folder / CURVES, trained.epochs)

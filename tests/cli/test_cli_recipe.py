@@ -143,6 +143,8 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
         "encoding",
         "skip-lines",
         "license",
+        "sentences",
+        "from",
         "unlabeled",
         "unlabeled-text-column",
         "pseudo-labels",

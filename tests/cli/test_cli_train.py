@@ -141,6 +141,25 @@ def test_the_test_split_has_no_part_in_training(train, tmp_path):
         assert one == other
 
 
+def test_sentences_are_learnt_as_often_as_told(train, tmp_path):
+    """Of words that no review has the model knows what they say of them, and nothing else."""
+    rows = [("a splendiferous zork", "positive"), ("a cromulent zork", "negative")]
+    sentences = invented.write_csv(tmp_path / "sentences.csv", rows)
+    train(output="plain", epochs=2)
+    result = train("--sentences", sentences, "--sentence-repeats", 100, "--lr", 0.02, epochs=3)
+    assert f"{sentences}: 2 sentences to learn besides" in result.stderr
+    bundle = load_bundle(tmp_path / "model")
+    with sentcli.load(bundle.path) as scorer:
+        assert scorer.score([text for text, _ in rows]).labels == ["positive", "negative"]
+    assert "zork" not in load_bundle(tmp_path / "plain").vocab
+    failure = fail("train", "--sentence-repeats", 2, "-o", tmp_path / "m")
+    assert (failure.code, "try --sentences" in failure.message) == (2, True)
+    metrics = json.loads(bundle.read("metrics.json"))
+    assert (metrics["sentences"], metrics["examples"]["sentences"]) == (str(sentences), 2)
+    assert f"| sentences learnt besides | `{sentences}`: 2 |" in bundle.read("README.md").decode()
+    assert "sentence-repeats = 100\n" in bundle.read("recipe.toml").decode()
+
+
 def test_the_vocabulary_is_that_of_the_training_part(train, tmp_path):
     """Each text has a word of its own, so that those of the validation part are known by their absence."""
     rows = [(f"{text} word{number}", label) for number, (text, label) in enumerate(invented.reviews(60, 3))]

@@ -55,6 +55,16 @@ def test_words_of_the_training_part_and_of_unlabelled_texts_are_known_but_no_oth
     assert len(corpus.unlabeled) == 2
 
 
+def test_sentences_are_learnt_besides_with_their_words():
+    sentences = LabeledTexts(["a lion", "bad zebra", " "], ["positive", "negative", "negative"])
+    corpus = encode(make_texts(sentences=sentences))
+    assert corpus.sentences.targets.tolist() == [[0, 1], [1, 0]]
+    assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]  # none of them is among these
+    assert {"lion", "zebra"} <= set(corpus.vocab.words)
+    assert (corpus.counts["bad"], corpus.counts["lion"]) == (2, 1)
+    assert len(encode(make_texts()).sentences) == 0
+
+
 def test_phrases_are_counted_in_all_texts_to_train_on():
     corpus = encode(make_texts(unlabeled=["bad film", "good film"]), phrases=2)
     assert corpus.vocab.words[-2:] == ("bad film", "good film")
@@ -112,6 +122,20 @@ def test_unlabelled_texts_of_the_validation_part_are_left_out(tmp_path):
     assert len(texts.validation) == 10
     assert len(texts.unlabeled) == 31
     assert not set(texts.unlabeled) & set(texts.validation.texts)
+
+
+def test_sentences_of_the_validation_part_are_left_out(tmp_path):
+    rows = [(f"text number {number}", number % 2) for number in range(40)]
+    labelled, more = tmp_path / "labelled.csv", tmp_path / "more.csv"
+    content = "words,label\n" + "".join(f"{text},{label}\n" for text, label in rows)
+    labelled.write_text(content)
+    more.write_text(f"{content}another,1\n")
+    source = DataSource(str(labelled), "words", None, "none", sentences=str(more))
+    texts = read_texts(source, read_labeled(source), 0.25)
+    assert (len(texts.validation), len(texts.sentences)) == (10, 31)
+    assert not set(texts.sentences.texts) & set(texts.validation.texts)
+    assert texts.sentences.labels[-1] == "1"
+    assert texts.read.tolist() == sample([*(text for text, _ in rows), "another"]).tolist()
 
 
 def test_texts_without_labels_may_have_a_column_of_their_own(tmp_path):

@@ -32,6 +32,14 @@ def test_two_sets_become_one_in_order():
     assert len(left + Examples([], np.empty((0, 2), np.float32))) == 1
 
 
+def test_a_set_may_be_learnt_several_times():
+    examples = labeled_examples(IDS[:2], np.array([1, 0]), 2)
+    thrice = 3 * examples
+    assert [ids.tolist() for ids in thrice.ids] == IDS[:2] * 3
+    assert thrice.targets.tolist() == examples.targets.tolist() * 3
+    assert len(3 * Examples([], np.empty((0, 2), np.float32))) == 0
+
+
 def test_the_digest_sees_ids_targets_borders_and_order():
     labels = np.array([1, 0, 1, 0])
     digests = {

@@ -102,6 +102,26 @@ def test_the_student_learns_from_all_texts(source, trained, tmp_path):
     assert history["validation_accuracy"].notna().all()
 
 
+def test_the_student_alone_learns_sentences(source, tmp_path, small_teachers, monkeypatch):
+    sentences = tmp_path / "sentences.csv"
+    sentences.write_text("text,label\na splendiferous zork,positive\na cromulent zork,negative\n")
+    words = {}
+    train = rounds.train_model
+
+    def trained(*arguments, name, **options):
+        train(*arguments, name=name, **options)
+        words[name] = load_bundle(arguments[2]).vocab.words
+
+    monkeypatch.setattr(rounds, "train_model", trained)
+    plan = SelfTrainingConfig(document_vectors=0)
+    told = replace(source, sentences=str(sentences))
+    bundle = run(told, tmp_path / "student", plan, teachers=["auto"], pretrain=1, threads=2)
+    assert metrics(bundle)["examples"]["sentences"] == 2
+    assert "zork" in bundle.vocab
+    assert [name for name, known in words.items() if "zork" in known] == []
+    assert words
+
+
 def test_texts_that_were_learnt_without_labels_are_known_wherever_they_lie(source, tmp_path):
     labels, heap = tmp_path / "labels.parquet", tmp_path / "heap.csv"
     plan = SelfTrainingConfig(document_vectors=0)
