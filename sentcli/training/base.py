@@ -91,6 +91,13 @@ def coverage_of(bundle: Bundle) -> Coverage:
     return Coverage(**{field.name: glove[field.name] for field in fields(Coverage)})
 
 
+def origin_of(bundle: Bundle) -> dict[str, Any]:
+    """Say what the model is called and learnt from, for the metrics of what goes on from it."""
+    metrics: dict[str, Any] = dict(read_metrics(bundle))
+    of_data = ("dataset", "hub_id", "glove", "self_training", "sentences", "base")
+    return {"name": bundle.name, **{name: metrics[name] for name in of_data if name in metrics}}
+
+
 def recipe_of(bundle: Bundle) -> str | None:
     """Give the settings that made the model, if they are in its folder."""
     return bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None

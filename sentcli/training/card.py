@@ -3,8 +3,9 @@
 import json
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sentcli import bundle
 from sentcli.config import DEFAULT_DATASET, EVERYDAY, HUB_ID, BundleConfig, ModelConfig
@@ -104,7 +105,7 @@ def model_card(
         files=table(
             ("file", "content"), ((code(file), content) for file, content in _FILES.items() if file in files)
         ),
-        terms=_terms(metrics, hub_id),
+        terms=_terms(metrics),
     )
 
 
@@ -187,7 +188,7 @@ def _data(metrics: Metrics) -> str:
         ("texts", f"{examples['train']:,} to train on, {examples['validation']:,} held out for validation"),
     ]
     if base := metrics.get("base"):
-        rows.insert(0, ("began as", f"the model {code(base)}, whose words it has"))
+        rows.insert(0, ("began as", f"the model {code(base['name'])}, whose words it has"))
     if unlabeled := examples.get("unlabeled"):
         given = metrics.get("unlabeled")
         source = code(given) if given else "those of `--pseudo-labels`"
@@ -214,7 +215,7 @@ def _pseudo_labeled(metrics: Metrics) -> str:
     return f"{count:,}: {', '.join(parts)}"
 
 
-def _has_lexicon(metrics: Metrics) -> bool:
+def _has_lexicon(metrics: Mapping[str, Any]) -> bool:
     return bool((metrics.get("self_training") or {}).get("lexicon"))
 
 
@@ -253,22 +254,28 @@ def _settings(config: BundleConfig, metrics: Metrics) -> str:
     return table(("setting", "value"), ((code(key), str(value)) for key, value in settings.items()))
 
 
-def _terms(metrics: Metrics, hub_id: str | None) -> str:
-    glove, licence = metrics["glove"], metrics["licence"]
+def _terms(metrics: Metrics) -> str:
+    licence = metrics["licence"]
     terms = [f"- Model: {code(licence) if licence else 'none was stated when it was trained'}."]
-    terms.append(
-        _IMDB_TERMS
-        if hub_id == DEFAULT_DATASET
-        else f"- Data: {code(metrics['dataset'])}, under the terms of its source."
-    )
+    learner: Mapping[str, Any] | None = metrics
+    while learner:
+        terms += _terms_of_data(learner)
+        learner = learner.get("base")
+    return "\n".join(dict.fromkeys(terms))
+
+
+def _terms_of_data(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Give the terms of all that a model learnt from, what it began as apart."""
+    dataset, glove = metrics["dataset"], metrics["glove"]
+    if metrics.get("hub_id", hub_id_of(dataset)) == DEFAULT_DATASET:
+        yield _IMDB_TERMS
+    else:
+        yield f"- Data: {code(dataset)}, under the terms of its source."
     if glove["types_covered"]:
         other = f"- Word vectors: {code(glove['source'])}, under the terms of their source."
-        terms.append(_GLOVE_TERMS if _GLOVE_NAME.fullmatch(glove["source"]) else other)
-    if base := metrics.get("base"):
-        terms.append(f"- It began as the model {code(base)}; the terms of what that learnt from are its too.")
+        yield _GLOVE_TERMS if _GLOVE_NAME.fullmatch(glove["source"]) else other
     if _has_lexicon(metrics):
-        terms.append(_LEXICON_TERMS)
+        yield _LEXICON_TERMS
     if sentences := metrics.get("sentences"):
         other = f"- Sentences: {code(sentences)}, under the terms of their source."
-        terms.append(_EVERYDAY_TERMS if sentences == EVERYDAY else other)
-    return "\n".join(terms)
+        yield _EVERYDAY_TERMS if sentences == EVERYDAY else other

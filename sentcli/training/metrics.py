@@ -33,7 +33,9 @@ class Metrics(TypedDict):
     dataset: str  # as it was given to `sentcli train`
     hub_id: NotRequired[str | None]  # of the data set, if it was read from the Hugging Face hub
     unlabeled: NotRequired[str | None]  # texts without labels, as they were given
-    base: NotRequired[str]  # the name of the model that training went on from
+    # The model that training went on from: `name`, and what it says under `dataset`, `hub_id`, `glove`,
+    # `self_training`, `sentences` and `base`.
+    base: NotRequired[dict[str, Any]]
     sentences: NotRequired[str | None]  # what was learnt besides, as it was given
     # How the data set was read: `text_column`, `label_column`, `delimiter`, `encoding` and, a number,
     # `skip_lines`; None where left open.

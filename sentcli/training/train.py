@@ -16,7 +16,7 @@ from sentcli.bundle import BASE_RECIPE, RECIPE, Bundle, new_bundle
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
 from sentcli.model import choose_device, round_embedding
-from sentcli.training.base import check_base, mix, recipe_of
+from sentcli.training.base import check_base, mix, origin_of, recipe_of
 from sentcli.training.beginning import LANGUAGE_MODEL, Begun, begin, set_up
 from sentcli.training.calibration import calibrate
 from sentcli.training.card import hub_id_of
@@ -101,7 +101,7 @@ def train_model(
         "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
     }
     if settings.base:
-        metrics |= {"base": settings.base.name, "glove": read_metrics(settings.base)["glove"]}
+        metrics |= {"base": origin_of(settings.base), "glove": read_metrics(settings.base)["glove"]}
     recipe = settings.recipe(settings.config) if settings.recipe else None
     with new_bundle(output, overwrite=overwrite, within=work) as folder:
         recipes = {RECIPE: recipe, BASE_RECIPE: recipe_of(settings.base) if settings.base else None}

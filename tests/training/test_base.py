@@ -13,7 +13,7 @@ from sentcli.bundle import BASE_RECIPE, RECIPE, load_bundle
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.model import couple_gates, has_coupled_gates, load_model
-from sentcli.training.base import check_base, decided_by, network_of, with_base
+from sentcli.training.base import check_base, decided_by, network_of, origin_of, with_base
 from sentcli.training.corpus import Texts
 from sentcli.training.labels import LabeledTexts
 from sentcli.training.learnt import sample, share_learnt
@@ -122,11 +122,13 @@ def test_a_share_of_what_was_there_may_be_kept(trained, go_on):
 def test_the_folder_says_what_it_went_on_from(trained, go_on, tmp_path):
     before, bundle = load_bundle(trained.path), go_on()
     metrics, of_base = (json.loads(each.read("metrics.json")) for each in (bundle, before))
-    assert metrics["base"] == before.name
+    assert metrics["base"] == origin_of(before)
+    assert metrics["base"]["name"] == before.name
     assert metrics["glove"] == of_base["glove"]
     card = bundle.read("README.md").decode()
     assert f"| began as | the model `{before.name}`, whose words it has |" in card
-    assert f"It began as the model `{before.name}`;" in card
+    for dataset in (of_base["dataset"], metrics["dataset"]):
+        assert f"- Data: `{dataset}`, under the terms of its source." in card
     assert bundle.read(BASE_RECIPE) == before.read(RECIPE)
     for count, seed in ((240, 1), (60, 21)):
         assert share_learnt(bundle, [text for text, _ in invented.reviews(count, seed)]).about > 0.9

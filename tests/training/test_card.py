@@ -300,6 +300,11 @@ class TestValidation:
         ]
         assert "The mean accuracy is 0.9250, the spread 0.9200 to 0.9300." in shown
         assert "```sh\npython sizes.py\n```" in shown
+        assert "Trained by the recipe of this model, " in shown
+        base = {"name": "first", "dataset": "a.csv", "glove": GLOVE}
+        assert "recipe of the model that this one began as, " in write(
+            seeds=seeds, variants=VARIANTS, base=base
+        )
         assert "### Other seeds" not in write(seeds=seeds[:1], variants=VARIANTS)
 
     def test_sizes_have_accuracy_and_speed(self):
@@ -363,6 +368,14 @@ class TestWhereItCameFrom:
     def test_what_these_are_is_said_before(self, unlabeled, said):
         examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": 90}
         assert row(write(unlabeled=unlabeled, examples=examples), "texts without labels") == [said]
+
+    def test_what_was_learnt_besides_and_before_is_told(self):
+        examples = {"train": 10, "validation": 2, "sentences": 1234}
+        base = {"name": "first", "dataset": "a.csv", "glove": GLOVE}
+        card = write(sentences="everyday", examples=examples, base=base)
+        assert row(card, "sentences learnt besides") == ["`everyday`: 1,234"]
+        assert row(card, "began as") == ["the model `first`, whose words it has"]
+        assert "began as" not in write()
 
     def test_english_is_said_of_imdb_alone(self):
         assert "Made for English texts" in write()
@@ -563,6 +576,18 @@ class TestTerms:
         assert "`reviews.csv`, under the terms of its source" in terms
         assert "`fasttext.vec`, under the terms of their source" in terms
         assert not re.search("IMDb|Maas|GloVe|PDDL", card)
+
+    def test_what_its_bases_learnt_from_is_its_too_and_each_once(self):
+        first = {"name": "first", "dataset": "stanfordnlp/imdb", "glove": GLOVE, "sentences": "more.csv"}
+        second = {"name": "second", "dataset": "a.csv", "glove": GLOVE, "self_training": {"lexicon": 4.0}}
+        terms = section(write(dataset="b.csv", base=second | {"base": first}), "Licences and sources")
+        for said in ("`b.csv`", "`a.csv`", "`more.csv`", "Maas", "Pennington", "Hutto"):
+            assert terms.count(said) == 1
+        assert "Hutto" not in write(base=first)
+
+    def test_sentences_that_come_with_sentcli_are_said_to(self):
+        assert "a language model, under the licence of sentcli" in write(sentences="everyday")
+        assert "- Sentences: `more.csv`, under the terms of their source." in write(sentences="more.csv")
 
     @pytest.mark.parametrize("source", ["6B.100d", "42B.300d", "twitter.27B.50d", "glove.6B.100d.txt.gz"])
     def test_knows_glove_by_its_names(self, source):
