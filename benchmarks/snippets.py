@@ -36,7 +36,7 @@ def snippets(rated: str) -> list[tuple[str, str]]:
     :param rated: lines of an id, the mean rating and the text, with tabs between.
     """
     labels = ("negative", "positive")
-    lines = (line.split("\t", 2) for line in rated.splitlines() if line.count("\t") >= 2)
+    lines = (line.split("\t", 2) for line in rated.split("\n") if line.count("\t") >= 2)
     clear = [(text.strip(), float(rating)) for _, rating, text in lines if abs(float(rating)) >= CLEAR]
     of_each = [
         [row for row, (_, rating) in enumerate(clear) if (rating > 0) == side] for side in (False, True)

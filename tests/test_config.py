@@ -34,6 +34,8 @@ RANGES: list[tuple[type, str, float, float, float | None, float | None]] = [
     (TrainConfig, "label_smoothing", 0, 0.99, -0.1, 1),
     (TrainConfig, "word_dropout", 0, 0.99, -0.1, 1),
     (TrainConfig, "average", 0, 0.999999, -0.1, 1),
+    (TrainConfig, "keep", 0, 1, -0.1, 1.1),
+    (TrainConfig, "sentence_repeats", 1, 1000, 0, 1001),
     (TrainConfig, "min_freq", 1, 10**12, 0, None),
     (TrainConfig, "phrases", 0, 1_000_000, -1, 1_000_001),
     (TrainConfig, "phrase_dropout", 0, 1, -0.1, 1.1),

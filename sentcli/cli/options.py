@@ -99,7 +99,7 @@ csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
 )
 csv_skip_lines_option = click.option(
-    "--skip-lines", type=click.IntRange(0), help="CSV and TSV: lines before the header."
+    "--skip-lines", type=click.IntRange(0), help="CSV and TSV: lines before the header, in all files."
 )
 resume_option = click.option(
     "--resume", is_flag=True, help="Go on where a run of the same command was stopped."

@@ -129,7 +129,7 @@ Examples:
 @click.option(
     "--from",
     "base",
-    type=NamedPath(),
+    type=NamedPath(file_okay=False),
     help="Model folder to go on from, in place of word vectors: its words and its shape stay.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
@@ -228,7 +228,7 @@ def train(
     if is_self_training and not has_models and (option := _first_given(_OF_PASSAGES)):
         raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
     with requires("train"):
-        from sentcli.training.base import with_base
+        from sentcli.training.base import load_base
         from sentcli.training.corpus import DataSource
         from sentcli.training.run_folder import sole_run, work_folder
         from sentcli.training.settings import NO_VECTORS, Settings
@@ -249,9 +249,10 @@ def train(
         sentences=sentences,
     )
     decided: dict[str, Any] = {}  # by the model to go on from
-    has_vectors = click.get_current_context().get_parameter_source("glove") is not ParameterSource.DEFAULT
-    if base and has_vectors:
+    if base and _is_on_the_line("glove"):
         raise UsageError("--glove: the words of --from have their vectors; leave it out")
+    if base and base.resolve() == output.resolve():
+        raise UsageError(f"-o {output}: --from is that model, which would be replaced; try another name")
     how = Settings(
         text,
         model,
@@ -268,7 +269,9 @@ def train(
     if base:
         options = {**_TEXT, **_MODEL, **_TRAIN}
         given = {name: (options[name][0], settings[name]) for name in options if _is_given(name)}
-        how = with_base(how, base, given)
+        if not _is_on_the_line("pretrain"):  # a recipe may have it of a model that began with vectors
+            given.pop("pretrain", None)
+        how = how.going_on_from(load_base(base), given)
         decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
     try:
         with sole_run(output):
@@ -298,13 +301,17 @@ def train(
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")
 
 
+def _is_on_the_line(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
 def _is_given(name: str) -> bool:
     """Tell whether somebody gave a setting; in a file, only what is not usual: a recipe has them all."""
-    context = click.get_current_context()
+    value = click.get_current_context().params[name]
     settings = chain.from_iterable(map(fields, (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)))
     usual = {field.name: field.default for field in settings}
-    is_on_the_line = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    return is_on_the_line or context.params[name] not in (None, usual[name])
+    return value is not None and (_is_on_the_line(name) or value != usual[name])
 
 
 def _first_given(names: Iterable[str]) -> str | None:

@@ -1,115 +1,142 @@
 """The model that a training goes on from: its words, its shape and its weights, in place of word vectors."""
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from sentcli.bundle import RECIPE, Bundle, load_bundle
-from sentcli.config import GATES, ModelConfig, TextConfig
-from sentcli.errors import DataError, UsageError
+import pandas as pd
+
+from sentcli.bundle import HISTORY, METRICS, RECIPE, load_bundle
+from sentcli.config import GATES, BundleConfig, ModelConfig
+from sentcli.errors import BundleError
 from sentcli.model import BiLSTM, couple_gates, has_coupled_gates, load_model
+from sentcli.text import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
+from sentcli.training.labels import label_ids
+from sentcli.training.learnt import Sample, digest_texts, sample_of, share_in
 from sentcli.training.metrics import read_metrics
-from sentcli.training.settings import Settings
+
+_log = logging.getLogger("sentcli")
 
 _DROPOUTS = ("embedding_dropout", "dropout")  # act in training alone: each training has its own
 _OF_VOCABULARY = ("min_freq", "phrases")
+_OF_DATA = ("dataset", "hub_id", "glove", "self_training", "sentences", "base")
+_TOO_MANY = 0.1  # of the texts that are held out: a few may be in both by chance
 
 
-def with_base(settings: Settings, path: Path, given: Mapping[str, tuple[str, Any]]) -> Settings:
-    """Have a training go on from a model, which decides what cannot change any more.
+@dataclass(frozen=True)
+class Base:
+    """What is taken from a model's folder, all of it before training begins: the folder may change then.
 
-    :param path: a folder that `sentcli train` wrote.
-    :param given: of the fields of `TextConfig`, `ModelConfig` and `TrainConfig` those that the user gave,
-        each with its option and its value.
+    :param digest: that of the bundle.
+    :param model: with the weights.
+    :param learnt: the sample that it keeps of what it learnt from.
+    :param split: the digest of what was held out when it was trained.
+    :param recipe: the settings that made it, if they are in its folder.
+    :param history, stages: the records of `history.csv` and of the metrics, the name of the model before each
+        stage.
+    :param origin: its `name`, and what its metrics say that it learnt from.
+    :param decided: the settings that cannot change any more, by their fields.
+    """
+
+    path: Path
+    digest: str
+    config: BundleConfig
+    vocab: Vocab
+    model: BiLSTM
+    coverage: Coverage
+    learnt: Sample
+    split: str | None
+    recipe: str | None
+    history: list[dict[str, Any]]
+    stages: list[dict[str, Any]]
+    origin: dict[str, Any]
+    decided: dict[str, Any]
+
+    def check(self, texts: Texts) -> Texts:
+        """Give the texts the classes of the model, in its order, and warn of what it learnt already.
+
+        :raises DataError: for a label that the model does not have.
+        """
+        for part in (texts.train, texts.validation):
+            label_ids(part.labels, self.config.labels, part.where)
+        held_out = texts.validation.texts
+        if self.split != digest_texts(held_out) and share_in(self.learnt, held_out).about >= _TOO_MANY:
+            _log.warning(
+                "%s learnt from some of the texts that are held out now, or others were held out then; "
+                "figures on them promise too much",
+                self.path,
+            )
+        return replace(texts, labels=self.config.labels)
+
+    def network(self, shape: ModelConfig) -> BiLSTM:
+        """Build a network with the weights of the model.
+
+        :param shape: that of the model; its dropouts may differ.
+        """
+        network = BiLSTM(shape)
+        network.load_state_dict(self.model.state_dict())
+        if has_coupled_gates(self.model):
+            couple_gates(network)
+        return network
+
+    def mix(self, network: BiLSTM, share: float) -> None:
+        """Move the weights of a network back towards those of the model that it went on from.
+
+        What lies between the two often knows more of both than either (M. Wortsman et al., "Robust
+        fine-tuning of zero-shot models", CVPR 2022). On IMDb and sentences, from the model of 40 units before
+        it: kept 0, 0.3, 0.5, 1: validation loss 0.1933, 0.1916, 0.1914, 0.1939.
+
+        :param share: of the model; 0 leaves the network as it is.
+        """
+        before = self.model.state_dict()
+        for name, weights in network.state_dict().items():
+            weights.lerp_(before[name], share)
+
+
+def load_base(path: Path) -> Base:
+    """Read a folder that `sentcli train` wrote.
+
     :raises BundleError: when it is no such folder.
-    :raises UsageError: for something given that is not so in the model.
     """
     bundle = load_bundle(path)
-    decided = decided_by(bundle)
-    for name, (option, value) in given.items():
-        if name in decided and value != decided[name]:
-            raise UsageError(f"{option} {value}: --from {path} has {decided[name]} for good; leave it out")
-    of_model = {field.name: decided[field.name] for field in fields(ModelConfig) if field.name in decided}
-    of_text = {field.name: decided[field.name] for field in fields(TextConfig) if field.name in decided}
-    others = {name: value for name, value in decided.items() if name not in of_model | of_text}
-    return replace(
-        settings,
-        base=bundle,
-        text=TextConfig(**of_text),
-        model=replace(settings.model, **of_model),
-        config=replace(settings.config, **others),
-        auto=[name for name in settings.auto if name not in others],
+    metrics: dict[str, Any] = dict(read_metrics(bundle))
+    model, config = load_model(bundle), bundle.config
+    try:
+        training, glove = metrics["training"], metrics["glove"]
+        decided = {
+            **{name: value for name, value in config.model.to_json().items() if name not in _DROPOUTS},
+            **config.text.to_json(),
+            **{name: training[name] for name in _OF_VOCABULARY if name in training},
+            "gates": GATES[has_coupled_gates(model)],
+            "pretrain": 0,
+        }
+        coverage = Coverage(**{field.name: glove[field.name] for field in fields(Coverage)})
+    except (KeyError, TypeError) as error:
+        raise BundleError(
+            f"{path / METRICS}: not as `sentcli train` writes it ({error!r:.100}); train the model anew"
+        ) from None
+    history: list[Any] = pd.read_csv(io.BytesIO(bundle.read(HISTORY))).to_dict("records")
+    return Base(
+        path=path,
+        digest=bundle.digest,
+        config=config,
+        vocab=bundle.vocab,
+        model=model,
+        coverage=coverage,
+        learnt=sample_of(bundle),
+        split=metrics.get("split"),
+        recipe=bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None,
+        history=_of_stages(bundle.name, history),
+        stages=_of_stages(bundle.name, metrics.get("stages", [])),
+        origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA if name in metrics}},
+        decided=decided,
     )
 
 
-def decided_by(bundle: Bundle) -> dict[str, Any]:
-    """Give the settings that a model decides for what goes on from it, by their fields."""
-    training, config = read_metrics(bundle)["training"], bundle.config
-    return {
-        **{name: value for name, value in config.model.to_json().items() if name not in _DROPOUTS},
-        **config.text.to_json(),
-        **{name: training[name] for name in _OF_VOCABULARY if name in training},
-        "gates": GATES[has_coupled_gates(load_model(bundle))],
-        "pretrain": 0,
-    }
-
-
-def check_base(bundle: Bundle, texts: Texts) -> Texts:
-    """Give the texts their classes in the order that they have in the model.
-
-    :raises DataError: when the model has others.
-    """
-    labels = bundle.config.labels
-    if sorted(labels) != sorted(texts.labels):
-        raise DataError(
-            f"--from {bundle.path}: a model of {', '.join(labels):.200}, "
-            f"but the data has {', '.join(texts.labels):.200}"
-        )
-    return replace(texts, labels=labels)
-
-
-def mix(network: BiLSTM, bundle: Bundle, share: float) -> None:
-    """Move the weights of a network back towards those of the model that it went on from.
-
-    What lies between the two often knows more of both than either (M. Wortsman et al., "Robust fine-tuning of
-    zero-shot models", CVPR 2022). On IMDb and sentences, from the model of 40 units before it: kept 0, 0.3,
-    0.5, 1: validation loss 0.1933, 0.1916, 0.1914, 0.1939.
-
-    :param share: of the model; 0 leaves the network as it is.
-    """
-    before = load_model(bundle).state_dict()
-    for name, weights in network.state_dict().items():
-        weights.lerp_(before[name], share)
-
-
-def coverage_of(bundle: Bundle) -> Coverage:
-    """Say which of its words the model began with vectors for."""
-    glove = read_metrics(bundle)["glove"]
-    return Coverage(**{field.name: glove[field.name] for field in fields(Coverage)})
-
-
-def origin_of(bundle: Bundle) -> dict[str, Any]:
-    """Say what the model is called and learnt from, for the metrics of what goes on from it."""
-    metrics: dict[str, Any] = dict(read_metrics(bundle))
-    of_data = ("dataset", "hub_id", "glove", "self_training", "sentences", "base")
-    return {"name": bundle.name, **{name: metrics[name] for name in of_data if name in metrics}}
-
-
-def recipe_of(bundle: Bundle) -> str | None:
-    """Give the settings that made the model, if they are in its folder."""
-    return bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None
-
-
-def network_of(bundle: Bundle, shape: ModelConfig) -> BiLSTM:
-    """Build the network with the weights of a model.
-
-    :param shape: that of the model; its dropouts may differ.
-    """
-    trained, network = load_model(bundle), BiLSTM(shape)
-    network.load_state_dict(trained.state_dict())
-    if has_coupled_gates(trained):
-        couple_gates(network)
-    return network
+def _of_stages(name: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**record, "stage": f"{name}: {record.get('stage', 'model')}"} for record in records]

@@ -15,7 +15,6 @@ import torch
 from sentcli.config import ModelConfig, SelfTrainingConfig
 from sentcli.model import BiLSTM, choose_device, couple_gates, is_short_of_memory
 from sentcli.training.allocator import keep_freed_memory
-from sentcli.training.base import coverage_of, network_of
 from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors
@@ -70,7 +69,7 @@ def begin(
     config = settings.config
     model = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(labels))
     if settings.base:
-        network, coverage = network_of(settings.base, model), coverage_of(settings.base)
+        network, coverage = settings.base.network(model), settings.base.coverage
     else:
         network, coverage = _new_network(model, source.glove, data, settings)
     words = hashlib.sha256(repr((labels, data.vocab.words)).encode()).hexdigest()

@@ -222,6 +222,9 @@ def _has_lexicon(metrics: Mapping[str, Any]) -> bool:
 def _recipe(metrics: Metrics, files: Collection[str]) -> str:
     training = metrics["training"]
     kept = f"the weights of epoch {metrics['best_epoch']} of {training['epochs']}: the lowest validation loss"
+    base = metrics.get("base")
+    if base and training.get("keep"):
+        kept += f"; moved by {training['keep']} of the way back to those of {code(base['name'])}"
     rows = [
         ("kept", kept),
         (
@@ -234,6 +237,9 @@ def _recipe(metrics: Metrics, files: Collection[str]) -> str:
         rows.insert(
             0, ("the same settings as a file", f"[`{bundle.RECIPE}`]({bundle.RECIPE}), for `--config`")
         )
+    if base and bundle.BASE_RECIPE in files:
+        file = f"[`{bundle.BASE_RECIPE}`]({bundle.BASE_RECIPE})"
+        rows.insert(0, (f"before, to make {code(base['name'])}", f"{file}, for `--config`"))
     return table(("", ""), rows)
 
 

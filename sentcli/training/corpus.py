@@ -167,7 +167,8 @@ def encode_texts(
     # Tokenised anew each time: the words of a million reviews would take 18 GB, their ids take 1.
     learnt = partial(chain, texts.train.texts, unlabeled, texts.sentences.texts)
     counts = Counter(chain.from_iterable(map(tokenize, learnt())))
-    if not vocab:
+    is_new = vocab is None
+    if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
         if config.phrases:
             vocab = with_phrases(vocab, map(tokenize, learnt()), config.phrases, config.min_freq)
@@ -200,10 +201,14 @@ def encode_texts(
     if len(vocab) == UNK_ID + 1:
         raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
     blank = len(texts.train) - len(corpus.train) + len(held_out) - len(corpus.validation)
-    blank += len(unlabeled) - len(corpus.unlabeled)
+    blank += len(unlabeled) - len(corpus.unlabeled) + len(texts.sentences) - len(corpus.sentences)
     if blank:
         _log.info("%d texts without a word were left out", blank)
-    _log.info("%d words of a frequency of %d or more", vocab.first_phrase - 2, config.min_freq)
+    if is_new:
+        _log.info("%d words of a frequency of %d or more", vocab.first_phrase - 2, config.min_freq)
+    else:
+        unknown = sum(count for word, count in counts.items() if word not in vocab) / counts.total()
+        _log.info("%.1f%% of the running words are none that the model knows", 100 * unknown)
     return corpus
 
 

@@ -12,6 +12,7 @@ from sentcli.config import TrainConfig
 _log = logging.getLogger("sentcli")
 
 AUTO = ("epochs", "batch_size", "min_freq", "validation_share", "class_weight")
+OF_LABELS = ("validation_share", "class_weight")
 
 # What TrainConfig's own defaults were found on, the train split of IMDb: 25,000 texts of 234 words.
 _TEXTS, _WORDS = 25_000, 5_850_000

@@ -59,9 +59,11 @@ def share_learnt(bundle: Bundle, texts: Iterable[str]) -> Share:
 
     :raises BundleError: when what it says is damaged.
     """
-    if METRICS not in bundle.digests:
-        return Share(0.0, 0.0)
-    kept = sample_of(bundle)
+    return share_in(sample_of(bundle), texts) if METRICS in bundle.digests else Share(0.0, 0.0)
+
+
+def share_in(kept: Sample, texts: Iterable[str]) -> Share:
+    """Estimate how many of these texts are among those that a sample is of."""
     hashes = _hashes(texts)
     is_sample = len(kept) == _KEPT
     if is_sample:  # of texts with higher hashes it says nothing

@@ -128,7 +128,9 @@ def ask_lexicon(
     passages = cut_passages(texts.train.texts, plan.passage_sentences, settings.config.seed)
     lexicon = Lexicon(passages, labels, len(texts.labels), quiet=settings.quiet)
     whole = texts.unlabeled or pseudo.whole_texts()
-    vocab = Vocab.build(map(tokenize, chain(texts.train.texts, whole)), settings.config.min_freq)
+    learnt = chain(texts.train.texts, whole, texts.sentences.texts)
+    known = settings.base.vocab if settings.base else None
+    vocab = known or Vocab.build(map(tokenize, learnt), settings.config.min_freq)
     means = ", ".join(f"{texts.labels[label]} {mean:.2f}" for label, mean in lexicon.means.items())
     _log.info("a lexicon is asked about %d passages and its own words", pseudo.is_passage.sum())
     _log.info("what it finds in passages with labels, from -1 to 1: %s", means)

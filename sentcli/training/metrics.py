@@ -35,7 +35,7 @@ class Metrics(TypedDict):
     unlabeled: NotRequired[str | None]  # texts without labels, as they were given
     # The model that training went on from: `name`, and what it says under `dataset`, `hub_id`, `glove`,
     # `self_training`, `sentences` and `base`.
-    base: NotRequired[dict[str, Any]]
+    base: NotRequired[dict[str, Any] | None]
     sentences: NotRequired[str | None]  # what was learnt besides, as it was given
     # How the data set was read: `text_column`, `label_column`, `delimiter`, `encoding` and, a number,
     # `skip_lines`; None where left open.

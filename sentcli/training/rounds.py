@@ -53,7 +53,7 @@ class Rounds:
 
     def to_json(self) -> dict[str, Any]:
         """Give what the numbers of the run depend on, as it begins."""
-        labeled = (self.texts.train, self.texts.validation, self.texts.sentences)
+        labeled, sentences = (self.texts.train, self.texts.validation), self.texts.sentences
         texts = (*(part.texts for part in labeled), self.texts.unlabeled)
         return {
             **asdict(self.source),
@@ -65,6 +65,8 @@ class Rounds:
             "teachers": {name: bundle.digest for name, bundle in self.bundles.items()},
             "texts": [*map(digest_texts, texts)],
             "labels": [digest_texts(part.labels) for part in labeled],
+            "texts of sentences": digest_texts(sentences.texts),
+            "labels of sentences": digest_texts(sentences.labels),
         }
 
     def labels_of(self, number: int) -> Path:

@@ -10,7 +10,6 @@ from typing import Any
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import SelfTrainingConfig
 from sentcli.errors import BundleError, OutputError, TrainingError, UsageError
-from sentcli.training.base import check_base
 from sentcli.training.checks import check_run, check_writable
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.defaults import DataSize
@@ -65,19 +64,21 @@ def self_train(
         raise UsageError(
             "--teacher-pretrain is for teachers that are trained first; try --teacher auto as well"
         )
+    if settings.base and (AUTO in teachers or plan.rounds > 1):
+        raise UsageError(
+            "--from is for the student: teachers that are trained first or in more rounds begin with word "
+            "vectors; train such a one without --from, then name it as --teacher"
+        )
     bundles: dict[str, Bundle] = {}
     for name in dict.fromkeys(teachers):
         if name != AUTO:
             bundles[new_name(Path(name).name, bundles)] = load_bundle(Path(name))
     data = read_labeled(source)
     size = DataSize.of(data.texts, data.labels)
-    # What has no label says nothing about these.
-    of_labels = [name for name in settings.auto if name in ("validation_share", "class_weight")]
-    of_all = [name for name in settings.auto if name not in of_labels]
-    settings = replace(replace(settings, auto=of_labels).settled(size), auto=of_all)
+    settings = settings.settled_by_labels(size)
     texts = read_texts(source, data, settings.config.validation_share)
     if settings.base:
-        texts = check_base(settings.base, texts)
+        texts = settings.base.check(texts)
     for bundle in bundles.values():
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)
@@ -87,7 +88,8 @@ def self_train(
     elif not texts.unlabeled:
         raise UsageError(f"--unlabeled {source.unlabeled}: no text is left to label; all are held out")
     whole = texts.unlabeled or (given.whole_texts() if given else [])
-    settings = _settled(settings, size, whole)
+    besides = texts.sentences.texts * settings.config.sentence_repeats
+    settings = settings.settled_by_texts(size, [*whole, *besides])
     rounds = Rounds(texts, source, settings, plan, folder, bundles)
     auto = AUTO in teachers
     note = {**rounds.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}
@@ -154,16 +156,6 @@ def _check_labels(given: PseudoLabels, texts: Texts, path: Path | None) -> None:
 
 def _digest(labels: PseudoLabels | None) -> str | None:
     return hashlib.sha256(labels.targets.tobytes()).hexdigest() if labels else None
-
-
-def _settled(settings: Settings, labeled: DataSize, whole: Sequence[str]) -> Settings:
-    """Choose what is left to the data for all that a student learns from.
-
-    :param settings: those that depend on the labels are chosen.
-    :param whole: texts without labels.
-    """
-    words = labeled.words + sum(text.count(" ") + 1 for text in whole)
-    return settings.settled(replace(labeled, texts=labeled.texts + len(whole), words=words))
 
 
 def _check_split(bundle: Bundle, texts: Texts) -> None:

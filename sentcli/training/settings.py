@@ -1,16 +1,20 @@
 """How to train: what the caller decides, all but the data and the place of the result."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import torch
 
-from sentcli.bundle import Bundle
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.cores import usable_cores
-from sentcli.training.defaults import DataSize, settle
+from sentcli.errors import UsageError
+from sentcli.training.base import Base
+from sentcli.training.defaults import OF_LABELS, DataSize, settle
 
 NO_VECTORS = "none"
+
+_AnyConfig = TypeVar("_AnyConfig", TextConfig, ModelConfig, TrainConfig)
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,55 @@ class Settings:
     device: str | None = None
     threads: int | None = None
     quiet: bool = False
-    base: Bundle | None = None
+    base: Base | None = None
     licence: str | None = None
     command: str = "sentcli train"
     recipe: Callable[[TrainConfig], str] | None = None
 
+    def going_on_from(self, base: Base, given: Mapping[str, tuple[str, Any]]) -> "Settings":
+        """Give the settings of a training that goes on from a model, which decides some of them.
+
+        :param given: of the fields of `text`, `model` and `config` those that the user gave, each with its
+            option and its value.
+        :raises UsageError: for something given that is not so in the model.
+        """
+        for name, (option, value) in given.items():
+            if name in base.decided and value != base.decided[name]:
+                raise UsageError(
+                    f"{option} {value}: the model of --from, {base.path}, decides that: "
+                    f"{base.decided[name]}; leave it out"
+                )
+
+        def with_decided(old: _AnyConfig) -> _AnyConfig:
+            mine = {field.name for field in fields(old)} & base.decided.keys()
+            return replace(old, **{name: base.decided[name] for name in mine})
+
+        return replace(
+            self,
+            base=base,
+            text=with_decided(self.text),
+            model=with_decided(self.model),
+            config=with_decided(self.config),
+            auto=[name for name in self.auto if name not in base.decided],
+        )
+
     def settled(self, size: DataSize) -> "Settings":
         """Give the same settings with those filled in that depend on the data."""
         return replace(self, config=settle(self.config, self.auto, size), auto=())
+
+    def settled_by_labels(self, size: DataSize) -> "Settings":
+        """Choose what depends on the labels, of which texts without one and sentences say nothing."""
+        now = [name for name in self.auto if name in OF_LABELS]
+        later = [name for name in self.auto if name not in OF_LABELS]
+        return replace(replace(self, auto=now).settled(size), auto=later)
+
+    def settled_by_texts(self, labeled: DataSize, more: Sequence[str]) -> "Settings":
+        """Choose what is left to the data, by how much is learnt from in all.
+
+        :param more: what is learnt besides the labelled texts, as often as an epoch has it.
+        """
+        words = labeled.words + sum(text.count(" ") + 1 for text in more)
+        return self.settled(replace(labeled, texts=labeled.texts + len(more), words=words))
 
     @property
     def cores(self) -> int:

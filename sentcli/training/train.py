@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from sentcli import __version__
-from sentcli.bundle import BASE_RECIPE, RECIPE, Bundle, new_bundle
+from sentcli.bundle import BASE_RECIPE, RECIPE, new_bundle
 from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import Evaluation
 from sentcli.model import choose_device, round_embedding
-from sentcli.training.base import check_base, mix, origin_of, recipe_of
+from sentcli.training.base import Base
 from sentcli.training.beginning import LANGUAGE_MODEL, Begun, begin, set_up
 from sentcli.training.calibration import calibrate
 from sentcli.training.card import hub_id_of
@@ -30,9 +30,8 @@ from sentcli.training.corpus import (
     read_texts,
 )
 from sentcli.training.defaults import DataSize
-from sentcli.training.learnt import Sample, digest_texts, sample, sample_of, sample_to_json, united
+from sentcli.training.learnt import Sample, digest_texts, sample, sample_to_json, united
 from sentcli.training.loop import fit
-from sentcli.training.metrics import read_metrics
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_folder import check_plain_run, work_folder
 from sentcli.training.settings import Settings
@@ -52,10 +51,12 @@ def train_bundle(
     check_run(source, output, settings, resume=resume, overwrite=overwrite)
     check_plain_run(work_folder(output))
     data = read_labeled(source)
-    settings = settings.settled(DataSize.of(data.texts, data.labels))
+    size = DataSize.of(data.texts, data.labels)
+    settings = settings.settled_by_labels(size) if source.sentences else settings.settled(size)
     texts = read_texts(source, data, settings.config.validation_share)
+    settings = settings.settled_by_texts(size, texts.sentences.texts * settings.config.sentence_repeats)
     if settings.base:
-        texts = check_base(settings.base, texts)
+        texts = settings.base.check(texts)
     train_model(texts, source, output, settings, overwrite=overwrite)
 
 
@@ -90,21 +91,23 @@ def train_model(
         data = encode_texts(texts, pseudo, settings.text, settings.config, passage_sentences, vocab)
         begun = begin(data, texts.labels, source, settings, language_model or work / LANGUAGE_MODEL)
         trained = _train(begun, data, texts.labels, settings, work / "checkpoint.safetensors", name)
-    history = [*stages, *trained.history]
+    base = settings.base
+    history = [*(base.history if base else ()), *stages, *trained.history]
     metrics: Any = {
         **_of_run(source, output, settings, trained.seconds),
         **_of_model(trained, data, pseudo, passage_sentences),
-        "stages": [*stages],
+        "stages": [*(base.stages if base else ()), *stages],
         "self_training": pseudo.notes.get("plan") if pseudo else None,
         "split": digest_texts(texts.validation.texts),
-        "learnt_sample": sample_to_json(_learnt(texts, pseudo, settings.base)),
-        "glove": {"source": Path(source.glove).name, **trained.coverage.to_json()},
+        "learnt_sample": sample_to_json(_learnt(texts, pseudo, base)),
+        "glove": {
+            "source": base.origin["glove"]["source"] if base else Path(source.glove).name,
+            **trained.coverage.to_json(),
+        },
     }
-    if settings.base:
-        metrics |= {"base": origin_of(settings.base), "glove": read_metrics(settings.base)["glove"]}
     recipe = settings.recipe(settings.config) if settings.recipe else None
     with new_bundle(output, overwrite=overwrite, within=work) as folder:
-        recipes = {RECIPE: recipe, BASE_RECIPE: recipe_of(settings.base) if settings.base else None}
+        recipes = {RECIPE: recipe, BASE_RECIPE: base.recipe if base else None}
         write_model(folder, trained, history, metrics, recipes, output.name)
     shutil.rmtree(work)
     reached = trained.calibrated
@@ -138,16 +141,16 @@ def _train(
         vary=begun.vary,
     )
     if settings.base:
-        mix(network, settings.base, config.keep)
+        settings.base.mix(network, config.keep)
     round_embedding(network)
     calibrated = calibrate(network, data, labels, class_weights)
     bundle_config = BundleConfig(network.config, settings.text, labels)
     return Trained(network, bundle_config, data.vocab, begun.coverage, begun.language, epochs, calibrated)
 
 
-def _learnt(texts: Texts, pseudo: PseudoLabels | None, base: Bundle | None) -> Sample:
+def _learnt(texts: Texts, pseudo: PseudoLabels | None, base: Base | None) -> Sample:
     learnt = united(texts.read, sample(pseudo.whole_texts() if pseudo else ()))
-    return united(learnt, sample_of(base)) if base else learnt
+    return united(learnt, base.learnt) if base else learnt
 
 
 def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float) -> dict[str, Any]:
@@ -160,6 +163,7 @@ def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float
         "dataset": source.dataset,
         "hub_id": hub_id_of(source.dataset),
         "unlabeled": source.unlabeled,
+        "base": settings.base.origin if settings.base else None,
         "sentences": source.sentences,
         "columns": {
             "text_column": source.text_column,
@@ -190,8 +194,8 @@ def _of_model(
             "validation": len(data.validation),
             "unlabeled": len(data.unlabeled),
             "pseudo_labeled": len(data.pseudo),
-            "sentences": len(data.sentences),
             "passages": pseudo.notes.get("passages", int(pseudo.is_passage.sum())) if pseudo else 0,
+            "sentences": len(data.sentences),
         },
     }
 

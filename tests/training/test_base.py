@@ -1,23 +1,30 @@
 """Going on from a model: what stays as it is there, and what changes."""
 
+import io
 import json
+import os
+import shutil
+import signal
 from dataclasses import replace
 
 import invented
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
 
-from sentcli.bundle import BASE_RECIPE, RECIPE, load_bundle
+from sentcli.bundle import BASE_RECIPE, HISTORY, METRICS, RECIPE, load_bundle, write_manifest
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.model import couple_gates, has_coupled_gates, load_model
-from sentcli.training.base import check_base, decided_by, network_of, origin_of, with_base
-from sentcli.training.corpus import Texts
+from sentcli.training.base import load_base
+from sentcli.training.corpus import DataSource, Texts, read_labeled
+from sentcli.training.holdout import train_validation
 from sentcli.training.labels import LabeledTexts
 from sentcli.training.learnt import sample, share_learnt
-from sentcli.training.settings import Settings
+from sentcli.training.settings import NO_VECTORS, Settings
+from sentcli.training.step import ClassifierTrainer
 
 SETTINGS = Settings(
     TextConfig(), ModelConfig(vocab_size=2), TrainConfig(epochs=1), auto=("epochs", "min_freq")
@@ -40,62 +47,91 @@ def go_on(trained, tmp_path):
 
 
 def test_the_model_decides_what_cannot_change(trained):
-    bundle = load_bundle(trained.path)
-    settings = with_base(SETTINGS, trained.path, {"epochs": ("--epochs", 7)})
-    assert settings.base == bundle
+    base, bundle = load_base(trained.path), load_bundle(trained.path)
+    settings = SETTINGS.going_on_from(base, {"epochs": ("--epochs", 7)})
+    assert settings.base is base
     assert settings.text == bundle.config.text
     assert settings.model.hidden_size == bundle.config.model.hidden_size != SETTINGS.model.hidden_size
     assert settings.model.dropout == SETTINGS.model.dropout
     assert settings.config.min_freq == json.loads(bundle.read("metrics.json"))["training"]["min_freq"]
     assert settings.auto == ["epochs"]
-    assert decided_by(bundle)["gates"] == "separate"
+    assert base.decided["gates"] == "separate"
 
 
 def test_what_is_otherwise_there_is_refused_and_the_same_is_not(trained):
-    size = load_bundle(trained.path).config.model.hidden_size
-    with_base(SETTINGS, trained.path, {"hidden_size": ("--hidden", size)})
+    base = load_base(trained.path)
+    size = base.config.model.hidden_size
+    SETTINGS.going_on_from(base, {"hidden_size": ("--hidden", size)})
     for name, option, value in (
         ("hidden_size", "--hidden", size + 1),
         ("gates", "--gates", "coupled"),
         ("pretrain", "--pretrain", 1),
         ("max_tokens", "--max-tokens", 3),
     ):
-        with pytest.raises(UsageError, match=rf"^{option} {value}: --from .* for good; leave it out"):
-            with_base(SETTINGS, trained.path, {name: (option, value)})
+        with pytest.raises(UsageError, match=rf"^{option} {value}: the model of --from, .*; leave it out"):
+            SETTINGS.going_on_from(base, {name: (option, value)})
 
 
 def test_what_training_did_not_write_is_no_model_to_go_on_from(trained, tmp_path):
-    exported = tmp_path / "exported"
+    exported, old = tmp_path / "exported", tmp_path / "old"
     assert invoke("export", trained.path, "-o", exported).exit_code == 0
-    for path in (exported, tmp_path):
-        with pytest.raises(BundleError):
-            with_base(SETTINGS, path, {})
+    shutil.copytree(trained.path, old)
+    metrics = json.loads((old / METRICS).read_text())
+    del metrics["glove"]
+    (old / METRICS).write_text(json.dumps(metrics))
+    write_manifest(old)
+    for path, said in (
+        (exported, "metrics"),
+        (tmp_path, "manifest"),
+        (old, "'glove'.*; train the model anew"),
+    ):
+        with pytest.raises(BundleError, match=said):
+            load_base(path)
 
 
-def test_classes_have_the_order_of_the_model(trained):
-    bundle = load_bundle(trained.path)
-    none = LabeledTexts([], [])
-    texts = Texts(none, none, [], ("positive", "negative"), sample([]))
-    assert check_base(bundle, texts).labels == ("negative", "positive")
-    with pytest.raises(DataError, match="a model of negative, positive, but the data has good, negative"):
-        check_base(bundle, replace(texts, labels=("good", "negative")))
+def test_classes_are_those_of_the_model_in_its_order(trained):
+    base = load_base(trained.path)
+    some = LabeledTexts(["a", "b"], ["positive", "negative"])
+    texts = Texts(some, some, [], ("positive", "negative"), sample([]))
+    assert base.check(texts).labels == ("negative", "positive")
+    numbers = LabeledTexts(["a", "b"], ["1", "0"])
+    assert base.check(replace(texts, train=numbers, validation=numbers, labels=("0", "1"))).labels == (
+        "negative",
+        "positive",
+    )
+    with pytest.raises(DataError, match=r"unknown label .good..* knows negative, positive"):
+        base.check(replace(texts, train=LabeledTexts(["a"], ["good"])))
 
 
-def test_the_network_has_the_weights_of_the_model_and_its_gates(trained, monkeypatch):
-    bundle = load_bundle(trained.path)
+def test_held_out_texts_that_it_learnt_are_told_of(trained, labeled, caplog):
+    base = load_base(trained.path)
+    data = read_labeled(DataSource(str(labeled), None, None, NO_VECTORS))
+
+    def told(share, data):
+        caplog.clear()
+        train, validation = train_validation(data, share)
+        base.check(Texts(train, validation, [], base.config.labels, sample([])))
+        return "promise too much" in caplog.text
+
+    assert not told(TrainConfig().validation_share, data)  # as it was split when the model was trained
+    assert told(0.5, data)
+    others = LabeledTexts(*map(list, zip(*invented.reviews(60, seed=21), strict=True)))
+    assert not told(0.5, others)
+
+
+def test_the_network_has_the_weights_of_the_model_and_its_gates(trained):
+    base = load_base(trained.path)
     ids, lengths = torch.tensor([[2, 3, 4]]), torch.tensor([3])
-    network = network_of(bundle, replace(bundle.config.model, dropout=0.9))
+    network = base.network(replace(base.config.model, dropout=0.9))
     with torch.no_grad():
-        assert torch.equal(network.eval()(ids, lengths), load_model(bundle)(ids, lengths))
+        assert torch.equal(network.eval()(ids, lengths), base.model(ids, lengths))
     assert not has_coupled_gates(network)
     assert network.config.dropout == 0.9
     couple_gates(network)
-    monkeypatch.setattr("sentcli.training.base.load_model", lambda _: network)
-    coupled = network_of(bundle, bundle.config.model)
+    coupled = replace(base, model=network).network(base.config.model)
     coupled(ids, lengths).sum().backward()
     torch.optim.SGD(coupled.parameters(), 1.0).step()
     assert has_coupled_gates(coupled)
-    assert decided_by(bundle)["gates"] == "coupled"
 
 
 def test_training_goes_on_from_what_the_model_knows(trained, go_on, tmp_path):
@@ -122,14 +158,17 @@ def test_a_share_of_what_was_there_may_be_kept(trained, go_on):
 def test_the_folder_says_what_it_went_on_from(trained, go_on, tmp_path):
     before, bundle = load_bundle(trained.path), go_on()
     metrics, of_base = (json.loads(each.read("metrics.json")) for each in (bundle, before))
-    assert metrics["base"] == origin_of(before)
     assert metrics["base"]["name"] == before.name
+    assert metrics["base"]["dataset"] == of_base["dataset"] != metrics["dataset"]
     assert metrics["glove"] == of_base["glove"]
     card = bundle.read("README.md").decode()
     assert f"| began as | the model `{before.name}`, whose words it has |" in card
     for dataset in (of_base["dataset"], metrics["dataset"]):
         assert f"- Data: `{dataset}`, under the terms of its source." in card
     assert bundle.read(BASE_RECIPE) == before.read(RECIPE)
+    history, of_base = (pd.read_csv(io.BytesIO(each.read(HISTORY))) for each in (bundle, before))
+    assert [*history["stage"]] == [*(f"{before.name}: {stage}" for stage in of_base["stage"]), "model"]
+    assert [*history["validation_loss"]][:-1] == [*of_base["validation_loss"]]
     for count, seed in ((240, 1), (60, 21)):
         assert share_learnt(bundle, [text for text, _ in invented.reviews(count, seed)]).about > 0.9
 
@@ -143,9 +182,7 @@ def test_its_recipe_makes_it_again(trained, go_on, tmp_path):
     again = invoke("train", "--config", bundle.path / RECIPE, "-o", tmp_path / "again", "--threads", 1)
     assert again.exit_code == 0, again.output
     assert load_bundle(tmp_path / "again").read("model.safetensors") == bundle.read("model.safetensors")
-    other = load_bundle(tmp_path / "again")
-    assert other.read(RECIPE) == bundle.read(RECIPE)
-    assert load_bundle(bundle.path).read(RECIPE).decode() == recipe
+    assert load_bundle(tmp_path / "again").read(RECIPE).decode() == recipe
 
 
 def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
@@ -154,4 +191,68 @@ def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
     failure = fail("train", "--keep", 0.5, "-o", tmp_path / "m")
     assert (failure.code, "--keep is for" in failure.message) == (2, True)
     failure = fail("train", "--from", trained.path, "--hidden", 3, "-o", tmp_path / "m")
-    assert (failure.code, "--hidden 3: --from" in failure.message) == (2, True)
+    assert (failure.code, "--hidden 3: the model of --from" in failure.message) == (2, True)
+    for path in ("m/model.onnx", "missing"):
+        failure = fail("train", "--from", trained.path / path, "-o", tmp_path / "m")
+        assert failure.code != 0
+    same = tmp_path / "same"
+    shutil.copytree(trained.path, same)
+    failure = fail("train", "--from", same, "-o", tmp_path / "." / "same", "--overwrite")
+    assert (failure.code, "would be replaced" in failure.message) == (2, True)
+    for options in (("--teacher", "auto"), ("--rounds", 2, "--teacher", trained.path)):
+        line = ("--from", trained.path, "--unlabeled", "heap.csv", *options)
+        failure = fail("train", *line, "-o", tmp_path / "m")
+        assert (failure.code, "--from is for the student" in failure.message) == (2, True)
+
+
+def test_the_recipe_of_a_model_can_be_gone_on_with(trained, go_on, tmp_path):
+    """Whatever it says of vectors and of a language model, which are things of the past."""
+    file = tmp_path / "recipe.toml"
+    file.write_text('glove = "6B.100d"\npretrain = 2\nlr = 0.01\n')
+    recipe = go_on("--config", file).read(RECIPE).decode()
+    assert "pretrain = 0\n" in recipe
+    assert "lr = 0.01\n" in recipe
+    assert "glove" not in recipe
+
+
+def test_a_student_may_go_on_from_its_teacher(trained, go_on, tmp_path, caplog):
+    heap = tmp_path / "heap.csv"
+    pd.DataFrame({"text": [text for text, _ in invented.reviews(80, seed=22)]}).to_csv(heap, index=False)
+    sentences = invented.write_csv(
+        tmp_path / "sentences.csv", [("a zork", "positive"), ("a bore", "negative")]
+    )
+    taught = ("--teacher", trained.path, "--unlabeled", heap, "--sentences", sentences, "--lexicon", 1)
+    bundle = go_on(*taught, "--lr", 1e-9)
+    before, after = (load_model(each).lstm.weight_hh_l0 for each in (load_bundle(trained.path), bundle))
+    assert torch.allclose(before, after, atol=1e-3)
+    assert bundle.vocab.words == trained.vocab.words  # not of `zork`, nor of the lexicon
+    assert json.loads(bundle.read(METRICS))["examples"]["pseudo_labeled"] >= 80
+
+
+def test_a_stopped_run_goes_on_from_the_same_model_alone(trained, go_on, tmp_path, monkeypatch):
+    whole = go_on("--epochs", 2, output="whole")
+    base = tmp_path / "base"
+    shutil.copytree(trained.path, base)
+    step, steps = ClassifierTrainer.step, []
+
+    def stopped(*arguments):
+        steps.append(None)
+        if len(steps) == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(*arguments)
+
+    data = tmp_path / "more.csv"
+    line = ("train", "--from", base, "--dataset", data, *LINE, "--epochs", 2, "-o", tmp_path / "stopped")
+    monkeypatch.setattr(ClassifierTrainer, "step", stopped)
+    assert invoke(*line).exit_code == 130
+    monkeypatch.undo()
+    other = go_on("--lr", 0.05, output="other")
+    shutil.rmtree(base)
+    shutil.copytree(other.path, base)
+    failure = fail(*line, "--resume", "--quiet")
+    assert "the interrupted run was another one: base was" in failure.message
+    shutil.rmtree(base)
+    shutil.copytree(trained.path, base)
+    assert invoke(*line, "--resume").exit_code == 0
+    resumed = load_bundle(tmp_path / "stopped")
+    assert resumed.read("model.safetensors") == whole.read("model.safetensors")

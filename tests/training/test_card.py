@@ -375,6 +375,12 @@ class TestWhereItCameFrom:
         card = write(sentences="everyday", examples=examples, base=base)
         assert row(card, "sentences learnt besides") == ["`everyday`: 1,234"]
         assert row(card, "began as") == ["the model `first`, whose words it has"]
+        training = {"epochs": 2, "keep": 0.25, "seconds": 60, "device": "cpu", "min_freq": 1}
+        files = (*FILES, "recipe.toml", "base.toml")
+        card = write(base=base, training=training, files=files)
+        assert "; moved by 0.25 of the way back to those of `first` |" in card
+        assert row(card, "before, to make `first`") == ["[`base.toml`](base.toml), for `--config`"]
+        assert "moved by" not in write(training=training)
         assert "began as" not in write()
 
     def test_english_is_said_of_imdb_alone(self):
