@@ -114,6 +114,7 @@ _CHOICES = {
 _EXAMPLES = """\b
 Examples:
   sentcli train --dataset reviews.csv --label-column stars --glove 6B.100d -o my-model
+  sentcli train --dataset few.csv --from imdb-bilstm -o my-model
   sentcli train --dataset labelled.csv --unlabeled heap.csv --teacher auto -o my-model
 """
 
@@ -130,7 +131,8 @@ Examples:
     "--from",
     "base",
     type=NamedPath(file_okay=False),
-    help="Model folder to go on from, in place of word vectors: its words and its shape stay.",
+    help="Model folder to go on from, in place of word vectors: its words and its shape stay. imdb-bilstm is "
+    "the model in the box.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(

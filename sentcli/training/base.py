@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sentcli.bundle import HISTORY, METRICS, RECIPE, load_bundle
+from sentcli.bundle import HISTORY, METRICS, RECIPE, default_bundle_path, load_bundle
 from sentcli.config import GATES, BundleConfig, ModelConfig
 from sentcli.errors import BundleError
 from sentcli.model import BiLSTM, couple_gates, has_coupled_gates, load_model
@@ -101,8 +101,12 @@ class Base:
 def load_base(path: Path) -> Base:
     """Read a folder that `sentcli train` wrote.
 
+    :param path: the name of the model in the box stands for that, unless there is such a folder.
     :raises BundleError: when it is no such folder.
     """
+    in_the_box = default_bundle_path()
+    if str(path) == in_the_box.name and not path.exists():
+        path = in_the_box
     bundle = load_bundle(path)
     metrics: dict[str, Any] = dict(read_metrics(bundle))
     model, config = load_model(bundle), bundle.config

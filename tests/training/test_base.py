@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import invented
 import numpy as np
@@ -14,7 +15,15 @@ import pytest
 import torch
 from commands import fail, invoke
 
-from sentcli.bundle import BASE_RECIPE, HISTORY, METRICS, RECIPE, load_bundle, write_manifest
+from sentcli.bundle import (
+    BASE_RECIPE,
+    HISTORY,
+    METRICS,
+    RECIPE,
+    default_bundle_path,
+    load_bundle,
+    write_manifest,
+)
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.model import couple_gates, has_coupled_gates, load_model
@@ -87,6 +96,15 @@ def test_what_training_did_not_write_is_no_model_to_go_on_from(trained, tmp_path
     ):
         with pytest.raises(BundleError, match=said):
             load_base(path)
+
+
+def test_the_model_in_the_box_has_a_name(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    box = load_base(Path("imdb-bilstm"))
+    assert box.digest == load_bundle(default_bundle_path()).digest
+    assert box.decided["gates"] == "coupled"
+    shutil.copytree(trained.path, tmp_path / "imdb-bilstm")
+    assert load_base(Path("imdb-bilstm")).digest == load_bundle(trained.path).digest
 
 
 def test_classes_are_those_of_the_model_in_its_order(trained):
