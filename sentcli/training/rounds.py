@@ -134,7 +134,7 @@ class Rounds:
         # By the number of all: with other threads, the last one of an interrupted run would be another model.
         cores = self.settings.cores
         threads = threads_of_each(cores, len(outputs), choose_device(self.settings.device).type)
-        settings = replace(self.settings, threads=threads, recipe=None, base=None)
+        settings = replace(self.settings, threads=threads, recipe=None)
         trainings = [
             partial(
                 train_model,

@@ -160,6 +160,15 @@ def test_sentences_are_learnt_as_often_as_told(train, tmp_path):
     assert "sentence-repeats = 100\n" in bundle.read("recipe.toml").decode()
 
 
+def test_what_the_data_decides_counts_sentences_as_often_as_they_are_learnt(data, tmp_path):
+    sentences = invented.write_csv(tmp_path / "s.csv", [("a zork", "positive"), ("a bore", "negative")])
+    line = ("--dataset", data, *SMALL, "--sentences", sentences, "--sentence-repeats", 960)
+    result = invoke("train", *line, "-o", tmp_path / "m")
+    assert result.exit_code == 0, result.output
+    assert "chosen for 2,000 texts " in result.stderr
+    assert json.loads(load_bundle(tmp_path / "m").read("metrics.json"))["training"]["epochs"] == 11
+
+
 def test_the_vocabulary_is_that_of_the_training_part(train, tmp_path):
     """Each text has a word of its own, so that those of the validation part are known by their absence."""
     rows = [(f"{text} word{number}", label) for number, (text, label) in enumerate(invented.reviews(60, 3))]

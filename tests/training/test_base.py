@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from sentcli.bundle import (
     BASE_RECIPE,
@@ -233,18 +234,25 @@ def test_the_recipe_of_a_model_can_be_gone_on_with(trained, go_on, tmp_path):
     assert "glove" not in recipe
 
 
-def test_a_student_may_go_on_from_its_teacher(trained, go_on, tmp_path, caplog):
+def test_a_student_may_go_on_from_its_teacher(trained, go_on, tmp_path):
+    """Its own data call the classes 0 and 1."""
     heap = tmp_path / "heap.csv"
-    pd.DataFrame({"text": [text for text, _ in invented.reviews(80, seed=22)]}).to_csv(heap, index=False)
-    sentences = invented.write_csv(
-        tmp_path / "sentences.csv", [("a zork", "positive"), ("a bore", "negative")]
-    )
+    texts = [f"{text} terrific" for text, _ in invented.reviews(80, seed=22)]
+    pd.DataFrame({"text": texts}).to_csv(heap, index=False)
+    rows = [(text, str(invented.TWO.index(label))) for text, label in invented.reviews(60, seed=21)]
+    numbers = invented.write_csv(tmp_path / "numbers.csv", rows)
+    sentences = invented.write_csv(tmp_path / "sentences.csv", [("a zork", "1"), ("a bore", "0")])
     taught = ("--teacher", trained.path, "--unlabeled", heap, "--sentences", sentences, "--lexicon", 1)
-    bundle = go_on(*taught, "--lr", 1e-9)
+    bundle = go_on(*taught, "--lr", 1e-9, "--dataset", numbers)
+    assert bundle.config.labels == ("negative", "positive")
     before, after = (load_model(each).lstm.weight_hh_l0 for each in (load_bundle(trained.path), bundle))
     assert torch.allclose(before, after, atol=1e-3)
     assert bundle.vocab.words == trained.vocab.words  # not of `zork`, nor of the lexicon
-    assert json.loads(bundle.read(METRICS))["examples"]["pseudo_labeled"] >= 80
+    of_lexicon = [word for word in SentimentIntensityAnalyzer().lexicon if word in trained.vocab]
+    assert of_lexicon
+    assert "terrific" not in trained.vocab  # so the lexicon has nothing to say of it
+    examples = json.loads(bundle.read(METRICS))["examples"]
+    assert examples["pseudo_labeled"] == 80 + examples["passages"] + 6 * len(of_lexicon)
 
 
 def test_a_stopped_run_goes_on_from_the_same_model_alone(trained, go_on, tmp_path, monkeypatch):
