@@ -2,14 +2,10 @@
 
 import shlex
 import sys
-from collections.abc import Iterable
-from dataclasses import fields
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from sentcli.cli import say
 from sentcli.cli.options import (
@@ -29,87 +25,20 @@ from sentcli.cli.options import (
     text_column_option,
 )
 from sentcli.cli.recipe import config_option, recipe
-from sentcli.config import (
-    CLASS_WEIGHTS,
-    DEVICES,
-    GATES,
-    OPTIMIZERS,
-    POOLINGS,
-    TRAINING_PRECISIONS,
-    ModelConfig,
-    SelfTrainingConfig,
-    TextConfig,
-    TrainConfig,
+from sentcli.cli.train_options import (
+    CHOICES,
+    OF_MODEL,
+    OF_PASSAGES,
+    OF_SELF_TRAINING,
+    OF_TEXT,
+    OF_TRAINING,
+    first_given,
+    given_settings,
+    is_on_the_line,
 )
+from sentcli.config import DEVICES, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, UsageError, requires, signal_of
 from sentcli.training.defaults import AUTO
-
-_TEXT = {
-    "max_tokens": ("--max-tokens", "Longer texts keep their first quarter and last three quarters of this.")
-}
-_MODEL = {
-    "hidden_size": ("--hidden", "States of the LSTM in each direction."),
-    "num_layers": ("--layers", "Layers of the LSTM."),
-    "pooling": ("--pooling", "What the classifier sees of the states."),
-    "embedding_dim": ("--embedding-dim", "Width of the word vectors."),
-    "dropout": ("--dropout", "Share of the pooled state that is dropped."),
-    "embedding_dropout": ("--embedding-dropout", "Share of the embedding that is dropped."),
-}
-_TRAIN = {
-    "gates": ("--gates", "coupled: input gate = 1 - forget gate, which is faster."),
-    "pretrain": ("--pretrain", "Epochs of language modelling first, on texts without labels too."),
-    "epochs": ("--epochs", "Passes over the training part."),
-    "batch_size": ("--batch-size", "Texts a step."),
-    "optimizer": ("--optimizer", "Optimizer of the weights."),
-    "lr": ("--lr", "Highest learning rate."),
-    "weight_decay": ("--weight-decay", "Decay of the weights, for adamw."),
-    "clip": ("--clip", "Largest norm of the gradients."),
-    "adversarial": (
-        "--adversarial",
-        "Size of adversarial changes to word vectors; 0: none.",
-    ),
-    "label_smoothing": ("--label-smoothing", "Share of the target that goes to all classes alike."),
-    "class_weight": (
-        "--class-weight",
-        "balanced: each class has the same say, however rare; auto: where one is rare.",
-    ),
-    "word_dropout": ("--word-dropout", "Share of words that become unknown."),
-    "average": ("--average", "Decay of the moving average of the weights."),
-    "keep": ("--keep", "Share that the weights of --from have in those that come out; 0: none."),
-    "sentence_repeats": ("--sentence-repeats", "How often an epoch goes through --sentences."),
-    "min_freq": ("--min-freq", "Rarer words become unknown."),
-    "phrases": ("--phrases", "Pairs of words, the most frequent ones, to read as one: faster."),
-    "phrase_dropout": ("--phrase-dropout", "Share of these that training reads word by word."),
-    "validation_share": ("--validation-share", "Share of the training split that is held out."),
-    "precision": ("--precision", "Precision of matrix products; auto: bf16 where the hardware has it."),
-    "seed": ("--seed", "Seed of all that is drawn; what is held out is not."),
-}
-_SELF_TRAINING = {
-    "rounds": ("--rounds", "Rounds of labelling; between two, more teachers learn from the labels."),
-    "passages": (
-        "--passages",
-        "Passages to cut from each text, to learn from short texts too; needs --teacher, or two rounds.",
-    ),
-    "passage_sentences": ("--passage-sentences", "Sentences of a passage at most."),
-    "passage_context": ("--passage-context", "Share of a passage's label that is the label of its text."),
-    "lexicon": (
-        "--lexicon",
-        "Weight of a lexicon of English sentiment (VADER) beside the teacher, for passages; 0: none.",
-    ),
-    "document_vectors": ("--document-vectors", "Size of the teacher's vectors of whole texts; 0: none."),
-    "teacher_pretrain": (
-        "--teacher-pretrain",
-        "Epochs of language modelling for a large teacher of auto; 0: none so large.",
-    ),
-}
-_OF_PASSAGES = ("passages", "passage_context")  # which are cut for a teacher alone
-_CHOICES = {
-    "gates": GATES,
-    "pooling": POOLINGS,
-    "optimizer": OPTIMIZERS,
-    "precision": TRAINING_PRECISIONS,
-    "class_weight": CLASS_WEIGHTS,
-}
 
 _EXAMPLES = """\b
 Examples:
@@ -162,7 +91,7 @@ Examples:
     help="Parquet file of the teacher's last labels: if it is there, they are learnt from and no teacher "
     "is asked; else it is written.",
 )
-@settings_options(SelfTrainingConfig, _SELF_TRAINING)
+@settings_options(SelfTrainingConfig, OF_SELF_TRAINING)
 @click.option(
     "-o",
     "--output",
@@ -171,9 +100,9 @@ Examples:
     callback=new_folder,
     help="New model folder.",
 )
-@settings_options(TextConfig, _TEXT)
-@settings_options(ModelConfig, _MODEL, _CHOICES)
-@settings_options(TrainConfig, _TRAIN, _CHOICES, AUTO)
+@settings_options(TextConfig, OF_TEXT)
+@settings_options(ModelConfig, OF_MODEL, CHOICES)
+@settings_options(TrainConfig, OF_TRAINING, CHOICES, AUTO)
 @click.option("--device", type=click.Choice(DEVICES), help="Where to train; by default cuda if there is one.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
 @click.option("--license", "licence", help="Licence of the model, for its card, such as apache-2.0.")
@@ -212,13 +141,13 @@ def train(
     weighs n-grams, vectors of whole texts and any number of models, by what is held out.
     """
     log_to_stderr(quiet=quiet)
-    text = TextConfig(**{name: settings[name] for name in _TEXT})
+    text = TextConfig(**{name: settings[name] for name in OF_TEXT})
     # The vocabulary and the classes come with the data; all else is checked before hours are spent.
-    model = ModelConfig(vocab_size=2, **{name: settings[name] for name in _MODEL})
-    config = TrainConfig(**{name: settings[name] for name in _TRAIN if settings[name] is not None})
-    plan = SelfTrainingConfig(**{name: settings[name] for name in _SELF_TRAINING})
+    model = ModelConfig(vocab_size=2, **{name: settings[name] for name in OF_MODEL})
+    config = TrainConfig(**{name: settings[name] for name in OF_TRAINING if settings[name] is not None})
+    plan = SelfTrainingConfig(**{name: settings[name] for name in OF_SELF_TRAINING})
     is_self_training = bool(teachers or pseudo_labels or unlabeled)
-    if not is_self_training and (option := _first_given(_SELF_TRAINING)):
+    if not is_self_training and (option := first_given(OF_SELF_TRAINING)):
         raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
     if unlabeled_text_column is not None and not unlabeled:
         raise UsageError("--unlabeled-text-column is for texts without labels; try --unlabeled as well")
@@ -227,7 +156,7 @@ def train(
     if config.keep and not base:
         raise UsageError("--keep is for the weights of a model to go on from; try --from")
     has_models = bool(teachers or pseudo_labels or plan.rounds > 1)
-    if is_self_training and not has_models and (option := _first_given(_OF_PASSAGES)):
+    if is_self_training and not has_models and (option := first_given(OF_PASSAGES)):
         raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
     with requires("train"):
         from sentcli.training.base import load_base
@@ -251,7 +180,7 @@ def train(
         sentences=sentences,
     )
     decided: dict[str, Any] = {}  # by the model to go on from
-    if base and _is_on_the_line("glove"):
+    if base and is_on_the_line("glove"):
         raise UsageError("--glove: the words of --from have their vectors; leave it out")
     if base and base.resolve() == output.resolve():
         raise UsageError(f"-o {output}: --from is that model, which would be replaced; try another name")
@@ -269,11 +198,7 @@ def train(
         recipe=lambda settled: recipe(click.get_current_context(), decided | settled.to_json()),
     )
     if base:
-        options = {**_TEXT, **_MODEL, **_TRAIN}
-        given = {name: (options[name][0], settings[name]) for name in options if _is_given(name)}
-        if not _is_on_the_line("pretrain"):  # a recipe may have it of a model that began with vectors
-            given.pop("pretrain", None)
-        how = how.going_on_from(load_base(base), given)
+        how = how.going_on_from(load_base(base), given_settings())
         decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
     try:
         with sole_run(output):
@@ -301,21 +226,3 @@ def train(
     if not quiet:
         model_path = shlex.quote(str(output))
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")
-
-
-def _is_on_the_line(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is ParameterSource.COMMANDLINE
-
-
-def _is_given(name: str) -> bool:
-    """Tell whether somebody gave a setting; in a file, only what is not usual: a recipe has them all."""
-    value = click.get_current_context().params[name]
-    settings = chain.from_iterable(map(fields, (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)))
-    usual = {field.name: field.default for field in settings}
-    return value is not None and (_is_on_the_line(name) or value != usual[name])
-
-
-def _first_given(names: Iterable[str]) -> str | None:
-    """Give the first of these options of self-training that somebody gave."""
-    return next((_SELF_TRAINING[name][0] for name in names if _is_given(name)), None)
