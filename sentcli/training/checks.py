@@ -1,5 +1,6 @@
 """What is refused before hours are spent, because it would fail at their end."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from sentcli.training.glove import check_source
 from sentcli.training.run_folder import work_folder
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import check_precision
+
+_log = logging.getLogger("sentcli")
 
 
 def check_run(source: DataSource, output: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
@@ -46,7 +49,7 @@ def _check_output(output: Path, work: Path, *, resume: bool, overwrite: bool) ->
         raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
     check_writable(output.parent)
     if resume and not work.exists():
-        raise UsageError(f"--resume: there is no interrupted run at {work}")
+        _log.warning("%s: no interrupted run; starting over", work)
     if not resume and work.exists():
         raise UsageError(
             f"{work} is left from an interrupted run: --resume goes on, or delete it to start again"
