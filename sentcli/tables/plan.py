@@ -1,6 +1,7 @@
 """Which inputs go to which output."""
 
 import glob
+import logging
 import os
 import re
 from collections import Counter
@@ -16,6 +17,8 @@ from sentcli.tables.output import default_rejects
 from sentcli.tables.remote import as_path, expand, is_url
 from sentcli.tables.source import STANDARD
 from sentcli.tables.storage import resolve
+
+_log = logging.getLogger("sentcli")
 
 _FIXED = re.compile(r"^(?:[^*?[]*/)?")  # of a glob, the folders before the first wildcard
 
@@ -45,9 +48,11 @@ def plan_outputs(
         raise UsageError(
             f"{output}: a folder of outputs cannot be behind a URL; name a file, or a local folder"
         )
-    if output == STANDARD or is_url(output) or not (output.endswith("/") or Path(output).is_dir()):
-        return [(files, output)]
     folder = Path(output)
+    if output == STANDARD or is_url(output) or not (output.endswith("/") or folder.is_dir()):
+        if len(files) > 1 and not (folder.suffix or folder.exists() or output == STANDARD):
+            _log.warning("%s: one file for all inputs; a folder with a file for each is %s/", output, output)
+        return [(files, output)]
     form = write.format if write else None
     names = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
     for place, count in Counter(_places([*names, *map(default_rejects, names)], folder)).items():

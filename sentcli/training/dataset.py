@@ -3,6 +3,7 @@
 import glob
 import json
 import logging
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from sentcli.config import DEFAULT_DATASET, HUB_ID
 from sentcli.errors import DataError
 from sentcli.tables.arrow import is_text
 from sentcli.tables.columns import find_text_column, find_usual
+from sentcli.tables.compression import DAMAGE, compression_of, decompressed
+from sentcli.tables.formats import suffix_of
 from sentcli.tables.options import ReadOptions
 from sentcli.training.labels import LabeledTexts, spell_out
 
@@ -34,11 +37,15 @@ UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of the split wh
 _BUILDERS = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".tab": "csv",
     ".jsonl": "json",
     ".ndjson": "json",
     ".json": "json",
     ".parquet": "parquet",
+    ".pq": "parquet",
 }
+_WITH_TABS = (".tsv", ".tab")
+_BLOCK = 1 << 20  # bytes
 _ONE_CHUNK = 1 << 30  # bytes; memory that is not filled is not taken
 
 
@@ -81,7 +88,7 @@ def load_split(
     names the first such row. An empty text is a text.
 
     :param spec: a file, else a folder, else an id on the Hugging Face hub. A file is CSV, TSV, JSONL or
-        Parquet, the first three also as .gz; it has no splits, so that any split asked for is all of it.
+        Parquet, also as .gz, .zst, .bz2 or .xz; it has no splits, so that any split asked for is all of it.
     :param text_column: found when None, by the rules of `sentcli score`; a dotted path names a field of a
         nested record.
     :param label_column: the same, but found by its name when None: one of `LABEL_COLUMNS`, whatever its case.
@@ -145,27 +152,50 @@ def _splits(spec: str, csv: CsvFormat) -> Iterator[dict[str, datasets.Dataset]]:
     # The library keys its copies of local files by their time of change alone: an edit that keeps the time
     # would give the old rows. So a local source is converted anew, and the copy thrown away.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        source = {**_source(spec, path), "cache_dir": folder if path.exists() else None, "token": False}
+        where = _source(spec, path, Path(folder))
+        source = {**where, "cache_dir": folder if path.exists() else None, "token": False}
         yield _load(spec, source, csv)
 
 
-def _source(spec: str, path: Path) -> dict[str, Any]:
-    """Say to `load_dataset` where the data is."""
+def _source(spec: str, path: Path, folder: Path) -> dict[str, Any]:
+    """Say to `load_dataset` where the data is.
+
+    :param folder: for the content of a compressed file.
+    """
     if spec and path.is_dir():
-        folder = str(path.resolve())  # absolute: a folder named `csv` is no builder
-        if glob.has_magic(folder):  # the library would look for others, and cannot be told otherwise
+        whole = str(path.resolve())  # absolute: a folder named `csv` is no builder
+        if glob.has_magic(whole):  # the library would look for others, and cannot be told otherwise
             raise DataError(f"{spec:.200}: a folder with *, ? or [ in its name or path; give it another one")
-        return {"path": folder}
-    suffix = Path(path.stem if path.suffix == ".gz" else path).suffix.lower()
+        return {"path": whole}
+    suffix = suffix_of(path.name)
     if path.is_file():
-        if suffix not in _BUILDERS or (suffix == ".parquet" and path.suffix == ".gz"):
+        if suffix not in _BUILDERS:
             raise DataError(f"{spec:.200}: unknown format; known are {', '.join(_BUILDERS)}")
-        file = glob.escape(str(path.resolve()))
+        plain = _decompressed(spec, path, folder) if compression_of(path.name) else path
+        file = glob.escape(str(plain.resolve()))
         source = {"path": _BUILDERS[suffix], "data_files": {"train": [file]}}
-        return source | {"sep": "\t"} if suffix == ".tsv" else source
+        return source | {"sep": "\t"} if suffix in _WITH_TABS else source
     if not HUB_ID.fullmatch(spec) or suffix in _BUILDERS:
         raise DataError(f"{spec:.200}: no such file or folder, nor a hub id such as {DEFAULT_DATASET}")
     return {"path": spec}
+
+
+def _decompressed(spec: str, path: Path, folder: Path) -> Path:
+    """Write the content of a compressed file, read as `sentcli score` reads it, to a new one in the folder.
+
+    :raises DataError: when it is damaged.
+    """
+    plain = folder / "content"
+    try:
+        with (
+            path.open("rb") as raw,
+            decompressed(raw, compression_of(path.name)) as content,
+            plain.open("wb") as file,
+        ):
+            shutil.copyfileobj(content, file, _BLOCK)
+    except DAMAGE as error:
+        raise DataError(f"{spec:.200} cannot be read as a data set: {error}") from error
+    return plain
 
 
 def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datasets.Dataset]:

@@ -22,6 +22,25 @@ def test_all_inputs_go_to_one_file(folder):
     assert plan_outputs(["-"], "-") == [(["-"], "-")]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "output", "is_told"),
+    [
+        (["a.csv", "b.csv"], "scored", True),
+        (["?.csv"], "new.d/scored", True),
+        (["a.csv", "b.csv"], "scored.csv", False),
+        (["a.csv", "b.csv"], "scored/", False),
+        (["a.csv", "b.csv"], "sub", False),
+        (["a.csv", "b.csv"], "-", False),
+        (["a.csv", "b.csv"], "/dev/null", False),
+        (["a.csv"], "scored", False),
+    ],
+)
+def test_a_folder_without_its_slash_is_told(folder, caplog, inputs, output, is_told):
+    plan_outputs(inputs, output)
+    told = f"{output}: one file for all inputs; a folder with a file for each is {output}/"
+    assert caplog.messages == [told] * is_told
+
+
 def test_globs_give_their_files_in_order(folder):
     assert plan_outputs(["[ab].csv"], "-") == [(["a.csv", "b.csv"], "-")]
     assert plan_outputs(["**/a.csv", "c.jsonl"], "-") == [(["a.csv", "sub/a.csv", "c.jsonl"], "-")]

@@ -1,10 +1,14 @@
+import bz2
 import gzip
+import io
 import json
+import lzma
 import os
 import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -58,6 +62,12 @@ def csv_of(rows: list[tuple[str, str]], separator: str = ",") -> str:
     return "".join(f'"{text}"{separator}{label}\n' for text, label in [("text", "label"), *rows])
 
 
+def parquet_of(rows: list[tuple[str, str]]) -> bytes:
+    texts, labels = zip(*rows, strict=True)
+    pq.write_table(pa.table({"text": texts, "label": labels}), file := io.BytesIO())
+    return file.getvalue()
+
+
 def jsonl_of(rows: list[tuple[str, str]]) -> str:
     return "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
 
@@ -70,6 +80,7 @@ def jsonl_of(rows: list[tuple[str, str]]) -> str:
         ("r.jsonl", jsonl_of(ROWS)),
         ("r[1]*.csv", csv_of(ROWS)),
         ("R.CSV", csv_of(ROWS)),
+        ("r.tab", csv_of(ROWS, "\t")),
         ("bom.csv", "\ufeff" + csv_of(ROWS)),
     ],
 )
@@ -80,14 +91,36 @@ def test_a_file_is_every_split(tmp_path: Path, name: str, content: str) -> None:
         assert list(zip(data.texts, data.labels, strict=True)) == ROWS
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("r.csv.gz", csv_of(ROWS)), ("r.tsv.gz", csv_of(ROWS, "\t")), ("r.jsonl.gz", jsonl_of(ROWS))],
-)
-def test_a_compressed_file(tmp_path: Path, name: str, content: str) -> None:
-    (tmp_path / name).write_bytes(gzip.compress(content.encode()))
-    data = load_split(str(tmp_path / name), "train", None, None)
+COMPRESS = {
+    ".gz": gzip.compress,
+    ".zst": partial(pa.Codec("zstd").compress, asbytes=True),
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_compressed_file(tmp_path: Path, suffix: str, compression: str) -> None:
+    content = {
+        ".csv": csv_of(ROWS).encode(),
+        ".tsv": csv_of(ROWS, "\t").encode(),
+        ".jsonl": jsonl_of(ROWS).encode(),
+        ".parquet": parquet_of(ROWS),
+    }
+    path = tmp_path / f"r{suffix}{compression}"
+    path.write_bytes(COMPRESS[compression](content[suffix]))
+    data = load_split(str(path), "train", None, None)
     assert list(zip(data.texts, data.labels, strict=True)) == ROWS
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_a_compressed_file_that_is_torn(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / f"r.csv{compression}"
+    path.write_bytes(COMPRESS[compression](csv_of(ROWS * 50).encode())[:-9])
+    with pytest.raises(DataError, match=f"r.csv{compression} cannot be read as a data set: ") as caught:
+        load_split(str(path), "train", None, None)
+    assert "\n" not in str(caught.value)
 
 
 def test_csv_files_may_be_written_otherwise(tmp_path: Path) -> None:
@@ -427,8 +460,8 @@ def test_missing_split(tmp_path: Path) -> None:
         ("r.jsonl", b'{"text": "a", "label": 1}\n{"text"', "JSON"),
         ("r.jsonl", b"", "no rows|at least one example"),
         ("r.parquet", b"PAR1 no", "[Pp]arquet"),
+        ("r.PQ.zst", b"PAR1 no", "ZSTD"),
         ("r.xlsx", b"", r"unknown format; known are \.csv, \.tsv"),
-        ("r.parquet.gz", b"", "unknown format"),
         ("folder/readme.txt", b"", "no such file or folder"),
     ],
 )
