@@ -93,7 +93,7 @@ label_column_option = click.option(
     "--label-column", help="Column of the labels; by default label, sentiment, class, stars or the like."
 )
 delimiter_option = click.option(
-    "--delimiter", callback=_spelled_tab, help=r"CSV: field separator; \t is a tab."
+    "--delimiter", callback=_spelled_tab, help=r"CSV and TSV: field separator; \t is a tab."
 )
 csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."

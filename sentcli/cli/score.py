@@ -78,14 +78,16 @@ Examples:
 )
 @click.option("--prefix", help="Prefix of the new columns, sentiment and sentiment_score.")
 @delimiter_option
-@click.option("--quotechar", help="CSV: quote character; '' for none.")
+@click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 @click.option("--encoding", help="CSV, TSV and lines: nearly any that Python knows; by default UTF-8.")
-@click.option("--no-header", is_flag=True, help="CSV: the first line is a row; columns are called 1, 2, 3...")
+@click.option(
+    "--no-header", is_flag=True, help="CSV and TSV: the first line is a row; columns are called 1, 2, 3..."
+)
 @click.option(
     "--skip-lines",
     type=click.IntRange(0),
     default=0,
-    help="CSV: lines before the header, which are kept as they are.",
+    help="CSV and TSV: lines before the header, which are kept as they are.",
 )
 @click.option(
     "--field-limit",
@@ -96,7 +98,11 @@ Examples:
 @click.option(
     "--rejects", help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, of stdout stderr."
 )
-@click.option("--max-rejects", metavar="N|P%", help="Stop when more rows of an output are rejected.")
+@click.option(
+    "--max-rejects",
+    metavar="N|P%",
+    help="Stop when more rows of an output are rejected: N, or P% of those read.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
 @resume_option
 @overwrite_option
