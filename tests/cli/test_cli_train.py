@@ -482,8 +482,9 @@ def test_what_will_not_do_is_refused_by_name(data, tmp_path, monkeypatch, argume
 
 def test_what_can_be_refused_at_once_is_refused_before_the_data_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("model").mkdir()
-    for arguments in (("--glove", "nothing.txt"), ("--glove", "6B.100d"), ("-o", "model"), ("--resume",)):
+    for folder in ("model", ".stopped.training"):
+        Path(folder).mkdir()
+    for arguments in (("--glove", "nothing.txt"), ("--glove", "6B.100d"), ("-o", "model"), ("-o", "stopped")):
         failure = fail("train", *SMALL, "--dataset", "nothing.csv", *arguments)
         assert "nothing.csv" not in failure.message
 
