@@ -49,8 +49,10 @@ def plan_outputs(
             f"{output}: a folder of outputs cannot be behind a URL; name a file, or a local folder"
         )
     folder = Path(output)
-    if output == STANDARD or is_url(output) or not (output.endswith("/") or folder.is_dir()):
-        if len(files) > 1 and not (folder.suffix or folder.exists() or output == STANDARD):
+    if output == STANDARD or is_url(output):
+        return [(files, output)]
+    if not (output.endswith("/") or folder.is_dir()):
+        if len(files) > 1 and not (folder.suffix or folder.exists()):
             _log.warning("%s: one file for all inputs; a folder with a file for each is %s/", output, output)
         return [(files, output)]
     form = write.format if write else None

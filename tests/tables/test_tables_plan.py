@@ -32,6 +32,7 @@ def test_all_inputs_go_to_one_file(folder):
         (["a.csv", "b.csv"], "sub", False),
         (["a.csv", "b.csv"], "-", False),
         (["a.csv", "b.csv"], "/dev/null", False),
+        (["a.csv", "b.csv"], "s3://bucket/scored", False),
         (["a.csv"], "scored", False),
     ],
 )
