@@ -144,9 +144,9 @@ def evaluate(
     if other and other.config.labels != bundle.config.labels:
         raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
-        from sentcli.training.dataset import CsvFormat
         from sentcli.training.evaluating import EvaluationSource, Runtime, evaluate_bundle
         from sentcli.training.metrics import read_metrics
+        from sentcli.training.splits import CsvFormat
 
         if plots:
             from sentcli.plots import check_folder, draw_evaluation

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.text import UNK_ID, Vocab, tokenize, truncate
-from sentcli.training.dataset import CsvFormat, load_split, load_texts
+from sentcli.training.dataset import load_split, load_texts
 from sentcli.training.examples import Examples, Ids
 from sentcli.training.holdout import train_validation
 from sentcli.training.labels import LabeledTexts, class_names, label_ids
@@ -22,6 +22,7 @@ from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.sentences import NO_SENTENCES, read_sentences
+from sentcli.training.splits import CsvFormat
 
 _log = logging.getLogger("sentcli")
 

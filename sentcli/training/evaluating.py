@@ -10,10 +10,11 @@ from sentcli.bundle import Bundle
 from sentcli.errors import UsageError
 from sentcli.measurement import Measurement, measure
 from sentcli.prediction import predict
-from sentcli.training.dataset import CsvFormat, load_split
+from sentcli.training.dataset import load_split
 from sentcli.training.labels import LabeledTexts, label_ids, spell_out
 from sentcli.training.learnt import held_out_part, share_learnt
 from sentcli.training.passages import cut_passages
+from sentcli.training.splits import CsvFormat
 
 _log = logging.getLogger("sentcli")
 

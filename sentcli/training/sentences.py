@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sentcli.config import EVERYDAY
-from sentcli.training.dataset import CsvFormat, load_split
+from sentcli.training.dataset import load_split
 from sentcli.training.labels import LabeledTexts, label_ids
+from sentcli.training.splits import CsvFormat
 
 EVERYDAY_FILE = Path(__file__).with_name("everyday.csv")
 NO_SENTENCES = LabeledTexts([], [])

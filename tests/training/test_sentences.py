@@ -9,8 +9,8 @@ import pytest
 from sentcli.config import EVERYDAY
 from sentcli.errors import DataError
 from sentcli.text import tokenize
-from sentcli.training.dataset import CsvFormat
 from sentcli.training.sentences import EVERYDAY_FILE, read_sentences
+from sentcli.training.splits import CsvFormat
 
 LABELS = ("negative", "positive")
 PROBES = Path(__file__).parents[2] / "benchmarks" / "probes"

@@ -1,0 +1,316 @@
+import bz2
+import errno
+import gzip
+import json
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pytest
+
+import sentcli
+from sentcli.errors import DataError, UsageError
+from sentcli.training.splits import PLAIN_CSV, CsvFormat, open_splits
+from tests.training.data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+def rows_of(data: datasets.Dataset) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in data]
+
+
+def read(spec: str, csv: CsvFormat = PLAIN_CSV) -> list[tuple[Any, ...]]:
+    with open_splits(spec, csv) as splits:
+        return rows_of(splits["train"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("r.csv", csv_of(ROWS)),
+        ("r.tsv", csv_of(ROWS, "\t")),
+        ("r.jsonl", jsonl_of(ROWS)),
+        ("r[1]*.csv", csv_of(ROWS)),
+        ("R.CSV", csv_of(ROWS)),
+        ("r.tab", csv_of(ROWS, "\t")),
+        ("bom.csv", "\ufeff" + csv_of(ROWS)),
+    ],
+)
+def test_a_file_is_one_split(tmp_path: Path, name: str, content: str) -> None:
+    with open_splits(write(tmp_path / name, content)) as splits:
+        assert [*splits] == ["train"]
+        assert rows_of(splits["train"]) == ROWS
+
+
+COMPRESS = {
+    ".gz": gzip.compress,
+    ".zst": partial(pa.Codec("zstd").compress, asbytes=True),
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_compressed_file(tmp_path: Path, suffix: str, compression: str) -> None:
+    content = {
+        ".csv": csv_of(ROWS).encode(),
+        ".tsv": csv_of(ROWS, "\t").encode(),
+        ".jsonl": jsonl_of(ROWS).encode(),
+        ".parquet": parquet_of(ROWS),
+    }
+    path = tmp_path / f"r{suffix}{compression}"
+    path.write_bytes(COMPRESS[compression](content[suffix]))
+    assert read(str(path)) == ROWS
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_a_compressed_file_that_is_torn(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / f"r.csv{compression}"
+    path.write_bytes(COMPRESS[compression](csv_of(ROWS * 50).encode())[:-9])
+    with pytest.raises(DataError, match=f"r.csv{compression} cannot be read as a data set: ") as caught:
+        read(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_csv_files_may_be_written_otherwise(tmp_path: Path) -> None:
+    content = 'text;label\n"Très, très bon; vraiment";gut\nZäh;schlecht\n'
+    csv = CsvFormat(";", "cp1252")
+    expected = [("Très, très bon; vraiment", "gut"), ("Zäh", "schlecht")]
+    for folder, named in (("file", "reviews.csv"), ("folder", "train.csv")):
+        path = tmp_path / folder / named
+        path.parent.mkdir()
+        path.write_bytes(content.encode("cp1252"))
+        assert read(str(path if folder == "file" else path.parent), csv) == expected
+    tabs = write(tmp_path / "reviews.csv", content.replace(";", "\t"))
+    assert read(tabs, CsvFormat("\\t"))[1] == expected[1]
+    pipes = write(tmp_path / "reviews.tsv", content.replace(";", "|"))
+    assert read(pipes, CsvFormat("|"))[1] == expected[1]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_lines_before_the_header_are_left_out(tmp_path: Path, newline: str) -> None:
+    content = newline.join(["Reviews as of today", "", *csv_of(ROWS).splitlines(), ""])
+    path = tmp_path / "reviews.csv"
+    path.write_bytes(content.encode())
+    assert read(str(path), CsvFormat(skip_lines=2)) == ROWS
+    with pytest.raises(DataError, match="--skip-lines"):
+        read(str(path))
+    with pytest.raises(DataError, match="No columns to parse from file"):
+        read(str(path), CsvFormat(skip_lines=100))
+    with pytest.raises(UsageError, match="--skip-lines is -1"):
+        CsvFormat(skip_lines=-1)
+
+
+def test_what_is_not_csv_has_no_delimiter(tmp_path: Path) -> None:
+    lines = write(tmp_path / "reviews.jsonl", '{"text": "fine", "label": "good"}\n')
+    assert read(lines, CsvFormat(";", "cp1252", 1)) == [("fine", "good")]
+
+
+def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_bytes("text;label\nZäh;schlecht\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"is it another --encoding\?"):
+        read(str(path))
+    commas = tmp_path / "commas.csv"
+    commas.write_text("text;label\nlong, but good;1\n")
+    with pytest.raises(DataError, match=r"is it another --delimiter\?"):
+        read(str(commas))
+    empty = tmp_path / "empty.csv"
+    empty.write_text("text,label\n")
+    with pytest.raises(DataError, match=r"cannot be read as a data set: no rows$"):
+        read(str(empty))
+    with pytest.raises(UsageError, match="--delimiter is ';;'"):
+        CsvFormat(";;")
+    with pytest.raises(UsageError, match="cp12520"):
+        CsvFormat(encoding="cp12520")
+
+
+def test_values_of_a_csv_file_stay_as_they_are(tmp_path: Path) -> None:
+    texts = ["NA", "", "null", " 1e5 ", "001", "a\r\nb", "TRUE", "né \U0001f600"]
+    labels = ["NA", "001", "1", "nan", "None", "1.50", "-0", "True"]
+    path = write(tmp_path / "r.csv", csv_of(list(zip(texts, labels, strict=True))))
+    assert read(path) == [*zip(texts, labels, strict=True)]
+
+
+def test_hub_layout_in_a_folder(tmp_path: Path, cache: Path) -> None:
+    with open_splits(write_hub_layout(tmp_path / "reviews")) as splits:
+        assert [*splits] == ["train", "test", "unsupervised"]
+        assert rows_of(splits["train"]) == [("fine 0", 1), ("fine 1", 0), ("fine 2", 1)]
+        assert splits["test"].features["label"].names == ["neg", "pos"]
+    assert not any(cache.iterdir())
+
+
+def test_folder_of_csv_files_has_splits_and_plain_strings(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", "text,label\nNA,001\nb,1\n")
+    write(tmp_path / "test.csv", "text,label\n007,1\n")
+    with open_splits(str(tmp_path)) as splits:
+        assert rows_of(splits["train"]) == [("NA", "001"), ("b", "1")]
+        assert rows_of(splits["test"]) == [("007", "1")]
+
+
+def test_folder_named_like_a_builder_is_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "csv" / "train.jsonl", jsonl_of(ROWS))
+    write(tmp_path / "other.csv", "text,label\nnot this,1\n")
+    monkeypatch.chdir(tmp_path)
+    assert len(read("csv")) == 3
+
+
+@pytest.mark.parametrize("name", ["data[1]", "v*", "some?/data"])
+def test_a_folder_whose_name_is_a_pattern_is_not_taken_for_others(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name / "train.csv", csv_of(ROWS))
+    write(tmp_path / "data1" / "train.csv", csv_of(ROWS[:1]))
+    with pytest.raises(DataError, match=r"a folder with \*, \? or \[ in its name or path"):
+        read(str(tmp_path / name))
+    assert len(read(str(tmp_path / name / "train.csv"))) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("early", "late"),
+    [
+        ({"label": "a", "reply": None}, {"label": "b", "reply": "thanks"}),
+        ({"label": "a"}, {"label": "b", "reply": "thanks"}),
+        ({"label": 1}, {"label": "b"}),
+    ],
+)
+def test_json_values_may_have_other_types_after_the_first_megabytes(
+    tmp_path: Path, early: dict[str, object], late: dict[str, object]
+) -> None:
+    filler = "a word " * 100_000
+    rows = [early | {"text": filler}] * 17 + [late | {"text": "the last"}]  # 12 MB
+    with open_splits(write(tmp_path / "r.jsonl", "".join(json.dumps(row) + "\n" for row in rows))) as splits:
+        data = splits["train"][:]
+    assert data["text"] == [filler] * 17 + ["the last"]
+    assert [str(label) for label in data["label"]] == [str(early["label"])] * 17 + ["b"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_edit_that_keeps_size_and_time_is_seen(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "train.csv"
+    path = write(file, "text,label\nold,0\nrow,1\n") if kind == "file" else str(tmp_path)
+    write(file, "text,label\nold,0\nrow,1\n")
+    os.utime(file, ns=(10**18, 10**18))
+    assert read(path) == [("old", "0"), ("row", "1")]
+    write(file, "text,label\nnew,0\nrow,1\n")
+    os.utime(file, ns=(10**18, 10**18))
+    assert read(path) == [("new", "0"), ("row", "1")]
+
+
+def test_hub_id_comes_from_the_cache_when_offline(tmp_path: Path, cache: Path) -> None:
+    datasets.load_dataset(write_hub_layout(tmp_path / "reviews"), cache_dir=str(cache))
+    shutil.move(cache / "reviews", cache / "owner___reviews")
+    with open_splits("owner/reviews") as splits:
+        assert splits["train"]["text"][:] == ["fine 0", "fine 1", "fine 2"]
+        assert splits["train"].features["label"].names == ["neg", "pos"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.csv", b"", "No columns"),
+        ("r.csv", b"text,label\n", "no rows"),
+        ("r.csv", b"text,label\na,1\nb,2,3\n", "line 3"),
+        ("r.csv", b"text,label\na,1,x\nb,2,y\n", "does not match"),
+        ("r.csv", b'text,label\n"a,1\n', "EOF inside string"),
+        ("r.csv", b"text,label\na\xff,1\n", "utf-8"),
+        ("r.csv.gz", gzip.compress(csv_of(ROWS).encode(), mtime=0)[:-9], "ended before"),
+        ("r.csv.gz", csv_of(ROWS).encode(), "gzip"),
+        ("r.jsonl", b'{"text": "a", "label": 1}\n{"text"', "JSON"),
+        ("r.jsonl", b"", "no rows|at least one example"),
+        ("r.parquet", b"PAR1 no", "[Pp]arquet"),
+        ("r.PQ.zst", b"PAR1 no", "ZSTD"),
+        ("r.xlsx", b"", r"unknown format; known are \.csv, \.tsv"),
+        ("folder/readme.txt", b"", "no such file or folder"),
+    ],
+)
+def test_damaged_inputs(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    path = tmp_path / name if "folder" not in name else tmp_path / "missing"
+    with pytest.raises(DataError, match=message) as caught:
+        read(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["imdb", "csv", "data/missing.csv", "../missing", "a/b/c", ""])
+def test_neither_path_nor_hub_id(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "work" / "here.csv", csv_of(ROWS))  # what `load_dataset("csv")` would pick up
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(DataError, match="no such file or folder, nor a hub id such as stanfordnlp/imdb"):
+        read(spec)
+
+
+def test_hub_out_of_reach() -> None:
+    with pytest.raises(DataError, match="'owner/unknown' on the Hub"):
+        read("owner/unknown")
+
+
+SCRIPT = """
+import sys
+import tempfile
+from sentcli.errors import DataError, UsageError
+from sentcli.training.splits import open_splits
+with open_splits("good.csv"):
+    pass
+try:
+    with open_splits("bad.parquet"):
+        pass
+except DataError as error:
+    sys.exit(f"{error} {'torch' in sys.modules}")
+"""
+
+
+def test_a_failure_is_one_line(tmp_path: Path) -> None:
+    """In a process of its own: the libraries take hold of stderr when they are imported."""
+    write(tmp_path / "bad.parquet", "no")
+    write(tmp_path / "good.csv", csv_of(ROWS))
+    environment = {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "hf"),
+        "PYTHONPATH": str(Path(sentcli.__file__).parents[1]),
+    }
+    command = [sys.executable, "-c", SCRIPT]
+    process = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert re.fullmatch(r"bad\.parquet cannot be read as a data set: [^\n]+ False\n", process.stderr)
+    assert not (tmp_path / "hf").exists()
+
+
+@pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_folder_for_copies_is_told_from_a_damaged_file(
+    tmp_path: Path, full: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(full, os.strerror(full))
+
+    (tmp_path / "r.csv.gz").write_bytes(gzip.compress(csv_of(ROWS).encode()))
+    monkeypatch.setattr(shutil, "copyfileobj", fails)
+    hint = re.escape(f"{os.strerror(full)}; {tempfile.gettempdir()} is full; TMPDIR names another folder")
+    with pytest.raises(DataError, match=hint):
+        read(str(tmp_path / "r.csv.gz"))
+
+
+def test_a_full_folder_for_converted_rows_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write(tmp_path / "r.csv", csv_of(ROWS))
+    monkeypatch.setattr(datasets.arrow_writer.ArrowWriter, "finalize", fails)
+    with pytest.raises(DataError, match=r"is full; TMPDIR names another folder"):
+        read(path)
