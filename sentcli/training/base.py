@@ -88,8 +88,8 @@ class Base:
         """Move the weights of a network back towards those of the model that it went on from.
 
         What lies between the two often knows more of both than either (M. Wortsman et al., "Robust
-        fine-tuning of zero-shot models", CVPR 2022). On IMDb and sentences, from the model of 40 units before
-        it: kept 0, 0.3, 0.5, 1: validation loss 0.1933, 0.1916, 0.1914, 0.1939.
+        fine-tuning of zero-shot models", CVPR 2022). For the model in the box, on IMDb: kept 0, 0.15, 0.3, 1:
+        validation loss 0.192, 0.191, 0.190, 0.194.
 
         :param share: of the model; 0 leaves the network as it is.
         """
