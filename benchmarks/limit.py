@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import machine
 from ending import run
 from limit_graphs import function_seconds, product_rate, profile
 from limit_pipeline import LockProbe, Parts, Shape, check_probe, hand_over, make_bundle, run_bare, timed
-from limit_report import arithmetic, cpu, gates_of, must_show, report
+from limit_report import arithmetic, count_gates, cpu, must_show, report
 from systems.ours import score_csv
 
 import sentcli
@@ -43,16 +44,15 @@ _PEAK = (512, 1024, 1024)  # rows and widths of products that nothing but arithm
 
 def measure(box: Bundle, shape: Shape, source: Path, folder: Path, repeats: int) -> dict[str, Any]:
     """Measure everything about one model."""
-    separate, coupled = (
-        make_bundle(folder / gates, box, replace(shape, gates=gates), "folded") for gates in GATES
-    )
-    folded = coupled if shape.gates == "coupled" else separate
+    of_gates = {
+        gates: make_bundle(folder / gates, box, replace(shape, gates=gates), "folded") for gates in GATES
+    }
+    folded = of_gates[shape.gates]
     portable = make_bundle(folder / "portable", box, shape, "portable")
     quantized = make_bundle(folder / "int8", box, shape, "folded", "int8")
     target, cores = folder / "scored.csv", usable_cores()
-    parts, lstm, int8, more, fewer = (
-        Parts(bundle, source, target) for bundle in (folded, portable, quantized, separate, coupled)
-    )
+    parts, lstm, int8 = (Parts(bundle, source, target) for bundle in (folded, portable, quantized))
+    backends = {gates: Parts(bundle, source, target).backend for gates, bundle in of_gates.items()}
     batches = parts.batches()
     with (
         sentcli.load(folded.path) as scorer,
@@ -64,8 +64,10 @@ def measure(box: Bundle, shape: Shape, source: Path, folder: Path, repeats: int)
             "bare folded": lambda: run_bare(parts.backend, batches, cores),
             "bare folded, one core": lambda: run_bare(parts.backend, batches, 1),
             "bare folded, int8, one core": lambda: run_bare(int8.backend, batches, 1),
-            "bare folded, separate gates, one core": lambda: run_bare(more.backend, batches, 1),
-            "bare folded, coupled gates, one core": lambda: run_bare(fewer.backend, batches, 1),
+            **{
+                f"bare folded, {gates} gates, one core": partial(run_bare, backend, batches, 1)
+                for gates, backend in backends.items()
+            },
             "bare LSTM operators": lambda: run_bare(lstm.backend, batches, cores),
             "bare LSTM operators, one core": lambda: run_bare(lstm.backend, batches, 1),
             "whole pipeline": lambda: score_csv(scorer, source, target),
@@ -79,8 +81,8 @@ def measure(box: Bundle, shape: Shape, source: Path, folder: Path, repeats: int)
         run_bare(parts.backend, batches[::every], cores)  # warm
         run_bare(lstm.backend, batches[::every], cores)
         run_bare(int8.backend, batches[::every], 1)
-        run_bare(more.backend, batches[::every], 1)
-        run_bare(fewer.backend, batches[::every], 1)
+        for backend in backends.values():
+            run_bare(backend, batches[::every], 1)
         score_csv(scorer, source, target)
         score_csv(single, source, target)
         hand_over(commander, source, target)
@@ -121,7 +123,7 @@ def seconds_under_the_lock(parts: Parts) -> float:
 
 def limits(found: dict[str, Any]) -> dict[str, float]:
     """Give tokens/s a core: what products allow, what products and gate functions do, what was reached."""
-    rows, hidden, gates = int(found["rows_a_batch"]), found["hidden"], gates_of(found)
+    rows, hidden, gates = int(found["rows_a_batch"]), found["hidden"], count_gates(found)
     rate = product_rate(rows, hidden, gates * hidden)
     functions = function_seconds(rows, hidden, sigmoids=gates - 1)
     counted = arithmetic(found)

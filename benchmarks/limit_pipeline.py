@@ -19,7 +19,7 @@ from sentcli.bundle import INT8_ONNX, ONNX, VOCAB, Bundle, load_bundle, new_bund
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.export.graph import write_onnx
 from sentcli.export.quantize import write_int8
-from sentcli.model import BiLSTM, couple_gates, round_embedding, save_weights
+from sentcli.model import BiLSTM, round_embedding, save_weights, tie_gates
 from sentcli.pipeline import PROCESSES_FROM
 from sentcli.scoring import Scorer
 from sentcli.tables import open_job
@@ -50,8 +50,7 @@ def make_bundle(folder: Path, box: Bundle, shape: Shape, graph: str, precision: 
     vocab = box.vocab if shape.phrases else Vocab(box.vocab.words[: box.vocab.first_phrase])
     config = ModelConfig(vocab_size=len(vocab), hidden_size=shape.hidden)
     model = BiLSTM(config).eval()
-    if shape.gates == "coupled":
-        couple_gates(model)
+    tie_gates(model, shape.gates)
     round_embedding(model)
     with new_bundle(folder) as files:
         write_config(files, BundleConfig(config, box.config.text, box.config.labels))

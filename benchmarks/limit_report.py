@@ -20,19 +20,19 @@ _ASSUMED = (
 
 def arithmetic(found: Found) -> dict[str, float]:
     """Count the floating-point operations a token, both directions; a product and its sum are two."""
-    hidden, embedding, gates = found["hidden"], found["embedding"], gates_of(found)
+    hidden, embedding, gates = found["hidden"], found["embedding"], count_gates(found)
     return {
         "recurrent product": 2 * 2 * hidden * gates * hidden,
         "input product, which folding leaves out": 2 * 2 * embedding * gates * hidden,
         "sigmoids and tanhs": 2 * (gates + 1) * hidden,
-        # Its look-up added to each gate; of either kind of gates four for state and output, two for pooling.
-        "adding, gates, pooling": 2 * (gates + 6) * hidden,
+        # Its look-up added to each gate; three for the state, one for an output gate, two for pooling.
+        "adding, gates, pooling": 2 * (gates + (5 if found["gates"] == "forget" else 6)) * hidden,
     }
 
 
-def gates_of(found: Found) -> int:
-    """Give how many of a step's gates are computed."""
-    return 3 if found["gates"] == "coupled" else 4
+def count_gates(found: Found) -> int:
+    """Give how many of a step's gates are computed, the new values of the state among them."""
+    return {"separate": 4, "coupled": 3, "forget": 2}[found["gates"]]
 
 
 def clock(found: Found, name: str) -> float:
@@ -111,12 +111,17 @@ def report(found: Found) -> Iterator[str]:
     yield "| one core | tokens/s | reached of it |\n|---|---:|---:|"
     for name in ("products alone, not folded", "products alone", "products and gate functions", "reached"):
         yield f"| {name} | {bounds[name]:,.0f} | {bounds['reached'] / bounds[name]:.0%} |"
-    int8, coupled = (
+    int8, coupled, forget = (
         ratio(found, f"bare folded{slow}, one core", f"bare folded, {fast}, one core", one_core=True)
-        for slow, fast in (("", "int8"), (", separate gates", "coupled gates"))
+        for slow, fast in (
+            ("", "int8"),
+            (", separate gates", "coupled gates"),
+            (", coupled gates", "forget gates"),
+        )
     )
     yield "\nFolded, the recurrent product in int8: {:.2f} times fp32 ({:.2f} to {:.2f}).".format(*int8)
     yield "Folded, coupled gates: {:.2f} times separate ones ({:.2f} to {:.2f}).".format(*coupled)
+    yield "Folded, the forget gate alone: {:.2f} times coupled ones ({:.2f} to {:.2f}).".format(*forget)
     total = cores * clock(found, "whole pipeline") / found["reviews"] * 1e6
     yield f"\n| where a review's time goes, {cores} cores | us of a core | share |\n|---|---:|---:|"
     for name, us in where_it_goes(found).items():

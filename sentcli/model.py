@@ -17,6 +17,8 @@ from sentcli.config import ModelConfig
 from sentcli.errors import BundleError, UsageError
 from sentcli.text import PAD_ID
 
+_OPEN = 1000.0  # a bias of which the sigmoid is 1, after all the decay of weights that there may be too
+
 
 class BiLSTM(nn.Module):
     """Embedding, bidirectional LSTM over each text's own length, pooled state, linear layer.
@@ -181,29 +183,49 @@ def _reorder(states: Tensor, order: Tensor) -> Tensor:
     return _Reorder.apply(states, order)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def couple_gates(model: BiLSTM) -> None:
-    """Let the LSTM forget of its state what it takes in of the word, from now on and in training too.
+def tie_gates(model: BiLSTM, gates: str) -> None:
+    """Let the LSTM do with fewer gates, from now on and in training too; `separate` leaves it as it is.
 
-    The input gate is then one minus the forget gate, i = 1 - f: the coupled gates of K. Greff et al., "LSTM:
-    A Search Space Odyssey", IEEE TNNLS 2017. As 1 - sigmoid(x) = sigmoid(-x), it is still an LSTM, in which
-    the weights of the input gate are the negated ones of the forget gate. The gradients of the two are made
-    so as well; any optimizer that treats each number alike then keeps them so, to the last bit.
+    `coupled`: it forgets of its state what it takes in of the word. The input gate is one minus the forget
+    gate, i = 1 - f (K. Greff et al., "LSTM: A Search Space Odyssey", IEEE TNNLS 2017). As 1 - sigmoid(x) =
+    sigmoid(-x), it is still an LSTM, in which the weights of the input gate are the negated ones of the
+    forget gate.
+
+    `forget`: besides, all of the state is seen. The forget gate is the only one that is left (J. van der
+    Westhuizen and J. Lasenby, "The unreasonable effectiveness of the forget gate", 2018, who leave out the
+    tanh of the state too). The output gate has no weights, and biases of which the sigmoid is 1.
+
+    The gradients are made so as well; any optimizer that treats each number alike then keeps them so, to the
+    last bit.
+
+    :param gates: one of `sentcli.config.GATES`.
     """
+    if gates == "separate":
+        return
     hidden = model.config.hidden_size
 
-    def couple(gradient: Tensor) -> Tensor:
-        of_both = gradient[hidden : 2 * hidden] - gradient[:hidden]
-        return torch.cat([-of_both, of_both, gradient[2 * hidden :]])
+    def tie(gradient: Tensor) -> Tensor:
+        of_input, of_forget, of_cell, of_output = gradient.chunk(4)
+        of_both = of_forget - of_input
+        return torch.cat([-of_both, of_both, of_cell, of_output if gates == "coupled" else 0 * of_output])
 
     for parameter in model.lstm.parameters():
         parameter.data[:hidden] = -parameter.data[hidden : 2 * hidden]
-        parameter.register_hook(couple)  # type: ignore[no-untyped-call]
+        if gates == "forget":
+            parameter.data[3 * hidden :] = _OPEN if parameter.ndim == 1 else 0.0
+        parameter.register_hook(tie)  # type: ignore[no-untyped-call]
 
 
-def has_coupled_gates(model: BiLSTM) -> bool:
-    """Tell whether all input gates are one minus the forget gates, as `couple_gates` makes them."""
-    gates = (parameter.detach().chunk(4) for parameter in model.lstm.parameters())
-    return all(torch.equal(of_input, -of_forget) for of_input, of_forget, _, _ in gates)
+def gates_of(model: BiLSTM) -> str:
+    """Tell which gates the LSTM has, of `sentcli.config.GATES`, as `tie_gates` makes them."""
+    gates = [parameter.detach().chunk(4) for parameter in model.lstm.parameters()]
+    if not all(torch.equal(of_input, -of_forget) for of_input, of_forget, _, _ in gates):
+        return "separate"
+    is_open = all(
+        bool((of_output.sigmoid() == 1).all()) if of_output.ndim == 1 else not of_output.any()
+        for *_, of_output in gates
+    )
+    return "forget" if is_open else "coupled"
 
 
 def has_lstm(dtype: torch.dtype) -> bool:

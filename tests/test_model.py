@@ -12,11 +12,11 @@ from sentcli.config import POOLINGS
 from sentcli.errors import BundleError
 from sentcli.model import (
     BiLSTM,
-    couple_gates,
-    has_coupled_gates,
+    gates_of,
     load_model,
     round_embedding,
     save_weights,
+    tie_gates,
 )
 
 NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0}
@@ -117,7 +117,7 @@ def test_forget_gates_begin_open():
 
 def test_a_coupled_input_gate_is_what_the_forget_gate_leaves():
     model = tiny_models.make_model(pooling="last", hidden_size=4)
-    couple_gates(model)
+    tie_gates(model, "coupled")
     inputs, weights, recurrent, *biases = torch.randn(3, 10), *model.lstm.all_weights[0]
     state = cell = torch.zeros(4)
     for values in inputs:
@@ -130,19 +130,35 @@ def test_a_coupled_input_gate_is_what_the_forget_gate_leaves():
     torch.testing.assert_close(found[-1, :4], state, rtol=0, atol=1e-6)
 
 
-def test_gates_once_coupled_stay_so_and_learn_as_one():
+def test_the_forget_gate_alone_is_all_that_there_is():
+    model = tiny_models.make_model(pooling="last", hidden_size=4)
+    tie_gates(model, "forget")
+    inputs, weights, recurrent, *biases = torch.randn(3, 10), *model.lstm.all_weights[0]
+    state = cell = torch.zeros(4)
+    for values in inputs:
+        _, forget, new, _ = (weights @ values + recurrent @ state + sum(biases)).chunk(4)
+        kept = torch.sigmoid(forget)
+        cell = kept * cell + (1 - kept) * torch.tanh(new)
+        state = torch.tanh(cell)
+    found, _ = model.lstm(inputs)
+    torch.testing.assert_close(found[-1, :4], state, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("gates", ["coupled", "forget"])
+def test_gates_once_tied_stay_so_and_learn_as_one(gates: str):
     ids, lengths = batch()
     model = tiny_models.make_model(num_layers=2, **NO_DROPOUT).train()
-    assert not has_coupled_gates(model)
-    couple_gates(model)
-    assert has_coupled_gates(model)
+    tie_gates(model, "separate")
+    assert gates_of(model) == "separate"
+    tie_gates(model, gates)
+    assert gates_of(model) == gates
     optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=0.1, fused=True)
     for _ in range(5):
         loss = nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
-    assert has_coupled_gates(model)
+    assert gates_of(model) == gates
 
     step, hidden, weight = 1e-2, model.config.hidden_size, model.lstm.weight_hh_l1
     optimizer.zero_grad()

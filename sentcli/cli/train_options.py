@@ -32,7 +32,10 @@ OF_MODEL = {
     "embedding_dropout": ("--embedding-dropout", "Share of the embedding that is dropped."),
 }
 OF_TRAINING = {
-    "gates": ("--gates", "coupled: input gate = 1 - forget gate, which is faster."),
+    "gates": (
+        "--gates",
+        "coupled: input gate = 1 - forget gate, faster; forget: output gate = 1 too, faster still.",
+    ),
     "pretrain": ("--pretrain", "Epochs of language modelling first, on texts without labels too."),
     "epochs": ("--epochs", "Passes over the training part."),
     "batch_size": ("--batch-size", "Texts a step."),

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from sentcli.bundle import HISTORY, METRICS, RECIPE, default_bundle_path, load_bundle
-from sentcli.config import GATES, BundleConfig, ModelConfig
+from sentcli.config import BundleConfig, ModelConfig
 from sentcli.errors import BundleError
-from sentcli.model import BiLSTM, couple_gates, has_coupled_gates, load_model
+from sentcli.model import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.text import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
@@ -80,8 +80,7 @@ class Base:
         """
         network = BiLSTM(shape)
         network.load_state_dict(self.model.state_dict())
-        if has_coupled_gates(self.model):
-            couple_gates(network)
+        tie_gates(network, gates_of(self.model))
         return network
 
     def mix(self, network: BiLSTM, share: float) -> None:
@@ -116,7 +115,7 @@ def load_base(path: Path) -> Base:
             **{name: value for name, value in config.model.to_json().items() if name not in _DROPOUTS},
             **config.text.to_json(),
             **{name: training[name] for name in _OF_VOCABULARY if name in training},
-            "gates": GATES[has_coupled_gates(model)],
+            "gates": gates_of(model),
             "pretrain": 0,
         }
         coverage = Coverage(**{field.name: glove[field.name] for field in fields(Coverage)})

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from sentcli.config import ModelConfig, SelfTrainingConfig
-from sentcli.model import BiLSTM, choose_device, couple_gates, is_short_of_memory
+from sentcli.model import BiLSTM, choose_device, is_short_of_memory, tie_gates
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
 from sentcli.training.glove import Coverage, load_glove, random_embedding
@@ -117,8 +117,7 @@ def _new_network(model: ModelConfig, glove: str, data: Corpus, settings: Setting
     torch.manual_seed(seed)
     network = BiLSTM(model)
     network.embedding.weight.data.copy_(torch.from_numpy(embedding))
-    if settings.config.gates == "coupled":
-        couple_gates(network)
+    tie_gates(network, settings.config.gates)
     return network, coverage
 
 

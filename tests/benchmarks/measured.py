@@ -39,6 +39,7 @@ def size(**more):
         "bare folded, int8, one core": (0.064, 0.064),
         "bare folded, separate gates, one core": (0.08, 0.08),
         "bare folded, coupled gates, one core": (0.05, 0.05),
+        "bare folded, forget gates, one core": (0.04, 0.04),
         "bare LSTM operators": (0.08, 0.16),
         "whole pipeline": (0.05, 0.095),
         "whole pipeline, two processes": (0.05, 0.004),

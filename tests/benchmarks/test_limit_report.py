@@ -10,11 +10,13 @@ def test_the_arithmetic_is_that_of_the_products():
     assert counted["sigmoids and tanhs"] == 2 * 5 * 64
 
 
-def test_of_coupled_gates_there_are_three():
-    counted = arithmetic(size(hidden=64, gates="coupled"))
-    assert counted["recurrent product"] == 2 * (64 * 192) * 2
-    assert counted["input product, which folding leaves out"] == 2 * (100 * 192) * 2
-    assert counted["sigmoids and tanhs"] == 2 * 4 * 64
+@pytest.mark.parametrize(("gates", "count", "others"), [("coupled", 3, 9), ("forget", 2, 7)])
+def test_of_fewer_gates_less_is_computed(gates, count, others):
+    counted = arithmetic(size(hidden=64, gates=gates))
+    assert counted["recurrent product"] == 2 * (64 * count * 64) * 2
+    assert counted["input product, which folding leaves out"] == 2 * (100 * count * 64) * 2
+    assert counted["sigmoids and tanhs"] == 2 * (count + 1) * 64
+    assert counted["adding, gates, pooling"] == 2 * others * 64
 
 
 def test_the_parts_of_a_review_add_up_to_its_time_on_all_cores():
@@ -70,6 +72,7 @@ def test_the_report_has_every_table():
         "| reading | 200.0 | 2.0% |",
         "Folded, the recurrent product in int8: 1.25 times fp32 (1.25 to 1.25).",
         "Folded, coupled gates: 1.60 times separate ones (1.60 to 1.60).",
+        "Folded, the forget gate alone: 1.25 times coupled ones (1.25 to 1.25).",
     ):
         assert row in text
     assert "| 64 | 1,000 | lock | 4 | 2,500 | reading, writing |" in text

@@ -19,7 +19,7 @@ import sentcli.training.dataset
 import sentcli.training.train
 from sentcli.bundle import load_bundle
 from sentcli.errors import InterruptedRunError
-from sentcli.model import has_coupled_gates, load_model
+from sentcli.model import gates_of, load_model
 from sentcli.tables.lock import Lock
 from sentcli.training import step
 
@@ -231,10 +231,11 @@ def test_word_vectors_are_where_the_embedding_begins(train, tmp_path):
     assert embedding[row].tolist() == pytest.approx([1, 2, 3, 4, 5], abs=1e-2)
 
 
+@pytest.mark.parametrize("gates", ["coupled", "forget"])
 @pytest.mark.parametrize("more", [(), ("--pretrain", 1, "--layers", 2, "--hidden", 5)])
-def test_coupled_gates_stay_coupled(train, tmp_path, more):
-    train("--gates", "coupled", *more)
-    assert has_coupled_gates(load_model(load_bundle(tmp_path / "model")))
+def test_gates_stay_tied(train, tmp_path, gates, more):
+    train("--gates", gates, *more)
+    assert gates_of(load_model(load_bundle(tmp_path / "model"))) == gates
 
 
 def test_settings_reach_the_model(train, tmp_path):

@@ -12,29 +12,29 @@ from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.batching import pad
-from sentcli.config import POOLINGS
+from sentcli.config import GATES, POOLINGS
 from sentcli.errors import ExportError
 from sentcli.export import GRAPHS
 from sentcli.export.folded import folded_graph
 from sentcli.export.graph import write_onnx
 from sentcli.export.portable import portable_graph
-from sentcli.model import BiLSTM, couple_gates
+from sentcli.model import BiLSTM, tie_gates
 
 BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 BITWISE = BUILDERS | {"folded int8": partial(folded_graph, precision="int8")}
 
 BITWISE_SHAPES: tuple[dict, ...] = (
-    {"coupled": True},
+    {"gates": "coupled"},
+    {"gates": "forget"},
     {"hidden_size": 32, "embedding_dim": 50},
     {"hidden_size": 17, "pooling": "mean", "num_classes": 3, "num_layers": 2},
     {"hidden_size": 9, "pooling": "last", "num_layers": 2},
 )
 
 
-def make_shape(*, coupled: bool = False, **shape) -> BiLSTM:
+def make_shape(*, gates: str = "separate", **shape) -> BiLSTM:
     model = make_model(**shape)
-    if coupled:
-        couple_gates(model)
+    tie_gates(model, gates)
     return model
 
 
@@ -53,10 +53,10 @@ def test_every_graph_offered_can_be_built():
     assert BUILDERS.keys() == set(GRAPHS)
 
 
-@pytest.mark.parametrize("coupled", [False, True])
+@pytest.mark.parametrize("gates", GATES)
 @pytest.mark.parametrize(("graph", "pooling", "layers"), list(itertools.product(GRAPHS, POOLINGS, (1, 2, 3))))
-def test_logits_are_those_of_pytorch(graph, pooling, layers, coupled):
-    model = make_shape(coupled=coupled, pooling=pooling, num_layers=layers, num_classes=2 + layers % 2)
+def test_logits_are_those_of_pytorch(graph, pooling, layers, gates):
+    model = make_shape(gates=gates, pooling=pooling, num_layers=layers, num_classes=2 + layers % 2)
     running = session(BUILDERS[graph](model))
     for seed, longest in enumerate((1, 2, 9, 31)):
         ids, lengths = make_batch(7, longest, seed)
@@ -116,12 +116,12 @@ def test_portable_graph_has_one_lstm_operator_a_layer():
     assert "Scan" not in operators
 
 
-@pytest.mark.parametrize(("coupled", "width"), [(False, 24), (True, 18)])
-def test_folded_graph_has_no_product_of_embedding_and_weights_left_after_loading(tmp_path, coupled, width):
+@pytest.mark.parametrize(("gates", "width"), [("separate", 24), ("coupled", 18), ("forget", 12)])
+def test_folded_graph_has_no_product_of_embedding_and_weights_left_after_loading(tmp_path, gates, width):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     onnxruntime.InferenceSession(
-        folded_graph(make_shape(coupled=coupled)).SerializeToString(), options, ["CPUExecutionProvider"]
+        folded_graph(make_shape(gates=gates)).SerializeToString(), options, ["CPUExecutionProvider"]
     )
     optimized = onnx.load(tmp_path / "optimized.onnx").graph
     tables = [constant.dims for constant in optimized.initializer if list(constant.dims) == [60, width]]

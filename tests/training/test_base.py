@@ -27,7 +27,7 @@ from sentcli.bundle import (
 )
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import BundleError, DataError, UsageError
-from sentcli.model import couple_gates, has_coupled_gates, load_model
+from sentcli.model import gates_of, load_model, tie_gates
 from sentcli.training.base import load_base
 from sentcli.training.corpus import DataSource, Texts, read_labeled
 from sentcli.training.holdout import train_validation
@@ -144,13 +144,14 @@ def test_the_network_has_the_weights_of_the_model_and_its_gates(trained):
     network = base.network(replace(base.config.model, dropout=0.9))
     with torch.no_grad():
         assert torch.equal(network.eval()(ids, lengths), base.model(ids, lengths))
-    assert not has_coupled_gates(network)
+    assert gates_of(network) == "separate"
     assert network.config.dropout == 0.9
-    couple_gates(network)
-    coupled = replace(base, model=network).network(base.config.model)
-    coupled(ids, lengths).sum().backward()
-    torch.optim.SGD(coupled.parameters(), 1.0).step()
-    assert has_coupled_gates(coupled)
+    for gates in ("coupled", "forget"):
+        tie_gates(network, gates)
+        tied = replace(base, model=network).network(base.config.model)
+        tied(ids, lengths).sum().backward()
+        torch.optim.SGD(tied.parameters(), 1.0).step()
+        assert gates_of(tied) == gates
 
 
 def test_training_goes_on_from_what_the_model_knows(trained, go_on, tmp_path):
