@@ -3,6 +3,7 @@
 Only training, export and the torch backend import this module: scoring on onnxruntime works without torch.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sentcli.config import ModelConfig
 from sentcli.errors import BundleError, UsageError
 from sentcli.text import PAD_ID
 
-_OPEN = 1000.0  # a bias of which the sigmoid is 1, after all the decay of weights that there may be too
+_OPEN = 100.0  # a bias of which the sigmoid is 1
 
 
 class BiLSTM(nn.Module):
@@ -202,18 +203,26 @@ def tie_gates(model: BiLSTM, gates: str) -> None:
     """
     if gates == "separate":
         return
-    hidden = model.config.hidden_size
 
-    def tie(gradient: Tensor) -> Tensor:
+    def tie(parameter: nn.Parameter, gradient: Tensor) -> Tensor:
         of_input, of_forget, of_cell, of_output = gradient.chunk(4)
         of_both = of_forget - of_input
-        return torch.cat([-of_both, of_both, of_cell, of_output if gates == "coupled" else 0 * of_output])
+        if gates == "forget":
+            _open_output_gate(parameter)  # which decay of weights has moved
+            of_output = torch.zeros_like(of_output)
+        return torch.cat([-of_both, of_both, of_cell, of_output])
 
     for parameter in model.lstm.parameters():
-        parameter.data[:hidden] = -parameter.data[hidden : 2 * hidden]
+        of_input, of_forget, _, _ = parameter.data.chunk(4)
+        of_input.copy_(-of_forget)
         if gates == "forget":
-            parameter.data[3 * hidden :] = _OPEN if parameter.ndim == 1 else 0.0
-        parameter.register_hook(tie)  # type: ignore[no-untyped-call]
+            _open_output_gate(parameter)
+        parameter.register_hook(partial(tie, parameter))  # type: ignore[no-untyped-call]
+
+
+def _open_output_gate(parameter: nn.Parameter) -> None:
+    *_, of_output = parameter.data.chunk(4)
+    of_output.fill_(_OPEN if parameter.ndim == 1 else 0.0)
 
 
 def gates_of(model: BiLSTM) -> str:

@@ -17,9 +17,9 @@ from sentcli.training.metrics import read_metrics
 ROOT = Path(__file__).parents[1]
 PROBES = ROOT / "benchmarks" / "probes"
 LEAST = {  # accuracy, up to three points below what the card says: files are small, processors differ
-    "everyday-movies": 0.87,
+    "everyday-movies": 0.88,
     "everyday-places": 0.88,
-    "everyday-products": 0.89,
+    "everyday-products": 0.90,
     "plain-restaurants": 0.93,
     "plain-products": 0.94,
     "movies": 0.86,

@@ -137,7 +137,8 @@ def _fewest_weights(config: ModelConfig) -> int:
 
     The limits of sizes follow from the config, which comes with the file: it has to hold what that claims.
     """
-    of_layer = 6 * config.hidden_size * (config.embedding_dim + config.hidden_size)  # three gates, both ways
+    # A forget gate and new values, both ways: the least that a step computes.
+    of_layer = 4 * config.hidden_size * (config.embedding_dim + config.hidden_size)
     return config.vocab_size * config.embedding_dim + of_layer + config.pooled_size * config.num_classes
 
 

@@ -115,7 +115,7 @@ def _source(spec: str, path: Path, folder: Path) -> dict[str, Any]:
 def _decompressed(spec: str, path: Path, folder: Path) -> Path:
     """Write the content of a compressed file, read as `sentcli score` reads it, to a new one in the folder.
 
-    :raises DataError: when it is damaged.
+    :raises DataError: when it is damaged, or there is no room for its content.
     """
     plain = folder / "content"
     try:
@@ -159,13 +159,17 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
             reason += "; is it another --encoding?"
         elif is_csv and isinstance(inner or error, ParserError | ParserWarning):
             reason += "; is it another --delimiter? Lines before the header take --skip-lines"
-        hint = _hint(inner or error)
+        hint = _hint(inner or error, of_hub=source["cache_dir"] is None)
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}{hint}") from error
 
 
-def _hint(error: BaseException) -> str:
-    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"; {tempfile.gettempdir()} is full; TMPDIR names another folder for copies" if is_full else ""
+def _hint(error: BaseException, *, of_hub: bool = False) -> str:
+    """Say where there is no room for copies, if that is what an error is about."""
+    if not (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        return ""
+    if of_hub:
+        return "; the cache of the hub is full; HF_HOME names another folder"
+    return f"; {tempfile.gettempdir()} is full; TMPDIR names another folder for copies"
 
 
 def _strings(splits: dict[str, datasets.Dataset]) -> datasets.Features:

@@ -11,6 +11,7 @@ import torch
 from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.onnx import OnnxBackend
+from sentcli.backends.onnx_program import check_program
 from sentcli.batching import pad
 from sentcli.config import GATES, POOLINGS
 from sentcli.errors import ExportError
@@ -189,6 +190,13 @@ def test_write_onnx_writes_a_checked_file(graph, tmp_path):
     ids, lengths = make_batch(5, 30)
     found = run(session(onnx.load(tmp_path / "model.onnx")), ids, lengths)
     assert np.abs(found - torch_logits(model, ids, lengths)).max() < 1e-5
+
+
+@pytest.mark.parametrize("gates", GATES)
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_a_graph_of_usual_size_may_be_run(graph, gates):
+    model = make_shape(gates=gates, hidden_size=40, embedding_dim=100)
+    check_program(BUILDERS[graph](model).SerializeToString(), Path("model.onnx"), model.config)
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -35,6 +35,24 @@ def test_csv_files_may_be_written_otherwise(tmp_path: Path) -> None:
         load_split(path, "train", None, None, CsvFormat(skip_lines=2))
 
 
+def test_labels_of_a_csv_file_stay_as_they_are(tmp_path: Path) -> None:
+    texts = ["NA", "", "null", " 1e5 ", "001", "a\r\nb", "TRUE", "né \U0001f600"]
+    labels = ["NA", "001", "1", "nan", "None", "1.50", "-0", "True"]
+    data = load_split(
+        write(tmp_path / "r.csv", csv_of([*zip(texts, labels, strict=True)])), "train", None, None
+    )
+    assert (data.texts, data.labels) == (texts, labels)
+
+
+def test_a_split_is_found_by_its_name(tmp_path: Path) -> None:
+    path = write_hub_layout(tmp_path / "reviews")
+    train, test = (load_split(path, split, None, None) for split in ("train", "test"))
+    assert train.texts == ["fine 0", "fine 1", "fine 2"]
+    assert train.labels == ["positive", "negative", "positive"]
+    assert (test.texts, test.labels) == (["dull 0", "dull 1"], ["negative", "positive"])
+    assert class_names(train) == ("negative", "positive")
+
+
 def test_parquet(tmp_path: Path) -> None:
     texts, labels = zip(*ROWS, strict=True)
     pq.write_table(

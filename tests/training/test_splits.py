@@ -258,14 +258,11 @@ def test_hub_out_of_reach() -> None:
 
 SCRIPT = """
 import sys
-import tempfile
-from sentcli.errors import DataError, UsageError
-from sentcli.training.splits import open_splits
-with open_splits("good.csv"):
-    pass
+from sentcli.errors import DataError
+from sentcli.training.dataset import load_split
+load_split("good.csv", "train", None, None)
 try:
-    with open_splits("bad.parquet"):
-        pass
+    load_split("bad.parquet", "train", None, None)
 except DataError as error:
     sys.exit(f"{error} {'torch' in sys.modules}")
 """
@@ -307,10 +304,13 @@ def test_a_full_folder_for_copies_is_told_from_a_damaged_file(
 def test_a_full_folder_for_converted_rows_is_told_as_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     path = write(tmp_path / "r.csv", csv_of(ROWS))
     monkeypatch.setattr(datasets.arrow_writer.ArrowWriter, "finalize", fails)
     with pytest.raises(DataError, match=r"is full; TMPDIR names another folder"):
         read(path)
+    monkeypatch.setattr(datasets, "load_dataset_builder", fails)
+    with pytest.raises(DataError, match=r"the cache of the hub is full; HF_HOME names another folder"):
+        read("owner/reviews")
