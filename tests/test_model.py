@@ -115,9 +115,11 @@ def test_forget_gates_begin_open():
             assert not parameter[:hidden].any()
 
 
-def test_a_coupled_input_gate_is_what_the_forget_gate_leaves():
+@pytest.mark.parametrize("gates", ["coupled", "forget"])
+def test_tied_gates_are_computed_from_the_forget_gate(gates: str):
+    """The input gate is what it leaves, and an output gate that is not there is open."""
     model = tiny_models.make_model(pooling="last", hidden_size=4)
-    tie_gates(model, "coupled")
+    tie_gates(model, gates)
     inputs, weights, recurrent, *biases = torch.randn(3, 10), *model.lstm.all_weights[0]
     state = cell = torch.zeros(4)
     for values in inputs:
@@ -125,23 +127,20 @@ def test_a_coupled_input_gate_is_what_the_forget_gate_leaves():
         _, forget, new, output = sums.chunk(4)
         kept = torch.sigmoid(forget)
         cell = kept * cell + (1 - kept) * torch.tanh(new)
-        state = torch.sigmoid(output) * torch.tanh(cell)
+        state = torch.tanh(cell) * (torch.sigmoid(output) if gates == "coupled" else 1)
     found, _ = model.lstm(inputs)
     torch.testing.assert_close(found[-1, :4], state, rtol=0, atol=1e-6)
 
 
-def test_the_forget_gate_alone_is_all_that_there_is():
-    model = tiny_models.make_model(pooling="last", hidden_size=4)
+def test_decay_of_weights_does_not_shut_the_output_gate():
+    ids, lengths = batch()
+    model = tiny_models.make_model(**NO_DROPOUT).train()
     tie_gates(model, "forget")
-    inputs, weights, recurrent, *biases = torch.randn(3, 10), *model.lstm.all_weights[0]
-    state = cell = torch.zeros(4)
-    for values in inputs:
-        _, forget, new, _ = (weights @ values + recurrent @ state + sum(biases)).chunk(4)
-        kept = torch.sigmoid(forget)
-        cell = kept * cell + (1 - kept) * torch.tanh(new)
-        state = torch.tanh(cell)
-    found, _ = model.lstm(inputs)
-    torch.testing.assert_close(found[-1, :4], state, rtol=0, atol=1e-6)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=5.0)  # halves them each step
+    for _ in range(8):
+        model(ids, lengths).sum().backward()
+        optimizer.step()
+    assert gates_of(model) == "forget"
 
 
 @pytest.mark.parametrize("gates", ["coupled", "forget"])
