@@ -114,13 +114,10 @@ class Encoding:
         :param universal: a carriage return alone ends a line as well.
         :returns: the lines, and what follows the last sure line end: a carriage return at the end is none.
         """
-        if self.is_plain and (universal or b"\r" not in data):
-            lines = data.splitlines(keepends=True)
-            return lines, b"" if data.endswith(b"\n") else lines.pop()
         units = np.frombuffer(data, f"<u{self.unit}", len(data) // self.unit)
         line_feed, carriage_return = np.frombuffer(self.newline + self.carriage_return, units.dtype)
         is_end = units == line_feed
-        if universal:
+        if universal and self.carriage_return in data:
             is_end[:-1] |= (units[:-1] == carriage_return) & ~is_end[1:]
         ends = ((np.flatnonzero(is_end) + 1) * self.unit).tolist()
         lines = [data[start:end] for start, end in pairwise([0, *ends])]

@@ -195,14 +195,11 @@ class _Draft:
         self._rejects: list[Reject] = []
         self._gaps: list[tuple[int, bytes]] = []
         self._head: Head | None = None
-        self._raws: list[bytes] = []
+        self._size = 0
+        self.is_empty = True
 
     def _make_room(self) -> None:
         self._room, self._room_bytes = self._cursor.chunk_rows, CHUNK_BYTES
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._raws
 
     @property
     def is_open(self) -> bool:
@@ -215,7 +212,7 @@ class _Draft:
 
     def add_mark(self, mark: bytes) -> None:
         """Take a byte order mark; that of a further input is no gap, as it would get between the rows."""
-        self._raws.append(mark)
+        self._take(mark)
         if self._keep_gaps and self._cursor.is_in_first_input:
             self._gaps.append((0, mark))
 
@@ -225,7 +222,7 @@ class _Draft:
             return self._add_rows(event)
         if isinstance(event, Head):
             self._head = event
-            self._raws.append(event.raw)
+            self._take(event.raw)
             return None
         if type(event) is tuple:
             text, row, raw = event
@@ -238,27 +235,30 @@ class _Draft:
             raw = cast(bytes, event)
             if self._keep_gaps:
                 self._gaps.append((len(self._rows), raw))
-        self._raws.append(raw)
+        self._take(raw)
         self._room -= 1
-        self._room_bytes -= len(raw)
         return None
 
     def _add_rows(self, rows: Rows) -> Rows | None:
         fitting, rest = rows.cut(self._room, self._room_bytes)
         self._texts += fitting.texts
         self._rows += fitting.values
-        self._raws += fitting.raws
+        self._take(b"".join(fitting.raws))
         self._room -= len(fitting.raws)
-        self._room_bytes -= sum(map(len, fitting.raws))
         return rest if rest.raws else None
+
+    def _take(self, data: bytes) -> None:
+        """Hash bytes of the chunk, at once: they still lie in the processor's cache."""
+        self.is_empty = False
+        self._cursor.consume(data)
+        self._size += len(data)
+        self._room_bytes -= len(data)
 
     def finish(self, *, whole: bool) -> Chunk:
         """Give the chunk and begin the next, which after one that is not whole has the room that was left."""
-        consumed = b"".join(self._raws)
-        self._cursor.consume(consumed)
-        position = self._cursor.advance(len(consumed), len(self._rows), self._rejects)
+        position = self._cursor.advance(self._size, len(self._rows), self._rejects)
         lists = (self._texts, self._rows, self._rejects)
-        chunk = Chunk(*lists, position, len(consumed), self._gaps, self._head, whole)
+        chunk = Chunk(*lists, position, self._size, self._gaps, self._head, whole)
         self._clear()
         self._is_cut = not whole
         if whole:

@@ -16,7 +16,7 @@ from sentcli.tables import remote
 from sentcli.tables.compression import DAMAGE, compression_of, decompressed
 
 STANDARD = "-"
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
