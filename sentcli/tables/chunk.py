@@ -196,10 +196,13 @@ class _Draft:
         self._gaps: list[tuple[int, bytes]] = []
         self._head: Head | None = None
         self._size = 0
-        self.is_empty = True
 
     def _make_room(self) -> None:
         self._room, self._room_bytes = self._cursor.chunk_rows, CHUNK_BYTES
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._size or self._head)  # the head may have no bytes of its own
 
     @property
     def is_open(self) -> bool:
@@ -249,7 +252,6 @@ class _Draft:
 
     def _take(self, data: bytes) -> None:
         """Hash bytes of the chunk, at once: they still lie in the processor's cache."""
-        self.is_empty = False
         self._cursor.consume(data)
         self._size += len(data)
         self._room_bytes -= len(data)
