@@ -11,6 +11,7 @@ from sentcli.config import MAX_CLASSES
 from sentcli.errors import DataError
 
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
+_SIGNS = {("0", "1"), ("-1", "1")}
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -68,7 +69,10 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Give the class of each label. Where no class has a number for its name, `0` means class 0, and so on.
+    """Give the class of each label.
+
+    Upper and lower case are the same where no two classes differ in that alone. Where no class has a number
+    for its name, `0` means class 0, and so on; of 0 and 1, or -1 and 1, one is `negative`, one `positive`.
 
     :param names: the classes of the model, in its order.
     :param where: what an error message calls the place that the labels come from.
@@ -78,6 +82,11 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
     ids |= {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):
         ids |= {str(index): index for index in range(len(names))}
+    if tuple(names) in _SIGNS:
+        ids |= {"negative": 0, "positive": 1}
+    folded = {name.casefold(): index for name, index in ids.items()}
+    if len(folded) == len(ids):
+        ids |= {label: folded[label.casefold()] for label in set(labels) if label.casefold() in folded}
     try:
         return np.array([ids[label] for label in labels], np.int64)
     except KeyError as error:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sentcli.config import EVERYDAY
+from sentcli.errors import DataError
 from sentcli.training.dataset import load_split
 from sentcli.training.labels import LabeledTexts, label_ids
 from sentcli.training.splits import CsvFormat
@@ -25,9 +26,15 @@ def read_sentences(
     :param labels: the classes of the model.
     :raises DataError: as `load_split`, and for a label that is none of these classes.
     """
-    if spec == EVERYDAY:
-        data = load_split(str(EVERYDAY_FILE), "train", "text", "label")
-    else:
+    if spec != EVERYDAY:
         data = load_split(spec, "train", text_column, label_column, csv)
-    label_ids(data.labels, labels, data.where)
+        label_ids(data.labels, labels, data.where)
+        return data
+    data = load_split(str(EVERYDAY_FILE), "train", "text", "label")
+    try:
+        label_ids(data.labels, labels, EVERYDAY)
+    except DataError as error:
+        raise DataError(
+            f"{error}; call two classes negative and positive, or leave --sentences {EVERYDAY} out"
+        ) from None
     return data

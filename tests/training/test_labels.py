@@ -34,6 +34,14 @@ def test_label_ids() -> None:
     assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
     assert label_ids(["1", "0"], ("0.0", "1.0"), "r.csv").tolist() == [1, 0]  # a model of an earlier version
     assert label_ids(["1", "1.0"], ("1.0", "1"), "r.csv").tolist() == [1, 0]
+    assert label_ids(["Negative", "POSITIVE"], names, "r.csv").tolist() == [0, 1]
+    assert label_ids(["positive"], ("NEGATIVE", "POSITIVE"), "r.csv").tolist() == [1]
+    assert label_ids(["negative", "positive", "1"], ("0", "1"), "r.csv").tolist() == [0, 1, 1]
+    assert label_ids(["positive", "-1"], ("-1", "1"), "r.csv").tolist() == [1, 0]
+    with pytest.raises(DataError, match="unknown label 'OK'"):
+        label_ids(["OK"], ("ok", "Ok"), "r.csv")
+    with pytest.raises(DataError, match="unknown label 'negative'"):
+        label_ids(["negative"], ("1", "2"), "r.csv")
     with pytest.raises(DataError, match="unknown label 'fine' in row 2; the model knows negative, positive"):
         label_ids(["positive", "fine"], names, "r.csv")
     with pytest.raises(DataError, match="unknown label '0'"):

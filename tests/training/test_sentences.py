@@ -58,5 +58,11 @@ def test_labels_that_the_model_does_not_have_are_an_error(tmp_path):
     file.write_text("text,label\nso good,5\n")
     with pytest.raises(DataError, match=r"sentences\.csv: unknown label '5' in row 1"):
         read_sentences(str(file), LABELS, None, None, CsvFormat())
-    with pytest.raises(DataError, match=r"unknown label '(negative|positive)' .* knows bad, good"):
+    hint = r"unknown label .* knows bad, good; call two .*, or leave --sentences everyday out"
+    with pytest.raises(DataError, match=hint):
         read_sentences(EVERYDAY, ("bad", "good"), None, None, CsvFormat())
+
+
+def test_everyday_sentences_go_with_data_of_0_and_1_and_of_any_case():
+    for labels in [("0", "1"), ("NEGATIVE", "POSITIVE"), ("Negative", "Neutral", "Positive")]:
+        assert len(read_sentences(EVERYDAY, labels, None, None, CsvFormat()))
