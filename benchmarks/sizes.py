@@ -28,12 +28,12 @@ from sentcli.errors import TrainingError
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
 from sentcli.training.recording import find_card, record_variants
 
-SIZES = ("32", "40", "48", "64", "96", "128", "40x2")  # hidden units; x layers
+SIZES = ("32", "40", "48", "64", "96", "128", "48x2")  # hidden units; x layers
 SEEDS = (1, 2, 3)
 
 
 def size(text: str) -> tuple[int, int]:
-    """Read hidden units and layers, as in `40x2`."""
+    """Read hidden units and layers, as in `48x2`."""
     hidden, _, layers = text.partition("x")
     return int(hidden), int(layers or 1)
 
