@@ -86,7 +86,8 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
         ids |= {"negative": 0, "positive": 1}
     folded = {name.casefold(): index for name, index in ids.items()}
     if len(folded) == len(ids):
-        ids |= {label: folded[label.casefold()] for label in set(labels) if label.casefold() in folded}
+        usual = {label: spell_out(label.casefold()) for label in {*labels} - {*ids}}
+        ids |= {label: folded[name] for label, name in usual.items() if name in folded}
     try:
         return np.array([ids[label] for label in labels], np.int64)
     except KeyError as error:

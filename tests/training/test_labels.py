@@ -34,7 +34,7 @@ def test_label_ids() -> None:
     assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
     assert label_ids(["1", "0"], ("0.0", "1.0"), "r.csv").tolist() == [1, 0]  # a model of an earlier version
     assert label_ids(["1", "1.0"], ("1.0", "1"), "r.csv").tolist() == [1, 0]
-    assert label_ids(["Negative", "POSITIVE"], names, "r.csv").tolist() == [0, 1]
+    assert label_ids(["Negative", "POSITIVE", "NEG", "Pos"], names, "r.csv").tolist() == [0, 1, 0, 1]
     assert label_ids(["positive"], ("NEGATIVE", "POSITIVE"), "r.csv").tolist() == [1]
     assert label_ids(["negative", "positive", "1"], ("0", "1"), "r.csv").tolist() == [0, 1, 1]
     assert label_ids(["positive", "-1"], ("-1", "1"), "r.csv").tolist() == [1, 0]
