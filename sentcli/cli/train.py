@@ -76,7 +76,7 @@ Examples:
     "--sentences",
     callback=not_empty,
     help="Labelled sentences to learn besides, none held out: as --dataset, or everyday, for those on "
-    "goods, restaurants, hotels, services and films that come with sentcli.",
+    "goods, restaurants, hotels, services, films and everyday life that come with sentcli.",
 )
 @click.option(
     "--teacher",
