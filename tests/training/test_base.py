@@ -103,7 +103,7 @@ def test_the_model_in_the_box_has_a_name(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     box = load_base(Path("imdb-bilstm"))
     assert box.digest == load_bundle(default_bundle_path()).digest
-    assert box.decided["gates"] == "coupled"
+    assert box.decided["gates"] == "forget"
     shutil.copytree(trained.path, tmp_path / "imdb-bilstm")
     assert load_base(Path("imdb-bilstm")).digest == load_bundle(trained.path).digest
 
