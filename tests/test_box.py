@@ -17,11 +17,11 @@ from sentcli.training.metrics import read_metrics
 ROOT = Path(__file__).parents[1]
 PROBES = ROOT / "benchmarks" / "probes"
 LEAST = {  # accuracy, up to three points below what the card says: files are small, processors differ
-    "everyday-movies": 0.88,
+    "everyday-movies": 0.89,
     "everyday-places": 0.90,
     "everyday-products": 0.91,
     "plain-restaurants": 0.93,
-    "plain-products": 0.94,
+    "plain-products": 0.95,
     "movies": 0.86,
     "restaurants": 0.88,
     "products": 0.90,
