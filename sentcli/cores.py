@@ -4,9 +4,9 @@ import math
 import os
 from pathlib import Path, PurePosixPath
 
-# A process's threads take turns with its interpreter lock. Of the 147 us that a review of IMDb takes a core
-# with the model in the box, 10 are under the lock: eight threads hold it for more than half of the time. A
-# larger model leaves it free for longer: benchmarks/limit.py.
+# A process's threads take turns with its interpreter lock. Of the 122 us that a review of IMDb takes a core
+# with the model in the box, 8 are under the lock: eight threads hold it for half of the time. A larger model
+# leaves it free for longer: benchmarks/limit.py.
 _THREADS = 8
 # The process that reads and writes takes some 12 us a review, however many others there are: the limit.
 _PROCESSES = 4

@@ -102,7 +102,9 @@ csv_skip_lines_option = click.option(
     "--skip-lines", type=click.IntRange(0), help="CSV and TSV: lines before the header, in all files."
 )
 resume_option = click.option(
-    "--resume", is_flag=True, help="Go on where a run of the same command was stopped; else begin one."
+    "--resume",
+    is_flag=True,
+    help="Go on where a run of the same command was stopped; where none was begun, begin it.",
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")

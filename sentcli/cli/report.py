@@ -81,7 +81,7 @@ def _by_band(bands: Sequence["BandScores"]) -> str:
         )
         for band in bands
     ]
-    return _aligned([("uncertain", "labeled", "accuracy", "95 % interval"), *rows], "<>><")
+    return _aligned([("uncertain", "labelled", "accuracy", "95 % interval"), *rows], "<>><")
 
 
 def _comparison(found: "Comparison", against: str) -> str:

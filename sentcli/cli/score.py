@@ -55,7 +55,10 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.argument("inputs", nargs=-1)
 @click.option(
-    "-o", "--output", default="-", help="File, folder for one output an input (ending in /), or - for stdout."
+    "-o",
+    "--output",
+    default="-",
+    help="File; folder (ending in /) for one output per input; or - for stdout.",
 )
 @click.option("--model", type=NamedPath(), help=_MODEL_HELP)
 @text_column_option
@@ -96,7 +99,8 @@ Examples:
     help="Bytes of a record, in Parquet of its text; longer ones are rejected.",
 )
 @click.option(
-    "--rejects", help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, of stdout stderr."
+    "--rejects",
+    help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, for stdout it is stderr.",
 )
 @click.option(
     "--max-rejects",

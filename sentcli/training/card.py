@@ -18,6 +18,12 @@ from sentcli.uncertainty import UNCERTAIN
 
 MODEL_STAGE = "model"  # in `history.csv`: the epochs of the model itself, not of what came before
 
+_GATES = {
+    "separate": "",
+    "coupled": "; its input gate is 1 - the forget gate",
+    "forget": "; its input gate is 1 - the forget gate, its output gate 1",
+}
+_FREE_GATES = {"separate": 4, "coupled": 3, "forget": 2}  # the candidate for the state counted as one
 _POOLINGS = {
     "last": "the last state of each direction",
     "max": "the maximum of the states over time",
@@ -56,7 +62,7 @@ _LEXICON_TERMS = """\
 _EVERYDAY_TERMS = """\
 - Sentences: written for sentcli by a language model, under the licence of sentcli, Apache-2.0; they come
   with it."""
-_UNCERTAIN = " With `--uncertain LOW HIGH`, a text whose score lies\nbetween the two is labeled `uncertain`."
+_UNCERTAIN = " With `--uncertain LOW HIGH`, a text whose score lies\nbetween the two is labelled `uncertain`."
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
 
 
@@ -81,18 +87,20 @@ def model_card(
         f"echo 'an absolute joy' | sentcli score --model {where}",
     )
     words, labels = metrics["glove"]["types_total"], config.labels
+    sentences = metrics.get("sentences")
     test_set = f"{hub_id} --split test" if hub_id else "TEST-SET"
     validation_line = _validation_line(where, metrics)
     template = Path(__file__).with_name("card.md").read_text("utf-8")
     return template.format(
         front_matter=_front_matter(hub_id, metrics["licence"]),
         title=one_line(name),
-        shape=_shape(config, words, metrics["training"]["min_freq"]),
+        shape=_shape(config, words, metrics["training"]),
         score_lines=block("\n".join(score_lines)),
         scored=code(labels[1]) if len(labels) == 2 else "that label",
         uncertain="" if UNCERTAIN in labels else _UNCERTAIN,
         language="English " if hub_id == DEFAULT_DATASET else "",
         dataset=code(metrics["dataset"]),
+        sentences=f", and the sentences of {code(sentences)}" if sentences else "",
         weak_spots=weak_spots(metrics, words, labels, where, test_set),
         figures=evaluations(metrics, files, where, test_set),
         data=_data(metrics),
@@ -124,11 +132,14 @@ def write_card(
     (folder / bundle.CARD).write_text(card, "utf-8", "backslashreplace")
 
 
-def count_parameters(model: ModelConfig) -> int:
-    """Count the weights of a `BiLSTM` of this shape."""
+def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
+    """Count the weights of a `BiLSTM` of this shape that are learned.
+
+    :param gates: one of `sentcli.config.GATES`; those that are not separate follow from the others.
+    """
     hidden, width, lstm = model.hidden_size, model.embedding_dim, 0
     for _ in range(model.num_layers):
-        lstm += 2 * 4 * hidden * (width + hidden + 2)  # directions, gates, two biases each
+        lstm += 2 * _FREE_GATES[gates] * hidden * (width + hidden + 2)  # two directions, two biases each
         width = 2 * hidden
     return model.vocab_size * model.embedding_dim + lstm + (model.pooled_size + 1) * model.num_classes
 
@@ -150,11 +161,12 @@ def _front_matter(hub_id: str | None, licence: str | None) -> str:
     return "\n".join(lines)
 
 
-def _shape(config: BundleConfig, words: int, min_freq: int) -> str:
+def _shape(config: BundleConfig, words: int, training: Mapping[str, Any]) -> str:
     model, text = config.model, config.text
+    gates = training.get("gates", "separate")  # an earlier version knew no others
     known = f"{words:,} words"
-    if min_freq > 1:
-        known += f", those seen {min_freq} times or more"
+    if training["min_freq"] > 1:
+        known += f", those seen {training['min_freq']} times or more"
     counted = ""
     if phrases := model.vocab_size - words - 2:
         known += f", and {phrases:,} phrases: pairs of them that are read as one"
@@ -165,10 +177,10 @@ def _shape(config: BundleConfig, words: int, min_freq: int) -> str:
     longest = f"{text.max_tokens} words{counted}: of a longer one the first {head} and the last {tail}"
     rows = (
         ("labels", ", ".join(map(code, config.labels))),
-        ("parameters", f"{count_parameters(model):,}"),
+        ("parameters", f"{count_parameters(model, gates):,}"),
         ("vocabulary", known),
         ("embedding", f"{model.vocab_size:,} x {model.embedding_dim} dimensions"),
-        ("LSTM", f"{layers} of {model.hidden_size} states in each of two directions"),
+        ("LSTM", f"{layers} of {model.hidden_size} states in each of two directions{_GATES[gates]}"),
         ("classifier sees", _POOLINGS[model.pooling]),
         ("words", f"by {code(text.tokenizer)}"),
         ("longest text", longest),
@@ -194,7 +206,7 @@ def _data(metrics: Metrics) -> str:
         source = code(given) if given else "those of `--pseudo-labels`"
         rows.append(("texts without labels", f"{source}: {unlabeled:,}"))
     if examples.get("pseudo_labeled"):
-        rows.append(("labeled by a teacher", _pseudo_labeled(metrics)))
+        rows.append(("labelled by a teacher", _pseudo_labeled(metrics)))
     if sentences := examples.get("sentences"):
         rows.append(("sentences learnt besides", f"{code(str(metrics.get('sentences')))}: {sentences:,}"))
     rows.append(("word vectors", vectors))

@@ -12,6 +12,8 @@ from sentcli.uncertainty import UNCERTAIN
 
 Record = Mapping[str, Any]  # what `sentcli evaluate --json` prints, and `command`
 
+_ALL_OF = 3  # evaluations for one weak spot; of more the worst is told, and the table has the others
+_OTHERS = "On other texts"
 MOST_CLASSES = 12  # in a confusion matrix; metrics.json has them all
 _NAMES = {
     "accuracy": "accuracy",
@@ -47,12 +49,10 @@ def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: 
     """
     shown = headline(metrics)
     records = [record for kind in ("texts", "passages") for record in _of_kind(metrics, kind)]
-    records.sort(key=lambda record: record is not shown)
+    others = [record for record in records if record is not shown]
     parts = []
     if records:
-        rows = [row for record in records for row in _figures(record)]
-        parts.append("Training read no test split. Each figure comes from the command in its row.")
-        parts.append(table(("figure", "value", "95 % interval", "measured on", "command"), rows))
+        parts.append("Training read no test split. Each figure comes from the command beside it.")
     else:
         parts.append(
             "Training read no test split, and none was measured yet. This measures one and writes the "
@@ -61,6 +61,8 @@ def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: 
         parts.append(block(f"sentcli evaluate {model} --dataset {test_set} --card"))
     if shown:
         parts.append(_in_full(shown, files))
+    if others:
+        parts += [f"### {_OTHERS}", _in_rows(others)]
     comparisons = _of_kind(metrics, "comparison")
     if comparisons:
         parts.append(_comparisons(comparisons))
@@ -142,9 +144,25 @@ def _weak_spot(record: Record, metrics: Metrics, shown: Record | None) -> str | 
     return None if one_name(record["dataset"]) in map(one_name, own) else "subjects"
 
 
-def _figures(record: Record) -> Iterable[tuple[str, ...]]:
-    texts = f"{_measured_on(record)}, {record['examples']:,} texts, {record['backend']}"
-    return [(*figure, texts, code(record["command"])) for figure in named_figures(record)]
+def _in_rows(records: Iterable[Record]) -> str:
+    """Show evaluations in a row each."""
+    accuracy, *keys = (key for key in _NAMES if key != "f1")
+    head = ("measured on", _NAMES[accuracy], "95 % interval", *map(_NAMES.__getitem__, keys), "command")
+    rows = (
+        (
+            _texts(record),
+            four(record[accuracy]),
+            interval(record["accuracy_interval"]),
+            *(four(record[key]) for key in keys),
+            code(record["command"]),
+        )
+        for record in records
+    )
+    return table(head, rows)
+
+
+def _texts(record: Record) -> str:
+    return f"{_measured_on(record)}, {record['examples']:,} texts, {record['backend']}"
 
 
 def _measured_on(record: Record) -> str:
@@ -153,6 +171,9 @@ def _measured_on(record: Record) -> str:
 
 
 def _accuracies(records: Sequence[Record]) -> str:
+    if len(records) > _ALL_OF:
+        worst = min(records, key=lambda record: float(record["accuracy"]))
+        return f"{_accuracies([worst])}, the lowest of the {len(records)} such sets under *{_OTHERS}*"
     return "; ".join(
         f"accuracy {four(record['accuracy'])} ({interval(record['accuracy_interval'])}) "
         f"on {_measured_on(record)}"
@@ -192,7 +213,9 @@ def _in_full(record: Record, files: Collection[str]) -> str:
     return "\n\n".join(
         part
         for part in (
-            f"The rest of this section is of {_measured_on(record)}, by\n\n{block(record['command'])}",
+            f"On {_texts(record)}:",
+            block(record["command"]),
+            table(("figure", "value", "95 % interval"), named_figures(record)),
             "### Confusion matrix",
             confusion_matrix(record),
             confusion,

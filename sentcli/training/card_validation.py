@@ -66,7 +66,7 @@ def _passages(figures: Mapping[str, Any] | None, line: str) -> str:
     (low, high), sentences = figures["accuracy_interval"], figures["sentences"]
     return (
         f"Of {figures['examples']:,} passages of up to {sentences} sentences, cut from each text and with "
-        f"its label, {figures['accuracy']:.1%} were labeled right ({low:.1%} to {high:.1%}), as "
+        f"its label, {figures['accuracy']:.1%} were labelled right ({low:.1%} to {high:.1%}), as "
         f"{code(f'{line} --passages {sentences}')} says."
     )
 
@@ -87,7 +87,7 @@ def _stages(stages: Sequence[Mapping[str, Any]] | None, figures: Mapping[str, An
         (stage["stage"], four(stage["validation_accuracy"]), four(stage["validation_loss"]))
         for stage in stages
     ]
-    text = f"Texts without labels were labeled by a teacher: {weighed}"
+    text = f"Texts without labels were labelled by a teacher: {weighed}"
     head = ("stage", "validation accuracy", "validation loss")
     return "\n\n".join(("### Teachers", text, table(head, rows)))
 

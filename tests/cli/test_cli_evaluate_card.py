@@ -60,7 +60,7 @@ def test_the_folder_gets_figures_pictures_and_a_card_that_states_them(model, eva
     found = evaluate("model", "--dataset", "test.csv", "--card", "-q")
     assert recorded(model) == [found | {"command": "sentcli evaluate model --dataset test.csv"}]
     assert f"| accuracy | {found['accuracy']:.4f} |" in card(model)
-    assert "`sentcli evaluate model --dataset test.csv` |" in card(model)
+    assert "```sh\nsentcli evaluate model --dataset test.csv\n```" in card(model)
     after = contents(model)
     assert after.keys() == before.keys() | PICTURES
     assert all(after[name].startswith(b"\x89PNG") for name in PICTURES)
@@ -74,7 +74,7 @@ def test_a_tab_is_written_so_that_it_can_be_read(model, evaluate):
     frame = pd.read_csv("test.csv")
     frame.to_csv("tabs.csv", sep="\t", index=False)
     evaluate("model", "--dataset", "tabs.csv", "--delimiter", "\t", "--card", "-q")
-    assert r"`sentcli evaluate model --dataset tabs.csv --delimiter '\t'` |" in card(model)
+    assert "\nsentcli evaluate model --dataset tabs.csv --delimiter '\\t'\n" in card(model)
     evaluate("model", "--dataset", "tabs.csv", "--delimiter", r"\t", "-q")
 
 

@@ -71,6 +71,7 @@ def record(seed=3, names=("negative", "positive"), **changes):
     }
 
 
+TRAINING = {**TrainConfig(seed=77).to_json(), "bf16": False, "device": "cpu", "seconds": 90.0}
 VARIANTS = {"command": "python sizes.py", "machine": "Zen, 2 cores"}
 
 
@@ -101,7 +102,7 @@ def write(
         "validation": figures(labels).to_json(),
         "best_epoch": 2,
         "glove": GLOVE,
-        "training": {**TrainConfig(seed=77).to_json(), "bf16": False, "device": "cpu", "seconds": 90.0},
+        "training": TRAINING,
         "versions": {"sentcli": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
     }
     return model_card(config, metrics | changes, history, name=name, files=files)
@@ -358,7 +359,7 @@ class TestWhereItCameFrom:
     )
     def test_passages_are_named_where_there_are_some(self, count, more, said):
         examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": count, **more}
-        (found,) = row(write(examples=examples), "labeled by a teacher")
+        (found,) = row(write(examples=examples), "labelled by a teacher")
         assert found.startswith(said)
         assert ("passages" in found) == ("passages" in said)
 
@@ -399,9 +400,10 @@ class TestFigures:
         shown = section(write(dataset="reviews.csv"), "Figures")
         assert "sentcli evaluate imdb-bilstm --dataset TEST-SET --card\n" in shown
 
-    def test_each_has_a_row_with_its_interval_and_its_command(self):
+    def test_each_figure_has_a_row_with_its_interval_below_its_command(self):
         of = record(command="sentcli evaluate 'a|b'")
-        rows = cells(section(write(evaluations=[of]), "Figures"))
+        shown = section(write(evaluations=[of]), "Figures")
+        rows = cells(shown)
         expected = {
             "accuracy": of["accuracy"],
             "F1 of `positive`": of["f1"],
@@ -418,18 +420,33 @@ class TestFigures:
         wanted = [*(f"{low:.4f} to {high:.4f}" for low, high in intervals), "-"]
         assert [row[0] for row in rows] == list(expected)
         assert [row[2] for row in rows] == wanted
-        for name, value, _, measured, command in rows:
-            assert value == f"{expected[name]:.4f}"
-            assert measured == "`stanfordnlp/imdb, split test`, 200 texts, onnx"
-            assert command == "`sentcli evaluate 'a\\|b'`"
+        assert [row[1] for row in rows] == [f"{value:.4f}" for value in expected.values()]
+        measured = "On `stanfordnlp/imdb, split test`, 200 texts, onnx:"
+        assert f"{measured}\n\n```sh\nsentcli evaluate 'a|b'\n```" in shown
+
+    def test_each_other_one_has_a_row_with_its_figures_and_its_command(self):
+        of = record(command="sentcli evaluate 'a|b'", dataset="x.csv", where="x.csv")
+        shown = section(write(evaluations=[record(), of]), "Figures")
+        low, high = of["accuracy_interval"]
+        keys = ("macro_f1", "roc_auc", "log_loss", "expected_calibration_error")
+        assert cells(shown.split("### On other texts")[1]) == [
+            [
+                "`x.csv`, 200 texts, onnx",
+                f"{of['accuracy']:.4f}",
+                f"{low:.4f} to {high:.4f}",
+                *(f"{of[key]:.4f}" for key in keys),
+                "`sentcli evaluate 'a\\|b'`",
+            ]
+        ]
+        assert "### On other texts" not in write(evaluations=[of])
 
     def test_the_first_on_the_models_own_data_set_is_shown_first_and_in_full(self):
         own, more = record(seed=1, command="own"), record(seed=2, command="more")
         other = record(seed=3, command="other", dataset="x.csv", where="x.csv")
         passages = record(seed=4, command="passages", kind="passages", passages=2)
         shown = section(write(evaluations=[passages, other, own, more]), "Figures")
-        commands = [row[-1] for row in cells(shown)]
-        assert list(dict.fromkeys(commands)) == ["`own`", "`other`", "`more`", "`passages`"]
+        rows = cells(shown.split("### On other texts")[1])
+        assert [row[-1] for row in rows] == ["`other`", "`more`", "`passages`"]
         (a, b), (c, d) = own["confusion"]
         assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
         assert "```sh\nown\n```" in shown
@@ -546,6 +563,19 @@ class TestWeakSpots:
         assert "on `languages.csv`. It knows 1,000 words" in shown["Other languages and rare words"]
         assert "not measured" not in "".join(lines)
 
+    def test_of_many_sets_the_one_of_the_lowest_accuracy_is_told(self):
+        sets = [
+            record(dataset=name, where=name, accuracy=accuracy)
+            for name, accuracy in (("a", 0.91), ("b", 0.83), ("c", 0.97), ("d", 0.89))
+        ]
+        shown = section(write(evaluations=[record(), *sets]), "What it is bad at")
+        low, high = sets[1]["accuracy_interval"]
+        told = f"accuracy 0.8300 ({low:.4f} to {high:.4f}) on `b`, the lowest of the 4 such sets"
+        assert f"**: {told} under *On other texts*.\n" in shown
+        assert not any(f"`{name}`" in shown for name in "acd")
+        few = section(write(evaluations=[record(), *sets[:3]]), "What it is bad at")
+        assert all(f"on `{name}`" in few for name in "abc")
+
     def test_texts_chosen_for_a_weak_spot_are_not_shown_in_full(self):
         chosen = record(command="chosen", dataset="i", where="i", weak_spot="irony")
         assert "### Confusion matrix" not in write(evaluations=[chosen])
@@ -654,3 +684,24 @@ def test_parameters_are_counted_as_torch_counts_them(pooling, layers):
         11, num_classes=3, embedding_dim=5, hidden_size=4, num_layers=layers, pooling=pooling
     )
     assert count_parameters(config) == sum(weights.numel() for weights in BiLSTM(config).parameters())
+
+
+@pytest.mark.parametrize(("gates", "free"), [("coupled", 3), ("forget", 2)])
+def test_of_gates_that_follow_from_others_no_parameter_is_counted(gates, free):
+    from sentcli.model import BiLSTM
+
+    config = ModelConfig(11, num_classes=2, embedding_dim=5, hidden_size=4)
+    model = BiLSTM(config)
+    of_lstm = sum(weights.numel() for weights in model.lstm.parameters())
+    every = sum(weights.numel() for weights in model.parameters())
+    assert count_parameters(config, gates) == every - of_lstm * (4 - free) // 4
+    shown = row(write(training={**TRAINING, "gates": gates}), "LSTM")[0]
+    assert "its input gate is 1 - the forget gate" in shown
+    assert ("its output gate 1" in shown) == (gates == "forget")
+
+
+def test_the_sentences_learnt_besides_are_named_where_its_use_is_told():
+    assert "`stanfordnlp/imdb`, and the sentences of `everyday`." in section(
+        write(sentences="everyday", examples={"train": 9, "validation": 2, "sentences": 7}), "Intended use"
+    )
+    assert "sentences" not in section(write(), "Intended use")
