@@ -121,7 +121,6 @@ class BundleConfig:
     model: ModelConfig
     text: TextConfig
     labels: tuple[str, ...]
-    format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.model.num_classes or len(set(self.labels)) != len(self.labels):
@@ -130,7 +129,7 @@ class BundleConfig:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "format_version": self.format_version,
+            "format_version": FORMAT_VERSION,
             "model": self.model.to_json(),
             "text": self.text.to_json(),
             "labels": list(self.labels),

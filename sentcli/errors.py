@@ -86,6 +86,11 @@ def is_short_of_threads(error: RuntimeError) -> bool:
     return "can't start new thread" in str(error)
 
 
+def is_short_of_memory(error: ImportError) -> bool:
+    """Tell whether the system had no memory for a library; glibc's loader has no errors of other types."""
+    return "failed to map segment" in str(error) or "cannot allocate memory" in str(error).lower()
+
+
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
     """Turn a failed import of a third-party package into a line that names the pip command.

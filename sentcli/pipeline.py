@@ -203,7 +203,9 @@ class Pipeline:
 
                 self._processes = Processes(self._works)
                 self._processes.start()
-        return _WINDOWS * (len(self._works) if self._processes and self._processes.are_ready() else 1)
+        # `close` may empty the list meanwhile; a stream then still has to come to its end.
+        are_ready = self._processes is not None and self._processes.are_ready()
+        return _WINDOWS * (max(1, len(self._works)) if are_ready else 1)
 
     def _hand_out(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Window | _RemoteWindow:
         self._streamed += len(texts)

@@ -123,6 +123,7 @@ class Scorer:
             data frame, of which it would be the names, and for an element that is neither a string nor None,
             by its place.
         :raises BundleError: when the model fails, or gives scores that are not numbers.
+        :raises MemoryError: when memory is short.
         :raises RuntimeError: when the scorer was closed.
         """
         return self._scores(self._pipeline.run(_checked(texts)))
@@ -130,8 +131,7 @@ class Scorer:
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
         """Give the probability of each class, `[texts, classes]`; a row of NaN for a blank text.
 
-        :raises TypeError: as `score`.
-        :raises BundleError: as `score`.
+        :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
         return softmax(self._pipeline.run(_checked(texts)).logits)
 
@@ -147,7 +147,7 @@ class Scorer:
         :raises TypeError: for what is no pandas data frame.
         :raises DataError: for a column that is not there, is there already, or holds anything but strings and
             missing values (None, NaN, NA), with the first such value; for columns of several levels.
-        :raises BundleError: as `score`.
+        :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
         result = self.score(texts_of(frame, text_column, prefix))
         return with_results(frame, result.labels, result.scores, prefix)
@@ -161,6 +161,7 @@ class Scorer:
         chunks before it.
 
         :raises BundleError: as `score`, and when the model was changed before another process read it.
+        :raises MemoryError: as `score`.
         :raises ProcessError: when another process cannot be started, or is gone.
         """
         for chunk, result in self._pipeline.stream(chunks):

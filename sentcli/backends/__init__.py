@@ -23,9 +23,9 @@ _FILES = {"onnx": (ONNX, INT8_ONNX), "torch": (WEIGHTS,), "torchscript": (TORCHS
 class Backend(Protocol):
     """A model that is ready to run. Several threads may call it at the same time.
 
-    :param name: tells apart what gives different scores.
-    :param runtime: the library that computes, its version, and the device where that may not be the CPU.
-    :param batch_factor: factor on the limits of a batch that suit one CPU core.
+    :ivar name: tells apart what gives different scores.
+    :ivar runtime: the library that computes, its version, and the device where that may not be the CPU.
+    :ivar batch_factor: factor on the limits of a batch that suit one CPU core.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Backend(Protocol):
         """Do what the first large batch would wait for; called again it does nothing.
 
         :raises BundleError: when the model cannot be run.
+        :raises MemoryError: when memory is short, as `logits`.
         """
         ...
 
@@ -46,6 +47,7 @@ class Backend(Protocol):
         :param lengths: tokens of each row, at least 1.
         :returns: `[batch, classes]`, all finite.
         :raises BundleError: when the model fails, or gives anything else.
+        :raises MemoryError: when memory is short.
         """
         ...
 

@@ -15,7 +15,14 @@ from typing import Any
 import click
 
 from sentcli import __version__
-from sentcli.errors import STOP_SIGNALS, SentcliError, TerminatedBySignal, is_short_of_threads, signal_of
+from sentcli.errors import (
+    STOP_SIGNALS,
+    SentcliError,
+    TerminatedBySignal,
+    is_short_of_memory,
+    is_short_of_threads,
+    signal_of,
+)
 
 # In the order of a model's life. What each does stands here too: the group's help imports none of them.
 _COMMANDS = {
@@ -93,10 +100,12 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
         raise click.exceptions.Exit(128 + signal_of(error)) from None
-    except ImportError:
+    except ImportError as error:
         if _signals:  # numpy makes an ImportError of whatever comes while it is imported
             raise click.exceptions.Exit(128 + _signals[0][0]) from None
-        raise
+        if not is_short_of_memory(error):
+            raise
+        _fail(f"memory is short; {_less(ctx)}", 1)
     except MemoryError:
         _fail(f"memory is short; {_less(ctx)}", 1)
     except RuntimeError as error:

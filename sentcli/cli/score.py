@@ -89,13 +89,13 @@ Examples:
 @click.option(
     "--skip-lines",
     type=click.IntRange(0),
-    default=0,
+    default=ReadOptions.skip_lines,
     help="CSV and TSV: lines before the header, which are kept as they are.",
 )
 @click.option(
     "--field-limit",
     type=click.IntRange(1),
-    default=16 << 20,
+    default=ReadOptions.field_limit,
     help="Bytes of a record, in Parquet of its text; longer ones are rejected.",
 )
 @click.option(

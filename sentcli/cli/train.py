@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +30,14 @@ from sentcli.cli.recipe import config_option, recipe
 from sentcli.cli.train_options import (
     CHOICES,
     OF_MODEL,
-    OF_PASSAGES,
     OF_SELF_TRAINING,
     OF_TEXT,
     OF_TRAINING,
-    first_given,
+    check_together,
     given_settings,
-    is_on_the_line,
 )
 from sentcli.config import DEVICES, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
-from sentcli.errors import InterruptedRunError, OutOfMemoryError, UsageError, requires, signal_of
+from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.training.defaults import AUTO
 
 _EXAMPLES = """\b
@@ -147,17 +147,7 @@ def train(
     config = TrainConfig(**{name: settings[name] for name in OF_TRAINING if settings[name] is not None})
     plan = SelfTrainingConfig(**{name: settings[name] for name in OF_SELF_TRAINING})
     is_self_training = bool(teachers or pseudo_labels or unlabeled)
-    if not is_self_training and (option := first_given(OF_SELF_TRAINING)):
-        raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
-    if unlabeled_text_column is not None and not unlabeled:
-        raise UsageError("--unlabeled-text-column is for texts without labels; try --unlabeled as well")
-    if config.sentence_repeats > 1 and not sentences:
-        raise UsageError("--sentence-repeats is for sentences that are learnt besides; try --sentences")
-    if config.keep and not base:
-        raise UsageError("--keep is for the weights of a model to go on from; try --from")
-    has_models = bool(teachers or pseudo_labels or plan.rounds > 1)
-    if is_self_training and not has_models and (option := first_given(OF_PASSAGES)):
-        raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
+    check_together(is_self_training=is_self_training)
     with requires("train"):
         from sentcli.training.base import load_base
         from sentcli.training.corpus import DataSource
@@ -180,10 +170,6 @@ def train(
         sentences=sentences,
     )
     decided: dict[str, Any] = {}  # by the model to go on from
-    if base and is_on_the_line("glove"):
-        raise UsageError("--glove: the words of --from have their vectors; leave it out")
-    if base and base.resolve() == output.resolve():
-        raise UsageError(f"-o {output}: --from is that model, which would be replaced; try another name")
     how = Settings(
         text,
         model,
@@ -200,29 +186,38 @@ def train(
     if base:
         how = how.going_on_from(load_base(base), given_settings())
         decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
-    try:
-        with sole_run(output):
-            if is_self_training:
-                self_train(
-                    source,
-                    output,
-                    how,
-                    plan,
-                    teachers=teachers,
-                    pseudo_labels=pseudo_labels,
-                    resume=resume,
-                    overwrite=overwrite,
-                )
-            else:
-                train_bundle(source, output, how, resume=resume, overwrite=overwrite)
-    except KeyboardInterrupt as error:  # between two steps that save
-        is_saved = work_folder(output).exists()
-        what_now = "the same command with --resume goes on" if is_saved else "there was nothing to save yet"
-        raise InterruptedRunError(f"stopped; {what_now}", signal_of(error)) from None
-    except MemoryError as error:
-        is_saved = work_folder(output).exists()
-        what_now = "free some, then the same command with --resume goes on" if is_saved else "try fewer texts"
-        raise OutOfMemoryError(f"memory is short; {what_now}") from error
+    with _way_on(work_folder(output)), sole_run(output):
+        if is_self_training:
+            self_train(
+                source,
+                output,
+                how,
+                plan,
+                teachers=teachers,
+                pseudo_labels=pseudo_labels,
+                resume=resume,
+                overwrite=overwrite,
+            )
+        else:
+            train_bundle(source, output, how, resume=resume, overwrite=overwrite)
     if not quiet:
         model_path = shlex.quote(str(output))
         say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")
+
+
+@contextmanager
+def _way_on(work: Path) -> Iterator[None]:
+    """Say, of a run that ends between two steps that save, what the same command can do then.
+
+    :param work: the folder of the run.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        what_now = (
+            "the same command with --resume goes on" if work.exists() else "there was nothing to save yet"
+        )
+        raise InterruptedRunError(f"stopped; {what_now}", signal_of(error)) from None
+    except MemoryError as error:
+        saved = "free some, then the same command with --resume goes on"
+        raise OutOfMemoryError(f"memory is short; {saved if work.exists() else 'try fewer texts'}") from error

@@ -19,6 +19,7 @@ from sentcli.config import (
     TextConfig,
     TrainConfig,
 )
+from sentcli.errors import UsageError
 
 OF_TEXT = {
     "max_tokens": ("--max-tokens", "Longer texts keep their first quarter and last three quarters of this.")
@@ -89,6 +90,30 @@ CHOICES = {
     "precision": TRAINING_PRECISIONS,
     "class_weight": CLASS_WEIGHTS,
 }
+
+
+def check_together(*, is_self_training: bool) -> None:
+    """Refuse options that mean nothing beside the others.
+
+    :raises UsageError: naming one, and what it goes with.
+    """
+    params = click.get_current_context().params
+    base, output = params["base"], params["output"]
+    if not is_self_training and (option := first_given(OF_SELF_TRAINING)):
+        raise UsageError(f"{option} is for learning from texts without labels; try --unlabeled as well")
+    if params["unlabeled_text_column"] is not None and not params["unlabeled"]:
+        raise UsageError("--unlabeled-text-column is for texts without labels; try --unlabeled as well")
+    if params["sentence_repeats"] > 1 and not params["sentences"]:
+        raise UsageError("--sentence-repeats is for sentences that are learnt besides; try --sentences")
+    if params["keep"] and not base:
+        raise UsageError("--keep is for the weights of a model to go on from; try --from")
+    has_models = params["teachers"] or params["pseudo_labels"] or params["rounds"] > 1
+    if is_self_training and not has_models and (option := first_given(OF_PASSAGES)):
+        raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
+    if base and is_on_the_line("glove"):
+        raise UsageError("--glove: the words of --from have their vectors; leave it out")
+    if base and base.resolve() == output.resolve():
+        raise UsageError(f"-o {output}: --from is that model, which would be replaced; try another name")
 
 
 def given_settings() -> dict[str, tuple[str, Any]]:

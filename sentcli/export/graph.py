@@ -8,7 +8,7 @@ import onnx
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.config import TextConfig
 from sentcli.export.folded import folded_graph
-from sentcli.export.parity import Parity, check_parity
+from sentcli.export.parity import Parity, write_checked
 from sentcli.export.portable import portable_graph
 from sentcli.model import BiLSTM
 
@@ -28,6 +28,4 @@ def write_onnx(model: BiLSTM, path: Path, graph: str, max_tokens: int = TextConf
     """
     content = _BUILDERS[graph](model).SerializeToString()
     exported = OnnxBackend(content, path, model.config)
-    parity = check_parity(model, exported, path, max_tokens=max_tokens, precision="fp32")
-    path.write_bytes(content)
-    return parity
+    return write_checked(path, content, model, exported, max_tokens=max_tokens, precision="fp32")

@@ -86,6 +86,19 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, *, max_tokens: in
     return parity
 
 
+def write_checked(
+    path: Path, content: bytes, model: BiLSTM, exported: Backend, *, max_tokens: int, precision: str
+) -> Parity:
+    """Write an exported model, if it agrees with its origin.
+
+    :param content: of the file.
+    :param exported: the same, ready to run; for the other parameters and errors see `check_parity`.
+    """
+    parity = check_parity(model, exported, path, max_tokens=max_tokens, precision=precision)
+    path.write_bytes(content)
+    return parity
+
+
 def parity_batches(vocab_size: int, max_tokens: int) -> Iterator[tuple[Ids, Lengths]]:
     """Draw the same synthetic texts each time: of all lengths, from no data set.
 
@@ -148,9 +161,8 @@ def _roundings(model: BiLSTM, ids: Ids, lengths: Lengths, logits: Logits) -> npt
 
 
 def _compare(wanted: Logits, found: Logits) -> Parity:
-    probabilities = softmax(wanted.astype(np.float64)), softmax(found.astype(np.float64))
     return Parity(
         float(np.abs(wanted - found).max()),
-        float(np.abs(probabilities[0] - probabilities[1]).max()),
+        float(np.abs(softmax(wanted) - softmax(found)).max()),
         float((wanted.argmax(axis=1) != found.argmax(axis=1)).mean()),
     )

@@ -21,7 +21,7 @@ from sentcli.backends.onnx_program import OPSET
 from sentcli.config import TextConfig
 from sentcli.export.builder import IR_VERSION, PRODUCER
 from sentcli.export.folded import folded_graph
-from sentcli.export.parity import Parity, check_parity
+from sentcli.export.parity import Parity, write_checked
 from sentcli.export.portable import portable_graph
 from sentcli.model import BiLSTM
 
@@ -40,9 +40,7 @@ def write_int8(
     quantized = folded_graph(model, "int8") if graph == "folded" else _quantized(model)
     content = quantized.SerializeToString()
     exported = OnnxBackend(content, path, model.config)
-    parity = check_parity(model, exported, path, max_tokens=max_tokens, precision="int8")
-    path.write_bytes(content)
-    return parity
+    return write_checked(path, content, model, exported, max_tokens=max_tokens, precision="int8")
 
 
 def _quantized(model: BiLSTM) -> onnx.ModelProto:

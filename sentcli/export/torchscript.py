@@ -12,7 +12,7 @@ import torch
 
 from sentcli.backends.torch import TORCHSCRIPT_ENDS, TorchScriptBackend
 from sentcli.config import TextConfig
-from sentcli.export.parity import Parity, check_parity
+from sentcli.export.parity import Parity, write_checked
 from sentcli.model import BiLSTM
 
 
@@ -28,6 +28,4 @@ def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.ma
         torch.jit.save(torch.jit.script(copy.deepcopy(model).cpu().eval()), buffer)
     content = buffer.getvalue()
     exported = TorchScriptBackend(content, path, model.config, "cpu", torch.get_num_threads())
-    parity = check_parity(model, exported, path, max_tokens=max_tokens, precision="fp32")
-    path.write_bytes(content)
-    return parity
+    return write_checked(path, content, model, exported, max_tokens=max_tokens, precision="fp32")

@@ -62,6 +62,8 @@ def own_bytes(column: pa.Array) -> int:
 def to_values(column: pa.Array) -> list[Any]:
     """Give the values of a column as Python has them, but times and decimals as strings, at any depth.
 
+    A number in single precision becomes the one of its own shortest digits, as other programs write it.
+
     As times, Python has no nanoseconds, for which pyarrow wants pandas, and no year 10000.
 
     :raises ValueError: when a string is not UTF-8, a time cannot be written, or a struct has a name twice.
@@ -84,6 +86,9 @@ def to_values(column: pa.Array) -> list[Any]:
         column = _spelled(column)
     elif pa.types.is_decimal(kind):
         column = column.cast(pa.string())
+    elif pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        digits = column.cast(pa.float32()).cast(pa.string())  # as few as tell it apart: 19.99
+        return [None if number is None else float(number) for number in digits.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
 
 

@@ -86,6 +86,20 @@ class Encoding:
                 f"{text!r:.200} cannot be written in {self.name}, as the input is; try --output-format jsonl"
             ) from None
 
+    def contradicted_by(self, start: bytes) -> str:
+        """Name the encodings whose byte order mark an input begins with where this one has no such bytes.
+
+        :returns: `utf-16` or `utf-32`; empty where there is none.
+        """
+        for name in ("utf-32", "utf-16"):  # in little-endian, the mark of the first begins as the other
+            marks = {order: BOM.encode(f"{name}-{order}") for order in ("le", "be")}
+            if any(map(start.startswith, marks.values())):
+                is_other = self.name == "utf-8" or (
+                    self.name.startswith(name) and not start.startswith(BOM.encode(self.name))
+                )
+                return name if is_other else ""
+        return ""
+
     def byte_order_mark(self, start: bytes) -> bytes:
         """Give the byte order mark that an input begins with, empty for none."""
         mark = BOM.encode(self.name) if self.name.startswith("utf-") else b""

@@ -126,7 +126,7 @@ class _CsvReader(TextReader):
         if not records:
             return None
         raws = lines[start : start + len(records)]
-        values = records if self.setup.converts else raws
+        values = records if self.setup.needs_values else raws
         return Rows([fields[self._column] for fields in records], values, raws)
 
     def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
@@ -172,19 +172,25 @@ class _CsvReader(TextReader):
         elif self._width < 0:
             yield self._begin(fields, raw)
             if not self.setup.options.header:
-                yield fields[self._column], fields if self.setup.converts else raw, raw
+                yield fields[self._column], fields if self.setup.needs_values else raw, raw
         elif len(fields) != self._width:
-            yield self.reject(raw, f"{len(fields)} fields instead of {self._width}")
+            fields_found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
+            yield self.reject(raw, f"{fields_found} instead of {self._width}")
         else:
-            yield fields[self._column], fields if self.setup.converts else raw, raw
+            yield fields[self._column], fields if self.setup.needs_values else raw, raw
 
     def _begin(self, fields: list[str], raw: bytes) -> Head:
         options = self.setup.options
+        if options.header and self._is_another_encoding(raw):
+            raise DataError(
+                f"{self.name}: in {self.encoding.name} it has no line end, and all of it would be the "
+                "header; is it another --encoding?"
+            )
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         self._check_delimiter(fields)
         text_column = find_text_column(columns, {}, options.text_column, self.name)
         check_room(columns, self.setup.names, self.name)
-        if self.setup.converts:
+        if self.setup.needs_values:
             check_unique(columns, self.name)
         head = Head(columns, text_column, bytes(self._lead + (raw if options.header else b"")), self._dialect)
         if self.first and (self.first.columns, self.first.style) != (columns, self._dialect):
@@ -194,6 +200,12 @@ class _CsvReader(TextReader):
             )
         self._width, self._column = len(columns), columns.index(text_column)
         return head
+
+    def _is_another_encoding(self, raw: bytes) -> bool:
+        """Tell whether a header without a line end has some that another encoding would see."""
+        encoding = self.encoding
+        is_whole = not encoding.is_plain and not encoding.line_end(raw)
+        return is_whole and b"\n" in raw and b"\0" not in raw
 
     def _check_delimiter(self, fields: Sequence[str]) -> None:
         """Refuse a single field that looks like several: whole records would be scored for their texts.
@@ -232,7 +244,7 @@ class _CsvReader(TextReader):
     def reject(self, raw: bytes, reason: str) -> Reject:
         if self._width < 0:
             raise DataError(
-                f"{self.name}: the first record cannot be read: {reason}; "
+                f"{self.name}: the first record cannot be read: {reason.removesuffix(self.encoding_hint)}; "
                 "is it another --encoding, --delimiter or --quotechar?"
             )
         return super().reject(raw, reason)

@@ -17,14 +17,14 @@ class Setup:
     """What a run asks of its readers and its writer.
 
     :param options: how to read the inputs.
-    :param names: of the new columns.
+    :param names: of the new columns; none in lines.
     :param format: of the inputs.
-    :param output_format: another one: the reader gives the values of all columns instead of its own rows.
+    :param output_format: another one: the reader does not give its own rows, but what `needs_values` says.
     :param labels: that a row may get: what cannot be written is to end a run as it begins.
     """
 
     options: ReadOptions
-    names: tuple[str, str]
+    names: tuple[str, ...]
     format: str
     output_format: str
     labels: tuple[str, ...] = ()
@@ -32,6 +32,11 @@ class Setup:
     @property
     def converts(self) -> bool:
         return self.format != self.output_format
+
+    @property
+    def needs_values(self) -> bool:
+        """The writer wants the values of all columns; of another format's, lines have the text alone."""
+        return self.converts and self.output_format != "lines"
 
 
 class Reader(Protocol):

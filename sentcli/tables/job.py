@@ -31,12 +31,18 @@ class Job:
     Iterate in one thread; `write` each chunk in the order it came, in this thread or another; then `finish`.
     Leaving the `with` block before that leaves nothing under the final names.
 
-    :param rows: written so far, those of an interrupted run included; `rejected` likewise.
-    :param resumed_rows: those of the interrupted run.
-    :param notes: the caller's own, JSON: kept with each commit and given back to a resumed run. To be set by
+    :param files: the inputs, in the order in which their rows go out.
+    :param setup: how they are read and written.
+    :param output: what they go to; of an interrupted run, with its state.
+    :param rejects: how many rows may be rejected.
+    :param members: what puts the output's bytes into a compressed file.
+    :param commit_seconds: at least between two commits.
+    :ivar rows: written so far, those of an interrupted run included; `rejected` likewise.
+    :ivar resumed_rows: those of the interrupted run.
+    :ivar notes: the caller's own, JSON: kept with each commit and given back to a resumed run. To be set by
         the thread that writes, before it writes the chunk that they are of.
-    :param total_bytes: size of the inputs as they lie on the disk, None when one has no end yet.
-    :param text_column: known when the first chunk is there; None of lines, which have no columns.
+    :ivar total_bytes: size of the inputs as they lie on the disk, None when one has no end yet.
+    :ivar text_column: known when the first chunk is there; None of lines, which have no columns.
     """
 
     def __init__(

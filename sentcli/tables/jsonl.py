@@ -27,6 +27,7 @@ _MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is w
 _MAX_KNOWN = 10_000  # keys
 _MISSING: Any = object()
 _ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects, on one line or on many
+_MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # an object that is not on one
 _NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
 _KINDS = {
     dict: "an object",
@@ -69,6 +70,10 @@ class _JsonlReader(TextReader):
         if self.line == 1 and lines and _ARRAY.match(lines[0]):
             raise DataError(
                 f"{self.name}: a JSON array, not one object a line; try: jq -c '.[]' FILE > FILE.jsonl"
+            )
+        if self.line == 1 and _MANY_LINES.match(b"".join(lines[:2])):
+            raise DataError(
+                f"{self.name}: an object on many lines, not one a line; try: jq -c . FILE > FILE.jsonl"
             )
         for line in lines:
             try:
@@ -154,7 +159,7 @@ class _JsonlReader(TextReader):
             return self.reject(line, f"no {self._text_column or 'text'!r:.200}")
         if text is not None and type(text) is not str:
             return self.reject(line, f"{self._text_column!r:.200} {_no_string(text)}")
-        if not self.setup.converts:
+        if not self.setup.needs_values:
             return text, line, line
         try:
             return text, self._values(line), line

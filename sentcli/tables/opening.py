@@ -171,7 +171,7 @@ def _setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOp
     get_format(output_form)
     if write.prefix and output_form == "lines":
         raise UsageError(f"--prefix means nothing for lines output, which has no names of columns: {output}")
-    return Setup(read, write.names, form, output_form)
+    return Setup(read, () if output_form == "lines" else write.names, form, output_form)
 
 
 def refuse_inputs(files: Sequence[InputFile], paths: Sequence[str]) -> None:
@@ -233,6 +233,12 @@ def _open_output(
     if is_url(name):
         if not overwrite:
             refuse_existing(name)
-        return StreamOutput(RemoteFile(name), rejects or default_rejects(name), overwrite=overwrite)
-    sink = Stream.standard_output() if name == STANDARD else Stream.device(named)
-    return StreamOutput(sink, rejects, overwrite=overwrite)
+        rejects = rejects or default_rejects(name)
+        sink: Stream | RemoteFile = RemoteFile(name)
+    else:
+        sink = Stream.standard_output() if name == STANDARD else Stream.device(named)
+    try:
+        return StreamOutput(sink, rejects, overwrite=overwrite)
+    except BaseException:
+        sink.discard()
+        raise

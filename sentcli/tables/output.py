@@ -15,10 +15,10 @@ from sentcli.tables.storage import Part, Stream, is_special, output_errors, reso
 class Output(ABC):
     """What a job writes to.
 
-    :param name: what an error calls it.
-    :param rejects_path: where rejected rows go; None: to standard error.
-    :param state: what the journal of an interrupted run says, where this one goes on with it.
-    :param results: label and score of each of its rows, where the output itself could not be kept.
+    :ivar name: what an error calls it.
+    :ivar rejects_path: where rejected rows go; None: to standard error.
+    :ivar state: what the journal of an interrupted run says, where this one goes on with it.
+    :ivar results: label and score of each of its rows, where the output itself could not be kept.
     """
 
     name: str = ""

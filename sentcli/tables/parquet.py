@@ -79,7 +79,7 @@ class _ParquetReader:
         }
         text_column = find_text_column(columns, others, wanted, self._name)
         check_room(columns, self._setup.names, self._name)
-        if self._setup.converts:
+        if self._setup.needs_values:
             check_unique(columns, self._name)
         if first and not first.style.schema.equals(schema):
             differs = _difference(first.style.schema, schema)
@@ -104,7 +104,7 @@ class _ParquetReader:
         return Chunk(texts, carrier, rejects, position, size, head=head)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
-        """Give the texts, and for a writer of another format the values of each row.
+        """Give the texts, and what a writer of another format gets of each row: its values, or the text.
 
         :raises ValueError: when a text is too long, and what `to_values` raises.
         """
@@ -113,7 +113,9 @@ class _ParquetReader:
         # A character has four bytes at most: few texts are looked at.
         if any(len(text.encode()) > limit for text in texts if text and 4 * len(text) > limit):
             raise ValueError(f"longer than {limit} bytes; try a higher --field-limit")
-        return texts, list(zip(*map(to_values, rows.columns), strict=True)) if self._setup.converts else []
+        if not self._setup.needs_values:
+            return texts, texts
+        return texts, list(zip(*map(to_values, rows.columns), strict=True))
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
         good, rejects = [rows.slice(0, 0)], []

@@ -42,8 +42,10 @@ class InputFile:
 def inspect_input(name: str) -> InputFile:
     """Look at an input without reading it.
 
-    :raises DataError: when there is no such input, or it is a folder.
+    :raises DataError: when there is no such input, its name is empty, or it is a folder.
     """
+    if not name:
+        raise DataError("the name of an input is empty; give a file, or - for standard input")
     if remote.is_url(name):
         return InputFile(name, remote.size_of(name))
     try:

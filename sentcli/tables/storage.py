@@ -140,8 +140,8 @@ class Part:
     def create(self) -> None:
         with output_errors(self.path):
             self._descriptor = create(self.path)
+            self.is_open = True
             self._take_mode(also=stat.S_IRUSR | stat.S_IWUSR)  # for a run that goes on
-        self.is_open = True
 
     def _take_mode(self, also: int = 0) -> None:
         with suppress(FileNotFoundError):  # a private file stays one when it is replaced

@@ -1,5 +1,6 @@
 """What the readers of CSV, JSON Lines and plain lines share: physical lines, and where they stand."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
@@ -10,7 +11,13 @@ from sentcli.tables.format import Setup
 from sentcli.tables.physical import PhysicalLines, Piece
 from sentcli.tables.source import STANDARD, Source
 
-_COMPRESSED = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}  # their first bytes
+# Their first bytes; more than four would have to be waited for where somebody types.
+_COMPRESSED = {
+    ".gz": re.compile(rb"\x1f\x8b"),
+    ".zst": re.compile(rb"\x28\xb5\x2f\xfd"),
+    ".bz2": re.compile(rb"BZh[1-9]"),
+    ".xz": re.compile(rb"\xfd7zX"),
+}
 
 
 class TextReader(ABC):
@@ -33,6 +40,9 @@ class TextReader(ABC):
         if setup.options.encoding is None:
             _refuse_compressed(start, self.name)
         self.encoding = Encoding.named(setup.options.encoding, start)
+        if other := self.encoding.contradicted_by(start):
+            hint = f"try --encoding {other}" if self.encoding_hint else "JSON Lines are UTF-8: convert it"
+            raise DataError(f"{self.name}: begins with the byte order mark of {other}; {hint}")
         self.byte_order_mark = self.encoding.byte_order_mark(start)
         source.skip(len(self.byte_order_mark))
         self.line = 1
@@ -98,6 +108,6 @@ def _refuse_compressed(start: bytes, name: str) -> None:
     :raises DataError: then.
     """
     for suffix, mark in _COMPRESSED.items():
-        if start.startswith(mark):
+        if mark.match(start):
             hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"
             raise DataError(f"{name}: compressed, as {suffix} is; {hint}")

@@ -1,23 +1,22 @@
 """The model that a training goes on from: its words, its shape and its weights, in place of word vectors."""
 
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from sentcli.bundle import HISTORY, METRICS, RECIPE, default_bundle_path, load_bundle
+from sentcli.bundle import METRICS, RECIPE, default_bundle_path, load_bundle
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.errors import BundleError
 from sentcli.model import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.text import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
+from sentcli.training.history import read_history
+from sentcli.training.holdout import digest_texts
 from sentcli.training.labels import label_ids
-from sentcli.training.learnt import Sample, digest_texts, sample_of, share_in
+from sentcli.training.learnt import Sample, sample_of, share_in
 from sentcli.training.metrics import read_metrics
 
 _log = logging.getLogger("sentcli")
@@ -123,7 +122,6 @@ def load_base(path: Path) -> Base:
         raise BundleError(
             f"{path / METRICS}: not as `sentcli train` writes it ({error!r:.100}); train the model anew"
         ) from None
-    history: list[Any] = pd.read_csv(io.BytesIO(bundle.read(HISTORY))).to_dict("records")
     return Base(
         path=path,
         digest=bundle.digest,
@@ -134,7 +132,7 @@ def load_base(path: Path) -> Base:
         learnt=sample_of(bundle),
         split=metrics.get("split"),
         recipe=bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None,
-        history=_of_stages(bundle.name, history),
+        history=_of_stages(bundle.name, read_history(bundle)),
         stages=_of_stages(bundle.name, metrics.get("stages", [])),
         origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA if name in metrics}},
         decided=decided,

@@ -16,8 +16,6 @@ from sentcli.training.markdown import block, code, no_option, one_line, table
 from sentcli.training.metrics import Metrics
 from sentcli.uncertainty import UNCERTAIN
 
-MODEL_STAGE = "model"  # in `history.csv`: the epochs of the model itself, not of what came before
-
 _GATES = {
     "separate": "",
     "coupled": "; its input gate is 1 - the forget gate",

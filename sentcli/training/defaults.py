@@ -44,8 +44,12 @@ class DataSize:
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[str]) -> "DataSize":
         counts = Counter(labels)
+        return cls(0, 0, len(counts), min(counts.values(), default=0)).with_more(texts)
+
+    def with_more(self, texts: Sequence[str]) -> "DataSize":
+        """Give the size with texts besides that have no label."""
         words = sum(text.count(" ") + 1 for text in texts)
-        return cls(len(texts), words, len(counts), min(counts.values(), default=0))
+        return replace(self, texts=self.texts + len(texts), words=self.words + words)
 
 
 def settle(config: TrainConfig, auto: Collection[str], size: DataSize) -> TrainConfig:

@@ -11,8 +11,9 @@ from sentcli.errors import UsageError
 from sentcli.measurement import Measurement, measure
 from sentcli.prediction import predict
 from sentcli.training.dataset import load_split
+from sentcli.training.holdout import held_out_part
 from sentcli.training.labels import LabeledTexts, label_ids, spell_out
-from sentcli.training.learnt import held_out_part, share_learnt
+from sentcli.training.learnt import share_learnt
 from sentcli.training.passages import cut_passages
 from sentcli.training.splits import CsvFormat
 
@@ -128,7 +129,9 @@ def evaluate_bundle(
 def _tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:
     """Warn of labels that are numbers in place of names: who wrote them may have counted otherwise."""
     pairs = zip(examples.labels, names, strict=True)
-    taken = sorted({(int(label), name) for label, name in pairs if label not in (name, spell_out(name))})
+    taken = sorted(
+        {(int(label), name) for label, name in pairs if label.isdecimal() and label != spell_out(name)}
+    )
     if taken:
         said = ", ".join(f"{number} is taken for {name!r:.100}" for number, name in taken)
         _log.warning(

@@ -10,6 +10,7 @@ on the test split 0.916 (trials, whose scripts are not kept). Of the pairs of te
 three rare words, 93 in 100 stood within 60 rows of each other.
 """
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable
@@ -19,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from sentcli.errors import DataError, UsageError
+from sentcli.bundle import METRICS, Bundle
+from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.text import tokenize
 from sentcli.training.labels import LabeledTexts
+from sentcli.training.metrics import read_metrics
 
 _log = logging.getLogger("sentcli")
 
@@ -72,12 +75,39 @@ def train_validation(
             data.where,
             len(candidates) - len(train),
         )
-    for name in sorted(set(data.labels) - set(train.labels)):
+    if lost := set(data.labels) - set(train.labels):
         raise DataError(
-            f"{data.where}: no text of the class {name!r:.200} is left to train on: all are like those that "
-            "are held out; try more texts"
+            f"{data.where}: no text of the class {min(lost)!r:.200} is left to train on: all are like those "
+            "that are held out; try more texts"
         )
     return train, validation
+
+
+def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
+    """Give the part of the train split that was held out when the model was trained.
+
+    :param data: the train split.
+    :raises BundleError: when the folder is not one that `sentcli train` wrote, or for another data set.
+    """
+    metrics = read_metrics(bundle)
+    try:
+        share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{bundle.path / METRICS}: it does not say which texts were held out") from error
+    _, validation = train_validation(data, share)
+    if digest_texts(validation.texts) != digest:
+        raise BundleError(
+            f"{bundle.path}: trained on another data set than {data.where}, or with other columns"
+        )
+    return validation
+
+
+def digest_texts(texts: Iterable[str]) -> str:
+    """Give a SHA-256 of texts in their order."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(hashlib.sha256(text.encode(errors="surrogatepass")).digest())
+    return digest.hexdigest()
 
 
 def _without_repeated(

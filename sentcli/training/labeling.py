@@ -21,8 +21,8 @@ from sentcli.text import tokenize
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.corpus import Texts
 from sentcli.training.document_vectors import document_vectors
+from sentcli.training.holdout import digest_texts
 from sentcli.training.labels import label_ids
-from sentcli.training.learnt import digest_texts
 from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.passages import cut_passages
 from sentcli.training.pseudo_labels import PseudoLabels

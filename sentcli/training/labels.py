@@ -84,10 +84,10 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
         ids |= {str(index): index for index in range(len(names))}
     if tuple(names) in _SIGNS:
         ids |= {"negative": 0, "positive": 1}
-    folded = {name.casefold(): index for name, index in ids.items()}
-    if len(folded) == len(ids):
-        usual = {label: spell_out(label.casefold()) for label in {*labels} - {*ids}}
-        ids |= {label: folded[name] for label, name in usual.items() if name in folded}
+    usual = {label: spell_out(label.casefold()) for label in {*labels, *ids}}
+    folded = {usual[name]: index for name, index in ids.items()}
+    if all(folded[usual[name]] == index for name, index in ids.items()):
+        ids = {label: folded[name] for label, name in usual.items() if name in folded}
     try:
         return np.array([ids[label] for label in labels], np.int64)
     except KeyError as error:

@@ -16,8 +16,6 @@ import numpy.typing as npt
 from sentcli.bundle import METRICS, Bundle
 from sentcli.errors import BundleError
 from sentcli.evaluation import wilson_interval
-from sentcli.training.holdout import train_validation
-from sentcli.training.labels import LabeledTexts
 from sentcli.training.metrics import read_metrics
 
 _KEPT = 2048  # of the 75,000 texts of IMDb that the model in the box learnt from one in 36
@@ -99,30 +97,3 @@ def _hashes(texts: Iterable[str]) -> Sample:
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
-
-
-def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
-    """Give the part of the train split that was held out when the model was trained.
-
-    :param data: the train split.
-    :raises BundleError: when the folder is not one that `sentcli train` wrote, or for another data set.
-    """
-    metrics = read_metrics(bundle)
-    try:
-        share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{bundle.path / METRICS}: it does not say which texts were held out") from error
-    _, validation = train_validation(data, share)
-    if digest_texts(validation.texts) != digest:
-        raise BundleError(
-            f"{bundle.path}: trained on another data set than {data.where}, or with other columns"
-        )
-    return validation
-
-
-def digest_texts(texts: Iterable[str]) -> str:
-    """Give a SHA-256 of texts in their order."""
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(hashlib.sha256(text.encode(errors="surrogatepass")).digest())
-    return digest.hexdigest()

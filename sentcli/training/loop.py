@@ -155,8 +155,10 @@ def _stop_on_signal() -> Iterator[list[int]]:
 
     previous: dict[int, Any] = {}
     for number in STOP_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and & leave it
-            previous[number] = signal.signal(number, note)
+        handler = signal.getsignal(number)
+        if handler is not signal.SIG_IGN:  # as nohup and & leave it
+            previous[number] = handler  # first: `note` looks it up
+            signal.signal(number, note)
     try:
         yield received
     finally:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
+from scipy.special import log_softmax
 
 from sentcli.training.ngram_index import NgramIndex, Tokens
 
@@ -52,7 +53,8 @@ class NgramModel:
         """Give probabilities `[texts, classes]`; a text without a known word has those of the bias alone."""
         blocks = [_equal_rows(block) @ self._weights for block in self._ngrams.blocks(tokens)]
         logits = np.concatenate([np.empty((0, len(self._bias))), *blocks]) + self._bias
-        return np.exp(_log_softmax(logits))
+        probabilities: Floats = np.exp(log_softmax(logits, axis=1))
+        return probabilities
 
 
 def _log_ratios(presence: csr_array, targets: Floats) -> Floats:
@@ -79,7 +81,7 @@ def _regress(features: csr_array, ratios: Floats, targets: Floats, penalty: floa
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         weights, bias = parameters[:-classes].reshape(ratios.shape), parameters[-classes:]
-        log_probabilities = _log_softmax(features @ (weights * ratios) + bias)
+        log_probabilities = log_softmax(features @ (weights * ratios) + bias, axis=1)
         errors = np.exp(log_probabilities) - targets
         value = penalty / 2 * np.vdot(weights, weights) - np.vdot(targets, log_probabilities)
         gradient = (features.T @ errors) * ratios + penalty * weights
@@ -88,9 +90,3 @@ def _regress(features: csr_array, ratios: Floats, targets: Floats, penalty: floa
     start = np.zeros(ratios.size + classes)
     parameters: Floats = minimize(loss, start, jac=True, method="L-BFGS-B", options={"ftol": _TOLERANCE}).x
     return parameters[:-classes].reshape(ratios.shape) * ratios, parameters[-classes:]
-
-
-def _log_softmax(logits: Floats) -> Floats:
-    logits = logits - logits.max(axis=1, keepdims=True)
-    normalizers: Floats = np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return logits - normalizers

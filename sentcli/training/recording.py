@@ -1,19 +1,15 @@
 """What a model's own folder says of it, `sentcli evaluate` included: in `metrics.json` and on the card."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from sentcli import plots
 from sentcli.bundle import (
     CONFUSION,
     EVALUATED_RELIABILITY,
-    HISTORY,
     LENGTHS,
     METRICS,
     ORIGIN,
@@ -29,9 +25,10 @@ from sentcli.evaluation import reliability
 from sentcli.measurement import Measurement
 from sentcli.tables.lock import Lock
 from sentcli.tables.storage import resolve
-from sentcli.training.card import MODEL_STAGE, model_card, write_card
+from sentcli.training.card import model_card, write_card
 from sentcli.training.card_evaluations import headline, one_name
 from sentcli.training.checks import check_writable
+from sentcli.training.history import own_epochs, read_history
 from sentcli.training.metrics import Metrics, read_metrics
 
 _LOCK = "card-lock"  # not the one of a training that is to replace the model, hours later
@@ -68,7 +65,7 @@ def find_card(model: Bundle, against: Bundle | None) -> Bundle:
         )
     check_target(carded.path, overwrite=True)
     check_writable(carded.path.resolve().parent)
-    metrics, history = read_metrics(carded), _history(carded)
+    metrics, history = read_metrics(carded), own_epochs(read_history(carded))
     try:
         model_card(carded.config, metrics, history, name=carded.name, files=carded.digests)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -159,25 +156,13 @@ def _alone(bundle: Bundle) -> Iterator[Bundle]:
 @contextmanager
 def _rewritten(bundle: Bundle, metrics: Metrics) -> Iterator[Path]:
     """Give a copy of a model folder with other metrics, to add to; with its card it replaces the folder."""
-    history = _history(bundle)
+    history = own_epochs(read_history(bundle))
     with new_bundle(bundle.path, overwrite=True) as folder:
         for name in bundle.digests:
             (folder / name).write_bytes(bundle.read(name))
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         yield folder
         write_card(folder, bundle.config, metrics, history, name=bundle.name)
-
-
-def _history(bundle: Bundle) -> list[dict[str, float]]:
-    """Give the records of the model's own epochs."""
-    try:
-        epochs = pd.read_csv(io.BytesIO(bundle.read(HISTORY)))
-    except ValueError as error:
-        raise BundleError(f"{bundle.path / HISTORY}: cannot be read: {error!s:.200}") from None
-    if "stage" in epochs:
-        epochs = epochs[epochs["stage"] == MODEL_STAGE]
-    history: list[Any] = epochs.to_dict("records")
-    return history
 
 
 def _identity(record: Mapping[str, Any]) -> list[Any]:

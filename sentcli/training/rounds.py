@@ -17,8 +17,8 @@ from sentcli.training.auto_teachers import first_teachers, next_teachers
 from sentcli.training.beginning import LANGUAGE_MODEL, train_language_model
 from sentcli.training.corpus import DataSource, Texts
 from sentcli.training.defaults import DataSize, choices
+from sentcli.training.holdout import digest_texts
 from sentcli.training.labeling import RESERVED, VECTORS, label, learn_vectors
-from sentcli.training.learnt import digest_texts
 from sentcli.training.metrics import read_metrics
 from sentcli.training.pseudo_labels import (
     PseudoLabels,

@@ -13,7 +13,7 @@ from sentcli.errors import BundleError, OutputError, TrainingError, UsageError
 from sentcli.training.checks import check_run, check_writable
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.defaults import DataSize
-from sentcli.training.learnt import digest_texts
+from sentcli.training.holdout import digest_texts
 from sentcli.training.lexicon import ask_lexicon
 from sentcli.training.metrics import read_metrics
 from sentcli.training.pseudo_labels import PseudoLabels, read_pseudo_labels
@@ -25,7 +25,7 @@ from sentcli.training.train import train_model
 
 _log = logging.getLogger("sentcli")
 
-AUTO = "auto"
+_AUTO = "auto"
 _GIVEN = "labels_given"  # in the note: the digest of labels that were there before the run
 
 
@@ -53,25 +53,14 @@ def self_train(
     # As it stands now: a teacher that is asked by PyTorch leaves it with a thread of its own.
     settings = replace(settings, threads=settings.cores)
     folder = work_folder(output)
-    if pseudo_labels and output.resolve() in pseudo_labels.resolve().parents:
-        raise UsageError(
-            f"--pseudo-labels {pseudo_labels}: {output} is replaced as a whole; keep it elsewhere"
-        )
-    is_given = _has_labels(pseudo_labels, read_note(folder))
+    is_given = _has_labels(pseudo_labels, output, read_note(folder))
     if not source.unlabeled and not is_given:
         raise UsageError("self-training needs texts without labels; try --unlabeled")
-    if plan.teacher_pretrain and AUTO not in teachers:
-        raise UsageError(
-            "--teacher-pretrain is for teachers that are trained first; try --teacher auto as well"
-        )
-    if settings.base and (AUTO in teachers or plan.rounds > 1):
-        raise UsageError(
-            "--from is for the student: teachers that are trained first or in more rounds begin with word "
-            "vectors; train such a one without --from, then name it as --teacher"
-        )
+    auto = _AUTO in teachers
+    _check_teachers(plan, auto=auto, has_base=settings.base is not None)
     bundles: dict[str, Bundle] = {}
     for name in dict.fromkeys(teachers):
-        if name != AUTO:
+        if name != _AUTO:
             bundles[new_name(Path(name).name, bundles)] = load_bundle(Path(name))
     data = read_labeled(source)
     size = DataSize.of(data.texts, data.labels)
@@ -91,7 +80,6 @@ def self_train(
     besides = texts.sentences.texts * settings.config.sentence_repeats
     settings = settings.settled_by_texts(size, [*whole, *besides])
     rounds = Rounds(texts, source, settings, plan, folder, bundles)
-    auto = AUTO in teachers
     note = {**rounds.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}
     with noted(folder, note):
         pseudo = given or rounds.run(size if auto else None, pseudo_labels)
@@ -118,14 +106,31 @@ def self_train(
             ) from error
 
 
-def _has_labels(path: Path | None, begun: Mapping[str, Any] | None) -> bool:
+def _check_teachers(plan: SelfTrainingConfig, *, auto: bool, has_base: bool) -> None:
+    """Refuse options of teachers that would not be asked."""
+    if plan.teacher_pretrain and not auto:
+        raise UsageError(
+            "--teacher-pretrain is for teachers that are trained first; try --teacher auto as well"
+        )
+    if has_base and (auto or plan.rounds > 1):
+        raise UsageError(
+            "--from is for the student: teachers that are trained first or in more rounds begin with word "
+            "vectors; train such a one without --from, then name it as --teacher"
+        )
+
+
+def _has_labels(path: Path | None, output: Path, begun: Mapping[str, Any] | None) -> bool:
     """Tell whether a file holds the labels already: not those that this run wrote and was stopped then.
 
+    :param output: the folder of the model.
     :param begun: the note of the run that is resumed.
+    :raises UsageError: for a file in that folder.
     :raises OutputError: when they are to be written there and cannot be.
     """
     if path is None:
         return False
+    if output.resolve() in path.resolve().parents:
+        raise UsageError(f"--pseudo-labels {path}: {output} is replaced as a whole; keep it elsewhere")
     if begun.get(_GIVEN) if begun else path.exists():
         return True
     if not path.parent.is_dir():

@@ -84,8 +84,7 @@ class Settings:
 
         :param more: what is learnt besides the labelled texts, as often as an epoch has it.
         """
-        words = labeled.words + sum(text.count(" ") + 1 for text in more)
-        return self.settled(replace(labeled, texts=labeled.texts + len(more), words=words))
+        return self.settled(labeled.with_more(more))
 
     @property
     def cores(self) -> int:

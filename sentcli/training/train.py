@@ -30,7 +30,8 @@ from sentcli.training.corpus import (
     read_texts,
 )
 from sentcli.training.defaults import DataSize
-from sentcli.training.learnt import Sample, digest_texts, sample, sample_to_json, united
+from sentcli.training.holdout import digest_texts
+from sentcli.training.learnt import Sample, sample, sample_to_json, united
 from sentcli.training.loop import fit
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.run_folder import check_plain_run, work_folder

@@ -15,8 +15,9 @@ from sentcli.export.graph import write_onnx
 from sentcli.model import BiLSTM, save_weights
 from sentcli.text import Vocab
 from sentcli.training.calibration import Calibrated
-from sentcli.training.card import MODEL_STAGE, write_card
+from sentcli.training.card import write_card
 from sentcli.training.glove import Coverage
+from sentcli.training.history import MODEL_STAGE
 from sentcli.training.metrics import Metrics
 
 

@@ -156,6 +156,8 @@ def test_an_error_of_the_system_that_nobody_thought_of_is_one_line_too(monkeypat
     [
         (MemoryError(), "memory is short"),
         (RuntimeError("can't start new thread"), "another thread cannot be started"),
+        (ImportError("libarrow.so: failed to map segment from shared object"), "memory is short"),
+        (ImportError("libx.so: cannot allocate memory in static TLS block"), "memory is short"),
     ],
 )
 def test_what_a_machine_is_short_of_is_one_line_too(monkeypatch, arguments, loader, advice, error, what):

@@ -264,6 +264,12 @@ def test_columns_may_have_any_name_and_labels_may_be_numbers(trained, tmp_path, 
     assert "labels are numbers; 0 is taken for 'negative', 1 is taken for 'positive'; if they mean" in said
 
 
+def test_labels_in_another_case_are_the_same_classes(trained, held_out, tmp_path, rows):
+    data = invented.write_csv(tmp_path / "case.csv", [(text, label.capitalize()) for text, label in rows])
+    assert figures(trained.path, data)["confusion"] == figures(trained.path, held_out)["confusion"]
+    assert "labels are numbers" not in invoke("evaluate", trained.path, "--dataset", data).stderr
+
+
 def test_pictures_are_drawn_and_not_drawn_over(trained, held_out, tmp_path):
     line = ("evaluate", trained.path, "--dataset", held_out, "--plots", tmp_path / "new" / "pictures")
     assert invoke(*line).exit_code == 0

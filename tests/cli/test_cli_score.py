@@ -267,6 +267,7 @@ def test_a_summary_takes_any_name_of_an_input(score):
         ("id,review,stars", "csv"),
         ('"ID";"Text"', "csv"),
         ("review", "csv"),
+        ("text\tlabel, or so", "tsv"),
         ('{"text": "a warm film"}', "jsonl"),
         ("a warm film, to review again", None),
         ("{a warm film}", None),

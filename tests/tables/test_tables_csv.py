@@ -64,7 +64,7 @@ def test_ten_thousand_columns(convert):
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (b"1\n", "1 fields instead of 2"),
+        (b"1\n", "1 field instead of 2"),
         (b"1,2,3\n", "3 fields instead of 2"),
         (b'1,"a"b\n', "text after a closing quote"),
         (b"1,\xff\n", "byte 0xff at offset 18 is not utf-8; is it another --encoding?"),
@@ -148,8 +148,30 @@ def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):
 
 @pytest.mark.parametrize("data", [b"id,\xff\n", b'id,"a"b\n1,x\n', b'"\n', b"y" * 200 + b"\n1,x\n"])
 def test_a_header_that_cannot_be_read_is_an_error(convert, data):
-    with pytest.raises(DataError, match=r"the first record cannot be read: .*--encoding"):
+    with pytest.raises(DataError, match=r"the first record cannot be read: .*--encoding") as caught:
         convert(data, read=ReadOptions(field_limit=100))
+    assert str(caught.value).count("is it another") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp037"])
+def test_an_encoding_in_which_the_whole_file_is_the_header_is_refused(convert, encoding):
+    data = b"review,id\n" + b"good,1\n" * 4
+    with pytest.raises(DataError, match=r"it has no line end, and all of it would be the header; .*--enc"):
+        convert(data, read=ReadOptions(encoding=encoding))
+    header = "review,id".encode(encoding)
+    assert convert(header, read=ReadOptions(encoding=encoding)).startswith(header)
+
+
+@pytest.mark.parametrize(("name", "given"), [("utf-16", None), ("utf-32", None), ("utf-16", "utf-16-be")])
+def test_a_byte_order_mark_of_another_encoding_is_told(convert, name, given):
+    data = "\ufefftext\nx\n".encode(f"{name}-le")
+    with pytest.raises(
+        DataError, match=rf"begins with the byte order mark of {name}; try --encoding {name}$"
+    ):
+        convert(data, read=ReadOptions(encoding=given))
+    assert convert(data, read=ReadOptions(encoding=name)).startswith(
+        data[: len("\ufeff".encode(f"{name}-le"))]
+    )
 
 
 @pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_kr", "hz", "utf-7", "raw_unicode_escape"])

@@ -349,6 +349,24 @@ def test_existing_files_need_overwrite(run, source, tmp_path):
     assert names(tmp_path) == ["in.csv", "out.csv", "out.csv.rejects.jsonl"]
 
 
+def open_files():
+    return len([*Path("/proc/self/fd").iterdir()]) if sys.platform == "linux" else 0
+
+
+def test_an_output_whose_mode_cannot_be_set_leaves_nothing(source, tmp_path, monkeypatch):
+    (tmp_path / "out.csv").write_bytes(b"old")
+
+    def refuse(descriptor, mode):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    before = open_files()
+    with pytest.raises(OutputError, match="not permitted"):
+        open_job([str(source)], str(tmp_path / "out.csv"), overwrite=True)
+    assert names(tmp_path) == ["in.csv", "out.csv"]
+    assert open_files() == before
+
+
 def test_rejects_of_an_earlier_run_go_with_it(run, source, tmp_path):
     run(source, tmp_path / "out.csv")
     source.write_bytes(HEADER + b"1,x\n")
@@ -387,7 +405,7 @@ def test_the_law_is_checked(source, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strict": True}, r"in.csv: line 3: 1 fields instead of 2 \(--strict\)"),
+        ({"strict": True}, r"in.csv: line 3: 1 field instead of 2 \(--strict\)"),
         ({"limit": "1"}, "in.csv: 2 of 4 rows rejected, more than --max-rejects 1"),
         ({"limit": "0"}, "in.csv: 2 of 4 rows rejected, more than --max-rejects 0"),
         ({"limit": "49.9%"}, "in.csv: 2 of 4 rows rejected, more than --max-rejects 49.9%"),

@@ -63,6 +63,17 @@ def test_a_json_array_is_refused_at_once(convert, data):
         convert(data, "in.jsonl")
 
 
+@pytest.mark.parametrize("data", [b'{\n  "text": "x"\n}\n', b' {\r\n"text":\r\n"x"}'])
+def test_an_object_on_many_lines_is_refused_at_once(convert, data):
+    with pytest.raises(DataError, match=r"in\.jsonl: an object on many lines, .*; try: jq -c \. FILE"):
+        convert(data, "in.jsonl")
+
+
+def test_a_first_line_that_is_cut_off_is_rejected_alone(convert, rejects):
+    assert convert(b'{\n{"text":"x"}\n', "in.jsonl").count(b"\n") == 1
+    assert [found["line"] for found in rejects()] == [1]
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [

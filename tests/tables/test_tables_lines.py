@@ -1,5 +1,7 @@
+import bz2
 import gzip
 import json
+import lzma
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -104,13 +106,43 @@ def test_any_text_comes_back(convert, lines, encoding, block):
 
 @pytest.mark.parametrize("suffix", ["txt", "csv", "jsonl"])
 @pytest.mark.parametrize(
-    ("data", "kind"), [(gzip.compress(b"x\n"), r"\.gz"), (b"\x28\xb5\x2f\xfd rest", r"\.zst")]
+    ("data", "kind"),
+    [
+        (gzip.compress(b"x\n"), r"\.gz"),
+        (b"\x28\xb5\x2f\xfd rest", r"\.zst"),
+        (bz2.compress(b"x\n"), r"\.bz2"),
+        (bz2.compress(b"x\n", 1), r"\.bz2"),
+        (bz2.compress(b""), r"\.bz2"),
+        (lzma.compress(b"x\n"), r"\.xz"),
+    ],
 )
 def test_compressed_bytes_under_another_name_are_refused(convert, data, kind, suffix):
     with pytest.raises(
         DataError, match=rf"in\.{suffix}: compressed, as {kind} is; give it a name that ends in {kind}"
     ):
         convert(data, f"in.{suffix}")
+
+
+@pytest.mark.parametrize("order", ["le", "be"])
+@pytest.mark.parametrize("unit", [16, 32])
+def test_text_with_a_byte_order_mark_of_two_or_four_bytes_is_refused(convert, unit, order):
+    data = "\ufeffgood\n".encode(f"utf-{unit}-{order}")
+    with pytest.raises(DataError, match=rf"in\.txt: .* mark of utf-{unit}; try --encoding utf-{unit}$"):
+        convert(data, "in.txt")
+    with pytest.raises(DataError, match=rf"in\.jsonl: .* mark of utf-{unit}; JSON Lines are UTF-8: convert"):
+        convert(data, "in.jsonl")
+    for encoding in (f"utf-{unit}", f"utf-{unit}-{order}", "latin-1"):
+        assert convert(data, "in.txt", read=ReadOptions(encoding=encoding))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_lines_need_nothing_of_a_record_but_its_text(convert, suffix):
+    data = {
+        "csv": b"text,sentiment\nx,y\n",
+        "jsonl": b'{"text":"x"}\n{"text":"x","sentiment":"y"}\n',
+    }[suffix]
+    written = convert(data, f"in.{suffix}", target=".txt")
+    assert written == b"odd\t0.142857\tx\n" * (data.count(b"\n") - (suffix == "csv"))
 
 
 def test_a_table_written_as_lines_is_warned_of(convert, caplog):

@@ -2,6 +2,7 @@ import gzip
 import http.server
 import io
 import sys
+import tempfile
 import threading
 from functools import partial
 
@@ -64,6 +65,17 @@ def test_from_memory_to_memory(run, memory):
     for _ in range(2):  # with rejects of an earlier run, and without
         run("memory://in/a.csv", "memory://out/b.csv", overwrite=True)
         assert sorted(memory.store) == ["/in/a.csv", "/out/b.csv"]
+
+
+def test_a_rejects_file_that_exists_leaves_no_temporary_file(run, memory, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    memory.pipe("/in/a.csv", CSV)
+    (tmp_path / "r.jsonl").write_text("mine")
+    with pytest.raises(OutputError, match=r"r\.jsonl exists"):
+        run("memory://in/a.csv", "memory://out/b.csv", rejects=RejectOptions(str(tmp_path / "r.jsonl")))
+    assert [*(tmp_path / "temporary").iterdir()] == []
+    assert sorted(memory.store) == ["/in/a.csv"]
 
 
 def test_compressed_and_parquet_both_ways(run, memory, tmp_path):

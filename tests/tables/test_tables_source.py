@@ -293,6 +293,8 @@ def test_inputs_that_cannot_be_opened(run, tmp_path):
         )
         with pytest.raises(DataError, match=message):
             run(tmp_path / name, tmp_path / "out.csv")
+    with pytest.raises(DataError, match="the name of an input is empty; give a file"):
+        run("", tmp_path / "out.csv")
     (tmp_path / "in.csv").write_bytes(b"text\n")
     file = inspect_input(str(tmp_path / "in.csv"))
     (tmp_path / "in.csv").unlink()

@@ -6,8 +6,9 @@ import pytest
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_labeled, read_texts
+from sentcli.training.holdout import digest_texts
 from sentcli.training.labels import LabeledTexts
-from sentcli.training.learnt import digest_texts, sample
+from sentcli.training.learnt import sample
 from sentcli.training.pseudo_labels import PseudoLabels
 
 LABELS = ("negative", "positive")

@@ -8,7 +8,7 @@ import pytest
 
 from sentcli.errors import DataError, UsageError
 from sentcli.training.dataset import load_split
-from sentcli.training.holdout import train_validation
+from sentcli.training.holdout import digest_texts, train_validation
 from sentcli.training.labels import LabeledTexts
 
 
@@ -148,3 +148,10 @@ def test_imdb() -> None:
     train, validation = train_validation(data, 0.1, seed=1)
     assert validation.labels.count("positive") == validation.labels.count("negative") == 1250
     assert 22_300 < len(train) < 22_500
+
+
+def test_a_digest_tells_texts_and_their_order_apart():
+    assert digest_texts(["a", "b"]) == digest_texts(iter(["a", "b"]))
+    assert digest_texts(["a", "b"]) != digest_texts(["b", "a"])
+    assert digest_texts(["a", "b"]) != digest_texts(["ab"])
+    assert digest_texts(["\ud800"]) != digest_texts(["\ud801"])

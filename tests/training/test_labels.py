@@ -36,6 +36,8 @@ def test_label_ids() -> None:
     assert label_ids(["1", "1.0"], ("1.0", "1"), "r.csv").tolist() == [1, 0]
     assert label_ids(["Negative", "POSITIVE", "NEG", "Pos"], names, "r.csv").tolist() == [0, 1, 0, 1]
     assert label_ids(["positive"], ("NEGATIVE", "POSITIVE"), "r.csv").tolist() == [1]
+    assert label_ids(["Neg", "pos", "POS", "positive"], ("NEG", "POS"), "r.csv").tolist() == [0, 1, 1, 1]
+    assert label_ids(["negative", "neg"], ("neg", "negative"), "r.csv").tolist() == [1, 0]
     assert label_ids(["negative", "positive", "1"], ("0", "1"), "r.csv").tolist() == [0, 1, 1]
     assert label_ids(["positive", "-1"], ("-1", "1"), "r.csv").tolist() == [1, 0]
     with pytest.raises(DataError, match="unknown label 'OK'"):

@@ -10,7 +10,7 @@ import pytest
 
 from sentcli.bundle import load_bundle, write_manifest
 from sentcli.errors import BundleError
-from sentcli.training.learnt import digest_texts, sample, sample_to_json, share_learnt, united
+from sentcli.training.learnt import sample, sample_to_json, share_learnt, united
 
 TEXTS = [f"A text that nobody else has, the one with number {number}." for number in range(20_000)]
 
@@ -29,13 +29,6 @@ def learner(trained, tmp_path):
         return load_bundle(folder)
 
     return learner
-
-
-def test_a_digest_tells_texts_and_their_order_apart():
-    assert digest_texts(["a", "b"]) == digest_texts(iter(["a", "b"]))
-    assert digest_texts(["a", "b"]) != digest_texts(["b", "a"])
-    assert digest_texts(["a", "b"]) != digest_texts(["ab"])
-    assert digest_texts(["\ud800"]) != digest_texts(["\ud801"])
 
 
 def test_of_few_texts_every_one_is_known(learner):

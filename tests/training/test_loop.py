@@ -20,7 +20,7 @@ from safetensors import safe_open
 from tqdm import tqdm
 
 from sentcli.config import ModelConfig, TrainConfig
-from sentcli.errors import DataError, InterruptedRunError, TrainingError
+from sentcli.errors import STOP_SIGNALS, DataError, InterruptedRunError, TrainingError
 from sentcli.model import BiLSTM, has_lstm
 from sentcli.text import UNK_ID, Vocab, tokenize
 from sentcli.training import loop
@@ -146,6 +146,23 @@ def test_a_signal_while_an_epoch_is_validated_stops_behind_it(data, finished, tm
         with pytest.raises(InterruptedRunError, match=f"after epoch {epoch} of 3; .* --resume"):
             run(data, path)
     assert_same(finished, run(data, path))
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_that_comes_while_it_is_being_looked_for_is_noted(monkeypatch, number):
+    install = signal.signal
+
+    def install_and_send(of, handler):
+        before = install(of, handler)
+        if of == number and handler is not before_all:
+            signal.raise_signal(number)
+        return before
+
+    before_all = signal.getsignal(number)
+    monkeypatch.setattr(signal, "signal", install_and_send)
+    with loop._stop_on_signal() as received:
+        assert received == [number]
+    assert signal.getsignal(number) is before_all
 
 
 def test_a_second_signal_stops_at_once(data, tmp_path, monkeypatch):

@@ -1,0 +1,28 @@
+"""`history.csv` of a model folder: a record for each epoch, of the model and of what came before it."""
+
+import io
+from typing import Any
+
+import pandas as pd
+
+from sentcli.bundle import HISTORY, Bundle
+from sentcli.errors import BundleError
+
+MODEL_STAGE = "model"  # the epochs of the model itself; other stages are of what came before
+
+
+def read_history(bundle: Bundle) -> list[dict[str, Any]]:
+    """Read the records of all stages.
+
+    :raises BundleError: when the file is not there, or no table.
+    """
+    try:
+        records: list[Any] = pd.read_csv(io.BytesIO(bundle.read(HISTORY))).to_dict("records")
+    except ValueError as error:
+        raise BundleError(f"{bundle.path / HISTORY}: cannot be read: {error!s:.200}") from None
+    return records
+
+
+def own_epochs(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the records of the model itself; those of an earlier version have no stage."""
+    return [record for record in history if record.get("stage", MODEL_STAGE) == MODEL_STAGE]

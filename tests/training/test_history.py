@@ -1,0 +1,32 @@
+"""What a model folder says of its epochs."""
+
+import pytest
+
+from sentcli.bundle import HISTORY, load_bundle, write_manifest
+from sentcli.errors import BundleError
+from sentcli.training.base import load_base
+from sentcli.training.history import own_epochs, read_history
+
+
+def test_the_epochs_of_a_model_are_those_that_it_was_trained_for(trained):
+    records = read_history(trained)
+    assert own_epochs(records) == records
+    assert [record["epoch"] for record in records] == [*range(1, len(records) + 1)]
+
+
+def test_the_epochs_of_what_came_before_are_others():
+    before, own, of_an_earlier_version = {"stage": "base: model"}, {"stage": "model"}, {"epoch": 1}
+    assert own_epochs([before, own, of_an_earlier_version]) == [own, of_an_earlier_version]
+
+
+def test_a_file_that_is_no_table_is_an_error_that_names_it(trained, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in trained.digests:
+        (folder / name).write_bytes(trained.read(name))
+    (folder / HISTORY).write_bytes(b"")
+    write_manifest(folder)
+    with pytest.raises(BundleError, match=r"model.history\.csv: cannot be read"):
+        read_history(load_bundle(folder))
+    with pytest.raises(BundleError, match=r"model.history\.csv: cannot be read"):
+        load_base(folder)
