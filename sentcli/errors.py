@@ -86,9 +86,9 @@ def is_short_of_threads(error: RuntimeError) -> bool:
     return "can't start new thread" in str(error)
 
 
-def is_short_of_memory(error: ImportError) -> bool:
-    """Tell whether the system had no memory for a library; glibc's loader has no errors of other types."""
-    return "failed to map segment" in str(error) or "cannot allocate memory" in str(error).lower()
+def is_unmapped(error: ImportError) -> bool:
+    """Tell whether the system would not map a library: memory is short, or it is mounted noexec."""
+    return "failed to map segment from shared object" in str(error)
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from sentcli.errors import (
     STOP_SIGNALS,
     SentcliError,
     TerminatedBySignal,
-    is_short_of_memory,
     is_short_of_threads,
+    is_unmapped,
     signal_of,
 )
 
@@ -103,9 +103,9 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     except ImportError as error:
         if _signals:  # numpy makes an ImportError of whatever comes while it is imported
             raise click.exceptions.Exit(128 + _signals[0][0]) from None
-        if not is_short_of_memory(error):
+        if not is_unmapped(error):
             raise
-        _fail(f"memory is short; {_less(ctx)}", 1)
+        _fail(f"memory is short, or its place is mounted noexec: {error.__cause__ or error}; {_less(ctx)}", 1)
     except MemoryError:
         _fail(f"memory is short; {_less(ctx)}", 1)
     except RuntimeError as error:

@@ -210,6 +210,8 @@ def _way_on(work: Path) -> Iterator[None]:
     """Say, of a run that ends between two steps that save, what the same command can do then.
 
     :param work: the folder of the run.
+    :raises InterruptedRunError: in place of KeyboardInterrupt.
+    :raises OutOfMemoryError: in place of MemoryError.
     """
     try:
         yield

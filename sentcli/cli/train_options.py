@@ -1,4 +1,4 @@
-"""The settings of `sentcli train`: the flag and the help of each, and which of them somebody gave."""
+"""The settings of `sentcli train`: flag and help of each, which somebody gave, and what goes together."""
 
 from collections.abc import Iterable
 from dataclasses import fields

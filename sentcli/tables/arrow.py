@@ -62,7 +62,7 @@ def own_bytes(column: pa.Array) -> int:
 def to_values(column: pa.Array) -> list[Any]:
     """Give the values of a column as Python has them, but times and decimals as strings, at any depth.
 
-    A number in single precision becomes the one of its own shortest digits, as other programs write it.
+    A number in single precision becomes that of its own shortest digits, as other programs write it.
 
     As times, Python has no nanoseconds, for which pyarrow wants pandas, and no year 10000.
 
@@ -86,8 +86,8 @@ def to_values(column: pa.Array) -> list[Any]:
         column = _spelled(column)
     elif pa.types.is_decimal(kind):
         column = column.cast(pa.string())
-    elif pa.types.is_float32(kind) or pa.types.is_float16(kind):
-        digits = column.cast(pa.float32()).cast(pa.string())  # as few as tell it apart: 19.99
+    elif pa.types.is_float32(kind):
+        digits = column.cast(pa.string())  # as few as tell it apart: 19.99
         return [None if number is None else float(number) for number in digits.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
 

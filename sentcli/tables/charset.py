@@ -17,6 +17,17 @@ _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
+def marked_encoding(start: bytes) -> str | None:
+    """Name the encoding of wide characters whose byte order mark an input begins with."""
+    for name in (
+        "utf-32",
+        "utf-16",
+    ):  # in little-endian, the mark of the first begins with that of the second
+        if start.startswith(tuple(BOM.encode(f"{name}-{order}") for order in ("le", "be"))):
+            return name
+    return None
+
+
 @dataclass(frozen=True)
 class Encoding:
     """A text encoding whose line ends can be found in its bytes.
@@ -85,20 +96,6 @@ class Encoding:
             raise OutputError(
                 f"{text!r:.200} cannot be written in {self.name}, as the input is; try --output-format jsonl"
             ) from None
-
-    def contradicted_by(self, start: bytes) -> str:
-        """Name the encodings whose byte order mark an input begins with where this one has no such bytes.
-
-        :returns: `utf-16` or `utf-32`; empty where there is none.
-        """
-        for name in ("utf-32", "utf-16"):  # in little-endian, the mark of the first begins as the other
-            marks = {order: BOM.encode(f"{name}-{order}") for order in ("le", "be")}
-            if any(map(start.startswith, marks.values())):
-                is_other = self.name == "utf-8" or (
-                    self.name.startswith(name) and not start.startswith(BOM.encode(self.name))
-                )
-                return name if is_other else ""
-        return ""
 
     def byte_order_mark(self, start: bytes) -> bytes:
         """Give the byte order mark that an input begins with, empty for none."""

@@ -11,8 +11,8 @@ CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
 
-# A row from a text format: its text, what the writer gets, its own bytes in the input. In a pass-through
-# run the last two are the same object; else the second holds the values of all columns.
+# A row from a text format: its text, what the writer gets, its own bytes in the input. The second holds the
+# values of all columns where `Setup.needs_values`; else it is the last, or of no use: lines have the text.
 Row = tuple[str | None, Any, bytes]
 
 # What a text reader finds, in the order of this union: a row, many rows, a record that is no row, the head,
@@ -96,7 +96,7 @@ class Chunk:
     At most `CHUNK_ROWS` rows and rejects together, and `CHUNK_BYTES` plus the record that crosses it.
 
     :param texts: one a row; None or blank for a row that has nothing to score.
-    :param rows: the rows as the writer needs them.
+    :param rows: the rows as the writer needs them; where that is the text alone, anything of their number.
     :param gaps: what stood between the rows and is no row, as (number of the next row, bytes).
     :param size: bytes of input.
     :param whole: the chunk ends where it would end in every run over these inputs, not because a pipe paused.

@@ -181,10 +181,10 @@ class _CsvReader(TextReader):
 
     def _begin(self, fields: list[str], raw: bytes) -> Head:
         options = self.setup.options
-        if options.header and self._is_another_encoding(raw):
+        if self._is_another_encoding(fields, raw):
             raise DataError(
-                f"{self.name}: in {self.encoding.name} it has no line end, and all of it would be the "
-                "header; is it another --encoding?"
+                f"{self.name}: in {self.encoding.name} all of it would be the first record; "
+                "is it another --encoding?"
             )
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         self._check_delimiter(fields)
@@ -201,11 +201,13 @@ class _CsvReader(TextReader):
         self._width, self._column = len(columns), columns.index(text_column)
         return head
 
-    def _is_another_encoding(self, raw: bytes) -> bool:
-        """Tell whether a header without a line end has some that another encoding would see."""
+    def _is_another_encoding(self, fields: Sequence[str], raw: bytes) -> bool:
+        """Tell whether a first record without a line end has some that another encoding would see."""
         encoding = self.encoding
-        is_whole = not encoding.is_plain and not encoding.line_end(raw)
-        return is_whole and b"\n" in raw and b"\0" not in raw
+        if encoding.is_plain or encoding.line_end(raw) or self.byte_order_mark:
+            return False
+        is_swapped = fields[0].startswith("\ufffe")  # the byte order mark of the other order
+        return is_swapped or (b"\n" in raw and b"\0" not in raw)
 
     def _check_delimiter(self, fields: Sequence[str]) -> None:
         """Refuse a single field that looks like several: whole records would be scored for their texts.

@@ -19,7 +19,7 @@ class Setup:
     :param options: how to read the inputs.
     :param names: of the new columns; none in lines.
     :param format: of the inputs.
-    :param output_format: another one: the reader does not give its own rows, but what `needs_values` says.
+    :param output_format: of the output; where it is another one, see `needs_values`.
     :param labels: that a row may get: what cannot be written is to end a run as it begins.
     """
 

@@ -60,13 +60,15 @@ class _LinesReader(TextReader):
 def _warn_of_table(line: bytes) -> None:
     """Warn of a first line that is the header of CSV, or a JSON object, but is taken for a review."""
     fields = (field.strip(b" \t\r\n\"'").lower() for field in re.split(rb"[,;\t|]", line))
-    form = "tsv" if b"\t" in line else "csv"
-    form = "jsonl" if line.lstrip().startswith(b'{"') else form if {*fields} & _HEADER else ""
-    if form:
-        _log.warning(
-            "standard input is taken for a review a line, but begins like a table; try --input-format %s",
-            form,
-        )
+    if line.lstrip().startswith(b'{"'):
+        form = "jsonl"
+    elif {*fields} & _HEADER:
+        form = "tsv" if b"\t" in line else "csv"
+    else:
+        return
+    _log.warning(
+        "standard input is taken for a review a line, but begins like a table; try --input-format %s", form
+    )
 
 
 class Writer:

@@ -104,7 +104,7 @@ class _ParquetReader:
         return Chunk(texts, carrier, rejects, position, size, head=head)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
-        """Give the texts, and what a writer of another format gets of each row: its values, or the text.
+        """Give the texts, and where `Setup.needs_values` those of each row; else the texts once more.
 
         :raises ValueError: when a text is too long, and what `to_values` raises.
         """

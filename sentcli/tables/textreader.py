@@ -5,17 +5,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from sentcli.errors import DataError
-from sentcli.tables.charset import Encoding
+from sentcli.tables.charset import Encoding, marked_encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.format import Setup
 from sentcli.tables.physical import PhysicalLines, Piece
 from sentcli.tables.source import STANDARD, Source
 
-# Their first bytes; more than four would have to be waited for where somebody types.
+# Their first bytes. Those of bzip2 alone could be text: a size, then the beginning of a block or of the end.
 _COMPRESSED = {
     ".gz": re.compile(rb"\x1f\x8b"),
     ".zst": re.compile(rb"\x28\xb5\x2f\xfd"),
-    ".bz2": re.compile(rb"BZh[1-9]"),
+    ".bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
     ".xz": re.compile(rb"\xfd7zX"),
 }
 
@@ -38,11 +38,9 @@ class TextReader(ABC):
         start = source.peek(4)
         self.is_empty = not start
         if setup.options.encoding is None:
-            _refuse_compressed(start, self.name)
+            _refuse_compressed(source.peek(10) if start.startswith(b"BZh") else start, self.name)
+            self._refuse_wide(start)
         self.encoding = Encoding.named(setup.options.encoding, start)
-        if other := self.encoding.contradicted_by(start):
-            hint = f"try --encoding {other}" if self.encoding_hint else "JSON Lines are UTF-8: convert it"
-            raise DataError(f"{self.name}: begins with the byte order mark of {other}; {hint}")
         self.byte_order_mark = self.encoding.byte_order_mark(start)
         source.skip(len(self.byte_order_mark))
         self.line = 1
@@ -54,6 +52,15 @@ class TextReader(ABC):
             limit=setup.options.field_limit,
             complete=not is_last,
         )
+
+    def _refuse_wide(self, start: bytes) -> None:
+        """Say so of UTF-16 and UTF-32, before all of their lines are taken for odd ones.
+
+        :raises DataError: then.
+        """
+        if name := marked_encoding(start):
+            hint = f"try --encoding {name}" if self.encoding_hint else "JSON Lines are UTF-8: convert it"
+            raise DataError(f"{self.name}: begins with the byte order mark of {name}; {hint}")
 
     def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
         mark = b"" if self.mark_in_head else self.byte_order_mark

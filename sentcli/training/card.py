@@ -85,7 +85,6 @@ def model_card(
         f"echo 'an absolute joy' | sentcli score --model {where}",
     )
     words, labels = metrics["glove"]["types_total"], config.labels
-    sentences = metrics.get("sentences")
     test_set = f"{hub_id} --split test" if hub_id else "TEST-SET"
     validation_line = _validation_line(where, metrics)
     template = Path(__file__).with_name("card.md").read_text("utf-8")
@@ -98,7 +97,7 @@ def model_card(
         uncertain="" if UNCERTAIN in labels else _UNCERTAIN,
         language="English " if hub_id == DEFAULT_DATASET else "",
         dataset=code(metrics["dataset"]),
-        sentences=f", and the sentences of {code(sentences)}" if sentences else "",
+        sentences=_besides(metrics.get("sentences")),
         weak_spots=weak_spots(metrics, words, labels, where, test_set),
         figures=evaluations(metrics, files, where, test_set),
         data=_data(metrics),
@@ -140,6 +139,15 @@ def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
         lstm += 2 * _FREE_GATES[gates] * hidden * (width + hidden + 2)  # two directions, two biases each
         width = 2 * hidden
     return model.vocab_size * model.embedding_dim + lstm + (model.pooled_size + 1) * model.num_classes
+
+
+def _besides(sentences: str | None) -> str:
+    """Name the sentences that a model learnt besides its data."""
+    if not sentences:
+        return ""
+    return (
+        f" and the sentences {'that come with sentcli' if sentences == EVERYDAY else f'of {code(sentences)}'}"
+    )
 
 
 def hub_id_of(dataset: str) -> str | None:

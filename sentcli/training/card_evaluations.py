@@ -1,7 +1,7 @@
 """The part of a model card that `sentcli evaluate --card` measured: figures, and what they say of limits."""
 
 import os.path
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sentcli import bundle
@@ -13,7 +13,7 @@ from sentcli.uncertainty import UNCERTAIN
 Record = Mapping[str, Any]  # what `sentcli evaluate --json` prints, and `command`
 
 _ALL_OF = 3  # evaluations for one weak spot; of more the worst is told, and the table has the others
-_OTHERS = "On other texts"
+_OTHERS = "Other measurements"
 MOST_CLASSES = 12  # in a confusion matrix; metrics.json has them all
 _NAMES = {
     "accuracy": "accuracy",
@@ -62,7 +62,8 @@ def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: 
     if shown:
         parts.append(_in_full(shown, files))
     if others:
-        parts += [f"### {_OTHERS}", _in_rows(others)]
+        spots = [_weak_spot(record, metrics, shown) for record in others]
+        parts += [f"### {_OTHERS}", _in_rows(others, spots)]
     comparisons = _of_kind(metrics, "comparison")
     if comparisons:
         parts.append(_comparisons(comparisons))
@@ -144,21 +145,19 @@ def _weak_spot(record: Record, metrics: Metrics, shown: Record | None) -> str | 
     return None if one_name(record["dataset"]) in map(one_name, own) else "subjects"
 
 
-def _in_rows(records: Iterable[Record]) -> str:
-    """Show evaluations in a row each."""
-    accuracy, *keys = (key for key in _NAMES if key != "f1")
-    head = ("measured on", _NAMES[accuracy], "95 % interval", *map(_NAMES.__getitem__, keys), "command")
+def _in_rows(records: Sequence[Record], spots: Sequence[str | None]) -> str:
+    """Show evaluations in a row each, with the weak spots that they are of; all have the same classes."""
+    names = [name for name, _, _ in named_figures(records[0])]
     rows = (
         (
             _texts(record),
-            four(record[accuracy]),
-            interval(record["accuracy_interval"]),
-            *(four(record[key]) for key in keys),
+            spot or "-",
+            *(figure if of == "-" else f"{figure} ({of})" for _, figure, of in named_figures(record)),
             code(record["command"]),
         )
-        for record in records
+        for record, spot in zip(records, spots, strict=True)
     )
-    return table(head, rows)
+    return table(("measured on", "weak spot", *names, "command"), rows)
 
 
 def _texts(record: Record) -> str:
@@ -173,7 +172,7 @@ def _measured_on(record: Record) -> str:
 def _accuracies(records: Sequence[Record]) -> str:
     if len(records) > _ALL_OF:
         worst = min(records, key=lambda record: float(record["accuracy"]))
-        return f"{_accuracies([worst])}, the lowest of the {len(records)} such sets under *{_OTHERS}*"
+        return f"{_accuracies([worst])}, the lowest of {len(records)}; *{_OTHERS}* has all"
     return "; ".join(
         f"accuracy {four(record['accuracy'])} ({interval(record['accuracy_interval'])}) "
         f"on {_measured_on(record)}"

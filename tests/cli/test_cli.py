@@ -156,8 +156,10 @@ def test_an_error_of_the_system_that_nobody_thought_of_is_one_line_too(monkeypat
     [
         (MemoryError(), "memory is short"),
         (RuntimeError("can't start new thread"), "another thread cannot be started"),
-        (ImportError("libarrow.so: failed to map segment from shared object"), "memory is short"),
-        (ImportError("libx.so: cannot allocate memory in static TLS block"), "memory is short"),
+        (
+            ImportError("lib.so: failed to map segment from shared object"),
+            "memory is short, or its place is mounted noexec: lib.so: failed to map segment from shared object",
+        ),
     ],
 )
 def test_what_a_machine_is_short_of_is_one_line_too(monkeypatch, arguments, loader, advice, error, what):
@@ -171,6 +173,8 @@ def test_what_a_machine_is_short_of_is_one_line_too(monkeypatch, arguments, load
 
 def test_another_error_of_that_type_is_a_fault_and_not_hidden(monkeypatch):
     assert isinstance(raising(monkeypatch, RuntimeError("oops")).exception, RuntimeError)
+    error = ImportError("libx.so: cannot allocate memory in static TLS block")
+    assert raising(monkeypatch, error).exception is error
 
 
 @pytest.mark.parametrize(

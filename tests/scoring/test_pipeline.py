@@ -444,6 +444,21 @@ def test_this_process_goes_on_until_the_others_are_ready(trained, texts, expecte
     assert all(pairs(scores) == pairs(expected) for _, scores in streamed)
 
 
+def test_a_stream_comes_to_its_end_when_the_scorer_is_closed_beside_it(trained, texts, monkeypatch):
+    monkeypatch.setattr(pipeline, "PROCESSES_FROM", 0)
+    with Scorer(trained, workers=2, processes=2) as scorer:
+        of = scorer._pipeline
+        list(scorer.stream([Piece(texts)]))
+        ready = of._processes.are_ready
+
+        def close_and_tell():
+            of._works = []  # as `close` does, in another thread
+            return ready() or True
+
+        monkeypatch.setattr(of._processes, "are_ready", close_and_tell)
+        assert of._most_windows() >= 1
+
+
 def test_a_model_that_was_changed_since_is_refused(trained, tmp_path, monkeypatch):
     folder = shutil.copytree(trained.path, tmp_path / "model")
     monkeypatch.setattr(pipeline, "PROCESSES_FROM", 0)

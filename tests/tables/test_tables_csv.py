@@ -156,19 +156,28 @@ def test_a_header_that_cannot_be_read_is_an_error(convert, data):
 @pytest.mark.parametrize("encoding", ["utf-16", "cp037"])
 def test_an_encoding_in_which_the_whole_file_is_the_header_is_refused(convert, encoding):
     data = b"review,id\n" + b"good,1\n" * 4
-    with pytest.raises(DataError, match=r"it has no line end, and all of it would be the header; .*--enc"):
-        convert(data, read=ReadOptions(encoding=encoding))
+    for has_header in (True, False):
+        with pytest.raises(DataError, match="all of it would be the first record; is it another --encoding"):
+            convert(data, read=ReadOptions(encoding=encoding, header=has_header))
     header = "review,id".encode(encoding)
     assert convert(header, read=ReadOptions(encoding=encoding)).startswith(header)
 
 
-@pytest.mark.parametrize(("name", "given"), [("utf-16", None), ("utf-32", None), ("utf-16", "utf-16-be")])
-def test_a_byte_order_mark_of_another_encoding_is_told(convert, name, given):
+def test_the_other_byte_order_is_told_and_a_header_alone_is_none(convert):
+    marked = "\ufefftext\nx\n".encode("utf-16-le")
+    with pytest.raises(DataError, match="in utf-16-be all of it would be the first record"):
+        convert(marked, read=ReadOptions(encoding="utf-16-be"))
+    name = "\ufeff上映".encode("utf-16-le")  # which has the byte of a line feed
+    assert convert(name, read=ReadOptions(encoding="utf-16")).startswith(name)
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-32"])
+def test_a_byte_order_mark_of_another_encoding_is_told(convert, name):
     data = "\ufefftext\nx\n".encode(f"{name}-le")
     with pytest.raises(
         DataError, match=rf"begins with the byte order mark of {name}; try --encoding {name}$"
     ):
-        convert(data, read=ReadOptions(encoding=given))
+        convert(data)
     assert convert(data, read=ReadOptions(encoding=name)).startswith(
         data[: len("\ufeff".encode(f"{name}-le"))]
     )

@@ -135,6 +135,11 @@ def test_text_with_a_byte_order_mark_of_two_or_four_bytes_is_refused(convert, un
         assert convert(data, "in.txt", read=ReadOptions(encoding=encoding))
 
 
+def test_text_that_begins_as_bzip2_may_is_text(convert):
+    for data in (b"BZh9 is my name\n", b"BZh9\n", b"BZh"):
+        assert convert(data, "in.txt").endswith(data)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_lines_need_nothing_of_a_record_but_its_text(convert, suffix):
     data = {

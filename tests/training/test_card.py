@@ -427,26 +427,23 @@ class TestFigures:
     def test_each_other_one_has_a_row_with_its_figures_and_its_command(self):
         of = record(command="sentcli evaluate 'a|b'", dataset="x.csv", where="x.csv")
         shown = section(write(evaluations=[record(), of]), "Figures")
-        low, high = of["accuracy_interval"]
-        keys = ("macro_f1", "roc_auc", "log_loss", "expected_calibration_error")
-        assert cells(shown.split("### On other texts")[1]) == [
-            [
-                "`x.csv`, 200 texts, onnx",
-                f"{of['accuracy']:.4f}",
-                f"{low:.4f} to {high:.4f}",
-                *(f"{of[key]:.4f}" for key in keys),
-                "`sentcli evaluate 'a\\|b'`",
-            ]
-        ]
-        assert "### On other texts" not in write(evaluations=[of])
+        bounds = {"accuracy": of["accuracy_interval"], **of["intervals"]}
+        keys = ("accuracy", "f1", "macro_f1", "roc_auc", "log_loss")
+        figures = [f"{of[key]:.4f} ({bounds[key][0]:.4f} to {bounds[key][1]:.4f})" for key in keys]
+        (found,) = cells(shown.split("### Other measurements")[1])
+        assert found[:2] == ["`x.csv`, 200 texts, onnx", "subjects"]
+        assert found[2:-1] == [*figures, f"{of['expected_calibration_error']:.4f}"]
+        assert found[-1] == "`sentcli evaluate 'a\\|b'`"
+        assert "### Other measurements" not in write(evaluations=[of])
 
     def test_the_first_on_the_models_own_data_set_is_shown_first_and_in_full(self):
         own, more = record(seed=1, command="own"), record(seed=2, command="more")
         other = record(seed=3, command="other", dataset="x.csv", where="x.csv")
         passages = record(seed=4, command="passages", kind="passages", passages=2)
         shown = section(write(evaluations=[passages, other, own, more]), "Figures")
-        rows = cells(shown.split("### On other texts")[1])
-        assert [row[-1] for row in rows] == ["`other`", "`more`", "`passages`"]
+        rows = cells(shown.split("### Other measurements")[1])
+        told = [("subjects", "`other`"), ("-", "`more`"), ("short", "`passages`")]
+        assert [(row[1], row[-1]) for row in rows] == told
         (a, b), (c, d) = own["confusion"]
         assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
         assert "```sh\nown\n```" in shown
@@ -570,8 +567,8 @@ class TestWeakSpots:
         ]
         shown = section(write(evaluations=[record(), *sets]), "What it is bad at")
         low, high = sets[1]["accuracy_interval"]
-        told = f"accuracy 0.8300 ({low:.4f} to {high:.4f}) on `b`, the lowest of the 4 such sets"
-        assert f"**: {told} under *On other texts*.\n" in shown
+        told = f"accuracy 0.8300 ({low:.4f} to {high:.4f}) on `b`, the lowest of 4"
+        assert f"**: {told}; *Other measurements* has all.\n" in shown
         assert not any(f"`{name}`" in shown for name in "acd")
         few = section(write(evaluations=[record(), *sets[:3]]), "What it is bad at")
         assert all(f"on `{name}`" in few for name in "abc")
@@ -700,8 +697,11 @@ def test_of_gates_that_follow_from_others_no_parameter_is_counted(gates, free):
     assert ("its output gate 1" in shown) == (gates == "forget")
 
 
-def test_the_sentences_learnt_besides_are_named_where_its_use_is_told():
-    assert "`stanfordnlp/imdb`, and the sentences of `everyday`." in section(
-        write(sentences="everyday", examples={"train": 9, "validation": 2, "sentences": 7}), "Intended use"
-    )
+@pytest.mark.parametrize(
+    ("sentences", "told"), [("everyday", "that come with sentcli"), ("my.csv", "of `my.csv`")]
+)
+def test_the_sentences_learnt_besides_are_named_where_its_use_is_told(sentences, told):
+    examples = {"train": 9, "validation": 2, "sentences": 7}
+    use = section(write(sentences=sentences, examples=examples), "Intended use")
+    assert f"learnt from: `stanfordnlp/imdb` and the sentences {told}." in use
     assert "sentences" not in section(write(), "Intended use")
