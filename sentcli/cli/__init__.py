@@ -105,7 +105,7 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
             raise click.exceptions.Exit(128 + _signals[0][0]) from None
         if not is_unmapped(error):
             raise
-        _fail(f"memory is short, or its place is mounted noexec: {error.__cause__ or error}; {_less(ctx)}", 1)
+        _fail(f"memory is short, or it is mounted noexec: {error.__cause__ or error}; {_less(ctx)}", 1)
     except MemoryError:
         _fail(f"memory is short; {_less(ctx)}", 1)
     except RuntimeError as error:

@@ -145,9 +145,8 @@ def _besides(sentences: str | None) -> str:
     """Name the sentences that a model learnt besides its data."""
     if not sentences:
         return ""
-    return (
-        f" and the sentences {'that come with sentcli' if sentences == EVERYDAY else f'of {code(sentences)}'}"
-    )
+    which = "that come with sentcli" if sentences == EVERYDAY else f"of {code(sentences)}"
+    return f" and the sentences {which}"
 
 
 def hub_id_of(dataset: str) -> str | None:

@@ -158,7 +158,7 @@ def test_an_error_of_the_system_that_nobody_thought_of_is_one_line_too(monkeypat
         (RuntimeError("can't start new thread"), "another thread cannot be started"),
         (
             ImportError("lib.so: failed to map segment from shared object"),
-            "memory is short, or its place is mounted noexec: lib.so: failed to map segment from shared object",
+            "memory is short, or it is mounted noexec: lib.so: failed to map segment from shared object",
         ),
     ],
 )
