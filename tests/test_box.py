@@ -9,9 +9,9 @@ import pytest
 
 from sentcli.bundle import CARD, MANIFEST, default_bundle_path, load_bundle
 from sentcli.scoring import Scorer
-from sentcli.training import recording
 from sentcli.training.card import model_card
 from sentcli.training.dataset import load_split
+from sentcli.training.history import own_epochs, read_history
 from sentcli.training.metrics import read_metrics
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,7 @@ def test_it_knows_praise_of_other_things(name: str) -> None:
 
 def test_its_card_says_what_its_metrics_say() -> None:
     box = load_bundle(default_bundle_path())
-    metrics, history = read_metrics(box), recording._history(box)
+    metrics, history = read_metrics(box), own_epochs(read_history(box))
     card = model_card(box.config, metrics, history, name=box.name, files={*box.digests, MANIFEST})
     assert box.read(CARD).decode() == card
     assert "not measured" not in card

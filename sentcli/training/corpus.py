@@ -204,7 +204,7 @@ def encode_texts(
     blank = len(texts.train) - len(corpus.train) + len(held_out) - len(corpus.validation)
     blank += len(unlabeled) - len(corpus.unlabeled) + len(texts.sentences) - len(corpus.sentences)
     if blank:
-        _log.info("left out, without a word: %s", "1 text" if blank == 1 else f"{blank:,} texts")
+        _log.info("%s without a word left out", "1 text" if blank == 1 else f"{blank:,} texts")
     if is_new:
         _log.info("%d words of a frequency of %d or more", vocab.first_phrase - 2, config.min_freq)
     else:

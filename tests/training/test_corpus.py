@@ -38,7 +38,7 @@ def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
     assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]
     assert corpus.validation.labels.tolist() == [1, 0]
     assert len(corpus.unlabeled) == len(corpus.pseudo) == 0
-    assert "left out, without a word: 1 text" in caplog.text
+    assert "1 text without a word left out" in caplog.text
 
 
 def test_passages_are_of_the_validation_part_with_its_labels():
