@@ -166,9 +166,12 @@ def evaluate(
         skip_lines = columns.get("skip_lines") if skip_lines is None else skip_lines
 
     carded = find_card(bundle, other) if card else None
-    if carded and plots and carded.path.resolve() in (resolve(plots), *resolve(plots).parents):
-        raise UsageError(f"--plots {plots}: the card is in that model folder, which has its own pictures")
     if plots:
+        for kept in filter(None, (bundle, other, carded)):
+            if kept.path.resolve() in (resolve(plots), *resolve(plots).parents):
+                raise UsageError(
+                    f"--plots {plots}: a model folder is replaced as a whole; give another place"
+                )
         check_folder(plots, overwrite=overwrite)
 
     csv = CsvFormat(delimiter, encoding, skip_lines)

@@ -1,5 +1,6 @@
 """The classes of labelled texts: their names, order and numbers."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ import numpy.typing as npt
 from sentcli.config import MAX_CLASSES
 from sentcli.errors import DataError
 
+_log = logging.getLogger("sentcli")
+
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
+_MOST_LISTED = 6  # classes in a warning
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -50,6 +54,8 @@ def spell_out(label: str) -> str:
 def class_names(data: LabeledTexts) -> tuple[str, ...]:
     """Order the classes that occur: as the data set states, else numbers by value, else by the alphabet.
 
+    Those that only case, blanks around them or a short form tell apart are told of.
+
     :raises DataError: for fewer than two classes, or more than a model can have.
     """
     found = set(data.labels)
@@ -65,6 +71,11 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
             f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {MAX_CLASSES}; "
             f"is --label-column right?"
         )
+    plain = [spell_out(name.strip().casefold()) for name in names]
+    alike = [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]
+    if alike:
+        listed = ", ".join(f"{name!r:.60}" for name in alike[:_MOST_LISTED])
+        _log.warning("%s: classes of their own are %s; are they meant to be the same?", data.where, listed)
     return names
 
 

@@ -6,8 +6,8 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,11 @@ PLAIN_CSV = CsvFormat()
 
 
 @contextmanager
-def open_splits(spec: str, csv: CsvFormat = PLAIN_CSV) -> Iterator[dict[str, datasets.Dataset]]:
+def open_splits(spec: str, csv: CsvFormat = PLAIN_CSV) -> Iterator[Mapping[str, datasets.Dataset]]:
     """Open a data set: all of its splits by name, which are there as long as the block lasts.
+
+    Those of a folder are read when they are asked for, and may have other columns than each other, unless
+    its README says what all of them have.
 
     :param spec: a file, else a folder, else an id on the Hugging Face hub. A file is CSV, TSV, JSONL or
         Parquet, also as .gz, .zst, .bz2 or .xz; its only split is called `train`.
@@ -86,7 +89,43 @@ def open_splits(spec: str, csv: CsvFormat = PLAIN_CSV) -> Iterator[dict[str, dat
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         where = _source(spec, path, Path(folder))
         source = {**where, "cache_dir": folder if path.exists() else None, "token": False}
-        yield _load(spec, source, csv)
+        files = _files_of_splits(source) if path.is_dir() else {}
+        yield _Splits(spec, source, csv, files) if files else _load(spec, source, csv)
+
+
+class _Splits(Mapping[str, datasets.Dataset]):
+    """The splits of a folder.
+
+    :param source: of the folder, for `load_dataset`.
+    :param files: of each split.
+    """
+
+    def __init__(
+        self, spec: str, source: dict[str, Any], csv: CsvFormat, files: Mapping[str, list[str]]
+    ) -> None:
+        self._spec, self._source, self._csv, self._files = spec, source, csv, files
+
+    def __getitem__(self, name: str) -> datasets.Dataset:
+        source = {**self._source, "data_files": {name: self._files[name]}}
+        return _load(self._spec, source, self._csv)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+
+def _files_of_splits(source: dict[str, Any]) -> dict[str, list[str]]:
+    """Name the files of each split of a folder; none where they are not to be read one by one."""
+    with suppress(Exception):  # of any library: `_load` meets it too, and says what it is
+        builder = datasets.load_dataset_builder(**source)
+        if not builder.info.features:
+            return {str(split): [*map(glob.escape, of)] for split, of in builder.config.data_files.items()}
+    return {}
 
 
 def _source(spec: str, path: Path, folder: Path) -> dict[str, Any]:
@@ -160,6 +199,8 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
         elif is_csv and isinstance(inner or error, ParserError | ParserWarning):
             reason += "; is it another --delimiter? Lines before the header take --skip-lines"
         hint = _hint(inner or error, of_hub=source["cache_dir"] is None)
+        if not hint and "data_files" in source and Path(spec).is_dir():
+            hint = "; files of one split need the same columns; or name a file in place of the folder"
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}{hint}") from error
 
 

@@ -391,8 +391,9 @@ def test_a_part_of_what_the_model_learnt_from_is_kept_off_the_card(model, traine
 def test_pictures_do_not_go_into_the_folder_of_the_card(model):
     before = contents(model)
     for folder in ("model", "model/plots"):
-        failure = fail("evaluate", "model", "--dataset", "test.csv", "--plots", folder, "--card")
-        assert "the card is in that model folder" in failure.message
+        for line in (("--card",), ()):
+            failure = fail("evaluate", "model", "--dataset", "test.csv", "--plots", folder, *line)
+            assert "a model folder is replaced as a whole" in failure.message
     assert contents(model) == before
     assert not (model / "plots").exists()
 

@@ -112,6 +112,22 @@ def test_texts_of_which_roundings_make_much_may_be_off_by_as_much():
         check_parity(model, Moved(model, by), FILE, max_tokens=400, precision="fp32")
 
 
+def test_functions_of_the_gates_may_be_off_as_those_of_onnxruntime_are(monkeypatch):
+    model = make_model()
+    for name, weights in model.lstm.named_parameters():
+        if "weight_hh" in name:
+            weights.data *= 4
+    leaning = Moved(copy.deepcopy(model))
+    for name, weights in leaning._model.lstm.named_parameters():
+        if name.startswith("bias"):
+            weights.data += 3e-7  # all of them one way
+    parity = check_parity(model, leaning, FILE, max_tokens=400, precision="fp32")
+    assert parity.logits > 1e-3
+    monkeypatch.setattr("sentcli.export.parity._BIAS", 0.0)
+    with pytest.raises(ExportError, match=r"more than .* and than roundings explain"):
+        check_parity(model, leaning, FILE, max_tokens=400, precision="fp32")
+
+
 def test_int8_may_be_further_away(model):
     parity = check_parity(model, Moved(model, 0.02), FILE, max_tokens=20, precision="int8")
     assert 0.001 < parity.probability < 0.01

@@ -26,6 +26,17 @@ def test_numbers_are_ordered_by_value_and_names_by_the_alphabet(names: tuple[str
     assert class_names(LabeledTexts(["a"] * len(names), sorted(names))) == names
 
 
+def test_classes_that_are_alike_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    class_names(LabeledTexts(["a"] * 4, ["good", "Good", "neg ", "negative"], where="r.csv"))
+    told = (
+        "r.csv: classes of their own are 'Good', 'good', 'neg ', 'negative'; are they meant to be the same?"
+    )
+    assert told in caplog.text
+    caplog.clear()
+    class_names(LabeledTexts(["a"] * 3, ["good", "bad", "not good"]))
+    assert caplog.text == ""
+
+
 def test_label_ids() -> None:
     names = ("negative", "positive")
     ids = label_ids(["positive", "negative", "1", "0"], names, "r.csv")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -157,6 +158,25 @@ def test_folder_of_csv_files_has_splits_and_plain_strings(tmp_path: Path) -> Non
     with open_splits(str(tmp_path)) as splits:
         assert rows_of(splits["train"]) == [("NA", "001"), ("b", "1")]
         assert rows_of(splits["test"]) == [("007", "1")]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_splits_of_a_folder_may_have_other_columns(tmp_path, suffix):
+    rows = {"train": [{"text": "x", "label": "a"}] * 2, "test": [{"id": "1", "text": "x"}]}
+    for name, of in rows.items():
+        frame = pd.DataFrame(of)
+        if suffix == "csv":
+            frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        else:
+            frame.to_json(tmp_path / f"{name}.jsonl", orient="records", lines=True)
+    with open_splits(str(tmp_path)) as splits:
+        assert [*splits] == ["train", "test"]
+        assert {name: [*split] for name, split in splits.items()} == rows
+    (tmp_path / f"test.{suffix}").write_bytes(b"\xff\n{")
+    with open_splits(str(tmp_path)) as splits:  # what is damaged elsewhere does not matter
+        assert [*splits["train"]] == rows["train"]
+        with pytest.raises(DataError, match=r"cannot be read as a data set: .* or name a file in place of"):
+            splits["test"]
 
 
 def test_folder_named_like_a_builder_is_that_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
