@@ -30,7 +30,7 @@ from sentcli.cli.options import (
     workers_option,
 )
 from sentcli.cli.report import report
-from sentcli.errors import OutputError, UsageError, requires
+from sentcli.errors import DataError, OutputError, UsageError, requires
 from sentcli.training.markdown import no_option
 from sentcli.training.metrics import WEAK_SPOTS
 
@@ -178,7 +178,12 @@ def evaluate(
     split = "train" if held_out else split
     source = EvaluationSource(dataset, split, held_out, text_column, label_column, csv, passages, carded)
     runtime = Runtime(backend, device, precision, workers)
-    measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
+    try:
+        measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
+    except DataError as error:
+        if not (held_out and is_default):
+            raise
+        raise DataError(f"{error}; {model} learnt from it: if it is elsewhere now, say --dataset") from error
 
     click.echo(json.dumps(record, indent=2) if as_json else _told(record, measured))
     if plots:

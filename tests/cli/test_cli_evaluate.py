@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 from commands import fail, invoke
 
-from sentcli.bundle import write_manifest
+from sentcli.bundle import METRICS, write_manifest
 from sentcli.cli import main
 from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
@@ -262,6 +262,16 @@ def test_columns_may_have_any_name_and_labels_may_be_numbers(trained, tmp_path, 
     assert found["accuracy"] > 0.9
     said = invoke("evaluate", trained.path, "--dataset", data, *line).stderr
     assert "labels are numbers; 0 is taken for 'negative', 1 is taken for 'positive'; if they mean" in said
+
+
+def test_data_of_a_model_that_are_elsewhere_are_asked_for(trained, tmp_path):
+    folder = shutil.copytree(trained.path, tmp_path / "model")
+    metrics = json.loads((folder / METRICS).read_text("utf-8"))
+    (folder / METRICS).write_text(json.dumps(metrics | {"dataset": "../gone.csv"}), "utf-8")
+    write_manifest(folder)
+    failure = fail("evaluate", folder, "--held-out")
+    assert "../gone.csv: no such file" in failure.message
+    assert f"{folder} learnt from it: if it is elsewhere now, say --dataset\n" in failure.message
 
 
 def test_labels_in_another_case_are_the_same_classes(trained, held_out, tmp_path, rows):
