@@ -19,10 +19,7 @@ _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (
 
 def marked_encoding(start: bytes) -> str | None:
     """Name the encoding of wide characters whose byte order mark an input begins with."""
-    for name in (
-        "utf-32",
-        "utf-16",
-    ):  # in little-endian, the mark of the first begins with that of the second
+    for name in ("utf-32", "utf-16"):  # in this order: one mark of the first begins with one of the second
         if start.startswith(tuple(BOM.encode(f"{name}-{order}") for order in ("le", "be"))):
             return name
     return None
