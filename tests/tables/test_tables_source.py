@@ -186,12 +186,16 @@ def test_standard_input_that_is_closed(run, tmp_path, monkeypatch):
         run("-", tmp_path / "out.txt")
 
 
-def test_a_table_in_a_pipe_that_is_taken_for_lines_is_told_of(run, tmp_path, stdin, caplog):
-    stdin.write(b"id,text\n1,x\n")
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [(b"id,text\n1,x\n", "csv"), (b"id\ttext\n1\tx\n", "tsv"), (b'{"text":"x"}\n', "jsonl")],
+)
+def test_a_table_in_a_pipe_that_is_taken_for_lines_is_told_of(run, tmp_path, stdin, caplog, data, form):
+    stdin.write(data)
     stdin.close()
     run("-", tmp_path / "out.txt")
     (warning,) = caplog.messages
-    assert warning.endswith("begins like a table; try --input-format csv")
+    assert warning.endswith(f"begins like a table; try --input-format {form}")
 
 
 def test_parquet_from_a_pipe(run, convert, tmp_path, stdin):
