@@ -53,6 +53,7 @@ class _JsonlReader(TextReader):
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
+        self._needs_values = setup.needs_values
         self._text_column = setup.options.text_column
         if self._text_column is None and first:
             self._text_column = first.text_column
@@ -159,7 +160,7 @@ class _JsonlReader(TextReader):
             return self.reject(line, f"no {self._text_column or 'text'!r:.200}")
         if text is not None and type(text) is not str:
             return self.reject(line, f"{self._text_column!r:.200} {_no_string(text)}")
-        if not self.setup.needs_values:
+        if not self._needs_values:
             return text, line, line
         try:
             return text, self._values(line), line

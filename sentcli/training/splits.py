@@ -107,7 +107,7 @@ class _Splits(Mapping[str, datasets.Dataset]):
 
     def __getitem__(self, name: str) -> datasets.Dataset:
         source = {**self._source, "data_files": {name: self._files[name]}}
-        return _load(self._spec, source, self._csv)[name]
+        return _load(f"{self._spec:.150}, split {name}", source, self._csv)[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -199,8 +199,6 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
         elif is_csv and isinstance(inner or error, ParserError | ParserWarning):
             reason += "; is it another --delimiter? Lines before the header take --skip-lines"
         hint = _hint(inner or error, of_hub=source["cache_dir"] is None)
-        if not hint and "data_files" in source and Path(spec).is_dir():
-            hint = "; files of one split need the same columns; or name a file in place of the folder"
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}{hint}") from error
 
 
