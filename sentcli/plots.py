@@ -182,25 +182,31 @@ def accuracy_by_length(path: Path, by_length: Sequence[LengthScores]) -> None:
         figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
-def curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+def curves(
+    path: Path, history: Sequence[Mapping[str, float]], before: Sequence[Mapping[str, float]] = ()
+) -> None:
     """Draw loss and accuracy over the epochs, of training and validation.
 
-    :param history: a record an epoch: `epoch`, `train_loss`, `train_accuracy`, `validation_loss`,
+    :param history: a record an epoch: `train_loss`, `train_accuracy`, `validation_loss`,
         `validation_accuracy`.
+    :param before: those of the model that this one went on from, with a line behind them.
     :raises OutputError: when the picture cannot be written.
     """
-    epochs = [record["epoch"] for record in history]
-    kept = min(history, key=lambda record: record["validation_loss"])
+    records = [*before, *history]
+    epochs = range(1, len(records) + 1)
+    kept = min(epochs[len(before) :], key=lambda epoch: records[epoch - 1]["validation_loss"])
     with saved_figure(path, 9, 3.8) as figure:
         for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
             for part, colour in zip(("train", "validation"), COLOURS, strict=False):
-                values = [record[f"{part}_{metric}"] for record in history]
+                values = [record[f"{part}_{metric}"] for record in records]
                 axes.plot(epochs, values, "o-", color=colour, markersize=4.5, label=part)
-            axes.axvline(kept["epoch"], label="epoch that was kept", zorder=1, **_REFERENCE)
+            axes.axvline(kept, label="epoch that was kept", zorder=1, **_REFERENCE)
+            if before:
+                axes.axvline(len(before) + 0.5, label="learns on, from other data", color=GREY, linewidth=1)
             axes.set(xlabel="epoch", title=metric.capitalize())
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
@@ -229,7 +235,7 @@ def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
         axes.tick_params("x", rotation=45)  # sizes that are close have speeds that are
         axes.set(xlabel="reviews/s, fp32, one core", ylabel="validation accuracy")
         axes.set_title("Accuracy against speed, by the states in each direction")
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
         figure.legend(loc="outside lower center", ncols=3)
 
 

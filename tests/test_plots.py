@@ -221,6 +221,15 @@ class TestCurves:
         (legend,) = drawn[0].legends
         assert [text.get_text() for text in legend.texts] == ["train", "validation", "epoch that was kept"]
 
+    def test_epochs_of_the_model_it_went_on_from_stand_before_its_own(self, tmp_path, drawn):
+        plots.curves(tmp_path / "a.png", HISTORY[:2], HISTORY)
+        assert_picture(tmp_path / "a.png")
+        for axes, metric in zip(drawn[0].axes, ("loss", "accuracy"), strict=True):
+            train, _, kept, begins = axes.lines
+            assert train.get_ydata().tolist() == [row[f"train_{metric}"] for row in [*HISTORY, *HISTORY[:2]]]
+            assert train.get_xdata().tolist() == [1, 2, 3, 4, 5]
+            assert (set(kept.get_xdata()), set(begins.get_xdata())) == ({5}, {3.5})
+
     def test_one_epoch_is_enough(self, tmp_path):
         plots.curves(tmp_path / "a.png", HISTORY[:1])
         assert_picture(tmp_path / "a.png")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sentcli.bundle import load_bundle
 from sentcli.cli import say
 from sentcli.cli.options import (
     NamedPath,
@@ -37,7 +38,7 @@ from sentcli.cli.train_options import (
     given_settings,
 )
 from sentcli.config import DEVICES, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
-from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
+from sentcli.errors import InterruptedRunError, OutOfMemoryError, UsageError, requires, signal_of
 from sentcli.training.defaults import AUTO
 
 _EXAMPLES = """\b
@@ -46,6 +47,9 @@ Examples:
   sentcli train --dataset few.csv --from imdb-bilstm -o my-model
   sentcli train --dataset labelled.csv --unlabeled heap.csv --teacher auto -o my-model
 """
+
+
+_GOING_ON = ("--resume", "--skip-existing")
 
 
 @click.command(epilog=_EXAMPLES)
@@ -107,6 +111,12 @@ Examples:
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
 @click.option("--license", "licence", help="Licence of the model, for its card, such as apache-2.0.")
 @resume_option
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="For a script that may run again: leave a finished model alone, go on with an interrupted run, or "
+    "begin.",
+)
 @overwrite_option
 @quiet_option
 def train(
@@ -128,6 +138,7 @@ def train(
     threads: int | None,
     licence: str | None,
     resume: bool,
+    skip_existing: bool,
     overwrite: bool,
     quiet: bool,
     **settings: Any,
@@ -141,6 +152,13 @@ def train(
     weighs n-grams, vectors of whole texts and any number of models, by what is held out.
     """
     log_to_stderr(quiet=quiet)
+    if skip_existing and overwrite:
+        raise UsageError("--skip-existing leaves alone what --overwrite replaces; leave out one of them")
+    if skip_existing and output.exists():
+        load_bundle(output)
+        if not quiet:
+            say(f"{output}: exists, and is left alone")
+        return
     text = TextConfig(**{name: settings[name] for name in OF_TEXT})
     # The vocabulary and the classes come with the data; all else is checked before hours are spent.
     model = ModelConfig(vocab_size=2, **{name: settings[name] for name in OF_MODEL})
@@ -180,13 +198,15 @@ def train(
         quiet=quiet,
         licence=licence,
         # Whoever makes the model again has nothing to go on with.
-        command=shlex.join(["sentcli", *(word for word in sys.argv[1:] if word != "--resume")]),
+        command=shlex.join(["sentcli", *(word for word in sys.argv[1:] if word not in _GOING_ON)]),
         recipe=lambda settled: recipe(click.get_current_context(), decided | settled.to_json()),
     )
     if base:
         how = how.going_on_from(load_base(base), given_settings())
         decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
-    with _way_on(work_folder(output)), sole_run(output):
+    work = work_folder(output)
+    resume = resume or (skip_existing and work.exists())
+    with _way_on(work), sole_run(output):
         if is_self_training:
             self_train(
                 source,

@@ -52,7 +52,10 @@ def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: 
     others = [record for record in records if record is not shown]
     parts = []
     if records:
-        parts.append("Training read no test split. Each figure comes from the command beside it.")
+        parts.append(
+            "Training read no test split. Each figure here comes from the command beside it; those under "
+            "*Validation* were noted in training where no command is named."
+        )
     else:
         parts.append(
             "Training read no test split, and none was measured yet. This measures one and writes the "

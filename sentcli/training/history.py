@@ -1,6 +1,7 @@
 """`history.csv` of a model folder: a record for each epoch, of the model and of what came before it."""
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,11 @@ def read_history(bundle: Bundle) -> list[dict[str, Any]]:
     except ValueError as error:
         raise BundleError(f"{bundle.path / HISTORY}: cannot be read: {error!s:.200}") from None
     return records
+
+
+def earlier_epochs(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Give the records of the models that a model went on from, one after the other."""
+    return [record for record in history if record["stage"].endswith(f": {MODEL_STAGE}")]
 
 
 def own_epochs(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
@@ -63,6 +64,9 @@ def label(
     validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
     train = label_ids(texts.train.labels, texts.labels, texts.train.where)
     share = plan.passages if number == plan.rounds else min(plan.passages, 1.0)
+    if share and not bundles:
+        plan = replace(plan, passages=0.0)
+        _log.info("no passages are cut: of so few words n-grams say nothing; --teacher auto trains models")
     passages, sources = _cut(texts, plan, share, settings.config.seed) if bundles else ([], [])
     of_validation = cut_passages(texts.validation.texts, plan.passage_sentences) if passages else []
     parts = (texts.validation.texts, texts.unlabeled, passages, of_validation)

@@ -17,7 +17,7 @@ from sentcli.text import Vocab
 from sentcli.training.calibration import Calibrated
 from sentcli.training.card import write_card
 from sentcli.training.glove import Coverage
-from sentcli.training.history import MODEL_STAGE
+from sentcli.training.history import MODEL_STAGE, earlier_epochs
 from sentcli.training.metrics import Metrics
 
 
@@ -73,7 +73,7 @@ def write_model(
             (folder / file).write_text(recipe, "utf-8", "surrogateescape")
     (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
-    plots.curves(folder / CURVES, trained.epochs)
+    plots.curves(folder / CURVES, trained.epochs, earlier_epochs(history))
     plots.reliability_before_after(
         folder / RELIABILITY, calibrated.labels, calibrated.uncalibrated, calibrated.probabilities
     )

@@ -123,6 +123,30 @@ def test_a_script_may_always_resume(train, tmp_path):
     assert all((ours[name] == others[name]).all() for name in others)
 
 
+def test_a_script_may_run_again(data, train, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sentcli.training.train.round_embedding", interrupted)
+        refuse("--epochs", 1, "-o", tmp_path / "model", "--skip-existing", data=data)
+    assert "epoch 1/1" not in train("--skip-existing").stderr
+    made = load_bundle(tmp_path / "model").digest
+    assert "--skip-existing" not in (tmp_path / "model" / "README.md").read_text()
+    assert train("--skip-existing", "--seed", 2).stderr.endswith("model: exists, and is left alone\n")
+    assert train("--skip-existing", "--quiet").stderr == ""
+    assert load_bundle(tmp_path / "model").digest == made
+    assert "no interrupted run" not in train("--skip-existing", output="other").stderr
+
+
+def test_what_is_no_model_is_not_taken_for_one_that_was_made(data, tmp_path):
+    (tmp_path / "model").mkdir()
+    assert "the file is missing" in refuse("-o", tmp_path / "model", "--skip-existing", data=data).message
+    both = refuse("-o", tmp_path / "model", "--skip-existing", "--overwrite", data=data)
+    assert both.code == 2
+    assert "--overwrite" in both.message
+
+
 def test_quietly_nothing_is_told(train):
     assert train("--quiet").output == ""
 

@@ -5,7 +5,7 @@ import pytest
 from sentcli.bundle import HISTORY, load_bundle, write_manifest
 from sentcli.errors import BundleError
 from sentcli.training.base import load_base
-from sentcli.training.history import own_epochs, read_history
+from sentcli.training.history import earlier_epochs, own_epochs, read_history
 
 
 def test_the_epochs_of_a_model_are_those_that_it_was_trained_for(trained):
@@ -17,6 +17,8 @@ def test_the_epochs_of_a_model_are_those_that_it_was_trained_for(trained):
 def test_the_epochs_of_what_came_before_are_others():
     before, own, of_an_earlier_version = {"stage": "base: model"}, {"stage": "model"}, {"epoch": 1}
     assert own_epochs([before, own, of_an_earlier_version]) == [own, of_an_earlier_version]
+    teacher, first = {"stage": "base: teacher-1"}, {"stage": "base: first: model"}
+    assert earlier_epochs([teacher, first, before, own]) == [first, before]
 
 
 def test_a_file_that_is_no_table_is_an_error_that_names_it(trained, tmp_path):

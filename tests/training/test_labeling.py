@@ -61,6 +61,18 @@ def test_a_share_of_a_passage_s_label_is_that_of_its_text(texts, say):
         )
 
 
+def test_without_a_model_no_passage_is_cut_and_it_is_said(texts, tmp_path, caplog):
+    with caplog.at_level("INFO", "sentcli"):
+        said = label(texts, {}, SETTINGS, PLAN, 1, tmp_path)
+    assert not said.is_passage.any()
+    assert said.notes["plan"]["passages"] == 0
+    assert "no passages are cut" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO", "sentcli"):
+        label(texts, {}, SETTINGS, replace(PLAN, passages=0.0), 1, tmp_path)
+    assert "passages" not in caplog.text
+
+
 def test_who_labels_passages_is_weighed_on_passages(texts, trained, tmp_path, monkeypatch):
     held_out, labels = map(list, zip(*invented.reviews(80, seed=13), strict=True))
     texts = replace(texts, validation=LabeledTexts(held_out, labels))
