@@ -115,6 +115,22 @@ def test_reviews_of_which_a_quarter_is_negative(tmp_path):
 
 @pytest.mark.slow
 @real
+def test_reviews_of_which_one_in_thirteen_is_negative(tmp_path):
+    drawn = imdb(2400, seed=4)
+    rows = [(text, "positive") for text in drawn["positive"]]
+    rows += [(text, "negative") for text in drawn["negative"][:200]]
+    default, plain = tmp_path / "default", tmp_path / "plain"
+    for folder in (default, plain):
+        folder.mkdir()
+    figures, said = train(rows, default)
+    assert "class-weight balanced" in said
+    without, said = train(rows, plain, "--class-weight", "none")
+    assert "no better than saying 'positive' of every text" in said
+    assert figures["classes"][0]["recall"] > without["classes"][0]["recall"] + 0.1
+
+
+@pytest.mark.slow
+@real
 def test_reviews_of_three_classes(tmp_path):
     """The third is made of the same words in the order of the alphabet, so that no word tells it."""
     drawn = imdb(300, seed=3)
