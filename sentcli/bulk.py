@@ -74,7 +74,7 @@ def score_files(
     if skip_existing and any(len(names) > 1 for names, _ in pairs):
         raise UsageError("--skip-existing is for outputs of one input each; give -o FOLDER/")
     if summary_file:
-        _check_summary(summary_file, output, _files_of(pairs, rejects), overwrite)
+        _check_summary(summary_file, output, _files_of(pairs, rejects), overwrite or skip_existing)
     every = len(pairs)
     if skip_existing:
         pairs = _without_existing(pairs, rejects.path)
@@ -193,7 +193,10 @@ def _score_outputs(
 
 
 def _check_summary(path: Path, output: str, files: Sequence[str], overwrite: bool) -> None:
-    """Refuse a summary that would replace a file of the run or, without `overwrite`, any file."""
+    """Refuse a summary that would replace a file of the run or, without `overwrite`, any file.
+
+    :param overwrite: one of an earlier run of the same command may be there.
+    """
     if str(path) == STANDARD or (output == STANDARD and is_standard_output(path)):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
     check_name(path, "--summary")

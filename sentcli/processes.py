@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -110,6 +111,7 @@ class _Process(Generic[Answer]):
         self._open: deque[Outcome[Answer]] = deque()  # answers that are to come
         self._error: BaseException | None = None
         self._is_ready = False
+        _open.add(self)
         self._threads = [
             Thread(target=self._send, args=(work,), name="sentcli-tasks", daemon=True),
             Thread(target=self._receive, name="sentcli-answers", daemon=True),
@@ -125,7 +127,7 @@ class _Process(Generic[Answer]):
 
     def is_ready(self) -> bool:
         if self._error:
-            raise self._error
+            raise self._error.with_traceback(None)  # not with those of all who asked before
         return self._is_ready
 
     def submit(self, texts: Sequence[str | None], notify: Callable[[], None]) -> Outcome[Answer]:
@@ -151,6 +153,11 @@ class _Process(Generic[Answer]):
         self._theirs.close()
         for thread in started:
             thread.join()
+        self._connection.close()
+
+    def let_go(self) -> None:
+        """Close the pipe in a forked process: it is not to stay open when the one that commands has ended."""
+        self._theirs.close()
         self._connection.close()
 
     def _send(self, work: Work[Answer]) -> None:
@@ -222,6 +229,17 @@ class _Process(Generic[Answer]):
         hint = "; is memory short? Try fewer --processes" if -code == signal.SIGKILL else ""
         names = {each.value: each.name for each in signal.Signals}  # of those for real time, two have one
         return f"a process that scores was ended by {names.get(-code, f'signal {-code}')}{hint}"
+
+
+_open: WeakSet[_Process[Any]] = WeakSet()
+
+
+def _let_go_all() -> None:
+    for process in [*_open]:
+        process.let_go()
+
+
+os.register_at_fork(after_in_child=_let_go_all)
 
 
 def _start(theirs: Connection) -> "subprocess.Popen[bytes]":

@@ -160,11 +160,12 @@ class Scorer:
         `(2 * processes + 1) * limits.window_chunks + 1` chunks. What the iterable raises comes out after the
         chunks before it.
 
-        :raises BundleError: as `score`, and when the model was changed before another process read it.
+        :raises TypeError, BundleError: as `score`; the latter also when the model was changed before another
+            process read it.
         :raises MemoryError: as `score`.
         :raises ProcessError: when another process cannot be started, or is gone.
         """
-        for chunk, result in self._pipeline.stream(chunks):
+        for chunk, result in self._pipeline.stream(map(_with_checked_texts, chunks)):
             yield chunk, self._scores(result)
 
     def _scores(self, result: Result) -> Scores:
@@ -185,6 +186,11 @@ class Scorer:
             int(result.words.sum()),
             int(result.unknown.sum()),
         )
+
+
+def _with_checked_texts(chunk: Chunk) -> Chunk:
+    _checked(chunk.texts)
+    return chunk
 
 
 def _checked(texts: Iterable[Any]) -> list[str | None]:

@@ -54,6 +54,20 @@ def leaves_of(column: pa.Array) -> list[pa.Array]:
     return leaves_of(column.values) if pa.types.is_nested(kind) else [column]
 
 
+def share_dictionaries(rows: pa.RecordBatch, before: pa.RecordBatch | None) -> pa.RecordBatch:
+    """Put the dictionaries of earlier rows in place of equal ones, of which pyarrow makes one a batch."""
+    if before is None or not any(map(pa.types.is_dictionary, rows.schema.types)):
+        return rows
+    columns = []
+    for column, old in zip(rows.columns, before.columns, strict=True):
+        if pa.types.is_dictionary(column.type) and column.dictionary.equals(old.dictionary):
+            column = pa.DictionaryArray.from_arrays(
+                column.indices, old.dictionary, ordered=column.type.ordered
+            )
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+
+
 def own_bytes(column: pa.Array) -> int:
     """Give the memory of a column's part of a batch; a dictionary is shared by all."""
     return int(column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes)

@@ -57,8 +57,8 @@ class Journal:
                 write_all(descriptor, content.encode())
                 os.fsync(descriptor)
                 temporary.replace(self._path)
-            except OSError:
-                temporary.unlink()
+            except BaseException:  # a signal's too: a file that nobody goes on with would be left
+                temporary.unlink(missing_ok=True)
                 raise
             finally:
                 os.close(descriptor)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError
-from sentcli.tables.arrow import compare_times, has_valid_indices, leaves_of
+from sentcli.tables.arrow import compare_times, has_valid_indices, leaves_of, share_dictionaries
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Cursor
 from sentcli.tables.pages import (
     PAGE_LIMIT,
@@ -123,11 +123,13 @@ class CheckedFile:
         for group in range(self._file.num_row_groups):
             left = self._file.metadata.row_group(group).num_rows
             size = self._rows_that_fit(group, self._check_pages(group))
+            before = None
             for rows in self._file.iter_batches(size, row_groups=[group], use_threads=False):
                 if not all(map(has_valid_indices, rows.columns)):
                     raise DataError(f"{self._name}: row group {group} is damaged")
                 left -= len(rows)
-                yield Batch(rows, ends_group=left == 0)
+                before = share_dictionaries(rows, before)
+                yield Batch(before, ends_group=left == 0)
             if left:
                 raise DataError(f"{self._name}: row group {group} has not as many rows as it says")
 

@@ -1,5 +1,6 @@
 """Physical lines: blocks of bytes cut at line ends, bounded however long a line is."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from sentcli.errors import DataError
 from sentcli.tables.charset import Encoding
 from sentcli.tables.source import Source
 
-PAUSE = 0.1  # seconds without a byte after which a live input's lines go on to be scored
+PAUSE = 0.1  # seconds of waiting for a live input after which its lines go on to be scored
 _MAX_PIECES = 16
 
 
@@ -44,9 +45,15 @@ class PhysicalLines:
         """
         pending = bytearray()  # a line without its end yet
         line_end = self._encoding.newline
+        waited = 0.0  # in all, or a line that comes now and then would hold those before it back for minutes
         while True:
-            if self._source.live and not self._source.ready(PAUSE):
-                yield None
+            if self._source.live:
+                began = time.monotonic()
+                is_ready = self._source.ready(PAUSE - waited)
+                waited += time.monotonic() - began
+                if not is_ready or waited >= PAUSE:
+                    yield None
+                    waited = 0.0
             block = self._source.read()
             if not block:
                 break

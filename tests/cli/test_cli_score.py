@@ -141,6 +141,9 @@ def test_of_a_folder_what_is_new_can_be_scored(score):
     assert len(read("out/b.csv")) == 2
     told = json.loads(Path("s.json").read_text())
     assert (told["skipped"], told["rows"]) == (1, 2)
+    score("*.csv", "-o", "out/", "--skip-existing", "--summary", "s.json")
+    told = json.loads(Path("s.json").read_text())
+    assert (told["skipped"], told["rows"]) == (2, 0)
 
 
 def test_of_a_folder_what_can_be_read_is_scored(score):

@@ -10,6 +10,7 @@ import termios
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import invented
 import pytest
@@ -29,6 +30,23 @@ def test_a_slow_pipe_is_answered_line_by_line(start):
         assert process.stdout.readline().endswith(b"\t" + text + b"\n")
     process.stdin.close()
     assert process.stdout.read() == b""
+    assert process.wait(timeout=20) == 0
+
+
+def test_a_steady_pipe_is_answered_while_it_goes_on(start):
+    process = start("-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    answered = Event()
+    reader = Thread(target=lambda: process.stdout.readline() and answered.set())
+    reader.start()
+    for number in range(450):  # fewer than the first chunk may have, and without a pause
+        process.stdin.write(b"a warm film %d\n" % number)
+        process.stdin.flush()
+        if answered.wait(0.03):
+            break
+    assert answered.is_set()
+    process.stdin.close()
+    reader.join()
+    assert process.stdout.read().count(b"\n") == number
     assert process.wait(timeout=20) == 0
 
 

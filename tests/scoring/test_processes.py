@@ -56,6 +56,20 @@ def is_there(pid):
     return state != "Z"
 
 
+def test_a_forked_process_does_not_keep_them_alive(start):
+    processes = start(tell)
+    (pipe,) = [process._connection.fileno() for process in processes._processes]
+    child = os.fork()
+    if not child:
+        try:
+            os.fstat(pipe)
+        except OSError:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert answer(processes)[2] == ["a"]
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["", "é日😀", "\ud800 lone", "\x00\r\n", "a" * 5000, ""]])
 def test_texts_arrive_as_they_were(texts):
     assert pickle.loads(pickle.dumps(Texts(texts))).texts == texts

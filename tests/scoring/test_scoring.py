@@ -1,6 +1,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import invented
@@ -106,6 +107,15 @@ def test_what_is_no_text_is_refused_by_its_place(scorer, texts, message):
     for call in (scorer.score, scorer.probabilities):
         with pytest.raises(TypeError, match=message):
             call(texts)
+
+
+def test_what_is_no_text_is_refused_in_a_stream_after_the_chunks_before_it(scorer):
+    chunks = (SimpleNamespace(texts=texts) for texts in (["warm"], [math.nan], ["dull"]))
+    stream = scorer.stream(chunks)
+    assert next(stream)[1].labels == scorer.score(["warm"]).labels
+    with pytest.raises(TypeError, match=r"texts\[0\] is nan"):
+        next(stream)
+    assert len([*scorer.stream(SimpleNamespace(texts=["warm"]) for _ in range(2))]) == 2
 
 
 def test_texts_may_come_in_any_iterable(scorer):

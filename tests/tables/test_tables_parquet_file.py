@@ -10,10 +10,25 @@ import pytest
 
 from sentcli.errors import DataError, OutputError
 from sentcli.tables import open_job, pages, parquet_file
+from sentcli.tables.chunk import Cursor
+from sentcli.tables.source import Source, inspect_input
 
 
 def int96(*times):
     return pa.array([dt.datetime.fromisoformat(time) if time else None for time in times], pa.timestamp("us"))
+
+
+def test_batches_of_a_row_group_share_their_dictionary(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_file, "CHUNK_ROWS", 4)
+    kinds = pa.array(["a", "b", None, "c"] * 3).dictionary_encode()
+    table = pa.table({"text": ["x"] * 12, "kind": kinds})
+    pq.write_table(table, tmp_path / "in.parquet")
+    with Source(inspect_input(str(tmp_path / "in.parquet"))) as source:
+        batches = [*parquet_file.CheckedFile(source, Cursor()).batches()]
+    assert [len(batch.rows) for batch in batches] == [4, 4, 4]
+    addresses = {batch.rows["kind"].dictionary.buffers()[2].address for batch in batches}
+    assert len(addresses) == 1
+    assert pa.Table.from_batches([batch.rows for batch in batches])["kind"].to_pylist() == kinds.to_pylist()
 
 
 def test_old_times_outside_of_nanoseconds_are_kept(score_table):
