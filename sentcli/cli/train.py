@@ -221,8 +221,9 @@ def train(
         else:
             train_bundle(source, output, how, resume=resume, overwrite=overwrite)
     if not quiet:
-        model_path = shlex.quote(str(output))
-        say(f"{output}: done; try: echo 'an absolute joy' | sentcli score --model {model_path}")
+        model_path, labels = shlex.quote(str(output)), load_bundle(output).config.labels
+        means = f"; a score is the probability of {labels[1]!r:.100}" if len(labels) == 2 else ""
+        say(f"{output}: done{means}; try: echo 'an absolute joy' | sentcli score --model {model_path}")
 
 
 @contextmanager

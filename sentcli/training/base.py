@@ -15,7 +15,7 @@ from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
 from sentcli.training.history import MODEL_STAGE, read_history
 from sentcli.training.holdout import digest_texts
-from sentcli.training.labels import label_ids
+from sentcli.training.labels import label_ids, tell_of_numbers
 from sentcli.training.learnt import Sample, sample_of, share_in
 from sentcli.training.metrics import read_metrics
 
@@ -63,6 +63,8 @@ class Base:
         """
         for part in (texts.train, texts.validation):
             label_ids(part.labels, self.config.labels, part.where)
+        numbers = label_ids(texts.train.labels, self.config.labels, texts.train.where)
+        tell_of_numbers(texts.train, [self.config.labels[number] for number in numbers])
         held_out = texts.validation.texts
         if self.split != digest_texts(held_out) and share_in(self.learnt, held_out).about >= _TOO_MANY:
             _log.warning(

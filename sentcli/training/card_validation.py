@@ -43,7 +43,7 @@ def validation(
         picture(bundle.CURVES, "Loss and accuracy over the epochs", files),
         _history(history, class_weight),
         _passages(metrics.get("validation_passages"), line),
-        _stages(metrics.get("stages"), figures),
+        _stages(metrics.get("stages"), figures, metrics.get("base")),
         _calibration(metrics.get("calibration"), files, class_weight),
         _variants(metrics, files),
     )
@@ -71,7 +71,9 @@ def _passages(figures: Mapping[str, Any] | None, line: str) -> str:
     )
 
 
-def _stages(stages: Sequence[Mapping[str, Any]] | None, figures: Mapping[str, Any]) -> str:
+def _stages(
+    stages: Sequence[Mapping[str, Any]] | None, figures: Mapping[str, Any], base: Mapping[str, Any] | None
+) -> str:
     if not stages:
         return ""
     weighed = (
@@ -88,6 +90,11 @@ def _stages(stages: Sequence[Mapping[str, Any]] | None, figures: Mapping[str, An
         for stage in stages
     ]
     text = f"Texts without labels were labelled by a teacher: {weighed}"
+    if base:
+        text += (
+            f" Stages of {code(base['name'])} are of the model that this one began as, on what was held out "
+            "when it was trained."
+        )
     head = ("stage", "validation accuracy", "validation loss")
     return "\n\n".join(("### Teachers", text, table(head, rows)))
 

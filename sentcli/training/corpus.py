@@ -15,7 +15,7 @@ from sentcli.errors import DataError
 from sentcli.text import UNK_ID, Vocab, tokenize, truncate
 from sentcli.training.dataset import load_split, load_texts
 from sentcli.training.examples import Examples, Ids
-from sentcli.training.holdout import train_validation
+from sentcli.training.holdout import one_spelling, train_validation
 from sentcli.training.labels import LabeledTexts, class_names, label_ids
 from sentcli.training.learnt import Sample, sample
 from sentcli.training.passages import cut_passages
@@ -25,6 +25,9 @@ from sentcli.training.sentences import NO_SENTENCES, read_sentences
 from sentcli.training.splits import CsvFormat
 
 _log = logging.getLogger("sentcli")
+
+_MOST_LISTED = 20  # classes
+_SMALL_PART = 0.5  # of the share that was to be held out
 
 
 @dataclass(frozen=True)
@@ -113,16 +116,23 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     unlabeled = _read_unlabeled(source)
     sentences = _read_sentences(source, labels)
     read = sample(chain(data.texts, unlabeled, sentences.texts))
-    held_out = set(validation.texts)
-    unlabeled = [text for text in unlabeled if text not in held_out]
-    sentences = sentences.take([row for row, text in enumerate(sentences.texts) if text not in held_out])
+    held_out = {*map(one_spelling, validation.texts)}
+    unlabeled = [text for text in unlabeled if one_spelling(text) not in held_out]
+    rows = [row for row, text in enumerate(sentences.texts) if one_spelling(text) not in held_out]
+    sentences = sentences.take(rows)
+    if len(validation) < _SMALL_PART * validation_share * len(data):
+        _log.warning(
+            "%s: no more than %d texts can be held out, since most occur several times; figures on so few "
+            "say little",
+            *(source.dataset, len(validation)),
+        )
     _log.info(
         "%s: %d texts to train on, %d to validate; %d classes: %s",
         source.dataset,
         len(train),
         len(validation),
         len(labels),
-        ", ".join(labels),
+        ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else ""),
     )
     if source.unlabeled:
         _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))

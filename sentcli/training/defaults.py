@@ -89,6 +89,6 @@ def choices(size: DataSize) -> dict[str, Any]:
             max(min(max(usual.validation_share, fewest), most, _MOST_HELD_OUT), _LEAST_HELD_OUT), 4
         ),
     }
-    if size.rarest * size.classes < _RARE * count:
+    if 1 < size.rarest < _RARE * count / size.classes:  # a single text may be mistyped, and tells too little
         suited["class_weight"] = "balanced"
     return suited

@@ -1,7 +1,6 @@
 """A model measured on a labelled data set, and what is to be known of how that was done."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from sentcli.measurement import Measurement, measure
 from sentcli.prediction import predict
 from sentcli.training.dataset import load_split
 from sentcli.training.holdout import held_out_part
-from sentcli.training.labels import LabeledTexts, label_ids, spell_out
+from sentcli.training.labels import LabeledTexts, label_ids, tell_of_numbers
 from sentcli.training.learnt import share_learnt
 from sentcli.training.passages import cut_passages
 from sentcli.training.splits import CsvFormat
@@ -101,7 +100,7 @@ def evaluate_bundle(
     compared = _model(against, None) if against else None
     examples = source.load(bundle)
     texts, labels = examples.texts, label_ids(examples.labels, bundle.config.labels, examples.where)
-    _tell_of_numbers(examples, [bundle.config.labels[number] for number in labels])
+    tell_of_numbers(examples, [bundle.config.labels[number] for number in labels])
     probabilities = predict(bundle, texts, quiet=quiet, **vars(runtime))
     others = None
     if against and compared:
@@ -124,19 +123,6 @@ def evaluate_bundle(
         "passages": source.passages,
         **measured.to_json(),
     }
-
-
-def _tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:
-    """Warn of labels that are numbers in place of names: who wrote them may have counted otherwise."""
-    pairs = zip(examples.labels, names, strict=True)
-    taken = sorted(
-        {(int(label), name) for label, name in pairs if label.isdecimal() and label != spell_out(name)}
-    )
-    if taken:
-        said = ", ".join(f"{number} is taken for {name!r:.100}" for number, name in taken)
-        _log.warning(
-            "%s: labels are numbers; %.300s; if they mean others, write names instead", examples.where, said
-        )
 
 
 def _model(bundle: Bundle, backend: str | None) -> dict[str, str]:

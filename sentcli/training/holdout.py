@@ -67,8 +67,8 @@ def train_validation(
     held_out = _without_repeated(data, classes, _hold_out(classes, quotas, _links(data.texts), seed))
     validation = data.take(np.flatnonzero(held_out).tolist())
     candidates = np.flatnonzero(~held_out).tolist()
-    known = set(validation.texts)
-    train = data.take([row for row in candidates if data.texts[row] not in known])
+    known = {*map(one_spelling, validation.texts)}
+    train = data.take([row for row in candidates if one_spelling(data.texts[row]) not in known])
     if len(train) < len(candidates):
         _log.info(
             "%s: %d texts occur in the validation part too and were removed from the training part",
@@ -100,6 +100,11 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
             f"{bundle.path}: trained on another data set than {data.where}, or with other columns"
         )
     return validation
+
+
+def one_spelling(text: str) -> str:
+    """Give what copies of a text have in common that differ by blanks and by upper case."""
+    return " ".join(text.split()).casefold()
 
 
 def digest_texts(texts: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,7 +77,31 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     if alike:
         listed = ", ".join(f"{name!r:.60}" for name in alike[:_MOST_LISTED])
         _log.warning("%s: classes of their own are %s; are they meant to be the same?", data.where, listed)
+    counts = Counter(data.labels)
+    if single := [name for name in names if counts[name] == 1]:
+        listed = ", ".join(f"{name!r:.60}" for name in single[:_MOST_LISTED])
+        _log.warning(
+            "%s: %d of %d classes have one text alone, which cannot be held out: %s; are they mistyped, or "
+            "numbers that are never the same?",
+            *(data.where, len(single), len(names), listed),
+        )
     return names
+
+
+def tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:
+    """Warn of labels that are numbers in place of names: who wrote them may have counted otherwise.
+
+    :param names: what each label is taken for.
+    """
+    pairs = zip(examples.labels, names, strict=True)
+    taken = sorted(
+        {(int(label), name) for label, name in pairs if label.isdecimal() and label != spell_out(name)}
+    )
+    if taken:
+        said = ", ".join(f"{number} is taken for {name!r:.100}" for number, name in taken)
+        _log.warning(
+            "%s: labels are numbers; %.300s; if they mean others, write names instead", examples.where, said
+        )
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
