@@ -115,12 +115,12 @@ def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:
             if (kind := schema.field(name).type) not in kinds.get(name, _FLOATING):
                 raise DataError(f"{path}: not pseudo-labels: the column {name!r:.100} is of {kind}")
         table = file.read(wanted)
+        texts = table.column("text").to_pylist()  # here it comes out whether they are UTF-8
         notes = json.loads((schema.metadata or {}).get(_NOTES, b"{}"))
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: not pseudo-labels: {' '.join(str(error).split()):.200}") from None
     columns = [table.column(name).to_numpy() for name in wanted[1:]]
     targets = np.stack(columns[1:], axis=1).astype(np.float32)
-    texts = table.column("text").to_pylist()
     if None in texts or not np.allclose(targets.sum(axis=1), 1, atol=1e-3) or (targets < 0).any():
         raise DataError(f"{path}: a row has no text, or probabilities that do not sum to 1")
     return PseudoLabels(

@@ -103,6 +103,18 @@ def test_columns_of_other_types_are_refused(tmp_path, column, values):
         read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
 
 
+def test_texts_that_are_not_utf8_are_refused(tmp_path):
+    columns = {
+        "text": pa.array([b"x", b"caf\xe9"]).view(pa.string()),
+        "passage": [False, True],
+        "probability:a": [0.8, 0.8],
+        "probability:b": [0.2, 0.2],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "p.parquet")
+    with pytest.raises(DataError, match=r"p\.parquet: not pseudo-labels: .* byte 0xe9"):
+        read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
+
+
 def test_notes_of_another_program_are_none(tmp_path):
     columns = {
         "text": pa.array(["x"], pa.large_string()),
