@@ -80,7 +80,8 @@ def _expand(name: str) -> list[str]:
     elif name == STANDARD or not glob.has_magic(name) or Path(name).exists():
         found = [name]
     else:
-        files = glob.glob(name, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+        # A set: where `**` stands twice, glob finds a file in more than one way.
+        files = {*glob.glob(name, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
         found = sorted(f"./{file}" if file == STANDARD else file for file in files)
     if not found:
         raise DataError(f"{name}: no such files")

@@ -51,6 +51,12 @@ def test_globs_give_their_files_in_order(folder):
         plan_outputs(["*.txt"], "-")
 
 
+def test_a_glob_gives_no_file_twice(folder):
+    (folder / "sub" / "deep").mkdir()
+    (folder / "sub" / "deep" / "e.csv").touch()
+    assert plan_outputs(["sub/**/**/e.csv"], "-") == [(["sub/deep/e.csv"], "-")]
+
+
 @pytest.mark.parametrize("pattern", ["**/*.csv", "s*/*.csv", "./**/a.csv", "*/a.csv", "s?b/**/*.csv"])
 def test_a_folder_that_cannot_be_looked_into_is_not_left_out(folder, monkeypatch, pattern):
     access = os.access
