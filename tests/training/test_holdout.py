@@ -141,6 +141,21 @@ def test_they_are_held_out_by_class_alone_where_they_stand_in_no_order() -> None
     assert (validation.labels.count("good"), validation.labels.count("bad")) == (300, 300)
 
 
+def test_the_same_texts_are_held_out_in_every_version() -> None:
+    """A model knows those of its training by their digest alone: `evaluate --held-out` chooses them anew."""
+    draw = np.random.default_rng(1)
+    texts, labels = [], []
+    for number in range(2400):  # eight in a row about one thing, of whose six names each has some
+        names = draw.permutation(6)[: draw.integers(2, 6)]
+        texts.append(f"text {number} of " + " ".join(f"{name}of{number // 8}" for name in names))
+        labels.append("abc"[draw.choice(3, p=(0.6, 0.3, 0.1))])
+    texts[::50] = ["seen time and again"] * 48
+    _, validation = train_validation(LabeledTexts(texts, labels), 0.1)
+    assert (
+        digest_texts(validation.texts) == "30e6590ec66eb6ba45129ee4b795553fbdd9ef996d96e265ac2ee4bfe066a1d5"
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
 def test_imdb() -> None:
