@@ -128,29 +128,26 @@ class Rounds:
 
         :param all_changes: what each changes in the settings of the student.
         """
-        numbers = range(1, len(all_changes) + 1)
-        outputs = [self.folder / (f"{name}-{number}" if len(all_changes) > 1 else name) for number in numbers]
-        waiting = [number for number, output in zip(numbers, outputs, strict=True) if not output.exists()]
+        teachers = len(all_changes)
+        outputs = [self.folder / (f"{name}-{n}" if teachers > 1 else name) for n in range(1, teachers + 1)]
         # By the number of all: with other threads, the last one of an interrupted run would be another model.
         cores = self.settings.cores
-        threads = threads_of_each(cores, len(outputs), choose_device(self.settings.device).type)
+        threads = threads_of_each(cores, teachers, choose_device(self.settings.device).type)
         settings = replace(self.settings, threads=threads, recipe=None)
         trainings = [
             partial(
                 train_model,
                 replace(self.texts, sentences=NO_SENTENCES),  # they tell of no text without labels
                 self.source,
-                outputs[number - 1],
-                _changed(
-                    settings,
-                    {"seed": self.settings.config.seed + number, **all_changes[number - 1]},
-                ),
+                output,
+                _changed(settings, {"seed": self.settings.config.seed + number, **changes}),
                 pseudo=pseudo,
                 passage_sentences=self.plan.passage_sentences,
                 language_model=self.folder / f"language-model-{number}.safetensors",
-                name=outputs[number - 1].name,
+                name=output.name,
             )
-            for number in waiting
+            for number, (output, changes) in enumerate(zip(outputs, all_changes, strict=True), start=1)
+            if not output.exists()
         ]
         if threads < cores:
             works: list[Work] = [*trainings]
