@@ -28,7 +28,7 @@ from sentcli.training.ngram_index import TokenizedTexts
 from sentcli.training.passages import cut_passages
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings
-from sentcli.training.teacher import StackedEnsemble, classify_vectors, fit_ngrams, score_with
+from sentcli.training.teacher import StackedEnsemble, classify_by_ngrams, classify_vectors, score_with
 
 _log = logging.getLogger("sentcli")
 
@@ -79,7 +79,7 @@ def label(
         for name, bundle in bundles.items()
     }
     _log.info("round %d: the n-gram model of the teacher is fitted", number)
-    of_whole = {NGRAMS: fit_ngrams(texts.train.texts, train, classes)(everything[whole])}
+    of_whole = {NGRAMS: classify_by_ngrams(texts.train.texts, train, classes, everything[whole])}
     if plan.document_vectors:
         vectors = learn_vectors(texts, settings, plan, folder)
         of_whole[DOCUMENT_VECTORS] = classify_vectors(vectors, train, classes)

@@ -1,6 +1,6 @@
 """The teacher: unlike models, weighed on the validation part, that label what has no labels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -66,13 +66,10 @@ def score_with(bundle: Bundle, texts: Sequence[str], *, name: str, workers: int,
     return np.nan_to_num(values, nan=1 / values.shape[1])
 
 
-def fit_ngrams(texts: Sequence[str], labels: Labels, classes: int) -> Callable[[Sequence[str]], Floats]:
-    """Fit the linear model over n-grams to texts with labels.
-
-    :returns: what gives its probabilities of other texts, `[texts, classes]`.
-    """
+def classify_by_ngrams(texts: Sequence[str], labels: Labels, classes: int, others: Sequence[str]) -> Floats:
+    """Give the probabilities of other texts, `[others, classes]`, by an n-gram model of those with labels."""
     model = NgramModel().fit(TokenizedTexts(texts), np.eye(classes)[labels])
-    return lambda others: model.probabilities(TokenizedTexts(others))
+    return model.probabilities(TokenizedTexts(others))
 
 
 def classify_vectors(vectors: npt.NDArray[np.float32], labels: Labels, classes: int) -> Floats:

@@ -5,7 +5,7 @@ import pytest
 
 from sentcli.errors import DataError
 from sentcli.evaluation import log_loss
-from sentcli.training.teacher import StackedEnsemble, check_labels, fit_ngrams, score_with
+from sentcli.training.teacher import StackedEnsemble, check_labels, classify_by_ngrams, score_with
 
 
 def opinions(labels: np.ndarray, classes: int, share: float, seed: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_bundles_score_and_blank_texts_are_even(trained):
 
 def test_ngrams_learn_from_labels():
     texts = ["it was good", "it was bad"] * 20
-    probabilities = fit_ngrams(texts, np.array([1, 0] * 20), 2)(["good", "bad"])
+    probabilities = classify_by_ngrams(texts, np.array([1, 0] * 20), 2, ["good", "bad"])
     assert probabilities.argmax(axis=1).tolist() == [1, 0]
 
 
