@@ -47,7 +47,7 @@ class DataSize:
         return cls(0, 0, len(counts), min(counts.values(), default=0)).with_more(texts)
 
     def with_more(self, texts: Sequence[str]) -> "DataSize":
-        """Give the size with texts besides that have no label."""
+        """Give the size with what is learnt besides the labelled texts, as often as an epoch has it."""
         words = sum(text.count(" ") + 1 for text in texts)
         return replace(self, texts=self.texts + len(texts), words=self.words + words)
 

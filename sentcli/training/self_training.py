@@ -78,7 +78,7 @@ def self_train(
         raise UsageError(f"--unlabeled {source.unlabeled}: no text is left to label; all are held out")
     whole = texts.unlabeled or (given.whole_texts() if given else [])
     besides = texts.sentences.texts * settings.config.sentence_repeats
-    settings = settings.settled_by_texts(size, [*whole, *besides])
+    settings = settings.settled(size.with_more([*whole, *besides]))
     rounds = Rounds(texts, source, settings, plan, folder, bundles)
     note = {**rounds.to_json(), "auto": auto, "file": str(pseudo_labels), _GIVEN: _digest(given)}
     with noted(folder, note):

@@ -1,6 +1,6 @@
 """How to train: what the caller decides, all but the data and the place of the result."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -78,13 +78,6 @@ class Settings:
         now = [name for name in self.auto if name in OF_LABELS]
         later = [name for name in self.auto if name not in OF_LABELS]
         return replace(replace(self, auto=now).settled(size), auto=later)
-
-    def settled_by_texts(self, labeled: DataSize, more: Sequence[str]) -> "Settings":
-        """Choose what is left to the data, by how much is learnt from in all.
-
-        :param more: what is learnt besides the labelled texts, as often as an epoch has it.
-        """
-        return self.settled(labeled.with_more(more))
 
     @property
     def cores(self) -> int:

@@ -55,7 +55,7 @@ def train_bundle(
     size = DataSize.of(data.texts, data.labels)
     settings = settings.settled_by_labels(size) if source.sentences else settings.settled(size)
     texts = read_texts(source, data, settings.config.validation_share)
-    settings = settings.settled_by_texts(size, texts.sentences.texts * settings.config.sentence_repeats)
+    settings = settings.settled(size.with_more(texts.sentences.texts * settings.config.sentence_repeats))
     if settings.base:
         texts = settings.base.check(texts)
     train_model(texts, source, output, settings, overwrite=overwrite)
