@@ -112,7 +112,7 @@ def check_together(*, is_self_training: bool) -> None:
         raise UsageError(f"{option}: passages are labelled by models; try --teacher as well")
     if base and is_on_the_line("glove"):
         raise UsageError("--glove: the words of --from have their vectors; leave it out")
-    if base and base.resolve() == output.resolve():
+    if base and base.exists() and output.exists() and base.samefile(output):
         raise UsageError(f"-o {output}: --from is that model, which would be replaced; try another name")
 
 

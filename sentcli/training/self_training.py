@@ -10,6 +10,7 @@ from typing import Any
 from sentcli.bundle import Bundle, load_bundle
 from sentcli.config import SelfTrainingConfig
 from sentcli.errors import BundleError, OutputError, TrainingError, UsageError
+from sentcli.tables.storage import resolve
 from sentcli.training.checks import check_run, check_writable
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.defaults import DataSize
@@ -125,11 +126,11 @@ def _has_labels(path: Path | None, output: Path, begun: Mapping[str, Any] | None
     :param output: the folder of the model.
     :param begun: the note of the run that is resumed.
     :raises UsageError: for a file in that folder.
-    :raises OutputError: when they are to be written there and cannot be.
+    :raises OutputError: when they are to be written there and cannot be, or its links lead in a circle.
     """
     if path is None:
         return False
-    if output.resolve() in path.resolve().parents:
+    if resolve(output) in resolve(path).parents:
         raise UsageError(f"--pseudo-labels {path}: {output} is replaced as a whole; keep it elsewhere")
     if begun.get(_GIVEN) if begun else path.exists():
         return True

@@ -205,6 +205,12 @@ def test_its_recipe_makes_it_again(trained, go_on, tmp_path):
     assert load_bundle(tmp_path / "again").read(RECIPE).decode() == recipe
 
 
+def test_a_new_model_may_have_the_name_of_the_one_in_the_box(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failure = fail("train", "--from", "imdb-bilstm", "-o", "imdb-bilstm", "--dataset", "none.csv")
+    assert "none.csv: no such file" in failure.message
+
+
 def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
     failure = fail("train", "--from", trained.path, "--glove", "none", "-o", tmp_path / "m")
     assert (failure.code, "--glove: the words of --from" in failure.message) == (2, True)
@@ -219,6 +225,9 @@ def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
     shutil.copytree(trained.path, same)
     failure = fail("train", "--from", same, "-o", tmp_path / "." / "same", "--overwrite")
     assert (failure.code, "would be replaced" in failure.message) == (2, True)
+    (tmp_path / "circle").symlink_to("circle")
+    failure = fail("train", "--from", tmp_path / "circle", "-o", tmp_path / "m")
+    assert (failure.code, "circle: no such model" in failure.message) == (1, True)
     for options in (("--teacher", "auto"), ("--rounds", 2, "--teacher", trained.path)):
         line = ("--from", trained.path, "--unlabeled", "heap.csv", *options)
         failure = fail("train", *line, "-o", tmp_path / "m")

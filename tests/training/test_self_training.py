@@ -509,10 +509,16 @@ def test_corrected_labels_are_another_run(source, trained, tmp_path):
 
 def test_labels_that_cannot_be_used_or_written_are_refused_before_any_work(source, tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
-    for name, error in (("broken.parquet", DataError), ("nowhere/labels.parquet", OutputError)):
+    (tmp_path / "circle.parquet").symlink_to("circle.parquet")
+    of_name = {
+        "broken.parquet": DataError,
+        "circle.parquet": OutputError,
+        "nowhere/labels.parquet": OutputError,
+    }
+    for name, error in of_name.items():
         with pytest.raises(error, match=name):
             run(source, tmp_path / "student", pseudo_labels=tmp_path / name)
-    assert [path.name for path in tmp_path.iterdir()] == ["broken.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.parquet", "circle.parquet"]
 
 
 def test_labels_in_the_folder_that_the_model_replaces_are_refused(source, tmp_path):
