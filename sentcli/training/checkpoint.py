@@ -146,7 +146,7 @@ def check_same_run(path: Path, saved: Mapping[str, Any], wanted: Mapping[str, An
         if saved.get(name) != wanted.get(name)
     ]
     if changed:
-        what_now = f"repeat its command, or delete {path.parent} to start again"
+        what_now = "repeat its command, or delete this folder to start again"
         raise DataError(f"{path}: the interrupted run was another one: {'; '.join(changed[:4])}; {what_now}")
 
 

@@ -149,7 +149,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
         "unlabeled-text-column",
         "pseudo-labels",
     }
-    of_the_run = {"output", "threads", "device", "config", "resume", "overwrite", "quiet"}
+    of_the_run = {"output", "threads", "device", "config", "resume", "skip-existing", "overwrite", "quiet"}
     assert values.keys() == options - not_given - of_the_run
     assert (values["dataset"], values["glove"]) == (str(data), "none")
     assert (values["hidden"], values["lr"]) == (4, 0.01)

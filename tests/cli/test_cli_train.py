@@ -111,6 +111,7 @@ def test_the_run_is_told_on_stderr_with_a_line_an_epoch(train, data):
     assert [line.partition(":")[0] for line in lines[2:5]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert "validation accuracy" in lines[5]
     assert lines[6].endswith("model")
+    assert "done; a score is the probability of 'positive'; try: " in lines[6]
     assert "sentcli score --model" in lines[6]
     assert len(lines) == 7
 
@@ -236,7 +237,12 @@ def test_csv_may_be_written_otherwise(data, train, tmp_path):
 
 
 def test_texts_without_a_word_are_left_out_and_told_of(tmp_path):
-    rows = [*invented.reviews(40, seed=3), ("", "positive"), ("<br />", "negative"), ("  ", "positive")]
+    rows = [
+        *invented.reviews(40, seed=3),
+        ("", "positive"),
+        ("<br />", "negative"),
+        ("<br /><br />", "positive"),
+    ]
     data = invented.write_csv(tmp_path / "blank.csv", rows)
     result = invoke("train", "--dataset", data, *SMALL, "--epochs", 1, "-o", tmp_path / "m")
     assert result.exit_code == 0, result.output

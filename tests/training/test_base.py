@@ -108,7 +108,7 @@ def test_the_model_in_the_box_has_a_name(trained, tmp_path, monkeypatch):
     assert load_base(Path("imdb-bilstm")).digest == load_bundle(trained.path).digest
 
 
-def test_classes_are_those_of_the_model_in_its_order(trained):
+def test_classes_are_those_of_the_model_in_its_order(trained, caplog):
     base = load_base(trained.path)
     some = LabeledTexts(["a", "b"], ["positive", "negative"])
     texts = Texts(some, some, [], ("positive", "negative"), sample([]))
@@ -118,6 +118,7 @@ def test_classes_are_those_of_the_model_in_its_order(trained):
         "negative",
         "positive",
     )
+    assert "labels are numbers; 0 is taken for 'negative', 1 is taken for 'positive'" in caplog.text
     with pytest.raises(DataError, match=r"unknown label .good..* knows negative, positive"):
         base.check(replace(texts, train=LabeledTexts(["a"], ["good"])))
 

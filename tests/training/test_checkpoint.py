@@ -140,7 +140,8 @@ def test_another_run_is_refused_and_nothing_of_it_taken(saved: tuple[Run, Path])
     with pytest.raises(DataError) as caught:
         other.load(path)
     assert "decay was 0.5, is None; glove was 'xxx" in str(caught.value)
-    assert str(caught.value).endswith("; seed was 4, is 3")
+    again = "repeat its command, or delete this folder to start again"
+    assert str(caught.value).endswith(f"; seed was 4, is 3; {again}")
     assert len(str(caught.value)) < 400 + len(str(path))
     assert same(other, Run(2))
 

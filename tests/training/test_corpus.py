@@ -117,12 +117,22 @@ def test_unlabelled_texts_of_the_validation_part_are_left_out(tmp_path):
     labelled = tmp_path / "labelled.csv"
     labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
     heap = tmp_path / "heap.csv"
-    heap.write_text("text\n" + "".join(f"{text}\n" for text, _ in rows) + "another\n")
+    heap.write_text("text\n" + "".join(f"{text.upper()} \n" for text, _ in rows) + "another\n")
     source = DataSource(str(labelled), None, None, "none", str(heap))
     texts = read_texts(source, read_labeled(source), 0.25)
     assert len(texts.validation) == 10
     assert len(texts.unlabeled) == 31
-    assert not set(texts.unlabeled) & set(texts.validation.texts)
+    assert not {text.lower().strip() for text in texts.unlabeled} & set(texts.validation.texts)
+
+
+def test_a_small_validation_part_is_told_of(tmp_path, caplog):
+    rows = [("the worst!", 0), ("friendly staff!", 1)] * 40 + [(f"text number {n}", n % 2) for n in range(20)]
+    labelled = tmp_path / "labelled.csv"
+    labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    source = DataSource(str(labelled), None, None, "none")
+    texts = read_texts(source, read_labeled(source), 0.2)
+    assert len(texts.validation) < 10
+    assert f"no more than {len(texts.validation)} texts can be held out" in caplog.text
 
 
 def test_sentences_of_the_validation_part_are_left_out(tmp_path):

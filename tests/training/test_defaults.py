@@ -62,7 +62,14 @@ def test_the_rarest_words_are_kept_where_there_are_few() -> None:
 
 @pytest.mark.parametrize(
     ("classes", "rarest", "chosen"),
-    [(2, 12, "balanced"), (2, 13, "none"), (5, 4, "balanced"), (5, 5, "none"), (50, 1, "none")],
+    [
+        (2, 12, "balanced"),
+        (2, 13, "none"),
+        (5, 4, "balanced"),
+        (5, 5, "none"),
+        (50, 1, "none"),
+        (3, 1, "none"),
+    ],
 )
 def test_a_rare_class_gets_the_same_say_as_the_others(classes, rarest, chosen) -> None:
     size = DataSize(100, 23_400, classes, rarest)

@@ -8,7 +8,7 @@ import pytest
 
 from sentcli.errors import DataError, UsageError
 from sentcli.training.dataset import load_split
-from sentcli.training.holdout import digest_texts, train_validation
+from sentcli.training.holdout import digest_texts, one_spelling, train_validation
 from sentcli.training.labels import LabeledTexts
 
 
@@ -55,6 +55,13 @@ def test_equal_texts_leave_the_training_part(caplog: pytest.LogCaptureFixture) -
     removed = 100 - len(train) - len(validation)
     assert removed > 0
     assert f"{removed} texts occur in the validation part too" in caplog.text
+
+
+def test_copies_that_differ_by_blanks_or_case_leave_the_training_part() -> None:
+    texts = [f"Text {n}" for n in range(50)] + [f" text  {n}\n" for n in range(50)]
+    train, validation = train_validation(LabeledTexts(texts, ["a", "b"] * 50), 0.2, seed=1)
+    assert not {*map(one_spelling, train.texts)} & {*map(one_spelling, validation.texts)}
+    assert len(train) < 80
 
 
 def test_a_text_that_is_repeated_often_is_learnt() -> None:

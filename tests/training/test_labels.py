@@ -33,8 +33,13 @@ def test_classes_that_are_alike_are_told_of(caplog: pytest.LogCaptureFixture) ->
     )
     assert told in caplog.text
     caplog.clear()
-    class_names(LabeledTexts(["a"] * 3, ["good", "bad", "not good"]))
+    class_names(LabeledTexts(["a"] * 6, 2 * ["good", "bad", "not good"]))
     assert caplog.text == ""
+
+
+def test_classes_of_one_text_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    class_names(LabeledTexts(["a"] * 5, ["good", "bad", "good", "bad", "?"], where="r.csv"))
+    assert "r.csv: 1 of 3 classes have one text alone, which cannot be held out: '?'; are" in caplog.text
 
 
 def test_label_ids() -> None:
