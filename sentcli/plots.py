@@ -235,7 +235,7 @@ def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
         axes.tick_params("x", rotation=45)  # sizes that are close have speeds that are
         axes.set(xlabel="reviews/s, fp32, one core", ylabel="validation accuracy")
         axes.set_title("Accuracy against speed, by the states in each direction")
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=2))
         figure.legend(loc="outside lower center", ncols=3)
 
 
