@@ -11,13 +11,7 @@ import click
 from sentcli.cli.options import NamedPath
 from sentcli.errors import UsageError
 
-_OF_ONE_RUN = (
-    "config",
-    "resume",
-    "skip_existing",
-    "overwrite",
-    "quiet",
-)  # said anew each time
+_OF_ONE_RUN = ("config", "resume", "skip_existing", "overwrite", "quiet")  # said anew each time
 _OF_ONE_MACHINE = ("output", "threads", "device")  # where and how to run: in a file, but in no recipe
 
 # A path may be no text in any encoding: its bytes go through a recipe as they are.
