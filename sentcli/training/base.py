@@ -15,7 +15,7 @@ from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
 from sentcli.training.history import MODEL_STAGE, read_history
 from sentcli.training.holdout import digest_texts
-from sentcli.training.labels import label_ids, tell_of_numbers
+from sentcli.training.labels import LabeledTexts, label_ids, tell_of_numbers
 from sentcli.training.learnt import Sample, sample_of, share_in
 from sentcli.training.metrics import read_metrics
 
@@ -56,15 +56,14 @@ class Base:
     origin: dict[str, Any]
     decided: dict[str, Any]
 
-    def check(self, texts: Texts) -> Texts:
+    def check(self, data: LabeledTexts, texts: Texts) -> Texts:
         """Give the texts the classes of the model, in its order, and warn of what it learnt already.
 
+        :param data: what the texts with labels are parts of; an error names a row of it.
         :raises DataError: for a label that the model does not have.
         """
-        for part in (texts.train, texts.validation):
-            label_ids(part.labels, self.config.labels, part.where)
-        numbers = label_ids(texts.train.labels, self.config.labels, texts.train.where)
-        tell_of_numbers(texts.train, [self.config.labels[number] for number in numbers])
+        numbers = label_ids(data.labels, self.config.labels, data.where)
+        tell_of_numbers(data, [self.config.labels[number] for number in numbers])
         held_out = texts.validation.texts
         if self.split != digest_texts(held_out) and share_in(self.learnt, held_out).about >= _TOO_MANY:
             _log.warning(

@@ -68,7 +68,7 @@ def self_train(
     settings = settings.settled_by_labels(size)
     texts = read_texts(source, data, settings.config.validation_share)
     if settings.base:
-        texts = settings.base.check(texts)
+        texts = settings.base.check(data, texts)
     for bundle in bundles.values():
         check_labels(bundle, texts.labels)
         _check_split(bundle, texts)

@@ -57,7 +57,7 @@ def train_bundle(
     texts = read_texts(source, data, settings.config.validation_share)
     settings = settings.settled(size.with_more(texts.sentences.texts * settings.config.sentence_repeats))
     if settings.base:
-        texts = settings.base.check(texts)
+        texts = settings.base.check(data, texts)
     train_model(texts, source, output, settings, overwrite=overwrite)
 
 

@@ -26,7 +26,7 @@ from sentcli.bundle import (
     write_manifest,
 )
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
-from sentcli.errors import BundleError, DataError, UsageError
+from sentcli.errors import BundleError, UsageError
 from sentcli.model import gates_of, load_model, tie_gates
 from sentcli.training.base import load_base
 from sentcli.training.corpus import DataSource, Texts, read_labeled
@@ -112,15 +112,19 @@ def test_classes_are_those_of_the_model_in_its_order(trained, caplog):
     base = load_base(trained.path)
     some = LabeledTexts(["a", "b"], ["positive", "negative"])
     texts = Texts(some, some, [], ("positive", "negative"), sample([]))
-    assert base.check(texts).labels == ("negative", "positive")
+    assert base.check(some, texts).labels == ("negative", "positive")
     numbers = LabeledTexts(["a", "b"], ["1", "0"])
-    assert base.check(replace(texts, train=numbers, validation=numbers, labels=("0", "1"))).labels == (
-        "negative",
-        "positive",
-    )
+    of_numbers = replace(texts, train=numbers, validation=numbers, labels=("0", "1"))
+    assert base.check(numbers, of_numbers).labels == ("negative", "positive")
     assert "labels are numbers; 0 is taken for 'negative', 1 is taken for 'positive'" in caplog.text
-    with pytest.raises(DataError, match=r"unknown label .good..* knows negative, positive"):
-        base.check(replace(texts, train=LabeledTexts(["a"], ["good"])))
+
+
+def test_a_label_that_it_does_not_have_is_told_of_with_its_row(trained, tmp_path):
+    rows = invented.reviews(60, seed=21)
+    rows[49] = (rows[49][0], "good")
+    data = invented.write_csv(tmp_path / "few.csv", rows)
+    failure = fail("train", "--from", trained.path, "--dataset", data, "-o", tmp_path / "m", "-q")
+    assert "few.csv: unknown label 'good' in row 50; the model knows negative, positive" in failure.message
 
 
 def test_held_out_texts_that_it_learnt_are_told_of(trained, labeled, caplog):
@@ -130,7 +134,7 @@ def test_held_out_texts_that_it_learnt_are_told_of(trained, labeled, caplog):
     def told(share, data):
         caplog.clear()
         train, validation = train_validation(data, share)
-        base.check(Texts(train, validation, [], base.config.labels, sample([])))
+        base.check(data, Texts(train, validation, [], base.config.labels, sample([])))
         return "promise too much" in caplog.text
 
     assert not told(TrainConfig().validation_share, data)  # as it was split when the model was trained
