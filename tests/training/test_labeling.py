@@ -9,10 +9,12 @@ import pytest
 
 from sentcli.bundle import load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.evaluation import log_loss
+from sentcli.prediction import predict
 from sentcli.training import labeling
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.labeling import label
-from sentcli.training.labels import LabeledTexts
+from sentcli.training.labels import LabeledTexts, label_ids
 from sentcli.training.settings import NO_VECTORS, Settings
 
 SETTINGS = Settings(
@@ -103,6 +105,15 @@ def test_before_the_last_round_one_passage_of_a_text_is_enough(texts, say):
     assert say(rounds=2, passages=3.0).is_passage.sum() == count
     assert say(rounds=2, passages=0.5).is_passage.sum() == round(0.5 * count)
     assert say(rounds=1, passages=3.0).is_passage.sum() == 3 * count
+    assert say(rounds=1, passages=1.25).is_passage.sum() == count + round(0.25 * count)
+
+
+def test_what_a_member_reached_is_what_it_reaches_on_the_validation_part(texts, trained, say):
+    reached = say().notes["members"]["trained"]
+    truth = label_ids(texts.validation.labels, texts.labels, "")
+    probabilities = predict(trained, texts.validation.texts, quiet=True)
+    assert reached["validation_accuracy"] == (probabilities.argmax(1) == truth).mean()
+    assert reached["validation_loss"] == pytest.approx(log_loss(truth, probabilities))
 
 
 def test_document_vectors_judge_whole_texts_alone(say):
