@@ -90,7 +90,7 @@ def _stages(
         for stage in stages
     ]
     text = f"Texts without labels were labelled by a teacher: {weighed}"
-    if base:
+    if base and any(stage["stage"].startswith(f"{base['name']}: ") for stage in stages):
         text += (
             f" Stages of {code(base['name'])} are of the model that this one began as, on what was held out "
             "when it was trained."

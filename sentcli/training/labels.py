@@ -75,17 +75,21 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     plain = [spell_out(name.strip().casefold()) for name in names]
     alike = [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]
     if alike:
-        listed = ", ".join(f"{name!r:.60}" for name in alike[:_MOST_LISTED])
-        _log.warning("%s: classes of their own are %s; are they meant to be the same?", data.where, listed)
+        _log.warning(
+            "%s: classes of their own are %s; are they meant to be the same?", data.where, _listed(alike)
+        )
     counts = Counter(data.labels)
     if single := [name for name in names if counts[name] == 1]:
-        listed = ", ".join(f"{name!r:.60}" for name in single[:_MOST_LISTED])
         _log.warning(
             "%s: %d of %d classes have one text alone, which cannot be held out: %s; are they mistyped, or "
             "numbers that are never the same?",
-            *(data.where, len(single), len(names), listed),
+            *(data.where, len(single), len(names), _listed(single)),
         )
     return names
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"{name!r:.60}" for name in names[:_MOST_LISTED])
 
 
 def tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:

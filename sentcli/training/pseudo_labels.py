@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from sentcli.atomic import new_file
 from sentcli.errors import DataError, OutputError
+from sentcli.training.holdout import one_spelling
 
 _log = logging.getLogger("sentcli")
 
@@ -50,9 +51,9 @@ class PseudoLabels:
         return [self.texts[row] for row in np.flatnonzero(~self.is_passage).tolist()]
 
     def without(self, texts: Iterable[str]) -> "PseudoLabels":
-        """Leave texts out, and passages that are the same."""
-        unwanted = set(texts)
-        kept = np.array([text not in unwanted for text in self.texts], bool)
+        """Leave texts out, and passages that are the same, whatever their blanks and case."""
+        unwanted = {*map(one_spelling, texts)}
+        kept = np.array([one_spelling(text) not in unwanted for text in self.texts], bool)
         if kept.all():
             return self
         _log.info("%d texts with pseudo-labels are held out and were left out", len(kept) - kept.sum())

@@ -17,6 +17,7 @@ import pytest
 
 from sentcli.errors import DataError, OutputError, ResumeError
 from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.tables.journal import Journal
 
 OPERATIONS = ("write", "fsync", "replace", "unlink", "open", "ftruncate")
 ROWS, LINES = 60, 130
@@ -238,6 +239,20 @@ def test_a_file_system_that_cannot_sync_folders_is_as_good_as_any(run, tmp_path,
     interrupted(tmp_path / "in.txt", tmp_path / "out.txt", scored)
     assert run(tmp_path / "in.txt", tmp_path / "out.txt", resume=True).resumed_rows == 75
     assert (tmp_path / "out.txt").read_bytes() == (tmp_path / "whole.txt").read_bytes()
+
+
+def test_a_signal_while_the_journal_is_written_leaves_no_draft_of_it(tmp_path, monkeypatch):
+    def fsync(descriptor):
+        raise KeyboardInterrupt
+
+    journal = Journal(tmp_path / "out.txt")
+    journal.save({"rows": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(KeyboardInterrupt):
+            journal.save({"rows": 2})
+    assert journal.load() == {"rows": 1}
+    assert len([*tmp_path.iterdir()]) == 1
 
 
 def test_a_run_over_a_read_only_file_goes_on_and_leaves_one(run, tmp_path, scored):

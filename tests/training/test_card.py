@@ -284,6 +284,15 @@ class TestValidation:
             section(write(validation=validation, stages=[stage]), "Validation").split()
         )
 
+    def test_stages_of_the_model_that_it_began_as_are_told_from_its_own(self):
+        reached = {"validation_accuracy": 0.9, "validation_loss": 0.3}
+        own, before = ({"stage": f"{of}round 1: n-grams", **reached} for of in ("", "old: "))
+        told = "Stages of `old` are of the model that this one began as"
+        base = {"name": "old", "dataset": "a.csv", "glove": GLOVE}
+        assert told in section(write(stages=[before, own], base=base), "Validation")
+        assert told not in section(write(stages=[own], base=base), "Validation")
+        assert told not in section(write(stages=[own]), "Validation")
+
     def test_losses_weighed_by_class_are_called_so(self):
         training = {**TrainConfig(class_weight="balanced").to_json(), "device": "cpu", "seconds": 1.0}
         assert "the validation loss is weighed by class" in section(write(training=training), "Validation")

@@ -129,12 +129,14 @@ def test_notes_of_another_program_are_none(tmp_path):
 
 def test_texts_can_be_left_out():
     labels = make()
-    left = labels.without([labels.texts[0], "another"])
+    left = labels.without([f" {labels.texts[0].upper()}", "another"])
     assert left.texts == labels.texts[1:]
     assert left.targets.tolist() == labels.targets[1:].tolist()
     assert left.is_passage.tolist() == labels.is_passage[1:].tolist()
     assert {len(of) for of in left.members.values()} == {len(left.texts)}
     assert labels.without(["another"]) is labels
+    spelled_otherwise = replace(labels, texts=[f" {text.upper()}" for text in labels.texts])
+    assert spelled_otherwise.without(labels.texts[:1]).texts == spelled_otherwise.texts[1:]
 
 
 def test_where_it_cannot_be_written_nothing_is_left(tmp_path):
