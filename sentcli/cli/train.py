@@ -83,6 +83,12 @@ _GOING_ON = ("--resume", "--skip-existing")
     "goods, restaurants, hotels, services, films and everyday life that come with sentcli.",
 )
 @click.option(
+    "--validation",
+    callback=not_empty,
+    help="Validate on these, in place of a share of the training split: a labelled file, or a split of "
+    "--dataset by its name.",
+)
+@click.option(
     "--teacher",
     "teachers",
     multiple=True,
@@ -131,6 +137,7 @@ def train(
     unlabeled: str | None,
     unlabeled_text_column: str | None,
     sentences: str | None,
+    validation: str | None,
     teachers: tuple[str, ...],
     pseudo_labels: Path | None,
     output: Path,
@@ -145,8 +152,9 @@ def train(
 ) -> None:
     """Train a model and write it to a new folder.
 
-    The training split is read, and a share of it held out to choose the best epoch; the test split is left to
-    `sentcli evaluate`. Ctrl-C saves; the same command with --resume goes on.
+    The training split is read, and a share of it held out to choose the best epoch, unless --validation names
+    other texts; the test split is left to `sentcli evaluate`. Ctrl-C saves; the same command with --resume
+    goes on.
 
     With --unlabeled, a teacher labels texts that have no labels, and the model learns from both. The teacher
     weighs n-grams, vectors of whole texts and any number of models, by what is held out.
@@ -186,13 +194,18 @@ def train(
         skip_lines=skip_lines,
         unlabeled_text_column=unlabeled_text_column,
         sentences=sentences,
+        validation=validation,
     )
     decided: dict[str, Any] = {}  # by the model to go on from
     how = Settings(
         text,
         model,
         config,
-        auto=tuple(name for name in AUTO if settings[name] is None),
+        auto=tuple(
+            name
+            for name in AUTO
+            if settings[name] is None and not (validation and name == "validation_share")
+        ),
         device=device,
         threads=threads,
         quiet=quiet,

@@ -200,9 +200,11 @@ def _data(metrics: Metrics) -> str:
         types = glove["types_covered"] / glove["types_total"]
         tokens = glove["tokens_covered"] / glove["tokens_total"]
         vectors = f"{code(glove['source'])}: {types:.1%} of the vocabulary, {tokens:.1%} of the running words"
+    own = metrics.get("validation_data")
+    held_out = f"of {code(own)}" if own else "held out"
     rows = [
         ("data set", code(metrics["dataset"])),
-        ("texts", f"{examples['train']:,} to train on, {examples['validation']:,} held out for validation"),
+        ("texts", f"{examples['train']:,} to train on, {examples['validation']:,} {held_out} for validation"),
     ]
     if base := metrics.get("base"):
         rows.insert(0, ("began as", f"the model {code(base['name'])}, whose words it has"))
@@ -271,7 +273,8 @@ def _validation_line(folder: str, metrics: Metrics) -> str:
 
 
 def _settings(config: BundleConfig, metrics: Metrics) -> str:
-    training = {key: value for key, value in metrics["training"].items() if key not in ("device", "seconds")}
+    left_out = {"device", "seconds", *(["validation_share"] if metrics.get("validation_data") else [])}
+    training = {key: value for key, value in metrics["training"].items() if key not in left_out}
     dropouts = {key: getattr(config.model, key) for key in ("embedding_dropout", "dropout")}
     settings = training | dropouts | (metrics.get("self_training") or {})
     return table(("setting", "value"), ((code(key), str(value)) for key, value in settings.items()))

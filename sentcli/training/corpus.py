@@ -13,9 +13,9 @@ import numpy.typing as npt
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.text import UNK_ID, Vocab, tokenize, truncate
-from sentcli.training.dataset import load_split, load_texts
+from sentcli.training.dataset import load_split, load_texts, load_validation
 from sentcli.training.examples import Examples, Ids
-from sentcli.training.holdout import one_spelling, train_validation
+from sentcli.training.holdout import learnt_part, one_spelling, train_validation
 from sentcli.training.labels import LabeledTexts, class_names, label_ids
 from sentcli.training.learnt import Sample, sample
 from sentcli.training.passages import cut_passages
@@ -36,6 +36,7 @@ class DataSource:
 
     :param unlabeled_text_column: None: the same as `text_column`.
     :param sentences: labelled ones to learn besides; see `read_sentences`.
+    :param validation: labelled texts to validate on; None: a part of the train split. See `load_validation`.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class DataSource:
     skip_lines: int | None = None
     unlabeled_text_column: str | None = None
     sentences: str | None = None
+    validation: str | None = None
 
     @property
     def csv(self) -> CsvFormat:
@@ -102,17 +104,31 @@ def read_labeled(source: DataSource) -> LabeledTexts:
 
 
 def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) -> Texts:
-    """Hold a part of the train split out, and read the texts without labels.
+    """Hold a part of the train split out, or read what is to be held out, and the texts without labels.
 
     Of the latter, those that the validation part has too are left out.
 
     :param data: the train split.
+    :param validation_share: of it, if the source does not say what to validate on.
     :raises UsageError: for a share that is not above 0 and below 1.
-    :raises DataError: for fewer than two classes or too many, when nothing can be held out, or when the texts
-        without labels cannot be read.
+    :raises DataError: for fewer than two classes or too many, when nothing can be held out or a class of what
+        is held out is not learnt, or when the texts without labels cannot be read.
     """
     labels = class_names(data)
-    train, validation = train_validation(data, validation_share)
+    if source.validation:
+        validation = load_validation(
+            source.validation, source.dataset, source.text_column, source.label_column, source.csv
+        )
+        label_ids(validation.labels, labels, validation.where)
+        train = learnt_part(data, validation)
+    else:
+        train, validation = train_validation(data, validation_share)
+        if len(validation) < _SMALL_PART * validation_share * len(data):
+            _log.warning(
+                "%s: no more than %d texts can be held out, since most occur several times; figures on so "
+                "few say little",
+                *(source.dataset, len(validation)),
+            )
     unlabeled = _read_unlabeled(source)
     sentences = _read_sentences(source, labels)
     read = sample(chain(data.texts, unlabeled, sentences.texts))
@@ -120,12 +136,6 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     unlabeled = [text for text in unlabeled if one_spelling(text) not in held_out]
     rows = [row for row, text in enumerate(sentences.texts) if one_spelling(text) not in held_out]
     sentences = sentences.take(rows)
-    if len(validation) < _SMALL_PART * validation_share * len(data):
-        _log.warning(
-            "%s: no more than %d texts can be held out, since most occur several times; figures on so few "
-            "say little",
-            *(source.dataset, len(validation)),
-        )
     _log.info(
         "%s: %d texts to train on, %d to validate; %d classes: %s",
         source.dataset,

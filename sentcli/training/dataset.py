@@ -48,6 +48,26 @@ def load_split(
         return _labeled_texts(data, where, text_column, label_column)
 
 
+def load_validation(
+    spec: str,
+    dataset: str,
+    text_column: str | None,
+    label_column: str | None,
+    csv: CsvFormat = PLAIN_CSV,
+) -> LabeledTexts:
+    """Read the labelled texts that a training is validated on.
+
+    :param spec: a file, else the name of a split of the data set that is learnt from.
+    :param dataset, text_column, label_column, csv: as for `load_split`; the columns are those of both.
+    :raises DataError: as `load_split`.
+    """
+    if Path(spec).is_file():
+        return load_split(spec, "train", text_column, label_column, csv)
+    if Path(dataset).is_file():
+        raise DataError(f"{spec:.200}: there is no such file, and {dataset:.200} is one, without splits")
+    return load_split(dataset, spec, text_column, label_column, csv)
+
+
 def load_texts(
     spec: str,
     text_column: str | None,

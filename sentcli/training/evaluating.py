@@ -9,10 +9,11 @@ from sentcli.bundle import Bundle
 from sentcli.errors import UsageError
 from sentcli.measurement import Measurement, measure
 from sentcli.prediction import predict
-from sentcli.training.dataset import load_split
+from sentcli.training.dataset import load_split, load_validation
 from sentcli.training.holdout import held_out_part
 from sentcli.training.labels import LabeledTexts, label_ids, tell_of_numbers
 from sentcli.training.learnt import share_learnt
+from sentcli.training.metrics import read_metrics
 from sentcli.training.passages import cut_passages
 from sentcli.training.splits import CsvFormat
 
@@ -26,7 +27,7 @@ class EvaluationSource:
     """The labelled texts to measure on.
 
     :param dataset, split, text_column, label_column, csv: see `load_split`.
-    :param held_out: of the train split, the part that was held out when the model was trained.
+    :param held_out: what was held out when the model was trained, of the train split or besides it.
     :param passages: sentences that a passage cut from each text has at most; None: texts as they are.
     :param unseen_by: a model that must not have learnt from these texts, as its card is to show the figures.
     """
@@ -47,7 +48,7 @@ class EvaluationSource:
         :raises BundleError: see `held_out_part`.
         :raises UsageError: when they are what `unseen_by` learnt from. Of another model that is a warning.
         """
-        examples = load_split(self.dataset, self.split, self.text_column, self.label_column, self.csv)
+        examples = self._read(bundle)
         if self.held_out:
             examples = held_out_part(bundle, examples)
         else:
@@ -55,6 +56,13 @@ class EvaluationSource:
         if self.passages:
             examples = replace(examples, texts=cut_passages(examples.texts, self.passages))
         return examples
+
+    def _read(self, bundle: Bundle) -> LabeledTexts:
+        columns = self.text_column, self.label_column, self.csv
+        validation = read_metrics(bundle).get("validation_data") if self.held_out else None
+        if validation:
+            return load_validation(validation, self.dataset, *columns)
+        return load_split(self.dataset, self.split, *columns)
 
     def _check_unseen(self, bundle: Bundle, examples: LabeledTexts) -> None:
         learner = self.unseen_by or bundle

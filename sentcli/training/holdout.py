@@ -66,27 +66,34 @@ def train_validation(
         )
     held_out = _without_repeated(data, classes, _hold_out(classes, quotas, _links(data.texts), seed))
     validation = data.take(np.flatnonzero(held_out).tolist())
-    candidates = np.flatnonzero(~held_out).tolist()
-    known = {*map(one_spelling, validation.texts)}
-    train = data.take([row for row in candidates if one_spelling(data.texts[row]) not in known])
-    if len(train) < len(candidates):
+    return learnt_part(data.take(np.flatnonzero(~held_out).tolist()), validation), validation
+
+
+def learnt_part(data: LabeledTexts, validation: LabeledTexts) -> LabeledTexts:
+    """Leave texts out that are validated on as well.
+
+    :raises DataError: when a class has no row left.
+    """
+    held_out = {*map(one_spelling, validation.texts)}
+    train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in held_out])
+    if len(train) < len(data):
         _log.info(
             "%s: %d texts occur in the validation part too and were removed from the training part",
             data.where,
-            len(candidates) - len(train),
+            len(data) - len(train),
         )
     if lost := set(data.labels) - set(train.labels):
         raise DataError(
             f"{data.where}: no text of the class {min(lost)!r:.200} is left to train on: all are like those "
             "that are held out; try more texts"
         )
-    return train, validation
+    return train
 
 
 def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
-    """Give the part of the train split that was held out when the model was trained.
+    """Give what was held out when the model was trained.
 
-    :param data: the train split.
+    :param data: the train split; of a model that was validated on texts of their own, those.
     :raises BundleError: when the folder is not one that `sentcli train` wrote, or for another data set.
     """
     metrics = read_metrics(bundle)
@@ -94,7 +101,7 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
         share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.path / METRICS}: it does not say which texts were held out") from error
-    _, validation = train_validation(data, share)
+    validation = data if metrics.get("validation_data") else train_validation(data, share)[1]
     if digest_texts(validation.texts) != digest:
         raise BundleError(
             f"{bundle.path}: trained on another data set than {data.where}, or with other columns"

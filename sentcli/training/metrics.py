@@ -37,6 +37,7 @@ class Metrics(TypedDict):
     # `self_training`, `sentences` and `base`.
     base: NotRequired[dict[str, Any] | None]
     sentences: NotRequired[str | None]  # what was learnt besides, as it was given
+    validation_data: NotRequired[str | None]  # what was held out, as it was given; None: of the train split
     # How the data set was read: `text_column`, `label_column`, `delimiter`, `encoding` and, a number,
     # `skip_lines`; None where left open.
     columns: NotRequired[dict[str, Any]]
@@ -91,7 +92,7 @@ def _says_of_what(metrics: Any) -> bool:
     columns = metrics.get("columns", {})
     if not isinstance(columns, dict):
         return False
-    named = {name: metrics.get(name) for name in ("unlabeled", "sentences")}
+    named = {name: metrics.get(name) for name in ("unlabeled", "sentences", "validation_data")}
     return all(
         value is None or isinstance(value, int if name == "skip_lines" else str)
         for name, value in {**named, **columns}.items()

@@ -166,6 +166,7 @@ def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float
         "unlabeled": source.unlabeled,
         "base": settings.base.origin if settings.base else None,
         "sentences": source.sentences,
+        "validation_data": source.validation,
         "columns": {
             "text_column": source.text_column,
             "label_column": source.label_column,

@@ -144,6 +144,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
         "skip-lines",
         "license",
         "sentences",
+        "validation",
         "from",
         "unlabeled",
         "unlabeled-text-column",

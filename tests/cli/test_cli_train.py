@@ -36,10 +36,11 @@ FILES = {
     "reliability.png",
     "vocab.txt",
 }
-SMALL = (
+NO_SHARE = (
     *("--glove", "none", "--hidden", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),
-    *("--batch-size", 8, "--validation-share", 0.1, "--device", "cpu", "--threads", 1),
+    *("--batch-size", 8, "--device", "cpu", "--threads", 1),
 )
+SMALL = (*NO_SHARE, "--validation-share", 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +201,45 @@ def test_what_the_data_decides_counts_sentences_as_often_as_they_are_learnt(data
     assert result.exit_code == 0, result.output
     assert "chosen for 2,000 texts " in result.stderr
     assert json.loads(load_bundle(tmp_path / "m").read("metrics.json"))["training"]["epochs"] == 11
+
+
+def test_texts_to_validate_on_may_be_given(data, tmp_path):
+    """All that is known of a model by validation is known of these: its epoch, its figures, what tells it."""
+    rows = invented.reviews(30, seed=5)
+    own = invented.write_csv(tmp_path / "own.csv", rows)
+    model = tmp_path / "model"
+    line = ("--dataset", data, *NO_SHARE, "--validation", own, "--epochs", 3, "-o", model)
+    made = invoke("train", *line)
+    assert made.exit_code == 0, made.output
+    assert "80 texts to train on, 30 to validate" in made.stderr
+    assert f"80 to train on, 30 of `{own}` for validation" in (model / "README.md").read_text()
+    assert "`validation_share`" not in (model / "README.md").read_text()
+    reached = json.loads((model / "metrics.json").read_text())["validation"]
+    with sentcli.load(model) as scorer:
+        labels = scorer.score([text for text, _ in rows]).labels
+    right = sum(found == label for found, (_, label) in zip(labels, rows, strict=True))
+    assert reached["accuracy"] == right / 30
+    for options in (("--held-out",), ("--dataset", own)):
+        measured = json.loads(invoke("evaluate", model, "--json", *options).stdout)
+        assert (measured["confusion"], measured["examples"]) == (reached["confusion"], 30)
+    again = invoke("train", "--config", model / "recipe.toml", "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
+    assert one.read("model.safetensors") == two.read("model.safetensors")
+    invented.write_csv(own, rows[:20])
+    assert "trained on another data set" in fail("evaluate", model, "--held-out").message
+    both = refuse("--validation", own, "-o", tmp_path / "m", data=data)
+    assert (both.code, "leave out --validation-share" in both.message) == (2, True)
+
+
+def test_a_share_that_is_not_held_out_is_not_chosen(data, tmp_path):
+    line = ("train", "--dataset", data, *NO_SHARE, "-o", tmp_path / "m", "--validation")
+    assert "no text of the class" in fail(*line, data, "--quiet").message
+    own = invented.write_csv(tmp_path / "own.csv", invented.reviews(8, seed=5))
+    result = invoke(*line, own)
+    assert result.exit_code == 0, result.output
+    assert "chosen for 80 texts " in result.stderr
+    assert "validation-share" not in result.stderr
 
 
 def test_the_vocabulary_is_that_of_the_training_part(train, tmp_path):

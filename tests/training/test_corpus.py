@@ -172,3 +172,53 @@ def test_the_validation_part_is_the_same_for_every_model(tmp_path):
     data = read_labeled(source)
     first, second = (digest_texts(read_texts(source, data, 0.25).validation.texts) for _ in range(2))
     assert first == second
+
+
+def numbered(count, start=0):
+    return [(f"text number {number}", number % 2) for number in range(start, start + count)]
+
+
+def test_texts_to_validate_on_may_be_a_file(tmp_path, caplog):
+    """What the training split has of them is not learnt, nor what is like them in other places."""
+    caplog.set_level("INFO", "sentcli")
+    labelled, held_out = tmp_path / "labelled.csv", tmp_path / "held-out.csv"
+    others = tmp_path / "others.csv"
+    for file, rows in ((labelled, numbered(40)), (held_out, numbered(6, 37)), (others, numbered(4, 40))):
+        file.write_text("text,label\n" + "".join(f"{text.upper()},{label}\n" for text, label in rows))
+    source = DataSource(
+        str(labelled), None, None, "none", str(others), sentences=str(others), validation=str(held_out)
+    )
+    texts = read_texts(source, read_labeled(source), 0.25)
+    assert texts.validation.texts == [text.upper() for text, _ in numbered(6, 37)]
+    assert texts.validation.labels == ["1", "0"] * 3
+    assert (len(texts.train), len(texts.unlabeled), len(texts.sentences)) == (37, 1, 1)
+    assert "labelled.csv: 3 texts occur in the validation part too and were removed" in caplog.text
+    assert "labelled.csv: 37 texts to train on, 6 to validate; 2 classes" in caplog.text
+
+
+def test_texts_to_validate_on_may_be_a_split(tmp_path):
+    for name, rows in (("train", numbered(40)), ("dev", numbered(4, 40))):
+        content = "".join(f"{text},{['bad', 'good'][label]}\n" for text, label in rows)
+        (tmp_path / f"{name}.csv").write_text(f"text,label\n{content}")
+    source = DataSource(str(tmp_path), None, None, "none", validation="validation")
+    texts = read_texts(source, read_labeled(source), 0.25)  # `dev` is another name of that split
+    assert (len(texts.train), len(texts.validation)) == (40, 4)
+    assert set(texts.validation.labels) == {"bad", "good"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("a film", 7)], r"other\.csv: unknown label '7' in row 1; the model knows 0, 1"),
+        (numbered(40), r"no text of the class '0' is left to train on"),
+        (None, r"other\.csv: there is no such file, and .*labelled\.csv is one, without splits"),
+    ],
+)
+def test_texts_to_validate_on_that_will_not_do(tmp_path, rows, message):
+    labelled, other = tmp_path / "labelled.csv", tmp_path / "other.csv"
+    files = {labelled: numbered(40)} | ({other: rows} if rows else {})
+    for file, content in files.items():
+        file.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in content))
+    source = DataSource(str(labelled), None, None, "none", validation=str(other))
+    with pytest.raises(DataError, match=message):
+        read_texts(source, read_labeled(source), 0.25)
