@@ -16,7 +16,7 @@ from sentcli.tables.format import Labels, Scores
 from sentcli.tables.journal import Journal, changes, refuse_changes
 from sentcli.tables.lock import Lock
 from sentcli.tables.output import Output, default_rejects, refuse_existing
-from sentcli.tables.storage import LEDGER, Part, output_errors, resolve
+from sentcli.tables.storage import LEDGER, Part, output_errors, refuse_mounted, resolve
 
 _log = logging.getLogger("sentcli")
 
@@ -85,6 +85,7 @@ class FileOutput(Output):
         """Refuse to replace what is there, but for what the interrupted run has put there itself."""
         marks = self.state["marks"] if self.state and self.state["complete"] else ()
         for name in ("part", "rejects"):
+            refuse_mounted(self._parts[name].target)
             is_own = name in marks and not self._parts[name].path.exists()
             if not (self._overwrite or is_own):
                 refuse_existing(str(self._parts[name].target))

@@ -19,6 +19,9 @@ from sentcli.errors import OutputError, ResumeError
 # Kinds of files that a run keeps beside an output until it is done.
 PART, LEDGER, JOURNAL, LOCK = "part", "ledger", "journal", "lock"
 
+_MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPED = re.compile(rb"[ \t\n\\]")  # in that file, as three octal digits each
+
 _BLOCK = 1 << 20
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
@@ -96,6 +99,18 @@ def _descriptor_of(name: str | Path) -> int | None:
         return _STREAMS.index(str(name))
     number = _DESCRIPTOR.fullmatch(str(name))
     return int(number[1]) if number else None
+
+
+def refuse_mounted(path: Path) -> None:
+    """Refuse a file that is a mount of its own, as one shared with a container: nothing can be renamed to it.
+
+    :param path: absolute, without links.
+    :raises OutputError: saying so.
+    """
+    name = _ESCAPED.sub(lambda found: b"\\%03o" % ord(found[0]), os.fsencode(path))
+    with suppress(OSError):  # where nobody tells, the end of the run will
+        if any(line.split(b" ")[4] == name for line in _MOUNTS.read_bytes().splitlines()):
+            raise OutputError(f"{path} is mounted as a single file and cannot be replaced; mount its folder")
 
 
 def create(path: Path) -> int:

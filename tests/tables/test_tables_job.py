@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import DataError, OutputError, RejectsError, SentcliError, UsageError
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
+from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job, storage
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
 from sentcli.tables.storage import Part, create, is_standard_output, is_standard_stream
 
@@ -258,6 +258,25 @@ def test_a_suffix_names_the_format(run, source, tmp_path, form, suffix):
 def test_an_output_without_a_suffix_has_the_format_of_the_input(run, source, tmp_path):
     run(source, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == ADDED + b"1,x" + X + b"\n3,x" + X + b"\n"
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.rejects.jsonl"])
+def test_a_file_that_is_a_mount_is_refused_before_the_first_row(source, run, tmp_path, monkeypatch, name):
+    """As `mount --bind` makes it, and a container that is given a single file; here the system is played."""
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    mounted = str(folder / name).replace(" ", r"\040")
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        f"22 1 254:0 / / rw - ext4 /dev/vda rw\n42 22 254:0 /x {mounted} rw - ext4 /dev/vda rw\n"
+    )
+    monkeypatch.setattr(storage, "_MOUNTS", table)
+    with pytest.raises(OutputError, match=rf"{name} is mounted as a single file .* mount its folder"):
+        run(source, folder / "out.csv", overwrite=True)
+    assert list(folder.iterdir()) == []
+    run(source, tmp_path / "out.csv")
+    monkeypatch.setattr(storage, "_MOUNTS", tmp_path / "none")  # no Linux
+    run(source, folder / "out.csv")
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.rejects.jsonl"])
