@@ -23,6 +23,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # of a data set
 FORMAT_VERSION = 1
 FOLDS = 5  # of the validation part, for a teacher's figures; classes of fewer texts there cannot be weighed
 MAX_CLASSES = 1000
+SEEDS = 2**32  # that NumPy and scikit-learn take, from 0
 
 
 class _Settings:
@@ -213,7 +214,7 @@ class TrainConfig(_Settings):
         _check("phrases (--phrases)", self.phrases, 0, 1_000_000)
         _check("phrase_dropout (--phrase-dropout)", self.phrase_dropout, 0, 1)
         _check("validation_share (--validation-share)", self.validation_share, 0.001, 0.9)
-        _check("seed (--seed)", self.seed, 0, 2**32 - 1)
+        _check("seed (--seed)", self.seed, 0, SEEDS - 1)
         _check_choice("gates", self.gates, GATES)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("class_weight", self.class_weight, CLASS_WEIGHTS)

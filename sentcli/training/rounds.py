@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.bundle import Bundle, load_bundle
-from sentcli.config import ModelConfig, SelfTrainingConfig, TrainConfig
+from sentcli.config import SEEDS, ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.errors import OutputError
 from sentcli.model import choose_device
 from sentcli.training.auto_teachers import first_teachers, next_teachers
@@ -140,7 +140,7 @@ class Rounds:
                 replace(self.texts, sentences=NO_SENTENCES),  # they tell of no text without labels
                 self.source,
                 output,
-                _changed(settings, {"seed": self.settings.config.seed + number, **changes}),
+                _changed(settings, {"seed": (self.settings.config.seed + number) % SEEDS, **changes}),
                 pseudo=pseudo,
                 passage_sentences=self.plan.passage_sentences,
                 language_model=self.folder / f"language-model-{number}.safetensors",
