@@ -107,9 +107,10 @@ def read_pseudo_labels(path: Path, labels: tuple[str, ...]) -> PseudoLabels:
     try:
         file = pq.ParquetFile(path)
         schema = file.schema_arrow
-        if missing := set(wanted) - set(schema.names):
+        if missing := [name for name in wanted if schema.get_field_index(name) < 0]:
             raise DataError(
-                f"{path}: no column {min(missing)!r:.100}; not pseudo-labels of {', '.join(labels):.200}"
+                f"{path}: no column {min(missing)!r:.100}, or several; not pseudo-labels of "
+                f"{', '.join(labels):.200}"
             )
         kinds = {"text": (pa.string(), pa.large_string()), "passage": (pa.bool_(),)}
         for name in wanted:

@@ -103,6 +103,14 @@ def test_columns_of_other_types_are_refused(tmp_path, column, values):
         read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
 
 
+def test_a_column_that_comes_twice_is_refused(tmp_path):
+    names = ["text", "passage", "probability:a", "probability:b", "text"]
+    table = pa.table([["x"], [False], [0.8], [0.2], ["y"]], names)
+    pq.write_table(table, tmp_path / "p.parquet")
+    with pytest.raises(DataError, match=r"p\.parquet: no column 'text', or several; not pseudo-labels of a, b"):
+        read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
+
+
 def test_texts_that_are_not_utf8_are_refused(tmp_path):
     columns = {
         "text": pa.array([b"x", b"caf\xe9"]).view(pa.string()),
