@@ -32,13 +32,14 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-def not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Take what names texts; what a script gives for it may be a variable that was never set.
+def not_empty(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Take what names texts or models; what a script gives for it may be a variable that was never set.
 
+    :param value: a word, several of them, or None.
     :raises UsageError: for an empty word.
     """
-    if value == "":
-        raise UsageError(f"{parameter.opts[0]} is empty; give texts, or leave it out")
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise UsageError(f"{parameter.opts[0]} is empty; give a name, or leave it out")
     return value
 
 

@@ -92,6 +92,7 @@ _GOING_ON = ("--resume", "--skip-existing")
     "--teacher",
     "teachers",
     multiple=True,
+    callback=not_empty,
     metavar="MODEL|auto",
     help="Model folder that labels them, together with n-grams; auto trains such models first.",
 )

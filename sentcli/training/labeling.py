@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -19,9 +18,10 @@ from sentcli.config import SelfTrainingConfig
 from sentcli.errors import OutputError
 from sentcli.evaluation import log_loss
 from sentcli.text import tokenize
-from sentcli.training.allocator import keep_freed_memory
+from sentcli.training.beginning import set_up
 from sentcli.training.corpus import Texts
 from sentcli.training.document_vectors import document_vectors
+from sentcli.training.history import MODEL_STAGE
 from sentcli.training.holdout import digest_texts
 from sentcli.training.labels import label_ids
 from sentcli.training.ngram_index import TokenizedTexts
@@ -36,7 +36,8 @@ NGRAMS = "n-grams"
 DOCUMENT_VECTORS = "document vectors"
 TOGETHER = "all together"
 VECTORS = "document-vectors.safetensors"  # in the folder of a run
-RESERVED = (NGRAMS, DOCUMENT_VECTORS, TOGETHER)  # names that no bundle has among the members of a teacher
+# Names that no bundle has among the members of a teacher: those of its other parts and of the student.
+RESERVED = (NGRAMS, DOCUMENT_VECTORS, TOGETHER, MODEL_STAGE)
 
 
 def label(
@@ -142,14 +143,13 @@ def learn_vectors(
             vectors: npt.NDArray[np.float32] = stored.get_tensor("vectors")
             return vectors
     _log.info("vectors of %d texts are learnt from their n-grams", len(everything))
-    torch.set_num_threads(settings.cores)
-    keep_freed_memory()
-    vectors = document_vectors(
-        TokenizedTexts(everything),
-        size=plan.document_vectors,
-        seed=settings.config.seed,
-        quiet=settings.quiet,
-    )
+    with set_up(settings):
+        vectors = document_vectors(
+            TokenizedTexts(everything),
+            size=plan.document_vectors,
+            seed=settings.config.seed,
+            quiet=settings.quiet,
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with new_file(file) as new:

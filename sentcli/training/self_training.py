@@ -62,7 +62,8 @@ def self_train(
     bundles: dict[str, Bundle] = {}
     for name in dict.fromkeys(teachers):
         if name != _AUTO:
-            bundles[new_name(Path(name).name, bundles)] = load_bundle(Path(name))
+            bundle = load_bundle(Path(name))
+            bundles[new_name(bundle.name, bundles)] = bundle
     data = read_labeled(source)
     size = DataSize.of(data.texts, data.labels)
     settings = settings.settled_by_labels(size)

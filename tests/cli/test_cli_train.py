@@ -533,6 +533,7 @@ def test_where_pytorch_was_never_installed_nothing_else_fails_first():
         (("--unlabeled", "heap.csv", "--passage-context", "0"), 2, ["--passage-context", "--teacher"]),
         (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
         (("--unlabeled", ""), 2, ["--unlabeled is empty"]),
+        (("--unlabeled", "x", "--teacher", ""), 2, ["--teacher is empty"]),
         (("--unlabeled-text-column", "body"), 2, ["--unlabeled-text-column", "try --unlabeled"]),
         (("--dataset", ""), 2, ["--dataset is empty"]),
         (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),

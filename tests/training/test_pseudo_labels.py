@@ -107,7 +107,9 @@ def test_a_column_that_comes_twice_is_refused(tmp_path):
     names = ["text", "passage", "probability:a", "probability:b", "text"]
     table = pa.table([["x"], [False], [0.8], [0.2], ["y"]], names)
     pq.write_table(table, tmp_path / "p.parquet")
-    with pytest.raises(DataError, match=r"p\.parquet: no column 'text', or several; not pseudo-labels of a, b"):
+    with pytest.raises(
+        DataError, match=r"p\.parquet: no column 'text', or several; not pseudo-labels of a, b"
+    ):
         read_pseudo_labels(tmp_path / "p.parquet", ("a", "b"))
 
 

@@ -580,7 +580,8 @@ def test_what_cannot_be_is_refused(source, trained_three, tmp_path):
 
 
 def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(source, trained, tmp_path):
-    teachers = [tmp_path / folder for folder in ("one/same", "two/same", "n-grams", "document vectors")]
+    folders = ("one/same", "two/same", "n-grams", "document vectors", "model")
+    teachers = [tmp_path / folder for folder in folders]
     for teacher in teachers:
         shutil.copytree(trained.path, teacher)
     labels = tmp_path / "labels.parquet"
@@ -588,7 +589,8 @@ def test_teachers_of_one_name_and_of_the_name_of_another_part_are_told_apart(sou
     members = [name for name in pq.read_table(labels).column_names if name.endswith(":positive")]
     assert members == [
         "probability:positive",
-        *(f"from {name}:positive" for name in ("same", "same (2)", "n-grams (2)", "document vectors (2)")),
+        *(f"from {name}:positive" for name in ("same", "same (2)")),
+        *(f"from {name} (2):positive" for name in folders[2:]),
         "from n-grams:positive",
         "from document vectors:positive",
     ]
