@@ -1,7 +1,6 @@
 """How far two models are apart on the same texts, such as int8 from fp32."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,9 +25,6 @@ class Comparison:
     max_difference: float
     accuracy: float
     against_accuracy: float
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def compare(labels: Labels, probabilities: Floats, against: Floats) -> Comparison:

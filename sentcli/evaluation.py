@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -56,14 +55,6 @@ class Evaluation:
     expected_calibration_error: float
     classes: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the figures as plain values, tuples as lists, under the names of the fields."""
-        values = asdict(self)
-        values["accuracy_interval"] = list(self.accuracy_interval)
-        values["classes"] = list(values["classes"])
-        values["confusion"] = [list(row) for row in self.confusion]
-        return values
 
 
 @dataclass(frozen=True)
@@ -173,36 +164,22 @@ def log_loss(labels: Labels, probabilities: Floats) -> float:
     return float(-np.log(np.clip(of_label, LOG_CLIP, 1)).mean())
 
 
-def roc_auc(is_positive: Bools, scores: Floats) -> float | None:
-    """Give the share of pairs of a positive and a negative that the scores order rightly, ties half.
-
-    That is the Mann-Whitney U over the number of pairs, from ranks that ties share.
-
-    :returns: None when either side has no example.
-    """
-    positives = int(is_positive.sum())
-    negatives = len(is_positive) - positives
-    if not positives or not negatives:
-        return None
-    _, group, sizes = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_ranks = np.cumsum(sizes) - (sizes - 1) / 2  # from 1
-    u = mean_ranks[group[is_positive]].sum() - positives * (positives + 1) / 2
-    return float(u / (positives * negatives))
-
-
 def roc_curve(is_positive: Bools, scores: Floats) -> RocCurve | None:
     """Trace the rates of true and false positives as the threshold falls through the scores.
 
+    The area below, by trapezoids, is the share of pairs of a positive and a negative that the scores order
+    rightly, ties half.
+
     :returns: None when either side has no example.
     """
-    auc = roc_auc(is_positive, scores)
-    if auc is None:
+    if is_positive.all() or not is_positive.any():
         return None
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # the last of each tie
     true = np.append(0, np.cumsum(is_positive[order])[ends])
     false = np.append(0, ends + 1) - true
-    return RocCurve(false / false[-1], true / true[-1], auc)
+    false_rate, true_rate = false / false[-1], true / true[-1]
+    return RocCurve(false_rate, true_rate, float(np.trapezoid(true_rate, false_rate)))
 
 
 def roc_curves(labels: Labels, probabilities: Floats, names: Sequence[str]) -> dict[str, RocCurve]:

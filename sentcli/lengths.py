@@ -1,8 +1,7 @@
 """Accuracy by the length of the text."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,24 +28,17 @@ class LengthScores:
     def name(self) -> str:
         return f"{self.shortest}+" if self.longest is None else f"{self.shortest}-{self.longest}"
 
-    def to_json(self) -> dict[str, Any]:
-        interval = self.accuracy_interval
-        return asdict(self) | {"accuracy_interval": list(interval) if interval else None}
 
-
-def scores_by_length(
-    labels: Labels, probabilities: Floats, lengths: Sequence[int], starts: Sequence[int] = STARTS
-) -> list[LengthScores]:
+def scores_by_length(labels: Labels, probabilities: Floats, lengths: Sequence[int]) -> list[LengthScores]:
     """Measure the accuracy on short and long texts apart.
 
     :param labels, probabilities: as for `sentcli.evaluation.evaluate`.
     :param lengths: tokens of each text, all of them and not only those that the model reads.
-    :param starts: where each bin begins, rising; shorter texts are left out.
     """
     is_right = probabilities.argmax(axis=1) == labels
     tokens = np.asarray(lengths)
     measured = []
-    for start, end in zip(starts, [*starts[1:], None], strict=True):
+    for start, end in zip(STARTS, [*STARTS[1:], None], strict=True):
         inside = is_right[(tokens >= start) & (tokens < (end or np.inf))]
         right, examples = int(inside.sum()), len(inside)
         measured.append(

@@ -1,7 +1,7 @@
 """All that `sentcli evaluate` measures of a model on one set of texts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sentcli.bootstrap import Interval, bootstrap_intervals
@@ -36,11 +36,11 @@ class Measurement:
         """Give the figures as plain values: those of `Evaluation` side by side with the rest."""
         return {
             "blank": self.blank,
-            **self.figures.to_json(),
-            "intervals": {name: ends and list(ends) for name, ends in self.intervals.items()},
-            "by_length": [part.to_json() for part in self.by_length],
-            "bands": [band.to_json() for band in self.bands],
-            "comparison": self.comparison.to_json() if self.comparison else None,
+            **asdict(self.figures),
+            "intervals": self.intervals,
+            "by_length": [*map(asdict, self.by_length)],
+            "bands": [*map(asdict, self.bands)],
+            "comparison": asdict(self.comparison) if self.comparison else None,
         }
 
 

@@ -1,8 +1,7 @@
 """Texts that are too close to call: the rule of `sentcli score --uncertain`, and what it costs and brings."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from sentcli.errors import UsageError
 from sentcli.evaluation import Bools, Floats, Labels, wilson_interval
@@ -50,10 +49,6 @@ class BandScores:
     share: float
     accuracy: float | None
     accuracy_interval: tuple[float, float] | None
-
-    def to_json(self) -> dict[str, Any]:
-        interval = self.accuracy_interval
-        return asdict(self) | {"accuracy_interval": list(interval) if interval else None}
 
 
 def usual_bands(classes: int) -> list[Band]:

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 
 from sentcli.evaluation import wilson_interval
@@ -22,15 +20,3 @@ def test_each_bin_holds_both_of_its_ends():
     assert [part.accuracy for part in bins] == [1, 0.5, None, None, 1, 0]
     assert bins[1].accuracy_interval == wilson_interval(1, 2)
     assert bins[2].accuracy_interval is None
-
-
-def test_bins_may_begin_elsewhere_and_shorter_texts_are_left_out():
-    bins = scores_by_length(LABELS, PROBABILITIES, [1, 5, 9, 10, 10, 10**9], starts=(5, 10))
-    assert [(part.name, part.examples) for part in bins] == [("5-9", 2), ("10+", 3)]
-
-
-def test_json_has_all_of_it():
-    for part in scores_by_length(LABELS, PROBABILITIES, [1] * 6):
-        values = part.to_json()
-        assert json.loads(json.dumps(values, allow_nan=False)) == values
-        assert values.keys() == vars(part).keys()

@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -42,9 +41,6 @@ def test_what_is_left_by_a_band_is_counted():
     assert middle.accuracy_interval == wilson_interval(3, 4)
     assert (everything.labeled, everything.share) == (0, 0)
     assert (everything.accuracy, everything.accuracy_interval) == (None, None)
-    values = [json.loads(json.dumps(band.to_json())) for band in (middle, everything)]
-    assert values[0]["accuracy_interval"] == list(middle.accuracy_interval)
-    assert values == [middle.to_json(), everything.to_json()]
 
 
 def test_the_usual_bands_widen():

@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,6 @@ def train(
         sentences=sentences,
         validation=validation,
     )
-    decided: dict[str, Any] = {}  # by the model to go on from
     how = Settings(
         text,
         model,
@@ -213,11 +213,13 @@ def train(
         licence=licence,
         # Whoever makes the model again has nothing to go on with.
         command=shlex.join(["sentcli", *(word for word in sys.argv[1:] if word not in _GOING_ON)]),
-        recipe=lambda settled: recipe(click.get_current_context(), decided | settled.to_json()),
     )
+    decided: dict[str, Any] = {}
     if base:
         how = how.going_on_from(load_base(base), given_settings())
         decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
+    context = click.get_current_context()
+    how = replace(how, recipe=lambda settled: recipe(context, decided | settled.to_json()))
     work = work_folder(output)
     resume = resume or (skip_existing and work.exists())
     with _way_on(work), sole_run(output):

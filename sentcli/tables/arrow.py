@@ -76,9 +76,8 @@ def own_bytes(column: pa.Array) -> int:
 def to_values(column: pa.Array) -> list[Any]:
     """Give the values of a column as Python has them, but times and decimals as strings, at any depth.
 
-    A number in single precision becomes that of its own shortest digits, as other programs write it.
-
-    As times, Python has no nanoseconds, for which pyarrow wants pandas, and no year 10000.
+    Times, since Python has no nanoseconds, for which pyarrow wants pandas, and no year 10000. A number in
+    single precision becomes that of its own shortest digits, as other programs write it.
 
     :raises ValueError: when a string is not UTF-8, a time cannot be written, or a struct has a name twice.
     """

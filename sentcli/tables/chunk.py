@@ -5,7 +5,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate, chain
-from typing import Any, Protocol, Union, cast
+from typing import Any, Union, cast
+
+from sentcli.tables.source import Source
 
 CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
@@ -118,13 +120,6 @@ class Chunk:
         return b"".join(chain.from_iterable(records))
 
 
-class Progress(Protocol):
-    """An input that knows how many of its bytes were read, as they lie on the disk."""
-
-    @property
-    def progress(self) -> int: ...
-
-
 class Cursor:
     """The position of the readers that are at work on the inputs, one after the other."""
 
@@ -132,7 +127,7 @@ class Cursor:
         self._input = -1
         self._offset = self._rows = self._rejected = 0
         self._sha256 = hashlib.sha256()
-        self._source: Progress
+        self._source: Source
         self._progress = self._earlier = 0
 
     @property
@@ -144,7 +139,7 @@ class Cursor:
     def is_in_first_input(self) -> bool:
         return self._input == 0
 
-    def open(self, source: Progress) -> None:
+    def open(self, source: Source) -> None:
         """Move to the start of the next input."""
         self._earlier = self._progress
         self._source = source

@@ -96,8 +96,8 @@ class Job:
 
     @property
     def kept_rows(self) -> int:
-        """Rows that another run would not have to score again."""
-        return self._kept_rows if self.resumable else 0
+        """Rows that another run would not have to score again, if the run is resumable."""
+        return self._kept_rows
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """The temperature of a trained model, and what the model reaches with it on the validation part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ class Calibrated:
 
     def to_json(self, sentences: int) -> dict[str, Any]:
         return {
-            "validation": self.figures.to_json(),
-            "validation_passages": {"sentences": sentences, **self.on_passages.to_json()},
+            "validation": asdict(self.figures),
+            "validation_passages": {"sentences": sentences, **asdict(self.on_passages)},
             "calibration": {
                 "temperature": self.temperature,
                 "log_loss_before": log_loss(self.labels, self.uncalibrated),

@@ -6,6 +6,7 @@ from typing import Any
 
 from sentcli import bundle
 from sentcli.evaluation import ECE_BINS
+from sentcli.lengths import LengthScores
 from sentcli.training.markdown import block, code, four, interval, table
 from sentcli.training.metrics import WEAK_SPOTS, Metrics
 from sentcli.uncertainty import UNCERTAIN
@@ -192,7 +193,7 @@ def _in_full(record: Record, files: Collection[str]) -> str:
     """Show one evaluation from all sides."""
     by_length = [
         (
-            f"{part['shortest']}{'+' if part['longest'] is None else '-' + str(part['longest'])}",
+            LengthScores(**part).name,
             f"{part['examples']:,}",
             four(part["accuracy"]),
             interval(part["accuracy_interval"]),

@@ -18,7 +18,7 @@ from sentcli.errors import BundleError
 from sentcli.evaluation import wilson_interval
 from sentcli.training.metrics import read_metrics
 
-_KEPT = 2048  # of the 75,000 texts of IMDb that the model in the box learnt from one in 36
+_KEPT = 2048  # of the 75,000 texts of IMDb, which the model in the box learnt from, that is one in 36
 _SHORTEST = 25  # characters; shorter ones, `Great product!`, many people write alike
 
 Sample: TypeAlias = npt.NDArray[np.uint64]

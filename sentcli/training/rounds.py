@@ -130,7 +130,7 @@ class Rounds:
         """
         teachers = len(all_changes)
         outputs = [self.folder / (f"{name}-{n}" if teachers > 1 else name) for n in range(1, teachers + 1)]
-        # By the number of all: with other threads, the last one of an interrupted run would be another model.
+        # Divided by all teachers, not by those that are left: the bits of a model depend on its threads.
         cores = self.settings.cores
         threads = threads_of_each(cores, teachers, choose_device(self.settings.device).type)
         settings = replace(self.settings, threads=threads, recipe=None)

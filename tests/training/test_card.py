@@ -1,5 +1,6 @@
 import re
 import shlex
+from dataclasses import asdict
 from itertools import takewhile
 
 import numpy as np
@@ -99,7 +100,7 @@ def write(
         "licence": licence,
         "dataset": "stanfordnlp/imdb",
         "examples": {"train": 1790, "validation": 200},
-        "validation": figures(labels).to_json(),
+        "validation": asdict(figures(labels)),
         "best_epoch": 2,
         "glove": GLOVE,
         "training": TRAINING,
@@ -232,7 +233,7 @@ class TestValidation:
         assert "| 41 |" not in shown
 
     def test_undefined_figures_are_a_dash(self):
-        validation = evaluate(np.array([1]), np.array([[0.2, 0.8]]), ("negative", "positive")).to_json()
+        validation = asdict(evaluate(np.array([1]), np.array([[0.2, 0.8]]), ("negative", "positive")))
         shown = section(write(validation=validation), "Validation")
         assert row(shown, "ROC AUC") == ["-", "-"]
         assert row(shown, "`negative`") == ["0", "-", "-", "-"]
@@ -278,7 +279,7 @@ class TestValidation:
     )
     def test_a_teacher_is_weighed_where_every_class_has_enough_texts(self, support, weighed):
         labels = np.array([0] * 9 + [1] * support)
-        validation = evaluate(labels, np.eye(2)[labels], ("negative", "positive")).to_json()
+        validation = asdict(evaluate(labels, np.eye(2)[labels], ("negative", "positive")))
         stage = {"stage": "round 1: n-grams", "validation_accuracy": 0.9, "validation_loss": 0.3}
         assert weighed in " ".join(
             section(write(validation=validation, stages=[stage]), "Validation").split()
