@@ -1,7 +1,5 @@
 """How far a figure may lie from that of other texts of the kind: intervals by drawing the texts again."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -14,16 +12,14 @@ _DRAWS, _FEWEST_DRAWS, _TEXTS_IN_ALL = 1000, 100, 10_000_000
 _ENDS = (0.025, 0.975)
 
 
-def bootstrap_intervals(
-    labels: Labels, probabilities: Floats, names: Sequence[str]
-) -> dict[str, Interval | None]:
+def bootstrap_intervals(labels: Labels, probabilities: Floats) -> dict[str, Interval | None]:
     """Bound figures of `sentcli.evaluation.evaluate` by their 95 % percentile intervals, the same each time.
 
     B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. There is none of the
     accuracy, which has Wilson's, and of the calibration error: to have drawn some texts twice and others not
     at all is itself an error of calibration, so its draws lie above it.
 
-    :param labels, probabilities, names: as `evaluate` takes them.
+    :param labels, probabilities: as `evaluate` takes them.
     :returns: of `f1`, `macro_f1`, `roc_auc`, `log_loss`; None where a figure is undefined, if only in a draw.
     """
     examples, classes = probabilities.shape
@@ -46,7 +42,7 @@ def bootstrap_intervals(
         draws.append((of_classes[1], np.nanmean(of_classes), auc, times @ losses / examples))
     low, high = np.quantile(draws, _ENDS, axis=0).tolist()
     found = dict(zip(("f1", "macro_f1", "roc_auc", "log_loss"), zip(low, high, strict=True), strict=True))
-    if len(names) > 2:
+    if classes > 2:
         found["f1"] = (np.nan, np.nan)
     return {name: None if np.isnan(ends).any() else ends for name, ends in found.items()}
 
@@ -61,7 +57,7 @@ class _Ranking:
         self._starts = np.flatnonzero(is_first)
 
     def auc(self, times: npt.NDArray[np.int64]) -> float:
-        """Give what `roc_auc` gives where each example is there so many times; NaN where it is undefined."""
+        """Give the area under the ROC curve, each example there so many times; NaN where it is undefined."""
         drawn = times[self._order]
         positives = np.add.reduceat(drawn * self._is_positive, self._starts)
         negatives = np.add.reduceat(drawn * ~self._is_positive, self._starts)

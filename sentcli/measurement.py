@@ -66,7 +66,7 @@ def measure(
         probabilities=of_model,
         blank=len(labels) - len(kept),
         figures=evaluate(kept, of_model, names),
-        intervals=bootstrap_intervals(kept, of_model, names),
+        intervals=bootstrap_intervals(kept, of_model),
         by_length=scores_by_length(kept, of_model, tokens),
         bands=scores_by_band(kept, of_model, usual_bands(len(names))),
         comparison=None if against is None else compare(kept, of_model, without_blank(labels, against)[1]),

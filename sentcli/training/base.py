@@ -13,7 +13,7 @@ from sentcli.model import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.text import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
-from sentcli.training.history import MODEL_STAGE, read_history
+from sentcli.training.history import read_history
 from sentcli.training.holdout import digest_texts
 from sentcli.training.labels import LabeledTexts, label_ids, tell_of_numbers
 from sentcli.training.learnt import Sample, sample_of, share_in
@@ -141,4 +141,4 @@ def load_base(path: Path) -> Base:
 
 
 def _of_stages(name: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**record, "stage": f"{name}: {record.get('stage', MODEL_STAGE)}"} for record in records]
+    return [{**record, "stage": f"{name}: {record['stage']}"} for record in records]

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sentcli.evaluation import Evaluation, Floats, evaluate, fit_temperature, log_loss, reliability, softmax
+from sentcli.evaluation import Evaluation, Floats, evaluate, log_loss, reliability, softmax
 from sentcli.model import BiLSTM
 from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples, evaluation_batches
+from sentcli.training.temperature import fit_temperature
 
 
 @dataclass(frozen=True)

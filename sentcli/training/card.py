@@ -168,7 +168,7 @@ def _front_matter(hub_id: str | None, licence: str | None) -> str:
 
 def _shape(config: BundleConfig, words: int, training: Mapping[str, Any]) -> str:
     model, text = config.model, config.text
-    gates = training.get("gates", "separate")  # an earlier version knew no others
+    gates = training["gates"]
     known = f"{words:,} words"
     if training["min_freq"] > 1:
         known += f", those seen {training['min_freq']} times or more"
@@ -223,15 +223,12 @@ def _data(metrics: Metrics) -> str:
 def _pseudo_labeled(metrics: Metrics) -> str:
     """Say what a teacher labelled."""
     examples = metrics["examples"]
-    count = examples["pseudo_labeled"]
-    # An earlier version did not count passages: then more than there are texts without labels are some.
-    has_passages = examples.get("passages", count > examples["unlabeled"])
     parts = ["of these"]
-    if has_passages:
+    if examples["passages"]:
         parts.append("of passages cut from all texts")
     if _has_lexicon(metrics):
         parts.append("of words of a lexicon, stressed and denied too")
-    return f"{count:,}: {', '.join(parts)}"
+    return f"{examples['pseudo_labeled']:,}: {', '.join(parts)}"
 
 
 def _has_lexicon(metrics: Mapping[str, Any]) -> bool:

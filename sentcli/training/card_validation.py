@@ -6,10 +6,10 @@ from typing import Any
 
 from sentcli import bundle
 from sentcli.config import FOLDS
-from sentcli.evaluation import TEMPERATURES
 from sentcli.training.card_evaluations import confusion_matrix, named_figures, picture
 from sentcli.training.markdown import block, code, four, table
 from sentcli.training.metrics import Metrics
+from sentcli.training.temperature import TEMPERATURES
 
 _REACHED = {
     "validation_accuracy": "accuracy",

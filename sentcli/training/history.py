@@ -30,5 +30,5 @@ def earlier_epochs(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
 
 
 def own_epochs(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the records of the model itself; those of an earlier version have no stage."""
-    return [record for record in history if record.get("stage", MODEL_STAGE) == MODEL_STAGE]
+    """Give the records of the model itself."""
+    return [record for record in history if record["stage"] == MODEL_STAGE]

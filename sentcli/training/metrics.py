@@ -15,10 +15,10 @@ class ExampleCounts(TypedDict):
 
     train: int
     validation: int
-    unlabeled: NotRequired[int]  # whole texts without labels
-    pseudo_labeled: NotRequired[int]  # these, passages and words of a lexicon, as a teacher labelled them
-    passages: NotRequired[int]  # as many of these are passages
-    sentences: NotRequired[int]  # learnt besides
+    unlabeled: int  # whole texts without labels
+    pseudo_labeled: int  # these, passages and words of a lexicon, as a teacher labelled them
+    passages: int  # as many of these are passages
+    sentences: int  # learnt besides
 
 
 class Metrics(TypedDict):

@@ -359,16 +359,16 @@ class TestWhereItCameFrom:
         assert f"`` {line} `` does." in section(card, "What it is bad at")
 
     @pytest.mark.parametrize(
-        ("count", "more", "said"),
+        ("count", "passages", "said"),
         [
-            (90, {}, "90: of these"),
-            (91, {}, "91: of these, of passages cut"),
-            (91, {"passages": 0}, "91: of these"),  # the one more is a lexicon's
-            (90, {"passages": 5}, "90: of these, of passages cut"),
+            (90, 0, "90: of these"),
+            (91, 0, "91: of these"),  # the one more is a lexicon's
+            (95, 5, "95: of these, of passages cut"),
         ],
     )
-    def test_passages_are_named_where_there_are_some(self, count, more, said):
-        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": count, **more}
+    def test_passages_are_named_where_there_are_some(self, count, passages, said):
+        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": count}
+        examples |= {"passages": passages}
         (found,) = row(write(examples=examples), "labelled by a teacher")
         assert found.startswith(said)
         assert ("passages" in found) == ("passages" in said)
@@ -377,7 +377,7 @@ class TestWhereItCameFrom:
         ("unlabeled", "said"), [("heap.csv", "`heap.csv`: 90"), (None, "those of `--pseudo-labels`: 90")]
     )
     def test_what_these_are_is_said_before(self, unlabeled, said):
-        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": 90}
+        examples = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": 90, "passages": 0}
         assert row(write(unlabeled=unlabeled, examples=examples), "texts without labels") == [said]
 
     def test_what_was_learnt_besides_and_before_is_told(self):
@@ -386,7 +386,7 @@ class TestWhereItCameFrom:
         card = write(sentences="everyday", examples=examples, base=base)
         assert row(card, "sentences learnt besides") == ["`everyday`: 1,234"]
         assert row(card, "began as") == ["the model `first`, whose words it has"]
-        training = {"epochs": 2, "keep": 0.25, "seconds": 60, "device": "cpu", "min_freq": 1}
+        training = {**TRAINING, "keep": 0.25}
         files = (*FILES, "recipe.toml", "base.toml")
         card = write(base=base, training=training, files=files)
         assert "; moved by 0.25 of the way back to those of `first` |" in card
