@@ -27,6 +27,7 @@ from sentcli.bundle import BASE_RECIPE, METRICS, RECIPE, Bundle, load_bundle
 from sentcli.errors import TrainingError
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
 from sentcli.training.recording import find_card, record_variants
+from sentcli.training.splits import CsvFormat
 
 SIZES = ("32", "40", "48", "64", "96", "128", "48x2")  # hidden units; x layers
 SEEDS = (1, 2, 3)
@@ -120,7 +121,15 @@ def main() -> None:
         )
     )
     found = metrics(own)
-    source = DataSource(options.dataset or found["dataset"], glove="none", **found["columns"])
+    columns = found["columns"]
+    source = DataSource(
+        options.dataset or found["dataset"],
+        columns["text_column"],
+        columns["label_column"],
+        glove="none",
+        csv=CsvFormat(columns["delimiter"], columns["encoding"], columns["skip_lines"]),
+        validation=found["validation_data"],
+    )
     texts = read_texts(source, read_labeled(source), found["training"]["validation_share"]).validation.texts
     with ThreadPoolExecutor(options.jobs) as pool:
         trained = pool.map(lambda each: train(options.model, options.folder, options, *each), wanted)

@@ -181,6 +181,7 @@ def train(
         from sentcli.training.corpus import DataSource
         from sentcli.training.run_folder import sole_run, work_folder
         from sentcli.training.settings import NO_VECTORS, Settings
+        from sentcli.training.splits import CsvFormat
         from sentcli.training.train import train_bundle
 
         if is_self_training:
@@ -191,9 +192,7 @@ def train(
         label_column,
         NO_VECTORS if base else glove,
         unlabeled,
-        delimiter=delimiter,
-        encoding=encoding,
-        skip_lines=skip_lines,
+        csv=CsvFormat(delimiter, encoding, skip_lines),
         unlabeled_text_column=unlabeled_text_column,
         sentences=sentences,
         validation=validation,

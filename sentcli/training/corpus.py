@@ -22,7 +22,7 @@ from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
 from sentcli.training.pseudo_labels import PseudoLabels
 from sentcli.training.sentences import NO_SENTENCES, read_sentences
-from sentcli.training.splits import CsvFormat
+from sentcli.training.splits import PLAIN_CSV, CsvFormat
 
 _log = logging.getLogger("sentcli")
 
@@ -44,16 +44,10 @@ class DataSource:
     label_column: str | None
     glove: str
     unlabeled: str | None = None
-    delimiter: str | None = None
-    encoding: str | None = None
-    skip_lines: int | None = None
+    csv: CsvFormat = PLAIN_CSV
     unlabeled_text_column: str | None = None
     sentences: str | None = None
     validation: str | None = None
-
-    @property
-    def csv(self) -> CsvFormat:
-        return CsvFormat(self.delimiter, self.encoding, self.skip_lines)
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,6 @@ class Corpus:
 def read_labeled(source: DataSource) -> LabeledTexts:
     """Read the train split.
 
-    :raises UsageError: for a delimiter or an encoding that cannot be.
     :raises DataError: as `load_split`.
     """
     return load_split(source.dataset, "train", source.text_column, source.label_column, source.csv)

@@ -5,6 +5,7 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -170,9 +171,7 @@ def _of_run(source: DataSource, output: Path, settings: Settings, seconds: float
         "columns": {
             "text_column": source.text_column,
             "label_column": source.label_column,
-            "delimiter": source.delimiter,
-            "encoding": source.encoding,
-            "skip_lines": source.skip_lines,
+            **asdict(source.csv),
         },
         "training": {
             **settings.config.to_json(),
