@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def main() -> None:
         columns["text_column"],
         columns["label_column"],
         glove="none",
-        csv=CsvFormat(columns["delimiter"], columns["encoding"], columns["skip_lines"]),
+        csv=CsvFormat(*(columns.get(field.name) for field in fields(CsvFormat))),
         validation=found["validation_data"],
     )
     texts = read_texts(source, read_labeled(source), found["training"]["validation_share"]).validation.texts

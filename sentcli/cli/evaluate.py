@@ -26,6 +26,7 @@ from sentcli.cli.options import (
     overwrite_option,
     precision_option,
     quiet_option,
+    quotechar_option,
     text_column_option,
     workers_option,
 )
@@ -61,6 +62,7 @@ Examples:
 @text_column_option
 @label_column_option
 @delimiter_option
+@quotechar_option
 @csv_encoding_option
 @csv_skip_lines_option
 @click.option(
@@ -104,6 +106,7 @@ def evaluate(
     text_column: str | None,
     label_column: str | None,
     delimiter: str | None,
+    quotechar: str | None,
     encoding: str | None,
     skip_lines: int | None,
     passages: int | None,
@@ -158,12 +161,12 @@ def evaluate(
     if held_out and is_default:
         metrics = read_metrics(bundle)
         dataset, columns = metrics["dataset"], metrics.get("columns", {})
-        given = {"text_column": text_column, "label_column": label_column}
-        given |= {"delimiter": delimiter, "encoding": encoding}
-        text_column, label_column, delimiter, encoding = (
-            value or columns.get(name) for name, value in given.items()
+        given: dict[str, Any] = {"text_column": text_column, "label_column": label_column}
+        given |= {"delimiter": delimiter, "quotechar": quotechar}
+        given |= {"encoding": encoding, "skip_lines": skip_lines}
+        text_column, label_column, delimiter, quotechar, encoding, skip_lines = (
+            columns.get(name) if value is None else value for name, value in given.items()
         )
-        skip_lines = columns.get("skip_lines") if skip_lines is None else skip_lines
 
     carded = find_card(bundle, other) if card else None
     if plots:
@@ -174,7 +177,7 @@ def evaluate(
                 )
         check_folder(plots, overwrite=overwrite)
 
-    csv = CsvFormat(delimiter, encoding, skip_lines)
+    csv = CsvFormat(delimiter, encoding, skip_lines, quotechar)
     split = "train" if held_out else split
     source = EvaluationSource(dataset, split, held_out, text_column, label_column, csv, passages, carded)
     runtime = Runtime(backend, device, precision, workers)

@@ -96,6 +96,7 @@ label_column_option = click.option(
 delimiter_option = click.option(
     "--delimiter", callback=_spelled_tab, help=r"CSV and TSV: field separator; \t is a tab."
 )
+quotechar_option = click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
 )

@@ -22,6 +22,7 @@ from sentcli.cli.options import (
     precision_option,
     processes_option,
     quiet_option,
+    quotechar_option,
     resume_option,
     text_column_option,
     workers_option,
@@ -81,7 +82,7 @@ Examples:
 )
 @click.option("--prefix", help="Prefix of the new columns, sentiment and sentiment_score.")
 @delimiter_option
-@click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
+@quotechar_option
 @click.option("--encoding", help="CSV, TSV and lines: nearly any that Python knows; by default UTF-8.")
 @click.option(
     "--no-header", is_flag=True, help="CSV and TSV: the first line is a row; columns are called 1, 2, 3..."

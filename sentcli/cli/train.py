@@ -24,6 +24,7 @@ from sentcli.cli.options import (
     not_empty,
     overwrite_option,
     quiet_option,
+    quotechar_option,
     resume_option,
     settings_options,
     text_column_option,
@@ -59,6 +60,7 @@ _GOING_ON = ("--resume", "--skip-existing")
 @text_column_option
 @label_column_option
 @delimiter_option
+@quotechar_option
 @csv_encoding_option
 @csv_skip_lines_option
 @click.option(
@@ -132,6 +134,7 @@ def train(
     text_column: str | None,
     label_column: str | None,
     delimiter: str | None,
+    quotechar: str | None,
     encoding: str | None,
     skip_lines: int | None,
     base: Path | None,
@@ -192,7 +195,7 @@ def train(
         label_column,
         NO_VECTORS if base else glove,
         unlabeled,
-        csv=CsvFormat(delimiter, encoding, skip_lines),
+        csv=CsvFormat(delimiter, encoding, skip_lines, quotechar),
         unlabeled_text_column=unlabeled_text_column,
         sentences=sentences,
         validation=validation,

@@ -51,16 +51,17 @@ def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: 
     shown = headline(metrics)
     records = [record for kind in ("texts", "passages") for record in _of_kind(metrics, kind)]
     others = [record for record in records if record is not shown]
+    own = metrics.get("validation_data")
+    read_none = "Training read no test split" + (f" but {code(own)}, to choose the epoch" if own else "")
     parts = []
     if records:
         parts.append(
-            "Training read no test split. Each figure here comes from the command beside it; those under "
+            f"{read_none}. Each figure here comes from the command beside it; those under "
             "*Validation* were noted in training where no command is named."
         )
     else:
         parts.append(
-            "Training read no test split, and none was measured yet. This measures one and writes the "
-            "figures here:"
+            f"{read_none}, and none was measured yet. This measures one and writes the figures here:"
         )
         parts.append(block(f"sentcli evaluate {model} --dataset {test_set} --card"))
     if shown:
@@ -131,7 +132,7 @@ def named_figures(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [
         (f"{name} of {positive}" if key == "f1" else name, four(figures[key]), interval(intervals.get(key)))
         for key, name in _NAMES.items()
-        if key != "f1" or figures["f1"] is not None
+        if key != "f1" or len(figures["classes"]) == 2
     ]
 
 

@@ -16,7 +16,7 @@ from sentcli.text import UNK_ID, Vocab, tokenize, truncate
 from sentcli.training.dataset import load_split, load_texts, load_validation
 from sentcli.training.examples import Examples, Ids
 from sentcli.training.holdout import learnt_part, one_spelling, train_validation
-from sentcli.training.labels import LabeledTexts, class_names, label_ids
+from sentcli.training.labels import LabeledTexts, class_names, label_ids, tell_of_numbers
 from sentcli.training.learnt import Sample, sample
 from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
@@ -112,7 +112,8 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
         validation = load_validation(
             source.validation, source.dataset, source.text_column, source.label_column, source.csv
         )
-        label_ids(validation.labels, labels, validation.where)
+        numbers = label_ids(validation.labels, labels, validation.where)
+        tell_of_numbers(validation, [labels[number] for number in numbers])
         train = learnt_part(data, validation)
     else:
         train, validation = train_validation(data, validation_share)
@@ -124,7 +125,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
             )
     unlabeled = _read_unlabeled(source)
     sentences = _read_sentences(source, labels)
-    read = sample(chain(data.texts, unlabeled, sentences.texts))
+    read = sample(chain(data.texts, validation.texts, unlabeled, sentences.texts))
     held_out = {*map(one_spelling, validation.texts)}
     unlabeled = [text for text in unlabeled if one_spelling(text) not in held_out]
     rows = [row for row, text in enumerate(sentences.texts) if one_spelling(text) not in held_out]

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sentcli.backends import choose
@@ -60,9 +61,9 @@ class EvaluationSource:
     def _read(self, bundle: Bundle) -> LabeledTexts:
         columns = self.text_column, self.label_column, self.csv
         validation = read_metrics(bundle).get("validation_data") if self.held_out else None
-        if validation:
+        if validation and (Path(validation).is_file() or not Path(self.dataset).is_file()):
             return load_validation(validation, self.dataset, *columns)
-        return load_split(self.dataset, self.split, *columns)
+        return load_split(self.dataset, self.split, *columns)  # or that file, where it is elsewhere now
 
     def _check_unseen(self, bundle: Bundle, examples: LabeledTexts) -> None:
         learner = self.unseen_by or bundle

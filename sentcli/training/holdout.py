@@ -46,8 +46,8 @@ def train_validation(
     """Hold out a share of each class, at least one row of a class of two or more, and leave at least one.
 
     Runs of a class's neighbouring rows are held out, and with each run the rows of other classes that are
-    linked to it. A text that went to both parts, letter for letter, is removed from the training part; but if
-    most of its copies are there, they stay, and none is held out.
+    linked to it. A text that went to both parts, whatever its blanks and case, is removed from the training
+    part; but if most of its copies are there, they stay, and none is held out.
 
     :param validation_share: above 0 and below 1.
     :returns: training and validation part, each in the order of the data.
@@ -101,8 +101,14 @@ def held_out_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
         share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.path / METRICS}: it does not say which texts were held out") from error
-    validation = data if metrics.get("validation_data") else train_validation(data, share)[1]
+    own = metrics.get("validation_data")
+    validation = data if own else train_validation(data, share)[1]
     if digest_texts(validation.texts) != digest:
+        if own:
+            raise BundleError(
+                f"{bundle.path}: validated on {own:.200}, and {data.where} has other texts; if those are "
+                "elsewhere now, say --dataset"
+            )
         raise BundleError(
             f"{bundle.path}: trained on another data set than {data.where}, or with other columns"
         )
@@ -130,7 +136,8 @@ def _without_repeated(
     A class of which no row would be left gives the text that it has the fewest copies of.
     """
     numbers: dict[str, int] = {}
-    text_of = np.array([numbers.setdefault(text, len(numbers)) for text in data.texts])
+    spellings = map(one_spelling, data.texts)
+    text_of = np.array([numbers.setdefault(text, len(numbers)) for text in spellings])
     copies = np.bincount(text_of)
     is_repeated = 2 * np.bincount(text_of, held_out) < copies
     left: npt.NDArray[np.bool_] = held_out & ~is_repeated[text_of]

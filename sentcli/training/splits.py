@@ -1,7 +1,9 @@
 """The splits of a data set, wherever it is: a file, a folder or the hub, through `datasets.load_dataset`."""
 
+import csv
 import errno
 import glob
+import io
 import logging
 import shutil
 import tempfile
@@ -9,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,22 +51,28 @@ class CsvFormat:
     :param delimiter: one character, or `\t`; None: a comma, in TSV a tab.
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param skip_lines: how many lines stand before the header; None: none.
+    :param quotechar: one character, or "" for no quoting at all; None: `"`.
     :raises UsageError: for one that cannot be.
     """
 
     delimiter: str | None = None
     encoding: str | None = None
     skip_lines: int | None = None
+    quotechar: str | None = None
 
     def __post_init__(self) -> None:
         checked = ReadOptions(
-            delimiter=self.delimiter, encoding=self.encoding, skip_lines=self.skip_lines or 0
+            delimiter=self.delimiter,
+            quotechar=self.quotechar,
+            encoding=self.encoding,
+            skip_lines=self.skip_lines or 0,
         )
         object.__setattr__(self, "delimiter", checked.delimiter)
 
     def to_builder(self) -> dict[str, str | int]:
         """Give what `load_dataset` calls it."""
         given = {"sep": self.delimiter, "encoding": self.encoding, "skiprows": self.skip_lines}
+        given |= {"quoting": csv.QUOTE_NONE} if self.quotechar == "" else {"quotechar": self.quotechar}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -71,7 +80,7 @@ PLAIN_CSV = CsvFormat()
 
 
 @contextmanager
-def open_splits(spec: str, csv: CsvFormat = PLAIN_CSV) -> Iterator[Mapping[str, datasets.Dataset]]:
+def open_splits(spec: str, csv_format: CsvFormat = PLAIN_CSV) -> Iterator[Mapping[str, datasets.Dataset]]:
     """Open a data set: all of its splits by name, which are there as long as the block lasts.
 
     Those of a folder are read when they are asked for, and may have other columns than each other, unless
@@ -79,7 +88,7 @@ def open_splits(spec: str, csv: CsvFormat = PLAIN_CSV) -> Iterator[Mapping[str, 
 
     :param spec: a file, else a folder, else an id on the Hugging Face hub. A file is CSV, TSV, JSONL or
         Parquet, also as .gz, .zst, .bz2 or .xz; its only split is called `train`.
-    :param csv: how the files are written that are CSV or TSV.
+    :param csv_format: how the files are written that are CSV or TSV.
     :raises DataError: when there is no such data set, or it cannot be read.
     """
     path = Path(spec)
@@ -90,7 +99,7 @@ def open_splits(spec: str, csv: CsvFormat = PLAIN_CSV) -> Iterator[Mapping[str, 
         where = _source(spec, path, Path(folder))
         source = {**where, "cache_dir": folder if path.exists() else None, "token": False}
         files = _files_of_splits(source) if path.is_dir() else {}
-        yield _Splits(spec, source, csv, files) if files else _load(spec, source, csv)
+        yield _Splits(spec, source, csv_format, files) if files else _load(spec, source, csv_format)
 
 
 class _Splits(Mapping[str, datasets.Dataset]):
@@ -101,13 +110,13 @@ class _Splits(Mapping[str, datasets.Dataset]):
     """
 
     def __init__(
-        self, spec: str, source: dict[str, Any], csv: CsvFormat, files: Mapping[str, list[str]]
+        self, spec: str, source: dict[str, Any], csv_format: CsvFormat, files: Mapping[str, list[str]]
     ) -> None:
-        self._spec, self._source, self._csv, self._files = spec, source, csv, files
+        self._spec, self._source, self._csv_format, self._files = spec, source, csv_format, files
 
     def __getitem__(self, name: str) -> datasets.Dataset:
         source = {**self._source, "data_files": {name: self._files[name]}}
-        return _load(f"{self._spec:.150}, split {name}", source, self._csv)[name]
+        return _load(f"{self._spec:.150}, split {name}", source, self._csv_format)[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -169,7 +178,7 @@ def _decompressed(spec: str, path: Path, folder: Path) -> Path:
     return plain
 
 
-def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datasets.Dataset]:
+def _load(spec: str, source: dict[str, Any], csv_format: CsvFormat) -> dict[str, datasets.Dataset]:
     """Load all splits, the values of a CSV file as the strings that they are."""
     is_csv = False
     try:
@@ -179,16 +188,23 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
             builder = datasets.load_dataset_builder(**source)
             is_csv = isinstance(builder.config, CsvConfig)
             if is_csv:
-                source = {**source, "na_filter": False, "index_col": False, **csv.to_builder()}
+                source = {**source, "na_filter": False, "index_col": False, **csv_format.to_builder()}
                 features = builder.info.features or _strings(datasets.load_dataset(**source, nrows=1))
                 source["features"] = features
             try:
-                return dict(datasets.load_dataset(**source))
+                splits = dict(datasets.load_dataset(**source))
             except datasets.exceptions.DatasetGenerationError:
                 if not isinstance(builder.config, JsonConfig):
                     raise
                 # Types of columns are those of the first 10 MB: it fails where one is null for so long.
-                return dict(datasets.load_dataset(**source, chunksize=_ONE_CHUNK))
+                splits = dict(datasets.load_dataset(**source, chunksize=_ONE_CHUNK))
+            if is_csv:
+                files = [*map(Path, chain.from_iterable((builder.config.data_files or {}).values()))]
+                for file in files:
+                    if file.is_file():  # not of the hub
+                        where = f"{file.name}, " if len(files) > 1 else ""
+                        _check_records(file, where, csv_format, source.get("sep", ","))
+            return splits
     except Exception as error:  # whatever pandas, pyarrow, yaml, zlib, httpx and the hub raise
         inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
         reason = " ".join(str(inner or error).split()) or "no rows"
@@ -197,9 +213,47 @@ def _load(spec: str, source: dict[str, Any], csv: CsvFormat) -> dict[str, datase
         elif is_csv and isinstance(inner or error, UnicodeError):
             reason += "; is it another --encoding?"
         elif is_csv and isinstance(inner or error, ParserError | ParserWarning):
-            reason += "; is it another --delimiter? Lines before the header take --skip-lines"
+            reason += "; is it another --delimiter or --quotechar? Lines before the header take --skip-lines"
         hint = _hint(inner or error, of_hub=source["cache_dir"] is None)
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}{hint}") from error
+
+
+def _check_records(file: Path, where: str, csv_format: CsvFormat, delimiter: str) -> None:
+    """Refuse what pandas takes for other rows than are meant, without a word.
+
+    It goes on behind a closing quote, to the next one, however many rows away that is; and fills up what has
+    fewer fields than the header.
+
+    :param file: one that pandas has read, and `where` what a message calls it.
+    :raises ParserError: naming the line.
+    """
+    csv.field_size_limit(_ONE_CHUNK)
+    quotechar = '"' if csv_format.quotechar is None else csv_format.quotechar
+    compression = compression_of(file.name)
+    with file.open("rb") as raw, decompressed(raw, compression) if compression else raw as content:
+        lines = io.TextIOWrapper(content, csv_format.encoding or "utf-8-sig", newline="")
+        for _ in range(csv_format.skip_lines or 0):
+            lines.readline()
+        records = csv.reader(
+            lines,
+            delimiter=delimiter,
+            quotechar=quotechar or None,
+            quoting=csv.QUOTE_MINIMAL if quotechar else csv.QUOTE_NONE,
+            strict=True,
+        )
+        width = 0
+        try:
+            for record in records:
+                width = width or len(record)
+                if len(record) < width and "".join(record).strip():
+                    break
+            else:
+                return
+            reason = f"a record has {len(record)} fields instead of {width}"
+        except csv.Error as error:
+            reason = str(error)
+        line = records.line_num + (csv_format.skip_lines or 0)
+    raise ParserError(f"{where}line {line}: {reason}")
 
 
 def _hint(error: BaseException, *, of_hub: bool = False) -> str:

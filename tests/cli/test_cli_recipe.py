@@ -140,6 +140,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
         "text-column",
         "label-column",
         "delimiter",
+        "quotechar",
         "encoding",
         "skip-lines",
         "license",

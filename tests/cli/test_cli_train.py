@@ -226,8 +226,16 @@ def test_texts_to_validate_on_may_be_given(data, tmp_path):
     assert again.exit_code == 0, again.output
     one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
     assert one.read("model.safetensors") == two.read("model.safetensors")
+    assert f"Training read no test split but `{own}`, to choose" in (model / "README.md").read_text()
+    learnt = fail("evaluate", model, "--dataset", own, "--card").message  # its epoch was chosen by them
+    assert "--card: " in learnt
     invented.write_csv(own, rows[:20])
-    assert "trained on another data set" in fail("evaluate", model, "--held-out").message
+    assert "has other texts; if those are elsewhere" in fail("evaluate", model, "--held-out").message
+    own.unlink()
+    assert "has other texts; if those are elsewhere" in fail("evaluate", model, "--held-out").message
+    moved = invented.write_csv(tmp_path / "moved.csv", rows)
+    measured = json.loads(invoke("evaluate", model, "--held-out", "--json", "--dataset", moved).stdout)
+    assert measured["confusion"] == reached["confusion"]
     both = refuse("--validation", own, "-o", tmp_path / "m", data=data)
     assert (both.code, "leave out --validation-share" in both.message) == (2, True)
 
@@ -254,9 +262,9 @@ def test_the_vocabulary_is_that_of_the_training_part(train, tmp_path):
 
 def test_csv_may_be_written_otherwise(data, train, tmp_path):
     other = tmp_path / "r.csv"
-    rows = pd.read_csv(data).to_csv(index=False, sep=";")
+    rows = pd.read_csv(data).to_csv(index=False, sep=";", quotechar="|")
     other.write_text(f"exported by hand;\n\n{rows}", "utf-16", newline="")
-    how = ("--delimiter", ";", "--encoding", "utf-16", "--skip-lines", 2)
+    how = ("--delimiter", ";", "--quotechar", "|", "--encoding", "utf-16", "--skip-lines", 2)
     train("--dataset", other, *how, output="other")
     train()
     one, two = tmp_path / "model", tmp_path / "other"
@@ -265,10 +273,11 @@ def test_csv_may_be_written_otherwise(data, train, tmp_path):
     assert of_two - of_one == {
         f'dataset = "{other}"',
         'delimiter = ";"',
+        'quotechar = "|"',
         'encoding = "utf-16"',
         "skip-lines = 2",
     }
-    assert "--encoding utf-16 --skip-lines 2 --held-out" in (two / "README.md").read_text()
+    assert "--encoding utf-16 --skip-lines 2 --quotechar '|' --held-out" in (two / "README.md").read_text()
     measured = [
         json.loads(invoke("evaluate", model, "--held-out", "--json", *options).stdout)["confusion"]
         for model, options in ((one, ()), (two, ()), (two, ("--dataset", other, *how)))

@@ -434,6 +434,20 @@ class TestFigures:
         measured = "On `stanfordnlp/imdb, split test`, 200 texts, onnx:"
         assert f"{measured}\n\n```sh\nsentcli evaluate 'a|b'\n```" in shown
 
+    def test_texts_of_one_class_all_right_have_a_dash_for_what_they_lack(self):
+        labels, probabilities = np.zeros(3, int), np.array([[0.9, 0.1]] * 3)
+        measured = measure(["good"] * 3, labels, probabilities, ("negative", "positive"))
+        one = record(dataset="one.csv", where="one.csv", **measured.to_json())
+        of = record(dataset="x.csv", where="x.csv")
+        for others in ([one, of], [of, one]):
+            shown = section(write(evaluations=[record(), *others]), "Figures")
+            _, table = shown.split("### Other measurements")
+            head = next(line for line in table.splitlines() if line.startswith("| measured on"))
+            rows = cells(table)
+            assert {len(row) for row in rows} == {len(cells(f"| --- |\n{head}")[0])}
+            (row,) = (row for row in rows if "one.csv" in row[0])
+            assert row[2:6] == ["1.0000 (0.4385 to 1.0000)", "-", "1.0000 (1.0000 to 1.0000)", "-"]
+
     def test_each_other_one_has_a_row_with_its_figures_and_its_command(self):
         of = record(command="sentcli evaluate 'a|b'", dataset="x.csv", where="x.csv")
         shown = section(write(evaluations=[record(), of]), "Figures")

@@ -194,6 +194,20 @@ def test_texts_to_validate_on_may_be_a_file(tmp_path, caplog):
     assert (len(texts.train), len(texts.unlabeled), len(texts.sentences)) == (37, 1, 1)
     assert "labelled.csv: 3 texts occur in the validation part too and were removed" in caplog.text
     assert "labelled.csv: 37 texts to train on, 6 to validate; 2 classes" in caplog.text
+    every = [text.upper() for text, _ in numbered(44)]
+    assert texts.read.tolist() == sample(every).tolist()
+
+
+def test_numbers_for_classes_with_names_are_told_of(tmp_path, caplog):
+    labelled, numbers = tmp_path / "labelled.csv", tmp_path / "numbers.csv"
+    for file, names in ((labelled, ["bad", "good"]), (numbers, ["0", "1"])):
+        rows = numbered(40) if file == labelled else numbered(4, 40)
+        file.write_text("text,label\n" + "".join(f"{text},{names[label]}\n" for text, label in rows))
+    for other in ("validation", "sentences"):
+        caplog.clear()
+        source = DataSource(str(labelled), None, None, "none", **{other: str(numbers)})
+        read_texts(source, read_labeled(source), 0.25)
+        assert "numbers.csv: labels are numbers; 0 is taken for 'bad', 1 is taken for 'good'" in caplog.text
 
 
 def test_texts_to_validate_on_may_be_a_split(tmp_path):

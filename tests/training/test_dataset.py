@@ -31,8 +31,11 @@ def test_csv_files_may_be_written_otherwise(tmp_path: Path) -> None:
     data = load_split(path, "train", None, None, csv)
     assert (data.texts, data.labels) == (["Long; but good", "Tough"], ["gut", "schlecht"])
     assert load_texts(path, None, csv) == data.texts
-    with pytest.raises(DataError, match=r"the columns are text;label; is it another --delimiter\?"):
+    with pytest.raises(DataError, match=r"line 4: .* is it another --delimiter or --quotechar\?"):
         load_split(path, "train", None, None, CsvFormat(skip_lines=2))
+    plain = write(tmp_path / "plain.csv", "text;label\ngood;gut\n")
+    with pytest.raises(DataError, match=r"the columns are text;label; is it another --delimiter\?"):
+        load_split(plain, "train", None, None)
 
 
 def test_labels_of_a_csv_file_stay_as_they_are(tmp_path: Path) -> None:

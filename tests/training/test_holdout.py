@@ -64,6 +64,15 @@ def test_copies_that_differ_by_blanks_or_case_leave_the_training_part() -> None:
     assert len(train) < 80
 
 
+def test_of_a_class_of_one_text_in_many_spellings_some_is_held_out_and_some_learnt() -> None:
+    """As letter for letter: what its copies are called does not end a training."""
+    spelled = ["good", "Good", "GOOD ", " good"] * 30
+    texts = [text for number in range(120) for text in (f"text {number}", spelled[number])]
+    train, validation = train_validation(LabeledTexts(texts, ["a", "b"] * 120), 0.2, seed=1)
+    assert sum(map(spelled.__contains__, train.texts)) == 120
+    assert len(validation) > 10
+
+
 def test_a_text_that_is_repeated_often_is_learnt() -> None:
     """Its copies are everywhere: were those to be learnt left out for those held out, it would be unknown."""
     often = ["good", "bad"] * 50

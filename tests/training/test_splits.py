@@ -125,7 +125,7 @@ def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None
         read(str(path))
     commas = tmp_path / "commas.csv"
     commas.write_text("text;label\nlong, but good;1\n")
-    with pytest.raises(DataError, match=r"is it another --delimiter\?"):
+    with pytest.raises(DataError, match=r"is it another --delimiter or --quotechar\?"):
         read(str(commas))
     empty = tmp_path / "empty.csv"
     empty.write_text("text,label\n")
@@ -135,6 +135,53 @@ def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None
         CsvFormat(";;")
     with pytest.raises(UsageError, match="cp12520"):
         CsvFormat(encoding="cp12520")
+
+
+TORN = {  # what pandas takes for other rows than are meant, and what is said of it
+    'text\tlabel\n"good\tpos\nbad\tneg\nquite "nice\tpos\n': r"line 4: .* expected after",
+    'text,label\n"ends \\"",neg\nplain,pos\n"other",neg\n': "line 4: ',' expected after",
+    "label,text\npos,good\nneg\npos,fine\n": "line 3: a record has 1 fields instead of 2",
+}
+
+
+@pytest.mark.parametrize("compression", ["", *COMPRESS])
+@pytest.mark.parametrize(("content", "told"), TORN.items())
+def test_rows_that_would_be_others_are_refused(
+    tmp_path: Path, content: str, told: str, compression: str
+) -> None:
+    suffix = ".tsv" if "\t" in content else ".csv"
+    in_bytes = COMPRESS[compression](content.encode()) if compression else content.encode()
+    for name in (f"r{suffix}{compression}", f"data/train{suffix}{compression}"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(in_bytes)
+    specs = [f"r{suffix}{compression}", "data"]
+    for spec in specs[:1] if compression == ".zst" else specs:  # which is not read in folders
+        with pytest.raises(DataError, match=rf"cannot be read as a data set: {told}.* --quotechar"):
+            read(str(tmp_path / spec))
+
+
+def test_of_several_files_the_torn_one_is_named(tmp_path: Path) -> None:
+    for number, rows in enumerate(["good,pos", "good"]):
+        (tmp_path / f"train-{number}.csv").write_text(f"text,label\nbad,neg\n{rows}\n")
+    with pytest.raises(DataError, match=r"split train .*: train-1\.csv, line 3: a record has 1 fields"):
+        read(str(tmp_path))
+
+
+def test_quotes_may_be_others_or_mean_nothing(tmp_path: Path) -> None:
+    plain = write(tmp_path / "reviews.tsv", 'text\tlabel\n"good\tpos\nbad "\tneg\n')
+    assert read(plain, CsvFormat(quotechar="")) == [('"good', "pos"), ('bad "', "neg")]
+    content = "x\ntext,label\n'good, really',pos\n\n'it''s bad\n\n\"',neg\n"
+    single = write(tmp_path / "reviews.csv", content)
+    expected = [("good, really", "pos"), ("it's bad\n\n\"", "neg")]
+    assert read(single, CsvFormat(skip_lines=1, quotechar="'")) == expected
+    with pytest.raises(UsageError, match="--quotechar is 'ab'"):
+        CsvFormat(quotechar="ab")
+
+
+def test_a_field_may_be_long(tmp_path: Path) -> None:
+    text = "long " * 100_000
+    assert read(write(tmp_path / "reviews.csv", f'text,label\n"{text}",pos\n')) == [(text, "pos")]
 
 
 def test_values_of_a_csv_file_stay_as_they_are(tmp_path: Path) -> None:
