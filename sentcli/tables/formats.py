@@ -77,6 +77,8 @@ def format_of(name: str, option: str) -> str:
         raise UsageError(
             f"{name}: {suffix} is no format here; use {_INSTEAD[suffix]}, which its programs know too"
         )
+    if suffix == ".zip":
+        raise UsageError(f"{name}: .zip is an archive and no format here; give the file that is in it")
     raise UsageError(
         f"{name}: what format is {suffix or 'this'}? Say {option} with one of {', '.join(FORMATS)}"
     )

@@ -132,13 +132,16 @@ class _JsonlReader(TextReader):
         """
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()  # where each record has keys of its own, memory would grow with the file
-        # A usual name that has no text yet may have one later.
+        # What has no value yet may have a text later; so may a usual name that has no text yet.
         self._known.update(
-            name for name, value in record.items() if type(value) is str or not _is_usual(name)
+            name
+            for name, value in record.items()
+            if type(value) is str or not (value is None or _is_usual(name))
         )
-        name = find_usual([key for key, value in record.items() if type(value) is str], TEXT_COLUMNS)
-        if name is None:
+        strings = [key for key, value in record.items() if type(value) is str and key != self._text_column]
+        if not strings:
             return
+        name = find_usual(strings, TEXT_COLUMNS) or strings[0]
         where = f"{self.name}, line {self.line}"
         problem = f"{where}: here is a {name!r:.100}, but texts are taken from {self._text_column!r:.100}"
         if self.line > _MAX_WITHOUT_TEXT:

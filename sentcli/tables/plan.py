@@ -55,6 +55,7 @@ def plan_outputs(
         if len(files) > 1 and not (folder.suffix or folder.exists()):
             _log.warning("%s: one file for all inputs; a folder with a file for each is %s/", output, output)
         return [(files, output)]
+    _refuse_outputs(found, folder)
     form = write.format if write else None
     names = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
     for place, count in Counter(_places([*names, *map(default_rejects, names)], folder)).items():
@@ -66,6 +67,22 @@ def plan_outputs(
     except OSError as error:
         raise OutputError(f"{output}: {error.strerror}") from None
     return [([file], str(folder / name)) for file, name in zip(files, names, strict=True)]
+
+
+def _refuse_outputs(found: Sequence[tuple[str, str]], folder: Path) -> None:
+    """Refuse globs that also find what an earlier run has made: it would be scored again.
+
+    :param found: globs and names, each with a file that it stands for.
+    :param folder: for the outputs.
+    :raises UsageError: naming one.
+    """
+    whole = folder.absolute()
+    inside = [file for name, file in found if file != name and whole in Path(file).absolute().parents]
+    if 0 < len(inside) < len(found):
+        raise UsageError(
+            f"{inside[0]} is among the inputs, and in the folder for the outputs; narrow the glob, or give "
+            "another folder"
+        )
 
 
 def _plain(name: str) -> str:

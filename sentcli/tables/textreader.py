@@ -18,6 +18,7 @@ _COMPRESSED = {
     ".bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
     ".xz": re.compile(rb"\xfd7zX"),
 }
+_ARCHIVE = b"PK\x03\x04"
 
 
 class TextReader(ABC):
@@ -114,6 +115,8 @@ def _refuse_compressed(start: bytes, name: str) -> None:
 
     :raises DataError: then.
     """
+    if start.startswith(_ARCHIVE):
+        raise DataError(f"{name}: a zip archive or a workbook; unzip it, or save its sheet as CSV")
     for suffix, mark in _COMPRESSED.items():
         if mark.match(start):
             hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"

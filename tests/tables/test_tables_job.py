@@ -158,6 +158,7 @@ def test_the_texts_of_later_json_inputs_are_where_those_of_the_first_are(run, tm
         ({"inputs": ["a.csv", "-"]}, UsageError, r"several formats \(csv, lines\) .*say --input-format"),
         ({"inputs": ["a.dat"]}, UsageError, "what format is .dat.*--input-format"),
         ({"inputs": ["a.xlsx"]}, UsageError, "a.xlsx: .xlsx is no format here; .* CSV"),
+        ({"inputs": ["a.csv.zip"]}, UsageError, "a.csv.zip: .zip is an archive .* the file that is in it"),
         ({"inputs": ["a.feather.gz"]}, UsageError, ".feather is no format here; .* Parquet"),
         ({"inputs": ["a"]}, UsageError, "what format is this.*--input-format"),
         ({"output": "o.dat"}, UsageError, "what format is .dat.*--output-format"),
@@ -200,7 +201,7 @@ def test_the_texts_of_later_json_inputs_are_where_those_of_the_first_are(run, tm
 )
 def test_what_does_not_fit_is_refused(run, tmp_path, monkeypatch, options, error, message):
     monkeypatch.chdir(tmp_path)
-    for name in ("a.csv", "b.jsonl", "a.jsonl", "a.txt", "a.dat", "a.xlsx", "a.feather.gz", "a"):
+    for name in ("a.csv", "b.jsonl", "a.jsonl", "a.txt", "a.dat", "a.xlsx", "a.feather.gz", "a.csv.zip", "a"):
         (tmp_path / name).write_bytes(b"text\n")
     before = names(tmp_path)
     with pytest.raises(error, match=message):

@@ -178,6 +178,15 @@ def test_a_usual_name_that_need_not_be_a_string(convert, record, options):
     assert convert(record, "in.jsonl", read=ReadOptions(**options)) == record[:-1] + FIELDS
 
 
+@pytest.mark.parametrize("first", [b'"remark":null,', b""])
+def test_a_column_that_was_guessed_is_not_trusted_beside_another_string(convert, first):
+    """As Spark writes it: a null is left out, and the first record has only the name of who wrote it."""
+    data = b'{"user":"bob",' + first + b'"n":5}\n{"user":"al","remark":"a great film","n":5}\n'
+    with pytest.raises(DataError, match=r"line 2: here is a 'remark', but .* from 'user'; say --text-column"):
+        convert(data, "in.jsonl")
+    assert convert(data, "in.jsonl", read=ReadOptions(text_column="user")).count(b'"sentiment":') == 2
+
+
 @pytest.mark.parametrize("before", [b'"text":null', b'"Review":null', b'"Review":5'])
 def test_a_column_that_was_guessed_is_not_trusted_beside_one_of_a_usual_name(convert, before):
     data = b'{"id":"a"}\n{"id":"b",' + before + b'}\n{"id":"a","Review":"x"}'

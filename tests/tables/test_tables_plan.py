@@ -139,6 +139,18 @@ def test_in_a_folder_what_a_glob_finds_keeps_the_folders_below_its_first_wildcar
     assert all((folder / "out" / name).parent.is_dir() for name in expected or ())
 
 
+def test_outputs_of_an_earlier_run_that_a_glob_finds_too_are_refused(folder):
+    for name in ("days/a.csv", "scored/days/a.csv"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for output in ("scored/", f"{folder}/scored/"):
+        with pytest.raises(UsageError, match=r"scored/days/a\.csv is among the inputs, .* narrow the glob"):
+            plan_outputs(["**/*.csv"], output)
+    assert not (folder / "scored" / "scored").exists()
+    assert plan_outputs(["days/*.csv"], "scored/") == [(["days/a.csv"], "scored/a.csv")]
+    assert plan_outputs(["scored/**/*.csv"], "scored/") == [(["scored/days/a.csv"], "scored/days/a.csv")]
+
+
 def test_two_outputs_that_are_one_file_through_links_are_refused(folder):
     (folder / "out").mkdir()
     for name in ("a.csv", "b.jsonl"):
