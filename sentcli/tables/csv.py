@@ -6,6 +6,7 @@ pass through. A quote inside a field that does not begin with one is part of the
 """
 
 import csv
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -18,6 +19,8 @@ from sentcli.tables.dialect import Dialect
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import Source
 from sentcli.tables.textreader import TextReader
+
+_log = logging.getLogger("sentcli")
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "0123456789."  # of a score
@@ -189,6 +192,7 @@ class _CsvReader(TextReader):
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         self._check_delimiter(fields)
         text_column = find_text_column(columns, {}, options.text_column, self.name)
+        self._tell_of_text(fields)
         check_room(columns, self.setup.names, self.name)
         if self.setup.needs_values:
             check_unique(columns, self.name)
@@ -224,6 +228,16 @@ class _CsvReader(TextReader):
         if not is_sure and any(other in fields[0] for other in likely - {used}):
             hint = f"is it another --delimiter? If not, say --delimiter {used!r:.200}"
             raise DataError(f"{self.name}: {list_columns(fields)}; {hint}")
+
+    def _tell_of_text(self, fields: Sequence[str]) -> None:
+        """Warn of a header of one field with a space in it: it may be the first text."""
+        options = self.setup.options
+        is_said = not options.header or options.text_column is not None or self.first is not None
+        if len(fields) == 1 and " " in fields[0].strip() and not is_said:
+            _log.warning(
+                "%s: the first line, %.80r, is taken for the header; if it is a text, say --no-header",
+                *(self.name, fields[0]),
+            )
 
     def _malformed(self, line: bytes, error: str, size: int) -> Reject:
         """Reject the first line of what is no record.

@@ -227,7 +227,7 @@ def _check_records(file: Path, where: str, csv_format: CsvFormat, delimiter: str
     :param file: one that pandas has read, and `where` what a message calls it.
     :raises ParserError: naming the line.
     """
-    csv.field_size_limit(_ONE_CHUNK)
+    csv.field_size_limit((1 << 31) - 1)  # of the whole process, as for scoring
     quotechar = '"' if csv_format.quotechar is None else csv_format.quotechar
     compression = compression_of(file.name)
     with file.open("rb") as raw, decompressed(raw, compression) if compression else raw as content:

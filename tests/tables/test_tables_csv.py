@@ -291,6 +291,17 @@ def test_a_column_may_be_called_like_several(convert, options):
     assert out == b"good; bad,sentiment,sentiment_score\nx" + ODD + b"\n"
 
 
+def test_a_header_that_may_be_a_text_is_told_of(convert, caplog):
+    convert(b"a great film\nso bad\n")
+    assert "the first line, 'a great film', is taken for the header; if it is a text, say" in caplog.text
+    caplog.clear()
+    convert(b"a great film\nso bad\n", read=ReadOptions(header=False))
+    convert(b"a great film\nso bad\n", read=ReadOptions(text_column="a great film"))
+    convert(b"review\na great film\n")
+    convert(b"the text,Text\na great film,x\n")
+    assert caplog.text == ""
+
+
 def test_a_text_without_a_header_may_hold_any_delimiter_but_tabs(convert):
     assert convert(b"x; x|x\n", read=ReadOptions(header=False)) == b"x; x|x,even,0.857143\n"
     with pytest.raises(DataError, match=r"is it another --delimiter\?"):
