@@ -44,8 +44,8 @@ class _LinesReader(TextReader):
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
         decode, cut = self.encoding.decode, self.encoding.cut_line_end
-        if lines and self.line == 1 and self.name == STANDARD and self.setup.options.format is None:
-            _warn_of_table(lines[0])
+        if lines and self.line == 1 and self.setup.options.format is None:
+            _warn_of_table(lines[0], "standard input" if self.name == STANDARD else self.name)
         for line in lines:
             try:
                 text = decode(cut(line)[0])
@@ -57,7 +57,7 @@ class _LinesReader(TextReader):
             self.offset += len(line)
 
 
-def _warn_of_table(line: bytes) -> None:
+def _warn_of_table(line: bytes, name: str) -> None:
     """Warn of a first line that is the header of CSV, or a JSON object, but is taken for a review."""
     fields = (field.strip(b" \t\r\n\"'").lower() for field in re.split(rb"[,;\t|]", line))
     if line.lstrip().startswith(b'{"'):
@@ -67,7 +67,7 @@ def _warn_of_table(line: bytes) -> None:
     else:
         return
     _log.warning(
-        "standard input is taken for a review a line, but begins like a table; try --input-format %s", form
+        "%s is taken for a review a line, but begins like a table; try --input-format %s", name, form
     )
 
 

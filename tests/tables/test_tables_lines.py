@@ -160,6 +160,25 @@ def test_a_table_written_as_lines_is_warned_of(convert, caplog):
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (b"id\ttext\tstars\n1\tfine\t5\n", "tsv"),
+        (b'id;"Text"\n1;fine\n', "csv"),
+        (b'{"a": "fine"}\n', "jsonl"),
+        (b"A fine text, and long\n", None),
+    ],
+)
+def test_a_file_of_lines_that_begins_like_a_table_is_told_of(convert, caplog, data, form):
+    """As spreadsheets write `Text (Tab delimited)`."""
+    convert(data, "in.txt")
+    told = f"in.txt is taken for a review a line, but begins like a table; try --input-format {form}"
+    assert (told in caplog.text) == (form is not None) == bool(caplog.text)
+    caplog.clear()
+    convert(data, "in.txt", read=ReadOptions(format="lines"))
+    assert caplog.text == ""
+
+
 def test_a_label_stays_on_its_line(tmp_path):
     (tmp_path / "in.txt").write_bytes(b"x\ny\n")
     with open_job([str(tmp_path / "in.txt")], str(tmp_path / "out.txt")) as job:
