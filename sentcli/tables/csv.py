@@ -254,7 +254,8 @@ class _CsvReader(TextReader):
         if "expected after" in error and size <= self._limit:
             reason = "text after a closing quote"
         else:
-            reason = f"a quote is not closed within {self._limit} bytes"
+            within = f" within the {self._limit} bytes of --field-limit" if size > self._limit else ""
+            reason = f"a quote is not closed{within}"
         return self.reject(line, reason)
 
     def reject(self, raw: bytes, reason: str) -> Reject:

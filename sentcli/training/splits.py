@@ -210,6 +210,8 @@ def _load(spec: str, source: dict[str, Any], csv_format: CsvFormat) -> dict[str,
         reason = " ".join(str(inner or error).split()) or "no rows"
         if "corresponds to no data" in reason:
             reason = "no rows"
+        elif "datasets dtype equivalent" in reason:  # a map, for one
+            reason += "; leave that column out"
         elif is_csv and isinstance(inner or error, UnicodeError):
             reason += "; is it another --encoding?"
         elif is_csv and isinstance(inner or error, ParserError | ParserWarning):

@@ -71,8 +71,8 @@ def test_ten_thousand_columns(convert):
         (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8; is it another --encoding?"),
         (b"1," + b"y" * 200 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
         (b"1," + b"y" * 99 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
-        (b'1,"\n', "a quote is not closed within 100 bytes"),
-        (b'1,"' + b"y\n" * 60 + b'"\n', "a quote is not closed within 100 bytes"),
+        (b'1,"\n', "a quote is not closed within the 100 bytes of --field-limit"),
+        (b'1,"' + b"y\n" * 60 + b'"\n', "a quote is not closed within the 100 bytes of --field-limit"),
     ],
 )
 def test_a_bad_record_is_rejected_and_its_neighbours_are_scored(convert, rejects, bad, reason):
@@ -94,7 +94,8 @@ def test_a_quote_that_is_never_closed_costs_one_line(convert, rejects):
     rows = b"".join(b"%d,xx\n" % number for number in range(5000))
     out = convert(HEADER + b'0,"open\n' + rows)
     assert out.count(EVEN) == 5000
-    assert [(entry["line"], entry["raw"]) for entry in rejects()] == [(2, '0,"open\n')]
+    (found,) = rejects()
+    assert (found["line"], found["raw"], found["reason"]) == (2, '0,"open\n', "a quote is not closed")
 
 
 @pytest.mark.parametrize("long", [b"y" * 200_000, b'"%b"' % (b"y" * 200_000), b'"%b\n"' % (b"y" * 199_999)])
@@ -111,7 +112,9 @@ def test_an_open_quote_holds_up_no_more_than_the_limit(tmp_path, monkeypatch):
     options = ReadOptions(field_limit=2000)
     with open_job([str(tmp_path / "in.csv")], str(tmp_path / "out.csv"), read=options) as job:
         first = next(iter(job))
-    assert [reject.reason for reject in first.rejects] == ["a quote is not closed within 2000 bytes"]
+    assert [reject.reason for reject in first.rejects] == [
+        "a quote is not closed within the 2000 bytes of --field-limit"
+    ]
     assert first.position.progress < 3 * 2000
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import datasets
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import sentcli
@@ -177,6 +178,13 @@ def test_quotes_may_be_others_or_mean_nothing(tmp_path: Path) -> None:
     assert read(single, CsvFormat(skip_lines=1, quotechar="'")) == expected
     with pytest.raises(UsageError, match="--quotechar is 'ab'"):
         CsvFormat(quotechar="ab")
+
+
+def test_a_column_of_a_type_that_data_sets_do_not_have_is_to_be_left_out(tmp_path: Path) -> None:
+    of_maps = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
+    pq.write_table(pa.table({"text": ["x"], "label": ["good"], "more": of_maps}), tmp_path / "r.parquet")
+    with pytest.raises(DataError, match=r"map<string, int64 .* equivalent\.; leave that column out"):
+        read(str(tmp_path / "r.parquet"))
 
 
 def test_a_field_may_be_long(tmp_path: Path) -> None:
