@@ -177,8 +177,8 @@ def roc_curve(is_positive: Bools, scores: Floats) -> RocCurve | None:
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # the last of each tie
     true = np.append(0, np.cumsum(is_positive[order])[ends])
     false = np.append(0, ends + 1) - true
-    false_rate, true_rate = false / false[-1], true / true[-1]
-    return RocCurve(false_rate, true_rate, float(np.trapezoid(true_rate, false_rate)))
+    area = float(np.trapezoid(true, false) / (true[-1] * false[-1]))
+    return RocCurve(false / false[-1], true / true[-1], area)
 
 
 def roc_curves(labels: Labels, probabilities: Floats, names: Sequence[str]) -> dict[str, RocCurve]:

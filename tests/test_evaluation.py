@@ -201,6 +201,7 @@ class TestRoc:
         if is_positive.any() and not is_positive.all():
             curve = roc_curve(is_positive, scores)
             assert curve.auc == pytest.approx(brute_force_auc(is_positive, scores))
+            assert roc_curve(is_positive, is_positive * 1.0).auc == 1
         else:
             assert roc_curve(is_positive, scores) is None
 

@@ -56,7 +56,7 @@ Examples:
 @click.option(
     "--held-out",
     is_flag=True,
-    help="Measure on the part of the train split that training held out, instead of --split; without "
+    help="Measure on what training held out, of the train split or besides it, instead of --split; without "
     "--dataset, of the data set that the model learnt from.",
 )
 @text_column_option

@@ -106,7 +106,7 @@ def check_together(*, is_self_training: bool) -> None:
     if params["sentence_repeats"] > 1 and not params["sentences"]:
         raise UsageError("--sentence-repeats is for sentences that are learnt besides; try --sentences")
     if params["validation"] and is_on_the_line("validation_share"):
-        raise UsageError("--validation names what is held out; leave out --validation-share")
+        raise UsageError("--validation-share is for what --validation names already; leave out one of them")
     if params["keep"] and not base:
         raise UsageError("--keep is for the weights of a model to go on from; try --from")
     has_models = params["teachers"] or params["pseudo_labels"] or params["rounds"] > 1

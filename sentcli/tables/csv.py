@@ -24,6 +24,7 @@ _log = logging.getLogger("sentcli")
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "0123456789."  # of a score
+_SENTENCE = re.compile(r"[.!?]|\S\s+\S+\s+\S+\s+\S")
 _LIKELY_DELIMITERS = frozenset(",;\t|")
 
 # Lines behind a quote that is not closed are parsed again. Beyond so many times the limit of a record, plus
@@ -230,10 +231,10 @@ class _CsvReader(TextReader):
             raise DataError(f"{self.name}: {list_columns(fields)}; {hint}")
 
     def _tell_of_text(self, fields: Sequence[str]) -> None:
-        """Warn of a header of one field with a space in it: it may be the first text."""
+        """Warn of a header of one field that reads like a sentence: it may be the first text."""
         options = self.setup.options
         is_said = not options.header or options.text_column is not None or self.first is not None
-        if len(fields) == 1 and " " in fields[0].strip() and not is_said:
+        if len(fields) == 1 and _SENTENCE.search(fields[0]) and not is_said:
             _log.warning(
                 "%s: the first line, %.80r, is taken for the header; if it is a text, say --no-header",
                 *(self.name, fields[0]),

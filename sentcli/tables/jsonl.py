@@ -128,7 +128,7 @@ class _JsonlReader(TextReader):
     def _check_guess(self, record: dict[str, Any]) -> None:
         """Look at keys that come later: one may be what the first record left out, the column of the texts.
 
-        :raises DataError: among the first records. Later it is a warning: a run of hours goes on.
+        :raises DataError: among the first records of all. Later it is a warning: a run of hours goes on.
         """
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()  # where each record has keys of its own, memory would grow with the file
@@ -144,7 +144,7 @@ class _JsonlReader(TextReader):
         name = find_usual(strings, TEXT_COLUMNS) or strings[0]
         where = f"{self.name}, line {self.line}"
         problem = f"{where}: here is a {name!r:.100}, but texts are taken from {self._text_column!r:.100}"
-        if self.line > _MAX_WITHOUT_TEXT:
+        if self.first or self.line > _MAX_WITHOUT_TEXT:
             _log.warning("%s; --text-column says which", problem)
             self._is_guess = False
         else:

@@ -55,12 +55,12 @@ def plan_outputs(
         if len(files) > 1 and not (folder.suffix or folder.exists()):
             _log.warning("%s: one file for all inputs; a folder with a file for each is %s/", output, output)
         return [(files, output)]
-    _refuse_outputs(found, folder)
     form = write.format if write else None
     names = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
     for place, count in Counter(_places([*names, *map(default_rejects, names)], folder)).items():
         if count > 1:
             raise UsageError(f"{place} would be {count} files of this run; score them one by one")
+    _refuse_outputs(files, [folder / name for name in names])
     try:
         for parent in {(folder / name).parent for name in names}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -69,20 +69,18 @@ def plan_outputs(
     return [([file], str(folder / name)) for file, name in zip(files, names, strict=True)]
 
 
-def _refuse_outputs(found: Sequence[tuple[str, str]], folder: Path) -> None:
-    """Refuse globs that also find what an earlier run has made: it would be scored again.
+def _refuse_outputs(files: Sequence[str], outputs: Sequence[Path]) -> None:
+    """Refuse inputs that are outputs of others, which an earlier run has made: a glob finds them too.
 
-    :param found: globs and names, each with a file that it stands for.
-    :param folder: for the outputs.
     :raises UsageError: naming one.
     """
-    whole = folder.absolute()
-    inside = [file for name, file in found if file != name and whole in Path(file).absolute().parents]
-    if 0 < len(inside) < len(found):
-        raise UsageError(
-            f"{inside[0]} is among the inputs, and in the folder for the outputs; narrow the glob, or give "
-            "another folder"
-        )
+    inputs = {Path(file).absolute(): place for place, file in enumerate(files)}
+    for place, output in enumerate(outputs):
+        if inputs.get(output.absolute(), place) != place:
+            raise UsageError(
+                f"{output} is among the inputs, and the output of {files[place]}; narrow the glob, or give "
+                "another folder"
+            )
 
 
 def _plain(name: str) -> str:

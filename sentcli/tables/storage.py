@@ -109,7 +109,7 @@ def refuse_mounted(path: Path) -> None:
     """
     name = _ESCAPED.sub(lambda found: b"\\%03o" % ord(found[0]), os.fsencode(path))
     with suppress(OSError):  # where nobody tells, the end of the run will
-        if any(line.split(b" ")[4] == name for line in _MOUNTS.read_bytes().splitlines()):
+        if any(name in line.split(b" ")[4:5] for line in _MOUNTS.read_bytes().split(b"\n")):
             raise OutputError(f"{path} is mounted as a single file and cannot be replaced; mount its folder")
 
 

@@ -51,17 +51,15 @@ def evaluations(metrics: Metrics, files: Collection[str], model: str, test_set: 
     shown = headline(metrics)
     records = [record for kind in ("texts", "passages") for record in _of_kind(metrics, kind)]
     others = [record for record in records if record is not shown]
-    own = metrics.get("validation_data")
-    read_none = "Training read no test split" + (f" but {code(own)}, to choose the epoch" if own else "")
     parts = []
     if records:
         parts.append(
-            f"{read_none}. Each figure here comes from the command beside it; those under "
+            f"{_of_training(metrics)} Each figure here comes from the command beside it; those under "
             "*Validation* were noted in training where no command is named."
         )
     else:
         parts.append(
-            f"{read_none}, and none was measured yet. This measures one and writes the figures here:"
+            f"{_of_training(metrics)} None was measured yet. This measures one and writes the figures here:"
         )
         parts.append(block(f"sentcli evaluate {model} --dataset {test_set} --card"))
     if shown:
@@ -111,6 +109,19 @@ def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str, 
         ),
     }
     return "\n".join(f"- **{spot}**: {said.strip()}" for spot, said in spots.items() if said)
+
+
+def _of_training(metrics: Metrics) -> str:
+    """Say what training read of test splits, of all that the model went on from too."""
+    chosen_on = []
+    learner: Mapping[str, Any] | None = metrics
+    while learner:
+        chosen_on.append(learner.get("validation_data"))
+        learner = learner.get("base")
+    if "test" in chosen_on:
+        return "Training chose its epoch on the test split."
+    on = ", ".join(code(name) for name in dict.fromkeys(chosen_on) if name)
+    return "Training read no test split." + (f" It chose its epoch on {on}." if on else "")
 
 
 def confusion_matrix(figures: Mapping[str, Any]) -> str:

@@ -113,7 +113,13 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
             source.validation, source.dataset, source.text_column, source.label_column, source.csv
         )
         numbers = label_ids(validation.labels, labels, validation.where)
-        tell_of_numbers(validation, [labels[number] for number in numbers])
+        names = [labels[number] for number in numbers]
+        tell_of_numbers(validation, names)
+        if missing := [name for name in labels if name not in names]:
+            _log.warning(
+                "%s: no text of the class %.100r; its figures, and the choice of the epoch, leave that out",
+                *(validation.where, missing[0]),
+            )
         train = learnt_part(data, validation)
     else:
         train, validation = train_validation(data, validation_share)

@@ -64,7 +64,9 @@ def load_validation(
     if Path(spec).is_file():
         return load_split(spec, "train", text_column, label_column, csv)
     if Path(dataset).is_file():
-        raise DataError(f"{spec:.200}: there is no such file, and {dataset:.200} is one, without splits")
+        raise DataError(f"{spec:.200}: no such file, and {dataset:.200} has no splits")
+    if Path(spec).suffix or Path(spec).name != spec:
+        raise DataError(f"{spec:.200}: no such file, nor the name of a split")
     return load_split(dataset, spec, text_column, label_column, csv)
 
 

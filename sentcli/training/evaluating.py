@@ -60,10 +60,13 @@ class EvaluationSource:
 
     def _read(self, bundle: Bundle) -> LabeledTexts:
         columns = self.text_column, self.label_column, self.csv
-        validation = read_metrics(bundle).get("validation_data") if self.held_out else None
-        if validation and (Path(validation).is_file() or not Path(self.dataset).is_file()):
+        metrics = read_metrics(bundle) if self.held_out else None
+        validation = metrics.get("validation_data") if metrics else None
+        # What it was validated on may be elsewhere now: another file that was named is it.
+        is_named = metrics and self.dataset != metrics["dataset"] and Path(self.dataset).is_file()
+        if validation and not is_named:
             return load_validation(validation, self.dataset, *columns)
-        return load_split(self.dataset, self.split, *columns)  # or that file, where it is elsewhere now
+        return load_split(self.dataset, self.split, *columns)
 
     def _check_unseen(self, bundle: Bundle, examples: LabeledTexts) -> None:
         learner = self.unseen_by or bundle

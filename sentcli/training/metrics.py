@@ -38,8 +38,8 @@ class Metrics(TypedDict):
     base: NotRequired[dict[str, Any] | None]
     sentences: NotRequired[str | None]  # what was learnt besides, as it was given
     validation_data: NotRequired[str | None]  # what was held out, as it was given; None: of the train split
-    # How the data set was read: `text_column`, `label_column`, `delimiter`, `encoding` and, a number,
-    # `skip_lines`; None where left open.
+    # How the data set was read: `text_column`, `label_column`, `delimiter`, `quotechar`, `encoding`
+    # and, a number, `skip_lines`; None where left open.
     columns: NotRequired[dict[str, Any]]
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`

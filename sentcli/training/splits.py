@@ -8,10 +8,11 @@ import logging
 import shutil
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ class CsvFormat:
             encoding=self.encoding,
             skip_lines=self.skip_lines or 0,
         )
+        if checked.quotechar and checked.quotechar in ",\t":  # one of the usual delimiters
+            checked.separators(checked.quotechar)
         object.__setattr__(self, "delimiter", checked.delimiter)
 
     def to_builder(self) -> dict[str, str | int]:
@@ -185,6 +188,7 @@ def _load(spec: str, source: dict[str, Any], csv_format: CsvFormat) -> dict[str,
         with warnings.catch_warnings():
             # pandas only warns, and cuts, where all rows have more fields than the header.
             warnings.filterwarnings("error", "Length of header or names")
+            warnings.filterwarnings("ignore", "Falling back to the 'python' engine")
             builder = datasets.load_dataset_builder(**source)
             is_csv = isinstance(builder.config, CsvConfig)
             if is_csv:
@@ -199,11 +203,11 @@ def _load(spec: str, source: dict[str, Any], csv_format: CsvFormat) -> dict[str,
                 # Types of columns are those of the first 10 MB: it fails where one is null for so long.
                 splits = dict(datasets.load_dataset(**source, chunksize=_ONE_CHUNK))
             if is_csv:
+                how = {**vars(builder.config), **csv_format.to_builder()}
                 files = [*map(Path, chain.from_iterable((builder.config.data_files or {}).values()))]
                 for file in files:
                     if file.is_file():  # not of the hub
-                        where = f"{file.name}, " if len(files) > 1 else ""
-                        _check_records(file, where, csv_format, source.get("sep", ","))
+                        _check_records(file, f"{file.name}, " if len(files) > 1 else "", how)
             return splits
     except Exception as error:  # whatever pandas, pyarrow, yaml, zlib, httpx and the hub raise
         inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
@@ -220,32 +224,36 @@ def _load(spec: str, source: dict[str, Any], csv_format: CsvFormat) -> dict[str,
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}{hint}") from error
 
 
-def _check_records(file: Path, where: str, csv_format: CsvFormat, delimiter: str) -> None:
+def _check_records(file: Path, where: str, how: Mapping[str, Any]) -> None:
     """Refuse what pandas takes for other rows than are meant, without a word.
 
     It goes on behind a closing quote, to the next one, however many rows away that is; and fills up what has
     fewer fields than the header.
 
     :param file: one that pandas has read, and `where` what a message calls it.
+    :param how: pandas read it, by the names of its own options.
     :raises ParserError: naming the line.
     """
+    is_plain = len(how["sep"] or "") == 1 and isinstance(how["skiprows"] or 0, int)
+    if not is_plain or zipfile.is_zipfile(file):  # as a folder may have it: pandas alone can read it
+        return
     csv.field_size_limit((1 << 31) - 1)  # of the whole process, as for scoring
-    quotechar = '"' if csv_format.quotechar is None else csv_format.quotechar
     compression = compression_of(file.name)
     with file.open("rb") as raw, decompressed(raw, compression) if compression else raw as content:
-        lines = io.TextIOWrapper(content, csv_format.encoding or "utf-8-sig", newline="")
-        for _ in range(csv_format.skip_lines or 0):
-            lines.readline()
+        lines = io.TextIOWrapper(content, how["encoding"] or "utf-8", newline="")
+        first = lines.readline().removeprefix("\ufeff")
         records = csv.reader(
-            lines,
-            delimiter=delimiter,
-            quotechar=quotechar or None,
-            quoting=csv.QUOTE_MINIMAL if quotechar else csv.QUOTE_NONE,
+            chain([first], lines),
+            delimiter=how["sep"],
+            quotechar=how["quotechar"],
+            quoting=how["quoting"],
+            escapechar=how["escapechar"],
+            doublequote=how["doublequote"],
             strict=True,
         )
         width = 0
         try:
-            for record in records:
+            for record in islice(records, how["skiprows"] or 0, None):
                 width = width or len(record)
                 if len(record) < width and "".join(record).strip():
                     break
@@ -254,8 +262,7 @@ def _check_records(file: Path, where: str, csv_format: CsvFormat, delimiter: str
             reason = f"a record has {len(record)} fields instead of {width}"
         except csv.Error as error:
             reason = str(error)
-        line = records.line_num + (csv_format.skip_lines or 0)
-    raise ParserError(f"{where}line {line}: {reason}")
+    raise ParserError(f"{where}line {records.line_num}: {reason}")
 
 
 def _hint(error: BaseException, *, of_hub: bool = False) -> str:

@@ -226,18 +226,21 @@ def test_texts_to_validate_on_may_be_given(data, tmp_path):
     assert again.exit_code == 0, again.output
     one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
     assert one.read("model.safetensors") == two.read("model.safetensors")
-    assert f"Training read no test split but `{own}`, to choose" in (model / "README.md").read_text()
+    assert f"Training read no test split. It chose its epoch on `{own}`." in (model / "README.md").read_text()
     learnt = fail("evaluate", model, "--dataset", own, "--card").message  # its epoch was chosen by them
     assert "--card: " in learnt
+    moved = invented.write_csv(tmp_path / "moved.csv", rows)
     invented.write_csv(own, rows[:20])
     assert "has other texts; if those are elsewhere" in fail("evaluate", model, "--held-out").message
-    own.unlink()
-    assert "has other texts; if those are elsewhere" in fail("evaluate", model, "--held-out").message
-    moved = invented.write_csv(tmp_path / "moved.csv", rows)
-    measured = json.loads(invoke("evaluate", model, "--held-out", "--json", "--dataset", moved).stdout)
-    assert measured["confusion"] == reached["confusion"]
+    for _ in range(2):
+        measured = json.loads(invoke("evaluate", model, "--held-out", "--json", "--dataset", moved).stdout)
+        assert measured["confusion"] == reached["confusion"]
+        own.unlink(missing_ok=True)
+    assert "own.csv: no such file" in fail("evaluate", model, "--held-out").message
+    by_line = invoke("evaluate", model, "--held-out", "--dataset", data)  # as the card has it
+    assert "own.csv: no such file" in by_line.stderr
     both = refuse("--validation", own, "-o", tmp_path / "m", data=data)
-    assert (both.code, "leave out --validation-share" in both.message) == (2, True)
+    assert (both.code, "leave out one of them" in both.message) == (2, True)
 
 
 def test_a_share_that_is_not_held_out_is_not_chosen(data, tmp_path):

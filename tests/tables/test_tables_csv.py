@@ -295,13 +295,15 @@ def test_a_column_may_be_called_like_several(convert, options):
 
 
 def test_a_header_that_may_be_a_text_is_told_of(convert, caplog):
-    convert(b"a great film\nso bad\n")
-    assert "the first line, 'a great film', is taken for the header; if it is a text, say" in caplog.text
-    caplog.clear()
-    convert(b"a great film\nso bad\n", read=ReadOptions(header=False))
-    convert(b"a great film\nso bad\n", read=ReadOptions(text_column="a great film"))
-    convert(b"review\na great film\n")
-    convert(b"the text,Text\na great film,x\n")
+    for first in (b"what a great film", b"great!"):
+        convert(first + b"\nso bad\n")
+        told = f"the first line, '{first.decode()}', is taken for the header; if it is a text, say"
+        assert told in caplog.text
+        caplog.clear()
+        convert(first + b"\nso bad\n", read=ReadOptions(header=False))
+        convert(first + b"\nso bad\n", read=ReadOptions(text_column=first.decode()))
+    convert(b"Text of Review\na great film\n")
+    convert(b"the text of the review,Text\na great film,x\n")
     assert caplog.text == ""
 
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import DataError
-from sentcli.tables import ReadOptions, WriteOptions
+from sentcli.tables import ReadOptions, WriteOptions, open_job
 
 MARK = b"\xef\xbb\xbf"
 FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'  # of the text "x"
@@ -185,6 +185,15 @@ def test_a_column_that_was_guessed_is_not_trusted_beside_another_string(convert,
     with pytest.raises(DataError, match=r"line 2: here is a 'remark', but .* from 'user'; say --text-column"):
         convert(data, "in.jsonl")
     assert convert(data, "in.jsonl", read=ReadOptions(text_column="user")).count(b'"sentiment":') == 2
+
+
+def test_a_string_more_in_a_later_input_ends_no_run(tmp_path, caplog):
+    for name, more in (("a", ""), ("b", ',"lang":"en"')):
+        (tmp_path / f"{name}.jsonl").write_text(f'{{"remark":"x","n":1{more}}}\n')
+    names = [str(tmp_path / f"{name}.jsonl") for name in "ab"]
+    with open_job(names, str(tmp_path / "out.jsonl")) as job:
+        assert [text for chunk in job for text in chunk.texts] == ["x", "x"]
+    assert "b.jsonl, line 1: here is a 'lang', but texts are taken from 'remark'" in caplog.text
 
 
 @pytest.mark.parametrize("before", [b'"text":null', b'"Review":null', b'"Review":5'])

@@ -144,11 +144,15 @@ def test_outputs_of_an_earlier_run_that_a_glob_finds_too_are_refused(folder):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     for output in ("scored/", f"{folder}/scored/"):
-        with pytest.raises(UsageError, match=r"scored/days/a\.csv is among the inputs, .* narrow the glob"):
+        with pytest.raises(
+            UsageError,
+            match=r"scored/days/a\.csv is among the inputs, and the output of days/a\.csv; narrow the glob",
+        ):
             plan_outputs(["**/*.csv"], output)
     assert not (folder / "scored" / "scored").exists()
     assert plan_outputs(["days/*.csv"], "scored/") == [(["days/a.csv"], "scored/a.csv")]
-    assert plan_outputs(["scored/**/*.csv"], "scored/") == [(["scored/days/a.csv"], "scored/days/a.csv")]
+    jsonl = plan_outputs(["scored/days/*.csv", "b.csv"], "scored/days", WriteOptions(format="jsonl"))
+    assert [output for _, output in jsonl] == ["scored/days/a.jsonl", "scored/days/b.jsonl"]
 
 
 def test_two_outputs_that_are_one_file_through_links_are_refused(folder):

@@ -198,6 +198,23 @@ def test_texts_to_validate_on_may_be_a_file(tmp_path, caplog):
     assert texts.read.tolist() == sample(every).tolist()
 
 
+def test_a_class_that_is_not_validated_on_is_told_of(tmp_path, caplog):
+    labelled, held_out = tmp_path / "labelled.csv", tmp_path / "held-out.csv"
+    labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in numbered(40)))
+    held_out.write_text("text,label\na film,1\n")
+    source = DataSource(str(labelled), None, None, "none", validation=str(held_out))
+    assert len(read_texts(source, read_labeled(source), 0.25).validation) == 1
+    assert "held-out.csv: no text of the class '0'; its figures" in caplog.text
+
+
+def test_a_file_to_validate_on_that_is_not_there_is_told_so_of_a_folder_too(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\na,0\nb,1\n")
+    for name, message in (("typo.csv", "typo.csv: no such file, nor"), ("typo", "no split 'typo'")):
+        source = DataSource(str(tmp_path), None, None, "none", validation=name)
+        with pytest.raises(DataError, match=message):
+            read_texts(source, read_labeled(source), 0.25)
+
+
 def test_numbers_for_classes_with_names_are_told_of(tmp_path, caplog):
     labelled, numbers = tmp_path / "labelled.csv", tmp_path / "numbers.csv"
     for file, names in ((labelled, ["bad", "good"]), (numbers, ["0", "1"])):
@@ -225,7 +242,7 @@ def test_texts_to_validate_on_may_be_a_split(tmp_path):
     [
         ([("a film", 7)], r"other\.csv: unknown label '7' in row 1; the model knows 0, 1"),
         (numbered(40), r"no text of the class '0' is left to train on"),
-        (None, r"other\.csv: there is no such file, and .*labelled\.csv is one, without splits"),
+        (None, r"other\.csv: no such file, and .*labelled\.csv has no splits"),
     ],
 )
 def test_texts_to_validate_on_that_will_not_do(tmp_path, rows, message):

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def test_a_csv_file_that_is_written_otherwise_is_told_so(tmp_path: Path) -> None
 
 
 TORN = {  # what pandas takes for other rows than are meant, and what is said of it
-    'text\tlabel\n"good\tpos\nbad\tneg\nquite "nice\tpos\n': r"line 4: .* expected after",
+    'text\tlabel\n"good\tpos\nbad\tneg\nquite "nice\tpos\n': r"line 4: ' ' expected after",
     'text,label\n"ends \\"",neg\nplain,pos\n"other",neg\n': "line 4: ',' expected after",
     "label,text\npos,good\nneg\npos,fine\n": "line 3: a record has 1 fields instead of 2",
 }
@@ -162,6 +163,41 @@ def test_rows_that_would_be_others_are_refused(
             read(str(tmp_path / spec))
 
 
+@pytest.mark.parametrize("compression", ["", ".gz", ".xz"])
+def test_tabs_and_quotes_in_a_folder_are_those_of_its_files(tmp_path: Path, compression: str) -> None:
+    content = b'text, en\tlabel\n"good"\tpos\n"bad, really"\tneg\n'
+    path = tmp_path / f"train.tsv{compression}"
+    path.write_bytes(COMPRESS[compression](content) if compression else content)
+    assert read(str(tmp_path)) == [("good", "pos"), ("bad, really", "neg")]
+
+
+def test_a_folder_may_say_how_its_files_are_written(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes('text;label\n"so; \xe9";pos\n"an \\" it";neg\n'.encode("latin-1"))
+    said = {"config_name": "default", "data_files": "data.csv", "sep": ";", "encoding": "latin-1"}
+    said |= {"escapechar": "\\"}
+    (tmp_path / "README.md").write_text(f"---\nconfigs:\n- {json.dumps(said)}\n---\n")
+    assert read(str(tmp_path)) == [("so; \xe9", "pos"), ('an " it', "neg")]
+    (tmp_path / "data.csv").write_text("text  label\nfine  pos\n")
+    said = {"config_name": "default", "data_files": "data.csv", "sep": " +", "engine": "python"}
+    (tmp_path / "README.md").write_text(f"---\nconfigs:\n- {json.dumps(said)}\n---\n")
+    assert read(str(tmp_path)) == [("fine", "pos")]
+
+
+def test_an_archive_in_a_folder_is_opened_by_the_library(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "train.csv.zip", "w") as archive:
+        archive.writestr("train.csv", csv_of(ROWS))
+    assert read(str(tmp_path)) == ROWS
+
+
+def test_skipped_lines_are_records_and_a_mark_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text('"exported\nby a, b, c"\n\ntext,label\ngood,pos\n')
+    assert read(str(path), CsvFormat(skip_lines=2)) == [("good", "pos")]
+    path.write_text('"text, en","label"\n"good",pos\n', "utf-8-sig")
+    for encoding in (None, "utf-8", "utf-8-sig"):
+        assert read(str(path), CsvFormat(encoding=encoding)) == [("good", "pos")]
+
+
 def test_of_several_files_the_torn_one_is_named(tmp_path: Path) -> None:
     for number, rows in enumerate(["good,pos", "good"]):
         (tmp_path / f"train-{number}.csv").write_text(f"text,label\nbad,neg\n{rows}\n")
@@ -178,6 +214,9 @@ def test_quotes_may_be_others_or_mean_nothing(tmp_path: Path) -> None:
     assert read(single, CsvFormat(skip_lines=1, quotechar="'")) == expected
     with pytest.raises(UsageError, match="--quotechar is 'ab'"):
         CsvFormat(quotechar="ab")
+    for delimiter in (",", "\t"):
+        with pytest.raises(UsageError, match="--delimiter and --quotechar are both"):
+            CsvFormat(quotechar=delimiter)
 
 
 def test_a_column_of_a_type_that_data_sets_do_not_have_is_to_be_left_out(tmp_path: Path) -> None:
