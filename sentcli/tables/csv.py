@@ -24,7 +24,7 @@ _log = logging.getLogger("sentcli")
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "0123456789."  # of a score
-_SENTENCE = re.compile(r"[.!?]|\S\s+\S+\s+\S+\s+\S")
+_SENTENCE = re.compile(r"[.!?](?:\s|$)|\S\s+\S+\s+\S+\s+\S")
 _LIKELY_DELIMITERS = frozenset(",;\t|")
 
 # Lines behind a quote that is not closed are parsed again. Beyond so many times the limit of a record, plus

@@ -276,7 +276,7 @@ def test_a_summary_takes_any_name_of_an_input(score):
         ("{a warm film}", None),
     ],
 )
-def test_a_table_on_stdin_that_is_taken_for_lines_is_told_of(score, first, form):
+def test_a_table_that_is_taken_for_lines_is_told_of(score, first, form):
     result = score(stdin=f"{first}\nreview\n")
     assert len(result.stdout.splitlines()) == 2
     assert ("begins like a table" in result.stderr) == (form is not None)
@@ -284,7 +284,9 @@ def test_a_table_on_stdin_that_is_taken_for_lines_is_told_of(score, first, form)
     assert "texts in" not in result.stderr
     assert "begins" not in score("--input-format", "lines", stdin=f"{first}\n").stderr
     Path("r.txt").write_text(f"{first}\n")
-    assert "begins" not in score("r.txt").stderr
+    told = f"r.txt is taken for a review a line, but begins like a table; try --input-format {form}\n"
+    assert (told in score("r.txt").stderr) == (form is not None)
+    assert "begins" not in score("r.txt", "--input-format", "lines").stderr
 
 
 # Odd files.
