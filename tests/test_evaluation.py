@@ -201,9 +201,12 @@ class TestRoc:
         if is_positive.any() and not is_positive.all():
             curve = roc_curve(is_positive, scores)
             assert curve.auc == pytest.approx(brute_force_auc(is_positive, scores))
-            assert roc_curve(is_positive, is_positive * 1.0).auc == 1
         else:
             assert roc_curve(is_positive, scores) is None
+
+    @pytest.mark.parametrize("positives", range(1, 100, 7))
+    def test_what_is_told_apart_without_a_mistake_has_an_auc_of_1(self, positives):
+        assert roc_curve(np.arange(100) < positives, -np.arange(100.0)).auc == 1
 
     @given(scored)
     def test_each_point_has_the_rates_of_one_threshold(self, examples):

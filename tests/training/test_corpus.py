@@ -203,7 +203,9 @@ def test_a_class_that_is_not_validated_on_is_told_of(tmp_path, caplog):
     labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in numbered(40)))
     held_out.write_text("text,label\na film,1\n")
     source = DataSource(str(labelled), None, None, "none", validation=str(held_out))
-    assert len(read_texts(source, read_labeled(source), 0.25).validation) == 1
+    texts = read_texts(source, read_labeled(source), 0.25)
+    assert len(texts.validation) == 1
+    assert texts.read.tolist() == sample([*(text for text, _ in numbered(40)), "a film"]).tolist()
     assert "held-out.csv: no text of the class '0'; its figures" in caplog.text
 
 

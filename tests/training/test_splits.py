@@ -191,7 +191,7 @@ def test_an_archive_in_a_folder_is_opened_by_the_library(tmp_path: Path) -> None
 
 def test_skipped_lines_are_records_and_a_mark_is_none(tmp_path: Path) -> None:
     path = tmp_path / "reviews.csv"
-    path.write_text('"exported\nby a, b, c"\n\ntext,label\ngood,pos\n')
+    path.write_text('"exported\nby us",on,a,day\n\ntext,label\ngood,pos\n')
     assert read(str(path), CsvFormat(skip_lines=2)) == [("good", "pos")]
     path.write_text('"text, en","label"\n"good",pos\n', "utf-8-sig")
     for encoding in (None, "utf-8", "utf-8-sig"):
