@@ -65,6 +65,8 @@ class FileOutput(Output):
     def _open(self, *, resume: bool) -> None:
         if resume and self._journal.exists:
             self.state = self._load()
+        for name in ("part", "rejects"):
+            refuse_mounted(self._parts[name].target)
         self._refuse_existing()
         if self.state:
             self._reopen(self.state["marks"])
@@ -85,7 +87,6 @@ class FileOutput(Output):
         """Refuse to replace what is there, but for what the interrupted run has put there itself."""
         marks = self.state["marks"] if self.state and self.state["complete"] else ()
         for name in ("part", "rejects"):
-            refuse_mounted(self._parts[name].target)
             is_own = name in marks and not self._parts[name].path.exists()
             if not (self._overwrite or is_own):
                 refuse_existing(str(self._parts[name].target))

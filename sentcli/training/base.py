@@ -15,7 +15,7 @@ from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
 from sentcli.training.history import read_history
 from sentcli.training.holdout import digest_texts
-from sentcli.training.labels import LabeledTexts, label_ids, tell_of_numbers
+from sentcli.training.labels import LabeledTexts, class_ids
 from sentcli.training.learnt import Sample, sample_of, share_in
 from sentcli.training.metrics import read_metrics
 
@@ -62,8 +62,7 @@ class Base:
         :param data: what the texts with labels are parts of; an error names a row of it.
         :raises DataError: for a label that the model does not have.
         """
-        numbers = label_ids(data.labels, self.config.labels, data.where)
-        tell_of_numbers(data, [self.config.labels[number] for number in numbers])
+        class_ids(data, self.config.labels)
         held_out = texts.validation.texts
         if self.split != digest_texts(held_out) and share_in(self.learnt, held_out).about >= _TOO_MANY:
             _log.warning(

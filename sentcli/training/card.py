@@ -13,7 +13,7 @@ from sentcli.text import head_tokens
 from sentcli.training.card_evaluations import evaluations, weak_spots
 from sentcli.training.card_validation import validation
 from sentcli.training.markdown import block, code, no_option, one_line, table
-from sentcli.training.metrics import Metrics
+from sentcli.training.metrics import Metrics, learners
 from sentcli.uncertainty import UNCERTAIN
 
 _GATES = {
@@ -280,10 +280,8 @@ def _settings(config: BundleConfig, metrics: Metrics) -> str:
 def _terms(metrics: Metrics) -> str:
     licence = metrics["licence"]
     terms = [f"- Model: {code(licence) if licence else 'none was stated when it was trained'}."]
-    learner: Mapping[str, Any] | None = metrics
-    while learner:
+    for learner in learners(metrics):
         terms += _terms_of_data(learner)
-        learner = learner.get("base")
     return "\n".join(dict.fromkeys(terms))
 
 

@@ -8,7 +8,7 @@ from sentcli import bundle
 from sentcli.evaluation import ECE_BINS
 from sentcli.lengths import LengthScores
 from sentcli.training.markdown import block, code, four, interval, table
-from sentcli.training.metrics import WEAK_SPOTS, Metrics
+from sentcli.training.metrics import WEAK_SPOTS, Metrics, learners
 from sentcli.uncertainty import UNCERTAIN
 
 Record = Mapping[str, Any]  # what `sentcli evaluate --json` prints, and `command`
@@ -113,11 +113,7 @@ def weak_spots(metrics: Metrics, words: int, labels: Sequence[str], model: str, 
 
 def _of_training(metrics: Metrics) -> str:
     """Say what training read of test splits, of all that the model went on from too."""
-    chosen_on = []
-    learner: Mapping[str, Any] | None = metrics
-    while learner:
-        chosen_on.append(learner.get("validation_data"))
-        learner = learner.get("base")
+    chosen_on = [learner.get("validation_data") for learner in learners(metrics)]
     if "test" in chosen_on:
         return "Training chose its epoch on the test split."
     on = ", ".join(code(name) for name in dict.fromkeys(chosen_on) if name)

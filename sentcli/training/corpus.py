@@ -16,7 +16,7 @@ from sentcli.text import UNK_ID, Vocab, tokenize, truncate
 from sentcli.training.dataset import load_split, load_texts, load_validation
 from sentcli.training.examples import Examples, Ids
 from sentcli.training.holdout import learnt_part, one_spelling, train_validation
-from sentcli.training.labels import LabeledTexts, class_names, label_ids, tell_of_numbers
+from sentcli.training.labels import LabeledTexts, class_ids, class_names, label_ids
 from sentcli.training.learnt import Sample, sample
 from sentcli.training.passages import cut_passages
 from sentcli.training.phrases import with_phrases
@@ -112,10 +112,8 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
         validation = load_validation(
             source.validation, source.dataset, source.text_column, source.label_column, source.csv
         )
-        numbers = label_ids(validation.labels, labels, validation.where)
-        names = [labels[number] for number in numbers]
-        tell_of_numbers(validation, names)
-        if missing := [name for name in labels if name not in names]:
+        found = {*class_ids(validation, labels).tolist()}
+        if missing := [name for number, name in enumerate(labels) if number not in found]:
             _log.warning(
                 "%s: no text of the class %.100r; its figures, and the choice of the epoch, leave that out",
                 *(validation.where, missing[0]),

@@ -12,7 +12,7 @@ from sentcli.measurement import Measurement, measure
 from sentcli.prediction import predict
 from sentcli.training.dataset import load_split, load_validation
 from sentcli.training.holdout import held_out_part
-from sentcli.training.labels import LabeledTexts, label_ids, tell_of_numbers
+from sentcli.training.labels import LabeledTexts, class_ids
 from sentcli.training.learnt import share_learnt
 from sentcli.training.metrics import read_metrics
 from sentcli.training.passages import cut_passages
@@ -111,8 +111,7 @@ def evaluate_bundle(
     ran = _model(bundle, runtime.backend)
     compared = _model(against, None) if against else None
     examples = source.load(bundle)
-    texts, labels = examples.texts, label_ids(examples.labels, bundle.config.labels, examples.where)
-    tell_of_numbers(examples, [bundle.config.labels[number] for number in labels])
+    texts, labels = examples.texts, class_ids(examples, bundle.config.labels)
     probabilities = predict(bundle, texts, quiet=quiet, **vars(runtime))
     others = None
     if against and compared:

@@ -92,8 +92,19 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"{name!r:.60}" for name in names[:_MOST_LISTED])
 
 
-def tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:
-    """Warn of labels that are numbers in place of names: who wrote them may have counted otherwise.
+def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Give the class of each text, and warn of numbers in place of names.
+
+    :param names: the classes of the model, in its order.
+    :raises DataError: for a label that the model does not know.
+    """
+    ids = label_ids(data.labels, names, data.where)
+    _tell_of_numbers(data, [names[number] for number in ids])
+    return ids
+
+
+def _tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:
+    """Warn of labels that are numbers: who wrote them may have counted otherwise.
 
     :param names: what each label is taken for.
     """

@@ -1,6 +1,7 @@
 """What `metrics.json` of a model folder holds: how a model was made, and what it reaches."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any, NotRequired, TypedDict
 
 from sentcli.bundle import METRICS, Bundle
@@ -83,6 +84,14 @@ def read_metrics(bundle: Bundle) -> Metrics:
     if not _says_of_what(metrics):
         raise BundleError(f"{bundle.path / METRICS}: not as `sentcli train` writes it; train the model anew")
     return metrics
+
+
+def learners(metrics: Metrics) -> Iterator[Mapping[str, Any]]:
+    """Give what is said of a model, then of each that it went on from."""
+    learner: Mapping[str, Any] | None = metrics
+    while learner:
+        yield learner
+        learner = learner.get("base")
 
 
 def _says_of_what(metrics: Any) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from sentcli.config import EVERYDAY
 from sentcli.errors import DataError
 from sentcli.training.dataset import load_split
-from sentcli.training.labels import LabeledTexts, label_ids, tell_of_numbers
+from sentcli.training.labels import LabeledTexts, class_ids, label_ids
 from sentcli.training.splits import CsvFormat
 
 EVERYDAY_FILE = Path(__file__).with_name("everyday.csv")
@@ -28,8 +28,7 @@ def read_sentences(
     """
     if spec != EVERYDAY:
         data = load_split(spec, "train", text_column, label_column, csv)
-        numbers = label_ids(data.labels, labels, data.where)
-        tell_of_numbers(data, [labels[number] for number in numbers])
+        class_ids(data, labels)
         return data
     data = load_split(str(EVERYDAY_FILE), "train", "text", "label")
     try:
