@@ -181,6 +181,9 @@ class Pipeline:
                 ):
                     together: list[Chunk] = []
                     while is_open and len(together) < self._window_chunks and ahead.ready():
+                        # By itself: what comes before it is written meanwhile, and no thread waits for that.
+                        if together and ahead.is_at_last:
+                            break
                         item = ahead.get()
                         if item is None or isinstance(item, BaseException):
                             is_open, error = False, item

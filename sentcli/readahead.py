@@ -54,6 +54,11 @@ class ReadAhead(Generic[Item]):
         """Tell whether so many calls of `get` would not wait; the end or an error is one of them."""
         return self._queue.qsize() >= count
 
+    @property
+    def is_at_last(self) -> bool:
+        """The last item waits, and behind it the end or an error."""
+        return self.has_ended and self._queue.qsize() == 2
+
     def get(self) -> Item | BaseException | None:
         """Give the next item, at the end None, or the error that ended the iterator."""
         item = self._queue.get()
@@ -68,10 +73,11 @@ class ReadAhead(Generic[Item]):
                     return
         except BaseException as error:  # it is raised again where the items are used
             end = error
+        self._queue.put(end)  # it takes no room
         self.has_ended = True
-        self._put(end)
+        self._notify()
 
-    def _put(self, item: Item | BaseException | None) -> bool:
+    def _put(self, item: Item) -> bool:
         self._room.get()
         if self._is_stopped:
             return False

@@ -59,8 +59,9 @@ class Window:
         self._prepared: Outcome[None] | None = None
         if sum(map(len, numbers)) > _MANY:
             self._prepared = engine.workers.run(engine.backend.prepare)  # while others encode
-        encode = partial(engine.workers.encode, engine.encoder.encode, notify=notify)
-        self._slices = [encode(part) for part in slices(list(numbers))]
+        parts = slices(list(numbers))
+        encode = partial(engine.workers.encode, engine.encoder.encode, notify=_at_last(len(parts), notify))
+        self._slices = [encode(part) for part in parts]
         self._batches: list[tuple[Rows, Outcome[Logits]]] | None = None
         self._lengths = self._words = self._unknown = np.zeros(len(numbers), np.int64)
 
@@ -85,9 +86,11 @@ class Window:
         engine = self._engine
         (rows,) = encoded.lengths.nonzero()
         kept = np.minimum(encoded.lengths[rows], engine.max_tokens)
-        for picked in length_buckets(kept, engine.batch_tokens, engine.batch_rows):
+        buckets = length_buckets(kept, engine.batch_tokens, engine.batch_rows)
+        notify = _at_last(len(buckets), self._notify)
+        for picked in buckets:
             batch = rows[picked]
-            outcome = engine.workers.run(self._run, encoded, batch, notify=self._notify)
+            outcome = engine.workers.run(self._run, encoded, batch, notify=notify)
             self._batches.append((batch, outcome))
 
     def _run(self, encoded: Encoded, rows: Rows) -> Logits:
@@ -112,6 +115,18 @@ class Window:
         open_ones: list[Outcome[Any]] = [*self._slices, *of_batches]
         for outcome in open_ones:
             outcome.cancel()
+
+
+def _at_last(calls: int, notify: Callable[[], None]) -> Callable[[], None]:
+    """Give what, called so often and by whatever threads, notifies with the last call: who waits sleeps on."""
+    left = [None] * calls
+
+    def call() -> None:
+        left.pop()
+        if not left:
+            notify()
+
+    return call
 
 
 @dataclass(frozen=True)

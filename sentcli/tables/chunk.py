@@ -4,7 +4,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from typing import Any, Union, cast
 
 from sentcli.tables.source import Source
@@ -12,6 +12,7 @@ from sentcli.tables.source import Source
 CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
+_PIECE_ROWS = 256  # that go out together
 
 # A row from a text format: its text, what the writer gets, its own bytes in the input. The second holds the
 # values of all columns where `Setup.needs_values`; else it is the last, or of no use: lines have the text.
@@ -113,11 +114,21 @@ class Chunk:
     head: Head | None = None
     whole: bool = True
 
-    def join(self, records: list[tuple[bytes, ...]]) -> bytes:
-        """Put what was written for each row, in pieces, together, with the gaps where they were."""
+    def join(self, records: Iterable[tuple[bytes, ...]]) -> Iterator[bytes]:
+        """Put what was written for each row, in fields, together, with the gaps where they were.
+
+        :returns: pieces, each made when it is asked for: what takes it finds it in the processor's cache.
+        """
+        if self.gaps:
+            records = self._with_gaps([*records])
+        rest = iter(records)
+        while piece := [*islice(rest, _PIECE_ROWS)]:
+            yield b"".join(chain.from_iterable(piece))
+
+    def _with_gaps(self, records: list[tuple[bytes, ...]]) -> list[tuple[bytes, ...]]:
         for row, data in reversed(self.gaps):
             records.insert(row, (data,))
-        return b"".join(chain.from_iterable(records))
+        return records
 
 
 class Cursor:

@@ -127,28 +127,28 @@ class Members:
         self._compress = _compressor(suffix)
         self._pending: list[bytes] = []
 
-    def add(self, data: bytes, *, whole: bool) -> bytes:
-        """Take the bytes of a chunk and give those to write now.
-
-        :param whole: the chunk ends a member.
-        """
+    def add(self, data: bytes) -> bytes:
+        """Take bytes of a chunk and give those to write now."""
         if self._compress is None:
             return data
         if data:
             self._pending.append(data)
-        return self._end_member(self._compress) if whole and self._pending else b""
+        return b""
+
+    def end(self) -> bytes:
+        """End a member, if one has begun: the chunk is whole."""
+        return self.close(is_empty=False)
 
     def close(self, *, is_empty: bool) -> bytes:
         """Give what is left; a compressed file has at least one member, though that may hold nothing.
 
         :param is_empty: nothing was written so far.
         """
-        return self._end_member(self._compress) if self._compress and (self._pending or is_empty) else b""
-
-    def _end_member(self, compress: Callable[[bytes], bytes]) -> bytes:
+        if not (self._compress and (self._pending or is_empty)):
+            return b""
         data = b"".join(self._pending)
         self._pending.clear()
-        return compress(data)
+        return self._compress(data)
 
 
 def _compressor(suffix: str) -> Callable[[bytes], bytes] | None:

@@ -274,7 +274,6 @@ class Writer:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._dialect = Dialect(_DELIMITERS.get(setup.output_format, ","), '"', Encoding.named(None))
-        self._label_fields: dict[str | None, bytes] = {}
 
     def begin(self, head: Head) -> bytes:
         has_header = self._setup.options.header
@@ -290,32 +289,32 @@ class Writer:
         record, end = encoding.cut_line_end(head.raw)
         return record + encoding.encode(self._dialect.record(("", *self._setup.names))) + end
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
         raws = chunk.rows
         if self._setup.converts:
             raws = [f"{self._dialect.record([*map(to_text, row)])}\n".encode() for row in raws]
-        cut, number = self._dialect.encoding.cut_line_end, self._number_field()
-        records: list[tuple[bytes, ...]] = []
-        for raw, label, score in zip(raws, labels, scores, strict=True):
-            record, end = cut(raw)
-            records.append((record, self._label_field(label), b"" if score is None else number(score), end))
-        return chunk.join(records)
+        return chunk.join(self._records(raws, labels, scores))
 
     def close(self) -> bytes:
         return b""
 
+    def _records(
+        self, raws: Sequence[bytes], labels: Labels, scores: Scores
+    ) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+        fields = {label: self._label_field(label) for label in {*labels}}
+        cut, number = self._dialect.encoding.cut_line_end, self._number_field()
+        for raw, label, score in zip(raws, labels, scores, strict=True):
+            record, end = cut(raw)
+            yield record, fields[label], b"" if score is None else number(score), end
+
     def _label_field(self, label: str | None) -> bytes:
-        """Give the label between two delimiters; each is written anew only once."""
-        field = self._label_fields.get(label)
-        if field is None:
-            text = self._dialect.record(("", label or "", ""))
-            field = self._label_fields[label] = self._dialect.encoding.encode(text)
-        return field
+        """Give the label between two delimiters."""
+        return self._dialect.encoding.encode(self._dialect.record(("", label or "", "")))
 
     def _number_field(self) -> Callable[[float], bytes]:
         """Give what writes a score behind the label."""
         dialect = self._dialect
         is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
         if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():
-            return lambda score: b"%.6f" % score
+            return b"%.6f".__mod__
         return lambda score: dialect.encoding.encode(dialect.record([f"{score:.6f}"]))

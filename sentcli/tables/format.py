@@ -1,6 +1,6 @@
 """What every format's module provides, and what it is told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,8 +60,8 @@ class Writer(Protocol):
         :raises OutputError: when a name or a label cannot be written there.
         """
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
-        """Give the rows of a chunk with label and score, both empty for a blank row."""
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterable[bytes]:
+        """Give the rows of a chunk with label and score, both empty for a blank row, in pieces."""
 
     def close(self) -> bytes:
         """Give what comes after the last row."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -193,14 +193,16 @@ class Job:
                 raise SentcliError("the output cannot be finished: the inputs were not read to their end")
             self._check_law(self._read)
             self._check_rejects((), is_end=True)
-            tail = self._members.add(self._writer.close(), whole=False)
-            self._output.write(tail + self._members.close(is_empty=self._output.size + len(tail) == 0))
+            self._output.write(self._members.add(self._writer.close()))
+            self._output.write(self._members.close(is_empty=self._output.size == 0))
         self._output.publish(self._state(), note)
         self._is_finished = True
 
     def _write_rows(self, chunk: Chunk, begin: bytes, labels: Labels, scores: Scores) -> None:
-        data = self._writer.encode(chunk, labels, scores)
-        self._output.write(self._members.add(begin + data if begin else data, whole=chunk.whole))
+        for piece in chain([begin], self._writer.encode(chunk, labels, scores)):
+            self._output.write(self._members.add(piece))
+        if chunk.whole:
+            self._output.write(self._members.end())
 
     def _commit(self) -> None:
         self._output.commit(self._state())

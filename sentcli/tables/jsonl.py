@@ -234,20 +234,23 @@ class Writer:
         self._columns = head.columns
         return b""  # a byte order mark is out already
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
         raws = chunk.rows
         if self._converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in raws]
+        return chunk.join(self._records(raws, labels, scores))
+
+    def close(self) -> bytes:
+        return b""
+
+    def _records(
+        self, raws: Sequence[bytes], labels: Labels, scores: Scores
+    ) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
         # A record that has a text is not empty, so a comma always goes before the new fields.
         fields = {
             label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in set(labels)
         }
-        records: list[tuple[bytes, ...]] = []
         for raw, label, score in zip(raws, labels, scores, strict=True):
             end = raw.rindex(b"}")
             number = b"null" if score is None else b"%.6f" % score
-            records.append((raw[:end], fields[label], number, raw[end:]))
-        return chunk.join(records)
-
-    def close(self) -> bytes:
-        return b""
+            yield raw[:end], fields[label], number, raw[end:]

@@ -86,13 +86,13 @@ class Writer:
             self._encoding.encode(_in_a_line(label))
         return head.raw
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
         lines = chunk.rows
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         encode = self._encoding.encode
-        return b"".join(
-            encode(f"{_in_a_line(label or '')}\t{'' if score is None else f'{score:.6f}'}\t") + line
+        return chunk.join(
+            (encode(f"{_in_a_line(label or '')}\t{'' if score is None else f'{score:.6f}'}\t"), line)
             for line, label, score in zip(lines, labels, scores, strict=True)
         )
 

@@ -6,7 +6,7 @@ rejected when its text is not UTF-8 or has more bytes than the limit of a field,
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -174,7 +174,7 @@ class Writer:
             )
         return self._sink.drain()
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterable[bytes]:
         results = [
             pa.array(labels, pa.string()),
             pa.array([None if score is None else round(score, 6) for score in scores], pa.float64()),
@@ -194,7 +194,7 @@ class Writer:
         # Only where whole chunks end, so that the bytes are the same when a pipe paused.
         if ends_group or (chunk.whole and (self._size >= _GROUP_BYTES or self._rows >= _GROUP_ROWS)):
             self._end_group()
-        return self._sink.drain()
+        return [self._sink.drain()]
 
     def _end_group(self) -> None:
         if self._rows:

@@ -154,6 +154,7 @@ def test_while_a_window_is_scored_others_gather_for_the_next(trained, monkeypatc
             time.sleep(0.05)
             yield Piece([f"later {number}"])
         are_read.set()
+        yield Piece(["last"])
 
     with Scorer(trained, workers=2) as scorer:
         logits, window = scorer._pipeline.engine.backend.logits, pipeline.Window
@@ -171,6 +172,35 @@ def test_while_a_window_is_scored_others_gather_for_the_next(trained, monkeypatc
         monkeypatch.setattr(pipeline, "Window", counted)
         list(scorer.stream(pieces()))
     assert sizes[:2] == [1, LIMITS.window_chunks]
+
+
+def test_the_last_chunk_is_scored_while_those_before_it_are_written(trained, monkeypatch):
+    is_begun, is_read, sizes = threading.Event(), threading.Event(), []
+
+    def pieces() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        assert is_begun.wait(timeout=20)
+        for number in range(LIMITS.window_chunks):
+            yield Piece([f"later {number}"])
+
+    class Ahead(pipeline.ReadAhead):
+        def _run(self) -> None:
+            super()._run()
+            is_read.set()
+
+    with Scorer(trained, workers=2) as scorer:
+        window = pipeline.Window
+
+        def counted(texts, *others):
+            is_begun.set()
+            assert is_read.wait(timeout=20)
+            sizes.append(len(texts))
+            return window(texts, *others)
+
+        monkeypatch.setattr(pipeline, "ReadAhead", Ahead)
+        monkeypatch.setattr(pipeline, "Window", counted)
+        list(scorer.stream(pieces()))
+    assert sizes == [1, LIMITS.window_chunks - 1, 1]
 
 
 def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):

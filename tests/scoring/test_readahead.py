@@ -29,6 +29,17 @@ def test_who_is_told_of_the_end_can_know_that_it_is_one():
     assert notes[-1] is True
 
 
+def test_which_item_is_the_last_is_known_when_the_end_is():
+    is_told = threading.Event()
+    ahead: ReadAhead[int] = ReadAhead(range(3), 3, lambda: is_told.set() if ahead.has_ended else None)
+    with ahead:
+        assert is_told.wait(timeout=20)
+        seen = []
+        while ahead.get() is not None:
+            seen.append(ahead.is_at_last)
+    assert seen == [False, True, False]
+
+
 def test_an_interrupt_wherever_it_comes_leaves_a_reader_that_ends():
     """Were a lock left taken, the thread would wait for it forever, with the open file that it reads."""
     place, is_interrupted = 0, True
