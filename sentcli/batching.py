@@ -95,7 +95,9 @@ def gather(
     """
     kept = np.minimum(lengths, max_tokens)
     steps = np.arange(kept.max())
-    left_out = (lengths - kept)[:, None] * (steps >= head_tokens(max_tokens))
-    padded = ids.take(starts[:, None] + steps + left_out, mode="clip").astype(np.int64)
+    places = starts[:, None] + steps
+    if lengths.max() > max_tokens:  # few batches have such texts
+        places += (lengths - kept)[:, None] * (steps >= head_tokens(max_tokens))
+    padded = ids.take(places, mode="clip").astype(np.int64)
     padded[steps >= kept[:, None]] = PAD_ID
     return padded, kept.astype(np.int32)

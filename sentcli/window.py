@@ -118,7 +118,7 @@ class Window:
 
 
 def _at_last(calls: int, notify: Callable[[], None]) -> Callable[[], None]:
-    """Give what, called so often and by whatever threads, notifies with the last call: who waits sleeps on."""
+    """Give what notifies when it is called for the last of so many times, in whatever threads."""
     left = [None] * calls
 
     def call() -> None:
