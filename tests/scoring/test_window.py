@@ -96,14 +96,16 @@ def test_a_window_of_nothing_is_done_at_once(engine, backend):
     assert backend.batches == []
 
 
-def test_a_window_tells_when_it_has_gone_on(engine):
+def test_a_window_tells_when_it_has_gone_on_and_not_of_each_batch(engine, backend):
     told = threading.Semaphore(0)
-    window = Window(["a", "b b"], engine, told.release)
+    window = Window([" ".join("a" * length) for length in range(1, 9)], engine, told.release)
     assert told.acquire(timeout=20)
     assert window.is_encoded
     window.start()
     assert told.acquire(timeout=20)
     assert window.is_done
+    assert len(backend.batches) > 2
+    assert not told.acquire(timeout=0.05)
 
 
 def test_a_window_is_gone_when_it_is_let_go(engine):

@@ -352,6 +352,16 @@ def test_blank_lines_alone_do_not_come_between_inputs(run, tmp_path):
     assert (tmp_path / "out.csv").read_bytes() == b"text,sentiment,sentiment_score\nx" + ODD + b"\n"
 
 
+@pytest.mark.parametrize("blanks", [0, 1, 2])
+def test_rows_that_go_out_in_several_pieces(convert, blanks):
+    data, expected = [b"text\n"], [b"text,sentiment,sentiment_score\n"]
+    for number in range(1100):
+        gap = b"\n" * blanks if number % 256 in (0, 1, 255) else b""
+        data.append(gap + b"x" * (number % 2 + 1) + b"\r\n")
+        expected.append(gap + b"x" * (number % 2 + 1) + (EVEN if number % 2 else ODD) + b"\r\n")
+    assert convert(b"".join(data)) == b"".join(expected)
+
+
 def test_no_header(convert, rejects):
     options = ReadOptions(header=False, text_column="2")
     assert (
