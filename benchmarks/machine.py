@@ -29,7 +29,7 @@ def describe(packages: Iterable[str]) -> dict[str, Any]:
     fields = _cpuinfo()
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     return {
-        "processor": fields.get("model name") or platform.processor() or platform.machine(),
+        "processor": _processor(fields),
         "cores": usable_cores(),  # as the system counts them: threads, where a core runs several
         "threads_a_core": _threads_a_core(fields),
         "vector_instructions": [name for name in _VECTOR_INSTRUCTIONS if name in flags],
@@ -83,6 +83,13 @@ def _cpuinfo() -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in lines)
     return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _processor(fields: dict[str, str]) -> str:
+    """Name the processor; by the name that a virtual machine gives, its generations may be one."""
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    family, model = fields.get("cpu family"), fields.get("model")
+    return f"{name} (family {family}, model {model})" if family and model else name
 
 
 def _threads_a_core(fields: dict[str, str]) -> int | None:

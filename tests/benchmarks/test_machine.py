@@ -15,6 +15,14 @@ def test_the_description_names_processor_cores_and_versions():
     assert f"numpy {found['versions']['numpy']}" in line
 
 
+def test_generations_of_a_processor_are_told_apart(monkeypatch):
+    fields = {"model name": "AMD EPYC", "cpu family": "26", "model": "2"}
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: fields)
+    assert machine.describe([])["processor"] == "AMD EPYC (family 26, model 2)"
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"model name": "Cortex"})
+    assert machine.describe([])["processor"] == "Cortex"
+
+
 def test_threads_that_share_a_core_are_not_called_cores():
     found = machine.describe([]) | {"cores": 4}
     assert "4 cores" in machine.in_a_line(found | {"threads_a_core": 1})
