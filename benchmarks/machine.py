@@ -86,7 +86,7 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def _processor(fields: dict[str, str]) -> str:
-    """Name the processor; by the name that a virtual machine gives, its generations may be one."""
+    """Name the processor; a virtual machine may have one name for several generations."""
     name = fields.get("model name") or platform.processor() or platform.machine()
     family, model = fields.get("cpu family"), fields.get("model")
     return f"{name} (family {family}, model {model})" if family and model else name

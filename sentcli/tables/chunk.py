@@ -12,11 +12,14 @@ from sentcli.tables.source import Source
 CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
-_PIECE_ROWS = 256  # that go out together
+_PIECE_ROWS = 256  # that are written together: few enough to stay in the processor's cache meanwhile
 
 # A row from a text format: its text, what the writer gets, its own bytes in the input. The second holds the
 # values of all columns where `Setup.needs_values`; else it is the last, or of no use: lines have the text.
 Row = tuple[str | None, Any, bytes]
+
+# What a writer makes of a row: fields that go out one behind the other.
+Record = tuple[bytes, ...]
 
 # What a text reader finds, in the order of this union: a row, many rows, a record that is no row, the head,
 # bytes that go out as they came in (a blank line), or None: a pipe has nothing more for now.
@@ -114,18 +117,15 @@ class Chunk:
     head: Head | None = None
     whole: bool = True
 
-    def join(self, records: Iterable[tuple[bytes, ...]]) -> Iterator[bytes]:
-        """Put what was written for each row, in fields, together, with the gaps where they were.
-
-        :returns: pieces, each made when it is asked for: what takes it finds it in the processor's cache.
-        """
+    def join(self, records: Iterable[Record]) -> Iterator[bytes]:
+        """Put the records of the rows together, in pieces, with the gaps where they were."""
         if self.gaps:
             records = self._with_gaps([*records])
         rest = iter(records)
         while piece := [*islice(rest, _PIECE_ROWS)]:
             yield b"".join(chain.from_iterable(piece))
 
-    def _with_gaps(self, records: list[tuple[bytes, ...]]) -> list[tuple[bytes, ...]]:
+    def _with_gaps(self, records: list[Record]) -> list[Record]:
         for row, data in reversed(self.gaps):
             records.insert(row, (data,))
         return records

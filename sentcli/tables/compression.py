@@ -135,14 +135,10 @@ class Members:
             self._pending.append(data)
         return b""
 
-    def end(self) -> bytes:
-        """End a member, if one has begun: the chunk is whole."""
-        return self.close(is_empty=False)
+    def end(self, *, is_empty: bool = False) -> bytes:
+        """End the member that was begun, if one was, and give what is to be written.
 
-    def close(self, *, is_empty: bool) -> bytes:
-        """Give what is left; a compressed file has at least one member, though that may hold nothing.
-
-        :param is_empty: nothing was written so far.
+        :param is_empty: the file is at its end and holds nothing; a compressed one has at least one member.
         """
         if not (self._compress and (self._pending or is_empty)):
             return b""

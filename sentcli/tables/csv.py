@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sentcli.errors import DataError
 from sentcli.tables.cells import to_text
 from sentcli.tables.charset import Encoding
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Rows
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Record, Reject, Rows
 from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
 from sentcli.tables.dialect import Dialect
 from sentcli.tables.format import Labels, Scores, Setup
@@ -298,9 +298,7 @@ class Writer:
     def close(self) -> bytes:
         return b""
 
-    def _records(
-        self, raws: Sequence[bytes], labels: Labels, scores: Scores
-    ) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+    def _records(self, raws: Sequence[bytes], labels: Labels, scores: Scores) -> Iterator[Record]:
         fields = {label: self._label_field(label) for label in {*labels}}
         cut, number = self._dialect.encoding.cut_line_end, self._number_field()
         for raw, label, score in zip(raws, labels, scores, strict=True):

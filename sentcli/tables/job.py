@@ -194,7 +194,7 @@ class Job:
             self._check_law(self._read)
             self._check_rejects((), is_end=True)
             self._output.write(self._members.add(self._writer.close()))
-            self._output.write(self._members.close(is_empty=self._output.size == 0))
+            self._output.write(self._members.end(is_empty=self._output.size == 0))
         self._output.publish(self._state(), note)
         self._is_finished = True
 

@@ -15,7 +15,7 @@ import orjson
 
 from sentcli.errors import DataError
 from sentcli.tables.cells import to_json
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Record
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, find_usual, list_columns
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import Source
@@ -243,9 +243,7 @@ class Writer:
     def close(self) -> bytes:
         return b""
 
-    def _records(
-        self, raws: Sequence[bytes], labels: Labels, scores: Scores
-    ) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+    def _records(self, raws: Sequence[bytes], labels: Labels, scores: Scores) -> Iterator[Record]:
         # A record that has a text is not empty, so a comma always goes before the new fields.
         fields = {
             label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in set(labels)
