@@ -1,11 +1,12 @@
 """What flows from a reader to a writer: chunks of rows, each with the position that follows it."""
 
-import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate, chain, islice
 from typing import Any, Union, cast
+
+from xxhash import xxh3_128
 
 from sentcli.tables.source import Source
 
@@ -80,7 +81,7 @@ class Position:
     :param input: number of the input, from 0.
     :param offset: decompressed bytes of it; in Parquet its rows.
     :param rows: rows of all inputs so far, `rejected` likewise.
-    :param sha256: of all that was consumed.
+    :param xxh3: of all that was consumed; 128 bits, in hexadecimal.
     :param progress: bytes read so far from all inputs as they lie on the disk, read-ahead included.
     """
 
@@ -88,7 +89,7 @@ class Position:
     offset: int
     rows: int
     rejected: int
-    sha256: str
+    xxh3: str
     progress: int = field(default=0, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -137,7 +138,7 @@ class Cursor:
     def __init__(self) -> None:
         self._input = -1
         self._offset = self._rows = self._rejected = 0
-        self._sha256 = hashlib.sha256()
+        self._xxh3 = xxh3_128()
         self._source: Source
         self._progress = self._earlier = 0
 
@@ -159,7 +160,7 @@ class Cursor:
 
     def consume(self, data: bytes) -> None:
         """Add bytes to the hash of what was consumed."""
-        self._sha256.update(data)
+        self._xxh3.update(data)
 
     def advance(
         self, offset: int, rows: int, rejects: Iterable[Reject], progress: int | None = None
@@ -177,7 +178,7 @@ class Cursor:
             offset=self._offset,
             rows=self._rows,
             rejected=self._rejected,
-            sha256=self._sha256.hexdigest(),
+            xxh3=self._xxh3.hexdigest(),
             progress=self._progress,
         )
 

@@ -22,7 +22,7 @@ from sentcli.tables.source import InputFile, Source
 
 _log = logging.getLogger("sentcli")
 _SHARE_FROM = 10_000  # rows read before a share of rejected ones means something
-_START = Position(input=0, offset=0, rows=0, rejected=0, sha256="")
+_START = Position(input=0, offset=0, rows=0, rejected=0, xxh3="")
 
 
 class Job:

@@ -11,7 +11,7 @@ from sentcli.durable import sync
 from sentcli.errors import ResumeError
 from sentcli.tables.storage import JOURNAL, create, output_errors, temporary_path, write_all
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Journal:

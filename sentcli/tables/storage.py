@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from xxhash import xxh3_128
+
 from sentcli.durable import sync
 from sentcli.errors import OutputError, ResumeError
 
@@ -137,7 +139,8 @@ def _ask_whether_kept(descriptor: int) -> None:
 class Part:
     """A file that grows under a temporary name beside its target.
 
-    A mark tells how much of it there is, and the SHA-256 of that.
+    A mark tells how much of it there is, and the XXH3 of that: its 128 bits tell of every change that nobody
+    made up to deceive, in a tenth of the time of SHA-256.
 
     :param target: the final name.
     :raises OutputError: from all methods, with the path and what the system says.
@@ -149,7 +152,7 @@ class Part:
         self.size = 0
         self._synced = -1  # size when it was last made durable
         self.is_open = False
-        self._sha256 = hashlib.sha256()
+        self._xxh3 = xxh3_128()
         self._descriptor = -1
 
     def create(self) -> None:
@@ -185,8 +188,8 @@ class Part:
             if self.path.exists() or not self.target.exists():
                 return False
             with self.target.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                return mark == {"bytes": file.tell(), "sha256": digest}
+                digest = hashlib.file_digest(file, xxh3_128).hexdigest()
+                return mark == {"bytes": file.tell(), "xxh3": digest}
 
     def write(self, data: bytes) -> None:
         with output_errors(self.path):
@@ -194,11 +197,11 @@ class Part:
         self._count(data)
 
     def _count(self, data: bytes) -> None:
-        self._sha256.update(data)
+        self._xxh3.update(data)
         self.size += len(data)
 
     def mark(self) -> dict[str, Any]:
-        return {"bytes": self.size, "sha256": self._sha256.hexdigest()}
+        return {"bytes": self.size, "xxh3": self._xxh3.hexdigest()}
 
     def sync(self) -> None:
         with output_errors(self.path):

@@ -577,7 +577,7 @@ def test_a_damaged_journal_is_an_error_or_does_no_harm(lines, run, tmp_path):
     run(source, tmp_path / "whole.txt", fingerprint=FINGERPRINT)
     damaged = [whole[:length] for length in range(0, len(whole), 17)]
     damaged += [whole[:n] + bytes([whole[n] ^ 1 << n % 8]) + whole[n + 1 :] for n in range(0, len(whole), 11)]
-    damaged += [b"null", b"[]", b'{"version":1,"sha256":"","state":1}', b"[" * 100_000, b"\xff"]
+    damaged += [b"null", b"[]", b'{"version":2,"sha256":"","state":1}', b"[" * 100_000, b"\xff"]
     for content in damaged:
         for file, data in before.items():
             file.write_bytes(data)
@@ -598,7 +598,7 @@ def test_a_damaged_journal_is_an_error_or_does_no_harm(lines, run, tmp_path):
 def test_a_journal_of_another_version_is_refused(lines, run):
     path = journal_of(lines[1])
     content = path.read_bytes()
-    path.write_bytes(content.replace(b'"version": 1', b'"version": 2'))
+    path.write_bytes(content.replace(b'"version": 2', b'"version": 1'))
     assert path.read_bytes() != content
     with pytest.raises(OutputError, match="start over without --resume"):
         run(*lines, resume=True, fingerprint=FINGERPRINT)
