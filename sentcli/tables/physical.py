@@ -43,7 +43,7 @@ class PhysicalLines:
 
         :raises DataError: when the input cannot be read, or a line never ends.
         """
-        pending = bytearray()  # a line without its end yet
+        pending: bytes | bytearray = b""  # a line without its end yet
         line_end = self._encoding.newline
         waited = 0.0  # in all, or a line that comes now and then would hold those before it back for minutes
         while True:
@@ -60,21 +60,22 @@ class PhysicalLines:
             seen = max(0, len(pending) - len(self._encoding.line_ends[0]))
             pending += block
             if self._has_end(pending, seen):
-                lines, rest = self._encoding.split(bytes(pending), universal=self._universal)
-                pending = bytearray(rest)
+                lines, pending = self._encoding.split(bytes(pending), universal=self._universal)
                 if lines:
                     line_end = self._encoding.line_end(lines[-1])
                     yield from self._bounded(lines)
+            elif isinstance(pending, bytes):
+                pending = bytearray(pending)  # with a long line it grows in place
             # Whole code units alone: a carriage return that waits for the next one may end the line.
             while len(pending) - len(pending) % self._encoding.unit > self._limit:
                 yield self._piece(bytes(pending[: self._limit]))
-                del pending[: self._limit]
+                pending = pending[self._limit :]
         if pending:
             if self._complete and not (self._universal and self._encoding.line_end(pending)):
                 pending += line_end
             yield from self._bounded([bytes(pending)])
 
-    def _has_end(self, pending: bytearray, start: int) -> bool:
+    def _has_end(self, pending: bytes | bytearray, start: int) -> bool:
         """Look for a line end first, so that a long line is not split anew with each of its blocks."""
         ends = self._encoding.line_ends[1 : 3 if self._universal else 2]
         return any(pending.find(end, start) >= 0 for end in ends)

@@ -1,0 +1,22 @@
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentcli.tables.charset import Encoding
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.text(st.sampled_from("ab\r\n\x85 é"), max_size=30),
+    st.sampled_from(["utf-8", "latin-1", "utf-16-le", "utf-32-be", "cp037"]),
+    st.booleans(),
+)
+def test_bytes_are_cut_behind_the_line_ends_that_are_sure(text, name, universal):
+    """Those that end with a carriage return alone are sure when something follows it."""
+    encoding = Encoding.named(name)
+    ends = r"\r\n|\n|\r(?!\Z)" if universal else r"\n"
+    lines = re.findall(rf"(?s).*?(?:{ends})", text)
+    rest = text[sum(map(len, lines)) :]
+    cut = [line.encode(name) for line in lines], rest.encode(name)
+    assert encoding.split(text.encode(name), universal=universal) == cut
