@@ -65,13 +65,16 @@ class _RemoteWindow:
 
     def __init__(self, outcome: Outcome[Result]) -> None:
         self._outcome = outcome
+        self._is_started = False
 
     @property
     def is_done(self) -> bool:
         return self._outcome.is_known
 
-    def start(self) -> None:
-        """Do nothing: it has started."""
+    def start(self) -> bool:
+        """Do nothing: the other process does. Tell as `Window` whether that is new."""
+        is_new, self._is_started = not self._is_started, True
+        return is_new
 
     def result(self) -> Result:
         return self._outcome.result()
@@ -170,9 +173,10 @@ class Pipeline:
             while is_open or pending:
                 while not changes.empty():
                     changes.get()
-                for _, window in pending:
-                    if window.is_encoded:
-                        window.start()
+                for together, window in pending:
+                    # Not before: what reads takes turns with what encodes, for the interpreter's lock.
+                    if window.is_encoded and window.start():
+                        ahead.make_room(len(together))
                 if pending and pending[0][1].is_done:
                     yield from _results(*pending.popleft())
                 elif (
@@ -180,7 +184,7 @@ class Pipeline:
                     and len(pending) < self._most_windows()
                     and ahead.ready(self._window_chunks if pending and not ahead.has_ended else 1)
                 ):
-                    together: list[Chunk] = []
+                    together = []
                     while is_open and len(together) < self._window_chunks and ahead.ready():
                         # By itself: what comes before it is written meanwhile, and no thread waits for that.
                         if together and ahead.is_at_last:

@@ -15,7 +15,7 @@ class ReadAhead(Generic[Item]):
     """The items of an iterable, taken from it by a thread of its own.
 
     :param items: what the thread goes through.
-    :param size: items that may wait; the thread holds one more.
+    :param size: items that may wait; the thread holds one more. Those that were got count until `make_room`.
     :param notify: called in the thread when there is something to get.
     """
 
@@ -61,9 +61,12 @@ class ReadAhead(Generic[Item]):
 
     def get(self) -> Item | BaseException | None:
         """Give the next item, at the end None, or the error that ended the iterator."""
-        item = self._queue.get()
-        self._room.put(None)
-        return item
+        return self._queue.get()
+
+    def make_room(self, count: int) -> None:
+        """Let so many more items wait, in place of those that were got."""
+        for _ in range(count):
+            self._room.put(None)
 
     def _run(self) -> None:
         end: BaseException | None = None

@@ -73,13 +73,16 @@ class Window:
     def is_done(self) -> bool:
         return self._batches is not None and all(outcome.is_known for _, outcome in self._batches)
 
-    def start(self) -> None:
-        """Cut batches and hand them to the workers: the longest first, so that none idles at the end."""
+    def start(self) -> bool:
+        """Cut batches and hand them to the workers: the longest first, so that none idles at the end.
+
+        :returns: False when that was done before.
+        """
         if self._batches is not None:
-            return
+            return False
         self._batches = []
         if not self._slices:
-            return
+            return True
         encoded = Encoded.join([outcome.result() for outcome in self._slices])
         self._slices = []
         self._lengths, self._words, self._unknown = encoded.lengths, encoded.words, encoded.unknown
@@ -92,6 +95,7 @@ class Window:
             batch = rows[picked]
             outcome = engine.workers.run(self._run, encoded, batch, notify=notify)
             self._batches.append((batch, outcome))
+        return True
 
     def _run(self, encoded: Encoded, rows: Rows) -> Logits:
         ids, lengths = gather(

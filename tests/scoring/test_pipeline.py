@@ -128,6 +128,29 @@ def test_while_texts_are_scored_the_next_are_read_and_encoded(trained, monkeypat
     assert waited[0]
 
 
+def test_while_texts_are_encoded_no_more_is_read_than_there_was_room_for(trained, monkeypatch):
+    """Both need the interpreter's lock, and would hold each other up."""
+    seen, read = [], 0
+
+    def pieces() -> Iterator[Piece]:
+        nonlocal read
+        for read in range(1, 40):
+            yield Piece([f"warm {read}"])
+
+    with Scorer(trained, workers=2) as scorer:
+        encode = scorer._pipeline.engine.encoder.encode
+
+        def encoded(texts):
+            if not seen:
+                time.sleep(0.3)
+                seen.append(read)
+            return encode(texts)
+
+        monkeypatch.setattr(scorer._pipeline.engine.encoder, "encode", encoded)
+        assert len(list(scorer.stream(pieces()))) == 39
+    assert seen == [LIMITS.window_chunks + 1]
+
+
 def test_the_next_window_has_the_threads_that_one_leaves_free(trained, monkeypatch):
     is_next_begun, calls = threading.Event(), itertools.count()
     with Scorer(trained, workers=2) as scorer:

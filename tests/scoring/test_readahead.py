@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +41,31 @@ def test_which_item_is_the_last_is_known_when_the_end_is():
     assert seen == [False, True, False]
 
 
+def test_items_that_were_got_count_until_there_is_room_for_others():
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in itertools.count(1):
+            taken.append(number)
+            yield number
+
+    def settled() -> int:
+        before = -1
+        while before != len(taken):
+            before = len(taken)
+            time.sleep(0.05)
+        return before
+
+    with ReadAhead(items(), 2) as ahead:
+        assert [ahead.get(), ahead.get()] == [1, 2]
+        assert settled() == 3  # the thread holds one more
+        ahead.make_room(1)
+        assert settled() == 4
+        assert ahead.get() == 3
+        ahead.make_room(2)
+        assert settled() == 6
+
+
 def test_an_interrupt_wherever_it_comes_leaves_a_reader_that_ends():
     """Were a lock left taken, the thread would wait for it forever, with the open file that it reads."""
     place, is_interrupted = 0, True
@@ -47,7 +73,9 @@ def test_an_interrupt_wherever_it_comes_leaves_a_reader_that_ends():
         ahead = ReadAhead(itertools.count(1), 2)
         with ahead:
             ahead.get()
-            is_interrupted = interrupted_at(place, lambda ahead=ahead: ahead.ready() and ahead.get())
+            is_interrupted = interrupted_at(
+                place, lambda ahead=ahead: ahead.ready() and (ahead.get(), ahead.make_room(1))
+            )
         assert not ahead._thread.is_alive()
         place += 1
     assert place > 5
