@@ -211,12 +211,15 @@ def test_the_last_chunk_is_scored_while_those_before_it_are_written(trained, mon
             super()._run()
             is_read.set()
 
+        def make_room(self, count: int) -> None:
+            super().make_room(count)
+            assert is_read.wait(timeout=20)
+
     with Scorer(trained, workers=2) as scorer:
         window = pipeline.Window
 
         def counted(texts, *others):
             is_begun.set()
-            assert is_read.wait(timeout=20)
             sizes.append(len(texts))
             return window(texts, *others)
 
