@@ -135,7 +135,7 @@ class Encoding:
 
 
 def _lines_of(data: bytes) -> tuple[list[bytes], bytes]:
-    """Cut bytes behind each line feed, in half the time that `bytes.splitlines` takes."""
+    """Cut bytes behind each line feed; `bytes.splitlines` and arrays take a quarter more time for texts."""
     lines: list[bytes] = []
     start = 0
     find, add = data.find, lines.append

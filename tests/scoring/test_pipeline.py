@@ -142,7 +142,8 @@ def test_while_texts_are_encoded_no_more_is_read_than_there_was_room_for(trained
 
         def encoded(texts):
             if not seen:
-                time.sleep(0.3)
+                wait(lambda: read > LIMITS.window_chunks)
+                time.sleep(0.05)
                 seen.append(read)
             return encode(texts)
 

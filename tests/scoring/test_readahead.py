@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from test_processes import wait
 from test_workers import SECONDS, interrupted_at
 
 from sentcli.readahead import ReadAhead
@@ -49,21 +50,20 @@ def test_items_that_were_got_count_until_there_is_room_for_others():
             taken.append(number)
             yield number
 
-    def settled() -> int:
-        before = -1
-        while before != len(taken):
-            before = len(taken)
-            time.sleep(0.05)
-        return before
+    def takes(count: int) -> bool:
+        """Wait for so many to be taken, and see whether it stays at that."""
+        wait(lambda: len(taken) >= count)
+        time.sleep(0.05)
+        return len(taken) == count
 
     with ReadAhead(items(), 2) as ahead:
         assert [ahead.get(), ahead.get()] == [1, 2]
-        assert settled() == 3  # the thread holds one more
+        assert takes(3)  # the thread holds one more
         ahead.make_room(1)
-        assert settled() == 4
+        assert takes(4)
         assert ahead.get() == 3
         ahead.make_room(2)
-        assert settled() == 6
+        assert takes(6)
 
 
 def test_an_interrupt_wherever_it_comes_leaves_a_reader_that_ends():
