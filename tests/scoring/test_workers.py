@@ -68,21 +68,43 @@ def test_encoding_goes_before_batches_that_came_earlier(held):
 
 
 @pytest.mark.parametrize(("threads", "encoders"), [(2, 1), (4, 1), (8, 2)])
-def test_while_there_are_batches_only_some_threads_encode(held, threads, encoders):
+def test_while_there_are_many_batches_only_some_threads_encode(held, threads, encoders):
     with closing(Workers(threads)) as workers:
         blockers = [held() for _ in range(threads)]
         for blocker in blockers:
             workers.run(blocker)
         assert all(blocker.begun.wait(SECONDS) for blocker in blockers)
         encodings = [held() for _ in range(threads)]
-        batches = [held() for _ in range(threads)]
-        for encoding, batch in zip(encodings, batches, strict=True):
+        batches = [held() for _ in range(8 * threads)]
+        for encoding in encodings:
             workers.encode(encoding)
+        for batch in batches:
             workers.run(batch)
         for blocker in blockers:
             blocker.may_end.set()
-        assert all(work.begun.wait(SECONDS) for work in (*encodings[:encoders], *batches[:-encoders]))
-        assert not any(work.begun.is_set() for work in (*encodings[encoders:], *batches[-encoders:]))
+        run = threads - encoders
+        assert all(work.begun.wait(SECONDS) for work in (*encodings[:encoders], *batches[:run]))
+        assert not any(work.begun.is_set() for work in (*encodings[encoders:], *batches[run:]))
+        for work in (*encodings, *batches):
+            work.may_end.set()
+
+
+def test_when_few_batches_are_left_more_threads_encode(held):
+    """Else batches would run out, and threads idle, before the next ones are there."""
+    with closing(Workers(2)) as workers:
+        blockers = [held(), held()]
+        for blocker in blockers:
+            workers.run(blocker)
+        assert all(blocker.begun.wait(SECONDS) for blocker in blockers)
+        encodings, batches = [held(), held()], [held(), held(), held()]
+        for encoding in encodings:
+            workers.encode(encoding)
+        for batch in batches:
+            workers.run(batch)
+        for blocker in blockers:
+            blocker.may_end.set()
+        assert all(encoding.begun.wait(SECONDS) for encoding in encodings)
+        assert not any(batch.begun.is_set() for batch in batches)
         for work in (*encodings, *batches):
             work.may_end.set()
 
