@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.forks import ForkSafeLock
-from sentcli.text import REPLACEMENTS, UNK_ID, Vocab, tokenize
+from sentcli.text import IGNORED, REPLACEMENTS, UNK_ID, Vocab, tokenize
 
 Numbers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
@@ -34,7 +34,6 @@ _HASH_BITS = 18
 _SPACE, _SEPARATOR, _END = ord(" "), 0xFE, 0xFF
 _BREAK = "<br />"
 _MARKS = "".join(mark for mark, replacement in REPLACEMENTS if mark in replacement).encode()
-_DELETED = "".join(mark for mark, replacement in REPLACEMENTS if not replacement).encode()
 _SEPARATING = "".join(mark for mark, replacement in REPLACEMENTS if replacement == " " and mark != _BREAK)
 _SEPARATING += "\t\n\v\f\r\x1c\x1d\x1e\x1f"
 # To lower case; what separates words becomes one byte, but for the space, which is part of a break.
@@ -279,7 +278,7 @@ def _simplified(texts: Sequence[str]) -> Bytes:
         text.encode() if text.isascii() else _plain_spaces(text.lower()).encode(errors="surrogatepass")
         for text in texts
     ]
-    text = np.frombuffer(bytearray(end.join([*encoded, b""]).translate(_TABLE, _DELETED)), np.uint8)
+    text = np.frombuffer(bytearray(end.join([*encoded, b""]).translate(_TABLE, IGNORED.encode())), np.uint8)
     starts = np.flatnonzero(text == ord(_BREAK[0]))
     for place, letter in enumerate(_BREAK.encode()):
         starts = starts[text.take(starts + place, mode="clip") == letter]

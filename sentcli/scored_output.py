@@ -28,6 +28,7 @@ from sentcli.tables.leftovers import give_up
 from sentcli.tables.remote import is_url
 from sentcli.tables.source import STANDARD
 from sentcli.tables.storage import is_special, resolve
+from sentcli.text import IGNORED
 
 _log = logging.getLogger("sentcli")
 
@@ -112,7 +113,12 @@ def score_output(
 
     try:
         opened = open_job(
-            sources, target, fingerprint=scorer.fingerprint, labels=scorer.given_labels, **options
+            sources,
+            target,
+            fingerprint=scorer.fingerprint,
+            labels=scorer.given_labels,
+            ignored=IGNORED,
+            **options,
         )
         with opened as job, progress.of(job, target) as update:
             return _score_job(scorer, job, update, note)

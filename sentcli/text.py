@@ -26,6 +26,7 @@ REPLACEMENTS = (
     (";", " "),
     (":", " "),
 )
+IGNORED = "".join(mark for mark, replacement in REPLACEMENTS if not replacement)
 
 
 def tokenize(text: str) -> list[str]:

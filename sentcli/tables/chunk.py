@@ -1,13 +1,15 @@
 """What flows from a reader to a writer: chunks of rows, each with the position that follows it."""
 
-from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate, chain, islice
+from itertools import islice
 from typing import Any, Union, cast
 
+import numpy as np
 from xxhash import xxh3_128
 
+from sentcli.tables.block import Block
 from sentcli.tables.source import Source
 
 CHUNK_ROWS = 4096
@@ -19,8 +21,8 @@ _PIECE_ROWS = 256  # that are written together: few enough to stay in the proces
 # values of all columns where `Setup.needs_values`; else it is the last, or of no use: lines have the text.
 Row = tuple[str | None, Any, bytes]
 
-# What a writer makes of a row: fields that go out one behind the other.
-Record = tuple[bytes, ...]
+# What a writer makes of a row, together with others that go out one behind the other.
+Field = bytes | memoryview
 
 # What a text reader finds, in the order of this union: a row, many rows, a record that is no row, the head,
 # bytes that go out as they came in (a blank line), or None: a pipe has nothing more for now.
@@ -29,17 +31,29 @@ Event = Union[Row, "Rows", "Reject", "Head", bytes, None]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Neighbouring rows, each as in `Row`: together they take a fraction of the time they take one by one."""
+    """Neighbouring rows, each as in `Row`: together they take a fraction of the time they take one by one.
 
-    texts: list[str | None]
-    values: list[Any]
-    raws: list[bytes]
+    :param values: where the writer gets more than their own bytes.
+    """
+
+    texts: Sequence[str | None]
+    values: Sequence[Any] | None
+    raws: Block
 
     def cut(self, rows: int, size: int) -> tuple["Rows", "Rows"]:
         """Cut them behind so many rows, or earlier, behind the row that reaches the size in bytes."""
-        stop = min(rows, bisect_left([*accumulate(map(len, self.raws[:rows]), initial=0)], size))
-        fitting = Rows(self.texts[:stop], self.values[:stop], self.raws[:stop])
-        return fitting, Rows(self.texts[stop:], self.values[stop:], self.raws[stop:])
+        borders, count = self.raws.borders, len(self.texts)
+        stop = min(rows, count, int(np.searchsorted(borders, borders[0] + size)))
+        fitting = self.part(0, stop, self.raws.part(0, stop))
+        return fitting, self.part(stop, count, self.raws.part(stop, count))
+
+    def part(self, start: int, stop: int, raws: Block) -> "Rows":
+        """Take the rows from one number to another, of which these are the bytes."""
+        return Rows(self.texts[start:stop], self.values and self.values[start:stop], raws)
+
+    def each(self) -> Iterator[Row]:
+        raws = [*self.raws]
+        return zip(self.texts, raws if self.values is None else self.values, raws, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,7 @@ class Chunk:
     At most `CHUNK_ROWS` rows and rejects together, and `CHUNK_BYTES` plus the record that crosses it.
 
     :param texts: one a row; None or blank for a row that has nothing to score.
-    :param rows: the rows as the writer needs them; where that is the text alone, anything of their number.
+    :param rows: the rows as the writer needs them; of neighbours their own bytes may be in a block.
     :param gaps: what stood between the rows and is no row, as (number of the next row, bytes).
     :param size: bytes of input.
     :param whole: the chunk ends where it would end in every run over these inputs, not because a pipe paused.
@@ -118,18 +132,24 @@ class Chunk:
     head: Head | None = None
     whole: bool = True
 
-    def join(self, records: Iterable[Record]) -> Iterator[bytes]:
-        """Put the records of the rows together, in pieces, with the gaps where they were."""
-        if self.gaps:
-            records = self._with_gaps([*records])
-        rest = iter(records)
-        while piece := [*islice(rest, _PIECE_ROWS)]:
-            yield b"".join(chain.from_iterable(piece))
+    def join(self, *columns: Iterable[Field]) -> Iterator[bytes]:
+        """Put the fields of each row one behind the other, in pieces, with the gaps where they were.
 
-    def _with_gaps(self, records: list[Record]) -> list[Record]:
-        for row, data in reversed(self.gaps):
-            records.insert(row, (data,))
-        return records
+        :param columns: one field a row; at least one column.
+        """
+        gaps: defaultdict[int, list[bytes]] = defaultdict(list)
+        for row, data in self.gaps:
+            gaps[row].append(data)
+        firsts, *others = map(iter, columns)
+        if gaps:
+            firsts = (b"".join([*gaps[row], first]) for row, first in enumerate(firsts))
+        fields: list[Field]
+        while fields := [*islice(firsts, _PIECE_ROWS)]:
+            piece: list[Field] = [b""] * (len(fields) * len(columns))
+            for number, column in enumerate([fields, *others]):
+                piece[number :: len(columns)] = islice(column, len(fields))
+            yield b"".join(piece)
+        yield b"".join(gaps[len(self.texts)])
 
 
 class Cursor:
@@ -158,7 +178,7 @@ class Cursor:
         self._input += 1
         self._offset = 0
 
-    def consume(self, data: bytes) -> None:
+    def consume(self, data: bytes | memoryview) -> None:
         """Add bytes to the hash of what was consumed."""
         self._xxh3.update(data)
 
@@ -244,7 +264,7 @@ class _Draft:
         else:
             raw = cast(bytes, event)
             if self._keep_gaps:
-                self._gaps.append((len(self._rows), raw))
+                self._gaps.append((len(self._texts), raw))
         self._take(raw)
         self._room -= 1
         return None
@@ -252,12 +272,12 @@ class _Draft:
     def _add_rows(self, rows: Rows) -> Rows | None:
         fitting, rest = rows.cut(self._room, self._room_bytes)
         self._texts += fitting.texts
-        self._rows += fitting.values
-        self._take(b"".join(fitting.raws))
-        self._room -= len(fitting.raws)
-        return rest if rest.raws else None
+        self._rows += [fitting.raws] if fitting.values is None else fitting.values
+        self._take(fitting.raws.raw)
+        self._room -= len(fitting.texts)
+        return rest if rest.texts else None
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes | memoryview) -> None:
         """Hash bytes of the chunk, at once: they still lie in the processor's cache."""
         self._cursor.consume(data)
         self._size += len(data)
@@ -265,7 +285,7 @@ class _Draft:
 
     def finish(self, *, whole: bool) -> Chunk:
         """Give the chunk and begin the next, which after one that is not whole has the room that was left."""
-        position = self._cursor.advance(self._size, len(self._rows), self._rejects)
+        position = self._cursor.advance(self._size, len(self._texts), self._rejects)
         lists = (self._texts, self._rows, self._rejects)
         chunk = Chunk(*lists, position, self._size, self._gaps, self._head, whole)
         self._clear()

@@ -1,4 +1,4 @@
-"""CSV and TSV through the standard csv module in strict mode; records go out as their own bytes.
+"""CSV and TSV as the standard csv module reads them in strict mode; records go out as their own bytes.
 
 A malformed record costs its first physical line: that line is rejected and reading goes on with the next one,
 so that a quote which is never closed does not take the rest of the file with it. Blank lines are no rows and
@@ -8,15 +8,18 @@ pass through. A quote inside a field that does not begin with one is part of the
 import csv
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 
 from sentcli.errors import DataError
+from sentcli.tables.block import Block
 from sentcli.tables.cells import to_text
 from sentcli.tables.charset import Encoding
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Record, Reject, Rows
+from sentcli.tables.chunk import Chunk, Cursor, Event, Field, Head, Reject, Rows
 from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
 from sentcli.tables.dialect import Dialect
 from sentcli.tables.format import Labels, Scores, Setup
+from sentcli.tables.plain import PlainRecords
 from sentcli.tables.source import Source
 from sentcli.tables.textreader import TextReader
 
@@ -30,6 +33,8 @@ _LIKELY_DELIMITERS = frozenset(",;\t|")
 # Lines behind a quote that is not closed are parsed again. Beyond so many times the limit of a record, plus
 # so many times what was read so far, the file is given up: one that was made for it would take hours.
 _RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
+
+_FEW = 16  # rows, which take less time one by one
 
 
 def read(
@@ -55,7 +60,7 @@ class _CsvReader(TextReader):
         self._to_skip = options.skip_lines
         self._width = -1  # until there is a header
         self._column = -1
-        self._lines: list[bytes] = []  # of a record that may still be open
+        self._open: list[Block] = []  # lines of a record that may go on
         self._wait_for = 0  # bytes of lines before it is worth looking for its end again
         self._rescanned = 0
 
@@ -68,70 +73,73 @@ class _CsvReader(TextReader):
         if self._width < 0 and self._lead and self.is_last and not self.first:
             yield bytes(self._lead)
 
-    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
-        lines = self._lines + (self._skip(lines) if self._to_skip else lines)
-        if not final and sum(map(len, lines)) < self._wait_for:
-            self._lines = lines
+    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
+        self._open.append(self._skip(lines) if self._to_skip else lines)
+        if not final and sum(block.size for block in self._open) < self._wait_for:
             return
+        lines = Block.join(self._open)
         self._wait_for = 0
-        texts, bad = self._decode(lines)
+        plain: PlainRecords | None = None
+        cut: list[bytes] = []  # lines, once one of them is not plain
         start = 0
         while start < len(lines):
-            if not bad and (rows := self._plain_rows(texts, lines, start)):
-                yield rows
-                self.line += len(rows.raws)
-                self.offset += sum(map(len, rows.raws))
-                start += len(rows.raws)
+            if plain is None and self._width >= 0 and self._dialect.is_based_on_ascii:
+                plain = PlainRecords(lines, self._dialect, self._width)
+                rows = self._plain_rows(plain, lines)
+            if plain and (end := plain.stop(start)) > start:
+                first = plain.ranks[start] - 1
+                some = rows.part(first, first + end - start, lines.part(start, end))
+                yield from some.each() if end - start < _FEW else (some,)
+                self.line += end - start
+                self.offset += some.raws.size
+                start = end
                 continue
+            if not cut:
+                cut = [*lines]
+                texts, bad = self._decode(cut)
             parser = self._dialect.parser(map(texts.__getitem__, range(start, len(texts))))
             try:
                 fields = next(parser)
                 end = start + parser.line_num
-                raw = self._join(lines[start:end])
+                raw = self._join(cut[start:end])
             except csv.Error as error:
                 end = start + parser.line_num
-                size = sum(map(len, lines[start:end]))
-                if end == len(lines) and size <= self._limit and not final:
+                size = sum(map(len, cut[start:end]))
+                if end == len(cut) and size <= self._limit and not final:
                     self._wait_for = 2 * size
                     break
-                yield self._malformed(lines[start], str(error), size)
-                end, raw = start + 1, lines[start]
+                yield self._malformed(cut[start], str(error), size)
+                end, raw = start + 1, cut[start]
             else:
                 errors = [*map(bad.get, range(start, end))]
-                yield from self._unusual(fields, raw, lines[start:end], errors)
+                yield from self._unusual(fields, raw, cut[start:end], errors)
             self.line += end - start
             self.offset += len(raw)
             start = end
-        self._lines = lines[start:]
+        self._open = [lines.part(start, len(lines))]
 
-    def _skip(self, lines: list[bytes]) -> list[bytes]:
+    def _skip(self, lines: Block) -> Block:
         """Put lines before the header aside; give the others."""
-        skipped, others = lines[: self._to_skip], lines[self._to_skip :]
+        count = min(self._to_skip, len(lines))
+        skipped, others = lines.part(0, count), lines.part(count, len(lines))
         self._to_skip -= len(skipped)
-        raw = b"".join(skipped)
-        self._add_to_lead(raw)
+        self._add_to_lead(skipped.raw)
         self.line += len(skipped)
-        self.offset += len(raw)
+        self.offset += skipped.size
         return others
 
-    def _add_to_lead(self, raw: bytes) -> None:
+    def _add_to_lead(self, raw: bytes | memoryview) -> None:
         self._lead += raw
         if len(self._lead) > self._limit:
             raise DataError(f"{self.name}: no header in its first {self._limit} bytes")
 
-    def _plain_rows(self, texts: list[str], lines: list[bytes], start: int) -> Rows | None:
-        """Take the lines that are rows by themselves, up to the first that may not be one."""
-        records = []
-        for number in range(start, len(texts)):
-            fields = self._dialect.fields(texts[number])
-            if fields is None or len(fields) != self._width:
-                break
-            records.append(fields)
-        if not records:
-            return None
-        raws = lines[start : start + len(records)]
-        values = records if self.setup.needs_values else raws
-        return Rows([fields[self._column] for fields in records], values, raws)
+    def _plain_rows(self, plain: PlainRecords, lines: Block) -> Rows:
+        """Take the plain lines, in a block of all lines."""
+        if self.setup.needs_values:
+            columns = [plain.column(number) for number in range(self._width)]
+            return Rows(columns[self._column], [*zip(*columns, strict=True)], lines)
+        exact = self.setup.converts or self._dialect.quotechar not in self.setup.ignored
+        return Rows(plain.column(self._column, exact=exact), None, lines)
 
     def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
         """Decode lines; those not in the encoding get a stand-in, so that records keep their borders.
@@ -290,20 +298,33 @@ class Writer:
         return record + encoding.encode(self._dialect.record(("", *self._setup.names))) + end
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
-        raws = chunk.rows
-        if self._setup.converts:
-            raws = [f"{self._dialect.record([*map(to_text, row)])}\n".encode() for row in raws]
-        return chunk.join(self._records(raws, labels, scores))
+        fields = {label: self._label_field(label) for label in {*labels}}
+        number = self._number_field()
+        numbers = (b"" if score is None else number(score) for score in scores)
+        records, ends = self._converted(chunk) if self._setup.converts else self._cut(chunk)
+        return chunk.join(records, map(fields.__getitem__, labels), numbers, ends)
 
     def close(self) -> bytes:
         return b""
 
-    def _records(self, raws: Sequence[bytes], labels: Labels, scores: Scores) -> Iterator[Record]:
-        fields = {label: self._label_field(label) for label in {*labels}}
-        cut, number = self._dialect.encoding.cut_line_end, self._number_field()
-        for raw, label, score in zip(raws, labels, scores, strict=True):
-            record, end = cut(raw)
-            yield record, fields[label], b"" if score is None else number(score), end
+    def _converted(self, chunk: Chunk) -> tuple[Iterable[bytes], Iterable[bytes]]:
+        """Write values as records, of which none has its line end."""
+        return (self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows), repeat(b"\n")
+
+    def _cut(self, chunk: Chunk) -> tuple[list[Field], list[bytes]]:
+        """Cut records from their line ends."""
+        records: list[Field] = []
+        ends: list[bytes] = []
+        for row in chunk.rows:
+            if isinstance(row, Block):
+                some, their_ends = row.cut()
+                records += some
+                ends += their_ends
+            else:
+                record, end = self._dialect.encoding.cut_line_end(row)
+                records.append(record)
+                ends.append(end)
+        return records, ends
 
     def _label_field(self, label: str | None) -> bytes:
         """Give the label between two delimiters."""

@@ -31,36 +31,11 @@ class Dialect:
             strict=True,
         )
 
-    def fields(self, line: str) -> list[str] | None:
-        """Give the fields of a line that is a record by itself, as the parser would, in half of its time.
-
-        :returns: None where only the parser can tell: a quote stays open, or is in an odd place.
-        """
-        record = line.rstrip("\r\n")
-        if not record or "\n" in record or "\r" in record:
-            return None
-        if not self.quotechar or self.quotechar not in record:
-            return record.split(self.delimiter)
-        # Outside of quotes and inside in turn; two quotes that stand for one have nothing between them.
-        parts = record.split(self.quotechar)
-        if len(parts) % 2 == 0:
-            return None
-        fields = parts[0].split(self.delimiter)
-        last, place = len(parts) - 1, 0
-        while place < last:
-            if fields.pop():  # a quoted field begins behind a delimiter
-                return None
-            start = place + 1
-            place = start + 1
-            while place < last and not parts[place]:
-                place += 2
-            fields.append(self.quotechar.join(parts[start:place:2]))
-            if parts[place]:
-                behind, *others = parts[place].split(self.delimiter)
-                if behind or not others:
-                    return None
-                fields += others
-        return fields
+    @property
+    def is_based_on_ascii(self) -> bool:
+        """The bytes of delimiters, quotes and line ends are theirs alone, and one each."""
+        characters = self.delimiter + self.quotechar
+        return characters.isascii() and self.encoding.is_based_on_ascii
 
     @cached_property
     def _special(self) -> re.Pattern[str]:

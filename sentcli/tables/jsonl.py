@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 
 from sentcli.errors import DataError
+from sentcli.tables.block import Block
 from sentcli.tables.cells import to_json
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Record
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, find_usual, list_columns
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import Source
@@ -67,12 +68,12 @@ class _JsonlReader(TextReader):
         yield from super().events()
         self._check_text_column(most=0)
 
-    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
-        if self.line == 1 and lines and _ARRAY.match(lines[0]):
+    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
+        if self.line == 1 and len(lines) and _ARRAY.match(lines[0]):
             raise DataError(
                 f"{self.name}: a JSON array, not one object a line; try: jq -c '.[]' FILE > FILE.jsonl"
             )
-        if self.line == 1 and _MANY_LINES.match(b"".join(lines[:2])):
+        if self.line == 1 and _MANY_LINES.match(lines.part(0, 2).raw):
             raise DataError(
                 f"{self.name}: an object on many lines, not one a line; try: jq -c . FILE > FILE.jsonl"
             )
@@ -238,17 +239,17 @@ class Writer:
         raws = chunk.rows
         if self._converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in raws]
-        return chunk.join(self._records(raws, labels, scores))
+        # A record that has a text is not empty, so a comma always goes before the new fields.
+        fields = {
+            label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in {*labels}
+        }
+        ends = [raw.rindex(b"}") for raw in raws]
+        return chunk.join(
+            (raw[:end] for raw, end in zip(raws, ends, strict=True)),
+            map(fields.__getitem__, labels),
+            (b"null" if score is None else b"%.6f" % score for score in scores),
+            (raw[end:] for raw, end in zip(raws, ends, strict=True)),
+        )
 
     def close(self) -> bytes:
         return b""
-
-    def _records(self, raws: Sequence[bytes], labels: Labels, scores: Scores) -> Iterator[Record]:
-        # A record that has a text is not empty, so a comma always goes before the new fields.
-        fields = {
-            label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in set(labels)
-        }
-        for raw, label, score in zip(raws, labels, scores, strict=True):
-            end = raw.rindex(b"}")
-            number = b"null" if score is None else b"%.6f" % score
-            yield raw[:end], fields[label], number, raw[end:]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from sentcli.errors import DataError
+from sentcli.tables.block import Block
 from sentcli.tables.charset import Encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head
 from sentcli.tables.columns import TEXT_COLUMNS
@@ -42,9 +43,9 @@ class _LinesReader(TextReader):
         yield Head((_COLUMN,), _COLUMN, self.byte_order_mark, self.encoding)
         yield from super().events()
 
-    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
         decode, cut = self.encoding.decode, self.encoding.cut_line_end
-        if lines and self.line == 1 and self.setup.options.format is None:
+        if len(lines) and self.line == 1 and self.setup.options.format is None:
             _warn_of_table(lines[0], "standard input" if self.name == STANDARD else self.name)
         for line in lines:
             try:
@@ -90,11 +91,11 @@ class Writer:
         lines = chunk.rows
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
-        encode = self._encoding.encode
-        return chunk.join(
-            (encode(f"{_in_a_line(label or '')}\t{'' if score is None else f'{score:.6f}'}\t"), line)
-            for line, label, score in zip(lines, labels, scores, strict=True)
+        fields = (
+            f"{_in_a_line(label or '')}\t{'' if score is None else f'{score:.6f}'}\t"
+            for label, score in zip(labels, scores, strict=True)
         )
+        return chunk.join(map(self._encoding.encode, fields), lines)
 
     def close(self) -> bytes:
         return b""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sentcli.errors import DataError
+from sentcli.tables.block import Block
 from sentcli.tables.charset import Encoding
 from sentcli.tables.source import Source
 
@@ -38,8 +39,8 @@ class PhysicalLines:
         self._complete = complete
         self._pieces = 0  # so far of the line that is being cut
 
-    def __iter__(self) -> Iterator[list[bytes] | Piece | None]:
-        """Give lists of lines, pieces of long ones, and None where a live input pauses.
+    def __iter__(self) -> Iterator[Block | Piece | None]:
+        """Give lines, pieces of long ones, and None where a live input pauses.
 
         :raises DataError: when the input cannot be read, or a line never ends.
         """
@@ -61,8 +62,8 @@ class PhysicalLines:
             pending += block
             if self._has_end(pending, seen):
                 lines, pending = self._encoding.split(bytes(pending), universal=self._universal)
-                if lines:
-                    line_end = self._encoding.line_end(lines[-1])
+                if len(lines):
+                    line_end = self._encoding.line_end(lines[len(lines) - 1])
                     yield from self._bounded(lines)
             elif isinstance(pending, bytes):
                 pending = bytearray(pending)  # with a long line it grows in place
@@ -73,30 +74,29 @@ class PhysicalLines:
         if pending:
             if self._complete and not (self._universal and self._encoding.line_end(pending)):
                 pending += line_end
-            yield from self._bounded([bytes(pending)])
+            yield from self._bounded(Block.of(bytes(pending)))
 
     def _has_end(self, pending: bytes | bytearray, start: int) -> bool:
         """Look for a line end first, so that a long line is not split anew with each of its blocks."""
         ends = self._encoding.line_ends[1 : 3 if self._universal else 2]
         return any(pending.find(end, start) >= 0 for end in ends)
 
-    def _bounded(self, lines: list[bytes]) -> Iterator[list[bytes] | Piece]:
-        if not self._pieces and max(map(len, lines)) <= self._limit:
+    def _bounded(self, lines: Block) -> Iterator[Block | Piece]:
+        if not self._pieces and lines.longest <= self._limit:
             yield lines
             return
-        short: list[bytes] = []
-        for line in lines:
+        first = 0  # of the lines that are short
+        for number, line in enumerate(lines):
             if not self._pieces and len(line) <= self._limit:
-                short.append(line)
                 continue
-            if short:
-                yield short
-                short = []
+            if first < number:
+                yield lines.part(first, number)
+            first = number + 1
             for start in range(0, len(line), self._limit):
                 yield self._piece(line[start : start + self._limit])
             self._pieces = 0
-        if short:
-            yield short
+        if first < len(lines):
+            yield lines.part(first, len(lines))
 
     def _piece(self, data: bytes) -> Piece:
         self._pieces += 1

@@ -16,7 +16,7 @@ from sentcli.tables import remote
 from sentcli.tables.compression import DAMAGE, compression_of, decompressed
 
 STANDARD = "-"
-_BLOCK = 1 << 18  # what is made of it lies in the processor's cache still when it is hashed
+_BLOCK = 1 << 19  # few calls a byte, and what is made of it lies in the processor's cache when it is hashed
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from sentcli.errors import DataError
+from sentcli.tables.block import NO_LINES, Block
 from sentcli.tables.charset import Encoding, marked_encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.format import Setup
@@ -68,7 +69,7 @@ class TextReader(ABC):
         return collect(self.events(), cursor, keep_gaps=not self.setup.converts, mark=mark)
 
     @abstractmethod
-    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
         """Give what is in the next lines, moving `line` and `offset` on.
 
         :param final: no more lines belong to what was held back so far.
@@ -79,11 +80,11 @@ class TextReader(ABC):
             if block is None:
                 yield None
             elif isinstance(block, Piece):
-                yield from self.parse([], final=True)
+                yield from self.parse(NO_LINES, final=True)
                 yield self._long_line(block)
             else:
                 yield from self.parse(block, final=False)
-        yield from self.parse([], final=True)
+        yield from self.parse(NO_LINES, final=True)
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         return Reject(self.name, self.line, self.offset, reason, raw)

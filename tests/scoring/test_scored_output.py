@@ -1,3 +1,4 @@
+import csv
 import io
 import os
 import re
@@ -37,6 +38,20 @@ def test_a_summary_counts_what_the_output_shows(scorer, files, tmp_path):
     assert summary.truncated > 0
     assert summary.scored == 99
     assert [entry["path"] for entry in summary.inputs] == files[:1]
+
+
+def test_quotes_in_csv_change_no_score(scorer, tmp_path):
+    texts = ['"fine"', 'a "fine" film', "a fine film", 'so"fine', '""', '"', "fine, or not"] * 10
+    with (tmp_path / "in.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["text"], *([text] for text in texts)])
+    run(scorer, [str(tmp_path / "in.csv")], tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = [*csv.DictReader(file)]
+    result = scorer.score(texts)
+    assert [row["text"] for row in rows] == texts
+    assert [row["sentiment"] for row in rows] == [label or "" for label in result.labels]
+    expected = ["" if score is None else f"{score:.6f}" for score in result.scores]
+    assert [row["sentiment_score"] for row in rows] == expected
 
 
 def test_threads_take_quick_turns_as_long_as_a_run_lasts(scorer, files, tmp_path, monkeypatch):

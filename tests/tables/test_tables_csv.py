@@ -218,6 +218,47 @@ def test_encodings(convert, encoding, end):
     assert convert(data, read=ReadOptions(encoding=encoding)) == end.join(expected).encode(encoding)
 
 
+def test_a_byte_of_a_character_is_no_delimiter(convert):
+    data = "id|text\n1|ポポ\n".encode("shift_jis")  # the second byte of the letter is that of |
+    out = convert(data, read=ReadOptions(encoding="shift_jis", delimiter="|"))
+    assert out.decode("shift_jis").splitlines()[1] == "1|ポポ|even|0.285714"
+
+
+@pytest.mark.parametrize(
+    ("target", "ignored", "text"),
+    [
+        ("out.csv", "", 'a "b"'),
+        ("out.csv", '"', 'a ""b""'),
+        ("out.jsonl", '"', 'a "b"'),
+        ("out.txt", '"', 'a "b"'),
+    ],
+)
+def test_quotes_that_mean_nothing_stay_there_twice_where_texts_are_only_scored(
+    tmp_path, target, ignored, text
+):
+    (tmp_path / "in.csv").write_bytes(b'id,text\n1,"a ""b"""\n')
+    with open_job([str(tmp_path / "in.csv")], str(tmp_path / target), ignored=ignored) as job:
+        assert [[*chunk.texts] for chunk in job] == [[text]]
+
+
+def test_other_quotes_are_there_once_whatever_means_nothing(tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"id,text\n1,'a ''b'''\n")
+    options = {"read": ReadOptions(quotechar="'"), "ignored": '"'}
+    with open_job([str(tmp_path / "in.csv")], str(tmp_path / "out.csv"), **options) as job:
+        assert [[*chunk.texts] for chunk in job] == [["a 'b'"]]
+
+
+@pytest.mark.parametrize("few", [1, 40])
+def test_rows_between_others_come_back_in_their_places(convert, few):
+    """Whether they are few, and taken one by one, or many."""
+    plain = b"".join(b"%d,xx\n" % number for number in range(few))
+    odd = b'7,"x\nx"\n'
+    scored, scored_odd = plain.replace(b"\n", EVEN + b"\n"), b'7,"x\nx",odd,0.428571\n'
+    assert convert(HEADER + plain + odd + b"\n" + plain + odd + plain) == b"".join(
+        [ADDED, scored, scored_odd, b"\n", scored, scored_odd, scored]
+    )
+
+
 def test_the_byte_order_mark_decides_the_order(convert):
     data = "\ufeffid,text\n1,xx\n".encode("utf-16-be")
     expected = "\ufeffid,text,sentiment,sentiment_score\n1,xx,even,0.285714\n".encode("utf-16-be")
