@@ -23,7 +23,7 @@ from sentcli.model import BiLSTM, round_embedding, save_weights, tie_gates
 from sentcli.pipeline import PROCESSES_FROM
 from sentcli.scoring import Scorer
 from sentcli.tables import open_job
-from sentcli.text import Vocab
+from sentcli.text import IGNORED, Vocab
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,17 @@ def make_bundle(folder: Path, box: Bundle, shape: Shape, graph: str, precision: 
 
 
 class _Silent:
-    """A backend without a model, that keeps the batches it gets: what is left is the rest of the pipeline."""
+    """A backend without a model: what is left is the rest of the pipeline.
+
+    When it keeps the batches it gets, it runs the model: what is batched together depends on its time.
+    """
 
     name = runtime = "onnx"
     batch_factor = 1
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, model: Backend) -> None:
         self._classes = classes
+        self._model = model
         self.batches: list[Batch] = []
         self.keeps = False
 
@@ -80,6 +84,7 @@ class _Silent:
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         if self.keeps:
             self.batches.append((ids.copy(), lengths.copy()))
+            return self._model.logits(ids, lengths)
         return np.zeros((len(ids), self._classes), np.float32)
 
 
@@ -94,9 +99,9 @@ class Parts:
         self._source = source
         self._target = target
         self._scorer = Scorer(bundle)
-        self._silent = _Silent(len(bundle.config.labels))
         pipeline = self._scorer._pipeline
         self.backend: Backend = pipeline.engine.backend
+        self._silent = _Silent(len(bundle.config.labels), self.backend)
         pipeline.engine = replace(pipeline.engine, backend=self._silent)
 
     def batches(self) -> list[Batch]:
@@ -122,7 +127,7 @@ class Parts:
         score_csv(self._scorer, self._source, self._target)
 
     def _job(self) -> Any:
-        return open_job([str(self._source)], str(self._target), overwrite=True)
+        return open_job([str(self._source)], str(self._target), overwrite=True, ignored=IGNORED)
 
 
 def hand_over(scorer: Scorer, source: Path, target: Path) -> None:
