@@ -80,9 +80,10 @@ class Encoding:
 
     @cached_property
     def is_based_on_ascii(self) -> bool:
-        """Bytes below 0x80 are the characters of ASCII wherever they stand."""
+        """Bytes below 0x80 are the characters of ASCII wherever they stand, and others never are."""
         text = _EVERY_BYTE.decode(self.name, "replace")
-        return len(text) == len(_EVERY_BYTE) and text[:0x80] == _EVERY_BYTE[:0x80].decode()
+        low, high = text[:0x80], text[0x80:]
+        return len(text) == len(_EVERY_BYTE) and low == _EVERY_BYTE[:0x80].decode() and min(high) > max(low)
 
     @property
     def decode(self) -> Callable[[bytes], str]:
