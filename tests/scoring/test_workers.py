@@ -67,15 +67,18 @@ def test_encoding_goes_before_batches_that_came_earlier(held):
     assert order == ["encoding", "batch"]
 
 
-@pytest.mark.parametrize(("threads", "encoders"), [(2, 1), (4, 1), (8, 2)])
-def test_while_there_are_many_batches_only_some_threads_encode(held, threads, encoders):
+@pytest.mark.parametrize(
+    ("threads", "batches_a_thread", "encoders"),
+    [(2, 8, 1), (4, 8, 1), (8, 8, 2), (2, 2, 2)],  # else few would run out before the next ones are there
+)
+def test_while_there_are_many_batches_only_some_threads_encode(held, threads, batches_a_thread, encoders):
     with closing(Workers(threads)) as workers:
         blockers = [held() for _ in range(threads)]
         for blocker in blockers:
             workers.run(blocker)
         assert all(blocker.begun.wait(SECONDS) for blocker in blockers)
         encodings = [held() for _ in range(threads)]
-        batches = [held() for _ in range(8 * threads)]
+        batches = [held() for _ in range(batches_a_thread * threads)]
         for encoding in encodings:
             workers.encode(encoding)
         for batch in batches:
@@ -85,26 +88,6 @@ def test_while_there_are_many_batches_only_some_threads_encode(held, threads, en
         run = threads - encoders
         assert all(work.begun.wait(SECONDS) for work in (*encodings[:encoders], *batches[:run]))
         assert not any(work.begun.is_set() for work in (*encodings[encoders:], *batches[run:]))
-        for work in (*encodings, *batches):
-            work.may_end.set()
-
-
-def test_when_few_batches_are_left_more_threads_encode(held):
-    """Else batches would run out, and threads idle, before the next ones are there."""
-    with closing(Workers(2)) as workers:
-        blockers = [held(), held()]
-        for blocker in blockers:
-            workers.run(blocker)
-        assert all(blocker.begun.wait(SECONDS) for blocker in blockers)
-        encodings, batches = [held(), held()], [held(), held(), held()]
-        for encoding in encodings:
-            workers.encode(encoding)
-        for batch in batches:
-            workers.run(batch)
-        for blocker in blockers:
-            blocker.may_end.set()
-        assert all(encoding.begun.wait(SECONDS) for encoding in encodings)
-        assert not any(batch.begun.is_set() for batch in batches)
         for work in (*encodings, *batches):
             work.may_end.set()
 
