@@ -136,6 +136,7 @@ class Chunk:
         """Put the fields of each row one behind the other, in pieces, with the gaps where they were.
 
         :param columns: one field a row; at least one column.
+        :raises ValueError: when one has more or fewer: a row would be lost.
         """
         gaps: defaultdict[int, list[bytes]] = defaultdict(list)
         for row, data in self.gaps:
@@ -143,12 +144,15 @@ class Chunk:
         firsts, *others = map(iter, columns)
         if gaps:
             firsts = (b"".join([*gaps[row], first]) for row, first in enumerate(firsts))
-        fields: list[Field]
-        while fields := [*islice(firsts, _PIECE_ROWS)]:
-            piece: list[Field] = [b""] * (len(fields) * len(columns))
-            for number, column in enumerate([fields, *others]):
-                piece[number :: len(columns)] = islice(column, len(fields))
-            yield b"".join(piece)
+        rest = [firsts, *others]
+        for start in range(0, len(self.texts), _PIECE_ROWS):
+            size = min(_PIECE_ROWS, len(self.texts) - start)
+            fields: list[Field] = [b""] * (size * len(rest))
+            for number, column in enumerate(rest):
+                fields[number :: len(rest)] = islice(column, size)
+            yield b"".join(fields)
+        if any(True for column in rest for _ in column):
+            raise ValueError("more fields than rows")
         yield b"".join(gaps[len(self.texts)])
 
 

@@ -309,7 +309,8 @@ class Writer:
 
     def _converted(self, chunk: Chunk) -> tuple[Iterable[bytes], Iterable[bytes]]:
         """Write values as records, of which none has its line end."""
-        return (self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows), repeat(b"\n")
+        records = (self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows)
+        return records, repeat(b"\n", len(chunk.texts))
 
     def _cut(self, chunk: Chunk) -> tuple[list[Field], list[bytes]]:
         """Cut records from their line ends."""
