@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 # Encoding takes 10 to 20 % of the time of batches, so one thread in four keeps up.
 _THREADS_PER_ENCODER = 4
 # Fewer run out before the next ones are there, and threads idle: with this two of them for 100 ms of 25,000
-# reviews, with half or twice as much for 115, with 0 for 130.
+# reviews, with 4 or 12 for 115, with 0 for 130.
 _BATCHES_PER_ENCODING = 6
 
 
