@@ -48,23 +48,25 @@ def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows
     """
     stride = max(2, min(_STRIDE, batch_rows // 8, batch_tokens // (8 * max(1, int(lengths[0])))))
     cuts = np.append(np.arange(0, max(len(lengths) - 1, 1), stride), len(lengths))
-    longest = np.maximum(lengths[cuts[:-1]], 1)
-    most_rows = np.minimum(batch_rows, batch_tokens // longest)
-    costs = np.zeros(len(cuts))
-    begins = np.zeros(len(cuts), np.int64)
-    first = 0
-    for end in range(1, len(cuts)):
-        while first < end - 1 and cuts[end] - cuts[first] > most_rows[first]:
-            first += 1
-        rows = cuts[end] - cuts[first:end]
-        totals = costs[first:end] + longest[first:end] * (rows + _STEP_COST_ROWS)
+    starts, stops = cuts[:-1], cuts[1:]
+    longest = np.maximum(lengths[starts], 1)
+    reach = starts + np.minimum(batch_rows, batch_tokens // longest)
+    firsts = np.minimum(np.searchsorted(reach, stops), np.arange(len(stops)))
+    # A batch costs `longest * (stop - start + _STEP_COST_ROWS)`. This is, for each start, what of that does
+    # not depend on the stop; what the batches before it cost is added when that is known.
+    costs = np.append(longest * (_STEP_COST_ROWS - starts), 0)
+    begins = [0]  # of each cut, the one at which the batch before it begins
+    for end, (first, stop) in enumerate(zip(firsts.tolist(), stops.tolist(), strict=True), start=1):
+        totals = longest[first:end] * stop
+        totals += costs[first:end]
         best = int(totals.argmin())
-        costs[end], begins[end] = totals[best], first + best
+        begins.append(first + best)
+        costs[end] += totals[best]
     chosen = []
-    end = int(begins[-1])
+    end = begins[-1]
     while end:
         chosen.append(int(cuts[end]))
-        end = int(begins[end])
+        end = begins[end]
     return chosen[::-1]
 
 

@@ -124,7 +124,7 @@ def slices(texts: Sequence[str], size: int = _SLICE) -> list[Sequence[str]]:
 
     :param size: characters of a slice, about.
     """
-    ends = np.cumsum([len(text) for text in texts])
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     total = int(ends[-1]) if len(ends) else 0
     count = -(-total // size)
     borders = np.searchsorted(ends, [total * part // count for part in range(1, count)]) + 1
