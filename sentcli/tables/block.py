@@ -8,8 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
+_LONG = 512  # bytes of a line
+
+# By what `_line_ends` tells of a line.
+_LINE_ENDS = np.array([b"", b"\n", b"\r", b"\r\n"], object)
 
 Places = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,17 +76,34 @@ class Block:
     @property
     def stops(self) -> Places:
         """Where each line ends before its line end, which is one of ASCII."""
+        has_feed, has_return = self._line_ends()
+        return self.borders[1:] - has_feed - has_return
+
+    @property
+    def wide(self) -> list[int]:
+        """The numbers of the lines that have bytes beyond ASCII, in order."""
+        if self.data.isascii():
+            return []
+        places = np.flatnonzero(np.frombuffer(self.raw, np.uint8) >= 0x80) + self.borders[0]
+        numbers: list[int] = np.unique(np.searchsorted(self.borders, places, side="right") - 1).tolist()
+        return numbers
+
+    def cut(self) -> tuple[list[bytes | memoryview], list[bytes]]:
+        """Cut lines from their line ends, which are those of ASCII."""
+        has_feed, has_return = self._line_ends()
+        stops = self.borders[1:] - has_feed - has_return
+        # Short lines are copied sooner than a view is made, of which the garbage collector takes notice.
+        data = self.data if self.size < _LONG * len(self) else memoryview(self.data)
+        borders = zip(self.borders.tolist(), stops.tolist(), strict=False)
+        return [data[start:stop] for start, stop in borders], _LINE_ENDS[has_feed + 2 * has_return].tolist()
+
+    def _line_ends(self) -> tuple[Flags, Flags]:
+        """Tell of each line whether it has a line feed at its end, and whether a carriage return."""
         data = np.frombuffer(self.data, np.uint8)
         starts, ends = self.borders[:-1], self.borders[1:]
-        stops: Places = ends - (data[ends - 1] == _LINE_FEED)
-        stops -= (data[stops - 1] == _CARRIAGE_RETURN) & (stops > starts)
-        return stops
-
-    def cut(self) -> tuple[list[memoryview], list[bytes]]:
-        """Cut lines from their line ends, which are those of ASCII."""
-        view, borders, stops = memoryview(self.data), self.borders.tolist(), self.stops.tolist()
-        contents = [view[start:stop] for start, stop in zip(borders, stops, strict=False)]
-        return contents, [self.data[stop:end] for stop, end in zip(stops, borders[1:], strict=True)]
+        has_feed: Flags = data[ends - 1] == _LINE_FEED
+        before = ends - has_feed
+        return has_feed, (data[before - 1] == _CARRIAGE_RETURN) & (before > starts)
 
     def part(self, start: int, stop: int) -> "Block":
         """Give the lines from one number to another, without copying them."""
@@ -89,3 +111,18 @@ class Block:
 
 
 NO_LINES = Block.of()
+
+
+def cut_texts(
+    raw: memoryview, starts: Places, stops: Places, wide: Iterable[int], encoding: str
+) -> list[str]:
+    """Decode parts of bytes, in an encoding that is based on ASCII.
+
+    :param wide: the numbers of the parts that may have bytes beyond ASCII.
+    :raises UnicodeDecodeError: when one of those is not in the encoding.
+    """
+    whole = str(raw, "latin-1")  # a character a byte: to cut that is faster than to decode each part
+    texts = [whole[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    for number in wide:
+        texts[number] = str(raw[starts[number] : stops[number]], encoding)
+    return texts

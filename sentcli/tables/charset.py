@@ -132,8 +132,9 @@ class Encoding:
         """
         units = np.frombuffer(data, f"<u{self.unit}", len(data) // self.unit)
         line_feed, carriage_return = np.frombuffer(self.newline + self.carriage_return, units.dtype)
-        is_end = units == line_feed
+        ends = np.flatnonzero(units == line_feed)
         if universal and self.carriage_return in data:
-            is_end[:-1] |= (units[:-1] == carriage_return) & ~is_end[1:]
-        lines = Block(data, np.append(0, (np.flatnonzero(is_end) + 1) * self.unit))
+            returns = np.flatnonzero(units[:-1] == carriage_return)
+            ends = np.sort(np.append(ends, returns[units[returns + 1] != line_feed]))
+        lines = Block(data, np.append(0, (ends + 1) * self.unit))
         return lines, data[lines.size :]

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Union, cast
 
 import numpy as np
@@ -15,7 +15,8 @@ from sentcli.tables.source import Source
 CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
-_PIECE_ROWS = 256  # that are written together: few enough to stay in the processor's cache meanwhile
+_FEW = 16  # rows, which take less time one by one
+_PIECE_BYTES = 1 << 18  # that are written together, about: they stay in the processor's cache meanwhile
 
 # A row from a text format: its text, what the writer gets, its own bytes in the input. The second holds the
 # values of all columns where `Setup.needs_values`; else it is the last, or of no use: lines have the text.
@@ -51,7 +52,10 @@ class Rows:
         """Take the rows from one number to another, of which these are the bytes."""
         return Rows(self.texts[start:stop], self.values and self.values[start:stop], raws)
 
-    def each(self) -> Iterator[Row]:
+    def events(self) -> Iterable["Row | Rows"]:
+        """Give them together, or one by one where they are few."""
+        if len(self.texts) >= _FEW:
+            return (self,)
         raws = [*self.raws]
         return zip(self.texts, raws if self.values is None else self.values, raws, strict=True)
 
@@ -132,6 +136,11 @@ class Chunk:
     head: Head | None = None
     whole: bool = True
 
+    @property
+    def raws(self) -> Iterator[bytes]:
+        """Their own bytes of each row, where `rows` are nothing else."""
+        return chain.from_iterable(row if isinstance(row, Block) else (row,) for row in self.rows)
+
     def join(self, *columns: Iterable[Field]) -> Iterator[bytes]:
         """Put the fields of each row one behind the other, in pieces, with the gaps where they were.
 
@@ -145,8 +154,9 @@ class Chunk:
         if gaps:
             firsts = (b"".join([*gaps[row], first]) for row, first in enumerate(firsts))
         rest = [firsts, *others]
-        for start in range(0, len(self.texts), _PIECE_ROWS):
-            size = min(_PIECE_ROWS, len(self.texts) - start)
+        rows = max(1, _PIECE_BYTES * len(self.texts) // max(1, self.size))
+        for start in range(0, len(self.texts), rows):
+            size = min(rows, len(self.texts) - start)
             fields: list[Field] = [b""] * (size * len(rest))
             for number, column in enumerate(rest):
                 fields[number :: len(rest)] = islice(column, size)

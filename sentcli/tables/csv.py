@@ -8,7 +8,7 @@ pass through. A quote inside a field that does not begin with one is part of the
 import csv
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
 from sentcli.errors import DataError
@@ -17,6 +17,7 @@ from sentcli.tables.cells import to_text
 from sentcli.tables.charset import Encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Field, Head, Reject, Rows
 from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
+from sentcli.tables.decimals import six_decimals
 from sentcli.tables.dialect import Dialect
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.plain import PlainRecords
@@ -33,8 +34,6 @@ _LIKELY_DELIMITERS = frozenset(",;\t|")
 # Lines behind a quote that is not closed are parsed again. Beyond so many times the limit of a record, plus
 # so many times what was read so far, the file is given up: one that was made for it would take hours.
 _RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
-
-_FEW = 16  # rows, which take less time one by one
 
 
 def read(
@@ -89,7 +88,7 @@ class _CsvReader(TextReader):
             if plain and (end := plain.stop(start)) > start:
                 first = plain.ranks[start] - 1
                 some = rows.part(first, first + end - start, lines.part(start, end))
-                yield from some.each() if end - start < _FEW else (some,)
+                yield from some.events()
                 self.line += end - start
                 self.offset += some.raws.size
                 start = end
@@ -299,10 +298,8 @@ class Writer:
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
         fields = {label: self._label_field(label) for label in {*labels}}
-        number = self._number_field()
-        numbers = (b"" if score is None else number(score) for score in scores)
         records, ends = self._converted(chunk) if self._setup.converts else self._cut(chunk)
-        return chunk.join(records, map(fields.__getitem__, labels), numbers, ends)
+        return chunk.join(records, map(fields.__getitem__, labels), self._numbers(scores), ends)
 
     def close(self) -> bytes:
         return b""
@@ -331,10 +328,11 @@ class Writer:
         """Give the label between two delimiters."""
         return self._dialect.encoding.encode(self._dialect.record(("", label or "", "")))
 
-    def _number_field(self) -> Callable[[float], bytes]:
-        """Give what writes a score behind the label."""
-        dialect = self._dialect
+    def _numbers(self, scores: Scores) -> list[bytes]:
+        """Write the scores, each behind its label."""
+        numbers, dialect = six_decimals(scores, b""), self._dialect
         is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
         if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():
-            return b"%.6f".__mod__
-        return lambda score: dialect.encoding.encode(dialect.record([f"{score:.6f}"]))
+            return numbers
+        write = dialect.encoding.encode
+        return [write(dialect.record([number.decode()])) for number in numbers]

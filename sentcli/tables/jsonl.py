@@ -8,7 +8,7 @@ numbers with the digits they came with. A record with another key, or a key twic
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -16,8 +16,9 @@ import orjson
 from sentcli.errors import DataError
 from sentcli.tables.block import Block
 from sentcli.tables.cells import to_json
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, find_usual, list_columns
+from sentcli.tables.decimals import six_decimals
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import Source
 from sentcli.tables.textreader import TextReader
@@ -77,17 +78,29 @@ class _JsonlReader(TextReader):
             raise DataError(
                 f"{self.name}: an object on many lines, not one a line; try: jq -c . FILE > FILE.jsonl"
             )
-        for line in lines:
-            try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                yield self._broken(line, error) if line.strip() else line
-            else:
-                if not self._has_head and type(record) is dict and record:
-                    yield from self._begin(record)
-                yield self._row(record, line)
-            self.line += 1
-            self.offset += len(line)
+        texts: list[str | None] = []  # of the rows right before a line, which go out together
+        try:
+            for number, line in enumerate(lines):
+                try:
+                    record = orjson.loads(line)
+                except orjson.JSONDecodeError as error:
+                    event: Event = self._broken(line, error) if line.strip() else line
+                else:
+                    if not self._has_head and type(record) is dict and record:
+                        yield from self._begin(record)
+                    event = self._row(record, line)
+                if type(event) is tuple and not self._needs_values:
+                    texts.append(event[0])
+                else:
+                    yield from _together(texts, lines, number)
+                    texts = []
+                    yield event
+                self.line += 1
+                self.offset += len(line)
+        except DataError:  # what comes before it is kept
+            yield from _together(texts, lines, number)
+            raise
+        yield from _together(texts, lines, len(lines))
 
     def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:
         try:
@@ -195,6 +208,11 @@ class _JsonlReader(TextReader):
         return [_cell(record.get(name)) for name in self._columns]
 
 
+def _together(texts: list[str | None], lines: Block, stop: int) -> Iterable[Event]:
+    """Give the rows of the lines right before one, of which these are the texts."""
+    return Rows(texts, None, lines.part(stop - len(texts), stop)).events()
+
+
 def _is_usual(name: str) -> bool:
     return name.strip().lower() in TEXT_COLUMNS
 
@@ -236,7 +254,7 @@ class Writer:
         return b""  # a byte order mark is out already
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
-        raws = chunk.rows
+        raws = chunk.rows if self._converts else [*chunk.raws]
         if self._converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in raws]
         # A record that has a text is not empty, so a comma always goes before the new fields.
@@ -247,7 +265,7 @@ class Writer:
         return chunk.join(
             (raw[:end] for raw, end in zip(raws, ends, strict=True)),
             map(fields.__getitem__, labels),
-            (b"null" if score is None else b"%.6f" % score for score in scores),
+            six_decimals(scores, b"null"),
             (raw[end:] for raw, end in zip(raws, ends, strict=True)),
         )
 

@@ -6,13 +6,14 @@ has line breaks gets spaces for them, and of other columns nothing is written.
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sentcli.errors import DataError
-from sentcli.tables.block import Block
+from sentcli.tables.block import Block, cut_texts
 from sentcli.tables.charset import Encoding
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
 from sentcli.tables.columns import TEXT_COLUMNS
+from sentcli.tables.decimals import six_decimals
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import STANDARD, Source
 from sentcli.tables.textreader import TextReader
@@ -47,6 +48,11 @@ class _LinesReader(TextReader):
         decode, cut = self.encoding.decode, self.encoding.cut_line_end
         if len(lines) and self.line == 1 and self.setup.options.format is None:
             _warn_of_table(lines[0], "standard input" if self.name == STANDARD else self.name)
+        if rows := self._rows(lines):
+            yield from rows.events()
+            self.line += len(lines)
+            self.offset += lines.size
+            return
         for line in lines:
             try:
                 text = decode(cut(line)[0])
@@ -56,6 +62,17 @@ class _LinesReader(TextReader):
                 yield text, (text,) if self.setup.converts else line, line
             self.line += 1
             self.offset += len(line)
+
+    def _rows(self, lines: Block) -> Rows | None:
+        """Take the lines together, if all of them are in an encoding that is based on ASCII."""
+        if not self.encoding.is_based_on_ascii:
+            return None
+        starts, stops = lines.borders[:-1] - lines.borders[0], lines.stops - lines.borders[0]
+        try:
+            texts = cut_texts(lines.raw, starts, stops, lines.wide, self.encoding.name)
+        except UnicodeDecodeError:
+            return None
+        return Rows(texts, [*zip(texts)] if self.setup.converts else None, lines)
 
 
 def _warn_of_table(line: bytes, name: str) -> None:
@@ -88,14 +105,13 @@ class Writer:
         return head.raw
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
-        lines = chunk.rows
+        lines: Iterable[bytes] = chunk.raws
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
-        fields = (
-            f"{_in_a_line(label or '')}\t{'' if score is None else f'{score:.6f}'}\t"
-            for label, score in zip(labels, scores, strict=True)
-        )
-        return chunk.join(map(self._encoding.encode, fields), lines)
+        encode = self._encoding.encode
+        fields = {label: encode(f"{_in_a_line(label or '')}\t") for label in {*labels}}
+        numbers = (encode(f"{number.decode()}\t") for number in six_decimals(scores, b""))
+        return chunk.join(map(fields.__getitem__, labels), numbers, lines)
 
     def close(self) -> bytes:
         return b""

@@ -9,7 +9,7 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.tables.block import Block, Places
+from sentcli.tables.block import Block, Places, cut_texts
 from sentcli.tables.dialect import Dialect
 
 # Of so many bytes one at most is not quoted: then it is faster to look at those alone.
@@ -41,11 +41,12 @@ class PlainRecords:
         delimiters = self._delimiters(unquoted, found)
         counts = np.diff(np.searchsorted(delimiters, borders))
         is_plain &= (counts == width - 1) & (stops > starts)
-        if not lines.data.isascii():
-            self._check_encoding(is_plain, borders, found)
+        wide = lines.wide
+        is_plain[[number for number in wide if not self._is_encoded(lines[number])]] = False
 
         self._borders = [*np.flatnonzero(~is_plain).tolist(), len(is_plain)]
         self.ranks: list[int] = np.cumsum(is_plain).tolist()
+        self._wide_rows = [self.ranks[number] - 1 for number in wide if is_plain[number]]
         between = delimiters[np.repeat(is_plain, counts)].reshape(self.ranks[-1], width - 1)
         self._starts = np.column_stack([starts[is_plain], between + 1])
         self._stops = np.column_stack([between, stops[is_plain]])
@@ -93,16 +94,12 @@ class PlainRecords:
         delimiters: Places = places[is_wanted]
         return delimiters
 
-    def _check_encoding(
-        self, is_plain: npt.NDArray[np.bool_], borders: Places, found: npt.NDArray[np.bool_]
-    ) -> None:
-        """Have no line be plain that has bytes which are not in the encoding."""
-        beyond = np.flatnonzero(np.greater_equal(self._bytes, 0x80, out=found))
-        for number in np.unique(np.searchsorted(borders, beyond, side="right") - 1).tolist():
-            try:
-                str(self._raw[borders[number] : borders[number + 1]], self._dialect.encoding.name)
-            except UnicodeDecodeError:
-                is_plain[number] = False
+    def _is_encoded(self, line: bytes) -> bool:
+        try:
+            line.decode(self._dialect.encoding.name)
+        except UnicodeDecodeError:
+            return False
+        return True
 
     def stop(self, start: int) -> int:
         """Give the first line from one on that is not plain; behind the last line when all of them are."""
@@ -118,11 +115,7 @@ class PlainRecords:
         if quotechar:
             is_quoted = (self._bytes.take(starts, mode="clip") == ord(quotechar)) & (starts < stops)
             starts, stops = starts + is_quoted, stops - is_quoted
-        raw, encoding = self._raw, self._dialect.encoding.name
-        fields = [
-            str(raw[start:stop], encoding)
-            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
-        ]
+        fields = cut_texts(self._raw, starts, stops, self._wide_rows, self._dialect.encoding.name)
         if exact:
             has_quotes = np.searchsorted(self._quotes, starts) < np.searchsorted(self._quotes, stops)
             for place in np.flatnonzero(has_quotes).tolist():

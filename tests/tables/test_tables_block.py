@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from sentcli.tables.block import NO_LINES, Block
+from sentcli.tables.block import NO_LINES, Block, cut_texts
 
 LINES = [b"a\n", b"\n", b"bcd\r\n", b"e"]
 
@@ -33,8 +34,24 @@ def test_blocks_are_put_behind_one_another():
     assert [*Block.join([])] == []
 
 
-def test_lines_are_cut_from_their_line_ends():
-    lines = [b"\n", b"a\r", b"\r\n", b"\r", b"b\r\n", b"\xc3\xa9\n", b"c"]
+@pytest.mark.parametrize("long", [b"", b"y" * 8000])
+def test_lines_are_cut_from_their_line_ends(long):
+    lines = [b"\n", b"a\r", b"\r\n", b"\r", b"b\r\n", b"\xc3\xa9\n", long + b"c"]
     contents, ends = Block.of(b"x", *lines).part(1, 8).cut()
-    assert [*map(bytes, contents)] == [b"", b"a", b"", b"", b"b", b"\xc3\xa9", b"c"]
+    assert [*map(bytes, contents)] == [b"", b"a", b"", b"", b"b", b"\xc3\xa9", long + b"c"]
     assert ends == [b"\n", b"\r", b"\r\n", b"\r", b"\r\n", b"\n", b""]
+
+
+def test_lines_beyond_ascii_are_told_by_their_numbers():
+    block = Block.of(b"\xe9", b"a", b"b\xc3\xa9\xc3\xa9", b"", b"\x7f", b"\x80")
+    assert block.wide == [0, 2, 5]
+    assert block.part(1, 5).wide == [1]
+    assert Block.of(b"a").wide == NO_LINES.wide == []
+
+
+def test_parts_are_decoded():
+    raw = memoryview("äb,c\xa0".encode())
+    starts, stops = np.array([0, 4, 3]), np.array([3, 7, 3])
+    assert cut_texts(raw, starts, stops, [0, 1], "utf-8") == ["äb", "c\xa0", ""]
+    with pytest.raises(UnicodeDecodeError):
+        cut_texts(raw, starts, stops - 1, [1], "utf-8")

@@ -275,7 +275,10 @@ def test_without_a_mark_a_letter_decides_the_order(convert, name, order):
 
 def test_a_separator_that_numbers_have_is_quoted(convert):
     options = ReadOptions(delimiter=".", text_column="text")
-    assert convert(b"id.text\n1.xx\n", read=options).splitlines()[1] == b'1.xx.even."0.285714"'
+    assert convert(b"id.text\n1.xx\n1.\n", read=options).splitlines()[1:] == [
+        b'1.xx.even."0.285714"',
+        b"1...",
+    ]
     options = ReadOptions(quotechar="0", text_column="text")
     assert convert(b"id,text\n1,xx\n", read=options).splitlines()[1] == b"1,xx,even,000.2857140"
     options = ReadOptions(delimiter=".", quotechar="", text_column="text")

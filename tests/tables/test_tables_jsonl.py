@@ -204,6 +204,23 @@ def test_a_column_that_was_guessed_is_not_trusted_beside_one_of_a_usual_name(con
     assert convert(data, "in.jsonl", read=ReadOptions(text_column="id")).count(FIELDS) == 3
 
 
+def test_what_comes_before_an_error_is_given(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b'{"id":"a"}\n' * 700 + b'{"id":"a","Review":"x"}\n')
+    chunks = []
+    job = open_job([str(tmp_path / "in.jsonl")], str(tmp_path / "out.jsonl"))
+    with job, pytest.raises(DataError, match="line 701: here is a 'Review'"):
+        chunks.extend(iter(job))
+    assert [len(chunk.texts) for chunk in chunks] == [512]
+
+
+def test_many_records_are_read_as_one_by_one(convert, rejects):
+    some = [b'{"text":"x"}', b"", b'{"text":null}', b"[]", b'{"text":"ab"} ']
+    lines = [line for line in some for _ in range(40)]
+    few = [convert(line + b"\n", "in.jsonl") for line in lines]
+    assert convert(b"\n".join([*lines, b""]), "in.jsonl") == b"".join(few)
+    assert [entry["line"] for entry in rejects()] == [*range(121, 161)]
+
+
 def test_the_first_text_of_a_column_of_a_usual_name_may_be_missing(convert):
     data = b'{"id":1,"Text":null}\n{"id":2,"Text":"x"}\n'
     assert convert(data, "in.jsonl").splitlines()[1] == b'{"id":2,"Text":"x"' + FIELDS

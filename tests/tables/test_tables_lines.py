@@ -37,6 +37,24 @@ def test_bytes_of_another_encoding(convert, rejects):
     assert convert(b"a\xf1o\n", "in.txt", read=ReadOptions(encoding="latin-1")) == b"odd\t0.428571\ta\xf1o\n"
 
 
+@pytest.mark.parametrize("target", [".txt", ".csv"])
+def test_many_lines_are_read_as_one_by_one(convert, rejects, monkeypatch, target):
+    lines = [b"", b"x\r", b"\xc3\xa9x", b" ", b"a,b"] * 10
+    few = [convert(line + b"\n", "in.txt", f".one{target}") for line in lines]
+    header = b"text,sentiment,sentiment_score\n" if target == ".csv" else b""
+    expected = header + b"".join(out.removeprefix(header) for out in few)
+    data = b"\n".join([*lines, b""])
+    assert convert(data, "in.txt", target) == expected
+    with_bad = data * 9 + b"\xff\n" + data * 9
+    monkeypatch.setattr("sentcli.tables.source._BLOCK", 200)
+    assert convert(with_bad, "in.txt", target) == header + expected.removeprefix(header) * 18
+    assert [(entry["line"], entry["offset"]) for entry in rejects()] == [(451, 9 * len(data))]
+    encoded = data.decode().encode("latin-1")
+    assert convert(encoded, "in.txt", target, read=ReadOptions(encoding="latin-1")) == (
+        expected if target == ".csv" else expected.decode().encode("latin-1")
+    )
+
+
 def test_wide_encodings_keep_their_mark(convert):
     data = "\ufeffx\r\ny\u0a0d\n".encode("utf-16-be")  # U+0A0D holds both bytes of line ends
     expected = "\ufeffodd\t0.142857\tx\r\neven\t0.285714\ty\u0a0d\n".encode("utf-16-be")
