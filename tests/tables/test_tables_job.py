@@ -312,6 +312,25 @@ def test_a_file_that_the_run_would_write_is_no_input(source, run, tmp_path, outp
     assert hidden.read_bytes() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="needs a system that takes the hint")
+def test_the_disk_is_told_once_of_what_was_written(tmp_path, monkeypatch):
+    told = []
+
+    def tell(descriptor, start, size, advice):
+        told.append((start, size, os.fstat(descriptor).st_size >= start + size))
+        raise OSError(errno.EINVAL, "not here")
+
+    monkeypatch.setattr("os.posix_fadvise", tell)
+    monkeypatch.setattr("sentcli.tables.storage._HANDED_OVER", 10)
+    part = Part(tmp_path / "out")
+    part.create()
+    for data in (b"x" * 9, b"y", b"z", b"x" * 28, b"y"):
+        part.write(data)
+    part.publish()
+    assert told == [(0, 10, True), (10, 20, True), (30, 10, True)]
+    assert (tmp_path / "out").read_bytes() == b"x" * 9 + b"yz" + b"x" * 28 + b"y"
+
+
 def test_a_part_that_was_closed_writes_nowhere(tmp_path):
     part = Part(tmp_path / "out")
     part.create()
