@@ -39,11 +39,11 @@ def test_bytes_of_another_encoding(convert, rejects):
 
 @pytest.mark.parametrize("target", [".txt", ".csv"])
 def test_many_lines_are_read_as_one_by_one(convert, rejects, monkeypatch, target):
-    lines = [b"", b"x\r", b"\xc3\xa9x", b" ", b"a,b"] * 10
-    few = [convert(line + b"\n", "in.txt", f".one{target}") for line in lines]
+    lines = [b"", b"x\r", b"\xc3\xa9x", b" ", b"a,b"]
+    alone = [convert(line + b"\n", "in.txt", f".one{target}") for line in lines]
     header = b"text,sentiment,sentiment_score\n" if target == ".csv" else b""
-    expected = header + b"".join(out.removeprefix(header) for out in few)
-    data = b"\n".join([*lines, b""])
+    expected = header + b"".join(out.removeprefix(header) for out in alone) * 10
+    data = b"\n".join([*lines * 10, b""])
     assert convert(data, "in.txt", target) == expected
     with_bad = data * 9 + b"\xff\n" + data * 9
     monkeypatch.setattr("sentcli.tables.source._BLOCK", 200)
