@@ -19,7 +19,7 @@ def six_decimals(scores: Sequence[float | None], missing: bytes) -> list[bytes]:
     scaled = np.array(scores, np.float64) * _SCALE  # NaN for None
     rounded = np.rint(scaled)
     # Scaling rounds too, but never across a half: only at one, what the score itself is decides.
-    is_sure = (np.abs(scaled - rounded) < 0.5) & (scaled >= 0) & (scaled <= _SCALE)
+    is_sure = (np.abs(scaled - rounded) < 0.5) & ~np.signbit(scaled) & (scaled <= _SCALE)
     first, last = np.divmod(np.where(is_sure, rounded, 0).astype(np.int32), _STEP)
     written = np.empty(len(rounded), _DTYPE)
     written["first"], written["last"] = _FIRST[first], _LAST[last]

@@ -254,9 +254,10 @@ class Writer:
         return b""  # a byte order mark is out already
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
-        raws = chunk.rows if self._converts else [*chunk.raws]
         if self._converts:
-            raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in raws]
+            raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in chunk.rows]
+        else:
+            raws = [*chunk.raws]
         # A record that has a text is not empty, so a comma always goes before the new fields.
         fields = {
             label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in {*labels}

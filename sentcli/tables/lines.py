@@ -105,9 +105,11 @@ class Writer:
         return head.raw
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
-        lines: Iterable[bytes] = chunk.raws
+        lines: Iterable[bytes]
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
+        else:
+            lines = chunk.raws
         encode = self._encoding.encode
         fields = {label: encode(f"{_in_a_line(label or '')}\t") for label in {*labels}}
         numbers = (encode(f"{number.decode()}\t") for number in six_decimals(scores, b""))

@@ -29,6 +29,6 @@ def test_probabilities(scores):
     assert six_decimals(scores, b"") == [b"%.6f" % score for score in scores]
 
 
-@pytest.mark.parametrize("score", [-0.25, 1.000_001, 12.5, 1e12])
+@pytest.mark.parametrize("score", [-0.25, -0.0, 1.000_001, 12.5, 1e12])
 def test_numbers_that_are_no_probabilities(score):
     assert six_decimals([score, 0.5], b"") == [b"%.6f" % score, b"0.500000"]
