@@ -6,10 +6,10 @@
 
 Each system has a process of its own, loads once, and takes turns with the others: a round of all systems,
 then the next. In a turn it scores a CSV file to a new CSV file, three times, of which the middle one counts:
-other work on the machine moves a single second by a tenth. Then it scores the same texts from memory. A system
-that needs longer than --seconds for all reviews gets as many as fit, and its row says so. What peers learn,
-they learn from the train split, before anything is timed. The peers come with `pip install '.[train,peers]'`; one
-that is not there is left out.
+other work on the machine moves a single second by a tenth. Then it scores the same texts from memory. A
+system that needs longer than --seconds for all reviews gets as many as fit, and its row says so. What peers
+learn, they learn from the train split, before anything is timed. The peers come with
+`pip install '.[train,peers]'`; one that is not there is left out.
 """
 
 import argparse

@@ -118,8 +118,8 @@ def readme_block(result: dict[str, Any]) -> str:
     data, settings = result["dataset"], result["settings"]
     where = (
         f"{data['name']}, split {data['split']}, {data['rows']:,} reviews; median of {settings['repeats']} "
-        f"rounds of one run, in each from file to file the middle one of {settings['times']} times, lowest to "
-        f"highest in brackets, on {machine.in_a_line(result['machine'])}. "
+        f"rounds of one run, from file to file in each the middle one of {settings['times']} times, lowest "
+        f"to highest in brackets, on {machine.in_a_line(result['machine'])}. "
         "Peers learned from the train split. A pool is a process a core, for what works on one core; the "
         "accuracy of a hollow point is one that others published. Memory is that of as many reviews as were "
         "timed."

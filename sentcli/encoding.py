@@ -7,7 +7,7 @@ up: in a third of the time, with phrases in a sixth, most of it without the inte
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from sentcli.forks import ForkSafeLock
 from sentcli.text import IGNORED, REPLACEMENTS, UNK_ID, Vocab, tokenize
+from sentcli.textcolumn import TextBlock, TextColumn
 
 Numbers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
-# Characters. With fewer than these Python is done before pyarrow is loaded.
+# Characters, or bytes of texts in bytes. With fewer than these Python is done before pyarrow is loaded.
 _BULK = 1 << 18
 # What one call takes, so that several threads share the work on a window and none holds much.
 _SLICE = 1 << 21
@@ -100,11 +101,12 @@ class Encoder:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order; many of them as `slices` cuts them."""
-        sizes = [*map(len, texts)]
+        column = TextColumn.of(texts)
+        sizes = column.sizes
         # A text of gigabytes has places that the bulk's numbers do not reach.
-        if not sizes or sum(sizes) < _BULK or max(sizes) > _SLICE:
-            return self._encode_each(texts)
-        return self._bulk.encode(texts)
+        if not len(sizes) or sizes.sum() < _BULK or sizes.max() > _SLICE:
+            return self._encode_each(column)
+        return self._bulk.encode(column)
 
     def _encode_each(self, texts: Sequence[str]) -> Encoded:
         lists = [self._vocab.encode(tokenize(text)) for text in texts]
@@ -119,12 +121,12 @@ class Encoder:
             return self._made
 
 
-def slices(texts: Sequence[str], size: int = _SLICE) -> list[Sequence[str]]:
+def slices(texts: TextColumn, size: int = _SLICE) -> list[TextColumn]:
     """Cut texts into neighbours of about equal size, for as many calls of `Encoder.encode`.
 
-    :param size: characters of a slice, about.
+    :param size: bytes or characters of a slice, about.
     """
-    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+    ends = np.cumsum(texts.sizes)
     total = int(ends[-1]) if len(ends) else 0
     count = -(-total // size)
     borders = np.searchsorted(ends, [total * part // count for part in range(1, count)]) + 1
@@ -150,7 +152,7 @@ class _BulkEncoder:
         self._words = pc.SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
         self._phrases = _PhraseTable(vocab.phrases) if vocab.phrases else None
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
+    def encode(self, texts: TextColumn) -> Encoded:
         """Encode texts, at least one."""
         blocks = [_Tokens.of(block) for block in slices(texts, _BLOCK)]
         letters = np.concatenate([tokens.letters for tokens in blocks])
@@ -257,7 +259,7 @@ class _Tokens:
     counts: Numbers
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> Self:
+    def of(cls, texts: TextColumn) -> Self:
         """Do what `tokenize` does with each text."""
         text = _simplified(texts)
         is_letter = (text != _SPACE) & (text < _SEPARATOR)
@@ -271,13 +273,10 @@ class _Tokens:
         return cls(np.compress(is_letter, text), lasts - firsts + 1, np.diff(ends, prepend=0))
 
 
-def _simplified(texts: Sequence[str]) -> Bytes:
+def _simplified(texts: TextColumn) -> Bytes:
     """Give the bytes of texts in lower case: `_END` behind each, a space or `_SEPARATOR` where words part."""
     end = bytes([_END])
-    encoded = [
-        text.encode() if text.isascii() else _plain_spaces(text.lower()).encode(errors="surrogatepass")
-        for text in texts
-    ]
+    encoded = chain.from_iterable(map(_in_utf8, texts.parts))
     text = np.frombuffer(bytearray(end.join([*encoded, b""]).translate(_TABLE, IGNORED.encode())), np.uint8)
     starts = np.flatnonzero(text == ord(_BREAK[0]))
     for place, letter in enumerate(_BREAK.encode()):
@@ -287,8 +286,18 @@ def _simplified(texts: Sequence[str]) -> Bytes:
     return text
 
 
-def _plain_spaces(text: str) -> str:
-    """Put tabs for white space beyond ASCII; one search for each is faster than a pattern of them all."""
-    for space in _SPACES:
+def _in_utf8(texts: list[str] | TextBlock) -> list[bytes | memoryview]:
+    """Give the bytes of each text; of one beyond ASCII in lower case, with plain spaces."""
+    if isinstance(texts, TextBlock):
+        encoded = texts.cut()
+        for number in texts.wide:
+            encoded[number] = _in_lower_case(texts[number])
+        return encoded
+    return [text.encode() if text.isascii() else _in_lower_case(text) for text in texts]
+
+
+def _in_lower_case(text: str) -> bytes:
+    text = text.lower()
+    for space in _SPACES:  # one search for each is faster than a pattern of them all
         text = text.replace(space, "\t")
-    return text
+    return text.encode(errors="surrogatepass")

@@ -17,6 +17,7 @@ from sentcli.encoding import Encoder
 from sentcli.errors import UsageError
 from sentcli.outcome import Outcome
 from sentcli.readahead import ReadAhead
+from sentcli.textcolumn import TextColumn
 from sentcli.window import Engine, Result, Window
 from sentcli.workers import Workers
 
@@ -194,7 +195,7 @@ class Pipeline:
                             is_open, error = False, item
                         else:
                             together.append(item)
-                    texts = [text for chunk in together for text in chunk.texts]
+                    texts = TextColumn.of(*(chunk.texts for chunk in together))
                     pending.append((together, self._hand_out(texts, notify)))
                 else:
                     changes.get()

@@ -14,7 +14,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
@@ -26,11 +25,10 @@ import numpy.typing as npt
 
 from sentcli.errors import STOP_SIGNALS, ProcessError, SentcliError
 from sentcli.outcome import CLOSED, Outcome
+from sentcli.textcolumn import TextBlock, TextColumn, are_wide
 
 Answer = TypeVar("Answer")
 Work = Callable[[Iterator["Texts"]], Iterable[Answer]]
-
-_LOSSLESS = "surrogatepass"  # the lone surrogates, which have no UTF-8, too
 
 # What a process starts with: the same sentcli as here, before anything is imported from elsewhere.
 _CODE = """
@@ -51,13 +49,12 @@ class Texts:
     texts: Sequence[str | None]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        encoded = [text.encode("utf-8", _LOSSLESS) if text else b"" for text in self.texts]
-        return _unpack, (b"".join(encoded), np.fromiter(map(len, encoded), np.int64, len(encoded)))
+        encoded = TextColumn.of(self.texts).to_utf8()
+        return _unpack, (b"".join(encoded), np.cumsum([0, *map(len, encoded)]))
 
 
-def _unpack(data: bytes, sizes: npt.NDArray[np.int64]) -> Texts:
-    borders = [0, *np.cumsum(sizes).tolist()]
-    return Texts([data[start:end].decode("utf-8", _LOSSLESS) for start, end in pairwise(borders)])
+def _unpack(data: bytes, borders: npt.NDArray[np.int64]) -> Texts:
+    return Texts(TextColumn.of(TextBlock(data, borders[:-1], borders[1:], are_wide(data, borders), "utf-8")))
 
 
 class Processes(Generic[Answer]):

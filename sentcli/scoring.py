@@ -13,6 +13,7 @@ from sentcli.errors import UsageError
 from sentcli.evaluation import softmax
 from sentcli.frames import texts_of, with_results
 from sentcli.pipeline import LIMITS, Chunk, Limits, Pipeline
+from sentcli.textcolumn import TextColumn
 from sentcli.uncertainty import UNCERTAIN, Band
 from sentcli.window import Result
 
@@ -189,7 +190,8 @@ class Scorer:
 
 
 def _with_checked_texts(chunk: Chunk) -> Chunk:
-    _checked(chunk.texts)
+    if not isinstance(chunk.texts, TextColumn):  # which has strings and nothing else
+        _checked(chunk.texts)
     return chunk
 
 

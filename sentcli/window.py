@@ -12,9 +12,10 @@ from sentcli.backends import Backend, Logits
 from sentcli.batching import gather, length_buckets
 from sentcli.encoding import Encoded, Encoder, slices
 from sentcli.outcome import Outcome
+from sentcli.textcolumn import TextColumn
 from sentcli.workers import Workers
 
-_MANY = 1 << 16  # characters of a window; above this its batches are large and need the whole model
+_MANY = 1 << 16  # bytes of a window; above this its batches are large and need the whole model
 
 Rows = npt.NDArray[np.intp]
 
@@ -53,17 +54,15 @@ class Window:
     ) -> None:
         self._engine = engine
         self._notify = notify
-        numbers: dict[str, int] = {}
-        inverse = [numbers.setdefault(text or "", len(numbers)) for text in texts]
-        self._inverse = np.array(inverse, np.intp)  # as `np.unique` gives it
+        distinct, self._inverse = TextColumn.of(texts).distinct()
         self._prepared: Outcome[None] | None = None
-        if sum(map(len, numbers)) > _MANY:
+        if distinct.sizes.sum() > _MANY:
             self._prepared = engine.workers.run(engine.backend.prepare)  # while others encode
-        parts = slices(list(numbers))
+        parts = slices(distinct)
         encode = partial(engine.workers.encode, engine.encoder.encode, notify=_at_last(len(parts), notify))
         self._slices = [encode(part) for part in parts]
         self._batches: list[tuple[Rows, Outcome[Logits]]] | None = None
-        self._lengths = self._words = self._unknown = np.zeros(len(numbers), np.int64)
+        self._lengths = self._words = self._unknown = np.zeros(len(distinct), np.int64)
 
     @property
     def is_encoded(self) -> bool:

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from sentcli import encoding
 from sentcli.encoding import Encoded, Encoder, slices
 from sentcli.text import PAD, REPLACEMENTS, UNK, UNK_ID, Vocab, tokenize
+from sentcli.textcolumn import TextColumn
+from tests.text_blocks import make_block
 
 ASCII = [chr(code) for code in range(128)]
 SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
@@ -47,7 +49,13 @@ def lists(encoded: Encoded) -> list[list[int]]:
 
 
 def check(vocab: Vocab, given_texts: list[str]) -> None:
-    encoded = Encoder(vocab).encode(given_texts)
+    """Check strings, and the same texts in bytes."""
+    check_encoded(vocab, Encoder(vocab).encode(given_texts), given_texts)
+    column = TextColumn.of(make_block(given_texts[:2]), given_texts[2:3], make_block(given_texts[3:]))
+    check_encoded(vocab, Encoder(vocab).encode(column), given_texts)
+
+
+def check_encoded(vocab: Vocab, encoded: Encoded, given_texts: list[str]) -> None:
     tokens = [tokenize(text) for text in given_texts]
     wanted = [*map(vocab.encode, tokens)]
     assert lists(encoded) == wanted
@@ -132,10 +140,17 @@ def test_a_block_ends_where_a_text_does(monkeypatch: pytest.MonkeyPatch) -> None
 @given(st.lists(st.integers(0, 60)), st.integers(1, 50))
 def test_slices_are_neighbours_of_about_equal_size(sizes: list[int], size: int) -> None:
     given_texts = ["x" * length for length in sizes]
-    parts = slices(given_texts, size)
+    parts = slices(TextColumn.of(given_texts), size)
     assert [text for part in parts for text in part] == given_texts
-    assert all(parts)
+    assert all(map(len, parts))
     assert all(sum(map(len, part)) < size + 60 for part in parts)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_of_bytes_in_other_encodings(encoding: str) -> None:
+    given_texts = ["É\xa0film", "a film", "ß<br />don't", "\xa0", "a"]
+    column = TextColumn.of(make_block(given_texts, encoding))
+    check_encoded(VOCAB, Encoder(VOCAB).encode(column), given_texts)
 
 
 def test_texts_are_put_together_in_order() -> None:
@@ -172,7 +187,7 @@ def test_of_all_reviews_of_imdb(split: str) -> None:
     vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words), 20_000)])
     vocab = with_phrases(vocab, tokens, 10_000, 2)
     encoder = Encoder(vocab)
-    for part in slices(reviews):
+    for part in slices(TextColumn.of(reviews)):
         encoded = encoder.encode(part)
         assert lists(encoded) == [vocab.encode(tokenize(text)) for text in part]
 
@@ -201,7 +216,7 @@ def test_what_is_made_once_is_made_once_whoever_comes_first(monkeypatch: pytest.
 
 
 def test_a_window_is_cut_into_enough_slices_for_several_threads() -> None:
-    assert len(slices(["x" * 1000] * 12_288)) >= 4
+    assert len(slices(TextColumn.of(["x" * 1000] * 12_288))) >= 4
 
 
 def test_the_allocator_of_arrow_which_keeps_memory_is_not_asked() -> None:

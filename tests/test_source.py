@@ -39,7 +39,7 @@ LAYERS = [
     ["config"],
     ["text", "atomic"],
     ["errors", "cores", "workers", "progress", "durable"],
-    ["outcome", "forks"],
+    ["outcome", "forks", "textcolumn"],
 ]
 LEVEL = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 

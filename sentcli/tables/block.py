@@ -7,6 +7,8 @@ from itertools import accumulate, pairwise
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.textcolumn import are_wide
+
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 _LONG = 512  # bytes of a line
 
@@ -80,13 +82,9 @@ class Block:
         return self.borders[1:] - has_feed - has_return
 
     @property
-    def wide(self) -> list[int]:
-        """The numbers of the lines that have bytes beyond ASCII, in order."""
-        if self.data.isascii():
-            return []
-        places = np.flatnonzero(np.frombuffer(self.raw, np.uint8) >= 0x80) + self.borders[0]
-        numbers: list[int] = np.unique(np.searchsorted(self.borders, places, side="right") - 1).tolist()
-        return numbers
+    def are_wide(self) -> Flags:
+        """Whether each line has bytes beyond ASCII."""
+        return are_wide(self.data, self.borders)
 
     def cut(self) -> tuple[list[bytes | memoryview], list[bytes]]:
         """Cut lines from their line ends, which are those of ASCII."""
@@ -111,18 +109,3 @@ class Block:
 
 
 NO_LINES = Block.of()
-
-
-def cut_texts(
-    raw: memoryview, starts: Places, stops: Places, wide: Iterable[int], encoding: str
-) -> list[str]:
-    """Decode parts of bytes, in an encoding that is based on ASCII.
-
-    :param wide: the numbers of the parts that may have bytes beyond ASCII.
-    :raises UnicodeDecodeError: when one of those is not in the encoding.
-    """
-    whole = str(raw, "latin-1")  # a character a byte: to cut that is faster than to decode each part
-    texts = [whole[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
-    for number in wide:
-        texts[number] = str(raw[starts[number] : stops[number]], encoding)
-    return texts

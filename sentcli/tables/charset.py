@@ -102,6 +102,14 @@ class Encoding:
                 f"{text!r:.200} cannot be written in {self.name}, as the input is; try --output-format jsonl"
             ) from None
 
+    def has(self, data: bytes) -> bool:
+        """Tell whether bytes are in the encoding."""
+        try:
+            self.decode(data)
+        except UnicodeDecodeError:
+            return False
+        return True
+
     def byte_order_mark(self, start: bytes) -> bytes:
         """Give the byte order mark that an input begins with, empty for none."""
         mark = BOM.encode(self.name) if self.name.startswith("utf-") else b""

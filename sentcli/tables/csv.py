@@ -135,10 +135,10 @@ class _CsvReader(TextReader):
     def _plain_rows(self, plain: PlainRecords, lines: Block) -> Rows:
         """Take the plain lines, in a block of all lines."""
         if self.setup.needs_values:
-            columns = [plain.column(number) for number in range(self._width)]
+            columns = [plain.values(number) for number in range(self._width)]
             return Rows(columns[self._column], [*zip(*columns, strict=True)], lines)
-        exact = self.setup.converts or self._dialect.quotechar not in self.setup.ignored
-        return Rows(plain.column(self._column, exact=exact), None, lines)
+        is_exact = self.setup.converts or self._dialect.quotechar not in self.setup.ignored
+        return Rows((plain.values if is_exact else plain.texts)(self._column), None, lines)
 
     def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
         """Decode lines; those not in the encoding get a stand-in, so that records keep their borders.

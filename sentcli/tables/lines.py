@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sentcli.errors import DataError
-from sentcli.tables.block import Block, cut_texts
+from sentcli.tables.block import Block
 from sentcli.tables.charset import Encoding
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
 from sentcli.tables.columns import TEXT_COLUMNS
@@ -17,6 +17,7 @@ from sentcli.tables.decimals import six_decimals
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.source import STANDARD, Source
 from sentcli.tables.textreader import TextReader
+from sentcli.textcolumn import TextBlock
 
 _log = logging.getLogger("sentcli")
 
@@ -67,12 +68,13 @@ class _LinesReader(TextReader):
         """Take the lines together, if all of them are in an encoding that is based on ASCII."""
         if not self.encoding.is_based_on_ascii:
             return None
-        starts, stops = lines.borders[:-1] - lines.borders[0], lines.stops - lines.borders[0]
-        try:
-            texts = cut_texts(lines.raw, starts, stops, lines.wide, self.encoding.name)
-        except UnicodeDecodeError:
+        texts = TextBlock(lines.data, lines.borders[:-1], lines.stops, lines.are_wide, self.encoding.name)
+        if not all(self.encoding.has(lines[number]) for number in texts.wide):
             return None
-        return Rows(texts, [*zip(texts)] if self.setup.converts else None, lines)
+        if self.setup.converts:
+            strings = [*texts]
+            return Rows(strings, [*zip(strings)], lines)
+        return Rows(texts, None, lines)
 
 
 def _warn_of_table(line: bytes, name: str) -> None:

@@ -9,8 +9,9 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.tables.block import Block, Places, cut_texts
+from sentcli.tables.block import Block, Places
 from sentcli.tables.dialect import Dialect
+from sentcli.textcolumn import TextBlock
 
 # Of so many bytes one at most is not quoted: then it is faster to look at those alone.
 _SPARSE = 8
@@ -29,8 +30,8 @@ class PlainRecords:
     """
 
     def __init__(self, lines: Block, dialect: Dialect, width: int) -> None:
-        self._raw, self._dialect = lines.raw, dialect
-        self._bytes = np.frombuffer(self._raw, np.uint8)
+        self._lines, self._dialect = lines, dialect
+        self._bytes = np.frombuffer(lines.raw, np.uint8)
         borders = lines.borders - lines.borders[0]
         starts = borders[:-1]
         stops = lines.stops - lines.borders[0]
@@ -41,12 +42,13 @@ class PlainRecords:
         delimiters = self._delimiters(unquoted, found)
         counts = np.diff(np.searchsorted(delimiters, borders))
         is_plain &= (counts == width - 1) & (stops > starts)
-        wide = lines.wide
-        is_plain[[number for number in wide if not self._is_encoded(lines[number])]] = False
+        are_wide = lines.are_wide
+        wide = np.flatnonzero(are_wide).tolist()
+        is_plain[[number for number in wide if not dialect.encoding.has(lines[number])]] = False
 
         self._borders = [*np.flatnonzero(~is_plain).tolist(), len(is_plain)]
         self.ranks: list[int] = np.cumsum(is_plain).tolist()
-        self._wide_rows = [self.ranks[number] - 1 for number in wide if is_plain[number]]
+        self._are_wide = are_wide[is_plain]
         between = delimiters[np.repeat(is_plain, counts)].reshape(self.ranks[-1], width - 1)
         self._starts = np.column_stack([starts[is_plain], between + 1])
         self._stops = np.column_stack([between, stops[is_plain]])
@@ -94,30 +96,27 @@ class PlainRecords:
         delimiters: Places = places[is_wanted]
         return delimiters
 
-    def _is_encoded(self, line: bytes) -> bool:
-        try:
-            line.decode(self._dialect.encoding.name)
-        except UnicodeDecodeError:
-            return False
-        return True
-
     def stop(self, start: int) -> int:
         """Give the first line from one on that is not plain; behind the last line when all of them are."""
         return self._borders[bisect_left(self._borders, start)]
 
-    def column(self, number: int, *, exact: bool = True) -> list[str]:
-        """Give the fields of a column, one a plain line.
-
-        :param exact: False: quotes in a field, of which each is there twice, may stay so.
-        """
+    def texts(self, number: int) -> TextBlock:
+        """Give the fields of a column, one a plain line; two quotes that stand for one stay two."""
         starts, stops = self._starts[:, number], self._stops[:, number]
-        quotechar = self._dialect.quotechar
-        if quotechar:
-            is_quoted = (self._bytes.take(starts, mode="clip") == ord(quotechar)) & (starts < stops)
+        if self._dialect.quotechar:
+            quote = ord(self._dialect.quotechar)
+            is_quoted = (self._bytes.take(starts, mode="clip") == quote) & (starts < stops)
             starts, stops = starts + is_quoted, stops - is_quoted
-        fields = cut_texts(self._raw, starts, stops, self._wide_rows, self._dialect.encoding.name)
-        if exact:
-            has_quotes = np.searchsorted(self._quotes, starts) < np.searchsorted(self._quotes, stops)
-            for place in np.flatnonzero(has_quotes).tolist():
-                fields[place] = quotechar.join(fields[place].split(quotechar)[::2])
-        return fields
+        first = self._lines.borders[0]
+        encoding = self._dialect.encoding.name
+        return TextBlock(self._lines.data, starts + first, stops + first, self._are_wide, encoding)
+
+    def values(self, number: int) -> list[str]:
+        """Give the fields of a column as the csv module gives them."""
+        texts, quotechar = self.texts(number), self._dialect.quotechar
+        values = [*texts]
+        quotes = self._quotes + self._lines.borders[0]
+        has_quotes = np.searchsorted(quotes, texts.starts) < np.searchsorted(quotes, texts.stops)
+        for place in np.flatnonzero(has_quotes).tolist():
+            values[place] = quotechar.join(values[place].split(quotechar)[::2])
+        return values

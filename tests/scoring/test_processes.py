@@ -15,6 +15,8 @@ from works import leave, mumble, refuse, stumble, tell
 
 from sentcli.errors import BundleError, ProcessError
 from sentcli.processes import Processes, Texts, _start
+from sentcli.textcolumn import TextColumn
+from tests.text_blocks import make_block
 
 PATIENCE = 30  # seconds
 
@@ -72,11 +74,18 @@ def test_a_forked_process_does_not_keep_them_alive(start):
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "é日😀", "\ud800 lone", "\x00\r\n", "a" * 5000, ""]])
 def test_texts_arrive_as_they_were(texts):
-    assert pickle.loads(pickle.dumps(Texts(texts))).texts == texts
+    assert [*pickle.loads(pickle.dumps(Texts(texts))).texts] == texts
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_texts_in_bytes_arrive_as_they_were(encoding):
+    texts = ["é film", "", "a film", "x" * 600, "ü"]
+    column = TextColumn.of(make_block(texts, encoding), texts)
+    assert [*pickle.loads(pickle.dumps(Texts(column))).texts] == texts * 2
 
 
 def test_no_text_arrives_as_a_blank_one():
-    assert pickle.loads(pickle.dumps(Texts(["a", None, "b"]))).texts == ["a", "", "b"]
+    assert [*pickle.loads(pickle.dumps(Texts(["a", None, "b"]))).texts] == ["a", "", "b"]
 
 
 def test_each_answers_its_tasks_in_order(start):

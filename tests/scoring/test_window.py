@@ -201,7 +201,7 @@ def test_while_its_texts_wait_to_be_encoded_a_window_is_neither_encoded_nor_done
 
 def test_of_a_closed_window_no_text_is_encoded_any_more(engine, monkeypatch):
     encode, encoded, may_end = engine.encoder.encode, [], threading.Event()
-    monkeypatch.setattr(engine.encoder, "encode", lambda texts: encoded.append(texts) or encode(texts))
+    monkeypatch.setattr(engine.encoder, "encode", lambda texts: encoded.append([*texts]) or encode(texts))
     engine.workers.encode(may_end.wait, 20)
     Window(["a"], engine).close()
     may_end.set()

@@ -10,7 +10,7 @@ def tell(tasks, *, name="", pause=0.0):
     """Answer with the name, the number of the process, and the texts."""
     for task in tasks:
         time.sleep(pause)
-        yield name, os.getpid(), task.texts
+        yield name, os.getpid(), [*task.texts]
 
 
 def refuse(tasks):

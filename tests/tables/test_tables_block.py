@@ -1,7 +1,6 @@
-import numpy as np
 import pytest
 
-from sentcli.tables.block import NO_LINES, Block, cut_texts
+from sentcli.tables.block import NO_LINES, Block
 
 LINES = [b"a\n", b"\n", b"bcd\r\n", b"e"]
 
@@ -40,18 +39,3 @@ def test_lines_are_cut_from_their_line_ends(long):
     contents, ends = Block.of(b"x", *lines).part(1, 8).cut()
     assert [*map(bytes, contents)] == [b"", b"a", b"", b"", b"b", b"\xc3\xa9", long + b"c"]
     assert ends == [b"\n", b"\r", b"\r\n", b"\r", b"\r\n", b"\n", b""]
-
-
-def test_lines_beyond_ascii_are_told_by_their_numbers():
-    block = Block.of(b"\xe9", b"a", b"b\xc3\xa9\xc3\xa9", b"", b"\x7f", b"\x80")
-    assert block.wide == [0, 2, 5]
-    assert block.part(1, 5).wide == [1]
-    assert Block.of(b"a").wide == NO_LINES.wide == []
-
-
-def test_parts_are_decoded():
-    raw = memoryview("äb,c\xa0".encode())
-    starts, stops = np.array([0, 4, 3]), np.array([3, 7, 3])
-    assert cut_texts(raw, starts, stops, [0, 1], "utf-8") == ["äb", "c\xa0", ""]
-    with pytest.raises(UnicodeDecodeError):
-        cut_texts(raw, starts, stops - 1, [1], "utf-8")

@@ -2,6 +2,7 @@ import encodings
 import pkgutil
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,3 +59,9 @@ def _is_based_on_ascii(name):
         return Encoding.named(name).is_based_on_ascii
     except UsageError:
         return False
+
+
+@pytest.mark.parametrize("name", ["ascii", None])
+def test_bytes_are_in_an_encoding_or_not(name):
+    encoding = Encoding.named(name)
+    assert [encoding.has(data) for data in (b"a", "é".encode(), b"\xe9")] == [True, name is None, False]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.tables import ReadOptions, WriteOptions, open_job
+from sentcli.textcolumn import TextBlock
 
 HEADER = b"id,text\n"
 ADDED = b"id,text,sentiment,sentiment_score\n"
@@ -239,6 +240,29 @@ def test_quotes_that_mean_nothing_stay_there_twice_where_texts_are_only_scored(
     (tmp_path / "in.csv").write_bytes(b'id,text\n1,"a ""b"""\n')
     with open_job([str(tmp_path / "in.csv")], str(tmp_path / target), ignored=ignored) as job:
         assert [[*chunk.texts] for chunk in job] == [[text]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_texts_keep_their_order_where_some_lie_in_blocks_and_others_do_not(tmp_path, encoding):
+    kinds = ['"{} of\ntwo lines"', "plain {}", "é {}", '"quoted, {}"', "{}", ""]
+    # Each kind alone, and many of one kind together.
+    fields = [kinds[number % 6 if number % 100 < 30 else 1 + number // 100 % 4] for number in range(5000)]
+    records = [f"{number},{field.format(number)}\n" for number, field in enumerate(fields)]
+    records[::50] = [f"{record}\n" for record in records[::50]]  # blank lines
+    data = "".join(["id,text\n", *records]).encode(encoding)
+    (tmp_path / "in.csv").write_bytes(data)
+    expected = [row[1] for row in csv.reader(io.StringIO(data.decode(encoding))) if row][1:]
+    options = {"read": ReadOptions(encoding=encoding), "ignored": '"'}
+    with open_job([str(tmp_path / "in.csv")], str(tmp_path / "out.csv"), **options) as job:
+        chunks = [*job]
+        for chunk in chunks:
+            job.write(chunk, ["good"] * len(chunk.texts), [0.5] * len(chunk.texts))
+        job.finish()
+    assert [text for chunk in chunks for text in chunk.texts] == expected
+    kinds_of_parts = {type(part) for chunk in chunks for part in chunk.texts.parts}
+    assert kinds_of_parts == {list, TextBlock}
+    scored = (tmp_path / "out.csv").read_bytes()
+    assert scored.replace(b",good,0.500000", b"").replace(b",sentiment,sentiment_score", b"") == data
 
 
 def test_other_quotes_are_there_once_whatever_means_nothing(tmp_path):

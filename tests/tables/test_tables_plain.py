@@ -24,7 +24,7 @@ def find(lines, width, dialect=None):
     for number in range(len(lines)):
         if found.stop(number) > number:
             place = found.ranks[number] - 1
-            fields[number] = tuple(found.column(column)[place] for column in range(width))
+            fields[number] = tuple(found.values(column)[place] for column in range(width))
     return fields
 
 
@@ -106,8 +106,8 @@ def test_lines_behind_one_in_doubt_are_plain_again():
 def test_quotes_in_a_field_may_stay_there_twice():
     lines = Block.of(b'"a ""b""",1\n', b"c,2\n", b'"d",3\n')
     found = PlainRecords(lines, Dialect(",", '"', Encoding.named(None)), 2)
-    assert found.column(0) == ['a "b"', "c", "d"]
-    assert found.column(0, exact=False) == ['a ""b""', "c", "d"]
+    assert found.values(0) == ['a "b"', "c", "d"]
+    assert [*found.texts(0)] == ['a ""b""', "c", "d"]
 
 
 @pytest.mark.parametrize("delimiter", ["§", "é", "€"])

@@ -214,15 +214,15 @@ def test_a_pipe_that_pauses_gives_what_is_there(tmp_path, stdin):
         chunks = iter(job)
         stdin.write(b"first\nsec")
         started = time.monotonic()
-        assert next(chunks).texts == ["first"]
+        assert [*next(chunks).texts] == ["first"]
         assert time.monotonic() - started < 10
         time.sleep(0.3)  # nothing is there that could be given
         stdin.write(b"ond\nthird\n")
-        assert next(chunks).texts == ["second", "third"]
+        assert [*next(chunks).texts] == ["second", "third"]
         threading.Timer(0.3, stdin.write, [b"st"]).start()
         stdin.write(b"la")
         threading.Timer(0.6, stdin.close).start()
-        assert next(chunks).texts == ["last"]
+        assert [*next(chunks).texts] == ["last"]
         assert next(chunks, None) is None
 
 
@@ -232,7 +232,7 @@ def test_a_short_first_line_is_given_at_once(tmp_path, stdin):
         give_up = threading.Timer(30, stdin.close)
         give_up.start()
         started = time.monotonic()
-        assert next(iter(job)).texts == ["ok"]
+        assert [*next(iter(job)).texts] == ["ok"]
         assert time.monotonic() - started < 10
         give_up.cancel()
         stdin.close()
@@ -252,10 +252,10 @@ def test_a_pause_within_a_csv_record(tmp_path, stdin):
     with open_job(["-"], str(tmp_path / "out.csv"), read=ReadOptions(format="csv")) as job:
         chunks = iter(job)
         stdin.write(b'text\nx\n"a\n')
-        assert next(chunks).texts == ["x"]
+        assert [*next(chunks).texts] == ["x"]
         stdin.write(b'b"\ny\n')
         stdin.close()
-        assert next(chunks).texts == ["a\nb", "y"]
+        assert [*next(chunks).texts] == ["a\nb", "y"]
 
 
 def test_a_pause_within_a_character_behind_a_record_as_long_as_may_be(tmp_path, stdin):
