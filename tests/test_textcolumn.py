@@ -77,7 +77,7 @@ def test_texts_with_the_same_key_are_compared():
 
 def test_keys_tell_texts_apart_by_all_that_they_are_of():
     texts = ["abcdefgh" * 4, "Xbcdefgh" + "abcdefgh" * 3, "abcdefgh" * 3 + "abcdefgX", "abcdefgh" * 5]
-    texts += ["abcdefgh" + "abcdefghabXdefgh" + "abcdefgh", "", "short"]
+    texts += ["abcdefgh" + "abcdefghabXdefgh" + "abcdefgh", "a" * 20, "a" * 30, "", "short"]
     assert len(set(make_block(texts).keys().tolist())) == len(texts) - 1
     assert make_block(texts).keys()[-2:].tolist() == [0, 0]
 
