@@ -5,18 +5,13 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from sentcli.textcolumn import are_wide
+from sentcli.textcolumn import Flags, Places, are_wide, cut
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
-_LONG = 512  # bytes of a line
 
 # By what `_line_ends` tells of a line.
 _LINE_ENDS = np.array([b"", b"\n", b"\r", b"\r\n"], object)
-
-Places = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,10 +85,8 @@ class Block:
         """Cut lines from their line ends, which are those of ASCII."""
         has_feed, has_return = self._line_ends()
         stops = self.borders[1:] - has_feed - has_return
-        # Short lines are copied sooner than a view is made, of which the garbage collector takes notice.
-        data = self.data if self.size < _LONG * len(self) else memoryview(self.data)
-        borders = zip(self.borders.tolist(), stops.tolist(), strict=False)
-        return [data[start:stop] for start, stop in borders], _LINE_ENDS[has_feed + 2 * has_return].tolist()
+        ends: list[bytes] = _LINE_ENDS[has_feed + 2 * has_return].tolist()
+        return cut(self.data, self.borders[:-1], stops), ends
 
     def _line_ends(self) -> tuple[Flags, Flags]:
         """Tell of each line whether it has a line feed at its end, and whether a carriage return."""

@@ -9,9 +9,9 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.tables.block import Block, Places
+from sentcli.tables.block import Block
 from sentcli.tables.dialect import Dialect
-from sentcli.textcolumn import TextBlock
+from sentcli.textcolumn import Places, TextBlock
 
 # Of so many bytes one at most is not quoted: then it is faster to look at those alone.
 _SPARSE = 8
