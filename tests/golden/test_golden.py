@@ -1,0 +1,104 @@
+"""The bytes of outputs stay what they were: those of each pair of formats, whole and after a kill.
+
+`python tests/golden/test_golden.py` makes the kept files anew, after a change that was meant.
+"""
+
+import codecs
+import gzip
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from golden.cases import CASES, FOLDER, make_inputs
+
+_SCORE = re.compile(rb"\b[01]\.\d{6}\b|\b[01]\.\d{1,17}\b(?=\}?$)", re.MULTILINE)
+_SAME = 2e-6  # of a score on another kind of processor
+AGAIN = ("--skip-existing",)
+REJECTED = 3
+
+
+def content(path: Path) -> object:
+    """Return what a file holds: bytes, unpacked; of Parquet, schema and values."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        return str(table.schema), table.schema.metadata, table.drop_columns(["sentiment_score"]).to_pylist()
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        return gzip.decompress(data)
+    return data.decode("utf-16").encode() if data.startswith(codecs.BOM_UTF16_LE) else data
+
+
+def scores(path: Path) -> list[float]:
+    """Return the scores in a file, which may differ in their last digit."""
+    if path.suffix == ".parquet":
+        return [score or 0.0 for score in pq.read_table(path)["sentiment_score"].to_pylist()]
+    return [float(found) for found in _SCORE.findall(content(path))]
+
+
+def check_same(path: Path, kept: Path) -> None:
+    now, then = content(path), content(kept)
+    if isinstance(now, bytes):
+        now, then = _SCORE.sub(b"#", now), _SCORE.sub(b"#", then)
+    assert now == then, kept.name
+    assert scores(path) == pytest.approx(scores(kept), abs=_SAME), kept.name
+
+
+def rejects(name: str) -> str:
+    return f"{name}.rejects.jsonl"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "work").mkdir()
+    for source in {source for source, *_ in CASES}:
+        shutil.copy(FOLDER / source, tmp_path / "work")
+    return tmp_path / "work"
+
+
+def check_output(folder: Path, name: str) -> None:
+    work = folder / f"new.{name}"
+    check_same(work, FOLDER / f"out.{name}")
+    was_rejected = (FOLDER / rejects(f"out.{name}")).exists()
+    assert (folder / rejects(f"new.{name}")).exists() == was_rejected
+    if was_rejected:
+        kept = (FOLDER / rejects(f"out.{name}")).read_bytes()
+        assert (folder / rejects(f"new.{name}")).read_bytes() == kept
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[1])
+def test_whole_and_after_a_kill(folder, case):
+    from processes import Run
+
+    source, name, options = case
+    words = [source, "-o", f"new.{name}", "-q", *options]
+    for number in (None, 6, 14):  # the call to the disk at which the first run is killed
+        if number:
+            killed = Run(folder, *words, chunk_rows=8, fail_at=number)
+            assert killed.wait() == -signal.SIGKILL
+        code = Run(folder, *words, *AGAIN, chunk_rows=8).wait()
+        assert code == (REJECTED if (FOLDER / rejects(f"out.{name}")).exists() else 0)
+        check_output(folder, name)
+        assert not list(folder.glob(".*")), "no private file is left"
+        for path in folder.glob("new.*"):
+            path.unlink()
+
+
+def _make() -> None:
+    for path in FOLDER.glob("out.*"):
+        path.unlink()
+    for source, name, options in CASES:
+        words = [source, "-o", f"out.{name}", "-q", *options]
+        subprocess.run([sys.executable, "-m", "sentcli", "score", *words], cwd=FOLDER, check=False)
+
+
+if __name__ == "__main__":
+    if "--inputs" in sys.argv:
+        make_inputs()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    _make()
