@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from ending import run
 
-from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.config import DEFAULT_DATASET
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.labels import label_ids
 from sentcli.export.export import export_bundle
-from sentcli.scoring import Scorer
-from sentcli.training.dataset import load_split
-from sentcli.training.labels import label_ids
+from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.scoring.scorer import Scorer
 
 TIE = 1e-5  # of probability
 Floats = npt.NDArray[np.float64]

@@ -30,12 +30,12 @@ from limit_report import arithmetic, count_gates, cpu, must_show, report
 from systems.ours import score_csv
 
 import sentcli
-from sentcli.bundle import ONNX, Bundle, default_bundle_path, load_bundle
 from sentcli.config import DEFAULT_DATASET, GATES
-from sentcli.cores import usable_cores
-from sentcli.scoring import Scorer
-from sentcli.training.dataset import load_split
-from sentcli.training.metrics import read_metrics
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.model.bundle import ONNX, Bundle, default_bundle_path, load_bundle
+from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.scorer import Scorer
 
 RESULTS = Path(__file__).parent / "results"
 _PROFILED = 6  # batches: every node of every step is an event

@@ -13,8 +13,8 @@ import onnxruntime
 from limit_report import PARTS
 from onnx import helper
 
-from sentcli.backends.onnx_program import INPUT_IDS, LENGTHS, LOGITS, OPSET
-from sentcli.batching import Ids, Lengths
+from sentcli.backends import Ids, Lengths
+from sentcli.backends.onnx_check import INPUT_IDS, LENGTHS, LOGITS, OPSET
 from sentcli.export.builder import IR_VERSION, Builder, value
 
 Batch = tuple[Ids, Lengths]

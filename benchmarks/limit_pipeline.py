@@ -13,17 +13,16 @@ import numpy as np
 from limit_graphs import Batch
 from systems.ours import score_csv
 
-from sentcli.backends import Backend, Logits
-from sentcli.batching import Ids, Lengths
-from sentcli.bundle import INT8_ONNX, ONNX, VOCAB, Bundle, load_bundle, new_bundle, write_config
+from sentcli.backends import Backend, Ids, Lengths, Logits
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.export.graph import write_onnx
 from sentcli.export.quantize import write_int8
-from sentcli.model import BiLSTM, round_embedding, save_weights, tie_gates
-from sentcli.pipeline import PROCESSES_FROM
-from sentcli.scoring import Scorer
-from sentcli.tables import open_job
-from sentcli.text import IGNORED, Vocab
+from sentcli.model.bilstm import BiLSTM, round_embedding, save_weights, tie_gates
+from sentcli.model.bundle import INT8_ONNX, ONNX, VOCAB, Bundle, load_bundle, new_bundle, write_config
+from sentcli.runs.opening import open_job
+from sentcli.scoring.pipeline import PROCESSES_FROM
+from sentcli.scoring.scorer import Scorer
+from sentcli.text.tokenizer import IGNORED, Vocab
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sentcli.cores import processes_for
+from sentcli.scoring.cores import processes_for
 
 Found = dict[str, Any]  # what `limit.json` says of one model
 

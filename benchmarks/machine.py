@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sentcli.cores import usable_cores
+from sentcli.scoring.cores import usable_cores
 
 # The flags of /proc/cpuinfo that matrix products and encoders make use of, the newest first.
 _VECTOR_INSTRUCTIONS = (

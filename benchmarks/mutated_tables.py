@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentcli.tables import ReadOptions
+from sentcli.tables.options import ReadOptions
 
 FORMATS = ("csv", "jsonl", "parquet")
 COMPRESSIONS = {

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from mutated_tables import Case
 
 from sentcli.errors import SentcliError
-from sentcli.summary import Summary
+from sentcli.runs.summary import Summary
 
 _RESULT = "{0}(?:([a-z0-9]+){0}([01][.][0-9]{{6}})|{0})"  # label and score, or neither, behind delimiters
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {

@@ -2,7 +2,7 @@
 
     python benchmarks/mutations.py --count 100000
 
-Each case is a small table, damaged in a few places, that goes through `sentcli.bulk.score_files`. Allowed is
+Each case is a small table, damaged in a few places, that goes through `score_files`. Allowed is
 a result that keeps the base law, looked at here without sentcli's own readers, or a SentcliError that leaves
 no file behind. Children score some hundred cases each, so that a crash is noticed and its case named; the
 number of a case is the seed of all that is random in it, and `--only csv:1234` runs it alone.
@@ -26,10 +26,10 @@ from mutated_tables import FORMATS, Case
 from mutation_law import BrokenLawError, check_error, check_result
 
 from sentcli import load
-from sentcli.bulk import score_files
-from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.errors import SentcliError
-from sentcli.scoring import Scorer
+from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.runs.run import score_files
+from sentcli.scoring.scorer import Scorer
 
 BATCH = 500
 SLOW = 10.0  # seconds of the processor that no case may take

@@ -24,11 +24,11 @@ from ending import run
 from machine import describe, in_a_line
 
 import sentcli
-from sentcli.bundle import BASE_RECIPE, METRICS, RECIPE, Bundle, load_bundle
 from sentcli.errors import TrainingError
+from sentcli.evaluation.card_update import find_card, record_variants
+from sentcli.evaluation.splits import CsvFormat
+from sentcli.model.bundle import BASE_RECIPE, METRICS, RECIPE, Bundle, load_bundle
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
-from sentcli.training.recording import find_card, record_variants
-from sentcli.training.splits import CsvFormat
 
 SIZES = ("32", "40", "48", "64", "96", "128", "48x2")  # hidden units; x layers
 SEEDS = (1, 2, 3)

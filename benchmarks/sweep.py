@@ -27,11 +27,11 @@ import numpy as np
 import onnxruntime
 from ending import run
 
-from sentcli.bulk import score_files
-from sentcli.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
-from sentcli.cores import usable_cores
-from sentcli.pipeline import LIMITS, Limits
-from sentcli.scoring import Scorer
+from sentcli.model.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
+from sentcli.runs.run import score_files
+from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.pipeline import LIMITS, Limits
+from sentcli.scoring.scorer import Scorer
 
 
 @dataclass(frozen=True)

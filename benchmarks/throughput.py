@@ -34,9 +34,9 @@ from throughput_picture import draw
 from throughput_report import put_into_readme, ratios, summary_lines, table
 
 from sentcli.config import DEFAULT_DATASET
-from sentcli.cores import usable_cores
-from sentcli.training.dataset import load_split
-from sentcli.training.labels import label_ids
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.labels import label_ids
+from sentcli.scoring.cores import usable_cores
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from matplotlib.transforms import Bbox
 from throughput_report import OURS, Record, accuracy, frontier, speed
 
-from sentcli.plots import COLOURS, GREY, saved_figure
+from sentcli.evaluation.plots import COLOURS, GREY, saved_figure
 
 _SIZE = 7.5  # points, of the labels
 # Where a label may stand about its point, in points: near before far, beside it before above and aslant.

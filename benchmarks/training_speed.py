@@ -24,13 +24,13 @@ import torch
 from ending import run
 
 from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
-from sentcli.model import BiLSTM
-from sentcli.text import Vocab, tokenize, truncate
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.holdout import train_validation
+from sentcli.evaluation.labels import class_names, label_ids
+from sentcli.model.bilstm import BiLSTM
+from sentcli.text.tokenizer import Vocab, tokenize, truncate
 from sentcli.training.allocator import keep_freed_memory
-from sentcli.training.dataset import load_split
 from sentcli.training.examples import Examples, collate, epoch_batches
-from sentcli.training.holdout import train_validation
-from sentcli.training.labels import class_names, label_ids
 from sentcli.training.step import ClassifierTrainer, uses_bf16
 
 CPU = torch.device("cpu")

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from ending import run
 
-from sentcli.bundle import load_bundle
-from sentcli.evaluation import Evaluation, evaluate, softmax
-from sentcli.scoring import Scorer
-from sentcli.training.dataset import load_split
-from sentcli.training.labels import label_ids
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.labels import label_ids
+from sentcli.evaluation.metrics import Evaluation, evaluate
+from sentcli.model.bundle import load_bundle
+from sentcli.scoring.labels import softmax
+from sentcli.scoring.scorer import Scorer
 
 PROBES = Path(__file__).parent / "probes"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sentcli.scoring import Scorer
+    from sentcli.scoring.scorer import Scorer
 
 __version__ = "0.1.0"
 __all__ = ["load"]
@@ -41,8 +41,8 @@ def load(
     :raises UsageError: for options that do not go together, fewer than 1 worker, ends that are no two rising
         probabilities, or a class of the model that is called `uncertain` itself.
     """
-    from sentcli.bundle import default_bundle_path, load_bundle
-    from sentcli.scoring import Scorer
+    from sentcli.model.bundle import default_bundle_path, load_bundle
+    from sentcli.scoring.scorer import Scorer
 
     bundle = load_bundle(Path(model) if model is not None else default_bundle_path())
     return Scorer(

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from sentcli.errors import BundleError, UsageError
-from sentcli.text import is_utf8
+from sentcli.errors import BundleError, UsageError, is_utf8
 
 POOLINGS = ("last", "max", "mean", "max+mean")
 OPTIMIZERS = ("adam", "adamw")

@@ -120,3 +120,16 @@ class InterruptedRunError(SentcliError):
 
     def __reduce__(self) -> tuple[type, tuple[str, int]]:  # on its way from another process
         return type(self), (str(self), self.exit_code - 128)
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a string can be encoded as UTF-8: a lone surrogate cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def printable(message: str) -> str:
+    """Escape what a terminal would act on: control characters, line breaks, bidirectional overrides."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in message
+    )

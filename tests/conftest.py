@@ -8,9 +8,9 @@ from pathlib import Path
 import invented
 import pytest
 
-from sentcli.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
 from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
-from sentcli.model import BiLSTM, save_weights
+from sentcli.model.bilstm import BiLSTM, save_weights
+from sentcli.model.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
 from sentcli.training.corpus import DataSource
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.train import train_bundle
@@ -86,3 +86,16 @@ def train(file: Path, output: Path) -> Bundle:
         overwrite=False,
     )
     return load_bundle(output)
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the datasets library, and no way to the hub."""
+    import datasets
+    import huggingface_hub
+
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    return folder

@@ -22,7 +22,7 @@ import sentcli
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(  # pandas: pyarrow imports it where it is installed
-    ["pytest", "pandas", "sentcli.cli.score", "sentcli.bulk", "sentcli.backends.onnx"]
+    ["pytest", "pandas", "sentcli.cli.score", "sentcli.runs.run", "sentcli.backends.onnx"]
     + [f"sentcli.tables.{name}" for name in ("csv", "jsonl", "lines", "parquet")]
 )
 _PATIENCE = 30  # seconds; a run that takes longer hangs
@@ -120,7 +120,7 @@ def _run(folder, arguments, streams, conditions):
 
 
 def _apply(conditions):
-    import sentcli.scored_output
+    import sentcli.runs.single
     import sentcli.tables.chunk
     import sentcli.tables.parquet_file
 
@@ -128,8 +128,8 @@ def _apply(conditions):
         _watch(conditions.events)
     for module in (sentcli.tables.chunk, sentcli.tables.parquet_file):
         module.CHUNK_ROWS = conditions.chunk_rows
-    commits = partial(sentcli.scored_output.open_job, commit_seconds=conditions.commit_seconds)
-    sentcli.scored_output.open_job = commits
+    commits = partial(sentcli.runs.single.open_job, commit_seconds=conditions.commit_seconds)
+    sentcli.runs.single.open_job = commits
     if conditions.split_at_once:
         _split_at_once()
     if conditions.max_file:
@@ -143,18 +143,18 @@ def _apply(conditions):
 
 
 def _split_at_once():
-    import sentcli.pipeline
-    import sentcli.processes
+    import sentcli.scoring.pipeline
+    import sentcli.scoring.processes
 
-    are_ready = sentcli.processes.Processes.are_ready
+    are_ready = sentcli.scoring.processes.Processes.are_ready
 
     def wait(self):
         while not are_ready(self):
             time.sleep(0.002)
         return True
 
-    sentcli.pipeline.PROCESSES_FROM = 0
-    sentcli.processes.Processes.are_ready = wait
+    sentcli.scoring.pipeline.PROCESSES_FROM = 0
+    sentcli.scoring.processes.Processes.are_ready = wait
 
 
 class _Calls:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentcli.bundle import CARD, MANIFEST, default_bundle_path, load_bundle
-from sentcli.scoring import Scorer
-from sentcli.training.card import model_card
-from sentcli.training.dataset import load_split
-from sentcli.training.history import own_epochs, read_history
-from sentcli.training.metrics import read_metrics
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.history import own_epochs, read_history
+from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.evaluation.model_card import model_card
+from sentcli.model.bundle import CARD, MANIFEST, default_bundle_path, load_bundle
+from sentcli.scoring.scorer import Scorer
 
 ROOT = Path(__file__).parents[1]
 PROBES = ROOT / "benchmarks" / "probes"

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from commands import invoke
 
-from sentcli.bundle import default_bundle_path, load_bundle
+from sentcli.evaluation.card_evaluations import headline
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.export.export import export_bundle
-from sentcli.scoring import Scorer
-from sentcli.training.card_evaluations import headline
-from sentcli.training.dataset import load_split
-from sentcli.training.metrics import read_metrics
+from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.scoring.scorer import Scorer
 
 pytestmark = [
     pytest.mark.slow,

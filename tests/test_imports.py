@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sentcli.bundle import Bundle
+from sentcli.model.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx", "scipy", "safetensors")

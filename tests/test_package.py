@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sentcli.bundle import MANIFEST, default_bundle_path, load_bundle
+from sentcli.model.bundle import MANIFEST, default_bundle_path, load_bundle
 
 sdist = pytest.importorskip("hatchling.builders.sdist")
 wheel = pytest.importorskip("hatchling.builders.wheel")
@@ -59,9 +59,9 @@ def test_the_wheel_is_the_package_and_the_model(installed: Path) -> None:
 
 def test_the_wheel_scores_with_the_model_that_it_carries(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import sentcli, sentcli.bundle\n"
+        "import sentcli, sentcli.model.bundle\n"
         "with sentcli.load() as scorer:\n"
-        "    print(sentcli.bundle.default_bundle_path(), *scorer.score(['an absolute joy']).labels)"
+        "    print(sentcli.model.bundle.default_bundle_path(), *scorer.score(['an absolute joy']).labels)"
     )
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     command = [sys.executable, "-P", "-c", code]

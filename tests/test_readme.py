@@ -10,9 +10,9 @@ import pytest
 from commands import invoke, parse
 
 import sentcli
-from sentcli.bundle import default_bundle_path, load_bundle
+from sentcli.evaluation.datasets import LABEL_COLUMNS
+from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.tables.columns import TEXT_COLUMNS
-from sentcli.training.dataset import LABEL_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sentcli.textcolumn import TextBlock
+from sentcli.files.textcolumn import TextBlock
 
 
 def make_block(texts: Sequence[str], encoding: str = "utf-8", between: bytes = b"\n") -> TextBlock:

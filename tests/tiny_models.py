@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from sentcli.batching import Ids, Lengths, pad
+from sentcli.backends import Ids, Lengths
 from sentcli.config import ModelConfig
-from sentcli.model import BiLSTM, round_embedding
+from sentcli.model.bilstm import BiLSTM, round_embedding
+from sentcli.scoring.batches import pad
 
 VOCAB_SIZE = 60
 

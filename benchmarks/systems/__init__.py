@@ -49,7 +49,7 @@ class Entry:
         elif self.options.get("precision"):
             import torch
 
-            from sentcli.model import has_lstm
+            from sentcli.model.bilstm import has_lstm
 
             if not has_lstm(torch.bfloat16):
                 return "this processor has no bf16"

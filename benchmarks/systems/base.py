@@ -127,8 +127,8 @@ def train_split(context: Context) -> tuple[list[str], list[int]]:
 
     :returns: texts, and 1 for the positive of them.
     """
-    from sentcli.training.dataset import load_split
-    from sentcli.training.labels import label_ids
+    from sentcli.evaluation.datasets import load_split
+    from sentcli.evaluation.labels import label_ids
 
     data = load_split(context.train, "train", None, None)
     return data.texts, label_ids(data.labels, LABELS, data.where).tolist()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import sentcli
-from sentcli.bulk import score_files
-from sentcli.bundle import Bundle, default_bundle_path, load_bundle
-from sentcli.scoring import Scorer
+from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
+from sentcli.runs.run import score_files
+from sentcli.scoring.scorer import Scorer
 from systems.base import Context, System
 
 _ROWS = 2048  # of a piece, when the texts are in memory
@@ -94,7 +94,7 @@ class Tutorial(System):
     def __init__(self, context: Context, *, device: str = "cpu") -> None:
         import torch
 
-        from sentcli.model import load_model
+        from sentcli.model.bilstm import load_model
 
         bundle = _bundle(context)
         self._vocab, self._max_tokens = bundle.vocab, bundle.config.text.max_tokens
@@ -113,7 +113,7 @@ class Tutorial(System):
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        from sentcli.text import UNK_ID, tokenize, truncate
+        from sentcli.text.tokenizer import UNK_ID, tokenize, truncate
 
         ids = [truncate(self._vocab.encode(tokenize(text)), self._max_tokens) or [UNK_ID] for text in texts]
         lengths = torch.tensor(list(map(len, ids)))

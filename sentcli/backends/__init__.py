@@ -7,11 +7,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.batching import Ids, Lengths
-from sentcli.bundle import INT8_ONNX, ONNX, TORCHSCRIPT, WEIGHTS, Bundle
 from sentcli.config import BACKENDS, DEVICES
 from sentcli.errors import BundleError, UsageError, requires
+from sentcli.model.bundle import INT8_ONNX, ONNX, TORCHSCRIPT, WEIGHTS, Bundle
 
+Ids = npt.NDArray[np.int64]  # [batch, tokens]
+Lengths = npt.NDArray[np.int32]  # [batch]
 Logits = npt.NDArray[np.float32]  # [batch, classes]
 
 # Read when onnxruntime is imported; without it, it leaves files in the user's home and reports to its makers.

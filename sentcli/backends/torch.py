@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sentcli.backends import Logits, check_batch, check_logits, first_line
-from sentcli.batching import Ids, Lengths
-from sentcli.bundle import WEIGHTS, Bundle
+from sentcli.backends import Ids, Lengths, Logits, check_batch, check_logits, first_line
 from sentcli.config import SCORING_PRECISIONS, ModelConfig
 from sentcli.errors import BundleError, UsageError
-from sentcli.model import choose_device, has_lstm, is_short_of_memory, load_model
+from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory, load_model
+from sentcli.model.bundle import WEIGHTS, Bundle
 
 # A GPU works on all rows of a batch at once, and steps of few rows leave it idle between two of them.
 _CUDA_BATCH_FACTOR = 8
@@ -102,7 +101,7 @@ class _ModuleBackend:
 
 
 class TorchBackend(_ModuleBackend):
-    """The BiLSTM of `sentcli.model` with the weights of `model.safetensors`.
+    """The BiLSTM of `sentcli.model.bilstm` with the weights of `model.safetensors`.
 
     :param device: see `choose_device`.
     :param precision: one of `SCORING_PRECISIONS`, of matrix products and states, by autocast. The tests allow

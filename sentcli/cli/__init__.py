@@ -21,6 +21,7 @@ from sentcli.errors import (
     TerminatedBySignal,
     is_short_of_threads,
     is_unmapped,
+    printable,
     signal_of,
 )
 
@@ -146,14 +147,6 @@ def _give_up_stdout() -> None:
     """Forget what could not be written: Python would try again on its way out, and end with another code."""
     with suppress(OSError, AttributeError):  # a stream that is no file, or closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def printable(message: str) -> str:
-    """Escape what a terminal would act on: control characters, line breaks, bidirectional overrides."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
-        for character in message
-    )
 
 
 def _fill_standard_descriptors() -> None:

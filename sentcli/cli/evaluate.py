@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from sentcli.bundle import CARD, INT8_ONNX, Bundle, load_bundle
-from sentcli.cli import printable, say
+from sentcli.cli import say
 from sentcli.cli.options import (
     NamedPath,
     backend_option,
@@ -30,13 +29,14 @@ from sentcli.cli.options import (
     text_column_option,
     workers_option,
 )
-from sentcli.cli.report import report
-from sentcli.errors import DataError, OutputError, UsageError, requires
-from sentcli.training.markdown import no_option
-from sentcli.training.metrics import WEAK_SPOTS
+from sentcli.errors import DataError, OutputError, UsageError, printable, requires
+from sentcli.evaluation.markdown import no_option
+from sentcli.evaluation.metrics_file import WEAK_SPOTS
+from sentcli.evaluation.report import report
+from sentcli.model.bundle import CARD, INT8_ONNX, Bundle, load_bundle
 
 if TYPE_CHECKING:
-    from sentcli.measurement import Measurement
+    from sentcli.evaluation.measurement import Measurement
 
 _ASIDE = ("card", "weak_spot", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
 _SENTENCES = 3  # that a passage has at most, where no number is given
@@ -147,15 +147,15 @@ def evaluate(
     if other and other.config.labels != bundle.config.labels:
         raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
     with requires("train"):
-        from sentcli.training.evaluating import EvaluationSource, Runtime, evaluate_bundle
-        from sentcli.training.metrics import read_metrics
-        from sentcli.training.splits import CsvFormat
+        from sentcli.evaluation.evaluate import EvaluationSource, Runtime, evaluate_bundle
+        from sentcli.evaluation.metrics_file import read_metrics
+        from sentcli.evaluation.splits import CsvFormat
 
         if plots:
-            from sentcli.plots import check_folder, draw_evaluation
-            from sentcli.tables.storage import resolve
+            from sentcli.evaluation.plots import check_folder, draw_evaluation
+            from sentcli.files.storage import resolve
         if card:
-            from sentcli.training.recording import find_card, record_evaluation
+            from sentcli.evaluation.card_update import find_card, record_evaluation
 
     is_default = click.get_current_context().get_parameter_source("dataset") is ParameterSource.DEFAULT
     if held_out and is_default:
@@ -237,7 +237,7 @@ def _command() -> str:
 
 def _export_command(bundle: Bundle, origin: Bundle) -> str:
     """Give the command line that makes a bundle with a file in int8 anew."""
-    from sentcli.backends.onnx_program import check_program
+    from sentcli.backends.onnx_check import check_program
 
     graph = check_program(bundle.read(INT8_ONNX), bundle.path / INT8_ONNX, bundle.config.model).graph
     options = ("--graph", graph, "--precision", "int8")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from sentcli.bundle import load_bundle
 from sentcli.cli import say
 from sentcli.cli.options import log_to_stderr, model_argument, new_folder, overwrite_option, quiet_option
 from sentcli.errors import requires
 from sentcli.export import FORMATS, GRAPHS, PRECISIONS
+from sentcli.model.bundle import load_bundle
 
 _ALL = "all"
 

@@ -9,10 +9,10 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-from sentcli.bundle import default_bundle_path
 from sentcli.cli import say
 from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import UsageError
+from sentcli.model.bundle import default_bundle_path
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")

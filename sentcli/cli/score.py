@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sentcli import __version__
-from sentcli.bundle import default_bundle_path, load_bundle
 from sentcli.cli import say
 from sentcli.cli.options import (
     NamedPath,
@@ -28,11 +27,13 @@ from sentcli.cli.options import (
     workers_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.tables import FORMATS, ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.storage import Part, Stream, is_special, resolve
+from sentcli.files.storage import Part, Stream, is_special, resolve
+from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.registry import FORMATS
 
 if TYPE_CHECKING:
-    from sentcli.scoring import Scorer
+    from sentcli.scoring.scorer import Scorer
 
 _ALL_WRITTEN = "; all rows are written, only this summary is missing"
 _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects file
@@ -145,10 +146,10 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
       130, 143, 129  stopped by Ctrl-C, SIGTERM, SIGHUP
       141            whoever read stdout has closed it
     """
-    from sentcli.bulk import score_files  # numpy, which --help does without
-    from sentcli.scored_output import REPEATED, RESUMED
-    from sentcli.scoring import Scorer
-    from sentcli.summary import counted
+    from sentcli.runs.run import score_files  # numpy, which --help does without
+    from sentcli.runs.single import REPEATED, RESUMED
+    from sentcli.runs.summary import counted
+    from sentcli.scoring.scorer import Scorer
 
     log_to_stderr(quiet=quiet)
     if not inputs and is_terminal(sys.stdin):

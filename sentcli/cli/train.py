@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from sentcli.bundle import load_bundle
 from sentcli.cli import say
+from sentcli.cli.config_file import config_option, recipe
 from sentcli.cli.options import (
     NamedPath,
     csv_encoding_option,
@@ -29,7 +29,6 @@ from sentcli.cli.options import (
     settings_options,
     text_column_option,
 )
-from sentcli.cli.recipe import config_option, recipe
 from sentcli.cli.train_options import (
     CHOICES,
     OF_MODEL,
@@ -41,6 +40,7 @@ from sentcli.cli.train_options import (
 )
 from sentcli.config import DEVICES, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, UsageError, requires, signal_of
+from sentcli.model.bundle import load_bundle
 from sentcli.training.defaults import AUTO
 
 _EXAMPLES = """\b
@@ -180,15 +180,15 @@ def train(
     is_self_training = bool(teachers or pseudo_labels or unlabeled)
     check_together(is_self_training=is_self_training)
     with requires("train"):
-        from sentcli.training.base import load_base
+        from sentcli.evaluation.splits import CsvFormat
         from sentcli.training.corpus import DataSource
-        from sentcli.training.run_folder import sole_run, work_folder
+        from sentcli.training.finetune import load_base
         from sentcli.training.settings import NO_VECTORS, Settings
-        from sentcli.training.splits import CsvFormat
         from sentcli.training.train import train_bundle
+        from sentcli.training.workdir import sole_run, work_folder
 
         if is_self_training:
-            from sentcli.training.self_training import self_train
+            from sentcli.training.self_training.train import self_train
     source = DataSource(
         dataset,
         text_column,

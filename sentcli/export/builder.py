@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import sentcli
-from sentcli.backends.onnx_program import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, OPSET
-from sentcli.model import BiLSTM
+from sentcli.backends.onnx_check import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, OPSET
+from sentcli.model.bilstm import BiLSTM
 
 # Pinned, as OPSET is: a runtime refuses what is newer than itself, so both follow the oldest runtime to be
 # served and not the onnx package that happens to be installed. Both are in the file, as the format demands.

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentcli.bundle import (
+from sentcli.errors import OutputError, UsageError
+from sentcli.export.graph import write_onnx
+from sentcli.export.parity import Parity
+from sentcli.export.quantize import write_int8
+from sentcli.export.torchscript import write_torchscript
+from sentcli.files.storage import resolve
+from sentcli.model.bilstm import load_model
+from sentcli.model.bundle import (
     INT8_ONNX,
     ONNX,
     ORIGIN,
@@ -15,13 +22,6 @@ from sentcli.bundle import (
     new_bundle,
     write_config,
 )
-from sentcli.errors import OutputError, UsageError
-from sentcli.export.graph import write_onnx
-from sentcli.export.parity import Parity
-from sentcli.export.quantize import write_int8
-from sentcli.export.torchscript import write_torchscript
-from sentcli.model import load_model
-from sentcli.tables.storage import resolve
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from sentcli.backends.onnx_program import INPUT_IDS, LENGTHS
+from sentcli.backends.onnx_check import INPUT_IDS, LENGTHS
 from sentcli.export.builder import (
     Builder,
     Weights,
@@ -37,7 +37,7 @@ from sentcli.export.builder import (
     lstm_weights,
     value,
 )
-from sentcli.model import BiLSTM, gates_of
+from sentcli.model.bilstm import BiLSTM, gates_of
 
 _GATES = {"separate": "ifgo", "coupled": "fgo", "forget": "fg"}  # those to compute
 # 7 bits: x86 processors without VNNI add products of 8 and 8 bits in pairs, in 16 bits, and would clip them.

@@ -10,7 +10,7 @@ from sentcli.config import TextConfig
 from sentcli.export.folded import folded_graph
 from sentcli.export.parity import Parity, write_checked
 from sentcli.export.portable import portable_graph
-from sentcli.model import BiLSTM
+from sentcli.model.bilstm import BiLSTM
 
 _BUILDERS: dict[str, Callable[[BiLSTM], onnx.ModelProto]] = {
     "portable": portable_graph,

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sentcli.backends import Backend, Logits
-from sentcli.batching import Ids, Lengths, pad
+from sentcli.backends import Backend, Ids, Lengths, Logits
 from sentcli.errors import ExportError
-from sentcli.evaluation import softmax
-from sentcli.model import BiLSTM
-from sentcli.text import UNK_ID
+from sentcli.model.bilstm import BiLSTM
+from sentcli.scoring.batches import pad
+from sentcli.scoring.labels import softmax
+from sentcli.text.tokenizer import UNK_ID
 
 # Sums in another order, and onnxruntime's sigmoid and tanh: 1e-7 to 1e-6 of a logit on models of 32 to 128
 # states trained on IMDb. On tiny data with high rates states were off by up to 1.7e-6, of the 1 that they can

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from sentcli.backends.onnx_program import INPUT_IDS, LENGTHS
+from sentcli.backends.onnx_check import INPUT_IDS, LENGTHS
 from sentcli.export.builder import (
     Builder,
     add_classifier,
@@ -13,7 +13,7 @@ from sentcli.export.builder import (
     add_lengths_column,
     lstm_weights,
 )
-from sentcli.model import BiLSTM
+from sentcli.model.bilstm import BiLSTM
 
 _GATES = "iofg"  # ONNX's order, where the cell gate is called c
 

@@ -17,13 +17,13 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from sentcli.backends.onnx import OnnxBackend
-from sentcli.backends.onnx_program import OPSET
+from sentcli.backends.onnx_check import OPSET
 from sentcli.config import TextConfig
 from sentcli.export.builder import IR_VERSION, PRODUCER
 from sentcli.export.folded import folded_graph
 from sentcli.export.parity import Parity, write_checked
 from sentcli.export.portable import portable_graph
-from sentcli.model import BiLSTM
+from sentcli.model.bilstm import BiLSTM
 
 
 def write_int8(

@@ -13,7 +13,7 @@ import torch
 from sentcli.backends.torch import TORCHSCRIPT_ENDS, TorchScriptBackend
 from sentcli.config import TextConfig
 from sentcli.export.parity import Parity, write_checked
-from sentcli.model import BiLSTM
+from sentcli.model.bilstm import BiLSTM
 
 
 def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.max_tokens) -> Parity:

@@ -9,9 +9,9 @@ from typing import Any, Union, cast
 import numpy as np
 from xxhash import xxh3_128
 
-from sentcli.tables.block import Block
-from sentcli.tables.source import Source
-from sentcli.textcolumn import TextBlock, TextColumn
+from sentcli.files.lines import Block
+from sentcli.files.source import Source
+from sentcli.files.textcolumn import TextBlock, TextColumn
 
 CHUNK_ROWS = 4096
 _FIRST_ROWS = 512

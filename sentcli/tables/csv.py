@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
 from sentcli.errors import DataError
-from sentcli.tables.block import Block
-from sentcli.tables.cells import to_text
-from sentcli.tables.charset import Encoding
+from sentcli.files.encodings import Encoding
+from sentcli.files.lines import Block
+from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Field, Head, Reject, Rows
 from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
-from sentcli.tables.decimals import six_decimals
+from sentcli.tables.convert import to_text
+from sentcli.tables.csv_fast import PlainRecords
 from sentcli.tables.dialect import Dialect
 from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.plain import PlainRecords
-from sentcli.tables.source import Source
-from sentcli.tables.textreader import TextReader
+from sentcli.tables.format_scores import six_decimals
+from sentcli.tables.text_reader import TextReader
 
 _log = logging.getLogger("sentcli")
 

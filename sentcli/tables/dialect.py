@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from sentcli.errors import OutputError
-from sentcli.tables.charset import Encoding
+from sentcli.files.encodings import Encoding
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Head
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.source import Source
 
 Labels = Sequence[str | None]
 Scores = Sequence[float | None]

@@ -14,14 +14,14 @@ from typing import Any
 import orjson
 
 from sentcli.errors import DataError
-from sentcli.tables.block import Block
-from sentcli.tables.cells import to_json
+from sentcli.files.lines import Block
+from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, find_usual, list_columns
-from sentcli.tables.decimals import six_decimals
+from sentcli.tables.convert import to_json
 from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.source import Source
-from sentcli.tables.textreader import TextReader
+from sentcli.tables.format_scores import six_decimals
+from sentcli.tables.text_reader import TextReader
 
 _log = logging.getLogger("sentcli")
 

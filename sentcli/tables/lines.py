@@ -9,15 +9,15 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sentcli.errors import DataError
-from sentcli.tables.block import Block
-from sentcli.tables.charset import Encoding
+from sentcli.files.encodings import Encoding
+from sentcli.files.lines import Block
+from sentcli.files.source import STANDARD, Source
+from sentcli.files.textcolumn import TextBlock
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
 from sentcli.tables.columns import TEXT_COLUMNS
-from sentcli.tables.decimals import six_decimals
 from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.source import STANDARD, Source
-from sentcli.tables.textreader import TextReader
-from sentcli.textcolumn import TextBlock
+from sentcli.tables.format_scores import six_decimals
+from sentcli.tables.text_reader import TextReader
 
 _log = logging.getLogger("sentcli")
 

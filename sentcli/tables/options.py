@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from sentcli.errors import UsageError
-from sentcli.tables.charset import Encoding
-from sentcli.tables.compression import compression_of
-from sentcli.text import is_utf8
+from sentcli.errors import UsageError, is_utf8
+from sentcli.files.compression import compression_of
+from sentcli.files.encodings import Encoding
 
 _MAX_FIELD_LIMIT = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 

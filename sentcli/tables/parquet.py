@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError, SentcliError
+from sentcli.files.source import Source
 from sentcli.tables.arrow import is_text, own_bytes, to_values
 from sentcli.tables.chunk import CHUNK_ROWS, Chunk, Cursor, Head, Reject
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_text_column, find_usual
 from sentcli.tables.format import Labels, Scores, Setup
 from sentcli.tables.parquet_file import Batch, CheckedFile
-from sentcli.tables.source import Source
 
 _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
 _GROUP_ROWS = 30 * CHUNK_ROWS

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError
+from sentcli.files.source import Source
 from sentcli.tables.arrow import compare_times, has_valid_indices, leaves_of, share_dictionaries
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Cursor
 from sentcli.tables.pages import (
@@ -25,7 +26,6 @@ from sentcli.tables.pages import (
     check_pages,
     column_chunks,
 )
-from sentcli.tables.source import Source
 
 _BUFFER = 1 << 20
 _SMALL_FILE = 16 << 20  # bytes; row groups are read at once

@@ -9,11 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sentcli.evaluation import Evaluation, Floats, evaluate, log_loss, reliability, softmax
-from sentcli.model import BiLSTM
+from sentcli.evaluation.metrics import Evaluation, evaluate, log_loss, reliability
+from sentcli.evaluation.temperature import fit_temperature
+from sentcli.model.bilstm import BiLSTM
+from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples, evaluation_batches
-from sentcli.training.temperature import fit_temperature
 
 
 @dataclass(frozen=True)

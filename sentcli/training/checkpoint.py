@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sentcli.atomic import new_file
 from sentcli.errors import DataError, OutputError
+from sentcli.files.atomic import new_file
 
 State = dict[str, Tensor]
 

@@ -12,17 +12,17 @@ import numpy.typing as npt
 
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
-from sentcli.text import UNK_ID, Vocab, tokenize, truncate
-from sentcli.training.dataset import load_split, load_texts, load_validation
+from sentcli.evaluation.datasets import load_split, load_texts, load_validation
+from sentcli.evaluation.holdout import learnt_part, one_spelling, train_validation
+from sentcli.evaluation.labels import LabeledTexts, class_ids, class_names, label_ids
+from sentcli.evaluation.leakage import Sample, sample
+from sentcli.evaluation.passages import cut_passages
+from sentcli.evaluation.splits import PLAIN_CSV, CsvFormat
+from sentcli.text.tokenizer import UNK_ID, Vocab, tokenize, truncate
+from sentcli.training.bigrams import with_phrases
 from sentcli.training.examples import Examples, Ids
-from sentcli.training.holdout import learnt_part, one_spelling, train_validation
-from sentcli.training.labels import LabeledTexts, class_ids, class_names, label_ids
-from sentcli.training.learnt import Sample, sample
-from sentcli.training.passages import cut_passages
-from sentcli.training.phrases import with_phrases
-from sentcli.training.pseudo_labels import PseudoLabels
-from sentcli.training.sentences import NO_SENTENCES, read_sentences
-from sentcli.training.splits import PLAIN_CSV, CsvFormat
+from sentcli.training.extra_data import NO_SENTENCES, read_sentences
+from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 _log = logging.getLogger("sentcli")
 
@@ -32,7 +32,7 @@ _SMALL_PART = 0.5  # of the share that was to be held out
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where texts, labels and word vectors come from: what `sentcli.training.dataset` and `glove` take.
+    """Where texts, labels and word vectors come from: what `sentcli.evaluation.datasets` and `glove` take.
 
     :param unlabeled_text_column: None: the same as `text_column`.
     :param sentences: labelled ones to learn besides; see `read_sentences`.

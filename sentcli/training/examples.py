@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sentcli.batching import length_buckets, pad
+from sentcli.scoring.batches import length_buckets, pad
 
 Rows = npt.NDArray[np.intp]
 Ids = npt.NDArray[np.int32]

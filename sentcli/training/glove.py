@@ -17,7 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from sentcli.errors import DataError
-from sentcli.text import PAD_ID, UNK_ID
+from sentcli.text.tokenizer import PAD_ID, UNK_ID
 from sentcli.training.glove_download import GLOVE_DIMS, download
 
 _log = logging.getLogger("sentcli")

@@ -14,7 +14,7 @@ import pooch
 import requests
 
 from sentcli.errors import DataError, OutputError
-from sentcli.progress import progress_bar
+from sentcli.scoring.progress import progress_bar
 
 _log = logging.getLogger("sentcli")
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sentcli.config import TrainConfig
 from sentcli.errors import STOP_SIGNALS, InterruptedRunError, TrainingError
-from sentcli.progress import progress_bar
+from sentcli.scoring.progress import progress_bar
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from sentcli.training.examples import Examples, Ids, collate, epoch_batches
 from sentcli.training.step import Trainer

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import torch
 
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
-from sentcli.cores import usable_cores
 from sentcli.errors import UsageError
-from sentcli.training.base import Base
+from sentcli.scoring.cores import usable_cores
 from sentcli.training.defaults import OF_LABELS, DataSize, settle
+from sentcli.training.finetune import Base
 
 NO_VECTORS = "none"
 
@@ -25,7 +25,7 @@ class Settings:
     :param auto: fields of `config`, out of `defaults.AUTO`, that the data decides whatever they are.
     :param device: `cpu` or `cuda`; None takes CUDA where there is a device.
     :param threads: threads of PyTorch; None takes every core that this process may use.
-    :param base: the model to go on from, in place of word vectors; see `sentcli.training.base`.
+    :param base: the model to go on from, in place of word vectors; see `sentcli.training.finetune`.
     :param licence, command: of the model and the command line that makes it, for the card.
     :param recipe: writes the settings as TOML, given those that the data decided; None leaves the file out.
     """

@@ -12,10 +12,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
 from sentcli.errors import UsageError
-from sentcli.model import BiLSTM, has_lstm
-from sentcli.text import UNK_ID
+from sentcli.model.bilstm import BiLSTM, has_lstm
+from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.examples import Examples, evaluation_batches
-from sentcli.training.row_adamw import RowAdamW
+from sentcli.training.lazy_adamw import RowAdamW
 
 _SMALLEST_NORM = 1e-6  # of gradients, as in torch.nn.utils.clip_grad_norm_
 

@@ -13,15 +13,14 @@ from typing import Any
 import torch
 
 from sentcli import __version__
-from sentcli.bundle import BASE_RECIPE, RECIPE, new_bundle
 from sentcli.config import BundleConfig, SelfTrainingConfig
-from sentcli.evaluation import Evaluation
-from sentcli.model import choose_device, round_embedding
-from sentcli.training.base import Base
-from sentcli.training.beginning import LANGUAGE_MODEL, Begun, begin, set_up
+from sentcli.evaluation.holdout import digest_texts
+from sentcli.evaluation.leakage import Sample, sample, sample_to_json, united
+from sentcli.evaluation.metrics import Evaluation
+from sentcli.evaluation.model_card import hub_id_of
+from sentcli.model.bilstm import choose_device, round_embedding
+from sentcli.model.bundle import BASE_RECIPE, RECIPE, new_bundle
 from sentcli.training.calibration import calibrate
-from sentcli.training.card import hub_id_of
-from sentcli.training.checks import check_run
 from sentcli.training.corpus import (
     Corpus,
     DataSource,
@@ -31,14 +30,15 @@ from sentcli.training.corpus import (
     read_texts,
 )
 from sentcli.training.defaults import DataSize
-from sentcli.training.holdout import digest_texts
-from sentcli.training.learnt import Sample, sample, sample_to_json, united
+from sentcli.training.finetune import Base
+from sentcli.training.init_model import LANGUAGE_MODEL, Begun, begin, set_up
 from sentcli.training.loop import fit
-from sentcli.training.pseudo_labels import PseudoLabels
-from sentcli.training.run_folder import check_plain_run, work_folder
+from sentcli.training.preflight import check_run
+from sentcli.training.save_model import Trained, write_model
+from sentcli.training.self_training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings
 from sentcli.training.step import ClassifierTrainer, balanced_weights, uses_bf16
-from sentcli.training.trained import Trained, write_model
+from sentcli.training.workdir import check_plain_run, work_folder
 
 _log = logging.getLogger("sentcli")
 

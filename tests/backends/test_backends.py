@@ -8,11 +8,11 @@ import pytest
 from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends import check_logits, load_backend
-from sentcli.bundle import load_bundle
 from sentcli.config import BACKENDS
 from sentcli.errors import BundleError, UsageError
 from sentcli.export.export import export_bundle
 from sentcli.export.graph import write_onnx
+from sentcli.model.bundle import load_bundle
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_without_pytorch_the_message_names_the_pip_command(trained, exported):
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path; from sentcli.backends import load_backend; "
-        "from sentcli.bundle import load_bundle; from sentcli.errors import MissingExtraError\n"
+        "from sentcli.model.bundle import load_bundle; from sentcli.errors import MissingExtraError\n"
         "try: load_backend(sys.argv[2], load_bundle(Path(sys.argv[1])))\n"
         "except MissingExtraError as error: print(error)"
     )

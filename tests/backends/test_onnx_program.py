@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_models import make_model
 
 from sentcli.backends.onnx import OnnxBackend
-from sentcli.backends.onnx_program import check_program
+from sentcli.backends.onnx_check import check_program
 from sentcli.backends.protobuf import encode
 from sentcli.errors import BundleError
 from sentcli.export.folded import folded_graph

@@ -8,9 +8,9 @@ from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.torch import TorchBackend, TorchScriptBackend
 from sentcli.errors import BundleError, UsageError
-from sentcli.evaluation import softmax
 from sentcli.export.torchscript import write_torchscript
-from sentcli.model import has_lstm
+from sentcli.model.bilstm import has_lstm
+from sentcli.scoring.labels import softmax
 
 FILE = Path("some", "model.torchscript.pt")
 with_bf16 = pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")

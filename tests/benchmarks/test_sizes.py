@@ -7,7 +7,7 @@ import sys
 import pytest
 import sizes
 
-from sentcli.bundle import load_bundle
+from sentcli.model.bundle import load_bundle
 
 
 @pytest.mark.parametrize(("text", "shape"), [("40", (40, 1)), ("40x2", (40, 2))])

@@ -8,7 +8,7 @@ import pytest
 from commands import fail, invoke, parse
 
 from sentcli import __version__
-from sentcli.cli import _terminate, main, printable
+from sentcli.cli import _terminate, main
 from sentcli.errors import (
     BundleError,
     DataError,
@@ -18,6 +18,7 @@ from sentcli.errors import (
     SentcliError,
     TerminatedBySignal,
     UsageError,
+    printable,
 )
 
 GROUP = main.make_context("sentcli", ["score"])

@@ -11,14 +11,14 @@ import torch
 from click.testing import CliRunner
 from commands import fail, invoke
 
-from sentcli.bundle import METRICS, write_manifest
 from sentcli.cli import main
+from sentcli.evaluation.passages import cut_passages
 from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
-from sentcli.model import has_lstm
-from sentcli.scoring import Scorer
-from sentcli.text import tokenize
-from sentcli.training.passages import cut_passages
+from sentcli.model.bilstm import has_lstm
+from sentcli.model.bundle import METRICS, write_manifest
+from sentcli.scoring.scorer import Scorer
+from sentcli.text.tokenizer import tokenize
 
 PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"}
 

@@ -14,9 +14,10 @@ import pytest
 from commands import fail, invoke
 from safetensors.numpy import load_file, save_file
 
-from sentcli.bundle import load_bundle, write_manifest
-from sentcli.tables.lock import Lock
-from sentcli.training import learnt, recording
+from sentcli.evaluation import card_update as recording
+from sentcli.evaluation import leakage as learnt
+from sentcli.files.lock import Lock
+from sentcli.model.bundle import load_bundle, write_manifest
 
 PICTURES = {"accuracy_by_length.png", "confusion_matrix.png", "evaluated_reliability.png"}
 
@@ -248,7 +249,7 @@ def test_a_failure_on_the_way_leaves_the_folder_as_it_was_and_the_figures_are_to
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sentcli.training.recording.write_card", full)
+    monkeypatch.setattr("sentcli.evaluation.card_update.write_card", full)
     result = invoke("evaluate", "model", "--dataset", "test.csv", "--card")
     assert result.exit_code == 1
     assert result.stderr == "Error: model: the model folder cannot be written: No space left on device\n"

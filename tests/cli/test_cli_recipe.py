@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from commands import fail, invoke, parse
 
-from sentcli.bundle import RECIPE, load_bundle
-from sentcli.cli.recipe import config_option, recipe
+from sentcli.cli.config_file import config_option, recipe
+from sentcli.model.bundle import RECIPE, load_bundle
 
 SMALL = """
 glove = "none"

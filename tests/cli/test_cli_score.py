@@ -11,7 +11,7 @@ from commands import invoke
 from score_tables import TEXTS, read, write_all, write_csv
 
 from sentcli import __version__
-from sentcli.scoring import Scorer
+from sentcli.scoring.scorer import Scorer
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
 

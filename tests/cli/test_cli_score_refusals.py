@@ -6,7 +6,7 @@ from commands import fail
 from score_tables import write_csv
 
 from sentcli.errors import OutputError
-from sentcli.tables.storage import Part
+from sentcli.files.storage import Part
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
 

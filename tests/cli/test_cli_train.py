@@ -15,12 +15,12 @@ from commands import fail, invoke
 from safetensors.numpy import load_file
 
 import sentcli
-import sentcli.training.dataset
+import sentcli.evaluation.datasets
 import sentcli.training.train
-from sentcli.bundle import load_bundle
 from sentcli.errors import InterruptedRunError
-from sentcli.model import gates_of, load_model
-from sentcli.tables.lock import Lock
+from sentcli.files.lock import Lock
+from sentcli.model.bilstm import gates_of, load_model
+from sentcli.model.bundle import load_bundle
 from sentcli.training import step
 
 FILES = {
@@ -593,9 +593,9 @@ def test_a_run_that_was_killed_as_it_ended(train, data, tmp_path, monkeypatch, m
 
     line = ("--dataset", data, *SMALL, "--epochs", 1, "-o", tmp_path / "model")
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.bundle.shutil", SimpleNamespace(rmtree=lambda *_, **__: None))
+        patch.setattr("sentcli.model.bundle.shutil", SimpleNamespace(rmtree=lambda *_, **__: None))
         if moment == "the folder is filled":
-            patch.setattr("sentcli.bundle.write_manifest", killed)
+            patch.setattr("sentcli.model.bundle.write_manifest", killed)
         else:
             patch.setattr("sentcli.training.train.shutil", SimpleNamespace(rmtree=killed))
         with pytest.raises(KilledError):
@@ -624,7 +624,7 @@ def test_an_old_model_stays_until_the_new_one_is_there(train, data, tmp_path, mo
 
     line = ("--dataset", data, *SMALL, "--epochs", 1, "--seed", 2, "-o", tmp_path / "model", "--overwrite")
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.training.trained.save_weights", broken)
+        patch.setattr("sentcli.training.save_model.save_weights", broken)
         failed = invoke("train", *line)
     assert failed.exit_code == 1
     assert "No space left on device" in failed.stderr.splitlines()[-1]

@@ -14,7 +14,7 @@ import invented
 import pytest
 from commands import invoke
 
-from sentcli.bundle import METRICS
+from sentcli.model.bundle import METRICS
 
 SMALL = ("--glove", "none", "--hidden", 8, "--embedding-dim", 16, "--device", "cpu", "--threads", 1)
 
@@ -75,7 +75,7 @@ def test_texts_of_one_word_and_one_of_a_book(tmp_path):
 
 def imdb(count: int, seed: int) -> dict[str, list[str]]:
     """Draw so many reviews of each class from the train split, as short as half of them are."""
-    from sentcli.training.dataset import load_split
+    from sentcli.evaluation.datasets import load_split
 
     data = load_split(os.environ["SENTCLI_IMDB"], "train", None, None)
     drawn: dict[str, list[str]] = {"negative": [], "positive": []}

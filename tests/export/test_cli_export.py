@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from tiny_models import make_model
 
-from sentcli.bundle import load_bundle
 from sentcli.cli import main
+from sentcli.model.bundle import load_bundle
 
 NOT_FOR_HELP = ("torch", "onnx", "onnxruntime", "numpy")
 
@@ -47,7 +47,7 @@ def test_the_folder_is_named_after_model_and_format(tmp_path, trained, monkeypat
 
 def test_without_a_model_the_one_in_the_box_is_exported(tmp_path, trained, monkeypatch):
     shutil.copytree(trained.path, tmp_path / "sentcli" / "exports" / "imdb-bilstm")
-    monkeypatch.setattr("sentcli.bundle.__file__", str(tmp_path / "sentcli" / "bundle.py"))
+    monkeypatch.setattr("sentcli.model.bundle.__file__", str(tmp_path / "sentcli" / "model" / "bundle.py"))
     assert invoke("-o", tmp_path / "out").exit_code == 0
     assert load_bundle(tmp_path / "out").config == trained.config
 

@@ -3,10 +3,10 @@ import pytest
 from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends import load_backend
-from sentcli.bundle import load_bundle
 from sentcli.errors import BundleError, ExportError, OutputError, UsageError
 from sentcli.export import export as export_module
 from sentcli.export.export import export_bundle
+from sentcli.model.bundle import load_bundle
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ import torch
 from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.onnx import OnnxBackend
-from sentcli.backends.onnx_program import check_program
-from sentcli.batching import pad
+from sentcli.backends.onnx_check import check_program
 from sentcli.config import GATES, POOLINGS
 from sentcli.errors import ExportError
 from sentcli.export import GRAPHS
 from sentcli.export.folded import folded_graph
 from sentcli.export.graph import write_onnx
 from sentcli.export.portable import portable_graph
-from sentcli.model import BiLSTM, tie_gates
+from sentcli.model.bilstm import BiLSTM, tie_gates
+from sentcli.scoring.batches import pad
 
 BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 BITWISE = BUILDERS | {"folded int8": partial(folded_graph, precision="int8")}

@@ -8,10 +8,10 @@ from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.errors import BundleError, ExportError
-from sentcli.evaluation import softmax
 from sentcli.export import GRAPHS
 from sentcli.export.graph import write_onnx
 from sentcli.export.quantize import write_int8
+from sentcli.scoring.labels import softmax
 
 DIRECTIONS = ("forward_0", "backward_0", "forward_1", "backward_1")
 

@@ -11,7 +11,7 @@ import pytest
 from workload import DONE, PRIVATE, files, finished, remove_results, rows_done, write_table
 
 from sentcli.errors import OutputError
-from sentcli.tables.journal import Journal
+from sentcli.runs.ledger import Journal
 
 FORMS = ("csv", "parquet")
 

@@ -27,7 +27,7 @@ def children(run):
             parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if parent == run.pid and b"sentcli.processes" in command:
+        if parent == run.pid and b"sentcli.scoring.processes" in command:
             found.append(int(path.name))
     return found
 

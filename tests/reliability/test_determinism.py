@@ -17,10 +17,10 @@ import pytest
 from commands import invoke
 from invented import reviews
 
-from sentcli import scoring
-from sentcli.bundle import default_bundle_path
-from sentcli.pipeline import Limits
-from sentcli.scoring import Scorer
+from sentcli.model.bundle import default_bundle_path
+from sentcli.scoring import scorer as scoring
+from sentcli.scoring.pipeline import Limits
+from sentcli.scoring.scorer import Scorer
 from sentcli.tables import chunk, parquet_file
 
 ODD = [

@@ -9,8 +9,8 @@ import pytest
 from runs import CHUNK
 from texts import BLANK, ODD
 
-from sentcli import scored_output
-from sentcli.scoring import Scorer
+from sentcli.runs import single as scored_output
+from sentcli.scoring.scorer import Scorer
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
-from sentcli import pipeline
-from sentcli.bulk import score_files
-from sentcli.scoring import Scorer
+from sentcli.runs.run import score_files
+from sentcli.scoring import pipeline
+from sentcli.scoring.scorer import Scorer
 
 CHUNK = 16  # rows
 

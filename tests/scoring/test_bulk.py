@@ -10,7 +10,7 @@ from sentcli.errors import (
     OutputError,
     UsageError,
 )
-from sentcli.tables import RejectOptions, WriteOptions
+from sentcli.tables.options import RejectOptions, WriteOptions
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from runs import CHUNK, content, count_texts, facts, interrupt, run
 
-from sentcli import bulk
 from sentcli.errors import (
     DataError,
     InterruptedRunError,
@@ -17,10 +16,11 @@ from sentcli.errors import (
     ResumeError,
     UsageError,
 )
-from sentcli.finished import FinishedOutputs
-from sentcli.scoring import Scorer
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.lock import Lock
+from sentcli.files.lock import Lock
+from sentcli.runs import run as bulk
+from sentcli.runs.finished import FinishedOutputs
+from sentcli.scoring.scorer import Scorer
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 NONE = RejectOptions(limit="0")
 WHOLE = b'{"text": "%s"}\n' % (b"warm " * 10_000) * 100
@@ -268,7 +268,7 @@ def test_changed_options_are_refused_between_two_outputs_too(scorer, files, tmp_
     ):
         with pytest.raises(ResumeError, match=rf"{name} changed"):
             run(scorer, files, f"{tmp_path}/out/", resume=True, **options)
-    monkeypatch.setattr("sentcli.bulk.__version__", "9.9")
+    monkeypatch.setattr("sentcli.runs.run.__version__", "9.9")
     with pytest.raises(ResumeError, match="sentcli changed"):
         run(scorer, files, f"{tmp_path}/out/", resume=True)
 

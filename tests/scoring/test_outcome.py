@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from sentcli.outcome import Outcome
+from sentcli.scoring.outcome import Outcome
 
 
 def test_who_waits_gets_the_value_and_may_ask_again():

@@ -18,13 +18,13 @@ import torch
 from test_processes import PATIENCE, wait
 from texts import Piece, pairs
 
-from sentcli import pipeline, processes
 from sentcli.backends.onnx import OnnxBackend
-from sentcli.bundle import load_bundle
 from sentcli.errors import BundleError, DataError
-from sentcli.model import has_lstm
-from sentcli.pipeline import LIMITS, Limits
-from sentcli.scoring import Scorer
+from sentcli.model.bilstm import has_lstm
+from sentcli.model.bundle import load_bundle
+from sentcli.scoring import pipeline, processes
+from sentcli.scoring.pipeline import LIMITS, Limits
+from sentcli.scoring.scorer import Scorer
 
 
 def test_a_stream_of_nothing_ends(scorer):

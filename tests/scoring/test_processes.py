@@ -14,8 +14,8 @@ from test_workers import interrupted_at
 from works import leave, mumble, refuse, stumble, tell
 
 from sentcli.errors import BundleError, ProcessError
-from sentcli.processes import Processes, Texts, _start
-from sentcli.textcolumn import TextColumn
+from sentcli.files.textcolumn import TextColumn
+from sentcli.scoring.processes import Processes, Texts, _start
 from tests.text_blocks import make_block
 
 PATIENCE = 30  # seconds
@@ -239,7 +239,7 @@ def test_closing_while_they_start_ends_them_too(start, monkeypatch):
         made.append(_start(theirs))
         return made[-1]
 
-    monkeypatch.setattr("sentcli.processes._start", slow)
+    monkeypatch.setattr("sentcli.scoring.processes._start", slow)
     start(partial(tell, pause=60), ready=False).close()
     assert [process.poll() is None for process in made] == [False]
 

@@ -9,7 +9,7 @@ import pytest
 from test_processes import wait
 from test_workers import SECONDS, interrupted_at
 
-from sentcli.readahead import ReadAhead
+from sentcli.scoring.prefetch import ReadAhead
 
 
 def test_who_is_told_of_the_end_can_know_that_it_is_one():

@@ -21,8 +21,9 @@ from sentcli.errors import (
     ResumeError,
     TerminatedBySignal,
 )
-from sentcli.scoring import Scorer
-from sentcli.tables import Job, ReadOptions, WriteOptions
+from sentcli.runs.job import Job
+from sentcli.scoring.scorer import Scorer
+from sentcli.tables.options import ReadOptions, WriteOptions
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -256,7 +257,7 @@ def test_where_stderr_is_no_terminal_a_line_now_and_then_tells_how_far_a_run_is(
         return [message for message in caplog.messages if "rows/s" in message]
 
     assert told(show_progress=True) == []
-    monkeypatch.setattr("sentcli.scored_output._SILENCE", 0.0)
+    monkeypatch.setattr("sentcli.runs.single._SILENCE", 0.0)
     assert told(show_progress=False) == []
     lines = told(show_progress=True)
     assert len(lines) == 14
@@ -270,7 +271,7 @@ def test_a_log_is_told_once_in_a_while_however_many_outputs_there_are(
 ):
     caplog.set_level("INFO", "sentcli")
     times = iter(range(0, 100_000, 100))
-    monkeypatch.setattr("sentcli.scored_output.time.perf_counter", lambda: float(next(times)))
+    monkeypatch.setattr("sentcli.runs.single.time.perf_counter", lambda: float(next(times)))
     run(scorer, files, f"{tmp_path}/out/", show_progress=True)
     assert sum("rows/s" in message for message in caplog.messages) in (4, 5)
 
@@ -280,7 +281,7 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(scorer, files, tmp_path, 
         def isatty(self):
             return True
 
-    monkeypatch.setattr("sentcli.scored_output._SILENCE", 0.0)
+    monkeypatch.setattr("sentcli.runs.single._SILENCE", 0.0)
     caplog.set_level("INFO", "sentcli")
     monkeypatch.setattr(sys, "stderr", Terminal())
     run(scorer, files[:1], tmp_path / "out.jsonl", show_progress=True)

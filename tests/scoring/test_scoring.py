@@ -13,8 +13,8 @@ from texts import BLANK, pairs
 
 from sentcli import load
 from sentcli.errors import BundleError, UsageError
-from sentcli.model import has_lstm
-from sentcli.scoring import Scorer
+from sentcli.model.bilstm import has_lstm
+from sentcli.scoring.scorer import Scorer
 
 
 def test_labels_and_scores_are_those_of_the_model(scorer):

@@ -6,8 +6,8 @@ import pytest
 from texts import Piece, pairs
 
 from sentcli import load
-from sentcli.pipeline import Limits
-from sentcli.scoring import Scorer
+from sentcli.scoring.pipeline import Limits
+from sentcli.scoring.scorer import Scorer
 
 
 def test_alone_with_a_fresh_model_as_among_all_others(trained, texts, expected):

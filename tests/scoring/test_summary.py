@@ -1,6 +1,6 @@
 from collections import Counter
 
-from sentcli.summary import Summary
+from sentcli.runs.summary import Summary
 
 
 def test_a_summary_for_people():

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentcli.bundle import default_bundle_path, load_bundle
-from sentcli.encoding import Encoder
 from sentcli.errors import BundleError
-from sentcli.pipeline import LIMITS
-from sentcli.text import PAD, UNK, Vocab
-from sentcli.window import _MANY, Engine, Window
-from sentcli.workers import Workers
+from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.scoring.pipeline import LIMITS
+from sentcli.scoring.window import _MANY, Engine, Window
+from sentcli.scoring.workers import Workers
+from sentcli.text.encoder import Encoder
+from sentcli.text.tokenizer import PAD, UNK, Vocab
 
 VOCAB = Vocab([PAD, UNK, "a", "b", "c"])
 

@@ -13,8 +13,8 @@ from contextlib import closing
 
 import pytest
 
-from sentcli.outcome import Outcome
-from sentcli.workers import Workers
+from sentcli.scoring.outcome import Outcome
+from sentcli.scoring.workers import Workers
 
 SECONDS = 20
 
@@ -246,7 +246,7 @@ def threads():
 
 def end_of(code: str) -> str:
     """Run a program and give what it printed."""
-    code = f"import threading, time\nfrom sentcli.workers import Workers\n{code}"
+    code = f"import threading, time\nfrom sentcli.scoring.workers import Workers\n{code}"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=True
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sentcli.tables import Job, open_job
+from sentcli.runs.job import Job
+from sentcli.runs.opening import open_job
 
 
 def score(texts: Sequence[str | None]) -> tuple[list[str | None], list[float | None]]:

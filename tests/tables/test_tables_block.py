@@ -1,6 +1,6 @@
 import pytest
 
-from sentcli.tables.block import NO_LINES, Block
+from sentcli.files.lines import NO_LINES, Block
 
 LINES = [b"a\n", b"\n", b"bcd\r\n", b"e"]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import UsageError
-from sentcli.tables.charset import Encoding
+from sentcli.files.encodings import Encoding
 
 
 @settings(max_examples=500, deadline=None)

@@ -1,6 +1,6 @@
 import pytest
 
-from sentcli.tables.block import Block
+from sentcli.files.lines import Block
 from sentcli.tables.chunk import Chunk, Position, Rows
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from test_tables_parquet import rich_table
 
 from sentcli.errors import DataError
-from sentcli.tables import FORMATS, ReadOptions, WriteOptions
+from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.registry import FORMATS
 
 SUFFIXES = {"csv": ".csv", "tsv": ".tsv", "jsonl": ".jsonl", "parquet": ".parquet", "lines": ".txt"}
 

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.tables import ReadOptions, WriteOptions, open_job
-from sentcli.textcolumn import TextBlock
+from sentcli.files.textcolumn import TextBlock
+from sentcli.runs.opening import open_job
+from sentcli.tables.options import ReadOptions, WriteOptions
 
 HEADER = b"id,text\n"
 ADDED = b"id,text,sentiment,sentiment_score\n"
@@ -107,7 +108,7 @@ def test_a_field_may_be_longer_than_the_csv_module_takes_by_itself(convert, long
 
 def test_an_open_quote_holds_up_no_more_than_the_limit(tmp_path, monkeypatch):
     """The rows behind it are given before the rest is read, not at the end of a file of any size."""
-    monkeypatch.setattr("sentcli.tables.source._BLOCK", 500)
+    monkeypatch.setattr("sentcli.files.source._BLOCK", 500)
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 1)
     (tmp_path / "in.csv").write_bytes(HEADER + b'1,"open\n' + b"2,x\n" * 25_000)
     options = ReadOptions(field_limit=2000)
@@ -462,7 +463,7 @@ def test_lines_to_skip_may_come_in_pieces(convert, monkeypatch, block, end):
     two = ReadOptions(skip_lines=2)
     whole = convert(data, read=two)
     assert whole.startswith(data[: data.index(b"id")] + b"id,text,sentiment")
-    monkeypatch.setattr("sentcli.tables.source._BLOCK", block)
+    monkeypatch.setattr("sentcli.files.source._BLOCK", block)
     assert convert(data, read=two) == whole
 
 
@@ -646,7 +647,7 @@ def test_records_are_found_wherever_blocks_end(convert, monkeypatch):
     data = HEADER + b"".join(rows)
     expected = convert(data)
     for size in range(1, 24):
-        monkeypatch.setattr("sentcli.tables.source._BLOCK", size)
+        monkeypatch.setattr("sentcli.files.source._BLOCK", size)
         assert convert(data) == expected
 
 

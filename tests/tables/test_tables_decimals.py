@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.tables.decimals import six_decimals
+from sentcli.tables.format_scores import six_decimals
 
 
 def test_what_is_not_there():

@@ -1,7 +1,7 @@
 import csv
 import itertools
 
-from sentcli.tables.charset import Encoding
+from sentcli.files.encodings import Encoding
 from sentcli.tables.dialect import Dialect
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import DataError, OutputError, RejectsError, SentcliError, UsageError
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job, storage
+from sentcli.files import storage
+from sentcli.files.storage import Part, create, is_standard_output, is_standard_stream
+from sentcli.runs.opening import open_job
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
-from sentcli.tables.storage import Part, create, is_standard_output, is_standard_stream
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
 HEADERS = {"txt": b"", "csv": b"text\n"}  # by a format whose rows come one by one, and one of many together
@@ -321,7 +323,7 @@ def test_the_disk_is_told_once_of_what_was_written(tmp_path, monkeypatch):
         raise OSError(errno.EINVAL, "not here")
 
     monkeypatch.setattr("os.posix_fadvise", tell)
-    monkeypatch.setattr("sentcli.tables.storage._HANDED_OVER", 10)
+    monkeypatch.setattr("sentcli.files.storage._HANDED_OVER", 10)
     part = Part(tmp_path / "out")
     part.create()
     for data in (b"x" * 9, b"y", b"z", b"x" * 28, b"y"):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128
 
 from sentcli.errors import DataError
-from sentcli.tables import ReadOptions, WriteOptions, open_job
+from sentcli.runs.opening import open_job
+from sentcli.tables.options import ReadOptions, WriteOptions
 
 MARK = b"\xef\xbb\xbf"
 FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'  # of the text "x"

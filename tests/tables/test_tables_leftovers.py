@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import OutputError, ResumeError
-from sentcli.tables import ReadOptions, WriteOptions, open_job
-from sentcli.tables.leftovers import give_up, settle
-from sentcli.tables.lock import Lock
-from sentcli.tables.storage import Part
+from sentcli.files.lock import Lock
+from sentcli.files.storage import Part
+from sentcli.runs.leftovers import give_up, settle
+from sentcli.runs.opening import open_job
+from sentcli.tables.options import ReadOptions, WriteOptions
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from sentcli.errors import OutputError
-from sentcli.tables import RejectOptions, open_job
-from sentcli.tables.lock import Lock
+from sentcli.files.lock import Lock
+from sentcli.runs.opening import open_job
+from sentcli.tables.options import RejectOptions
 
 
 @pytest.fixture

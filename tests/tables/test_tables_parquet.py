@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import DataError
-from sentcli.tables import ReadOptions
 from sentcli.tables import parquet as tables_parquet
+from sentcli.tables.options import ReadOptions
 
 
 def rich_table():

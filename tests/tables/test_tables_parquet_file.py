@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.tables import open_job, pages, parquet_file
+from sentcli.files.source import Source, inspect_input
+from sentcli.runs.opening import open_job
+from sentcli.tables import pages, parquet_file
 from sentcli.tables.chunk import Cursor
-from sentcli.tables.source import Source, inspect_input
 
 
 def int96(*times):

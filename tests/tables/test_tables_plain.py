@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentcli.tables.block import Block
-from sentcli.tables.charset import Encoding
+from sentcli.files.encodings import Encoding
+from sentcli.files.lines import Block
+from sentcli.tables.csv_fast import PlainRecords
 from sentcli.tables.dialect import Dialect
-from sentcli.tables.plain import PlainRecords
 
 # What a line is made of; the long one leaves little outside of quotes.
 PIECES = [b"a", b",", b";", b'"', b"'", b" ", b"\0", b"\xc3\xa9", b"\xff", b"x" * 90]

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.tables import WriteOptions, plan_outputs
+from sentcli.runs.plan import plan_outputs
+from sentcli.tables.options import WriteOptions
 
 
 @pytest.fixture

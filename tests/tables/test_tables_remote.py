@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, MissingExtraError, OutputError
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, plan_outputs
+from sentcli.runs.plan import plan_outputs
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 fsspec = pytest.importorskip("fsspec")
 PREFIX = WriteOptions(prefix="2")

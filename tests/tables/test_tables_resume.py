@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import DataError, OutputError, ResumeError
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
-from sentcli.tables.journal import Journal
+from sentcli.runs.ledger import Journal
+from sentcli.runs.opening import open_job
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 OPERATIONS = ("write", "fsync", "replace", "unlink", "open", "ftruncate")
 ROWS, LINES = 60, 130
@@ -330,7 +331,7 @@ SUFFIXES = {"sentcli": "txt", "pyarrow": "parquet", "orjson": "jsonl", "zlib": "
 @pytest.mark.parametrize(
     ("name", "value", "what"),
     [
-        ("sentcli.tables.opening.__version__", "9.9", "sentcli"),
+        ("sentcli.runs.opening.__version__", "9.9", "sentcli"),
         ("importlib.metadata.version", lambda package: "9.9", r"libraries\.pyarrow"),
         ("importlib.metadata.version", lambda package: "9.9", r"libraries\.orjson"),
         ("zlib.ZLIB_RUNTIME_VERSION", "9.9", r"libraries\.zlib"),
@@ -443,7 +444,7 @@ def test_of_a_complete_run_all_inputs_have_to_be_the_same(several, run, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.tables.storage.Part.publish", stop)
+        patch.setattr("sentcli.files.storage.Part.publish", stop)
         with pytest.raises(KeyboardInterrupt):
             run(names, output, resume=True)
     data = names[2].read_bytes()
@@ -662,7 +663,7 @@ def failing_for(suffix):
 def test_a_file_that_is_not_what_was_renamed_is_not_taken_for_it(lines, run, monkeypatch):
     source, output = lines
     with monkeypatch.context() as patch:
-        patch.setattr("sentcli.tables.journal.Journal.remove", lambda self: os._exit(9))
+        patch.setattr("sentcli.runs.ledger.Journal.remove", lambda self: os._exit(9))
         assert in_child(partial(run, source, output, fingerprint=FINGERPRINT, resume=True)) == 9
     output.write_bytes(output.read_bytes() + b"more")
     with pytest.raises(ResumeError, match="sentcli-part is gone; start over"):

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.tables import ReadOptions, RejectOptions, WriteOptions, open_job
-from sentcli.tables.source import Source, inspect_input
+from sentcli.files.source import Source, inspect_input
+from sentcli.runs.opening import open_job
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 TEXT, PREFIX = ReadOptions(text_column="text"), WriteOptions(prefix="2")
 ROWS = b"".join(b"line number %d\n" % number for number in range(3000))
@@ -87,7 +88,7 @@ def test_members_are_found_wherever_blocks_end(convert, monkeypatch):
         compress = COMPRESSIONS[suffix]
         data = padding.join([compress(ROWS[:1000]), compress(b""), compress(ROWS[1000:]), b""])
         for size in (1, 2, 3, 5, 7, 64):
-            monkeypatch.setattr("sentcli.tables.compression._BLOCK", size)
+            monkeypatch.setattr("sentcli.files.compression._BLOCK", size)
             assert convert(data, f"in.txt{suffix}", ".txt") == plain
 
 
@@ -95,7 +96,7 @@ def test_members_are_found_wherever_blocks_end(convert, monkeypatch):
 def test_zeros_that_are_no_padding_are_damage(convert, monkeypatch, suffix, zeros):
     data = COMPRESSIONS[suffix](ROWS)
     for size in (3, 1 << 14):
-        monkeypatch.setattr("sentcli.tables.compression._BLOCK", size)
+        monkeypatch.setattr("sentcli.files.compression._BLOCK", size)
         for rest in (b"", data):
             with pytest.raises(DataError, match=rf"cannot be read: .* at byte {len(data)}"):
                 convert(data + bytes(zeros) + rest, f"in.txt{suffix}", ".txt")
@@ -308,7 +309,7 @@ def test_inputs_that_cannot_be_opened(run, tmp_path):
 
 def test_a_read_error_in_the_middle(run, tmp_path, monkeypatch):
     (tmp_path / "in.txt").write_bytes(ROWS)
-    monkeypatch.setattr("sentcli.tables.source._BLOCK", 1000)
+    monkeypatch.setattr("sentcli.files.source._BLOCK", 1000)
     read = Source.read
     count = iter(range(100))
 

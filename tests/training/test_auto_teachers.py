@@ -1,5 +1,5 @@
 from sentcli.config import SelfTrainingConfig, TrainConfig
-from sentcli.training.auto_teachers import first_teachers, next_teachers
+from sentcli.training.self_training.choices import first_teachers, next_teachers
 
 
 def test_teachers_read_words_alone_and_learn_an_epoch_less_than_a_student_of_phrases():

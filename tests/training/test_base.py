@@ -16,7 +16,13 @@ import torch
 from commands import fail, invoke
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from sentcli.bundle import (
+from sentcli.config import ModelConfig, TextConfig, TrainConfig
+from sentcli.errors import BundleError, UsageError
+from sentcli.evaluation.holdout import train_validation
+from sentcli.evaluation.labels import LabeledTexts
+from sentcli.evaluation.leakage import sample, share_learnt
+from sentcli.model.bilstm import gates_of, load_model, tie_gates
+from sentcli.model.bundle import (
     BASE_RECIPE,
     HISTORY,
     METRICS,
@@ -25,14 +31,8 @@ from sentcli.bundle import (
     load_bundle,
     write_manifest,
 )
-from sentcli.config import ModelConfig, TextConfig, TrainConfig
-from sentcli.errors import BundleError, UsageError
-from sentcli.model import gates_of, load_model, tie_gates
-from sentcli.training.base import load_base
 from sentcli.training.corpus import DataSource, Texts, read_labeled
-from sentcli.training.holdout import train_validation
-from sentcli.training.labels import LabeledTexts
-from sentcli.training.learnt import sample, share_learnt
+from sentcli.training.finetune import load_base
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.step import ClassifierTrainer
 

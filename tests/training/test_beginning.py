@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError
-from sentcli.training.beginning import set_up, train_language_model
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
+from sentcli.training.init_model import set_up, train_language_model
 from sentcli.training.pretraining import LanguageModelTrainer
 from sentcli.training.settings import NO_VECTORS, Settings
 

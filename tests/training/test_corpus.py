@@ -5,11 +5,11 @@ import pytest
 
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
+from sentcli.evaluation.holdout import digest_texts
+from sentcli.evaluation.labels import LabeledTexts
+from sentcli.evaluation.leakage import sample
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_labeled, read_texts
-from sentcli.training.holdout import digest_texts
-from sentcli.training.labels import LabeledTexts
-from sentcli.training.learnt import sample
-from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 LABELS = ("negative", "positive")
 

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from sentcli.text import tokenize
-from sentcli.training import document_vectors as module
-from sentcli.training.document_vectors import document_vectors
-from sentcli.training.teacher import classify_vectors
+from sentcli.text.tokenizer import tokenize
+from sentcli.training.self_training import document_vectors as module
+from sentcli.training.self_training.document_vectors import document_vectors
+from sentcli.training.self_training.teacher import classify_vectors
 from tests.invented import TWO, reviews
 
 TEXTS = st.lists(st.lists(st.sampled_from("abc"), max_size=5), max_size=8)

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sentcli.bundle import load_bundle
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
-from sentcli.evaluation import log_loss
-from sentcli.prediction import predict
-from sentcli.training import labeling
+from sentcli.evaluation.labels import LabeledTexts, label_ids
+from sentcli.evaluation.metrics import log_loss
+from sentcli.model.bundle import load_bundle
+from sentcli.scoring.predict import predict
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
-from sentcli.training.labeling import label
-from sentcli.training.labels import LabeledTexts, label_ids
+from sentcli.training.self_training import labels as labeling
+from sentcli.training.self_training.labels import label
 from sentcli.training.settings import NO_VECTORS, Settings
 
 SETTINGS = Settings(

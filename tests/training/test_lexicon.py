@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sentcli.training.lexicon import Lexicon, add_lexicon
-from sentcli.training.pseudo_labels import PseudoLabels
+from sentcli.training.self_training.lexicon import Lexicon, add_lexicon
+from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 GOOD, BAD = ["a great film", "I love it", "wonderful"], ["an awful film", "I hate it", "terrible"]
 

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import STOP_SIGNALS, DataError, InterruptedRunError, TrainingError
-from sentcli.model import BiLSTM, has_lstm
-from sentcli.text import UNK_ID, Vocab, tokenize
+from sentcli.model.bilstm import BiLSTM, has_lstm
+from sentcli.text.tokenizer import UNK_ID, Vocab, tokenize
 from sentcli.training import loop
 from sentcli.training.examples import Examples, epoch_batches
 from sentcli.training.loop import fit, learning_rate
@@ -264,7 +264,7 @@ def test_the_bar_shows_loss_accuracy_and_words_a_second(data, tmp_path, monkeypa
             return True
 
     monkeypatch.setattr("sys.stderr", Terminal())
-    monkeypatch.setattr("sentcli.progress.tqdm", partial(tqdm, mininterval=0))
+    monkeypatch.setattr("sentcli.scoring.progress.tqdm", partial(tqdm, mininterval=0))
     run(data, tmp_path / "checkpoint", quiet=False)
     shown = sys.stderr.getvalue()
     for epoch in (1, 2, 3):

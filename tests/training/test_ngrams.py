@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.text import tokenize
-from sentcli.training import ngram_index
-from sentcli.training.ngram_index import NgramIndex, TokenizedTexts
-from sentcli.training.ngrams import NgramModel
+from sentcli.text.tokenizer import tokenize
+from sentcli.training.self_training import ngram_index
+from sentcli.training.self_training.ngram_index import NgramIndex, TokenizedTexts
+from sentcli.training.self_training.ngrams import NgramModel
 from tests.invented import THREE, TWO, reviews
 
 # Each word is as frequent in one class as in the other; the pairs tell them apart.

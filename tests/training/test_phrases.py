@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sentcli.text import PAD, UNK, Vocab
-from sentcli.training.phrases import PhraseSplitter, with_phrase_vectors, with_phrases
+from sentcli.text.tokenizer import PAD, UNK, Vocab
+from sentcli.training.bigrams import PhraseSplitter, with_phrase_vectors, with_phrases
 
 TEXTS = [
     ["not", "a", "good", "film", "not", "a"],

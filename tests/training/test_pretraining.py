@@ -6,7 +6,7 @@ import torch
 
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import DataError
-from sentcli.model import BiLSTM
+from sentcli.model.bilstm import BiLSTM
 from sentcli.training import pretraining
 from sentcli.training.examples import Examples
 from sentcli.training.pretraining import LanguageModel, LanguageModelTrainer, pretrain

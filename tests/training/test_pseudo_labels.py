@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.training.pseudo_labels import (
+from sentcli.training.self_training.pseudo_labels import (
     PseudoLabels,
     copy_pseudo_labels,
     read_pseudo_labels,

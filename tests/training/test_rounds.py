@@ -1,8 +1,8 @@
 import pytest
 
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
-from sentcli.training import rounds
-from sentcli.training.auto_teachers import first_teachers, next_teachers
+from sentcli.training.self_training import rounds
+from sentcli.training.self_training.choices import first_teachers, next_teachers
 from sentcli.training.settings import Settings
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sentcli.training.row_adamw import RowAdamW
+from sentcli.training.lazy_adamw import RowAdamW
 
 ROWS, WIDTH, RATE, DECAY = 200, 6, 0.01, 0.01
 

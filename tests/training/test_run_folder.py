@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sentcli.errors import DataError, OutputError
-from sentcli.training.run_folder import check_plain_run, noted, read_note
+from sentcli.training.workdir import check_plain_run, noted, read_note
 
 RUN = {"seed": 1, "labels": ("a", "b")}
 

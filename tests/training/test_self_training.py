@@ -18,16 +18,19 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from sentcli.bundle import Bundle, load_bundle, write_manifest
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError, OutputError, TrainingError, UsageError
-from sentcli.text import tokenize
-from sentcli.training import auto_teachers, labeling, rounds, self_training
+from sentcli.evaluation.leakage import share_learnt
+from sentcli.model.bundle import Bundle, load_bundle, write_manifest
+from sentcli.text.tokenizer import tokenize
 from sentcli.training.corpus import DataSource, read_labeled, read_texts
-from sentcli.training.learnt import share_learnt
-from sentcli.training.self_training import self_train
+from sentcli.training.parallel import run_side_by_side
+from sentcli.training.self_training import choices as auto_teachers
+from sentcli.training.self_training import labels as labeling
+from sentcli.training.self_training import rounds
+from sentcli.training.self_training import train as self_training
+from sentcli.training.self_training.train import self_train
 from sentcli.training.settings import NO_VECTORS, Settings
-from sentcli.training.side_by_side import run_side_by_side
 from sentcli.training.step import ClassifierTrainer
 from sentcli.training.train import train_bundle
 
@@ -473,7 +476,7 @@ def test_a_lexicon_is_asked_about_the_labels_that_the_student_learns_from_alone(
     assert added > 0
     assert added % 6 == 0  # each of its words in six forms
     without = run(source, tmp_path / "without", pseudo_labels=labels)
-    monkeypatch.setattr("sentcli.training.lexicon._LEAST_GAP", 3.0)  # more than there can be
+    monkeypatch.setattr("sentcli.training.self_training.lexicon._LEAST_GAP", 3.0)  # more than there can be
     again = run(source, tmp_path / "again", SelfTrainingConfig(lexicon=3.0), pseudo_labels=labels)
     assert "it hardly tells the labels apart: are they opinions?" in caplog.text
     assert metrics(without)["self_training"] == metrics(bundle)["self_training"] | {"lexicon": 0.0}

@@ -8,9 +8,9 @@ import pytest
 
 from sentcli.config import EVERYDAY
 from sentcli.errors import DataError
-from sentcli.text import tokenize
-from sentcli.training.sentences import EVERYDAY_FILE, read_sentences
-from sentcli.training.splits import CsvFormat
+from sentcli.evaluation.splits import CsvFormat
+from sentcli.text.tokenizer import tokenize
+from sentcli.training.extra_data import EVERYDAY_FILE, read_sentences
 
 LABELS = ("negative", "positive")
 PROBES = Path(__file__).parents[2] / "benchmarks" / "probes"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import DataError, InterruptedRunError, ProcessError
-from sentcli.training.side_by_side import run_side_by_side
+from sentcli.training.parallel import run_side_by_side
 
 # What other processes do; they find it by its name.
 

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from sentcli.errors import DataError
-from sentcli.evaluation import log_loss
-from sentcli.training.teacher import StackedEnsemble, check_labels, classify_by_ngrams, score_with
+from sentcli.evaluation.metrics import log_loss
+from sentcli.training.self_training.teacher import (
+    StackedEnsemble,
+    check_labels,
+    classify_by_ngrams,
+    score_with,
+)
 
 
 def opinions(labels: np.ndarray, classes: int, share: float, seed: int) -> np.ndarray:

@@ -1,0 +1,45 @@
+"""A command whose help shows examples first, then its options under headings.
+
+A click extension would do this too; cloup 4.0 adds 55 ms to each start, a fifth of a first answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+_OTHERS = "Other options"
+
+
+class GroupedCommand(click.Command):
+    """Lists options under headings.
+
+    :param examples: command lines, each on a line of its own.
+    :param groups: heading to the names of its options, as the parameters of the function are called. Options
+        without a heading come last.
+    """
+
+    def __init__(
+        self, *args: Any, examples: Sequence[str] = (), groups: Mapping[str, Sequence[str]] = {}, **extra: Any
+    ) -> None:
+        super().__init__(*args, **extra)
+        self._examples = examples
+        self._groups = groups
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        with formatter.section("Examples"):
+            for line in self._examples:
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        heading_of = {name: heading for heading, names in self._groups.items() for name in names}
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*self._groups, _OTHERS)}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections[heading_of.get(str(parameter.name), _OTHERS)].append(record)
+        for heading, records in sections.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)

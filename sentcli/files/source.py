@@ -1,0 +1,192 @@
+"""Opening inputs: files, standard input, pipes, URLs; compressed or not."""
+
+import io
+import os
+import select
+import stat
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from sentcli.errors import DataError, OutputError
+from sentcli.files import remote
+from sentcli.files.compression import DAMAGE, compression_of, decompressed
+
+STANDARD = "-"
+_BLOCK = 1 << 19  # few calls a byte, and what is made of it lies in the processor's cache when it is hashed
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """What is known of an input before it is opened.
+
+    :param size: bytes as they lie on the disk; None where the end is not known: a pipe, a device.
+    :param identity: device and inode; None for what is no file of this machine.
+    :param live: a pipe or a device, whose bytes may be long in coming.
+    """
+
+    name: str
+    size: int | None = None
+    mtime_ns: int | None = None
+    identity: tuple[int, int] | None = None
+    live: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fingerprint: a resumed run has to find the same."""
+        return {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
+
+
+def inspect_input(name: str) -> InputFile:
+    """Look at an input without reading it.
+
+    :raises DataError: when there is no such input, its name is empty, or it is a folder.
+    """
+    if not name:
+        raise DataError("the name of an input is empty; give a file, or - for standard input")
+    if remote.is_url(name):
+        return InputFile(name, remote.size_of(name))
+    try:
+        status = os.fstat(_standard_input().fileno()) if name == STANDARD else Path(name).stat()
+    except io.UnsupportedOperation:  # a replaced sys.stdin, as in tests of commands
+        return InputFile(name)
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror}") from None
+    if stat.S_ISDIR(status.st_mode):
+        folder = name.rstrip("/")
+        raise DataError(
+            f"{name} is a folder; give its files, as in '{folder}/*.csv' or '{folder}/**/*.parquet'"
+        )
+    identity = (status.st_dev, status.st_ino)
+    if not stat.S_ISREG(status.st_mode):
+        return InputFile(name, identity=identity, live=True)
+    return InputFile(name, status.st_size, status.st_mtime_ns, identity)
+
+
+class Source:
+    """An open input, as its decompressed bytes.
+
+    :param file: what `inspect_input` found.
+    :ivar size: of the file, see `InputFile`.
+    :raises DataError: when it cannot be opened, and from the methods when it cannot be read.
+    """
+
+    def __init__(self, file: InputFile) -> None:
+        self.name = file.name
+        self.size = file.size
+        self._file = file
+        self._ahead = b""
+        self._count = 0
+        compression = compression_of(self.name)
+        self._is_compressed = bool(compression)
+        self.live = file.live and not compression
+        self._stream: Any  # a file of bytes; those of pyarrow are not of the type IO
+        try:
+            self._raw: IO[bytes] = _open(self.name, buffering=_BLOCK if compression else 0)
+            self._stream = decompressed(self._raw, compression) if compression else self._raw
+        except OSError as error:
+            raise DataError(f"{self.name}: {error.strerror or error}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.name != STANDARD:
+            self._stream.close()
+            self._raw.close()
+
+    @property
+    def progress(self) -> int:
+        """Bytes read so far, as they lie on the disk."""
+        return self._count if self._file.size is None else self._raw.tell()
+
+    def read(self) -> bytes:
+        """Give the next block, of a pipe what is there; empty at the end."""
+        if self._ahead:
+            block, self._ahead = self._ahead, b""
+            return block
+        try:
+            data: bytes | None = self._stream.read(_BLOCK)
+            while data is None:  # another process made a shared terminal or pipe non-blocking
+                self.ready(None)
+                data = self._stream.read(_BLOCK)
+        except DAMAGE as error:
+            raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
+        self._count += len(data)
+        if not data:
+            if self._is_compressed and self._file.size == 0:
+                raise DataError(f"{self.name}: cannot be read: it is empty, and not even compressed")
+            self.check_unchanged()
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """Give the first bytes of what is next, without taking them.
+
+        Fewer at the end, or where a line ends: on a live input nothing more may come until it is answered.
+        """
+        while len(self._ahead) < size and not self._ahead.endswith(b"\n"):
+            ahead, self._ahead = self._ahead, b""
+            block = self.read()
+            self._ahead = ahead + block
+            if not block:
+                break
+        return self._ahead[:size]
+
+    def skip(self, size: int) -> None:
+        """Take bytes that were peeked at."""
+        self._ahead = self._ahead[size:]
+
+    def ready(self, seconds: float | None) -> bool:
+        """Wait until a live input has something to read, or its end, for no longer than that."""
+        return bool(self._ahead) or bool(select.select([self._raw], [], [], seconds)[0])
+
+    def seekable(self) -> IO[bytes]:
+        """Give the content as a file to move about in; a stream is copied to a nameless file first.
+
+        :raises OutputError: when the temporary folder cannot hold the copy.
+        """
+        if not self._is_compressed and self._raw.seekable() and self._file.size is not None:
+            return self._raw
+        try:
+            spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
+            while block := self.read():
+                spool.write(block)
+            spool.seek(0)
+        except OSError as error:
+            folder = tempfile.tempdir or "a temporary folder"  # none, when none can be written to
+            raise OutputError(
+                f"the copy of {self.name} in {folder}: {error.strerror}; TMPDIR can name another folder"
+            ) from error
+        return spool
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that was written to while it was read.
+
+        :raises DataError: naming it.
+        """
+        if self._file.mtime_ns is not None:
+            now = os.fstat(self._raw.fileno())
+            if (now.st_size, now.st_mtime_ns) != (self._file.size, self._file.mtime_ns):
+                raise DataError(f"{self.name} changed while it was read; score a copy of it")
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin is None:
+        raise DataError("standard input is closed; give a file")
+    return sys.stdin.buffer
+
+
+def _open(name: str, buffering: int) -> IO[bytes]:
+    if remote.is_url(name):
+        return remote.open_input(name)
+    if name != STANDARD:
+        return Path(name).open("rb", buffering=buffering)
+    standard = _standard_input()
+    try:
+        return os.fdopen(standard.fileno(), "rb", buffering, closefd=False)
+    except io.UnsupportedOperation:
+        return standard

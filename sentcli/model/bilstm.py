@@ -1,0 +1,300 @@
+"""The BiLSTM in PyTorch, and its weights in safetensors.
+
+Only training, export and the torch backend import this module: scoring on onnxruntime works without torch.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from sentcli.config import ModelConfig
+from sentcli.errors import BundleError, UsageError
+from sentcli.model.bundle import WEIGHTS, Bundle
+from sentcli.text.tokenizer import PAD_ID
+
+_OPEN = 100.0  # a bias of which the sigmoid is 1
+
+
+class BiLSTM(nn.Module):
+    """Embedding, bidirectional LSTM over each text's own length, pooled state, linear layer.
+
+    Two routes give the same logits and gradients. `packed` runs nn.LSTM over packed sequences: the fast one
+    with cuDNN, but quadratic in length when a CPU trains on texts of different lengths. `padded` runs each
+    direction forwards over padded texts, the backward one over texts turned round within their length.
+
+    :param config: the shape.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.pooling = config.pooling
+        self.packed = False  # True: take the packed route on a CPU too
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim, padding_idx=PAD_ID)
+        self.embedding_dropout = _Dropout(config.embedding_dropout)
+        self.lstm = nn.LSTM(
+            config.embedding_dim,
+            config.hidden_size,
+            config.num_layers,
+            batch_first=True,
+            dropout=config.embedding_dropout if config.num_layers > 1 else 0.0,
+            bidirectional=True,
+        )
+        self.dropout = _Dropout(config.dropout)
+        self.classifier = nn.Linear(config.pooled_size, config.num_classes)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        for name, parameter in self.lstm.named_parameters():
+            if "weight_hh" in name:
+                for gate in parameter.data.chunk(4):
+                    nn.init.orthogonal_(gate)
+            elif "weight_ih" in name:
+                nn.init.xavier_uniform_(parameter.data)
+            elif "bias" in name:
+                parameter.data.zero_()
+                if "bias_ih" in name:  # forget gates begin open (Jozefowicz et al., 2015)
+                    hidden = self.config.hidden_size
+                    parameter.data[hidden : 2 * hidden] = 1.0
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Give the logits `[batch, classes]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
+        return self.classify(self.embed(ids), lengths)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Give the vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""
+        return self.embedding(ids.t())  # type: ignore[no-any-return]
+
+    def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """Give the logits `[batch, classes]` of vectors `[tokens, batch, embedding_dim]`."""
+        embedded = self.embedding_dropout(embedded)
+        if torch.jit.is_scripting() or self.packed or embedded.is_cuda:  # type: ignore[attr-defined]
+            forward, backward = self._packed_states(embedded, lengths)
+        else:
+            forward, backward = self._padded_states(embedded, lengths)
+        pooled = self._pool(forward, backward, lengths.to(embedded.device, non_blocking=True).long())
+        return self.classifier(self.dropout(pooled))  # type: ignore[no-any-return]
+
+    def _packed_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        packed = pack_padded_sequence(embedded, lengths.cpu(), enforce_sorted=False)
+        outputs, _ = self.lstm(packed)
+        states, _ = pad_packed_sequence(outputs, total_length=embedded.shape[0])
+        forward, backward = states.chunk(2, 2)
+        return forward, backward  # each [tokens, batch, hidden_size]
+
+    @torch.jit.unused
+    def first_layer(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the states of the first layer, forward and backward, each `[tokens, batch, hidden_size]`.
+
+        A state at a token knows the text up to that token, the backward one from its end.
+
+        :param embedded: vectors `[tokens, batch, embedding_dim]`, with `lengths [batch]`.
+        """
+        return self._run_layer(0, embedded, _turned_order(embedded, lengths))
+
+    @torch.jit.unused
+    def _padded_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        order = _turned_order(embedded, lengths)
+        forward, backward = self._run_layer(0, embedded, order)
+        for layer in range(1, self.config.num_layers):
+            states = self.embedding_dropout(torch.cat([forward, backward], 2))
+            forward, backward = self._run_layer(layer, states, order)
+        return forward, backward  # each [tokens, batch, hidden_size]
+
+    @torch.jit.unused
+    def _run_layer(self, layer: int, inputs: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        forward = self._run_direction(2 * layer, inputs)
+        backward = self._run_direction(2 * layer + 1, _reorder(inputs, order))
+        return forward, _reorder(backward, order)
+
+    @torch.jit.unused
+    def _run_direction(self, index: int, inputs: Tensor) -> Tensor:
+        weights: list[Tensor] = [*self.lstm.all_weights[index]]
+        initial = inputs.new_zeros(1, inputs.shape[1], self.config.hidden_size)
+        outputs, _, _ = torch.lstm(
+            inputs, [initial, initial], weights, True, 1, 0.0, self.training, False, False
+        )  # biases, one layer, no dropout, one direction, tokens first
+        return outputs
+
+    def _pool(self, forward: Tensor, backward: Tensor, lengths: Tensor) -> Tensor:
+        if self.pooling == "last":
+            rows = torch.arange(forward.shape[1], device=forward.device)
+            return torch.cat([forward[lengths - 1, rows], backward[0]], 1)
+        # Sums and products in place of masked_fill and of joining the directions: less memory to go through.
+        is_token = (torch.arange(forward.shape[0], device=forward.device)[:, None] < lengths).unsqueeze(2)
+        weight = is_token.to(forward.dtype)
+        pooled: list[Tensor] = []
+        if self.pooling != "mean":
+            penalty = weight.log()  # 0 for a token, -inf for padding
+            pooled += [(forward + penalty).amax(0), (backward + penalty).amax(0)]
+        if self.pooling != "max":
+            for states in (forward, backward):
+                pooled.append((states * weight).sum(0) / lengths[:, None])
+        return torch.cat(pooled, 1)  # [batch, pooled_size]
+
+
+class _Dropout(nn.Module):
+    """What nn.Dropout does, with random numbers that a CPU draws four times as fast."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or self.share == 0.0:
+            return inputs
+        kept = torch.rand(inputs.shape, device=inputs.device) >= self.share
+        return inputs * kept.to(inputs.dtype).div_(1 - self.share)
+
+
+def _turned_order(embedded: Tensor, lengths: Tensor) -> Tensor:
+    """Give the row numbers of `[tokens * batch]` that turn each text round within its length.
+
+    The order is its own inverse; padding stays where it is.
+    """
+    tokens, batch, _ = embedded.shape
+    positions, last = torch.arange(tokens)[:, None], lengths.long() - 1
+    turned = torch.where(positions <= last, last - positions, positions)  # [tokens, batch]
+    return (turned * batch + torch.arange(batch)).flatten().to(embedded.device)
+
+
+class _Reorder(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, states: Tensor, order: Tensor) -> Tensor:
+        context.save_for_backward(order)
+        return states.flatten(0, 1).index_select(0, order).view_as(states)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (order,) = context.saved_tensors
+        return gradient.flatten(0, 1).index_select(0, order).view_as(gradient), None
+
+
+def _reorder(states: Tensor, order: Tensor) -> Tensor:
+    """Take the rows of `states [tokens, batch, width]` in an order that is its own inverse.
+
+    So the gradient takes the same order: rows are copied, where autograd's own way adds up single numbers.
+    """
+    return _Reorder.apply(states, order)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def tie_gates(model: BiLSTM, gates: str) -> None:
+    """Let the LSTM do with fewer gates, from now on and in training too; `separate` leaves it as it is.
+
+    `coupled`: it forgets of its state what it takes in of the word. The input gate is one minus the forget
+    gate, i = 1 - f (K. Greff et al., "LSTM: A Search Space Odyssey", IEEE TNNLS 2017). As 1 - sigmoid(x) =
+    sigmoid(-x), it is still an LSTM, in which the weights of the input gate are the negated ones of the
+    forget gate.
+
+    `forget`: besides, all of the state is seen. The forget gate is the only one that is left (J. van der
+    Westhuizen and J. Lasenby, "The unreasonable effectiveness of the forget gate", 2018, who leave out the
+    tanh of the state too). The output gate has no weights, and biases of which the sigmoid is 1.
+
+    The gradients are made so as well; any optimizer that treats each number alike then keeps them so, to the
+    last bit.
+
+    :param gates: one of `sentcli.config.GATES`.
+    """
+    if gates == "separate":
+        return
+
+    def tie(parameter: nn.Parameter, gradient: Tensor) -> Tensor:
+        of_input, of_forget, of_cell, of_output = gradient.chunk(4)
+        of_both = of_forget - of_input
+        if gates == "forget":
+            _open_output_gate(parameter)  # which decay of weights has moved
+            of_output = torch.zeros_like(of_output)
+        return torch.cat([-of_both, of_both, of_cell, of_output])
+
+    for parameter in model.lstm.parameters():
+        of_input, of_forget, _, _ = parameter.data.chunk(4)
+        of_input.copy_(-of_forget)
+        if gates == "forget":
+            _open_output_gate(parameter)
+        parameter.register_hook(partial(tie, parameter))  # type: ignore[no-untyped-call]
+
+
+def _open_output_gate(parameter: nn.Parameter) -> None:
+    *_, of_output = parameter.data.chunk(4)
+    of_output.fill_(_OPEN if parameter.ndim == 1 else 0.0)
+
+
+def gates_of(model: BiLSTM) -> str:
+    """Tell which gates the LSTM has, of `sentcli.config.GATES`, as `tie_gates` makes them."""
+    gates = [parameter.detach().chunk(4) for parameter in model.lstm.parameters()]
+    if not all(torch.equal(of_input, -of_forget) for of_input, of_forget, _, _ in gates):
+        return "separate"
+    is_open = all(
+        bool((of_output.sigmoid() == 1).all()) if of_output.ndim == 1 else not of_output.any()
+        for *_, of_output in gates
+    )
+    return "forget" if is_open else "coupled"
+
+
+def has_lstm(dtype: torch.dtype) -> bool:
+    """Tell whether a CPU like this one has the LSTM of the padded route in a half precision."""
+    model = BiLSTM(ModelConfig(vocab_size=2, embedding_dim=1, hidden_size=1)).eval()
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", dtype):
+            model(torch.ones(2, 1, dtype=torch.int64), torch.ones(2, dtype=torch.int32))
+    except RuntimeError:
+        return False
+    return True
+
+
+def round_embedding(model: BiLSTM) -> None:
+    """Round the embedding to what half precision can hold, as bundles store it.
+
+    Done before a model is measured, so that what was measured is what every backend computes.
+    """
+    weight = model.embedding.weight.data
+    weight.copy_(weight.half().float())
+
+
+def save_weights(model: BiLSTM, path: Path) -> None:
+    """Write the weights in fp32, the (rounded) embedding in fp16."""
+    weights = {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
+    weights["embedding.weight"] = weights["embedding.weight"].half()
+    path.write_bytes(save(weights))
+
+
+def load_model(bundle: Bundle) -> BiLSTM:
+    """Build the model of a bundle, ready for inference.
+
+    :raises BundleError: when the weights are not those of the architecture in the config, or not finite.
+    """
+    content, file = bundle.read(WEIGHTS), bundle.path / WEIGHTS
+    with torch.device("meta"):  # without memory: the config may claim any size, the weights have theirs
+        model = BiLSTM(bundle.config.model)
+    try:
+        weights = load(content)
+        for name, value in weights.items():
+            if not value.is_floating_point() or not value.float().isfinite().all():
+                raise BundleError(f"{file}: the weights {name!r:.100} are no finite numbers")
+        model.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
+    except KeyError as error:
+        raise BundleError(f"{file}: weights of an unknown type, {error.args[0]!r:.100}") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise BundleError(f"{file}: {' '.join(str(error).split()):.300}") from None
+    return model.eval()
+
+
+def is_short_of_memory(error: Exception) -> bool:
+    """Tell whether PyTorch failed for want of memory; of a CPU's it says so in the message alone."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Give the device of that name; without one, CUDA where there is a device.
+
+    :raises UsageError: when CUDA is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

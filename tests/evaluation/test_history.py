@@ -1,0 +1,34 @@
+"""What a model folder says of its epochs."""
+
+import pytest
+
+from sentcli.errors import BundleError
+from sentcli.evaluation.history import earlier_epochs, own_epochs, read_history
+from sentcli.model.bundle import HISTORY, load_bundle, write_manifest
+from sentcli.training.finetune import load_base
+
+
+def test_the_epochs_of_a_model_are_those_that_it_was_trained_for(trained):
+    records = read_history(trained)
+    assert own_epochs(records) == records
+    assert [record["epoch"] for record in records] == [*range(1, len(records) + 1)]
+
+
+def test_the_epochs_of_what_came_before_are_others():
+    before, own = {"stage": "base: model"}, {"stage": "model"}
+    assert own_epochs([before, own]) == [own]
+    teacher, first = {"stage": "base: teacher-1"}, {"stage": "base: first: model"}
+    assert earlier_epochs([teacher, first, before, own]) == [first, before]
+
+
+def test_a_file_that_is_no_table_is_an_error_that_names_it(trained, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in trained.digests:
+        (folder / name).write_bytes(trained.read(name))
+    (folder / HISTORY).write_bytes(b"")
+    write_manifest(folder)
+    with pytest.raises(BundleError, match=r"model.history\.csv: cannot be read"):
+        read_history(load_bundle(folder))
+    with pytest.raises(BundleError, match=r"model.history\.csv: cannot be read"):
+        load_base(folder)

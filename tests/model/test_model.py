@@ -1,0 +1,250 @@
+"""The BiLSTM: both routes, every pooling, and its weights on the disk."""
+
+import pytest
+import tiny_models
+import torch
+from safetensors.torch import save
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from sentcli.config import POOLINGS
+from sentcli.errors import BundleError
+from sentcli.model.bilstm import (
+    BiLSTM,
+    gates_of,
+    load_model,
+    round_embedding,
+    save_weights,
+    tie_gates,
+)
+from sentcli.model.bundle import WEIGHTS, load_bundle, write_manifest
+
+NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0}
+
+
+def batch(rows=7, longest=13, seed=0):
+    return tuple(map(torch.from_numpy, tiny_models.make_batch(rows, longest, seed)))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_packed_and_padded_route_agree(num_layers: int, pooling: str):
+    ids, lengths = batch()
+    model = tiny_models.make_model(num_layers=num_layers, pooling=pooling, **NO_DROPOUT).train()
+    results = []
+    for packed in (False, True):
+        model.packed = packed
+        model.zero_grad()
+        logits = model(ids, lengths)
+        nn.functional.cross_entropy(logits, torch.arange(len(ids)) % 2).backward()
+        results.append([logits.detach(), *(parameter.grad.clone() for parameter in model.parameters())])
+    (padded, *padded_gradients), (packed, *packed_gradients) = results
+    torch.testing.assert_close(padded, packed, rtol=0, atol=1e-5)
+    for left, right in zip(padded_gradients, packed_gradients, strict=True):
+        assert left.abs().max() > 0
+        torch.testing.assert_close(left, right, rtol=0, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_takes_the_packed_route_to_the_same_logits():
+    ids, lengths = batch()
+    model = tiny_models.make_model(num_layers=2)
+    with torch.inference_mode():
+        wanted = model(ids, lengths)
+        found = model.cuda()(ids.cuda(), lengths).cpu()
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_neither_padding_nor_neighbours_matter(pooling: str):
+    ids, lengths = batch()
+    model = tiny_models.make_model(num_layers=2, pooling=pooling)
+    together = tiny_models.torch_logits(model, ids.numpy(), lengths.numpy())
+    wider = nn.functional.pad(ids, (0, 9))
+    assert abs(tiny_models.torch_logits(model, wider.numpy(), lengths.numpy()) - together).max() < 1e-6
+    for row, length in enumerate(lengths):
+        alone = tiny_models.torch_logits(
+            model, ids[row : row + 1, :length].numpy(), lengths[row : row + 1].numpy()
+        )
+        assert abs(alone[0] - together[row]).max() < 1e-6
+
+
+def test_last_pooling_is_the_final_state_of_nn_lstm():
+    ids, lengths = batch()
+    model = tiny_models.make_model(pooling="last")
+    packed = pack_padded_sequence(model.embedding(ids), lengths, batch_first=True, enforce_sorted=False)
+    _, (hidden, _) = model.lstm(packed)
+    wanted = model.classifier(torch.cat([hidden[0], hidden[1]], dim=1))
+    torch.testing.assert_close(model(ids, lengths), wanted, rtol=0, atol=1e-6)
+
+
+def test_max_and_mean_pooling_are_over_the_tokens_alone():
+    ids, lengths = batch()
+    for pooling, pool in (("max", lambda states: states.amax(0)), ("mean", lambda states: states.mean(0))):
+        model = tiny_models.make_model(pooling=pooling)
+        for row, length in enumerate(lengths):
+            states, _ = model.lstm(model.embedding(ids[row : row + 1, :length]))
+            wanted = model.classifier(pool(states[0]))
+            torch.testing.assert_close(model(ids, lengths)[row], wanted, rtol=0, atol=1e-6)
+
+
+def test_dropout_acts_in_training_only():
+    ids, lengths = batch()
+    model = tiny_models.make_model(dropout=0.5, embedding_dropout=0.5)
+    assert torch.equal(model(ids, lengths), model(ids, lengths))
+    model.train()
+    assert not torch.equal(model(ids, lengths), model(ids, lengths))
+
+
+def test_padding_has_no_vector_and_gets_no_gradient():
+    ids, lengths = batch()
+    model = tiny_models.make_model()
+    model(ids, lengths).sum().backward()
+    assert not model.embedding.weight[0].any()
+    assert not model.embedding.weight.grad[0].any()
+    assert model.embedding.weight.grad[ids[0, 0]].any()
+
+
+def test_forget_gates_begin_open():
+    model = BiLSTM(tiny_models.make_model().config)
+    hidden = model.config.hidden_size
+    for name, parameter in model.lstm.named_parameters():
+        if "bias_ih" in name:
+            assert parameter[hidden : 2 * hidden].eq(1).all()
+            assert not parameter[:hidden].any()
+
+
+@pytest.mark.parametrize("gates", ["coupled", "forget"])
+def test_tied_gates_are_computed_from_the_forget_gate(gates: str):
+    """The input gate is what it leaves, and an output gate that is not there is open."""
+    model = tiny_models.make_model(pooling="last", hidden_size=4)
+    tie_gates(model, gates)
+    inputs, weights, recurrent, *biases = torch.randn(3, 10), *model.lstm.all_weights[0]
+    state = cell = torch.zeros(4)
+    for values in inputs:
+        sums = weights @ values + recurrent @ state + sum(biases)
+        _, forget, new, output = sums.chunk(4)
+        kept = torch.sigmoid(forget)
+        cell = kept * cell + (1 - kept) * torch.tanh(new)
+        state = torch.tanh(cell) * (torch.sigmoid(output) if gates == "coupled" else 1)
+    found, _ = model.lstm(inputs)
+    torch.testing.assert_close(found[-1, :4], state, rtol=0, atol=1e-6)
+
+
+def test_decay_of_weights_does_not_shut_the_output_gate():
+    ids, lengths = batch()
+    model = tiny_models.make_model(**NO_DROPOUT).train()
+    tie_gates(model, "forget")
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=5.0)  # halves them each step
+    for _ in range(8):
+        model(ids, lengths).sum().backward()
+        optimizer.step()
+    assert gates_of(model) == "forget"
+
+
+@pytest.mark.parametrize("gates", ["coupled", "forget"])
+def test_gates_once_tied_stay_so_and_learn_as_one(gates: str):
+    ids, lengths = batch()
+    model = tiny_models.make_model(num_layers=2, **NO_DROPOUT).train()
+    tie_gates(model, "separate")
+    assert gates_of(model) == "separate"
+    tie_gates(model, gates)
+    assert gates_of(model) == gates
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=0.1, fused=True)
+    for _ in range(5):
+        loss = nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+    assert gates_of(model) == gates
+
+    step, hidden, weight = 1e-2, model.config.hidden_size, model.lstm.weight_hh_l1
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2).backward()
+    losses = []
+    with torch.no_grad():
+        for move in (step, -2 * step):
+            weight[hidden, 0] += move
+            weight[0, 0] -= move
+            losses.append(nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2))
+    slope = (losses[0] - losses[1]) / (2 * step)
+    torch.testing.assert_close(weight.grad[hidden, 0], slope, rtol=0.02, atol=1e-5)
+    assert weight.grad[0, 0] == -weight.grad[hidden, 0]
+
+
+@pytest.mark.parametrize("shape", [{}, {"num_layers": 2, "pooling": "last", "num_classes": 3}])
+def test_weights_come_back_from_a_bundle(make_bundle, shape: dict):
+    model = tiny_models.make_model(**shape)
+    with torch.no_grad():
+        model.embedding.weight[5] += 1e-5
+    round_embedding(model)
+    loaded = load_model(make_bundle(model))
+    assert not loaded.training
+    assert loaded.embedding.weight.dtype == torch.float32
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def test_rounding_is_what_makes_the_bundle_exact(make_bundle):
+    model = tiny_models.make_model()
+    with torch.no_grad():
+        model.embedding.weight[5] += 1e-5
+    assert not torch.equal(load_model(make_bundle(model)).embedding.weight, model.embedding.weight)
+
+
+def test_weights_of_another_shape_are_refused(make_bundle):
+    bundle = make_bundle(tiny_models.make_model())
+    save_weights(tiny_models.make_model(hidden_size=7), bundle.path / WEIGHTS)
+    assert_refused(bundle)
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors", b"\xff" * 64])
+def test_damaged_weights_are_refused(make_bundle, content: bytes):
+    bundle = make_bundle(tiny_models.make_model())
+    (bundle.path / WEIGHTS).write_bytes(content)
+    assert_refused(bundle)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(make_bundle, value: float):
+    model = tiny_models.make_model()
+    bundle = make_bundle(model)
+    with torch.no_grad():
+        model.lstm.weight_hh_l0[0, 0] = value
+    save_weights(model, bundle.path / WEIGHTS)
+    assert "lstm.weight_hh_l0" in assert_refused(bundle)
+
+
+def test_weights_of_another_type_are_refused_by_name(make_bundle):
+    model = tiny_models.make_model()
+    bundle = make_bundle(model)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    weights["classifier.bias"] = torch.zeros(2, dtype=torch.int64)
+    (bundle.path / WEIGHTS).write_bytes(save(weights))
+    assert "classifier.bias" in assert_refused(bundle)
+
+
+def test_weights_that_are_too_large_are_refused_by_name(make_bundle):
+    model = tiny_models.make_model()
+    bundle = make_bundle(model)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    weights["classifier.bias"] = torch.full((2,), 1e300, dtype=torch.float64)  # finite as it is
+    (bundle.path / WEIGHTS).write_bytes(save(weights))
+    assert "classifier.bias" in assert_refused(bundle)
+
+
+def test_weights_of_an_unknown_type_are_refused(make_bundle):
+    bundle = make_bundle(tiny_models.make_model())
+    header = b'{"classifier.bias":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[0,2]}}'
+    (bundle.path / WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
+    assert "of an unknown type, 'F8_E8M0'" in assert_refused(bundle)
+
+
+def assert_refused(bundle):
+    """The manifest agrees with the file, so that it is the content that is refused."""
+    write_manifest(bundle.path)
+    with pytest.raises(BundleError, match=WEIGHTS) as caught:
+        load_model(load_bundle(bundle.path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

@@ -1,0 +1,147 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentcli.scoring import batches as batching
+from sentcli.scoring.batches import gather, length_buckets, pad
+from sentcli.text.tokenizer import truncate
+
+
+def test_buckets_by_hand() -> None:
+    batches = length_buckets([3, 10, 3, 1, 4, 0], 12)
+    assert [batch.tolist() for batch in batches] == [[1, 4], [0, 2, 3, 5]]
+
+
+def test_rows_of_one_length_stay_in_order() -> None:
+    assert [batch.tolist() for batch in length_buckets([2] * 6, 4)] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_no_rows() -> None:
+    assert length_buckets([], 100) == []
+
+
+def test_a_batch_of_short_rows_has_no_more_of_them_than_allowed() -> None:
+    batches = length_buckets([1, 2, 9, 1, 1, 1], 1000, batch_rows=2)
+    assert [batch.tolist() for batch in batches] == [[2, 1], [0, 3], [4, 5]]
+
+
+def test_no_row_is_alone() -> None:
+    assert [batch.tolist() for batch in length_buckets([9, 8, 1], 9)] == [[0, 1, 2]]
+    assert [batch.tolist() for batch in length_buckets([7], 1)] == [[0]]
+
+
+def test_a_batch_ends_where_lengths_fall() -> None:
+    """Padding short ones to 400 would cost more than a batch of their own, which between equals is wasted."""
+    batches = length_buckets([400] * 64 + [50] * 320, 100_000, batch_rows=512)
+    assert [len(batch) for batch in batches] == [64, 320]
+
+
+def cost(lengths: list[int], sizes: list[int]) -> int:
+    starts = np.cumsum([0, *sizes[:-1]])
+    return sum(
+        max(lengths[start], 1) * (rows + batching._STEP_COST_ROWS)
+        for start, rows in zip(starts, sizes, strict=True)
+    )
+
+
+@given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=16), batch_tokens=st.integers(1, 400))
+def test_no_other_cut_is_cheaper(lengths: list[int], batch_tokens: int) -> None:
+    """All cuts at even places, as many as there are of so few rows, are tried."""
+    falling = sorted(lengths, reverse=True)
+    ends = [*range(2, len(lengths) - 1, 2), len(lengths)]
+
+    def cheapest(start: int) -> float:
+        if start == len(lengths):
+            return 0
+        longest = max(falling[start], 1)
+        options = [end for end in ends if end > start]
+        fitting = [end for end in options if (end - start) * longest <= batch_tokens] or options[:1]
+        return min(longest * (end - start + batching._STEP_COST_ROWS) + cheapest(end) for end in fitting)
+
+    sizes = [len(batch) for batch in length_buckets(lengths, batch_tokens)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "_STRIDE", 2)
+        finest = [len(batch) for batch in length_buckets(lengths, batch_tokens)]
+    assert cost(falling, finest) == cheapest(0)
+    assert cost(falling, sizes) >= cheapest(0)
+
+
+@given(
+    lengths=st.lists(st.integers(0, 600)), batch_tokens=st.integers(1, 4096), batch_rows=st.integers(1, 50)
+)
+def test_buckets_are_a_partition_within_budget(
+    lengths: list[int], batch_tokens: int, batch_rows: int
+) -> None:
+    batches = [batch.tolist() for batch in length_buckets(lengths, batch_tokens, batch_rows)]
+    rows = [row for batch in batches for row in batch]
+    assert sorted(rows) == list(range(len(lengths)))
+    assert [lengths[row] for row in rows] == sorted(lengths, reverse=True)
+    sizes = [(len(batch), max(1, lengths[batch[0]])) for batch in batches]
+    assert all(count >= min(2, len(lengths)) for count, _ in sizes)
+    for count, longest in sizes[:-1]:
+        assert count == 2 or (count * longest <= batch_tokens and count <= batch_rows)
+    for count, longest in sizes[-1:]:
+        assert count <= 3 or ((count - 1) * longest <= batch_tokens and count - 1 <= batch_rows)
+
+
+def test_pad_by_hand() -> None:
+    ids, lengths = pad([[5], [7, 8, 9], [0, 2]])
+    assert ids.tolist() == [[5, 0, 0], [7, 8, 9], [0, 2, 0]]
+    assert lengths.tolist() == [1, 3, 2]
+    assert ids.dtype == np.int64
+    assert lengths.dtype == np.int32
+    assert ids.flags.c_contiguous
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_pad_takes_any_sequence(kind: type) -> None:
+    ids, lengths = pad([kind([2, 3]), kind([4])])
+    assert ids.tolist() == [[2, 3], [4, 0]]
+    assert lengths.tolist() == [2, 1]
+
+
+@given(sequences=st.lists(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=40), min_size=1))
+def test_pad_loses_nothing(sequences: list[list[int]]) -> None:
+    ids, lengths = pad(sequences)
+    assert ids.shape == (len(sequences), max(map(len, sequences)))
+    assert [row[:length].tolist() for row, length in zip(ids, lengths, strict=True)] == sequences
+    assert not any(row[length:].any() for row, length in zip(ids, lengths, strict=True))
+
+
+@given(
+    sequences=st.lists(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=40), min_size=1),
+    max_tokens=st.integers(1, 50),
+    gap=st.integers(0, 3),
+)
+def test_gather_truncates_and_pads_what_lies_in_one_array(
+    sequences: list[list[int]], max_tokens: int, gap: int
+) -> None:
+    flat, starts = [], []
+    for sequence in reversed(sequences):  # not in order, and something between them
+        starts.insert(0, len(flat))
+        flat += [*sequence, *[99] * gap]
+    lengths = np.array([len(sequence) for sequence in sequences])
+    found = gather(np.array(flat, np.int32), np.array(starts), lengths, max_tokens)
+    wanted = pad([truncate(sequence, max_tokens) for sequence in sequences])
+    for one, other in zip(found, wanted, strict=True):
+        assert one.tolist() == other.tolist()
+        assert one.dtype == other.dtype
+
+
+def test_as_many_texts_as_a_window_has_need_little_padding_and_few_batches() -> None:
+    """Were the fixed cost of a step set higher, more would be padded; lower, batches would be many."""
+    lengths = np.clip(np.random.default_rng(0).lognormal(5.2, 0.6, 12_288), 1, 512).astype(int)
+    batches = length_buckets(lengths, 98_304, 512)
+    steps = sum(len(batch) * lengths[batch].max() for batch in batches)
+    assert 1 - lengths.sum() / steps <= 0.02
+    assert len(batches) <= 60
+
+
+def test_small_batches_end_where_lengths_fall_too() -> None:
+    batches = length_buckets([400] * 10 + [50] * 6, 1_000_000, batch_rows=16)
+    assert [len(batch) for batch in batches] == [10, 6]
+
+
+def test_rows_of_one_token_fill_a_batch() -> None:
+    assert [len(batch) for batch in length_buckets([1] * 8, 8)] == [8]

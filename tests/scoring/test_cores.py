@@ -1,0 +1,91 @@
+import os
+
+import pytest
+
+from sentcli.scoring import cores
+from sentcli.scoring.cores import processes_for, shares, usable_cores
+
+
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch, tmp_path):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(cores, "_GROUPS", tmp_path)
+    monkeypatch.setattr(cores, "_OWN_GROUPS", tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    ("quota", "usable"),
+    [
+        (None, 8),
+        ("max 100000\n", 8),
+        ("150000 100000\n", 2),
+        ("50000 100000\n", 1),
+        ("900000 100000\n", 8),
+        ("", 8),
+        ("what is this", 8),
+        ("1 0\n", 8),
+    ],
+)
+def test_usable_cores_are_those_of_affinity_and_quota(tmp_path, quota, usable):
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota)
+    assert usable_cores() == usable
+
+
+def test_a_quota_of_a_group_counts_for_those_in_it(tmp_path):
+    (tmp_path / "own").write_text("0::/user.slice/job.scope\n")
+    inner = tmp_path / "user.slice" / "job.scope"
+    inner.mkdir(parents=True)
+    (inner / "cpu.max").write_text("max 100000\n")
+    assert usable_cores() == 8
+    (inner.parent / "cpu.max").write_text("300000 100000\n")
+    assert usable_cores() == 3
+    (inner / "cpu.max").write_text("200000 100000\n")
+    assert usable_cores() == 2
+
+
+@pytest.mark.parametrize(("quota", "usable"), [("-1\n", 8), ("250000\n", 3)])
+def test_groups_of_the_first_version_have_quotas_too(tmp_path, quota, usable):
+    (tmp_path / "own").write_text("6:cpuset:/else\n5:memory:/other\n4:cpuacct,cpu:/docker/abc\n0::/user\n")
+    for name, folder in (("cpu", "docker/abc"), ("memory", "other")):
+        (tmp_path / name / folder).mkdir(parents=True)
+    (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_quota_us").write_text(quota)
+    (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / "memory" / "other" / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "cpu" / "else").mkdir()
+    (tmp_path / "cpu" / "else" / "cpu.max").write_text("100000 100000\n")
+    assert usable_cores() == usable
+
+
+@pytest.mark.parametrize("line", ["", "nonsense", "0::", "0::/gone", "::::"])
+def test_groups_that_cannot_be_found_leave_all_cores(tmp_path, line):
+    (tmp_path / "own").write_text(line)
+    assert usable_cores() == 8
+
+
+def test_up_to_eight_threads_need_no_other_process():
+    found = {threads: processes_for(threads) for threads in (1, 2, 8, 9, 16, 17, 24, 25, 64, 256)}
+    assert found == {1: 1, 2: 1, 8: 1, 9: 2, 16: 2, 17: 3, 24: 3, 25: 4, 64: 4, 256: 4}
+
+
+@pytest.mark.parametrize(
+    ("threads", "processes", "expected"),
+    [(8, 2, [4, 4]), (9, 2, [4, 5]), (17, 3, [5, 6, 6]), (2, 3, [1, 1, 1]), (7, 1, [7])],
+)
+def test_processes_share_threads(threads, processes, expected):
+    assert shares(threads, processes) == expected
+
+
+@pytest.mark.parametrize(("counted", "usable"), [(6, 6), (None, 1)])
+def test_without_affinity_as_on_macos_all_cores_count(monkeypatch, counted, usable):
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: counted)
+    assert usable_cores() == usable
+
+
+def test_a_group_may_have_a_name_that_is_no_utf8(tmp_path):
+    (tmp_path / "own").write_bytes(b"0::/job-\xff\n")
+    group = tmp_path / os.fsdecode(b"job-\xff")
+    group.mkdir()
+    (group / "cpu.max").write_text("300000 100000\n")
+    assert usable_cores() == 3

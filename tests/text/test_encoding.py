@@ -1,0 +1,232 @@
+"""Texts encoded in bulk get the ids that `Vocab.encode(tokenize(text))` gives each."""
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentcli.files.textcolumn import TextColumn
+from sentcli.text import encoder as encoding
+from sentcli.text.encoder import Encoded, Encoder, slices
+from sentcli.text.tokenizer import PAD, REPLACEMENTS, UNK, UNK_ID, Vocab, tokenize
+from tests.text_blocks import make_block
+
+ASCII = [chr(code) for code in range(128)]
+SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
+PIECES = ["<br />", "<br", "/>", '<b"r />', "<br\x1f/>", "<br\xa0/>", "<BR />", "don't", PAD, UNK, "film"]
+WORDS = ["film", "don", "'", "t", ".", ",", "!", "a", "é", "ß", "i̇", "σας", "<br", "/>", "br", "\x00"]
+VOCAB = Vocab([PAD, UNK, *WORDS])
+PHRASES = Vocab([*VOCAB.words, "don '", "' t", "t a", "a film", "film .", ". .", "a a", "a t", "\x00 ."])
+
+texts = st.lists(
+    st.one_of(
+        st.text(st.sampled_from(ASCII)),
+        st.text(),
+        st.lists(st.sampled_from([*PIECES, *ASCII, *SPACES, "É", "ẞ", "İ", "ΣΑΣ"])).map("".join),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@pytest.fixture(autouse=True)
+def _always_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_BULK", 0)
+
+
+def lists(encoded: Encoded) -> list[list[int]]:
+    places = zip(encoded.starts.tolist(), encoded.lengths.tolist(), strict=True)
+    return [encoded.ids[start : start + length].tolist() for start, length in places]
+
+
+def check(vocab: Vocab, given_texts: list[str]) -> None:
+    """Check strings, and the same texts in bytes."""
+    check_encoded(vocab, Encoder(vocab).encode(given_texts), given_texts)
+    column = TextColumn.of(make_block(given_texts[:2]), given_texts[2:3], make_block(given_texts[3:]))
+    check_encoded(vocab, Encoder(vocab).encode(column), given_texts)
+
+
+def check_encoded(vocab: Vocab, encoded: Encoded, given_texts: list[str]) -> None:
+    tokens = [tokenize(text) for text in given_texts]
+    wanted = [*map(vocab.encode, tokens)]
+    assert lists(encoded) == wanted
+    assert encoded.lengths.tolist() == [*map(len, wanted)]
+    assert encoded.words.tolist() == [*map(len, tokens)]
+    assert encoded.unknown.tolist() == [ids.count(UNK_ID) for ids in wanted]
+    assert encoded.ids.dtype == np.int32
+
+
+def test_by_hand() -> None:
+    encoded = Encoder(VOCAB).encode(["Don't!", "", "A zzz <pad> film<br />"])
+    assert lists(encoded) == [[3, 4, 5, 8], [], [9, UNK_ID, UNK_ID, 2]]
+    assert encoded.unknown.tolist() == [0, 0, 2]
+
+
+def test_every_character_between_words_at_the_ends_and_alone() -> None:
+    characters = [*map(chr, range(0x3100)), "\ud800", "\udfff", "\ufeff", "\U0001f600"]
+    for text in ("film{}film", "{}film", "film{}", "{}", "a{0}{0}<br{0}/>"):
+        check(VOCAB, [text.format(character) for character in characters])
+
+
+def test_every_pair_of_ascii_characters() -> None:
+    check(VOCAB, ["".join(pair) for pair in itertools.product(ASCII, repeat=2)])
+
+
+def test_marks_within_marks() -> None:
+    marks = [mark for mark, _ in REPLACEMENTS] + ["<br", " />", "<b", "r />", "x"]
+    check(VOCAB, ["".join(three) for three in itertools.product(marks, repeat=3)])
+
+
+@given(texts)
+@settings(deadline=None)
+def test_of_any_texts(given_texts: list[str]) -> None:
+    check(VOCAB, given_texts)
+    check(PHRASES, given_texts)
+
+
+@given(st.lists(st.lists(st.sampled_from(["don", "'", "t", "a", "film", ".", "zzz"])).map(" ".join)))
+@settings(deadline=None)
+def test_of_phrases_in_a_row(given_texts: list[str]) -> None:
+    check(PHRASES, given_texts)
+
+
+def test_phrases_by_hand() -> None:
+    encoded = Encoder(PHRASES).encode(["Don't a film", "a", "", "film...", "a a a a a."])
+    names = [[PHRASES.words[number] for number in ids] for ids in lists(encoded)]
+    assert names == [
+        ["don '", "t a", "film"],
+        ["a"],
+        [],
+        ["film .", ". ."],
+        ["a a", "a a", "a", "."],
+    ]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_phrases_that_share_a_slot_of_the_table(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
+    monkeypatch.setattr(encoding, "_HASH_BITS", bits)
+    words = PHRASES.words[2 : PHRASES.first_phrase]
+    check(PHRASES, [" ".join(three) for three in itertools.product([*words, "zzz"], repeat=3)])
+
+
+@pytest.mark.parametrize("vocab", [VOCAB, PHRASES])
+@pytest.mark.parametrize("blank", [["", " "], ["<br />"], [" ;", "film", "\x1c"], ["", "a"], []])
+def test_of_blank_texts_and_of_none(vocab: Vocab, blank: list[str]) -> None:
+    check(vocab, blank)
+
+
+def test_a_text_too_long_for_a_column_is_encoded_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_SLICE", 10)
+    monkeypatch.setattr(encoding._BulkEncoder, "encode", None)
+    check(VOCAB, ["a film a film a film", "film"])
+    with pytest.raises(TypeError):
+        check(VOCAB, ["a film", "film"])
+
+
+def test_a_block_ends_where_a_text_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_BLOCK", 7)
+    check(VOCAB, ["Don't!", "", "a zzz film", " ", "film<br />", "/>", "É\xa0ß", ""])
+
+
+@given(st.lists(st.integers(0, 60)), st.integers(1, 50))
+def test_slices_are_neighbours_of_about_equal_size(sizes: list[int], size: int) -> None:
+    given_texts = ["x" * length for length in sizes]
+    parts = slices(TextColumn.of(given_texts), size)
+    assert [text for part in parts for text in part] == given_texts
+    assert all(map(len, parts))
+    assert all(sum(map(len, part)) < size + 60 for part in parts)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_of_bytes_in_other_encodings(encoding: str) -> None:
+    given_texts = ["É\xa0film", "a film", "ß<br />don't", "\xa0", "a"]
+    column = TextColumn.of(make_block(given_texts, encoding))
+    check_encoded(VOCAB, Encoder(VOCAB).encode(column), given_texts)
+
+
+def test_texts_are_put_together_in_order() -> None:
+    parts = [["film", "a"], [""], ["a film", "zzz"]]
+    joined = Encoded.join([Encoder(VOCAB).encode(part) for part in parts])
+    assert lists(joined) == [[2], [9], [], [9, 2], [UNK_ID]]
+    assert joined.unknown.tolist() == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("texts", "loaded"), [("['a film'] * 100", False), ("['a film'] * 200_000", True)])
+def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> None:
+    code = (
+        "import sys\n"
+        "from sentcli.text.encoder import Encoder\n"
+        "from sentcli.text.tokenizer import Vocab\n"
+        f"assert len(Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode({texts}).ids) % 200 == 0\n"
+        f"assert ('pyarrow' in sys.modules) == {loaded}\n"
+        "assert 'pandas' not in sys.modules"  # which pyarrow likes to load: 45 MB
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
+@pytest.mark.parametrize("split", ["train", "test", "unsupervised"])
+def test_of_all_reviews_of_imdb(split: str) -> None:
+    import pyarrow.parquet as pq
+
+    from sentcli.training.bigrams import with_phrases
+
+    (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob(f"{split}-*.parquet")
+    reviews = pq.read_table(file)["text"].to_pylist()
+    tokens = [tokenize(text) for text in reviews[::10]]
+    words = {word for words in tokens for word in words} - {PAD, UNK}
+    vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words), 20_000)])
+    vocab = with_phrases(vocab, tokens, 10_000, 2)
+    encoder = Encoder(vocab)
+    for part in slices(TextColumn.of(reviews)):
+        encoded = encoder.encode(part)
+        assert lists(encoded) == [vocab.encode(tokenize(text)) for text in part]
+
+
+def test_what_is_made_once_is_made_once_whoever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, begin = [], threading.Barrier(4)
+
+    class Slow(encoding._BulkEncoder):
+        def __init__(self, vocab: Vocab) -> None:
+            made.append(self)
+            time.sleep(0.2)
+            super().__init__(vocab)
+
+    def encode() -> None:
+        begin.wait(20)
+        encoder.encode(["a film"])
+
+    monkeypatch.setattr(encoding, "_BulkEncoder", Slow)
+    encoder = Encoder(VOCAB)
+    threads = [threading.Thread(target=encode) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+def test_a_window_is_cut_into_enough_slices_for_several_threads() -> None:
+    assert len(slices(TextColumn.of(["x" * 1000] * 12_288))) >= 4
+
+
+def test_the_allocator_of_arrow_which_keeps_memory_is_not_asked() -> None:
+    code = (
+        "import pyarrow as pa\n"
+        "from sentcli.text.encoder import Encoder\n"
+        "from sentcli.text.tokenizer import Vocab\n"
+        "Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode(['a film'] * 200_000)\n"
+        "assert pa.system_memory_pool().max_memory() > 0\n"
+        "assert pa.default_memory_pool().max_memory() == 0\n"
+    )
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "mimalloc"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
