@@ -227,7 +227,7 @@ def test_rules_let_pass(source: str) -> None:
             "def f():\n    import sentcli.config\n    import sentcli.scoring.scorer",
             True,
         ),
-        ("sentcli.runs.finished", "from sentcli.scoring.scorer import Scorer", True),
+        ("sentcli.runs.summary", "from sentcli.evaluation.metrics import evaluate", True),
         ("sentcli.tables.csv", "from sentcli import scoring", True),
         ("sentcli.text.tokenizer", "if TYPE_CHECKING:\n    from sentcli.model.bundle import Bundle", False),
         ("sentcli.tables.csv", "from sentcli.tables import cells", False),
