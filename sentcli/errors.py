@@ -68,8 +68,12 @@ class OutOfMemoryError(SentcliError):
     """A run that needs more memory than there is."""
 
 
-class TerminatedBySignal(KeyboardInterrupt):
-    """What SIGTERM and SIGHUP raise, so that they end a run in order, as Ctrl-C does."""
+class StopRequested(KeyboardInterrupt):
+    """A signal asked this process to stop; raised where a loop looks for it, see `sentcli.scoring.stop`.
+
+    A KeyboardInterrupt, so that one clause handles Ctrl-C in a library, too, and no `except Exception`
+    swallows it.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -77,8 +81,8 @@ class TerminatedBySignal(KeyboardInterrupt):
 
 
 def signal_of(error: KeyboardInterrupt) -> int:
-    """Give the number of the signal that ended a run: that of Ctrl-C, if it was no other."""
-    return error.number if isinstance(error, TerminatedBySignal) else signal.SIGINT
+    """Return the number of the signal that stopped a run: SIGINT for Python's own KeyboardInterrupt."""
+    return error.number if isinstance(error, StopRequested) else signal.SIGINT
 
 
 def is_short_of_threads(error: RuntimeError) -> bool:

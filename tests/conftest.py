@@ -9,8 +9,10 @@ import invented
 import pytest
 
 from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
+from sentcli.errors import STOP_SIGNALS
 from sentcli.model.bilstm import BiLSTM, save_weights
 from sentcli.model.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
+from sentcli.scoring import stop
 from sentcli.training.corpus import DataSource
 from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.train import train_bundle
@@ -30,6 +32,16 @@ def _logger() -> Iterator[None]:
     yield
     logger.handlers, logger.propagate = handlers, propagate
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _signal_handlers() -> Iterator[None]:
+    """Put the handlers of signals back as they were: a command replaces them, and no stop request is left."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    stop._requests.clear()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from sentcli import errors
-from sentcli.errors import InterruptedRunError, MissingExtraError, SentcliError, TerminatedBySignal, requires
+from sentcli.errors import InterruptedRunError, MissingExtraError, SentcliError, StopRequested, requires
 
 CODES = {
     "SentcliError": 1,
@@ -59,7 +59,7 @@ def test_interrupted_run_exits_as_shells_expect(signal_number: int, code: int) -
 
 
 def test_termination_is_no_ordinary_exception() -> None:
-    error = TerminatedBySignal(15)
+    error = StopRequested(15)
     assert error.number == 15
     assert isinstance(error, KeyboardInterrupt)
     assert not isinstance(error, Exception)  # an `except Exception` on the way does not swallow it
@@ -71,4 +71,4 @@ def test_every_error_is_tested() -> None:
         for name, value in inspect.getmembers(errors, inspect.isclass)
         if value.__module__ == errors.__name__
     }
-    assert own == CODES.keys() | {"InterruptedRunError", "TerminatedBySignal"}
+    assert own == CODES.keys() | {"InterruptedRunError", "StopRequested"}

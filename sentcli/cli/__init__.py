@@ -1,29 +1,24 @@
 """The command line: the group, its commands, and the one place where errors become exit codes."""
 
 import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
-from types import FrameType
 from typing import Any
 
 import click
 
 from sentcli import __version__
 from sentcli.errors import (
-    STOP_SIGNALS,
     SentcliError,
-    TerminatedBySignal,
     is_short_of_threads,
     is_unmapped,
     printable,
     signal_of,
 )
+from sentcli.scoring import stop
 
 # In the order of a model's life. What each does stands here too: the group's help imports none of them.
 _COMMANDS = {
@@ -34,8 +29,6 @@ _COMMANDS = {
 }
 _WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
-_PATIENCE = 5.0  # seconds that the end of a run may take before another signal breaks into it
-_signals: list[tuple[int, float]] = []  # that were to end this process, each with its time
 _LONGEST_MESSAGE = 2000  # characters; what a message quotes is cut where it is quoted
 
 _EXAMPLES = """\b
@@ -67,7 +60,7 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         _fill_standard_descriptors()
         _escape_what_stdout_lacks()
-        _end_in_order_on_signals()
+        stop.install()
         with exit_codes(ctx):
             return super().invoke(ctx)
 
@@ -102,8 +95,6 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise click.exceptions.Exit(128 + signal_of(error)) from None
     except ImportError as error:
-        if _signals:  # numpy makes an ImportError of whatever comes while it is imported
-            raise click.exceptions.Exit(128 + _signals[0][0]) from None
         if not is_unmapped(error):
             raise
         _fail(f"memory is short, or it is mounted noexec: {error.__cause__ or error}; {_less(ctx)}", 1)
@@ -165,24 +156,3 @@ def _escape_what_stdout_lacks() -> None:
     """Let no character that the encoding of stdout lacks end a run when all is done; stderr is so already."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _end_in_order_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does; under nohup, SIGHUP stays ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """End this process in order. A second signal while it is ending is ignored.
-
-    After `_PATIENCE` seconds it counts again: an exception that a signal raises within a finalizer is lost.
-    """
-    now = time.monotonic()
-    is_ending = bool(_signals) and now - _signals[-1][1] < _PATIENCE
-    if not is_ending:
-        _signals.append((number, now))
-        raise TerminatedBySignal(number)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from sentcli.backends import load_backend
 from sentcli.errors import UsageError
 from sentcli.files.textcolumn import TextColumn
 from sentcli.model.bundle import Bundle
+from sentcli.scoring import stop
 from sentcli.scoring.cores import processes_for, shares, usable_cores
 from sentcli.scoring.outcome import Outcome
 from sentcli.scoring.prefetch import ReadAhead
@@ -172,6 +173,7 @@ class Pipeline:
         is_open, error = True, None
         with ReadAhead(chunks, self._window_chunks, notify) as ahead, _all_closed(pending):
             while is_open or pending:
+                stop.check()
                 while not changes.empty():
                     changes.get()
                 for together, window in pending:
@@ -198,7 +200,7 @@ class Pipeline:
                     texts = TextColumn.of(*(chunk.texts for chunk in together))
                     pending.append((together, self._hand_out(texts, notify)))
                 else:
-                    changes.get()
+                    stop.wait(partial(_next_change, changes))
         if error:
             raise error
 
@@ -242,6 +244,14 @@ def _results(chunks: Sequence[Chunk], window: Window | _RemoteWindow) -> Iterato
         stop = start + len(chunk.texts)
         yield chunk, result.part(start, stop)
         start = stop
+
+
+def _next_change(changes: SimpleQueue[None], seconds: float) -> bool | None:
+    try:
+        changes.get(timeout=seconds)
+    except Empty:
+        return None
+    return True
 
 
 def _run_windows(

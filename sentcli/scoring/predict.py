@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sentcli.model.bundle import Bundle
+from sentcli.scoring import stop
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.progress import progress_bar
 from sentcli.scoring.scorer import Scorer
@@ -25,6 +26,7 @@ def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: boo
         progress_bar(quiet=quiet, total=len(texts), desc=title, unit="texts") as bar,
     ):
         for start in range(0, len(texts), _CHUNK):
+            stop.check()
             chunk = texts[start : start + _CHUNK]
             probabilities[start : start + len(chunk)] = scorer.probabilities(chunk)
             bar.update(len(chunk))

@@ -20,6 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sentcli.errors import InterruptedRunError, ProcessError, SentcliError
+from sentcli.scoring import stop
 
 _log = logging.getLogger("sentcli")
 
@@ -48,7 +49,7 @@ def run_side_by_side(works: Sequence[Work], at_once: int) -> None:
                 started = [starter.submit(_start, running).result() for _ in range(count)]
                 for connection in started:
                     _hand_over(waiting.popleft(), connection)
-                error = _next_outcome(running)
+                error = _next_outcome(running, stop.check)
                 if error:
                     raise error
     except KeyboardInterrupt as error:
@@ -88,10 +89,17 @@ def _hand_over(work: Work, connection: Connection) -> None:
         connection.send(work)
 
 
-def _next_outcome(running: dict[Connection, _Running]) -> BaseException | None:
-    """Log what they log until one of them ends, and give its error."""
+def _next_outcome(
+    running: dict[Connection, _Running], check: Callable[[], None] = lambda: None
+) -> BaseException | None:
+    """Log what they log until one of them ends, and return its error.
+
+    :param check: called several times a second.
+    """
     while True:
-        for connection in [each for each in wait(list(running)) if isinstance(each, Connection)]:
+        check()
+        found = wait(list(running), stop.LOOK_SECONDS)
+        for connection in [each for each in found if isinstance(each, Connection)]:
             process = running[connection].process
             try:
                 message: logging.LogRecord | BaseException | None = connection.recv()

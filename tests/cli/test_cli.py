@@ -8,7 +8,7 @@ import pytest
 from commands import fail, invoke, parse
 
 from sentcli import __version__
-from sentcli.cli import _terminate, main
+from sentcli.cli import main
 from sentcli.errors import (
     BundleError,
     DataError,
@@ -16,7 +16,7 @@ from sentcli.errors import (
     MissingExtraError,
     OutputError,
     SentcliError,
-    TerminatedBySignal,
+    StopRequested,
     UsageError,
     printable,
 )
@@ -182,28 +182,14 @@ def test_another_error_of_that_type_is_a_fault_and_not_hidden(monkeypatch):
     ("error", "code"),
     [
         (KeyboardInterrupt(), 130),
-        (TerminatedBySignal(signal.SIGTERM), 143),
-        (TerminatedBySignal(signal.SIGHUP), 129),
+        (StopRequested(signal.SIGTERM), 143),
+        (StopRequested(signal.SIGHUP), 129),
         (BrokenPipeError(32, "Broken pipe"), 141),
     ],
 )
 def test_signals_and_closed_pipes_end_without_a_word(monkeypatch, error, code):
     result = raising(monkeypatch, error)
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", "")
-
-
-def test_a_signal_that_was_lost_can_be_sent_again(monkeypatch):
-    """What a handler raises within a finalizer is dropped, and the run goes on."""
-    now = 100.0
-    monkeypatch.setattr("sentcli.cli._signals", [])
-    monkeypatch.setattr("sentcli.cli.time.monotonic", lambda: now)
-    with pytest.raises(TerminatedBySignal):
-        _terminate(signal.SIGTERM, None)
-    now = 101.0
-    _terminate(signal.SIGINT, None)  # while the run ends, which it would break into
-    now = 110.0
-    with pytest.raises(TerminatedBySignal):
-        _terminate(signal.SIGINT, None)
 
 
 def test_a_mistake_in_the_program_is_not_hidden(monkeypatch):

@@ -19,7 +19,7 @@ from sentcli.errors import (
     OutputError,
     ProcessError,
     ResumeError,
-    TerminatedBySignal,
+    StopRequested,
 )
 from sentcli.runs.job import Job
 from sentcli.scoring.scorer import Scorer
@@ -136,7 +136,7 @@ def test_a_mistake_in_the_program_stays_what_it_is(scorer, files, tmp_path, monk
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_exit_code_names_the_signal(scorer, files, tmp_path, monkeypatch, number):
-    interrupt(monkeypatch, 2, TerminatedBySignal(number))
+    interrupt(monkeypatch, 2, StopRequested(number))
     with pytest.raises(InterruptedRunError) as caught:
         run(scorer, files[:1], tmp_path / "out.jsonl")
     assert caught.value.exit_code == 128 + number

@@ -1,0 +1,73 @@
+"""Stop requests: signal handlers set a flag, and loops look at it.
+
+A handler that raises an exception can leave a lock taken or lose a result. So the handlers only note the
+signal, and loops call `check` between two steps. Without `install`, as in a program that uses sentcli as a
+library, Ctrl-C raises Python's KeyboardInterrupt as ever.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+from sentcli.errors import STOP_SIGNALS, StopRequested
+
+Value = TypeVar("Value")
+
+LOOK_SECONDS = 0.1  # between two looks at the flag while the main thread waits
+# A terminal and a process manager often send the same request twice, at nearly the same time.
+_REPEAT_SECONDS = 1.0
+
+_requests: list[tuple[int, float]] = []  # signals, each with its time
+
+
+def install() -> None:
+    """Have SIGINT, SIGTERM and SIGHUP set the flag, which is cleared first; ignored signals stay ignored.
+
+    A further signal more than a second after the first has its default effect, so that a process that does
+    not look at the flag can be ended. Outside the main thread, where Python allows no handlers, this does
+    nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    _requests.clear()
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+            signal.signal(number, _note)
+
+
+def requested() -> int | None:
+    """Return the signal that asked this process to stop, or None."""
+    return _requests[0][0] if _requests else None
+
+
+def check() -> None:
+    """Return at once unless a signal asked this process to stop. Call this between two steps of a loop.
+
+    :raises StopRequested: if one did.
+    """
+    if _requests:
+        raise StopRequested(_requests[0][0])
+
+
+def wait(ready: Callable[[float], Value | None]) -> Value:
+    """Call a function that waits until it returns something other than None, and look at the flag in between.
+
+    :param ready: gets the longest time to wait, in seconds.
+    :raises StopRequested: see `check`.
+    """
+    while True:
+        check()
+        value = ready(LOOK_SECONDS)
+        if value is not None:
+            return value
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    now = time.monotonic()
+    _requests.append((number, now))
+    if now - _requests[0][1] > _REPEAT_SECONDS:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
