@@ -108,7 +108,7 @@ def _limit(draw: random.Random) -> int:
 
 
 def _csv(draw: random.Random) -> tuple[ReadOptions, bytes]:
-    options: dict[str, Any] = {"field_limit": _limit(draw)}
+    options: dict[str, Any] = {"max_row_bytes": _limit(draw)}
     delimiter, quotechar, encoding = ",", '"', "utf-8"
     if draw.random() < 0.3:
         options["delimiter"] = delimiter = draw.choice(";|\t")
@@ -147,11 +147,11 @@ def _jsonl(draw: random.Random) -> tuple[ReadOptions, bytes]:
         )
     column = {"text_column": "a.text" if nested else "text"} if nested or draw.random() < 0.5 else {}
     data = "".join(line + draw.choice(("\n", "\n", "\n", "\r\n", "\n\n")) for line in lines).encode()
-    return ReadOptions(field_limit=_limit(draw), **column), data
+    return ReadOptions(max_row_bytes=_limit(draw), **column), data
 
 
 def _parquet(draw: random.Random) -> tuple[ReadOptions, bytes]:
-    return ReadOptions(field_limit=_limit(draw)), _parquet_table(draw.randrange(40))
+    return ReadOptions(max_row_bytes=_limit(draw)), _parquet_table(draw.randrange(40))
 
 
 @cache

@@ -40,7 +40,7 @@ _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects 
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores, or how they are written, rest on
 # Of ReadOptions.
-_READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "field_limit")
+_READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "max_row_bytes")
 _SCORER = ("backend", "device", "precision", "workers", "processes", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
 
@@ -95,9 +95,9 @@ Examples:
     help="CSV and TSV: lines before the header, which are kept as they are.",
 )
 @click.option(
-    "--field-limit",
+    "--max-row-bytes",
     type=click.IntRange(1),
-    default=ReadOptions.field_limit,
+    default=ReadOptions.max_row_bytes,
     help="Bytes of a record, in Parquet of its text; longer ones are rejected.",
 )
 @click.option(

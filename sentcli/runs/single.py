@@ -42,7 +42,7 @@ _FEWER = "what was scored so far is kept: with fewer --workers or --processes, {
 RESUMED = {"command": "the same command with --resume", "option": "--resume"}
 REPEATED = {"command": "the same command", "option": "it"}
 _LESS = "try fewer --workers or --processes"
-_SMALLER = f"{_LESS}, or a lower --field-limit"
+_SMALLER = f"{_LESS}, or a lower --max-row-bytes"
 _TURN = 0.0005  # seconds
 _SILENCE = 600.0  # seconds after which a log is told how far a run is
 

@@ -54,7 +54,7 @@ class _CsvReader(TextReader):
         super().__init__(source, setup, first, is_last=is_last)
         options = setup.options
         self._dialect = Dialect(*options.separators(_DELIMITERS[setup.format]), self.encoding)
-        self._limit = options.field_limit
+        self._limit = options.max_row_bytes
         self._lead = bytearray(self.byte_order_mark)  # what stands before the header
         self._to_skip = options.skip_lines
         self._width = -1  # until there is a header
@@ -262,7 +262,7 @@ class _CsvReader(TextReader):
         if "expected after" in error and size <= self._limit:
             reason = "text after a closing quote"
         else:
-            within = f" within the {self._limit} bytes of --field-limit" if size > self._limit else ""
+            within = f" within the {self._limit} bytes of --max-row-bytes" if size > self._limit else ""
             reason = f"a quote is not closed{within}"
         return self.reject(line, reason)
 

@@ -103,6 +103,6 @@ class PhysicalLines:
         if self._pieces > _MAX_PIECES:
             raise DataError(
                 f"{self._source.name}: a line of more than {_MAX_PIECES * self._limit} bytes; is this text? "
-                "If it is, try a higher --field-limit"
+                "If it is, try a higher --max-row-bytes"
             )
         return Piece(data, first=self._pieces == 1)

@@ -7,7 +7,7 @@ from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
 from sentcli.files.encodings import Encoding
 
-_MAX_FIELD_LIMIT = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
+_LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ReadOptions:
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param skip_lines: how many lines stand before the header; they go out as they came in.
-    :param field_limit: bytes of a record, hence of a field, in Parquet of the text; a longer one is rejected.
+    :param max_row_bytes: bytes of a record, in Parquet of its text; a longer one is rejected.
     :raises UsageError: for a value that cannot be, naming the option.
     """
 
@@ -32,7 +32,7 @@ class ReadOptions:
     encoding: str | None = None
     header: bool = True
     skip_lines: int = 0
-    field_limit: int = 16 << 20
+    max_row_bytes: int = 16 << 20
 
     def __post_init__(self) -> None:
         if self.delimiter == r"\t":
@@ -43,9 +43,9 @@ class ReadOptions:
             raise UsageError(f"--quotechar is {self.quotechar!r:.200}; it has to be one character, or empty")
         if self.delimiter is not None:
             self.separators(self.delimiter)
-        if not 1 <= self.field_limit <= _MAX_FIELD_LIMIT:
+        if not 1 <= self.max_row_bytes <= _LARGEST_ROW:
             raise UsageError(
-                f"--field-limit is {self.field_limit}; it has to be 1 to {_MAX_FIELD_LIMIT} bytes"
+                f"--max-row-bytes is {self.max_row_bytes}; it has to be 1 to {_LARGEST_ROW} bytes"
             )
         if self.skip_lines < 0:
             raise UsageError(f"--skip-lines is {self.skip_lines}; it has to be 0 or more")

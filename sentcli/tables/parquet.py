@@ -108,11 +108,11 @@ class _ParquetReader:
 
         :raises ValueError: when a text is too long, and what `to_values` raises.
         """
-        limit = self._setup.options.field_limit
+        limit = self._setup.options.max_row_bytes
         texts = to_values(rows.column(self._text))
         # A character has four bytes at most: few texts are looked at.
         if any(len(text.encode()) > limit for text in texts if text and 4 * len(text) > limit):
-            raise ValueError(f"longer than {limit} bytes; try a higher --field-limit")
+            raise ValueError(f"longer than {limit} bytes; try a higher --max-row-bytes")
         if not self._setup.needs_values:
             return texts, texts
         return texts, list(zip(*map(to_values, rows.columns), strict=True))

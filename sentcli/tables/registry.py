@@ -101,7 +101,7 @@ def check_options(options: ReadOptions, format_name: str, name: str) -> None:
     :param name: of an input that has it.
     :raises UsageError: naming the option and the input.
     """
-    everywhere = {"format", "field_limit"}
+    everywhere = {"format", "max_row_bytes"}
     for option in fields(options):
         is_given = getattr(options, option.name) != option.default
         if is_given and option.name not in everywhere | get_format(format_name).options:

@@ -51,7 +51,7 @@ class TextReader(ABC):
             source,
             self.encoding,
             universal=self.universal_line_ends,
-            limit=setup.options.field_limit,
+            limit=setup.options.max_row_bytes,
             complete=not is_last,
         )
 
@@ -100,7 +100,7 @@ class TextReader(ABC):
 
     def _long_line(self, piece: Piece) -> Reject:
         if piece.first:
-            reason = f"longer than {self.setup.options.field_limit} bytes; try a higher --field-limit"
+            reason = f"longer than {self.setup.options.max_row_bytes} bytes; try a higher --max-row-bytes"
             reject = self.reject(piece.data, reason)
             self.line += 1
         else:

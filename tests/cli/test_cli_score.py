@@ -116,11 +116,11 @@ def test_lines_before_the_header_can_be_told(score):
 
 def test_what_is_too_long_can_be_said(score):
     Path("r.csv").write_text("text\nwarm and clever\nwarm\n")
-    result = score("r.csv", "-q", "--field-limit", "10", code=3)
+    result = score("r.csv", "-q", "--max-row-bytes", "10", code=3)
     assert result.stdout.splitlines()[1].startswith("warm,positive,")
     assert (
         json.loads(result.stderr.splitlines()[0])["reason"]
-        == "longer than 10 bytes; try a higher --field-limit"
+        == "longer than 10 bytes; try a higher --max-row-bytes"
     )
 
 
@@ -242,7 +242,7 @@ def test_the_summary_as_json_says_what_was_done_and_with_what(score, trained):
     assert (found["python"], found["command"]) == (platform.python_version(), sys.argv[1:])
     assert found["options"]["inputs"] == ["r.csv"]
     assert found["options"]["model"] == str(trained.path)
-    assert (found["options"]["prefix"], found["options"]["field_limit"]) == (None, 16 << 20)
+    assert (found["options"]["prefix"], found["options"]["max_row_bytes"]) == (None, 16 << 20)
     assert 0 <= found["unknown"] <= found["tokens"]
     assert found["seconds"] > 0
     assert found["rows_per_second"] > 0

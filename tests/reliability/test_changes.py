@@ -88,7 +88,7 @@ def test_an_output_that_is_gone(folder, score):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"), [(("--prefix", "x_"), "prefix"), (("--field-limit", "5000"), "field_limit")]
+    ("arguments", "name"), [(("--prefix", "x_"), "prefix"), (("--max-row-bytes", "5000"), "max_row_bytes")]
 )
 def test_other_options(folder, score, arguments, name):
     interrupted(folder, score, "csv")

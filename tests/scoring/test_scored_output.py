@@ -97,7 +97,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes_and_summary(
 
 
 @pytest.mark.parametrize(
-    ("after", "said"), [(0, "or a lower --field-limit"), (2, "with fewer --workers or --processes, --resume")]
+    ("after", "said"),
+    [(0, "or a lower --max-row-bytes"), (2, "with fewer --workers or --processes, --resume")],
 )
 def test_short_memory_says_what_to_do_and_that_resume_goes_on(
     scorer, files, tmp_path, monkeypatch, after, said

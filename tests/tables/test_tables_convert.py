@@ -188,7 +188,7 @@ def test_maps_of_nothing_but_nulls(convert, tmp_path, kind, longest):
     texts = ["x", "x" * 50, "x", "x"]
     pq.write_table(pa.table({"text": texts, "map": maps}), tmp_path / "table.parquet")
     data = (tmp_path / "table.parquet").read_bytes()
-    out = convert(data, "in.parquet", ".jsonl", read=ReadOptions(field_limit=longest)).splitlines()
+    out = convert(data, "in.parquet", ".jsonl", read=ReadOptions(max_row_bytes=longest)).splitlines()
     is_row = [len(text) <= longest for text in texts]
     assert [json.loads(line)["map"] for line in out] == [
         [[*pair] for pair in pairs] if pairs is not None else None

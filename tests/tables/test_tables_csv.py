@@ -71,15 +71,15 @@ def test_ten_thousand_columns(convert):
         (b'1,"a"b\n', "text after a closing quote"),
         (b"1,\xff\n", "byte 0xff at offset 18 is not utf-8; is it another --encoding?"),
         (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8; is it another --encoding?"),
-        (b"1," + b"y" * 200 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
-        (b"1," + b"y" * 99 + b"\n", "longer than 100 bytes; try a higher --field-limit"),
-        (b'1,"\n', "a quote is not closed within the 100 bytes of --field-limit"),
-        (b'1,"' + b"y\n" * 60 + b'"\n', "a quote is not closed within the 100 bytes of --field-limit"),
+        (b"1," + b"y" * 200 + b"\n", "longer than 100 bytes; try a higher --max-row-bytes"),
+        (b"1," + b"y" * 99 + b"\n", "longer than 100 bytes; try a higher --max-row-bytes"),
+        (b'1,"\n', "a quote is not closed within the 100 bytes of --max-row-bytes"),
+        (b'1,"' + b"y\n" * 60 + b'"\n', "a quote is not closed within the 100 bytes of --max-row-bytes"),
     ],
 )
 def test_a_bad_record_is_rejected_and_its_neighbours_are_scored(convert, rejects, bad, reason):
     after = b"".join(b"%d,xx\n" % number for number in range(100, 140))
-    out = convert(HEADER + b"1,x\n2,x\n" + bad + after, read=ReadOptions(field_limit=100))
+    out = convert(HEADER + b"1,x\n2,x\n" + bad + after, read=ReadOptions(max_row_bytes=100))
     assert out.startswith(ADDED + b"1,x" + ODD + b"\n2,x" + ODD + b"\n")
     assert out.count(EVEN) == 40
     found = rejects()
@@ -111,18 +111,18 @@ def test_an_open_quote_holds_up_no_more_than_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr("sentcli.files.source._BLOCK", 500)
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 1)
     (tmp_path / "in.csv").write_bytes(HEADER + b'1,"open\n' + b"2,x\n" * 25_000)
-    options = ReadOptions(field_limit=2000)
+    options = ReadOptions(max_row_bytes=2000)
     with open_job([str(tmp_path / "in.csv")], str(tmp_path / "out.csv"), read=options) as job:
         first = next(iter(job))
     assert [reject.reason for reject in first.rejects] == [
-        "a quote is not closed within the 2000 bytes of --field-limit"
+        "a quote is not closed within the 2000 bytes of --max-row-bytes"
     ]
     assert first.position.progress < 3 * 2000
 
 
 def test_a_line_longer_than_the_limit_is_rejected_once_with_all_its_bytes(convert, rejects):
     long = b'1,"' + bytes(range(32, 127)) * 9 + b"\n"
-    out = convert(HEADER + b"1,x\n" + long + b"2,x\n", read=ReadOptions(field_limit=100))
+    out = convert(HEADER + b"1,x\n" + long + b"2,x\n", read=ReadOptions(max_row_bytes=100))
     assert out == ADDED + b"1,x" + ODD + b"\n2,x" + ODD + b"\n"
     assert "".join(entry["raw"] for entry in rejects()).encode() == long
     assert {entry["line"] for entry in rejects()} == {3}
@@ -135,11 +135,11 @@ def test_lines_are_counted_as_an_editor_counts_them(convert, rejects):
 
 def test_a_line_without_an_end_is_an_error(convert):
     with pytest.raises(DataError, match="a line of more than 1600 bytes"):
-        convert(HEADER + b"y" * 2000, read=ReadOptions(field_limit=100))
+        convert(HEADER + b"y" * 2000, read=ReadOptions(max_row_bytes=100))
 
 
 def test_an_open_quote_before_an_overlong_line(convert, rejects):
-    out = convert(HEADER + b'1,"x\n' + b"y" * 150 + b"\n2,x\n", read=ReadOptions(field_limit=100))
+    out = convert(HEADER + b'1,"x\n' + b"y" * 150 + b"\n2,x\n", read=ReadOptions(max_row_bytes=100))
     assert out == ADDED + b"2,x" + ODD + b"\n"
     assert [entry["line"] for entry in rejects()] == [2, 3, 3]
 
@@ -147,14 +147,14 @@ def test_an_open_quote_before_an_overlong_line(convert, rejects):
 def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):
     started = time.monotonic()
     with pytest.raises(DataError, match="too many quotes are not closed"):
-        convert(b"text\n" + b'",a",",\n' * 100_000, read=ReadOptions(field_limit=1000))
+        convert(b"text\n" + b'",a",",\n' * 100_000, read=ReadOptions(max_row_bytes=1000))
     assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("data", [b"id,\xff\n", b'id,"a"b\n1,x\n', b'"\n', b"y" * 200 + b"\n1,x\n"])
 def test_a_header_that_cannot_be_read_is_an_error(convert, data):
     with pytest.raises(DataError, match=r"the first record cannot be read: .*--encoding") as caught:
-        convert(data, read=ReadOptions(field_limit=100))
+        convert(data, read=ReadOptions(max_row_bytes=100))
     assert str(caught.value).count("is it another") == 1
 
 
@@ -502,7 +502,7 @@ def test_lines_to_skip_are_those_of_each_input(run, tmp_path):
 
 def test_lines_to_skip_are_bounded(convert):
     with pytest.raises(DataError, match="no header in its first 1000 bytes"):
-        convert(501 * b"a\n" + b"text\nx\n", read=ReadOptions(skip_lines=10**9, field_limit=1000))
+        convert(501 * b"a\n" + b"text\nx\n", read=ReadOptions(skip_lines=10**9, max_row_bytes=1000))
     with pytest.raises(UsageError, match="--skip-lines is -1; it has to be 0 or more"):
         ReadOptions(skip_lines=-1)
 
@@ -652,7 +652,7 @@ def test_records_are_found_wherever_blocks_end(convert, monkeypatch):
 
 
 def test_blank_lines_before_the_header_are_not_gathered_without_end(convert):
-    limit = ReadOptions(field_limit=1000)
+    limit = ReadOptions(max_row_bytes=1000)
     lead = b"\n" * 1000
     assert (
         convert(lead + b"text\nx\n", read=limit) == lead + b"text,sentiment,sentiment_score\nx" + ODD + b"\n"

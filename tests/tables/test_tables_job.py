@@ -217,12 +217,12 @@ def test_what_does_not_fit_is_refused(run, tmp_path, monkeypatch, options, error
         *({"delimiter": value} for value in ("", ",,", "\n", '"')),
         *({"quotechar": value} for value in ("''", "\r")),
         {"delimiter": "'", "quotechar": "'"},
-        {"field_limit": 0},
-        {"field_limit": 1 << 31},
+        {"max_row_bytes": 0},
+        {"max_row_bytes": 1 << 31},
     ],
 )
 def test_reading_options_outside_their_range(options):
-    with pytest.raises(UsageError, match=r"--(delimiter|quotechar|field-limit)"):
+    with pytest.raises(UsageError, match=r"--(delimiter|quotechar|max-row-bytes)"):
         ReadOptions(**options)
 
 
@@ -534,7 +534,7 @@ def test_rejects_through_a_link_go_to_its_target(run, source, tmp_path, capfdbin
 def test_a_rejected_row_is_where_its_offset_says_and_counts_once(run, tmp_path, suffix, start, bad, mark):
     data = mark + start + bad + start
     (tmp_path / f"in{suffix}").write_bytes(data)
-    job = run(tmp_path / f"in{suffix}", tmp_path / "out", read=ReadOptions(field_limit=100))
+    job = run(tmp_path / f"in{suffix}", tmp_path / "out", read=ReadOptions(max_row_bytes=100))
     entries = [json.loads(line) for line in (tmp_path / "out.rejects.jsonl").read_bytes().splitlines()]
     entry = entries[0]
     assert data[entry["offset"] :].startswith(bad[:100])
@@ -882,6 +882,6 @@ def test_the_last_input_is_looked_at_as_the_last(run, tmp_path):
         b"y" * 100
     )  # as long as may be, with no line end, which none is added to
     job = run(
-        [tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out.txt", read=ReadOptions(field_limit=100)
+        [tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out.txt", read=ReadOptions(max_row_bytes=100)
     )
     assert (job.rows, job.rejected) == (2, 0)

@@ -206,16 +206,16 @@ def test_a_value_that_no_other_format_could_hold_is_rejected_there_alone(tmp_pat
 
 def test_a_text_over_the_limit_is_rejected(score_table, rejects):
     texts = pa.array(["x", "y" * 101, "x"]).dictionary_encode()
-    out = score_table(pa.table({"text": texts}), read=ReadOptions(field_limit=100))
+    out = score_table(pa.table({"text": texts}), read=ReadOptions(max_row_bytes=100))
     assert out.read()["text"].to_pylist() == ["x", "x"]
-    assert rejects()[0]["reason"] == "longer than 100 bytes; try a higher --field-limit"
+    assert rejects()[0]["reason"] == "longer than 100 bytes; try a higher --max-row-bytes"
     assert rejects()[0]["raw"] == "y" * 101
 
 
 def test_the_limit_counts_bytes_of_the_text_alone(score_table, rejects):
     texts = ["é" * 7, "é" * 8, "y" * 15, "y" * 16, "😀" * 3, "😀" * 4, None]
     table = pa.table({"text": texts, "other": ["z" * 100] * len(texts)})
-    out = score_table(table, read=ReadOptions(field_limit=15))
+    out = score_table(table, read=ReadOptions(max_row_bytes=15))
     assert out.read()["text"].to_pylist() == [*texts[::2]]
     assert [found["raw"] for found in rejects()] == texts[1::2]
 

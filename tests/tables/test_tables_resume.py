@@ -313,7 +313,7 @@ def journal_of(output):
         ({"fingerprint": {"model": "b", "options": {"batch": [1, 2]}}}, "model"),
         ({"fingerprint": {"model": "a", "options": {"batch": [2, 2]}}}, r"options\.batch"),
         ({"fingerprint": {"model": "a"}}, r"options"),
-        ({"read": ReadOptions(field_limit=1000)}, r"read\.field_limit"),
+        ({"read": ReadOptions(max_row_bytes=1000)}, r"read\.max_row_bytes"),
         ({"write": WriteOptions(format="csv")}, r"formats, write\.format"),
         ({"rejects": RejectOptions(path="other.jsonl")}, "rejects"),
     ],

@@ -261,7 +261,7 @@ def test_a_pause_within_a_csv_record(tmp_path, stdin):
 
 def test_a_pause_within_a_character_behind_a_record_as_long_as_may_be(tmp_path, stdin):
     """A carriage return may end the line; whether a line feed follows is not known yet."""
-    read = ReadOptions(format="csv", encoding="utf-16-le", field_limit=32)
+    read = ReadOptions(format="csv", encoding="utf-16-le", max_row_bytes=32)
     data = ("text\r" + ("x" * 15 + "\r") * 2).encode("utf-16-le")
     with open_job(["-"], str(tmp_path / "out.csv"), read=read) as job:
         chunks = iter(job)
