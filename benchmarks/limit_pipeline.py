@@ -22,7 +22,7 @@ from sentcli.model.bundle import INT8_ONNX, ONNX, VOCAB, Bundle, load_bundle, ne
 from sentcli.runs.opening import open_job
 from sentcli.scoring.pipeline import PROCESSES_FROM
 from sentcli.scoring.scorer import Scorer
-from sentcli.text.tokenizer import IGNORED, Vocab
+from sentcli.text.tokenizer import Vocab
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Parts:
         score_csv(self._scorer, self._source, self._target)
 
     def _job(self) -> Any:
-        return open_job([str(self._source)], str(self._target), overwrite=True, ignored=IGNORED)
+        return open_job([str(self._source)], str(self._target), overwrite=True)
 
 
 def hand_over(scorer: Scorer, source: Path, target: Path) -> None:

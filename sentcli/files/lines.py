@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 import numpy as np
+import numpy.typing as npt
 
-from sentcli.files.textcolumn import Flags, Places, are_wide, cut
+Places = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+
+_LONG = 512  # bytes of a part
 
 _LINE_FEED, _CARRIAGE_RETURN = b"\n\r"
 
@@ -102,3 +106,39 @@ class Block:
 
 
 NO_LINES = Block.of()
+
+
+def decode(data: bytes, starts: Places, stops: Places, are_wide: Flags, encoding: str) -> list[str]:
+    """Decode parts of bytes in an encoding that is based on ASCII.
+
+    :param starts, stops: where each of them lies, in ascending order; int64, `[parts]`.
+    :param are_wide: whether each may have bytes beyond ASCII, which then are in the encoding; `[parts]`.
+    """
+    if not len(starts):
+        return []
+    first = int(starts[0])
+    # One character a byte: slices of a string take less time than to decode each part.
+    whole = str(memoryview(data)[first : int(stops[-1])], "latin-1")
+    borders = zip((starts - first).tolist(), (stops - first).tolist(), strict=True)
+    texts = [whole[start:stop] for start, stop in borders]
+    for number in np.flatnonzero(are_wide).tolist():
+        texts[number] = str(data[starts[number] : stops[number]], encoding)
+    return texts
+
+
+def cut(data: bytes, starts: Places, stops: Places) -> list[bytes | memoryview]:
+    """Give parts of bytes."""
+    # Short ones are copied sooner than a view is made, of which the garbage collector takes notice.
+    is_short = int((stops - starts).sum()) < _LONG * len(starts)
+    whole = data if is_short else memoryview(data)
+    return [whole[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+
+
+def are_wide(data: bytes, borders: Places) -> Flags:
+    """Tell of the bytes from each border to the next whether some are beyond ASCII."""
+    are = np.zeros(len(borders) - 1, bool)
+    filled = np.flatnonzero(borders[1:] > borders[:-1])
+    if len(filled) and not data.isascii():
+        some = np.frombuffer(data, np.uint8)[: borders[-1]]
+        are[filled] = np.maximum.reduceat(some, borders[filled]) >= 0x80
+    return are

@@ -12,7 +12,8 @@ from typing import Union, overload
 import numpy as np
 import numpy.typing as npt
 
-_LONG = 512  # bytes of a part
+from sentcli.files.lines import Flags, Places, cut
+
 # Bytes from text to text. Beyond, to decode each takes less time (380 ns) than what lies between them.
 _FAR = 6 << 10
 _LOSSLESS = "surrogatepass"  # the lone surrogates, which have no UTF-8, too
@@ -22,8 +23,6 @@ _LOSSLESS = "surrogatepass"  # the lone surrogates, which have no UTF-8, too
 _PLACE = 8  # bytes of a text that are looked at together
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 
-Places = npt.NDArray[np.intp]
-Flags = npt.NDArray[np.bool_]
 Keys = npt.NDArray[np.uint64]
 
 
@@ -200,21 +199,3 @@ def _take(part: list[str] | TextBlock, rows: Places) -> list[str] | TextBlock:
     if last - first + 1 == len(rows):  # neighbours
         return part[first : last + 1]
     return part[rows] if isinstance(part, TextBlock) else [part[row] for row in rows.tolist()]
-
-
-def cut(data: bytes, starts: Places, stops: Places) -> list[bytes | memoryview]:
-    """Give parts of bytes."""
-    # Short ones are copied sooner than a view is made, of which the garbage collector takes notice.
-    is_short = int((stops - starts).sum()) < _LONG * len(starts)
-    whole = data if is_short else memoryview(data)
-    return [whole[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
-
-
-def are_wide(data: bytes, borders: Places) -> Flags:
-    """Tell of the bytes from each border to the next whether some are beyond ASCII."""
-    are = np.zeros(len(borders) - 1, bool)
-    filled = np.flatnonzero(borders[1:] > borders[:-1])
-    if len(filled) and not data.isascii():
-        some = np.frombuffer(data, np.uint8)[: borders[-1]]
-        are[filled] = np.maximum.reduceat(some, borders[filled]) >= 0x80
-    return are

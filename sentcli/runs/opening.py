@@ -49,7 +49,6 @@ def open_job(
     overwrite: bool = False,
     fingerprint: Mapping[str, Any] | None = None,
     labels: Sequence[str] = (),
-    ignored: str = "",
     commit_seconds: float = 1.0,
 ) -> Job:
     """Check everything that can be checked before the first row, and open the output.
@@ -60,7 +59,6 @@ def open_job(
     :param overwrite: the output and the rejects file may exist; they stay until the new ones are complete.
     :param fingerprint: what results depend on besides the inputs, JSON; a resumed run has to give the same.
     :param labels: those that rows may get; one that the output cannot hold ends the run as it begins.
-    :param ignored: characters in texts that results do not depend on, see `format.Setup`.
     :param commit_seconds: at least so long between two commits.
     :raises UsageError: for options that do not fit together.
     :raises DataError: when an input cannot be read.
@@ -69,7 +67,7 @@ def open_job(
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     files = [inspect_input(name) for name in inputs]
-    setup = replace(_setup(inputs, output, read, write), labels=tuple(labels), ignored=ignored)
+    setup = replace(_setup(inputs, output, read, write), labels=tuple(labels))
     written = [output, *filter(None, [rejects.path])]
     if not rejects.path and output != STANDARD:
         written.append(default_rejects(output if is_url(output) else str(resolve(output))))

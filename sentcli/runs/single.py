@@ -29,7 +29,6 @@ from sentcli.runs.leftovers import give_up
 from sentcli.runs.opening import open_job
 from sentcli.runs.summary import Summary, counted
 from sentcli.scoring.scorer import Scorer
-from sentcli.text.tokenizer import IGNORED
 
 _log = logging.getLogger("sentcli")
 
@@ -118,7 +117,6 @@ def score_output(
             target,
             fingerprint=scorer.fingerprint,
             labels=scorer.given_labels,
-            ignored=IGNORED,
             **options,
         )
         with opened as job, progress.of(job, target) as update:

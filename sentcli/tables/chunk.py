@@ -11,7 +11,6 @@ from xxhash import xxh3_128
 
 from sentcli.files.lines import Block
 from sentcli.files.source import Source
-from sentcli.files.textcolumn import TextBlock, TextColumn
 
 CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
@@ -38,7 +37,7 @@ class Rows:
     :param values: where the writer gets more than their own bytes.
     """
 
-    texts: list[str | None] | list[str] | TextBlock
+    texts: list[str | None] | list[str]
     values: Sequence[Any] | None
     raws: Block
 
@@ -128,7 +127,7 @@ class Chunk:
     :param whole: the chunk ends where it would end in every run over these inputs, not because a pipe paused.
     """
 
-    texts: Sequence[str | None]
+    texts: list[str | None]
     rows: Sequence[Any]
     rejects: Sequence[Reject]
     position: Position
@@ -232,9 +231,7 @@ class _Draft:
         self._make_room()
 
     def _clear(self) -> None:
-        self._parts: list[Sequence[str | None]] = []  # of the texts
-        self._texts: list[str | None] = []  # the last part
-        self._count = 0  # of texts
+        self._texts: list[str | None] = []
         self._rows: list[Any] = []
         self._rejects: list[Reject] = []
         self._gaps: list[tuple[int, bytes]] = []
@@ -274,7 +271,6 @@ class _Draft:
         if type(event) is tuple:
             text, row, raw = event
             self._texts.append(text)
-            self._count += 1
             self._rows.append(row)
         elif isinstance(event, Reject):
             self._rejects.append(event)
@@ -282,23 +278,18 @@ class _Draft:
         else:
             raw = cast(bytes, event)
             if self._keep_gaps:
-                self._gaps.append((self._count, raw))
+                self._gaps.append((len(self._texts), raw))
         self._take(raw)
         self._room -= 1
         return None
 
     def _add_rows(self, rows: Rows) -> Rows | None:
         fitting, rest = rows.cut(self._room, self._room_bytes)
-        if isinstance(fitting.texts, list):
-            self._texts += fitting.texts
-        else:
-            self._parts += [self._texts, fitting.texts]
-            self._texts = []
-        self._count += len(fitting.texts)
+        self._texts += fitting.texts
         self._rows += [fitting.raws] if fitting.values is None else fitting.values
         self._take(fitting.raws.raw)
         self._room -= len(fitting.texts)
-        return rest if len(rest.texts) else None
+        return rest if rest.texts else None
 
     def _take(self, data: bytes | memoryview) -> None:
         """Hash bytes of the chunk, at once: they still lie in the processor's cache."""
@@ -308,9 +299,10 @@ class _Draft:
 
     def finish(self, *, whole: bool) -> Chunk:
         """Give the chunk and begin the next, which after one that is not whole has the room that was left."""
-        position = self._cursor.advance(self._size, self._count, self._rejects)
-        texts = TextColumn.of(*self._parts, self._texts)
-        chunk = Chunk(texts, self._rows, self._rejects, position, self._size, self._gaps, self._head, whole)
+        position = self._cursor.advance(self._size, len(self._texts), self._rejects)
+        chunk = Chunk(
+            *(self._texts, self._rows, self._rejects, position, self._size, self._gaps, self._head, whole)
+        )
         self._clear()
         self._is_cut = not whole
         if whole:

@@ -137,8 +137,7 @@ class _CsvReader(TextReader):
         if self.setup.needs_values:
             columns = [plain.values(number) for number in range(self._width)]
             return Rows(columns[self._column], [*zip(*columns, strict=True)], lines)
-        is_exact = self.setup.converts or self._dialect.quotechar not in self.setup.ignored
-        return Rows((plain.values if is_exact else plain.texts)(self._column), None, lines)
+        return Rows(plain.values(self._column), None, lines)
 
     def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
         """Decode lines; those not in the encoding get a stand-in, so that records keep their borders.

@@ -9,8 +9,7 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.files.lines import Block
-from sentcli.files.textcolumn import Places, TextBlock
+from sentcli.files.lines import Block, Places, decode
 from sentcli.tables.dialect import Dialect
 
 # Of so many bytes one at most is not quoted: then it is faster to look at those alone.
@@ -100,23 +99,17 @@ class PlainRecords:
         """Give the first line from one on that is not plain; behind the last line when all of them are."""
         return self._borders[bisect_left(self._borders, start)]
 
-    def texts(self, number: int) -> TextBlock:
-        """Give the fields of a column, one a plain line; two quotes that stand for one stay two."""
+    def values(self, number: int) -> list[str]:
+        """Return the fields of a column, one a plain line."""
         starts, stops = self._starts[:, number], self._stops[:, number]
-        if self._dialect.quotechar:
-            quote = ord(self._dialect.quotechar)
-            is_quoted = (self._bytes.take(starts, mode="clip") == quote) & (starts < stops)
+        quotechar = self._dialect.quotechar
+        if quotechar:
+            is_quoted = (self._bytes.take(starts, mode="clip") == ord(quotechar)) & (starts < stops)
             starts, stops = starts + is_quoted, stops - is_quoted
         first = self._lines.borders[0]
         encoding = self._dialect.encoding.name
-        return TextBlock(self._lines.data, starts + first, stops + first, self._are_wide, encoding)
-
-    def values(self, number: int) -> list[str]:
-        """Give the fields of a column as the csv module gives them."""
-        texts, quotechar = self.texts(number), self._dialect.quotechar
-        values = [*texts]
-        quotes = self._quotes + self._lines.borders[0]
-        has_quotes = np.searchsorted(quotes, texts.starts) < np.searchsorted(quotes, texts.stops)
+        values = decode(self._lines.data, starts + first, stops + first, self._are_wide, encoding)
+        has_quotes = np.searchsorted(self._quotes, starts) < np.searchsorted(self._quotes, stops)
         for place in np.flatnonzero(has_quotes).tolist():
-            values[place] = quotechar.join(values[place].split(quotechar)[::2])
+            values[place] = values[place].replace(2 * quotechar, quotechar)
         return values

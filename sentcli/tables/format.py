@@ -21,8 +21,6 @@ class Setup:
     :param format: of the inputs.
     :param output_format: of the output; where it is another one, see `needs_values`.
     :param labels: that a row may get: what cannot be written is to end a run as it begins.
-    :param ignored: characters that mean nothing in texts which only get scores: where a format has one twice
-        in place of once, it may stay so.
     """
 
     options: ReadOptions
@@ -30,7 +28,6 @@ class Setup:
     format: str
     output_format: str
     labels: tuple[str, ...] = ()
-    ignored: str = ""
 
     @property
     def converts(self) -> bool:

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding
-from sentcli.files.lines import Block
+from sentcli.files.lines import Block, decode
 from sentcli.files.source import STANDARD, Source
-from sentcli.files.textcolumn import TextBlock
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
 from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.tables.format import Labels, Scores, Setup
@@ -68,13 +67,11 @@ class _LinesReader(TextReader):
         """Take the lines together, if all of them are in an encoding that is based on ASCII."""
         if not self.encoding.is_based_on_ascii:
             return None
-        texts = TextBlock(lines.data, lines.borders[:-1], lines.stops, lines.are_wide, self.encoding.name)
-        if not all(self.encoding.has(lines[number]) for number in texts.wide):
+        try:
+            texts = decode(lines.data, lines.borders[:-1], lines.stops, lines.are_wide, self.encoding.name)
+        except UnicodeDecodeError:
             return None
-        if self.setup.converts:
-            strings = [*texts]
-            return Rows(strings, [*zip(strings)], lines)
-        return Rows(texts, None, lines)
+        return Rows(texts, [*zip(texts)] if self.setup.converts else None, lines)
 
 
 def _warn_of_table(line: bytes, name: str) -> None:

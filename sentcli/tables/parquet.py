@@ -64,7 +64,7 @@ class _ParquetReader:
             yield self._chunk(batch, head)
             head = None
         if head:
-            yield Chunk((), (), (), self._cursor.advance(0, 0, ()), 0, head=head)
+            yield Chunk([], (), (), self._cursor.advance(0, 0, ()), 0, head=head)
 
     def _head(self, first: Head | None) -> Head:
         schema = self._file.schema

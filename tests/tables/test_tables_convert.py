@@ -228,7 +228,7 @@ def test_nanoseconds_need_no_pandas(tmp_path):
     pq.write_table(pa.table({"text": ["x"], "seen": at}), tmp_path / "in.parquet")
     program = (
         "import sys; sys.modules['pandas'] = None\n"
-        "from sentcli.tables import open_job\n"
+        "from sentcli.runs.opening import open_job\n"
         "with open_job(['in.parquet'], 'out.csv') as job:\n"
         "    for chunk in job: job.write(chunk, ['odd'], [0.5])\n"
         "    job.finish()\n"

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.files.textcolumn import TextBlock
 from sentcli.runs.opening import open_job
 from sentcli.tables.options import ReadOptions, WriteOptions
 
@@ -226,23 +225,6 @@ def test_a_byte_of_a_character_is_no_delimiter(convert):
     assert out.decode("shift_jis").splitlines()[1] == "1|ポポ|even|0.285714"
 
 
-@pytest.mark.parametrize(
-    ("target", "ignored", "text"),
-    [
-        ("out.csv", "", 'a "b"'),
-        ("out.csv", '"', 'a ""b""'),
-        ("out.jsonl", '"', 'a "b"'),
-        ("out.txt", '"', 'a "b"'),
-    ],
-)
-def test_quotes_that_mean_nothing_stay_there_twice_where_texts_are_only_scored(
-    tmp_path, target, ignored, text
-):
-    (tmp_path / "in.csv").write_bytes(b'id,text\n1,"a ""b"""\n')
-    with open_job([str(tmp_path / "in.csv")], str(tmp_path / target), ignored=ignored) as job:
-        assert [[*chunk.texts] for chunk in job] == [[text]]
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
 def test_texts_keep_their_order_where_some_lie_in_blocks_and_others_do_not(tmp_path, encoding):
     kinds = ['"{} of\ntwo lines"', "plain {}", "é {}", '"quoted, {}"', "{}", ""]
@@ -253,24 +235,15 @@ def test_texts_keep_their_order_where_some_lie_in_blocks_and_others_do_not(tmp_p
     data = "".join(["id,text\n", *records]).encode(encoding)
     (tmp_path / "in.csv").write_bytes(data)
     expected = [row[1] for row in csv.reader(io.StringIO(data.decode(encoding))) if row][1:]
-    options = {"read": ReadOptions(encoding=encoding), "ignored": '"'}
+    options = {"read": ReadOptions(encoding=encoding)}
     with open_job([str(tmp_path / "in.csv")], str(tmp_path / "out.csv"), **options) as job:
         chunks = [*job]
         for chunk in chunks:
             job.write(chunk, ["good"] * len(chunk.texts), [0.5] * len(chunk.texts))
         job.finish()
     assert [text for chunk in chunks for text in chunk.texts] == expected
-    kinds_of_parts = {type(part) for chunk in chunks for part in chunk.texts.parts}
-    assert kinds_of_parts == {list, TextBlock}
     scored = (tmp_path / "out.csv").read_bytes()
     assert scored.replace(b",good,0.500000", b"").replace(b",sentiment,sentiment_score", b"") == data
-
-
-def test_other_quotes_are_there_once_whatever_means_nothing(tmp_path):
-    (tmp_path / "in.csv").write_bytes(b"id,text\n1,'a ''b'''\n")
-    options = {"read": ReadOptions(quotechar="'"), "ignored": '"'}
-    with open_job([str(tmp_path / "in.csv")], str(tmp_path / "out.csv"), **options) as job:
-        assert [[*chunk.texts] for chunk in job] == [["a 'b'"]]
 
 
 @pytest.mark.parametrize("few", [1, 40])
