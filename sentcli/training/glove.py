@@ -1,39 +1,44 @@
-"""The first values of the embedding: word vectors of a file, or random ones."""
+"""The initial embedding: GloVe vectors from a file or the Hugging Face hub, or random vectors."""
 
-import gzip
 import io
 import logging
 import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from sentcli.errors import DataError
+from sentcli.files.compression import DAMAGE, compression_of, decompressed
 from sentcli.text.tokenizer import PAD_ID, UNK_ID
-from sentcli.training.glove_download import GLOVE_DIMS, download
 
 _log = logging.getLogger("sentcli")
 
 Matrix = npt.NDArray[np.float32]  # [words, dimensions]
 
-_NUMERIC = b"0123456789+-.eE "
-_LARGEST = float(np.finfo(np.float16).max)  # a bundle stores them so
+HUB_REPOSITORY = "stanfordnlp/glove"  # the archives of https://nlp.stanford.edu/projects/glove
+_ARCHIVES = {  # name: file, gigabytes, dimensions
+    "6B": ("glove.6B.zip", 0.86, (50, 100, 200, 300)),
+    "42B": ("glove.42B.300d.zip", 1.88, (300,)),
+    "840B": ("glove.840B.300d.zip", 2.18, (300,)),
+    "twitter.27B": ("glove.twitter.27B.zip", 1.52, (25, 50, 100, 200)),
+}
+GLOVE_DIMS = {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() for dim in dims}
+
+_LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in float16
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of the training part begins with vectors from the file.
+    """How many words of the training part have a vector in the file.
 
-    :param types_covered, types_total: words of the vocabulary, `<pad>` and `<unk>` apart.
-    :param tokens_covered, tokens_total: running words of the training part, those left to `<unk>` included.
+    :param types_covered, types_total: words of the vocabulary without `<pad>` and `<unk>`.
+    :param tokens_covered, tokens_total: tokens of the training part, unknown ones included.
     """
 
     types_covered: int
@@ -54,16 +59,43 @@ class Coverage:
 
 
 def check_source(source: str | Path, dim: int) -> None:
-    """Refuse what `load_glove` would refuse at once, before time is spent on other things.
+    """Check the source of vectors before anything is downloaded or read.
 
-    :raises DataError: when there is no such file and no such name, or the name says another width.
+    :raises DataError: for an unknown name, a missing file, or a name that states another dimension.
     """
     if source in GLOVE_DIMS:
-        _check_width(f"--glove {source}", GLOVE_DIMS[source], dim)
+        _check_width(f"--glove {source}", GLOVE_DIMS[str(source)], dim)
     elif not Path(source).is_file():
         raise DataError(
             f"{source!s:.200}: no such file of word vectors, nor one of {', '.join(GLOVE_DIMS)}, none"
         )
+
+
+def download(name: str, *, quiet: bool = False) -> Path:
+    """Return the archive of these vectors from the cache of the Hugging Face hub; download it once.
+
+    :param name: one of `GLOVE_DIMS`.
+    :param quiet: without a progress bar.
+    :raises DataError: when the archive is not in the cache and the hub cannot be reached.
+    """
+    import huggingface_hub
+
+    file, gigabytes, _ = _ARCHIVES[name.rpartition(".")[0]]
+    cached = huggingface_hub.try_to_load_from_cache(HUB_REPOSITORY, file)
+    if isinstance(cached, str):
+        return Path(cached)
+    _log.info("%s: downloading %.2f GB from huggingface.co/%s, once", file, gigabytes, HUB_REPOSITORY)
+    if quiet:
+        huggingface_hub.utils.disable_progress_bars()  # type: ignore[attr-defined]  # documented
+    try:
+        return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
+    except Exception as error:  # of httpx, of the hub, of the disk
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}: "
+            f"{reason:.300}; the same command resumes the download; or try --glove FILE with a local copy, "
+            "or --glove none"
+        ) from error
 
 
 def load_glove(
@@ -75,37 +107,29 @@ def load_glove(
     *,
     quiet: bool = False,
 ) -> tuple[Matrix, Coverage]:
-    """Build the embedding from the vectors of a file; the file is streamed, only the matrix is in memory.
+    """Build the embedding from a file of vectors; the file is streamed.
 
-    Words that the file lacks are drawn from a normal distribution with, in each dimension, the mean and the
-    standard deviation of those that it has. `<unk>` is that mean, `<pad>` is zero. Of a word that comes twice
-    the first vector counts.
+    Words without a vector are drawn from a normal distribution with the mean and standard deviation of the
+    found vectors in each dimension. `<unk>` is that mean, `<pad>` is zero. The first vector of a repeated
+    word counts.
 
-    :param source: one of `GLOVE_DIMS`, downloaded once, or a file: text, .gz or .zip, with or without the
-        header line of word2vec.
+    :param source: one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip, with or
+        without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
-    :param counts: how often each word of the training part occurs in it.
-    :param quiet: without the bar of a download.
+    :param counts: frequency of each word in the training part.
     :returns: float32 `[words, dim]`, and what the file covers.
-    :raises DataError: when the vectors cannot be had, or the file is not one of vectors of `dim` numbers.
+    :raises DataError: when the vectors cannot be had or are damaged, or have another dimension.
     """
     check_source(source, dim)
-    path = download(source, quiet=quiet) if source in GLOVE_DIMS else Path(source)
+    path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
     found = np.zeros(len(words), bool)
-    repeated = 0
     for line, word, numbers in _rows(path, dim):
         index = ids.get(word)
-        if index is None:
-            continue
-        if found[index]:
-            repeated += 1
-            continue
-        matrix[index] = _parse(numbers, path, line)
-        found[index] = True
-    if repeated:
-        _log.warning("%s: %d words have another vector further on; the first was taken", path, repeated)
+        if index is not None and not found[index]:
+            matrix[index] = _parse(numbers, f"{path}, line {line}")
+            found[index] = True
     if not found.any():
         raise DataError(f"{path}: it has none of the {len(ids)} words of the data set; is it the right file?")
     mean = matrix[found].mean(axis=0, dtype=np.float64)
@@ -121,74 +145,58 @@ def load_glove(
 def random_embedding(
     words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
 ) -> tuple[Matrix, Coverage]:
-    """Build an embedding without a file: normal values of deviation 1/sqrt(dim), so rows are about 1 long.
+    """Build an embedding without a file: normal values of deviation 1/sqrt(dim), so rows have length 1.
 
     :returns: as `load_glove`; `<pad>` is zero.
     """
-    scale = dim**-0.5
-    matrix = np.random.default_rng(seed).normal(0, scale, (len(words), dim)).astype(np.float32)
+    matrix = np.random.default_rng(seed).normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
     matrix[PAD_ID] = 0
     return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
 
 
 def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield line number, word and numbers of each vector; all but the last `dim` fields are the word."""
-    line = rows = promised = 0
+    """Yield line number, word and numbers of each vector."""
+    line = rows = 0
     try:
-        with _open(path, dim) as file:
-            for line, content in enumerate(file, 1):
-                text = content.rstrip()
-                spaces = text.count(b" ")
-                header = line == 1 and spaces == 1 and text.replace(b" ", b"").isdigit()
-                if spaces == dim and not header:
-                    word, _, numbers = text.partition(b" ")
-                elif not text:
-                    continue
-                elif header:
-                    promised, width = map(int, text.split())
+        with ExitStack() as stack:
+            for line, content in enumerate(_open(path, dim, stack), 1):
+                word, _, numbers = content.rstrip(b" \r\n").partition(b" ")
+                width = numbers.count(b" ") + 1 if numbers else 0
+                if line == 1 and width == 1 and (word + numbers).isdigit():  # the header of word2vec
+                    _check_width(path, int(numbers), dim)
+                elif width == dim:
+                    rows += 1
+                    yield line, word, numbers
+                elif word and not rows:
                     _check_width(path, width, dim)
-                    continue
-                elif spaces > dim and rows:
-                    word = text.rsplit(b" ", dim)[0]
-                    numbers = text[len(word) + 1 :]
-                elif rows:
-                    raise DataError(
-                        f"{path}, line {line}: {spaces} numbers instead of {dim}; the file is damaged"
-                    )
-                else:
-                    _check_width(path, spaces, dim)
-                if not word.isascii():
-                    word.decode()
-                rows += 1
-                yield line, word, numbers
-    except UnicodeDecodeError:
-        raise DataError(f"{path}, line {line}: not UTF-8; is it a text file of word vectors?") from None
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+                elif word and width < dim:
+                    raise DataError(f"{path}, line {line}: {width} numbers, not {dim}; the file is damaged")
+                # A wider line has a word with spaces, which no token has.
+    except (*DAMAGE, RuntimeError, zipfile.BadZipFile, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read after line {line}: {reason}") from error
-    if rows < max(promised, 1):
-        raise DataError(f"{path}: it ends after {rows} vectors of {max(promised, 1)}; the file is torn")
+    if not rows:
+        raise DataError(f"{path}: no vectors; is it a text file of word vectors?")
 
 
-def _parse(numbers: bytes, path: Path, line: int) -> npt.NDArray[np.float64]:
-    if not numbers.translate(None, _NUMERIC):
-        with suppress(ValueError):
-            try:
-                # As a JSON array: orjson reads it four times as fast as NumPy does.
-                values = np.array(orjson.loads(b"[" + numbers.replace(b" ", b",") + b"]"), np.float64)
-            except orjson.JSONDecodeError:  # JSON has no `.5` and no `+1`
-                values = np.array(numbers.split(b" "), np.float64)
-            if np.abs(values).max() <= _LARGEST:
-                return values
+def _parse(numbers: bytes, where: str) -> npt.NDArray[np.float64]:
+    """Parse the numbers of one vector.
+
+    :raises DataError: for what is not a number, or does not fit in float16.
+    """
+    try:
+        values = np.array(numbers.split(b" "), np.float64)
+        if np.abs(values).max() <= _LARGEST:
+            return values
+    except ValueError:
+        pass
     excerpt = numbers.decode(errors="replace")
-    raise DataError(
-        f"{path}, line {line}: not all of these are numbers of at most {_LARGEST:g}: {excerpt!r:.200}"
-    )
+    raise DataError(f"{where}: not all of these are numbers of at most {_LARGEST:g}: {excerpt!r:.200}")
 
 
 def _check_width(where: str | Path, width: int, dim: int) -> None:
     if width < 1:
-        raise DataError(f"{where}: its first line is no word with its numbers; is it a file of word vectors?")
+        raise DataError(f"{where}: the first line is not a word with numbers; is it a file of word vectors?")
     if width != dim:
         raise DataError(
             f"{where}: vectors of {width} dimensions, but {dim} are wanted; "
@@ -196,27 +204,17 @@ def _check_width(where: str | Path, width: int, dim: int) -> None:
         )
 
 
-@contextmanager
-def _open(path: Path, dim: int) -> Iterator[IO[bytes]]:
-    suffix = path.suffix.lower()
-    if suffix == ".zip":
-        with zipfile.ZipFile(path) as archive, archive.open(_member(archive, path, dim)) as member:
-            yield io.BufferedReader(cast(io.RawIOBase, member))  # its lines come much faster
-    elif suffix == ".gz":
-        with gzip.open(path) as member:
-            yield io.BufferedReader(cast(io.RawIOBase, member))
-    else:
-        with path.open("rb") as file:
-            yield file
-
-
-def _member(archive: zipfile.ZipFile, path: Path, dim: int) -> str:
-    names = [
-        name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")
-    ]
+def _open(path: Path, dim: int, stack: ExitStack) -> Any:
+    """Open the lines of a file of vectors, compressed or not."""
+    if path.suffix.lower() != ".zip":
+        raw = stack.enter_context(path.open("rb"))
+        compression = compression_of(path.name)
+        return io.BufferedReader(decompressed(raw, compression)) if compression else raw
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    names = [name for name in archive.namelist() if not name.endswith("/")]
     matching = names if len(names) == 1 else [name for name in names if name.endswith(f".{dim}d.txt")]
     if len(matching) != 1:
         raise DataError(
-            f"{path}: which file of the archive? none is the only one for {dim} dimensions: {names!r:.200}"
+            f"{path}: which file of the archive? there is not one alone for {dim} dimensions: {names!r:.200}"
         )
-    return matching[0]
+    return stack.enter_context(archive.open(matching[0]))
