@@ -151,14 +151,6 @@ ENTRIES = [
         _ONNX,
     ),
     Entry(
-        "int8",
-        "sentcli, LSTM operators, int8",
-        "sentcli, int8",
-        _OURS,
-        {"export": {"formats": ["onnx"], "precision": "int8"}},
-        _ONNX,
-    ),
-    Entry(
         "torch-fp32",
         "sentcli, PyTorch fp32",
         "sentcli, PyTorch",
