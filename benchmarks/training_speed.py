@@ -28,7 +28,8 @@ from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.holdout import train_validation
 from sentcli.evaluation.labels import class_names, label_ids
 from sentcli.model.bilstm import BiLSTM
-from sentcli.text.tokenizer import Vocab, tokenize, truncate
+from sentcli.text.tokenizer import tokenize, truncate
+from sentcli.text.vocabulary import Vocab
 from sentcli.training.allocator import keep_freed_memory
 from sentcli.training.examples import Examples, collate, epoch_batches
 from sentcli.training.step import ClassifierTrainer, uses_bf16

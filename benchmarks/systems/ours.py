@@ -113,7 +113,8 @@ class Tutorial(System):
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        from sentcli.text.tokenizer import UNK_ID, tokenize, truncate
+        from sentcli.text.tokenizer import tokenize, truncate
+        from sentcli.text.vocabulary import UNK_ID
 
         ids = [truncate(self._vocab.encode(tokenize(text)), self._max_tokens) or [UNK_ID] for text in texts]
         lengths = torch.tensor(list(map(len, ids)))

@@ -10,7 +10,7 @@ from sentcli.backends.onnx_check import INPUT_IDS, LENGTHS, LOGITS, check_progra
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
 from sentcli.text.forks import ForkSafeLock
-from sentcli.text.tokenizer import PAD_ID, UNK_ID
+from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
 # A folded model computes the input products of every word when it is loaded: 0.1 s and 60 MB with 28,000
 # words. The first batches, when they are small, get a session of their own that has only their words: 5 ms.

@@ -14,7 +14,7 @@ from sentcli.errors import ExportError
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.batches import pad
 from sentcli.scoring.labels import softmax
-from sentcli.text.tokenizer import UNK_ID
+from sentcli.text.vocabulary import UNK_ID
 
 # Sums in another order, and onnxruntime's sigmoid and tanh: 1e-7 to 1e-6 of a logit on models of 32 to 128
 # states trained on IMDb. On tiny data with high rates states were off by up to 1.7e-6, of the 1 that they can

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError, UsageError
 from sentcli.model.bundle import WEIGHTS, Bundle
-from sentcli.text.tokenizer import PAD_ID
+from sentcli.text.vocabulary import PAD_ID
 
 _OPEN = 100.0  # a bias of which the sigmoid is 1
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from sentcli.files.textcolumn import TextBlock, TextColumn
 from sentcli.text.forks import ForkSafeLock
-from sentcli.text.tokenizer import IGNORED, REPLACEMENTS, UNK_ID, Vocab, tokenize
+from sentcli.text.tokenizer import IGNORED, REPLACEMENTS, tokenize
+from sentcli.text.vocabulary import UNK_ID, Vocab
 
 Numbers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
@@ -65,17 +66,17 @@ class Encoded:
     unknown: Numbers
 
     @classmethod
-    def of(cls, ids: Ids, lengths: Numbers, first_phrase: int) -> Self:
+    def of(cls, ids: Ids, lengths: Numbers, first_bigram: int) -> Self:
         """Take ids of texts that lie in order and without gaps.
 
-        :param first_phrase: ids from this one on are phrases.
+        :param first_bigram: ids from this one on are phrases.
         """
         ends = np.cumsum(lengths)
 
         def count(wanted: npt.NDArray[np.bool_]) -> Numbers:
             return np.diff(np.searchsorted(np.flatnonzero(wanted), ends), prepend=0)
 
-        words = lengths + count(ids >= first_phrase)
+        words = lengths + count(ids >= first_bigram)
         return cls(ids, ends - lengths, lengths, words, count(ids == UNK_ID))
 
     @classmethod
@@ -112,7 +113,7 @@ class Encoder:
         lists = [self._vocab.encode(tokenize(text)) for text in texts]
         lengths = np.fromiter(map(len, lists), np.int64, len(lists))
         ids = np.concatenate([np.empty(0, np.int32), *(np.array(ids, np.int32) for ids in lists)])
-        return Encoded.of(ids, lengths, self._vocab.first_phrase)
+        return Encoded.of(ids, lengths, self._vocab.first_bigram)
 
     @property
     def _bulk(self) -> "_BulkEncoder":
@@ -146,11 +147,11 @@ class _BulkEncoder:
         # Not pa.scalar: that, pa.array and to_numpy load pandas where it is installed: 45 MB and 0.3 s.
         buffers = [None, pa.py_buffer(np.array([-1], np.int32))]
         self._not_found = pa.Array.from_buffers(pa.int32(), 1, buffers)[0]
-        self._first_phrase = vocab.first_phrase
+        self._first_bigram = vocab.first_bigram
         # <pad> and <unk> stay out, as they do in Vocab.
-        words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_phrase]]
+        words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_bigram]]
         self._words = pc.SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
-        self._phrases = _PhraseTable(vocab.phrases) if vocab.phrases else None
+        self._phrases = _PhraseTable(vocab.bigrams) if vocab.bigrams else None
 
     def encode(self, texts: TextColumn) -> Encoded:
         """Encode texts, at least one."""
@@ -162,7 +163,7 @@ class _BulkEncoder:
         ids = self._look_up(self._strings(letters, lengths))
         if self._phrases:
             ids, counts = self._joined(ids, counts, self._phrases)
-        return Encoded.of(ids, counts, self._first_phrase)
+        return Encoded.of(ids, counts, self._first_bigram)
 
     def _joined(self, ids: Ids, counts: Numbers, phrases: "_PhraseTable") -> tuple[Ids, Numbers]:
         """Put words that are phrases together, as `Vocab.encode` does.
@@ -178,7 +179,7 @@ class _BulkEncoder:
         first = np.maximum.accumulate(order * (np.diff(starts, prepend=-2) > 1))
         is_read = (order - first) & 1 == 0
         starts = np.compress(is_read, starts)
-        ids[starts] = np.compress(is_read, numbers) + np.int32(self._first_phrase)
+        ids[starts] = np.compress(is_read, numbers) + np.int32(self._first_bigram)
         is_kept = np.ones(len(ids), bool)
         is_kept[starts + 1] = False
         return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)

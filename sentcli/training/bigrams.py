@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.text.tokenizer import PAD, UNK_ID, Vocab
+from sentcli.text.vocabulary import PAD, UNK_ID, Vocab
 from sentcli.training.self_training.ngram_index import count_keys
 
 Matrix = npt.NDArray[np.float32]
@@ -41,7 +41,7 @@ def with_phrase_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
     :param vectors: of the words of the vocabulary, `<pad>` and `<unk>` included, `[words, dimensions]`.
     :returns: `[len(vocab), dimensions]`.
     """
-    pairs = np.array(vocab.phrases, np.int64).reshape(-1, 2)
+    pairs = np.array(vocab.bigrams, np.int64).reshape(-1, 2)
     return np.concatenate([vectors, vectors[pairs].mean(axis=1)])
 
 
@@ -64,9 +64,9 @@ class PhraseSplitter:
     @classmethod
     def of(cls, vocab: Vocab, share: float) -> Self | None:
         """Split the phrases of a vocabulary; None where there is nothing to split."""
-        if not (vocab.phrases and share):
+        if not (vocab.bigrams and share):
             return None
-        return cls(np.array(vocab.phrases, np.int32), vocab.first_phrase, share)
+        return cls(np.array(vocab.bigrams, np.int32), vocab.first_bigram, share)
 
     def __call__(self, random: np.random.Generator, ids: Ids) -> Ids:
         """Give the ids of a text with some phrases split."""

@@ -18,7 +18,8 @@ from sentcli.evaluation.labels import LabeledTexts, class_ids, class_names, labe
 from sentcli.evaluation.leakage import Sample, sample
 from sentcli.evaluation.passages import cut_passages
 from sentcli.evaluation.splits import PLAIN_CSV, CsvFormat
-from sentcli.text.tokenizer import UNK_ID, Vocab, tokenize, truncate
+from sentcli.text.tokenizer import tokenize, truncate
+from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training.bigrams import with_phrases
 from sentcli.training.examples import Examples, Ids
 from sentcli.training.extra_data import NO_SENTENCES, read_sentences
@@ -224,7 +225,7 @@ def encode_texts(
     if blank:
         _log.info("%s without a word left out", "1 text" if blank == 1 else f"{blank:,} texts")
     if is_new:
-        _log.info("%d words of a frequency of %d or more", vocab.first_phrase - 2, config.min_freq)
+        _log.info("%d words of a frequency of %d or more", vocab.first_bigram - 2, config.min_freq)
     else:
         unknown = sum(count for word, count in counts.items() if word not in vocab) / counts.total()
         _log.info("%.1f%% of the running words are none that the model knows", 100 * unknown)

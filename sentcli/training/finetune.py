@@ -15,7 +15,7 @@ from sentcli.evaluation.leakage import Sample, sample_of, share_in
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.model.bundle import METRICS, RECIPE, default_bundle_path, load_bundle
-from sentcli.text.tokenizer import Vocab
+from sentcli.text.vocabulary import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
 

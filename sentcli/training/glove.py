@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sentcli.errors import DataError
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
-from sentcli.text.tokenizer import PAD_ID, UNK_ID
+from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
 _log = logging.getLogger("sentcli")
 

@@ -124,7 +124,7 @@ def _new_network(model: ModelConfig, glove: str, data: Corpus, settings: Setting
 def _embedding(
     glove: str, data: Corpus, dim: int, seed: int, *, quiet: bool
 ) -> tuple[npt.NDArray[np.float32], Coverage]:
-    words = data.vocab.words[: data.vocab.first_phrase]
+    words = data.vocab.words[: data.vocab.first_bigram]
     if glove == NO_VECTORS:
         embedding, coverage = random_embedding(words, dim, data.counts, seed)
     else:

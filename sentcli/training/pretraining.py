@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from sentcli.config import TrainConfig
 from sentcli.model.bilstm import BiLSTM
-from sentcli.text.tokenizer import PAD_ID, UNK_ID
+from sentcli.text.vocabulary import PAD_ID, UNK_ID
 from sentcli.training.examples import Examples, Ids, evaluation_batches
 from sentcli.training.loop import fit
 from sentcli.training.step import Trainer

@@ -16,7 +16,7 @@ from sentcli.evaluation.model_card import write_card
 from sentcli.export.graph import write_onnx
 from sentcli.model.bilstm import BiLSTM, save_weights
 from sentcli.model.bundle import CURVES, HISTORY, METRICS, ONNX, RELIABILITY, VOCAB, WEIGHTS, write_config
-from sentcli.text.tokenizer import Vocab
+from sentcli.text.vocabulary import Vocab
 from sentcli.training.calibration import Calibrated
 from sentcli.training.glove import Coverage
 

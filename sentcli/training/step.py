@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from sentcli.config import TrainConfig
 from sentcli.errors import UsageError
 from sentcli.model.bilstm import BiLSTM, has_lstm
-from sentcli.text.tokenizer import UNK_ID
+from sentcli.text.vocabulary import UNK_ID
 from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.lazy_adamw import RowAdamW
 

@@ -67,7 +67,7 @@ def refuse(*arguments, data):
 def test_phrases_are_part_of_the_model_and_of_its_recipe(train, tmp_path):
     train("--phrases", 3)
     bundle = load_bundle(tmp_path / "model")
-    assert len(bundle.vocab.phrases) == 3
+    assert len(bundle.vocab.bigrams) == 3
     assert bundle.config.model.vocab_size == len(bundle.vocab)
     assert "3 phrases" in (bundle.path / "README.md").read_text()
     assert "phrases = 3\n" in (bundle.path / "recipe.toml").read_text()

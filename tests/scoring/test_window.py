@@ -18,7 +18,7 @@ from sentcli.scoring.pipeline import LIMITS
 from sentcli.scoring.window import _MANY, Engine, Window
 from sentcli.scoring.workers import Workers
 from sentcli.text.encoder import Encoder
-from sentcli.text.tokenizer import PAD, UNK, Vocab
+from sentcli.text.vocabulary import PAD, UNK, Vocab
 
 VOCAB = Vocab([PAD, UNK, "a", "b", "c"])
 
@@ -163,7 +163,7 @@ def test_of_the_steps_computed_on_imdb_at_most_three_in_a_hundred_are_padding(ba
     import pyarrow.parquet as pq
 
     vocab = load_bundle(default_bundle_path()).vocab
-    assert vocab.phrases
+    assert vocab.bigrams
     encoder = Encoder(vocab if reads == "phrases" else VOCAB)
 
     (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")

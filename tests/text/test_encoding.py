@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sentcli.files.textcolumn import TextColumn
 from sentcli.text import encoder as encoding
 from sentcli.text.encoder import Encoded, Encoder, slices
-from sentcli.text.tokenizer import PAD, REPLACEMENTS, UNK, UNK_ID, Vocab, tokenize
+from sentcli.text.tokenizer import REPLACEMENTS, tokenize
+from sentcli.text.vocabulary import PAD, UNK, UNK_ID, Vocab
 from tests.text_blocks import make_block
 
 ASCII = [chr(code) for code in range(128)]
@@ -114,7 +115,7 @@ def test_phrases_by_hand() -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_phrases_that_share_a_slot_of_the_table(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
     monkeypatch.setattr(encoding, "_HASH_BITS", bits)
-    words = PHRASES.words[2 : PHRASES.first_phrase]
+    words = PHRASES.words[2 : PHRASES.first_bigram]
     check(PHRASES, [" ".join(three) for three in itertools.product([*words, "zzz"], repeat=3)])
 
 
@@ -165,7 +166,7 @@ def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> Non
     code = (
         "import sys\n"
         "from sentcli.text.encoder import Encoder\n"
-        "from sentcli.text.tokenizer import Vocab\n"
+        "from sentcli.text.vocabulary import Vocab\n"
         f"assert len(Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode({texts}).ids) % 200 == 0\n"
         f"assert ('pyarrow' in sys.modules) == {loaded}\n"
         "assert 'pandas' not in sys.modules"  # which pyarrow likes to load: 45 MB
@@ -223,7 +224,7 @@ def test_the_allocator_of_arrow_which_keeps_memory_is_not_asked() -> None:
     code = (
         "import pyarrow as pa\n"
         "from sentcli.text.encoder import Encoder\n"
-        "from sentcli.text.tokenizer import Vocab\n"
+        "from sentcli.text.vocabulary import Vocab\n"
         "Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode(['a film'] * 200_000)\n"
         "assert pa.system_memory_pool().max_memory() > 0\n"
         "assert pa.default_memory_pool().max_memory() == 0\n"

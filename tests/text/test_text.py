@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import BundleError, is_utf8
-from sentcli.text.tokenizer import PAD, PAD_ID, UNK, UNK_ID, Vocab, tokenize, truncate
+from sentcli.text.tokenizer import tokenize, truncate
+from sentcli.text.vocabulary import PAD, PAD_ID, UNK, UNK_ID, Vocab
 
 # What each replacement of the tokeniser looks at, whole and in pieces, and what could look like it.
 PIECES = [
@@ -142,8 +143,8 @@ def test_encode() -> None:
 
 def test_phrases_are_two_words_read_as_one() -> None:
     vocab = Vocab([PAD, UNK, "not", "a", "good", "film", "not a", "a good", "good film", "a a"])
-    assert vocab.phrases == [(2, 3), (3, 4), (4, 5), (3, 3)]
-    assert vocab.first_phrase == 6
+    assert vocab.bigrams == [(2, 3), (3, 4), (4, 5), (3, 3)]
+    assert vocab.first_bigram == 6
 
     def read(text: str) -> list[str]:
         return [vocab.words[number] for number in vocab.encode(text.split())]
@@ -186,7 +187,7 @@ def test_any_vocab_comes_back_from_its_file(texts: list[list[str]], min_freq: in
         ("<pad>\r\n<unk>\r\n", "begins with"),
         ("<pad>\n<unk>\n\nword\n", "has '', which is empty"),
         ("<pad>\n<unk>\nword\n\n", "has '', which is empty"),
-        ("<pad>\n<unk>\ntwo words\n", "has 'two words', which is not of two words of it"),
+        ("<pad>\n<unk>\ntwo words\n", "has 'two words', which is not two words that it has before"),
         ("<pad>\n<unk>\ntwo\nwords\nthree two words\n", "has 'three two words', which is not"),
         ("<pad>\n<unk>\ntwo\ntwo  two\n", "has 'two  two', which is not"),
         ("<pad>\n<unk>\ntwo\n two\n", "has ' two', which is not"),

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import STOP_SIGNALS, DataError, InterruptedRunError, TrainingError
 from sentcli.model.bilstm import BiLSTM, has_lstm
-from sentcli.text.tokenizer import UNK_ID, Vocab, tokenize
+from sentcli.text.tokenizer import tokenize
+from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training import loop
 from sentcli.training.examples import Examples, epoch_batches
 from sentcli.training.loop import fit, learning_rate

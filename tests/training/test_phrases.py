@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sentcli.text.tokenizer import PAD, UNK, Vocab
+from sentcli.text.vocabulary import PAD, UNK, Vocab
 from sentcli.training.bigrams import PhraseSplitter, with_phrase_vectors, with_phrases
 
 TEXTS = [

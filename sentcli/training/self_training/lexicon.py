@@ -19,7 +19,8 @@ from sentcli.evaluation.metrics import Labels
 from sentcli.evaluation.passages import cut_passages, split_sentences
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.scoring.progress import progress_bar
-from sentcli.text.tokenizer import Vocab, tokenize
+from sentcli.text.tokenizer import tokenize
+from sentcli.text.vocabulary import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.self_training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings

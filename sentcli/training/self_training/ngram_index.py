@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 
-from sentcli.text.tokenizer import PAD, UNK_ID, Vocab, tokenize
+from sentcli.text.tokenizer import tokenize
+from sentcli.text.vocabulary import PAD, UNK_ID, Vocab
 
 Tokens = Sequence[Sequence[str]]  # the tokens of each text
 _Ids = npt.NDArray[np.int64]

@@ -1,0 +1,121 @@
+"""The vocabulary of a model: words and bigrams, each with its id."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import chain
+
+from sentcli.errors import BundleError, is_utf8
+
+PAD, UNK = "<pad>", "<unk>"
+PAD_ID, UNK_ID = 0, 1
+
+
+class _Ids(dict[str, int]):
+    """Word to id; a missing word is `<unk>` and is not added."""
+
+    def __missing__(self, word: str) -> int:
+        return UNK_ID
+
+
+class Vocab:
+    """The words and bigrams that a model knows; the id of each is its place in the list.
+
+    A bigram is two words that a model reads as one where they follow each other: one step of the LSTM instead
+    of two.
+
+    :param words: `<pad>`, `<unk>`, the single words, then the bigrams, with a space between their two words;
+        each once.
+    :ivar first_bigram: ids from this one on are bigrams.
+    :raises BundleError: for a list that does not begin with `<pad>` and `<unk>`, a repeated word, a word with
+        white space, or a bigram whose words are not in the list.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        if list(words[:2]) != [PAD, UNK]:
+            raise BundleError(f"a vocabulary begins with {PAD} and {UNK}, not with {list(words[:2])!r:.200}")
+        count = next((place for place, word in enumerate(words) if " " in word), len(words))
+        if " ".join(words[:count]).split() != list(words[:count]):
+            wrong = next(word for word in words if word.split() != [word])
+            raise BundleError(f"the vocabulary has {wrong!r:.200}, which is empty or contains white space")
+        if len(set(words)) != len(words):
+            repeated = next(word for word, count in Counter(words).items() if count > 1)
+            raise BundleError(f"the vocabulary has the word {repeated!r:.200} twice")
+        _check_bigrams(words[:count], words[count:])
+        self.words = tuple(words)
+        self.first_bigram = count
+        # <pad> and <unk> stay out: in a text they are unknown words.
+        self._ids = _Ids(zip(words[2:], range(2, len(words)), strict=True))
+
+    @cached_property
+    def bigrams(self) -> list[tuple[int, int]]:
+        """The ids of the two words of each bigram, in the order of the bigrams' own ids."""
+        words = " ".join(self.words[self.first_bigram :]).split()
+        ids = map(self._ids.__getitem__, words)
+        return list(zip(ids, ids, strict=True))
+
+    @classmethod
+    def build(cls, texts: Iterable[Sequence[str]], min_freq: int) -> "Vocab":
+        """Collect the words of tokenised texts, ordered as in `of_counts`.
+
+        :param texts: token lists, of the training part only.
+        """
+        return cls.of_counts(Counter(chain.from_iterable(texts)), min_freq)
+
+    @classmethod
+    def of_counts(cls, counts: Counter[str], min_freq: int) -> "Vocab":
+        """Order words by frequency, the highest first, and words of one frequency by the alphabet.
+
+        :param counts: the frequency of each word.
+        :param min_freq: words with a lower frequency are left out.
+        """
+        kept = [
+            word
+            for word, count in counts.items()
+            if count >= min_freq and word not in (PAD, UNK) and is_utf8(word)
+        ]
+        kept.sort(key=lambda word: (-counts[word], word))
+        return cls([PAD, UNK, *kept])
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._ids
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """Return the ids of words, 1 for unknown ones; bigrams are matched from the left."""
+        if self.first_bigram == len(self):
+            return list(map(self._ids.__getitem__, tokens))
+        ids: list[int] = []
+        before = ""  # the word that a bigram may begin with
+        for word in tokens:
+            bigram = self._ids.get(f"{before} {word}")
+            if bigram is None:
+                ids.append(self._ids[word])
+                before = word
+            else:
+                ids[-1] = bigram
+                before = ""
+        return ids
+
+    def to_text(self) -> str:
+        """Return one word a line; the number of the line, from 0, is the id."""
+        return "".join(f"{word}\n" for word in self.words)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Vocab":
+        """Read the text that `to_text` returned.
+
+        :raises BundleError: for a text that is not a vocabulary.
+        """
+        return cls(text.removesuffix("\n").split("\n"))
+
+
+def _check_bigrams(words: Sequence[str], bigrams: Sequence[str]) -> None:
+    """Refuse bigrams that are not two of the words with one space between them."""
+    known = {*words[2:]}
+    parts = " ".join(bigrams).split(" ") if bigrams else []
+    if len(parts) != 2 * len(bigrams) or not known >= {*parts} or not all(" " in each for each in bigrams):
+        wrong = next(each for each in bigrams if each.count(" ") != 1 or not known >= {*each.split(" ")})
+        raise BundleError(f"the vocabulary has {wrong!r:.200}, which is not two words that it has before")
