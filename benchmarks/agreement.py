@@ -1,9 +1,9 @@
-"""How well all that can run a model agree, in fp32, on a whole test split.
+"""Compare the backends on a whole test split, in fp32.
 
     python benchmarks/agreement.py --dataset stanfordnlp/imdb --json agreement.json
 
 The folded ONNX graph, which scoring runs, is compared with PyTorch, TorchScript and the portable ONNX graph.
-A label may differ only where the two most probable classes are within 1e-5 of each other: a tie.
+A label may differ only in a tie: the two most probable classes are within 1e-5 of each other.
 """
 
 import argparse
@@ -29,27 +29,27 @@ Floats = npt.NDArray[np.float64]
 
 
 def compare(wanted: Floats, found: Floats) -> dict[str, Any]:
-    """Give the largest difference of a probability, and how many labels differ, ties apart and of ties."""
+    """Return the largest difference of a probability, and how many labels differ outside and in ties."""
     highest = np.sort(wanted, axis=1)[:, -2:]
     tied = highest[:, 1] - highest[:, 0] <= TIE
     differ = wanted.argmax(axis=1) != found.argmax(axis=1)
     return {
-        "largest_difference": float(np.nanmax(np.abs(wanted - found))),  # of a text without a word, NaN
+        "largest_difference": float(np.nanmax(np.abs(wanted - found))),  # NaN for a text without a word
         "labels_that_differ": int((differ & ~tied).sum()),
         "ties_that_differ": int((differ & tied).sum()),
     }
 
 
 def main() -> None:
-    """Score with each, print a table, and write all numbers as JSON."""
+    """Score with each backend, print a table and write the figures as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, default=default_bundle_path())
     parser.add_argument("--dataset", default=DEFAULT_DATASET)
     parser.add_argument("--split", default="test")
-    parser.add_argument("--workers", type=int, help="threads; by default one for each usable core")
-    parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--workers", type=int, help="threads; by default one per usable core")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
 
     bundle = load_bundle(options.model)

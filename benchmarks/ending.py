@@ -1,4 +1,4 @@
-"""How a benchmark ends that cannot go on: as `sentcli` does, with a line on stderr and an exit code."""
+"""Report the errors of a benchmark as `sentcli` does: one line on stderr and an exit code."""
 
 import sys
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from sentcli.cli import exit_codes
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script; without its data, its model or a file it ends in one line, and not in a traceback."""
+    """Run a script; a missing data set, model or file is one line, not a traceback."""
     try:
         with exit_codes():
             main()

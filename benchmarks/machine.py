@@ -1,4 +1,4 @@
-"""What a benchmark ran on, in words: figures from different machines are not to be compared."""
+"""Describe the machine of a benchmark: figures of different machines cannot be compared."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from typing import Any
 
 from sentcli.scoring.cores import usable_cores
 
-# The flags of /proc/cpuinfo that matrix products and encoders make use of, the newest first.
+# Flags of /proc/cpuinfo that matrix products and encoders use, the newest first.
 _VECTOR_INSTRUCTIONS = (
     "amx_bf16",
     "amx_int8",
@@ -20,17 +20,17 @@ _VECTOR_INSTRUCTIONS = (
     "avx",
     "neon",
 )
-# Read by the libraries of numbers when they are loaded: such a setting is for one program, not for all.
+# Variables that numeric libraries read when they are loaded; they would limit every system that is compared.
 _SETTINGS = ("OMP_", "MKL_", "OPENBLAS_", "TOKENIZERS_")
 
 
 def describe(packages: Iterable[str]) -> dict[str, Any]:
-    """Name the processor, its instructions, the cores to use, and the versions of these packages."""
+    """Return the processor, its instructions, the usable cores, and the versions of these packages."""
     fields = _cpuinfo()
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     return {
         "processor": _processor(fields),
-        "cores": usable_cores(),  # as the system counts them: threads, where a core runs several
+        "cores": usable_cores(),  # hardware threads, if a core runs several
         "threads_a_core": _threads_a_core(fields),
         "vector_instructions": [name for name in _VECTOR_INSTRUCTIONS if name in flags],
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
@@ -42,7 +42,7 @@ def describe(packages: Iterable[str]) -> dict[str, Any]:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Give the versions of the packages that are installed."""
+    """Return the versions of the packages that are installed."""
     found = {}
     for name in packages:
         try:
@@ -53,7 +53,7 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def in_a_line(machine: dict[str, Any]) -> str:
-    """Write a description for people."""
+    """Return the description as one line."""
     threads = machine.get("threads_a_core")  # descriptions of earlier runs lack it
     is_shared = threads and threads > 1
     cores = f"{machine['cores']} threads, {threads} a core" if is_shared else f"{machine['cores']} cores"
@@ -66,13 +66,13 @@ def in_a_line(machine: dict[str, Any]) -> str:
 
 
 def busy(machine: dict[str, Any]) -> str | None:
-    """Say that other work stands in the way, if it does."""
+    """Return a warning if other work keeps the machine busy, else None."""
     load = machine.get("load", 0)
-    return f"the machine is busy (load {load}): expect figures that are too low" if load >= 0.5 else None
+    return f"the machine is busy (load {load}): figures will be too low" if load >= 0.5 else None
 
 
 def all_cores() -> dict[str, str]:
-    """Give the environment without settings that would keep a library from using the whole machine."""
+    """Return the environment without variables that keep a library from using all cores."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
 
 
@@ -86,14 +86,14 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def _processor(fields: dict[str, str]) -> str:
-    """Name the processor; a virtual machine may have one name for several generations."""
+    """Return the name of the processor with its generation, which the names on virtual machines lack."""
     name = fields.get("model name") or platform.processor() or platform.machine()
     family, model = fields.get("cpu family"), fields.get("model")
     return f"{name} (family {family}, model {model})" if family and model else name
 
 
 def _threads_a_core(fields: dict[str, str]) -> int | None:
-    """Say how many threads share a core of the processor; None where the system does not tell."""
+    """Return the number of threads per core; None if the system does not report it."""
     siblings, cores = fields.get("siblings"), fields.get("cpu cores")
     return int(siblings) // int(cores) if siblings and cores else None
 

@@ -1,10 +1,10 @@
-"""The memory of `sentcli score` at 10,000,000 short rows against 100,000, for each format and standard input.
+"""Compare the memory of `sentcli score` for 10,000,000 and 100,000 rows, for each format and for stdin.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --words 90 --rows 1000000
 
-Inputs are made in a temporary folder that needs room for about 2 GB; the rows of standard input are made
-while they are read. What counts is the most memory that the process ever held (VmHWM): Linux only.
+Inputs are written to a temporary folder that needs about 2 GB; the rows of standard input are generated
+while they are read. The figure is the peak memory of the process (VmHWM): Linux only.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FORMATS = ("csv", "jsonl", "parquet", "stdin")
 FEW = 100_000
 LIMIT = 1.1  # the most that memory may grow by
 JOURNAL_LIMIT = 1 << 20  # bytes
-_BYTES_A_ROW = 200  # of input, output and what lies between them, at most; and of each word added to a text
+_BYTES_A_ROW = 200  # upper bound for input, output and temporary files together; more for each word
 _BYTES_A_WORD = 20
 _BLOCK = 10_000
 _OPENINGS = (
@@ -46,14 +46,14 @@ _VERDICTS = ("warm and clever.", "dull, and loud!", "a joy", "tired from the fir
 class Rows:
     """Invented reviews.
 
-    :param words: of a text, about, on average, from a half to nearly twice as many; 0: short texts.
+    :param words: mean words per text (each has a half to twice as many); 0: short texts.
     """
 
     count: int
     words: int
 
     def blocks(self) -> Iterator[tuple[int, list[str]]]:
-        """Give the number of the first and the texts of some rows, the same for each row number."""
+        """Yield blocks: the number of the first row, and the texts. A number always has the same text."""
         for start in range(0, self.count, _BLOCK):
             yield start, list(map(self._text, range(start, min(start + _BLOCK, self.count))))
 
@@ -93,15 +93,15 @@ def write_parquet(path: Path, rows: Rows) -> None:
 
 
 def feed(pipe: IO[bytes], rows: Rows) -> None:
-    with suppress(BrokenPipeError), pipe:  # the process that ended says why
+    with suppress(BrokenPipeError), pipe:  # the process reports its own error
         for _, block in rows.blocks():
             pipe.write(("\n".join(block) + "\n").encode())
 
 
 def measure(form: str, rows: Rows, options: list[str], folder: Path) -> dict[str, Any]:
-    """Score so many rows and watch the process.
+    """Score these rows and watch the process.
 
-    :param options: more of those of `sentcli score`.
+    :param options: further options of `sentcli score`.
     :returns: MiB, seconds, rows a second, most open files, largest journal in bytes.
     """
     output = folder / ("out.txt" if form == "stdin" else f"out.{form}")
@@ -131,7 +131,7 @@ def measure(form: str, rows: Rows, options: list[str], folder: Path) -> dict[str
 
 
 def watch(process: subprocess.Popen[bytes], journal: Path) -> dict[str, float]:
-    """Look at a process until it ends, and keep the largest of what there is to see."""
+    """Return the peak figures of a process, sampled until it ends."""
     seen = {"mib": 0.0, "open_files": 0, "journal_bytes": 0}
     proc = Path("/proc", str(process.pid))
     while process.poll() is None:
@@ -182,7 +182,7 @@ def main() -> None:
                     flush=True,
                 )
             good &= many["ratio"] <= LIMIT and many["journal_bytes"] <= JOURNAL_LIMIT
-            good &= many["open_files"] <= few["open_files"] + 2  # a short run may hide some
+            good &= many["open_files"] <= few["open_files"] + 2  # a short run may end between two samples
             results += [few, many]
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""The cases of `mutations.py`: small tables of each format, and what can happen to their bytes."""
+"""The cases of `mutations.py`: small tables of each format with damaged bytes."""
 
 import bz2
 import csv
@@ -17,7 +17,7 @@ from sentcli.tables.options import ReadOptions
 
 FORMATS = ("csv", "jsonl", "parquet")
 COMPRESSIONS = {
-    ".gz": lambda data: gzip.compress(data, mtime=0),  # a case is the same at any time
+    ".gz": lambda data: gzip.compress(data, mtime=0),  # without a time, so that a case is always the same
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
     ".zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True),
@@ -49,9 +49,9 @@ _ENCODINGS = ("utf-16", "utf-16-le", "utf-32-be", "latin-1", "utf-8-sig")
 
 
 class Case:
-    """A damaged table and how to read it.
+    """A damaged table and the options to read it.
 
-    :param number: the seed of everything in it.
+    :param number: the seed of all random choices.
     """
 
     def __init__(self, form: str, number: int) -> None:
@@ -72,7 +72,7 @@ class Case:
     def _damage(self, data: bytes) -> bytes:
         draw = self._draw
         start = draw.randrange(len(data) + 1)
-        # Most of what decides in Parquet is at the end.
+        # Parquet has its metadata at the end.
         if self.form == "parquet" and draw.random() < 0.3:
             start = max(0, len(data) - draw.randrange(600))
         end = min(len(data), start + draw.choice((1, 1, 2, 8, 100)))

@@ -1,4 +1,4 @@
-"""The base law, looked at without sentcli's readers: rows in = rows out + rejected, all else unchanged."""
+"""Check without sentcli's readers that rows in = rows out + rejected, and that nothing else changed."""
 
 import base64
 import bz2
@@ -18,7 +18,7 @@ from mutated_tables import Case
 from sentcli.errors import SentcliError
 from sentcli.runs.summary import Summary
 
-_RESULT = "{0}(?:([a-z0-9]+){0}([01][.][0-9]{{6}})|{0})"  # label and score, or neither, behind delimiters
+_RESULT = "{0}(?:([a-z0-9]+){0}([01][.][0-9]{{6}})|{0})"  # label and score after delimiters, or neither
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": gzip.decompress,
@@ -29,7 +29,7 @@ _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 
 class BrokenLawError(Exception):
-    """What may not be."""
+    """A result that is not allowed."""
 
 
 def demand(condition: object, problem: str) -> None:
@@ -38,11 +38,11 @@ def demand(condition: object, problem: str) -> None:
 
 
 def check_error(error: SentcliError, folder: Path, source: Path, output: Path) -> None:
-    """An error names the file, in one short line, and leaves nothing behind that --resume could not use."""
+    """Check that an error names the file, is short, and left files only if the run can continue."""
     demand(str(source) in str(error) or str(output) in str(error), f"the message names no file: {error}")
     demand(len(str(error)) < 2000, "the message is long")
     names = {path.name for path in folder.iterdir()} - {source.name}
-    if any(name.endswith("-journal") for name in names):  # after a second of work it may go on from there
+    if any(name.endswith("-journal") for name in names):  # a run that can continue
         names = {name for name in names if not name.startswith(".")}
     demand(not names, f"files are left: {names}")
 
@@ -50,7 +50,7 @@ def check_error(error: SentcliError, folder: Path, source: Path, output: Path) -
 def check_result(case: Case, summary: Summary, output: Path) -> str:
     """Check an output and its rejects against the input.
 
-    :returns: what to count.
+    :returns: the name of the outcome, for the counts.
     """
     rejects = read_rejects(output.with_name(f"{output.name}.rejects.jsonl"))
     counted = sum(entry["reason"] != "the same line goes on" for entry in rejects)
@@ -77,9 +77,9 @@ def read_rejects(path: Path) -> list[dict]:
 
 
 def remove_rejects(data: bytes, rejects: list[dict]) -> bytes:
-    """Cut the rejected records out of the input, where they say that they are.
+    """Return the input without its rejected records, which have to be where their offsets say.
 
-    :raises BrokenLawError: when they are not there, or not in their order.
+    :raises BrokenLawError: if they are elsewhere or out of order.
     """
     kept, place = [], 0
     for entry in rejects:
@@ -92,7 +92,7 @@ def remove_rejects(data: bytes, rejects: list[dict]) -> bytes:
 
 
 def check_text(case: Case, summary: Summary, output: Path, rejects: list[dict]) -> None:
-    """Every line of the input that is not rejected is a line of the output, in order, and at most grown."""
+    """Check that each line that is not rejected is the beginning of an output line, in order."""
     kept = remove_rejects(_DECOMPRESS[case.compression](case.data), rejects)
     written = output.read_bytes()
     if case.form == "jsonl":
@@ -171,7 +171,7 @@ def parse_csv(text: str, case: Case) -> list[list[str]]:
 
 
 def count_rows(case: Case, output: Path) -> int:
-    """Count the rows of an output of another format than the input's."""
+    """Return the number of rows of an output whose format is not that of the input."""
     if case.output_format == "parquet":
         return pq.read_table(output).num_rows
     if case.output_format == "jsonl":
@@ -181,7 +181,7 @@ def count_rows(case: Case, output: Path) -> int:
 
 
 def check_parquet(case: Case, summary: Summary, output: Path) -> None:
-    """Rows and values are those that pyarrow reads when it reads all at once, if it can."""
+    """Check rows and values against those that pyarrow reads, if it can read the input."""
     rows = count_rows(case, output)
     demand(rows == summary.rows, f"{rows} rows in the output, {summary.rows} in the summary")
     try:

@@ -1,11 +1,11 @@
-"""Damaged tables by the thousand: each is scored or refused, and no row is lost, changed or invented.
+"""Score thousands of damaged tables: each is scored or refused, and no row is lost, changed or invented.
 
     python benchmarks/mutations.py --count 100000
 
-Each case is a small table, damaged in a few places, that goes through `score_files`. Allowed is
-a result that keeps the base law, looked at here without sentcli's own readers, or a SentcliError that leaves
-no file behind. Children score some hundred cases each, so that a crash is noticed and its case named; the
-number of a case is the seed of all that is random in it, and `--only csv:1234` runs it alone.
+Each case is a small table, damaged in a few places, that goes through `score_files`. The result has to keep
+the row law, which is checked here without sentcli's readers, or has to be a SentcliError that leaves no file.
+Child processes score some hundred cases each, so that a crash can be reported with its case. The number of a
+case is the seed of all its random choices; `--only csv:1234` runs one case.
 """
 
 import argparse
@@ -32,15 +32,15 @@ from sentcli.runs.run import score_files
 from sentcli.scoring.scorer import Scorer
 
 BATCH = 500
-SLOW = 10.0  # seconds of the processor that no case may take
+SLOW = 10.0  # CPU seconds; a slower case is a failure
 _HANGING = 60  # seconds after which a child is killed
 
 
 def run_case(scorer: Scorer, case: Case, folder: Path) -> tuple[str, float]:
-    """Score a case and check what came of it.
+    """Score a case and check the result.
 
-    :returns: what to count, and the seconds of the processor that sentcli took.
-    :raises BrokenLawError: when it is nothing that may be.
+    :returns: the name of the outcome, and the CPU seconds that sentcli took.
+    :raises BrokenLawError: for a result that is not allowed.
     """
     source, output = folder / f"in{case.suffix}", folder / f"out.{case.output_format}"
     source.write_bytes(case.data)
@@ -56,8 +56,8 @@ def run_case(scorer: Scorer, case: Case, folder: Path) -> tuple[str, float]:
 
 
 def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: int) -> None:
-    """Run cases in this process, which ends with them; `here` tells the parent which one it is at."""
-    os.fsync = lambda descriptor: None  # what is tested is not the disk
+    """Run cases in this process, which ends after them; `here` tells the parent the current case."""
+    os.fsync = lambda descriptor: None  # the disk is not tested
     logging.getLogger("sentcli").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as name, load(model, workers=1) as scorer:
         counts: Counter[str] = Counter()
@@ -73,7 +73,7 @@ def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: 
                 slowest = max(slowest, (seconds, number))
             except BrokenLawError as error:
                 failures.append((number, str(error)))
-            except BaseException:  # whatever it is: nothing but a SentcliError may come out
+            except BaseException:  # any other exception than a SentcliError is a failure
                 failures.append((number, traceback.format_exc(limit=-3)))
             for file in folder.iterdir():
                 file.unlink()
@@ -83,14 +83,14 @@ def run_batch(model: Path, form: str, numbers: range, here: mmap.mmap, answers: 
 
 
 def run_children(model: Path, form: str, numbers: range) -> dict:
-    """Run cases in children, one after the other; a child that dies costs its case, and is a failure."""
+    """Run cases in child processes, one after the other; a child that dies is a failure of its case."""
     here = mmap.mmap(-1, 8)
     total = {"counts": Counter(), "failures": [], "slowest": [0.0, 0]}
     start = numbers.start
     while start < numbers.stop:
         batch = range(start, min(start + BATCH, numbers.stop))
         read_end, write_end = os.pipe()
-        here[:8] = batch.start.to_bytes(8, "little")  # should it die before its first case
+        here[:8] = batch.start.to_bytes(8, "little")  # in case it dies before its first case
         child = os.fork()
         if child == 0:
             run_batch(model, form, batch, here, write_end)
@@ -118,7 +118,7 @@ def run_children(model: Path, form: str, numbers: range) -> dict:
 
 
 def main() -> None:
-    """Print what became of the cases; exit with 1 when one of them is a failure."""
+    """Print the outcomes; exit with 1 if a case is a failure."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=10_000, help="cases of each format")
     parser.add_argument("--start", type=int, default=0, help="number of the first case")
@@ -132,7 +132,7 @@ def main() -> None:
         Path(f"in{case.suffix}").write_bytes(case.data)
         print(case)
         arguments.format, arguments.start, arguments.count = [form], int(number), 1
-    load_bundle(arguments.model or default_bundle_path())  # in a child, each case would fail
+    load_bundle(arguments.model or default_bundle_path())  # report a bad model once, not for each case
     failed = False
     for form in arguments.format:
         numbers = range(arguments.start, arguments.start + arguments.count)

@@ -1,9 +1,9 @@
-"""Compare the scores of a whole test split, bit for bit, with those that another commit gave.
+"""Compare the scores of a whole test split, bit for bit, with those of another commit.
 
-    python benchmarks/same_scores.py --dataset imdb --save before.npy     # at the one commit
+    python benchmarks/same_scores.py --dataset imdb --save before.npy     # at one commit
     python benchmarks/same_scores.py --dataset imdb --against before.npy  # at the other
 
-Scores depend on the processor and on onnxruntime, so both runs are made on one machine.
+Run both on one machine: scores depend on the processor and on onnxruntime.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""Sentences that people wrote and others rated, as data sets for `sentcli evaluate`.
+"""Make data sets for `sentcli evaluate` of sentences that people wrote and others rated.
 
     pip download --no-deps --no-binary :all: vaderSentiment==0.5
     python benchmarks/snippets.py vaderSentiment-0.5.zip --folder snippets
     sentcli evaluate --dataset snippets/amazon.csv
 
-The archive has what VADER was measured on (C. J. Hutto and E. Gilbert, ICWSM 2014): sentences of reviews of
-electronics, of film critics, and tweets, of which twenty people each said how negative or positive they are,
-from -4 to 4. Those whose mean is 1 or more from 0 are taken, as many of each label.
+The archive contains the sentences that VADER was measured on (C. J. Hutto and E. Gilbert, ICWSM 2014), from
+reviews of electronics, from film critics and from tweets. Twenty people rated each of them from -4 (negative)
+to 4 (positive). Sentences with a mean of at least 1 or at most -1 are taken, equally many of each label.
 """
 
 import argparse
@@ -26,14 +26,14 @@ FILES = {
     "critics": "movieReviewSnippets_GroundTruth.txt",
     "tweets": "tweets_GroundTruth.txt",
 }
-CLEAR = 1.0  # of a mean rating: at least so far from 0
+CLEAR = 1.0  # lowest distance of a mean rating from 0
 SEED = 1
 
 
 def snippets(rated: str) -> list[tuple[str, str]]:
-    """Take the clear ones, as many of each label, in the order of the file.
+    """Return the clearly rated sentences with labels, equally many of each label, in the order of the file.
 
-    :param rated: lines of an id, the mean rating and the text, with tabs between.
+    :param rated: lines of id, mean rating and text, separated by tabs.
     """
     labels = ("negative", "positive")
     lines = (line.split("\t", 2) for line in rated.split("\n") if line.count("\t") >= 2)
@@ -47,9 +47,9 @@ def snippets(rated: str) -> list[tuple[str, str]]:
 
 
 def read(archive: Path) -> dict[str, str]:
-    """Give the files of ratings that are in the archive within the archive, by name.
+    """Return the files of ratings by name; they are in an archive within the archive.
 
-    :raises DataError: when they are not there.
+    :raises DataError: if the archive is another file.
     """
     try:
         with zipfile.ZipFile(archive) as outer:
@@ -66,7 +66,7 @@ def read(archive: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Write one CSV file for each source."""
+    """Write one CSV file per source."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

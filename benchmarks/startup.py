@@ -1,8 +1,8 @@
-"""How long a user waits for a first answer, as a ratio to the imports that nobody can avoid.
+"""Measure the time to a first answer, as a ratio to the imports that it needs.
 
     python benchmarks/startup.py
 
-Commands take turns, so that a machine that slows down slows all of them; the medians are compared.
+Commands take turns, so that other work on the machine slows all of them; the medians are compared.
 """
 
 import statistics
@@ -22,14 +22,14 @@ PAIRS = {
 
 
 def seconds(command: list[str]) -> float:
-    """Run a command with a line on its stdin and give its wall-clock time."""
+    """Run a command with a line on its stdin, and return its wall-clock time."""
     started = time.perf_counter()
     subprocess.run(command, input=b"an absolute joy\n", capture_output=True, check=True)
     return time.perf_counter() - started
 
 
 def main() -> None:
-    """Print a table: medians in milliseconds, their ratio, and the most that is allowed."""
+    """Print a table: medians in milliseconds, their ratio, and the highest allowed ratio."""
     print(f"{'command':42} {'ms':>6} {'imports ms':>11} {'ratio':>6} {'limit':>6}")
     for name, (command, imports, limit) in PAIRS.items():
         reference = [sys.executable, "-c", imports]

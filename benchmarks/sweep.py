@@ -1,10 +1,10 @@
-"""The settings of the fast path, one at a time: what each makes of the speed, the padding and the memory.
+"""Vary the settings of scoring one at a time, and measure speed, padding and memory.
 
-    python benchmarks/sweep.py reviews.csv --rows 16384 --json benchmarks/results/sweep.json
+    python benchmarks/sweep.py reviews.csv --rows 16384 --json sweep.json
 
-A file of reviews is scored from CSV to CSV with the settings that scoring has, and with one of them
-changed. Settings take turns, so that a machine that slows down slows all of them. Reviews a second are given
-by the clock and, for busy machines, by the seconds that processors spent on this process.
+A file of reviews is scored from CSV to CSV with the default settings and with one of them changed. They take
+turns, so that other work on the machine slows all of them. Reviews/s are measured by the clock and by CPU
+seconds, which are more reliable on a busy machine.
 """
 
 import argparse
@@ -36,10 +36,10 @@ from sentcli.scoring.scorer import Scorer
 
 @dataclass(frozen=True)
 class Settings:
-    """What is swept; the values that scoring has are the defaults.
+    """The settings, with the values of scoring as defaults.
 
     :param window: chunks of 4,096 rows that share batches.
-    :param arena: whether onnxruntime keeps the memory that it once had.
+    :param arena: whether onnxruntime keeps memory between runs.
     """
 
     window: int = LIMITS.window_chunks
@@ -59,7 +59,7 @@ TRIED: dict[str, Sequence[int]] = {
 
 
 class Counted:
-    """A backend that counts the steps it is asked for, and those of them that are words."""
+    """A backend that counts the steps that it computes, and the tokens among them."""
 
     def __init__(self, backend: Any) -> None:
         self.name, self.runtime, self.batch_factor = backend.name, backend.runtime, backend.batch_factor
@@ -76,7 +76,7 @@ class Counted:
 
 
 def choices() -> list[Settings]:
-    """Give the default settings, and each with one changed."""
+    """Return the default settings, and copies with one value changed."""
     default = Settings()
     tried = [default]
     for name, values in TRIED.items():
@@ -88,7 +88,7 @@ def choices() -> list[Settings]:
 
 
 def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
-    """Load the model with the settings, the arena on or off."""
+    """Load the model with these settings."""
     limits = Limits(settings.batch_tokens, settings.batch_rows, settings.window)
     session = onnxruntime.InferenceSession
 
@@ -99,7 +99,7 @@ def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
     onnxruntime.InferenceSession = load
     try:
         scorer = Scorer(bundle, backend="onnx", workers=settings.workers, limits=limits)
-        # Long enough for the whole model to be loaded, and what encodes many texts.
+        # Enough texts to load the model and the bulk encoder.
         scorer.probabilities(["warm " * count for count in range(400)])
     finally:
         onnxruntime.InferenceSession = session
@@ -107,12 +107,12 @@ def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
 
 
 def peak_memory() -> float:
-    """Give the most memory that this process held so far, in MiB."""
+    """Return the peak memory of this process in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict[str, float]:
-    """Score the file once, in a process of its own; loading the model is not counted."""
+    """Score the file once, in a process of its own, without the time to load the model."""
     with make_scorer(load_bundle(model), settings) as scorer:
         pipeline = scorer._pipeline
         counted = Counted(pipeline.engine.backend)
@@ -129,7 +129,7 @@ def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict
 
 
 def main() -> None:
-    """Sweep, print a table, and write all numbers as JSON."""
+    """Measure, print a table and write the figures as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,15 +1,14 @@
-"""Accuracy and reviews/s of sentcli and of what people would use in its place, in one run.
+"""Measure accuracy and reviews/s of sentcli and of other tools, in one run.
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --dataset reviews.csv --systems sentcli fasttext
-    python benchmarks/throughput.py --readme
+    python benchmarks/throughput.py --docs
 
-Each system has a process of its own, loads once, and takes turns with the others: a round of all systems,
-then the next. In a turn it scores a CSV file to a new CSV file, three times, of which the middle one counts:
-other work on the machine moves a single second by a tenth. Then it scores the same texts from memory. A
-system that needs longer than --seconds for all reviews gets as many as fit, and its row says so. What peers
-learn, they learn from the train split, before anything is timed. The peers come with
-`pip install '.[train,peers]'`; one that is not there is left out.
+Each system runs in a process of its own, loads once, and takes turns with the others, in rounds. In a turn it
+scores a CSV file to a new CSV file three times, and the middle time counts: other work on the machine moves a
+single second by a tenth. Then it scores the same texts from memory. A system that needs longer than --seconds
+for all reviews gets a sample. Peers learn from the train split before anything is timed. They come with
+`pip install '.[train,peers]'`; a peer that is not installed is left out.
 """
 
 import argparse
@@ -20,7 +19,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from systems import ENTRIES, Entry
 from systems.base import LABELS, Context
 from systems.worker import Worker, WorkerError, train
 from throughput_picture import draw
-from throughput_report import put_into_readme, ratios, summary_lines, table
+from throughput_report import ratios, summary_lines, table, write_docs
 
 from sentcli.config import DEFAULT_DATASET
 from sentcli.evaluation.datasets import load_split
@@ -41,14 +39,14 @@ from sentcli.scoring.cores import usable_cores
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("sentcli", "numpy", "onnxruntime", "torch")
-_TIMES = 3  # in a turn, from file to file
+_TIMES = 3  # runs from file to file in a turn
 
 
 class Reviews:
-    """The reviews in an order by chance, so that the first so many are a fair sample; as files of any length.
+    """The reviews in random order, so that the first n are a fair sample, as files of any length.
 
     :param folder: for the files.
-    :param rows: how many to keep; None: all.
+    :param rows: number of reviews to keep; None: all.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class Reviews:
         return len(self._texts)
 
     def file(self, rows: int) -> Path:
-        """Give a CSV file of the first so many reviews, without their labels."""
+        """Return a CSV file of the first `rows` reviews, without their labels."""
         path = self._folder / f"reviews-{rows}.csv"
         if not path.exists():
             with path.open("w", newline="", encoding="utf-8") as file:
@@ -73,9 +71,9 @@ class Reviews:
         return path
 
     def accuracy(self, scored: Path, rows: int) -> float:
-        """Compare a scored file with the labels.
+        """Return the accuracy of a scored file.
 
-        :raises WorkerError: when it does not hold the same rows in the same order.
+        :raises WorkerError: if it does not contain the same rows in the same order.
         """
         with scored.open(newline="", encoding="utf-8") as file:
             found = [(row["id"], row["sentiment"]) for row in csv.DictReader(file)]
@@ -86,7 +84,7 @@ class Reviews:
 
 
 class Contest:
-    """The systems that run, their workers and what was measured of them."""
+    """The systems that run, their workers and their figures."""
 
     def __init__(self, reviews: Reviews, context: Context, folder: Path, options: argparse.Namespace) -> None:
         self._reviews = reviews
@@ -105,7 +103,7 @@ class Contest:
         self._stack.close()
 
     def admit(self, entry: Entry) -> None:
-        """Start a system, or say why it is left out."""
+        """Start a system, or record why it is left out."""
         if reason := entry.missing():
             self._leave_out(entry, reason)
             return
@@ -139,15 +137,15 @@ class Contest:
         module = sys.modules[entry.system.__module__].__file__ or ""
         name = entry.key.removesuffix("-pool")
         if entry.published and self._context.distilbert:
-            name += "-checkpoint"  # which brings a vocabulary: none is made
+            name += "-checkpoint"  # a checkpoint has its own vocabulary
         done = self._context.trained(f"{name}.done", module)
-        if not done.exists() or "export" in entry.options:  # of another model, perhaps
+        if not done.exists() or "export" in entry.options:  # the model may have changed
             say(f"{entry.title}: preparing")
             train(entry, self._context, log)
             done.touch()
 
     def round(self, number: int) -> None:
-        """Give each system its turn; who begins changes from round to round, and who fails is left out."""
+        """Run a turn of each system, each round with another first one; leave out a system that fails."""
         keys = list(self._workers)
         first = number % max(len(keys), 1)
         for key in keys[first:] + keys[:first]:
@@ -168,7 +166,7 @@ class Contest:
         say(f"round {number + 1}: {record['title']}, {record['how']}: {speed:,.0f} reviews/s")
 
     def complete_accuracy(self) -> None:
-        """Let those that were timed on a sample score more, untimed, as far as --accuracy-seconds go."""
+        """Measure the accuracy of sampled systems on as many reviews as --accuracy-seconds allow."""
         for key, record in [*self.records.items()]:
             rows = min(len(self._reviews), round(record["pipeline"][0] * self._options.accuracy_seconds))
             if record["published"] or rows <= record["accuracy_rows"]:
@@ -181,7 +179,7 @@ class Contest:
 
     @contextmanager
     def _or_left_out(self, key: str) -> Iterator[None]:
-        """Drop a system that fails while the others go on."""
+        """Leave out a system that fails."""
         try:
             yield
         except WorkerError as error:
@@ -194,8 +192,8 @@ class Contest:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Run everything; give what is written as JSON."""
-    ran_on = machine.describe(_PACKAGES)  # before this process is at work itself
+    """Run all systems and return the figures for JSON."""
+    ran_on = machine.describe(_PACKAGES)  # before the load of this process counts
     if warning := machine.busy(ran_on):
         say(warning)
     data = load_split(options.dataset, options.split, options.text_column, options.label_column)
@@ -228,7 +226,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Measure, write results and picture, print table and ratios."""
+    """Measure, write the figures and the picture, print the table and the ratios."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -238,33 +236,36 @@ def main() -> None:
     parser.add_argument("--label-column")
     parser.add_argument(
         "--train",
-        help="what peers learn from; by default the train split of --dataset, for a file that of IMDb",
+        help="data set whose train split peers learn from; by default --dataset, for a file IMDb",
     )
-    parser.add_argument("--rows", type=int, help="a sample of so many reviews; by default all")
+    parser.add_argument("--rows", type=int, help="size of a sample; by default all reviews")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=10, help="of a turn, at most about so many")
-    parser.add_argument("--accuracy-seconds", type=float, default=120, help="to measure accuracy on more")
+    parser.add_argument("--seconds", type=float, default=10, help="longest time of a turn, roughly")
+    parser.add_argument(
+        "--accuracy-seconds", type=float, default=120, help="longest time for the accuracy of a slow system"
+    )
     parser.add_argument("--systems", nargs="+", choices=[entry.key for entry in ENTRIES])
-    parser.add_argument("--model", help="a model folder; by default the one in the box")
+    parser.add_argument("--model", help="a model folder; by default the included model")
     parser.add_argument(
         "--distilbert", help="folder of a fine-tuned DistilBERT with tokenizer.json; its label 1 is positive"
     )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON, table and picture")
-    parser.add_argument("--cache", type=Path, default=RESULTS / "cache", help="folder for what peers learned")
-    parser.add_argument("--readme", action="store_true", help="only put the results there are into README")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON and picture")
+    parser.add_argument("--cache", type=Path, default=RESULTS / "cache", help="folder for the trained peers")
+    parser.add_argument(
+        "--docs", action="store_true", help="measure nothing: write the last results into docs/"
+    )
     options = parser.parse_args()
 
     file = options.results / "throughput.json"
-    if not options.readme:
+    if not options.docs:
         result = measure(options)
-        result["ratios"] = [asdict(ratio) for ratio in ratios(result)]
+        result["ratios"] = {ratio.key: ratio.median for ratio in ratios(result)}
         options.results.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-        (options.results / "throughput.md").write_text(table(result) + "\n", "utf-8")
         draw(options.results / "throughput.png", result)
         print(table(result), *summary_lines(result), sep="\n")
     else:
-        put_into_readme(ROOT / "README.md", json.loads(file.read_text("utf-8")))
+        write_docs(ROOT / "docs" / "speed.md", json.loads(file.read_text("utf-8")))
 
 
 if __name__ == "__main__":

@@ -1,37 +1,39 @@
-"""From what `throughput.py` measured to ratios, table, frontier, and README's part of it."""
+"""Turn what `throughput.py` measured into ratios, a table, the frontier, and the part of docs/speed.md."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import machine
 
-Record = dict[str, Any]  # what `throughput.json` says of a system
+Record = dict[str, Any]  # one system in `throughput.json`
 
-OURS = "sentcli"  # the default, which the claims are about
+OURS = "sentcli"  # the key of the default
 BEGIN, END = "<!-- throughput -->", "<!-- end of throughput -->"
+PICTURE = "../benchmarks/results/throughput.png"  # as docs/speed.md links it
 
-# What the project claims: title, numerator, denominator, lowest ratio that bears it out.
+# What the project claims: name, key of the other system, lowest ratio that supports the claim.
 CLAIMS = (
-    ("fastText", OURS, "fasttext", 1.0),
-    ("fastText, a process a core", OURS, "fasttext-pool", 1.0),
-    ("TF-IDF + logistic regression", OURS, "tfidf", 2.0),
-    ("TF-IDF + logistic regression, a process a core", OURS, "tfidf-pool", 2.0),
-    ("DistilBERT's shape, PyTorch", OURS, "distilbert-torch", 1000.0),
-    ("DistilBERT's shape, 512 tokens, PyTorch", OURS, "distilbert-torch-512", 1000.0),
-    ("DistilBERT's shape, onnxruntime", OURS, "distilbert-onnx", 1000.0),
-    ("the tutorial loop of the same model", OURS, "tutorial", 10.0),
-    ("LSTM operators of the same model", OURS, "lstm", 1.0),
-    ("itself with --workers 1", OURS, "sentcli-1", 1.8),
+    ("fastText, which works on one core", "fasttext", 1.0),
+    ("fastText with a process per core", "fasttext-pool", 1.0),
+    ("TF-IDF and logistic regression, on one core", "tfidf", 2.0),
+    ("TF-IDF and logistic regression with a process per core", "tfidf-pool", 2.0),
+    ("DistilBERT at 256 tokens in PyTorch", "distilbert-torch", 1000.0),
+    ("DistilBERT at 512 tokens in PyTorch, as in publications", "distilbert-torch-512", 1000.0),
+    ("DistilBERT at 256 tokens in onnxruntime", "distilbert-onnx", 1000.0),
+    ("the same model in a tutorial's loop", "tutorial", 10.0),
+    ("the same model as a graph of LSTM operators", "lstm", 1.0),
+    ("itself with `--workers 1`", "sentcli-1", 1.8),
 )
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Reviews/s of the whole pipeline against those of another system, round by round."""
+    """Reviews/s of sentcli against those of another system, round by round."""
 
+    key: str
     against: str
     needed: float
     median: float
@@ -42,15 +44,18 @@ class Ratio:
     def reached(self) -> bool:
         return self.median >= self.needed
 
+    def __str__(self) -> str:
+        return f"{_rate(self.median)} ({_rate(self.lowest)} to {_rate(self.highest)})"
+
 
 def ratios(result: dict[str, Any]) -> list[Ratio]:
-    """Compare those that ran in the same run; each round gives a ratio."""
+    """Return the ratio of each claim whose systems both ran; each round gives one value."""
     speeds = {record["key"]: record["pipeline"] for record in result["systems"]}
     found = []
-    for against, first, second, needed in CLAIMS:
-        if first in speeds and second in speeds:
-            rounds = [one / other for one, other in zip(speeds[first], speeds[second], strict=True)]
-            found.append(Ratio(against, needed, statistics.median(rounds), min(rounds), max(rounds)))
+    for against, key, needed in CLAIMS:
+        if OURS in speeds and key in speeds:
+            rounds = [ours / other for ours, other in zip(speeds[OURS], speeds[key], strict=True)]
+            found.append(Ratio(key, against, needed, statistics.median(rounds), min(rounds), max(rounds)))
     return found
 
 
@@ -59,12 +64,12 @@ def speed(record: Record) -> float:
 
 
 def accuracy(record: Record) -> float:
-    """Give the accuracy to compare by: what was measured, else the best that was published."""
+    """Return the accuracy to compare by: the measured one, or the best that was published."""
     return float(max(record["published"]) if record["published"] else record["accuracy"])
 
 
 def frontier(records: Sequence[Record]) -> list[Record]:
-    """Give those that no other is as fast as and as accurate as, the slowest first."""
+    """Return the systems that no other system beats in both speed and accuracy, the slowest first."""
     best: list[Record] = []
     for record in sorted(records, key=lambda record: (-speed(record), -accuracy(record))):
         if not best or accuracy(record) > accuracy(best[-1]):
@@ -73,7 +78,7 @@ def frontier(records: Sequence[Record]) -> list[Record]:
 
 
 def better_peers(result: dict[str, Any]) -> list[str]:
-    """Name the peers that are both faster and more accurate than sentcli as it comes."""
+    """Return the titles of the peers that are both faster and more accurate than sentcli by default."""
     ours = next((record for record in result["systems"] if record["key"] == OURS), None)
     if ours is None:
         return []
@@ -85,7 +90,7 @@ def better_peers(result: dict[str, Any]) -> list[str]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Write the systems as a Markdown table, the fastest first."""
+    """Return the systems as a Markdown table, the fastest first."""
     lines = [
         "| system | runs on | accuracy | reviews/s, CSV to CSV | reviews/s, texts in memory | peak MiB |",
         "|---|---|---:|---:|---:|---:|",
@@ -99,54 +104,44 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def summary_lines(result: dict[str, Any]) -> list[str]:
-    """Say the ratios that the claims are about, and who was left out."""
-    lines = ["", "CSV to CSV, times as fast as (lowest to highest round):"]
+def summary_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Yield the ratios of the claims, and the systems that were left out."""
+    yield "\nCSV to CSV, times as fast as (lowest to highest round):"
     for ratio in ratios(result):
-        verdict = "" if ratio.needed == 1 and ratio.reached else f", needed {ratio.needed:,.4g}"
-        verdict += "" if ratio.reached else ": NOT reached"
-        lines.append(
-            f"  {ratio.against}: {ratio.median:,.4g} ({ratio.lowest:,.4g} to {ratio.highest:,.4g}){verdict}"
-        )
-    lines.append(f"  peers both faster and more accurate: {', '.join(better_peers(result)) or 'none'}")
-    lines += [f"  left out: {out['title']}: {out['reason']}" for out in result["left_out"]]
-    return lines
+        missed = "" if ratio.reached else f", needed {ratio.needed:,.4g}: NOT reached"
+        yield f"  {ratio.against}: {ratio}{missed}"
+    yield f"  peers both faster and more accurate: {', '.join(better_peers(result)) or 'none'}"
+    for out in result["left_out"]:
+        yield f"  left out: {out['title']}: {out['reason']}"
 
 
-def readme_block(result: dict[str, Any]) -> str:
-    """Write README's part, from marker to marker."""
+def docs_block(result: dict[str, Any]) -> str:
+    """Return the part of docs/speed.md from marker to marker."""
     data, settings = result["dataset"], result["settings"]
     where = (
-        f"{data['name']}, split {data['split']}, {data['rows']:,} reviews; median of {settings['repeats']} "
-        f"rounds of one run, from file to file in each the middle one of {settings['times']} times, lowest "
-        f"to highest in brackets, on {machine.in_a_line(result['machine'])}. "
-        "Peers learned from the train split. A pool is a process a core, for what works on one core; the "
-        "accuracy of a hollow point is one that others published. Memory is that of as many reviews as were "
-        "timed."
+        f"Measured on {data['name']}, split {data['split']}, {data['rows']:,} reviews, on "
+        f"{machine.in_a_line(result['machine'])}. Each figure is the median of {settings['repeats']} rounds "
+        f"of one run, with the lowest and the highest in brackets; in a round each system scores the file "
+        f"{settings['times']} times, and the middle time counts. Peers learned from the train split. "
+        "DistilBERT has random weights here, so its accuracy is the published one (hollow points). Memory is "
+        "that of the reviews that were timed."
     )
-    return "\n".join(
-        [
-            BEGIN,
-            "![accuracy against reviews a second, with the frontier](benchmarks/results/throughput.png)",
-            "",
-            where,
-            "",
-            table(result),
-            END,
-        ]
-    )
+    lines = [f"- {ratio} times as fast as {ratio.against}" for ratio in ratios(result)]
+    parts = [f"![accuracy against reviews per second, with the frontier]({PICTURE})", where]
+    parts += ["sentcli is, from CSV to CSV:", "\n".join(lines), table(result)]
+    return "\n".join([BEGIN, "\n\n".join(parts), END])
 
 
-def put_into_readme(path: Path, result: dict[str, Any]) -> None:
-    """Replace the part between the markers.
+def write_docs(path: Path, result: dict[str, Any]) -> None:
+    """Replace the part of a page between the markers.
 
-    :raises ValueError: when they are not there.
+    :raises ValueError: when the page lacks the markers.
     """
     before, found, rest = path.read_text("utf-8").partition(BEGIN)
     _, closed, after = rest.partition(END)
     if not (found and closed):
         raise ValueError(f"{path} has no {BEGIN} ... {END}")
-    path.write_text(before + readme_block(result) + after, "utf-8")
+    path.write_text(before + docs_block(result) + after, "utf-8")
 
 
 def _accuracy(record: Record, rows: int) -> str:

@@ -1,12 +1,11 @@
-"""How much faster the padded route trains on a CPU than `nn.LSTM` over packed batches, and how far it can go.
+"""Compare training on padded batches with `nn.LSTM` on packed sequences, on one core.
 
     python benchmarks/training_speed.py --dataset stanfordnlp/imdb --json training_speed.json
 
 Both routes make the same steps of the default model on the same batches of the first epoch, in one thread.
-One of every 11 batches is taken, evenly over their lengths, and the routes take turns from batch to batch,
-with the matrix products of the step alone as a third: no training of this model can be faster than those.
-Seconds are those that the processor spent on this process, whatever else the machine did. With --give-back
-memory is left to the C library, which gives large tensors back to the system as soon as they are freed.
+One of every 11 batches is taken, evenly over their lengths, and the routes take turns from batch to batch.
+Times are CPU seconds of this process. With --give-back the C library returns the memory of freed tensors to
+the system, as it does by default.
 """
 
 import argparse
@@ -35,13 +34,13 @@ from sentcli.training.examples import Examples, collate, epoch_batches
 from sentcli.training.step import ClassifierTrainer, uses_bf16
 
 CPU = torch.device("cpu")
-ROUTES = ("padded", "packed", "products")
+ROUTES = ("padded", "packed")
 TEXT, CONFIG = TextConfig(), TrainConfig()
 Rows = npt.NDArray[np.intp]
 
 
 def read(dataset: str) -> tuple[Examples, ModelConfig]:
-    """Read the training part as `sentcli train` does."""
+    """Return the training part that `sentcli train` would read, and the shape of its model."""
     data = load_split(dataset, "train", None, None)
     labels = class_names(data)
     train, _ = train_validation(data, CONFIG.validation_share)
@@ -53,55 +52,24 @@ def read(dataset: str) -> tuple[Examples, ModelConfig]:
 
 
 def sample(examples: Examples, every: int) -> list[Rows]:
-    """Take one of so many batches of an epoch, evenly over their lengths."""
+    """Return one of `every` batches of an epoch, evenly over their lengths."""
     batches = epoch_batches(examples, CONFIG.batch_size, CONFIG.seed, 0)
     batches.sort(key=lambda rows: max(len(examples.ids[row]) for row in rows))
     return batches[every // 2 :: every]
 
 
 def step_seconds(trainer: ClassifierTrainer, examples: Examples, rows: Rows) -> float:
-    """Make a step as `sentcli.training.loop.fit` does, and time it."""
+    """Return the CPU seconds of one step of `sentcli.training.loop.fit`."""
     started = time.process_time()
     ids, lengths, targets = collate(examples, rows, CPU)
     trainer.step(ids, lengths, targets, CONFIG.lr)
     return time.process_time() - started
 
 
-class Products:
-    """The matrix products of a step: of inputs and states with their weights, and those of the gradients."""
-
-    def __init__(self, shape: ModelConfig) -> None:
-        self._passes = 2 if CONFIG.adversarial else 1
-        dtype = torch.bfloat16 if uses_bf16(CONFIG, CPU) else torch.float32
-        gates = 4 * shape.hidden_size
-        self._of_inputs = torch.rand(shape.embedding_dim, gates, dtype=dtype)
-        self._of_states = torch.rand(shape.hidden_size, gates, dtype=dtype)
-
-    @torch.inference_mode()
-    def seconds(self, tokens: int, rows: int) -> float:
-        """Time those of a batch, padding included."""
-        inputs, states, gates = (
-            torch.rand(tokens, rows, size, dtype=self._of_states.dtype)
-            for size in (self._of_inputs.shape[0], *self._of_states.shape)
-        )
-        started = time.process_time()
-        for _ in range(self._passes * 2):  # two directions
-            _ = inputs.flatten(0, 1) @ self._of_inputs
-            for step in range(tokens):
-                torch.mm(states[step], self._of_states, out=gates[step])
-            for step in range(tokens):
-                torch.mm(gates[step], self._of_states.t(), out=states[step])
-            for of in (inputs, states):
-                _ = of.flatten(0, 1).t() @ gates.flatten(0, 1)
-            _ = gates.flatten(0, 1) @ self._of_inputs.t()
-        return time.process_time() - started
-
-
 def measure(
     examples: Examples, shape: ModelConfig, batches: Sequence[Rows], repeats: int
 ) -> list[list[float]]:
-    """Give the seconds of all batches together, as in `ROUTES`, for each repeat."""
-    products = Products(shape)
+    """Return the seconds of all batches together for each route, one list per repeat."""
     trainers = []
     for packed in (False, True):
         torch.manual_seed(CONFIG.seed)
@@ -109,23 +77,22 @@ def measure(
         model.packed = packed
         trainers.append(ClassifierTrainer(model, CONFIG, CPU))
         step_seconds(trainers[-1], examples, batches[0])  # warm
-    seconds = [[0.0, 0.0, 0.0] for _ in range(repeats)]
+    seconds = [[0.0, 0.0] for _ in range(repeats)]
     for totals in seconds:
         for number, rows in enumerate(batches):
             for route in (0, 1) if number % 2 else (1, 0):
                 totals[route] += step_seconds(trainers[route], examples, rows)
-            totals[2] += products.seconds(max(len(examples.ids[row]) for row in rows), len(rows))
     return seconds
 
 
 def report(
     examples: Examples, shape: ModelConfig, batches: Sequence[Rows], seconds: Sequence[Sequence[float]]
 ) -> dict[str, Any]:
-    """Put what was measured, and on what, together for JSON."""
+    """Return the figures with the machine and the settings, for JSON."""
     reviews = sum(map(len, batches))
     words = sum(len(examples.ids[row]) for rows in batches for row in rows)
     medians = dict(zip(ROUTES, map(statistics.median, zip(*seconds, strict=True)), strict=True))
-    ratios = sorted(packed / padded for padded, packed, _ in seconds)
+    ratios = sorted(packed / padded for padded, packed in seconds)
     return {
         "machine": {
             **machine.describe(["torch"]),
@@ -140,21 +107,20 @@ def report(
         "seconds": [dict(zip(ROUTES, each, strict=True)) for each in seconds],
         "words_per_second": {route: words / median for route, median in medians.items()},
         "epoch_seconds": {route: median * len(examples) / reviews for route, median in medians.items()},
-        "share_of_products": statistics.median(products / padded for padded, _, products in seconds),
         "ratio": {"median": statistics.median(ratios), "lowest": ratios[0], "highest": ratios[-1]},
     }
 
 
 def main() -> None:
-    """Measure, print a table, and write all numbers as JSON."""
+    """Measure, print a table and write the figures as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dataset", default=DEFAULT_DATASET)
-    parser.add_argument("--every", type=int, default=11, help="take one of so many batches (default: 11)")
+    parser.add_argument("--every", type=int, default=11, help="take one of this many batches (default: 11)")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--give-back", action="store_true", help="do not keep memory between steps")
-    parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--give-back", action="store_true", help="return memory between steps")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -171,7 +137,6 @@ def main() -> None:
     for route in ROUTES:
         print(f"{route:8} {result['words_per_second'][route]:10,.0f} {result['epoch_seconds'][route]:10,.0f}")
     print("padded to packed: {median:.2f} ({lowest:.2f} to {highest:.2f})".format(**result["ratio"]))
-    print(f"of the time of the padded route, {result['share_of_products']:.0%} is its matrix products")
 
 
 if __name__ == "__main__":

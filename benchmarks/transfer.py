@@ -1,10 +1,9 @@
-"""How models do on short texts about other things: all files of benchmarks/probes, side by side.
+"""Compare models on the probes: short texts on several subjects.
 
     python benchmarks/transfer.py exports/imdb-bilstm my-model
 
-With as many texts of each label in a file, accuracy is balanced accuracy. The area under the ROC curve does
-not depend on where a model draws the line, and the loss sees by how much it is wrong: of files this small,
-they tell two models apart before the accuracy does. `together` takes the mean of the models' logits.
+Each file has equally many texts of each label. On files this small, the area under the ROC curve and the loss
+distinguish two models earlier than the accuracy does. `together` is the mean of the models' logits.
 """
 
 import argparse
@@ -25,7 +24,7 @@ PROBES = Path(__file__).parent / "probes"
 
 
 def main() -> None:
-    """Score all probes with each model, and print a row a model."""
+    """Score all probes with each model, and print one row per model."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

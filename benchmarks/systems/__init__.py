@@ -1,4 +1,4 @@
-"""What is compared: sentcli's own ways to score, and what people would use in its place."""
+"""List the systems of the comparison: the backends of sentcli, and other tools."""
 
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -7,23 +7,21 @@ from typing import Any
 
 from systems.base import System
 
-PUBLISHED_DISTILBERT = (
-    0.923,
-    0.931,
-)  # fine-tuned on IMDb, five authors: no weights of theirs are needed here
+# The range that five authors published for DistilBERT fine-tuned on IMDb.
+PUBLISHED_DISTILBERT = (0.923, 0.931)
 
 
 @dataclass(frozen=True)
 class Entry:
     """A system of the comparison.
 
-    :param key: what `--systems` calls it.
-    :param factory: module and class, imported in the worker alone.
-    :param options: of the class.
-    :param needs: modules to import, by the package that has them.
-    :param short: what the picture calls it.
-    :param how: how the machine is used, in words for the table.
-    :param published: bounds of the accuracy that others report, for a system without weights here.
+    :param key: its name for `--systems`.
+    :param factory: module and class; only the worker imports it.
+    :param options: arguments of the class.
+    :param needs: modules that it imports, by their packages.
+    :param short: its name in the picture.
+    :param how: how it uses the machine, for the table.
+    :param published: the published range of accuracy of a system that has random weights here.
     """
 
     key: str
@@ -37,7 +35,7 @@ class Entry:
     published: tuple[float, float] | None = None
 
     def missing(self) -> str | None:
-        """Say why this system cannot run here."""
+        """Return why this system cannot run here, or None."""
         for package, module in self.needs.items():
             if find_spec(module) is None:
                 return f"{package} is not installed"
@@ -88,7 +86,7 @@ def _on_each_core(entry: Entry) -> Entry:
     return Entry(
         f"{entry.key}-pool",
         entry.title,
-        f"{entry.short}, pool",
+        f"{entry.short}, all cores",
         entry.factory,
         {"pooled": True},
         entry.needs,
@@ -178,7 +176,7 @@ ENTRIES = [
     Entry(
         "tutorial",
         "the same model in a tutorial's loop, PyTorch fp32",
-        "the same model, tutorial loop",
+        "same model, tutorial loop",
         _TUTORIAL,
         {},
         _TORCH,
@@ -188,7 +186,7 @@ ENTRIES = [
     Entry(
         "distilbert-torch",
         "DistilBERT's shape, 256 tokens, PyTorch fp32",
-        "DistilBERT, PyTorch (published)",
+        "DistilBERT, 256 tokens",
         _DISTILBERT,
         {"runtime": "torch"},
         _TRANSFORMERS,
@@ -198,7 +196,7 @@ ENTRIES = [
     Entry(
         "distilbert-torch-512",
         "DistilBERT's shape, 512 tokens, PyTorch fp32",
-        "DistilBERT, 512 tokens (published)",
+        "DistilBERT, 512 tokens",
         _DISTILBERT,
         {"runtime": "torch", "tokens": 512},
         _TRANSFORMERS,
@@ -208,7 +206,7 @@ ENTRIES = [
     Entry(
         "distilbert-onnx",
         "DistilBERT's shape, 256 tokens, onnxruntime fp32",
-        "DistilBERT, onnxruntime (published)",
+        "DistilBERT, onnxruntime",
         _DISTILBERT,
         {"runtime": "onnxruntime"},
         {"onnxscript": "onnxscript", **_TRANSFORMERS},

@@ -1,4 +1,4 @@
-"""What every system of the comparison does: texts to scores, and a CSV file to a CSV file."""
+"""Define a system of the comparison: texts to scores, and a CSV file to a CSV file."""
 
 import csv
 import hashlib
@@ -9,22 +9,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-csv.field_size_limit(1 << 24)  # bytes: what sentcli reads by default
+csv.field_size_limit(1 << 24)  # bytes; the default of sentcli
 
 LABELS = ("negative", "positive")
-_CHUNK = 4096  # rows that a peer gets at once: enough for any batch, and the same memory for any file
-_POOLED_CHUNK = 512  # small enough for all processes to end at about the same time
+_CHUNK = 4096  # rows per call: enough for any batch, and bounded memory
+_POOLED_CHUNK = 512  # small, so that all processes end at about the same time
 
 
 @dataclass(frozen=True)
 class Context:
-    """What systems need to know.
+    """The data and the machine that systems use.
 
-    :param cache: folder for what is trained or exported once.
+    :param cache: folder for models that are trained or exported once.
     :param train: data set whose train split the peers learn from, as `sentcli train --dataset` takes it.
-    :param model: model folder of sentcli; None: the model in the box.
-    :param distilbert: folder of a fine-tuned DistilBERT; None: its shape with random weights.
-    :param cores: what a system may use.
+    :param model: model folder of sentcli; None: the included model.
+    :param distilbert: folder of a fine-tuned DistilBERT; None: random weights.
+    :param cores: number of usable cores.
     """
 
     cache: str
@@ -37,7 +37,7 @@ class Context:
         return asdict(self)
 
     def trained(self, name: str, module: str) -> Path:
-        """Give the place of what a file's code learned from the train split, of this code and data alone."""
+        """Return the path of a trained file; the name depends on the code of `module` and on the data."""
         data = Path(self.train)
         state = f"{data.stat().st_size} {data.stat().st_mtime_ns}" if data.is_file() else ""
         digest = hashlib.sha256(f"{self.train} {state}".encode() + Path(module).read_bytes()).hexdigest()
@@ -45,9 +45,9 @@ class Context:
 
 
 class System:
-    """A system that is ready to score; what comes before, `__init__` does.
+    """A system that is ready to score once it is constructed.
 
-    :param pooled: give chunks to a process a core, for a library that works on one core.
+    :param pooled: run one process per core, for a library that uses one core.
     """
 
     trains = False  # whether `train` has something to do
@@ -57,7 +57,7 @@ class System:
         self._chunk = _POOLED_CHUNK if pooled else _CHUNK
         self._pool = None
         if pooled:
-            fork = multiprocessing.get_context("fork")  # the model is in memory once
+            fork = multiprocessing.get_context("fork")  # the processes share the memory of the model
             self._pool = fork.Pool(context.cores, _adopt, (self,))
 
     def close(self) -> None:
@@ -66,17 +66,17 @@ class System:
 
     @classmethod
     def train(cls, context: Context, **options: Any) -> None:
-        """Put into the cache what is learned or exported, so that its cost is not in the figures.
+        """Train or export into the cache, so that the cost is not in the figures.
 
-        :param options: those of `__init__`.
+        :param options: arguments of `__init__`.
         """
 
     def positive(self, texts: Sequence[str]) -> Sequence[float]:
-        """Give a number for each text; 0.5 and more is positive."""
+        """Return a score for each text; 0.5 and more is positive."""
         raise NotImplementedError
 
     def score_texts(self, texts: Sequence[str]) -> list[float]:
-        """Score texts that are in memory, in chunks as `score_file` does."""
+        """Score texts in memory, in chunks of the same size as `score_file`."""
         starts = range(0, len(texts), self._chunk)
         chunks = (texts[start : start + self._chunk] for start in starts)
         return [score for scores in self._each(chunks) for score in scores]
@@ -123,9 +123,9 @@ def _positive(texts: Sequence[str]) -> Sequence[float]:
 
 
 def train_split(context: Context) -> tuple[list[str], list[int]]:
-    """Read what the peers learn from; the model in the box learned from the same.
+    """Read the train split, which the included model learned from too.
 
-    :returns: texts, and 1 for the positive of them.
+    :returns: texts, and 1 for each positive one.
     """
     from sentcli.evaluation.datasets import load_split
     from sentcli.evaluation.labels import label_ids

@@ -1,7 +1,7 @@
-"""DistilBERT (Sanh et al., 2019) on PyTorch or onnxruntime: its shape with random weights, or a checkpoint.
+"""Run DistilBERT (Sanh et al., 2019) on PyTorch or onnxruntime, with random weights or a checkpoint.
 
-Everything that is a choice is made in its favour: texts of similar length together, no padding beyond the
-longest of a batch, and by default 256 tokens, where the runs whose accuracy is published read 512.
+All choices favour it: batches of texts of similar length, padded to the longest one, and by default 256
+tokens, although the published accuracies are those of 512.
 """
 
 import hashlib
@@ -11,15 +11,15 @@ from typing import Any
 
 from systems.base import LABELS, Context, System, train_split
 
-_BATCH = 4  # on two cores as fast as 16 at 256 tokens, and 1.2 times as fast at 512, of a sample of 48 texts
+_BATCH = 4  # on two cores as fast as 16 at 256 tokens, and 1.2 times as fast at 512 (48 texts)
 _WORDS = 30_522  # of bert-base-uncased
 
 
 class DistilBert(System):
-    """The network behind its tokenizer.
+    """The tokenizer and the network.
 
     :param runtime: `torch` or `onnxruntime`.
-    :param tokens: what it reads of a longer text.
+    :param tokens: longest text; longer ones are truncated.
     """
 
     trains = True
@@ -31,7 +31,7 @@ class DistilBert(System):
 
     @classmethod
     def train(cls, context: Context, *, runtime: str, **options: Any) -> None:
-        """Make what a checkpoint would bring along, a WordPiece vocabulary of the usual size; export."""
+        """Train a WordPiece vocabulary of the usual size, unless a checkpoint has one; export the network."""
         if runtime == "onnxruntime":
             _onnxruntime(context)
         if context.distilbert:

@@ -1,4 +1,4 @@
-"""VADER and TextBlob: words with a polarity each, and rules. Nothing is learned."""
+"""Run VADER and TextBlob: lexicons of polarities with rules, without training."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class Vader(System):
         super().__init__(context, pooled=pooled)
 
     def positive(self, texts: Sequence[str]) -> list[float]:
-        """Put the compound score, -1 to 1, on a scale of 0 to 1."""
+        """Return the compound score, scaled from -1..1 to 0..1."""
         return [(self._analyzer.polarity_scores(text)["compound"] + 1) / 2 for text in texts]
 
 
@@ -25,5 +25,5 @@ class TextBlob(System):
         super().__init__(context, pooled=pooled)
 
     def positive(self, texts: Sequence[str]) -> list[float]:
-        """Put the polarity, -1 to 1, on a scale of 0 to 1."""
+        """Return the polarity, scaled from -1..1 to 0..1."""
         return [(self._blob(text).sentiment.polarity + 1) / 2 for text in texts]

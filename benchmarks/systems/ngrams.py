@@ -1,4 +1,4 @@
-"""Logistic regression over words and word pairs, by TF-IDF and by naive Bayes ratios."""
+"""Run logistic regression over words and word pairs, weighted by TF-IDF or by naive Bayes ratios."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ _BAYES_C = 0.1
 
 
 class _Pipeline(System):
-    """A pipeline of scikit-learn; joblib keeps it in the cache of this benchmark."""
+    """A pipeline of scikit-learn, which joblib stores in the cache."""
 
     trains = True
     file: str
@@ -38,7 +38,7 @@ class _Pipeline(System):
 
     @classmethod
     def fold(cls, pipeline: Any) -> Any:
-        """Leave out of a fitted pipeline what scoring can do without."""
+        """Return the fitted pipeline without the steps that scoring does not need."""
         return pipeline
 
     def positive(self, texts: Sequence[str]) -> list[float]:

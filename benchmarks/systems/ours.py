@@ -1,4 +1,4 @@
-"""sentcli with each of its backends, through the same pipeline as `sentcli score`."""
+"""Run sentcli with each of its backends, through the same pipeline as `sentcli score`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from sentcli.runs.run import score_files
 from sentcli.scoring.scorer import Scorer
 from systems.base import Context, System
 
-_ROWS = 2048  # of a piece, when the texts are in memory
+_ROWS = 2048  # rows of a chunk, for texts in memory
 
 
 def score_csv(scorer: Scorer, source: Path, target: Path) -> None:
-    """Do what `sentcli score SOURCE -o TARGET` does once the model is loaded."""
+    """Run `sentcli score SOURCE -o TARGET` with a loaded model."""
     score_files(scorer, [str(source)], str(target), overwrite=True)
 
 
@@ -26,9 +26,9 @@ class _Piece:
 
 
 class Sentcli(System):
-    """The model of the context.
+    """The model of the context, with one backend.
 
-    :param export: options of `sentcli export`: score with the file that it writes.
+    :param export: options of `sentcli export`; the exported file scores.
     :param precision: `bf16` or `fp16`, for PyTorch; None is fp32.
     """
 
@@ -56,7 +56,7 @@ class Sentcli(System):
 
     @classmethod
     def train(cls, context: Context, *, export: dict[str, Any], **options: Any) -> None:
-        """Export the model: the worker's memory is then that of scoring alone."""
+        """Export the model before the worker starts, so that its memory is only that of scoring."""
         _exported(_bundle(context), context, export)
 
     def score_texts(self, texts: Sequence[str]) -> list[float]:
@@ -81,7 +81,7 @@ def _exported(bundle: Bundle, context: Context, options: dict[str, Any]) -> Path
 
         from sentcli.export.export import export_bundle
 
-        torch.set_num_threads(1)  # the check walks step by step: two threads on busy cores only wait
+        torch.set_num_threads(1)  # the parity check runs step by step: a second thread would only wait
         export_bundle(bundle, folder, **options)
     return folder
 

@@ -1,6 +1,6 @@
-"""A process for one system: it loads once and then takes its turns, so its memory is its own.
+"""Run one system in a process of its own, which loads once and then takes its turns.
 
-Run as a module it is the process: a JSON object a line comes in, one goes out. `Worker` is the other end.
+As a module this is the process: it reads and writes one JSON object per line. `Worker` is the other end.
 """
 
 import csv
@@ -19,11 +19,11 @@ from systems import ENTRIES, Entry
 from systems.base import Context, System
 
 _FIRST_ROWS = 32
-_LONG_ENOUGH = 0.5  # seconds that tell a speed
+_LONG_ENOUGH = 0.5  # seconds that are enough to measure a speed
 
 
 class WorkerError(Exception):
-    """A system that does not work here, with its own words."""
+    """A system that does not work here, with its own message."""
 
 
 class Worker:
@@ -44,7 +44,7 @@ class Worker:
         self.load_seconds: float = self._answer()
 
     def ask(self, task: str, **options: Any) -> Any:
-        """Have a task done: one of the methods of `_Turns`."""
+        """Run a task, one of the methods of `_Turns`, and return its result."""
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps({"task": task, **options}) + "\n")
@@ -67,24 +67,24 @@ class Worker:
 
 
 class _Turns:
-    """What a worker does, one method a task."""
+    """The tasks of a worker, one method each."""
 
     def __init__(self, system: System) -> None:
         self._system = system
         self._texts: list[str] = []
 
     def speed(self, source: str, rows: int) -> float:
-        """Give reviews/s over as few reviews as tell it; so everything is warm, too."""
+        """Return reviews/s, measured on few reviews; this also warms up the system."""
         count = _FIRST_ROWS
         while True:
             texts = _read(source, min(count, rows))
-            seconds = min(self._seconds(texts) for _ in range(2))  # the first call may still load something
+            seconds = min(self._seconds(texts) for _ in range(2))  # the first call may load something
             if seconds > _LONG_ENOUGH or count >= rows:
                 return len(texts) / seconds
             count *= 4
 
     def pipeline(self, source: str, target: str) -> float:
-        Path(target).unlink(missing_ok=True)  # to replace 30 MB takes the system some ms
+        Path(target).unlink(missing_ok=True)  # replacing a file of 30 MB takes some ms
         started = time.perf_counter()
         self._system.score_file(Path(source), Path(target))
         return time.perf_counter() - started
@@ -95,9 +95,9 @@ class _Turns:
         return self._seconds(self._texts)
 
     def memory(self) -> float:
-        """Give the MiB that this process held at most, and what those that it started hold for themselves.
+        """Return the peak MiB of this process plus the private memory of its children.
 
-        What they share with it, a model that was loaded before, is counted once.
+        Memory that they share, such as a model that was loaded before the fork, counts once.
         """
         threads = Path("/proc/self/task").iterdir()
         children = [child for thread in threads for child in (thread / "children").read_text().split()]
@@ -117,15 +117,15 @@ def _read(source: str, rows: int) -> list[str]:
 
 
 def _kibibytes(file: Path, field: str) -> int:
-    """Add the values of the fields that begin so."""
+    """Return the sum of the values of the fields whose names begin with `field`."""
     lines = file.read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def train(entry: Entry, context: Context, log: Path) -> None:
-    """Let a peer learn, in a process of its own: what it takes is not part of the figures.
+    """Train a peer in a process of its own, so that the cost is not in the figures.
 
-    :raises WorkerError: when it fails.
+    :raises WorkerError: if it fails.
     """
     command = [*_command(entry, context), "--train"]
     with log.open("wb") as file:
@@ -146,13 +146,13 @@ def _environment() -> dict[str, str]:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "it ended without a message"
 
 
 def _serve() -> None:
     key, values, *rest = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # output of a library is not an answer
     entry = next(entry for entry in ENTRIES if entry.key == key)
     context = Context(**json.loads(values))
     if rest == ["--train"]:

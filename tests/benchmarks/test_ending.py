@@ -1,4 +1,4 @@
-"""Benchmarks without their data, model or packages end in a line, whatever they were at."""
+"""A benchmark that lacks its data or its model ends in one line."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def raiser(error):
         (KeyboardInterrupt(), 130, ""),
     ],
 )
-def test_what_sentcli_raises_ends_in_one_line(capsys, error, code, said):
+def test_an_error_of_sentcli_is_one_line(capsys, error, code, said):
     with pytest.raises(SystemExit) as ended:
         run(raiser(error))
     assert ended.value.code == code
@@ -37,19 +37,19 @@ def test_what_sentcli_raises_ends_in_one_line(capsys, error, code, said):
     assert told.count("\n") <= 1
 
 
-def test_a_mistake_keeps_its_traceback():
+def test_another_error_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run(raiser(ZeroDivisionError()))
 
 
-def test_each_script_ends_so():
+def test_each_script_ends_in_run():
     scripts = [path for path in BENCHMARKS.glob("*.py") if "def main(" in path.read_text("utf-8")]
     assert len(scripts) >= 10
     for path in scripts:
         assert path.read_text("utf-8").endswith('if __name__ == "__main__":\n    run(main)\n'), path
 
 
-def test_a_script_without_its_model_says_so(tmp_path):
+def test_a_missing_model_is_one_line(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "transfer.py"), str(tmp_path / "none")]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""Rated sentences: which of them become a data set, and with which label."""
+"""Rated sentences become data sets with labels."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ no line
 """
 
 
-def test_clear_ones_are_taken_as_many_of_each_label():
+def test_clearly_rated_sentences_are_taken_equally_many_of_each_label():
     found = snippets.snippets(RATED)
     assert [label for _, label in found].count("negative") == 2
     assert len(found) == 4

@@ -25,7 +25,7 @@ def check(path, texts):
     assert [row["sentiment"] for row in rows] == ["positive" if "!" in text else "negative" for text in texts]
 
 
-def test_a_peer_gives_every_row_back_in_order(tmp_path):
+def test_a_peer_returns_every_row_in_order(tmp_path):
     texts = [f'line\n"{number}",{"!" * (number % 2)}' for number in range(9_000)]  # more than one chunk
     write(tmp_path / "in.csv", texts)
     for options in ({}, {"pooled": True}):
@@ -36,7 +36,7 @@ def test_a_peer_gives_every_row_back_in_order(tmp_path):
         system.close()
 
 
-def test_what_is_learned_depends_on_data_and_code(tmp_path):
+def test_the_name_of_a_trained_file_depends_on_data_and_code(tmp_path):
     code = tmp_path / "code.py"
     code.write_text("1")
     first = context(tmp_path).trained("model", str(code))
@@ -52,12 +52,12 @@ def test_what_is_learned_depends_on_data_and_code(tmp_path):
     assert first != of_file.trained("model", str(code))
 
 
-def test_each_entry_has_a_key_of_its_own_and_a_class():
+def test_each_entry_has_a_unique_key_and_a_class():
     assert len({entry.key for entry in ENTRIES}) == len(ENTRIES)
     for entry in ENTRIES:
         assert issubclass(entry.system, System), entry.key
 
 
-def test_a_package_that_is_not_there_is_named():
+def test_a_missing_package_is_named():
     entry = Entry("x", "X", "X", "base:System", needs={"the-package": "no_module_of_this_name"})
     assert entry.missing() == "the-package is not installed"

@@ -7,12 +7,12 @@ from throughput_report import (
     BEGIN,
     END,
     better_peers,
+    docs_block,
     frontier,
-    put_into_readme,
     ratios,
-    readme_block,
     summary_lines,
     table,
+    write_docs,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def keys(records):
     return [found["key"] for found in records]
 
 
-def test_the_frontier_is_what_nothing_beats_in_both():
+def test_no_system_beats_one_of_the_frontier_in_both():
     records = [
         record("slow", [1, 3], 0.95),
         record("worse", [90, 110], 0.80),  # as fast as the next, and less accurate
@@ -35,7 +35,7 @@ def test_the_frontier_is_what_nothing_beats_in_both():
     assert frontier([]) == []
 
 
-def test_a_published_accuracy_counts_by_its_upper_end():
+def test_the_upper_bound_of_a_published_accuracy_counts():
     heavy = record("distilbert-torch", [1, 1], None, published=[0.92, 0.93])
     assert keys(frontier([heavy, record("sentcli", [5, 5], 0.925)])) == ["distilbert-torch", "sentcli"]
 
@@ -43,7 +43,7 @@ def test_a_published_accuracy_counts_by_its_upper_end():
 def test_ratios_are_taken_round_by_round():
     ours, theirs = record("sentcli", [100, 300, 200], 0.9), record("fasttext", [100, 100, 200], 0.8)
     (ratio,) = ratios(result(ours, theirs, record("vader", [1, 1, 1], 0.7)))
-    assert (ratio.against, ratio.median, ratio.lowest, ratio.highest) == ("fastText", 1.0, 1.0, 3.0)
+    assert (ratio.key, ratio.median, ratio.lowest, ratio.highest) == ("fasttext", 1.0, 1.0, 3.0)
     assert ratio.reached
     (ratio,) = ratios(result(ours, record("tfidf", [100, 200, 150], 0.8)))
     assert not ratio.reached
@@ -56,16 +56,15 @@ def test_a_peer_that_is_faster_and_more_accurate_is_named():
     assert better_peers(result(record("torch-fp32", [200], 0.95, is_peer=False), ours)) == []
 
 
-def test_the_summary_says_what_was_not_reached_and_who_was_left_out():
+def test_the_summary_has_what_was_not_reached_and_who_was_left_out():
     left_out = [{"key": "vader", "title": "VADER", "reason": "it is not installed"}]
-    lines = summary_lines(
-        result(record("sentcli", [150], 0.9), record("tfidf", [100], 0.8), left_out=left_out)
-    )
+    measured = result(record("sentcli", [150], 0.9), record("tfidf", [100], 0.8), left_out=left_out)
+    lines = list(summary_lines(measured))
     assert any("1.5" in line and line.endswith("needed 2: NOT reached") for line in lines)
     assert "VADER: it is not installed" in lines[-1]
 
 
-def test_the_table_has_the_fastest_first_and_says_what_is_a_sample_or_published():
+def test_the_table_is_sorted_by_speed_and_marks_samples_and_published_figures():
     rows = table(
         result(
             record("vader", [1.234, 1.234], 0.75, rows=40, accuracy_rows=600),
@@ -81,22 +80,20 @@ def test_the_table_has_the_fastest_first_and_says_what_is_a_sample_or_published(
     assert "| all cores, on 40 reviews | 0.7500 (of 600) | 1.23 (1.23 to 1.23) |" in rows[2]
 
 
-def test_readme_gets_its_part_and_keeps_the_rest(tmp_path):
-    path = tmp_path / "README.md"
+def test_a_page_gets_its_part_and_keeps_the_rest(tmp_path):
+    path = tmp_path / "speed.md"
     path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
     measured = result(record("sentcli", [10], 0.9))
     for _ in range(2):
-        put_into_readme(path, measured)
-        assert path.read_text("utf-8") == f"before\n{readme_block(measured)}\nafter\n"
-    assert "old" not in path.read_text("utf-8")
+        write_docs(path, measured)
+        assert path.read_text("utf-8") == f"before\n{docs_block(measured)}\nafter\n"
     path.write_text("nothing\n", "utf-8")
     with pytest.raises(ValueError, match="has no <!-- throughput -->"):
-        put_into_readme(path, measured)
+        write_docs(path, measured)
 
 
-def test_readme_says_what_the_committed_results_say():
-    readme = (ROOT / "README.md").read_text("utf-8")
-    block = readme[readme.index(BEGIN) : readme.index(END) + len(END)]
-    file = ROOT / "benchmarks" / "results" / "throughput.json"
-    measured = json.loads(file.read_text("utf-8")) if file.exists() else None
-    assert block == (readme_block(measured) if measured else f"{BEGIN}\n{END}")
+def test_the_docs_have_the_committed_results():
+    page = (ROOT / "docs" / "speed.md").read_text("utf-8")
+    block = page[page.index(BEGIN) : page.index(END) + len(END)]
+    measured = json.loads((ROOT / "benchmarks" / "results" / "throughput.json").read_text("utf-8"))
+    assert block == docs_block(measured)

@@ -1,4 +1,4 @@
-"""Models side by side on the probes."""
+"""Models are compared on the probes."""
 
 import sys
 
@@ -7,7 +7,7 @@ import transfer
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_row_a_model_and_one_for_several_together(trained, monkeypatch, capsys, count):
+def test_each_model_has_a_row_and_several_have_one_together(trained, monkeypatch, capsys, count):
     monkeypatch.setattr(sys, "argv", ["transfer.py", *[str(trained.path)] * count])
     transfer.main()
     _, names, *rows = capsys.readouterr().out.splitlines()
@@ -15,7 +15,7 @@ def test_a_row_a_model_and_one_for_several_together(trained, monkeypatch, capsys
     figures = [row.split()[1:] for row in rows]
     assert [row.split()[0] for row in rows] == [str(trained.path)] * count + ["together"] * (count > 1)
     assert all(len(row) == 3 * len(names.split()) for row in figures)
-    # A model together with itself says what it says alone.
+    # The mean of equal logits is the same logits.
     assert all(row == figures[0] for row in figures)
 
 

@@ -1,0 +1,233 @@
+"""README and docs are right: commands parse, transcripts are what is printed, figures are those measured.
+
+`python tests/test_docs.py` writes the transcripts of all pages anew.
+"""
+
+import csv
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from commands import invoke, parse
+
+import sentcli
+from sentcli.evaluation.datasets import LABEL_COLUMNS
+from sentcli.model.bundle import METRICS, default_bundle_path, load_bundle
+from sentcli.tables.columns import TEXT_COLUMNS
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    path.name: path for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
+}
+REVIEWS = ROOT / "tests" / "data" / "reviews.csv"
+HOME = "/home/you"  # stands for the folder that a transcript runs in
+
+
+def read(name: str) -> str:
+    return PAGES[name].read_text("utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", read(page), re.MULTILINE | re.DOTALL)
+
+
+def sentcli_lines(page: str) -> list[str]:
+    """Return each `sentcli ...` of the shell blocks and transcripts."""
+    lines = [line for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
+    lines += re.findall(r"^\$ (.*)$", read(page), re.MULTILINE)
+    parts = [part.strip() for line in lines for part in re.split(r"&&|\|\|", line)]
+    return [part for part in parts if re.search(r"(^|[|/]\s*)sentcli ", part)]
+
+
+def marked(name: str) -> str:
+    """Return the command after a marker of README, found as `.ci/run` finds it."""
+    pattern = rf"^<!-- {name} -->\n```sh\n(.*)\n```$"
+    (command,) = re.findall(pattern, read("README.md"), re.MULTILINE)
+    return command
+
+
+def run_transcripts(page: str, folder: Path) -> str:
+    """Run each transcript of a page in a folder, and return the page with what the commands print.
+
+    A `cat` of a file that does not exist creates it.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for name in ("benchmarks", "exports", "tests"):
+        (folder / name).symlink_to(ROOT / name)
+
+    def run(found: re.Match[str]) -> str:
+        command, printed = found.groups()
+        file = folder / command.removeprefix("cat ")
+        if command.startswith("cat ") and not file.exists():
+            file.write_text(printed, "utf-8")
+            return found[0]
+        line = f"exec 2>&1\n{command}"
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
+        )
+        return f"$ {command}\n{done.stdout.replace(str(folder), HOME)}"
+
+    def run_block(found: re.Match[str]) -> str:
+        body = re.sub(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", run, found[1], flags=re.MULTILINE)
+        return f"```console\n{body}```"
+
+    return re.sub(r"^```console\n(.*?)^```$", run_block, read(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"[\d,.]+ rows/s, [\d.]+ s", "N rows/s", text)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_commands_parse(page: str) -> None:
+    for line in sentcli_lines(page):
+        try:
+            parse(line)
+        except click.ClickException as error:
+            pytest.fail(f"{line}: {error.format_message()}")
+
+
+def test_a_command_that_does_not_exist_is_found() -> None:
+    lines = ("sentcli score r.csv --colour", "sentcli rate r.csv", "echo x | .venv/bin/sentcli score --fast")
+    for line in lines:
+        with pytest.raises(click.ClickException):
+            parse(line)
+
+
+@pytest.mark.parametrize("page", sorted(name for name in PAGES if "```console" in read(name)))
+def test_transcripts_are_what_the_tool_prints(page: str, tmp_path: Path) -> None:
+    assert without_times(run_transcripts(page, tmp_path)) == without_times(read(page))
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_python_code_compiles(page: str) -> None:
+    for block in blocks(page, "python"):
+        compile(block, page, "exec")
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_links_lead_somewhere(page: str) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)", read(page)):
+        path = PAGES[page].parent / target if target else PAGES[page]
+        assert path.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+
+
+def test_readme_is_one_screen() -> None:
+    text = read("README.md")
+    assert text.count("\n") <= 220
+    assert len(text.split()) <= 1500
+
+
+def test_each_marked_command_is_one_line() -> None:
+    for name in ("score command", "test command"):
+        assert marked(name).startswith("python3 -m venv ")
+    assert marked("score command").endswith(f"sentcli score {REVIEWS.relative_to(ROOT)}")
+    assert marked("test command").endswith("python -m pytest")
+    assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_names_of_columns_that_are_found_are_listed() -> None:
+    for page, names in (("scoring.md", TEXT_COLUMNS), ("training.md", LABEL_COLUMNS)):
+        for name in names:
+            assert f"`{name}`" in read(page)
+
+
+def test_the_example_in_python_runs() -> None:
+    pytest.importorskip("pandas")
+    (code,) = blocks("python.md", "python")
+    exec(code, {})
+
+
+def test_the_code_for_other_runtimes_gives_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    pattern = r"^<!-- other runtimes -->\n```python\n(.*?)^```$"
+    (code,) = re.findall(pattern, read("models.md"), re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    found: dict = {}
+    exec(code, found)
+    with REVIEWS.open(newline="", encoding="utf-8") as file:
+        texts = [row["review"] for row in csv.DictReader(file)]
+    texts += ["x", '<br />It\'s NOT a good one, (sadly): "no"; is it?!', "<unk> <pad>"]
+    texts += ["ein Film, été\u2028🎬", "a joy. " * 300 + "not a bore! " * 300]
+    with sentcli.load() as scorer:
+        wanted = scorer.probabilities(texts)
+    assert np.abs(found["probabilities"](texts) - wanted).max() < 1e-6
+    assert round(float(found["probabilities"](["an absolute joy"])[0, 1]), 6) == 0.980801
+
+
+def test_accuracies_are_those_of_the_card() -> None:
+    measured = json.loads(load_bundle(default_bundle_path()).read(METRICS))["evaluations"]
+    texts = {of["dataset"]: of for of in measured if of["kind"] == "texts"}
+    passages = {of["dataset"]: of for of in measured if of["kind"] == "passages"}
+    table = read("evaluation.md").partition("<!-- accuracy -->")[2].partition("<!-- end of accuracy -->")[0]
+    rows = re.findall(r"\| `([^`]+)`(, `--passages 3`)? \| (\S+) \| (\S+) \| (\S+) to (\S+) \|", table)
+    assert len(rows) == len(texts) + len(passages)
+    for dataset, of_passages, number, accuracy, low, high in rows:
+        found = (passages if of_passages else texts)[dataset]
+        wanted = [found["accuracy"], *found["accuracy_interval"]]
+        assert (number, accuracy, low, high) == (f"{found['examples']:,}", *(f"{x:.3f}" for x in wanted))
+    readme = read("README.md")
+    for line, dataset in (
+        ("25,000 IMDb reviews", "stanfordnlp/imdb"),
+        ("sentences on electronics, by customers", "snippets/amazon.csv"),
+        ("tweets", "snippets/tweets.csv"),
+        ("sentences with a negation", "benchmarks/probes/negation.csv"),
+        ("ironic sentences", "benchmarks/probes/irony.csv"),
+    ):
+        assert f"| {line} | {texts[dataset]['accuracy']:.3f} |" in readme
+    (band,) = (of for of in texts["stanfordnlp/imdb"]["bands"] if of["low"] == 0.2)
+    line = f"| the {100 * band['share']:.0f} % of them with a score below 0.2 or above 0.8"
+    assert f"{line} | {band['accuracy']:.3f} |" in readme
+
+
+def test_speeds_are_those_measured() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "results" / "throughput.json").read_text("utf-8"))
+    speeds = {of["key"]: statistics.median(of["pipeline"]) for of in measured["systems"]}
+    ratios = measured["ratios"]
+    readme = " ".join(read("README.md").split())
+    assert f"{round(speeds['sentcli'], -2):,.0f} IMDb reviews per second" in readme
+    assert f"{ratios['fasttext']:.1f} times as fast as fastText" in readme
+    distilbert = ratios["distilbert-torch-512"]
+    assert f"{round(distilbert, -2):,.0f} times as fast as DistilBERT" in readme
+
+
+def test_sizes_are_those_measured() -> None:
+    measured = json.loads(load_bundle(default_bundle_path()).read(METRICS))["sizes"]
+    for of in measured:
+        figures = f"{of['validation_accuracy']:.3f} | {of['validation_loss']:.3f}"
+        speed = f"{of['reviews_per_second']:,.0f}"
+        assert f"| {of['hidden']} | {of['layers']} | {figures} | {speed} |" in read("models.md")
+
+
+def test_the_included_model_knows_good_reviews_from_bad_ones() -> None:
+    result = invoke("score", REVIEWS)
+    assert result.exit_code == 0, result.stderr
+    scored = list(csv.DictReader(result.stdout.splitlines(keepends=True)))
+    with REVIEWS.open(newline="", encoding="utf-8") as file:
+        reviews = list(csv.DictReader(file))
+    assert [{name: row[name] for name in reviews[0]} for row in scored] == reviews
+    right = [row["sentiment"] == ("positive" if int(row["stars"]) > 3 else "negative") for row in scored]
+    assert len(right) >= 10
+    assert sum(right) >= 0.9 * len(right)
+
+
+def test_the_included_model_is_small_and_has_two_labels() -> None:
+    bundle = load_bundle(default_bundle_path())
+    assert bundle.config.labels == ("negative", "positive")
+    assert sum(path.stat().st_size for path in bundle.path.iterdir()) <= 25e6
+
+
+if __name__ == "__main__":
+    for name, path in PAGES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path.write_text(run_transcripts(name, Path(folder)), "utf-8")
