@@ -122,11 +122,11 @@ def _run(folder, arguments, streams, conditions):
 def _apply(conditions):
     import sentcli.runs.single
     import sentcli.tables.chunk
-    import sentcli.tables.parquet_file
+    import sentcli.tables.parquet
 
     if conditions.events:
         _watch(conditions.events)
-    for module in (sentcli.tables.chunk, sentcli.tables.parquet_file):
+    for module in (sentcli.tables.chunk, sentcli.tables.parquet):
         module.CHUNK_ROWS = conditions.chunk_rows
     commits = partial(sentcli.runs.single.open_job, commit_seconds=conditions.commit_seconds)
     sentcli.runs.single.open_job = commits

@@ -1,4 +1,4 @@
-"""Text encodings as the readers need them: physical lines cut from bytes, each decoded alone."""
+"""Character encodings as the readers need them: physical lines cut from bytes, each decoded alone."""
 
 import codecs
 import re
@@ -12,14 +12,14 @@ from sentcli.errors import OutputError, UsageError
 from sentcli.files.lines import Block
 
 BOM = "\ufeff"
-# Stateful ones, whose bytes may depend on an earlier line, and those that can spell line ends in letters.
+# Stateful ones, in which bytes may depend on an earlier line, and those that can spell line ends in letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 _EVERY_BYTE = bytes(range(0x100))
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
 def marked_encoding(start: bytes) -> str | None:
-    """Name the encoding of wide characters whose byte order mark an input begins with."""
+    """Return the wide encoding whose byte order mark an input begins with, None for others."""
     for name in ("utf-32", "utf-16"):  # in this order: one mark of the first begins with one of the second
         if start.startswith(tuple(BOM.encode(f"{name}-{order}") for order in ("le", "be"))):
             return name
@@ -28,7 +28,7 @@ def marked_encoding(start: bytes) -> str | None:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A text encoding whose line ends can be found in its bytes.
+    """A character encoding whose line ends can be found in its bytes.
 
     :param name: for Python's codecs; the byte order of UTF-16 and UTF-32 is part of it.
     :param unit: bytes of a code unit: 1, 2 or 4.
@@ -47,17 +47,14 @@ class Encoding:
 
         :param name: any of Python's text encodings; None: UTF-8.
         :param start: the first bytes of the input; a byte order mark there decides between the two kinds of
-            UTF-16 and UTF-32, without one they are little-endian unless they begin with a big-endian letter.
-        :raises UsageError: for a name that Python does not know, that is no encoding of lines of text, or one
+            UTF-16 and UTF-32. Without one they are little-endian, unless `start` is a big-endian letter.
+        :raises UsageError: for a name that Python does not know, that is no encoding of lines of text, or
             whose lines depend on others.
         """
         try:
             known = codecs.lookup(name or "utf-8").name
             if known in ("utf-16", "utf-32"):
-                wide = f"{known}-be"
-                unit = len("a".encode(wide))
-                is_wide = start.startswith(BOM.encode(wide)) or bool(_ASCII_WIDE[unit].match(start))
-                known = wide if is_wide else f"{known}-le"
+                known = f"{known}-{_byte_order(known, start)}"
             known = known.removesuffix("-sig")
             newline, carriage_return, letter = (character.encode(known) for character in "\n\ra")
             unit = len(letter)
@@ -80,7 +77,7 @@ class Encoding:
 
     @cached_property
     def is_based_on_ascii(self) -> bool:
-        """Bytes below 0x80 are the characters of ASCII wherever they stand, and others never are."""
+        """Bytes below 0x80 are always the characters of ASCII, and other bytes never are."""
         text = _EVERY_BYTE.decode(self.name, "replace")
         low, high = text[:0x80], text[0x80:]
         return len(text) == len(_EVERY_BYTE) and low == _EVERY_BYTE[:0x80].decode() and min(high) > max(low)
@@ -91,9 +88,9 @@ class Encoding:
         return bytes.decode if self.name == "utf-8" else partial(bytes.decode, encoding=self.name)
 
     def encode(self, text: str) -> bytes:
-        """Encode what goes beside the texts.
+        """Encode a label or a name of a column.
 
-        :raises OutputError: for a label or a name that the encoding has no bytes for.
+        :raises OutputError: when the encoding has no bytes for it.
         """
         try:
             return text.encode(self.name)
@@ -102,33 +99,18 @@ class Encoding:
                 f"{text!r:.200} cannot be written in {self.name}, as the input is; try --output-format jsonl"
             ) from None
 
-    def has(self, data: bytes) -> bool:
-        """Tell whether bytes are in the encoding."""
-        try:
-            self.decode(data)
-        except UnicodeDecodeError:
-            return False
-        return True
-
     def byte_order_mark(self, start: bytes) -> bytes:
-        """Give the byte order mark that an input begins with, empty for none."""
+        """Return the byte order mark that an input begins with, empty for none."""
         mark = BOM.encode(self.name) if self.name.startswith("utf-") else b""
         return mark if start.startswith(mark) else b""
 
-    @property
-    def line_ends(self) -> tuple[bytes, bytes, bytes]:
-        """All line ends, the longest first."""
-        return self.carriage_return + self.newline, self.newline, self.carriage_return
-
     def line_end(self, line: bytes | bytearray) -> bytes:
-        """Give the line end that a physical line closes with, empty for an unfinished one."""
-        return next((end for end in self.line_ends if line.endswith(end)), b"")
+        """Return the line end of a physical line, empty for an unfinished one."""
+        ends = (self.carriage_return + self.newline, self.newline, self.carriage_return)
+        return next((end for end in ends if line.endswith(end)), b"")
 
     def cut_line_end(self, line: bytes) -> tuple[bytes, bytes]:
-        """Cut the last physical line of a record from its line end."""
-        if self.is_plain:
-            content = line.rstrip(b"\r\n")
-            return content, line[len(content) :]
+        """Cut a record from its line end."""
         end = self.line_end(line)
         return line[: len(line) - len(end)], end
 
@@ -146,3 +128,9 @@ class Encoding:
             ends = np.sort(np.append(ends, returns[units[returns + 1] != line_feed]))
         lines = Block(data, np.append(0, (ends + 1) * self.unit))
         return lines, data[lines.size :]
+
+
+def _byte_order(name: str, start: bytes) -> str:
+    wide = f"{name}-be"
+    is_wide = start.startswith(BOM.encode(wide)) or _ASCII_WIDE[len("a".encode(wide))].match(start)
+    return "be" if is_wide else "le"

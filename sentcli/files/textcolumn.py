@@ -74,8 +74,8 @@ class TextBlock(Sequence[str]):
         return numbers
 
     def cut(self) -> list[bytes | memoryview]:
-        """Give the bytes of each text."""
-        return cut(self.data, self.starts, self.stops)
+        """Return the bytes of each text."""
+        return [*cut(self.data, self.starts, self.stops)]
 
     def to_utf8(self) -> list[bytes | memoryview]:
         """Give the bytes of each text in UTF-8."""
@@ -199,3 +199,13 @@ def _take(part: list[str] | TextBlock, rows: Places) -> list[str] | TextBlock:
     if last - first + 1 == len(rows):  # neighbours
         return part[first : last + 1]
     return part[rows] if isinstance(part, TextBlock) else [part[row] for row in rows.tolist()]
+
+
+def are_wide(data: bytes, borders: Places) -> Flags:
+    """Return for the bytes from each border to the next whether some are beyond ASCII."""
+    are = np.zeros(len(borders) - 1, bool)
+    filled = np.flatnonzero(borders[1:] > borders[:-1])
+    if len(filled) and not data.isascii():
+        some = np.frombuffer(data, np.uint8)[: borders[-1]]
+        are[filled] = np.maximum.reduceat(some, borders[filled]) >= 0x80
+    return are

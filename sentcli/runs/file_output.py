@@ -16,7 +16,7 @@ from sentcli.files.lock import Lock
 from sentcli.files.storage import LEDGER, Part, output_errors, refuse_mounted, resolve
 from sentcli.runs.ledger import Journal, changes, refuse_changes
 from sentcli.runs.output import Output, default_rejects, refuse_existing
-from sentcli.tables.format import Labels, Scores
+from sentcli.tables.chunk import Labels, Scores
 
 _log = logging.getLogger("sentcli")
 

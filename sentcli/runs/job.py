@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,11 +14,9 @@ from sentcli.files.compression import Members
 from sentcli.files.source import InputFile, Source
 from sentcli.runs.ledger import changes, refuse_changes
 from sentcli.runs.output import Output
-from sentcli.tables.chunk import Chunk, Cursor, Head, Position, Reject
-from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.options import RejectOptions
+from sentcli.tables.chunk import Chunk, Cursor, Head, Labels, Position, Reject, Scores
+from sentcli.tables.options import RejectOptions, Setup
 from sentcli.tables.registry import get_format
-from sentcli.tables.rejects import to_line
 
 _log = logging.getLogger("sentcli")
 _SHARE_FROM = 10_000  # rows read before a share of rejected ones means something
@@ -175,7 +173,7 @@ class Job:
         self._write_rows(chunk, self._writer.begin(chunk.head) if chunk.head else b"", labels, scores)
         self._output.write_results(labels, scores)
         if chunk.rejects:
-            self._output.write_rejects(b"".join(map(to_line, chunk.rejects)))
+            self._output.write_rejects(b"".join(reject.to_json() for reject in chunk.rejects))
         self._is_settled, self._written_notes = chunk.whole, self.notes
         if self._is_settled and time.monotonic() - self._last_commit >= self._commit_seconds:
             self._commit()
@@ -199,7 +197,7 @@ class Job:
         self._is_finished = True
 
     def _write_rows(self, chunk: Chunk, begin: bytes, labels: Labels, scores: Scores) -> None:
-        for piece in chain([begin], self._writer.encode(chunk, labels, scores)):
+        for piece in (begin, self._writer.encode(chunk, labels, scores)):
             self._output.write(self._members.add(piece))
         if chunk.whole:
             self._output.write(self._members.end())

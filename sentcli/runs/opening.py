@@ -29,8 +29,7 @@ from sentcli.runs.file_output import FileOutput
 from sentcli.runs.job import Job
 from sentcli.runs.output import Output, StreamOutput, check_name, default_rejects, refuse_existing
 from sentcli.tables.chunk import Cursor, Head
-from sentcli.tables.format import Setup
-from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
 from sentcli.tables.registry import check_options, format_of, get_format, suffix_of
 
 _HEAD_CHUNKS = 100  # that are read to find a head: a file of nothing but bad records may have none

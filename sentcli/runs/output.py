@@ -9,7 +9,7 @@ from sentcli.errors import ExistingOutputError, OutputError
 from sentcli.files.lock import Lock
 from sentcli.files.remote import RemoteFile, exists, is_url, remove
 from sentcli.files.storage import Part, Stream, is_special, output_errors, resolve
-from sentcli.tables.format import Labels, Scores
+from sentcli.tables.chunk import Labels, Scores
 
 
 class Output(ABC):

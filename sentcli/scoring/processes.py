@@ -24,8 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import STOP_SIGNALS, ProcessError, SentcliError
-from sentcli.files.lines import are_wide
-from sentcli.files.textcolumn import TextBlock, TextColumn
+from sentcli.files.textcolumn import TextBlock, TextColumn, are_wide
 from sentcli.scoring.outcome import CLOSED, Outcome
 
 Answer = TypeVar("Answer")

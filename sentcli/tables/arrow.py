@@ -1,4 +1,4 @@
-"""Columns of Arrow: what they hold, and their values as Python has them, at any depth."""
+"""Columns of Arrow: their types, and their values in Python, at any depth."""
 
 from itertools import islice, pairwise
 from typing import Any
@@ -8,8 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # that nanoseconds can hold
-_OUT_OF_RANGE = "<value out of range"  # what pyarrow writes of such a time
-_KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # Python has such values; others are as they are stored
+_OUT_OF_RANGE = "<value out of range"  # pyarrow's text for such a time
+_KNOWN_EXTENSIONS = (
+    "arrow.uuid",
+    "arrow.bool8",
+)  # Python has such values; of others the stored ones are taken
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -19,7 +22,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def has_valid_indices(column: pa.Array) -> bool:
-    """Tell whether indices, at any depth, are within the dictionary: pyarrow does not look, and may crash."""
+    """Return whether all indices are within their dictionary: pyarrow does not check, and may crash."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         found = pc.min_max(column.indices)
@@ -31,7 +34,7 @@ def has_valid_indices(column: pa.Array) -> bool:
 
 
 def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> tuple[bool, bool]:
-    """Compare columns of times alone, at any depth, that were read in two units.
+    """Compare columns of times, at any depth, that were read in two units.
 
     :returns: whether some lie where nanoseconds wrap around; whether some are finer than a microsecond.
     """
@@ -45,7 +48,7 @@ def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> 
 
 
 def leaves_of(column: pa.Array) -> list[pa.Array]:
-    """Give the columns that a column of columns consists of."""
+    """Return the columns that a nested column consists of."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         return leaves_of(column.storage)
@@ -54,30 +57,16 @@ def leaves_of(column: pa.Array) -> list[pa.Array]:
     return leaves_of(column.values) if pa.types.is_nested(kind) else [column]
 
 
-def share_dictionaries(rows: pa.RecordBatch, before: pa.RecordBatch | None) -> pa.RecordBatch:
-    """Put the dictionaries of earlier rows in place of equal ones, of which pyarrow makes one a batch."""
-    if before is None or not any(map(pa.types.is_dictionary, rows.schema.types)):
-        return rows
-    columns = []
-    for column, old in zip(rows.columns, before.columns, strict=True):
-        if pa.types.is_dictionary(column.type) and column.dictionary.equals(old.dictionary):
-            column = pa.DictionaryArray.from_arrays(
-                column.indices, old.dictionary, ordered=column.type.ordered
-            )
-        columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
-
-
 def own_bytes(column: pa.Array) -> int:
-    """Give the memory of a column's part of a batch; a dictionary is shared by all."""
+    """Return the bytes of a column in memory, without its dictionary, which batches share."""
     return int(column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes)
 
 
 def to_values(column: pa.Array) -> list[Any]:
-    """Give the values of a column as Python has them, but times and decimals as strings, at any depth.
+    """Return the values of a column in Python, at any depth; times and decimals as strings.
 
-    Times, since Python has no nanoseconds, for which pyarrow wants pandas, and no year 10000. A number in
-    single precision becomes that of its own shortest digits, as other programs write it.
+    Python has no nanoseconds, for which pyarrow needs pandas, and no year 10000. A number in single precision
+    becomes the one with its shortest digits, as other programs write it.
 
     :raises ValueError: when a string is not UTF-8, a time cannot be written, or a struct has a name twice.
     """
@@ -85,7 +74,7 @@ def to_values(column: pa.Array) -> list[Any]:
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
         return to_values(column.storage)
     if pa.types.is_dictionary(kind):
-        # All rows share the dictionary: what is bad in it is to cost only those that refer to it.
+        # All rows share the dictionary: a bad value costs only the rows that refer to it.
         used = pc.unique(column.indices)
         values = dict(zip(used.to_pylist(), to_values(column.dictionary.take(used)), strict=True))
         return [values[index] for index in column.indices.to_pylist()]
@@ -100,7 +89,7 @@ def to_values(column: pa.Array) -> list[Any]:
     elif pa.types.is_decimal(kind):
         column = column.cast(pa.string())
     elif pa.types.is_float32(kind):
-        digits = column.cast(pa.string())  # as few as tell it apart: 19.99
+        digits = column.cast(pa.string())  # the shortest that tell it apart: 19.99
         return [None if number is None else float(number) for number in digits.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
 
@@ -144,7 +133,7 @@ def _lists(column: pa.Array) -> list[list[Any] | None]:
 
 
 def _maps(column: pa.Array) -> list[list[tuple[Any, Any]] | None]:
-    """Give maps as lists of pairs.
+    """Return maps as lists of pairs.
 
     Not by a cast to lists: with columns of nulls within, pyarrow makes some that are too short, and aborts.
     """

@@ -1,10 +1,11 @@
-"""What flows from a reader to a writer: chunks of rows, each with the position that follows it."""
+"""What flows from a reader to a writer: chunks of rows, each with the position after it."""
 
-from collections import defaultdict
+import base64
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain, islice
-from typing import Any, Union, cast
+from itertools import chain
+from typing import Any, Union
 
 import numpy as np
 from xxhash import xxh3_128
@@ -15,49 +16,66 @@ from sentcli.files.source import Source
 CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
-_FEW = 16  # rows, which take less time one by one
-_PIECE_BYTES = 1 << 18  # that are written together, about: they stay in the processor's cache meanwhile
 
-# A row from a text format: its text, what the writer gets, its own bytes in the input. The second holds the
-# values of all columns where `Setup.needs_values`; else it is the last, or of no use: lines have the text.
-Row = tuple[str | None, Any, bytes]
+Labels = Sequence[str | None]
+Scores = Sequence[float | None]
 
-# What a writer makes of a row, together with others that go out one behind the other.
-Field = bytes | memoryview
-
-# What a text reader finds, in the order of this union: a row, many rows, a record that is no row, the head,
-# bytes that go out as they came in (a blank line), or None: a pipe has nothing more for now.
-Event = Union[Row, "Rows", "Reject", "Head", bytes, None]
+# What a text reader finds, in the order of this union: rows, a record that is no row, the head, bytes that
+# go out as they came in (a blank line), or None: a pipe has nothing more for now.
+Event = Union["Rows", "Reject", "Head", bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Neighbouring rows, each as in `Row`: together they take a fraction of the time they take one by one.
+    """Neighbouring rows of a text format.
 
-    :param values: where the writer gets more than their own bytes.
+    :param texts: one a row.
+    :param values: the values of all columns, one sequence a row; None where a writer needs the bytes alone.
+    :param raws: the bytes of each row in the input.
     """
 
-    texts: list[str | None] | list[str]
-    values: Sequence[Any] | None
+    texts: list[str | None]
+    values: list[Any] | None
     raws: Block
 
-    def cut(self, rows: int, size: int) -> tuple["Rows", "Rows"]:
-        """Cut them behind so many rows, or earlier, behind the row that reaches the size in bytes."""
-        borders, count = self.raws.borders, len(self.texts)
-        stop = min(rows, count, int(np.searchsorted(borders, borders[0] + size)))
-        fitting = self.part(0, stop, self.raws.part(0, stop))
-        return fitting, self.part(stop, count, self.raws.part(stop, count))
+    def part(self, start: int, stop: int) -> "Rows":
+        """Return the rows from number `start` up to `stop`."""
+        values = None if self.values is None else self.values[start:stop]
+        return Rows(self.texts[start:stop], values, self.raws.part(start, stop))
 
-    def part(self, start: int, stop: int, raws: Block) -> "Rows":
-        """Take the rows from one number to another, of which these are the bytes."""
-        return Rows(self.texts[start:stop], self.values and self.values[start:stop], raws)
 
-    def events(self) -> Iterable["Row | Rows"]:
-        """Give them together, or one by one where they are few."""
-        if len(self.texts) >= _FEW:
-            return (self,)
-        raws = [*self.raws]
-        return zip(self.texts, raws if self.values is None else self.values, raws, strict=True)
+class RowsBuilder:
+    """Collects rows of a block of lines that are neighbours, until something else comes.
+
+    :param has_values: the writer needs the values of all columns.
+    """
+
+    def __init__(self, lines: Block, *, has_values: bool) -> None:
+        self._lines = lines
+        self._has_values = has_values
+        self._clear()
+
+    def _clear(self) -> None:
+        self._texts: list[str | None] = []
+        self._values: list[Any] = []
+        self._borders: list[int] = []
+
+    def add(
+        self, texts: Sequence[str | None], values: Sequence[Any], start: int, stops: Iterable[int]
+    ) -> None:
+        """Add rows: the first begins at the line `start`, and each ends before its line in `stops`."""
+        if not self._borders:
+            self._borders.append(start)
+        self._texts += texts
+        self._values += values
+        self._borders += stops
+
+    def take(self) -> Iterator[Rows]:
+        """Yield the rows since the last call, if there are any."""
+        if self._texts:
+            raws = Block(self._lines.data, self._lines.borders[self._borders])
+            yield Rows(self._texts, self._values if self._has_values else None, raws)
+        self._clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +95,25 @@ class Reject:
     raw: bytes
     continued: bool = False
 
+    def to_json(self) -> bytes:
+        r"""Write it as one line of ASCII, which no terminal takes for a command.
+
+        `raw` is the record's own bytes as text, or `raw_base64` where they are not UTF-8.
+        """
+        entry = {"input": self.input, "line": self.line, "offset": self.offset, "reason": self.reason}
+        try:
+            entry["raw"] = self.raw.decode()
+        except UnicodeDecodeError:
+            entry["raw_base64"] = base64.b64encode(self.raw).decode()
+        return json.dumps(entry).encode() + b"\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """What comes before the rows of an input.
 
     :param raw: its own bytes: the header record, a byte order mark.
-    :param style: what a writer of the same format has to know to write as the input was written.
+    :param style: what a writer of the same format needs to write as the input was written.
     """
 
     columns: tuple[str, ...]
@@ -99,7 +129,7 @@ class Position:
     :param input: number of the input, from 0.
     :param offset: decompressed bytes of it; in Parquet its rows.
     :param rows: rows of all inputs so far, `rejected` likewise.
-    :param xxh3: of all that was consumed; 128 bits, in hexadecimal.
+    :param xxh3: hash of all bytes that were consumed; 128 bits, in hexadecimal.
     :param progress: bytes read so far from all inputs as they lie on the disk, read-ahead included.
     """
 
@@ -121,7 +151,8 @@ class Chunk:
     At most `CHUNK_ROWS` rows and rejects together, and `CHUNK_BYTES` plus the record that crosses it.
 
     :param texts: one a row; blank, or None, for a row that has nothing to score.
-    :param rows: the rows as the writer needs them; of neighbours their own bytes may be in a block.
+    :param rows: what the writer needs. Of a text format in output of the same: blocks of the rows' own bytes;
+        of Parquet in Parquet: record batches; else the values of all columns, one sequence a row.
     :param gaps: what stood between the rows and is no row, as (number of the next row, bytes).
     :param size: bytes of input.
     :param whole: the chunk ends where it would end in every run over these inputs, not because a pipe paused.
@@ -136,38 +167,27 @@ class Chunk:
     head: Head | None = None
     whole: bool = True
 
-    @property
-    def raws(self) -> Iterator[bytes]:
-        """Their own bytes of each row, where `rows` are nothing else."""
-        return chain.from_iterable(row if isinstance(row, Block) else (row,) for row in self.rows)
-
-    def join(self, *columns: Iterable[Field]) -> Iterator[bytes]:
-        """Put the fields of each row one behind the other, in pieces, with the gaps where they were.
+    def join(self, *columns: Iterable[bytes]) -> bytes:
+        """Concatenate the fields of each row, with the gaps in their places.
 
         :param columns: one field a row; at least one column.
-        :raises ValueError: when one has more or fewer: a row would be lost.
+        :raises ValueError: when a column has more or fewer fields: a row would be lost.
         """
-        gaps: defaultdict[int, list[bytes]] = defaultdict(list)
-        for row, data in self.gaps:
-            gaps[row].append(data)
-        firsts, *others = map(iter, columns)
-        if gaps:
-            firsts = (b"".join([*gaps[row], first]) for row, first in enumerate(firsts))
-        rest = [firsts, *others]
-        rows = max(1, _PIECE_BYTES * len(self.texts) // max(1, self.size))
-        for start in range(0, len(self.texts), rows):
-            size = min(rows, len(self.texts) - start)
-            fields: list[Field] = [b""] * (size * len(rest))
-            for number, column in enumerate(rest):
-                fields[number :: len(rest)] = islice(column, size)
-            yield b"".join(fields)
-        if any(True for column in rest for _ in column):
-            raise ValueError("more fields than rows")
-        yield b"".join(gaps[len(self.texts)])
+        rows = [*zip(*columns, strict=True)]
+        if len(rows) != len(self.texts):
+            raise ValueError(f"fields of {len(rows)} rows for {len(self.texts)} texts")
+        parts: list[bytes] = []
+        start = 0
+        for stop, gap in self.gaps:
+            parts.extend(chain.from_iterable(rows[start:stop]))
+            parts.append(gap)
+            start = stop
+        parts.extend(chain.from_iterable(rows[start:]))
+        return b"".join(parts)
 
 
 class Cursor:
-    """The position of the readers that are at work on the inputs, one after the other."""
+    """The position of the readers, which read the inputs one after the other."""
 
     def __init__(self) -> None:
         self._input = -1
@@ -178,7 +198,7 @@ class Cursor:
 
     @property
     def chunk_rows(self) -> int:
-        """Rows and rejects of the next chunk at most: few at first, so that scoring begins early."""
+        """Most rows and rejects of the next chunk: few at first, so that scoring begins early."""
         return min(max(self._rows + self._rejected, _FIRST_ROWS), CHUNK_ROWS)
 
     @property
@@ -199,9 +219,11 @@ class Cursor:
     def advance(
         self, offset: int, rows: int, rejects: Iterable[Reject], progress: int | None = None
     ) -> Position:
-        """Move behind the next chunk and give the position there.
+        """Move to the end of the next chunk.
 
-        :param progress: bytes of this input so far, where what was read of it does not tell.
+        :param offset, rows, rejects: of that chunk alone.
+        :param progress: bytes read of this input so far; None: as its source says.
+        :returns: the position there.
         """
         self._offset += offset
         self._rows += rows
@@ -220,13 +242,13 @@ class Cursor:
 class _Draft:
     """The chunk that is being collected.
 
-    :param keep_gaps: False: what is no row is left out.
+    :param keep_gaps: False: bytes that are no row are left out.
     """
 
     def __init__(self, cursor: Cursor, *, keep_gaps: bool) -> None:
         self._cursor = cursor
         self._keep_gaps = keep_gaps
-        self._is_cut = False  # by a pause: the rest of what would be one chunk is to come
+        self._is_cut = False  # by a pause: the rest of this chunk is to come
         self._clear()
         self._make_room()
 
@@ -247,7 +269,7 @@ class _Draft:
 
     @property
     def is_open(self) -> bool:
-        """The chunk has yet to end: it holds something, or its rest, maybe empty, comes after a pause."""
+        """The chunk has yet to end: it holds something, or its rest, maybe empty, follows a pause."""
         return self._is_cut or not self.is_empty
 
     @property
@@ -255,41 +277,45 @@ class _Draft:
         return self._room <= 0 or self._room_bytes <= 0
 
     def add_mark(self, mark: bytes) -> None:
-        """Take a byte order mark; that of a further input is no gap, as it would get between the rows."""
+        """Add a byte order mark; that of a later input is no gap, as it would get between the rows."""
         self._take(mark)
         if self._keep_gaps and self._cursor.is_in_first_input:
             self._gaps.append((0, mark))
 
-    def add(self, event: Event) -> Event:
-        """Take what a reader found, anything but a pause; give back the rows that there was no room for."""
+    def add(self, event: Rows | Reject | Head | bytes) -> Rows | None:
+        """Add what a reader found.
+
+        :returns: the rows that there was no room for.
+        """
         if isinstance(event, Rows):
             return self._add_rows(event)
         if isinstance(event, Head):
             self._head = event
             self._take(event.raw)
             return None
-        if type(event) is tuple:
-            text, row, raw = event
-            self._texts.append(text)
-            self._rows.append(row)
-        elif isinstance(event, Reject):
+        if isinstance(event, Reject):
             self._rejects.append(event)
-            raw = event.raw
+            self._take(event.raw)
         else:
-            raw = cast(bytes, event)
             if self._keep_gaps:
-                self._gaps.append((len(self._texts), raw))
-        self._take(raw)
+                self._gaps.append((len(self._texts), event))
+            self._take(event)
         self._room -= 1
         return None
 
     def _add_rows(self, rows: Rows) -> Rows | None:
-        fitting, rest = rows.cut(self._room, self._room_bytes)
-        self._texts += fitting.texts
-        self._rows += [fitting.raws] if fitting.values is None else fitting.values
-        self._take(fitting.raws.raw)
-        self._room -= len(fitting.texts)
-        return rest if rest.texts else None
+        count, rest = len(rows.texts), None
+        if count > self._room or rows.raws.size > self._room_bytes:
+            borders = rows.raws.borders
+            # Up to the row that reaches the limit of bytes.
+            fitting = min(self._room, int(np.searchsorted(borders, borders[0] + self._room_bytes)))
+            rest = rows.part(fitting, count) if fitting < count else None
+            rows = rows.part(0, fitting)
+        self._texts += rows.texts
+        self._rows += [rows.raws] if rows.values is None else rows.values
+        self._take(rows.raws.raw)
+        self._room -= len(rows.texts)
+        return rest
 
     def _take(self, data: bytes | memoryview) -> None:
         """Hash bytes of the chunk, at once: they still lie in the processor's cache."""
@@ -298,7 +324,7 @@ class _Draft:
         self._room_bytes -= len(data)
 
     def finish(self, *, whole: bool) -> Chunk:
-        """Give the chunk and begin the next, which after one that is not whole has the room that was left."""
+        """Return the chunk and begin the next; after a pause that has the room that was left."""
         position = self._cursor.advance(self._size, len(self._texts), self._rejects)
         chunk = Chunk(
             *(self._texts, self._rows, self._rejects, position, self._size, self._gaps, self._head, whole)
@@ -315,21 +341,22 @@ def collect(
 ) -> Iterator[Chunk]:
     """Group what a text reader finds into chunks.
 
-    Where whole chunks end depends on the input alone: pauses cut them further, but move no later end.
+    The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
 
-    :param keep_gaps: False: what is no row is left out.
+    :param keep_gaps: False: bytes that are no row are left out.
     :param mark: a byte order mark before all of it.
     """
     draft = _Draft(cursor, keep_gaps=keep_gaps)
     if mark:
         draft.add_mark(mark)
     for event in events:
-        rest = event
-        while rest is not None:
-            rest = draft.add(rest)
-            if draft.is_full:
-                yield draft.finish(whole=True)
-        if event is None and not draft.is_empty:
-            yield draft.finish(whole=False)
+        if event is None:
+            if not draft.is_empty:
+                yield draft.finish(whole=False)
+            continue
+        rest = draft.add(event)
+        while draft.is_full:
+            yield draft.finish(whole=True)
+            rest = draft.add(rest) if rest else None
     if draft.is_open:
         yield draft.finish(whole=True)

@@ -1,4 +1,4 @@
-"""Which column holds the texts, and whether the new columns have room beside the old ones."""
+"""The column of texts, and whether the new columns have room beside the old ones."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,13 @@ def find_text_column(
     where: str,
     option: str = "--text-column",
 ) -> str:
-    """Choose the column to score: the named one, else that of the most usual name, else the one of texts.
+    """Return the column to score: `wanted`, else that of the most usual name, else the only one of texts.
 
     :param columns: all names.
-    :param others: the columns that hold no texts, each with what to say of it: `is int64, not a string`.
+    :param others: the columns that hold no texts, each with a description: `is int64, not a string`.
     :param where: the input's name, for messages.
-    :param option: what names it, for messages.
-    :raises DataError: listing the columns, when none or several could be meant; saying what it holds, when
-        the one that is meant holds no texts.
+    :param option: the option that names the column, for messages.
+    :raises DataError: when none or several could be meant, or the one that is meant holds no texts.
     """
     if wanted is not None:
         if wanted not in columns:
@@ -35,18 +34,18 @@ def find_text_column(
             raise DataError(f"{where}: the column {wanted!r:.200} {others[wanted]}")
         return wanted
     if (name := find_usual(columns, TEXT_COLUMNS)) is not None:
-        if name in others:  # what else there is may be anything, such as a title
-            hint = f"say {option}; {list_columns(columns)}"
+        if name in others:  # the other columns may be anything, such as a title
+            hint = f"add {option} with another; {list_columns(columns)}"
             raise DataError(f"{where}: the column {name!r:.200} {others[name]}; {hint}")
         return name
     texts = [name for name in columns if name not in others]
     if len(texts) == 1:
         return texts[0]
-    raise DataError(f"{where}: which column is the text? Say {option}; {list_columns(columns)}")
+    raise DataError(f"{where}: which column is the text? Add {option}; {list_columns(columns)}")
 
 
 def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:
-    """Give the column of the first usual name that one has, None where none or several have it.
+    """Return the column that has the first of the usual names, None where none or several have it.
 
     Case and surrounding white space count only where they tell columns apart.
     """
@@ -57,6 +56,11 @@ def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:
         if alike:
             return alike[0] if len(alike) == 1 else None
     return None
+
+
+def is_usual(name: str) -> bool:
+    """Return whether columns of texts are often called so."""
+    return name.strip().lower() in TEXT_COLUMNS
 
 
 def list_columns(columns: Sequence[str]) -> str:
@@ -76,7 +80,7 @@ def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None
 
 
 def check_unique(columns: Sequence[str], where: str) -> None:
-    """Refuse repeated names where the output's format cannot hold them.
+    """Refuse two columns of one name, which another format could not hold.
 
     :raises DataError: naming the first of them.
     """

@@ -1,4 +1,4 @@
-"""Values of one format as another writes them."""
+"""Values and scores as text formats write them."""
 
 import base64
 import math
@@ -7,17 +7,21 @@ from typing import Any
 
 import orjson
 
+from sentcli.tables.chunk import Scores
+
+
+def six_decimals(scores: Scores, missing: bytes) -> list[bytes]:
+    """Write each score with six decimals, None as `missing`."""
+    return [missing if score is None else b"%.6f" % score for score in scores]
+
 
 def to_json(value: Any) -> bytes:
-    """Write a value as JSON, in which bytes are base64 and a UUID is its text.
-
-    A number that JSON does not have, NaN or infinite, becomes null.
-    """
+    """Write a value as JSON: bytes in base64, a UUID as its text, NaN and infinite numbers as null."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
 
 
 def to_text(value: Any) -> str:
-    """Write a value as a field of CSV: strings as they are, None empty, bytes in base64, the rest as JSON.
+    """Write a value as a field of CSV: a string as it is, None empty, bytes in base64, others as JSON.
 
     Numbers that JSON does not have are inf, -inf and nan, which readers of CSV understand.
     """

@@ -1,53 +1,96 @@
 """CSV and TSV as the standard csv module reads them in strict mode; records go out as their own bytes.
 
-A malformed record costs its first physical line: that line is rejected and reading goes on with the next one,
-so that a quote which is never closed does not take the rest of the file with it. Blank lines are no rows and
-pass through. A quote inside a field that does not begin with one is part of the value.
+A malformed record costs its first physical line: that line is rejected and reading continues with the next
+one, so that a quote which is never closed does not take the rest of the file with it. Blank lines are no rows
+and pass through. A quote inside a field that does not begin with one is part of the value.
 """
 
 import csv
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
+from typing import Any
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, OutputError
 from sentcli.files.encodings import Encoding
-from sentcli.files.lines import Block
+from sentcli.files.lines import Block, cut
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Field, Head, Reject, Rows
-from sentcli.tables.columns import check_room, check_unique, find_text_column, list_columns
-from sentcli.tables.convert import to_text
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Reject, RowsBuilder, Scores
+from sentcli.tables.columns import check_room, check_unique, find_text_column, is_usual, list_columns
+from sentcli.tables.convert import six_decimals, to_text
 from sentcli.tables.csv_fast import PlainRecords
-from sentcli.tables.dialect import Dialect
-from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.format_scores import six_decimals
-from sentcli.tables.text_reader import TextReader
+from sentcli.tables.line_reader import LineReader
+from sentcli.tables.options import Setup
 
 _log = logging.getLogger("sentcli")
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "0123456789."  # of a score
-_SENTENCE = re.compile(r"[.!?](?:\s|$)|\S\s+\S+\s+\S+\s+\S")
 _LIKELY_DELIMITERS = frozenset(",;\t|")
 
-# Lines behind a quote that is not closed are parsed again. Beyond so many times the limit of a record, plus
-# so many times what was read so far, the file is given up: one that was made for it would take hours.
+# The lines after a quote that is not closed are parsed again. Beyond this many times the limit of a record,
+# plus this many times the bytes read so far, the file is given up: one made for it would take hours.
 _RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the records of a file are written.
+
+    :param quotechar: empty: nothing is quoted.
+    """
+
+    delimiter: str
+    quotechar: str
+    encoding: Encoding
+
+    def parser(self, lines: Iterator[str]) -> Any:  # the type of csv.reader has no public name
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quotechar or None,  # None, given explicitly: the default '"' may be the delimiter
+            quoting=csv.QUOTE_MINIMAL if self.quotechar else csv.QUOTE_NONE,
+            strict=True,
+        )
+
+    @property
+    def is_based_on_ascii(self) -> bool:
+        """Each byte of a delimiter, quote or line end stands for that character alone."""
+        return (self.delimiter + self.quotechar).isascii() and self.encoding.is_based_on_ascii
+
+    @cached_property
+    def _special(self) -> re.Pattern[str]:
+        return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar)}]")
+
+    def record(self, values: Sequence[str]) -> str:
+        """Write values as one record, quoted where necessary, without a line end.
+
+        :raises OutputError: when one has to be quoted, and nothing may be.
+        """
+        search = self._special.search
+        return self.delimiter.join([self._quote(value) if search(value) else value for value in values])
+
+    def _quote(self, value: str) -> str:
+        if not self.quotechar:
+            raise OutputError(f"{value!r:.200} cannot be written without quotes; try another --quotechar")
+        return f"{self.quotechar}{value.replace(self.quotechar, 2 * self.quotechar)}{self.quotechar}"
 
 
 def read(
     source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
 ) -> Iterator[Chunk]:
-    """Read one file; see `format.Reader`.
+    """Read one file; see `registry.Reader`.
 
-    :raises UsageError: when the delimiter that was not said is the quotechar that was.
+    :raises UsageError: when the delimiter of the format is the quotechar of the options.
     """
     csv.field_size_limit((1 << 31) - 1)  # of the whole process; the reader bounds records itself
     return _CsvReader(source, setup, first, is_last=is_last).chunks(cursor)
 
 
-class _CsvReader(TextReader):
+class _CsvReader(LineReader):
     universal_line_ends = True
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
@@ -55,11 +98,11 @@ class _CsvReader(TextReader):
         options = setup.options
         self._dialect = Dialect(*options.separators(_DELIMITERS[setup.format]), self.encoding)
         self._limit = options.max_row_bytes
-        self._lead = bytearray(self.byte_order_mark)  # what stands before the header
+        self._lead = bytearray(self.byte_order_mark)  # the bytes before the header
         self._to_skip = options.skip_lines
         self._width = -1  # until there is a header
         self._column = -1
-        self._open: list[Block] = []  # lines of a record that may go on
+        self._open: list[Block] = []  # lines of a record that may continue
         self._wait_for = 0  # bytes of lines before it is worth looking for its end again
         self._rescanned = 0
 
@@ -67,7 +110,7 @@ class _CsvReader(TextReader):
         yield from super().events()
         has_rows = self._width >= 0 or not (self._to_skip or self.setup.options.header)
         if not has_rows and self.setup.options.skip_lines and self._lead[len(self.byte_order_mark) :].strip():
-            raise DataError(f"{self.name}: nothing behind the lines to skip; try a lower --skip-lines")
+            raise DataError(f"{self.name}: no header after the lines to skip; try a lower --skip-lines")
         # A file of nothing else comes back as it is; in a run of several it would come between their rows.
         if self._width < 0 and self._lead and self.is_last and not self.first:
             yield bytes(self._lead)
@@ -78,53 +121,53 @@ class _CsvReader(TextReader):
             return
         lines = Block.join(self._open)
         self._wait_for = 0
+        borders: list[int] = lines.borders.tolist()
+        rows = RowsBuilder(lines, has_values=self.setup.needs_values)
         plain: PlainRecords | None = None
-        cut: list[bytes] = []  # lines, once one of them is not plain
+        texts: list[str] = []  # of all lines, once one of them is not plain
         start = 0
         while start < len(lines):
             if plain is None and self._width >= 0 and self._dialect.is_based_on_ascii:
-                plain = PlainRecords(lines, self._dialect, self._width)
-                rows = self._plain_rows(plain, lines)
+                plain = PlainRecords(
+                    lines, self._dialect.delimiter, self._dialect.quotechar, self.encoding, self._width
+                )
+                plain_texts, plain_values = self._plain_values(plain)
             if plain and (end := plain.stop(start)) > start:
-                first = plain.ranks[start] - 1
-                some = rows.part(first, first + end - start, lines.part(start, end))
-                yield from some.events()
-                self.line += end - start
-                self.offset += some.raws.size
+                found = slice(plain.ranks[start] - 1, plain.ranks[end - 1])
+                rows.add(plain_texts[found], plain_values[found], start, range(start + 1, end + 1))
+                self.advance(end - start, borders[end] - borders[start])
                 start = end
                 continue
-            if not cut:
-                cut = [*lines]
-                texts, bad = self._decode(cut)
-            parser = self._dialect.parser(map(texts.__getitem__, range(start, len(texts))))
-            try:
-                fields = next(parser)
-                end = start + parser.line_num
-                raw = self._join(cut[start:end])
-            except csv.Error as error:
-                end = start + parser.line_num
-                size = sum(map(len, cut[start:end]))
-                if end == len(cut) and size <= self._limit and not final:
-                    self._wait_for = 2 * size
-                    break
-                yield self._malformed(cut[start], str(error), size)
-                end, raw = start + 1, cut[start]
+            if not texts:
+                texts, bad = self._decode(lines)
+            fields, error, end = self._parse_record(texts, start)
+            size = borders[end] - borders[start]
+            if error and end == len(lines) and size <= self._limit and not final:
+                self._wait_for = 2 * size
+                break
+            if error or size > self._limit:  # then a quote counts as never closed, wherever the block ends
+                yield from rows.take()
+                yield self._malformed(lines[start], error, size)
+                end = start + 1
             else:
-                errors = [*map(bad.get, range(start, end))]
-                yield from self._unusual(fields, raw, cut[start:end], errors)
-            self.line += end - start
-            self.offset += len(raw)
+                for event in self._record(fields, lines.part(start, end), [*map(bad.get, range(start, end))]):
+                    if isinstance(event, list):
+                        rows.add([event[self._column]], [event], start, [end])
+                    else:
+                        yield from rows.take()
+                        yield event
+            self.advance(end - start, borders[end] - borders[start])
             start = end
+        yield from rows.take()
         self._open = [lines.part(start, len(lines))]
 
     def _skip(self, lines: Block) -> Block:
-        """Put lines before the header aside; give the others."""
+        """Put lines before the header aside; return the others."""
         count = min(self._to_skip, len(lines))
         skipped, others = lines.part(0, count), lines.part(count, len(lines))
         self._to_skip -= len(skipped)
         self._add_to_lead(skipped.raw)
-        self.line += len(skipped)
-        self.offset += skipped.size
+        self.advance(len(skipped), skipped.size)
         return others
 
     def _add_to_lead(self, raw: bytes | memoryview) -> None:
@@ -132,23 +175,19 @@ class _CsvReader(TextReader):
         if len(self._lead) > self._limit:
             raise DataError(f"{self.name}: no header in its first {self._limit} bytes")
 
-    def _plain_rows(self, plain: PlainRecords, lines: Block) -> Rows:
-        """Take the plain lines, in a block of all lines."""
-        if self.setup.needs_values:
-            columns = [plain.values(number) for number in range(self._width)]
-            return Rows(columns[self._column], [*zip(*columns, strict=True)], lines)
-        return Rows(plain.values(self._column), None, lines)
+    def _plain_values(self, plain: PlainRecords) -> tuple[list[str], list[Any]]:
+        """Return the texts of the plain lines, and the values of all columns where the writer needs them."""
+        if not self.setup.needs_values:
+            return plain.values(self._column), []
+        columns = [plain.values(number) for number in range(self._width)]
+        return columns[self._column], [*zip(*columns, strict=True)]
 
-    def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
+    def _decode(self, lines: Block) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
         """Decode lines; those not in the encoding get a stand-in, so that records keep their borders.
 
         :returns: a text for each line, and the errors of the bad ones by their number.
         """
         decode = self.encoding.decode
-        try:
-            return list(map(decode, lines)), {}
-        except UnicodeDecodeError:
-            pass
         texts, bad = [], {}
         for number, line in enumerate(lines):
             try:
@@ -159,35 +198,47 @@ class _CsvReader(TextReader):
                 bad[number] = error
         return texts, bad
 
-    def _join(self, lines: list[bytes]) -> bytes:
-        raw = b"".join(lines)
-        if len(raw) > self._limit:
-            raise csv.Error  # the quote counts as never closed, however the block happens to end
-        return raw
+    def _parse_record(self, texts: list[str], start: int) -> tuple[list[str], str, int]:
+        """Parse the record that begins at a line.
 
-    def _unusual(
-        self, fields: list[str], raw: bytes, lines: list[bytes], errors: list[UnicodeDecodeError | None]
-    ) -> Iterator[Event]:
-        """Handle a record that may be no plain row: the header, a blank line, a wrong number of fields."""
-        offset = self.offset
+        :returns: its fields, the error of the csv module or an empty string, and the line after it.
+        """
+        parser = self._dialect.parser(map(texts.__getitem__, range(start, len(texts))))
+        fields, problem = [], ""
+        try:
+            fields = next(parser)
+        except csv.Error as error:
+            problem = str(error)
+        return fields, problem, start + parser.line_num
+
+    def _record(
+        self, fields: list[str], lines: Block, errors: list[UnicodeDecodeError | None]
+    ) -> Iterator[Event | list[str]]:
+        """Yield what a record is: a list for a row, else a reject, the head, or bytes for a blank line.
+
+        :param errors: of each of its lines that is not in the encoding.
+        """
+        raw, offset = bytes(lines.raw), self.offset
         for line, error in zip(lines, errors, strict=True):
             if error:
                 yield self.reject(raw, self.bad_bytes(line, error, offset))
                 return
             offset += len(line)
-        if not fields and self._width < 0:
-            self._add_to_lead(raw)
-        elif not fields:
-            yield raw
-        elif self._width < 0:
+        if not fields:
+            if self._width < 0:
+                self._add_to_lead(raw)
+            else:
+                yield raw
+            return
+        if self._width < 0:
             yield self._begin(fields, raw)
-            if not self.setup.options.header:
-                yield fields[self._column], fields if self.setup.needs_values else raw, raw
-        elif len(fields) != self._width:
+            if self.setup.options.header:
+                return
+        if len(fields) != self._width:
             fields_found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             yield self.reject(raw, f"{fields_found} instead of {self._width}")
         else:
-            yield fields[self._column], fields if self.setup.needs_values else raw, raw
+            yield fields
 
     def _begin(self, fields: list[str], raw: bytes) -> Head:
         options = self.setup.options
@@ -199,7 +250,11 @@ class _CsvReader(TextReader):
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         self._check_delimiter(fields)
         text_column = find_text_column(columns, {}, options.text_column, self.name)
-        self._tell_of_text(fields)
+        if options.header and options.text_column is None and not (self.first or is_usual(text_column)):
+            _log.warning(
+                "%s: the first line, %.80r, is taken for the header; if it is a text, add --no-header",
+                *(self.name, text_column),
+            )
         check_room(columns, self.setup.names, self.name)
         if self.setup.needs_values:
             check_unique(columns, self.name)
@@ -213,7 +268,7 @@ class _CsvReader(TextReader):
         return head
 
     def _is_another_encoding(self, fields: Sequence[str], raw: bytes) -> bool:
-        """Tell whether a first record without a line end has some that another encoding would see."""
+        """Return whether a first record without a line end has some in another encoding."""
         encoding = self.encoding
         if encoding.is_plain or encoding.line_end(raw) or self.byte_order_mark:
             return False
@@ -221,9 +276,9 @@ class _CsvReader(TextReader):
         return is_swapped or (b"\n" in raw and b"\0" not in raw)
 
     def _check_delimiter(self, fields: Sequence[str]) -> None:
-        """Refuse a single field that looks like several: whole records would be scored for their texts.
+        """Refuse a single field that has another delimiter: whole records would be scored for their texts.
 
-        :param fields: of the first record. Of a name each likely delimiter looks so, of a text only a tab.
+        :param fields: of the first record. In a name each likely delimiter counts, in a text only a tab.
         """
         options, used = self.setup.options, self._dialect.delimiter
         likely = _LIKELY_DELIMITERS if options.header else {"\t"}
@@ -233,23 +288,13 @@ class _CsvReader(TextReader):
             raise DataError(f"{self.name}: line {self.line} tells spreadsheets the delimiter; {hint}")
         is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
         if not is_sure and any(other in fields[0] for other in likely - {used}):
-            hint = f"is it another --delimiter? If not, say --delimiter {used!r:.200}"
+            hint = f"is it another --delimiter? If not, add --delimiter {used!r:.200}"
             raise DataError(f"{self.name}: {list_columns(fields)}; {hint}")
 
-    def _tell_of_text(self, fields: Sequence[str]) -> None:
-        """Warn of a header of one field that reads like a sentence: it may be the first text."""
-        options = self.setup.options
-        is_said = not options.header or options.text_column is not None or self.first is not None
-        if len(fields) == 1 and _SENTENCE.search(fields[0]) and not is_said:
-            _log.warning(
-                "%s: the first line, %.80r, is taken for the header; if it is a text, say --no-header",
-                *(self.name, fields[0]),
-            )
-
     def _malformed(self, line: bytes, error: str, size: int) -> Reject:
-        """Reject the first line of what is no record.
+        """Reject the first line of a record that cannot be parsed.
 
-        :param error: what csv says; empty: it is too long.
+        :param error: of the csv module; empty: the record is too long.
         :param size: bytes up to where that was seen.
         """
         if len(line) < size:
@@ -259,11 +304,9 @@ class _CsvReader(TextReader):
                     f"{self.name}: line {self.line}: too many quotes are not closed; try another --quotechar"
                 )
         if "expected after" in error and size <= self._limit:
-            reason = "text after a closing quote"
-        else:
-            within = f" within the {self._limit} bytes of --max-row-bytes" if size > self._limit else ""
-            reason = f"a quote is not closed{within}"
-        return self.reject(line, reason)
+            return self.reject(line, "text after a closing quote")
+        within = f" within the {self._limit} bytes of --max-row-bytes" if size > self._limit else ""
+        return self.reject(line, f"a quote is not closed{within}")
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         if self._width < 0:
@@ -295,7 +338,7 @@ class Writer:
         record, end = encoding.cut_line_end(head.raw)
         return record + encoding.encode(self._dialect.record(("", *self._setup.names))) + end
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         fields = {label: self._label_field(label) for label in {*labels}}
         records, ends = self._converted(chunk) if self._setup.converts else self._cut(chunk)
         return chunk.join(records, map(fields.__getitem__, labels), self._numbers(scores), ends)
@@ -304,34 +347,32 @@ class Writer:
         return b""
 
     def _converted(self, chunk: Chunk) -> tuple[Iterable[bytes], Iterable[bytes]]:
-        """Write values as records, of which none has its line end."""
-        records = (self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows)
-        return records, repeat(b"\n", len(chunk.texts))
+        """Write values as records, and return the line end of each."""
+        records = [self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows]
+        return records, repeat(b"\n", len(records))
 
-    def _cut(self, chunk: Chunk) -> tuple[list[Field], list[bytes]]:
+    def _cut(self, chunk: Chunk) -> tuple[list[bytes], list[bytes]]:
         """Cut records from their line ends."""
-        records: list[Field] = []
+        records: list[bytes] = []
         ends: list[bytes] = []
-        for row in chunk.rows:
-            if isinstance(row, Block):
-                some, their_ends = row.cut()
-                records += some
-                ends += their_ends
+        for block in chunk.rows:
+            if self._dialect.encoding.is_plain:
+                records += cut(block.data, block.borders[:-1], block.stops)
+                ends += cut(block.data, block.stops, block.borders[1:])
             else:
-                record, end = self._dialect.encoding.cut_line_end(row)
-                records.append(record)
-                ends.append(end)
+                for record, end in map(self._dialect.encoding.cut_line_end, block):
+                    records.append(record)
+                    ends.append(end)
         return records, ends
 
     def _label_field(self, label: str | None) -> bytes:
-        """Give the label between two delimiters."""
+        """Return the label between two delimiters."""
         return self._dialect.encoding.encode(self._dialect.record(("", label or "", "")))
 
     def _numbers(self, scores: Scores) -> list[bytes]:
-        """Write the scores, each behind its label."""
+        """Write the scores; quoted where a separator is one of their digits."""
         numbers, dialect = six_decimals(scores, b""), self._dialect
         is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
         if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():
             return numbers
-        write = dialect.encoding.encode
-        return [write(dialect.record([number.decode()])) for number in numbers]
+        return [dialect.encoding.encode(dialect.record([number.decode()])) for number in numbers]

@@ -1,35 +1,39 @@
 """JSON Lines with orjson, which is strict; a record goes out as its own bytes, the new fields at its end.
 
-Lines end with a line feed. Blank lines are no rows and pass through. In an output of another format the
-columns are the keys of the first record; strings stay as they are, all other values are written as JSON,
-numbers with the digits they came with. A record with another key, or a key twice, is rejected.
+Lines end with a line feed. Blank lines are no rows and pass through. The first record decides which key holds
+the texts: the one of a usual name, else its only string. In an output of another format the columns are the
+keys of the first record; strings stay as they are, all other values are written as JSON, numbers with the
+digits they have in the input. A record with another key, or a key twice, is rejected.
 """
 
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, cast
 
 import orjson
 
 from sentcli.errors import DataError
 from sentcli.files.lines import Block
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
-from sentcli.tables.columns import TEXT_COLUMNS, check_room, find_text_column, find_usual, list_columns
-from sentcli.tables.convert import to_json
-from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.format_scores import six_decimals
-from sentcli.tables.text_reader import TextReader
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, RowsBuilder, Scores
+from sentcli.tables.columns import check_room, find_text_column, is_usual, list_columns
+from sentcli.tables.convert import six_decimals, to_json
+from sentcli.tables.line_reader import LineReader
+from sentcli.tables.options import Setup
 
 _log = logging.getLogger("sentcli")
 
+_Row = tuple[
+    str | None, list[str | None] | None
+]  # text; the values of all columns where the writer needs them
+
 _MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is wrong
-_MAX_KNOWN = 10_000  # keys
 _MISSING: Any = object()
-_ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects, on one line or on many
-_MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # an object that is not on one
+_ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects
+_MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # of one object
 _NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
 _KINDS = {
     dict: "an object",
@@ -45,11 +49,11 @@ _KINDS = {
 def read(
     source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
 ) -> Iterator[Chunk]:
-    """Read one file; see `format.Reader`."""
+    """Read one file; see `registry.Reader`."""
     return _JsonlReader(source, setup, first, is_last=is_last).chunks(cursor)
 
 
-class _JsonlReader(TextReader):
+class _JsonlReader(LineReader):
     encoding_hint = ""  # JSON is UTF-8
     mark_in_head = False  # blank lines before the first record go out before the head
 
@@ -62,45 +66,45 @@ class _JsonlReader(TextReader):
         self._columns: tuple[str, ...] = ()  # of the first record, then of the first one that has the text
         self._has_head = False
         self._without_text = 0  # records so far, until one has the text
-        self._is_guess = False  # the column of texts is only the one that held a string
-        self._known: set[str] = set()  # keys that were looked at, if it is
 
     def events(self) -> Iterator[Event]:
         yield from super().events()
         self._check_text_column(most=0)
 
     def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
-        if self.line == 1 and len(lines) and _ARRAY.match(lines[0]):
+        if self.line == 1 and len(lines):
+            self._refuse_json(lines)
+        rows = RowsBuilder(lines, has_values=self._needs_values)
+        for number, line in enumerate(lines):
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                event: Event | _Row = self._broken(line, error) if line.strip() else line
+            else:
+                if not self._has_head and type(record) is dict and record:
+                    yield from self._begin(record)
+                event = self._row(record, line)
+            if type(event) is tuple:
+                rows.add([event[0]], [event[1]], number, [number + 1])
+            else:
+                yield from rows.take()
+                yield cast(Event, event)
+            self.advance(1, len(line))
+        yield from rows.take()
+
+    def _refuse_json(self, lines: Block) -> None:
+        """Refuse other JSON than one object a line, by the first lines.
+
+        :raises DataError: then.
+        """
+        if _ARRAY.match(lines[0]):
             raise DataError(
                 f"{self.name}: a JSON array, not one object a line; try: jq -c '.[]' FILE > FILE.jsonl"
             )
-        if self.line == 1 and _MANY_LINES.match(lines.part(0, 2).raw):
+        if _MANY_LINES.match(lines.part(0, 2).raw):
             raise DataError(
                 f"{self.name}: an object on many lines, not one a line; try: jq -c . FILE > FILE.jsonl"
             )
-        texts: list[str | None] = []  # of the rows right before a line, which go out together
-        try:
-            for number, line in enumerate(lines):
-                try:
-                    record = orjson.loads(line)
-                except orjson.JSONDecodeError as error:
-                    event: Event = self._broken(line, error) if line.strip() else line
-                else:
-                    if not self._has_head and type(record) is dict and record:
-                        yield from self._begin(record)
-                    event = self._row(record, line)
-                if type(event) is tuple and not self._needs_values:
-                    texts.append(event[0])
-                else:
-                    yield from _together(texts, lines, number)
-                    texts = []
-                    yield event
-                self.line += 1
-                self.offset += len(line)
-        except DataError:  # what comes before it is kept
-            yield from _together(texts, lines, number)
-            raise
-        yield from _together(texts, lines, len(lines))
 
     def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:
         try:
@@ -118,9 +122,15 @@ class _JsonlReader(TextReader):
             others = {
                 name: _no_string(value)
                 for name, value in record.items()
-                if type(value) is not str and not (value is None and _is_usual(name))
+                if type(value) is not str and not (value is None and is_usual(name))
             }
             self._text_column = find_text_column(columns, others, None, self.name)
+            if not is_usual(self._text_column):
+                _log.warning(
+                    "%s: the texts are those of %.80r, the only string of the first record; "
+                    "--text-column names another",
+                    *(self.name, self._text_column),
+                )
         if self._text(record) is _MISSING:
             self._columns = self._columns or columns
             self._without_text += 1
@@ -128,7 +138,6 @@ class _JsonlReader(TextReader):
             return
         self._without_text = 0
         self._has_head = True
-        self._is_guess = self.setup.options.text_column is None and not _is_usual(self._text_column)
         self._columns = self.first.columns if self.first else columns
         yield Head(self._columns, self._text_column)
 
@@ -139,55 +148,28 @@ class _JsonlReader(TextReader):
                 "is --text-column right?"
             )
 
-    def _check_guess(self, record: dict[str, Any]) -> None:
-        """Look at keys that come later: one may be what the first record left out, the column of the texts.
-
-        :raises DataError: among the first records of all. Later it is a warning: a run of hours goes on.
-        """
-        if len(self._known) > _MAX_KNOWN:
-            self._known.clear()  # where each record has keys of its own, memory would grow with the file
-        # What has no value yet may have a text later; so may a usual name that has no text yet.
-        self._known.update(
-            name
-            for name, value in record.items()
-            if type(value) is str or not (value is None or _is_usual(name))
-        )
-        strings = [key for key, value in record.items() if type(value) is str and key != self._text_column]
-        if not strings:
-            return
-        name = find_usual(strings, TEXT_COLUMNS) or strings[0]
-        where = f"{self.name}, line {self.line}"
-        problem = f"{where}: here is a {name!r:.100}, but texts are taken from {self._text_column!r:.100}"
-        if self.first or self.line > _MAX_WITHOUT_TEXT:
-            _log.warning("%s; --text-column says which", problem)
-            self._is_guess = False
-        else:
-            raise DataError(f"{problem}; say --text-column")
-
-    def _row(self, record: Any, line: bytes) -> Event:
+    def _row(self, record: Any, line: bytes) -> "Event | _Row":
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
         for name in self.setup.names:
             if name in record:
                 return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
-        if self._is_guess and not record.keys() <= self._known:
-            self._check_guess(record)
         text = self._text(record)
         if text is _MISSING:
             return self.reject(line, f"no {self._text_column or 'text'!r:.200}")
         if text is not None and type(text) is not str:
             return self.reject(line, f"{self._text_column!r:.200} {_no_string(text)}")
         if not self._needs_values:
-            return text, line, line
+            return text, None
         try:
-            return text, self._values(line), line
+            return text, self._values(line)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # by the version of Python one or the other
             return self.reject(line, "a value is nested too deeply")
 
     def _text(self, record: dict[str, Any]) -> Any:
-        """Find the text; a key of the whole name goes before a dotted path."""
+        """Return the text; a key of the whole name goes before a dotted path."""
         name = self._text_column or ""
         value = record.get(name, _MISSING)
         if value is _MISSING and "." in name:
@@ -197,7 +179,7 @@ class _JsonlReader(TextReader):
         return value
 
     def _values(self, line: bytes) -> list[str | None]:
-        """Decode a record once more, exactly, for a writer of another format.
+        """Decode a record again, with the digits of its numbers, for a writer of another format.
 
         :raises ValueError: when it does not fit the columns.
         """
@@ -206,15 +188,6 @@ class _JsonlReader(TextReader):
             if key not in self._columns:
                 raise ValueError(f"the key {key!r:.200} is not one of the first record's")
         return [_cell(record.get(name)) for name in self._columns]
-
-
-def _together(texts: list[str | None], lines: Block, stop: int) -> Iterable[Event]:
-    """Give the rows of the lines right before one, of which these are the texts."""
-    return Rows(texts, None, lines.part(stop - len(texts), stop)).events()
-
-
-def _is_usual(name: str) -> bool:
-    return name.strip().lower() in TEXT_COLUMNS
 
 
 def _no_string(value: Any) -> str:
@@ -253,21 +226,21 @@ class Writer:
         self._columns = head.columns
         return b""  # a byte order mark is out already
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         if self._converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in chunk.rows]
         else:
-            raws = [*chunk.raws]
+            raws = [*chain.from_iterable(chunk.rows)]
         # A record that has a text is not empty, so a comma always goes before the new fields.
         fields = {
             label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in {*labels}
         }
         ends = [raw.rindex(b"}") for raw in raws]
         return chunk.join(
-            (raw[:end] for raw, end in zip(raws, ends, strict=True)),
+            [raw[:end] for raw, end in zip(raws, ends, strict=True)],
             map(fields.__getitem__, labels),
             six_decimals(scores, b"null"),
-            (raw[end:] for raw, end in zip(raws, ends, strict=True)),
+            [raw[end:] for raw, end in zip(raws, ends, strict=True)],
         )
 
     def close(self) -> bytes:

@@ -1,22 +1,23 @@
 """Plain lines: a line is a text; the output has label, score and text, separated by tabs.
 
-Lines end with a line feed; a carriage return before it belongs to the line end. A text of another format that
-has line breaks gets spaces for them, and of other columns nothing is written.
+Lines end with a line feed; a carriage return before it belongs to the line end. Of another format the texts
+alone are written, with spaces for their line breaks.
 """
 
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding
 from sentcli.files.lines import Block, decode
 from sentcli.files.source import STANDARD, Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Rows
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Rows, RowsBuilder, Scores
 from sentcli.tables.columns import TEXT_COLUMNS
-from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.format_scores import six_decimals
-from sentcli.tables.text_reader import TextReader
+from sentcli.tables.convert import six_decimals
+from sentcli.tables.line_reader import LineReader
+from sentcli.tables.options import Setup
 
 _log = logging.getLogger("sentcli")
 
@@ -27,11 +28,11 @@ _HEADER = {name.encode() for name in TEXT_COLUMNS}
 def read(
     source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
 ) -> Iterator[Chunk]:
-    """Read one file; see `format.Reader`."""
+    """Read one file; see `registry.Reader`."""
     return _LinesReader(source, setup, first, is_last=is_last).chunks(cursor)
 
 
-class _LinesReader(TextReader):
+class _LinesReader(LineReader):
     def events(self) -> Iterator[Event]:
         if self.is_empty and not self.is_last:
             return  # it has no byte order that the others would have to agree with
@@ -45,37 +46,37 @@ class _LinesReader(TextReader):
         yield from super().events()
 
     def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
-        decode, cut = self.encoding.decode, self.encoding.cut_line_end
         if len(lines) and self.line == 1 and self.setup.options.format is None:
             _warn_of_table(lines[0], "standard input" if self.name == STANDARD else self.name)
-        if rows := self._rows(lines):
-            yield from rows.events()
-            self.line += len(lines)
-            self.offset += lines.size
+        if len(lines) and (all_rows := self._all_rows(lines)):
+            yield all_rows
+            self.advance(len(lines), lines.size)
             return
-        for line in lines:
+        rows = RowsBuilder(lines, has_values=self.setup.needs_values)
+        for number, line in enumerate(lines):
             try:
-                text = decode(cut(line)[0])
+                text = self.encoding.decode(self.encoding.cut_line_end(line)[0])
             except UnicodeDecodeError as error:
+                yield from rows.take()
                 yield self.reject(line, self.bad_bytes(line, error, self.offset))
             else:
-                yield text, (text,) if self.setup.converts else line, line
-            self.line += 1
-            self.offset += len(line)
+                rows.add([text], [(text,)], number, [number + 1])
+            self.advance(1, len(line))
+        yield from rows.take()
 
-    def _rows(self, lines: Block) -> Rows | None:
-        """Take the lines together, if all of them are in an encoding that is based on ASCII."""
+    def _all_rows(self, lines: Block) -> Rows | None:
+        """Return all lines as rows, None where they have to be decoded one by one."""
         if not self.encoding.is_based_on_ascii:
             return None
         try:
             texts = decode(lines.data, lines.borders[:-1], lines.stops, lines.are_wide, self.encoding.name)
         except UnicodeDecodeError:
             return None
-        return Rows(texts, [*zip(texts)] if self.setup.converts else None, lines)
+        return Rows([*texts], [(text,) for text in texts] if self.setup.needs_values else None, lines)
 
 
 def _warn_of_table(line: bytes, name: str) -> None:
-    """Warn of a first line that is the header of CSV, or a JSON object, but is taken for a review."""
+    """Warn of a first line that is the header of CSV or a JSON object: it will be scored as a text."""
     fields = (field.strip(b" \t\r\n\"'").lower() for field in re.split(rb"[,;\t|]", line))
     if line.lstrip().startswith(b'{"'):
         form = "jsonl"
@@ -84,12 +85,12 @@ def _warn_of_table(line: bytes, name: str) -> None:
     else:
         return
     _log.warning(
-        "%s is taken for a review a line, but begins like a table; try --input-format %s", name, form
+        "%s is read as one review a line, but begins like a table; try --input-format %s", name, form
     )
 
 
 class Writer:
-    """Writes `label<TAB>score<TAB>text`; a label that has tabs or line ends itself gets blanks for them."""
+    """Writes `label<TAB>score<TAB>text`, with spaces for the tabs and line ends of a label."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -103,12 +104,12 @@ class Writer:
             self._encoding.encode(_in_a_line(label))
         return head.raw
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterator[bytes]:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         lines: Iterable[bytes]
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         else:
-            lines = chunk.raws
+            lines = chain.from_iterable(chunk.rows)
         encode = self._encoding.encode
         fields = {label: encode(f"{_in_a_line(label or '')}\t") for label in {*labels}}
         numbers = (encode(f"{number.decode()}\t") for number in six_decimals(scores, b""))

@@ -1,4 +1,4 @@
-"""What the user may say about an input, an output and its rejected rows."""
+"""Options of reading an input, writing an output, and of rejected rows."""
 
 import re
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer
 
 @dataclass(frozen=True)
 class ReadOptions:
-    r"""How to read the inputs; None and the other defaults mean that nothing was said.
+    r"""How to read the inputs; None and the other defaults mean that the user did not set them.
 
     :param format: a name of `FORMATS`; None: from the suffix, plain lines on standard input.
     :param text_column: the column to score, for JSON Lines also a dotted path; None: found by its name.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
-    :param quotechar: one character, or "" for no quoting at all; None: `"`.
+    :param quotechar: one character, or "" for no quoting; None: `"`.
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
-    :param skip_lines: how many lines stand before the header; they go out as they came in.
+    :param skip_lines: number of lines before the header; they go out as they came in.
     :param max_row_bytes: bytes of a record, in Parquet of its text; a longer one is rejected.
-    :raises UsageError: for a value that cannot be, naming the option.
+    :raises UsageError: for an invalid value, naming the option.
     """
 
     format: str | None = None
@@ -53,9 +53,9 @@ class ReadOptions:
             Encoding.named(self.encoding)
 
     def separators(self, usual: str) -> tuple[str, str]:
-        """Give the delimiter and the quotechar.
+        """Return the delimiter and the quotechar.
 
-        :param usual: the delimiter where none was said.
+        :param usual: the delimiter of the format.
         :raises UsageError: when both are the same.
         """
         delimiter = usual if self.delimiter is None else self.delimiter
@@ -70,7 +70,7 @@ class WriteOptions:
     """How to write the output.
 
     :param format: a name of `FORMATS`; None: from the suffix, else the input's.
-    :param prefix: goes before the names of the two new columns.
+    :param prefix: of the names of the two new columns.
     :raises UsageError: when the prefix has no UTF-8.
     """
 
@@ -94,7 +94,7 @@ class RejectOptions:
     :param path: None: `OUT.rejects.jsonl`, or standard error where the output is a stream.
     :param limit: `N` rows, or `P%` of the rows read; more than that stops the run.
     :param strict: stop at the first.
-    :raises UsageError: for a value that cannot be, naming the option.
+    :raises UsageError: for an invalid value, naming the option.
     """
 
     path: str | None = None
@@ -114,7 +114,34 @@ class RejectOptions:
         return self.limit is not None and self.limit.endswith("%")
 
     def exceeded(self, rejected: int, read: int) -> bool:
-        """Tell whether so many rejected rows, of the rows read, are too many."""
+        """Return whether `rejected` of the rows read are more than the limit."""
         if self.limit is None:
             return False
         return rejected > (float(self.limit[:-1]) / 100 * read if self.is_share else int(self.limit))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run asks of its readers and its writer.
+
+    :param options: how to read the inputs.
+    :param names: of the new columns; empty for lines.
+    :param format: of the inputs.
+    :param output_format: of the output.
+    :param labels: that a row may get: one that cannot be written ends a run before the first row.
+    """
+
+    options: ReadOptions
+    names: tuple[str, ...]
+    format: str
+    output_format: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def converts(self) -> bool:
+        return self.format != self.output_format
+
+    @property
+    def needs_values(self) -> bool:
+        """The writer needs the values of all columns; lines of another format need the text alone."""
+        return self.converts and self.output_format != "lines"

@@ -1,38 +1,54 @@
 """Parquet through pyarrow: row groups are streamed, schema and metadata kept, two columns added.
 
 Row groups stay as they are, but a large one is divided, so that memory does not depend on it. A row is
-rejected when its text is not UTF-8 or has more bytes than the limit of a field, whatever else is in the row;
-`raw` is then that text, and `line` the number of the row. From another format all columns are strings.
+rejected when its text is not UTF-8 or longer than the limit, whatever else is in the row; `raw` is then that
+text, and `line` the number of the row. From another format all columns are strings.
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError, SentcliError
 from sentcli.files.source import Source
-from sentcli.tables.arrow import is_text, own_bytes, to_values
-from sentcli.tables.chunk import CHUNK_ROWS, Chunk, Cursor, Head, Reject
+from sentcli.tables.arrow import compare_times, has_valid_indices, is_text, own_bytes, to_values
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Labels, Reject, Scores
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_text_column, find_usual
-from sentcli.tables.format import Labels, Scores, Setup
-from sentcli.tables.parquet_file import Batch, CheckedFile
+from sentcli.tables.options import Setup
 
 _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
 _GROUP_ROWS = 30 * CHUNK_ROWS
 _USUAL_CODEC = "snappy"
 _OFFSET = 4  # bytes of a string's place in Arrow
+_BUFFER = 1 << 20
+_SMALL_FILE = 16 << 20  # bytes; row groups are read at once
+# Rows that are read at a time: what repeats itself is stored once, so a row group can be a thousand times as
+# large in memory as its metadata say. A call for 128 rows takes 0.1 us a row and column.
+_READ_ROWS = 128
+_ARROW_SCHEMA = b"ARROW:schema"  # the metadata key of pyarrow's own, written anew
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Neighbouring rows of one row group.
+
+    :param ends_group: the last of them is the last of its row group.
+    """
+
+    rows: pa.RecordBatch
+    ends_group: bool
 
 
 @dataclass(frozen=True)
 class Style:
     """How a file is written.
 
-    :param codec: the compression; None: pyarrow's usual one.
+    :param codec: the compression of all columns of the first row group; None: the usual one.
     """
 
     schema: pa.Schema
@@ -42,39 +58,120 @@ class Style:
 def read(
     source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
 ) -> Iterator[Chunk]:
-    """Read one file; see `format.Reader`."""
+    """Read one file; see `registry.Reader`."""
     with _translated(source.name, DataError):
         yield from _ParquetReader(source, setup, cursor).chunks(first)
         source.check_unchanged()
 
 
 class _ParquetReader:
+    """Reads a file that is not trusted.
+
+    :param cursor: hashes what is read of the file.
+    :raises DataError: when no unit holds all of its times.
+    :raises ArrowException, OSError, ValueError: from all methods, when pyarrow cannot read it.
+    """
+
     def __init__(self, source: Source, setup: Setup, cursor: Cursor) -> None:
         self._name = source.name
         self._size = source.size or 0
         self._setup = setup
         self._cursor = cursor
-        self._file = CheckedFile(source, cursor)
+        self._bytes = _Hashed(source.seekable(), cursor)
+        # A large file is read as a stream, to spare memory; of a small one all is read at once.
+        self._buffer_size = _BUFFER if self._bytes.seek(0, io.SEEK_END) > _SMALL_FILE else 0
+        self._file = self._open()
+        if unit := self._unit_of_int96():
+            self._file = self._open(coerce_int96_timestamp_unit=unit)
         self._row = 1  # number of the next row
         self._text = -1  # index of the text column
 
+    def _open(self, **options: Any) -> Any:
+        return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=self._buffer_size, **options)
+
+    def _unit_of_int96(self) -> str | None:
+        """Choose the unit of the file's INT96, the times of older writers.
+
+        pyarrow takes nanoseconds, which wrap around outside 1677 to 2262, where 9999 often means never.
+
+        :returns: None where nanoseconds will do, or there is no INT96.
+        :raises DataError: when no unit holds all of them.
+        """
+        columns = {column.path for column in self._file.schema if column.physical_type == "INT96"}
+        if not columns:
+            return None
+        in_microseconds = self._open(coerce_int96_timestamp_unit="us")
+        is_far = is_fine = False
+        pairs = zip(
+            *(
+                file.iter_batches(_READ_ROWS, columns=sorted(columns), use_threads=False)
+                for file in (self._file, in_microseconds)
+            ),
+            strict=True,
+        )
+        for nanoseconds, microseconds in pairs:
+            far, fine = compare_times(nanoseconds, microseconds)
+            is_far, is_fine = is_far or far, is_fine or fine
+        if is_far and is_fine:
+            raise DataError(
+                f"{self._name}: the column {min(columns)!r:.200} has times (INT96) outside the years 1677 to "
+                "2262, and others finer than a microsecond; write them as another type"
+            )
+        return "us" if is_far else None
+
     def chunks(self, first: Head | None) -> Iterator[Chunk]:
-        head: Head | None = self._head(first)
-        for batch in self._file.batches():
+        head: Head | None = None
+        has_head = False
+        for batch in self._batches():
+            if not has_head:
+                head, has_head = self._head(first), True
             yield self._chunk(batch, head)
             head = None
-        if head:
+        if not has_head:
+            head = self._head(first)
             yield Chunk([], (), (), self._cursor.advance(0, 0, ()), 0, head=head)
 
+    def _batches(self) -> Iterator[Batch]:
+        """Read the row groups one after the other, each in as many batches as the limits of a chunk take.
+
+        :raises DataError: when a row group is damaged.
+        """
+        for group in range(self._file.num_row_groups):
+            metadata = self._file.metadata.row_group(group)
+            left = metadata.num_rows
+            fitting = CHUNK_BYTES * left // max(1, metadata.total_byte_size)
+            some = self._file.iter_batches(
+                min(_READ_ROWS, CHUNK_ROWS, max(1, fitting)), row_groups=[group], use_threads=False
+            )
+            pending: list[pa.RecordBatch] = []
+            size = count = 0
+            for rows in some:
+                if not all(map(has_valid_indices, rows.columns)):
+                    raise DataError(f"{self._name}: row group {group} is damaged")
+                pending.append(rows)
+                size += sum(map(own_bytes, rows.columns))
+                count += len(rows)
+                left -= len(rows)
+                if count >= CHUNK_ROWS or size >= CHUNK_BYTES or not left:
+                    yield Batch(_concatenated(pending), ends_group=left == 0)
+                    pending = []
+                    size = count = 0
+            if left:
+                raise DataError(f"{self._name}: row group {group} has not as many rows as it says")
+
     def _head(self, first: Head | None) -> Head:
-        schema = self._file.schema
+        """Choose the text column and check the schema.
+
+        Not before the first rows were read: of damaged columns pyarrow's metadata would end the process.
+        """
+        schema = self._schema()
         columns = tuple(schema.names)
         wanted = self._setup.options.text_column
         meant = wanted or find_usual(columns, TEXT_COLUMNS)
         others = {
             field.name: f"is {field.type}, not a string"
             for field in schema
-            # A column of the type null is one of which all values are missing: of texts, if it is meant.
+            # In a column of the type null all values are missing: those of texts, if it is meant.
             if not (is_text(field.type) or (pa.types.is_null(field.type) and field.name == meant))
         }
         text_column = find_text_column(columns, others, wanted, self._name)
@@ -85,32 +182,49 @@ class _ParquetReader:
             differs = _difference(first.style.schema, schema)
             raise DataError(f"{self._name}: not the schema of the first input: {differs}")
         self._text = columns.index(text_column)
-        return Head(columns, text_column, style=Style(schema, self._file.codec))
+        return Head(columns, text_column, style=Style(schema, self._codec()))
+
+    def _schema(self) -> pa.Schema:
+        """Return the schema, with the metadata of the file that pyarrow leaves out of it."""
+        schema: pa.Schema = self._file.schema_arrow
+        metadata = {**(self._file.metadata.metadata or {}), **(schema.metadata or {})}
+        metadata.pop(_ARROW_SCHEMA, None)
+        return schema.with_metadata(metadata or None)
+
+    def _codec(self) -> str | None:
+        if not self._file.num_row_groups:
+            return None
+        group = self._file.metadata.row_group(0)
+        found = {group.column(index).compression for index in range(group.num_columns)}
+        if len(found) > 1:
+            return None
+        codec: str = found.pop().lower()
+        return "none" if codec == "uncompressed" else codec
 
     def _chunk(self, batch: Batch, head: Head | None) -> Chunk:
         rows = batch.rows
-        size, read = sum(map(own_bytes, rows.columns)), len(rows)
+        size, count = sum(map(own_bytes, rows.columns)), len(rows)
         rejects: list[Reject] = []
         try:
             texts, values = self._decode(rows)
         except ValueError:
             rows, rejects = self._without_bad_rows(rows)
             texts, values = self._decode(rows)
-        self._row += read
-        # A file is not read from its beginning to its end: how far this is, its rows tell.
-        progress = self._size * (self._row - 1) // max(1, self._file.rows)
-        position = self._cursor.advance(read, len(rows), rejects, progress)
+        self._row += count
+        # A file is not read from its beginning to its end: its rows tell the progress.
+        progress = self._size * (self._row - 1) // max(1, self._file.metadata.num_rows)
+        position = self._cursor.advance(count, len(rows), rejects, progress)
         carrier = values if self._setup.converts else [Batch(rows, batch.ends_group)]
         return Chunk(texts, carrier, rejects, position, size, head=head)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
-        """Give the texts, and where `Setup.needs_values` those of each row; else the texts once more.
+        """Return the texts, and the values of each row where the writer needs them.
 
         :raises ValueError: when a text is too long, and what `to_values` raises.
         """
         limit = self._setup.options.max_row_bytes
         texts = to_values(rows.column(self._text))
-        # A character has four bytes at most: few texts are looked at.
+        # A character has four bytes at most: few texts are encoded.
         if any(len(text.encode()) > limit for text in texts if text and 4 * len(text) > limit):
             raise ValueError(f"longer than {limit} bytes; try a higher --max-row-bytes")
         if not self._setup.needs_values:
@@ -129,9 +243,14 @@ class _ParquetReader:
                 raw = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
                 raw = b"" if raw is None else raw.to_pybytes()
                 rejects.append(Reject(self._name, self._row + number, None, str(error), raw))
-        # Not `take`, which knows no views.
-        columns = [pa.concat_arrays([row.column(index) for row in good]) for index in range(rows.num_columns)]
-        return pa.record_batch(columns, schema=rows.schema), rejects
+        return _concatenated(good), rejects
+
+
+def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    columns = [pa.concat_arrays(column) for column in zip(*(batch.columns for batch in batches), strict=True)]
+    return pa.record_batch(columns, schema=batches[0].schema)
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str:
@@ -144,6 +263,28 @@ def _difference(first: pa.Schema, other: pa.Schema) -> str:
 
 def _kind(field: pa.Field) -> str:
     return f"{field.type}{'' if field.nullable else ' not null'}"
+
+
+class _Hashed(io.RawIOBase):
+    """A file of which everything that pyarrow reads is hashed, in that order."""
+
+    def __init__(self, file: IO[bytes], cursor: Cursor) -> None:
+        self._file = file
+        self._cursor = cursor
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._cursor.consume(data)
+        return data
 
 
 class Writer:
@@ -174,7 +315,7 @@ class Writer:
             )
         return self._sink.drain()
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> Iterable[bytes]:
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         results = [
             pa.array(labels, pa.string()),
             pa.array([None if score is None else round(score, 6) for score in scores], pa.float64()),
@@ -194,7 +335,7 @@ class Writer:
         # Only where whole chunks end, so that the bytes are the same when a pipe paused.
         if ends_group or (chunk.whole and (self._size >= _GROUP_BYTES or self._rows >= _GROUP_ROWS)):
             self._end_group()
-        return [self._sink.drain()]
+        return self._sink.drain()
 
     def _end_group(self) -> None:
         if self._rows:
@@ -213,7 +354,7 @@ class Writer:
 
 
 class _Drain(io.RawIOBase):
-    """Takes what pyarrow writes, to be taken away from here."""
+    """Collects what pyarrow writes until it is taken."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -233,6 +374,7 @@ class _Drain(io.RawIOBase):
 
 @contextmanager
 def _translated(name: str, kind: type[SentcliError]) -> Iterator[None]:
+    """Raise pyarrow's errors as `kind`, with the name of the file."""
     try:
         yield
     except MemoryError:  # Arrow's is one of its own exceptions too

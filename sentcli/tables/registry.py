@@ -1,24 +1,54 @@
-"""The registry: which formats there are, what their files are called, where their reader and writer are."""
+"""The formats: their names, the suffixes of their files, and the modules of their readers and writers."""
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol
 
 from sentcli.errors import UsageError
 from sentcli.files.compression import compression_of, path_of
-from sentcli.tables.format import Reader, Setup, Writer
-from sentcli.tables.options import ReadOptions
+from sentcli.files.source import Source
+from sentcli.tables.chunk import Chunk, Cursor, Head, Labels, Scores
+from sentcli.tables.options import ReadOptions, Setup
+
+
+class Reader(Protocol):
+    """Reads one input.
+
+    :param first: the head of the first input that had one: the others have to agree with it.
+    :param is_last: no other input follows.
+    """
+
+    def __call__(
+        self, source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
+    ) -> Iterator[Chunk]: ...
+
+
+class Writer(Protocol):
+    """Turns chunks with their results into the bytes of the output."""
+
+    def begin(self, head: Head) -> bytes:
+        """Return what comes before the first row; the head is that of the first input.
+
+        :raises OutputError: when a name or a label cannot be written there.
+        """
+
+    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+        """Return the rows of a chunk with label and score, both empty for a blank row."""
+
+    def close(self) -> bytes:
+        """Return what comes after the last row."""
 
 
 @dataclass(frozen=True)
 class Format:
     """One format.
 
-    :param module: loaded when it is needed: pyarrow takes its time.
+    :param module: with `read` and `Writer`; imported when it is needed, as pyarrow takes its time.
     :param suffixes: of file names; the first is that of new files.
-    :param options: those of `ReadOptions` that mean something only here.
-    :param appends: what was written stays as it is when more is written, so that a run can go on from there.
+    :param options: the options of `ReadOptions` for this format alone.
+    :param appends: what was written stays as it is when more is written.
     """
 
     module: str
@@ -47,7 +77,7 @@ _FORMATS = {
 }
 FORMATS = tuple(_FORMATS)
 
-_INSTEAD = {  # of what is no format here: what the programs that have it know too
+_INSTEAD = {  # formats that the programs of unknown ones can write
     **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"), "CSV"),
     **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "Parquet"),
 }
@@ -64,41 +94,39 @@ def get_format(name: str) -> Format:
 
 
 def format_of(name: str, option: str) -> str:
-    """Tell a file's format by its suffix, that of a compression left aside.
+    """Return the name of a file's format, by its suffix without that of a compression.
 
-    :param option: the one to name when the suffix says nothing.
-    :raises UsageError: naming it.
+    :param option: the one that names the format, for messages.
+    :raises UsageError: for another suffix.
     """
     suffix = suffix_of(name)
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
     if suffix in _INSTEAD:
-        raise UsageError(
-            f"{name}: {suffix} is no format here; use {_INSTEAD[suffix]}, which its programs know too"
-        )
+        raise UsageError(f"{name}: {suffix} is no format here; save the table as {_INSTEAD[suffix]}")
     if suffix == ".zip":
         raise UsageError(f"{name}: .zip is an archive and no format here; give the file that is in it")
     raise UsageError(
-        f"{name}: what format is {suffix or 'this'}? Say {option} with one of {', '.join(FORMATS)}"
+        f"{name}: what format is {suffix or 'this'}? Add {option} with one of {', '.join(FORMATS)}"
     )
 
 
 def is_suffix(suffix: str) -> bool:
-    """Tell whether a suffix is that of a format."""
+    """Return whether a suffix is that of a format."""
     return any(suffix.lower() in form.suffixes for form in _FORMATS.values())
 
 
 def suffix_of(name: str) -> str:
-    """Give the suffix that tells the format: `.csv` of `reviews.csv.gz`."""
+    """Return the suffix of the format: `.csv` of `reviews.csv.gz`."""
     path = path_of(name)
     return PurePath(path[: len(path) - len(compression_of(path))]).suffix.lower()
 
 
 def check_options(options: ReadOptions, format_name: str, name: str) -> None:
-    """Refuse options that mean nothing for a format.
+    """Refuse options that a format does not have.
 
-    :param name: of an input that has it.
+    :param name: of an input of that format.
     :raises UsageError: naming the option and the input.
     """
     everywhere = {"format", "max_row_bytes"}

@@ -168,7 +168,7 @@ def test_fields_of_nested_records_are_named_by_their_path(tmp_path: Path) -> Non
         ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'; is --text-column right\?$"),
         (None, "missing", r"no column 'missing'; the columns are a, b, n; try --label-column"),
         ("a", None, r"which column has the labels\?; the columns are a, b, n"),
-        (None, "n", r"which column is the text\? Say --text-column; the columns are 'a', 'b'$"),
+        (None, "n", r"which column is the text\? Add --text-column; the columns are 'a', 'b'$"),
         ("n", "a", r"the column 'n' is int64, not a string$"),
         ("a", "a", r"the column 'a' holds the labels$"),
     ],
@@ -185,7 +185,7 @@ def test_a_column_of_a_usual_name_without_texts_is_not_passed_over(
 ) -> None:
     path = write(tmp_path / "r.jsonl", f'{{"Text": {value}, "title": "good", "label": 1}}\n')
     for load in (lambda: load_split(path, "train", None, None), lambda: load_texts(path, None)):
-        with pytest.raises(DataError, match=f"the column 'Text' is {kind}, not a string; say --text-column"):
+        with pytest.raises(DataError, match=f"the column 'Text' is {kind}, not a string; add --text-column"):
             load()
 
 

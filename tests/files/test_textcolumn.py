@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.files.lines import are_wide
-from sentcli.files.textcolumn import TextColumn
+from sentcli.files.textcolumn import TextColumn, are_wide
 from tests.text_blocks import make_block
 
 # Long ones are cut in another way than short ones; eight bytes are looked at together.

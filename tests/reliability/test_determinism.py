@@ -21,7 +21,7 @@ from sentcli.model.bundle import default_bundle_path
 from sentcli.scoring import scorer as scoring
 from sentcli.scoring.pipeline import Limits
 from sentcli.scoring.scorer import Scorer
-from sentcli.tables import chunk, parquet_file
+from sentcli.tables import chunk, parquet
 
 ODD = [
     "",
@@ -174,7 +174,7 @@ def test_with_any_batches_and_workers(
 ):
     set_limits(monkeypatch, batch_tokens, batch_rows)
     monkeypatch.setattr(chunk, "CHUNK_ROWS", chunk_rows)
-    monkeypatch.setattr(parquet_file, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(parquet, "CHUNK_ROWS", chunk_rows)
     for form in ("csv", "parquet"):
         rows = score(tmp_path, FORMATS[form](texts), form, "--workers", workers, model=trained.path)
         assert rows == expected

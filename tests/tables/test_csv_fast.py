@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sentcli.files.encodings import Encoding
 from sentcli.files.lines import Block
+from sentcli.tables.csv import Dialect
 from sentcli.tables.csv_fast import PlainRecords
-from sentcli.tables.dialect import Dialect
 
 # What a line is made of; the long one leaves little outside of quotes.
 PIECES = [b"a", b",", b";", b'"', b"'", b" ", b"\0", b"\xc3\xa9", b"\xff", b"x" * 90]
@@ -19,7 +19,7 @@ PIECES = [b"a", b",", b";", b'"', b"'", b" ", b"\0", b"\xc3\xa9", b"\xff", b"x" 
 def find(lines, width, dialect=None):
     """Give the fields of each plain line, None for the others."""
     dialect = dialect or Dialect(",", '"', Encoding.named(None))
-    found = PlainRecords(lines, dialect, width)
+    found = PlainRecords(lines, dialect.delimiter, dialect.quotechar, dialect.encoding, width)
     fields = [None] * len(lines)
     for number in range(len(lines)):
         if found.stop(number) > number:
@@ -99,13 +99,13 @@ def test_the_fields_of_a_line(line, fields):
 def test_lines_behind_one_in_doubt_are_plain_again():
     lines = Block.of(b"a\n", b'"b\n', b"c\n", b'd"\n', b'"e"\n', b"f,g\n")
     assert find(lines, 1) == [("a",), None, ("c",), None, ("e",), None]
-    found = PlainRecords(lines, Dialect(",", '"', Encoding.named(None)), 1)
+    found = PlainRecords(lines, ",", '"', Encoding.named(None), 1)
     assert [found.stop(start) for start in range(6)] == [1, 1, 3, 3, 5, 5]
 
 
 def test_two_quotes_in_a_field_stand_for_one():
     lines = Block.of(b'"a ""b""",1\n', b"c,2\n", b'"d",3\n')
-    found = PlainRecords(lines, Dialect(",", '"', Encoding.named(None)), 2)
+    found = PlainRecords(lines, ",", '"', Encoding.named(None), 2)
     assert found.values(0) == ['a "b"', "c", "d"]
 
 

@@ -2,7 +2,6 @@ import encodings
 import pkgutil
 import re
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +15,7 @@ from sentcli.files.encodings import Encoding
     st.sampled_from(["utf-8", "latin-1", "utf-16-le", "utf-32-be", "cp037"]),
     st.booleans(),
 )
-def test_bytes_are_cut_behind_the_line_ends_that_are_sure(text, name, universal):
+def test_bytes_are_cut_after_the_line_ends_that_are_sure(text, name, universal):
     """Those that end with a carriage return alone are sure when something follows it."""
     encoding = Encoding.named(name)
     ends = r"\r\n|\n|\r(?!\Z)" if universal else r"\n"
@@ -59,9 +58,3 @@ def _is_based_on_ascii(name):
         return Encoding.named(name).is_based_on_ascii
     except UsageError:
         return False
-
-
-@pytest.mark.parametrize("name", ["ascii", None])
-def test_bytes_are_in_an_encoding_or_not(name):
-    encoding = Encoding.named(name)
-    assert [encoding.has(data) for data in (b"a", "é".encode(), b"\xe9")] == [True, name is None, False]

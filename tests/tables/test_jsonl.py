@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128
 
 from sentcli.errors import DataError
-from sentcli.runs.opening import open_job
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 MARK = b"\xef\xbb\xbf"
@@ -156,7 +155,7 @@ def test_a_path_through_what_is_no_object(convert, rejects):
         (b'{"a":"x","text":"y"}', {"text_column": ""}, "no column ''; the columns are 'a', 'text'"),
         (b'{"Text":"x","TEXT":"y","body":"z"}', {}, "which column is the text"),
         (b'{"a":"x"}\n' * 1001 + b'{"c":"x"}', {"text_column": "c"}, "no column 'c'; the columns are 'a'"),
-        (b'{"title":"x","review":5}', {}, "the column 'review' is a number, not a string; say --text-column"),
+        (b'{"title":"x","review":5}', {}, "the column 'review' is a number, not a string; add --text-column"),
         (b'{"title":"x","text":["x"]}', {}, "the column 'text' is an array, not a string"),
         (b'{"review":"x","text":true}', {}, "'text' is a boolean, not a string; .*the columns are 'review'"),
         (b'{"text":"x","sentiment":1}', {}, "a column 'sentiment' already; try --prefix"),
@@ -179,39 +178,14 @@ def test_a_usual_name_that_need_not_be_a_string(convert, record, options):
     assert convert(record, "in.jsonl", read=ReadOptions(**options)) == record[:-1] + FIELDS
 
 
-@pytest.mark.parametrize("first", [b'"remark":null,', b""])
-def test_a_column_that_was_guessed_is_not_trusted_beside_another_string(convert, first):
-    """As Spark writes it: a null is left out, and the first record has only the name of who wrote it."""
-    data = b'{"user":"bob",' + first + b'"n":5}\n{"user":"al","remark":"a great film","n":5}\n'
-    with pytest.raises(DataError, match=r"line 2: here is a 'remark', but .* from 'user'; say --text-column"):
-        convert(data, "in.jsonl")
-    assert convert(data, "in.jsonl", read=ReadOptions(text_column="user")).count(b'"sentiment":') == 2
-
-
-def test_a_string_more_in_a_later_input_ends_no_run(tmp_path, caplog):
-    for name, more in (("a", ""), ("b", ',"lang":"en"')):
-        (tmp_path / f"{name}.jsonl").write_text(f'{{"remark":"x","n":1{more}}}\n')
-    names = [str(tmp_path / f"{name}.jsonl") for name in "ab"]
-    with open_job(names, str(tmp_path / "out.jsonl")) as job:
-        assert [text for chunk in job for text in chunk.texts] == ["x", "x"]
-    assert "b.jsonl, line 1: here is a 'lang', but texts are taken from 'remark'" in caplog.text
-
-
-@pytest.mark.parametrize("before", [b'"text":null', b'"Review":null', b'"Review":5'])
-def test_a_column_that_was_guessed_is_not_trusted_beside_one_of_a_usual_name(convert, before):
-    data = b'{"id":"a"}\n{"id":"b",' + before + b'}\n{"id":"a","Review":"x"}'
-    with pytest.raises(DataError, match=r"line 3: here is a 'Review', but .* from 'id'; say --text-column"):
-        convert(data, "in.jsonl")
-    assert convert(data, "in.jsonl", read=ReadOptions(text_column="id")).count(FIELDS) == 3
-
-
-def test_what_comes_before_an_error_is_given(tmp_path):
-    (tmp_path / "in.jsonl").write_bytes(b'{"id":"a"}\n' * 700 + b'{"id":"a","Review":"x"}\n')
-    chunks = []
-    job = open_job([str(tmp_path / "in.jsonl")], str(tmp_path / "out.jsonl"))
-    with job, pytest.raises(DataError, match="line 701: here is a 'Review'"):
-        chunks.extend(iter(job))
-    assert [len(chunk.texts) for chunk in chunks] == [512]
+def test_the_only_string_of_the_first_record_is_the_text_and_is_named(convert, caplog):
+    data = b'{"m":"x","n":1}\n{"m":"x","text":"yy"}\n'
+    assert convert(data, "in.jsonl").count(FIELDS) == 2
+    assert "the texts are those of 'm', the only string of the first record; --text-column" in caplog.text
+    caplog.clear()
+    convert(data, "in.jsonl", read=ReadOptions(text_column="m"))
+    convert(b'{"Text":"x","n":1}\n', "in.jsonl")
+    assert caplog.text == ""
 
 
 def test_many_records_are_read_as_one_by_one(convert, rejects):
@@ -225,22 +199,6 @@ def test_many_records_are_read_as_one_by_one(convert, rejects):
 def test_the_first_text_of_a_column_of_a_usual_name_may_be_missing(convert):
     data = b'{"id":1,"Text":null}\n{"id":2,"Text":"x"}\n'
     assert convert(data, "in.jsonl").splitlines()[1] == b'{"id":2,"Text":"x"' + FIELDS
-
-
-def test_keys_are_looked_at_where_each_record_has_some_of_its_own(convert, monkeypatch):
-    monkeypatch.setattr("sentcli.tables.jsonl._MAX_KNOWN", 3)
-    own = b"".join(b'{"id":"a","%d":1}\n' % number for number in range(10))
-    assert convert(own, "in.jsonl").count(FIELDS) == 10
-    with pytest.raises(DataError, match="line 11: here is a 'Review'"):
-        convert(own + b'{"id":"a","Review":"x"}', "in.jsonl")
-
-
-def test_a_run_that_is_under_way_goes_on_and_says_so_once(convert, caplog):
-    late = b'{"id":"a","Review":"x"}'
-    assert convert(b'{"id":"a"}\n' * 1000 + late + b"\n" + late, "in.jsonl").count(FIELDS) == 1002
-    assert [message.split("in.jsonl, ")[1] for message in caplog.messages] == [
-        "line 1001: here is a 'Review', but texts are taken from 'id'; --text-column says which"
-    ]
 
 
 def test_the_text_may_come_late(convert, rejects):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_tables_parquet import rich_table
+from test_parquet import rich_table
 
 from sentcli.errors import DataError
 from sentcli.tables.options import ReadOptions, WriteOptions

@@ -1,6 +1,6 @@
 import pytest
 
-from sentcli.files.lines import NO_LINES, Block
+from sentcli.files.lines import NO_LINES, Block, cut, decode
 
 LINES = [b"a\n", b"\n", b"bcd\r\n", b"e"]
 
@@ -22,7 +22,7 @@ def test_a_part_is_the_lines_between_two_numbers(start, stop):
     assert [*part.part(0, 1)] == LINES[start:stop][:1]
 
 
-def test_blocks_are_put_behind_one_another():
+def test_blocks_are_concatenated():
     block = Block.of(*LINES)
     assert [*Block.join([block.part(1, 3), NO_LINES, block, block.part(2, 4)])] == [
         *LINES[1:3],
@@ -33,9 +33,19 @@ def test_blocks_are_put_behind_one_another():
     assert [*Block.join([])] == []
 
 
-@pytest.mark.parametrize("long", [b"", b"y" * 8000])
-def test_lines_are_cut_from_their_line_ends(long):
-    lines = [b"\n", b"a\r", b"\r\n", b"\r", b"b\r\n", b"\xc3\xa9\n", long + b"c"]
-    contents, ends = Block.of(b"x", *lines).part(1, 8).cut()
-    assert [*map(bytes, contents)] == [b"", b"a", b"", b"", b"b", b"\xc3\xa9", long + b"c"]
-    assert ends == [b"\n", b"\r", b"\r\n", b"\r", b"\r\n", b"\n", b""]
+LINES_IN_ASCII = [b"\n", b"a\r", b"\r\n", b"\r", b"b\r\n", b"\xc3\xa9\n", b"c"]
+
+
+def test_lines_end_before_their_line_ends():
+    block = Block.of(b"x", *LINES_IN_ASCII).part(1, 8)
+    contents = [b"", b"a", b"", b"", b"b", b"\xc3\xa9", b"c"]
+    assert cut(block.data, block.borders[:-1], block.stops) == contents
+    assert block.are_wide.tolist() == [not line.isascii() for line in LINES_IN_ASCII]
+    assert decode(block.data, block.borders[:-1], block.stops, block.are_wide, "utf-8") == [
+        content.decode() for content in contents
+    ]
+
+
+def test_a_block_of_nothing():
+    assert NO_LINES.stops.tolist() == NO_LINES.are_wide.tolist() == []
+    assert decode(b"", NO_LINES.borders[:-1], NO_LINES.stops, NO_LINES.are_wide, "utf-8") == []
