@@ -11,7 +11,7 @@ from sentcli.errors import BundleError, UsageError, is_utf8
 POOLINGS = ("last", "max", "mean", "max+mean")
 OPTIMIZERS = ("adam", "adamw")
 CLASS_WEIGHTS = ("none", "balanced")
-GATES = ("separate", "coupled", "forget")
+GATES = ("separate", "forget")
 TRAINING_PRECISIONS = ("auto", "fp32", "bf16")
 SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
@@ -172,7 +172,7 @@ def _is_name(value: object) -> bool:
 class TrainConfig(_Settings):
     """How a model is trained; with the data and the vectors, all that its weights depend on."""
 
-    gates: str = "separate"  # coupled: input gate = 1 - forget gate; forget: output gate = 1 besides
+    gates: str = "separate"  # forget: the input gate is 1 - the forget gate, the output gate is 1
     pretrain: int = 0  # epochs of language modelling before
     epochs: int = 3
     batch_size: int = 64

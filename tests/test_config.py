@@ -55,7 +55,7 @@ OUTSIDE = [
 CHOICES = [
     (TextConfig, "tokenizer", "spacy", "basic_english"),
     (ModelConfig, "pooling", "min", "last, max, mean, max+mean"),
-    (TrainConfig, "gates", "open", "separate, coupled, forget"),
+    (TrainConfig, "gates", "open", "separate, forget"),
     (TrainConfig, "optimizer", "sgd", "adam, adamw"),
     (TrainConfig, "class_weight", "heavy", "none, balanced"),
     (TrainConfig, "precision", "fp16", "auto, fp32, bf16"),

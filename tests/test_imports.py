@@ -12,8 +12,8 @@ import pytest
 from sentcli.model.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
-TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "onnx", "scipy", "safetensors")
-HEAVY = (*TRAINING_ONLY, "pyarrow", "onnxruntime", "tqdm")
+TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "scipy", "safetensors")
+HEAVY = (*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "tqdm")
 METADATA = "importlib.metadata"  # and with it email and zipfile
 
 # Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.
@@ -73,11 +73,14 @@ def test_version() -> None:
     assert output.startswith("sentcli ")
 
 
-def test_scoring_a_table(trained: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shipped", [True, False])
+def test_scoring_a_table(trained: Bundle, tmp_path: Path, shipped: bool) -> None:
+    """onnx is only for the check of models that did not come with sentcli."""
     (tmp_path / "in.csv").write_text("id,review\n7,a warm and clever film\n8,dull and lifeless\n")
-    arguments = ("in.csv", "-o", "out.csv", "--model", trained.path, "--backend", "onnx")
-    _, loaded = run(RUN, (*TRAINING_ONLY, "onnxruntime", METADATA), "score", *arguments, cwd=tmp_path)
-    assert loaded == {"onnxruntime"}
+    model = () if shipped else ("--model", trained.path, "--backend", "onnx")
+    watched = (*TRAINING_ONLY, "onnx", "onnxruntime")
+    _, loaded = run(RUN, watched, "score", "in.csv", "-o", "out.csv", *model, cwd=tmp_path)
+    assert loaded == ({"onnxruntime"} if shipped else {"onnxruntime", "onnx"})
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert [line.split(",")[:3] for line in lines] == [
         ["id", "review", "sentiment"],
@@ -86,19 +89,18 @@ def test_scoring_a_table(trained: Bundle, tmp_path: Path) -> None:
     ]
 
 
-def test_scoring_a_line(trained: Bundle) -> None:
-    watched = (*HEAVY, METADATA)
-    output, loaded = run(RUN, watched, "score", "--model", trained.path, stdin="a warm and clever film\n")
+def test_scoring_a_line() -> None:
+    output, loaded = run(RUN, (*HEAVY, METADATA), "score", stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}
     assert "positive" in output
 
 
-def test_scoring_from_python(trained: Bundle) -> None:
+def test_scoring_from_python() -> None:
     code = (
         "import sentcli\n"
-        "with sentcli.load(sys.argv[1]) as scorer:\n"
+        "with sentcli.load() as scorer:\n"
         "    print(*scorer.score(['a warm and clever film', 'dull and lifeless']).labels)\n"
     )
-    output, loaded = run(code, (*TRAINING_ONLY, "pyarrow", "onnxruntime"), trained.path)
+    output, loaded = run(code, (*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime"))
     assert output == "positive negative\n"
     assert loaded == {"onnxruntime"}

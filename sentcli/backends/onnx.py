@@ -1,34 +1,41 @@
 """A model on onnxruntime, on the CPU."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from sentcli.backends import Ids, Lengths, Logits, check_batch, check_logits, first_line
-from sentcli.backends.onnx_check import INPUT_IDS, LENGTHS, LOGITS, check_program
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
-from sentcli.text.forks import ForkSafeLock
 from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
-# A folded model computes the input products of every word when it is loaded: 0.1 s and 60 MB with 28,000
-# words. The first batches, when they are small, get a session of their own that has only their words: 5 ms.
+Buffer = bytes | memoryview
+
+INPUT_IDS, LENGTHS, LOGITS = "input_ids", "lengths", "logits"  # inputs and output of every ONNX model
+EMBEDDING = "embedding"  # its largest constant: fp16, `[vocab_size, embedding_dim]`
+
+# A folded model computes the input products of the whole vocabulary when it is loaded: 95 ms of the 420 ms
+# of a first answer with 55,000 words. So the first batches, if they are small, run on models that hold only
+# their words, which load in 5 ms.
 _SMALL_BATCHES = 8
 _SMALL_TOKENS = 4096
+_MODEL_GRAPH, _GRAPH_INITIALIZER = 7, 5  # field numbers in onnx.proto
 _FATAL = 4  # the log level that keeps onnxruntime from writing to stderr; errors come as exceptions
 
 
 class OnnxBackend:
     """An ONNX model.
 
-    In fp32, and folded in int8, the logits of a text are the same, to the last bit, in whatever batch it
-    comes.
+    The logits of a text are the same, to the last bit, whatever batch it is in.
 
-    :param content: the file, whose hash the caller has checked.
-    :param file: where it comes from, for messages and for its suffix.
+    :param content: the file, which `onnx_check.check_model` has checked unless it came with sentcli.
+    :param file: its path, for messages.
     :param config: the shape that the model must have.
-    :raises BundleError: when the file may not be run, or onnxruntime cannot.
+    :raises BundleError: when onnxruntime cannot run it.
     """
 
     name = "onnx"
@@ -36,18 +43,18 @@ class OnnxBackend:
     batch_factor = 1
 
     def __init__(self, content: bytes, file: Path, config: ModelConfig) -> None:
+        self._content = content
         self._file = file
-        self._classes = config.num_classes
-        self._program = check_program(content, file, config)
-        self._small_batches_left = _SMALL_BATCHES if self._program.has_embedding else 0
-        self._lock = ForkSafeLock()
+        self._config = config
+        self._small_batches_left = _SMALL_BATCHES
+        self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = None
         onnxruntime.set_default_logger_severity(_FATAL)
-        # What is wrong with the model is to come out now and not at the first row.
+        # A broken model should fail here and not at the first row.
         self.logits(np.array([[UNK_ID]]), np.array([1], np.int32))
 
     def prepare(self) -> None:
-        """Load the model with all of its words; see `Backend`."""
+        """Load the model with its whole vocabulary; see `Backend`."""
         with self._lock:
             self._whole()
 
@@ -56,38 +63,41 @@ class OnnxBackend:
         check_batch(ids, lengths)
         rows = len(ids)
         if rows == 0:  # onnxruntime would end the process
-            return np.empty((0, self._classes), np.float32)
-        if rows == 1:  # products with a single row are rounded differently
+            return np.empty((0, self._config.num_classes), np.float32)
+        if rows == 1:  # onnxruntime rounds the product of a single row in another way
             ids, lengths = ids.repeat(2, axis=0), lengths.repeat(2)
         session, ids = self._session_for(ids)
         try:
             (logits,) = session.run([LOGITS], {INPUT_IDS: ids, LENGTHS: lengths})
-        except Exception as error:  # its exceptions have no base but this
+        except Exception as error:  # onnxruntime's exceptions have no other common base
             raise self._failure(error) from None
-        return check_logits(logits, (len(ids), self._classes), self._file)[:rows]
+        return check_logits(logits, (len(ids), self._config.num_classes), self._file)[:rows]
 
     def _session_for(self, ids: Ids) -> tuple[onnxruntime.InferenceSession, Ids]:
-        """Give a session for a batch, and the ids that it knows the words by."""
+        """Return a session for a batch, and its ids in the vocabulary of that session."""
         with self._lock:
-            if self._session is None and self._small_batches_left and ids.size <= _SMALL_TOKENS:
-                self._small_batches_left -= 1
-            else:
+            if self._session or not self._small_batches_left or ids.size > _SMALL_TOKENS:
                 return self._whole(), ids
-        # Two words at least, again for the single row.
-        words, numbers = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
-        return self._load(self._program.keep_words(words)), numbers[:-2].reshape(ids.shape)
+            self._small_batches_left -= 1
+        # At least two words: onnxruntime rounds the product of a single row in another way.
+        words, small_ids = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
+        small = keep_words(self._content, words, self._config)
+        if small is None:
+            with self._lock:
+                return self._whole(), ids
+        return self._load(small), small_ids[:-2].reshape(ids.shape)
 
     def _whole(self) -> onnxruntime.InferenceSession:
-        """Give the session that has all words; the caller holds the lock."""
-        self._session = self._session or self._load(self._program.content)
+        """Return the session with the whole vocabulary. The caller holds the lock."""
+        self._session = self._session or self._load(self._content)
         return self._session
 
     def _load(self, content: bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # several callers with one each are faster
+        options.intra_op_num_threads = 1  # several callers with one thread each are faster
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_cpu_mem_arena = False  # it never gives back what a long batch once took
+        options.enable_cpu_mem_arena = False  # it never returns the memory of a long batch
         options.log_severity_level = _FATAL
         try:
             return onnxruntime.InferenceSession(
@@ -96,10 +106,81 @@ class OnnxBackend:
                 providers=["CPUExecutionProvider"],
                 enable_fallback=0,  # it prints to stdout and tries the same again
             )
-        except Exception as error:  # its exceptions have no base but this
+        except Exception as error:  # onnxruntime's exceptions have no other common base
             raise self._failure(error) from None
 
     def _failure(self, error: Exception) -> Exception:
         if "std::bad_alloc" in str(error):
             return MemoryError(first_line(error))
         return BundleError(f"{self._file}: onnxruntime: {first_line(error)}")
+
+
+def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig) -> bytes | None:
+    """Return a model with only some rows of its embedding.
+
+    It edits protobuf's wire format, because the import of the onnx package takes 165 ms.
+
+    :param words: the ids to keep, in this order.
+    :returns: None when the model has no embedding as `sentcli.export` writes it, or needs all of it.
+    """
+    old = _embedding_fields(config.vocab_size, config.embedding_dim)
+    size = len(old) + 2 * config.vocab_size * config.embedding_dim
+
+    def cut(tensor: memoryview) -> Buffer:
+        if len(tensor) != size or tensor[: len(old)] != old:
+            return tensor
+        rows = np.frombuffer(tensor[len(old) :], np.float16).reshape(config.vocab_size, -1)[words]
+        return _embedding_fields(*rows.shape) + rows.tobytes()
+
+    def cut_graph(graph: memoryview) -> bytes:
+        return _replace(graph, _GRAPH_INITIALIZER, cut)
+
+    small = _replace(memoryview(content), _MODEL_GRAPH, cut_graph)
+    return small if len(small) < len(content) else None
+
+
+def _embedding_fields(rows: int, width: int) -> bytes:
+    """Return the fields of the embedding's TensorProto up to its data."""
+    dims = b"\x08" + _varint(rows) + b"\x08" + _varint(width)
+    name = EMBEDDING.encode()
+    return dims + b"\x10\x0a" + b"\x42" + _varint(len(name)) + name + b"\x4a" + _varint(2 * rows * width)
+
+
+def _replace(message: memoryview, number: int, change: Callable[[memoryview], Buffer]) -> bytes:
+    """Copy a protobuf message with each nested message of one field changed."""
+    parts: list[Buffer] = []
+    position = 0
+    while position < len(message):
+        start = position
+        tag, position = _read_varint(message, position)
+        value, position = _read_varint(message, position)
+        if tag & 7 == 2:  # bytes, of which the value is the length
+            nested = message[position : position + value]
+            position += value
+            if tag >> 3 == number:
+                nested = memoryview(change(nested))
+                parts += [_varint(tag), _varint(len(nested)), nested]
+                continue
+        elif tag & 7 != 0:  # not an integer either: models and graphs have no such fields
+            return bytes(message)
+        parts.append(message[start:position])
+    return b"".join(parts)
+
+
+def _varint(value: int) -> bytes:
+    """Encode an integer as protobuf does: 7 bits a byte, the lowest first."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
+    """Return the integer at a position and the position after it."""
+    value = shift = 0
+    while message[position] > 0x7F:
+        value |= (message[position] & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+    return value | message[position] << shift, position + 1

@@ -17,18 +17,18 @@ from sentcli.errors import BundleError, UsageError
 from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory, load_model
 from sentcli.model.bundle import WEIGHTS, Bundle
 
-# A GPU works on all rows of a batch at once, and steps of few rows leave it idle between two of them.
+# A GPU works on all rows of a batch at once and is idle between steps of few rows.
 _CUDA_BATCH_FACTOR = 8
-# What PyTorch says of it: a DeprecationWarning up to 2.13, in 2.15 a FutureWarning, which users would see.
-TORCHSCRIPT_ENDS = r"`torch\.jit\.\w+` is deprecated"
+# A DeprecationWarning up to PyTorch 2.13; a FutureWarning, which users would see, from 2.15 on.
+TORCHSCRIPT_DEPRECATED = r"`torch\.jit\.\w+` is deprecated"
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class _ModuleBackend:
-    """What both backends share: a module of PyTorch and the way to call it.
+    """A PyTorch module and the way to call it.
 
-    On CUDA each thread has a stream of its own and memory that is pinned, so that the copies of one batch run
-    beside the products of another.
+    On CUDA each thread has its own stream and pinned memory, so that the copies of one batch run at the same
+    time as the products of another.
     """
 
     name: str
@@ -53,7 +53,7 @@ class _ModuleBackend:
             torch.cuda.synchronize(device)  # other streams do not wait for the weights
 
     def prepare(self) -> None:
-        """Do nothing: the weights are there from the start; see `Backend`."""
+        """Do nothing: the model is loaded; see `Backend`."""
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
@@ -69,14 +69,14 @@ class _ModuleBackend:
                 logits = self._module(self._send(ids), self._pinned(torch.from_numpy(lengths)))
                 array = self._receive(logits) if isinstance(logits, torch.Tensor) else logits
         except (RuntimeError, TypeError, AttributeError, torch.jit.Error) as error:
-            # Also of no forward, of a sparse result, of a program that raises.
+            # A TorchScript program may also lack `forward`, return a sparse tensor, or raise.
             if is_short_of_memory(error):
                 raise MemoryError(first_line(error)) from None
             raise BundleError(f"{self._file}: {first_line(error)}") from None
         return check_logits(array, (len(ids), self._classes), self._file)
 
     def _stream(self) -> AbstractContextManager[object]:
-        """Give the stream of this thread."""
+        """Return the CUDA stream of this thread."""
         if self._device.type != "cuda":
             return nullcontext()
         if not hasattr(self._threads, "stream"):
@@ -96,7 +96,7 @@ class _ModuleBackend:
             return logits.numpy()
         received = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
         received.copy_(logits, non_blocking=True)
-        torch.cuda.current_stream(self._device).synchronize()  # of this thread; others go on
+        torch.cuda.current_stream(self._device).synchronize()  # of this thread; other threads do not wait
         return received.numpy()
 
 
@@ -105,13 +105,13 @@ class TorchBackend(_ModuleBackend):
 
     :param device: see `choose_device`.
     :param precision: one of `SCORING_PRECISIONS`, of matrix products and states, by autocast. The tests allow
-        a probability to move by 0.05 with bf16, by 0.01 with fp16.
-    :raises BundleError: when the weights are not those of the config.
-    :raises UsageError: when CUDA is asked for and there is none, or for a precision that the device lacks.
+        a probability to move by 0.05 with bf16 and by 0.01 with fp16.
+    :raises BundleError: when the weights do not fit the config.
+    :raises UsageError: when there is no CUDA device, or the device does not support the precision.
     """
 
     def __init__(self, bundle: Bundle, device: str | None = None, precision: str = "fp32") -> None:
-        torch.set_num_threads(1)  # of the whole process, which has several callers
+        torch.set_num_threads(1)  # of the whole process: several callers with one thread each are faster
         place = choose_device(device)
         if precision not in SCORING_PRECISIONS:
             raise UsageError(
@@ -122,9 +122,7 @@ class TorchBackend(_ModuleBackend):
         self.name = "torch" if precision == "fp32" else f"torch {precision}"
         dtype = _DTYPES.get(precision)
         if dtype and place.type == "cpu" and not has_lstm(dtype):
-            raise UsageError(
-                f"--precision {precision}: this processor has no instructions for it; leave it out"
-            )
+            raise UsageError(f"--precision {precision}: this processor does not support it; try fp32")
         model = load_model(bundle).to(place)
         super().__init__(model, place, bundle.path / WEIGHTS, bundle.config.model, dtype)
 
@@ -132,16 +130,16 @@ class TorchBackend(_ModuleBackend):
 class TorchScriptBackend(_ModuleBackend):
     """A TorchScript file.
 
-    PyTorch reads it without Python's pickle, but it is a program whose operators nobody checks: run only what
-    comes from where you trust.
+    PyTorch reads it without Python's pickle, but it is a program whose operators are not checked: run only
+    files from sources that you trust.
 
     :param content: the file, whose hash the caller has checked.
-    :param file: where it comes from, for messages.
+    :param file: its path, for messages.
     :param config: the shape that the model must have.
     :param device: see `choose_device`.
-    :param threads: threads of PyTorch, which are those of the whole process.
+    :param threads: PyTorch's threads, for the whole process.
     :raises BundleError: when PyTorch cannot load it.
-    :raises UsageError: when CUDA is asked for and there is none.
+    :raises UsageError: when CUDA is asked for and there is no device.
     """
 
     name = "torchscript"
@@ -153,7 +151,7 @@ class TorchScriptBackend(_ModuleBackend):
         place = choose_device(device)
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", TORCHSCRIPT_ENDS)  # whoever has such a file knows
+                warnings.filterwarnings("ignore", TORCHSCRIPT_DEPRECATED)  # `sentcli export --help` says it
                 module = torch.jit.load(  # type: ignore[no-untyped-call]
                     io.BytesIO(content), map_location=place
                 )

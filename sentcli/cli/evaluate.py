@@ -33,7 +33,7 @@ from sentcli.errors import DataError, OutputError, UsageError, printable, requir
 from sentcli.evaluation.markdown import no_option
 from sentcli.evaluation.metrics_file import WEAK_SPOTS
 from sentcli.evaluation.report import report
-from sentcli.model.bundle import CARD, INT8_ONNX, Bundle, load_bundle
+from sentcli.model.bundle import CARD, load_bundle
 
 if TYPE_CHECKING:
     from sentcli.evaluation.measurement import Measurement
@@ -45,7 +45,7 @@ _EXAMPLES = """\b
 Examples:
   sentcli evaluate my-model --dataset held-out.csv --label-column stars --plots pictures
   sentcli evaluate my-model --dataset sarcasm.csv --card --weak-spot irony
-  sentcli evaluate my-int8/model.int8.onnx --against my-model --card
+  sentcli evaluate my-onnx/model.onnx --against my-model --card
 """
 
 
@@ -193,7 +193,7 @@ def evaluate(
         draw_evaluation(plots, measured, bundle.config.labels)
     if carded:
         spot = {"weak_spot": weak_spot} if weak_spot else {}
-        record_evaluation(carded, record | _commands(record, bundle, carded) | spot, measured)
+        record_evaluation(carded, record | {"command": _command()} | spot, measured)
         if not quiet:
             say(f"{carded.path / CARD}: written anew, with these figures")
 
@@ -206,14 +206,6 @@ def _told(record: Mapping[str, Any], measured: "Measurement") -> str:
         lines.append("each with the label of its text, which is not always its own")
     against = "{model} ({backend}, {file})".format(**record["against"]) if record["against"] else ""
     return "\n".join([*lines, "", report(measured, against)])
-
-
-def _commands(record: Mapping[str, Any], bundle: Bundle, carded: Bundle) -> dict[str, str]:
-    """Give the command lines by which anybody gets these figures again."""
-    commands = {"command": _command()}
-    if record["against"] and record["file"] == INT8_ONNX:
-        commands["export"] = _export_command(bundle, carded)
-    return commands
 
 
 def _command() -> str:
@@ -233,13 +225,3 @@ def _command() -> str:
             flag = parameter.opts[0]
             words += [f"{flag}={value}"] if value.startswith("-") else [flag, value]
     return shlex.join(["sentcli", "evaluate", *words])
-
-
-def _export_command(bundle: Bundle, origin: Bundle) -> str:
-    """Give the command line that makes a bundle with a file in int8 anew."""
-    from sentcli.backends.onnx_check import check_program
-
-    graph = check_program(bundle.read(INT8_ONNX), bundle.path / INT8_ONNX, bundle.config.model).graph
-    options = ("--graph", graph, "--precision", "int8")
-    model, output = (no_option(str(each.path)) for each in (origin, bundle))
-    return shlex.join(["sentcli", "export", model, "-o", output, *options])

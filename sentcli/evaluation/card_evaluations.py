@@ -247,7 +247,7 @@ def _comparisons(records: Sequence[Record]) -> str:
     parts = ["### Other forms of the model"]
     for record in records:
         found, against = record["comparison"], record["against"]
-        form = "int8" if record["file"] == bundle.INT8_ONNX else record["backend"]
+        form = "int8" if record["file"] == "model.int8.onnx" else record["backend"]
         accuracy = f"{four(found['accuracy'])} ({interval(record['accuracy_interval'])})"
         changed = f"{found['changed']:,} of {found['examples']:,} ({found['changed_share']:.2%})"
         rows = (

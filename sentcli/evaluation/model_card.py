@@ -18,10 +18,9 @@ from sentcli.text.tokenizer import head_tokens
 
 _GATES = {
     "separate": "",
-    "coupled": "; its input gate is 1 - the forget gate",
     "forget": "; its input gate is 1 - the forget gate, its output gate 1",
 }
-_FREE_GATES = {"separate": 4, "coupled": 3, "forget": 2}  # the candidate for the state counted as one
+_FREE_GATES = {"separate": 4, "forget": 2}  # the candidate for the state counted as one
 _POOLINGS = {
     "last": "the last state of each direction",
     "max": "the maximum of the states over time",

@@ -1,8 +1,4 @@
-"""From a trained model to files that other runtimes read.
-
-The modules need the `train` extra; this one, what the command line offers, needs nothing.
-"""
+"""A trained model as ONNX and TorchScript. The modules need the `train` extra; this one does not."""
 
 FORMATS = ("onnx", "torchscript")
 GRAPHS = ("portable", "folded")
-PRECISIONS = ("fp32", "int8")

@@ -1,4 +1,4 @@
-"""Building blocks of an ONNX graph: nodes and constants with names, and the weights in ONNX's layout."""
+"""What both ONNX graphs are built from: nodes and constants by name, and the weights in ONNX's layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,34 +10,32 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import sentcli
-from sentcli.backends.onnx_check import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, OPSET
+from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS
+from sentcli.backends.onnx_check import OPSET
 from sentcli.model.bilstm import BiLSTM
 
-# Pinned, as OPSET is: a runtime refuses what is newer than itself, so both follow the oldest runtime to be
-# served and not the onnx package that happens to be installed. Both are in the file, as the format demands.
+# Pinned, as OPSET is: a runtime refuses a file that is newer than itself, so both follow the oldest runtime
+# to support and not the installed onnx package.
 IR_VERSION = 8  # of the same release as OPSET: onnx 1.13, onnxruntime 1.14
-
-PRODUCER = {"producer_name": "sentcli", "producer_version": sentcli.__version__}
 
 Array = npt.NDArray[Any]
 
 
 class Builder:
-    """The nodes and constants of one graph; each method gives the name of the value that it defines."""
+    """The nodes and constants of one graph. Methods that define a value return its name."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
 
     def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
-        """Put an array into the file."""
+        """Store an array in the file."""
         self._constants[name] = numpy_helper.from_array(np.asarray(values, dtype), name)
         return name
 
     def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         """Append a node with one output."""
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
-        return output
+        return self.add_multiple(operator, inputs, [output], **attributes)[0]
 
     def add_multiple(
         self, operator: str, inputs: Sequence[str], outputs: list[str], **attributes: Any
@@ -52,7 +50,7 @@ class Builder:
         return helper.make_graph(self.nodes, name, inputs, outputs, list(self._constants.values()))
 
     def model(self, name: str, num_classes: int) -> onnx.ModelProto:
-        """Finish the graph as a model from `input_ids` and `lengths` to `logits`, and check it.
+        """Return the graph as a model from `input_ids` and `lengths` to `logits`.
 
         :raises onnx.checker.ValidationError: when the graph is not valid ONNX.
         """
@@ -64,20 +62,21 @@ class Builder:
             self.graph(name, inputs, [value(LOGITS, "batch", num_classes)]),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
-            **PRODUCER,
+            producer_name="sentcli",
+            producer_version=sentcli.__version__,
         )
         onnx.checker.check_model(model, full_check=True)
         return model
 
 
 def value(name: str, *shape: int | str, dtype: npt.DTypeLike = np.float32) -> onnx.ValueInfoProto:
-    """Declare an input or output; an axis of any size has a name instead of a size."""
+    """Declare an input or output; an axis of any size has a name in place of a size."""
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One direction of one LSTM layer, gates side by side in the order asked for.
+    """One direction of one LSTM layer, its gates side by side.
 
     :param inputs: `[input size, gates * hidden_size]`.
     :param recurrent: `[hidden_size, gates * hidden_size]`.
@@ -91,9 +90,9 @@ class Weights:
 
 
 def lstm_weights(model: BiLSTM, gates: str) -> list[tuple[Weights, Weights]]:
-    """Give the forward and backward weights of each layer.
+    """Return the forward and backward weights of each layer.
 
-    :param gates: those wanted in their order, of i (input), f (forget), g (cell) and o (output).
+    :param gates: the gates to return, in this order, of i (input), f (forget), g (cell) and o (output).
     """
 
     def pick(kind: str, suffix: str) -> Array:
@@ -109,16 +108,16 @@ def lstm_weights(model: BiLSTM, gates: str) -> list[tuple[Weights, Weights]]:
     ]
 
 
-def add_embedding(graph: Builder, model: BiLSTM, dtype: npt.DTypeLike = np.float16) -> str:
-    """Store the embedding, in fp16 as the bundle does if nothing else is said."""
-    return graph.constant(EMBEDDING, model.embedding.weight.detach().cpu().numpy(), dtype)
+def add_embedding(graph: Builder, model: BiLSTM) -> str:
+    """Store the embedding in fp16, as the bundle does."""
+    return graph.constant(EMBEDDING, model.embedding.weight.detach().cpu().numpy(), np.float16)
 
 
 def add_is_token(graph: Builder, ids: str) -> str:
-    """Tell the tokens `[tokens, batch]` from the padding.
+    """Mark the tokens of ids `[tokens, batch]`, as opposed to the padding.
 
-    CumSum over ones counts the steps. Range and ConstantOfShape would too, but make tensors of any size out
-    of a number, and a model that is not trusted must not have such operators.
+    CumSum over ones counts the steps. Range would too, but it makes a tensor of any size out of a number, so
+    the check of ONNX files does not allow it.
     """
     ones = graph.add("Cast", [graph.add("Equal", [ids, ids], "is_step")], "ones", to=TensorProto.INT32)
     step = graph.add("CumSum", [ones, graph.constant("time_axis", 0, np.int64)], "step")
@@ -126,7 +125,7 @@ def add_is_token(graph: Builder, ids: str) -> str:
 
 
 def add_lengths_column(graph: Builder) -> str:
-    """Give the lengths as fp32 `[batch, 1]`."""
+    """Convert the lengths to fp32 `[batch, 1]`."""
     lengths = graph.add("Cast", [LENGTHS], "lengths_fp32", to=TensorProto.FLOAT)
     return graph.add("Unsqueeze", [lengths, graph.constant("last_axis", [-1], np.int64)], "lengths_column")
 

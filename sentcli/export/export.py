@@ -1,18 +1,25 @@
-"""A model folder for other runtimes, made from a trained one."""
+"""Write a trained model as ONNX and TorchScript, checked against PyTorch."""
 
+import copy
+import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from sentcli.backends.onnx import OnnxBackend
+from sentcli.backends.onnx_check import check_model
+from sentcli.backends.torch import TORCHSCRIPT_DEPRECATED, TorchScriptBackend
+from sentcli.config import TextConfig
 from sentcli.errors import OutputError, UsageError
-from sentcli.export.graph import write_onnx
-from sentcli.export.parity import Parity
-from sentcli.export.quantize import write_int8
-from sentcli.export.torchscript import write_torchscript
+from sentcli.export.folded import folded_graph
+from sentcli.export.parity import check_parity
+from sentcli.export.portable import portable_graph
 from sentcli.files.storage import resolve
-from sentcli.model.bilstm import load_model
+from sentcli.model.bilstm import BiLSTM, load_model
 from sentcli.model.bundle import (
-    INT8_ONNX,
     ONNX,
     ORIGIN,
     TORCHSCRIPT,
@@ -23,14 +30,20 @@ from sentcli.model.bundle import (
     write_config,
 )
 
+_BUILDERS = {"portable": portable_graph, "folded": folded_graph}
+
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file that was written, its size in bytes, and how far it is from PyTorch."""
+    """A model file that was written.
+
+    :param size: in bytes.
+    :param difference: the largest difference of a probability from PyTorch's, on synthetic texts.
+    """
 
     name: str
     size: int
-    parity: Parity
+    difference: float
 
 
 def export_bundle(
@@ -39,40 +52,67 @@ def export_bundle(
     *,
     formats: Sequence[str] = ("onnx",),
     graph: str = "portable",
-    precision: str = "fp32",
     overwrite: bool = False,
 ) -> list[ExportedFile]:
-    """Write a folder with the model in other formats, ready to be given to `sentcli score --model`.
+    """Write a model folder with the model in other formats, for `sentcli score --model`.
 
     :param output: the new folder.
-    :param formats: of `sentcli.export.FORMATS`.
-    :param graph: of `sentcli.export.GRAPHS`; what the ONNX file consists of.
-    :param precision: of `sentcli.export.PRECISIONS`; that of the ONNX file.
-    :raises UsageError: when the options do not go together.
-    :raises OutputError: when the folder exists and `overwrite` is not set, or is that of the model.
-    :raises BundleError: when the bundle has no weights, or not those of its config.
-    :raises ExportError: when an exported file does not agree with PyTorch; the folder is not written then.
+    :param formats: some of `sentcli.export.FORMATS`.
+    :param graph: the ONNX graph, one of `sentcli.export.GRAPHS`.
+    :raises UsageError: when the options contradict each other.
+    :raises OutputError: when the folder exists and `overwrite` is not set, or is the model itself.
+    :raises BundleError: when the bundle has no weights, or they do not fit its config.
+    :raises ExportError: when an exported file disagrees with PyTorch; nothing is written then.
     """
-    for given, usual in ((graph, "portable"), (precision, "fp32")):
-        if given != usual and "onnx" not in formats:
-            raise UsageError(f"{given} is for ONNX; try --format onnx")
+    if graph != "portable" and "onnx" not in formats:
+        raise UsageError(f"--graph {graph:.20} is for ONNX; try --format onnx")
     if resolve(output) == bundle.path.resolve():
-        raise OutputError(f"{output} is the model itself; give another folder")
-    text = bundle.config.text
-    model = load_model(bundle)
-    files = []
+        raise OutputError(f"{output} is the model itself; name another folder with -o")
+    model, max_tokens = load_model(bundle), bundle.config.text.max_tokens
+    differences = {}
     with new_bundle(output, overwrite=overwrite) as folder:
-
-        def report(name: str, parity: Parity) -> None:
-            files.append(ExportedFile(name, (folder / name).stat().st_size, parity))
-
         write_config(folder, bundle.config)
         (folder / VOCAB).write_bytes(bundle.read(VOCAB))
         (folder / ORIGIN).write_text(f"{bundle.digests[WEIGHTS]}  {WEIGHTS}\n")
-        if "onnx" in formats and precision == "int8":
-            report(INT8_ONNX, write_int8(model, folder / INT8_ONNX, graph, text.max_tokens))
-        elif "onnx" in formats:
-            report(ONNX, write_onnx(model, folder / ONNX, graph, text.max_tokens))
+        if "onnx" in formats:
+            differences[ONNX] = write_onnx(model, folder / ONNX, graph, max_tokens)
         if "torchscript" in formats:
-            report(TORCHSCRIPT, write_torchscript(model, folder / TORCHSCRIPT, text.max_tokens))
-    return files
+            differences[TORCHSCRIPT] = write_torchscript(model, folder / TORCHSCRIPT, max_tokens)
+    return [
+        ExportedFile(name, (output / name).stat().st_size, difference)
+        for name, difference in differences.items()
+    ]
+
+
+def write_onnx(model: BiLSTM, path: Path, graph: str, max_tokens: int = TextConfig.max_tokens) -> float:
+    """Write a model as ONNX.
+
+    :param model: its embedding rounded by `round_embedding`, because the file holds it in fp16.
+    :param graph: one of `sentcli.export.GRAPHS`.
+    :param max_tokens: length of the longest text that is compared.
+    :returns: the largest difference of a probability from PyTorch's.
+    :raises ExportError: when the two disagree; no file is written then.
+    """
+    content = _BUILDERS[graph](model).SerializeToString()
+    check_model(content, path, model.config)
+    exported = OnnxBackend(content, path, model.config)
+    difference = check_parity(model, exported, path, max_tokens)
+    path.write_bytes(content)
+    return difference
+
+
+def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.max_tokens) -> float:
+    """Write a model as TorchScript, which PyTorch loads without sentcli.
+
+    PyTorch has deprecated TorchScript, so it should never be the only copy of a model. For the parameters,
+    the result and the error see `write_onnx`.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", TORCHSCRIPT_DEPRECATED)  # `sentcli export --help` says it
+        torch.jit.save(torch.jit.script(copy.deepcopy(model).cpu().eval()), buffer)
+    content = buffer.getvalue()
+    exported = TorchScriptBackend(content, path, model.config, "cpu", torch.get_num_threads())
+    difference = check_parity(model, exported, path, max_tokens)
+    path.write_bytes(content)
+    return difference

@@ -1,23 +1,16 @@
-"""The folded ONNX graph: what scoring runs, 3.7 to 6.2 times as fast as LSTM operators (limit.py).
+"""The folded ONNX graph, which scoring runs: 4 to 6 times as fast as LSTM operators on a CPU.
 
-The products of word vectors and input weights do not depend on the text, so they form a table, a Gemm of
-constants that onnxruntime computes once when it loads the model. What is left of the first layer is a Scan
-over time in each direction: look up the word's row, add the recurrent product, apply the gates. The last
-layer pools as it goes, so no state is ever stored; the backward direction reads its ids turned round within
-their length. Upper layers take their input products from one MatMul over all steps in place of the table.
+The products of word vectors and input weights do not depend on the text. They form a table: a Gemm of two
+constants, which onnxruntime computes once when it loads the model. The first layer then is a Scan over time
+in each direction: look up the table's row of the word, add the recurrent product, apply the gates. The last
+layer pools as it scans, so no states are stored. The backward direction reads the ids in reverse. Upper
+layers take their input products from one MatMul over all steps in place of the table.
 
-Where the gates are coupled, no input gate is computed: a quarter less to look up and to multiply, 1.2 to
-1.3 times as fast (limit.py). Where the forget gate is the only one, it is half, and 1.3 to 1.4 times as fast
-as coupled ones.
+A model whose forget gate is the only one looks up and multiplies half as much as a full LSTM, and is 1.5 to
+1.7 times as fast.
 
 Padding begins after the shortest text of a batch, so the last layer is two Scans: one up to there without
-masks, one for the rest. Batches are of nearly one length, so almost all steps are in the first.
-
-In int8 the recurrent product is one of integers. A state of an LSTM lies between -1 and 1, so its scale is
-fixed, and no score depends on the texts beside it. On one core with VNNI, over batches as the pipeline makes
-them of IMDb, that is 0.95 to 1.1 times as fast as fp32 at 32 hidden units, and 1.1 to 1.4 times at 64, by the
-processor (limit.py). A scale for each column is slower, states with a sign are twice as slow as fp32, and
-onnxruntime's QGemm, 4 to 15 % faster at 64, is no operator of ONNX.
+masks, and one for the rest. The texts of a batch have similar lengths, so almost all steps are in the first.
 """
 
 from dataclasses import dataclass
@@ -26,7 +19,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from sentcli.backends.onnx_check import INPUT_IDS, LENGTHS
+from sentcli.backends.onnx import INPUT_IDS, LENGTHS
 from sentcli.export.builder import (
     Builder,
     Weights,
@@ -39,23 +32,15 @@ from sentcli.export.builder import (
 )
 from sentcli.model.bilstm import BiLSTM, gates_of
 
-_GATES = {"separate": "ifgo", "coupled": "fgo", "forget": "fg"}  # those to compute
-# 7 bits: x86 processors without VNNI add products of 8 and 8 bits in pairs, in 16 bits, and would clip them.
-_LARGEST_WEIGHT = 63
+_GATES = {"separate": "ifgo", "forget": "fg"}  # the gates to compute, the cell gate g among them
 
 
-def folded_graph(model: BiLSTM, precision: str = "fp32") -> onnx.ModelProto:
-    """Build the graph from a model's weights.
-
-    :param precision: of `sentcli.export.PRECISIONS`; that of the recurrent product.
-    """
+def folded_graph(model: BiLSTM) -> onnx.ModelProto:
+    """Build the graph from a model's weights."""
     graph = Builder()
-    if precision == "int8":
-        graph.constant("state_scale", 1 / 127)
-        graph.constant("state_zero", 128, np.uint8)
     ids = _add_ids(graph)  # [steps, batch]
     lengths = add_lengths_column(graph)
-    # Initial states [batch, hidden] by broadcasting, for the reason given in `add_is_token`.
+    # Initial states [batch, hidden], by broadcasting for the reason given in `add_is_token`.
     zero_row = graph.constant("zero_row", np.zeros((1, model.config.hidden_size)))
     graph.add("Mul", [lengths, zero_row], "zeros")
     gates = _GATES[gates_of(model)]
@@ -69,24 +54,23 @@ def folded_graph(model: BiLSTM, precision: str = "fp32") -> onnx.ModelProto:
         top = number == len(layers) - 1
         results = []
         for name, weights in zip(("forward", "backward"), directions, strict=True):
-            layer = _Layer(f"{name}_{number}", weights, gates, model.pooling if top else "", precision)
+            layer = _Layer(f"{name}_{number}", weights, gates, model.pooling if top else "")
             inputs = graph.constant(f"{layer.name}_input_weight", weights.inputs)
             bias = graph.constant(f"{layer.name}_bias", weights.input_bias + weights.recurrent_bias)
-            _add_recurrent(graph, layer)
+            graph.constant(f"{layer.name}_recurrent", weights.recurrent)
             if number == 0:
-                table = graph.add(
-                    "Gemm", [embedding, inputs, bias], f"{layer.name}_table"
-                )  # [words, gates * hidden]
+                # [words, gates * hidden]
+                table = graph.add("Gemm", [embedding, inputs, bias], f"{layer.name}_table")
                 steps = ids
             else:
                 product = graph.add("MatMul", [states, inputs], f"{layer.name}_product")
                 table, steps = "", graph.add("Add", [product, bias], f"{layer.name}_steps")
             if name == "backward":
-                steps = _turn(graph, steps)
+                steps = _reverse(graph, steps)
             results.append(_add_direction(graph, layer, table, steps, masks))
         if not top:
             forward, backward = (result["output"] for result in results)
-            states = graph.add("Concat", [forward, _turn(graph, backward)], f"states_{number}", axis=2)
+            states = graph.add("Concat", [forward, _reverse(graph, backward)], f"states_{number}", axis=2)
 
     names = {"last": ["hidden"], "max+mean": ["max", "sum"], "max": ["max"], "mean": ["sum"]}[model.pooling]
     parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in names]
@@ -100,21 +84,19 @@ def folded_graph(model: BiLSTM, precision: str = "fp32") -> onnx.ModelProto:
 class _Layer:
     """One direction of one layer.
 
-    :param name: what its values begin with.
+    :param name: the prefix of its values.
     :param gates: those that its weights have, in their order.
-    :param pooling: how it pools, "" for one whose states the next layer needs.
-    :param precision: that of its recurrent product.
+    :param pooling: how it pools; "" when the next layer needs all its states.
     """
 
     name: str
     weights: Weights
     gates: str
     pooling: str
-    precision: str
 
 
 def _add_ids(graph: Builder) -> str:
-    """Turn the ids to `[steps, batch]`, with a step of padding more: no Scan may be over nothing."""
+    """Transpose the ids to `[steps, batch]`, with one more step of padding: a Scan may not be empty."""
     tokens = graph.add("Transpose", [INPUT_IDS], "token_ids", perm=[1, 0])
     graph.add("Cast", [LENGTHS], "lengths_int64", to=TensorProto.INT64)
     graph.add("ReduceMin", ["lengths_int64"], "shortest", keepdims=1)
@@ -124,20 +106,20 @@ def _add_ids(graph: Builder) -> str:
     return graph.add("Concat", [tokens, more], "ids", axis=0)
 
 
-def _turn(graph: Builder, steps: str) -> str:
-    """Turn each text round within its length; doing it again restores it."""
+def _reverse(graph: Builder, steps: str) -> str:
+    """Reverse each text within its length. Padding stays at the end."""
     inputs = [steps, "lengths_int64"]
     return graph.add("ReverseSequence", inputs, f"{steps}_turned", time_axis=0, batch_axis=1)
 
 
 def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
-    """Tell tokens and padding apart behind the shortest text, in the form that pooling works with.
+    """Mark tokens and padding after the shortest text, in the form that pooling needs.
 
-    :returns: name in the body to value `[steps, batch, 1]`.
+    :returns: name in the body to value, each `[steps, batch, 1]`.
     """
     axis = graph.constant("last_axis", [-1], np.int64)
-    behind = graph.add("Slice", [add_is_token(graph, ids), "shortest", "end"], "is_token_behind")
-    is_token = graph.add("Unsqueeze", [behind, axis], "is_token_column")
+    after = graph.add("Slice", [add_is_token(graph, ids), "shortest", "end"], "is_token_behind")
+    is_token = graph.add("Unsqueeze", [after, axis], "is_token_column")
     if pooling == "last":
         return {"is_token": is_token}
     # Arithmetic with 0 and 1 is faster than selecting with Where.
@@ -149,24 +131,14 @@ def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
     return masks
 
 
-def _add_recurrent(graph: Builder, layer: _Layer) -> None:
-    """Store the recurrent weights; in int8 with the scale of what their product with a state gives."""
-    weights = layer.weights.recurrent
-    if layer.precision == "int8":
-        largest = float(np.abs(weights).max()) or 1.0
-        graph.constant(f"{layer.name}_scale", largest / _LARGEST_WEIGHT / 127)
-        weights = np.rint(weights / largest * _LARGEST_WEIGHT)
-    graph.constant(f"{layer.name}_recurrent", weights, np.int8 if layer.precision == "int8" else np.float32)
-
-
 def _add_direction(
     graph: Builder, layer: _Layer, table: str, steps: str, masks: dict[str, str]
 ) -> dict[str, str]:
     """Run one direction of a layer over time.
 
     :param table: the input products of all words; "" when `steps` holds products in place of ids.
-    :returns: by name the final `hidden`, `max` and `sum`, each `[batch, hidden]`, as far as the pooling has
-        them; without pooling the `output` of all steps, `[steps, batch, hidden]`.
+    :returns: the final `hidden`, and `max` and `sum` if the pooling needs them, each `[batch, hidden]`;
+        without pooling also the `output` of all steps, `[steps, batch, hidden]`.
     """
     states = {"hidden": "zeros", "cell": "zeros"}
     if not layer.pooling:
@@ -191,32 +163,33 @@ def _add_scan(
     masks: dict[str, str],
     name: str,
 ) -> dict[str, str]:
-    """Run some steps.
+    """Add one Scan over some steps.
 
     :param states: name in the body to initial value.
-    :param masks: what tells tokens and padding apart; empty where there is no padding.
+    :param masks: those of `_add_masks`; empty for steps without padding.
     :returns: the final states by the same names, and without pooling the `output` of all steps.
     """
     hidden, of_gates = layer.weights.recurrent.shape
     body = Builder()
     product = body.add("Gather", [table, "step"], "product") if table else "step"
-    _add_gates(body, layer.gates, _add_sums(body, layer, product))
+    sums = body.add("Gemm", ["hidden", f"{layer.name}_recurrent", product], "gates")
+    _add_gates(body, layer.gates, sums)
     final = {"hidden": "state", "cell": "cell_out"}
     pooled = masked = "state"
     if "is_token" in masks:
-        # The state stands still once the text has ended.
+        # Padding leaves the state as it is.
         final["hidden"] = body.add("Where", ["is_token", "state", "hidden"], "hidden_out")
     if "weight" in masks:
         pooled = masked = body.add("Mul", ["state", "weight"], "masked")
     if "penalty" in masks:
-        # A penalty is 0, of padding -1: no state is below that, so padding never beats what was there.
+        # -1 at padding, 0 elsewhere: no state is below -1, so padding never is the maximum.
         pooled = body.add("Add", [masked, "penalty"], "candidate")
     if "max" in states:
         final["max"] = body.add("Max", ["max", pooled], "max_out")
     if "sum" in states:
         final["sum"] = body.add("Add", ["sum", masked], "sum_out")
     if not layer.pooling:
-        final["output"] = body.add("Identity", ["state"], "output")  # a result of its own, by ONNX's rules
+        final["output"] = body.add("Identity", ["state"], "output")  # ONNX wants a value of its own
 
     step = value("step", "batch", dtype=np.int64) if table else value("step", "batch", of_gates)
     columns = [value(mask, "batch", 1, dtype=bool if mask == "is_token" else np.float32) for mask in masks]
@@ -233,30 +206,17 @@ def _add_scan(
     return results
 
 
-def _add_sums(body: Builder, layer: _Layer, product: str) -> str:
-    """Add the recurrent product of `hidden` to the input product, both `[batch, gates * hidden]`."""
-    recurrent = f"{layer.name}_recurrent"
-    if layer.precision == "fp32":
-        return body.add("Gemm", ["hidden", recurrent, product], "gates")
-    states = body.add("QuantizeLinear", ["hidden", "state_scale", "state_zero"], "states")
-    integers = body.add("MatMulInteger", [states, recurrent, "state_zero"], "integers")
-    sums = body.add("DequantizeLinear", [integers, f"{layer.name}_scale"], "recurrent_product")
-    return body.add("Add", [sums, product], "gates")
-
-
 def _add_gates(body: Builder, gates: str, sums: str) -> None:
-    """Add the LSTM's step, from the sums and `cell` to `state`, the next hidden one, and `cell_out`."""
-    # Sigmoid of several gates at once would be an operator less, but have them copied once more.
+    """Add the step of an LSTM cell, from `sums` and `cell` to the next hidden `state` and `cell_out`."""
+    # One Sigmoid of several gates would be an operator less, but one more copy of them.
     body.add_multiple("Split", [sums, "gate_sizes"], [f"{gate}_sum" for gate in gates], axis=1)
     for gate in gates:
         body.add("Tanh" if gate == "g" else "Sigmoid", [f"{gate}_sum"], gate)
-    if "i" in gates:
-        kept = body.add("Mul", ["f", "cell"], "kept")
-        body.add("Add", [kept, body.add("Mul", ["i", "g"], "new")], "cell_out")
-    else:  # f * cell + (1 - f) * g
+    if gates == "fg":  # cell_out = f * cell + (1 - f) * g
         kept = body.add("Mul", ["f", body.add("Sub", ["cell", "g"], "excess")], "kept")
         body.add("Add", ["g", kept], "cell_out")
-    if "o" in gates:
-        body.add("Mul", ["o", body.add("Tanh", ["cell_out"], "cell_tanh")], "state")
-    else:
         body.add("Tanh", ["cell_out"], "state")
+    else:
+        kept = body.add("Mul", ["f", "cell"], "kept")
+        body.add("Add", [kept, body.add("Mul", ["i", "g"], "new")], "cell_out")
+        body.add("Mul", ["o", body.add("Tanh", ["cell_out"], "cell_tanh")], "state")

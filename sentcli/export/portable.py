@@ -1,10 +1,10 @@
-"""The portable ONNX graph: one LSTM operator a layer, which every runtime knows."""
+"""The portable ONNX graph: one LSTM operator per layer, which every ONNX runtime supports."""
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
-from sentcli.backends.onnx_check import INPUT_IDS, LENGTHS
+from sentcli.backends.onnx import INPUT_IDS, LENGTHS
 from sentcli.export.builder import (
     Builder,
     add_classifier,
@@ -15,21 +15,16 @@ from sentcli.export.builder import (
 )
 from sentcli.model.bilstm import BiLSTM
 
-_GATES = "iofg"  # ONNX's order, where the cell gate is called c
+_GATES = "iofg"  # ONNX's order; it calls the cell gate c
 
 
-def portable_graph(model: BiLSTM, *, quantizable: bool = False) -> onnx.ModelProto:
-    """Build the graph from a model's weights.
-
-    :param quantizable: keep the embedding in fp32, the only type that onnxruntime's quantizer takes.
-    """
+def portable_graph(model: BiLSTM) -> onnx.ModelProto:
+    """Build the graph from a model's weights."""
     hidden = model.config.hidden_size
     graph = Builder()
     ids = graph.add("Transpose", [INPUT_IDS], "ids", perm=[1, 0])  # [tokens, batch]
-    embedding = add_embedding(graph, model, np.float32 if quantizable else np.float16)
-    states = graph.add("Gather", [embedding, ids], "words")  # [tokens, batch, embedding_dim]
-    if not quantizable:
-        states = graph.add("Cast", [states], "words_fp32", to=TensorProto.FLOAT)
+    words = graph.add("Gather", [add_embedding(graph, model), ids], "words")
+    states = graph.add("Cast", [words], "words_fp32", to=TensorProto.FLOAT)  # [tokens, batch, embedding_dim]
     outputs = last = ""
     for layer, directions in enumerate(lstm_weights(model, _GATES)):
         if layer > 0:
@@ -48,11 +43,11 @@ def portable_graph(model: BiLSTM, *, quantizable: bool = False) -> onnx.ModelPro
             hidden_size=hidden,
             direction="bidirectional",
         )
-    add_classifier(graph, model, _pooled(graph, model, ids, outputs, last))
+    add_classifier(graph, model, _pool(graph, model, ids, outputs, last))
     return graph.model("portable", model.config.num_classes)
 
 
-def _pooled(graph: Builder, model: BiLSTM, ids: str, outputs: str, last: str) -> str:
+def _pool(graph: Builder, model: BiLSTM, ids: str, outputs: str, last: str) -> str:
     """Pool the last layer's outputs to `[batch, pooled_size]`."""
     parts = []  # each [2, batch, hidden]
     if model.pooling == "last":
@@ -62,7 +57,7 @@ def _pooled(graph: Builder, model: BiLSTM, ids: str, outputs: str, last: str) ->
         is_token = graph.add("Unsqueeze", [add_is_token(graph, ids), axes], "is_token_column")
         time = graph.constant("time_axes", [0], np.int64)
     if "max" in model.pooling:
-        # No state is below -1, so this loses to every token's.
+        # No state is below -1, so padding never is the maximum.
         masked = graph.add("Where", [is_token, outputs, graph.constant("lowest", -1.0)], "states_or_lowest")
         parts.append(graph.add("ReduceMax", [masked, time], "max", keepdims=0))
     if "mean" in model.pooling:

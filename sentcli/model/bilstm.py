@@ -18,24 +18,22 @@ from sentcli.errors import BundleError, UsageError
 from sentcli.model.bundle import WEIGHTS, Bundle
 from sentcli.text.vocabulary import PAD_ID
 
-_OPEN = 100.0  # a bias of which the sigmoid is 1
+_OPEN = 100.0  # a bias whose sigmoid is 1
 
 
 class BiLSTM(nn.Module):
     """Embedding, bidirectional LSTM over each text's own length, pooled state, linear layer.
 
-    Two routes give the same logits and gradients. `packed` runs nn.LSTM over packed sequences: the fast one
-    with cuDNN, but quadratic in length when a CPU trains on texts of different lengths. `padded` runs each
-    direction forwards over padded texts, the backward one over texts turned round within their length.
-
-    :param config: the shape.
+    Two routes give the same logits and gradients. The packed route runs nn.LSTM over packed sequences. It is
+    the fast one with cuDNN, but training on a CPU takes time quadratic in the length. The padded route runs
+    each direction over padded texts; the backward one reads each text in reverse.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.pooling = config.pooling
-        self.packed = False  # True: take the packed route on a CPU too
+        self.packed = False  # True: use the packed route on a CPU too
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim, padding_idx=PAD_ID)
         self.embedding_dropout = _Dropout(config.embedding_dropout)
         self.lstm = nn.LSTM(
@@ -59,20 +57,20 @@ class BiLSTM(nn.Module):
                 nn.init.xavier_uniform_(parameter.data)
             elif "bias" in name:
                 parameter.data.zero_()
-                if "bias_ih" in name:  # forget gates begin open (Jozefowicz et al., 2015)
+                if "bias_ih" in name:  # forget gates start open (Jozefowicz et al., 2015)
                     hidden = self.config.hidden_size
                     parameter.data[hidden : 2 * hidden] = 1.0
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Give the logits `[batch, classes]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
+        """Return the logits `[batch, classes]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
         return self.classify(self.embed(ids), lengths)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Give the vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""
+        """Return the word vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""
         return self.embedding(ids.t())  # type: ignore[no-any-return]
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """Give the logits `[batch, classes]` of vectors `[tokens, batch, embedding_dim]`."""
+        """Return the logits `[batch, classes]` of word vectors `[tokens, batch, embedding_dim]`."""
         embedded = self.embedding_dropout(embedded)
         if torch.jit.is_scripting() or self.packed or embedded.is_cuda:  # type: ignore[attr-defined]
             forward, backward = self._packed_states(embedded, lengths)
@@ -90,17 +88,15 @@ class BiLSTM(nn.Module):
 
     @torch.jit.unused
     def first_layer(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the states of the first layer, forward and backward, each `[tokens, batch, hidden_size]`.
+        """Return the forward and backward states of the first layer, each `[tokens, batch, hidden_size]`.
 
-        A state at a token knows the text up to that token, the backward one from its end.
-
-        :param embedded: vectors `[tokens, batch, embedding_dim]`, with `lengths [batch]`.
+        :param embedded: word vectors `[tokens, batch, embedding_dim]`.
         """
-        return self._run_layer(0, embedded, _turned_order(embedded, lengths))
+        return self._run_layer(0, embedded, _reversed_order(embedded, lengths))
 
     @torch.jit.unused
     def _padded_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        order = _turned_order(embedded, lengths)
+        order = _reversed_order(embedded, lengths)
         forward, backward = self._run_layer(0, embedded, order)
         for layer in range(1, self.config.num_layers):
             states = self.embedding_dropout(torch.cat([forward, backward], 2))
@@ -126,7 +122,7 @@ class BiLSTM(nn.Module):
         if self.pooling == "last":
             rows = torch.arange(forward.shape[1], device=forward.device)
             return torch.cat([forward[lengths - 1, rows], backward[0]], 1)
-        # Sums and products in place of masked_fill and of joining the directions: less memory to go through.
+        # Sums and products, not masked_fill and a joined tensor: they read and write less memory.
         is_token = (torch.arange(forward.shape[0], device=forward.device)[:, None] < lengths).unsqueeze(2)
         weight = is_token.to(forward.dtype)
         pooled: list[Tensor] = []
@@ -140,7 +136,7 @@ class BiLSTM(nn.Module):
 
 
 class _Dropout(nn.Module):
-    """What nn.Dropout does, with random numbers that a CPU draws four times as fast."""
+    """nn.Dropout with random numbers that a CPU draws four times as fast."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -153,15 +149,15 @@ class _Dropout(nn.Module):
         return inputs * kept.to(inputs.dtype).div_(1 - self.share)
 
 
-def _turned_order(embedded: Tensor, lengths: Tensor) -> Tensor:
-    """Give the row numbers of `[tokens * batch]` that turn each text round within its length.
+def _reversed_order(embedded: Tensor, lengths: Tensor) -> Tensor:
+    """Return the row numbers `[tokens * batch]` that reverse each text within its length.
 
     The order is its own inverse; padding stays where it is.
     """
     tokens, batch, _ = embedded.shape
     positions, last = torch.arange(tokens)[:, None], lengths.long() - 1
-    turned = torch.where(positions <= last, last - positions, positions)  # [tokens, batch]
-    return (turned * batch + torch.arange(batch)).flatten().to(embedded.device)
+    reverse = torch.where(positions <= last, last - positions, positions)  # [tokens, batch]
+    return (reverse * batch + torch.arange(batch)).flatten().to(embedded.device)
 
 
 class _Reorder(torch.autograd.Function):
@@ -177,27 +173,23 @@ class _Reorder(torch.autograd.Function):
 
 
 def _reorder(states: Tensor, order: Tensor) -> Tensor:
-    """Take the rows of `states [tokens, batch, width]` in an order that is its own inverse.
+    """Return the rows of `states [tokens, batch, width]` in an order that is its own inverse.
 
-    So the gradient takes the same order: rows are copied, where autograd's own way adds up single numbers.
+    The gradient then uses the same order and copies rows, where autograd would add up single numbers.
     """
     return _Reorder.apply(states, order)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def tie_gates(model: BiLSTM, gates: str) -> None:
-    """Let the LSTM do with fewer gates, from now on and in training too; `separate` leaves it as it is.
+    """Reduce the LSTM to its forget gate, now and in training; `separate` leaves all gates as they are.
 
-    `coupled`: it forgets of its state what it takes in of the word. The input gate is one minus the forget
-    gate, i = 1 - f (K. Greff et al., "LSTM: A Search Space Odyssey", IEEE TNNLS 2017). As 1 - sigmoid(x) =
-    sigmoid(-x), it is still an LSTM, in which the weights of the input gate are the negated ones of the
-    forget gate.
+    The input gate is one minus the forget gate, and the output gate is open (J. van der Westhuizen and J.
+    Lasenby, "The unreasonable effectiveness of the forget gate", 2018, who leave out the tanh of the state
+    too). It still is an LSTM: as 1 - sigmoid(x) = sigmoid(-x), the weights of the input gate are the negated
+    ones of the forget gate. The output gate has weights of 0 and biases whose sigmoid is 1.
 
-    `forget`: besides, all of the state is seen. The forget gate is the only one that is left (J. van der
-    Westhuizen and J. Lasenby, "The unreasonable effectiveness of the forget gate", 2018, who leave out the
-    tanh of the state too). The output gate has no weights, and biases of which the sigmoid is 1.
-
-    The gradients are made so as well; any optimizer that treats each number alike then keeps them so, to the
-    last bit.
+    Hooks make the gradients so too. An optimizer that treats each number alike then keeps the weights so, to
+    the last bit.
 
     :param gates: one of `sentcli.config.GATES`.
     """
@@ -207,16 +199,13 @@ def tie_gates(model: BiLSTM, gates: str) -> None:
     def tie(parameter: nn.Parameter, gradient: Tensor) -> Tensor:
         of_input, of_forget, of_cell, of_output = gradient.chunk(4)
         of_both = of_forget - of_input
-        if gates == "forget":
-            _open_output_gate(parameter)  # which decay of weights has moved
-            of_output = torch.zeros_like(of_output)
-        return torch.cat([-of_both, of_both, of_cell, of_output])
+        _open_output_gate(parameter)  # weight decay has moved it
+        return torch.cat([-of_both, of_both, of_cell, torch.zeros_like(of_output)])
 
     for parameter in model.lstm.parameters():
         of_input, of_forget, _, _ = parameter.data.chunk(4)
         of_input.copy_(-of_forget)
-        if gates == "forget":
-            _open_output_gate(parameter)
+        _open_output_gate(parameter)
         parameter.register_hook(partial(tie, parameter))  # type: ignore[no-untyped-call]
 
 
@@ -226,19 +215,17 @@ def _open_output_gate(parameter: nn.Parameter) -> None:
 
 
 def gates_of(model: BiLSTM) -> str:
-    """Tell which gates the LSTM has, of `sentcli.config.GATES`, as `tie_gates` makes them."""
-    gates = [parameter.detach().chunk(4) for parameter in model.lstm.parameters()]
-    if not all(torch.equal(of_input, -of_forget) for of_input, of_forget, _, _ in gates):
-        return "separate"
-    is_open = all(
-        bool((of_output.sigmoid() == 1).all()) if of_output.ndim == 1 else not of_output.any()
-        for *_, of_output in gates
-    )
-    return "forget" if is_open else "coupled"
+    """Return which gates the LSTM has, one of `sentcli.config.GATES`; see `tie_gates`."""
+    for parameter in model.lstm.parameters():
+        of_input, of_forget, _, of_output = parameter.detach().chunk(4)
+        is_open = (of_output.sigmoid() == 1).all() if parameter.ndim == 1 else not of_output.any()
+        if not is_open or not torch.equal(of_input, -of_forget):
+            return "separate"
+    return "forget"
 
 
 def has_lstm(dtype: torch.dtype) -> bool:
-    """Tell whether a CPU like this one has the LSTM of the padded route in a half precision."""
+    """Return whether this CPU can run the padded route in a half precision."""
     model = BiLSTM(ModelConfig(vocab_size=2, embedding_dim=1, hidden_size=1)).eval()
     try:
         with torch.inference_mode(), torch.autocast("cpu", dtype):
@@ -249,9 +236,9 @@ def has_lstm(dtype: torch.dtype) -> bool:
 
 
 def round_embedding(model: BiLSTM) -> None:
-    """Round the embedding to what half precision can hold, as bundles store it.
+    """Round the embedding to fp16, in which bundles store it.
 
-    Done before a model is measured, so that what was measured is what every backend computes.
+    It is done before a model is evaluated, so that the figures are those of the stored model.
     """
     weight = model.embedding.weight.data
     weight.copy_(weight.half().float())
@@ -265,18 +252,18 @@ def save_weights(model: BiLSTM, path: Path) -> None:
 
 
 def load_model(bundle: Bundle) -> BiLSTM:
-    """Build the model of a bundle, ready for inference.
+    """Return the model of a bundle, ready for inference.
 
-    :raises BundleError: when the weights are not those of the architecture in the config, or not finite.
+    :raises BundleError: when the weights do not fit the config, or are not finite.
     """
     content, file = bundle.read(WEIGHTS), bundle.path / WEIGHTS
-    with torch.device("meta"):  # without memory: the config may claim any size, the weights have theirs
+    with torch.device("meta"):  # allocates nothing: the config may claim any size
         model = BiLSTM(bundle.config.model)
     try:
         weights = load(content)
         for name, value in weights.items():
             if not value.is_floating_point() or not value.float().isfinite().all():
-                raise BundleError(f"{file}: the weights {name!r:.100} are no finite numbers")
+                raise BundleError(f"{file}: the weights {name!r:.100} are not finite numbers")
         model.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
     except KeyError as error:
         raise BundleError(f"{file}: weights of an unknown type, {error.args[0]!r:.100}") from None
@@ -286,14 +273,14 @@ def load_model(bundle: Bundle) -> BiLSTM:
 
 
 def is_short_of_memory(error: Exception) -> bool:
-    """Tell whether PyTorch failed for want of memory; of a CPU's it says so in the message alone."""
+    """Return whether PyTorch ran out of memory; for the CPU's, only the message shows it."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Give the device of that name; without one, CUDA where there is a device.
+    """Return the device of that name; None is CUDA if there is a device, else the CPU.
 
-    :raises UsageError: when CUDA is asked for and there is none.
+    :raises UsageError: when CUDA is asked for and there is no device.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")

@@ -1,4 +1,4 @@
-"""The model folder: its files, its manifest, reading it with every check, writing it in one step."""
+"""The model folder: its files and their manifest, read with checks and written atomically."""
 
 import errno
 import hashlib
@@ -23,7 +23,6 @@ CONFIG = "config.json"
 VOCAB = "vocab.txt"
 WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
-INT8_ONNX = "model.int8.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
 ORIGIN = "model.safetensors.sha256"  # of an export: the weights that it was made from
 METRICS = "metrics.json"
@@ -39,23 +38,18 @@ RECIPE = "recipe.toml"
 BASE_RECIPE = "base.toml"  # that of the model which training went on from
 MANIFEST = "manifest.json"
 
-# What says how a model was made and what it reaches; `evaluate --card` rewrites it, as often as one likes.
-_PAPERS = frozenset(
-    {METRICS, HISTORY, CURVES, RELIABILITY, CONFUSION, EVALUATED_RELIABILITY, LENGTHS, SIZES, CARD}
-    | {RECIPE, BASE_RECIPE}
-)
-_MAX_FILE = 2 << 30  # bytes; what a protobuf message, hence an ONNX file, can hold
+_SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".safetensors", ".torchscript.pt")  # names and suffixes
+_MAX_FILE = 2 << 30  # bytes; the most that a protobuf message, and so an ONNX file, can have
 _DEFAULT = Path("exports", "imdb-bilstm")
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model folder whose files were found to be what its manifest says.
+    """A model folder.
 
-    :param path: the folder.
-    :param config: what `config.json` holds.
+    :param config: the content of `config.json`.
     :param digests: file name to SHA-256, as in the manifest.
-    :param model_file: the file of the model to run, where the caller named one, else None.
+    :param model_file: the file of the model to run, if the caller named one.
     """
 
     path: Path
@@ -69,18 +63,24 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """One SHA-256 for all files but the papers: two bundles with the same give the same scores.
+        """One SHA-256 for all files that scores depend on: bundles with the same digest give the same scores.
 
-        New figures on the card must not keep a run that was stopped from going on.
+        The card and its figures do not count, so a run that was interrupted before `evaluate --card` can
+        continue after it.
         """
-        scoring = {name: digest for name, digest in self.digests.items() if name not in _PAPERS}
-        return hashlib.sha256(json.dumps(scoring, sort_keys=True).encode()).hexdigest()
+        digests = {name: digest for name, digest in self.digests.items() if name.endswith(_SCORED_WITH)}
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether this is the model in the box: it came with the code, and is as trusted as the code."""
+        return _is_shipped(self.path)
 
     @cached_property
     def vocab(self) -> Vocab:
-        """The words of `vocab.txt`.
+        """The vocabulary of `vocab.txt`.
 
-        :raises BundleError: when it is not a vocabulary of the size that the config states.
+        :raises BundleError: when it is not valid, or its size is not the one in the config.
         """
         content, path = self.read(VOCAB), self.path / VOCAB
         try:
@@ -94,73 +94,72 @@ class Bundle:
         return vocab
 
     def read(self, name: str) -> bytes:
-        """Give the bytes of a file of the manifest, checked: what is used is what was hashed.
+        """Return the bytes of a file, checked: what is used is what was hashed.
 
         :raises BundleError: when the manifest lacks the file, or its bytes are not those of the manifest.
         """
         if name not in self.digests:
-            hint = "; the folder that `sentcli train` wrote has it" if name in (*_PAPERS, WEIGHTS) else ""
-            raise BundleError(f"{self.path / MANIFEST}: the bundle has no {name}{hint}")
+            raise BundleError(
+                f"{self.path / MANIFEST}: the bundle has no {name}; "
+                "the folder that `sentcli train` wrote has it"
+            )
         return _read_checked(self.path / name, self.digests[name])
 
 
 def default_bundle_path() -> Path:
-    """Find the model in the box: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the model in the box: in the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / _DEFAULT
     return installed if installed.is_dir() else package.parent / _DEFAULT
 
 
 def load_bundle(path: Path) -> Bundle:
-    """Open a model folder, or one model file within such a folder, and check every file of it.
+    """Open a model folder, or one model file in such a folder.
+
+    It checks the manifest and the config. The other files are checked when they are read.
 
     :raises BundleError: naming the file that is missing, changed or not valid.
     """
     try:
         folder, model_file = (path, None) if path.is_dir() else (path.parent, path.name)
         exists = path.exists()
-    except OSError as error:  # a name that is too long, a folder that may not be entered
+    except OSError as error:  # the name is too long, or a folder may not be entered
         raise BundleError(f"{path}: {error.strerror}") from None
     if not exists:
         raise BundleError(f"{path}: no such model; give a folder that `sentcli train` or `export` wrote")
     if model_file is not None and not (folder / MANIFEST).exists():
-        raise BundleError(f"{path}: not a file of a model folder; there is no {MANIFEST} beside it")
+        raise BundleError(f"{path}: not a file of a model folder: {folder} has no {MANIFEST}")
     digests = _read_manifest(folder / MANIFEST)
     if CONFIG not in digests:
         raise BundleError(f"{folder / MANIFEST}: the bundle has no {CONFIG}")
     if model_file is not None and model_file not in digests:
         raise BundleError(f"{path}: not a file of the bundle {folder}")
-    for name, digest in digests.items():
-        content = _read_checked(folder / name, digest)
-        if name == CONFIG:
-            config = BundleConfig.from_json(_decode_json(folder / name, content), str(folder / name))
-    return Bundle(folder, config, digests, model_file)
+    values = _decode_json(folder / CONFIG, _read_checked(folder / CONFIG, digests[CONFIG]))
+    return Bundle(folder, BundleConfig.from_json(values, str(folder / CONFIG)), digests, model_file)
 
 
 @contextmanager
 def new_bundle(target: Path, *, overwrite: bool = False, within: Path | None = None) -> Iterator[Path]:
-    """Give a temporary folder to fill; at the end it gets its manifest and becomes `target`.
+    """Yield a temporary folder to fill; then write its manifest and rename it to `target`.
 
-    Nothing is left behind when the block fails, and an old `target` stays until the new one is complete.
-    A link is followed: the folder that it points to is replaced, not the link.
+    When the block fails, nothing is left of it. An old `target` stays until the new one is complete. If
+    `target` is a link, the folder that it points to is replaced.
 
-    :param within: a folder that is left behind anyway when the process is killed: if it lies beside `target`,
-        the temporary one is made in it. None: beside `target` too.
-    :raises OutputError: when `target` is not to be replaced (see `check_target`) or cannot be written.
+    :param within: a folder to create the temporary one in, if it is next to `target`; None: next to `target`.
+    :raises OutputError: when `target` may not be replaced (see `check_target`) or cannot be written.
     """
     check_target(target, overwrite=overwrite)
     try:
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
-        room = within if within and within.resolve().parent == place.parent else place.parent
-        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=room))
+        parent = within if within and within.resolve().parent == place.parent else place.parent
+        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=parent))
         try:
             yield folder
             write_manifest(folder)
-            # Who may look at the old one may look at the new one, and nobody else.
             folder.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o777 & ~_umask())
-            check_target(target, overwrite=overwrite)  # again: what came meanwhile is not to be lost
-            _put_in_place(folder, place)
+            check_target(target, overwrite=overwrite)  # again: it may have appeared or changed meanwhile
+            _replace(place, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
@@ -170,64 +169,59 @@ def new_bundle(target: Path, *, overwrite: bool = False, within: Path | None = N
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Refuse a target that exists, before hours are spent on what should go there.
+    """Check that a model folder may be written here, before hours are spent on making it.
 
-    :raises OutputError: when `target` exists and `overwrite` is not set, or is no model folder, or holds
-        files that are not of the model and would be lost, or is where the command was given.
+    :raises OutputError: when `target` exists and `overwrite` is not set; or when it cannot be replaced, is
+        not a model folder, or holds other files, which would be lost.
     """
     try:
         if not target.exists():
             return
         if not overwrite:
             raise OutputError(f"{target} exists; give another name or --overwrite")
-        if target.samefile("."):  # the shell that stands in it would find it empty
+        if target.samefile("."):  # the user's shell would be in a deleted folder
             raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
-        if not os.access(target, os.W_OK):  # its files could not be removed
+        if not os.access(target, os.W_OK):  # its files could not be deleted
             raise OutputError(f"{target}: no permission to write there, so it is not replaced")
         if target.resolve().is_mount():  # a volume of a container cannot be renamed
             raise OutputError(f"{target} is a mount point, which cannot be replaced; name a folder in it")
-        names = {file.name for file in target.iterdir()}
-        foreign = (
-            names - _read_manifest(target / MANIFEST, may_link=True).keys() - {MANIFEST} if names else set()
-        )
+        others = {file.name for file in target.iterdir()} - {MANIFEST}
+        if others:
+            others -= _read_manifest(target / MANIFEST, may_link=True).keys()
     except (OSError, BundleError):
         raise OutputError(f"{target} exists and is no model folder, so it is not replaced") from None
-    if foreign:
+    if others:
         raise OutputError(
-            f"{target} also holds {min(foreign)!r:.200}, which would be lost; move it away first"
+            f"{target} also holds {min(others)!r:.200}, which would be lost; move it away first"
         )
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder in which nothing can be written, before hours are spent on what should go there.
+    """Check that a folder can be written to, before hours are spent on its content.
 
-    :raises OutputError: then.
+    :raises OutputError: when there is no permission.
     """
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{folder}: no permission to write there")
 
 
-def _put_in_place(folder: Path, target: Path) -> None:
-    """Rename a complete folder; an old one gives way, and comes back when that fails or a signal comes."""
-    if target.exists():
-        old = folder.with_suffix(".old")
-        try:
+def _replace(target: Path, folder: Path) -> None:
+    """Rename a complete folder to `target`. An old one is deleted after that, or put back on failure."""
+    old = folder.with_suffix(".old")
+    try:
+        if target.exists():
             target.rename(old)
-            folder.rename(target)
-        except BaseException:
-            if not folder.exists():  # the new one is there
-                shutil.rmtree(old, ignore_errors=True)
-            elif not target.exists():
-                old.rename(target)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    else:
         folder.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
     sync(target.parent)
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the SHA-256 of each file of the folder to `manifest.json`, all of it on the disk."""
+    """Write the SHA-256 of each file of a folder to `manifest.json`, and sync all of them to disk."""
     digests = {}
     for file in sorted(folder.iterdir()):
         if file.name != MANIFEST:
@@ -250,7 +244,7 @@ def _read_manifest(path: Path, *, may_link: bool = False) -> dict[str, str]:
     if not isinstance(digests, dict) or not digests:
         raise BundleError(f"{path}: no object 'sha256' of file names and digests in it")
     for name, digest in digests.items():
-        # A name without a separator stays in the folder; links are refused where the file is read.
+        # A name without a separator cannot leave the folder; links are refused when the file is read.
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name == MANIFEST:
             raise BundleError(f"{path}: {name!r:.100} is not a file name of a bundle")
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
@@ -266,16 +260,16 @@ def _read_checked(path: Path, digest: str) -> bytes:
 
 
 def _read_file(path: Path, *, may_link: bool = False) -> bytes:
-    """Read a plain file: no link, no device, no pipe that never ends.
+    """Read a regular file, and refuse links, devices and pipes.
 
-    :param may_link: a hard link is taken nevertheless.
+    :param may_link: accept a hard link.
     """
     try:
         with open(path, "rb", opener=_open_itself) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{path}: not a plain file")
-            if status.st_nlink > 1 and not (may_link or _is_in_the_box(path)):
+            if status.st_nlink > 1 and not (may_link or _is_shipped(path.parent)):
                 raise BundleError(
                     f"{path}: a hard link: the same file has a name elsewhere, through which it can change; "
                     "try a copy of the model folder"
@@ -286,14 +280,14 @@ def _read_file(path: Path, *, may_link: bool = False) -> bytes:
     except FileNotFoundError:
         raise BundleError(f"{path}: the file is missing from the model folder") from None
     except OSError as error:
-        if error.errno == errno.ELOOP:  # as caches of downloads have them
+        if error.errno == errno.ELOOP:  # download caches store files as links
             raise BundleError(f"{path}: a link; try a copy of the model folder by cp -rL") from None
         raise BundleError(f"{path}: {error.strerror}") from None
 
 
-def _is_in_the_box(path: Path) -> bool:
-    """Tell whether a file came with the code: installers put both in place as hard links to their cache."""
-    return path.parent.resolve() == default_bundle_path().resolve()
+def _is_shipped(folder: Path) -> bool:
+    """Return whether a folder came with the code. Installers hard-link both from their cache."""
+    return folder.resolve() == default_bundle_path().resolve()
 
 
 def _open_itself(path: str, flags: int) -> int:

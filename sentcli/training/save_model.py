@@ -13,7 +13,7 @@ from sentcli.evaluation import plots
 from sentcli.evaluation.history import MODEL_STAGE, earlier_epochs
 from sentcli.evaluation.metrics_file import Metrics
 from sentcli.evaluation.model_card import write_card
-from sentcli.export.graph import write_onnx
+from sentcli.export.export import write_onnx
 from sentcli.model.bilstm import BiLSTM, save_weights
 from sentcli.model.bundle import CURVES, HISTORY, METRICS, ONNX, RELIABILITY, VOCAB, WEIGHTS, write_config
 from sentcli.text.vocabulary import Vocab

@@ -10,9 +10,8 @@ from tiny_models import make_batch, make_model, torch_logits
 from sentcli.backends import check_logits, load_backend
 from sentcli.config import BACKENDS
 from sentcli.errors import BundleError, UsageError
-from sentcli.export.export import export_bundle
-from sentcli.export.graph import write_onnx
-from sentcli.model.bundle import load_bundle
+from sentcli.export.export import export_bundle, write_onnx
+from sentcli.model.bundle import load_bundle, write_manifest
 
 
 @pytest.fixture
@@ -82,10 +81,21 @@ def test_a_file_that_is_no_model_is_refused(exported):
 
 
 def test_a_file_that_the_bundle_lacks_is_named(trained, exported):
-    with pytest.raises(BundleError, match=r"has no model\.onnx or model\.int8\.onnx"):
+    with pytest.raises(BundleError, match=r"has no model\.onnx; try sentcli export"):
         load_backend("onnx", trained)
     with pytest.raises(BundleError, match=r"model\.safetensors; give the folder that `sentcli train` wrote"):
         load_backend("torch", exported)
+
+
+def test_an_onnx_file_that_did_not_come_with_sentcli_is_checked(exported, monkeypatch):
+    hostile = exported.path / "model.onnx"
+    hostile.write_bytes(hostile.read_bytes().replace(b"ReduceSum", b"Forbidden", 1))
+    write_manifest(exported.path)
+    with pytest.raises(BundleError, match=r"model\.onnx: the operator 'Forbidden' is not allowed"):
+        load_backend("onnx", load_bundle(exported.path))
+    monkeypatch.setattr("sentcli.model.bundle.default_bundle_path", lambda: exported.path)
+    with pytest.raises(BundleError, match=r"model\.onnx: onnxruntime: "):  # a shipped one is not
+        load_backend("onnx", load_bundle(exported.path))
 
 
 def test_a_file_that_was_changed_after_the_bundle_was_opened_is_not_run(exported):
@@ -125,12 +135,12 @@ def test_without_pytorch_the_message_names_the_pip_command(trained, exported):
     "logits",
     [None, [[0.0, 0.0]], np.zeros((1, 2)), np.zeros((2, 1), np.float32), np.zeros((1, 3), np.float32)],
 )
-def test_what_is_not_logits_is_an_error(tmp_path, logits):
-    with pytest.raises(BundleError, match=r"does not give logits \[1, 2\] in fp32"):
+def test_other_results_are_an_error(tmp_path, logits):
+    with pytest.raises(BundleError, match=r"does not return logits \[1, 2\] in fp32"):
         check_logits(logits, (1, 2), tmp_path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_no_number_never_becomes_a_score(tmp_path, value):
-    with pytest.raises(BundleError, match="scores that are not numbers"):
+def test_logits_that_are_not_finite_are_an_error(tmp_path, value):
+    with pytest.raises(BundleError, match="scores that are not finite"):
         check_logits(np.array([[0, value]], np.float32), (1, 2), tmp_path)

@@ -8,7 +8,7 @@ from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.torch import TorchBackend, TorchScriptBackend
 from sentcli.errors import BundleError, UsageError
-from sentcli.export.torchscript import write_torchscript
+from sentcli.export.export import write_torchscript
 from sentcli.model.bilstm import has_lstm
 from sentcli.scoring.labels import softmax
 
@@ -57,7 +57,7 @@ def test_threads_share_a_gpu(make_bundle, precision, tolerance):
 def test_a_precision_that_the_processor_lacks(make_bundle, monkeypatch):
     monkeypatch.setattr("sentcli.backends.torch.has_lstm", lambda dtype: False)
     TorchBackend(make_bundle(make_model()), "cpu")
-    with pytest.raises(UsageError, match="bf16: this processor"):
+    with pytest.raises(UsageError, match="bf16: this processor does not support it"):
         TorchBackend(make_bundle(make_model(), "other"), "cpu", precision="bf16")
 
 
@@ -73,7 +73,7 @@ def test_bf16_is_near_fp32(make_bundle):
 
 
 @pytest.mark.parametrize(("precision", "message"), [("fp16", "for CUDA"), ("fp64", "unknown")])
-def test_a_precision_that_there_is_not(make_bundle, precision, message):
+def test_an_unknown_precision_is_refused(make_bundle, precision, message):
     with pytest.raises(UsageError, match=message):
         TorchBackend(make_bundle(make_model()), "cpu", precision=precision)
 
@@ -84,11 +84,11 @@ def test_cuda_without_a_device(make_bundle):
         TorchBackend(make_bundle(make_model()), "cuda")
 
 
-def test_weights_that_are_no_numbers_never_become_a_score(make_bundle):
+def test_logits_that_are_not_finite_are_no_scores(make_bundle):
     model = make_model()
     model.classifier.weight.data[:] = 3e38  # the sum is beyond what fp32 holds
     backend = TorchBackend(make_bundle(model), "cpu")
-    with pytest.raises(BundleError, match=r"model\.safetensors: .*not numbers"):
+    with pytest.raises(BundleError, match=r"model\.safetensors: .*not finite"):
         backend.logits(*make_batch(2, 3))
 
 
@@ -101,7 +101,7 @@ def test_weights_that_are_no_numbers_never_become_a_score(make_bundle):
         torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     ],
 )
-def test_short_memory_is_not_the_models_fault(make_bundle, monkeypatch, error):
+def test_too_little_memory_is_not_an_error_of_the_model(make_bundle, monkeypatch, error):
     def fail(*_):
         raise error
 
@@ -122,7 +122,7 @@ def test_each_caller_gets_one_thread(make_bundle):
 
 
 @pytest.mark.parametrize("content", [b"", b"not TorchScript", b"PK\x03\x04" + b"\x00" * 50])
-def test_what_is_no_torchscript(content):
+def test_other_bytes_are_refused(content):
     with pytest.raises(BundleError, match=r"^some/model\.torchscript\.pt: .+") as refused:
         TorchScriptBackend(content, FILE, make_model().config)
     assert "\n" not in str(refused.value)

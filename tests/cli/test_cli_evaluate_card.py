@@ -167,18 +167,14 @@ def test_pictures_go_with_the_evaluation_that_they_are_of(model, evaluate):
 
 def test_an_export_is_measured_in_the_card_of_the_model_that_it_was_made_from(model, evaluate):
     assert invoke("export", "model", "-o", "small").exit_code == 0
-    # In int8, this tiny model would be too far from itself to be exported; the name is what counts here.
-    Path("small", "model.onnx").rename(Path("small", "model.int8.onnx"))
-    write_manifest(Path("small"))
-    line = ("small/model.int8.onnx", "--dataset", "test.csv", "--against", "model")
+    line = ("small/model.onnx", "--dataset", "test.csv", "--against", "model")
     before = contents(model.parent / "small")
     found = evaluate(*line, "--card")
-    assert (found["kind"], found["file"]) == ("comparison", "model.int8.onnx")
-    export = "sentcli export model -o small --graph portable --precision int8"
+    assert (found["kind"], found["file"]) == ("comparison", "model.onnx")
     command = "sentcli evaluate " + " ".join(line)
-    assert recorded(model) == [found | {"command": command, "export": export}]
-    assert f"```sh\n{export}\n{command}\n```" in card(model)
-    assert "int8 (`small/model.int8.onnx`) against `model/model.onnx`, on `test.csv`" in card(model)
+    assert recorded(model) == [found | {"command": command}]
+    assert f"```sh\n{command}\n```" in card(model)
+    assert "onnx (`small/model.onnx`) against `model/model.onnx`, on `test.csv`" in card(model)
     assert contents(model.parent / "small") == before
     refused = fail("evaluate", "small", "--dataset", "test.csv", "--card")
     assert refused.code == 2
@@ -416,12 +412,6 @@ def test_a_command_on_the_card_can_be_run_whatever_its_words_begin_with(model, e
     command = recorded(Path("-model"))[0]["command"]
     assert command == "sentcli evaluate ./-model --dataset dashes.csv --label-column=-label"
     assert evaluate(*command.split()[2:]) == found
-    assert invoke("export", "./-model", "-o", "-int8").exit_code == 0
-    Path("-int8", "model.onnx").rename(Path("-int8", "model.int8.onnx"))
-    write_manifest(Path("-int8"))
-    evaluate("./-int8/model.int8.onnx", "--against", "-model", "--dataset", "test.csv", "--card")
-    export = "sentcli export ./-model -o ./-int8 --graph portable --precision int8"
-    assert recorded(Path("-model"))[1]["export"] == export
 
 
 def test_a_command_on_the_card_leaves_out_where_pictures_go(model, evaluate):

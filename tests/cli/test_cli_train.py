@@ -313,7 +313,7 @@ def test_word_vectors_are_where_the_embedding_begins(train, tmp_path):
     assert embedding[row].tolist() == pytest.approx([1, 2, 3, 4, 5], abs=1e-2)
 
 
-@pytest.mark.parametrize("gates", ["coupled", "forget"])
+@pytest.mark.parametrize("gates", ["forget"])
 @pytest.mark.parametrize("more", [(), ("--pretrain", 1, "--layers", 2, "--hidden", 5)])
 def test_gates_stay_tied(train, tmp_path, gates, more):
     train("--gates", gates, *more)

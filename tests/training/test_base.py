@@ -74,7 +74,7 @@ def test_what_is_otherwise_there_is_refused_and_the_same_is_not(trained):
     SETTINGS.going_on_from(base, {"hidden_size": ("--hidden", size)})
     for name, option, value in (
         ("hidden_size", "--hidden", size + 1),
-        ("gates", "--gates", "coupled"),
+        ("gates", "--gates", "forget"),
         ("pretrain", "--pretrain", 1),
         ("max_tokens", "--max-tokens", 3),
     ):
@@ -151,7 +151,7 @@ def test_the_network_has_the_weights_of_the_model_and_its_gates(trained):
         assert torch.equal(network.eval()(ids, lengths), base.model(ids, lengths))
     assert gates_of(network) == "separate"
     assert network.config.dropout == 0.9
-    for gates in ("coupled", "forget"):
+    for gates in ("separate", "forget"):
         tie_gates(network, gates)
         tied = replace(base, model=network).network(base.config.model)
         tied(ids, lengths).sum().backward()

@@ -22,8 +22,8 @@ def test_the_teachers_of_a_round_share_the_cores(cores, teachers, device, thread
 
 
 def test_teachers_couple_their_gates_as_the_student_does():
-    coupled = Settings(TextConfig(), ModelConfig(vocab_size=2), TrainConfig(gates="coupled"))
+    forget = Settings(TextConfig(), ModelConfig(vocab_size=2), TrainConfig(gates="forget"))
     plan = SelfTrainingConfig(teacher_pretrain=3)
     first = first_teachers(TrainConfig(), plan)
-    for changes in [*first, *next_teachers(coupled.config, plan)]:
-        assert rounds._changed(coupled, changes).config.gates == "coupled"
+    for changes in [*first, *next_teachers(forget.config, plan)]:
+        assert rounds._changed(forget, changes).config.gates == "forget"

@@ -115,19 +115,17 @@ def test_forget_gates_begin_open():
             assert not parameter[:hidden].any()
 
 
-@pytest.mark.parametrize("gates", ["coupled", "forget"])
-def test_tied_gates_are_computed_from_the_forget_gate(gates: str):
-    """The input gate is what it leaves, and an output gate that is not there is open."""
+def test_tied_gates_are_computed_from_the_forget_gate():
     model = tiny_models.make_model(pooling="last", hidden_size=4)
-    tie_gates(model, gates)
+    tie_gates(model, "forget")
     inputs, weights, recurrent, *biases = torch.randn(3, 10), *model.lstm.all_weights[0]
     state = cell = torch.zeros(4)
     for values in inputs:
         sums = weights @ values + recurrent @ state + sum(biases)
-        _, forget, new, output = sums.chunk(4)
+        _, forget, new, _ = sums.chunk(4)
         kept = torch.sigmoid(forget)
         cell = kept * cell + (1 - kept) * torch.tanh(new)
-        state = torch.tanh(cell) * (torch.sigmoid(output) if gates == "coupled" else 1)
+        state = torch.tanh(cell)
     found, _ = model.lstm(inputs)
     torch.testing.assert_close(found[-1, :4], state, rtol=0, atol=1e-6)
 
@@ -143,21 +141,20 @@ def test_decay_of_weights_does_not_shut_the_output_gate():
     assert gates_of(model) == "forget"
 
 
-@pytest.mark.parametrize("gates", ["coupled", "forget"])
-def test_gates_once_tied_stay_so_and_learn_as_one(gates: str):
+def test_gates_once_tied_stay_so_and_learn_as_one():
     ids, lengths = batch()
     model = tiny_models.make_model(num_layers=2, **NO_DROPOUT).train()
     tie_gates(model, "separate")
     assert gates_of(model) == "separate"
-    tie_gates(model, gates)
-    assert gates_of(model) == gates
+    tie_gates(model, "forget")
+    assert gates_of(model) == "forget"
     optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=0.1, fused=True)
     for _ in range(5):
         loss = nn.functional.cross_entropy(model(ids, lengths), torch.arange(len(ids)) % 2)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
-    assert gates_of(model) == gates
+    assert gates_of(model) == "forget"
 
     step, hidden, weight = 1e-2, model.config.hidden_size, model.lstm.weight_hh_l1
     optimizer.zero_grad()
