@@ -12,7 +12,7 @@ import pytest
 from sentcli.model.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
-TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "scipy", "safetensors")
+TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "scipy", "safetensors", "sklearn", "jinja2")
 HEAVY = (*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "tqdm")
 METADATA = "importlib.metadata"  # and with it email and zipfile
 

@@ -2,15 +2,13 @@
 
 import json
 import shlex
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from sentcli.cli import say
+from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.cli.options import (
     NamedPath,
     backend_option,
@@ -29,35 +27,35 @@ from sentcli.cli.options import (
     text_column_option,
     workers_option,
 )
-from sentcli.errors import DataError, OutputError, UsageError, printable, requires
-from sentcli.evaluation.markdown import no_option
-from sentcli.evaluation.metrics_file import WEAK_SPOTS
-from sentcli.evaluation.report import report
+from sentcli.errors import UsageError, requires
 from sentcli.model.bundle import CARD, load_bundle
 
-if TYPE_CHECKING:
-    from sentcli.evaluation.measurement import Measurement
-
-_ASIDE = ("card", "weak_spot", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
-_SENTENCES = 3  # that a passage has at most, where no number is given
-
-_EXAMPLES = """\b
-Examples:
-  sentcli evaluate my-model --dataset held-out.csv --label-column stars --plots pictures
-  sentcli evaluate my-model --dataset sarcasm.csv --card --weak-spot irony
-  sentcli evaluate my-onnx/model.onnx --against my-model --card
-"""
+_NO_FIGURE = ("card", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
+_SENTENCES = 3  # of a passage, where no number is given
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(
+    cls=GroupedCommand,
+    examples=(
+        "sentcli evaluate my-model --dataset test.csv --label-column stars",
+        "sentcli evaluate my-model --dataset test.csv --card --plots plots",
+        "sentcli evaluate my-model --dataset test.csv --against other-model",
+    ),
+    groups={
+        "Data": ("dataset", "split", "held_out", "text_column", "label_column", "passages"),
+        "CSV and TSV files": ("delimiter", "quotechar", "encoding", "skip_lines"),
+        "Results": ("against", "as_json", "plots", "overwrite", "card", "quiet"),
+        "Hardware": ("backend", "device", "precision", "workers"),
+    },
+)
 @model_argument
 @dataset_option
-@click.option("--split", default="test", help="Part of the data set to measure on; a file is all one part.")
+@click.option("--split", default="test", help="Split of the data set; a file has one split only.")
 @click.option(
     "--held-out",
     is_flag=True,
-    help="Measure on what training held out, of the train split or besides it, instead of --split; without "
-    "--dataset, of the data set that the model learnt from.",
+    help="Measure on the validation part of the model's training instead of on --split. --dataset is then "
+    "by default the data set of the training.",
 )
 @text_column_option
 @label_column_option
@@ -71,31 +69,25 @@ Examples:
     type=click.IntRange(1),
     is_flag=False,
     flag_value=_SENTENCES,
-    help=f"Measure on a passage of 1 to N sentences of each text, {_SENTENCES} by default. It has the label "
-    "of its text, which is not always its own.",
+    help=f"Measure on a passage of 1 to N sentences of each text, N by default {_SENTENCES}. A passage has "
+    "the label of its text, which need not be its own.",
 )
 @click.option(
     "--against",
     type=NamedPath(),
-    help="Another model folder or model file: say how far its labels and scores are from those of MODEL.",
+    help="Another model folder or model file: compare its labels and scores with those of MODEL.",
 )
 @backend_option
 @device_option
 @precision_option
 @workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@click.option("--plots", type=NamedPath(), help="Folder for pictures of the figures.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
+@click.option("--plots", type=NamedPath(), help="Folder for plots.")
 @overwrite_option
 @click.option(
     "--card",
     is_flag=True,
-    help="Write the figures into the card of the model, in place of those that this line gave before.",
-)
-@click.option(
-    "--weak-spot",
-    type=click.Choice(WEAK_SPOTS),
-    help="With --card: what these texts were chosen to examine, of what a model may be bad at; by default "
-    "short for passages, and subjects for another data set than the model's own.",
+    help="Write the metrics into the card of the model, in place of those of the same command.",
 )
 @quiet_option
 def evaluate(
@@ -119,109 +111,64 @@ def evaluate(
     plots: Path | None,
     overwrite: bool,
     card: bool,
-    weak_spot: str | None,
     quiet: bool,
 ) -> None:
     """Measure a model on a labelled split of a data set.
 
-    MODEL is a model folder, or one model file in it; by default the model in the box. Printed are accuracy
-    with its 95 % interval, F1, ROC AUC, log loss, expected calibration error and the confusion matrix; then
-    the accuracy by length, and what `sentcli score --uncertain` would leave at a few bands. Texts without a
-    word get no score: they are counted, and left out of all figures. Where labels are numbers and the model's
-    are names, 0 stands for the first of these, and so on.
-
-    The card is in the folder that `sentcli train` wrote. Of an exported model, say int8, it is that of the
-    model that --against names, which has to be the one that was exported.
+    MODEL is a model folder, or a model file in it; by default the model in the box. The command prints
+    accuracy, F1, ROC AUC and log loss with 95 % intervals, expected calibration error, confusion matrix, and
+    the accuracy by length and outside of uncertain bands. A text without a word has no score: it is counted
+    and left out. Where labels are numbers and those of the model are names, 0 is the first name, and so on.
     """
     log_to_stderr(quiet=quiet)
-    if sys.stdout is None:
-        raise OutputError("standard output is closed, and that is where the figures go")
-    if held_out and card:
-        raise UsageError("--card: the figures of the part that training held out are there already")
-    if weak_spot and not card:
-        raise UsageError("--weak-spot says where figures belong on the card; add --card")
-    if weak_spot and against:
-        raise UsageError("--weak-spot is for figures of one model alone; leave out --against")
+    if card and held_out:
+        raise UsageError("--card: the card already has the metrics of the validation part; omit --held-out")
+    if card and against:
+        raise UsageError("--card has the metrics of one model; omit --against")
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
-        raise UsageError(f"--against {against}: its labels are not those of {model}, or not in their order")
+        raise UsageError(f"--against {against}: its labels are not those of {model}, or in another order")
     with requires("train"):
+        from sentcli.evaluation.card_update import check_card, record_evaluation
         from sentcli.evaluation.evaluate import EvaluationSource, Runtime, evaluate_bundle
-        from sentcli.evaluation.metrics_file import read_metrics
+        from sentcli.evaluation.plots import check_folder, draw_evaluation
+        from sentcli.evaluation.report import report
         from sentcli.evaluation.splits import CsvFormat
-
-        if plots:
-            from sentcli.evaluation.plots import check_folder, draw_evaluation
-            from sentcli.files.storage import resolve
-        if card:
-            from sentcli.evaluation.card_update import find_card, record_evaluation
-
-    is_default = click.get_current_context().get_parameter_source("dataset") is ParameterSource.DEFAULT
-    if held_out and is_default:
-        metrics = read_metrics(bundle)
-        dataset, columns = metrics["dataset"], metrics.get("columns", {})
-        given: dict[str, Any] = {"text_column": text_column, "label_column": label_column}
-        given |= {"delimiter": delimiter, "quotechar": quotechar}
-        given |= {"encoding": encoding, "skip_lines": skip_lines}
-        text_column, label_column, delimiter, quotechar, encoding, skip_lines = (
-            columns.get(name) if value is None else value for name, value in given.items()
-        )
-
-    carded = find_card(bundle, other) if card else None
+    if card:
+        check_card(bundle)
     if plots:
-        for kept in filter(None, (bundle, other, carded)):
-            if kept.path.resolve() in (resolve(plots), *resolve(plots).parents):
-                raise UsageError(
-                    f"--plots {plots}: a model folder is replaced as a whole; give another place"
-                )
         check_folder(plots, overwrite=overwrite)
 
+    context = click.get_current_context()
+    is_default = context.get_parameter_source("dataset") is ParameterSource.DEFAULT
     csv = CsvFormat(delimiter, encoding, skip_lines, quotechar)
-    split = "train" if held_out else split
-    source = EvaluationSource(dataset, split, held_out, text_column, label_column, csv, passages, carded)
+    named = None if is_default else dataset
+    source = EvaluationSource(named, split, held_out, text_column, label_column, csv, passages)
     runtime = Runtime(backend, device, precision, workers)
-    try:
-        measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
-    except DataError as error:
-        if not (held_out and is_default):
-            raise
-        raise DataError(f"{error}; {model} learnt from it: if it is elsewhere now, say --dataset") from error
+    measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
 
-    click.echo(json.dumps(record, indent=2) if as_json else _told(record, measured))
+    click.echo(json.dumps(record, indent=2) if as_json else report(record))
     if plots:
         draw_evaluation(plots, measured, bundle.config.labels)
-    if carded:
-        spot = {"weak_spot": weak_spot} if weak_spot else {}
-        record_evaluation(carded, record | {"command": _command()} | spot, measured)
+    if card:
+        record_evaluation(bundle, record | {"command": _command(context)}, measured)
         if not quiet:
-            say(f"{carded.path / CARD}: written anew, with these figures")
+            say(f"{bundle.path / CARD}: has these metrics now")
 
 
-def _told(record: Mapping[str, Any], measured: "Measurement") -> str:
-    """Give the figures as a person reads them, under what they are of."""
-    of = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
-    lines = [f"{printable('{model} on '.format(**record) + of + record['where'])} ({record['backend']})"]
-    if of:
-        lines.append("each with the label of its text, which is not always its own")
-    against = "{model} ({backend}, {file})".format(**record["against"]) if record["against"] else ""
-    return "\n".join([*lines, "", report(measured, against)])
-
-
-def _command() -> str:
-    """Give the line that measures the same again, without what is done with the figures."""
-    context = click.get_current_context()
+def _command(context: click.Context) -> str:
+    """Return the command line that computes the same metrics again."""
     words = []
     for parameter in context.command.params:
         name = str(parameter.name)
-        if name in _ASIDE or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        if name in _NO_FIGURE or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
-        value = str(context.params[name])
+        value, flag = str(context.params[name]), parameter.opts[0]
         if isinstance(parameter, click.Argument):
-            words.append(no_option(value))
+            words.append(f"./{value}" if value.startswith("-") else value)
         elif isinstance(parameter, click.Option) and parameter.is_flag:
-            words.append(parameter.opts[0])
+            words.append(flag)
         else:
-            flag = parameter.opts[0]
             words += [f"{flag}={value}"] if value.startswith("-") else [flag, value]
     return shlex.join(["sentcli", "evaluate", *words])

@@ -1,95 +1,103 @@
-"""A model measured on a labelled data set, and what is to be known of how that was done."""
+"""Measure a model on a labelled data set: read the data, score it, compute the metrics, make a record."""
 
-import logging
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sentcli.backends import choose
-from sentcli.errors import UsageError
+from sentcli.config import DEFAULT_DATASET
+from sentcli.errors import DataError
 from sentcli.evaluation.datasets import load_split, load_validation
 from sentcli.evaluation.holdout import held_out_part
 from sentcli.evaluation.labels import LabeledTexts, class_ids
-from sentcli.evaluation.leakage import share_learnt
-from sentcli.evaluation.measurement import Measurement, measure
+from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, without_blank
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.evaluation.passages import cut_passages
+from sentcli.evaluation.slices import BandScores, LengthScores, scores_by_band, scores_by_length
 from sentcli.evaluation.splits import CsvFormat
 from sentcli.model.bundle import Bundle
+from sentcli.scoring.labels import Floats
 from sentcli.scoring.predict import predict
-
-_log = logging.getLogger("sentcli")
-
-_TOO_MANY = 0.1  # of the texts; of the test split of IMDb 0.9 % are in its other splits too
+from sentcli.text.tokenizer import tokenize
 
 
 @dataclass(frozen=True)
 class EvaluationSource:
     """The labelled texts to measure on.
 
-    :param dataset, split, text_column, label_column, csv: see `load_split`.
-    :param held_out: what was held out when the model was trained, of the train split or besides it.
-    :param passages: sentences that a passage cut from each text has at most; None: texts as they are.
-    :param unseen_by: a model that must not have learnt from these texts, as its card is to show the figures.
+    :param dataset: see `load_split`; None: with `held_out` the data set of the training, else IMDb.
+    :param split, text_column, label_column, csv: see `load_split`.
+    :param held_out: measure on the validation part of the model's training instead of on `split`.
+    :param passages: cut a passage of at most this many sentences from each text; None: whole texts.
     """
 
-    dataset: str
+    dataset: str | None
     split: str
     held_out: bool
     text_column: str | None
     label_column: str | None
     csv: CsvFormat
     passages: int | None
-    unseen_by: Bundle | None = None
-
-    def load(self, bundle: Bundle) -> LabeledTexts:
-        """Read the texts that a model is to be measured on.
-
-        :raises DataError: see `load_split`.
-        :raises BundleError: see `held_out_part`.
-        :raises UsageError: when they are what `unseen_by` learnt from. Of another model that is a warning.
-        """
-        examples = self._read(bundle)
-        if self.held_out:
-            examples = held_out_part(bundle, examples)
-        else:
-            self._check_unseen(bundle, examples)
-        if self.passages:
-            examples = replace(examples, texts=cut_passages(examples.texts, self.passages))
-        return examples
-
-    def _read(self, bundle: Bundle) -> LabeledTexts:
-        columns = self.text_column, self.label_column, self.csv
-        metrics = read_metrics(bundle) if self.held_out else None
-        validation = metrics.get("validation_data") if metrics else None
-        # What it was validated on may be elsewhere now: another file that was named is it.
-        is_named = metrics and self.dataset != metrics["dataset"] and Path(self.dataset).is_file()
-        if validation and not is_named:
-            return load_validation(validation, self.dataset, *columns)
-        return load_split(self.dataset, self.split, *columns)
-
-    def _check_unseen(self, bundle: Bundle, examples: LabeledTexts) -> None:
-        learner = self.unseen_by or bundle
-        share = share_learnt(learner, examples.texts)
-        if share.about < _TOO_MANY:
-            return
-        problem = (
-            f"{learner.path} learnt from about {share.about:.0%} of the texts of {examples.where}, "
-            "and its figures there promise too much"
-        )
-        if self.unseen_by and share.least >= _TOO_MANY:
-            raise UsageError(f"--card: {problem}; try texts that it has not seen")
-        _log.warning("%s; --held-out measures on what it was not fitted to", problem)
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What runs a model, each as `Scorer` takes it."""
+    """What runs a model, with the parameters of `Scorer`."""
 
     backend: str | None
     device: str | None
     precision: str | None
     workers: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same examples.
+
+    The difference of an example is that of the class whose probability differs most.
+
+    :param changed: examples whose predicted class differs.
+    :param p99_difference: 99 % of the differences are at most this.
+    """
+
+    examples: int
+    changed: int
+    changed_share: float
+    mean_difference: float
+    p99_difference: float
+    max_difference: float
+    accuracy: float
+    against_accuracy: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything that was measured, on the texts that have a word.
+
+    :param labels: the true classes, `[examples]`.
+    :param probabilities: `[examples, classes]`.
+    :param blank: the number of texts without a word, which were left out.
+    """
+
+    labels: Labels
+    probabilities: Floats
+    blank: int
+    figures: Evaluation
+    by_length: list[LengthScores]
+    bands: list[BandScores]
+    comparison: Comparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "blank": self.blank,
+            **asdict(self.figures),
+            "by_length": [*map(asdict, self.by_length)],
+            "bands": [*map(asdict, self.bands)],
+            "comparison": asdict(self.comparison) if self.comparison else None,
+        }
 
 
 def evaluate_bundle(
@@ -102,29 +110,30 @@ def evaluate_bundle(
 ) -> tuple[Measurement, dict[str, Any]]:
     """Measure a model.
 
-    :param against: another model of the same labels to compare it with; its own file decides what runs it.
-    :returns: what was measured, and a record of it in plain values, which `sentcli evaluate --json` prints.
-    :raises DataError: when there is no such data set, a label is none of the model's, or no text has a word.
+    :param against: another model with the same labels to compare with; its own file decides what runs it.
+    :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
+    :raises DataError: when the data set cannot be read, a label is unknown, or no text has a word.
     :raises BundleError: when a bundle lacks the file to run, or cannot be run.
-    :raises UsageError: when what is to run it does not go together.
+    :raises UsageError: when the parameters of `runtime` contradict each other.
     """
-    ran = _model(bundle, runtime.backend)
-    compared = _model(against, None) if against else None
-    examples = source.load(bundle)
+    name, file = choose(runtime.backend, bundle)
+    compared = choose(None, against) if against else None
+    source, examples = _read(source, bundle)
     texts, labels = examples.texts, class_ids(examples, bundle.config.labels)
     probabilities = predict(bundle, texts, quiet=quiet, **vars(runtime))
     others = None
     if against and compared:
-        device = None if compared["backend"] == "onnx" else runtime.device
+        device = None if compared[0] == "onnx" else runtime.device
         others = predict(against, texts, quiet=quiet, workers=runtime.workers, device=device)
     measured = measure(texts, labels, probabilities, bundle.config.labels, others)
-
-    if runtime.precision not in (None, "fp32"):
-        ran["backend"] += f" {runtime.precision}"
     return measured, {
-        "kind": "comparison" if compared else "passages" if source.passages else "texts",
-        **ran,
-        "against": compared,
+        "kind": "comparison" if against else "passages" if source.passages else "texts",
+        "model": bundle.name,
+        "file": file,
+        "backend": name if runtime.precision in (None, "fp32") else f"{name} {runtime.precision}",
+        "against": {"model": against.name, "file": compared[1], "backend": compared[0]}
+        if against and compared
+        else None,
         "dataset": source.dataset,
         "split": source.split,
         "held_out": source.held_out,
@@ -136,7 +145,100 @@ def evaluate_bundle(
     }
 
 
-def _model(bundle: Bundle, backend: str | None) -> dict[str, str]:
-    """Say which model it is, and what runs which of its files."""
-    name, file = choose(backend, bundle)
-    return {"model": bundle.name, "file": file, "backend": name}
+def measure(
+    texts: Sequence[str],
+    labels: Labels,
+    probabilities: Floats,
+    names: Sequence[str],
+    against: Floats | None = None,
+) -> Measurement:
+    """Compute all metrics of a model.
+
+    :param labels: the true class of each text.
+    :param probabilities: `[texts, classes]`, a row of NaN for a blank text.
+    :param names: the name of each class; of two, the second is the positive one.
+    :param against: the probabilities of another model for the same texts.
+    :raises DataError: when no text has a word.
+    """
+    kept, of_model = without_blank(labels, probabilities)
+    tokens = [count for count in map(len, map(tokenize, texts)) if count]
+    return Measurement(
+        labels=kept,
+        probabilities=of_model,
+        blank=len(labels) - len(kept),
+        figures=evaluate(kept, of_model, names),
+        by_length=scores_by_length(of_model.argmax(axis=1) == kept, tokens),
+        bands=scores_by_band(kept, of_model),
+        comparison=None if against is None else compare(kept, of_model, without_blank(labels, against)[1]),
+    )
+
+
+def compare(labels: Labels, probabilities: Floats, against: Floats) -> Comparison:
+    """Compare two models.
+
+    :param labels: `[examples]`, at least one.
+    :param probabilities, against: of the two models, `[examples, classes]`.
+    """
+    differences = np.abs(probabilities - against).max(axis=1)
+    predicted, other = probabilities.argmax(axis=1), against.argmax(axis=1)
+    changed = int((predicted != other).sum())
+    return Comparison(
+        examples=len(labels),
+        changed=changed,
+        changed_share=changed / len(labels),
+        mean_difference=float(differences.mean()),
+        p99_difference=float(np.quantile(differences, 0.99, method="higher")),
+        max_difference=float(differences.max()),
+        accuracy=float((predicted == labels).mean()),
+        against_accuracy=float((other == labels).mean()),
+    )
+
+
+def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
+    """Read the texts of a source.
+
+    :returns: the source with its defaults filled in, and the texts.
+    :raises DataError: see `load_split`.
+    :raises BundleError: see `held_out_part`.
+    """
+    if source.held_out:
+        source, examples = _read_validation(source, bundle)
+    else:
+        source = replace(source, dataset=source.dataset or DEFAULT_DATASET)
+        examples = load_split(
+            str(source.dataset), source.split, source.text_column, source.label_column, source.csv
+        )
+    if source.passages:
+        examples = replace(examples, texts=cut_passages(examples.texts, source.passages))
+    return source, examples
+
+
+def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
+    """Read the validation part of the model's training."""
+    metrics = read_metrics(bundle)
+    trained_on, validation = metrics["dataset"], metrics.get("validation_data")
+    is_default, dataset = source.dataset is None, source.dataset or trained_on
+    source = replace(source, dataset=dataset, split="train")
+    if is_default:
+        source = _with_columns(source, metrics.get("columns", {}))
+    how = source.text_column, source.label_column, source.csv
+    try:
+        # Another file than the training data can be the validation data at its present place.
+        if validation and (dataset == trained_on or not Path(dataset).is_file()):
+            examples = load_validation(validation, dataset, *how)
+        else:
+            examples = load_split(dataset, source.split, *how)
+    except DataError as error:
+        if not is_default:
+            raise
+        raise DataError(f"{error}; {bundle.path} was trained on it; if it moved, give --dataset") from error
+    return source, held_out_part(bundle, examples)
+
+
+def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> EvaluationSource:
+    """Fill in what the user left open with the columns and the CSV format of the training."""
+    usual = {"text_column": None, "label_column": None, **vars(CsvFormat())}
+    given = {"text_column": source.text_column, "label_column": source.label_column, **vars(source.csv)}
+    filled = {name: columns.get(name) if value == usual[name] else value for name, value in given.items()}
+    text, label = filled.pop("text_column"), filled.pop("label_column")
+    return replace(source, text_column=text, label_column=label, csv=replace(source.csv, **filled))

@@ -1,4 +1,4 @@
-"""`history.csv` of a model folder: a record for each epoch, of the model and of what came before it."""
+"""The `history.csv` of a model folder: a record for each epoch of the model and of the models before it."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ import pandas as pd
 from sentcli.errors import BundleError
 from sentcli.model.bundle import HISTORY, Bundle
 
-MODEL_STAGE = "model"  # the epochs of the model itself; other stages are of what came before
+MODEL_STAGE = "model"  # the epochs of the model itself; other stages came before it
 
 
 def read_history(bundle: Bundle) -> list[dict[str, Any]]:
     """Read the records of all stages.
 
-    :raises BundleError: when the file is not there, or no table.
+    :raises BundleError: when the file is missing or no table.
     """
     try:
         records: list[Any] = pd.read_csv(io.BytesIO(bundle.read(HISTORY))).to_dict("records")
@@ -25,10 +25,10 @@ def read_history(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def earlier_epochs(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Give the records of the models that a model went on from, one after the other."""
+    """Return the records of the models that a model was fine-tuned from, in their order."""
     return [record for record in history if record["stage"].endswith(f": {MODEL_STAGE}")]
 
 
 def own_epochs(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the records of the model itself."""
+    """Return the records of the model itself."""
     return [record for record in history if record["stage"] == MODEL_STAGE]

@@ -1,50 +1,55 @@
-"""How good the probabilities are: metrics, intervals and calibration from labels and probabilities."""
+"""Metrics of a classifier: point estimates, 95 % intervals and calibration, from labels and probabilities."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
+from sklearn import metrics as sk
 
 from sentcli.errors import DataError
-from sentcli.scoring.labels import Bools, Floats
+from sentcli.scoring.labels import Floats
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
+Interval = tuple[float, float]
 
 ECE_BINS = 15
-LOG_CLIP = 1e-15  # the smallest probability that the log loss sees: one wrong 0 costs 34.5, not infinity
-_Z_95 = 1.959963984540054  # the standard normal's 97.5 % point
+_DRAWS = 1000  # of the bootstrap
+_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """One class against all others; a share of nothing is None."""
+    """The scores of one class against all others; None where the denominator is 0."""
 
     name: str
-    support: int  # examples of the class
-    precision: float | None  # None: never predicted
-    recall: float | None  # None: no example
-    f1: float | None  # None: neither
+    support: int  # examples with this label
+    precision: float | None
+    recall: float | None
+    f1: float | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one model on one set of examples. What is undefined is None, never NaN.
+    """The metrics of one model on one set of examples. An undefined metric is None, never NaN.
 
-    :param accuracy_interval: Wilson's 95 % interval of the accuracy, low and high.
-    :param f1: of the positive class (the second of two); None with more than two classes.
-    :param macro_f1: mean F1 over the classes that occur, as labels or as predictions.
-    :param roc_auc: of the positive class; with more than two classes, the mean over one-vs-rest.
-    :param roc_auc_reason: why `roc_auc` is None, else None.
-    :param log_loss: mean of -ln(probability of the label), the probability at least `LOG_CLIP`.
+    :param accuracy_interval: Wilson's 95 % interval of the accuracy.
+    :param f1: F1 of the positive class, which is the second of two; None with more than two classes.
+    :param macro_f1: mean F1 of the classes that occur as a label or as a prediction.
+    :param roc_auc: of the positive class; with more than two classes, the mean of one-vs-rest.
+    :param roc_auc_reason: why `roc_auc` is None.
     :param expected_calibration_error: over `ECE_BINS` bins, see `Reliability`.
-    :param confusion: examples by `[label][predicted class]`.
+    :param classes: in the order of the model.
+    :param confusion: counts, `[label][predicted class]`.
+    :param intervals: 95 % intervals of `f1`, `macro_f1`, `roc_auc` and `log_loss`.
     """
 
     examples: int
     accuracy: float
-    accuracy_interval: tuple[float, float]
+    accuracy_interval: Interval
     f1: float | None
     macro_f1: float
     roc_auc: float | None
@@ -53,20 +58,12 @@ class Evaluation:
     expected_calibration_error: float
     classes: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class RocCurve:
-    """Points of a ROC curve from (0, 0) to (1, 1), one for each distinct score."""
-
-    false_positive_rate: Floats  # [points], rising
-    true_positive_rate: Floats  # [points], rising
-    auc: float
+    intervals: dict[str, Interval | None]
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Confidence against accuracy in bins of equal width over the confidence of the predicted class.
+    """Confidence and accuracy in bins of equal width over the confidence of the predicted class.
 
     Bin m of M holds the confidences in ((m - 1) / M, m / M]: C. Guo, G. Pleiss, Y. Sun and K. Weinberger,
     "On Calibration of Modern Neural Networks", ICML 2017, section 2.
@@ -86,98 +83,65 @@ class Reliability:
 
 
 def without_blank(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats]:
-    """Leave out the examples that have no probabilities: blank texts, whose rows are NaN throughout.
+    """Return the examples that have probabilities: a blank text has a row of NaN.
 
-    :raises ValueError: when the two differ in length.
-    :raises DataError: when nothing is left.
+    :raises DataError: when none is left.
     """
-    if len(labels) != len(probabilities):
-        raise ValueError(f"{len(labels)} labels for {len(probabilities)} rows of probabilities")
     kept = ~np.isnan(probabilities).all(axis=1)
     if not kept.any():
-        raise DataError(f"of {len(labels)} texts none has a word in it; try another --text-column or --split")
+        raise DataError(f"none of the {len(labels)} texts has a word; try another --text-column or --split")
     return labels[kept], probabilities[kept]
 
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
-    """Measure predictions against labels. The predicted class is the most probable one, of equals the first.
+    """Measure predictions against labels. The predicted class is the most probable one, the first of equals.
 
-    :param labels: the true class of each example, `[examples]`.
+    :param labels: the true class of each example, `[examples]`, at least one.
     :param probabilities: `[examples, classes]`, each row summing to 1.
-    :param names: the name of each class; of two, the second is the positive.
-    :raises ValueError: when the sizes do not match, there is no example, or a value is out of range.
+    :param names: the name of each class; of two, the second is the positive one.
+    :raises ValueError: when sizes do not match or a probability is out of range.
     """
-    _check(labels, probabilities, len(names))
-    classes = len(names)
+    classes, examples = len(names), len(labels)
+    numbers = np.arange(classes)
     predicted = probabilities.argmax(axis=1)
-    confusion = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
-    scores = tuple(_class_scores(name, confusion, number) for number, name in enumerate(names))
-    defined_f1 = [score.f1 for score in scores if score.f1 is not None]
-    correct = int(confusion.trace())
+    confusion = sk.confusion_matrix(labels, predicted, labels=numbers)
+    by_class = sk.precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=np.nan)
+    scores = tuple(
+        ClassScores(name, int(support), *map(_defined, of_class))
+        for name, support, *of_class in zip(names, by_class[3], *by_class[:3], strict=True)
+    )
     absent = [repr(score.name) for score in scores if not score.support]
-    curves = roc_curves(labels, probabilities, names).values()
+    loss = log_loss(labels, probabilities)
+    auc = None
+    if not absent:
+        ranked = probabilities[:, 1] if classes == 2 else probabilities
+        auc = float(sk.roc_auc_score(labels, ranked, multi_class="ovr"))
+    f1_interval, macro_f1_interval = _f1_intervals(confusion)
+    correct = int(confusion.trace())
     return Evaluation(
-        examples=len(labels),
-        accuracy=correct / len(labels),
-        accuracy_interval=wilson_interval(correct, len(labels)),
+        examples=examples,
+        accuracy=correct / examples,
+        accuracy_interval=wilson_interval(correct, examples),
         f1=scores[1].f1 if classes == 2 else None,
-        macro_f1=sum(defined_f1) / len(defined_f1),
-        roc_auc=None if absent else sum(curve.auc for curve in curves) / len(curves),
+        macro_f1=float(np.nanmean(by_class[2])),
+        roc_auc=auc,
         roc_auc_reason=f"no example of {', '.join(absent):.200}" if absent else None,
-        log_loss=log_loss(labels, probabilities),
+        log_loss=loss,
         expected_calibration_error=reliability(labels, probabilities).error,
         classes=scores,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
+        intervals={
+            "f1": f1_interval,
+            "macro_f1": macro_f1_interval,
+            "roc_auc": None if auc is None else _auc_interval(labels, probabilities, auc),
+            "log_loss": _mean_interval(loss, -np.log(_of_label(labels, probabilities)), math.inf),
+        },
     )
 
 
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Bound a proportion by Wilson's 95 % score interval.
-
-    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
-    American Statistical Association 22 (1927), 209-212; as equation (4) of Brown, Cai and DasGupta,
-    "Interval Estimation for a Binomial Proportion", Statistical Science 16 (2001).
-
-    :param trials: at least 1.
-    """
-    share, z = successes / trials, _Z_95
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return max(0.0, centre - margin), min(1.0, centre + margin)
-
-
 def log_loss(labels: Labels, probabilities: Floats) -> float:
-    """Give the mean of -ln(probability of the label), the probability at least `LOG_CLIP`."""
-    of_label = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.clip(of_label, LOG_CLIP, 1)).mean())
-
-
-def roc_curve(is_positive: Bools, scores: Floats) -> RocCurve | None:
-    """Trace the rates of true and false positives as the threshold falls through the scores.
-
-    The area below, by trapezoids, is the share of pairs of a positive and a negative that the scores order
-    rightly, ties half.
-
-    :returns: None when either side has no example.
-    """
-    if is_positive.all() or not is_positive.any():
-        return None
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # the last of each tie
-    true = np.append(0, np.cumsum(is_positive[order])[ends])
-    false = np.append(0, ends + 1) - true
-    area = float(np.trapezoid(true, false) / (true[-1] * false[-1]))
-    return RocCurve(false / false[-1], true / true[-1], area)
-
-
-def roc_curves(labels: Labels, probabilities: Floats, names: Sequence[str]) -> dict[str, RocCurve]:
-    """Trace the curve of the positive class or, with more than two classes, of each against the rest.
-
-    :returns: by class name, without the classes for which a curve is undefined.
-    """
-    measured = range(len(names)) if len(names) > 2 else (1,)
-    traced = {names[number]: roc_curve(labels == number, probabilities[:, number]) for number in measured}
-    return {name: curve for name, curve in traced.items() if curve is not None}
+    """Return the mean of -ln(probability of the label), probabilities clipped as scikit-learn does."""
+    return float(sk.log_loss(labels, probabilities, labels=np.arange(probabilities.shape[1])))
 
 
 def reliability(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> Reliability:
@@ -193,26 +157,79 @@ def reliability(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> 
     return Reliability(edges, counts, mean_confidence, accuracy)
 
 
-def _check(labels: Labels, probabilities: Floats, classes: int) -> None:
-    if labels.ndim != 1 or probabilities.shape != (len(labels), classes):
-        raise ValueError(f"labels {labels.shape}, probabilities {probabilities.shape} and {classes} classes")
-    if not len(labels) or classes < 2:
-        raise ValueError(f"{len(labels)} examples of {classes} classes; the least are one of two")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels from {labels.min()} to {labels.max()}, outside 0 to {classes - 1}")
-    # Negated, so that a NaN fails the test too; 1e-3 lets rounded probabilities pass, not logits.
-    if not (probabilities.min() >= 0 and np.abs(probabilities.sum(axis=1) - 1).max() <= 1e-3):
-        raise ValueError("probabilities: a row does not sum to 1, or a value is negative or NaN")
+def wilson_interval(successes: int, trials: int) -> Interval:
+    """Return Wilson's 95 % score interval of a proportion.
+
+    L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
+    (2001), equation (4).
+
+    :param trials: at least 1.
+    """
+    share, z = successes / trials, _Z
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return max(0.0, centre - margin), min(1.0, centre + margin)
 
 
-def _class_scores(name: str, confusion: Labels, number: int) -> ClassScores:
-    right, support, predicted = (
-        int(part) for part in (confusion[number, number], confusion[number].sum(), confusion[:, number].sum())
-    )
-    return ClassScores(
-        name=name,
-        support=support,
-        precision=right / predicted if predicted else None,
-        recall=right / support if support else None,
-        f1=2 * right / (support + predicted) if support + predicted else None,
-    )
+def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:
+    """Return the percentile bootstrap intervals of the F1 of the second of two classes and of macro F1.
+
+    To draw examples again is to draw the cells of the confusion matrix again. The seed is fixed.
+    B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+
+    :returns: None for an F1 that is undefined, if only in one draw.
+    """
+    random, examples = np.random.default_rng(0), confusion.sum()
+    draws = []
+    for _ in range(_DRAWS):
+        drawn = random.multinomial(examples, confusion.ravel() / examples).reshape(confusion.shape)
+        with np.errstate(invalid="ignore"):  # 0 / 0: neither a label nor a prediction
+            f1 = 2 * drawn.diagonal() / (drawn.sum(axis=0) + drawn.sum(axis=1))
+        draws.append((f1[1] if len(f1) == 2 else np.nan, np.nanmean(f1)))
+    low, high = np.quantile(draws, (0.025, 0.975), axis=0).tolist()
+    return None if np.isnan(low[0]) else (low[0], high[0]), (low[1], high[1])
+
+
+def _auc_interval(labels: Labels, probabilities: Floats, auc: float) -> Interval | None:
+    """Return the interval of the area under the ROC curve from the variance of its placement values.
+
+    E. DeLong, D. DeLong and D. Clarke-Pearson, "Comparing the Areas under Two or More Correlated Receiver
+    Operating Characteristic Curves: A Nonparametric Approach", Biometrics 44 (1988), 837-845.
+
+    :returns: None where a class has a single example.
+    """
+    classes = probabilities.shape[1]
+    if np.bincount(labels, minlength=classes).min() < 2:
+        return None
+    measured = range(classes) if classes > 2 else (1,)
+    influences = [_auc_influence(labels == number, probabilities[:, number]) for number in measured]
+    return _mean_interval(auc, np.mean(influences, axis=0), 1.0)
+
+
+def _auc_influence(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats:
+    """Return by how much each example moves the area under the ROC curve, `[examples]`."""
+    ranks, share = rankdata(scores), is_positive.mean()
+    placements = np.empty(len(scores))
+    for side, others in ((is_positive, ~is_positive), (~is_positive, is_positive)):
+        placements[side] = (ranks[side] - rankdata(scores[side])) / others.sum()  # share of others below
+    placements[~is_positive] = 1 - placements[~is_positive]
+    shares = np.where(is_positive, share, 1 - share)
+    influence: Floats = (placements - placements[is_positive].mean()) / shares
+    return influence
+
+
+def _mean_interval(mean: float, values: Floats, highest: float) -> Interval | None:
+    """Return the normal interval of a mean, within 0 and `highest`; None for a single value."""
+    if len(values) < 2:
+        return None
+    margin = _Z * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return max(0.0, mean - margin), min(highest, mean + margin)
+
+
+def _of_label(labels: Labels, probabilities: Floats) -> Floats:
+    of_label = probabilities[np.arange(len(labels)), labels]
+    return np.maximum(of_label, np.finfo(probabilities.dtype).eps)
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

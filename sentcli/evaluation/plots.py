@@ -1,10 +1,10 @@
-"""The pictures: curves, confusion matrix, ROC, reliability, lengths. Needs matplotlib, not a display."""
+"""Plots of a training and of an evaluation, as PNG files. Needs matplotlib, but no display."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,186 +12,142 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
 
 from sentcli.errors import OutputError
-from sentcli.evaluation.lengths import LengthScores
-from sentcli.evaluation.measurement import Measurement
-from sentcli.evaluation.metrics import Labels, Reliability, RocCurve, roc_curves, wilson_interval
+from sentcli.evaluation.metrics import Labels, wilson_interval
 from sentcli.evaluation.metrics import reliability as reliability_bins
 from sentcli.files.atomic import new_file
 from sentcli.model.bundle import MANIFEST
 from sentcli.scoring.labels import Floats
 
-# Okabe and Ito's palette, told apart with any kind of colour vision, darkest first; its yellow is too pale.
+if TYPE_CHECKING:
+    from sentcli.evaluation.evaluate import Measurement
+
+# The palette of Okabe and Ito for every kind of colour vision, darkest first, without its pale yellow.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#6b6b6b"
 _STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so a picture is the same everywhere
+    "font.family": "DejaVu Sans",  # part of matplotlib, so that a plot is the same everywhere
     "font.size": 9.5,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
-    "axes.titlepad": 10,
-    "axes.labelcolor": "#333333",
-    "axes.edgecolor": "#999999",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e6e6e6",
-    "xtick.color": "#555555",
-    "ytick.color": "#555555",
     "legend.frameon": False,
-    "figure.constrained_layout.h_pad": 0.12,  # inches
-    "figure.constrained_layout.w_pad": 0.12,
-    "lines.linewidth": 1.8,
-    "text.parse_math": False,  # a label may be called "$"
+    "text.parse_math": False,  # a label can be "$"
 }
 _REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
 _EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png")
 _DPI = 150
-_MOST_NUMBERED = 12  # classes; with more, the numbers do not fit into their cells
-_MOST_NAMED = 40  # classes; with more, the names do not fit beside each other
+_MOST_NAMED = 12  # classes in a confusion matrix with names and counts
 _LONGEST_NAME = 24  # characters
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder for `draw_evaluation`, before time is spent on the figures.
+    """Make the folder for `draw_evaluation`, before time is spent on the metrics.
 
-    :raises OutputError: when it cannot be made, or has one of the pictures and `overwrite` is not set.
+    :raises OutputError: when it cannot be made, is part of a model folder, or has such a plot and `overwrite`
+        is not set.
     """
+    for parent in (folder, *folder.absolute().parents):
+        if (parent / MANIFEST).exists():  # lists the digests of its files, and is replaced as a whole
+            raise OutputError(f"{folder}: {parent} is a model folder; give a folder outside of it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
-    if (folder / MANIFEST).exists():  # its pictures have their digests there
-        raise OutputError(f"{folder} is a model folder; give another folder")
-    there = [name for name in _EVALUATION if (folder / name).exists()]
-    if there and not overwrite:
-        raise OutputError(f"{folder / there[0]} exists; give another folder or --overwrite")
+    existing = [name for name in _EVALUATION if (folder / name).exists()]
+    if existing and not overwrite:
+        raise OutputError(f"{folder / existing[0]} exists; give another folder or --overwrite")
 
 
-def draw_evaluation(folder: Path, measured: Measurement, names: Sequence[str]) -> None:
-    """Write `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`.
+def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str]) -> None:
+    """Draw `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`.
 
     :param names: the name of each class.
-    :raises OutputError: when a picture cannot be written.
+    :raises OutputError: when a plot cannot be written.
     """
-    matrix, curve, calibration, lengths = (folder / name for name in _EVALUATION)
-    confusion_matrix(matrix, measured.figures.confusion, names)
-    roc(curve, roc_curves(measured.labels, measured.probabilities, names))
-    reliability(calibration, reliability_bins(measured.labels, measured.probabilities))
-    accuracy_by_length(lengths, measured.by_length)
+    confusion_matrix(folder / _EVALUATION[0], measured, names)
+    roc(folder / _EVALUATION[1], measured, names)
+    reliability(folder / _EVALUATION[2], measured.labels, {"Reliability": measured.probabilities})
+    accuracy_by_length(folder / _EVALUATION[3], measured)
 
 
-def confusion_matrix(path: Path, matrix: Sequence[Sequence[int]], names: Sequence[str]) -> None:
-    """Draw examples by true and predicted class, coloured by their share of the true class.
-
-    :param matrix: counts, `[label][predicted class]`.
-    :raises OutputError: when the picture cannot be written.
-    """
-    counts = np.asarray(matrix)
+def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
+    """Draw the share of each predicted class in each true class."""
+    counts = np.array(measured.figures.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    classes = len(names)
-    side = min(2.6 + 0.8 * classes, 12)
-    with saved_figure(path, side + 0.6, side) as figure:
-        axes = figure.add_subplot(xlabel="predicted", ylabel="true")
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-        if classes <= _MOST_NAMED:
-            axes.set_yticks(range(classes), map(_shown, names))
-            axes.set_xticks(range(classes), map(_shown, names))
-            if classes > 4 or max(map(len, names)) > 12:
-                axes.tick_params(axis="x", labelrotation=45)
-                for label in axes.get_xticklabels():
-                    label.set(ha="right", rotation_mode="anchor")
-        if classes <= _MOST_NUMBERED:
-            for (row, column), count in np.ndenumerate(counts):
-                colour = "white" if shares[row, column] > 0.55 else "#222222"
-                text = f"{count:,}\n{shares[row, column]:.1%}"
-                axes.text(column, row, text, ha="center", va="center", color=colour, linespacing=1.5)
-        else:
-            bar = figure.colorbar(image, shrink=0.8, format=PercentFormatter(1, decimals=0))
-            bar.set_label("share of the true class")
-            bar.outline.set_visible(False)
-        right, examples = int(counts.trace()), int(counts.sum())
-        axes.set_title(f"Confusion matrix\n{right:,} of {examples:,} right ({right / max(examples, 1):.2%})")
-
-
-def roc(path: Path, curves: Mapping[str, RocCurve]) -> None:
-    """Draw ROC curves, one a class; of many classes the worst, which are those to look at.
-
-    :param curves: class name to curve.
-    :raises OutputError: when the picture cannot be written.
-    """
-    shown = sorted(curves, key=lambda name: curves[name].auc)[: len(COLOURS)]
-    with saved_figure(path, 5.2, 5.2) as figure:
-        axes = figure.add_subplot(aspect="equal", xlim=(-0.01, 1), ylim=(0, 1.01))
-        axes.plot([0, 1], [0, 1], label="chance (AUC 0.5)", **_REFERENCE)
-        for name, colour in zip(shown, COLOURS, strict=False):
-            curve = curves[name]
-            label = f"{_shown(name)} (AUC {curve.auc:.4f})"
-            if label.startswith("_"):  # a legend would leave it out
-                label = f"\u200b{label}"
-            axes.plot(curve.false_positive_rate, curve.true_positive_rate, color=colour, label=label)
-        axes.set(xlabel="false positive rate", ylabel="true positive rate")
-        extent = f", the lowest {len(shown)} of {len(curves)}" if len(shown) < len(curves) else ""
-        axes.set_title(f"ROC{extent}")
-        axes.legend(loc="lower right", reverse=True)
-
-
-def reliability(path: Path, bins: Reliability) -> None:
-    """Draw accuracy against confidence, with the number of examples in each bin below.
-
-    :raises OutputError: when the picture cannot be written.
-    """
-    _reliability_diagrams(path, {"Reliability": bins})
-
-
-def reliability_before_after(path: Path, labels: Labels, before: Floats, after: Floats) -> None:
-    """Draw the reliability of probabilities before and after calibration, side by side.
-
-    :param labels, before, after: as for `sentcli.evaluation.metrics.evaluate`.
-    :raises OutputError: when the picture cannot be written.
-    """
-    parts = {"Before calibration": before, "After calibration": after}
-    _reliability_diagrams(path, {title: reliability_bins(labels, values) for title, values in parts.items()})
-
-
-def accuracy_by_length(path: Path, by_length: Sequence[LengthScores]) -> None:
-    """Draw the accuracy on texts of each bin of lengths, with the number of texts below.
-
-    :param by_length: bins without a text are left out.
-    :raises OutputError: when the picture cannot be written.
-    """
-    shown = [part for part in by_length if part.examples]
-    right = sum(part.accuracy * part.examples for part in shown if part.accuracy is not None)
-    examples = sum(part.examples for part in shown)
-    with saved_figure(path, 6.4, 4.6) as figure:
-        upper, lower = figure.subplots(2, sharex=True, height_ratios=(4, 1))
-        upper.axhline(right / examples, label="accuracy on all", **_REFERENCE)
-        places = np.arange(len(shown), dtype=float)
-        _accuracies(
-            upper, places, np.array([part.accuracy for part in shown]), [part.examples for part in shown]
+    is_small, side = len(names) <= _MOST_NAMED, min(3.2 + 0.8 * len(names), 12)
+    with saved_figure(path, side, side) as figure:
+        axes = figure.add_subplot()
+        labels = [*map(_shown, names)] if is_small else None
+        display = ConfusionMatrixDisplay(shares, display_labels=labels)
+        display.plot(
+            ax=axes, cmap="Blues", values_format=".1%", include_values=is_small, xticks_rotation="vertical"
         )
-        upper.set(ylabel="accuracy", title=f"Accuracy by length\nn = {examples:,}")
-        upper.yaxis.set_major_formatter(PercentFormatter(1))
-        _counts(lower, places - 0.5, [part.examples for part in shown], 1)
-        lower.set(xlabel="words of the text", ylabel="texts")
-        lower.set_xticks(places, [part.name for part in shown])
-        figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        axes.grid(visible=False)
+        axes.set_title(f"Confusion matrix: {counts.trace():,} of {counts.sum():,} correct")
+
+
+def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
+    """Draw the ROC curve of the second of two classes, or of each of the first few classes of more."""
+    numbers = range(min(len(names), len(COLOURS))) if len(names) > 2 else [1]
+    with saved_figure(path, 5.2, 5.2) as figure:
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], label="chance", **_REFERENCE)
+        for number, colour in zip(numbers, COLOURS, strict=False):
+            is_positive = measured.labels == number
+            if is_positive.any() and not is_positive.all():
+                false_rate, true_rate, _ = roc_curve(is_positive, measured.probabilities[:, number])
+                label = f"AUC {auc(false_rate, true_rate):.4f}, {_shown(names[number])}"
+                axes.plot(false_rate, true_rate, color=colour, label=label)
+        axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
+        axes.legend(loc="lower right")
+
+
+def reliability(path: Path, labels: Labels, diagrams: Mapping[str, Floats]) -> None:
+    """Draw accuracy against confidence in bins, each with its number of examples.
+
+    :param labels: the true class of each example, `[examples]`.
+    :param diagrams: title to probabilities `[examples, classes]`; drawn side by side on the same scale.
+    :raises OutputError: when the plot cannot be written.
+    """
+    with saved_figure(path, 0.6 + 4.6 * len(diagrams), 5) as figure:
+        row = figure.subplots(1, len(diagrams), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, probabilities) in zip(row, diagrams.items(), strict=True):
+            bins = reliability_bins(labels, probabilities)
+            used = bins.counts > 0
+            lowest = bins.edges[:-1][used][0]
+            axes.plot([lowest, 1], [lowest, 1], label="perfect calibration", **_REFERENCE)
+            _accuracies(axes, bins.confidence[used], bins.accuracy[used], bins.counts[used].tolist())
+            axes.set_title(f"{title}\nexpected calibration error {bins.error:.4f}")
+            axes.set_xlabel("confidence (probability of the predicted class)")
+
+
+def accuracy_by_length(path: Path, measured: "Measurement") -> None:
+    """Draw the accuracy on texts of each slice of lengths, with the number of texts."""
+    slices = [part for part in measured.by_length if part.examples]
+    places, accuracies = np.arange(len(slices), dtype=float), np.array([part.accuracy for part in slices])
+    with saved_figure(path, 6.4, 4.2) as figure:
+        axes = figure.add_subplot(title="Accuracy by length", xlabel="words of the text")
+        axes.axhline(measured.figures.accuracy, label="accuracy on all", **_REFERENCE)
+        _accuracies(axes, places, accuracies, [part.examples for part in slices])
+        axes.set_xticks(places, [part.name for part in slices])
 
 
 def curves(
     path: Path, history: Sequence[Mapping[str, float]], before: Sequence[Mapping[str, float]] = ()
 ) -> None:
-    """Draw loss and accuracy over the epochs, of training and validation.
+    """Draw loss and accuracy over the epochs, of the training and the validation part.
 
-    :param history: a record an epoch: `train_loss`, `train_accuracy`, `validation_loss`,
+    :param history: a record for each epoch with `train_loss`, `train_accuracy`, `validation_loss` and
         `validation_accuracy`.
-    :param before: those of the model that this one went on from, with a line behind them.
-    :raises OutputError: when the picture cannot be written.
+    :param before: the records of the model that was fine-tuned, drawn first.
+    :raises OutputError: when the plot cannot be written.
     """
     records = [*before, *history]
     epochs = range(1, len(records) + 1)
@@ -200,90 +156,33 @@ def curves(
         for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
             for part, colour in zip(("train", "validation"), COLOURS, strict=False):
                 values = [record[f"{part}_{metric}"] for record in records]
-                axes.plot(epochs, values, "o-", color=colour, markersize=4.5, label=part)
-            axes.axvline(kept, label="epoch that was kept", zorder=1, **_REFERENCE)
+                axes.plot(epochs, values, "o-", color=colour, label=part)
+            axes.axvline(kept, label="selected epoch", zorder=1, **_REFERENCE)
             if before:
-                axes.axvline(len(before) + 0.5, label="learns on, from other data", color=GREY, linewidth=1)
+                axes.axvline(len(before) + 0.5, label="start of fine-tuning", color=GREY, linewidth=1)
             axes.set(xlabel="epoch", title=metric.capitalize())
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-
-
-def accuracy_by_speed(path: Path, sizes: Sequence[Mapping[str, float]]) -> None:
-    """Draw the validation accuracy of models of several sizes against their speed.
-
-    :param sizes: `hidden`, `layers`, `validation_accuracy` and `reviews_per_second` of each.
-    :raises OutputError: when the picture cannot be written.
-    """
-    with saved_figure(path, 6.4, 4.2) as figure:
-        axes = figure.subplots()
-        for colour, layers in zip(COLOURS, sorted({model["layers"] for model in sizes}), strict=False):
-            shown = sorted(
-                (model for model in sizes if model["layers"] == layers),
-                key=lambda model: model["reviews_per_second"],
-            )
-            speeds = [model["reviews_per_second"] for model in shown]
-            accuracies = [model["validation_accuracy"] for model in shown]
-            label = f"{layers:.0f} layer{'s' * (layers > 1)}"
-            axes.plot(speeds, accuracies, "o-", color=colour, markersize=5, label=label)
-            for model, speed, accuracy in zip(shown, speeds, accuracies, strict=True):
-                axes.annotate(f"{model['hidden']:.0f}", (speed, accuracy), (4, 5), textcoords="offset points")
-        axes.set_xscale("log")
-        ticks = sorted({model["reviews_per_second"] for model in sizes})
-        axes.set_xticks(ticks, [f"{speed:,.0f}" for speed in ticks])
-        axes.set_xticks([], minor=True)
-        axes.tick_params("x", rotation=45)  # sizes that are close have speeds that are
-        axes.set(xlabel="reviews/s, fp32, one core", ylabel="validation accuracy")
-        axes.set_title("Accuracy against speed, by the states in each direction")
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=2))
-        figure.legend(loc="outside lower center", ncols=3)
-
-
-def _reliability_diagrams(path: Path, diagrams: Mapping[str, Reliability]) -> None:
-    """Draw diagrams beside each other, to the same scale."""
-    lowest = min(float(bins.edges[:-1][bins.counts > 0][0]) for bins in diagrams.values())
-    with saved_figure(path, 0.6 + 4.6 * len(diagrams), 6) as figure:
-        axes = figure.subplots(
-            2, len(diagrams), sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False
-        )
-        for (upper, lower), (title, bins) in zip(axes.T, diagrams.items(), strict=True):
-            used = bins.counts > 0
-            upper.plot([lowest, 1], [lowest, 1], label="perfect calibration", **_REFERENCE)
-            _accuracies(upper, bins.confidence[used], bins.accuracy[used], bins.counts[used].tolist())
-            upper.set_title(
-                f"{title}\nn = {bins.counts.sum():,}, expected calibration error {bins.error:.4f}"
-            )
-            _counts(lower, bins.edges[:-1][used], bins.counts[used].tolist(), 1 / len(used))
-            lower.set(xlabel="confidence (probability of the predicted class)")
-        axes[0, 0].set(ylabel="accuracy", xlim=(lowest, 1), ylim=(None, 1.02))
-        axes[1, 0].set(ylabel="examples")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        axes.legend()
 
 
 def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence[int]) -> None:
-    """Draw accuracies with their intervals."""
+    """Draw accuracies with their 95 % intervals and with the numbers of examples."""
     intervals = [wilson_interval(round(a * n), n) for a, n in zip(accuracies, counts, strict=True)]
-    # abs: a share of 1 may exceed its bound by rounding.
-    bounds = np.abs(np.transpose(intervals) - accuracies)
-    label = "accuracy in the bin, 95% interval"
-    style: dict[str, Any] = {"color": COLOURS[0], "markersize": 5, "elinewidth": 1.3, "capsize": 3}
-    axes.errorbar(places, accuracies, bounds, fmt="o", label=label, **style)
-
-
-def _counts(axes: Axes, places: Floats, counts: Sequence[int], width: float) -> None:
-    """Draw the number of examples of each bin, from its left edge."""
-    bars = axes.bar(places, counts, width, align="edge", color=GREY, edgecolor="white")
-    size = 7 if len(counts) <= 10 else 6
-    axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=size, color="#333333", padding=2)
-    axes.set(yticks=())
-    axes.margins(y=0.2)
+    bounds = np.abs(np.transpose(intervals) - accuracies)  # a share of 1 can exceed its bound by rounding
+    label = "accuracy with 95 % interval and number of texts"
+    axes.errorbar(places, accuracies, bounds, fmt="o", color=COLOURS[0], capsize=3, label=label)
+    for place, accuracy, count in zip(places, accuracies, counts, strict=True):
+        axes.annotate(f"{count:,}", (place, accuracy), (5, 3), textcoords="offset points", fontsize=7)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_ylabel("accuracy")
+    axes.legend()
 
 
 @contextmanager
 def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of that many inches in the common style, whatever matplotlibrc says; then save it.
+    """Yield a figure in the common style, whatever matplotlibrc says, and save it.
 
+    :param width, height: in inches.
     :raises OutputError: when it cannot be written.
     """
     with mpl.rc_context(), warnings.catch_warnings():
@@ -294,14 +193,13 @@ def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
         FigureCanvasAgg(figure)
         yield figure
         try:
-            # Without the version of matplotlib in it, equal figures give equal bytes.
-            with new_file(path) as file:
+            with new_file(path) as file:  # without matplotlib's version, equal figures have equal bytes
                 figure.savefig(file, format="png", metadata={"Software": None})
         except OSError as error:
-            raise OutputError(f"{path}: the picture cannot be written: {error.strerror}") from None
+            raise OutputError(f"{path}: the plot cannot be written: {error.strerror}") from None
 
 
 def _shown(name: str) -> str:
-    """Make a label fit beside an axis, on one line."""
+    """Return a label as one short line."""
     name = "".join(character if character.isprintable() else " " for character in name)
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -1,112 +1,111 @@
-"""The figures of `sentcli evaluate`, laid out for people."""
+"""The report of `sentcli evaluate` for the terminal."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sentcli.errors import printable
-from sentcli.evaluation.markdown import four, interval
-
-if TYPE_CHECKING:
-    from sentcli.evaluation.comparison import Comparison
-    from sentcli.evaluation.lengths import LengthScores
-    from sentcli.evaluation.measurement import Measurement
-    from sentcli.evaluation.metrics import Evaluation
-    from sentcli.evaluation.uncertainty import BandScores
+from sentcli.evaluation.slices import LengthScores
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
 _LONGEST_NAME = 24  # characters of a class name in the tables
 
 
-def report(measured: "Measurement", against: str = "") -> str:
-    """Lay the figures out.
-
-    :param against: what the model was compared with.
-    """
-    figures = measured.figures
-    names = [_name(scores.name) for scores in figures.classes]
-    blocks = [_figures(measured), _classes(figures, names)]
+def report(record: Mapping[str, Any]) -> str:
+    """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` as text."""
+    passages = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
+    blank = f", and {record['blank']:,} without a word, which are left out" if record["blank"] else ""
+    title = printable(f"{record['model']} on {passages}{record['where']}") + f" ({record['backend']})"
+    title += f"\n{record['examples']:,} texts{blank}"
+    if passages:
+        title += "\neach passage has the label of its text, which need not be its own"
+    names = [_name(scores["name"]) for scores in record["classes"]]
+    blocks = [title, _aligned([("metric", "value", "95 % interval"), *metrics_of(record)], "<><")]
+    if record["roc_auc_reason"]:
+        blocks.append(f"ROC AUC is undefined: {printable(record['roc_auc_reason'])}")
+    blocks.append(_classes(record, names))
     if len(names) <= _MOST_CLASSES:
-        blocks.append(_confusion(figures, names))
-    blocks += [_by_length(measured.by_length), _by_band(measured.bands)]
-    if measured.comparison:
-        blocks.append(_comparison(measured.comparison, against))
+        rows = [(name, *map(_count, row)) for name, row in zip(names, record["confusion"], strict=True)]
+        blocks.append(_aligned([("true \\ predicted", *names), *rows], "<" + ">" * len(names)))
+    lengths = [
+        (LengthScores(**part).name, _count(part["examples"]), *_accuracy(part))
+        for part in record["by_length"]
+    ]
+    blocks.append(_aligned([("words", "texts", "accuracy", "95 % interval"), *lengths], "<>><"))
+    bands = [
+        (f"{band['low']:g} to {band['high']:g}", f"{band['share']:.2%}", *_accuracy(band))
+        for band in record["bands"]
+    ]
+    blocks.append(_aligned([("uncertain", "labelled", "accuracy", "95 % interval"), *bands], "<>><"))
+    if record["comparison"]:
+        blocks.append(_comparison(record))
     return "\n\n".join(blocks)
 
 
-def _figures(measured: "Measurement") -> str:
-    figures, blank, intervals = measured.figures, measured.blank, measured.intervals
-    rows = [
-        ("texts", f"{figures.examples:,}", "", f"{blank:,} more without a word, left out" if blank else ""),
-        ("accuracy", four(figures.accuracy), interval(figures.accuracy_interval), "95 % interval"),
-        ("F1", four(figures.f1), interval(intervals["f1"]), f"of {_name(figures.classes[1].name)}"),
-        ("macro F1", four(figures.macro_f1), interval(intervals["macro_f1"]), "mean of the classes"),
-        ("ROC AUC", four(figures.roc_auc), interval(intervals["roc_auc"]), figures.roc_auc_reason or ""),
-        ("log loss", four(figures.log_loss), interval(intervals["log_loss"]), ""),
-        ("calibration error", four(figures.expected_calibration_error), "", "expected, of the confidence"),
-    ]
-    return _aligned([row for row in rows if figures.f1 is not None or row[0] != "F1"], "<><<")
+def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, value and 95 % interval of each metric.
+
+    :param figures: the fields of `sentcli.evaluation.metrics.Evaluation`.
+    """
+    names = {
+        "accuracy": "accuracy",
+        "f1": "F1 of the second class",
+        "macro_f1": "macro F1",
+        "roc_auc": "ROC AUC",
+        "log_loss": "log loss",
+        "expected_calibration_error": "expected calibration error",
+    }
+    if len(figures["classes"]) > 2:
+        del names["f1"]
+    intervals = {"accuracy": figures["accuracy_interval"], **figures.get("intervals", {})}
+    return [(name, four(figures[key]), interval(intervals.get(key))) for key, name in names.items()]
 
 
-def _classes(figures: "Evaluation", names: Sequence[str]) -> str:
+def four(value: float | None) -> str:
+    """Return a number with four decimals, or a dash for None and NaN."""
+    return "-" if value is None or value != value else f"{value:.4f}"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    return f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "-"
+
+
+def _classes(record: Mapping[str, Any], names: Sequence[str]) -> str:
     rows = [
-        (name, f"{of.support:,}", four(of.precision), four(of.recall), four(of.f1))
-        for name, of in zip(names, figures.classes, strict=True)
+        (name, _count(of["support"]), four(of["precision"]), four(of["recall"]), four(of["f1"]))
+        for name, of in zip(names, record["classes"], strict=True)
     ]
     return _aligned([("class", "texts", "precision", "recall", "F1"), *rows], "<>>>>")
 
 
-def _confusion(figures: "Evaluation", names: Sequence[str]) -> str:
+def _comparison(record: Mapping[str, Any]) -> str:
+    found = record["comparison"]
+    against = printable("against {model} ({backend}, {file})".format(**record["against"]))
     rows = [
-        (name, *(f"{count:,}" for count in counts))
-        for name, counts in zip(names, figures.confusion, strict=True)
+        ("labels changed", _count(found["changed"]), f"{found['changed_share']:.2%} of the texts"),
+        ("accuracy", four(found["accuracy"]), f"against {four(found['against_accuracy'])}"),
+        ("score, mean difference", f"{found['mean_difference']:.6f}", ""),
+        ("score, 99th percentile", f"{found['p99_difference']:.6f}", ""),
+        ("score, largest difference", f"{found['max_difference']:.6f}", ""),
     ]
-    return _aligned([("true \\ predicted", *names), *rows], "<" + ">" * len(names))
+    return f"{against}\n{_aligned(rows, '<><')}"
 
 
-def _by_length(by_length: Sequence["LengthScores"]) -> str:
-    rows = [
-        (part.name, f"{part.examples:,}", four(part.accuracy), interval(part.accuracy_interval))
-        for part in by_length
-    ]
-    return _aligned([("words", "texts", "accuracy", "95 % interval"), *rows], "<>><")
+def _accuracy(part: Mapping[str, Any]) -> tuple[str, str]:
+    return four(part["accuracy"]), interval(part["accuracy_interval"])
 
 
-def _by_band(bands: Sequence["BandScores"]) -> str:
-    rows = [
-        (
-            f"{band.low:g} to {band.high:g}",
-            f"{band.share:.2%}",
-            four(band.accuracy),
-            interval(band.accuracy_interval),
-        )
-        for band in bands
-    ]
-    return _aligned([("uncertain", "labelled", "accuracy", "95 % interval"), *rows], "<>><")
-
-
-def _comparison(found: "Comparison", against: str) -> str:
-    rows = [
-        ("labels changed", f"{found.changed:,}", f"{found.changed_share:.2%} of the texts"),
-        ("accuracy", four(found.accuracy), f"against {four(found.against_accuracy)}"),
-        ("score, mean difference", _six(found.mean_difference), ""),
-        ("score, 99th percentile", _six(found.p99_difference), ""),
-        ("score, largest difference", _six(found.max_difference), ""),
-    ]
-    return f"against {printable(against)}\n{_aligned(rows, '<><')}"
+def _count(number: int) -> str:
+    return f"{number:,}"
 
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
-    """Write rows under each other, each column to the side that `<` or `>` points to."""
+    """Align each column to the side that `<` or `>` points to."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True))
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _six(value: float) -> str:
-    return f"{value:.6f}"
 
 
 def _name(name: str) -> str:

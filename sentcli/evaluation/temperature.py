@@ -8,23 +8,23 @@ import numpy.typing as npt
 from sentcli.evaluation.metrics import Labels
 from sentcli.scoring.labels import softmax
 
-TEMPERATURES = (0.1, 10.0)  # where a fitted one may lie; networks in use have 0.5 to 5
+TEMPERATURES = (0.1, 10.0)  # lowest and highest; real networks have 0.5 to 5
 
 
 def fit_temperature(
     labels: Labels, logits: npt.NDArray[np.floating], class_weights: npt.ArrayLike = 1.0
 ) -> float:
-    """Give the temperature T at which softmax(logits / T) has the lowest log loss.
+    """Return the temperature T at which softmax(logits / T) has the lowest log loss.
 
     Temperature scaling: C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural
-    Networks", ICML 2017, section 4.2. It moves no prediction. The loss is convex in 1 / T, so its minimum is
-    where the slope changes sign, and halving an interval finds it.
+    Networks", ICML 2017, section 4.2. It changes no prediction. The loss is convex in 1 / T:
+    bisection of its slope finds the minimum.
 
-    :param labels: the true class of each example, `[examples]`, of a part that the model was not trained on.
+    :param labels: the true class of each example of the validation part, `[examples]`.
     :param logits: `[examples, classes]`.
-    :param class_weights: how much the loss of an example of each class counts, `[classes]`; by default alike.
-    :returns: within `TEMPERATURES`. Where each label has the highest logit, the loss falls without end as T
-        goes to 0 and the examples say nothing about it: then 1.
+    :param class_weights: the weight of each class in the loss, `[classes]`.
+    :returns: a value within `TEMPERATURES`; 1 where each label has the highest logit, since the loss then
+        falls without end as T goes to 0.
     :raises ValueError: when the sizes do not match, there is no example, or a logit is not finite.
     """
     if labels.ndim != 1 or logits.ndim != 2 or len(labels) != len(logits) or not len(labels):
@@ -37,7 +37,7 @@ def fit_temperature(
         return 1.0
     above_label *= np.broadcast_to(class_weights, exact.shape[1:])[labels][:, None]
     low, high = (math.log(temperature) for temperature in TEMPERATURES)
-    for _ in range(40):  # to 4e-12 of the temperature's logarithm
+    for _ in range(40):  # to 4e-12 of the logarithm of the temperature
         middle = (low + high) / 2
         slope = (softmax(exact / math.exp(middle)) * above_label).sum()  # of the loss, in 1 / T
         low, high = (low, middle) if slope < 0 else (middle, high)

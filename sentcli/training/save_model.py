@@ -74,7 +74,9 @@ def write_model(
     (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
     plots.curves(folder / CURVES, trained.epochs, earlier_epochs(history))
-    plots.reliability_before_after(
-        folder / RELIABILITY, calibrated.labels, calibrated.uncalibrated, calibrated.probabilities
-    )
+    diagrams = {
+        "Before calibration": calibrated.uncalibrated,
+        "After calibration": calibrated.probabilities,
+    }
+    plots.reliability(folder / RELIABILITY, calibrated.labels, diagrams)
     write_card(folder, trained.config, metrics, trained.epochs, name=name)

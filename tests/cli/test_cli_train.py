@@ -69,7 +69,7 @@ def test_phrases_are_part_of_the_model_and_of_its_recipe(train, tmp_path):
     bundle = load_bundle(tmp_path / "model")
     assert len(bundle.vocab.bigrams) == 3
     assert bundle.config.model.vocab_size == len(bundle.vocab)
-    assert "3 phrases" in (bundle.path / "README.md").read_text()
+    assert "3 bigrams" in (bundle.path / "README.md").read_text()
     assert "phrases = 3\n" in (bundle.path / "recipe.toml").read_text()
     with torch.inference_mode(), sentcli.load(bundle.path) as scorer:
         logits = load_model(bundle)(torch.tensor([[len(bundle.vocab) - 1]]), torch.tensor([1]))
@@ -190,7 +190,7 @@ def test_sentences_are_learnt_as_often_as_told(train, tmp_path):
     assert (failure.code, "try --sentences" in failure.message) == (2, True)
     metrics = json.loads(bundle.read("metrics.json"))
     assert (metrics["sentences"], metrics["examples"]["sentences"]) == (str(sentences), 2)
-    assert f"| sentences learnt besides | `{sentences}`: 2 |" in bundle.read("README.md").decode()
+    assert f"| extra labelled texts | 2 of `{sentences}` |" in bundle.read("README.md").decode()
     assert "sentence-repeats = 100\n" in bundle.read("recipe.toml").decode()
 
 
@@ -212,7 +212,7 @@ def test_texts_to_validate_on_may_be_given(data, tmp_path):
     made = invoke("train", *line)
     assert made.exit_code == 0, made.output
     assert "80 texts to train on, 30 to validate" in made.stderr
-    assert f"80 to train on, 30 of `{own}` for validation" in (model / "README.md").read_text()
+    assert f"80 for training, 30 of `{own}` for validation" in (model / "README.md").read_text()
     assert "`validation_share`" not in (model / "README.md").read_text()
     reached = json.loads((model / "metrics.json").read_text())["validation"]
     with sentcli.load(model) as scorer:
@@ -226,9 +226,10 @@ def test_texts_to_validate_on_may_be_given(data, tmp_path):
     assert again.exit_code == 0, again.output
     one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
     assert one.read("model.safetensors") == two.read("model.safetensors")
-    assert f"Training read no test split. It chose its epoch on `{own}`." in (model / "README.md").read_text()
-    learnt = fail("evaluate", model, "--dataset", own, "--card").message  # its epoch was chosen by them
-    assert "--card: " in learnt
+    assert (
+        f"The training read no test split. Its epoch was selected on `{own}`."
+        in (model / "README.md").read_text()
+    )
     moved = invented.write_csv(tmp_path / "moved.csv", rows)
     invented.write_csv(own, rows[:20])
     assert "has other texts; if those are elsewhere" in fail("evaluate", model, "--held-out").message

@@ -1,4 +1,4 @@
-"""What a model folder says of its epochs."""
+"""The epochs of a model folder."""
 
 import pytest
 
@@ -8,20 +8,20 @@ from sentcli.model.bundle import HISTORY, load_bundle, write_manifest
 from sentcli.training.finetune import load_base
 
 
-def test_the_epochs_of_a_model_are_those_that_it_was_trained_for(trained):
+def test_a_model_has_the_epochs_of_its_training(trained):
     records = read_history(trained)
     assert own_epochs(records) == records
     assert [record["epoch"] for record in records] == [*range(1, len(records) + 1)]
 
 
-def test_the_epochs_of_what_came_before_are_others():
+def test_earlier_epochs_are_those_of_the_fine_tuned_models():
     before, own = {"stage": "base: model"}, {"stage": "model"}
     assert own_epochs([before, own]) == [own]
     teacher, first = {"stage": "base: teacher-1"}, {"stage": "base: first: model"}
     assert earlier_epochs([teacher, first, before, own]) == [first, before]
 
 
-def test_a_file_that_is_no_table_is_an_error_that_names_it(trained, tmp_path):
+def test_a_file_that_is_no_table_is_refused(trained, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     for name in trained.digests:

@@ -1,46 +1,206 @@
-"""What metrics.json holds: as its contract says, and nothing else."""
+import json
+import math
+from dataclasses import asdict
+from itertools import product
 
-import shutil
-
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
 
-from sentcli.errors import BundleError
-from sentcli.evaluation.metrics_file import ExampleCounts, Metrics, read_metrics
-from sentcli.model.bundle import METRICS, Bundle, load_bundle, write_manifest
+from sentcli.errors import DataError
+from sentcli.evaluation.metrics import evaluate, log_loss, reliability, wilson_interval, without_blank
+from sentcli.scoring.labels import softmax
 
-MEASURED_LATER = {"evaluations", "seeds", "sizes", "variants"}
-
-
-def test_training_writes_all_fields_but_those_measured_later(trained):
-    metrics = read_metrics(trained)
-    assert [*metrics] == [name for name in Metrics.__annotations__ if name not in MEASURED_LATER]
-    assert [*metrics["examples"]] == [*ExampleCounts.__annotations__]
-    assert metrics["validation_passages"].keys() == metrics["validation"].keys() | {"sentences"}
+NAMES = ("negative", "positive")
 
 
-def test_a_model_that_training_did_not_write_has_none(trained):
-    without = {name: digest for name, digest in trained.digests.items() if name != METRICS}
-    with pytest.raises(BundleError, match=r"the bundle has no metrics\.json"):
-        read_metrics(Bundle(trained.path, trained.config, without))
+def binary(positive):
+    """Return rows of two probabilities, given that of the second class."""
+    positive = np.asarray(positive, dtype=float)
+    return np.stack([1 - positive, positive], axis=1)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "cannot be read: Expecting property name"),
-        ("[" * 100_000, "cannot be read: "),
-        ("[]", "not as `sentcli train` writes it"),
-        ("{}", "not as `sentcli train` writes it"),
-        ('{"dataset": 5}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "unlabeled": []}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "columns": 1}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "columns": {"delimiter": 1}}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "columns": {"skip_lines": "1"}}', "not as `sentcli train` writes it"),
-    ],
-)
-def test_what_training_did_not_write_is_an_error(trained, tmp_path, content, message):
-    shutil.copytree(trained.path, tmp_path / "m")
-    (tmp_path / "m" / METRICS).write_text(content)
-    write_manifest(tmp_path / "m")
-    with pytest.raises(BundleError, match=rf"metrics\.json: {message}"):
-        read_metrics(load_bundle(tmp_path / "m"))
+def random_examples(rows, classes=2, seed=1):
+    """Return labels and probabilities that are right more often than not, with ties."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, rows)
+    logits = random.normal(size=(rows, classes)).round(1)
+    logits[np.arange(rows), labels] += 1.5
+    return labels, softmax(logits)
+
+
+# Six examples; the third (a positive at 0.4) and the fifth (a negative at 0.9) are wrong.
+LABELS = np.array([1, 1, 1, 0, 0, 0])
+PROBABILITIES = binary([0.8, 0.7, 0.4, 0.2, 0.9, 0.1])
+
+
+class TestEvaluate:
+    def test_metrics_are_those_computed_by_hand(self):
+        figures = evaluate(LABELS, PROBABILITIES, NAMES)
+        assert figures.examples == 6
+        assert figures.confusion == ((2, 1), (1, 2))
+        assert figures.accuracy == pytest.approx(4 / 6)
+        assert figures.accuracy_interval == wilson_interval(4, 6)
+        assert figures.f1 == pytest.approx(2 / 3)
+        assert figures.macro_f1 == pytest.approx(2 / 3)
+        # Of nine pairs of a positive and a negative, the three with the negative at 0.9 are wrong.
+        assert figures.roc_auc == pytest.approx(6 / 9)
+        assert figures.roc_auc_reason is None
+        expected = -sum(map(math.log, (0.8, 0.7, 0.4, 0.8, 0.1, 0.9))) / 6
+        assert figures.log_loss == pytest.approx(expected)
+        # Bins by confidence: 0.6 (wrong), 0.7 (right), 0.8 twice (both right), 0.9 twice (one right).
+        expected = (0.6 + 0.3 + 2 * 0.2 + 2 * abs(0.5 - 0.9)) / 6
+        assert figures.expected_calibration_error == pytest.approx(expected)
+
+    def test_each_class_is_measured_against_the_others(self):
+        labels = np.array([0, 0, 0, 0, 1, 1, 2])
+        predicted = np.array([0, 0, 0, 1, 1, 2, 1])
+        figures = evaluate(labels, np.eye(3)[predicted], ("a", "b", "c"))
+        a, b, c = figures.classes
+        assert (a.name, a.support, a.precision, a.recall) == ("a", 4, 1.0, 0.75)
+        assert (b.support, b.precision, b.recall) == (2, pytest.approx(1 / 3), 0.5)
+        assert (c.support, c.precision, c.recall, c.f1) == (1, 0.0, 0.0, 0.0)
+        assert figures.macro_f1 == pytest.approx((6 / 7 + 0.4) / 3)
+        assert figures.f1 is None
+        assert figures.confusion == ((3, 1, 0), (0, 1, 1), (0, 1, 0))
+
+    def test_f1_is_that_of_the_second_of_two_classes(self):
+        figures = evaluate(np.array([1, 0, 0, 0]), binary([0.9, 0.9, 0.1, 0.1]), NAMES)
+        assert figures.f1 == pytest.approx(2 / 3)
+        assert figures.macro_f1 == pytest.approx((2 / 3 + 0.8) / 2)
+
+    def test_auc_of_more_classes_is_the_mean_of_one_against_the_rest(self):
+        labels, probabilities = random_examples(30, 3)
+        aucs = []
+        for number in range(3):
+            is_positive, scores = labels == number, probabilities[:, number]
+            pairs = [*product(scores[is_positive], scores[~is_positive])]
+            aucs.append(sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs))
+        assert evaluate(labels, probabilities, ("a", "b", "c")).roc_auc == pytest.approx(np.mean(aucs))
+
+    @pytest.mark.parametrize(("labels", "right"), [(LABELS, 1), (1 - LABELS, 0)])
+    def test_extremes(self, labels, right):
+        figures = evaluate(LABELS, np.eye(2)[labels], NAMES)
+        assert (figures.accuracy, figures.f1, figures.macro_f1, figures.roc_auc) == (right,) * 4
+        assert figures.expected_calibration_error == 1 - right
+        assert figures.accuracy_interval[right] == right
+        assert figures.log_loss == pytest.approx(0 if right else 36.04, abs=0.01)
+
+    def test_of_two_equal_probabilities_the_first_class_is_predicted(self):
+        assert evaluate(np.array([0, 1]), binary([0.5, 0.5]), NAMES).confusion == ((1, 0), (1, 0))
+
+    def test_undefined_metrics_are_none(self):
+        figures = evaluate(np.array([0, 1]), np.eye(3)[[1, 1]], ("a", "b", "c"))
+        a, b, c = figures.classes
+        assert (a.precision, a.recall, a.f1) == (None, 0, 0)
+        assert (c.precision, c.recall, c.f1) == (None, None, None)
+        assert figures.macro_f1 == pytest.approx(b.f1 / 2)  # over `a` and `b`, which occur
+        assert (figures.roc_auc, figures.roc_auc_reason) == (None, "no example of 'c'")
+
+    @pytest.mark.parametrize("labels", [LABELS, np.array([1])])
+    def test_json_has_every_metric_and_no_nan(self, labels):
+        figures = evaluate(labels, PROBABILITIES[: len(labels)], NAMES)
+        values = json.loads(json.dumps(asdict(figures), allow_nan=False))
+        assert values.keys() == vars(figures).keys()
+        assert values["confusion"] == [list(row) for row in figures.confusion]
+        assert values["roc_auc"] == figures.roc_auc
+
+    @pytest.mark.parametrize(
+        ("labels", "probabilities"),
+        [
+            (LABELS[:5], PROBABILITIES),
+            (LABELS + 1, PROBABILITIES),
+            (LABELS, PROBABILITIES * 2),
+            (LABELS, np.where(PROBABILITIES == 0.9, np.nan, PROBABILITIES)),
+        ],
+    )
+    def test_values_that_do_not_fit_are_refused(self, labels, probabilities):
+        with pytest.raises(ValueError):
+            evaluate(labels, probabilities, NAMES)
+
+
+class TestIntervals:
+    @pytest.mark.parametrize("classes", [2, 3])
+    def test_they_are_close_to_those_of_drawing_the_examples_again(self, classes):
+        labels, probabilities = random_examples(400, classes)
+        random = np.random.default_rng(2)
+        values = {"macro_f1": [], "roc_auc": [], "log_loss": []}
+        for _ in range(200):
+            rows = random.integers(0, 400, 400)
+            drawn, of_drawn = labels[rows], probabilities[rows]
+            values["macro_f1"].append(sk.f1_score(drawn, of_drawn.argmax(axis=1), average="macro"))
+            ranked = of_drawn[:, 1] if classes == 2 else of_drawn
+            values["roc_auc"].append(sk.roc_auc_score(drawn, ranked, multi_class="ovr"))
+            values["log_loss"].append(log_loss(drawn, of_drawn))
+        found = evaluate(labels, probabilities, [*map(str, range(classes))]).intervals
+        assert found.keys() == values.keys() | {"f1"}
+        assert (found["f1"] is None) == (classes == 3)
+        for name, drawn in values.items():
+            low, high = np.quantile(drawn, [0.025, 0.975])
+            assert found[name] == pytest.approx((low, high), abs=0.25 * (high - low))
+
+    def test_they_are_the_same_each_time(self):
+        one, two = (evaluate(*random_examples(40), NAMES).intervals for _ in range(2))
+        assert one == two
+
+    def test_too_few_examples_have_none(self):
+        assert evaluate(np.array([0, 0, 1]), binary([0.1, 0.2, 0.4]), NAMES).intervals["roc_auc"] is None
+        single = evaluate(np.array([0]), binary([0.1]), NAMES).intervals
+        assert (single["f1"], single["log_loss"]) == (None, None)
+
+    # R. G. Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3.
+    @pytest.mark.parametrize(
+        ("successes", "trials", "low", "high"),
+        [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    )
+    def test_wilson_intervals_are_the_published_ones(self, successes, trials, low, high):
+        found = wilson_interval(successes, trials)
+        assert found == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+        mirrored = wilson_interval(trials - successes, trials)
+        assert found == pytest.approx((1 - mirrored[1], 1 - mirrored[0]))
+
+
+def test_log_loss_is_finite_for_a_probability_of_0():
+    assert log_loss(np.array([1]), binary([0.0])) == pytest.approx(36.04, abs=0.01)
+    assert log_loss(np.array([1]), binary([1e-14])) == pytest.approx(-math.log(1e-14))
+
+
+class TestReliability:
+    def test_a_bin_includes_its_upper_edge(self):
+        # Edges at 0.5 and 0.75, exact in binary: they belong to the bins that end there.
+        result = reliability(np.array([0, 0, 0]), binary([0.5, 0.25, 0.2]), bins=4)
+        assert result.counts.tolist() == [0, 1, 1, 1]
+        assert result.edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
+
+    def test_each_bin_has_its_confidence_and_accuracy(self):
+        result = reliability(LABELS, PROBABILITIES, bins=4)
+        assert result.counts.tolist() == [0, 0, 2, 4]
+        assert result.confidence[2:] == pytest.approx([0.65, 0.85])
+        assert result.accuracy[2:] == pytest.approx([0.5, 0.75])
+        assert np.isnan(result.confidence[:2]).all()
+        assert result.error == pytest.approx((2 * 0.15 + 4 * 0.1) / 6)
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 2), st.lists(st.floats(-5, 5), min_size=3, max_size=3)), min_size=1)
+    )
+    @settings(max_examples=50)
+    def test_the_error_is_the_weighted_gap_of_the_bins(self, examples):
+        labels = np.array([label for label, _ in examples])
+        probabilities = softmax(np.array([logits for _, logits in examples]))
+        confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+        gaps = 0.0
+        for number in range(15):
+            inside = (confidence > number / 15) & (confidence <= (number + 1) / 15)
+            if inside.any():
+                gaps += inside.sum() * abs(right[inside].mean() - confidence[inside].mean())
+        assert reliability(labels, probabilities).error == pytest.approx(gaps / len(labels), abs=1e-12)
+
+
+def test_rows_of_nan_are_blank_texts():
+    probabilities = np.array([[0.1, 0.9], [np.nan, np.nan], [0.8, 0.2]])
+    labels, kept = without_blank(np.array([1, 0, 0]), probabilities)
+    assert (labels.tolist(), kept.tolist()) == ([1, 0], [[0.1, 0.9], [0.8, 0.2]])
+    with pytest.raises(DataError, match="none of the 2 texts has a word"):
+        without_blank(np.zeros(2, int), np.full((2, 2), np.nan))

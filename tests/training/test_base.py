@@ -187,7 +187,7 @@ def test_the_folder_says_what_it_went_on_from(trained, go_on, tmp_path):
     assert metrics["base"]["dataset"] == of_base["dataset"] != metrics["dataset"]
     assert metrics["glove"] == of_base["glove"]
     card = bundle.read("README.md").decode()
-    assert f"| began as | the model `{before.name}`, whose words it has |" in card
+    assert f"| fine-tuned from | the model `{before.name}`, with its vocabulary |" in card
     for dataset in (of_base["dataset"], metrics["dataset"]):
         assert f"- Data: `{dataset}`, under the terms of its source." in card
     assert bundle.read(BASE_RECIPE) == before.read(RECIPE)

@@ -1,0 +1,46 @@
+"""The fields of metrics.json."""
+
+import shutil
+
+import pytest
+
+from sentcli.errors import BundleError
+from sentcli.evaluation.metrics_file import ExampleCounts, Metrics, read_metrics
+from sentcli.model.bundle import METRICS, Bundle, load_bundle, write_manifest
+
+MEASURED_LATER = {"evaluations"}
+
+
+def test_training_writes_every_field_in_order(trained):
+    metrics = read_metrics(trained)
+    assert [*metrics] == [name for name in Metrics.__annotations__ if name not in MEASURED_LATER]
+    assert [*metrics["examples"]] == [*ExampleCounts.__annotations__]
+    assert metrics["validation_passages"].keys() == metrics["validation"].keys() | {"sentences"}
+
+
+def test_an_export_has_no_metrics(trained):
+    without = {name: digest for name, digest in trained.digests.items() if name != METRICS}
+    with pytest.raises(BundleError, match=r"the bundle has no metrics\.json"):
+        read_metrics(Bundle(trained.path, trained.config, without))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read: Expecting property name"),
+        ("[" * 100_000, "cannot be read: "),
+        ("[]", "not as `sentcli train` writes it"),
+        ("{}", "not as `sentcli train` writes it"),
+        ('{"dataset": 5}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "unlabeled": []}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "columns": 1}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "columns": {"delimiter": 1}}', "not as `sentcli train` writes it"),
+        ('{"dataset": "d", "columns": {"skip_lines": "1"}}', "not as `sentcli train` writes it"),
+    ],
+)
+def test_a_damaged_file_is_refused(trained, tmp_path, content, message):
+    shutil.copytree(trained.path, tmp_path / "m")
+    (tmp_path / "m" / METRICS).write_text(content)
+    write_manifest(tmp_path / "m")
+    with pytest.raises(BundleError, match=rf"metrics\.json: {message}"):
+        read_metrics(load_bundle(tmp_path / "m"))

@@ -1,0 +1,296 @@
+"""The text of the model card; tests of `evaluate --card` are in tests/cli."""
+
+import re
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import yaml
+from jinja2 import UndefinedError
+
+from sentcli.config import POOLINGS, BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.evaluation.evaluate import measure
+from sentcli.evaluation.metrics import evaluate
+from sentcli.evaluation.model_card import count_parameters, model_card
+from sentcli.model.bilstm import BiLSTM
+from sentcli.scoring.labels import softmax
+
+TWO = ("negative", "positive")
+LINE = "sentcli train --dataset stanfordnlp/imdb --glove 6B.100d -o imdb-bilstm"
+EPOCH = {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.75, "validation_loss": 0.4}
+HISTORY = [EPOCH, EPOCH | {"epoch": 2, "validation_loss": 0.3}]
+FILES = ("config.json", "vocab.txt", "metrics.json", "curves.png", "manifest.json")
+GLOVE = {
+    "source": "6B.100d",
+    "types_covered": 900,
+    "types_total": 1000,
+    "tokens_covered": 985,
+    "tokens_total": 1000,
+}
+TRAINING = {**TrainConfig(seed=77).to_json(), "bf16": False, "device": "cpu", "seconds": 90.0}
+BASE = {"name": "first", "dataset": "a.csv", "glove": GLOVE}
+
+
+def examples(classes=2, seed=3, rows=200):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, rows)
+    logits = random.normal(0, 1, (rows, classes))
+    logits[np.arange(rows), labels] += 2
+    return labels, softmax(logits)
+
+
+def record(seed=3, names=TWO, **changes):
+    """Return an evaluation as `sentcli evaluate --card` records it."""
+    texts = ["word " * length for length in np.random.default_rng(seed).integers(1, 300, 200)]
+    return {
+        "kind": "passages" if changes.get("passages") else "texts",
+        "backend": "onnx",
+        "dataset": changes.get("where", "stanfordnlp/imdb"),
+        "where": "stanfordnlp/imdb, split test",
+        "passages": None,
+        "command": "sentcli evaluate",
+        **measure(texts, *examples(seed=seed), names).to_json(),
+        **changes,
+    }
+
+
+VALIDATION = asdict(evaluate(*examples(), TWO))
+
+
+def write(labels=TWO, *, history=HISTORY, name="imdb-bilstm", files=FILES, model=(), **changes):
+    shape = ModelConfig(1002, num_classes=len(labels), **dict(model))
+    metrics = {
+        "command": LINE,
+        "licence": None,
+        "dataset": "stanfordnlp/imdb",
+        "examples": {"train": 1790, "validation": 200},
+        "validation": VALIDATION if labels == TWO else asdict(evaluate(*examples(len(labels)), labels)),
+        "best_epoch": 2,
+        "glove": GLOVE,
+        "training": TRAINING,
+        "versions": {"sentcli": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
+    }
+    config = BundleConfig(shape, TextConfig(), labels)
+    return model_card(config, metrics | changes, history, name=name, files=files)
+
+
+def front_matter(card):
+    return yaml.safe_load(card.split("---\n", 2)[1])
+
+
+def section(card, title):
+    return card.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def row(card, head):
+    """Return the other cells of the first table row with this first cell."""
+    line = next(line for line in card.splitlines() if line.startswith(f"| {head} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_front_matter_names_licence_and_data_of_the_hub():
+    assert front_matter(write(licence="apache-2.0")) == {
+        "language": "en",
+        "library_name": "sentcli",
+        "pipeline_tag": "text-classification",
+        "license": "apache-2.0",
+        "datasets": ["stanfordnlp/imdb"],
+    }
+    assert front_matter(write(dataset="reviews.csv")).keys() == {"library_name", "pipeline_tag"}
+
+
+def test_a_local_folder_with_the_form_of_an_id_is_no_data_set_of_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert front_matter(write(dataset="my/reviews"))["datasets"] == ["my/reviews"]
+    (tmp_path / "my" / "reviews").mkdir(parents=True)
+    assert "datasets" not in front_matter(write(dataset="my/reviews"))
+    assert "datasets" not in front_matter(write(dataset="elsewhere/reviews", hub_id=None))
+
+
+def test_the_model_is_described():
+    card = write(glove={**GLOVE, "types_total": 700}, name="my model")
+    assert "\n# my model\n" in card
+    assert row(card, "labels") == ["`negative`, `positive`"]
+    assert row(card, "vocabulary")[0].startswith("700 words that occur at least 5 times")
+    assert row(card, "vocabulary")[0].endswith("and 300 bigrams: pairs of words with one id")
+    assert row(card, "embedding") == ["1,002 x 100 dimensions"]
+    assert row(card, "longest text") == ["512 tokens; of a longer text the first 128 and the last 384"]
+    assert "sentcli score reviews.csv -o scored.csv --model 'my model'\n" in card
+
+
+def test_the_training_has_command_data_and_every_setting():
+    card = write(self_training=SelfTrainingConfig(rounds=2).to_json(), files=(*FILES, "recipe.toml"))
+    shown = section(card, "Training")
+    assert f"```sh\n{LINE}\n```" in shown
+    assert row(shown, "data set") == ["`stanfordnlp/imdb`"]
+    assert row(shown, "texts") == ["1,790 for training, 200 for validation"]
+    assert row(shown, "word vectors") == ["`6B.100d`: 90.0% of the vocabulary, 98.5% of the running words"]
+    assert "](recipe.toml)" in row(shown, "settings")[0]
+    assert row(shown, "epoch") == ["2 of 3, which had the lowest validation loss"]
+    assert row(shown, "versions") == ["sentcli 0.1.0, torch 2.13.0, python 3.11.7"]
+    for name, value in (*TrainConfig(seed=77).to_json().items(), ("rounds", 2), ("embedding_dropout", 0.3)):
+        assert row(shown, f"`{name}`") == [str(value)]
+
+
+def test_further_sources_of_the_training_are_named():
+    counts = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": 95, "passages": 5}
+    counts["sentences"] = 1234
+    card = write(examples=counts, unlabeled="heap.csv", sentences="more.csv", base=BASE)
+    assert row(card, "fine-tuned from")[0].startswith("the model `first`")
+    assert row(card, "texts without labels") == ["90 of `heap.csv`"]
+    assert row(card, "texts with the labels of a teacher") == ["95, 5 of them passages"]
+    assert row(card, "extra labelled texts") == ["1,234 of `more.csv`"]
+    assert "`stanfordnlp/imdb` and `more.csv`." in section(card, "Intended use and limits")
+    none = write(glove={**GLOVE, "types_covered": 0})
+    assert row(none, "word vectors") == ["none: the embedding started with random values"]
+
+
+def test_the_validation_part_has_its_metrics_and_its_command():
+    expected = evaluate(*examples(), TWO)
+    columns = {"text_column": "the text", "label_column": None, "delimiter": ";", "skip_lines": 2}
+    shown = section(write(dataset="reviews.csv", columns=columns, output="-my m"), "Validation")
+    reads = "--dataset reviews.csv --text-column 'the text' --delimiter ';' --skip-lines 2"
+    assert f"\nsentcli evaluate './-my m' {reads} --held-out\n" in shown
+    low, high = expected.accuracy_interval
+    assert row(shown, "accuracy") == [f"{expected.accuracy:.4f}", f"{low:.4f} to {high:.4f}"]
+    assert row(shown, "expected calibration error") == [f"{expected.expected_calibration_error:.4f}", "-"]
+    positive = expected.classes[1]
+    scores = [f"{value:.4f}" for value in (positive.precision, positive.recall, positive.f1)]
+    assert row(shown, "`positive`") == [f"{positive.support:,}", *scores]
+    (a, b), (c, d) = expected.confusion
+    assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
+    assert "](curves.png)" in shown
+    assert row(shown, "2") == ["0.5000", "0.7500", "0.3000"]
+
+
+def test_metrics_without_a_value_are_a_dash():
+    validation = asdict(evaluate(np.array([1]), np.array([[0.2, 0.8]]), TWO))
+    history = [EPOCH | {"validation_passage_accuracy": float("nan")}]
+    shown = section(write(validation=validation, history=history), "Validation")
+    assert row(shown, "ROC AUC") == ["-", "-"]
+    assert row(shown, "`negative`") == ["0", "-", "-", "-"]
+    assert row(shown, "1")[-1] == "-"
+
+
+def test_long_tables_are_left_to_the_files():
+    card = write(
+        tuple(f"class {number}" for number in range(13)), history=[EPOCH | {"epoch": n} for n in range(41)]
+    )
+    assert "true \\ predicted" not in card
+    assert "`history.csv` has the figures of all 41 epochs." in card
+
+
+def test_calibration_is_shown_before_and_after():
+    calibration = {"temperature": 0.71234, "log_loss_before": 0.3, "error_before": 0.05}
+    calibration |= {"log_loss_after": 0.25, "error_after": 0.004}
+    shown = write(calibration=calibration, files=(*FILES, "reliability.png")).split("### Calibration")[1]
+    assert "a temperature of 0.7123," in shown
+    assert row(shown, "log loss") == ["0.3000", "0.2500"]
+    assert "](reliability.png)" in shown
+    assert "labels the whole validation part correctly" in write(
+        calibration=calibration | {"temperature": 1.0}
+    )
+    assert "the limit of what is allowed" in write(calibration=calibration | {"temperature": 0.1 + 1e-9})
+    assert "### Calibration" not in write()
+
+
+def test_losses_weighted_by_class_are_called_so():
+    assert "the validation loss is weighted by class" in write(
+        training=TRAINING | {"class_weight": "balanced"}
+    )
+    assert "weighted by class" not in write()
+
+
+def test_teachers_have_a_row_each():
+    stage = {"stage": "round 1: n-grams", "validation_accuracy": 0.9, "validation_loss": 0.3}
+    assert row(write(stages=[stage]), "`round 1: n-grams`") == ["0.9000", "0.3000"]
+
+
+def test_without_an_evaluation_a_command_that_measures_is_given():
+    line = "sentcli evaluate imdb-bilstm --dataset stanfordnlp/imdb --split test --card"
+    assert f"```sh\n{line}\n```" in section(write(), "Figures")
+    assert "--dataset TEST-SET --card\n" in section(write(dataset="reviews.csv"), "Figures")
+
+
+def test_the_first_evaluation_on_the_data_of_the_training_is_shown_in_full():
+    own, more = record(seed=1, command="own 'a|b'"), record(seed=2, command="more")
+    other = record(seed=3, command="other | x", where="x.csv")
+    passages = record(seed=4, command="passages", passages=2)
+    int8 = record(command="int8", kind="comparison")
+    pictures = ("confusion_matrix.png", "accuracy_by_length.png", "evaluated_reliability.png")
+    card = write(evaluations=[passages, other, own, more, int8], files=(*FILES, *pictures))
+    shown, others = section(card, "Figures").split("### Other measurements")
+    assert "```sh\nown 'a|b'\n```" in shown
+    bounds = {"accuracy": own["accuracy_interval"], **own["intervals"]}
+    for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"), ("ROC AUC", "roc_auc")):
+        low, high = bounds[key]
+        assert row(shown, name) == [f"{own[key]:.4f}", f"{low:.4f} to {high:.4f}"]
+    (a, b), (c, d) = own["confusion"]
+    assert f"| `negative` | {a} | {b} |\n| `positive` | {c} | {d} |" in shown
+    part, band = own["by_length"][1], own["bands"][0]
+    assert row(shown, "32-63")[:2] == [str(part["examples"]), f"{part['accuracy']:.4f}"]
+    assert row(shown, "512+") == ["0", "-", "-"]
+    assert row(shown, "`--uncertain 0.4 0.6`")[:2] == [f"{band['share']:.2%}", f"{band['accuracy']:.4f}"]
+    assert all(f"]({name})" in shown for name in pictures)
+    commands = re.findall(r"`([^`]*)` \|$", others, re.MULTILINE)
+    assert commands == ["passages", "other \\| x", "more"]
+    low, high = other["accuracy_interval"]
+    assert row(others, "`x.csv`, onnx")[:2] == ["200", f"{other['accuracy']:.4f} ({low:.4f} to {high:.4f})"]
+    assert "| passages of 1 to 2 sentences of `stanfordnlp/imdb, split test`, onnx |" in others
+
+
+def test_a_class_called_uncertain_leaves_the_option_out():
+    labels = ("good", "uncertain")
+    assert "--uncertain" not in write(labels, evaluations=[record(names=labels)])
+
+
+@pytest.mark.parametrize("source", ["6B.100d", "42B.300d", "twitter.27B.50d", "glove.6B.100d.txt.gz"])
+def test_sources_are_credited_once_with_those_of_the_fine_tuned_models(source):
+    first = BASE | {"dataset": "stanfordnlp/imdb", "sentences": "everyday", "self_training": {"lexicon": 4.0}}
+    second = BASE | {"base": first, "sentences": "more.csv"}
+    glove = {**GLOVE, "source": source}
+    terms = section(write(dataset="b.csv", base=second, glove=glove, licence="mit"), "Licences and sources")
+    for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas", "language model", "Hutto"):
+        assert terms.count(said) == 1
+    assert "Pennington" in terms
+
+
+def test_other_data_and_vectors_are_credited_to_nobody():
+    card = write(dataset="reviews.csv", glove={**GLOVE, "source": "fasttext.vec"})
+    terms = section(card, "Licences and sources")
+    assert "no licence was stated" in terms
+    assert "`reviews.csv`, under the terms of its source" in terms
+    assert "`fasttext.vec`, under the terms of their source" in terms
+    assert not re.search("IMDb|Maas|GloVe|PDDL", card)
+
+
+def test_names_can_be_anything():
+    card = write(("a|b", "c`d", "e\nf"), dataset="{0}\n# x.csv", command="sentcli train 'a\n```\nb'")
+    assert "`a\\|b`" in card
+    assert "`` c`d ``" in card
+    assert "`e\N{REPLACEMENT CHARACTER}f`" in card
+    assert "`{0}\N{REPLACEMENT CHARACTER}# x.csv`" in card
+    assert "````sh\nsentcli train 'a\n```\nb'\n````" in card
+
+
+def test_only_existing_files_are_listed():
+    files = section(write(files=("config.json", "roc.png")), "Files")
+    assert re.findall(r"^\| `(.*?)` \|", files, re.MULTILINE) == ["config.json"]
+
+
+def test_a_missing_field_is_an_error():
+    with pytest.raises(UndefinedError, match="epochs"):
+        write(training={name: value for name, value in TRAINING.items() if name != "epochs"})
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_parameters_are_counted_as_torch_counts_them(pooling, layers):
+    config = ModelConfig(
+        11, num_classes=3, embedding_dim=5, hidden_size=4, num_layers=layers, pooling=pooling
+    )
+    model = BiLSTM(config)
+    every = sum(weights.numel() for weights in model.parameters())
+    assert count_parameters(config) == every
+    of_lstm = sum(weights.numel() for weights in model.lstm.parameters())
+    assert count_parameters(config, "forget") == every - of_lstm // 2
