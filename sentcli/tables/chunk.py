@@ -5,12 +5,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
-from typing import Any, Union
+from typing import Any, Union, cast
 
-import numpy as np
 from xxhash import xxh3_128
 
-from sentcli.files.lines import Block
 from sentcli.files.source import Source
 
 CHUNK_ROWS = 4096
@@ -20,62 +18,12 @@ CHUNK_BYTES = 8 << 20
 Labels = Sequence[str | None]
 Scores = Sequence[float | None]
 
-# What a text reader finds, in the order of this union: rows, a record that is no row, the head, bytes that
+# Of a text format: the text, what the writer needs, and the bytes in the input.
+Row = tuple[str | None, Any, bytes]
+
+# What a text reader finds, in the order of this union: a row, a record that is no row, the head, bytes that
 # go out as they came in (a blank line), or None: a pipe has nothing more for now.
-Event = Union["Rows", "Reject", "Head", bytes, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Neighbouring rows of a text format.
-
-    :param texts: one a row.
-    :param values: the values of all columns, one sequence a row; None where a writer needs the bytes alone.
-    :param raws: the bytes of each row in the input.
-    """
-
-    texts: list[str | None]
-    values: list[Any] | None
-    raws: Block
-
-    def part(self, start: int, stop: int) -> "Rows":
-        """Return the rows from number `start` up to `stop`."""
-        values = None if self.values is None else self.values[start:stop]
-        return Rows(self.texts[start:stop], values, self.raws.part(start, stop))
-
-
-class RowsBuilder:
-    """Collects rows of a block of lines that are neighbours, until something else comes.
-
-    :param has_values: the writer needs the values of all columns.
-    """
-
-    def __init__(self, lines: Block, *, has_values: bool) -> None:
-        self._lines = lines
-        self._has_values = has_values
-        self._clear()
-
-    def _clear(self) -> None:
-        self._texts: list[str | None] = []
-        self._values: list[Any] = []
-        self._borders: list[int] = []
-
-    def add(
-        self, texts: Sequence[str | None], values: Sequence[Any], start: int, stops: Iterable[int]
-    ) -> None:
-        """Add rows: the first begins at the line `start`, and each ends before its line in `stops`."""
-        if not self._borders:
-            self._borders.append(start)
-        self._texts += texts
-        self._values += values
-        self._borders += stops
-
-    def take(self) -> Iterator[Rows]:
-        """Yield the rows since the last call, if there are any."""
-        if self._texts:
-            raws = Block(self._lines.data, self._lines.borders[self._borders])
-            yield Rows(self._texts, self._values if self._has_values else None, raws)
-        self._clear()
+Event = Union[Row, "Reject", "Head", bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +99,8 @@ class Chunk:
     At most `CHUNK_ROWS` rows and rejects together, and `CHUNK_BYTES` plus the record that crosses it.
 
     :param texts: one a row; blank, or None, for a row that has nothing to score.
-    :param rows: what the writer needs. Of a text format in output of the same: blocks of the rows' own bytes;
-        of Parquet in Parquet: record batches; else the values of all columns, one sequence a row.
+    :param rows: what the writer needs of each row: in the same text format its own bytes, in another format
+        the values of all columns. From Parquet to Parquet: record batches.
     :param gaps: what stood between the rows and is no row, as (number of the next row, bytes).
     :param size: bytes of input.
     :param whole: the chunk ends where it would end in every run over these inputs, not because a pipe paused.
@@ -212,7 +160,7 @@ class Cursor:
         self._input += 1
         self._offset = 0
 
-    def consume(self, data: bytes | memoryview) -> None:
+    def consume(self, data: bytes) -> None:
         """Add bytes to the hash of what was consumed."""
         self._xxh3.update(data)
 
@@ -282,43 +230,27 @@ class _Draft:
         if self._keep_gaps and self._cursor.is_in_first_input:
             self._gaps.append((0, mark))
 
-    def add(self, event: Rows | Reject | Head | bytes) -> Rows | None:
-        """Add what a reader found.
-
-        :returns: the rows that there was no room for.
-        """
-        if isinstance(event, Rows):
-            return self._add_rows(event)
-        if isinstance(event, Head):
+    def add(self, event: Row | Reject | Head | bytes) -> None:
+        """Add what a reader found."""
+        if type(event) is tuple:
+            text, row, raw = event
+            self._texts.append(text)
+            self._rows.append(row)
+        elif isinstance(event, Head):
             self._head = event
             self._take(event.raw)
-            return None
-        if isinstance(event, Reject):
+            return
+        elif isinstance(event, Reject):
             self._rejects.append(event)
-            self._take(event.raw)
+            raw = event.raw
         else:
+            raw = cast(bytes, event)
             if self._keep_gaps:
-                self._gaps.append((len(self._texts), event))
-            self._take(event)
+                self._gaps.append((len(self._texts), raw))
+        self._take(raw)
         self._room -= 1
-        return None
 
-    def _add_rows(self, rows: Rows) -> Rows | None:
-        count, rest = len(rows.texts), None
-        if count > self._room or rows.raws.size > self._room_bytes:
-            borders = rows.raws.borders
-            # Up to the row that reaches the limit of bytes.
-            fitting = min(self._room, int(np.searchsorted(borders, borders[0] + self._room_bytes)))
-            rest = rows.part(fitting, count) if fitting < count else None
-            rows = rows.part(0, fitting)
-        self._texts += rows.texts
-        self._rows += [rows.raws] if rows.values is None else rows.values
-        self._take(rows.raws.raw)
-        self._room -= len(rows.texts)
-        return rest
-
-    def _take(self, data: bytes | memoryview) -> None:
-        """Hash bytes of the chunk, at once: they still lie in the processor's cache."""
+    def _take(self, data: bytes) -> None:
         self._cursor.consume(data)
         self._size += len(data)
         self._room_bytes -= len(data)
@@ -350,13 +282,11 @@ def collect(
     if mark:
         draft.add_mark(mark)
     for event in events:
-        if event is None:
-            if not draft.is_empty:
-                yield draft.finish(whole=False)
-            continue
-        rest = draft.add(event)
-        while draft.is_full:
-            yield draft.finish(whole=True)
-            rest = draft.add(rest) if rest else None
+        if event is not None:
+            draft.add(event)
+            if draft.is_full:
+                yield draft.finish(whole=True)
+        elif not draft.is_empty:
+            yield draft.finish(whole=False)
     if draft.is_open:
         yield draft.finish(whole=True)

@@ -8,20 +8,17 @@ and pass through. A quote inside a field that does not begin with one is part of
 import csv
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from typing import Any
 
 from sentcli.errors import DataError, OutputError
 from sentcli.files.encodings import Encoding
-from sentcli.files.lines import Block, cut
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Reject, RowsBuilder, Scores
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Reject, Scores
 from sentcli.tables.columns import check_room, check_unique, find_text_column, is_usual, list_columns
 from sentcli.tables.convert import six_decimals, to_text
-from sentcli.tables.csv_fast import PlainRecords
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import Setup
 
@@ -55,11 +52,6 @@ class Dialect:
             quoting=csv.QUOTE_MINIMAL if self.quotechar else csv.QUOTE_NONE,
             strict=True,
         )
-
-    @property
-    def is_based_on_ascii(self) -> bool:
-        """Each byte of a delimiter, quote or line end stands for that character alone."""
-        return (self.delimiter + self.quotechar).isascii() and self.encoding.is_based_on_ascii
 
     @cached_property
     def _special(self) -> re.Pattern[str]:
@@ -99,10 +91,11 @@ class _CsvReader(LineReader):
         self._dialect = Dialect(*options.separators(_DELIMITERS[setup.format]), self.encoding)
         self._limit = options.max_row_bytes
         self._lead = bytearray(self.byte_order_mark)  # the bytes before the header
+        self._needs_values = setup.needs_values
         self._to_skip = options.skip_lines
         self._width = -1  # until there is a header
         self._column = -1
-        self._open: list[Block] = []  # lines of a record that may continue
+        self._open: list[bytes] = []  # lines of a record that may continue
         self._wait_for = 0  # bytes of lines before it is worth looking for its end again
         self._rescanned = 0
 
@@ -115,79 +108,62 @@ class _CsvReader(LineReader):
         if self._width < 0 and self._lead and self.is_last and not self.first:
             yield bytes(self._lead)
 
-    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
-        self._open.append(self._skip(lines) if self._to_skip else lines)
-        if not final and sum(block.size for block in self._open) < self._wait_for:
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        lines = [*self._open, *(self._skip(lines) if self._to_skip else lines)]
+        if not final and sum(map(len, lines)) < self._wait_for:
+            self._open = lines
             return
-        lines = Block.join(self._open)
         self._wait_for = 0
-        borders: list[int] = lines.borders.tolist()
-        rows = RowsBuilder(lines, has_values=self.setup.needs_values)
-        plain: PlainRecords | None = None
-        texts: list[str] = []  # of all lines, once one of them is not plain
-        start = 0
+        texts, bad = self._decode(lines)
+        start = begin = 0  # of the record, and of the parser
+        parser = self._dialect.parser(iter(texts))
         while start < len(lines):
-            if plain is None and self._width >= 0 and self._dialect.is_based_on_ascii:
-                plain = PlainRecords(
-                    lines, self._dialect.delimiter, self._dialect.quotechar, self.encoding, self._width
-                )
-                plain_texts, plain_values = self._plain_values(plain)
-            if plain and (end := plain.stop(start)) > start:
-                found = slice(plain.ranks[start] - 1, plain.ranks[end - 1])
-                rows.add(plain_texts[found], plain_values[found], start, range(start + 1, end + 1))
-                self.advance(end - start, borders[end] - borders[start])
-                start = end
-                continue
-            if not texts:
-                texts, bad = self._decode(lines)
-            fields, error, end = self._parse_record(texts, start)
-            size = borders[end] - borders[start]
-            if error and end == len(lines) and size <= self._limit and not final:
-                self._wait_for = 2 * size
+            try:
+                fields, problem = next(parser), ""
+            except csv.Error as error:
+                fields, problem = [], str(error)
+            end = begin + parser.line_num
+            raw = lines[start] if end == start + 1 else b"".join(lines[start:end])
+            if problem and end == len(lines) and len(raw) <= self._limit and not final:
+                self._wait_for = 2 * len(raw)
                 break
-            if error or size > self._limit:  # then a quote counts as never closed, wherever the block ends
-                yield from rows.take()
-                yield self._malformed(lines[start], error, size)
-                end = start + 1
+            if problem or len(raw) > self._limit:  # then a quote counts as never closed
+                yield self._malformed(lines[start], problem, len(raw))
+                raw = lines[start]
+                end = begin = start + 1
+                parser = self._dialect.parser(map(texts.__getitem__, range(begin, len(texts))))
+            elif len(fields) == self._width and (not bad or bad.keys().isdisjoint(range(start, end))):
+                yield fields[self._column], fields if self._needs_values else raw, raw
             else:
-                for event in self._record(fields, lines.part(start, end), [*map(bad.get, range(start, end))]):
-                    if isinstance(event, list):
-                        rows.add([event[self._column]], [event], start, [end])
-                    else:
-                        yield from rows.take()
-                        yield event
-            self.advance(end - start, borders[end] - borders[start])
+                errors = [*map(bad.get, range(start, end))]
+                yield from self._unusual(fields, raw, lines[start:end], errors)
+            self.advance(end - start, len(raw))
             start = end
-        yield from rows.take()
-        self._open = [lines.part(start, len(lines))]
+        self._open = lines[start:]
 
-    def _skip(self, lines: Block) -> Block:
+    def _skip(self, lines: list[bytes]) -> list[bytes]:
         """Put lines before the header aside; return the others."""
-        count = min(self._to_skip, len(lines))
-        skipped, others = lines.part(0, count), lines.part(count, len(lines))
+        skipped, others = lines[: self._to_skip], lines[self._to_skip :]
         self._to_skip -= len(skipped)
-        self._add_to_lead(skipped.raw)
-        self.advance(len(skipped), skipped.size)
+        self._add_to_lead(b"".join(skipped))
+        self.advance(len(skipped), sum(map(len, skipped)))
         return others
 
-    def _add_to_lead(self, raw: bytes | memoryview) -> None:
+    def _add_to_lead(self, raw: bytes) -> None:
         self._lead += raw
         if len(self._lead) > self._limit:
             raise DataError(f"{self.name}: no header in its first {self._limit} bytes")
 
-    def _plain_values(self, plain: PlainRecords) -> tuple[list[str], list[Any]]:
-        """Return the texts of the plain lines, and the values of all columns where the writer needs them."""
-        if not self.setup.needs_values:
-            return plain.values(self._column), []
-        columns = [plain.values(number) for number in range(self._width)]
-        return columns[self._column], [*zip(*columns, strict=True)]
-
-    def _decode(self, lines: Block) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
+    def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
         """Decode lines; those not in the encoding get a stand-in, so that records keep their borders.
 
         :returns: a text for each line, and the errors of the bad ones by their number.
         """
         decode = self.encoding.decode
+        try:
+            return [*map(decode, lines)], {}
+        except UnicodeDecodeError:
+            pass
         texts, bad = [], {}
         for number, line in enumerate(lines):
             try:
@@ -198,47 +174,30 @@ class _CsvReader(LineReader):
                 bad[number] = error
         return texts, bad
 
-    def _parse_record(self, texts: list[str], start: int) -> tuple[list[str], str, int]:
-        """Parse the record that begins at a line.
-
-        :returns: its fields, the error of the csv module or an empty string, and the line after it.
-        """
-        parser = self._dialect.parser(map(texts.__getitem__, range(start, len(texts))))
-        fields, problem = [], ""
-        try:
-            fields = next(parser)
-        except csv.Error as error:
-            problem = str(error)
-        return fields, problem, start + parser.line_num
-
-    def _record(
-        self, fields: list[str], lines: Block, errors: list[UnicodeDecodeError | None]
-    ) -> Iterator[Event | list[str]]:
-        """Yield what a record is: a list for a row, else a reject, the head, or bytes for a blank line.
+    def _unusual(
+        self, fields: list[str], raw: bytes, lines: list[bytes], errors: list[UnicodeDecodeError | None]
+    ) -> Iterator[Event]:
+        """Yield what a record is that may be no row: the header, a blank line, a wrong number of fields.
 
         :param errors: of each of its lines that is not in the encoding.
         """
-        raw, offset = bytes(lines.raw), self.offset
+        offset = self.offset
         for line, error in zip(lines, errors, strict=True):
             if error:
                 yield self.reject(raw, self.bad_bytes(line, error, offset))
                 return
             offset += len(line)
-        if not fields:
-            if self._width < 0:
-                self._add_to_lead(raw)
-            else:
-                yield raw
-            return
-        if self._width < 0:
+        if not fields and self._width < 0:
+            self._add_to_lead(raw)
+        elif not fields:
+            yield raw
+        elif self._width < 0:
             yield self._begin(fields, raw)
-            if self.setup.options.header:
-                return
-        if len(fields) != self._width:
+            if not self.setup.options.header:
+                yield fields[self._column], fields if self._needs_values else raw, raw
+        else:
             fields_found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             yield self.reject(raw, f"{fields_found} instead of {self._width}")
-        else:
-            yield fields
 
     def _begin(self, fields: list[str], raw: bytes) -> Head:
         options = self.setup.options
@@ -340,30 +299,19 @@ class Writer:
 
     def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
         fields = {label: self._label_field(label) for label in {*labels}}
-        records, ends = self._converted(chunk) if self._setup.converts else self._cut(chunk)
-        return chunk.join(records, map(fields.__getitem__, labels), self._numbers(scores), ends)
+        if self._setup.converts:
+            cut = [(self._dialect.record([*map(to_text, row)]).encode(), b"\n") for row in chunk.rows]
+        else:
+            cut = [*map(self._dialect.encoding.cut_line_end, chunk.rows)]
+        return chunk.join(
+            [record for record, _ in cut],
+            map(fields.__getitem__, labels),
+            self._numbers(scores),
+            [end for _, end in cut],
+        )
 
     def close(self) -> bytes:
         return b""
-
-    def _converted(self, chunk: Chunk) -> tuple[Iterable[bytes], Iterable[bytes]]:
-        """Write values as records, and return the line end of each."""
-        records = [self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows]
-        return records, repeat(b"\n", len(records))
-
-    def _cut(self, chunk: Chunk) -> tuple[list[bytes], list[bytes]]:
-        """Cut records from their line ends."""
-        records: list[bytes] = []
-        ends: list[bytes] = []
-        for block in chunk.rows:
-            if self._dialect.encoding.is_plain:
-                records += cut(block.data, block.borders[:-1], block.stops)
-                ends += cut(block.data, block.stops, block.borders[1:])
-            else:
-                for record, end in map(self._dialect.encoding.cut_line_end, block):
-                    records.append(record)
-                    ends.append(end)
-        return records, ends
 
     def _label_field(self, label: str | None) -> bytes:
         """Return the label between two delimiters."""

@@ -10,15 +10,13 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
 from sentcli.errors import DataError
-from sentcli.files.lines import Block
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, RowsBuilder, Scores
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Scores
 from sentcli.tables.columns import check_room, find_text_column, is_usual, list_columns
 from sentcli.tables.convert import six_decimals, to_json
 from sentcli.tables.line_reader import LineReader
@@ -26,9 +24,6 @@ from sentcli.tables.options import Setup
 
 _log = logging.getLogger("sentcli")
 
-_Row = tuple[
-    str | None, list[str | None] | None
-]  # text; the values of all columns where the writer needs them
 
 _MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is wrong
 _MISSING: Any = object()
@@ -71,28 +66,21 @@ class _JsonlReader(LineReader):
         yield from super().events()
         self._check_text_column(most=0)
 
-    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
-        if self.line == 1 and len(lines):
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        if self.line == 1 and lines:
             self._refuse_json(lines)
-        rows = RowsBuilder(lines, has_values=self._needs_values)
-        for number, line in enumerate(lines):
+        for line in lines:
             try:
                 record = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                event: Event | _Row = self._broken(line, error) if line.strip() else line
+                yield self._broken(line, error) if line.strip() else line
             else:
                 if not self._has_head and type(record) is dict and record:
                     yield from self._begin(record)
-                event = self._row(record, line)
-            if type(event) is tuple:
-                rows.add([event[0]], [event[1]], number, [number + 1])
-            else:
-                yield from rows.take()
-                yield cast(Event, event)
+                yield self._row(record, line)
             self.advance(1, len(line))
-        yield from rows.take()
 
-    def _refuse_json(self, lines: Block) -> None:
+    def _refuse_json(self, lines: list[bytes]) -> None:
         """Refuse other JSON than one object a line, by the first lines.
 
         :raises DataError: then.
@@ -101,7 +89,7 @@ class _JsonlReader(LineReader):
             raise DataError(
                 f"{self.name}: a JSON array, not one object a line; try: jq -c '.[]' FILE > FILE.jsonl"
             )
-        if _MANY_LINES.match(lines.part(0, 2).raw):
+        if _MANY_LINES.match(b"".join(lines[:2])):
             raise DataError(
                 f"{self.name}: an object on many lines, not one a line; try: jq -c . FILE > FILE.jsonl"
             )
@@ -148,7 +136,7 @@ class _JsonlReader(LineReader):
                 "is --text-column right?"
             )
 
-    def _row(self, record: Any, line: bytes) -> "Event | _Row":
+    def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
         for name in self.setup.names:
@@ -160,9 +148,9 @@ class _JsonlReader(LineReader):
         if text is not None and type(text) is not str:
             return self.reject(line, f"{self._text_column!r:.200} {_no_string(text)}")
         if not self._needs_values:
-            return text, None
+            return text, line, line
         try:
-            return text, self._values(line)
+            return text, self._values(line), line
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # by the version of Python one or the other
@@ -230,7 +218,7 @@ class Writer:
         if self._converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in chunk.rows]
         else:
-            raws = [*chain.from_iterable(chunk.rows)]
+            raws = [*chunk.rows]
         # A record that has a text is not empty, so a comma always goes before the new fields.
         fields = {
             label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in {*labels}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding, marked_encoding
-from sentcli.files.lines import NO_LINES, Block
 from sentcli.files.source import STANDARD, Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.options import Setup
@@ -35,7 +34,7 @@ class Piece:
 
 
 class PhysicalLines:
-    """The lines of an input, block by block.
+    """The lines of an input, some at a time.
 
     :param universal: a carriage return alone ends a line as well.
     :param limit: bytes; a longer line comes in pieces of this size, one of more than 16 pieces is an error.
@@ -53,7 +52,7 @@ class PhysicalLines:
         self._pieces = 0  # so far of the line that is being cut
         self._waited = 0.0
 
-    def __iter__(self) -> Iterator[Block | Piece | None]:
+    def __iter__(self) -> Iterator[list[bytes] | Piece | None]:
         """Yield lines, pieces of long ones, and None where a live input pauses.
 
         :raises DataError: when the input cannot be read, or a line never ends.
@@ -70,8 +69,8 @@ class PhysicalLines:
             pending += block
             if self._has_end(pending, seen):
                 lines, pending = self._encoding.split(bytes(pending), universal=self._universal)
-                if len(lines):
-                    line_end = self._encoding.line_end(lines[len(lines) - 1])
+                if lines:
+                    line_end = self._encoding.line_end(lines[-1])
                     yield from self._bounded(lines)
             elif isinstance(pending, bytes):
                 pending = bytearray(pending)  # with a long line it grows in place
@@ -82,7 +81,7 @@ class PhysicalLines:
         if pending:
             if self._complete and not (self._universal and self._encoding.line_end(pending)):
                 pending += line_end
-            yield from self._bounded(Block.of(bytes(pending)))
+            yield from self._bounded([bytes(pending)])
 
     def _pauses(self) -> bool:
         """Wait for a live input.
@@ -103,22 +102,19 @@ class PhysicalLines:
         ends = (self._encoding.newline, *([self._encoding.carriage_return] if self._universal else []))
         return any(pending.find(end, start) >= 0 for end in ends)
 
-    def _bounded(self, lines: Block) -> Iterator[Block | Piece]:
-        if not self._pieces and lines.longest <= self._limit:
-            yield lines
-            return
+    def _bounded(self, lines: list[bytes]) -> Iterator[list[bytes] | Piece]:
         first = 0  # of the lines that are short
         for number, line in enumerate(lines):
             if not self._pieces and len(line) <= self._limit:
                 continue
             if first < number:
-                yield lines.part(first, number)
+                yield lines[first:number]
             first = number + 1
             for start in range(0, len(line), self._limit):
                 yield self._piece(line[start : start + self._limit])
             self._pieces = 0
         if first < len(lines):
-            yield lines.part(first, len(lines))
+            yield lines[first:]
 
     def _piece(self, data: bytes) -> Piece:
         self._pieces += 1
@@ -155,7 +151,7 @@ class LineReader(ABC):
         source.skip(len(self.byte_order_mark))
         self.line = 1
         self.offset = len(self.byte_order_mark)
-        self._blocks = PhysicalLines(
+        self._lines = PhysicalLines(
             source,
             self.encoding,
             universal=self.universal_line_ends,
@@ -177,22 +173,22 @@ class LineReader(ABC):
         return collect(self.events(), cursor, keep_gaps=not self.setup.converts, mark=mark)
 
     @abstractmethod
-    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
         """Yield what is in the next lines, and advance `line` and `offset`.
 
         :param final: no more lines belong to those that `parse` has kept so far.
         """
 
     def events(self) -> Iterator[Event]:
-        for block in self._blocks:
-            if block is None:
+        for lines in self._lines:
+            if lines is None:
                 yield None
-            elif isinstance(block, Piece):
-                yield from self.parse(NO_LINES, final=True)
-                yield self._long_line(block)
+            elif isinstance(lines, Piece):
+                yield from self.parse([], final=True)
+                yield self._long_line(lines)
             else:
-                yield from self.parse(block, final=False)
-        yield from self.parse(NO_LINES, final=True)
+                yield from self.parse(lines, final=False)
+        yield from self.parse([], final=True)
 
     def advance(self, lines: int, size: int) -> None:
         """Move to the record after so many lines and bytes."""

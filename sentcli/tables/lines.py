@@ -7,13 +7,11 @@ alone are written, with spaces for their line breaks.
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding
-from sentcli.files.lines import Block, decode
 from sentcli.files.source import STANDARD, Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Rows, RowsBuilder, Scores
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Scores
 from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.tables.convert import six_decimals
 from sentcli.tables.line_reader import LineReader
@@ -45,34 +43,18 @@ class _LinesReader(LineReader):
         yield Head((_COLUMN,), _COLUMN, self.byte_order_mark, self.encoding)
         yield from super().events()
 
-    def parse(self, lines: Block, *, final: bool) -> Iterator[Event]:
-        if len(lines) and self.line == 1 and self.setup.options.format is None:
+    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        if lines and self.line == 1 and self.setup.options.format is None:
             _warn_of_table(lines[0], "standard input" if self.name == STANDARD else self.name)
-        if len(lines) and (all_rows := self._all_rows(lines)):
-            yield all_rows
-            self.advance(len(lines), lines.size)
-            return
-        rows = RowsBuilder(lines, has_values=self.setup.needs_values)
-        for number, line in enumerate(lines):
+        decode, cut = self.encoding.decode, self.encoding.cut_line_end
+        for line in lines:
             try:
-                text = self.encoding.decode(self.encoding.cut_line_end(line)[0])
+                text = decode(cut(line)[0])
             except UnicodeDecodeError as error:
-                yield from rows.take()
                 yield self.reject(line, self.bad_bytes(line, error, self.offset))
             else:
-                rows.add([text], [(text,)], number, [number + 1])
+                yield text, (text,) if self.setup.converts else line, line
             self.advance(1, len(line))
-        yield from rows.take()
-
-    def _all_rows(self, lines: Block) -> Rows | None:
-        """Return all lines as rows, None where they have to be decoded one by one."""
-        if not self.encoding.is_based_on_ascii:
-            return None
-        try:
-            texts = decode(lines.data, lines.borders[:-1], lines.stops, lines.are_wide, self.encoding.name)
-        except UnicodeDecodeError:
-            return None
-        return Rows([*texts], [(text,) for text in texts] if self.setup.needs_values else None, lines)
 
 
 def _warn_of_table(line: bytes, name: str) -> None:
@@ -109,7 +91,7 @@ class Writer:
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         else:
-            lines = chain.from_iterable(chunk.rows)
+            lines = chunk.rows
         encode = self._encoding.encode
         fields = {label: encode(f"{_in_a_line(label or '')}\t") for label in {*labels}}
         numbers = (encode(f"{number.decode()}\t") for number in six_decimals(scores, b""))
