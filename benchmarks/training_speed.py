@@ -29,9 +29,10 @@ from sentcli.evaluation.labels import class_names, label_ids
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import tokenize, truncate
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.allocator import keep_freed_memory
+from sentcli.training.classifier import Classification
 from sentcli.training.examples import Examples, collate, epoch_batches
-from sentcli.training.step import ClassifierTrainer, uses_bf16
+from sentcli.training.init_model import keep_freed_memory
+from sentcli.training.loop import Learner, uses_bf16
 
 CPU = torch.device("cpu")
 ROUTES = ("padded", "packed")
@@ -58,11 +59,11 @@ def sample(examples: Examples, every: int) -> list[Rows]:
     return batches[every // 2 :: every]
 
 
-def step_seconds(trainer: ClassifierTrainer, examples: Examples, rows: Rows) -> float:
+def step_seconds(learner: Learner, examples: Examples, rows: Rows) -> float:
     """Return the CPU seconds of one step of `sentcli.training.loop.fit`."""
     started = time.process_time()
     ids, lengths, targets = collate(examples, rows, CPU)
-    trainer.step(ids, lengths, targets, CONFIG.lr)
+    learner.step(Classification(CONFIG, CPU, None), ids, lengths, targets, CONFIG.lr)
     return time.process_time() - started
 
 
@@ -70,18 +71,18 @@ def measure(
     examples: Examples, shape: ModelConfig, batches: Sequence[Rows], repeats: int
 ) -> list[list[float]]:
     """Return the seconds of all batches together for each route, one list per repeat."""
-    trainers = []
+    learners = []
     for packed in (False, True):
         torch.manual_seed(CONFIG.seed)
         model = BiLSTM(shape).train()
         model.packed = packed
-        trainers.append(ClassifierTrainer(model, CONFIG, CPU))
-        step_seconds(trainers[-1], examples, batches[0])  # warm
+        learners.append(Learner(model, CONFIG, CPU))
+        step_seconds(learners[-1], examples, batches[0])  # warm
     seconds = [[0.0, 0.0] for _ in range(repeats)]
     for totals in seconds:
         for number, rows in enumerate(batches):
             for route in (0, 1) if number % 2 else (1, 0):
-                totals[route] += step_seconds(trainers[route], examples, rows)
+                totals[route] += step_seconds(learners[route], examples, rows)
     return seconds
 
 

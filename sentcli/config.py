@@ -1,9 +1,9 @@
-"""Settings as frozen dataclasses that check themselves, to and from JSON."""
+"""Settings as frozen dataclasses that validate themselves, to and from JSON."""
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Self
 
 from sentcli.errors import BundleError, UsageError, is_utf8
@@ -17,16 +17,39 @@ SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
 DEFAULT_DATASET = "stanfordnlp/imdb"
-EVERYDAY = "everyday"  # sentences that come with sentcli, as a name for --sentences
+EVERYDAY = "everyday"  # sentences that come with sentcli, as a name for --extra-data
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # of a data set
 FORMAT_VERSION = 1
 FOLDS = 5  # of the validation part, for a teacher's figures; classes of fewer texts there cannot be weighed
 MAX_CLASSES = 1000
+# The settings of training that the amount of data decides unless they are given.
+BY_DATA = ("epochs", "batch_size", "min_freq", "validation_share", "class_weight")
 SEEDS = 2**32  # that NumPy and scikit-learn take, from 0
 
 
+def _number(default: Any, low: float, high: float = math.inf, help: str = "") -> Any:  # noqa: A002
+    """Declare a number with its bounds, both included; `help` says what it means."""
+    return field(default=default, metadata={"low": low, "high": high, "help": help})
+
+
+def _choice(default: str, choices: tuple[str, ...], help: str = "") -> Any:  # noqa: A002
+    """Declare a word out of a few; `help` says what it means."""
+    return field(default=default, metadata={"choices": choices, "help": help})
+
+
 class _Settings:
-    """What all settings share: a dictionary for JSON, and the strict way back."""
+    """What all settings share: they check themselves, become JSON, and are built from it strictly."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]
+            value, rule = getattr(self, each.name), each.metadata
+            if "choices" in rule and value not in rule["choices"]:
+                choices = ", ".join(rule["choices"])
+                raise UsageError(f"{each.name} is {value!r:.100}; choose from {choices}")
+            if "low" in rule and not rule["low"] <= value <= rule["high"]:
+                low, high = rule["low"], rule["high"]
+                bounds = f"at least {low}" if high == math.inf else f"between {low} and {high}"
+                raise UsageError(f"{each.name} is {value!r:.100}; it has to be {bounds}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
@@ -35,12 +58,12 @@ class _Settings:
     def from_json(cls, values: object, where: str) -> Self:
         """Build the settings from decoded JSON.
 
-        :param where: what an error message calls the place that the values come from.
+        :param where: the source of the values, for error messages.
         :raises BundleError: for a missing or unknown key, a wrong type or a value out of range.
         """
         if not isinstance(values, Mapping):
             raise BundleError(f"{where}: expected an object, found {type(values).__name__}")
-        types: dict[str, Any] = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
+        types: dict[str, Any] = {each.name: each.type for each in fields(cls)}  # type: ignore[arg-type]
         for name in values:
             if name not in types:
                 raise BundleError(f"{where}: unknown key {name!r:.200}")
@@ -50,63 +73,37 @@ class _Settings:
             # bool is an int to isinstance, and JSON writes a whole float as an int.
             wanted = (int, float) if kind is float else kind
             if isinstance(values[name], bool) or not isinstance(values[name], wanted):
-                raise BundleError(f"{where}: {name} is {values[name]!r:.100}, which is no {kind.__name__}")
+                raise BundleError(f"{where}: {name} is {values[name]!r:.100}, which is not {kind.__name__}")
         try:
             return cls(**values)
         except UsageError as error:
             raise BundleError(f"{where}: {error}") from None
 
 
-def _check(name: str, value: float, low: float, high: float = math.inf) -> None:
-    if not low <= value <= high:
-        bounds = f"at least {low}" if high == math.inf else f"between {low} and {high}"
-        raise UsageError(f"{name} is {value!r:.100}; it has to be {bounds}")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UsageError(f"{name} is {value!r:.100}; choose from {', '.join(choices)}")
-
-
 @dataclass(frozen=True)
 class TextConfig(_Settings):
     """How a text becomes ids, the same in training and scoring.
 
-    A text of more than `max_tokens` tokens keeps the first `max_tokens // 4` and, of the end, the rest. A
-    phrase is one token.
+    A text of more than `max_tokens` tokens keeps its first `max_tokens // 4` and the rest from its end. A
+    bigram is one token.
     """
 
-    max_tokens: int = 512
-    tokenizer: str = "basic_english"
-
-    def __post_init__(self) -> None:
-        _check("max_tokens", self.max_tokens, 4, 100_000)
-        if self.tokenizer != "basic_english":
-            raise UsageError(f"tokenizer is {self.tokenizer!r:.100}; this version knows only 'basic_english'")
+    max_tokens: int = _number(512, 4, 100_000, "Longer texts keep the first quarter of this, then their end.")
+    tokenizer: str = _choice("basic_english", ("basic_english",))
 
 
 @dataclass(frozen=True)
 class ModelConfig(_Settings):
     """The shape of the BiLSTM. Dropouts act in training alone."""
 
-    vocab_size: int
-    num_classes: int = 2
-    embedding_dim: int = 100
-    hidden_size: int = 128
-    num_layers: int = 1
-    pooling: str = "max+mean"
-    embedding_dropout: float = 0.3  # of the embedded words, and between layers
-    dropout: float = 0.5  # of the pooled state
-
-    def __post_init__(self) -> None:
-        _check("vocab_size", self.vocab_size, 2, 10_000_000)
-        _check("num_classes", self.num_classes, 2, MAX_CLASSES)
-        _check("embedding_dim", self.embedding_dim, 1, 4096)
-        _check("hidden_size (--hidden)", self.hidden_size, 1, 4096)
-        _check("num_layers (--layers)", self.num_layers, 1, 16)
-        _check("embedding_dropout (--embedding-dropout)", self.embedding_dropout, 0, 0.99)
-        _check("dropout (--dropout)", self.dropout, 0, 0.99)
-        _check_choice("pooling", self.pooling, POOLINGS)
+    vocab_size: int = _number(MISSING, 2, 10_000_000)
+    num_classes: int = _number(2, 2, MAX_CLASSES)
+    embedding_dim: int = _number(100, 1, 4096, "Width of the word vectors.")
+    hidden_size: int = _number(128, 1, 4096, "States of the LSTM in each direction.")
+    num_layers: int = _number(1, 1, 16, "Layers of the LSTM.")
+    pooling: str = _choice("max+mean", POOLINGS, "How the states of all tokens become one vector.")
+    embedding_dropout: float = _number(0.3, 0, 0.99, "Dropout of the word vectors, and between layers.")
+    dropout: float = _number(0.5, 0, 0.99, "Dropout of the pooled state.")
 
     @property
     def pooled_size(self) -> int:
@@ -116,7 +113,7 @@ class ModelConfig(_Settings):
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """What `config.json` holds. `labels[i]` is the name of class i; of two, the second is the positive."""
+    """The content of `config.json`. `labels[i]` is the name of class i; of two, the second is positive."""
 
     model: ModelConfig
     text: TextConfig
@@ -164,7 +161,7 @@ class BundleConfig:
 
 
 def _is_name(value: object) -> bool:
-    """Tell whether a table can hold it as the name of a class."""
+    """Return whether a table can hold a value as the name of a class."""
     return isinstance(value, str) and value != "" and is_utf8(value)
 
 
@@ -172,82 +169,39 @@ def _is_name(value: object) -> bool:
 class TrainConfig(_Settings):
     """How a model is trained; with the data and the vectors, all that its weights depend on."""
 
-    gates: str = "separate"  # forget: the input gate is 1 - the forget gate, the output gate is 1
-    pretrain: int = 0  # epochs of language modelling before
-    epochs: int = 3
-    batch_size: int = 64
-    optimizer: str = "adamw"
-    lr: float = 2e-3  # highest rate, reached after the warm-up
-    weight_decay: float = 0.01
-    warmup: float = 0.05  # share of all steps
-    clip: float = 1.0  # largest norm of all gradients together
-    adversarial: float = 1.0  # length of the move of a text's vectors; 0 leaves the second pass out
-    label_smoothing: float = 0.1  # without it, the validation loss rises long before the accuracy falls
-    class_weight: str = "none"
-    word_dropout: float = 0.2  # share of words that become <unk>
-    average: float = 0.995  # decay a step of the moving average of the weights
-    keep: float = 0.0  # share of the weights of the model that training went on from
-    sentence_repeats: int = 1  # how often an epoch goes through the sentences that are learnt besides
-    min_freq: int = 5
-    phrases: int = 0  # pairs of words, the most frequent ones, that the model reads as one
-    phrase_dropout: float = 0.2  # share of phrases that training reads as their two words
-    validation_share: float = 0.1
-    precision: str = "auto"
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        _check("pretrain (--pretrain)", self.pretrain, 0, 1000)
-        _check("epochs (--epochs)", self.epochs, 1, 10_000)
-        _check("batch_size (--batch-size)", self.batch_size, 1, 65_536)
-        _check("lr (--lr)", self.lr, 1e-9, 10)
-        _check("weight_decay (--weight-decay)", self.weight_decay, 0, 10)
-        _check("warmup", self.warmup, 0, 1)
-        _check("clip (--clip)", self.clip, 1e-6, 1e6)
-        _check("adversarial (--adversarial)", self.adversarial, 0, 1000)
-        _check("label_smoothing (--label-smoothing)", self.label_smoothing, 0, 0.99)
-        _check("word_dropout (--word-dropout)", self.word_dropout, 0, 0.99)
-        _check("average (--average)", self.average, 0, 0.999999)
-        _check("keep (--keep)", self.keep, 0, 1)
-        _check("sentence_repeats (--sentence-repeats)", self.sentence_repeats, 1, 1000)
-        _check("min_freq (--min-freq)", self.min_freq, 1)
-        _check("phrases (--phrases)", self.phrases, 0, 1_000_000)
-        _check("phrase_dropout (--phrase-dropout)", self.phrase_dropout, 0, 1)
-        _check("validation_share (--validation-share)", self.validation_share, 0.001, 0.9)
-        _check("seed (--seed)", self.seed, 0, SEEDS - 1)
-        _check_choice("gates", self.gates, GATES)
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("class_weight", self.class_weight, CLASS_WEIGHTS)
-        _check_choice("precision", self.precision, TRAINING_PRECISIONS)
+    gates: str = _choice("separate", GATES, "forget: the only gate is the forget gate; 1.6 times as fast.")
+    pretrain: int = _number(0, 0, 1000, "Epochs of language modelling first, on texts without labels too.")
+    epochs: int = _number(3, 1, 10_000, "Passes over the training part.")
+    batch_size: int = _number(64, 1, 65_536, "Texts of a step.")
+    optimizer: str = _choice("adamw", OPTIMIZERS, "Optimizer of the weights.")
+    lr: float = _number(2e-3, 1e-9, 10, "Highest learning rate, reached after the warm-up.")
+    weight_decay: float = _number(0.01, 0, 10, "Decay of the weights, for adamw.")
+    warmup: float = _number(0.05, 0, 1, "Share of all steps in which the learning rate rises.")
+    clip: float = _number(1.0, 1e-6, 1e6, "Largest norm of all gradients together.")
+    adversarial: float = _number(1.0, 0, 1000, "Length of the adversarial move of a text's vectors; 0: none.")
+    # Without label smoothing, the validation loss rises long before the accuracy falls.
+    label_smoothing: float = _number(0.1, 0, 0.99, "Share of the target that goes to all classes alike.")
+    class_weight: str = _choice("none", CLASS_WEIGHTS, "balanced: all classes count alike, however rare.")
+    word_dropout: float = _number(0.2, 0, 0.99, "Share of words that become unknown.")
+    ema_decay: float = _number(0.995, 0, 0.999999, "Decay of the moving average (EMA) of the weights.")
+    interpolate: float = _number(0.0, 0, 1, "Share of the weights of --finetune in the new weights.")
+    extra_data_repeats: int = _number(1, 1, 1000, "Times that an epoch goes through --extra-data.")
+    min_freq: int = _number(5, 1, help="Rarer words become unknown.")
+    bigrams: int = _number(0, 0, 1_000_000, "Most frequent pairs of words that are one token each: faster.")
+    bigram_dropout: float = _number(0.2, 0, 1, "Share of bigrams that training reads as two words.")
+    validation_share: float = _number(0.1, 0.001, 0.9, "Share of the training split held out to validate on.")
+    precision: str = _choice("auto", TRAINING_PRECISIONS, "auto: bf16 where the hardware has it, else fp32.")
+    seed: int = _number(1, 0, SEEDS - 1, "Seed of all random numbers but those of the validation split.")
 
 
 @dataclass(frozen=True)
 class SelfTrainingConfig(_Settings):
-    """How a student learns from texts without labels.
+    """How a student learns from texts without labels."""
 
-    :param rounds: of labelling; before each but the first, teachers are trained on the labels of the last.
-    :param passages: passages cut from each text, labelled and learnt from as texts of their own.
-    :param passage_sentences: sentences of a passage at most.
-    :param passage_context: share of a passage's label that is the label of its text.
-    :param lexicon: what a lexicon of English sentiment adds at most to the log-odds of best over worst
-        class in the last labels of passages; 0: it is not asked.
-    :param document_vectors: size of the vectors of whole texts in the teacher; 0: it has none.
-    :param teacher_pretrain: epochs of language modelling before the largest of the teachers that are trained
-        first; 0: none is so large.
-    """
-
-    rounds: int = 1
-    passages: float = 1.0
-    passage_sentences: int = 3
-    passage_context: float = 0.5
-    lexicon: float = 0.0
-    document_vectors: int = 300
-    teacher_pretrain: int = 0
-
-    def __post_init__(self) -> None:
-        _check("rounds (--rounds)", self.rounds, 1, 100)
-        _check("passages (--passages)", self.passages, 0, 100)
-        _check("passage_sentences (--passage-sentences)", self.passage_sentences, 1, 1000)
-        _check("passage_context (--passage-context)", self.passage_context, 0, 1)
-        _check("lexicon (--lexicon)", self.lexicon, 0, 100)
-        _check("document_vectors (--document-vectors)", self.document_vectors, 0, 10_000)
-        _check("teacher_pretrain (--teacher-pretrain)", self.teacher_pretrain, 0, 1000)
+    rounds: int = _number(1, 1, 100, "Rounds of labelling; between two, more teachers learn from the labels.")
+    passages: float = _number(1.0, 0, 100, "Passages cut from each text and labelled by the models.")
+    passage_sentences: int = _number(3, 1, 1000, "Most sentences of a passage.")
+    passage_context: float = _number(0.5, 0, 1, "Share of a passage's label that is the label of its text.")
+    teacher_pretrain: int = _number(
+        0, 0, 1000, "Epochs of language modelling before the largest teacher of auto; 0: no such teacher."
+    )

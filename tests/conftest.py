@@ -88,14 +88,12 @@ def train(file: Path, output: Path) -> Bundle:
         Settings(
             text=TextConfig(max_tokens=40),
             model=ModelConfig(vocab_size=2, embedding_dim=12, hidden_size=8),
-            config=TrainConfig(epochs=6, batch_size=16, lr=0.02, average=0.9, min_freq=1, precision="fp32"),
+            config=TrainConfig(epochs=6, batch_size=16, lr=0.02, ema_decay=0.9, min_freq=1, precision="fp32"),
             device="cpu",
             threads=1,
             quiet=True,
             recipe=lambda settled: f"seed = {settled.seed}\n",
         ),
-        resume=False,
-        overwrite=False,
     )
     return load_bundle(output)
 

@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from sentcli.cli.options import NamedPath
 from sentcli.errors import UsageError
 
-_OF_ONE_RUN = ("config", "resume", "skip_existing", "overwrite", "quiet")  # said anew each time
+_OF_ONE_RUN = ("config", "overwrite", "quiet")  # given anew on each command line
 _OF_ONE_MACHINE = ("output", "threads", "device")  # where and how to run: in a file, but in no recipe
 
 # A path may be no text in any encoding: its bytes go through a recipe as they are.
@@ -21,7 +22,7 @@ _ENCODING = ("utf-8", "surrogateescape")
 def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     """Make the values of a file the defaults of the command's other options.
 
-    :raises UsageError: naming the file, and the key that will not do.
+    :raises UsageError: naming the file, and the key that is unknown or has a wrong value.
     """
     if path is None:
         return
@@ -34,12 +35,14 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
     options = _options(context.command)
     defaults: dict[str, Any] = {}
     for key, value in values.items():
-        option = options.get(key.replace("_", "-"))
-        if option is None:
-            names = f"the keys are the long options of `{context.command_path}`, such as batch-size = 64"
-            raise UsageError(f"{path}: unknown key {key!r:.100}; {names}")
+        name = key.replace("_", "-")
+        if name not in options:
+            near = get_close_matches(name, options, 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "docs/training-settings.md lists them"
+            raise UsageError(f"{path}: unknown key {key!r:.100}; {hint}")
+        option = options[name]
         if option.name in _OF_ONE_RUN:
-            raise UsageError(f"{path}: {key} has no place in a file; give --{_key(option)} itself")
+            raise UsageError(f"{path}: {key} cannot be set in a file; give --{name} on the command line")
         if option.name in defaults:
             raise UsageError(f"{path}: {key} comes twice, once with - and once with _")
         defaults[str(option.name)] = _checked(context, option, value, f"{path}: {key}")
@@ -49,47 +52,38 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
 config_option = click.option(
     "--config",
     type=NamedPath(),
-    is_eager=True,  # before the options that it is to give defaults to
+    is_eager=True,  # before the options that get their defaults from it
     expose_value=False,
     callback=_read,
-    help="TOML file of these options (batch-size = 64); flags override it. Its paths are relative to the "
-    "current folder, as those of flags.",
+    help="TOML file with these and further settings, such as batch-size = 64; options override it.",
 )
 
 
-def recipe(context: click.Context, resolved: Mapping[str, Any]) -> str:
-    """Write all settings of a command that its result depends on as TOML, defaults included.
+def recipe(context: click.Context, resolved: Mapping[str, Any], left_out: Collection[str] = ()) -> str:
+    """Return all settings of a command that its result depends on as TOML, defaults included.
 
-    :param resolved: by the name of a parameter, values that take the place of the command's own: what the
-        data decided.
+    :param resolved: values that replace those of the command, by parameter name: what the data decided.
+    :param left_out: names of parameters that had no effect.
     :returns: a file for `--config`, to be encoded with `surrogateescape`.
     """
     lines = []
     for key, option in _options(context.command).items():
         value = resolved.get(str(option.name), context.params.get(str(option.name)))
-        if value is not None and option.name not in _OF_ONE_RUN + _OF_ONE_MACHINE:
+        if value not in (None, ()) and option.name not in {*_OF_ONE_RUN, *_OF_ONE_MACHINE, *left_out}:
             lines.append(f"{key} = {_toml(value)}\n")
     return "".join(lines)
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    return {_key(option): option for option in options}
-
-
-def _key(option: click.Option) -> str:
-    return max(option.opts, key=len).removeprefix("--")
+    return {max(option.opts, key=len).removeprefix("--"): option for option in options}
 
 
 def _checked(context: click.Context, option: click.Option, value: object, where: str) -> object:
-    """Give a value as the words of a flag, once click has found that they would do.
+    """Return a value as the words of an option, once click accepts them.
 
-    click converts what it gets without a question: 2.5 would become the epochs 2, and true the seed 1.
+    click converts values silently: 2.5 would become the epochs 2, and true the seed 1.
     """
-    if option.is_flag:
-        if not isinstance(value, bool):
-            raise UsageError(f"{where} is {value!r:.100}; it has to be true or false")
-        return value
     if option.multiple and not isinstance(value, list):
         raise UsageError(f"{where} is {value!r:.100}; it has to be a list")
     items = value if option.multiple and isinstance(value, list) else [value]
@@ -106,9 +100,7 @@ def _checked(context: click.Context, option: click.Option, value: object, where:
 
 
 def _toml(value: Any) -> str:
-    """Write a value of an option. Of JSON's strings, all but the one of DEL are TOML's too."""
-    if isinstance(value, bool):
-        return str(value).lower()
+    """Return a value as TOML. Of JSON's strings, all but the one of DEL are TOML's too."""
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple | list):

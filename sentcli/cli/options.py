@@ -1,11 +1,8 @@
 """Options that more than one command has, and options made from the fields of a settings class."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, fields
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 import click
 
@@ -13,11 +10,6 @@ from sentcli.cli import say
 from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import UsageError
 from sentcli.model.bundle import default_bundle_path
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-Settings = TypeVar("Settings")
-
-_AUTO = "auto"
 
 
 class NamedPath(click.Path):
@@ -110,52 +102,6 @@ resume_option = click.option(
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
-
-
-def settings_options(
-    settings: type,
-    options: Mapping[str, tuple[str, str]],
-    choices: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    auto: Collection[str] = (),
-) -> Callable[[Command], Command]:
-    """Make an option of each named field, with the field's default, or `auto`.
-
-    :param settings: a settings dataclass.
-    :param options: field name to flag and help text.
-    :param choices: field name to all that the field may be.
-    :param auto: field names whose default is `auto`; the command gets None for it.
-    """
-    defaults = {field.name: field.default for field in fields(settings)}
-
-    def decorate(command: Command) -> Command:
-        for name, (flag, text) in reversed(list(options.items())):
-            default = defaults[name]
-            if default is MISSING:
-                raise TypeError(f"{name} of {settings.__name__} has no default")
-            kind: Any = click.Choice(choices[name]) if name in choices else type(default)
-            if name in auto:
-                kind, default = _Auto(kind), _AUTO
-            command = click.option(flag, name, default=default, type=kind, help=text)(command)
-        return command
-
-    return decorate
-
-
-class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clicks than 8.2 alone
-    """A type and one value more, `auto`, which is None to the command: something else decides."""
-
-    def __init__(self, kind: Any) -> None:
-        if isinstance(kind, click.Choice):
-            kind = click.Choice([*kind.choices, _AUTO])  # for the help, and for the message of another value
-        self._kind = click.types.convert_type(kind)
-        self.name = self._kind.name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return None if value == _AUTO else self._kind.convert(value, param, ctx)
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
-        metavar: str | None = self._kind.get_metavar(param, ctx)
-        return metavar
 
 
 def log_to_stderr(*, quiet: bool) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.text.vocabulary import PAD, UNK_ID, Vocab
-from sentcli.training.self_training.ngram_index import count_keys
 
 Matrix = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
@@ -25,7 +24,7 @@ def with_phrases(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_f
     """
     words = np.fromiter(chain.from_iterable(vocab.encode((*tokens, PAD)) for tokens in texts), np.int64)
     known = (words[:-1] != UNK_ID) & (words[1:] != UNK_ID)
-    pairs, counts = count_keys((words[:-1] * len(vocab) + words[1:])[known])
+    pairs, counts = np.unique((words[:-1] * len(vocab) + words[1:])[known], return_counts=True)
     chosen = np.argsort(-counts, kind="stable")[:count]
     chosen = chosen[counts[chosen] >= min_freq]
     phrases = (

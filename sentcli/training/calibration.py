@@ -1,4 +1,4 @@
-"""The temperature of a trained model, and what the model reaches with it on the validation part."""
+"""The temperature of a trained model, and its figures on the validation part."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from sentcli.training.examples import Examples, evaluation_batches
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What a model reaches on the validation part, once it is calibrated.
+    """The figures of a model on the validation part, once it is calibrated.
 
     :param uncalibrated, probabilities: `[texts, classes]`, before and after.
     """
@@ -32,6 +32,7 @@ class Calibrated:
     on_passages: Evaluation
 
     def to_json(self, sentences: int) -> dict[str, Any]:
+        """Return the figures as `metrics.json` has them; `sentences` is the most that a passage has."""
         return {
             "validation": asdict(self.figures),
             "validation_passages": {"sentences": sentences, **asdict(self.on_passages)},
@@ -48,13 +49,13 @@ class Calibrated:
 def calibrate(
     network: BiLSTM, data: Corpus, names: Sequence[str], class_weights: Tensor | None
 ) -> Calibrated:
-    """Divide the logits by the temperature that fits the validation part, within the classifier's weights.
+    """Divide the classifier's weights by the temperature that fits the validation part.
 
-    So every backend and every exported graph gives calibrated probabilities, without knowing of it.
+    So every backend and every exported graph returns calibrated probabilities without a step of its own.
 
     :param network: changed in place.
     :param names: of the classes, in their order.
-    :param class_weights: `[classes]`; the temperature fits the validation part weighed so, as training did.
+    :param class_weights: `[classes]`, as in training; the temperature fits the validation part weighted so.
     """
     labels = data.validation.labels
     logits = _predict(network, data.validation)
@@ -74,7 +75,7 @@ def calibrate(
 
 
 def _predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
-    """Give the logits `[examples, classes]`, in fp32 on the CPU."""
+    """Return the logits `[examples, classes]`, in fp32 on the CPU."""
     logits = np.empty((len(examples), network.config.num_classes), np.float32)
     with torch.inference_mode():
         for rows, (ids, lengths, _) in evaluation_batches(examples, torch.device("cpu")):

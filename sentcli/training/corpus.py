@@ -175,23 +175,20 @@ def encode_texts(
     """Build the vocabulary, where there is none yet, and turn all texts into ids.
 
     A text that a teacher labelled is of the training part, so its words count, and those of sentences;
-    passages only repeat them. One that is held out now, but was not when it was labelled, is left out.
+    passages only repeat them.
 
     :param sentences: of the passages that are cut from the validation part, at most.
     :raises DataError: when no word is seen often enough, or no text to train or to validate on has one.
     """
     classes = len(texts.labels)
-    if pseudo:
-        pseudo = pseudo.without(texts.validation.texts)
-    unlabeled = texts.unlabeled or (pseudo.whole_texts() if pseudo else [])
     # Tokenised anew each time: the words of a million reviews would take 18 GB, their ids take 1.
-    learnt = partial(chain, texts.train.texts, unlabeled, texts.sentences.texts)
+    learnt = partial(chain, texts.train.texts, texts.unlabeled, texts.sentences.texts)
     counts = Counter(chain.from_iterable(map(tokenize, learnt())))
     is_new = vocab is None
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
-        if config.phrases:
-            vocab = with_phrases(vocab, map(tokenize, learnt()), config.phrases, config.min_freq)
+        if config.bigrams:
+            vocab = with_phrases(vocab, map(tokenize, learnt()), config.bigrams, config.min_freq)
 
     def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
         ids = (truncate(vocab.encode(tokenize(each)), text.max_tokens) for each in some)
@@ -207,7 +204,7 @@ def encode_texts(
         train=encode(texts.train.texts, one_hot(texts.train)),
         validation=encode(held_out.texts, one_hot(held_out)),
         passages=encode(passages, one_hot(held_out)),
-        unlabeled=encode(unlabeled, np.zeros((len(unlabeled), classes), np.float32)),
+        unlabeled=encode(texts.unlabeled, np.zeros((len(texts.unlabeled), classes), np.float32)),
         pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], none),
         sentences=encode(texts.sentences.texts, one_hot(texts.sentences)),
         vocab=vocab,
@@ -221,7 +218,7 @@ def encode_texts(
     if len(vocab) == UNK_ID + 1:
         raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
     blank = len(texts.train) - len(corpus.train) + len(held_out) - len(corpus.validation)
-    blank += len(unlabeled) - len(corpus.unlabeled) + len(texts.sentences) - len(corpus.sentences)
+    blank += len(texts.unlabeled) - len(corpus.unlabeled) + len(texts.sentences) - len(corpus.sentences)
     if blank:
         _log.info("%s without a word left out", "1 text" if blank == 1 else f"{blank:,} texts")
     if is_new:

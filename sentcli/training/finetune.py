@@ -1,6 +1,5 @@
-"""The model that a training goes on from: its words, its shape and its weights, in place of word vectors."""
+"""The model that fine-tuning starts from: its vocabulary, its shape and its weights."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,9 +8,7 @@ from typing import Any
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.errors import BundleError
 from sentcli.evaluation.history import read_history
-from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.labels import LabeledTexts, class_ids
-from sentcli.evaluation.leakage import Sample, sample_of, share_in
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.model.bundle import METRICS, RECIPE, default_bundle_path, load_bundle
@@ -19,27 +16,23 @@ from sentcli.text.vocabulary import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
 
-_log = logging.getLogger("sentcli")
-
 _DROPOUTS = ("embedding_dropout", "dropout")  # act in training alone: each training has its own
-_OF_VOCABULARY = ("min_freq", "phrases")
+# Keys of metrics.json, and the settings that they are of; "phrases" is the key of version 0.1.
+_OF_VOCABULARY = {"min_freq": "min_freq", "bigrams": "bigrams", "phrases": "bigrams"}
 _OF_DATA = ("dataset", "hub_id", "glove", "self_training", "sentences", "validation_data", "base")
-_TOO_MANY = 0.1  # of the texts that are held out: a few may be in both by chance
 
 
 @dataclass(frozen=True)
 class Base:
-    """What is taken from a model's folder, all of it before training begins: the folder may change then.
+    """A model to fine-tune, read completely before training begins: its folder may change then.
 
-    :param digest: that of the bundle.
+    :param digest: of the bundle.
     :param model: with the weights.
-    :param learnt: the sample that it keeps of what it learnt from.
-    :param split: the digest of what was held out when it was trained.
     :param recipe: the settings that made it, if they are in its folder.
-    :param history, stages: the records of `history.csv` and of the metrics, the name of the model before each
-        stage.
-    :param origin: its `name`, and what its metrics say that it learnt from.
-    :param decided: the settings that cannot change any more, by their fields.
+    :param history, stages: the records of `history.csv` and of the metrics; each stage begins with the name
+        of the model.
+    :param origin: its `name`, and the data that it was trained on, from its metrics.
+    :param decided: the settings that fine-tuning cannot change, by their fields.
     """
 
     path: Path
@@ -48,28 +41,19 @@ class Base:
     vocab: Vocab
     model: BiLSTM
     coverage: Coverage
-    learnt: Sample
-    split: str | None
     recipe: str | None
     history: list[dict[str, Any]]
     stages: list[dict[str, Any]]
     origin: dict[str, Any]
     decided: dict[str, Any]
 
-    def check(self, data: LabeledTexts, texts: Texts) -> Texts:
-        """Give the texts the classes of the model, in its order, and warn of what it learnt already.
+    def with_classes(self, data: LabeledTexts, texts: Texts) -> Texts:
+        """Return the texts with the classes of the model, in its order.
 
-        :param data: what the texts with labels are parts of; an error names a row of it.
+        :param data: the training split, for the row that an error names.
         :raises DataError: for a label that the model does not have.
         """
         class_ids(data, self.config.labels)
-        held_out = texts.validation.texts
-        if self.split != digest_texts(held_out) and share_in(self.learnt, held_out).about >= _TOO_MANY:
-            _log.warning(
-                "%s learnt from some of the texts that are held out now, or others were held out then; "
-                "figures on them promise too much",
-                self.path,
-            )
         return replace(texts, labels=self.config.labels)
 
     def network(self, shape: ModelConfig) -> BiLSTM:
@@ -82,14 +66,14 @@ class Base:
         tie_gates(network, gates_of(self.model))
         return network
 
-    def mix(self, network: BiLSTM, share: float) -> None:
-        """Move the weights of a network back towards those of the model that it went on from.
+    def interpolate(self, network: BiLSTM, share: float) -> None:
+        """Move the weights of a network back towards those of this model.
 
-        What lies between the two often knows more of both than either (M. Wortsman et al., "Robust
-        fine-tuning of zero-shot models", CVPR 2022). The model in the box kept 0.15 of one whose
-        validation loss is 0.189, and went from 0.186 to 0.185.
+        The weights in between are often better on both data sets (M. Wortsman et al., "Robust fine-tuning of
+        zero-shot models", CVPR 2022). With 0.15, the validation loss of the model in the box went from 0.186
+        to 0.185; that of its base is 0.189.
 
-        :param share: of the model; 0 leaves the network as it is.
+        :param share: of this model's weights; 0 leaves the network as it is.
         """
         before = self.model.state_dict()
         for name, weights in network.state_dict().items():
@@ -99,7 +83,7 @@ class Base:
 def load_base(path: Path) -> Base:
     """Read a folder that `sentcli train` wrote.
 
-    :param path: the name of the model in the box stands for that, unless there is such a folder.
+    :param path: the name of the model in the box means that model, unless a folder has this name.
     :raises BundleError: when it is no such folder.
     """
     in_the_box = default_bundle_path()
@@ -113,11 +97,11 @@ def load_base(path: Path) -> Base:
         decided = {
             **{name: value for name, value in config.model.to_json().items() if name not in _DROPOUTS},
             **config.text.to_json(),
-            **{name: training[name] for name in _OF_VOCABULARY if name in training},
+            **{name: training[key] for key, name in _OF_VOCABULARY.items() if key in training},
             "gates": gates_of(model),
             "pretrain": 0,
         }
-        coverage = Coverage(**{field.name: glove[field.name] for field in fields(Coverage)})
+        coverage = Coverage(**{each.name: glove[each.name] for each in fields(Coverage)})
     except (KeyError, TypeError) as error:
         raise BundleError(
             f"{path / METRICS}: not as `sentcli train` writes it ({error!r:.100}); train the model anew"
@@ -129,15 +113,13 @@ def load_base(path: Path) -> Base:
         vocab=bundle.vocab,
         model=model,
         coverage=coverage,
-        learnt=sample_of(bundle),
-        split=metrics.get("split"),
         recipe=bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None,
-        history=_of_stages(bundle.name, read_history(bundle)),
-        stages=_of_stages(bundle.name, metrics.get("stages", [])),
+        history=_with_name(bundle.name, read_history(bundle)),
+        stages=_with_name(bundle.name, metrics.get("stages", [])),
         origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA if name in metrics}},
         decided=decided,
     )
 
 
-def _of_stages(name: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _with_name(name: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**record, "stage": f"{name}: {record['stage']}"} for record in records]

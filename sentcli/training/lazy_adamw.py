@@ -1,8 +1,7 @@
-"""AdamW for embeddings, at the price of the rows that a batch reads.
+"""AdamW for embeddings that touches only the rows that a batch reads.
 
-A step of AdamW goes over all rows of an embedding, though most have no gradient. It moves those all the same,
-by what their momentum and the decay of weights leave. Here that is made up for when a row is read again, in
-one go.
+A step of AdamW updates all rows of an embedding, though most have no gradient: their momentum and the decay
+of weights still move them. Here a row gets the updates that it missed, all at once, when it is read again.
 """
 
 from collections.abc import Mapping
@@ -11,23 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_BETAS = (0.9, 0.999)  # those of torch.optim.AdamW, as is the next
+_BETAS = (0.9, 0.999)  # the defaults of torch.optim.AdamW, as is the next
 _EPSILON = 1e-8
-_LASTS = 10  # steps, of a momentum: 1 / (1 - beta)
+_MOMENTUM_STEPS = 10  # that a momentum lasts: 1 / (1 - beta)
 
 
-class RowAdamW(torch.optim.Optimizer):
+class LazyAdamW(torch.optim.Optimizer):
     """AdamW over the rows that were read, with a moving average of the weights.
 
-    Reading an embedding brings the rows up to date that it reads; `settle` does so with all, before the
-    weights or their average are used by somebody else. Over k steps without a gradient the moments fall by
-    `beta^k`, the weight by `exp(-decay * sum of the rates)`, and it moves on by the sum of a geometric
-    series: the steps of AdamW, with the rate of its last step and the bias corrections of the step at hand,
-    but of no more than ten later, when the momentum is spent. The average takes all of it for a move in the
-    first of those steps.
+    A hook of the embedding updates the rows that it reads; `settle` updates all rows, before the weights or
+    their average are used elsewhere. Over k steps without a gradient the moments fall by `beta^k`, the weight
+    by `exp(-decay * sum of the rates)`, and the weight moves by the sum of a geometric series: the steps of
+    AdamW, with the rate of the row's last step, and with bias corrections of the current step but at most ten
+    after that one, when the momentum is spent. The average treats all of it as one move in the first of these
+    steps.
 
-    :param averages: embeddings, each with the one that averages it; they get sparse gradients until
-        `release`.
+    :param averages: embeddings, each with its average; they get sparse gradients until `release`.
     :param weight_decay: decoupled from the gradient; 0 is Adam.
     """
 
@@ -39,20 +37,20 @@ class RowAdamW(torch.optim.Optimizer):
             each_row = torch.zeros(len(weight), device=weight.device)
             self.state[weight] = {
                 "step": torch.zeros(()),
-                "rates": torch.zeros(()),  # the sum of them all
-                "kept": torch.zeros(()),  # of the average in the last step
+                "rates": torch.zeros(()),  # sum over all steps
+                "kept": torch.zeros(()),  # decay of the average in the last step
                 "exp_avg": torch.zeros_like(weight),
                 "exp_avg_sq": torch.zeros_like(weight),
-                "last": each_row.clone(),  # step that a row is up to
-                "decayed": each_row.clone(),  # sum of the rates up to there
-                "rate": each_row.clone(),  # of its last step with a gradient
+                "last": each_row.clone(),  # the last step that a row has
+                "decayed": each_row.clone(),  # sum of the rates until then
+                "rate": each_row.clone(),  # of the row's last step with a gradient
             }
         for each in self._embeddings:
             each.sparse = True
         self._hooks = [each.register_forward_pre_hook(self._read) for each in self._embeddings]
 
     def release(self) -> None:
-        """Let go of the embeddings, all rows up to date."""
+        """Update all rows, and return the embeddings to dense gradients."""
         self.settle()
         for hook in self._hooks:
             hook.remove()
@@ -60,7 +58,7 @@ class RowAdamW(torch.optim.Optimizer):
             each.sparse = False
 
     def gradients(self) -> list[Tensor]:
-        """Give the gradients of the rows that were read, `[rows, width]` of each embedding."""
+        """Return the gradients of the rows that were read, `[rows, width]` for each embedding."""
         for weight in self._averages:
             if weight.grad is not None:
                 weight.grad = weight.grad.coalesce()
@@ -68,9 +66,9 @@ class RowAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, kept: float) -> None:  # type: ignore[override]
-        """Update the rows that were read, by the gradients that `gradients` gave.
+        """Update the rows that were read, by the gradients that `gradients` returned.
 
-        :param kept: share of the average that it keeps in this step.
+        :param kept: decay of the average in this step.
         """
         for weight, average in self._averages.items():
             state, group = self.state[weight], self.param_groups[0]
@@ -87,10 +85,10 @@ class RowAdamW(torch.optim.Optimizer):
             moved -= _move(momentum, squares, state["step"], group["lr"])
             averaged = average.index_select(0, rows).lerp_(moved, 1 - kept)
             state["rate"].index_fill_(0, rows, group["lr"])
-            self._put(weight, rows, moved, averaged, momentum, squares)
+            self._write(weight, rows, moved, averaged, momentum, squares)
 
     def settle(self) -> None:
-        """Bring all rows up to date."""
+        """Update all rows to the current step."""
         for weight in self._averages:
             self._catch_up(weight, torch.arange(len(weight), device=weight.device))
 
@@ -102,7 +100,7 @@ class RowAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def _catch_up(self, weight: Tensor, rows: Tensor) -> None:
-        """Do with rows what the steps since their last one would have done, without a gradient."""
+        """Give rows the updates of the steps since their last one, which had no gradient for them."""
         state = self.state[weight]
         rows = rows[state["last"].index_select(0, rows) < float(state["step"])]
         if not len(rows):
@@ -112,21 +110,21 @@ class RowAdamW(torch.optim.Optimizer):
         )
         missed = float(state["step"]) - last
         decay = self.param_groups[0]["weight_decay"] * (float(state["rates"]) - decayed)
-        shrinks = _BETAS[0] / _BETAS[1] ** 0.5  # each of the steps against the one before
+        shrinks = _BETAS[0] / _BETAS[1] ** 0.5  # each step relative to the one before
         momentum, squares = (state[name].index_select(0, rows) for name in ("exp_avg", "exp_avg_sq"))
         moved = weight.index_select(0, rows).mul_(torch.exp(-decay))
-        moved -= _move(momentum, squares, last + missed.clamp(max=_LASTS), rate).mul_(
+        moved -= _move(momentum, squares, last + missed.clamp(max=_MOMENTUM_STEPS), rate).mul_(
             shrinks * (1 - shrinks**missed) / (1 - shrinks)
         )
         averaged = moved.lerp(self._averages[weight].index_select(0, rows), float(state["kept"]) ** missed)
         momentum.mul_(_BETAS[0] ** missed)
         squares.mul_(_BETAS[1] ** missed)
-        self._put(weight, rows, moved, averaged, momentum, squares)
+        self._write(weight, rows, moved, averaged, momentum, squares)
 
-    def _put(
+    def _write(
         self, weight: Tensor, rows: Tensor, moved: Tensor, averaged: Tensor, momentum: Tensor, squares: Tensor
     ) -> None:
-        """Write rows back that are up to date now."""
+        """Write rows that have all updates now."""
         state = self.state[weight]
         weight.index_copy_(0, rows, moved)
         self._averages[weight].index_copy_(0, rows, averaged)
@@ -137,6 +135,6 @@ class RowAdamW(torch.optim.Optimizer):
 
 
 def _move(momentum: Tensor, squares: Tensor, step: Tensor, rate: Tensor | float) -> Tensor:
-    """Give by how much a step moves rows: algorithm 1 of D. Kingma and J. Ba, "Adam", ICLR 2015."""
+    """Return by how much a step moves rows: algorithm 1 of D. Kingma and J. Ba, "Adam", ICLR 2015."""
     root = squares.div(1 - _BETAS[1] ** step).sqrt_().add_(_EPSILON)
     return momentum.div(root).mul_(rate / (1 - _BETAS[0] ** step))

@@ -1,139 +1,190 @@
-"""The training loop."""
+"""The training loop: runs, epochs and steps of any model that an objective teaches."""
 
 import logging
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
-from sentcli.errors import STOP_SIGNALS, InterruptedRunError, TrainingError
+from sentcli.errors import TrainingError, UsageError
+from sentcli.model.bilstm import has_lstm
+from sentcli.scoring import stop
 from sentcli.scoring.progress import progress_bar
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from sentcli.training.examples import Examples, Ids, collate, epoch_batches
-from sentcli.training.step import Trainer
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
 
+_SMALLEST_NORM = 1e-6  # of gradients, as in torch.nn.utils.clip_grad_norm_
+
+
+class Objective(Protocol):
+    """What a model learns."""
+
+    def backward(self, model: Any, ids: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, int, int]:
+        """Add the gradients of one batch.
+
+        :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and `targets [batch, classes]`.
+        :returns: the sum of the losses in nats, correct predictions, all predictions.
+        """
+
+    def measure(self, model: Any, examples: Examples, device: torch.device) -> tuple[float, float]:
+        """Return mean loss in nats and accuracy, in fp32."""
+
 
 def fit(
-    trainer: Trainer,
+    model: nn.Module,
+    objective: Objective,
     train: Examples,
     validation: Examples,
     config: TrainConfig,
+    device: torch.device,
     *,
     checkpoint: Path,
-    fingerprint: Mapping[str, Any],
     quiet: bool = False,
     name: str = "",
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
 ) -> list[dict[str, float]]:
-    """Train a model and leave in it the averaged weights of the epoch with the lowest validation loss.
+    """Train a model; it ends with the averaged weights of the epoch with the lowest validation loss.
 
-    A checkpoint is written after each epoch, and on Ctrl-C or SIGTERM after the batch or the validation at
-    hand; if there is one, the run goes on from there to the same numbers as one that was never interrupted.
+    A checkpoint is written after each epoch and when a signal asks to stop. If there is one, the training
+    continues from it, to the same numbers as one that was never interrupted.
 
-    :param config: `epochs`, `batch_size`, the learning rate and its schedule, `seed`.
-    :param fingerprint: what the numbers depend on besides `config`; checked when a run goes on.
-    :param name: of what is trained, to tell it from other runs in bar and log; "" for the only one.
+    :param config: `epochs`, `batch_size`, `seed`, and all about optimizer and learning rate.
+    :param name: what the bar and the log call the model; "" for the only one.
     :param vary: changes the ids of a text each time that it is learnt from; None leaves them.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
-    :raises InterruptedRunError: after a signal, once the checkpoint is written.
-    :raises TrainingError: when the loss is no number any more.
-    :raises DataError: when the checkpoint is damaged or that of another run.
+    :raises StopRequested: after a signal, once the checkpoint is written.
+    :raises TrainingError: when the loss is no longer finite.
+    :raises DataError: when the checkpoint is damaged.
     """
     torch.manual_seed(config.seed)
-    model = trainer.model
+    learner = Learner(model, config, device)
+    state = (model, learner.averaged)
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
-    fingerprint = {**fingerprint, **config.to_json(), "texts": f"{train.digest()} {validation.digest()}"}
+    label = f"{name} " if name else ""
     progress, best = Progress(), State()
     if checkpoint.exists():
-        progress, best = load_checkpoint(checkpoint, fingerprint, model, trainer.averaged, trainer.optimizers)
-        _log.info("%s", _found_line(progress, config, name))
+        progress, best = load_checkpoint(checkpoint, *state, learner.optimizers)
+        _log.info("%scontinued after epoch %d, batch %d", label, progress.epoch, progress.batch)
 
     def save() -> None:
-        save_checkpoint(checkpoint, progress, fingerprint, model, trainer.averaged, best, trainer.optimizers)
+        save_checkpoint(checkpoint, progress, *state, best, learner.optimizers)
 
-    def stopped(where: str) -> InterruptedRunError:
-        return InterruptedRunError(
-            f"stopped {where}; the same command with --resume goes on from there", stop[0]
+    while progress.epoch < config.epochs:
+        batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
+        title = f"{label}epoch {progress.epoch + 1}/{config.epochs}"
+        words: Any = {"unit": "words", "unit_scale": True, "total": int(train.lengths.sum())}
+        model.train()
+        with progress_bar(quiet=quiet, desc=title, initial=progress.words, **words) as bar:
+            for rows in batches[progress.batch :]:
+                started = time.perf_counter()
+                rate = learning_rate(progress.epoch * len(batches) + progress.batch, steps, config)
+                random = np.random.default_rng((config.seed, progress.epoch, progress.batch))
+                batch = collate(train, rows, device, partial(vary, random) if vary else None)
+                loss, correct, predictions = learner.step(objective, *batch, rate)
+                progress.batch += 1
+                progress.loss += loss
+                progress.correct += correct
+                progress.predictions += predictions
+                progress.words += int(batch[1].sum())
+                progress.seconds += time.perf_counter() - started
+                _check_finite(progress.loss, progress.epoch)
+                bar.set_postfix_str(f"loss {progress.loss / max(progress.predictions, 1):.3f}", refresh=False)
+                bar.update(int(batch[1].sum()))
+                if stop.requested():
+                    save()
+                    stop.check()
+        learner.lazy.settle()
+        loss, accuracy = objective.measure(learner.averaged.module, validation, device)
+        _check_finite(loss, progress.epoch)
+        if loss < progress.best_loss:
+            best = {each: value.clone() for each, value in learner.averaged.module.state_dict().items()}
+        rate = learning_rate((progress.epoch + 1) * len(batches) - 1, steps, config)  # of the last batch
+        progress = progress.next_epoch(loss, accuracy, rate)
+        save()
+        _log.info(
+            "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %s words/s",
+            title,
+            *(progress.history[-1][f"train_{figure}"] for figure in ("loss", "accuracy")),
+            *(loss, accuracy, f"{progress.history[-1]['words_per_second']:,.0f}"),
         )
-
-    with _stop_on_signal() as stop:
-        while progress.epoch < config.epochs:
-            batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
-            step = progress.epoch * len(batches)
-            model.train()
-            with _bar(progress, train, config, name, quiet) as bar:
-                for rows in batches[progress.batch :]:
-                    rate = learning_rate(step + progress.batch, steps, config)
-                    random = np.random.default_rng((config.seed, progress.epoch, progress.batch))
-                    varied = partial(vary, random) if vary else None
-                    _learn(trainer, collate(train, rows, trainer.device, varied), rate, progress, bar)
-                    if stop:
-                        save()
-                        raise stopped(
-                            f"in epoch {progress.epoch + 1} after batch {progress.batch} of {len(batches)}"
-                        )
-            loss, accuracy = trainer.measure(validation)
-            _check_finite(loss, progress)
-            if loss < progress.best_loss:
-                best = {name: value.clone() for name, value in trainer.averaged.module.state_dict().items()}
-            rate = learning_rate(step + len(batches) - 1, steps, config)  # of the last batch
-            progress = progress.next_epoch(loss, accuracy, rate)
-            save()
-            _log.info("%s", _epoch_line(progress.history[-1], config, name))
-            if stop:  # while it was validated
-                raise stopped(f"after epoch {progress.epoch} of {config.epochs}")
-    trainer.release()
+        stop.check()
+    learner.lazy.release()
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history
 
 
-def _learn(
-    trainer: Trainer,
-    batch: tuple[Tensor, Tensor, Tensor],
-    rate: float,
-    progress: Progress,
-    bar: "tqdm[Any]",
-) -> None:
-    """Make a step and note down how it went."""
-    started = time.perf_counter()
-    ids, lengths, targets = batch
-    words = int(lengths.sum())
-    loss, correct, predictions = trainer.step(ids, lengths, targets, rate)
-    progress.batch += 1
-    progress.loss += loss
-    progress.correct += correct
-    progress.predictions += predictions
-    progress.words += words
-    progress.seconds += time.perf_counter() - started
-    _check_finite(progress.loss, progress)
-    bar.set_postfix_str(_running(progress), refresh=False)
-    bar.update(words)
+class Learner:
+    """What a step changes: a model, its optimizers and the moving average (EMA) of its weights.
 
+    Embeddings get sparse gradients and an optimizer of their own, which updates the rows that a batch reads.
+    """
 
-def _check_finite(loss: float, progress: Progress) -> None:
-    if not math.isfinite(loss):
-        raise TrainingError(f"the loss became {loss} in epoch {progress.epoch + 1}; try a lower --lr")
+    def __init__(self, model: nn.Module, config: TrainConfig, device: torch.device) -> None:
+        self.model = model.to(device)
+        self.averaged = AveragedModel(model)
+        pairs = list(zip(model.modules(), self.averaged.module.modules(), strict=True))
+        embeddings = {
+            each: average
+            for each, average in pairs
+            if isinstance(each, nn.Embedding) and isinstance(average, nn.Embedding)
+        }
+        sparse = {id(each.weight) for each in embeddings}
+        self._dense = [
+            (each, average)
+            for each, average in zip(model.parameters(), self.averaged.module.parameters(), strict=True)
+            if id(each) not in sparse
+        ]
+        decay = config.weight_decay if config.optimizer == "adamw" else 0.0
+        self.lazy = LazyAdamW(embeddings, config.lr, decay)
+        self._adamw = torch.optim.AdamW(
+            [each for each, _ in self._dense], config.lr, weight_decay=decay, fused=True
+        )
+        self.optimizers: tuple[torch.optim.Optimizer, ...] = (self._adamw, self.lazy)
+        self._config = config
+
+    def step(
+        self, objective: Objective, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float
+    ) -> tuple[float, int, int]:
+        """Make one step: gradients, clipping, update of the weights and of their average.
+
+        :returns: as `Objective.backward`, of the model before the step.
+        """
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
+        # Two hooks act here. Reading the embedding calls that of LazyAdamW, which brings the rows of this
+        # batch up to date first. In the backward pass those of `tie_gates` keep tied gates tied.
+        loss, correct, predictions = objective.backward(self.model, ids, lengths, targets)
+        with torch.no_grad():
+            gradients = [each.grad for each, _ in self._dense if each.grad is not None]
+            gradients += self.lazy.gradients()
+            norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+            for gradient in gradients:
+                gradient.mul_((self._config.clip / (norm + _SMALLEST_NORM)).clamp_max(1.0))
+            self._adamw.step()
+            kept = _ema_decay(self._config.ema_decay, int(self.averaged.n_averaged))
+            self.lazy.step(kept)
+            for each, average in self._dense:
+                average.lerp_(each, 1 - kept)
+            self.averaged.n_averaged += 1
+        return loss.item(), correct, predictions
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Rise linearly over the warm-up, then fall along half a cosine to a hundredth of the highest rate."""
+    """Return the rate of a step: linear warm-up, then half a cosine down to 1 % of the highest rate."""
     warmup = config.warmup * steps
     if step < warmup:
         return config.lr * (step + 1) / (warmup + 1)
@@ -141,66 +192,40 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
     return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
 
 
-@contextmanager
-def _stop_on_signal() -> Iterator[list[int]]:
-    """Give a list that gets the first signal to stop; a second one has its usual effect at once."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
+def _ema_decay(most: float, updates: int) -> float:
+    """Return the decay of the average, which rises to `most` as (1 + updates) / (10 + updates).
 
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, previous[number])
-
-    previous: dict[int, Any] = {}
-    for number in STOP_SIGNALS:
-        handler = signal.getsignal(number)
-        if handler is not signal.SIG_IGN:  # as nohup and & leave it
-            previous[number] = handler  # first: `note` looks it up
-            signal.signal(number, note)
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    As in TensorFlow's ExponentialMovingAverage: with the full decay from the start, the average of a short
+    training would be close to its first weights.
+    """
+    return min(most, (1 + updates) / (10 + updates)) if updates else 0.0
 
 
-def _bar(
-    progress: Progress,
-    train: Examples,
-    config: TrainConfig,
-    name: str,
-    quiet: bool,
-) -> "tqdm[Any]":
-    return progress_bar(
-        quiet=quiet,
-        total=int(train.lengths.sum()),
-        initial=progress.words,
-        desc=f"{name} epoch {progress.epoch + 1}/{config.epochs}".lstrip(),
-        unit="words",
-        unit_scale=True,
-    )
+def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which a forward pass has the precision of the settings."""
+    return torch.autocast(device.type, torch.bfloat16) if uses_bf16(config, device) else nullcontext()
 
 
-def _running(progress: Progress) -> str:
-    predictions = max(progress.predictions, 1)  # a language model may have had nothing to guess so far
-    loss, accuracy = progress.loss / predictions, progress.correct / predictions
-    return f"loss {loss:.3f}, accuracy {accuracy:.3f}"
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Return whether matrix products run in bfloat16: asked for, or `auto` and the hardware has it."""
+    if config.precision == "auto":
+        if device.type == "cuda":
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        # PyTorch has no public question for this yet (2.13); without the private one, training is in fp32.
+        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and bool(has_bf16())
+    return config.precision == "bf16"
 
 
-def _found_line(progress: Progress, config: TrainConfig, name: str) -> str:
-    """Say how far an earlier run came, or another model that begins with the same one."""
-    prefix = f"{name}: " if name else ""
-    if progress.epoch == config.epochs:
-        return f"{prefix}trained already"
-    return f"{prefix}going on after epoch {progress.epoch}, batch {progress.batch}"
+def check_precision(config: TrainConfig, device: torch.device) -> None:
+    """Check that the processor has the precision.
+
+    :raises UsageError: when bf16 is asked for and it has no instructions for that.
+    """
+    if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
+        raise UsageError("precision bf16: this processor has no instructions for it; try precision = 'auto'")
 
 
-def _epoch_line(record: Mapping[str, float], config: TrainConfig, name: str) -> str:
-    return (
-        f"{name} epoch {record['epoch']}/{config.epochs}: ".lstrip()
-        + f"train loss {record['train_loss']:.4f}, accuracy {record['train_accuracy']:.4f}; "
-        f"validation loss {record['validation_loss']:.4f}, accuracy {record['validation_accuracy']:.4f}; "
-        f"{record['words_per_second']:,.0f} words/s"
-    )
+def _check_finite(loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; try a lower --lr")

@@ -1,79 +1,22 @@
 import io
 import logging
-from dataclasses import dataclass, fields
+import re
 from pathlib import Path
 
-import click
 import pytest
 from commands import fail, invoke, parse
 
 from sentcli import backends
 from sentcli.cli import options
-from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
-from sentcli.training.defaults import AUTO
-
-# What the data decides, or what nobody should have to think about.
-NO_OPTIONS = {"tokenizer", "vocab_size", "num_classes", "warmup"}
-
-
-@dataclass(frozen=True)
-class Settings:
-    needed: int
-    size: int = 4
-    share: float = 0.5
-    kind: str = "a"
-
-
-def made_of(names, **choices):
-    """Run a command that has options for these fields, and give what it gets."""
-
-    def run(arguments):
-        @click.command()
-        @options.settings_options(Settings, {name: (f"--{name}", "Help.") for name in names}, choices)
-        def command(**values):
-            return values
-
-        return command.main(arguments, standalone_mode=False)
-
-    return run
-
-
-def test_an_option_of_a_field_has_its_default_and_its_type():
-    run = made_of(["size", "share", "kind"])
-    assert run([]) == {"size": 4, "share": 0.5, "kind": "a"}
-    assert run(["--size", "7", "--share", "1e-3", "--kind", "b"]) == {"size": 7, "share": 0.001, "kind": "b"}
-    with pytest.raises(click.BadParameter, match="not a valid integer"):
-        run(["--size", "x"])
-
-
-def test_an_option_of_a_field_may_be_a_choice():
-    run = made_of(["kind"], kind=("a", "b"))
-    assert run(["--kind", "b"]) == {"kind": "b"}
-    with pytest.raises(click.BadParameter, match="'c' is not one of 'a', 'b'"):
-        run(["--kind", "c"])
-
-
-@pytest.mark.parametrize("choices", [{}, {"kind": ("a", "b")}])
-def test_an_option_of_a_field_may_be_left_to_something_else(choices):
-    @click.command()
-    @options.settings_options(
-        Settings, {"size": ("--size", "Help."), "kind": ("--kind", "Help.")}, choices, auto=("size", "kind")
-    )
-    def command(**values):
-        return values
-
-    def run(*arguments):
-        return command.main(arguments, standalone_mode=False)
-
-    assert run() == run("--size", "auto", "--kind", "auto") == {"size": None, "kind": None}
-    assert run("--size", "7", "--kind", "b") == {"size": 7, "kind": "b"}
-    with pytest.raises(click.BadParameter, match="not a valid integer"):
-        run("--size", "x")
-    if choices:
-        with pytest.raises(click.BadParameter, match="'c' is not one of 'a', 'b', 'auto'"):
-            run("--kind", "c")
-    shown = command.get_help(click.Context(command, show_default=True))
-    assert shown.count("[default: auto]") == 2
+from sentcli.cli.train_options import settable
+from sentcli.config import (
+    BY_DATA,
+    DEFAULT_DATASET,
+    ModelConfig,
+    SelfTrainingConfig,
+    TextConfig,
+    TrainConfig,
+)
 
 
 @pytest.mark.parametrize("line", [["train", "--dataset", "nothing.csv"], ["export", "nothing"]])
@@ -93,7 +36,6 @@ def test_a_new_folder_without_a_name_of_its_own_is_refused_before_anything_is_re
         (["score", "--model", ""], "--model"),
         (["score", "--summary", ""], "--summary"),
         (["export", ""], "[MODEL]"),
-        (["train", "--pseudo-labels", ""], "--pseudo-labels"),
         (["train", "--config", ""], "--config"),
     ],
 )
@@ -103,24 +45,22 @@ def test_a_variable_that_was_never_set_is_no_path(line, name):
     assert f"Invalid value for '{name}': it is empty; give a path, or leave it out" in failure.message
 
 
-def test_a_field_without_a_default_makes_no_option():
-    with pytest.raises(TypeError, match="needed of Settings has no default"):
-        made_of(["needed"])([])
-
-
-def test_every_setting_of_training_is_an_option_with_the_settings_own_default():
+def test_every_setting_of_training_is_an_option_or_a_key_with_its_default():
     parameters = parse("sentcli train").params
-    for settings in (TextConfig, ModelConfig, TrainConfig):
-        for field in fields(settings):
-            assert (field.name in parameters) != (field.name in NO_OPTIONS), field.name
-            if field.name in parameters:
-                assert parameters[field.name] == (None if field.name in AUTO else field.default)
+    for settings in (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig):
+        for field in settable(settings):
+            assert parameters[field.name] == (None if field.name in BY_DATA else field.default)
 
 
-def test_the_help_shows_the_defaults():
-    shown = " ".join(invoke("train", "--help").stdout.split())
-    for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]", "[default: max+mean]"):
-        assert text in shown
+def test_the_help_of_train_shows_the_options_that_many_users_change_in_groups():
+    shown = invoke("train", "--help").stdout
+    assert shown.index("Examples:") < shown.index("Data:") < shown.index("Model:") < shown.index("Training:")
+    options = re.findall(r"^  (?:-\w, )?--[\w-]+", shown, re.MULTILINE)
+    assert len(options) <= 32
+    assert not {"--pooling", "--rounds", "--license"} & {option.split()[-1] for option in options}
+    words = " ".join(shown.split())
+    for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
+        assert text in words
 
 
 def test_shared_options_are_the_same_everywhere():

@@ -67,7 +67,7 @@ def test_sentences_are_learnt_besides_with_their_words():
 
 
 def test_phrases_are_counted_in_all_texts_to_train_on():
-    corpus = encode(make_texts(unlabeled=["bad film", "good film"]), phrases=2)
+    corpus = encode(make_texts(unlabeled=["bad film", "good film"]), bigrams=2)
     assert corpus.vocab.words[-2:] == ("bad film", "good film")
     assert [corpus.vocab.words[number] for number in corpus.train.ids[0]] == ["a", "good film"]
     assert corpus.counts["film"] == 4

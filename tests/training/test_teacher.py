@@ -1,16 +1,49 @@
-"""The teacher: how its members are weighed, and what it takes."""
+"""The teacher: how its members are weighted, and which texts and passages it labels."""
 
+import shutil
+from dataclasses import replace
+
+import invented
 import numpy as np
+import pandas as pd
 import pytest
 
+from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError
+from sentcli.evaluation.labels import LabeledTexts, label_ids
 from sentcli.evaluation.metrics import log_loss
+from sentcli.scoring.predict import predict
+from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
+from sentcli.training.self_training import teacher
 from sentcli.training.self_training.teacher import (
     StackedEnsemble,
     check_labels,
     classify_by_ngrams,
-    score_with,
+    label,
+    load_teachers,
 )
+from sentcli.training.settings import NO_VECTORS, Settings
+
+SETTINGS = Settings(
+    TextConfig(max_tokens=40), ModelConfig(vocab_size=2), TrainConfig(), device="cpu", threads=1, quiet=True
+)
+PLAN = SelfTrainingConfig(passage_sentences=1)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory) -> Texts:
+    folder = tmp_path_factory.mktemp("data")
+    few = invented.write_csv(folder / "few.csv", invented.reviews(60, seed=11))
+    heap = folder / "heap.csv"
+    pd.DataFrame({"review": [text for text, _ in invented.reviews(100, seed=12)]}).to_csv(heap, index=False)
+    source = DataSource(str(few), None, None, NO_VECTORS, str(heap))
+    return read_texts(source, read_labeled(source), 0.1)
+
+
+@pytest.fixture
+def say(texts, trained):
+    """Label with some settings changed."""
+    return lambda **changes: label(texts, {"trained": trained}, SETTINGS, replace(PLAN, **changes), 1)
 
 
 def opinions(labels: np.ndarray, classes: int, share: float, seed: int) -> np.ndarray:
@@ -24,24 +57,24 @@ def opinions(labels: np.ndarray, classes: int, share: float, seed: int) -> np.nd
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_it_is_better_than_its_best_member(classes):
+def test_together_they_are_better_than_the_best_of_them(classes):
     labels = np.random.default_rng(0).integers(0, classes, 1200)
     members = {name: opinions(labels, classes, 0.8, seed) for seed, name in enumerate("abc")}
     members["noise"] = opinions(labels, classes, 1 / classes, 9)
-    teacher = StackedEnsemble(labels[:600], {name: values[:600] for name, values in members.items()})
-    together = teacher.probabilities({name: values[600:] for name, values in members.items()})
-    assert together.shape == (600, classes)
+    ensemble = StackedEnsemble(labels[:600], {name: values[:600] for name, values in members.items()})
+    together = ensemble.probabilities({name: values[600:] for name, values in members.items()})
     assert together.sum(axis=1) == pytest.approx(np.ones(600), abs=1e-5)
     alone = max((values[600:].argmax(axis=1) == labels[600:]).mean() for values in members.values())
     accuracy = (together.argmax(axis=1) == labels[600:]).mean()
     assert accuracy > alone + 0.03
     # Its own figures are of texts that the weights were not fitted to.
-    assert teacher.accuracy == pytest.approx(accuracy, abs=0.04)
-    assert teacher.loss == pytest.approx(log_loss(labels[600:], together.astype(float)), abs=0.1)
+    assert ensemble.reached["validation_accuracy"] == pytest.approx(accuracy, abs=0.04)
+    assert ensemble.reached["validation_loss"] == pytest.approx(log_loss(labels[600:], together), abs=0.1)
 
 
-def test_a_member_that_is_sure_and_wrong_breaks_nothing():
-    labels = np.array([0, 1] * 30)
+@pytest.mark.parametrize("labels", [[0, 1] * 30, [0, 1], [0, 0, 0, 1]])
+def test_a_member_that_is_sure_and_wrong_breaks_nothing(labels):
+    labels = np.array(labels)
     sure = np.eye(2)[labels]
     sure[0] = sure[0, ::-1]
     together = StackedEnsemble(labels, {"sure": sure}).probabilities({"sure": sure})
@@ -49,30 +82,102 @@ def test_a_member_that_is_sure_and_wrong_breaks_nothing():
     assert together.argmax(axis=1)[1:].tolist() == labels[1:].tolist()
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [0, 0, 0, 1], [0, 1, 0, 1, 1]])
-def test_a_validation_part_of_a_few_texts_will_do(labels):
-    labels = np.array(labels)
-    member = opinions(labels, 2, 1.0, 0)
-    together = StackedEnsemble(labels, {"one": member}).probabilities({"one": member})
-    assert np.isfinite(together).all()
-
-
-def test_bundles_score_and_blank_texts_are_even(trained):
-    said = score_with(
-        trained, ["the film was wonderful", " ", "a dreadful bore"], name="x", workers=1, quiet=True
-    )
-    assert said[0].argmax() == 1
-    assert said[1].tolist() == [0.5, 0.5]
-    assert said[2].argmax() == 0
-
-
 def test_ngrams_learn_from_labels():
-    texts = ["it was good", "it was bad"] * 20
-    probabilities = classify_by_ngrams(texts, np.array([1, 0] * 20), 2, ["good", "bad"])
-    assert probabilities.argmax(axis=1).tolist() == [1, 0]
+    texts = ["it was not good", "it was not bad", "it was bad", "it was good"] * 20
+    probabilities = classify_by_ngrams(texts, np.array([0, 1, 0, 1] * 20), [*texts[:4], "unknown", ""])
+    assert probabilities.argmax(axis=1)[:4].tolist() == [0, 1, 0, 1]
+    assert probabilities[4:] == pytest.approx(np.full((2, 2), 0.5), abs=0.1)
 
 
-def test_a_teacher_of_other_classes_is_refused(trained):
+def test_teachers_have_other_classes_or_names(trained, tmp_path):
     check_labels(trained, ["negative", "positive"])
     with pytest.raises(DataError, match=r"trained.*negative, positive.*the data has bad, good"):
         check_labels(trained, ["bad", "good"])
+    for folder in ("one/same", "two/same", "n-grams"):
+        shutil.copytree(trained.path, tmp_path / folder)
+    names = [str(tmp_path / folder) for folder in ("one/same", "auto", "two/same", "n-grams", "one/same")]
+    assert [*load_teachers([name if "auto" not in name else "auto" for name in names])] == [
+        *("same", "same (2)", "n-grams (2)")
+    ]
+
+
+def test_a_share_of_a_passage_s_label_is_that_of_its_text(texts, say):
+    alone, half, context = (say(passage_context=share) for share in (0.0, 0.5, 1.0))
+    assert alone.texts == half.texts == context.texts
+    whole = len(texts.unlabeled)
+    assert (half.targets[:whole] == alone.targets[:whole]).all()
+    mean = (alone.targets[whole:] + context.targets[whole:]) / 2
+    assert half.targets[whole:] == pytest.approx(mean, abs=1e-6)
+    every = [*texts.train.texts, *texts.unlabeled]
+    of_train = np.eye(2)[[texts.labels.index(name) for name in texts.train.labels]]
+    said = [*of_train, *alone.targets[:whole]]
+    for passage, target in zip(half.texts[whole:], context.targets[whole:], strict=True):
+        assert any(
+            passage in text and np.allclose(target, of, atol=1e-6)
+            for text, of in zip(every, said, strict=True)
+        )
+
+
+def test_without_a_network_no_passages_are_cut(texts):
+    said = label(texts, {}, SETTINGS, PLAN, 1)
+    assert (said.passages, said.texts) == (0, texts.unlabeled)
+    truth = np.array([invented.TWO.index(name) for _, name in invented.reviews(100, seed=12)])
+    assert (said.targets.argmax(1) == truth).mean() > 0.7
+
+
+def test_networks_are_weighted_for_passages_on_passages(texts, trained, monkeypatch):
+    held_out, labels = map(list, zip(*invented.reviews(80, seed=13), strict=True))
+    texts = replace(texts, validation=LabeledTexts(held_out, labels))
+    truth = dict(zip(texts.train.texts, texts.train.labels, strict=True))
+    truth |= dict([*invented.reviews(100, seed=12), *invented.reviews(80, seed=13)])
+    random = np.random.default_rng(0)
+    said = {}
+
+    def predict(bundle, everything, *, title, **_):
+        """One network knows whole texts alone, the other passages alone."""
+        values = random.dirichlet([1, 1], len(everything))
+        for row, text in enumerate(everything):
+            if (text in truth) == (title == "of texts"):
+                name = next(name for whole, name in truth.items() if text in whole)
+                values[row] = np.where(np.array(texts.labels) == name, 0.9, 0.1)
+        said[title] = values[len(held_out) :]
+        return values
+
+    monkeypatch.setattr(teacher, "predict", predict)
+    found = label(
+        texts,
+        dict.fromkeys(("of texts", "of passages"), trained),
+        SETTINGS,
+        replace(PLAN, passage_context=0.0),
+        1,
+    )
+    answers, whole = found.targets.argmax(1), len(texts.unlabeled)
+    agree = {name: values[: len(answers)].argmax(1) == answers for name, values in said.items()}
+    assert agree["of passages"][whole:].mean() > 0.9
+    assert agree["of texts"][:whole].mean() > 0.9
+
+
+def test_before_the_last_round_one_passage_of_a_text_is_enough(texts, say):
+    count = len(texts.train) + len(texts.unlabeled)
+    for plan, passages in (
+        ({"rounds": 2, "passages": 3.0}, count),
+        ({"passages": 0.5}, round(0.5 * count)),
+        ({"passages": 1.25}, count + round(0.25 * count)),
+    ):
+        assert 0.9 * passages <= say(**plan).passages <= passages  # a few are the same as validation texts
+
+
+def test_a_passage_that_is_a_validation_text_is_left_out(texts, trained):
+    held_out = LabeledTexts([f" {text.upper()}" for text in texts.train.texts], texts.train.labels)
+    plan = replace(PLAN, passage_sentences=1000)
+    said = label(replace(texts, validation=held_out), {"trained": trained}, SETTINGS, plan, 1)
+    passages = {text.lower().strip() for text in said.texts[len(texts.unlabeled) :]}
+    assert not passages & {text.lower().strip() for text in held_out.texts}
+
+
+def test_the_figures_of_a_member_are_those_of_the_validation_part(texts, trained, say):
+    figures = say().reached["trained"]
+    truth = label_ids(texts.validation.labels, texts.labels, "")
+    probabilities = predict(trained, texts.validation.texts, quiet=True)
+    assert figures["validation_accuracy"] == (probabilities.argmax(1) == truth).mean()
+    assert figures["validation_loss"] == pytest.approx(log_loss(truth, probabilities))

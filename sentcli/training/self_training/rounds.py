@@ -1,198 +1,165 @@
-"""The rounds of self-training: what learnt from the labels of one round is among the teachers of the next."""
+"""The rounds of self-training: models that learnt from the labels of one round teach in the next."""
 
-import filecmp
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from itertools import chain, count
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sentcli.config import SEEDS, ModelConfig, SelfTrainingConfig, TrainConfig
-from sentcli.errors import OutputError
-from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.metrics_file import read_metrics
-from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import Bundle, load_bundle
 from sentcli.training.corpus import DataSource, Texts
-from sentcli.training.defaults import DataSize, choices
 from sentcli.training.extra_data import NO_SENTENCES
-from sentcli.training.init_model import LANGUAGE_MODEL, train_language_model
-from sentcli.training.parallel import Work, run_side_by_side
-from sentcli.training.self_training.choices import first_teachers, next_teachers
-from sentcli.training.self_training.labels import RESERVED, VECTORS, label, learn_vectors
 from sentcli.training.self_training.pseudo_labels import (
     PseudoLabels,
-    copy_pseudo_labels,
     read_pseudo_labels,
     write_pseudo_labels,
 )
-from sentcli.training.settings import Settings
-from sentcli.training.train import train_model
+from sentcli.training.self_training.teacher import check_labels, label, own_name
+from sentcli.training.settings import DataSize, Settings, choices
+from sentcli.training.train_model import train_model
 
 _log = logging.getLogger("sentcli")
 
 
 @dataclass
 class Rounds:
-    """What the rounds of a run share.
+    """The rounds of one run. What is finished stays in the work folder, so that no step is done twice.
 
-    :param folder: where finished teachers stay until the end of the run.
+    :param work: the work folder of the run.
     :param bundles: the teachers so far, by name.
-    :param stages: what each step reached, for `history.csv` and the card.
+    :param stages: the figures of each step, for `history.csv` and the card.
     """
 
     texts: Texts
     source: DataSource
     settings: Settings
     plan: SelfTrainingConfig
-    folder: Path
+    work: Path
     bundles: dict[str, Bundle]
     stages: list[dict[str, Any]] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
-        """Give what the numbers of the run depend on, as it begins."""
-        labeled, sentences = (self.texts.train, self.texts.validation), self.texts.sentences
-        texts = (*(part.texts for part in labeled), self.texts.unlabeled)
-        return {
-            **asdict(self.source),
-            **self.settings.text.to_json(),
-            **self.settings.model.to_json(),
-            **self.settings.config.to_json(),
-            **self.plan.to_json(),
-            "base": self.settings.base.digest if self.settings.base else None,
-            "teachers": {name: bundle.digest for name, bundle in self.bundles.items()},
-            "texts": [*map(digest_texts, texts)],
-            "labels": [digest_texts(part.labels) for part in labeled],
-            "texts of sentences": digest_texts(sentences.texts),
-            "labels of sentences": digest_texts(sentences.labels),
-        }
+    def __post_init__(self) -> None:
+        for bundle in self.bundles.values():
+            check_labels(bundle, self.texts.labels)
 
-    def labels_of(self, number: int) -> Path:
-        """Say where the labels of a round are kept until the end of the run."""
-        return self.folder / f"labels-{number}.parquet"
+    def run(self, labelled: DataSize | None) -> PseudoLabels:
+        """Label the texts, round after round, and train teachers for the next round in between.
 
-    def add_stages(self, pseudo: PseudoLabels) -> None:
-        """Keep what the teachers of a round reached."""
-        members, number = pseudo.notes.get("members", {}), pseudo.notes.get("round")
-        self.stages += [{"stage": f"round {number}: {name}", **reached} for name, reached in members.items()]
-
-    def run(self, labeled: DataSize | None, file: Path | None) -> PseudoLabels:
-        """Label round after round, each with what learnt from the labels of the one before as well.
-
-        :param labeled: size of the data that the first teachers learn from; None: none are trained first.
-        :param file: for a copy of the labels of the last round.
-        :returns: those.
-        :raises OutputError: when the file is there and is no such copy, or cannot be written.
+        :param labelled: size of the labelled data, for teachers to be trained before the first round; None:
+            there are none.
+        :returns: the labels of the last round.
+        :raises SentcliError, MemoryError: as `train_model` and `label`.
         """
-        plan = self.plan
-        if file:
-            self._check_copy(file)
-        if labeled:
-            usual = TrainConfig(**choices(labeled))  # whatever the student is told
-            self.train_teachers("teacher", first_teachers(usual, plan), None)
-        for number in range(1, plan.rounds + 1):
-            is_last = number == plan.rounds
-            labels = self.labels_of(number)
-            if not labels.exists():
-                said = label(self.texts, self.bundles, self.settings, plan, number, self.folder)
-                write_pseudo_labels(labels, replace(said, notes={**said.notes, "earlier": self.stages}))
-            pseudo = read_pseudo_labels(labels, self.texts.labels)
-            self.add_stages(pseudo)
-            _log.info("round %d of %d: %d texts with pseudo-labels", number, plan.rounds, len(pseudo.texts))
-            if not is_last:
-                changes = next_teachers(self.settings.config, plan) if labeled else [{}]
-                self.train_teachers(f"student-{number}", changes, pseudo)
-        if file:
-            self._check_copy(file)
-            copy_pseudo_labels(labels, file)
+        if labelled:
+            self._train_teachers("teacher", first_teachers(labelled, self.plan), None)
+        for number in range(1, self.plan.rounds + 1):
+            file = self.work / f"labels-{number}.parquet"
+            if not file.exists():
+                said = label(self.texts, self.bundles, self.settings, self.plan, number)
+                write_pseudo_labels(file, said)
+            pseudo = read_pseudo_labels(file)
+            self.stages += [
+                {"stage": f"round {number}: {name}", **figures} for name, figures in pseudo.reached.items()
+            ]
+            _log.info("round %d of %d: %d labelled texts", number, self.plan.rounds, len(pseudo.texts))
+            if number < self.plan.rounds:
+                changes = next_teachers(self.settings.config, self.plan) if labelled else [{}]
+                self._train_teachers(f"student-{number}", changes, pseudo)
         return pseudo
 
-    def _check_copy(self, file: Path) -> None:
-        """Refuse labels that came from elsewhere since the run began: they are no work of its teachers."""
-        labels = self.labels_of(self.plan.rounds)
-        if file.exists() and not (labels.exists() and filecmp.cmp(labels, file, shallow=False)):
-            raise OutputError(
-                f"{file}: it appeared since the run began, and its labels are not those of this run; "
-                "move it away, then try again"
-            )
-
-    def train_teachers(
+    def _train_teachers(
         self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None
     ) -> None:
-        """Train teachers for the next round, those that are not there yet, each with a seed of its own.
+        """Train the teachers that are not finished yet, one after the other, each with a seed of its own.
 
-        On a CPU they are trained side by side, and share the threads; beside the first of several, the
-        vectors of the texts are learnt, and the language model that the student begins with.
-
-        :param all_changes: what each changes in the settings of the student.
+        :param all_changes: the settings that each changes in those of the student.
         """
-        teachers = len(all_changes)
-        outputs = [self.folder / (f"{name}-{n}" if teachers > 1 else name) for n in range(1, teachers + 1)]
-        # Divided by all teachers, not by those that are left: the bits of a model depend on its threads.
-        cores = self.settings.cores
-        threads = threads_of_each(cores, teachers, choose_device(self.settings.device).type)
-        settings = replace(self.settings, threads=threads, recipe=None)
-        trainings = [
-            partial(
-                train_model,
-                replace(self.texts, sentences=NO_SENTENCES),  # they tell of no text without labels
-                self.source,
-                output,
-                _changed(settings, {"seed": (self.settings.config.seed + number) % SEEDS, **changes}),
-                pseudo=pseudo,
-                passage_sentences=self.plan.passage_sentences,
-                language_model=self.folder / f"language-model-{number}.safetensors",
-                name=output.name,
-            )
-            for number, (output, changes) in enumerate(zip(outputs, all_changes, strict=True), start=1)
-            if not output.exists()
-        ]
-        if threads < cores:
-            works: list[Work] = [*trainings]
-            learns_vectors = self.plan.document_vectors and pseudo is None
-            if learns_vectors and not (self.folder / VECTORS).exists():
-                one = replace(settings, threads=1)
-                works.append(partial(learn_vectors, self.texts, one, self.plan, self.folder))
-            ahead = self.folder / LANGUAGE_MODEL
-            if pseudo is None and self.settings.config.pretrain and not ahead.exists():
-                works.append(partial(train_language_model, self.texts, self.source, settings, ahead))
-            run_side_by_side(works, at_once=cores // threads)
-        else:
-            for train in trainings:
-                train()
-        for output in outputs:
+        for number, changes in enumerate(all_changes, start=1):
+            own = f"{name}-{number}" if len(all_changes) > 1 else name
+            output = self.work / own
+            if not output.exists():
+                seed = (self.settings.config.seed + number) % SEEDS
+                train_model(
+                    replace(self.texts, sentences=NO_SENTENCES),  # extra data is for the student
+                    self.source,
+                    output,
+                    _changed(self.settings, {"seed": seed, **changes}),
+                    self.work,
+                    plan=self.plan,
+                    pseudo=pseudo,
+                    name=own,
+                    language_model=f"language-model-{number}",  # the same in each round
+                )
             bundle = load_bundle(output)
-            self.bundles[new_name(output.name, self.bundles)] = bundle
-            self.stages.append({"stage": output.name, **_validation(bundle)})
+            self.bundles[own_name(own, self.bundles)] = bundle
+            validation = read_metrics(bundle)["validation"]
+            figures = {"loss": validation["log_loss"], "accuracy": validation["accuracy"]}
+            self.stages.append(
+                {"stage": own, **{f"validation_{key}": value for key, value in figures.items()}}
+            )
 
 
-def threads_of_each(cores: int, teachers: int, device: str) -> int:
-    """Share the cores among the teachers of a round; where they are trained in turn, each has all of them.
+def first_teachers(labelled: DataSize, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
+    """Return the settings in which teachers that learn from labels alone differ from the student.
 
-    :param device: `cpu`, or one that a single teacher keeps busy.
+    They have no bigrams, which are for the student's speed: after teachers with bigrams and language models,
+    the student's validation loss was higher in each epoch.
+
+    :param labelled: decides epochs and batch size, whatever those of the student are.
     """
-    return max(cores // teachers, 1) if device == "cpu" else cores
+    usual = TrainConfig(**choices(labelled))
+    changes = {
+        "embedding_dropout": 0.3,
+        "dropout": 0.5,
+        "epochs": usual.epochs + 1,
+        "lr": usual.lr,
+        "pretrain": 0,
+        "label_smoothing": 0.1,
+        "word_dropout": 0.2,
+        "bigrams": 0,
+    }
+    small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
+    return [*_large(plan, changes), small]
 
 
-def new_name(name: str, taken: Collection[str]) -> str:
-    """Tell a teacher from others whose folder has the same name, and from what is no network."""
-    names = chain([name], (f"{name} ({number})" for number in count(2)))
-    return next(each for each in names if each not in (*taken, *RESERVED))
+def next_teachers(student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
+    """Return the settings in which teachers that learn from pseudo-labels differ from the student.
+
+    Models of different sizes and seeds err on different texts. Beside a large one they are trained as
+    carefully as the student; otherwise without the adversarial pass, but an epoch longer.
+    """
+    changes = {
+        "embedding_dropout": 0.1,
+        "dropout": 0.3,
+        "lr": 2e-3,
+        "word_dropout": 0.1,
+        "pretrain": 0,
+        "bigrams": 0,
+    }
+    if plan.teacher_pretrain:
+        if student.bigrams:
+            # A student whose bigrams are split reads a text in more than one way, so it learns longer.
+            changes["epochs"] = max(1, student.epochs - 1)
+        return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
+    changes |= {"epochs": student.epochs + 1, "adversarial": 0.0}
+    return [{"hidden_size": 96, **changes}, {"hidden_size": 64, **changes}]
+
+
+def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the first teacher of a round: a large one with a language model of all texts, or none.
+
+    Its batch size is the student's too, since the language model learns from all texts.
+    """
+    if not plan.teacher_pretrain:
+        return []
+    return [{**changes, "hidden_size": 256, "pretrain": plan.teacher_pretrain}]
 
 
 def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """Give the settings with some fields of the model's shape and of the training changed."""
-    of_model = {name: value for name, value in changes.items() if name in ModelConfig.__dataclass_fields__}
-    of_training = {name: value for name, value in changes.items() if name in TrainConfig.__dataclass_fields__}
-    return replace(
-        settings,
-        model=replace(settings.model, **of_model),
-        config=replace(settings.config, **of_training),
-    )
-
-
-def _validation(bundle: Bundle) -> dict[str, float]:
-    validation = read_metrics(bundle)["validation"]
-    return {"validation_loss": validation["log_loss"], "validation_accuracy": validation["accuracy"]}
+    """Return the settings with some fields of the model's shape and of the training changed."""
+    shape = {name: value for name, value in changes.items() if name in ModelConfig.__dataclass_fields__}
+    training = {name: value for name, value in changes.items() if name in TrainConfig.__dataclass_fields__}
+    model, config = replace(settings.model, **shape), replace(settings.config, **training)
+    return replace(settings, model=model, config=config, recipe=None, base=None)

@@ -1,59 +1,71 @@
-"""The teacher: unlike models, weighed on the validation part, that label what has no labels."""
+"""The teacher: a model of n-grams and networks, weighted on the validation part, which labels texts."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate, chain, count, pairwise
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from sentcli.config import FOLDS
+from sentcli.config import FOLDS, SelfTrainingConfig
 from sentcli.errors import DataError
+from sentcli.evaluation.holdout import one_spelling
+from sentcli.evaluation.labels import label_ids
 from sentcli.evaluation.metrics import Labels, log_loss
-from sentcli.model.bundle import Bundle
+from sentcli.evaluation.passages import cut_passages
+from sentcli.model.bundle import Bundle, load_bundle
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.scoring.predict import predict
-from sentcli.training.self_training.ngram_index import TokenizedTexts
-from sentcli.training.self_training.ngrams import NgramModel
+from sentcli.text.tokenizer import tokenize
+from sentcli.training.corpus import Texts
+from sentcli.training.self_training.pseudo_labels import PseudoLabels, Reached
+from sentcli.training.settings import Settings
 
-# Of the weights for document vectors; 1 and 16 were no better on IMDb's validation part.
-_INVERSE_PENALTY = 4.0
-_SMALLEST = 1e-6  # probability; a member that is sure and wrong must not outweigh all others
+_log = logging.getLogger("sentcli")
+
+AUTO = "auto"  # among the teachers: train some first
+NGRAMS = "n-grams"
+TOGETHER = "all together"
+
+_LONGEST_NGRAM, _FEWEST_TEXTS = 3, 3  # that an n-gram has words, and is in
+_INVERSE_PENALTY = 30.0  # of the weights of n-grams
+_SMALLEST = 1e-6  # probability: a teacher that is sure and wrong does not outweigh all others
 
 
 class StackedEnsemble:
-    """Members weighed by a logistic regression over the logarithms of their probabilities.
+    """Teachers weighted by a logistic regression over the logarithms of their probabilities.
 
-    Where a class has so few texts that they cannot be weighed on them, all weigh the same.
+    Where a class has too few texts to fit the weights, all teachers count alike.
 
     :param labels: of the validation part, `[texts]`.
-    :param members: what each says of it, `[texts, classes]`.
+    :param members: the probabilities of each teacher for it, `[texts, classes]`.
     """
 
     def __init__(self, labels: Labels, members: Mapping[str, Floats]) -> None:
-        self.names = tuple(members)
-        features = self._features(members)
-        classes = next(iter(members.values())).shape[1]
+        self._names = tuple(members)
         self._model: LogisticRegression | None = None
+        classes = next(iter(members.values())).shape[1]
         if np.bincount(labels, minlength=classes).min() >= FOLDS:
+            features = self._features(members)
             self._model = LogisticRegression(max_iter=1000).fit(features, labels)
-            validation = cross_val_predict(self._model, features, labels, cv=FOLDS, method="predict_proba")
+            probabilities = cross_val_predict(self._model, features, labels, cv=FOLDS, method="predict_proba")
         else:
-            validation = self.probabilities(members)
-        self.accuracy = float((validation.argmax(axis=1) == labels).mean())
-        self.loss = log_loss(labels, validation)
+            probabilities = self.probabilities(members)
+        self.reached = reached(labels, probabilities)
 
-    def probabilities(self, members: Mapping[str, Floats]) -> npt.NDArray[np.float32]:
-        """Give what the members say together, `[texts, classes]`."""
+    def probabilities(self, members: Mapping[str, Floats]) -> Floats:
+        """Return the probabilities of all teachers together, `[texts, classes]`."""
         if self._model:
             together: Floats = self._model.predict_proba(self._features(members))
-        else:
-            together = softmax(np.mean([_clipped_log(members[name]) for name in self.names], axis=0))
-        return together.astype(np.float32)
+            return together
+        return softmax(np.mean([_clipped_log(members[name]) for name in self._names], axis=0))
 
     def _features(self, members: Mapping[str, Floats]) -> Floats:
-        """Give log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
-        logs = [_clipped_log(members[name]) for name in self.names]
+        """Return log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
+        logs = [_clipped_log(members[name]) for name in self._names]
         return np.concatenate([values[:, 1:] - values[:, :1] for values in logs], axis=1)
 
 
@@ -61,33 +73,54 @@ def _clipped_log(probabilities: Floats) -> Floats:
     return np.log(np.clip(probabilities, _SMALLEST, 1))
 
 
-def score_with(bundle: Bundle, texts: Sequence[str], *, name: str, workers: int, quiet: bool) -> Floats:
-    """Give the probabilities of a bundle, `[texts, classes]`, with a bar; of a blank text, all the same."""
-    values = predict(bundle, texts, title=name, workers=workers, quiet=quiet)
-    return np.nan_to_num(values, nan=1 / values.shape[1])
+def reached(labels: Labels, probabilities: Floats) -> dict[str, float]:
+    """Return loss and accuracy as `history.csv` has them."""
+    accuracy = float((probabilities.argmax(axis=1) == labels).mean())
+    return {"validation_loss": log_loss(labels, probabilities), "validation_accuracy": accuracy}
 
 
-def classify_by_ngrams(texts: Sequence[str], labels: Labels, classes: int, others: Sequence[str]) -> Floats:
-    """Give the probabilities of other texts, `[others, classes]`, by an n-gram model of those with labels."""
-    model = NgramModel().fit(TokenizedTexts(texts), np.eye(classes)[labels])
-    return model.probabilities(TokenizedTexts(others))
+def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[str]) -> Floats:
+    """Return the probabilities of other texts, `[others, classes]`, by a linear model of n-grams.
 
-
-def classify_vectors(vectors: npt.NDArray[np.float32], labels: Labels, classes: int) -> Floats:
-    """Give the probabilities of the texts without a label by a logistic regression on those with one.
-
-    :param vectors: `[texts, size]`, of length 1, those of the texts with labels first.
-    :param labels: of these.
-    :returns: `[texts without a label, classes]`.
+    Logistic regression on TF-IDF of words, pairs and triples: fast, and unlike a network (G. Mesnil, T.
+    Mikolov, M. Ranzato and Y. Bengio, "Ensemble of Generative and Discriminative Techniques for Sentiment
+    Analysis of Movie Reviews", arXiv:1412.5335, 2014).
     """
-    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(vectors[: len(labels)], labels)
-    probabilities = np.zeros((len(vectors) - len(labels), classes))
-    probabilities[:, model.classes_] = model.predict_proba(vectors[len(labels) :])
+    vectorizer = TfidfVectorizer(
+        tokenizer=tokenize,
+        token_pattern=None,
+        lowercase=False,  # `tokenize` does it
+        ngram_range=(1, _LONGEST_NGRAM),
+        min_df=_FEWEST_TEXTS if len(texts) > 100 * _FEWEST_TEXTS else 1,
+        sublinear_tf=True,
+        dtype=np.float32,
+    )
+    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(vectorizer.fit_transform(texts), labels)
+    probabilities: Floats = model.predict_proba(vectorizer.transform(others))
     return probabilities
 
 
+def load_teachers(names: Sequence[str]) -> dict[str, Bundle]:
+    """Read the model folders among the teachers, each under a name of its own.
+
+    :raises BundleError: for a folder that is no model.
+    """
+    bundles: dict[str, Bundle] = {}
+    for name in dict.fromkeys(names):
+        if name != AUTO:
+            bundle = load_bundle(Path(name))
+            bundles[own_name(bundle.name, bundles)] = bundle
+    return bundles
+
+
+def own_name(name: str, taken: Collection[str]) -> str:
+    """Return the name, with a number if another teacher or the model of n-grams has it."""
+    names = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(each for each in names if each not in (*taken, NGRAMS, TOGETHER))
+
+
 def check_labels(bundle: Bundle, labels: Sequence[str]) -> None:
-    """Refuse a teacher of other classes.
+    """Check that a teacher has the classes of the data.
 
     :raises DataError: when its labels are not these, in this order.
     """
@@ -96,3 +129,74 @@ def check_labels(bundle: Bundle, labels: Sequence[str]) -> None:
             f"{bundle.path}: a teacher of {', '.join(bundle.config.labels):.200}, "
             f"but the data has {', '.join(labels):.200}"
         )
+
+
+def label(
+    texts: Texts, bundles: Mapping[str, Bundle], settings: Settings, plan: SelfTrainingConfig, number: int
+) -> PseudoLabels:
+    """Label the texts without labels, and passages of all texts.
+
+    Networks and n-grams label whole texts together. Networks alone label passages, since a few words have too
+    few n-grams; without a network, no passages are cut. Their weights are then fitted on passages of the
+    validation part, each with the label of its text, as the best judge of reviews need not be the best of
+    sentences. The label of a passage is mixed with that of its text.
+
+    :param number: of the round. Before the last one, one passage per text is enough.
+    :raises BundleError: when a bundle changed since it was opened, or cannot be run.
+    """
+    classes = len(texts.labels)
+    validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
+    train = label_ids(texts.train.labels, texts.labels, texts.train.where)
+    share = plan.passages if number == plan.rounds else min(plan.passages, 1.0)
+    passages, sources = _cut(texts, plan, share, settings.config.seed) if bundles else ([], [])
+    of_validation = cut_passages(texts.validation.texts, plan.passage_sentences) if passages else []
+    parts = (texts.validation.texts, texts.unlabeled, passages, of_validation)
+    everything = [*chain.from_iterable(parts)]
+    ends = accumulate(map(len, parts), initial=0)
+    held_out, unlabeled, cut, cut_held_out = (slice(start, end) for start, end in pairwise(ends))
+
+    said: dict[str, Floats] = {}
+    for name, bundle in bundles.items():
+        values = predict(bundle, everything, title=name, workers=settings.cores, quiet=settings.quiet)
+        said[name] = np.nan_to_num(values, nan=1 / classes)  # of a blank text
+    _log.info("round %d: fitting the model of n-grams", number)
+    whole = {name: values[: unlabeled.stop] for name, values in said.items()}
+    whole[NGRAMS] = classify_by_ngrams(texts.train.texts, train, everything[: unlabeled.stop])
+
+    teacher = StackedEnsemble(validation, {name: values[held_out] for name, values in whole.items()})
+    targets = teacher.probabilities({name: values[unlabeled] for name, values in whole.items()})
+    everyone: Reached = {name: reached(validation, values[held_out]) for name, values in whole.items()}
+    everyone[TOGETHER] = teacher.reached
+    for name, figures in everyone.items():
+        _log.info("round %d: %s: validation accuracy %.4f", number, name, figures["validation_accuracy"])
+    if passages:
+        judge = StackedEnsemble(validation, {name: values[cut_held_out] for name, values in said.items()})
+        alone = judge.probabilities({name: values[cut] for name, values in said.items()})
+        of_sources = np.concatenate([np.eye(classes)[train], targets])[np.array(sources, np.intp)]
+        mixed = (1 - plan.passage_context) * alone + plan.passage_context * of_sources
+        targets = np.concatenate([targets, mixed])
+    labelled = [*texts.unlabeled, *passages]
+    return PseudoLabels(labelled, targets.astype(np.float32), len(passages), everyone)
+
+
+def _cut(
+    texts: Texts, plan: SelfTrainingConfig, passages_per_text: float, seed: int
+) -> tuple[list[str], list[int]]:
+    """Cut passages from each text; with a fraction, one more from some texts. None is a validation text.
+
+    :returns: the passages, and their places in the training part and the texts without labels.
+    """
+    whole = [*texts.train.texts, *texts.unlabeled]
+    held_out = {*map(one_spelling, texts.validation.texts)}
+    passages: list[str] = []
+    sources: list[int] = []
+    for number in range(int(np.ceil(passages_per_text))):
+        share = min(1.0, passages_per_text - number)
+        order = np.random.default_rng((seed, number)).permutation(len(whole))
+        drawn = np.sort(order[: round(share * len(whole))]).tolist()
+        cut = cut_passages([whole[row] for row in drawn], plan.passage_sentences, 1000 * seed + number)
+        for row, passage in zip(drawn, cut, strict=True):
+            if tokenize(passage) and one_spelling(passage) not in held_out:
+                passages.append(passage)
+                sources.append(row)
+    return passages, sources

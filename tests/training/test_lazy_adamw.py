@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sentcli.training.lazy_adamw import RowAdamW
+from sentcli.training.lazy_adamw import LazyAdamW
 
 ROWS, WIDTH, RATE, DECAY = 200, 6, 0.01, 0.01
 
@@ -31,7 +31,7 @@ def loss(embedding: nn.Embedding, ids: torch.Tensor, goals: torch.Tensor) -> tor
 
 
 def step(
-    optimizer: RowAdamW,
+    optimizer: LazyAdamW,
     embedding: nn.Embedding,
     ids: torch.Tensor,
     goals: torch.Tensor,
@@ -56,9 +56,9 @@ def goals() -> torch.Tensor:
     return torch.randn(ROWS, WIDTH, generator=torch.Generator().manual_seed(2))
 
 
-def of_rows(embedding: nn.Embedding) -> tuple[RowAdamW, nn.Embedding]:
+def of_rows(embedding: nn.Embedding) -> tuple[LazyAdamW, nn.Embedding]:
     average = copy.deepcopy(embedding)
-    return RowAdamW({embedding: average}, RATE, DECAY), average
+    return LazyAdamW({embedding: average}, RATE, DECAY), average
 
 
 def test_where_all_rows_are_read_it_is_adamw(embedding, goals):

@@ -1,0 +1,112 @@
+"""What a classifier learns: the cross-entropy of the classes, also where an adversary moves the vectors."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sentcli.config import TrainConfig
+from sentcli.model.bilstm import BiLSTM
+from sentcli.text.vocabulary import UNK_ID
+from sentcli.training.examples import Examples, evaluation_batches
+from sentcli.training.loop import autocast
+
+
+class Classification:
+    """The objective of a BiLSTM that learns the classes of texts.
+
+    :param class_weights: of `balanced_weights`, so that all classes count alike; None: as frequent as they
+        are.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
+        self._config = config
+        self._autocast = autocast(config, device)
+        self._class_weights = None if class_weights is None else class_weights.to(device)
+        # Class priors: the inverse of `balanced_weights`.
+        self._priors = (
+            None if class_weights is None else (1 / (len(class_weights) * class_weights)).to(device)
+        )
+
+    def backward(
+        self, model: BiLSTM, ids: Tensor, lengths: Tensor, targets: Tensor
+    ) -> tuple[Tensor, int, int]:
+        """Add the gradients of one batch; see `Objective`."""
+        with self._autocast:
+            embedded = model.embed(drop_words(ids, self._config.word_dropout))
+            embedded.retain_grad()
+            logits = model.classify(embedded, lengths).float()
+            loss = self._loss(logits, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self._config.adversarial and embedded.grad is not None:
+            # Adversarial training on embeddings (T. Miyato, A. Dai and I. Goodfellow, 2017, section 3): a
+            # second pass with the vectors moved to where the loss rises fastest. A model that is right there
+            # too relies less on single rare words, such as the names of a film's actors.
+            norm = embedded.grad.float().norm(dim=(0, 2), keepdim=True).clamp_min(1e-12)  # one per text
+            with self._autocast:
+                moved = model.embed(ids) + self._config.adversarial * embedded.grad / norm
+                loss = self._loss(model.classify(moved, lengths).float(), targets)
+            loss.backward()  # type: ignore[no-untyped-call]
+        # Reported without smoothing and weights, to be comparable with the validation loss.
+        reported = functional.cross_entropy(logits.detach(), targets, reduction="sum")
+        return reported, _correct(logits, targets), len(targets)
+
+    def measure(self, model: BiLSTM, examples: Examples, device: torch.device) -> tuple[float, float]:
+        """Return mean loss and accuracy, the loss weighted by class as in training; see `Objective`."""
+        return measure(model, examples, device, self._class_weights)
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross-entropy; with class weights, of logits with the log priors added.
+
+        So the model itself learns what speaks for a class whatever its prior. Weighting the texts instead has
+        no effect once all training texts are right, as they soon are where one class is rare (A. Menon et
+        al., "Long-tail Learning via Logit Adjustment", ICLR 2021, equation 10).
+        """
+        smoothing = self._config.label_smoothing
+        if self._priors is None:
+            return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+        # Smoothed towards the priors: uniform smoothing asks no more of a frequent class than its prior.
+        smooth = torch.lerp(targets, self._priors, smoothing)
+        return functional.cross_entropy(logits + self._priors.log(), smooth)
+
+
+def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
+    """Return weights with which all classes count alike: n / (classes * count), float32 `[classes]`.
+
+    The formula of scikit-learn's `class_weight="balanced"`, after G. King and L. Zeng, "Logistic Regression
+    in Rare Events Data", 2001. The weights of all n texts have the mean 1.
+
+    :param targets: the probability of each class, `[n, classes]`; a count is their sum.
+    """
+    counts = targets.sum(axis=0, dtype=np.float64)
+    return torch.from_numpy((len(targets) / (len(counts) * np.maximum(counts, 1))).astype(np.float32))
+
+
+@torch.inference_mode()
+def measure(
+    model: BiLSTM, examples: Examples, device: torch.device, class_weights: Tensor | None = None
+) -> tuple[float, float]:
+    """Return mean cross-entropy in nats, weighted by class, and accuracy of a classifier, in fp32."""
+    model.eval()
+    loss, correct = 0.0, 0
+    for _, (ids, lengths, targets) in evaluation_batches(examples, device):
+        logits = model(ids, lengths)
+        losses = functional.cross_entropy(logits, targets, reduction="none")
+        loss += (losses if class_weights is None else losses * (targets @ class_weights)).sum().item()
+        correct += _correct(logits, targets)
+    return loss / len(examples), correct / len(examples)
+
+
+def _correct(logits: Tensor, targets: Tensor) -> int:
+    return int((logits.argmax(1) == targets.argmax(1)).sum())
+
+
+def drop_words(ids: Tensor, share: float) -> Tensor:
+    """Return ids of which a share, drawn anew each time, is `<unk>`.
+
+    Padding may become `<unk>` too: no state and no gradient depends on it.
+    """
+    if share == 0:
+        return ids
+    return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < share, UNK_ID)

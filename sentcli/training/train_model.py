@@ -1,0 +1,214 @@
+"""Train one model: initialise, fit, calibrate, write its folder."""
+
+import json
+import logging
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+import torch
+
+from sentcli import __version__
+from sentcli.config import BundleConfig, SelfTrainingConfig
+from sentcli.evaluation import plots
+from sentcli.evaluation.history import MODEL_STAGE, earlier_epochs
+from sentcli.evaluation.holdout import digest_texts
+from sentcli.evaluation.leakage import sample_to_json
+from sentcli.evaluation.metrics import Evaluation
+from sentcli.evaluation.model_card import hub_id_of, write_card
+from sentcli.export.export import write_onnx
+from sentcli.model.bilstm import choose_device, round_embedding, save_weights
+from sentcli.model.bundle import (
+    BASE_RECIPE,
+    CURVES,
+    HISTORY,
+    METRICS,
+    ONNX,
+    RECIPE,
+    RELIABILITY,
+    VOCAB,
+    WEIGHTS,
+    new_bundle,
+    write_config,
+)
+from sentcli.training.calibration import Calibrated, calibrate
+from sentcli.training.classifier import Classification, balanced_weights
+from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
+from sentcli.training.init_model import InitialModel, init_model, torch_set_up
+from sentcli.training.loop import fit, uses_bf16
+from sentcli.training.self_training.pseudo_labels import PseudoLabels
+from sentcli.training.settings import Settings
+
+_log = logging.getLogger("sentcli")
+
+
+def train_model(
+    texts: Texts,
+    source: DataSource,
+    output: Path,
+    settings: Settings,
+    work: Path,
+    *,
+    plan: SelfTrainingConfig | None = None,
+    pseudo: PseudoLabels | None = None,
+    stages: Sequence[Mapping[str, Any]] = (),
+    overwrite: bool = False,
+    name: str = "",
+    language_model: str = "language-model",
+) -> None:
+    """Train one model and write its folder; continue from its checkpoint if there is one.
+
+    :param work: the folder with the checkpoints.
+    :param plan, pseudo: of self-training: its settings, and the texts that teachers labelled.
+    :param stages: records of the teachers, for `history.csv` and the card.
+    :param name: of the model in bar, log and checkpoint; "" for the only one.
+    :param language_model: name of the checkpoint of the language model.
+    :raises SentcliError: for data, vectors or settings that cannot be used.
+    :raises MemoryError: when memory is short, that of a GPU too.
+    """
+    started = time.perf_counter()
+    config, base, device = settings.config, settings.base, choose_device(settings.device)
+    sentences = (plan or SelfTrainingConfig()).passage_sentences
+    checkpoint = work / f"{name or 'model'}.safetensors"
+    with torch_set_up(settings.cores):
+        data = encode_texts(texts, pseudo, settings.text, config, sentences, base.vocab if base else None)
+        language_checkpoint = work / f"{language_model}.safetensors"
+        initial = init_model(data, len(texts.labels), source.glove, settings, language_checkpoint)
+        network = initial.network
+        examples = data.train + data.pseudo + config.extra_data_repeats * data.sentences
+        class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
+        epochs = fit(
+            network,
+            Classification(config, device, class_weights),
+            examples,
+            data.validation,
+            config,
+            device,
+            checkpoint=checkpoint,
+            quiet=settings.quiet,
+            name=name,
+            vary=initial.vary,
+        )
+        if base:
+            base.interpolate(network, config.interpolate)
+        round_embedding(network)
+        calibrated = calibrate(network, data, texts.labels, class_weights)
+    own: list[dict[str, Any]] = [
+        {"stage": stage, **record}
+        for stage, records in (("language model", initial.language), (MODEL_STAGE, epochs))
+        for record in records
+    ]
+    metrics: Any = {
+        **_provenance(source, output, settings),
+        "training": {
+            **config.to_json(),
+            "bf16": uses_bf16(config, device),
+            "device": device.type,
+            "seconds": round(sum(record["seconds"] for record in own), 1),
+        },
+        "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        **calibrated.to_json(sentences),
+        "best_epoch": min(epochs, key=lambda record: record["validation_loss"])["epoch"],
+        "examples": _examples(data, pseudo),
+        "stages": [*(base.stages if base else ()), *stages],
+        "self_training": plan.to_json() if plan and pseudo else None,
+        "split": digest_texts(texts.validation.texts),
+        "learnt_sample": sample_to_json(texts.read),
+        "glove": {
+            "source": base.origin["glove"]["source"] if base else Path(source.glove).name,
+            **initial.coverage.to_json(),
+        },
+    }
+    history = [*(base.history if base else ()), *stages, *own]
+    with new_bundle(output, overwrite=overwrite, within=work) as folder:
+        bundle_config = BundleConfig(network.config, settings.text, texts.labels)
+        _write_model(folder, initial, bundle_config, data, settings)
+        (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
+        plots.curves(folder / CURVES, epochs, earlier_epochs(history))
+        diagrams = {
+            "Before calibration": calibrated.uncalibrated,
+            "After calibration": calibrated.probabilities,
+        }
+        plots.reliability(folder / RELIABILITY, calibrated.labels, diagrams)
+        write_card(folder, bundle_config, metrics, epochs, name=output.name)  # last: it lists the files
+    checkpoint.unlink(missing_ok=True)
+    _report(output.name, calibrated, time.perf_counter() - started)
+    _warn_of_chance(output.name, calibrated.figures, is_balanced=class_weights is not None)
+
+
+def _provenance(source: DataSource, output: Path, settings: Settings) -> dict[str, Any]:
+    """Return the part of `metrics.json` on how the model was made."""
+    return {
+        "command": settings.command,
+        "licence": settings.licence,
+        "output": str(output),
+        "dataset": source.dataset,
+        "hub_id": hub_id_of(source.dataset),
+        "unlabeled": source.unlabeled,
+        "base": settings.base.origin if settings.base else None,
+        "sentences": source.sentences,
+        "validation_data": source.validation,
+        "columns": {
+            "text_column": source.text_column,
+            "label_column": source.label_column,
+            **asdict(source.csv),
+        },
+    }
+
+
+def _examples(data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
+    """Return how many texts of each kind were used."""
+    return {
+        "train": len(data.train),
+        "validation": len(data.validation),
+        "unlabeled": len(data.unlabeled),
+        "pseudo_labeled": len(data.pseudo),
+        "passages": pseudo.passages if pseudo else 0,
+        "sentences": len(data.sentences),
+    }
+
+
+def _write_model(
+    folder: Path, initial: InitialModel, config: BundleConfig, data: Corpus, settings: Settings
+) -> None:
+    """Write what scoring reads, and the recipes.
+
+    :raises ExportError: when the ONNX model does not agree with the network.
+    """
+    write_config(folder, config)
+    (folder / VOCAB).write_text(data.vocab.to_text(), "utf-8")
+    save_weights(initial.network, folder / WEIGHTS)
+    write_onnx(initial.network, folder / ONNX, "folded", config.text.max_tokens)
+    recipe = settings.recipe(settings.config) if settings.recipe else None
+    for file, content in ((RECIPE, recipe), (BASE_RECIPE, settings.base.recipe if settings.base else None)):
+        if content:
+            (folder / file).write_text(content, "utf-8", "surrogateescape")
+
+
+def _report(name: str, calibrated: Calibrated, seconds: float) -> None:
+    _log.info(
+        "%s: validation accuracy %.4f, loss %.4f; accuracy on passages %.4f; %.0f s",
+        *(name, calibrated.figures.accuracy, calibrated.figures.log_loss, calibrated.on_passages.accuracy),
+        seconds,
+    )
+
+
+def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
+    """Warn of a model that is no better than one label for every text."""
+    classes = [scores for scores in figures.classes if scores.support]
+    commonest = max(classes, key=lambda scores: scores.support)
+    if is_balanced and fmean(scores.recall or 0.0 for scores in classes) <= 1 / len(classes):
+        _log.warning("%s: on validation, the mean recall is no better than chance; try more texts", name)
+    elif not is_balanced and figures.accuracy <= commonest.support / figures.examples:
+        _log.warning(
+            "%s: on validation no better than %r for every text; try more texts, or with a rare class "
+            "--class-weight balanced",
+            name,
+            commonest.name,
+        )

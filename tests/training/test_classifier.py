@@ -1,0 +1,161 @@
+"""One step of learning the classes, and how a classifier is measured."""
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from labeled_examples import labeled_examples
+from torch.nn import functional
+
+from sentcli.config import TrainConfig
+from sentcli.text.vocabulary import UNK_ID
+from sentcli.training.classifier import Classification, balanced_weights, drop_words, measure
+from sentcli.training.examples import Examples
+from sentcli.training.loop import Learner
+
+CPU = torch.device("cpu")
+PLAIN = {"adversarial": 0.0, "label_smoothing": 0.0, "word_dropout": 0.0, "precision": "fp32"}
+
+
+class Trainer:
+    """A small model and what teaches it."""
+
+    def __init__(self, class_weights: torch.Tensor | None = None, **settings) -> None:
+        config = TrainConfig(**PLAIN | settings)
+        self.model = tiny_models.make_model(dropout=0.0, embedding_dropout=0.0).train()
+        self.learner = Learner(self.model, config, CPU)
+        self.objective = Classification(config, CPU, class_weights)
+
+    def step(self, *batch, rate: float) -> tuple[float, int, int]:
+        return self.learner.step(self.objective, *batch, rate)
+
+    def gradients(self) -> list[torch.Tensor]:
+        """The gradients of a step whose rate is too small to matter."""
+        self.step(*batch(), rate=1e-12)
+        return [parameter.grad.to_dense().clone() for parameter in self.model.parameters()]
+
+
+def batch():
+    ids, lengths = map(torch.from_numpy, tiny_models.make_batch(6, 9))
+    return ids, lengths, torch.eye(2)[[0, 1, 0, 1, 0, 1]]
+
+
+def test_loss_and_correct_are_those_of_the_model_before_the_step():
+    trainer = Trainer(label_smoothing=0.3)
+    ids, lengths, targets = batch()
+    logits = trainer.model(ids, lengths)
+    loss, correct, predictions = trainer.step(ids, lengths, targets, rate=0.1)
+    assert loss == pytest.approx(functional.cross_entropy(logits, targets, reduction="sum").item(), rel=1e-5)
+    assert correct == int((logits.argmax(1) == targets.argmax(1)).sum())
+    assert predictions == len(ids)
+    assert not torch.allclose(trainer.model(ids, lengths), logits)
+
+
+def test_the_rate_is_that_of_the_step():
+    trainer = Trainer(optimizer="adam")
+    before = trainer.model.classifier.bias.detach().clone()
+    trainer.step(*batch(), rate=0.25)
+    moved = (trainer.model.classifier.bias.detach() - before).abs()
+    assert moved.max() == pytest.approx(0.25, rel=1e-3)  # Adam's first step is the rate itself
+
+
+def test_gradients_are_clipped_together():
+    gradients = Trainer(clip=1e-3).gradients()
+    norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_adversarial_pass_adds_the_gradient_where_the_loss_is_higher():
+    length = 0.5
+    plain, found = (Trainer(clip=1e6, adversarial=size).gradients() for size in (0.0, length))
+    model = Trainer().model
+    ids, lengths, targets = batch()
+    embedded = model.embed(ids)
+    embedded.retain_grad()
+    loss = functional.cross_entropy(model.classify(embedded, lengths), targets)
+    loss.backward()
+    moves = length * embedded.grad / embedded.grad.norm(dim=(0, 2), keepdim=True)  # of each text as long
+    for row in range(len(ids)):
+        assert not moves[lengths[row] :, row].any()  # padding stays
+    model.zero_grad()
+    worse = functional.cross_entropy(model.classify(model.embed(ids) + moves, lengths), targets)
+    assert worse > loss
+    worse.backward()
+    for one, other, parameter in zip(plain, found, model.parameters(), strict=True):
+        torch.testing.assert_close(other, one + parameter.grad.to_dense(), rtol=1e-3, atol=1e-5)
+
+
+def test_the_average_follows_the_weights_in_a_short_training():
+    trainer = Trainer(ema_decay=0.999)
+    passed = []
+    for _ in range(40):
+        trainer.step(*batch(), rate=0.05)
+        passed.append(trainer.model.classifier.weight.detach().clone())
+    average = trainer.learner.averaged.module.classifier.weight
+    assert (average - passed[-1]).norm() < (average - passed[0]).norm() / 2
+    assert not torch.equal(average, passed[-1])
+
+
+def test_a_text_without_a_gradient_breaks_nothing():
+    """The loss is flat where the classes have no weights and the targets are even."""
+    trainer = Trainer(adversarial=0.5)
+    for parameter in trainer.model.classifier.parameters():
+        torch.nn.init.zeros_(parameter)
+    ids, lengths, _ = batch()
+    loss, _, _ = trainer.step(ids, lengths, torch.full((len(ids), 2), 0.5), rate=0.1)
+    assert loss == pytest.approx(len(ids) * np.log(2))
+    assert all(torch.isfinite(parameter).all() for parameter in trainer.model.parameters())
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2])
+    expected = [9 / (3 * 6), 9 / (3 * 2), 9 / (3 * 1)]
+    assert balanced_weights(np.eye(3, dtype=np.float32)[labels]).tolist() == pytest.approx(expected)
+    assert balanced_weights(np.eye(4, dtype=np.float32)[labels])[3] < 3  # of a class without a text: finite
+    vague = np.array([[0.75, 0.25]] * 8, np.float32)
+    assert balanced_weights(vague).tolist() == pytest.approx([2 / 3, 2])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_class_weights_add_the_log_priors_to_the_logits(smoothing) -> None:
+    shares = torch.tensor([0.8, 0.2])
+    found = Trainer(1 / (2 * shares), clip=1e6, label_smoothing=smoothing).gradients()
+    ids, lengths, targets = batch()
+    model = Trainer().model
+    smooth = (1 - smoothing) * targets + smoothing * shares
+    functional.cross_entropy(model(ids, lengths) + shares.log(), smooth).backward()
+    for gradient, parameter in zip(found, model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad.to_dense(), rtol=1e-4, atol=1e-6)
+    reported = Trainer(1 / (2 * shares)).step(*batch(), rate=1e-12)[0]
+    assert reported == pytest.approx(Trainer().step(*batch(), rate=1e-12)[0], rel=1e-5)
+
+
+def test_drop_words_returns_a_share_of_unknown_words():
+    ids = torch.full((200, 100), 7)
+    dropped = drop_words(ids, 0.3)
+    assert set(dropped.unique().tolist()) == {UNK_ID, 7}
+    assert abs(float((dropped == UNK_ID).float().mean()) - 0.3) < 0.02
+    assert torch.equal(drop_words(ids, 0.0), ids)
+    assert ids.eq(7).all()
+
+
+def test_measure_is_the_mean_cross_entropy_weighted_by_class():
+    model = tiny_models.make_model()
+    random = np.random.default_rng(0)
+    texts = [random.integers(1, tiny_models.VOCAB_SIZE, length) for length in random.integers(1, 30, 40)]
+    examples = labeled_examples(texts, random.integers(0, 2, 40), 2)
+    losses, correct = [], 0
+    with torch.inference_mode():
+        for ids, label in zip(examples.ids, examples.labels.tolist(), strict=True):
+            logits = model(torch.from_numpy(ids[None]).long(), torch.tensor([len(ids)]))[0]
+            losses.append(-torch.log_softmax(logits, 0)[label].item())
+            correct += int(logits.argmax()) == label
+    loss, accuracy = measure(model, examples, CPU)
+    assert loss == pytest.approx(np.mean(losses), abs=1e-5)
+    assert accuracy == correct / len(examples)
+    weighted, same = measure(model, examples, CPU, torch.tensor([0.5, 3.0]))
+    assert weighted == pytest.approx(np.mean(np.where(examples.labels, 3, 0.5) * losses), rel=1e-4)
+    assert same == accuracy
+    assert measure(model, Examples(examples.ids[:1], examples.targets[:1]), CPU)[0] == pytest.approx(
+        losses[0], abs=1e-5
+    )

@@ -1,0 +1,229 @@
+"""Fine-tuning: what stays as it is in the model, and what changes."""
+
+import io
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import invented
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from commands import fail, invoke
+
+from sentcli.config import ModelConfig, TextConfig, TrainConfig
+from sentcli.errors import BundleError, UsageError
+from sentcli.model.bilstm import gates_of, load_model, tie_gates
+from sentcli.model.bundle import (
+    BASE_RECIPE,
+    HISTORY,
+    METRICS,
+    RECIPE,
+    default_bundle_path,
+    load_bundle,
+    write_manifest,
+)
+from sentcli.training.finetune import load_base
+from sentcli.training.loop import Learner
+from sentcli.training.settings import Settings
+
+SETTINGS = Settings(
+    TextConfig(), ModelConfig(vocab_size=2), TrainConfig(epochs=1), auto=("epochs", "min_freq")
+)
+LINE = ("--epochs", 1, "--batch-size", 8, "--validation-share", 0.2, "--device", "cpu", "--threads", 1)
+
+
+@pytest.fixture
+def finetune(trained, tmp_path):
+    """Train on some more reviews, starting from the shared model."""
+    data = invented.write_csv(tmp_path / "more.csv", invented.reviews(60, seed=21))
+
+    def finetune(*options, output="more"):
+        line = ("--finetune", trained.path, "--dataset", data, *LINE, "-o", tmp_path / output, *options)
+        result = invoke("train", *line)
+        assert result.exit_code == 0, result.output
+        return load_bundle(tmp_path / output)
+
+    return finetune
+
+
+def test_the_model_decides_shape_and_vocabulary(trained):
+    base = load_base(trained.path)
+    size = base.config.model.hidden_size
+    settings = SETTINGS.finetuning(base, {"epochs": 7, "hidden_size": size, "pretrain": 2})
+    assert settings.base is base
+    assert settings.text == trained.config.text
+    assert settings.model.hidden_size == size != SETTINGS.model.hidden_size
+    assert settings.model.dropout == SETTINGS.model.dropout
+    assert settings.config.min_freq == json.loads(trained.read("metrics.json"))["training"]["min_freq"]
+    assert (settings.auto, settings.config.pretrain) == (["epochs"], 0)
+    for name, value in (("hidden_size", size + 1), ("gates", "forget"), ("bigrams", 9), ("max_tokens", 5)):
+        with pytest.raises(UsageError, match=rf"^{name.replace('_', '-')} {value}: the model of --finetune"):
+            SETTINGS.finetuning(base, {name: value})
+
+
+def test_a_folder_that_training_did_not_write_is_refused(trained, tmp_path):
+    exported, old = tmp_path / "exported", tmp_path / "old"
+    assert invoke("export", trained.path, "-o", exported).exit_code == 0
+    shutil.copytree(trained.path, old)
+    metrics = json.loads((old / METRICS).read_text())
+    del metrics["glove"]
+    (old / METRICS).write_text(json.dumps(metrics))
+    write_manifest(old)
+    for path, said in (
+        (exported, "metrics"),
+        (tmp_path, "manifest"),
+        (old, "'glove'.*; train the model anew"),
+    ):
+        with pytest.raises(BundleError, match=said):
+            load_base(path)
+
+
+def test_the_model_in_the_box_has_a_name(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    box = load_base(Path("imdb-bilstm"))
+    assert box.digest == load_bundle(default_bundle_path()).digest
+    assert (box.decided["gates"], box.decided["bigrams"]) == ("forget", 20_000)
+    shutil.copytree(trained.path, tmp_path / "imdb-bilstm")
+    assert load_base(Path("imdb-bilstm")).digest == load_bundle(trained.path).digest
+
+
+def test_an_unknown_label_is_named_with_its_row(trained, tmp_path):
+    rows = invented.reviews(60, seed=21)
+    rows[49] = (rows[49][0], "good")
+    data = invented.write_csv(tmp_path / "few.csv", rows)
+    failure = fail("train", "--finetune", trained.path, "--dataset", data, "-o", tmp_path / "m", "-q")
+    assert "few.csv: unknown label 'good' in row 50; the model knows negative, positive" in failure.message
+
+
+def test_the_network_has_the_weights_and_the_gates_of_the_model(trained):
+    base = load_base(trained.path)
+    ids, lengths = torch.tensor([[2, 3, 4]]), torch.tensor([3])
+    network = base.network(replace(base.config.model, dropout=0.9))
+    with torch.no_grad():
+        assert torch.equal(network.eval()(ids, lengths), base.model(ids, lengths))
+    assert (gates_of(network), network.config.dropout) == ("separate", 0.9)
+    tie_gates(network, "forget")
+    tied = replace(base, model=network).network(base.config.model)
+    tied(ids, lengths).sum().backward()
+    torch.optim.SGD(tied.parameters(), 1.0).step()
+    assert gates_of(tied) == "forget"
+
+
+def test_training_starts_from_the_weights_of_the_model(trained, finetune):
+    bundle = finetune("--lr", 1e-9)
+    assert bundle.vocab.words == trained.vocab.words
+    assert bundle.config.labels == trained.config.labels
+    old, new = (load_model(each).embedding.weight.detach().numpy() for each in (trained, bundle))
+    assert np.allclose(old, new, atol=1e-3)
+    learnt = finetune("--lr", 0.05, output="learnt")
+    assert not np.allclose(old, load_model(learnt).embedding.weight.detach().numpy(), atol=1e-3)
+
+
+def test_weights_may_be_interpolated_with_those_of_the_model(trained, finetune):
+    before = load_model(trained).lstm.weight_hh_l0.detach()
+    new, mixed, old = (
+        load_model(finetune("--lr", 0.05, "--interpolate", share, output=str(share)))
+        .lstm.weight_hh_l0.detach()
+        .clone()
+        for share in (0, 0.25, 1)
+    )
+    assert torch.allclose(mixed, new.lerp(before, 0.25), atol=1e-6)
+    assert not torch.allclose(mixed, new, atol=1e-3)
+    assert torch.equal(old, before)
+
+
+def test_the_folder_tells_where_the_model_comes_from(trained, finetune):
+    bundle = finetune()
+    metrics, of_base = (json.loads(each.read("metrics.json")) for each in (bundle, trained))
+    assert metrics["base"]["name"] == trained.name
+    assert metrics["base"]["dataset"] == of_base["dataset"] != metrics["dataset"]
+    assert metrics["glove"] == of_base["glove"]
+    assert f"`{trained.name}`" in bundle.read("README.md").decode()
+    assert bundle.read(BASE_RECIPE) == trained.read(RECIPE)
+    history, of_base = (pd.read_csv(io.BytesIO(each.read(HISTORY))) for each in (bundle, trained))
+    assert [*history["stage"]] == [*(f"{trained.name}: {stage}" for stage in of_base["stage"]), "model"]
+
+
+def test_its_recipe_makes_it_again(trained, finetune, tmp_path):
+    bundle = finetune()
+    recipe = bundle.read(RECIPE).decode()
+    assert f'finetune = "{trained.path}"\n' in recipe
+    assert f"hidden-size = {bundle.config.model.hidden_size}\n" in recipe
+    assert "glove" not in recipe
+    again = invoke("train", "--config", bundle.path / RECIPE, "-o", tmp_path / "again", "--threads", 1)
+    assert again.exit_code == 0, again.output
+    assert load_bundle(tmp_path / "again").read("model.safetensors") == bundle.read("model.safetensors")
+    assert load_bundle(tmp_path / "again").read(RECIPE).decode() == recipe
+
+
+def test_the_recipe_of_the_model_may_be_used(finetune, tmp_path):
+    """Whatever it says about vectors and language modelling, which have no effect any more."""
+    file = tmp_path / "recipe.toml"
+    file.write_text('glove = "6B.100d"\npretrain = 2\nlr = 0.01\n')
+    recipe = finetune("--config", file).read(RECIPE).decode()
+    assert "pretrain = 0\n" in recipe
+    assert "lr = 0.01\n" in recipe
+    assert "glove" not in recipe
+
+
+def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
+    heap = ("--unlabeled", "heap.csv", "--teacher")
+    for options, said in (
+        (("--glove", "none"), "--glove has no meaning beside --finetune"),
+        (("--hidden-size", 3), "hidden-size 3: the model of --finetune"),
+        ((*heap, "auto"), "--finetune is for the last model"),
+    ):
+        failure = fail("train", "--finetune", trained.path, *options, "-o", tmp_path / "m")
+        assert failure.code == 2
+        assert said in failure.message
+    for path in ("m/model.onnx", "missing"):
+        assert fail("train", "--finetune", trained.path / path, "-o", tmp_path / "m").code != 0
+
+
+def test_a_student_may_start_from_its_teacher(trained, finetune, tmp_path):
+    """Its data may name the classes 0 and 1."""
+    heap = tmp_path / "heap.csv"
+    pd.DataFrame({"text": [text for text, _ in invented.reviews(80, seed=22)]}).to_csv(heap, index=False)
+    rows = [(text, str(invented.TWO.index(label))) for text, label in invented.reviews(60, seed=21)]
+    numbers = invented.write_csv(tmp_path / "numbers.csv", rows)
+    extra = invented.write_csv(tmp_path / "extra.csv", [("a zork", "1"), ("a bore", "0")])
+    taught = ("--teacher", trained.path, "--unlabeled", heap, "--extra-data", extra)
+    bundle = finetune(*taught, "--lr", 1e-9, "--dataset", numbers)
+    assert bundle.config.labels == ("negative", "positive")
+    before, after = (load_model(each).lstm.weight_hh_l0 for each in (trained, bundle))
+    assert torch.allclose(before, after, atol=1e-3)
+    assert bundle.vocab.words == trained.vocab.words  # without `zork`
+    examples = json.loads(bundle.read(METRICS))["examples"]
+    assert examples["pseudo_labeled"] == 80 + examples["passages"]
+
+
+def test_a_stopped_run_continues_from_the_same_model_alone(trained, finetune, tmp_path, monkeypatch):
+    whole = finetune("--epochs", 2, output="whole")
+    base = tmp_path / "base"
+    shutil.copytree(trained.path, base)
+    step, steps = Learner.step, []
+
+    def stopped(*arguments):
+        steps.append(None)
+        if len(steps) == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(*arguments)
+
+    data = tmp_path / "more.csv"
+    line = ("train", "--finetune", base, "--dataset", data, *LINE, "--epochs", 2, "-o", tmp_path / "stopped")
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", stopped)
+        assert invoke(*line).exit_code == 130
+    other = finetune("--lr", 0.05, output="other")
+    shutil.rmtree(base)
+    shutil.copytree(other.path, base)
+    assert "finetune was" in fail(*line, "--quiet").message
+    shutil.rmtree(base)
+    shutil.copytree(trained.path, base)
+    assert invoke(*line).exit_code == 0
+    assert load_bundle(tmp_path / "stopped").read("model.safetensors") == whole.read("model.safetensors")

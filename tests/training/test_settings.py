@@ -1,0 +1,93 @@
+"""The settings that the data decides: sensible from a handful of texts to millions."""
+
+import logging
+
+import pytest
+
+from sentcli.config import BY_DATA, ModelConfig, TextConfig, TrainConfig
+from sentcli.training.settings import DataSize, Settings
+
+
+def chosen(size: DataSize, auto=BY_DATA, **explicit) -> TrainConfig:
+    settings = Settings(TextConfig(), ModelConfig(2), TrainConfig(**explicit), auto=auto)
+    return settings.chosen_for(size).config
+
+
+def for_texts(texts: int, words_each: int = 234, **explicit) -> TrainConfig:
+    auto = [name for name in BY_DATA if name not in explicit]
+    size = DataSize(texts, texts * words_each, classes=2, rarest=texts // 2)
+    return chosen(size, auto, **explicit)
+
+
+def steps(texts: int, config: TrainConfig) -> int:
+    return config.epochs * -(-int(texts * (1 - config.validation_share)) // config.batch_size)
+
+
+def test_for_imdb_they_are_the_defaults() -> None:
+    assert for_texts(25_000) == for_texts(24_000, 245) == TrainConfig()
+
+
+@pytest.mark.parametrize("texts", [2, 10, 100, 1000, 25_000, 10**6, 10**8])
+@pytest.mark.parametrize("words", [1, 234, 200_000])
+def test_every_size_has_settings(texts, words) -> None:
+    config = for_texts(texts, words)
+    assert 1 <= config.epochs <= 60
+    assert 8 <= config.batch_size <= 64
+
+
+@pytest.mark.parametrize("texts", [300, 1000, 3000, 5000, 10_000, 25_000])
+def test_a_training_has_about_a_thousand_steps(texts) -> None:
+    assert 700 < steps(texts, for_texts(texts)) < 1600
+
+
+def test_few_texts_are_seen_often_and_many_once() -> None:
+    few, many = for_texts(100), for_texts(1_000_000)
+    assert steps(100, few) > 400
+    assert (few.min_freq, few.validation_share) == (1, 0.2)
+    assert many.epochs == 1
+    assert many.min_freq > 20
+    assert many.validation_share == 0.01  # 10,000 texts measure an accuracy well enough
+    epochs = [for_texts(texts).epochs for texts in (10, 100, 300, 1000, 25_000, 100_000, 1_000_000)]
+    assert epochs == sorted(epochs, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("classes", "rarest", "weights"),
+    [
+        (2, 12, "balanced"),
+        (2, 13, "none"),
+        (5, 4, "balanced"),
+        (5, 5, "none"),
+        (50, 1, "none"),
+        (3, 1, "none"),
+    ],
+)
+def test_a_rare_class_counts_as_much_as_the_others(classes, rarest, weights) -> None:
+    size = DataSize(100, 23_400, classes, rarest)
+    assert chosen(size).class_weight == weights
+    assert chosen(size, (), class_weight="none").class_weight == "none"
+
+
+def test_given_settings_stay_and_the_choice_is_logged(caplog) -> None:
+    caplog.set_level(logging.INFO, "sentcli")
+    assert for_texts(100, epochs=2).batch_size == 8
+    (message,) = caplog.messages
+    assert message.startswith("chosen for 100 texts of 23,400 words, 50 or more of each of 2 classes: ")
+    assert "batch-size 8, min-freq 1" in message
+    assert "epochs" not in message
+    caplog.clear()
+    explicit = {"epochs": 2, "batch_size": 7, "min_freq": 9, "validation_share": 0.3, "class_weight": "none"}
+    assert for_texts(100, **explicit) == TrainConfig(**explicit)
+    assert caplog.messages == []
+
+
+def test_some_may_be_chosen_before_the_others() -> None:
+    settings = Settings(TextConfig(), ModelConfig(2), TrainConfig(), auto=BY_DATA)
+    first = settings.chosen_for(DataSize(100, 100, 2, 50), ("validation_share",))
+    second = first.chosen_for(DataSize(25_000, 5_850_000, 2, 50))
+    assert (second.config.validation_share, second.config.epochs, second.auto) == (0.2, 3, [])
+
+
+def test_the_size_is_counted() -> None:
+    size = DataSize.of(["a b c", "d", "e f"], ["x", "y", "x"])
+    assert size == DataSize(texts=3, words=6, classes=2, rarest=1)
