@@ -131,7 +131,7 @@ def evaluate(
         raise UsageError(f"--against {against}: its labels are not those of {model}, or in another order")
     with requires("train"):
         from sentcli.evaluation.card_update import check_card, record_evaluation
-        from sentcli.evaluation.evaluate import EvaluationSource, Runtime, evaluate_bundle
+        from sentcli.evaluation.evaluate import EvaluationSource, evaluate_bundle
         from sentcli.evaluation.plots import check_folder, draw_evaluation
         from sentcli.evaluation.report import report
         from sentcli.evaluation.splits import CsvFormat
@@ -145,8 +145,8 @@ def evaluate(
     csv = CsvFormat(delimiter, encoding, skip_lines, quotechar)
     named = None if is_default else dataset
     source = EvaluationSource(named, split, held_out, text_column, label_column, csv, passages)
-    runtime = Runtime(backend, device, precision, workers)
-    measured, record = evaluate_bundle(bundle, source, runtime, other, quiet=quiet)
+    runtime = {"backend": backend, "device": device, "precision": precision, "workers": workers}
+    measured, record = evaluate_bundle(bundle, source, other, quiet=quiet, **runtime)
 
     click.echo(json.dumps(record, indent=2) if as_json else report(record))
     if plots:

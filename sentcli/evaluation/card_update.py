@@ -2,9 +2,7 @@
 
 import json
 import os.path
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import TemplateError
@@ -13,7 +11,7 @@ from sentcli.errors import BundleError, UsageError
 from sentcli.evaluation import plots
 from sentcli.evaluation.evaluate import Measurement
 from sentcli.evaluation.history import own_epochs, read_history
-from sentcli.evaluation.metrics_file import Metrics, read_metrics
+from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.evaluation.model_card import headline, model_card, write_card
 from sentcli.model.bundle import (
     CONFUSION,
@@ -63,31 +61,20 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
     :raises BundleError: when the model has changed since it was opened.
     :raises OutputError: when the folder cannot be written.
     """
-    with updated_card(bundle) as (folder, metrics):
-        records = {tuple(_identity(each)): each for each in [*metrics.get("evaluations", ()), dict(record)]}
-        metrics["evaluations"] = [*records.values()]
+    now = load_bundle(bundle.path)  # another evaluation may have been recorded in the meantime
+    if now.digest != bundle.digest:
+        raise BundleError(f"{bundle.path}: the model changed while it was measured; measure it again")
+    metrics, history = read_metrics(now), own_epochs(read_history(now))
+    records = {tuple(_identity(each)): each for each in [*metrics.get("evaluations", ()), dict(record)]}
+    metrics["evaluations"] = [*records.values()]
+    with new_bundle(bundle.path, overwrite=True) as folder:
+        for name in now.digests:
+            (folder / name).write_bytes(now.read(name))
         if headline(metrics) == record:
             plots.confusion_matrix(folder / CONFUSION, measured, bundle.config.labels)
             diagram = {"Reliability": measured.probabilities}
             plots.reliability(folder / EVALUATED_RELIABILITY, measured.labels, diagram)
             plots.accuracy_by_length(folder / LENGTHS, measured)
-
-
-@contextmanager
-def updated_card(bundle: Bundle) -> Iterator[tuple[Path, Metrics]]:
-    """Yield a copy of a model folder and its metrics, both to be changed; the copy replaces the folder.
-
-    :raises BundleError: when the model has changed since it was opened.
-    :raises OutputError: when the folder cannot be written.
-    """
-    now = load_bundle(bundle.path)  # another evaluation may have been recorded in the meantime
-    if now.digest != bundle.digest:
-        raise BundleError(f"{bundle.path}: the model changed while it was measured; measure it again")
-    metrics, history = read_metrics(now), own_epochs(read_history(now))
-    with new_bundle(bundle.path, overwrite=True) as folder:
-        for name in now.digests:
-            (folder / name).write_bytes(now.read(name))
-        yield folder, metrics
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         write_card(folder, bundle.config, metrics, history, name=bundle.name)
 

@@ -16,7 +16,7 @@ from sentcli.evaluation.labels import LabeledTexts, class_ids
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, without_blank
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.evaluation.passages import cut_passages
-from sentcli.evaluation.slices import BandScores, LengthScores, scores_by_band, scores_by_length
+from sentcli.evaluation.slices import scores_by_band, scores_by_length
 from sentcli.evaluation.splits import CsvFormat
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import Floats
@@ -44,96 +44,68 @@ class EvaluationSource:
 
 
 @dataclass(frozen=True)
-class Runtime:
-    """What runs a model, with the parameters of `Scorer`."""
-
-    backend: str | None
-    device: str | None
-    precision: str | None
-    workers: int | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two models on the same examples.
-
-    The difference of an example is that of the class whose probability differs most.
-
-    :param changed: examples whose predicted class differs.
-    :param p99_difference: 99 % of the differences are at most this.
-    """
-
-    examples: int
-    changed: int
-    changed_share: float
-    mean_difference: float
-    p99_difference: float
-    max_difference: float
-    accuracy: float
-    against_accuracy: float
-
-
-@dataclass(frozen=True)
 class Measurement:
     """Everything that was measured, on the texts that have a word.
 
     :param labels: the true classes, `[examples]`.
     :param probabilities: `[examples, classes]`.
     :param blank: the number of texts without a word, which were left out.
+    :param comparison: with another model, see `compare`.
     """
 
     labels: Labels
     probabilities: Floats
     blank: int
     figures: Evaluation
-    by_length: list[LengthScores]
-    bands: list[BandScores]
-    comparison: Comparison | None
+    by_length: list[dict[str, Any]]
+    bands: list[dict[str, Any]]
+    comparison: dict[str, float] | None
 
     def to_json(self) -> dict[str, Any]:
         return {
             "blank": self.blank,
             **asdict(self.figures),
-            "by_length": [*map(asdict, self.by_length)],
-            "bands": [*map(asdict, self.bands)],
-            "comparison": asdict(self.comparison) if self.comparison else None,
+            "by_length": self.by_length,
+            "bands": self.bands,
+            "comparison": self.comparison,
         }
 
 
 def evaluate_bundle(
     bundle: Bundle,
     source: EvaluationSource,
-    runtime: Runtime,
     against: Bundle | None = None,
     *,
     quiet: bool = False,
+    **runtime: Any,
 ) -> tuple[Measurement, dict[str, Any]]:
     """Measure a model.
 
     :param against: another model with the same labels to compare with; its own file decides what runs it.
+    :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
     :raises DataError: when the data set cannot be read, a label is unknown, or no text has a word.
     :raises BundleError: when a bundle lacks the file to run, or cannot be run.
-    :raises UsageError: when the parameters of `runtime` contradict each other.
+    :raises UsageError: when `runtime` contradicts itself.
     """
-    name, file = choose(runtime.backend, bundle)
-    compared = choose(None, against) if against else None
+    name, file = choose(runtime.get("backend"), bundle)
+    precision = runtime.get("precision")
     source, examples = _read(source, bundle)
     texts, labels = examples.texts, class_ids(examples, bundle.config.labels)
-    probabilities = predict(bundle, texts, quiet=quiet, **vars(runtime))
-    others = None
-    if against and compared:
-        device = None if compared[0] == "onnx" else runtime.device
-        others = predict(against, texts, quiet=quiet, workers=runtime.workers, device=device)
+    probabilities = predict(bundle, texts, quiet=quiet, **runtime)
+    other, others = None, None
+    if against:
+        backend, other_file = choose(None, against)
+        other = {"model": against.name, "file": other_file, "backend": backend}
+        device = None if backend == "onnx" else runtime.get("device")
+        others = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
     measured = measure(texts, labels, probabilities, bundle.config.labels, others)
     return measured, {
         "kind": "comparison" if against else "passages" if source.passages else "texts",
         "model": bundle.name,
         "file": file,
-        "backend": name if runtime.precision in (None, "fp32") else f"{name} {runtime.precision}",
-        "against": {"model": against.name, "file": compared[1], "backend": compared[0]}
-        if against and compared
-        else None,
+        "backend": name if precision in (None, "fp32") else f"{name} {precision}",
+        "against": other,
         "dataset": source.dataset,
         "split": source.split,
         "held_out": source.held_out,
@@ -173,25 +145,29 @@ def measure(
     )
 
 
-def compare(labels: Labels, probabilities: Floats, against: Floats) -> Comparison:
-    """Compare two models.
+def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str, float]:
+    """Compare two models on the same examples.
+
+    The difference of an example is that of the class whose probability differs most.
 
     :param labels: `[examples]`, at least one.
     :param probabilities, against: of the two models, `[examples, classes]`.
+    :returns: `changed`, the number of examples whose predicted class differs, its share, the mean, the 99th
+        percentile and the maximum of the differences, and both accuracies.
     """
     differences = np.abs(probabilities - against).max(axis=1)
     predicted, other = probabilities.argmax(axis=1), against.argmax(axis=1)
     changed = int((predicted != other).sum())
-    return Comparison(
-        examples=len(labels),
-        changed=changed,
-        changed_share=changed / len(labels),
-        mean_difference=float(differences.mean()),
-        p99_difference=float(np.quantile(differences, 0.99, method="higher")),
-        max_difference=float(differences.max()),
-        accuracy=float((predicted == labels).mean()),
-        against_accuracy=float((other == labels).mean()),
-    )
+    return {
+        "examples": len(labels),
+        "changed": changed,
+        "changed_share": changed / len(labels),
+        "mean_difference": float(differences.mean()),
+        "p99_difference": float(np.quantile(differences, 0.99, method="higher")),
+        "max_difference": float(differences.max()),
+        "accuracy": float((predicted == labels).mean()),
+        "against_accuracy": float((other == labels).mean()),
+    }
 
 
 def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
@@ -237,8 +213,10 @@ def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[Evaluati
 
 def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> EvaluationSource:
     """Fill in what the user left open with the columns and the CSV format of the training."""
-    usual = {"text_column": None, "label_column": None, **vars(CsvFormat())}
-    given = {"text_column": source.text_column, "label_column": source.label_column, **vars(source.csv)}
-    filled = {name: columns.get(name) if value == usual[name] else value for name, value in given.items()}
-    text, label = filled.pop("text_column"), filled.pop("label_column")
-    return replace(source, text_column=text, label_column=label, csv=replace(source.csv, **filled))
+    open_csv = [name for name, value in vars(source.csv).items() if value is None]
+    return replace(
+        source,
+        text_column=source.text_column or columns.get("text_column"),
+        label_column=source.label_column or columns.get("label_column"),
+        csv=replace(source.csv, **{name: columns.get(name) for name in open_csv}),
+    )

@@ -112,6 +112,7 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
     )
     absent = [repr(score.name) for score in scores if not score.support]
     loss = log_loss(labels, probabilities)
+    of_label = np.maximum(probabilities[np.arange(examples), labels], np.finfo(probabilities.dtype).eps)
     auc = None
     if not absent:
         ranked = probabilities[:, 1] if classes == 2 else probabilities
@@ -134,7 +135,7 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
             "f1": f1_interval,
             "macro_f1": macro_f1_interval,
             "roc_auc": None if auc is None else _auc_interval(labels, probabilities, auc),
-            "log_loss": _mean_interval(loss, -np.log(_of_label(labels, probabilities)), math.inf),
+            "log_loss": _mean_interval(loss, -np.log(of_label), math.inf),
         },
     )
 
@@ -224,11 +225,6 @@ def _mean_interval(mean: float, values: Floats, highest: float) -> Interval | No
         return None
     margin = _Z * float(values.std(ddof=1)) / math.sqrt(len(values))
     return max(0.0, mean - margin), min(highest, mean + margin)
-
-
-def _of_label(labels: Labels, probabilities: Floats) -> Floats:
-    of_label = probabilities[np.arange(len(labels)), labels]
-    return np.maximum(of_label, np.finfo(probabilities.dtype).eps)
 
 
 def _defined(value: float) -> float | None:

@@ -68,7 +68,8 @@ def read_metrics(bundle: Bundle) -> Metrics:
         metrics: Metrics = json.loads(bundle.read(METRICS))
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{bundle.path / METRICS}: cannot be read: {error!s:.200}") from None
-    if not _names_its_data(metrics):
+    is_valid = isinstance(metrics, dict) and isinstance(metrics.get("dataset"), str)
+    if not is_valid or not isinstance(metrics.get("columns", {}), dict):
         raise BundleError(f"{bundle.path / METRICS}: not as `sentcli train` writes it; train the model again")
     return metrics
 
@@ -79,17 +80,3 @@ def learners(metrics: Metrics) -> Iterator[Mapping[str, Any]]:
     while learner:
         yield learner
         learner = learner.get("base")
-
-
-def _names_its_data(metrics: Any) -> bool:
-    """Return whether the fields that name files and columns have the right types."""
-    if not (isinstance(metrics, dict) and isinstance(metrics.get("dataset"), str)):
-        return False
-    columns = metrics.get("columns", {})
-    if not isinstance(columns, dict):
-        return False
-    named = {name: metrics.get(name) for name in ("unlabeled", "sentences", "validation_data")}
-    return all(
-        value is None or isinstance(value, int if name == "skip_lines" else str)
-        for name, value in {**named, **columns}.items()
-    )

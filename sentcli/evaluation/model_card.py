@@ -15,7 +15,7 @@ from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.evaluation.metrics import ECE_BINS
 from sentcli.evaluation.metrics_file import Metrics, learners
 from sentcli.evaluation.report import four, interval, metrics_of
-from sentcli.evaluation.slices import LengthScores
+from sentcli.evaluation.slices import lengths_of
 from sentcli.evaluation.temperature import TEMPERATURES
 from sentcli.model import bundle
 from sentcli.scoring.labels import UNCERTAIN
@@ -45,30 +45,26 @@ def model_card(
     gates = metrics["training"].get("gates", "separate")
     shown = headline(metrics)
     measured = [each for each in metrics.get("evaluations", ()) if each["kind"] != "comparison"]
-    return (
-        _environment()
-        .get_template(_TEMPLATE.name)
-        .render(
-            title=one_line(name),
-            where=shlex.quote(no_option(metrics.get("output", name))),
-            config=config,
-            metrics=metrics,
-            learners=[*learners(metrics)],
-            history=history,
-            columns=[name for name in history[0] if name.startswith(("train_", "validation_"))],
-            files=files,
-            bundle=bundle,
-            hub_id=metrics.get("hub_id", hub_id_of(metrics["dataset"])),
-            default_dataset=DEFAULT_DATASET,
-            ece_bins=ECE_BINS,
-            has_bands=UNCERTAIN not in config.labels,
-            is_temperature_limit=_is_limit(metrics.get("calibration")),
-            parameters=count_parameters(model, gates),
-            head=head_tokens(text.max_tokens),
-            validation_command=_validation_command(metrics, name),
-            shown=shown,
-            others=[each for each in measured if each is not shown],
-        )
+    return _template().render(
+        title=one_line(name),
+        where=shlex.quote(no_option(metrics.get("output", name))),
+        config=config,
+        metrics=metrics,
+        learners=[*learners(metrics)],
+        history=history,
+        columns=[name for name in history[0] if name.startswith(("train_", "validation_"))],
+        files=files,
+        bundle=bundle,
+        hub_id=metrics.get("hub_id", hub_id_of(metrics["dataset"])),
+        default_dataset=DEFAULT_DATASET,
+        ece_bins=ECE_BINS,
+        has_bands=UNCERTAIN not in config.labels,
+        is_temperature_limit=_is_limit(metrics.get("calibration")),
+        parameters=count_parameters(model, gates),
+        head=head_tokens(text.max_tokens),
+        validation_command=_validation_command(metrics, name),
+        shown=shown,
+        others=[each for each in measured if each is not shown],
     )
 
 
@@ -142,7 +138,7 @@ def _is_limit(calibration: Mapping[str, float] | None) -> bool:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATE.parent),
         autoescape=False,  # noqa: S701  # Markdown; `code`, `cell` and `block` escape what users name
@@ -152,10 +148,9 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"code": _code, "cell": _cell, "block": _block, "json": json.dumps}
-    environment.filters |= {"four": four, "interval": interval, "metrics": metrics_of}
-    environment.filters["lengths"] = lambda part: LengthScores(**part).name
+    environment.filters |= {"four": four, "interval": interval, "metrics": metrics_of, "lengths": lengths_of}
     environment.tests["glove"] = _GLOVE_NAME.fullmatch
-    return environment
+    return environment.get_template(_TEMPLATE.name)
 
 
 def _cell(text: str) -> str:

@@ -17,6 +17,8 @@ from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
 from sentcli.errors import OutputError
 from sentcli.evaluation.metrics import Labels, wilson_interval
 from sentcli.evaluation.metrics import reliability as reliability_bins
+from sentcli.evaluation.report import short_name
+from sentcli.evaluation.slices import lengths_of
 from sentcli.files.atomic import new_file
 from sentcli.model.bundle import MANIFEST
 from sentcli.scoring.labels import Floats
@@ -30,31 +32,27 @@ GREY = "#6b6b6b"
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # part of matplotlib, so that a plot is the same everywhere
     "font.size": 9.5,
-    "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "axes.axisbelow": True,
     "grid.color": "#e6e6e6",
-    "legend.frameon": False,
     "text.parse_math": False,  # a label can be "$"
 }
 _REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
-_EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png")
+_EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png")  # in order
 _DPI = 150
 _MOST_NAMED = 12  # classes in a confusion matrix with names and counts
-_LONGEST_NAME = 24  # characters
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Make the folder for `draw_evaluation`, before time is spent on the metrics.
 
-    :raises OutputError: when it cannot be made, is part of a model folder, or has such a plot and `overwrite`
-        is not set.
+    :raises OutputError: when it cannot be made or is in a model folder, or when it has one of the plots and
+        `overwrite` is not set.
     """
     for parent in (folder, *folder.absolute().parents):
-        if (parent / MANIFEST).exists():  # lists the digests of its files, and is replaced as a whole
+        if (parent / MANIFEST).exists():  # it is replaced as a whole
             raise OutputError(f"{folder}: {parent} is a model folder; give a folder outside of it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,11 +82,10 @@ def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) 
     is_small, side = len(names) <= _MOST_NAMED, min(3.2 + 0.8 * len(names), 12)
     with saved_figure(path, side, side) as figure:
         axes = figure.add_subplot()
-        labels = [*map(_shown, names)] if is_small else None
+        labels = [*map(short_name, names)] if is_small else None
+        style: dict[str, Any] = {"cmap": "Blues", "values_format": ".1%", "xticks_rotation": "vertical"}
         display = ConfusionMatrixDisplay(shares, display_labels=labels)
-        display.plot(
-            ax=axes, cmap="Blues", values_format=".1%", include_values=is_small, xticks_rotation="vertical"
-        )
+        display.plot(ax=axes, include_values=is_small, **style)
         axes.grid(visible=False)
         axes.set_title(f"Confusion matrix: {counts.trace():,} of {counts.sum():,} correct")
 
@@ -103,7 +100,7 @@ def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
             is_positive = measured.labels == number
             if is_positive.any() and not is_positive.all():
                 false_rate, true_rate, _ = roc_curve(is_positive, measured.probabilities[:, number])
-                label = f"AUC {auc(false_rate, true_rate):.4f}, {_shown(names[number])}"
+                label = f"AUC {auc(false_rate, true_rate):.4f}, {short_name(names[number])}"
                 axes.plot(false_rate, true_rate, color=colour, label=label)
         axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
         axes.legend(loc="lower right")
@@ -130,13 +127,13 @@ def reliability(path: Path, labels: Labels, diagrams: Mapping[str, Floats]) -> N
 
 def accuracy_by_length(path: Path, measured: "Measurement") -> None:
     """Draw the accuracy on texts of each slice of lengths, with the number of texts."""
-    slices = [part for part in measured.by_length if part.examples]
-    places, accuracies = np.arange(len(slices), dtype=float), np.array([part.accuracy for part in slices])
+    slices = [part for part in measured.by_length if part["examples"]]
+    places, accuracies = np.arange(len(slices), dtype=float), np.array([part["accuracy"] for part in slices])
     with saved_figure(path, 6.4, 4.2) as figure:
         axes = figure.add_subplot(title="Accuracy by length", xlabel="words of the text")
         axes.axhline(measured.figures.accuracy, label="accuracy on all", **_REFERENCE)
-        _accuracies(axes, places, accuracies, [part.examples for part in slices])
-        axes.set_xticks(places, [part.name for part in slices])
+        _accuracies(axes, places, accuracies, [part["examples"] for part in slices])
+        axes.set_xticks(places, [*map(lengths_of, slices)])
 
 
 def curves(
@@ -197,9 +194,3 @@ def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
                 figure.savefig(file, format="png", metadata={"Software": None})
         except OSError as error:
             raise OutputError(f"{path}: the plot cannot be written: {error.strerror}") from None
-
-
-def _shown(name: str) -> str:
-    """Return a label as one short line."""
-    name = "".join(character if character.isprintable() else " " for character in name)
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

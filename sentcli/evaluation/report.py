@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sentcli.errors import printable
-from sentcli.evaluation.slices import LengthScores
+from sentcli.evaluation.slices import lengths_of
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
-_LONGEST_NAME = 24  # characters of a class name in the tables
+_LONGEST_NAME = 24  # characters
 
 
 def report(record: Mapping[str, Any]) -> str:
@@ -18,18 +18,17 @@ def report(record: Mapping[str, Any]) -> str:
     title += f"\n{record['examples']:,} texts{blank}"
     if passages:
         title += "\neach passage has the label of its text, which need not be its own"
-    names = [_name(scores["name"]) for scores in record["classes"]]
+    names = [short_name(scores["name"]) for scores in record["classes"]]
     blocks = [title, _aligned([("metric", "value", "95 % interval"), *metrics_of(record)], "<><")]
     if record["roc_auc_reason"]:
         blocks.append(f"ROC AUC is undefined: {printable(record['roc_auc_reason'])}")
     blocks.append(_classes(record, names))
     if len(names) <= _MOST_CLASSES:
-        rows = [(name, *map(_count, row)) for name, row in zip(names, record["confusion"], strict=True)]
+        rows = [
+            (name, *map("{:,}".format, row)) for name, row in zip(names, record["confusion"], strict=True)
+        ]
         blocks.append(_aligned([("true \\ predicted", *names), *rows], "<" + ">" * len(names)))
-    lengths = [
-        (LengthScores(**part).name, _count(part["examples"]), *_accuracy(part))
-        for part in record["by_length"]
-    ]
+    lengths = [(lengths_of(part), f"{part['examples']:,}", *_accuracy(part)) for part in record["by_length"]]
     blocks.append(_aligned([("words", "texts", "accuracy", "95 % interval"), *lengths], "<>><"))
     bands = [
         (f"{band['low']:g} to {band['high']:g}", f"{band['share']:.2%}", *_accuracy(band))
@@ -71,7 +70,7 @@ def interval(bounds: Sequence[float] | None) -> str:
 
 def _classes(record: Mapping[str, Any], names: Sequence[str]) -> str:
     rows = [
-        (name, _count(of["support"]), four(of["precision"]), four(of["recall"]), four(of["f1"]))
+        (name, f"{of['support']:,}", four(of["precision"]), four(of["recall"]), four(of["f1"]))
         for name, of in zip(names, record["classes"], strict=True)
     ]
     return _aligned([("class", "texts", "precision", "recall", "F1"), *rows], "<>>>>")
@@ -81,7 +80,7 @@ def _comparison(record: Mapping[str, Any]) -> str:
     found = record["comparison"]
     against = printable("against {model} ({backend}, {file})".format(**record["against"]))
     rows = [
-        ("labels changed", _count(found["changed"]), f"{found['changed_share']:.2%} of the texts"),
+        ("labels changed", f"{found['changed']:,}", f"{found['changed_share']:.2%} of the texts"),
         ("accuracy", four(found["accuracy"]), f"against {four(found['against_accuracy'])}"),
         ("score, mean difference", f"{found['mean_difference']:.6f}", ""),
         ("score, 99th percentile", f"{found['p99_difference']:.6f}", ""),
@@ -94,10 +93,6 @@ def _accuracy(part: Mapping[str, Any]) -> tuple[str, str]:
     return four(part["accuracy"]), interval(part["accuracy_interval"])
 
 
-def _count(number: int) -> str:
-    return f"{number:,}"
-
-
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
     """Align each column to the side that `<` or `>` points to."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -108,6 +103,7 @@ def _aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _name(name: str) -> str:
+def short_name(name: str) -> str:
+    """Return the name of a class as one short line."""
     name = printable(name)
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -62,19 +62,14 @@ def test_help_has_at_most_24_options():
 def test_accuracy_and_confusion_matrix_are_those_of_counting(trained, data, rows):
     found, labels = figures(trained.path, data), predicted(trained, [text for text, _ in rows])
     right = sum(label == given for (_, label), given in zip(rows, labels, strict=True))
-    assert (found["examples"], found["accuracy"]) == (60, right / 60)
-    assert 0.9 < found["accuracy"] < 1
+    expected = {"model": "trained", "dataset": str(data), "split": "test", "backend": "onnx", "blank": 0}
+    expected |= {"examples": 60, "accuracy": right / 60}
+    assert {name: found[name] for name in expected} == expected
     low, high = found["accuracy_interval"]
     assert low < found["accuracy"] < high
     pairs = Counter(zip((label for _, label in rows), labels, strict=True))
     names = trained.config.labels
     assert found["confusion"] == [[pairs[true, given] for given in names] for true in names]
-
-
-def test_the_record_names_model_data_and_backend(trained, data):
-    found = figures(trained.path, data)
-    expected = {"model": "trained", "dataset": str(data), "split": "test", "backend": "onnx", "blank": 0}
-    assert {name: found[name] for name in expected} == expected
 
 
 def test_csv_options_read_the_file(trained, data, tmp_path):
@@ -227,13 +222,10 @@ def test_plots_are_drawn_and_replaced_only_with_overwrite(trained, data, tmp_pat
     ("arguments", "code", "named"),
     [
         (("--label-column", "stars"), 1, ["'stars'", "review, label", "--label-column"]),
-        (("--text-column", "body"), 1, ["'body'", "'review', 'label'"]),
         (("--dataset", "nothing.csv"), 1, ["nothing.csv"]),
         (("--dataset", "strange.csv"), 1, ["strange.csv", "'so-so'", "row 2", "negative, positive"]),
         (("--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
-        (("--backend", "onnx", "--device", "cuda"), 2, ["--backend torch"]),
         (("--plots", "strange.csv"), 1, ["strange.csv"]),
-        (("--passages", "0"), 2, ["--passages"]),
         (("--held-out", "--card"), 2, ["--card", "--held-out"]),
         (("--against", "nothing", "--card"), 2, ["--card", "--against"]),
         (("--against", "nothing"), 1, ["nothing", "no such model"]),
@@ -246,12 +238,6 @@ def test_what_cannot_be_measured_is_named(trained, data, tmp_path, monkeypatch, 
     assert failure.code == code
     for part in named:
         assert part in failure.message
-
-
-def test_a_damaged_model_is_refused(trained, data, tmp_path):
-    copy = shutil.copytree(trained.path, tmp_path / "copy")
-    (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes()[:-1])
-    assert f"{copy}/model.onnx: damaged" in fail("evaluate", copy, "--dataset", data).message
 
 
 def test_without_the_extra_the_message_names_the_pip_command(trained):

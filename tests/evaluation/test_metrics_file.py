@@ -32,10 +32,7 @@ def test_an_export_has_no_metrics(trained):
         ("[]", "not as `sentcli train` writes it"),
         ("{}", "not as `sentcli train` writes it"),
         ('{"dataset": 5}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "unlabeled": []}', "not as `sentcli train` writes it"),
         ('{"dataset": "d", "columns": 1}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "columns": {"delimiter": 1}}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "columns": {"skip_lines": "1"}}', "not as `sentcli train` writes it"),
     ],
 )
 def test_a_damaged_file_is_refused(trained, tmp_path, content, message):
