@@ -166,7 +166,7 @@ class Job:
         """
         self._is_settled = False
         self.rows += len(labels)
-        self.rejected += sum(not reject.continued for reject in chunk.rejects)
+        self.rejected += len(chunk.rejects)
         self._position = chunk.position
         self._check_law(chunk.position)
         self._check_rejects(chunk.rejects)

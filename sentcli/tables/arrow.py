@@ -9,10 +9,7 @@ import pyarrow.compute as pc
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # that nanoseconds can hold
 _OUT_OF_RANGE = "<value out of range"  # pyarrow's text for such a time
-_KNOWN_EXTENSIONS = (
-    "arrow.uuid",
-    "arrow.bool8",
-)  # Python has such values; of others the stored ones are taken
+_KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # of others the stored values are taken
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -23,14 +20,13 @@ def is_text(kind: pa.DataType) -> bool:
 
 def has_valid_indices(column: pa.Array) -> bool:
     """Return whether all indices are within their dictionary: pyarrow does not check, and may crash."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        found = pc.min_max(column.indices)
-        low, high = found["min"].as_py(), found["max"].as_py()
-        return high is None or 0 <= low <= high < len(column.dictionary)
-    if pa.types.is_struct(kind):
-        return all(map(has_valid_indices, column.flatten()))
-    return not pa.types.is_nested(kind) or has_valid_indices(column.values)
+    for leaf in leaves_of(column):
+        if pa.types.is_dictionary(leaf.type):
+            found = pc.min_max(leaf.indices)
+            low, high = found["min"].as_py(), found["max"].as_py()
+            if high is not None and not 0 <= low <= high < len(leaf.dictionary):
+                return False
+    return True
 
 
 def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> tuple[bool, bool]:
@@ -95,26 +91,16 @@ def to_values(column: pa.Array) -> list[Any]:
 
 
 def _spelled(column: pa.Array) -> pa.Array:
-    """Write times as strings."""
+    """Write times as strings; those with a zone in UTC, with a Z.
+
+    :raises ValueError: when one is out of pyarrow's range.
+    """
     kind = column.type
-    if not (pa.types.is_timestamp(kind) and kind.tz):
-        return _checked(column.cast(pa.string()))
-    in_utc = column.cast(pa.timestamp(kind.unit))
-    spelled = pc.binary_join_element_wise(_checked(in_utc.cast(pa.string())), "Z", "")
-    try:
-        in_zone = column.cast(pa.string())
-        offsets = pc.subtract(pc.local_timestamp(column), in_utc).cast(pa.duration("s"), safe=False)
-    except pa.ArrowInvalid:  # the zone is unknown on this machine
-        return spelled
-    # Old offsets have seconds, which pyarrow leaves out.
-    has_seconds = np.asarray(offsets.cast(pa.int64()).fill_null(0)) % 60 != 0
-    return pc.if_else(pa.array(has_seconds), spelled, in_zone)
-
-
-def _checked(spelled: pa.Array) -> pa.Array:
+    has_zone = pa.types.is_timestamp(kind) and kind.tz
+    spelled = (column.cast(pa.timestamp(kind.unit)) if has_zone else column).cast(pa.string())
     if pc.any(pc.starts_with(spelled, _OUT_OF_RANGE)).as_py():
         raise ValueError("a time is out of range")
-    return spelled
+    return pc.binary_join_element_wise(spelled, "Z", "") if has_zone else spelled
 
 
 def _structs(column: pa.Array) -> list[dict[str, Any] | None]:

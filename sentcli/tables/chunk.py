@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
-from typing import Any, Union, cast
+from typing import Any, Union
 
 from xxhash import xxh3_128
 
@@ -33,7 +33,6 @@ class Reject:
     :param line: its first physical line, from 1; in Parquet its row.
     :param offset: bytes from the start of the decompressed input; None in Parquet.
     :param raw: its own bytes.
-    :param continued: more bytes of a record that was counted already.
     """
 
     input: str
@@ -41,7 +40,6 @@ class Reject:
     offset: int | None
     reason: str
     raw: bytes
-    continued: bool = False
 
     def to_json(self) -> bytes:
         r"""Write it as one line of ASCII, which no terminal takes for a command.
@@ -164,18 +162,16 @@ class Cursor:
         """Add bytes to the hash of what was consumed."""
         self._xxh3.update(data)
 
-    def advance(
-        self, offset: int, rows: int, rejects: Iterable[Reject], progress: int | None = None
-    ) -> Position:
+    def advance(self, offset: int, rows: int, rejected: int, progress: int | None = None) -> Position:
         """Move to the end of the next chunk.
 
-        :param offset, rows, rejects: of that chunk alone.
+        :param offset, rows, rejected: of that chunk alone.
         :param progress: bytes read of this input so far; None: as its source says.
         :returns: the position there.
         """
         self._offset += offset
         self._rows += rows
-        self._rejected += sum(not reject.continued for reject in rejects)
+        self._rejected += rejected
         self._progress = self._earlier + (self._source.progress if progress is None else progress)
         return Position(
             input=self._input,
@@ -197,10 +193,10 @@ class _Draft:
         self._cursor = cursor
         self._keep_gaps = keep_gaps
         self._is_cut = False  # by a pause: the rest of this chunk is to come
-        self._clear()
+        self._begin()
         self._make_room()
 
-    def _clear(self) -> None:
+    def _begin(self) -> None:
         self._texts: list[str | None] = []
         self._rows: list[Any] = []
         self._rejects: list[Reject] = []
@@ -232,21 +228,20 @@ class _Draft:
 
     def add(self, event: Row | Reject | Head | bytes) -> None:
         """Add what a reader found."""
-        if type(event) is tuple:
+        if isinstance(event, tuple):
             text, row, raw = event
             self._texts.append(text)
             self._rows.append(row)
-        elif isinstance(event, Head):
-            self._head = event
-            self._take(event.raw)
-            return
-        elif isinstance(event, Reject):
-            self._rejects.append(event)
-            raw = event.raw
-        else:
-            raw = cast(bytes, event)
+        elif isinstance(event, bytes):
+            raw = event
             if self._keep_gaps:
                 self._gaps.append((len(self._texts), raw))
+        elif isinstance(event, Head):
+            self._head, raw = event, event.raw
+            self._room += 1
+        else:
+            raw = event.raw
+            self._rejects.append(event)
         self._take(raw)
         self._room -= 1
 
@@ -257,11 +252,11 @@ class _Draft:
 
     def finish(self, *, whole: bool) -> Chunk:
         """Return the chunk and begin the next; after a pause that has the room that was left."""
-        position = self._cursor.advance(self._size, len(self._texts), self._rejects)
+        position = self._cursor.advance(self._size, len(self._texts), len(self._rejects))
         chunk = Chunk(
             *(self._texts, self._rows, self._rejects, position, self._size, self._gaps, self._head, whole)
         )
-        self._clear()
+        self._begin()
         self._is_cut = not whole
         if whole:
             self._make_room()

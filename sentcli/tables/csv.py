@@ -89,7 +89,6 @@ class _CsvReader(LineReader):
         super().__init__(source, setup, first, is_last=is_last)
         options = setup.options
         self._dialect = Dialect(*options.separators(_DELIMITERS[setup.format]), self.encoding)
-        self._limit = options.max_row_bytes
         self._lead = bytearray(self.byte_order_mark)  # the bytes before the header
         self._needs_values = setup.needs_values
         self._to_skip = options.skip_lines
@@ -201,7 +200,8 @@ class _CsvReader(LineReader):
 
     def _begin(self, fields: list[str], raw: bytes) -> Head:
         options = self.setup.options
-        if self._is_another_encoding(fields, raw):
+        is_whole_file = not (self.encoding.is_plain or self.encoding.line_end(raw) or self.byte_order_mark)
+        if is_whole_file and b"\n" in raw:  # the line ends of another encoding
             raise DataError(
                 f"{self.name}: in {self.encoding.name} all of it would be the first record; "
                 "is it another --encoding?"
@@ -225,14 +225,6 @@ class _CsvReader(LineReader):
             )
         self._width, self._column = len(columns), columns.index(text_column)
         return head
-
-    def _is_another_encoding(self, fields: Sequence[str], raw: bytes) -> bool:
-        """Return whether a first record without a line end has some in another encoding."""
-        encoding = self.encoding
-        if encoding.is_plain or encoding.line_end(raw) or self.byte_order_mark:
-            return False
-        is_swapped = fields[0].startswith("\ufffe")  # the byte order mark of the other order
-        return is_swapped or (b"\n" in raw and b"\0" not in raw)
 
     def _check_delimiter(self, fields: Sequence[str]) -> None:
         """Refuse a single field that has another delimiter: whole records would be scored for their texts.

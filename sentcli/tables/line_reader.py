@@ -4,7 +4,6 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding, marked_encoding
@@ -13,7 +12,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.options import Setup
 
 PAUSE = 0.1  # seconds of waiting for a live input after which its lines so far are scored
-_MAX_PIECES = 16
+_LONGEST = 4  # times the limit of a record: a longer line is an error
 
 # First bytes of compressed files. Those of bzip2 alone could be text: a size, then a block or the end.
 _COMPRESSED = {
@@ -23,107 +22,6 @@ _COMPRESSED = {
     ".xz": re.compile(rb"\xfd7zX"),
 }
 _ARCHIVE = b"PK\x03\x04"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a line that is longer than the limit."""
-
-    data: bytes
-    first: bool
-
-
-class PhysicalLines:
-    """The lines of an input, some at a time.
-
-    :param universal: a carriage return alone ends a line as well.
-    :param limit: bytes; a longer line comes in pieces of this size, one of more than 16 pieces is an error.
-    :param complete: add a line end to the last line if it has none, because another input follows.
-    """
-
-    def __init__(
-        self, source: Source, encoding: Encoding, *, universal: bool, limit: int, complete: bool
-    ) -> None:
-        self._source = source
-        self._encoding = encoding
-        self._universal = universal
-        self._limit = max(limit - limit % encoding.unit, encoding.unit)
-        self._complete = complete
-        self._pieces = 0  # so far of the line that is being cut
-        self._waited = 0.0
-
-    def __iter__(self) -> Iterator[list[bytes] | Piece | None]:
-        """Yield lines, pieces of long ones, and None where a live input pauses.
-
-        :raises DataError: when the input cannot be read, or a line never ends.
-        """
-        pending: bytes | bytearray = b""  # a line without its end yet
-        line_end = self._encoding.newline
-        while True:
-            if self._source.live and self._pauses():
-                yield None
-            block = self._source.read()
-            if not block:
-                break
-            seen = max(0, len(pending) - 2 * self._encoding.unit)
-            pending += block
-            if self._has_end(pending, seen):
-                lines, pending = self._encoding.split(bytes(pending), universal=self._universal)
-                if lines:
-                    line_end = self._encoding.line_end(lines[-1])
-                    yield from self._bounded(lines)
-            elif isinstance(pending, bytes):
-                pending = bytearray(pending)  # with a long line it grows in place
-            # Whole code units alone: a carriage return that waits for the next one may end the line.
-            while len(pending) - len(pending) % self._encoding.unit > self._limit:
-                yield self._piece(bytes(pending[: self._limit]))
-                pending = pending[self._limit :]
-        if pending:
-            if self._complete and not (self._universal and self._encoding.line_end(pending)):
-                pending += line_end
-            yield from self._bounded([bytes(pending)])
-
-    def _pauses(self) -> bool:
-        """Wait for a live input.
-
-        :returns: whether all waits since the last pause took `PAUSE`; else lines that come now and then
-            would hold those before them back for minutes.
-        """
-        began = time.monotonic()
-        is_ready = self._source.ready(PAUSE - self._waited)
-        self._waited += time.monotonic() - began
-        if is_ready and self._waited < PAUSE:
-            return False
-        self._waited = 0.0
-        return True
-
-    def _has_end(self, pending: bytes | bytearray, start: int) -> bool:
-        """Look for a line end first, so that a long line is not split anew with each of its blocks."""
-        ends = (self._encoding.newline, *([self._encoding.carriage_return] if self._universal else []))
-        return any(pending.find(end, start) >= 0 for end in ends)
-
-    def _bounded(self, lines: list[bytes]) -> Iterator[list[bytes] | Piece]:
-        first = 0  # of the lines that are short
-        for number, line in enumerate(lines):
-            if not self._pieces and len(line) <= self._limit:
-                continue
-            if first < number:
-                yield lines[first:number]
-            first = number + 1
-            for start in range(0, len(line), self._limit):
-                yield self._piece(line[start : start + self._limit])
-            self._pieces = 0
-        if first < len(lines):
-            yield lines[first:]
-
-    def _piece(self, data: bytes) -> Piece:
-        self._pieces += 1
-        if self._pieces > _MAX_PIECES:
-            raise DataError(
-                f"{self._source.name}: a line of more than {_MAX_PIECES * self._limit} bytes; is this text? "
-                "If it is, try a higher --max-row-bytes"
-            )
-        return Piece(data, first=self._pieces == 1)
 
 
 class LineReader(ABC):
@@ -141,6 +39,8 @@ class LineReader(ABC):
         self.setup = setup
         self.first = first
         self.is_last = is_last
+        self._source = source
+        self._limit = setup.options.max_row_bytes
         start = source.peek(4)
         self.is_empty = not start
         if setup.options.encoding is None:
@@ -151,13 +51,7 @@ class LineReader(ABC):
         source.skip(len(self.byte_order_mark))
         self.line = 1
         self.offset = len(self.byte_order_mark)
-        self._lines = PhysicalLines(
-            source,
-            self.encoding,
-            universal=self.universal_line_ends,
-            limit=setup.options.max_row_bytes,
-            complete=not is_last,
-        )
+        self._waited = 0.0
 
     def _refuse_wide(self, start: bytes) -> None:
         """Refuse UTF-16 and UTF-32, of which each line would be rejected.
@@ -180,15 +74,74 @@ class LineReader(ABC):
         """
 
     def events(self) -> Iterator[Event]:
-        for lines in self._lines:
+        for lines in self._physical_lines():
             if lines is None:
                 yield None
-            elif isinstance(lines, Piece):
-                yield from self.parse([], final=True)
-                yield self._long_line(lines)
-            else:
-                yield from self.parse(lines, final=False)
+                continue
+            start = 0
+            for number, line in enumerate(lines):
+                if len(line) > self._limit:
+                    self._check_length(line)
+                    yield from self.parse(lines[start:number], final=True)
+                    yield self.reject(line, f"longer than {self._limit} bytes; try a higher --max-row-bytes")
+                    self.advance(1, len(line))
+                    start = number + 1
+            yield from self.parse(lines[start:], final=False)
         yield from self.parse([], final=True)
+
+    def _physical_lines(self) -> Iterator[list[bytes] | None]:
+        """Yield lines, some at a time, and None where a live input pauses.
+
+        The last line of the input gets a line end if it has none and another input follows.
+
+        :raises DataError: when the input cannot be read, or a line never ends.
+        """
+        encoding, universal = self.encoding, self.universal_line_ends
+        pending: bytes | bytearray = b""  # a line without its end yet
+        line_end = encoding.newline
+        while True:
+            if self._source.live and self._pauses():
+                yield None
+            block = self._source.read()
+            if not block:
+                break
+            seen = max(0, len(pending) - 2 * encoding.unit)
+            pending += block
+            # Look for a line end first, so that a long line is not split anew with each of its blocks.
+            ends = (encoding.newline, encoding.carriage_return) if universal else (encoding.newline,)
+            if any(pending.find(end, seen) >= 0 for end in ends):
+                lines, pending = encoding.split(bytes(pending), universal=universal)
+                if lines:
+                    line_end = encoding.line_end(lines[-1])
+                    yield lines
+            elif isinstance(pending, bytes):
+                pending = bytearray(pending)  # with a long line it grows in place
+            self._check_length(pending)
+        if pending:
+            if not self.is_last and not (universal and encoding.line_end(pending)):
+                pending += line_end
+            yield [bytes(pending)]
+
+    def _check_length(self, line: bytes | bytearray) -> None:
+        if len(line) > _LONGEST * self._limit:
+            raise DataError(
+                f"{self.name}: a line of more than {_LONGEST * self._limit} bytes; is this text? "
+                "If it is, try a higher --max-row-bytes"
+            )
+
+    def _pauses(self) -> bool:
+        """Wait for a live input.
+
+        :returns: whether all waits since the last pause took `PAUSE`; else lines that come now and then
+            would hold those before them back for minutes.
+        """
+        began = time.monotonic()
+        is_ready = self._source.ready(PAUSE - self._waited)
+        self._waited += time.monotonic() - began
+        if is_ready and self._waited < PAUSE:
+            return False
+        self._waited = 0.0
+        return True
 
     def advance(self, lines: int, size: int) -> None:
         """Move to the record after so many lines and bytes."""
@@ -206,18 +159,6 @@ class LineReader(ABC):
         byte, place = line[error.start], offset + error.start
         hint = self.encoding_hint if self.setup.options.encoding is None else ""
         return f"byte 0x{byte:02x} at offset {place} is not {self.encoding.name}{hint}"
-
-    def _long_line(self, piece: Piece) -> Reject:
-        if piece.first:
-            reason = f"longer than {self.setup.options.max_row_bytes} bytes; try a higher --max-row-bytes"
-            reject = self.reject(piece.data, reason)
-            self.line += 1
-        else:
-            reject = Reject(
-                self.name, self.line - 1, self.offset, "the same line goes on", piece.data, continued=True
-            )
-        self.offset += len(piece.data)
-        return reject
 
 
 def _refuse_compressed(start: bytes, name: str) -> None:

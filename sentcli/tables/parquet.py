@@ -25,8 +25,7 @@ _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow fur
 _GROUP_ROWS = 30 * CHUNK_ROWS
 _USUAL_CODEC = "snappy"
 _OFFSET = 4  # bytes of a string's place in Arrow
-_BUFFER = 1 << 20
-_SMALL_FILE = 16 << 20  # bytes; row groups are read at once
+_BUFFER = 1 << 20  # bytes of a column that are read at a time, to spare memory
 # Rows that are read at a time: what repeats itself is stored once, so a row group can be a thousand times as
 # large in memory as its metadata say. A call for 128 rows takes 0.1 us a row and column.
 _READ_ROWS = 128
@@ -78,8 +77,6 @@ class _ParquetReader:
         self._setup = setup
         self._cursor = cursor
         self._bytes = _Hashed(source.seekable(), cursor)
-        # A large file is read as a stream, to spare memory; of a small one all is read at once.
-        self._buffer_size = _BUFFER if self._bytes.seek(0, io.SEEK_END) > _SMALL_FILE else 0
         self._file = self._open()
         if unit := self._unit_of_int96():
             self._file = self._open(coerce_int96_timestamp_unit=unit)
@@ -87,7 +84,7 @@ class _ParquetReader:
         self._text = -1  # index of the text column
 
     def _open(self, **options: Any) -> Any:
-        return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=self._buffer_size, **options)
+        return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=_BUFFER, **options)
 
     def _unit_of_int96(self) -> str | None:
         """Choose the unit of the file's INT96, the times of older writers.
@@ -129,7 +126,7 @@ class _ParquetReader:
             head = None
         if not has_head:
             head = self._head(first)
-            yield Chunk([], (), (), self._cursor.advance(0, 0, ()), 0, head=head)
+            yield Chunk([], (), (), self._cursor.advance(0, 0, 0), 0, head=head)
 
     def _batches(self) -> Iterator[Batch]:
         """Read the row groups one after the other, each in as many batches as the limits of a chunk take.
@@ -213,7 +210,7 @@ class _ParquetReader:
         self._row += count
         # A file is not read from its beginning to its end: its rows tell the progress.
         progress = self._size * (self._row - 1) // max(1, self._file.metadata.num_rows)
-        position = self._cursor.advance(count, len(rows), rejects, progress)
+        position = self._cursor.advance(count, len(rows), len(rejects), progress)
         carrier = values if self._setup.converts else [Batch(rows, batch.ends_group)]
         return Chunk(texts, carrier, rejects, position, size, head=head)
 

@@ -120,7 +120,7 @@ def test_an_open_quote_holds_up_no_more_than_the_limit(tmp_path, monkeypatch):
 
 
 def test_a_line_longer_than_the_limit_is_rejected_once_with_all_its_bytes(convert, rejects):
-    long = b'1,"' + bytes(range(32, 127)) * 9 + b"\n"
+    long = b'1,"' + bytes(range(32, 127)) * 4 + b"\n"
     out = convert(HEADER + b"1,x\n" + long + b"2,x\n", read=ReadOptions(max_row_bytes=100))
     assert out == ADDED + b"1,x" + ODD + b"\n2,x" + ODD + b"\n"
     assert "".join(entry["raw"] for entry in rejects()).encode() == long
@@ -133,14 +133,14 @@ def test_lines_are_counted_as_an_editor_counts_them(convert, rejects):
 
 
 def test_a_line_without_an_end_is_an_error(convert):
-    with pytest.raises(DataError, match="a line of more than 1600 bytes"):
+    with pytest.raises(DataError, match="a line of more than 400 bytes"):
         convert(HEADER + b"y" * 2000, read=ReadOptions(max_row_bytes=100))
 
 
 def test_an_open_quote_before_an_overlong_line(convert, rejects):
     out = convert(HEADER + b'1,"x\n' + b"y" * 150 + b"\n2,x\n", read=ReadOptions(max_row_bytes=100))
     assert out == ADDED + b"2,x" + ODD + b"\n"
-    assert [entry["line"] for entry in rejects()] == [2, 3, 3]
+    assert [entry["line"] for entry in rejects()] == [2, 3]
 
 
 def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):

@@ -103,8 +103,7 @@ def test_a_line_longer_than_the_limit(convert, rejects):
     assert (
         convert(b"y" * 250 + b"\nx\n", "in.txt", read=ReadOptions(max_row_bytes=100)) == b"odd\t0.142857\tx\n"
     )
-    assert [len(entry["raw"]) for entry in rejects()] == [100, 100, 51]
-    assert [(entry["line"], entry["offset"]) for entry in rejects()] == [(1, 0), (1, 100), (1, 200)]
+    assert [(entry["line"], entry["offset"], len(entry["raw"])) for entry in rejects()] == [(1, 0, 251)]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
