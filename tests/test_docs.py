@@ -19,7 +19,7 @@ import pytest
 from commands import invoke, parse
 
 import sentcli
-from sentcli.evaluation.datasets import LABEL_COLUMNS
+from sentcli.evaluation.labels import LABEL_COLUMNS
 from sentcli.model.bundle import METRICS, default_bundle_path, load_bundle
 from sentcli.tables.columns import TEXT_COLUMNS
 

@@ -29,6 +29,7 @@ from sentcli.cli.options import (
 )
 from sentcli.errors import UsageError, requires
 from sentcli.model.bundle import CARD, load_bundle
+from sentcli.tables.options import ReadOptions
 
 _NO_FIGURE = ("card", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
 _SENTENCES = 3  # of a passage, where no number is given
@@ -134,7 +135,6 @@ def evaluate(
         from sentcli.evaluation.evaluate import EvaluationSource, evaluate_bundle
         from sentcli.evaluation.plots import check_folder, draw_evaluation
         from sentcli.evaluation.report import report
-        from sentcli.evaluation.splits import CsvFormat
     if card:
         check_card(bundle)
     if plots:
@@ -142,7 +142,7 @@ def evaluate(
 
     context = click.get_current_context()
     is_default = context.get_parameter_source("dataset") is ParameterSource.DEFAULT
-    csv = CsvFormat(delimiter, encoding, skip_lines, quotechar)
+    csv = ReadOptions(delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0)
     named = None if is_default else dataset
     source = EvaluationSource(named, split, held_out, text_column, label_column, csv, passages)
     runtime = {"backend": backend, "device": device, "precision": precision, "workers": workers}

@@ -35,6 +35,7 @@ from sentcli.cli.train_options import (
 from sentcli.config import BY_DATA, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
+from sentcli.tables.options import ReadOptions
 
 Settings = TypeVar("Settings", TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
 
@@ -150,7 +151,6 @@ def train(
     model = _of(ModelConfig, settings, vocab_size=2)  # vocabulary and classes come with the data
     text, config = _of(TextConfig, settings), _of(TrainConfig, settings)
     with requires("train"):
-        from sentcli.evaluation.splits import CsvFormat
         from sentcli.training.corpus import DataSource
         from sentcli.training.finetune import load_base
         from sentcli.training.settings import NO_VECTORS, Settings
@@ -162,9 +162,11 @@ def train(
         label_column,
         NO_VECTORS if finetune else glove,
         unlabeled,
-        csv=CsvFormat(delimiter, encoding, skip_lines, quotechar),
+        csv=ReadOptions(
+            delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0
+        ),
         unlabeled_text_column=unlabeled_text_column,
-        sentences=extra_data,
+        extra_data=extra_data,
         validation=validation,
     )
     how = Settings(

@@ -1,5 +1,6 @@
 """Measure a model on a labelled data set: read the data, score it, compute the metrics, make a record."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,17 +12,19 @@ from sentcli.backends import choose
 from sentcli.config import DEFAULT_DATASET
 from sentcli.errors import DataError
 from sentcli.evaluation.datasets import load_split, load_validation
-from sentcli.evaluation.holdout import held_out_part
+from sentcli.evaluation.holdout import is_training_data, validation_part
 from sentcli.evaluation.labels import LabeledTexts, class_ids
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, without_blank
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.evaluation.passages import cut_passages
 from sentcli.evaluation.slices import scores_by_band, scores_by_length
-from sentcli.evaluation.splits import CsvFormat
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.predict import predict
+from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import tokenize
+
+_log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class EvaluationSource:
     held_out: bool
     text_column: str | None
     label_column: str | None
-    csv: CsvFormat
+    csv: ReadOptions
     passages: int | None
 
 
@@ -175,7 +178,7 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
 
     :returns: the source with its defaults filled in, and the texts.
     :raises DataError: see `load_split`.
-    :raises BundleError: see `held_out_part`.
+    :raises BundleError: see `validation_part`.
     """
     if source.held_out:
         source, examples = _read_validation(source, bundle)
@@ -184,6 +187,12 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
         examples = load_split(
             str(source.dataset), source.split, source.text_column, source.label_column, source.csv
         )
+        if is_training_data(bundle, str(source.dataset), source.split):
+            _log.warning(
+                "%s was trained on %s, and its metrics there promise too much; --held-out measures on its "
+                "validation part",
+                *(bundle.path, examples.where),
+            )
     if source.passages:
         examples = replace(examples, texts=cut_passages(examples.texts, source.passages))
     return source, examples
@@ -208,15 +217,20 @@ def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[Evaluati
         if not is_default:
             raise
         raise DataError(f"{error}; {bundle.path} was trained on it; if it moved, give --dataset") from error
-    return source, held_out_part(bundle, examples)
+    return source, validation_part(bundle, examples)
 
 
 def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> EvaluationSource:
     """Fill in what the user left open with the columns and the CSV format of the training."""
-    open_csv = [name for name, value in vars(source.csv).items() if value is None]
+    usual = ReadOptions()
+    open_options = {
+        name: columns[name]
+        for name in ("delimiter", "quotechar", "encoding", "skip_lines")
+        if columns.get(name) is not None and getattr(source.csv, name) == getattr(usual, name)
+    }
     return replace(
         source,
         text_column=source.text_column or columns.get("text_column"),
         label_column=source.label_column or columns.get("label_column"),
-        csv=replace(source.csv, **{name: columns.get(name) for name in open_csv}),
+        csv=replace(source.csv, **open_options),
     )

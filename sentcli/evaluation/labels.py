@@ -1,32 +1,35 @@
-"""The classes of labelled texts: their names, order and numbers."""
+"""Labels: their column, their names as models spell them, and the classes with their order and ids."""
 
 import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import MAX_CLASSES
 from sentcli.errors import DataError
+from sentcli.tables.columns import find_usual, list_columns
 
 _log = logging.getLogger("sentcli")
 
+LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
-_MOST_LISTED = 6  # classes in a warning
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_MOST_LISTED = 6  # classes in a warning
 
 
 @dataclass(frozen=True)
 class LabeledTexts:
     """Texts and the names of their classes.
 
-    :param order: all classes in the order that the data set itself states; empty when it states none.
-    :param where: what an error message calls the place that the texts come from.
+    :param order: all classes in the order that the data set states; empty when it states none.
+    :param where: the source of the texts, for messages.
     """
 
     texts: list[str]
@@ -38,34 +41,70 @@ class LabeledTexts:
         return len(self.texts)
 
     def take(self, rows: Sequence[int]) -> "LabeledTexts":
-        """Give these rows, in this order."""
+        """Return these rows, in this order."""
         texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
         return LabeledTexts(texts, labels, self.order, self.where)
 
 
-def spell_out(label: str) -> str:
-    """Give a label as models call it, however a file has it.
+def find_label_column(columns: Sequence[str], wanted: str | None, text_column: str, where: str) -> str:
+    """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS` in any case.
 
-    A column of whole numbers, one of them missing, comes as 1.0 from pandas.
+    :param wanted: None, the name of a column, or the dotted path of a nested field.
+    :raises DataError: when there is none, or it is the column of texts.
     """
+    name = find_usual(columns, LABEL_COLUMNS) if wanted is None else wanted
+    if name is None or not {name, name.split(".")[0]} & {*columns}:
+        problem = f"no column {name!r:.200}" if name else "which column has the labels?"
+        raise DataError(f"{where}: {problem}; {list_columns(columns)}; try --label-column")
+    if name == text_column:
+        raise DataError(
+            f"{where}: the column {name!r:.200} holds the labels; say --text-column for the texts"
+        )
+    return name
+
+
+def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
+    """Return the label of a row as models spell it, None for a missing one.
+
+    :param value: as a file or data set has it: a string, a number, or the number of one of `classes`.
+    :param classes: the names of the classes, when the data set states them; -1 is then a missing label.
+    :raises DataError: for a value that is neither a name nor a number, or the number of no class.
+    """
+    if value is None or value == "" or value != value:  # NaN is not equal to itself
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int | float):
+        raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try --label-column")
+    if classes and value not in classes:
+        try:
+            number = int(value)
+            return spell_out(classes[number]) if number >= 0 else None
+        except (ValueError, IndexError):
+            raise DataError(f"{where}: {value!r:.100} is not one of its classes: {classes!r:.200}") from None
+    return spell_out(str(value))
+
+
+def spell_out(label: str) -> str:
+    """Return a label as models spell it: pandas writes a column of whole numbers with a gap as 1.0."""
     whole = _WHOLE.fullmatch(label)
     return whole[1] if whole else _SPELLED_OUT.get(label, label)
 
 
 def class_names(data: LabeledTexts) -> tuple[str, ...]:
-    """Order the classes that occur: as the data set states, else numbers by value, else by the alphabet.
+    """Order the classes that occur: as the data set states, else numbers by value, else alphabetically.
 
-    Those that only case, blanks around them or a short form tell apart are told of.
+    Warn of classes that differ only by case, blanks or a short form, and of classes with one text.
 
     :raises DataError: for fewer than two classes, or more than a model can have.
     """
-    found = set(data.labels)
+    counts = Counter(data.labels)
     if data.order:
-        names = tuple(name for name in dict.fromkeys(data.order) if name in found)
-    elif all(map(_NUMBER.fullmatch, found)):
-        names = tuple(sorted(found, key=lambda name: (float(name), name)))
+        names = tuple(name for name in dict.fromkeys(data.order) if name in counts)
+    elif all(map(_NUMBER.fullmatch, counts)):
+        names = tuple(sorted(counts, key=lambda name: (float(name), name)))
     else:
-        names = tuple(sorted(found))
+        names = tuple(sorted(counts))
     if not 2 <= len(names) <= MAX_CLASSES:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         raise DataError(
@@ -73,16 +112,12 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
             f"is --label-column right?"
         )
     plain = [spell_out(name.strip().casefold()) for name in names]
-    alike = [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]
-    if alike:
-        _log.warning(
-            "%s: classes of their own are %s; are they meant to be the same?", data.where, _listed(alike)
-        )
-    counts = Counter(data.labels)
+    if alike := [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]:
+        _log.warning("%s: are these classes meant to be different? %s", data.where, _listed(alike))
     if single := [name for name in names if counts[name] == 1]:
         _log.warning(
-            "%s: %d of %d classes have one text alone, which cannot be held out: %s; are they mistyped, or "
-            "numbers that are never the same?",
+            "%s: %d of %d classes have a single text, which cannot be validated on: %s; are they mistyped, "
+            "or numbers that never repeat?",
             *(data.where, len(single), len(names), _listed(single)),
         )
     return names
@@ -93,43 +128,35 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Give the class of each text, and warn of numbers in place of names.
+    """Return the id of each text's class; warn when numbers were taken for names.
 
     :param names: the classes of the model, in its order.
     :raises DataError: for a label that the model does not know.
     """
     ids = label_ids(data.labels, names, data.where)
-    _tell_of_numbers(data, [names[number] for number in ids])
-    return ids
-
-
-def _tell_of_numbers(examples: LabeledTexts, names: Sequence[str]) -> None:
-    """Warn of labels that are numbers: who wrote them may have counted otherwise.
-
-    :param names: what each label is taken for.
-    """
-    pairs = zip(examples.labels, names, strict=True)
+    pairs = {(label, names[number]) for label, number in zip(data.labels, ids.tolist(), strict=True)}
     taken = sorted(
-        {(int(label), name) for label, name in pairs if label.isdecimal() and label != spell_out(name)}
+        (int(label), name) for label, name in pairs if label.isdecimal() and label != spell_out(name)
     )
     if taken:
         said = ", ".join(f"{number} is taken for {name!r:.100}" for number, name in taken)
         _log.warning(
-            "%s: labels are numbers; %.300s; if they mean others, write names instead", examples.where, said
+            "%s: labels are numbers; %.300s; if that is wrong, write names in their place", data.where, said
         )
+    return ids
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Give the class of each label.
+    """Return the id of each label's class.
 
-    Upper and lower case are the same where no two classes differ in that alone. Where no class has a number
-    for its name, `0` means class 0, and so on; of 0 and 1, or -1 and 1, one is `negative`, one `positive`.
+    Case does not matter unless two classes differ only by it. Where no class is named by a number, `0` means
+    class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are known too.
 
     :param names: the classes of the model, in its order.
-    :param where: what an error message calls the place that the labels come from.
+    :param where: the source of the labels, for messages.
     :raises DataError: for a label that the model does not know.
     """
-    ids = {spell_out(name): index for index, name in enumerate(names)}  # older models have names as they were
+    ids = {spell_out(name): index for index, name in enumerate(names)}  # old models keep other spellings
     ids |= {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):
         ids |= {str(index): index for index in range(len(names))}

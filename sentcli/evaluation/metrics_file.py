@@ -53,7 +53,6 @@ class Metrics(TypedDict):
     stages: NotRequired[list[dict[str, Any]]]
     self_training: NotRequired[dict[str, Any] | None]  # the fields of `SelfTrainingConfig`; None without
     split: NotRequired[str]  # `digest_texts` of the validation part
-    learnt_sample: NotRequired[str]  # `sample` of all texts of the training
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.evaluation.card_update`

@@ -1,4 +1,4 @@
-"""Which pairs of words a model reads as one."""
+"""Bigrams: pairs of words that a model reads as one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,28 +14,27 @@ Matrix = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int32]
 
 
-def with_phrases(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_freq: int) -> Vocab:
-    """Add the pairs that are seen most often, ties in the order of their words' ids.
+def with_bigrams(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_freq: int) -> Vocab:
+    """Add the most frequent bigrams to a vocabulary of words; break ties by the ids of their words.
 
-    :param vocab: ordinary words.
-    :param texts: token lists, of the training part only.
-    :param count: phrases at most.
-    :param min_freq: pairs seen less often are left out.
+    :param texts: token lists of the training texts.
+    :param count: number of bigrams at most.
+    :param min_freq: rarer bigrams are left out.
     """
     words = np.fromiter(chain.from_iterable(vocab.encode((*tokens, PAD)) for tokens in texts), np.int64)
     known = (words[:-1] != UNK_ID) & (words[1:] != UNK_ID)
     pairs, counts = np.unique((words[:-1] * len(vocab) + words[1:])[known], return_counts=True)
     chosen = np.argsort(-counts, kind="stable")[:count]
     chosen = chosen[counts[chosen] >= min_freq]
-    phrases = (
+    bigrams = (
         f"{vocab.words[first]} {vocab.words[second]}"
         for first, second in zip(*(ids.tolist() for ids in np.divmod(pairs[chosen], len(vocab))), strict=True)
     )
-    return Vocab([*vocab.words, *phrases])
+    return Vocab([*vocab.words, *bigrams])
 
 
-def with_phrase_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
-    """Let each phrase begin with the mean of its words' vectors.
+def with_bigram_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
+    """Append a vector for each bigram: the mean of the vectors of its words.
 
     :param vectors: of the words of the vocabulary, `<pad>` and `<unk>` included, `[words, dimensions]`.
     :returns: `[len(vocab), dimensions]`.
@@ -45,34 +44,34 @@ def with_phrase_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
 
 
 @dataclass(frozen=True)
-class PhraseSplitter:
-    """Turns some phrases back into their two words, drawn anew each time that a text is learnt from.
+class BigramSplitter:
+    """Replaces a random share of the bigrams of a text by their words, each time the text is learnt from.
 
-    So the words are learnt in all that they are part of, not only where they are in no phrase, which texts
-    about other things need (after I. Provilkov, D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
+    The words are then trained wherever they occur, which texts on other subjects need (after I. Provilkov,
+    D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
 
-    :param pairs: the ids of the words of each phrase, int32 `[phrases, 2]`.
-    :param first_phrase: ids from this one on are phrases.
-    :param share: of the phrases that are turned back.
+    :param pairs: ids of the words of each bigram, int32 `[bigrams, 2]`.
+    :param first_bigram: ids from this one on are bigrams.
+    :param share: probability of a replacement.
     """
 
     pairs: Ids
-    first_phrase: int
+    first_bigram: int
     share: float
 
     @classmethod
     def of(cls, vocab: Vocab, share: float) -> Self | None:
-        """Split the phrases of a vocabulary; None where there is nothing to split."""
+        """Return the splitter of a vocabulary, None when there is nothing to split."""
         if not (vocab.bigrams and share):
             return None
         return cls(np.array(vocab.bigrams, np.int32), vocab.first_bigram, share)
 
     def __call__(self, random: np.random.Generator, ids: Ids) -> Ids:
-        """Give the ids of a text with some phrases split."""
-        is_split = (ids >= self.first_phrase) & (random.random(len(ids)) < self.share)
+        """Return the ids of a text with some bigrams replaced."""
+        is_split = (ids >= self.first_bigram) & (random.random(len(ids)) < self.share)
         words = np.repeat(ids, is_split + 1)
         (split,) = is_split.nonzero()
-        starts = split + np.arange(len(split))  # one word more behind each
-        pairs = self.pairs[ids[split] - self.first_phrase]
+        starts = split + np.arange(len(split))  # each split adds a word
+        pairs = self.pairs[ids[split] - self.first_bigram]
         words[starts], words[starts + 1] = pairs[:, 0], pairs[:, 1]
         return words

@@ -1,8 +1,8 @@
-"""The texts that a model is trained on: read, split, and turned into ids."""
+"""The data of a training: read and split labelled texts, read further texts, build the vocabulary, encode."""
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -12,32 +12,32 @@ import numpy.typing as npt
 
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
-from sentcli.evaluation.datasets import load_split, load_texts, load_validation
-from sentcli.evaluation.holdout import learnt_part, one_spelling, train_validation
+from sentcli.evaluation.datasets import NO_OPTIONS, load_split, load_texts, load_validation
+from sentcli.evaluation.holdout import one_spelling, train_validation, without_validation
 from sentcli.evaluation.labels import LabeledTexts, class_ids, class_names, label_ids
-from sentcli.evaluation.leakage import Sample, sample
 from sentcli.evaluation.passages import cut_passages
-from sentcli.evaluation.splits import PLAIN_CSV, CsvFormat
+from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import tokenize, truncate
 from sentcli.text.vocabulary import UNK_ID, Vocab
-from sentcli.training.bigrams import with_phrases
-from sentcli.training.examples import Examples, Ids
-from sentcli.training.extra_data import NO_SENTENCES, read_sentences
+from sentcli.training.bigrams import with_bigrams
+from sentcli.training.examples import Examples
 from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 _log = logging.getLogger("sentcli")
 
+NO_TEXTS = LabeledTexts([], [])
 _MOST_LISTED = 20  # classes
-_SMALL_PART = 0.5  # of the share that was to be held out
+_SMALL_PART = 0.5  # of the validation share
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where texts, labels and word vectors come from: what `sentcli.evaluation.datasets` and `glove` take.
+    """The sources of texts, labels and word vectors; see `evaluation.datasets` and `training.glove`.
 
+    :param csv: how CSV files are written.
     :param unlabeled_text_column: None: the same as `text_column`.
-    :param sentences: labelled ones to learn besides; see `read_sentences`.
-    :param validation: labelled texts to validate on; None: a part of the train split. See `load_validation`.
+    :param extra_data: labelled texts to train on but never to validate on.
+    :param validation: labelled texts to validate on, see `load_validation`; None: a share of the train split.
     """
 
     dataset: str
@@ -45,38 +45,34 @@ class DataSource:
     label_column: str | None
     glove: str
     unlabeled: str | None = None
-    csv: CsvFormat = PLAIN_CSV
+    csv: ReadOptions = NO_OPTIONS
     unlabeled_text_column: str | None = None
-    sentences: str | None = None
+    extra_data: str | None = None
     validation: str | None = None
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What is trained on, as it was read.
+    """The texts of a training. No text of the validation part is in another part.
 
-    :param unlabeled: none of those that the validation part has too.
-    :param labels: the name of each class.
-    :param read: `sample` of all texts that were read, with labels and without.
-    :param sentences: what is learnt besides, none of which is held out or was held out.
+    :param labels: the names of the classes.
     """
 
     train: LabeledTexts
     validation: LabeledTexts
     unlabeled: list[str]
     labels: tuple[str, ...]
-    read: Sample
-    sentences: LabeledTexts = NO_SENTENCES
+    extra_data: LabeledTexts = NO_TEXTS
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is trained on, as ids.
+    """The texts of a training as ids.
 
-    :param unlabeled: whole texts; their targets are empty.
-    :param pseudo: texts that a teacher labelled.
-    :param sentences: what is learnt besides.
-    :param counts: how often each word of all that is learnt occurs in it, passages apart.
+    :param passages: a passage of each validation text.
+    :param unlabeled: whole texts; their targets are zero.
+    :param pseudo: texts with the labels of a teacher.
+    :param counts: frequency of each word in the training texts, without passages.
     """
 
     train: Examples
@@ -84,7 +80,7 @@ class Corpus:
     passages: Examples
     unlabeled: Examples
     pseudo: Examples
-    sentences: Examples
+    extra_data: Examples
     vocab: Vocab
     counts: Counter[str]
 
@@ -97,71 +93,77 @@ def read_labeled(source: DataSource) -> LabeledTexts:
     return load_split(source.dataset, "train", source.text_column, source.label_column, source.csv)
 
 
-def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) -> Texts:
-    """Hold a part of the train split out, or read what is to be held out, and the texts without labels.
+def read_extra_data(source: DataSource, labels: tuple[str, ...]) -> LabeledTexts:
+    """Read the extra data, with the columns of the train split.
 
-    Of the latter, those that the validation part has too are left out.
+    :param labels: the classes of the model.
+    :raises DataError: as `load_split`, and for a label that is not one of these classes.
+    """
+    if not source.extra_data:
+        return NO_TEXTS
+    data = load_split(source.extra_data, "train", source.text_column, source.label_column, source.csv)
+    class_ids(data, labels)
+    return data
+
+
+def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) -> Texts:
+    """Split the labelled texts, or read the validation part, and read the other texts.
 
     :param data: the train split.
-    :param validation_share: of it, if the source does not say what to validate on.
+    :param validation_share: of it, if the source names no validation texts.
     :raises UsageError: for a share that is not above 0 and below 1.
-    :raises DataError: for fewer than two classes or too many, when nothing can be held out or a class of what
-        is held out is not learnt, or when the texts without labels cannot be read.
+    :raises DataError: for fewer than two classes or too many, when no text can be held out or a class is left
+        without a training text, or when a source cannot be read.
     """
     labels = class_names(data)
     if source.validation:
-        validation = load_validation(
-            source.validation, source.dataset, source.text_column, source.label_column, source.csv
-        )
-        found = {*class_ids(validation, labels).tolist()}
-        if missing := [name for number, name in enumerate(labels) if number not in found]:
-            _log.warning(
-                "%s: no text of the class %.100r; its figures, and the choice of the epoch, leave that out",
-                *(validation.where, missing[0]),
-            )
-        train = learnt_part(data, validation)
+        columns = source.text_column, source.label_column
+        validation = load_validation(source.validation, source.dataset, *columns, source.csv)
+        class_ids(validation, labels)
+        train = without_validation(data, validation)
     else:
         train, validation = train_validation(data, validation_share)
         if len(validation) < _SMALL_PART * validation_share * len(data):
             _log.warning(
-                "%s: no more than %d texts can be held out, since most occur several times; figures on so "
-                "few say little",
+                "%s: only %d texts can be held out, since most are repeated; figures on so few say little",
                 *(source.dataset, len(validation)),
             )
-    unlabeled = _read_unlabeled(source)
-    sentences = _read_sentences(source, labels)
-    read = sample(chain(data.texts, validation.texts, unlabeled, sentences.texts))
+    found = {*label_ids(validation.labels, labels, validation.where).tolist()}
+    if missing := [name for index, name in enumerate(labels) if index not in found]:
+        _log.warning(
+            "no validation text has the class %.100r: the figures and the choice of the epoch leave it out",
+            missing[0],
+        )
     held_out = {*map(one_spelling, validation.texts)}
-    unlabeled = [text for text in unlabeled if one_spelling(text) not in held_out]
-    rows = [row for row, text in enumerate(sentences.texts) if one_spelling(text) not in held_out]
-    sentences = sentences.take(rows)
+    unlabeled = [text for text in _read_unlabeled(source) if one_spelling(text) not in held_out]
+    extra_data = read_extra_data(source, labels)
+    extra_data = extra_data.take(
+        [row for row, text in enumerate(extra_data.texts) if one_spelling(text) not in held_out]
+    )
     _log.info(
         "%s: %d texts to train on, %d to validate; %d classes: %s",
-        source.dataset,
-        len(train),
-        len(validation),
-        len(labels),
+        *(source.dataset, len(train), len(validation), len(labels)),
         ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else ""),
     )
-    if source.unlabeled:
-        _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
-    if source.sentences:
-        _log.info("%s: %d sentences to learn besides", source.sentences, len(sentences))
-    return Texts(train, validation, unlabeled, labels, read, sentences)
+    for spec, count, kind in (
+        (source.unlabeled, len(unlabeled), "texts without labels"),
+        (source.extra_data, len(extra_data), "texts of extra data"),
+    ):
+        if spec:
+            _log.info("%s: %d %s", spec, count, kind)
+    return Texts(train, validation, unlabeled, labels, extra_data)
 
 
 def _read_unlabeled(source: DataSource) -> list[str]:
     if not source.unlabeled:
         return []
     own = source.unlabeled_text_column
-    column = source.text_column if own is None else own
-    return load_texts(source.unlabeled, column, source.csv, "--unlabeled-text-column")
-
-
-def _read_sentences(source: DataSource, labels: tuple[str, ...]) -> LabeledTexts:
-    if not source.sentences:
-        return NO_SENTENCES
-    return read_sentences(source.sentences, labels, source.text_column, source.label_column, source.csv)
+    try:
+        return load_texts(source.unlabeled, source.text_column if own is None else own, source.csv)
+    except DataError as error:
+        if "--text-column" in str(error):
+            raise DataError(f"{error}; for --unlabeled, the setting is unlabeled-text-column") from None
+        raise
 
 
 def encode_texts(
@@ -172,41 +174,40 @@ def encode_texts(
     sentences: int,
     vocab: Vocab | None = None,
 ) -> Corpus:
-    """Build the vocabulary, where there is none yet, and turn all texts into ids.
+    """Build the vocabulary, unless there is one, and encode all texts.
 
-    A text that a teacher labelled is of the training part, so its words count, and those of sentences;
-    passages only repeat them.
+    The words of texts with pseudo-labels do not count: they are those of `texts.unlabeled`, or passages.
 
-    :param sentences: of the passages that are cut from the validation part, at most.
-    :raises DataError: when no word is seen often enough, or no text to train or to validate on has one.
+    :param sentences: of the passages that are cut from the validation texts, at most.
+    :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
     classes = len(texts.labels)
-    # Tokenised anew each time: the words of a million reviews would take 18 GB, their ids take 1.
-    learnt = partial(chain, texts.train.texts, texts.unlabeled, texts.sentences.texts)
+    # Tokenised anew each time: the tokens of a million reviews take 18 GB, their ids 1 GB.
+    learnt = partial(chain, texts.train.texts, texts.unlabeled, texts.extra_data.texts)
     counts = Counter(chain.from_iterable(map(tokenize, learnt())))
     is_new = vocab is None
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
         if config.bigrams:
-            vocab = with_phrases(vocab, map(tokenize, learnt()), config.bigrams, config.min_freq)
+            vocab = with_bigrams(vocab, map(tokenize, learnt()), config.bigrams, config.min_freq)
 
     def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
-        ids = (truncate(vocab.encode(tokenize(each)), text.max_tokens) for each in some)
-        return _examples([np.array(sequence, np.int32) for sequence in ids], targets)
+        ids = [np.array(truncate(vocab.encode(tokenize(each)), text.max_tokens), np.int32) for each in some]
+        kept = [row for row, sequence in enumerate(ids) if len(sequence)]
+        return Examples([ids[row] for row in kept], targets[kept])
 
     def one_hot(part: LabeledTexts) -> npt.NDArray[np.float32]:
         return np.eye(classes, dtype=np.float32)[label_ids(part.labels, texts.labels, part.where)]
 
-    held_out = texts.validation
-    passages = cut_passages(held_out.texts, sentences)
-    none = np.empty((0, classes), np.float32)
+    none = np.zeros((len(texts.unlabeled), classes), np.float32)
+    validation = one_hot(texts.validation)
     corpus = Corpus(
         train=encode(texts.train.texts, one_hot(texts.train)),
-        validation=encode(held_out.texts, one_hot(held_out)),
-        passages=encode(passages, one_hot(held_out)),
-        unlabeled=encode(texts.unlabeled, np.zeros((len(texts.unlabeled), classes), np.float32)),
-        pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], none),
-        sentences=encode(texts.sentences.texts, one_hot(texts.sentences)),
+        validation=encode(texts.validation.texts, validation),
+        unlabeled=encode(texts.unlabeled, none),
+        extra_data=encode(texts.extra_data.texts, one_hot(texts.extra_data)),
+        passages=encode(cut_passages(texts.validation.texts, sentences), validation),
+        pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], none[:0]),
         vocab=vocab,
         counts=counts,
     )
@@ -217,18 +218,13 @@ def encode_texts(
             raise DataError(f"no text of the class {name!r:.200} with a word in it is left to train on")
     if len(vocab) == UNK_ID + 1:
         raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
-    blank = len(texts.train) - len(corpus.train) + len(held_out) - len(corpus.validation)
-    blank += len(texts.unlabeled) - len(corpus.unlabeled) + len(texts.sentences) - len(corpus.sentences)
+    blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
+    blank += len(texts.unlabeled) - len(corpus.unlabeled) + len(texts.extra_data) - len(corpus.extra_data)
     if blank:
-        _log.info("%s without a word left out", "1 text" if blank == 1 else f"{blank:,} texts")
+        _log.info("%d texts without a word left out", blank)
     if is_new:
-        _log.info("%d words of a frequency of %d or more", vocab.first_bigram - 2, config.min_freq)
+        _log.info("%d words with a frequency of %d or more", vocab.first_bigram - 2, config.min_freq)
     else:
         unknown = sum(count for word, count in counts.items() if word not in vocab) / counts.total()
-        _log.info("%.1f%% of the running words are none that the model knows", 100 * unknown)
+        _log.info("%.1f%% of the tokens are not in the vocabulary of the model", 100 * unknown)
     return corpus
-
-
-def _examples(ids: Sequence[Ids], targets: npt.NDArray[np.float32]) -> Examples:
-    kept = [row for row, sequence in enumerate(ids) if len(sequence)]
-    return Examples([ids[row] for row in kept], targets[kept])

@@ -13,7 +13,7 @@ import torch
 
 from sentcli.config import ModelConfig
 from sentcli.model.bilstm import BiLSTM, choose_device, is_short_of_memory, tie_gates
-from sentcli.training.bigrams import PhraseSplitter, with_phrase_vectors
+from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
 from sentcli.training.corpus import Corpus
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.pretrain import pretrain
@@ -36,7 +36,7 @@ class InitialModel:
     network: BiLSTM
     coverage: Coverage
     language: list[dict[str, float]]
-    vary: PhraseSplitter | None
+    vary: BigramSplitter | None
 
 
 def init_model(data: Corpus, classes: int, glove: str, settings: Settings, checkpoint: Path) -> InitialModel:
@@ -48,7 +48,7 @@ def init_model(data: Corpus, classes: int, glove: str, settings: Settings, check
     """
     config = settings.config
     shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=classes)
-    vary = PhraseSplitter.of(data.vocab, config.bigram_dropout)
+    vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
     if settings.base:
         return InitialModel(settings.base.network(shape), settings.base.coverage, [], vary)
     network, coverage = _new_network(shape, glove, data, settings)
@@ -56,7 +56,7 @@ def init_model(data: Corpus, classes: int, glove: str, settings: Settings, check
     if config.pretrain:
         language = pretrain(
             network,
-            data.train + data.unlabeled + data.sentences,
+            data.train + data.unlabeled + data.extra_data,
             data.validation,
             config,
             choose_device(settings.device),
@@ -85,7 +85,7 @@ def _embedding(
     else:
         embedding, coverage = load_glove(glove, words, dim, data.counts, seed, quiet=settings.quiet)
         _log.info("%s", coverage)
-    return with_phrase_vectors(embedding, data.vocab), coverage
+    return with_bigram_vectors(embedding, data.vocab), coverage
 
 
 @contextmanager

@@ -61,13 +61,13 @@ def train_bundle(
         bundles = load_teachers(teachers)
         data = read_labeled(source)
         size = DataSize.of(data.texts, data.labels)
-        settings = settings.chosen_for(size, BY_LABELS if source.unlabeled or source.sentences else BY_DATA)
+        settings = settings.chosen_for(size, BY_LABELS if source.unlabeled or source.extra_data else BY_DATA)
         texts = read_texts(source, data, settings.config.validation_share)
         if settings.base:
             texts = settings.base.with_classes(data, texts)
         if plan and not texts.unlabeled:
             raise UsageError(f"--unlabeled {source.unlabeled}: all of its texts are in the validation part")
-        extra = texts.sentences.texts * settings.config.extra_data_repeats
+        extra = texts.extra_data.texts * settings.config.extra_data_repeats
         settings = settings.chosen_for(size.with_more([*texts.unlabeled, *extra]))
         rounds = Rounds(texts, source, settings, plan, work, bundles) if plan else None
         facts = _facts(source, texts, settings, plan)
@@ -136,7 +136,7 @@ def _facts(
     source: DataSource, texts: Texts, settings: Settings, plan: SelfTrainingConfig | None
 ) -> dict[str, Any]:
     """Return what the weights depend on, as JSON."""
-    parts = (texts.train, texts.validation, texts.sentences)
+    parts = (texts.train, texts.validation, texts.extra_data)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
     return {
         **asdict(source),

@@ -5,7 +5,6 @@ import logging
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +17,6 @@ from sentcli.config import BundleConfig, SelfTrainingConfig
 from sentcli.evaluation import plots
 from sentcli.evaluation.history import MODEL_STAGE, earlier_epochs
 from sentcli.evaluation.holdout import digest_texts
-from sentcli.evaluation.leakage import sample_to_json
 from sentcli.evaluation.metrics import Evaluation
 from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.export.export import write_onnx
@@ -80,7 +78,7 @@ def train_model(
         language_checkpoint = work / f"{language_model}.safetensors"
         initial = init_model(data, len(texts.labels), source.glove, settings, language_checkpoint)
         network = initial.network
-        examples = data.train + data.pseudo + config.extra_data_repeats * data.sentences
+        examples = data.train + data.pseudo + config.extra_data_repeats * data.extra_data
         class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
         epochs = fit(
             network,
@@ -118,7 +116,6 @@ def train_model(
         "stages": [*(base.stages if base else ()), *stages],
         "self_training": plan.to_json() if plan and pseudo else None,
         "split": digest_texts(texts.validation.texts),
-        "learnt_sample": sample_to_json(texts.read),
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(source.glove).name,
             **initial.coverage.to_json(),
@@ -144,6 +141,7 @@ def train_model(
 
 def _provenance(source: DataSource, output: Path, settings: Settings) -> dict[str, Any]:
     """Return the part of `metrics.json` on how the model was made."""
+    csv = source.csv
     return {
         "command": settings.command,
         "licence": settings.licence,
@@ -152,12 +150,15 @@ def _provenance(source: DataSource, output: Path, settings: Settings) -> dict[st
         "hub_id": hub_id_of(source.dataset),
         "unlabeled": source.unlabeled,
         "base": settings.base.origin if settings.base else None,
-        "sentences": source.sentences,
+        "sentences": source.extra_data,
         "validation_data": source.validation,
         "columns": {
             "text_column": source.text_column,
             "label_column": source.label_column,
-            **asdict(source.csv),
+            "delimiter": csv.delimiter,
+            "quotechar": csv.quotechar,
+            "encoding": csv.encoding,
+            "skip_lines": csv.skip_lines or None,
         },
     }
 
@@ -170,7 +171,7 @@ def _examples(data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
         "unlabeled": len(data.unlabeled),
         "pseudo_labeled": len(data.pseudo),
         "passages": pseudo.passages if pseudo else 0,
-        "sentences": len(data.sentences),
+        "sentences": len(data.extra_data),
     }
 
 

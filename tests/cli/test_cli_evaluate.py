@@ -72,6 +72,15 @@ def test_accuracy_and_confusion_matrix_are_those_of_counting(trained, data, rows
     assert found["confusion"] == [[pairs[true, given] for given in names] for true in names]
 
 
+def test_metrics_on_the_training_data_are_warned_of(trained, data):
+    learnt = json.loads(trained.read("metrics.json"))["dataset"]
+    warned = invoke("evaluate", trained.path, "--dataset", learnt)
+    assert warned.exit_code == 0
+    assert f"{trained.path} was trained on {learnt}, and its metrics there promise too much" in warned.stderr
+    for line in (("--held-out",), ("--dataset", data)):
+        assert "promise too much" not in invoke("evaluate", trained.path, *line).stderr
+
+
 def test_csv_options_read_the_file(trained, data, tmp_path):
     other = tmp_path / "test.csv"
     table = pd.read_csv(data)

@@ -1,188 +1,169 @@
-"""What is held out: a share of each class, and of one thing all texts or none."""
+"""The split: a share of each class in runs of neighbouring rows, and copies of a text on one side."""
 
-import logging
+import json
 import os
+import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.holdout import digest_texts, one_spelling, train_validation
+from sentcli.evaluation.holdout import (
+    digest_texts,
+    is_training_data,
+    one_spelling,
+    train_validation,
+    validation_part,
+    without_validation,
+)
 from sentcli.evaluation.labels import LabeledTexts
+from sentcli.model.bundle import load_bundle, write_manifest
 
 
-def labeled(**sizes: int) -> LabeledTexts:
+def labeled(**sizes):
     labels = [name for name, size in sizes.items() for _ in range(size)]
     return LabeledTexts([f"text {n}" for n in range(len(labels))], labels)
 
 
-def test_validation_is_a_stratified_share() -> None:
+def assert_apart(train, validation):
+    assert not {*map(one_spelling, train.texts)} & {*map(one_spelling, validation.texts)}
+
+
+def test_validation_is_a_stratified_share():
     data = labeled(a=100, b=300)
     train, validation = train_validation(data, 0.1, seed=1)
-    assert (validation.labels.count("a"), validation.labels.count("b")) == (10, 30)
+    assert Counter(validation.labels) == {"a": 10, "b": 30}
     assert sorted(train.texts + validation.texts) == sorted(data.texts)
-    assert validation.texts == [text for text in data.texts if text in set(validation.texts)]
+    for part in (train, validation):
+        assert part.texts == [text for text in data.texts if text in {*part.texts}]
     assert train_validation(data, 0.1, seed=1) == (train, validation)
     assert train_validation(data, 0.1, seed=2)[1] != validation
 
 
 @pytest.mark.parametrize(("rows", "share", "most"), [(60, 0.05, 3), (400, 0.1, 5), (25_000, 0.1, 10)])
-def test_neighbouring_rows_are_held_out_together(rows: int, share: float, most: int) -> None:
-    """Or else texts of one source, which stand side by side, would be on both sides."""
-    data = labeled(a=rows)
+def test_runs_of_neighbouring_rows_are_held_out(rows, share, most):
+    """Texts of one source stand side by side."""
     for seed in range(5):
-        _, validation = train_validation(data, share, seed)
+        _, validation = train_validation(labeled(a=rows), share, seed)
         held_out = np.array([int(text.removeprefix("text ")) for text in validation.texts])
         assert len(held_out) == round(share * rows)
         assert 1 <= 1 + (np.diff(held_out) > 1).sum() <= most
 
 
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_the_runs_of_two_classes_are_of_the_same_things(is_sorted):
+    """Each of 300 products has ten good and ten bad reviews; single rows would leave each on both sides."""
+    rows = [(product, label) for product in range(300) for label in ("good", "bad") * 10]
+    if is_sorted:
+        rows.sort(key=lambda row: row[1])
+    data = LabeledTexts(
+        [f"{number} of {product}" for number, (product, _) in enumerate(rows)], [label for _, label in rows]
+    )
+    train, validation = train_validation(data, 0.1)
+    products = [{text.split()[-1] for text in part.texts} for part in (train, validation)]
+    assert Counter(validation.labels) == {"good": 300, "bad": 300}
+    assert len(products[0] & products[1]) <= 20
+    assert len(products[1]) <= 50
+
+
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.9])
-def test_each_class_is_in_both_parts(share: float) -> None:
+def test_each_class_is_in_both_parts(share):
     train, validation = train_validation(labeled(a=1000, b=2, c=1), share, seed=3)
-    assert set(train.labels) == {"a", "b", "c"}
-    assert set(validation.labels) == {"a", "b"}
+    assert {*train.labels} == {"a", "b", "c"}
+    assert {*validation.labels} == {"a", "b"}
 
 
-def test_equal_texts_leave_the_training_part(caplog: pytest.LogCaptureFixture) -> None:
-    texts = [f"text {n % 50}" for n in range(100)]
-    data = LabeledTexts(texts, ["a", "b"] * 50)
-    with caplog.at_level(logging.INFO, "sentcli"):
-        train, validation = train_validation(data, 0.2, seed=1)
-    assert len(validation) == 20
-    assert not set(train.texts) & set(validation.texts)
-    removed = 100 - len(train) - len(validation)
-    assert removed > 0
-    assert f"{removed} texts occur in the validation part too" in caplog.text
-
-
-def test_copies_that_differ_by_blanks_or_case_leave_the_training_part() -> None:
+def test_copies_of_a_text_stay_on_one_side():
     texts = [f"Text {n}" for n in range(50)] + [f" text  {n}\n" for n in range(50)]
     train, validation = train_validation(LabeledTexts(texts, ["a", "b"] * 50), 0.2, seed=1)
-    assert not {*map(one_spelling, train.texts)} & {*map(one_spelling, validation.texts)}
-    assert len(train) < 80
+    assert_apart(train, validation)
+    assert len(train) + len(validation) == 100
+    assert 20 <= len(validation) <= 40
 
 
-def test_of_a_class_of_one_text_in_many_spellings_some_is_held_out_and_some_learnt() -> None:
-    """As letter for letter: what its copies are called does not end a training."""
-    spelled = ["good", "Good", "GOOD ", " good"] * 30
-    texts = [text for number in range(120) for text in (f"text {number}", spelled[number])]
-    train, validation = train_validation(LabeledTexts(texts, ["a", "b"] * 120), 0.2, seed=1)
-    assert sum(map(spelled.__contains__, train.texts)) == 120
-    assert len(validation) > 10
-
-
-def test_a_text_that_is_repeated_often_is_learnt() -> None:
-    """Its copies are everywhere: were those to be learnt left out for those held out, it would be unknown."""
-    often = ["good", "bad"] * 50
+def test_a_text_that_is_repeated_often_is_trained_on():
+    often = ["good", "Good "] * 50
     texts = [text for number in range(100) for text in (f"text {number}", often[number])]
     data = LabeledTexts(texts, [label for number in range(100) for label in ("ab"[number % 2],) * 2])
     train, validation = train_validation(data, 0.2, seed=1)
-    assert (train.texts.count("good"), train.texts.count("bad")) == (50, 50)
+    assert sum(one_spelling(text) == "good" for text in train.texts) == 100
     assert len(validation) > 0.05 * len(data)
-    assert not set(train.texts) & set(validation.texts)
+    assert_apart(train, validation)
 
 
-def test_of_a_class_of_few_texts_the_rarest_is_held_out() -> None:
-    texts = [*(["good"] * 40), *(["fine"] * 30), *(["bad"] * 30), *(["poor"] * 40)]
-    train, validation = train_validation(LabeledTexts(texts, ["a"] * 70 + ["b"] * 70), 0.1, seed=1)
-    assert set(validation.texts) == {"fine", "bad"}
-    assert set(train.texts) == {"good", "poor"}
-
-
-def test_classes_of_one_text_each_cannot_be_split() -> None:
-    with pytest.raises(DataError, match="none can be held out; is --label-column right"):
-        train_validation(LabeledTexts(["x", "y", "z"], ["1.0", "2.5", "3.7"]), 0.1, seed=1)
-
-
-def test_a_class_of_equal_texts_cannot_be_split() -> None:
-    data = LabeledTexts(["same", "same", "x", "y"], ["a", "a", "b", "b"])
-    with pytest.raises(DataError, match="no text of the class 'a' is left to train on"):
-        train_validation(data, 0.5, seed=1)
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        ("x y z", "1.0 2.5 3.7", "no text is left to validate on.* is --label-column right"),
+        ("a a a a b b b b", "0 0 0 0 1 1 1 1", "or repeats a few.* --validation"),
+        ("same same x y", "a a b b", "no text of the class 'a' is left to train on"),
+    ],
+)
+def test_texts_that_cannot_be_split(texts, labels, message):
+    with pytest.raises(DataError, match=message):
+        train_validation(LabeledTexts(texts.split(), labels.split()), 0.2, seed=1)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
-def test_validation_share_out_of_range(share: float) -> None:
+def test_a_share_out_of_range(share):
     with pytest.raises(UsageError, match="--validation-share"):
-        train_validation(labeled(a=4, b=4), share, seed=1)
+        train_validation(labeled(a=4, b=4), share)
 
 
-def reviews_of_films(*, shuffled: bool) -> tuple[LabeledTexts, list[int]]:
-    """Good reviews of 250 films and bad ones of 300, sorted by class and film; 90 films have both.
-
-    :param shuffled: the bad ones in no order.
-    :returns: also the film of each review.
-    """
-    good = [film for film in range(250) for _ in range(12)]
-    bad = [film for film in range(160, 460) for _ in range(10)]
-    if shuffled:
-        np.random.default_rng(1).shuffle(bad)
-    films = [*good, *bad]
-    names = [f"hero{film} villain{film} place{film} director{film}" for film in films]
-    texts = [f"a film of its kind, number {row}, with {names[row]}" for row in range(len(films))]
-    return LabeledTexts(texts, ["good"] * len(good) + ["bad"] * len(bad)), films
+def test_texts_of_a_validation_file_leave_the_training_part(caplog):
+    caplog.set_level("INFO", "sentcli")
+    data = LabeledTexts(["One", "two", "three"], ["a", "b", "a"], where="r.csv")
+    train = without_validation(data, LabeledTexts([" one", "four"], ["a", "a"]))
+    assert train.texts == ["two", "three"]
+    assert "r.csv: 1 texts are in the validation part too and were removed" in caplog.text
+    with pytest.raises(DataError, match="no text of the class 'b' is left to train on"):
+        without_validation(data, LabeledTexts(["TWO"], ["b"]))
 
 
-def films_on_both_sides(data: LabeledTexts, films: list[int], validation: LabeledTexts) -> float:
-    """Give the share of the held out reviews of one class whose film has reviews of the other left."""
-    held_out = set(validation.texts)
-    left = {
-        (film, label)
-        for text, film, label in zip(data.texts, films, data.labels, strict=True)
-        if text not in held_out
-    }
-    of = dict(zip(data.texts, films, strict=True))
-    other = {"good": "bad", "bad": "good"}
-    known = [
-        (of[text], other[label]) in left
-        for text, label in zip(validation.texts, validation.labels, strict=True)
-    ]
-    return sum(known) / len(known)
-
-
-def test_texts_of_other_classes_about_the_same_things_are_held_out_too() -> None:
-    data, films = reviews_of_films(shuffled=False)
-    shares = []
-    for seed in range(10):
-        _, validation = train_validation(data, 0.1, seed)
-        assert (validation.labels.count("good"), validation.labels.count("bad")) == (300, 300)
-        shares.append(films_on_both_sides(data, films, validation))
-    assert np.mean(shares) < 0.1  # by class alone 0.24
-
-
-def test_they_are_held_out_by_class_alone_where_they_stand_in_no_order() -> None:
-    data, _ = reviews_of_films(shuffled=True)
-    _, validation = train_validation(data, 0.1, 1)
-    assert (validation.labels.count("good"), validation.labels.count("bad")) == (300, 300)
-
-
-def test_the_same_texts_are_held_out_in_every_version() -> None:
-    """A model knows those of its training by their digest alone: `evaluate --held-out` chooses them anew."""
+def test_the_split_is_the_same_in_every_version():
+    """A model keeps the digest of its validation texts; `evaluate --held-out` splits the data again."""
     draw = np.random.default_rng(1)
-    texts, labels = [], []
-    for number in range(2400):  # eight in a row about one thing, of whose six names each has some
-        names = draw.permutation(6)[: draw.integers(2, 6)]
-        texts.append(f"text {number} of " + " ".join(f"{name}of{number // 8}" for name in names))
-        labels.append("abc"[draw.choice(3, p=(0.6, 0.3, 0.1))])
+    texts = [f"text {number}" for number in range(2400)]
     texts[::50] = ["seen time and again"] * 48
+    labels = ["abc"[draw.choice(3, p=(0.6, 0.3, 0.1))] for _ in texts]
     _, validation = train_validation(LabeledTexts(texts, labels), 0.1)
     assert (
-        digest_texts(validation.texts) == "30e6590ec66eb6ba45129ee4b795553fbdd9ef996d96e265ac2ee4bfe066a1d5"
+        digest_texts(validation.texts) == "6b0f30a024be1c910bc38eabad37f12765155e39784cbb57b68059ab0e99454f"
+    )
+
+
+def test_the_validation_part_of_a_model_is_found_again(trained, labeled, trained_three, tmp_path):
+    data = load_split(str(labeled), "train", None, None)
+    found = validation_part(trained, data)
+    share = json.loads(trained.read("metrics.json"))["training"]["validation_share"]
+    assert found == train_validation(data, share)[1]
+    assert is_training_data(trained, str(labeled), "test")
+    assert not is_training_data(trained_three, str(labeled), "train")
+    with pytest.raises(BundleError, match=r"its validation texts are not those of .*--dataset FILE"):
+        validation_part(trained, data.take(range(100)))
+    copy = shutil.copytree(trained.path, tmp_path / "copy")
+    metrics = json.loads(trained.read("metrics.json"))
+    del metrics["split"]
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    write_manifest(copy)
+    with pytest.raises(BundleError, match="does not name the validation texts"):
+        validation_part(load_bundle(copy), data)
+
+
+def test_a_digest_tells_texts_and_their_order_apart():
+    assert digest_texts(["a", "b"]) == digest_texts(iter(["a", "b"]))
+    assert (
+        len({digest_texts(texts) for texts in (["a", "b"], ["b", "a"], ["ab"], ["\ud800"], ["\ud801"])}) == 5
     )
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
-def test_imdb() -> None:
+def test_imdb():
     data = load_split(os.environ["SENTCLI_IMDB"], "train", None, None)
-    train, validation = train_validation(data, 0.1, seed=1)
-    assert validation.labels.count("positive") == validation.labels.count("negative") == 1250
-    assert 22_300 < len(train) < 22_500
-
-
-def test_a_digest_tells_texts_and_their_order_apart():
-    assert digest_texts(["a", "b"]) == digest_texts(iter(["a", "b"]))
-    assert digest_texts(["a", "b"]) != digest_texts(["b", "a"])
-    assert digest_texts(["a", "b"]) != digest_texts(["ab"])
-    assert digest_texts(["\ud800"]) != digest_texts(["\ud801"])
+    train, validation = train_validation(data, 0.1)
+    assert validation.labels.count("positive") == pytest.approx(1250, abs=10)
+    assert validation.labels.count("negative") == pytest.approx(1250, abs=10)
+    assert len(train) + len(validation) == 25_000

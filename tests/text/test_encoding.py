@@ -179,14 +179,14 @@ def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> Non
 def test_of_all_reviews_of_imdb(split: str) -> None:
     import pyarrow.parquet as pq
 
-    from sentcli.training.bigrams import with_phrases
+    from sentcli.training.bigrams import with_bigrams
 
     (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob(f"{split}-*.parquet")
     reviews = pq.read_table(file)["text"].to_pylist()
     tokens = [tokenize(text) for text in reviews[::10]]
     words = {word for words in tokens for word in words} - {PAD, UNK}
     vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words), 20_000)])
-    vocab = with_phrases(vocab, tokens, 10_000, 2)
+    vocab = with_bigrams(vocab, tokens, 10_000, 2)
     encoder = Encoder(vocab)
     for part in slices(TextColumn.of(reviews)):
         encoded = encoder.encode(part)

@@ -156,7 +156,7 @@ def test_phrases_are_two_words_read_as_one() -> None:
     assert read("") == []
 
 
-def test_text_of_a_vocab_with_phrases() -> None:
+def test_text_of_a_vocab_with_bigrams() -> None:
     words = (PAD, UNK, "a", "b", "a b", "b b")
     assert Vocab(words).to_text() == "<pad>\n<unk>\na\nb\na b\nb b\n"
     assert Vocab.from_text(Vocab(words).to_text()).words == words

@@ -1,35 +1,47 @@
-"""The corpus: what is read, what is left out, and which words are known."""
+"""The data of a training: what is read, which texts are left out, and which words are known."""
+
+import csv
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.errors import DataError
-from sentcli.evaluation.holdout import digest_texts
+from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.labels import LabeledTexts
-from sentcli.evaluation.leakage import sample
+from sentcli.text.tokenizer import tokenize
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_labeled, read_texts
 from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 LABELS = ("negative", "positive")
+ROOT = Path(__file__).parents[2]
 
 
-def make_texts(**parts: object) -> Texts:
+def make_texts(**parts):
     train = LabeledTexts(["a good film", "a bad film", " "], ["positive", "negative", "positive"])
     validation = LabeledTexts(["good. so good. bad!", "a bore"], ["positive", "negative"])
-    settled = {
-        "train": train,
-        "validation": validation,
-        "unlabeled": [],
-        "labels": LABELS,
-        "read": sample([]),
-    }
-    return Texts(**settled | parts)
+    return Texts(**{"train": train, "validation": validation, "unlabeled": [], "labels": LABELS} | parts)
 
 
-def encode(texts: Texts, pseudo: PseudoLabels | None = None, max_tokens: int = 40, **settings: int):
+def encode(texts, pseudo=None, max_tokens=40, **settings):
     config = TrainConfig(**{"min_freq": 1} | settings)
     return encode_texts(texts, pseudo, TextConfig(max_tokens=max_tokens), config, 1)
+
+
+def rows(count, start=0, labels=("0", "1")):
+    return [(f"text number {number}", labels[number % 2]) for number in range(start, start + count)]
+
+
+def write(path, some, header="text,label"):
+    path.write_text("".join(f"{','.join(row)}\n" for row in [(header,), *some]))
+    return str(path)
+
+
+def read(dataset, share=0.25, **sources):
+    source = DataSource(dataset, None, None, "none", **sources)
+    return read_texts(source, read_labeled(source), share)
 
 
 def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
@@ -37,221 +49,138 @@ def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
     corpus = encode(make_texts())
     assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]
     assert corpus.validation.labels.tolist() == [1, 0]
-    assert len(corpus.unlabeled) == len(corpus.pseudo) == 0
-    assert "1 text without a word left out" in caplog.text
+    assert len(corpus.unlabeled) == len(corpus.pseudo) == len(corpus.extra_data) == 0
+    assert "1 texts without a word left out" in caplog.text
 
 
 def test_passages_are_of_the_validation_part_with_its_labels():
-    corpus = encode(make_texts(), max_tokens=40)
-    assert len(corpus.passages) == 2
+    corpus = encode(make_texts())
     assert corpus.passages.labels.tolist() == [1, 0]
     assert corpus.passages.lengths[0] < corpus.validation.lengths[0]
 
 
-def test_words_of_the_training_part_and_of_unlabelled_texts_are_known_but_no_others():
-    corpus = encode(make_texts(unlabeled=["a zebra film", "zebra"]))
-    assert set(corpus.vocab.words[2:]) == {"a", "good", "bad", "film", "zebra"}  # not `bore`, nor `so`
-    assert (corpus.counts["zebra"], corpus.counts["a"]) == (2, 3)
+def test_the_vocabulary_has_the_words_of_all_texts_to_train_on_and_no_others():
+    extra = LabeledTexts(["a lion", "bad zebra", " "], ["positive", "negative", "negative"])
+    corpus = encode(make_texts(unlabeled=["a zebra film", "zebra"], extra_data=extra))
+    assert {*corpus.vocab.words[2:]} == {"a", "good", "bad", "film", "zebra", "lion"}  # not `bore`, nor `so`
+    assert (corpus.counts["zebra"], corpus.counts["bad"], corpus.counts["lion"]) == (3, 2, 1)
+    assert corpus.extra_data.targets.tolist() == [[0, 1], [1, 0]]
+    assert (len(corpus.train), len(corpus.unlabeled)) == (2, 2)
     assert "zebra" not in encode(make_texts(unlabeled=["zebra"]), min_freq=2).vocab
-    assert len(corpus.unlabeled) == 2
 
 
-def test_sentences_are_learnt_besides_with_their_words():
-    sentences = LabeledTexts(["a lion", "bad zebra", " "], ["positive", "negative", "negative"])
-    corpus = encode(make_texts(sentences=sentences))
-    assert corpus.sentences.targets.tolist() == [[0, 1], [1, 0]]
-    assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]  # none of them is among these
-    assert {"lion", "zebra"} <= set(corpus.vocab.words)
-    assert (corpus.counts["bad"], corpus.counts["lion"]) == (2, 1)
-    assert len(encode(make_texts()).sentences) == 0
-
-
-def test_phrases_are_counted_in_all_texts_to_train_on():
+def test_bigrams_are_counted_in_all_texts_to_train_on():
     corpus = encode(make_texts(unlabeled=["bad film", "good film"]), bigrams=2)
     assert corpus.vocab.words[-2:] == ("bad film", "good film")
     assert [corpus.vocab.words[number] for number in corpus.train.ids[0]] == ["a", "good film"]
-    assert corpus.counts["film"] == 4
 
 
-def test_pseudo_labels_bring_texts_targets_and_the_words_of_whole_texts():
+def test_pseudo_labels_bring_texts_and_targets_but_no_words():
     targets = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32)
-    pseudo = PseudoLabels(["zebra film", "", "lion film"], np.array([False, False, True]), targets, LABELS)
-    corpus = encode(make_texts(), pseudo)
+    pseudo = PseudoLabels(["zebra film", "", "lion film"], targets, passages=1, reached={})
+    corpus = encode(make_texts(unlabeled=["zebra film"]), pseudo)
     assert corpus.pseudo.targets.tolist() == [[0.25, 0.75], [1, 0]]
     assert "zebra" in corpus.vocab
-    assert "lion" not in corpus.vocab  # a passage repeats what a whole text says
-
-
-def test_what_a_teacher_labelled_and_is_held_out_now_is_left_out(caplog):
-    caplog.set_level("INFO", "sentcli")
-    targets = np.array([[0.2, 0.8], [0.9, 0.1]], np.float32)
-    pseudo = PseudoLabels(["a zebra", "a bore"], np.array([False, False]), targets, LABELS)
-    assert len(encode(make_texts(), pseudo).pseudo) == 1
-    assert "1 texts with pseudo-labels are held out" in caplog.text
+    assert "lion" not in corpus.vocab
 
 
 def test_long_texts_are_cut_as_in_scoring():
     corpus = encode(make_texts(train=LabeledTexts(["a b c d e f g h", "x"], list(LABELS))), max_tokens=4)
-    words = [corpus.vocab.words[index] for index in corpus.train.ids[0]]
-    assert words == ["a", "f", "g", "h"]
+    assert [corpus.vocab.words[index] for index in corpus.train.ids[0]] == ["a", "f", "g", "h"]
 
 
-@pytest.mark.parametrize("part", ["train", "validation"])
-def test_a_part_without_a_word_is_an_error(part):
-    with pytest.raises(DataError, match=r"no text .*with a word in it is left to"):
-        encode(make_texts(**{part: LabeledTexts([" ", ""], list(LABELS))}))
+@pytest.mark.parametrize(
+    ("parts", "min_freq", "message"),
+    [
+        ({"train": [" ", ""]}, 1, "no text of the class 'negative' with a word"),
+        ({"train": ["x", " "]}, 1, "no text of the class 'positive' with a word"),
+        ({"validation": [" ", ""]}, 1, "no text with a word in it is left to validate on"),
+        ({}, 1000, r"no word is seen 1000 times .* lower --min-freq"),
+    ],
+)
+def test_texts_without_enough_words_are_an_error(parts, min_freq, message):
+    texts = make_texts(**{name: LabeledTexts(part, list(LABELS)) for name, part in parts.items()})
+    with pytest.raises(DataError, match=message):
+        encode(texts, min_freq=min_freq)
 
 
-def test_a_class_without_a_word_to_learn_from_is_an_error():
-    with pytest.raises(DataError, match=f"no text of the class '{LABELS[1]}' with a word"):
-        encode(make_texts(train=LabeledTexts(["x", " "], list(LABELS))))
-
-
-def test_a_vocabulary_without_a_word_is_an_error():
-    with pytest.raises(DataError, match=r"no word is seen 1000 times .* lower --min-freq"):
-        encode(make_texts(), min_freq=1000)
-
-
-def test_unlabelled_texts_of_the_validation_part_are_left_out(tmp_path):
-    rows = [(f"text number {number}", number % 2) for number in range(40)]
-    labelled = tmp_path / "labelled.csv"
-    labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
-    heap = tmp_path / "heap.csv"
-    heap.write_text("text\n" + "".join(f"{text.upper()} \n" for text, _ in rows) + "another\n")
-    source = DataSource(str(labelled), None, None, "none", str(heap))
-    texts = read_texts(source, read_labeled(source), 0.25)
-    assert len(texts.validation) == 10
-    assert len(texts.unlabeled) == 31
-    assert not {text.lower().strip() for text in texts.unlabeled} & set(texts.validation.texts)
+@pytest.mark.parametrize("own", [True, False])
+def test_texts_of_the_validation_part_are_in_no_other_part(tmp_path, caplog, own):
+    caplog.set_level("INFO", "sentcli")
+    data = write(tmp_path / "labelled.csv", rows(40))
+    others = write(tmp_path / "others.csv", [(f"{text.upper()} ", label) for text, label in rows(44)])
+    own = {"validation": write(tmp_path / "own.csv", rows(6, 37))} if own else {}
+    texts = read(data, unlabeled=others, extra_data=others, **own)
+    held_out = {*texts.validation.texts}
+    if own:
+        assert held_out == {text for text, _ in rows(6, 37)}
+        assert "labelled.csv: 3 texts are in the validation part too" in caplog.text
+        assert len(texts.train) == 37
+    else:
+        assert (len(held_out), len(texts.train)) == (10, 30)
+    for part in (texts.train.texts, texts.unlabeled, texts.extra_data.texts):
+        assert not {text.lower().strip() for text in part} & held_out
+    assert len(texts.unlabeled) == len(texts.extra_data) == 44 - len(held_out)
+    assert texts.validation == read(data, **own).validation
 
 
 def test_a_small_validation_part_is_told_of(tmp_path, caplog):
-    rows = [("the worst!", 0), ("friendly staff!", 1)] * 40 + [(f"text number {n}", n % 2) for n in range(20)]
-    labelled = tmp_path / "labelled.csv"
-    labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
-    source = DataSource(str(labelled), None, None, "none")
-    texts = read_texts(source, read_labeled(source), 0.2)
+    repeated = [("the worst!", "0"), ("friendly staff!", "1")] * 40
+    texts = read(write(tmp_path / "labelled.csv", repeated + rows(20)), 0.2)
     assert len(texts.validation) < 10
-    assert f"no more than {len(texts.validation)} texts can be held out" in caplog.text
-
-
-def test_sentences_of_the_validation_part_are_left_out(tmp_path):
-    rows = [(f"text number {number}", number % 2) for number in range(40)]
-    labelled, more = tmp_path / "labelled.csv", tmp_path / "more.csv"
-    content = "words,label\n" + "".join(f"{text},{label}\n" for text, label in rows)
-    labelled.write_text(content)
-    more.write_text(f"{content}another,1\n")
-    source = DataSource(str(labelled), "words", None, "none", sentences=str(more))
-    texts = read_texts(source, read_labeled(source), 0.25)
-    assert (len(texts.validation), len(texts.sentences)) == (10, 31)
-    assert not set(texts.sentences.texts) & set(texts.validation.texts)
-    assert texts.sentences.labels[-1] == "1"
-    assert texts.read.tolist() == sample([*(text for text, _ in rows), "another"]).tolist()
+    assert f"only {len(texts.validation)} texts can be held out" in caplog.text
 
 
 def test_texts_without_labels_may_have_a_column_of_their_own(tmp_path):
-    labelled, heap = tmp_path / "labelled.csv", tmp_path / "heap.jsonl"
-    labelled.write_text("words,label\n" + "".join(f"text {number},{number % 2}\n" for number in range(40)))
+    labelled, heap = write(tmp_path / "l.csv", rows(40), "words,label"), tmp_path / "heap.jsonl"
     heap.write_text('{"words": "w", "remark": "r", "title": "t"}\n')
 
     def unlabeled(column):
-        source = DataSource(str(labelled), "words", None, "none", str(heap), unlabeled_text_column=column)
+        source = DataSource(labelled, "words", None, "none", str(heap), unlabeled_text_column=column)
         return read_texts(source, read_labeled(source), 0.25).unlabeled
 
     assert unlabeled(None) == ["w"]
     assert unlabeled("remark") == ["r"]
-    for column in ("rating", ""):
-        with pytest.raises(DataError, match=rf"no column '{column}'.*is --unlabeled-text-column right"):
-            unlabeled(column)
+    with pytest.raises(
+        DataError, match=r"no column 'x'.*for --unlabeled, the setting is unlabeled-text-column"
+    ):
+        unlabeled("x")
 
 
-def test_the_validation_part_is_the_same_for_every_model(tmp_path):
-    file = tmp_path / "labelled.csv"
-    file.write_text("text,label\n" + "".join(f"text {number},{number % 2}\n" for number in range(40)))
-    source = DataSource(str(file), None, None, "none")
-    data = read_labeled(source)
-    first, second = (digest_texts(read_texts(source, data, 0.25).validation.texts) for _ in range(2))
-    assert first == second
-
-
-def numbered(count, start=0):
-    return [(f"text number {number}", number % 2) for number in range(start, start + count)]
-
-
-def test_texts_to_validate_on_may_be_a_file(tmp_path, caplog):
-    """What the training split has of them is not learnt, nor what is like them in other places."""
-    caplog.set_level("INFO", "sentcli")
-    labelled, held_out = tmp_path / "labelled.csv", tmp_path / "held-out.csv"
-    others = tmp_path / "others.csv"
-    for file, rows in ((labelled, numbered(40)), (held_out, numbered(6, 37)), (others, numbered(4, 40))):
-        file.write_text("text,label\n" + "".join(f"{text.upper()},{label}\n" for text, label in rows))
-    source = DataSource(
-        str(labelled), None, None, "none", str(others), sentences=str(others), validation=str(held_out)
-    )
-    texts = read_texts(source, read_labeled(source), 0.25)
-    assert texts.validation.texts == [text.upper() for text, _ in numbered(6, 37)]
-    assert texts.validation.labels == ["1", "0"] * 3
-    assert (len(texts.train), len(texts.unlabeled), len(texts.sentences)) == (37, 1, 1)
-    assert "labelled.csv: 3 texts occur in the validation part too and were removed" in caplog.text
-    assert "labelled.csv: 37 texts to train on, 6 to validate; 2 classes" in caplog.text
-    every = [text.upper() for text, _ in numbered(44)]
-    assert texts.read.tolist() == sample(every).tolist()
-
-
-def test_a_class_that_is_not_validated_on_is_told_of(tmp_path, caplog):
-    labelled, held_out = tmp_path / "labelled.csv", tmp_path / "held-out.csv"
-    labelled.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in numbered(40)))
-    held_out.write_text("text,label\na film,1\n")
-    source = DataSource(str(labelled), None, None, "none", validation=str(held_out))
-    texts = read_texts(source, read_labeled(source), 0.25)
-    assert len(texts.validation) == 1
-    assert texts.read.tolist() == sample([*(text for text, _ in numbered(40)), "a film"]).tolist()
-    assert "held-out.csv: no text of the class '0'; its figures" in caplog.text
-
-
-def test_a_file_to_validate_on_that_is_not_there_is_told_so_of_a_folder_too(tmp_path):
-    (tmp_path / "train.csv").write_text("text,label\na,0\nb,1\n")
-    for name, message in (("typo.csv", "typo.csv: no such file, nor"), ("typo", "no split 'typo'")):
-        source = DataSource(str(tmp_path), None, None, "none", validation=name)
-        with pytest.raises(DataError, match=message):
-            read_texts(source, read_labeled(source), 0.25)
+def test_a_class_without_validation_texts_is_told_of(tmp_path, caplog):
+    own = write(tmp_path / "own.csv", [("a film", "1")])
+    assert len(read(write(tmp_path / "labelled.csv", rows(40)), validation=own).validation) == 1
+    assert "no validation text has the class '0'" in caplog.text
 
 
 def test_numbers_for_classes_with_names_are_told_of(tmp_path, caplog):
-    labelled, numbers = tmp_path / "labelled.csv", tmp_path / "numbers.csv"
-    for file, names in ((labelled, ["bad", "good"]), (numbers, ["0", "1"])):
-        rows = numbered(40) if file == labelled else numbered(4, 40)
-        file.write_text("text,label\n" + "".join(f"{text},{names[label]}\n" for text, label in rows))
-    for other in ("validation", "sentences"):
+    labelled = write(tmp_path / "labelled.csv", rows(40, labels=("bad", "good")))
+    numbers = write(tmp_path / "numbers.csv", rows(4, 40))
+    for other in ("validation", "extra_data"):
         caplog.clear()
-        source = DataSource(str(labelled), None, None, "none", **{other: str(numbers)})
-        read_texts(source, read_labeled(source), 0.25)
+        read(labelled, **{other: numbers})
         assert "numbers.csv: labels are numbers; 0 is taken for 'bad', 1 is taken for 'good'" in caplog.text
 
 
-def test_texts_to_validate_on_may_be_a_split(tmp_path):
-    for name, rows in (("train", numbered(40)), ("dev", numbered(4, 40))):
-        content = "".join(f"{text},{['bad', 'good'][label]}\n" for text, label in rows)
-        (tmp_path / f"{name}.csv").write_text(f"text,label\n{content}")
-    source = DataSource(str(tmp_path), None, None, "none", validation="validation")
-    texts = read_texts(source, read_labeled(source), 0.25)  # `dev` is another name of that split
-    assert (len(texts.train), len(texts.validation)) == (40, 4)
-    assert set(texts.validation.labels) == {"bad", "good"}
+@pytest.mark.parametrize("option", ["validation", "extra_data"])
+def test_unknown_labels_are_an_error(tmp_path, option):
+    other = write(tmp_path / "other.csv", [("a film", "7")])
+    with pytest.raises(DataError, match=r"other\.csv: unknown label '7' in row 1; the model knows 0, 1"):
+        read(write(tmp_path / "labelled.csv", rows(40)), **{option: other})
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([("a film", 7)], r"other\.csv: unknown label '7' in row 1; the model knows 0, 1"),
-        (numbered(40), r"no text of the class '0' is left to train on"),
-        (None, r"other\.csv: no such file, and .*labelled\.csv has no splits"),
-    ],
-)
-def test_texts_to_validate_on_that_will_not_do(tmp_path, rows, message):
-    labelled, other = tmp_path / "labelled.csv", tmp_path / "other.csv"
-    files = {labelled: numbered(40)} | ({other: rows} if rows else {})
-    for file, content in files.items():
-        file.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in content))
-    source = DataSource(str(labelled), None, None, "none", validation=str(other))
-    with pytest.raises(DataError, match=message):
-        read_texts(source, read_labeled(source), 0.25)
+def words_of(texts):
+    """Return the words of texts without marks: two texts are the same if these are."""
+    return [tuple(word for word in tokenize(text) if word.isalnum()) for text in texts]
+
+
+def test_the_everyday_sentences_differ_from_each_other_and_from_the_probes():
+    """The recipe of the model in the box trains on them, and the probes measure it."""
+    data = load_split(str(ROOT / "data" / "everyday.csv"), "train", None, None)
+    assert Counter(data.labels) == dict.fromkeys(LABELS, len(data) // 2)
+    words = words_of(data.texts)
+    assert all(words)
+    assert len({*words}) == len(words)
+    for file in (ROOT / "benchmarks" / "probes").glob("*.csv"):
+        with file.open(encoding="utf-8", newline="") as lines:
+            assert not {*words} & {*words_of(row["text"] for row in csv.DictReader(lines))}, file.name

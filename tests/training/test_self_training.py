@@ -93,7 +93,7 @@ def test_extra_data_is_for_the_student(source, tmp_path, monkeypatch):
         words[name] = load_bundle(arguments[2]).vocab.words
 
     monkeypatch.setattr(rounds, "train_model", trained)
-    bundle = run(replace(source, sentences=str(extra)), tmp_path / "student", ["auto"])
+    bundle = run(replace(source, extra_data=str(extra)), tmp_path / "student", ["auto"])
     assert metrics(bundle)["examples"]["sentences"] == 2
     assert "zork" in bundle.vocab
     assert ["zork" in known for known in words.values()] == [False, False]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sentcli.text.vocabulary import PAD, UNK, Vocab
-from sentcli.training.bigrams import PhraseSplitter, with_phrase_vectors, with_phrases
+from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors, with_bigrams
 
 TEXTS = [
     ["not", "a", "good", "film", "not", "a"],
@@ -28,20 +28,20 @@ WORDS = (PAD, UNK, "a", "not", "bore", "film", "good")
     ],
 )
 def test_pairs_seen_most_often(count: int, min_freq: int, phrases: tuple[str, ...]) -> None:
-    assert with_phrases(Vocab(WORDS), TEXTS, count, min_freq).words == WORDS + phrases
+    assert with_bigrams(Vocab(WORDS), TEXTS, count, min_freq).words == WORDS + phrases
 
 
 @pytest.mark.parametrize("texts", [[], [[]], [["film"]], [["new", "new"]]])
 def test_without_a_pair(texts: list[list[str]]) -> None:
-    assert with_phrases(Vocab(WORDS), texts, 10, 1).words == WORDS
+    assert with_bigrams(Vocab(WORDS), texts, 10, 1).words == WORDS
 
 
 def test_a_phrase_begins_with_the_mean_of_its_words() -> None:
     vectors = np.arange(14, dtype=np.float32).reshape(7, 2)
-    found = with_phrase_vectors(vectors, Vocab([*WORDS, "not a", "good film"]))
+    found = with_bigram_vectors(vectors, Vocab([*WORDS, "not a", "good film"]))
     np.testing.assert_array_equal(found, [*vectors, [5, 6], [11, 12]])
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(with_phrase_vectors(vectors, Vocab(WORDS)), vectors)
+    np.testing.assert_array_equal(with_bigram_vectors(vectors, Vocab(WORDS)), vectors)
 
 
 SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
@@ -57,7 +57,7 @@ SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
     ],
 )
 def test_phrases_are_read_as_their_words(share: float, ids: list[int], split: list[int]) -> None:
-    splitter = PhraseSplitter.of(SPLIT, share)
+    splitter = BigramSplitter.of(SPLIT, share)
     assert splitter is not None
     found = splitter(np.random.default_rng(0), np.array(ids, np.int32))
     assert found.tolist() == split
@@ -65,7 +65,7 @@ def test_phrases_are_read_as_their_words(share: float, ids: list[int], split: li
 
 
 def test_a_share_of_the_phrases_is_split_anew_each_time() -> None:
-    splitter = PhraseSplitter.of(SPLIT, 0.25)
+    splitter = BigramSplitter.of(SPLIT, 0.25)
     assert splitter is not None
     ids = np.full(4000, 7, np.int32)
     random = np.random.default_rng(0)
@@ -76,5 +76,5 @@ def test_a_share_of_the_phrases_is_split_anew_each_time() -> None:
 
 
 def test_nothing_to_split() -> None:
-    assert PhraseSplitter.of(Vocab(WORDS), 0.5) is None
-    assert PhraseSplitter.of(SPLIT, 0.0) is None
+    assert BigramSplitter.of(Vocab(WORDS), 0.5) is None
+    assert BigramSplitter.of(SPLIT, 0.0) is None

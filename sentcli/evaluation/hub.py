@@ -1,0 +1,108 @@
+"""Data sets of the Hugging Face hub, and the layout of folders that are written like one, by `datasets`."""
+
+import glob
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+from datasets.packaged_modules.csv.csv import CsvConfig
+from huggingface_hub import utils as hub
+
+from sentcli.config import DEFAULT_DATASET, HUB_ID
+from sentcli.errors import DataError
+from sentcli.evaluation.labels import find_label_column
+from sentcli.tables.arrow import is_text
+from sentcli.tables.columns import find_text_column
+from sentcli.tables.registry import is_suffix, suffix_of
+
+_log = logging.getLogger("sentcli")
+
+
+@dataclass(frozen=True)
+class HubSplit:
+    """A split of a data set on the hub."""
+
+    where: str
+    data: datasets.Dataset
+
+    def read(
+        self, text_column: str | None, label_column: str | None, *, labeled: bool
+    ) -> tuple[list[str | None], list[Any], tuple[str, ...]]:
+        """Return texts, labels as they are stored (none unless `labeled`), and the names of the classes.
+
+        :raises DataError: when a column is missing or holds no texts.
+        """
+        data = self.data
+        if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
+            data = data.flatten()
+        schema = data.features.arrow_schema
+        others = {each.name: f"is {each.type}, not a string" for each in schema if not is_text(each.type)}
+        text_column = find_text_column(schema.names, others, text_column, self.where)
+        texts: list[str | None] = data.with_format("arrow")[:].column(text_column).to_pylist()
+        if not labeled:
+            return texts, [], ()
+        label_column = find_label_column(schema.names, label_column, text_column, self.where)
+        labels = data.with_format("arrow")[:].column(label_column).to_pylist()
+        return texts, labels, _classes(data.features).get(label_column, ())
+
+
+def load(spec: str) -> dict[str, HubSplit]:
+    """Download a data set of the hub, or take it from the cache; return its splits by name.
+
+    :raises DataError: when `spec` is no id on the hub, or the data set cannot be read.
+    """
+    if not HUB_ID.fullmatch(spec) or is_suffix(suffix_of(spec)):
+        raise DataError(f"{spec:.200}: no such file or folder, nor a hub id such as {DEFAULT_DATASET}")
+    with _translated(spec):
+        source: dict[str, Any] = {"path": spec, "token": False}
+        builder = datasets.load_dataset_builder(**source)
+        if isinstance(builder.config, CsvConfig):  # strings stay as they are: NA is a text, 001 a label
+            source |= {"na_filter": False}
+            header = next(iter(datasets.load_dataset(**source, nrows=1).values())).column_names
+            strings = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
+            source["features"] = builder.info.features or strings
+        splits = datasets.load_dataset(**source)
+    return {name: HubSplit(f"{spec:.200}, split {name:.100}", data) for name, data in splits.items()}
+
+
+def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
+    """Return the files of each split of a folder, and the names of classes that its README states, by column.
+
+    :raises DataError: when no data files are found, or the README cannot be read.
+    """
+    whole = str(Path(spec).resolve())  # a relative name such as `csv` would be taken for a builder
+    if glob.has_magic(whole):  # the library would look for other folders
+        raise DataError(f"{spec:.200}: a folder with *, ? or [ in its name or path; rename it")
+    with _translated(spec), tempfile.TemporaryDirectory() as cache:
+        builder = datasets.load_dataset_builder(whole, cache_dir=cache)
+        files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
+        return files, _classes(builder.info.features or {})
+
+
+def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {
+        column: tuple(feature.names)
+        for column, feature in features.items()
+        if isinstance(feature, datasets.ClassLabel)
+    }
+
+
+@contextmanager
+def _translated(spec: str) -> Iterator[None]:
+    """Turn whatever the libraries raise into a DataError, and keep their bars and logs from the terminal."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        datasets.disable_progress_bars()
+        hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
+        for library in ("datasets", "huggingface_hub"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
+    try:
+        yield
+    except Exception as error:  # of pandas, pyarrow, yaml, httpx and the hub
+        inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
+        reason = " ".join(str(inner or error).split()) or type(error).__name__
+        raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error
