@@ -29,8 +29,8 @@ from ending import run
 
 from sentcli.model.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
 from sentcli.runs.run import score_files
+from sentcli.scoring.batches import LIMITS, Limits
 from sentcli.scoring.cores import usable_cores
-from sentcli.scoring.pipeline import LIMITS, Limits
 from sentcli.scoring.scorer import Scorer
 
 
@@ -38,11 +38,9 @@ from sentcli.scoring.scorer import Scorer
 class Settings:
     """The settings, with the values of scoring as defaults.
 
-    :param window: chunks of 4,096 rows that share batches.
     :param arena: whether onnxruntime keeps memory between runs.
     """
 
-    window: int = LIMITS.window_chunks
     batch_tokens: int = LIMITS.batch_tokens
     batch_rows: int = LIMITS.batch_rows
     arena: bool = False
@@ -50,7 +48,6 @@ class Settings:
 
 
 TRIED: dict[str, Sequence[int]] = {
-    "window": (1, 2, 3, 4, 8),
     "batch_tokens": (32_768, 65_536, 98_304, 131_072),
     "batch_rows": (64, 128, 256, 512, 768),
     "arena": (False, True),
@@ -89,7 +86,7 @@ def choices() -> list[Settings]:
 
 def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
     """Load the model with these settings."""
-    limits = Limits(settings.batch_tokens, settings.batch_rows, settings.window)
+    limits = Limits(settings.batch_tokens, settings.batch_rows)
     session = onnxruntime.InferenceSession
 
     def load(content: bytes, options: Any, **others: Any) -> Any:
@@ -114,9 +111,8 @@ def peak_memory() -> float:
 def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict[str, float]:
     """Score the file once, in a process of its own, without the time to load the model."""
     with make_scorer(load_bundle(model), settings) as scorer:
-        pipeline = scorer._pipeline
-        counted = Counted(pipeline.engine.backend)
-        pipeline.engine = replace(pipeline.engine, backend=counted)
+        counted = Counted(scorer._backend)
+        scorer._backend = counted
         clock, processors = time.perf_counter(), time.process_time()
         summary = score_files(scorer, [str(source)], str(output), overwrite=True)
         clock, processors = time.perf_counter() - clock, time.process_time() - processors

@@ -41,7 +41,6 @@ class Conditions:
     :param fail_with: the errno; None: the process is killed instead.
     :param max_file: bytes that a file can have, as `ulimit -f` says.
     :param calls: a file that gets a line for each call to the disk.
-    :param split_at_once: with more processes than one, all rows go to the others, as in a long run.
     :param events: a file that gets a line for each file that is opened to be written, and each connection.
     """
 
@@ -52,7 +51,6 @@ class Conditions:
     fail_with: int | None = None
     max_file: int = 0
     calls: Path | None = None
-    split_at_once: bool = False
     events: Path | None = None
 
 
@@ -130,8 +128,6 @@ def _apply(conditions):
         module.CHUNK_ROWS = conditions.chunk_rows
     commits = partial(sentcli.runs.single.open_job, commit_seconds=conditions.commit_seconds)
     sentcli.runs.single.open_job = commits
-    if conditions.split_at_once:
-        _split_at_once()
     if conditions.max_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (conditions.max_file, conditions.max_file))
     if conditions.spares_disk:
@@ -140,21 +136,6 @@ def _apply(conditions):
         calls = _Calls(conditions)
         for name in _ON_DISK:
             setattr(os, name, calls.count(name, getattr(os, name)))
-
-
-def _split_at_once():
-    import sentcli.scoring.pipeline
-    import sentcli.scoring.processes
-
-    are_ready = sentcli.scoring.processes.Processes.are_ready
-
-    def wait(self):
-        while not are_ready(self):
-            time.sleep(0.002)
-        return True
-
-    sentcli.scoring.pipeline.PROCESSES_FROM = 0
-    sentcli.scoring.processes.Processes.are_ready = wait
 
 
 class _Calls:

@@ -3,7 +3,14 @@ import inspect
 import pytest
 
 from sentcli import errors
-from sentcli.errors import InterruptedRunError, MissingExtraError, SentcliError, StopRequested, requires
+from sentcli.errors import (
+    InterruptedRunError,
+    MissingExtraError,
+    SentcliError,
+    StopRequested,
+    is_utf8,
+    requires,
+)
 
 CODES = {
     "SentcliError": 1,
@@ -72,3 +79,8 @@ def test_every_error_is_tested() -> None:
         if value.__module__ == errors.__name__
     }
     assert own == CODES.keys() | {"InterruptedRunError", "StopRequested"}
+
+
+@pytest.mark.parametrize("text", ["", "a", "é", "\ud7ff", "\ue000", "\U0010ffff", "\ud800", "a\udfff"])
+def test_is_utf8_where_it_can_be_encoded(text: str) -> None:
+    assert is_utf8(text) == (text == text.encode(errors="ignore").decode())

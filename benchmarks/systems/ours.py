@@ -50,7 +50,6 @@ class Sentcli(System):
             device=device,
             precision=precision,
             workers=workers,
-            processes=None,  # as many as `sentcli score` takes
         )
         super().__init__(context)
 

@@ -67,11 +67,6 @@ precision_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(1), help="Threads that score; by default one for each usable core."
 )
-processes_option = click.option(
-    "--processes",
-    type=click.IntRange(1),
-    help="Processes that share these threads; by default one up to 8, then one more for each 8, up to 4.",
-)
 dataset_option = click.option(
     "--dataset",
     default=DEFAULT_DATASET,

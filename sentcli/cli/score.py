@@ -19,7 +19,6 @@ from sentcli.cli.options import (
     log_to_stderr,
     overwrite_option,
     precision_option,
-    processes_option,
     quiet_option,
     quotechar_option,
     resume_option,
@@ -41,7 +40,7 @@ _REJECTED_ROWS = 3  # exit code of a run that is done, with rows in the rejects 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores, or how they are written, rest on
 # Of ReadOptions.
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "max_row_bytes")
-_SCORER = ("backend", "device", "precision", "workers", "processes", "uncertain")  # of Scorer
+_SCORER = ("backend", "device", "precision", "workers", "uncertain")  # of Scorer
 _MODEL_HELP = "Model folder, or one model file in it; by default the model in the box."
 
 _EXAMPLES = """\b
@@ -126,7 +125,6 @@ Examples:
 @device_option
 @precision_option
 @workers_option
-@processes_option
 @click.option("--summary", type=NamedPath(), help="File for the summary, as JSON.")
 @quiet_option
 def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: bool, **options: Any) -> None:

@@ -36,11 +36,11 @@ _THERE = "; {command} goes on from there"
 _MENDED_FIRST = "; once this is mended, {command} goes on"
 _MENDED = "; what was scored so far is kept: once this is mended, {command} goes on"
 _HIGHER = "; what was scored so far is kept: with a higher --max-rejects, {option} goes on"
-_FEWER = "what was scored so far is kept: with fewer --workers or --processes, {option} goes on"
+_FEWER = "what was scored so far is kept: with fewer --workers, {option} goes on"
 # What goes on with an interrupted run.
 RESUMED = {"command": "the same command with --resume", "option": "--resume"}
 REPEATED = {"command": "the same command", "option": "it"}
-_LESS = "try fewer --workers or --processes"
+_LESS = "try fewer --workers"
 _SMALLER = f"{_LESS}, or a lower --max-row-bytes"
 _TURN = 0.0005  # seconds
 _SILENCE = 600.0  # seconds after which a log is told how far a run is

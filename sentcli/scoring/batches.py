@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -11,10 +12,31 @@ from sentcli.backends import Ids, Lengths
 from sentcli.text.tokenizer import head_tokens
 from sentcli.text.vocabulary import PAD_ID
 
-# Fixed cost of a time step, in rows. A linear fit through 64 to 768 rows gives 45 (folded, 32 units). 6 is
-# lower on purpose: padding stays under 3 % of the steps. With phrases, 8 would be 3 % faster but give 3.2 %.
-_STEP_COST_ROWS = 6
+# Fixed cost of a time step, in rows. With 4,096 reviews a chunk and the model in the box, 10 to 24 take the
+# same time, 6 takes 8 % more and 32 takes 5 % more.
+_STEP_COST_ROWS = 12
 _STRIDE = 16  # rows between two places where a batch may end
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The size of a batch at most.
+
+    By benchmarks/sweep.py: with smaller batches the operators' own time shows; with larger ones their state
+    leaves the processor's cache.
+
+    :param batch_tokens: steps, those of padding included.
+    :param batch_rows: texts.
+    """
+
+    batch_tokens: int = 98_304
+    batch_rows: int = 512
+
+    def times(self, factor: int) -> "Limits":
+        return Limits(factor * self.batch_tokens, factor * self.batch_rows)
+
+
+LIMITS = Limits()
 
 
 def length_buckets(
@@ -22,14 +44,14 @@ def length_buckets(
 ) -> list[npt.NDArray[np.intp]]:
     """Group rows of similar length, longest first, so that all batches together take the least time.
 
-    Small batches have little padding; large ones share the fixed cost of a step among more rows. The cheapest
-    cut through the sorted lengths weighs the two.
+    Small batches have little padding; large batches share the fixed cost of a step among more rows. The
+    cheapest cuts through the sorted lengths balance the two.
 
     :param lengths: tokens of each row.
-    :param batch_tokens: rows x longest length of a batch do not exceed this.
-    :param batch_rows: rows of a batch at most.
+    :param batch_tokens: upper bound of the rows of a batch times its longest length.
+    :param batch_rows: upper bound of the rows of a batch.
     :returns: row numbers of each batch; together every row once. No batch has one row, unless there is only
-        one row in all: OnnxBackend would run it twice. To avoid one, a batch may exceed its limits by a row
+        one row in all: OnnxBackend would run it twice. To avoid that, a batch may exceed its limits by a row
         or two.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
@@ -38,12 +60,12 @@ def length_buckets(
 
 
 def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows: int) -> list[int]:
-    """Give where all batches but the first begin.
+    """Return where all batches but the first begin.
 
-    The cheapest way to a cut goes on from the cheapest way to one before it, so one pass finds it: dynamic
-    programming.
+    The cheapest cuts up to a place extend the cheapest cuts up to an earlier place, so one pass finds them:
+    dynamic programming.
 
-    :param lengths: at least one, falling.
+    :param lengths: at least one, in descending order.
     """
     stride = max(2, min(_STRIDE, batch_rows // 8, batch_tokens // (8 * max(1, int(lengths[0])))))
     cuts = np.append(np.arange(0, max(len(lengths) - 1, 1), stride), len(lengths))
@@ -51,10 +73,10 @@ def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows
     longest = np.maximum(lengths[starts], 1)
     reach = starts + np.minimum(batch_rows, batch_tokens // longest)
     firsts = np.minimum(np.searchsorted(reach, stops), np.arange(len(stops)))
-    # A batch costs `longest * (stop - start + _STEP_COST_ROWS)`. This is, for each start, what of that does
-    # not depend on the stop; what the batches before it cost is added when that is known.
+    # A batch costs `longest * (stop - start + _STEP_COST_ROWS)`. `costs` holds, for each start, the part that
+    # does not depend on the stop; the cost of the batches before it is added once it is known.
     costs = np.append(longest * (_STEP_COST_ROWS - starts), 0)
-    begins = [0]  # of each cut, the one at which the batch before it begins
+    begins = [0]  # for each cut, the cut at which the batch before it begins
     for end, (first, stop) in enumerate(zip(firsts.tolist(), stops.tolist(), strict=True), start=1):
         totals = longest[first:end] * stop
         totals += costs[first:end]
@@ -70,7 +92,7 @@ def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows
 
 
 def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Ids, Lengths]:
-    """Put id sequences into one array, filled up with `<pad>` at the end.
+    """Put sequences of ids into one array, padded with `<pad>` at the end.
 
     :param sequences: at least one, each of at least one id.
     :returns: ids `[batch, longest]` and lengths `[batch]`.
@@ -88,10 +110,10 @@ def gather(
     lengths: npt.NDArray[np.int64],
     max_tokens: int,
 ) -> tuple[Ids, Lengths]:
-    """Do what `truncate` and `pad` do for sequences that lie one after the other in one array.
+    """Truncate and pad sequences that lie in one array, as `truncate` and `pad` do.
 
-    :param starts, lengths: where in `ids` each sequence is; at least one, each of at least one id.
-    :param max_tokens: what is kept of a longer one.
+    :param starts, lengths: the place of each sequence in `ids`; at least one, each of at least one id.
+    :param max_tokens: the number of ids that are kept of a longer one.
     :returns: as `pad`.
     """
     kept = np.minimum(lengths, max_tokens)

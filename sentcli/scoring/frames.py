@@ -1,4 +1,4 @@
-"""Texts out of a pandas data frame, labels and scores into a copy of it."""
+"""Read the texts of a pandas data frame, and add labels and scores to a copy of it."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,31 +14,31 @@ _WHERE = "the data frame"  # for messages
 
 
 def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> list[str | None]:
-    """Give the texts of a frame, None for a missing one; for the rest see `Scorer.score_frame`."""
+    """Return the texts of a frame, None for a missing one; see `Scorer.score_frame`."""
     if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
         kind = type(frame)
-        raise TypeError(f"frame is a {kind.__module__}.{kind.__qualname__}; give a pandas data frame")
+        raise TypeError(f"frame is a {kind.__module__}.{kind.__qualname__}; pass a pandas data frame")
     if hasattr(frame.columns, "levels"):  # a MultiIndex, of one level too
         raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
     columns = list(frame.columns)
-    # To compare a name with pandas' NA is an error.
+    # pandas raises an error where a name is compared with NA.
     if any(type(name).__name__ == "NAType" for name in columns):
         raise DataError(f"{_WHERE}: a column has NA for its name; give it another")
     check_room(columns, WriteOptions(prefix=prefix).names, _WHERE)
     others: dict[Any, str] = {
         name: f"does not hold texts alone: it has {other!r:.100} ({type(other).__name__}); "
-        "give strings, and None or NaN for no text"
+        "pass strings, and None or NaN for no text"
         for name, column in frame.items()
         if (other := _other_than_text(column)) is not None
     }
     texts = frame[find_text_column(columns, others, text_column, _WHERE)]
-    return [text if is_there else None for text, is_there in _with_presence(texts)]
+    return [text if is_present else None for text, is_present in _with_presence(texts)]
 
 
 def with_results(
     frame: "pd.DataFrame", labels: Sequence[str | None], scores: Sequence[float | None], prefix: str
 ) -> "pd.DataFrame":
-    """Give a copy of a frame with a label and a score in each row, of the same types whatever is in it."""
+    """Return a copy of a frame with a label (object) and a score (float) in each row."""
     import pandas as pd
 
     label_name, score_name = WriteOptions(prefix=prefix).names
@@ -50,11 +50,11 @@ def with_results(
 
 
 def _other_than_text(column: "pd.Series[Any]") -> Any:
-    """Give the first value that is neither a string nor missing; None if there is none."""
+    """Return the first value that is neither a string nor missing, or None."""
     values = _with_presence(column)
-    return next((value for value, is_there in values if is_there and not isinstance(value, str)), None)
+    return next((value for value, is_present in values if is_present and not isinstance(value, str)), None)
 
 
 def _with_presence(column: "pd.Series[Any]") -> Iterator[tuple[Any, bool]]:
-    """Go through values and whether they are there: of Arrow's types pandas can filter some alone."""
+    """Yield each value and whether it is present. pandas can filter only some of Arrow's types itself."""
     return zip(column, column.notna(), strict=True)

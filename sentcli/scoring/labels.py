@@ -1,4 +1,4 @@
-"""From logits to labels: probabilities, and texts that are too close to call."""
+"""From logits to labels: probabilities, and which of them are uncertain."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,14 @@ from sentcli.errors import UsageError
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
 
-UNCERTAIN = "uncertain"  # the label of such a text
+UNCERTAIN = "uncertain"  # the label of a text whose probability lies in the band
 
 
 @dataclass(frozen=True)
 class Band:
-    """What is uncertain, both ends included.
+    """The range of probabilities that are uncertain, both ends included.
 
-    Of two classes it is a text whose probability of the second lies in the band; of more, one whose most
-    probable class has a probability in it.
+    With two classes the probability of the second one counts, with more that of the most probable one.
 
     :raises UsageError: unless 0 <= low <= high <= 1.
     """
@@ -34,14 +33,14 @@ class Band:
             )
 
     def holds(self, probabilities: Floats) -> Bools:
-        """Tell of each row of probabilities `[texts, classes]` whether it is uncertain."""
+        """Return for each row of probabilities `[texts, classes]` whether it is uncertain."""
         shown = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.max(axis=1)
         return (self.low <= shown) & (shown <= self.high)
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> Floats:
-    """Turn logits `[examples, classes]` into probabilities; a row's result depends on that row alone."""
-    # C order, whatever came: with the classes spread in memory NumPy would add them up in another order.
+    """Return probabilities for logits `[examples, classes]`; a row's result depends on that row alone."""
+    # C order, since NumPy adds up the classes in another order where they are spread in memory.
     exact = np.array(logits, dtype=np.float64, order="C")
     exact -= exact.max(axis=1, keepdims=True)
     np.exp(exact, out=exact)

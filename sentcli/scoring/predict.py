@@ -1,24 +1,26 @@
 """The probabilities of all texts of a list, with a progress bar."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from sentcli.model.bundle import Bundle
 from sentcli.scoring import stop
 from sentcli.scoring.labels import Floats
-from sentcli.scoring.progress import progress_bar
 from sentcli.scoring.scorer import Scorer
 
-_CHUNK = 4096  # texts between two steps of the bar
+_CHUNK = 8192  # texts between two steps of the bar
 
 
 def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: bool, **options: Any) -> Floats:
-    """Give the probabilities of a model, float64 `[texts, classes]`; of a blank text, NaN.
+    """Return the probabilities of a model, float64 `[texts, classes]`; NaN for a blank text.
 
-    :param title: what the bar says.
-    :param options: of `Scorer`, whose errors are raised.
+    :param title: shown before the bar.
+    :param options: those of `Scorer`, whose errors are raised.
+    :raises StopRequested: when a signal asked this process to stop.
     """
     probabilities = np.empty((len(texts), len(bundle.config.labels)))
     with (
@@ -31,3 +33,13 @@ def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: boo
             probabilities[start : start + len(chunk)] = scorer.probabilities(chunk)
             bar.update(len(chunk))
     return probabilities
+
+
+def progress_bar(items: Iterable[Any] | None = None, *, quiet: bool, **options: Any) -> "tqdm[Any]":
+    """Return a bar on stderr, which is drawn unless `quiet` is set or stderr is no terminal.
+
+    :param options: those of tqdm.
+    """
+    # tqdm would take a stderr that was closed at the start, None, for a terminal.
+    is_off = True if quiet or sys.stderr is None else None
+    return tqdm(items, **{"leave": False, "disable": is_off} | options)

@@ -1,35 +1,57 @@
-"""From texts to labels and scores: what a model says, put into words."""
+"""The scorer: texts in, labels and scores out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.backends import Logits, load_backend
 from sentcli.errors import UsageError
-from sentcli.files.textcolumn import TextColumn
 from sentcli.model.bundle import Bundle
+from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
+from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import UNCERTAIN, Band, softmax
-from sentcli.scoring.pipeline import LIMITS, Chunk, Limits, Pipeline
-from sentcli.scoring.window import Result
+from sentcli.scoring.pool import Pools, prefetch, result
+from sentcli.text.encoder import Encoded, Encoder
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# How a single call is cut, as readers cut files.
+_CHUNK_TEXTS = 4096
+_CHUNK_CHARACTERS = 8 << 20
+_MANY = 1 << 16  # characters of a chunk; above this its batches are large and need the whole model
+
+
+class HasTexts(Protocol):
+    """A chunk as the readers of `sentcli.tables` yield it."""
+
+    @property
+    def texts(self) -> Sequence[str | None]: ...
+
+
+Chunk = TypeVar("Chunk", bound=HasTexts)
+Item = TypeVar("Item")
+Rows = npt.NDArray[np.intp]
+
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model says of a sequence of texts.
+    """What a model says about a sequence of texts.
 
     :param labels: the name of the most probable class, or `uncertain`; None for a blank text.
-    :param scores: of two classes the probability of the second, of more that of the most probable; None for
-        a blank text.
-    :param blank: texts without a token.
-    :param truncated: texts of more than the model's `max_tokens`.
-    :param tokens, unknown: all words, and those that the model's vocabulary lacks.
+    :param scores: with two classes the probability of the second, with more that of the most probable one;
+        None for a blank text.
+    :param blank: the number of texts without a token.
+    :param truncated: the number of texts with more than the model's `max_tokens`.
+    :param tokens, unknown: the number of words, and of those that the model's vocabulary lacks.
     """
 
     labels: list[str | None]
@@ -40,22 +62,51 @@ class Scores:
     unknown: int
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What the model returned for each text.
+
+    :param logits: `[texts, classes]`; NaN for a blank text.
+    :param lengths: ids of the whole text.
+    :param words: words of the whole text, and `unknown` those that the vocabulary lacks.
+    """
+
+    logits: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
+    unknown: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A chunk whose batches are with the workers.
+
+    :param inverse: for each text of the chunk, its row in `encoded`.
+    :param batches: the rows in `encoded` of each batch, and its logits to come.
+    """
+
+    inverse: Rows
+    encoded: Encoded
+    batches: "list[tuple[Rows, Future[Logits]]]"
+
+
 class Scorer:
-    """Scores texts with a model; a context manager that ends its threads and processes.
+    """Scores texts with a model; a context manager that ends its threads.
+
+    Several threads may use it at the same time. A forked process must not use it: the threads stay in the
+    process that made them.
 
     :param bundle: the model.
-    :param backend: `onnx`, `torch` or `torchscript`; None lets the bundle's file decide.
-    :param device: one of `DEVICES`; None takes CUDA where there is a device, for onnx the CPU.
+    :param backend: `onnx`, `torch` or `torchscript`; None: the one that the bundle's file is for.
+    :param device: one of `DEVICES`; None: CUDA where there is a device, for onnx the CPU.
     :param precision: for the torch backend, one of `SCORING_PRECISIONS`.
-    :param workers: threads that run batches; None takes every core that this process may use.
-    :param processes: processes that share these threads in `stream`; None lets their number decide. More than
-        one are started after `pipeline.PROCESSES_FROM` texts; until they are ready, this process goes on.
-    :param uncertain: low and high end of the probabilities whose texts get the label `uncertain`, see
-        `sentcli.evaluation.uncertainty.Band`; their scores stay. None labels every text.
-    :param limits: how much is worked at together, see `sentcli.scoring.pipeline.Limits`.
-    :raises UsageError: when those are not two rising probabilities, a class is called `uncertain` itself,
-        there are fewer workers than 1, or backend, device and precision do not go together.
-    :raises BundleError: when the bundle lacks a file, or a file cannot be read or run.
+    :param workers: threads that run batches; None: every core that this process may use.
+    :param uncertain: the lowest and highest probability whose texts get the label `uncertain`, see
+        `sentcli.scoring.labels.Band`; their scores stay. None labels every text.
+    :param limits: of a batch; multiplied for a backend that prefers larger batches.
+    :raises UsageError: for options that do not go together, fewer workers than 1, two probabilities that do
+        not rise, or a class that is called `uncertain` itself.
+    :raises BundleError: for a file that is missing, cannot be read or cannot be run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
 
@@ -67,7 +118,6 @@ class Scorer:
         device: str | None = None,
         precision: str | None = None,
         workers: int | None = None,
-        processes: int | None = 1,
         uncertain: tuple[float, float] | None = None,
         limits: Limits = LIMITS,
     ) -> None:
@@ -79,26 +129,23 @@ class Scorer:
                 f"--uncertain: the model {bundle.name} has a label {UNCERTAIN!r:.200} of its own, and the "
                 "two could not be told apart; leave the option out"
             )
-        self._pipeline = Pipeline(
-            bundle,
-            backend=backend,
-            device=device,
-            precision=precision,
-            workers=workers,
-            processes=processes,
-            limits=limits,
-        )
-        loaded = self._pipeline.engine.backend
-        self.backend, self.runtime = loaded.name, loaded.runtime
+        if workers is not None and workers < 1:
+            raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
+        self._encoder = Encoder(bundle.vocab)
+        self._backend = load_backend(backend, bundle, device, precision=precision)
+        self._max_tokens = bundle.config.text.max_tokens
+        self._limits = limits.times(self._backend.batch_factor)
+        self._pools = Pools(workers or usable_cores())
+        self.backend, self.runtime = self._backend.name, self._backend.runtime
 
     @property
     def given_labels(self) -> list[str]:
-        """Those of the model, and what `uncertain` adds."""
+        """All labels that a text can get: those of the model, and `uncertain` where it is used."""
         return [*self.labels, *([UNCERTAIN] if self.uncertain else [])]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """What labels and scores depend on besides the texts, JSON."""
+        """What labels and scores depend on in addition to the texts, as JSON."""
         return {
             "model": self.bundle.digest,
             "backend": self.backend,
@@ -112,65 +159,120 @@ class Scorer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pipeline.close()
+        self.close()
+
+    def close(self) -> None:
+        """End the threads. Batches that run are waited for, the others are cancelled."""
+        self._pools.close()
 
     def score(self, texts: Iterable[str | None]) -> Scores:
         """Label texts.
 
         :param texts: any number; None counts as blank.
         :returns: one label and one score a text, in order.
-        :raises TypeError: for a single string, whose characters would be taken for texts, for a mapping or a
-            data frame, of which it would be the names, and for an element that is neither a string nor None,
-            by its place.
-        :raises BundleError: when the model fails, or gives scores that are not numbers.
+        :raises TypeError: for a single string, a mapping or a data frame, whose elements are not its texts,
+            and for an element that is neither a string nor None, with its place.
+        :raises BundleError: when the model fails, or returns numbers that are not finite.
         :raises MemoryError: when memory is short.
         :raises RuntimeError: when the scorer was closed.
         """
-        return self._scores(self._pipeline.run(_checked(texts)))
+        return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Give the probability of each class, `[texts, classes]`; a row of NaN for a blank text.
+        """Return the probability of each class, `[texts, classes]`; a row of NaN for a blank text.
 
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
-        return softmax(self._pipeline.run(_checked(texts)).logits)
+        return softmax(self._run(texts).logits)
 
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
     ) -> "pd.DataFrame":
-        """Give a copy of a pandas data frame with a label and a score in each row.
+        """Return a copy of a pandas data frame with a label and a score in each row.
 
         :param frame: any index and columns; a missing text counts as blank.
         :param text_column: found by its name when None, as in `sentcli score`.
-        :param prefix: goes before the names of the new columns, `sentiment` and `sentiment_score`.
+        :param prefix: of the names of the new columns, `sentiment` and `sentiment_score`.
         :returns: the same rows in the same order; both new columns are missing for a blank text.
-        :raises TypeError: for what is no pandas data frame.
-        :raises DataError: for a column that is not there, is there already, or holds anything but strings and
+        :raises TypeError: for anything but a pandas data frame.
+        :raises DataError: for a column that does not exist, exists already, or holds anything but strings and
             missing values (None, NaN, NA), with the first such value; for columns of several levels.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        result = self.score(texts_of(frame, text_column, prefix))
-        return with_results(frame, result.labels, result.scores, prefix)
+        scores = self.score(texts_of(frame, text_column, prefix))
+        return with_results(frame, scores.labels, scores.scores, prefix)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
-        """Score chunks as they come, in order, reading ahead while batches run.
+        """Score chunks as they come, in order, and read ahead meanwhile.
 
-        Chunks are batched together. While earlier batches run, a chunk waits for others to join it. It is
-        given back as soon as it is finished, so a slow stream gets its answers at once. Memory holds at most
-        `(2 * processes + 1) * limits.window_chunks + 1` chunks. What the iterable raises comes out after the
-        chunks before it.
+        Each chunk is returned as soon as it is scored, so a slow stream gets its answers at once. Memory
+        holds a few chunks: with up to four workers four, with more one more for each further four. An error
+        of the iterable comes out after the chunks before it.
 
-        :raises TypeError, BundleError: as `score`; the latter also when the model was changed before another
-            process read it.
-        :raises MemoryError: as `score`.
-        :raises ProcessError: when another process cannot be started, or is gone.
+        :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
+        :raises StopRequested: when a signal asked this process to stop, see `sentcli.scoring.stop`.
         """
-        for chunk, result in self._pipeline.stream(map(_with_checked_texts, chunks)):
-            yield chunk, self._scores(result)
+        with closing(self._results(chunks, lambda chunk: chunk.texts)) as results:
+            for chunk, scored in results:
+                yield chunk, self._scores(scored)
 
-    def _scores(self, result: Result) -> Scores:
-        probabilities = softmax(result.logits)
-        blank = result.lengths == 0
+    def _run(self, texts: Iterable[str | None]) -> _Result:
+        chunks = _chunks(_checked(texts))
+        with closing(self._results(chunks, lambda chunk: chunk)) as results:
+            parts = [part for _, part in results]
+        return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def _results(
+        self, items: Iterable[Item], texts_of: Callable[[Item], Sequence[str | None]]
+    ) -> Generator[tuple[Item, _Result], None, None]:
+        is_cancelled = threading.Event()
+
+        def begin(item: Item) -> "Future[_Begun]":
+            return self._pools.encoders.submit(self._begin, _checked(texts_of(item)), is_cancelled)
+
+        try:
+            with closing(prefetch(items, begin, self._pools.in_flight)) as begun:
+                for item, future in begun:
+                    yield item, self._finish(result(future))
+        finally:
+            is_cancelled.set()
+
+    def _begin(self, texts: Sequence[str | None], is_cancelled: threading.Event) -> _Begun:
+        """Encode the texts of a chunk, cut them into batches and hand those to the workers.
+
+        Texts that are equal are scored once. The longest batches come first, so that no worker idles at the
+        end.
+        """
+        distinct, inverse = _distinct(texts)
+        if sum(map(len, distinct)) > _MANY:
+            self._pools.workers.submit(self._backend.prepare)  # while this thread encodes
+        encoded = self._encoder.encode(distinct)
+        (rows,) = encoded.lengths.nonzero()
+        kept = np.minimum(encoded.lengths[rows], self._max_tokens)
+        limits = self._limits
+        batches = [rows[each] for each in length_buckets(kept, limits.batch_tokens, limits.batch_rows)]
+        run = self._pools.workers.submit
+        return _Begun(
+            inverse, encoded, [(batch, run(self._logits, encoded, batch, is_cancelled)) for batch in batches]
+        )
+
+    def _logits(self, encoded: Encoded, rows: Rows, is_cancelled: threading.Event) -> Logits:
+        if is_cancelled.is_set():
+            return np.empty((0, len(self.labels)), np.float32)  # nobody waits for it
+        ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
+        return self._backend.logits(ids, lengths)
+
+    def _finish(self, begun: _Begun) -> _Result:
+        """Wait for the batches of a chunk."""
+        encoded, rows = begun.encoded, begun.inverse
+        logits = np.full((len(encoded.lengths), len(self.labels)), np.nan)
+        for batch, future in begun.batches:
+            logits[batch] = result(future)
+        return _Result(logits[rows], encoded.lengths[rows], encoded.words[rows], encoded.unknown[rows])
+
+    def _scores(self, scored: _Result) -> Scores:
+        probabilities = softmax(scored.logits)
+        blank = scored.lengths == 0
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
@@ -182,25 +284,46 @@ class Scorer:
             labels.tolist(),
             scores.tolist(),
             int(blank.sum()),
-            int((result.lengths > self.bundle.config.text.max_tokens).sum()),
-            int(result.words.sum()),
-            int(result.unknown.sum()),
+            int((scored.lengths > self._max_tokens).sum()),
+            int(scored.words.sum()),
+            int(scored.unknown.sum()),
         )
 
 
-def _with_checked_texts(chunk: Chunk) -> Chunk:
-    if not isinstance(chunk.texts, TextColumn):  # which has strings and nothing else
-        _checked(chunk.texts)
-    return chunk
+def _joined(parts: Sequence[_Result]) -> _Result:
+    return _Result(
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.words for part in parts]),
+        np.concatenate([part.unknown for part in parts]),
+    )
+
+
+def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
+    """Cut texts into chunks of equal numbers; no text makes one empty chunk."""
+    characters = sum(len(text) for text in texts if text)
+    count = 1 + max((len(texts) - 1) // _CHUNK_TEXTS, characters // _CHUNK_CHARACTERS)
+    size = max(1, -(-len(texts) // count))
+    return [texts[start : start + size] for start in range(0, max(1, len(texts)), size)]
+
+
+def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
+    """Return the texts without repetitions, and for each text its place among them."""
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    inverse = np.fromiter(map(places.__getitem__, texts), np.intp, len(texts))
+    return [text or "" for text in places], inverse
 
 
 def _checked(texts: Iterable[Any]) -> list[str | None]:
     if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
         kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
-        raise TypeError(f"texts is {kind}; give a list of strings")
+        raise TypeError(f"texts is {kind}; pass a list of strings")
     checked = list(texts)
-    for place, text in enumerate(checked):
-        if not (text is None or isinstance(text, str)):
-            kind = type(text).__name__
-            raise TypeError(f"texts[{place}] is {text!r:.100} ({kind}); give strings, and None for no text")
+    if not {*map(type, checked)} <= {str, type(None)}:
+        for place, text in enumerate(checked):
+            if not (text is None or isinstance(text, str)):
+                kind = type(text).__name__
+                raise TypeError(
+                    f"texts[{place}] is {text!r:.100} ({kind}); pass strings, and None for no text"
+                )
     return checked

@@ -8,15 +8,11 @@ library, Ctrl-C raises Python's KeyboardInterrupt as ever.
 import signal
 import threading
 import time
-from collections.abc import Callable
 from types import FrameType
-from typing import TypeVar
 
 from sentcli.errors import STOP_SIGNALS, StopRequested
 
-Value = TypeVar("Value")
-
-LOOK_SECONDS = 0.1  # between two looks at the flag while the main thread waits
+LOOK_SECONDS = 0.1  # the longest that a loop may wait for anything else between two looks at the flag
 # A terminal and a process manager often send the same request twice, at nearly the same time.
 _REPEAT_SECONDS = 1.0
 
@@ -50,19 +46,6 @@ def check() -> None:
     """
     if _requests:
         raise StopRequested(_requests[0][0])
-
-
-def wait(ready: Callable[[float], Value | None]) -> Value:
-    """Call a function that waits until it returns something other than None, and look at the flag in between.
-
-    :param ready: gets the longest time to wait, in seconds.
-    :raises StopRequested: see `check`.
-    """
-    while True:
-        check()
-        value = ready(LOOK_SECONDS)
-        if value is not None:
-            return value
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -18,7 +18,7 @@ from sentcli.config import TrainConfig
 from sentcli.errors import TrainingError, UsageError
 from sentcli.model.bilstm import has_lstm
 from sentcli.scoring import stop
-from sentcli.scoring.progress import progress_bar
+from sentcli.scoring.predict import progress_bar
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
 from sentcli.training.examples import Examples, Ids, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW

@@ -19,7 +19,7 @@ from invented import reviews
 
 from sentcli.model.bundle import default_bundle_path
 from sentcli.scoring import scorer as scoring
-from sentcli.scoring.pipeline import Limits
+from sentcli.scoring.batches import Limits
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables import chunk, parquet
 

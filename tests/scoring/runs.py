@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 from sentcli.runs.run import score_files
-from sentcli.scoring import pipeline
 from sentcli.scoring.scorer import Scorer
 
 CHUNK = 16  # rows
@@ -31,13 +30,13 @@ def interrupt(monkeypatch, after, error=KeyboardInterrupt):
 
 def count_texts(monkeypatch):
     """Count the texts that are scored from now on."""
-    window, counted = pipeline.Window, Counter()
+    begin, counted = Scorer._begin, Counter()
 
-    def counting(texts, *arguments):
+    def counting(self, texts, *arguments):
         counted["texts"] += len(texts)
-        return window(texts, *arguments)
+        return begin(self, texts, *arguments)
 
-    monkeypatch.setattr(pipeline, "Window", counting)
+    monkeypatch.setattr(Scorer, "_begin", counting)
     return counted
 
 

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from sentcli.scoring import cores
-from sentcli.scoring.cores import processes_for, shares, usable_cores
+from sentcli.scoring.cores import usable_cores
 
 
 @pytest.fixture(autouse=True)
@@ -61,19 +61,6 @@ def test_groups_of_the_first_version_have_quotas_too(tmp_path, quota, usable):
 def test_groups_that_cannot_be_found_leave_all_cores(tmp_path, line):
     (tmp_path / "own").write_text(line)
     assert usable_cores() == 8
-
-
-def test_up_to_eight_threads_need_no_other_process():
-    found = {threads: processes_for(threads) for threads in (1, 2, 8, 9, 16, 17, 24, 25, 64, 256)}
-    assert found == {1: 1, 2: 1, 8: 1, 9: 2, 16: 2, 17: 3, 24: 3, 25: 4, 64: 4, 256: 4}
-
-
-@pytest.mark.parametrize(
-    ("threads", "processes", "expected"),
-    [(8, 2, [4, 4]), (9, 2, [4, 5]), (17, 3, [5, 6, 6]), (2, 3, [1, 1, 1]), (7, 1, [7])],
-)
-def test_processes_share_threads(threads, processes, expected):
-    assert shares(threads, processes) == expected
 
 
 @pytest.mark.parametrize(("counted", "usable"), [(6, 6), (None, 1)])

@@ -55,7 +55,7 @@ def test_an_empty_frame_stays_empty(scorer):
         ({"text": ["a"]}, "nope", "nope.*'text'"),
         ({"stars": [1, 2]}, None, "which column"),
         ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold texts"),
-        ({"text": ["a", None, 1]}, "text", r"does not hold texts alone: it has 1 \(int\); give strings"),
+        ({"text": ["a", None, 1]}, "text", r"does not hold texts alone: it has 1 \(int\); pass strings"),
         ({"text": ["a", 5]}, None, r"'text' does not hold texts alone: it has 5 \(int\).*--text-column"),
         (
             {"review": ["a", 5], "title": ["b", "c"]},
@@ -119,5 +119,5 @@ class Frame:
 
 @pytest.mark.parametrize("frame", [pd.Series(["warm"], name="text"), {"text": ["warm"]}, Frame(), None])
 def test_what_is_no_frame_of_pandas_is_refused_by_its_type(scorer, frame):
-    with pytest.raises(TypeError, match=f"frame is a .*{type(frame).__name__}; give a pandas data frame"):
+    with pytest.raises(TypeError, match=f"frame is a .*{type(frame).__name__}; pass a pandas data frame"):
         scorer.score_frame(frame, "text")

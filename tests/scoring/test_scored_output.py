@@ -98,7 +98,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes_and_summary(
 
 @pytest.mark.parametrize(
     ("after", "said"),
-    [(0, "or a lower --max-row-bytes"), (2, "with fewer --workers or --processes, --resume")],
+    [(0, "or a lower --max-row-bytes"), (2, "with fewer --workers, --resume")],
 )
 def test_short_memory_says_what_to_do_and_that_resume_goes_on(
     scorer, files, tmp_path, monkeypatch, after, said
@@ -125,7 +125,7 @@ def test_a_thread_that_cannot_be_started_says_what_to_do(scorer, files, tmp_path
 
 def test_a_thread_that_cannot_be_started_later_says_that_resume_goes_on(scorer, files, tmp_path, monkeypatch):
     interrupt(monkeypatch, 2, RuntimeError("can't start new thread"))  # as another process sends it
-    with pytest.raises(ProcessError, match=r"with fewer --workers or --processes, --resume goes on$"):
+    with pytest.raises(ProcessError, match=r"with fewer --workers, --resume goes on$"):
         run(scorer, files[:1], tmp_path / "out.jsonl")
 
 

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -51,17 +50,6 @@ def test_another_thread_than_the_main_one_installs_nothing() -> None:
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_a_wait_returns_what_comes_and_ends_soon_after_a_signal() -> None:
-    stop.install()
-    answers = iter([None, "answer"])
-    assert stop.wait(lambda seconds: next(answers)) == "answer"
-    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    started = time.monotonic()
-    with pytest.raises(StopRequested):
-        stop.wait(time.sleep)
-    assert time.monotonic() - started < 5
 
 
 def test_a_later_signal_ends_a_process_that_does_not_look() -> None:

@@ -186,7 +186,7 @@ def test_the_bar_shows_loss_and_words_per_second(data, tmp_path, monkeypatch):
             return True
 
     monkeypatch.setattr("sys.stderr", Terminal())
-    monkeypatch.setattr("sentcli.scoring.progress.tqdm", partial(tqdm, mininterval=0))
+    monkeypatch.setattr("sentcli.scoring.predict.tqdm", partial(tqdm, mininterval=0))
     run(data, tmp_path / "checkpoint", quiet=False)
     shown = sys.stderr.getvalue()
     for epoch in (1, 2, 3):

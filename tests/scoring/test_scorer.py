@@ -90,14 +90,14 @@ def test_a_single_string_is_refused_and_not_taken_for_its_characters(scorer):
 
 @pytest.mark.parametrize("texts", [b"warm", {"text": "warm"}, pd.DataFrame({"text": ["warm"]})])
 def test_what_would_give_its_names_is_refused(scorer, texts):
-    with pytest.raises(TypeError, match=f"of the type {type(texts).__name__}; give a list of strings"):
+    with pytest.raises(TypeError, match=f"of the type {type(texts).__name__}; pass a list of strings"):
         scorer.score(texts)
 
 
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["warm", 5], r"texts\[1\] is 5 \(int\); give strings, and None for no text"),
+        (["warm", 5], r"texts\[1\] is 5 \(int\); pass strings, and None for no text"),
         ([math.nan], r"texts\[0\] is nan \(float\)"),
         (["warm", None, b"dull"], r"texts\[2\] is b'dull' \(bytes\)"),
         ([["warm"] * 1000], r"texts\[0\] is \['warm', .{0,100} \(list\)"),
@@ -212,5 +212,5 @@ def test_a_model_with_a_class_called_uncertain_has_no_room_for_another(trained):
 def test_of_phrases_the_words_are_counted():
     with load() as scorer:
         texts = ["not a joy . the end"]
-        assert len(scorer._pipeline.engine.encoder.encode(texts).ids) < 6
+        assert len(scorer._encoder.encode(texts).ids) < 6
         assert scorer.score(texts).tokens == 6

@@ -6,7 +6,7 @@ import pytest
 from texts import Piece, pairs
 
 from sentcli import load
-from sentcli.scoring.pipeline import Limits
+from sentcli.scoring.batches import Limits
 from sentcli.scoring.scorer import Scorer
 
 

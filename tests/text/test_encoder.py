@@ -1,4 +1,4 @@
-"""Texts encoded in bulk get the ids that `Vocab.encode(tokenize(text))` gives each."""
+"""The bulk encoder returns the ids that `Vocab.encode(tokenize(text))` returns for each text."""
 
 import itertools
 import os
@@ -14,19 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentcli.files.textcolumn import TextColumn
 from sentcli.text import encoder as encoding
 from sentcli.text.encoder import Encoded, Encoder, slices
 from sentcli.text.tokenizer import REPLACEMENTS, tokenize
 from sentcli.text.vocabulary import PAD, UNK, UNK_ID, Vocab
-from tests.text_blocks import make_block
 
 ASCII = [chr(code) for code in range(128)]
 SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
 PIECES = ["<br />", "<br", "/>", '<b"r />', "<br\x1f/>", "<br\xa0/>", "<BR />", "don't", PAD, UNK, "film"]
 WORDS = ["film", "don", "'", "t", ".", ",", "!", "a", "é", "ß", "i̇", "σας", "<br", "/>", "br", "\x00"]
 VOCAB = Vocab([PAD, UNK, *WORDS])
-PHRASES = Vocab([*VOCAB.words, "don '", "' t", "t a", "a film", "film .", ". .", "a a", "a t", "\x00 ."])
+BIGRAMS = Vocab([*VOCAB.words, "don '", "' t", "t a", "a film", "film .", ". .", "a a", "a t", "\x00 ."])
 
 texts = st.lists(
     st.one_of(
@@ -50,13 +48,7 @@ def lists(encoded: Encoded) -> list[list[int]]:
 
 
 def check(vocab: Vocab, given_texts: list[str]) -> None:
-    """Check strings, and the same texts in bytes."""
-    check_encoded(vocab, Encoder(vocab).encode(given_texts), given_texts)
-    column = TextColumn.of(make_block(given_texts[:2]), given_texts[2:3], make_block(given_texts[3:]))
-    check_encoded(vocab, Encoder(vocab).encode(column), given_texts)
-
-
-def check_encoded(vocab: Vocab, encoded: Encoded, given_texts: list[str]) -> None:
+    encoded = Encoder(vocab).encode(given_texts)
     tokens = [tokenize(text) for text in given_texts]
     wanted = [*map(vocab.encode, tokens)]
     assert lists(encoded) == wanted
@@ -91,18 +83,18 @@ def test_marks_within_marks() -> None:
 @settings(deadline=None)
 def test_of_any_texts(given_texts: list[str]) -> None:
     check(VOCAB, given_texts)
-    check(PHRASES, given_texts)
+    check(BIGRAMS, given_texts)
 
 
 @given(st.lists(st.lists(st.sampled_from(["don", "'", "t", "a", "film", ".", "zzz"])).map(" ".join)))
 @settings(deadline=None)
-def test_of_phrases_in_a_row(given_texts: list[str]) -> None:
-    check(PHRASES, given_texts)
+def test_of_bigrams_in_a_row(given_texts: list[str]) -> None:
+    check(BIGRAMS, given_texts)
 
 
-def test_phrases_by_hand() -> None:
-    encoded = Encoder(PHRASES).encode(["Don't a film", "a", "", "film...", "a a a a a."])
-    names = [[PHRASES.words[number] for number in ids] for ids in lists(encoded)]
+def test_bigrams_by_hand() -> None:
+    encoded = Encoder(BIGRAMS).encode(["Don't a film", "a", "", "film...", "a a a a a."])
+    names = [[BIGRAMS.words[number] for number in ids] for ids in lists(encoded)]
     assert names == [
         ["don '", "t a", "film"],
         ["a"],
@@ -113,22 +105,22 @@ def test_phrases_by_hand() -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_phrases_that_share_a_slot_of_the_table(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
+def test_bigrams_that_share_a_slot_of_the_table(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
     monkeypatch.setattr(encoding, "_HASH_BITS", bits)
-    words = PHRASES.words[2 : PHRASES.first_bigram]
-    check(PHRASES, [" ".join(three) for three in itertools.product([*words, "zzz"], repeat=3)])
+    words = BIGRAMS.words[2 : BIGRAMS.first_bigram]
+    check(BIGRAMS, [" ".join(three) for three in itertools.product([*words, "zzz"], repeat=3)])
 
 
-@pytest.mark.parametrize("vocab", [VOCAB, PHRASES])
+@pytest.mark.parametrize("vocab", [VOCAB, BIGRAMS])
 @pytest.mark.parametrize("blank", [["", " "], ["<br />"], [" ;", "film", "\x1c"], ["", "a"], []])
 def test_of_blank_texts_and_of_none(vocab: Vocab, blank: list[str]) -> None:
     check(vocab, blank)
 
 
-def test_a_text_too_long_for_a_column_is_encoded_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_text_is_encoded_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "_SLICE", 10)
     monkeypatch.setattr(encoding._BulkEncoder, "encode", None)
-    check(VOCAB, ["a film a film a film", "film"])
+    check(VOCAB, ["a film a film a film"])
     with pytest.raises(TypeError):
         check(VOCAB, ["a film", "film"])
 
@@ -141,24 +133,17 @@ def test_a_block_ends_where_a_text_does(monkeypatch: pytest.MonkeyPatch) -> None
 @given(st.lists(st.integers(0, 60)), st.integers(1, 50))
 def test_slices_are_neighbours_of_about_equal_size(sizes: list[int], size: int) -> None:
     given_texts = ["x" * length for length in sizes]
-    parts = slices(TextColumn.of(given_texts), size)
+    parts = slices(given_texts, size)
     assert [text for part in parts for text in part] == given_texts
     assert all(map(len, parts))
     assert all(sum(map(len, part)) < size + 60 for part in parts)
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
-def test_of_bytes_in_other_encodings(encoding: str) -> None:
-    given_texts = ["É\xa0film", "a film", "ß<br />don't", "\xa0", "a"]
-    column = TextColumn.of(make_block(given_texts, encoding))
-    check_encoded(VOCAB, Encoder(VOCAB).encode(column), given_texts)
-
-
-def test_texts_are_put_together_in_order() -> None:
-    parts = [["film", "a"], [""], ["a film", "zzz"]]
-    joined = Encoded.join([Encoder(VOCAB).encode(part) for part in parts])
-    assert lists(joined) == [[2], [9], [], [9, 2], [UNK_ID]]
-    assert joined.unknown.tolist() == [0, 0, 0, 0, 1]
+def test_slices_are_put_together_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_SLICE", 12)
+    for bulk in (0, 8, 100):  # all in bulk, some, and none
+        monkeypatch.setattr(encoding, "_BULK", bulk)
+        check(BIGRAMS, ["film a film", "a", "", "a film", "zzz", "don't", " ", "film. a film. a film."])
 
 
 @pytest.mark.parametrize(("texts", "loaded"), [("['a film'] * 100", False), ("['a film'] * 200_000", True)])
@@ -188,9 +173,9 @@ def test_of_all_reviews_of_imdb(split: str) -> None:
     vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words), 20_000)])
     vocab = with_bigrams(vocab, tokens, 10_000, 2)
     encoder = Encoder(vocab)
-    for part in slices(TextColumn.of(reviews)):
-        encoded = encoder.encode(part)
-        assert lists(encoded) == [vocab.encode(tokenize(text)) for text in part]
+    for start in range(0, len(reviews), 4096):
+        part = reviews[start : start + 4096]
+        assert lists(encoder.encode(part)) == [vocab.encode(tokenize(text)) for text in part]
 
 
 def test_what_is_made_once_is_made_once_whoever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,10 +199,6 @@ def test_what_is_made_once_is_made_once_whoever_comes_first(monkeypatch: pytest.
     for thread in threads:
         thread.join()
     assert len(made) == 1
-
-
-def test_a_window_is_cut_into_enough_slices_for_several_threads() -> None:
-    assert len(slices(TextColumn.of(["x" * 1000] * 12_288))) >= 4
 
 
 def test_the_allocator_of_arrow_which_keeps_memory_is_not_asked() -> None:

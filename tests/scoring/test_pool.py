@@ -1,0 +1,168 @@
+import itertools
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+
+from sentcli.errors import DataError, StopRequested
+from sentcli.scoring import stop
+from sentcli.scoring.pool import Pools, prefetch, result
+
+
+def begin(item: int) -> str:
+    return f"begun {item}"
+
+
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "sentcli-reader"]
+
+
+def test_items_come_in_order_with_what_was_begun() -> None:
+    assert list(prefetch(range(100), begin, 3)) == [(number, f"begun {number}") for number in range(100)]
+    assert list(prefetch([], begin, 3)) == []
+    assert not readers()
+
+
+def test_reading_ahead_is_bounded_by_the_limit() -> None:
+    reached = 0
+
+    def numbers() -> Iterator[int]:
+        nonlocal reached
+        while True:
+            reached += 1
+            yield reached
+
+    items = prefetch(numbers(), begin, 3)
+    ahead = []
+    for number in range(1, 10):
+        assert next(items) == (number, f"begun {number}")
+        time.sleep(0.02)
+        ahead.append(reached - number)
+    items.close()
+    assert max(ahead) == 3  # two more were begun and one was read
+    assert not readers()
+
+
+@pytest.mark.parametrize("place", ["reading", "beginning"])
+def test_an_error_comes_out_after_the_items_before_it(place: str) -> None:
+    def numbers() -> Iterator[int]:
+        yield from range(4)
+        if place == "reading":
+            raise DataError("line 5: broken")
+        yield 4
+
+    def start(number: int) -> int:
+        if number == 4:
+            raise DataError("line 5: broken")
+        return number
+
+    items = prefetch(numbers(), start, 2)
+    assert [next(items)[0] for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(DataError, match="line 5: broken"):
+        next(items)
+    assert not readers()
+
+
+def test_closing_early_ends_the_reader_and_closes_what_it_read() -> None:
+    closed = threading.Event()
+
+    def endless() -> Iterator[int]:
+        try:
+            yield from itertools.count()
+        finally:
+            closed.set()
+
+    items = prefetch(endless(), begin, 2)
+    next(items)
+    items.close()
+    assert not readers()
+    assert closed.is_set()
+
+
+def test_a_reader_that_waits_for_a_pipe_does_not_hold_up_the_end() -> None:
+    more = threading.Event()
+
+    def waiting() -> Iterator[int]:
+        yield 1
+        more.wait(timeout=20)
+
+    items = prefetch(waiting(), begin, 2)
+    next(items)
+    started = time.monotonic()
+    items.close()
+    assert time.monotonic() - started < 10
+    more.set()
+
+
+def test_waiting_takes_no_time_of_the_processor() -> None:
+    def slow() -> Iterator[int]:
+        yield 1
+        time.sleep(1)
+        yield 2
+
+    items = prefetch(slow(), begin, 2)
+    next(items)
+    started = time.process_time()
+    next(items)
+    assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize("waits_for", ["an item", "a future"])
+def test_a_stop_request_ends_a_wait_within_a_second(waits_for: str) -> None:
+    more = threading.Event()
+
+    def waiting() -> Iterator[int]:
+        more.wait(timeout=20)
+        yield 1
+
+    wait = {"an item": lambda: next(prefetch(waiting(), begin, 2)), "a future": lambda: result(Future())}
+    stop.install()
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    started = time.monotonic()
+    with pytest.raises(StopRequested):
+        wait[waits_for]()
+    assert time.monotonic() - started < 5
+    more.set()
+
+
+@pytest.mark.parametrize(("workers", "encoders"), [(1, 1), (2, 1), (4, 1), (5, 2), (8, 2), (64, 16)])
+def test_one_thread_encodes_for_four_that_run_batches(workers: int, encoders: int) -> None:
+    pools = Pools(workers)
+    assert (pools.workers._max_workers, pools.encoders._max_workers) == (workers, encoders)
+    assert pools.in_flight == encoders + 2
+    pools.close()
+
+
+def test_closing_waits_for_what_runs_and_cancels_the_rest() -> None:
+    pools, may_end, done = Pools(1), threading.Event(), []
+
+    def work() -> int:
+        may_end.wait(20)
+        done.append(1)
+        return 7
+
+    running, waiting = pools.workers.submit(work), pools.workers.submit(work)
+    while not running.running():
+        time.sleep(0.001)
+    threading.Timer(0.1, may_end.set).start()
+    pools.close()
+    assert done == [1]
+    assert result(running) == 7
+    with pytest.raises(RuntimeError, match="the scorer was closed"):
+        result(waiting)
+
+
+def test_an_error_of_the_work_comes_out_where_the_result_is_asked_for() -> None:
+    pools = Pools(1)
+    for error in (ZeroDivisionError, TimeoutError):  # the latter is also what a wait may end with
+
+        def fail(error: type[Exception] = error) -> None:
+            raise error
+
+        with pytest.raises(error):
+            result(pools.workers.submit(fail))
+    pools.close()

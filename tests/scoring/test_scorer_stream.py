@@ -1,0 +1,251 @@
+"""Chunks and batches: what is run, in which order, how much at once, and how a stream ends."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from texts import Piece, pairs
+
+from sentcli.backends.onnx import OnnxBackend
+from sentcli.errors import BundleError, DataError, StopRequested
+from sentcli.scoring import scorer as scoring
+from sentcli.scoring import stop
+from sentcli.scoring.batches import LIMITS, Limits
+from sentcli.scoring.scorer import Scorer
+
+
+class Sums:
+    """A backend whose logits are the first id of a text and the sum of all; it remembers its batches."""
+
+    name = runtime = "sums"
+    batch_factor = 1
+
+    def __init__(self):
+        self.batches = []
+        self.prepared = threading.Event()
+
+    def prepare(self):
+        self.prepared.set()
+
+    def logits(self, ids, lengths):
+        self.batches.append((ids, lengths))
+        return np.stack([ids[:, 0], ids.sum(axis=1)], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    backend = Sums()
+    monkeypatch.setattr(scoring, "load_backend", lambda *_, **options: backend)
+    return backend
+
+
+@pytest.fixture
+def summing(trained, backend):
+    """A scorer of one worker with that backend."""
+    with Scorer(trained, workers=1, limits=Limits(batch_tokens=24, batch_rows=4)) as scorer:
+        yield scorer
+
+
+def test_equal_texts_are_run_once(summing, backend):
+    texts = ["warm film", "dull", "warm film", "warm  film", "dull", "warm film"]
+    scores = summing.score(texts)
+    assert sum(len(lengths) for _, lengths in backend.batches) == 3
+    for text, score in zip(texts, scores.scores, strict=True):
+        assert score == summing.score([text]).scores[0]
+    assert scores.tokens == 10
+
+
+def test_the_longest_are_run_first_and_none_alone(summing, backend):
+    summing.score([" ".join(["warm"] * length) for length in (1, 12, 3, 8, 2, 9, 7, 5)])
+    lengths = [lengths.tolist() for _, lengths in backend.batches]
+    assert [each for batch in lengths for each in batch] == sorted([1, 12, 3, 8, 2, 9, 7, 5], reverse=True)
+    assert all(2 <= len(batch) <= 5 for batch in lengths)
+    assert all(ids.shape == (len(lengths), lengths[0]) for ids, lengths in backend.batches)
+
+
+def test_blank_texts_run_nothing(summing, backend):
+    assert summing.score([None, "", ";", " " * 100_000]).blank == 4
+    assert backend.batches == []
+
+
+def test_many_characters_have_the_backend_prepared(summing, backend):
+    summing.score(["warm"] * 100_000)  # one text
+    assert not backend.prepared.is_set()
+    summing.score([f"{number} {'warm ' * 30}" for number in range(1000)])
+    assert backend.prepared.is_set()
+
+
+def test_a_large_call_is_cut_into_chunks_of_about_the_same_size(summing, backend, monkeypatch):
+    monkeypatch.setattr(scoring, "_CHUNK_TEXTS", 10)
+    texts = [f"warm {number} {'dull ' * (number % 5)}" for number in range(31)]
+    one_by_one = [pair for text in texts for pair in pairs(summing.score([text]))]
+    backend.batches.clear()
+    assert pairs(summing.score(texts)) == one_by_one
+    assert sum(len(lengths) for _, lengths in backend.batches) == 31
+    assert [len(chunk) for chunk in scoring._chunks(texts)] == [8, 8, 8, 7]
+    monkeypatch.setattr(scoring, "_CHUNK_CHARACTERS", 100)
+    assert len(scoring._chunks(["warm " * 20] * 6)) == 6
+    assert scoring._chunks([]) == [[]]
+
+
+def test_a_batch_has_the_limits_times_the_factor_of_the_backend(trained, monkeypatch):
+    rows = []
+
+    def counted(ids, lengths):
+        rows.append(len(ids))
+        return np.zeros((len(ids), 2), np.float32)
+
+    for factor, limits in ((1, Limits(batch_rows=4)), (3, Limits(batch_rows=4)), (1, LIMITS)):
+        monkeypatch.setattr(OnnxBackend, "batch_factor", factor)
+        with Scorer(trained, workers=1, limits=limits) as scorer:
+            monkeypatch.setattr(scorer._backend, "logits", counted)
+            scorer.score([f"text {number}" for number in range(24)])
+    assert rows == [4] * 6 + [12] * 2 + [24]
+
+
+def test_a_stream_of_nothing_ends(scorer):
+    assert list(scorer.stream([])) == []
+
+
+def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
+    asked = threading.Event()
+    answered_first = []
+
+    def slow() -> Iterator[Piece]:
+        yield Piece(["warm"])
+        answered_first.append(asked.wait(timeout=20))
+        yield Piece(["dull"])
+
+    stream = scorer.stream(slow())
+    assert next(stream)[1].labels == ["positive"]
+    asked.set()
+    assert next(stream)[1].labels == ["negative"]
+    assert answered_first == [True]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_reading_ahead_is_bounded(trained, workers):
+    read = 0
+
+    def endless() -> Iterator[Piece]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Piece(["warm"])
+
+    with Scorer(trained, workers=workers) as scorer:
+        stream = scorer.stream(endless())
+        ahead = []
+        for given in range(1, 12):
+            next(stream)
+            time.sleep(0.02)
+            ahead.append(read - given)
+        stream.close()
+    assert max(ahead) <= (4 if workers > 4 else 3)
+
+
+def test_while_a_chunk_is_run_the_next_one_is_encoded_and_idle_threads_begin_it(trained, monkeypatch):
+    is_next_begun = threading.Barrier(2)
+    with Scorer(trained, workers=2) as scorer:
+        logits = scorer._backend.logits
+
+        def scored(ids, lengths):
+            is_next_begun.wait(timeout=20)
+            return logits(ids, lengths)
+
+        monkeypatch.setattr(scorer._backend, "logits", scored)
+        assert len(list(scorer.stream([Piece(["warm"]), Piece(["later"])]))) == 2
+
+
+def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):
+    def broken() -> Iterator[Piece]:
+        for _ in range(4):
+            yield Piece(["warm"])
+        raise DataError("line 5: broken")
+
+    stream = scorer.stream(broken())
+    assert [next(stream)[1].labels for _ in range(4)] == [["positive"]] * 4
+    with pytest.raises(DataError, match="line 5: broken"):
+        next(stream)
+
+
+@pytest.mark.parametrize("place", ["_backend.logits", "_encoder.encode"])
+def test_an_error_of_the_model_comes_out_and_ends_the_reader(scorer, monkeypatch, place):
+    def broken(*_: object) -> None:
+        raise BundleError("no such operator")
+
+    owner, name = place.split(".")
+    monkeypatch.setattr(getattr(scorer, owner), name, broken)
+    with pytest.raises(BundleError, match="no such operator"):
+        list(scorer.stream(Piece(["warm"]) for _ in range(100)))
+    with pytest.raises(BundleError, match="no such operator"):
+        scorer.score(["warm"])
+    assert not any(thread.name == "sentcli-reader" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("call", ["score", "probabilities", "stream"])
+def test_a_stop_request_begins_no_further_batch(trained, monkeypatch, call):
+    batches, may_end = [], threading.Event()
+
+    def interrupting(ids, lengths):
+        batches.append(len(ids))
+        if len(batches) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert may_end.wait(timeout=20)
+        return np.zeros((len(ids), 2), np.float32)
+
+    texts = [f"text {number}" for number in range(5 * LIMITS.batch_rows)]
+    with Scorer(trained, workers=1) as scorer:
+        monkeypatch.setattr(scorer._backend, "logits", interrupting)
+        stop.install()
+        with pytest.raises(StopRequested):
+            list(scorer.stream([Piece(texts)])) if call == "stream" else getattr(scorer, call)(texts)
+        stop.install()
+        may_end.set()
+        scorer.score(["warm"])
+    assert batches == [LIMITS.batch_rows, 1]
+
+
+def test_a_closed_scorer_has_no_threads_and_says_that_it_is_closed(trained, texts):
+    with Scorer(trained, workers=3) as scorer:
+        scorer.score(texts)
+        stream = scorer.stream(Piece(["warm"]) for _ in range(100))
+        next(stream)
+        assert any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
+    assert not any(thread.name.startswith(("sentcli-w", "sentcli-e")) for thread in threading.enumerate())
+    with pytest.raises(RuntimeError, match=r"closed|shutdown"):
+        list(stream)
+    with pytest.raises(RuntimeError, match=r"closed|shutdown"):
+        scorer.score(["warm"])
+
+
+def test_several_threads_may_score_at_once(scorer, texts, expected):
+    found = []
+
+    def score() -> None:
+        found.append(scorer.score(texts))
+
+    threads = [threading.Thread(target=score) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+
+
+@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
+def test_at_most_six_in_a_hundred_steps_on_imdb_are_padding(backend):
+    import pyarrow.parquet as pq
+
+    from sentcli.model.bundle import default_bundle_path, load_bundle
+
+    (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")
+    with Scorer(load_bundle(default_bundle_path()), workers=1) as scorer:
+        scorer.score(pq.read_table(file)["text"].to_pylist())
+    words = sum(int(lengths.sum()) for _, lengths in backend.batches)
+    assert 1 - words / sum(ids.size for ids, _ in backend.batches) <= 0.06
