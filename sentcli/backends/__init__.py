@@ -61,8 +61,7 @@ def load_backend(
 ) -> Backend:
     """Load the model of a bundle.
 
-    :param name: one of `BACKENDS`; None takes the one for the bundle's `model_file`, or else the first that
-        the bundle has a file for.
+    :param name: one of `BACKENDS`; None takes that of the `model_file`, or the first with a file.
     :param device: one of `DEVICES`; None takes CUDA if there is a device, and the CPU for onnx.
     :param precision: one of `SCORING_PRECISIONS`, of the matrix products; None is fp32.
     :raises UsageError: when name, device, precision and file contradict each other.
@@ -98,12 +97,10 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     if name is not None and name not in BACKENDS:
         raise UsageError(f"the backend {name!r:.100} is unknown; choose from {', '.join(BACKENDS)}")
     if bundle.model_file is not None:
-        owner = _owner(bundle.path / bundle.model_file)
-        if name not in (None, owner):
-            raise UsageError(
-                f"{bundle.model_file} is a file for {owner}, not for {name}; leave out --backend"
-            )
-        return owner, bundle.model_file
+        needed = _backend_for(bundle.path / bundle.model_file)
+        if name not in (None, needed):
+            raise UsageError(f"{bundle.model_file} is for {needed}, not for {name}; leave out --backend")
+        return needed, bundle.model_file
     candidates = {name: _FILES[name]} if name else _FILES
     for candidate, file in candidates.items():
         if file in bundle.digests:
@@ -112,8 +109,7 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     raise BundleError(f"{bundle.path}: the bundle has no {' or '.join(candidates.values())}; {hint}")
 
 
-def _owner(path: Path) -> str:
-    """Return the backend for a file, by its suffix."""
+def _backend_for(path: Path) -> str:
     for name, suffix in (("onnx", ".onnx"), ("torchscript", ".torchscript.pt"), ("torch", ".safetensors")):
         if path.name.endswith(suffix):
             return name
@@ -126,9 +122,8 @@ def check_batch(ids: Ids, lengths: Lengths) -> None:
     :raises ValueError: when a length is below 1 or above the number of tokens.
     """
     if len(ids) and not 1 <= lengths.min() <= lengths.max() <= ids.shape[1]:
-        raise ValueError(
-            f"lengths from {lengths.min()} to {lengths.max()} in a batch of {ids.shape[1]} tokens"
-        )
+        lowest, highest = lengths.min(), lengths.max()
+        raise ValueError(f"lengths from {lowest} to {highest} in a batch of {ids.shape[1]} tokens")
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:

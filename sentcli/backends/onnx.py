@@ -75,15 +75,14 @@ class OnnxBackend:
 
     def _session_for(self, ids: Ids) -> tuple[onnxruntime.InferenceSession, Ids]:
         """Return a session for a batch, and its ids in the vocabulary of that session."""
+        small = None
         with self._lock:
-            if self._session or not self._small_batches_left or ids.size > _SMALL_TOKENS:
-                return self._whole(), ids
-            self._small_batches_left -= 1
-        # At least two words: onnxruntime rounds the product of a single row in another way.
-        words, small_ids = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
-        small = keep_words(self._content, words, self._config)
-        if small is None:
-            with self._lock:
+            if self._session is None and self._small_batches_left and ids.size <= _SMALL_TOKENS:
+                self._small_batches_left -= 1
+                # At least two words: onnxruntime rounds the product of a single row in another way.
+                words, small_ids = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
+                small = keep_words(self._content, words, self._config)
+            if small is None:
                 return self._whole(), ids
         return self._load(small), small_ids[:-2].reshape(ids.shape)
 

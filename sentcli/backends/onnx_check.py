@@ -44,7 +44,7 @@ def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError:
-        raise BundleError(f"{file}: not an ONNX file; export the model again with sentcli export") from None
+        raise BundleError(f"{file}: not an ONNX file; write it again with `sentcli export`") from None
     try:
         _require(not model.functions, "functions are not allowed")
         _require(not model.training_info, "training information is not allowed")
@@ -56,9 +56,7 @@ def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
         _require(shape == wanted, f"the shape of the embedding is {shape!r:.200}, not {wanted}")
         _check_nodes(model.graph.node)
     except _RefusedError as error:
-        raise BundleError(
-            f"{file}: {error}; only a model that sentcli wrote can be run; try sentcli export"
-        ) from None
+        raise BundleError(f"{file}: {error}; write the file again with `sentcli export`") from None
 
 
 def _require(condition: bool, message: str) -> None:

@@ -65,8 +65,9 @@ class _ModuleBackend:
                 stack.enter_context(self._stream())
                 if self._dtype:
                     stack.enter_context(torch.autocast(self._device.type, self._dtype))
+                sent = self._pinned(torch.from_numpy(ids)).to(self._device, non_blocking=True)
                 # The lengths stay on the CPU, where packing reads them.
-                logits = self._module(self._send(ids), self._pinned(torch.from_numpy(lengths)))
+                logits = self._module(sent, self._pinned(torch.from_numpy(lengths)))
                 array = self._receive(logits) if isinstance(logits, torch.Tensor) else logits
         except (RuntimeError, TypeError, AttributeError, torch.jit.Error) as error:
             # A TorchScript program may also lack `forward`, return a sparse tensor, or raise.
@@ -85,9 +86,6 @@ class _ModuleBackend:
 
     def _pinned(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.pin_memory() if self._device.type == "cuda" else tensor
-
-    def _send(self, ids: Ids) -> torch.Tensor:
-        return self._pinned(torch.from_numpy(ids)).to(self._device, non_blocking=True)
 
     def _receive(self, logits: torch.Tensor) -> npt.NDArray[Any]:
         if self._dtype:
@@ -114,9 +112,8 @@ class TorchBackend(_ModuleBackend):
         torch.set_num_threads(1)  # of the whole process: several callers with one thread each are faster
         place = choose_device(device)
         if precision not in SCORING_PRECISIONS:
-            raise UsageError(
-                f"the precision {precision!r:.100} is unknown; choose from {', '.join(SCORING_PRECISIONS)}"
-            )
+            choices = ", ".join(SCORING_PRECISIONS)
+            raise UsageError(f"the precision {precision!r:.100} is unknown; choose from {choices}")
         if precision == "fp16" and place.type != "cuda":
             raise UsageError("--precision fp16 is for CUDA; try bf16")
         self.name = "torch" if precision == "fp32" else f"torch {precision}"
@@ -133,13 +130,11 @@ class TorchScriptBackend(_ModuleBackend):
     PyTorch reads it without Python's pickle, but it is a program whose operators are not checked: run only
     files from sources that you trust.
 
-    :param content: the file, whose hash the caller has checked.
     :param file: its path, for messages.
     :param config: the shape that the model must have.
-    :param device: see `choose_device`.
     :param threads: PyTorch's threads, for the whole process.
     :raises BundleError: when PyTorch cannot load it.
-    :raises UsageError: when CUDA is asked for and there is no device.
+    :raises UsageError: when there is no CUDA device.
     """
 
     name = "torchscript"

@@ -19,16 +19,7 @@ from sentcli.export.parity import check_parity
 from sentcli.export.portable import portable_graph
 from sentcli.files.storage import resolve
 from sentcli.model.bilstm import BiLSTM, load_model
-from sentcli.model.bundle import (
-    ONNX,
-    ORIGIN,
-    TORCHSCRIPT,
-    VOCAB,
-    WEIGHTS,
-    Bundle,
-    new_bundle,
-    write_config,
-)
+from sentcli.model.bundle import ONNX, ORIGIN, TORCHSCRIPT, VOCAB, WEIGHTS, Bundle, new_bundle, write_config
 
 _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 

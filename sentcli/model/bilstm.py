@@ -1,11 +1,7 @@
-"""The BiLSTM in PyTorch, and its weights in safetensors.
-
-Only training, export and the torch backend import this module: scoring on onnxruntime works without torch.
-"""
+"""The BiLSTM in PyTorch, and its weights in safetensors. Scoring on onnxruntime does not import it."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -35,7 +31,7 @@ class BiLSTM(nn.Module):
         self.pooling = config.pooling
         self.packed = False  # True: use the packed route on a CPU too
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim, padding_idx=PAD_ID)
-        self.embedding_dropout = _Dropout(config.embedding_dropout)
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.lstm = nn.LSTM(
             config.embedding_dim,
             config.hidden_size,
@@ -44,7 +40,7 @@ class BiLSTM(nn.Module):
             dropout=config.embedding_dropout if config.num_layers > 1 else 0.0,
             bidirectional=True,
         )
-        self.dropout = _Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
         self._initialize()
 
@@ -135,20 +131,6 @@ class BiLSTM(nn.Module):
         return torch.cat(pooled, 1)  # [batch, pooled_size]
 
 
-class _Dropout(nn.Module):
-    """nn.Dropout with random numbers that a CPU draws four times as fast."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if not self.training or self.share == 0.0:
-            return inputs
-        kept = torch.rand(inputs.shape, device=inputs.device) >= self.share
-        return inputs * kept.to(inputs.dtype).div_(1 - self.share)
-
-
 def _reversed_order(embedded: Tensor, lengths: Tensor) -> Tensor:
     """Return the row numbers `[tokens * batch]` that reverse each text within its length.
 
@@ -160,24 +142,9 @@ def _reversed_order(embedded: Tensor, lengths: Tensor) -> Tensor:
     return (reverse * batch + torch.arange(batch)).flatten().to(embedded.device)
 
 
-class _Reorder(torch.autograd.Function):
-    @staticmethod
-    def forward(context: Any, states: Tensor, order: Tensor) -> Tensor:
-        context.save_for_backward(order)
-        return states.flatten(0, 1).index_select(0, order).view_as(states)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (order,) = context.saved_tensors
-        return gradient.flatten(0, 1).index_select(0, order).view_as(gradient), None
-
-
 def _reorder(states: Tensor, order: Tensor) -> Tensor:
-    """Return the rows of `states [tokens, batch, width]` in an order that is its own inverse.
-
-    The gradient then uses the same order and copies rows, where autograd would add up single numbers.
-    """
-    return _Reorder.apply(states, order)  # type: ignore[no-any-return, no-untyped-call]
+    """Return the rows of `states [tokens, batch, width]` in another order."""
+    return states.flatten(0, 1).index_select(0, order).view_as(states)
 
 
 def tie_gates(model: BiLSTM, gates: str) -> None:

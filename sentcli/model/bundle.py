@@ -63,11 +63,7 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """One SHA-256 for all files that scores depend on: bundles with the same digest give the same scores.
-
-        The card and its figures do not count, so a run that was interrupted before `evaluate --card` can
-        continue after it.
-        """
+        """One SHA-256 for the files that scores depend on; `evaluate --card` does not change it."""
         digests = {name: digest for name, digest in self.digests.items() if name.endswith(_SCORED_WITH)}
         return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
@@ -99,10 +95,8 @@ class Bundle:
         :raises BundleError: when the manifest lacks the file, or its bytes are not those of the manifest.
         """
         if name not in self.digests:
-            raise BundleError(
-                f"{self.path / MANIFEST}: the bundle has no {name}; "
-                "the folder that `sentcli train` wrote has it"
-            )
+            hint = "the folder that `sentcli train` wrote has it"
+            raise BundleError(f"{self.path / MANIFEST}: the bundle has no {name}; {hint}")
         return _read_checked(self.path / name, self.digests[name])
 
 
@@ -163,9 +157,8 @@ def new_bundle(target: Path, *, overwrite: bool = False, within: Path | None = N
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        raise OutputError(
-            f"{target}: the model folder cannot be written: {error.strerror or error}"
-        ) from error
+        message = f"{target}: the model folder cannot be written: {error.strerror or error}"
+        raise OutputError(message) from error
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -191,9 +184,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     except (OSError, BundleError):
         raise OutputError(f"{target} exists and is no model folder, so it is not replaced") from None
     if others:
-        raise OutputError(
-            f"{target} also holds {min(others)!r:.200}, which would be lost; move it away first"
-        )
+        raise OutputError(f"{target} also holds {min(others)!r:.200}, which would be lost; move it away")
 
 
 def check_writable(folder: Path) -> None:

@@ -71,7 +71,7 @@ def test_onnx_is_the_first_choice(exported, trained):
 
 
 def test_a_backend_for_another_file_is_refused(exported):
-    with pytest.raises(UsageError, match=r"model\.onnx is a file for onnx, not for torch"):
+    with pytest.raises(UsageError, match=r"model\.onnx is for onnx, not for torch"):
         load_backend("torch", load_bundle(exported.path / "model.onnx"))
 
 

@@ -22,7 +22,7 @@ def invoke(*arguments):
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
-def test_every_file_gets_a_line_on_stderr(tmp_path, trained):
+def test_every_file_gets_a_line_on_stderr_unless_quiet(tmp_path, trained):
     result = invoke(trained.path, "-o", tmp_path / "out", "--format", "all", "--graph", "folded")
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
@@ -30,13 +30,10 @@ def test_every_file_gets_a_line_on_stderr(tmp_path, trained):
     assert [Path(line.split(":")[0]).name for line in lines] == ["model.onnx", "model.torchscript.pt"]
     assert all("MB; its probabilities differ from PyTorch's by at most" in line for line in lines)
     assert load_bundle(tmp_path / "out").digests.keys() >= {"model.onnx", "model.torchscript.pt"}
-
-
-def test_quiet_prints_nothing(tmp_path, trained):
-    result = invoke(trained.path, "-o", tmp_path / "out", "-q")
-    assert result.exit_code == 0
-    assert result.output == ""
-    assert "model.onnx" in load_bundle(tmp_path / "out").digests
+    refused = invoke(trained.path, "-o", tmp_path / "out")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    result = invoke(trained.path, "-o", tmp_path / "out", "-q", "--overwrite")
+    assert (result.exit_code, result.output) == (0, "")
 
 
 def test_the_folder_is_named_after_model_and_format(tmp_path, trained, monkeypatch):
@@ -50,16 +47,6 @@ def test_without_a_model_the_one_in_the_box_is_exported(tmp_path, trained, monke
     monkeypatch.setattr("sentcli.model.bundle.__file__", str(tmp_path / "sentcli" / "model" / "bundle.py"))
     assert invoke("-o", tmp_path / "out").exit_code == 0
     assert load_bundle(tmp_path / "out").config == trained.config
-
-
-def test_an_existing_folder_needs_overwrite(tmp_path, trained):
-    output = tmp_path / "out"
-    assert invoke(trained.path, "-o", output).exit_code == 0
-    refused = invoke(trained.path, "-o", output)
-    assert refused.exit_code == 1
-    assert refused.stderr.count("\n") == 1
-    assert "--overwrite" in refused.stderr
-    assert invoke(trained.path, "-o", output, "--overwrite").exit_code == 0
 
 
 def test_options_that_contradict_each_other_are_a_usage_error(tmp_path, trained):
