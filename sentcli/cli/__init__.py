@@ -24,7 +24,7 @@ from sentcli.scoring import stop
 _COMMANDS = {
     "train": "Train a model and write it to a new folder.",
     "evaluate": "Measure a model on a labelled split of a data set.",
-    "export": "Write a model for other runtimes, checked against PyTorch.",
+    "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: the same rows come out, with a sentiment and a score.",
 }
 _WITH_WORKERS = ("evaluate", "score")

@@ -188,11 +188,8 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
             str(source.dataset), source.split, source.text_column, source.label_column, source.csv
         )
         if is_training_data(bundle, str(source.dataset), source.split):
-            _log.warning(
-                "%s was trained on %s, and its metrics there promise too much; --held-out measures on its "
-                "validation part",
-                *(bundle.path, examples.where),
-            )
+            problem = "%s was trained on %s, so its metrics are too good; give other texts, or --held-out"
+            _log.warning(problem, bundle.path, examples.where)
     if source.passages:
         examples = replace(examples, texts=cut_passages(examples.texts, source.passages))
     return source, examples

@@ -123,6 +123,7 @@ def reliability(path: Path, labels: Labels, diagrams: Mapping[str, Floats]) -> N
             _accuracies(axes, bins.confidence[used], bins.accuracy[used], bins.counts[used].tolist())
             axes.set_title(f"{title}\nexpected calibration error {bins.error:.4f}")
             axes.set_xlabel("confidence (probability of the predicted class)")
+        figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center")
 
 
 def accuracy_by_length(path: Path, measured: "Measurement") -> None:
@@ -134,6 +135,7 @@ def accuracy_by_length(path: Path, measured: "Measurement") -> None:
         axes.axhline(measured.figures.accuracy, label="accuracy on all", **_REFERENCE)
         _accuracies(axes, places, accuracies, [part["examples"] for part in slices])
         axes.set_xticks(places, [*map(lengths_of, slices)])
+        figure.legend(loc="outside lower center")
 
 
 def curves(
@@ -172,7 +174,6 @@ def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence
         axes.annotate(f"{count:,}", (place, accuracy), (5, 3), textcoords="offset points", fontsize=7)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylabel("accuracy")
-    axes.legend()
 
 
 @contextmanager

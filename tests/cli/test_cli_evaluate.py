@@ -76,9 +76,9 @@ def test_metrics_on_the_training_data_are_warned_of(trained, data):
     learnt = json.loads(trained.read("metrics.json"))["dataset"]
     warned = invoke("evaluate", trained.path, "--dataset", learnt)
     assert warned.exit_code == 0
-    assert f"{trained.path} was trained on {learnt}, and its metrics there promise too much" in warned.stderr
+    assert f"{trained.path} was trained on {learnt}" in warned.stderr
     for line in (("--held-out",), ("--dataset", data)):
-        assert "promise too much" not in invoke("evaluate", trained.path, *line).stderr
+        assert invoke("evaluate", trained.path, *line).stderr == ""
 
 
 def test_csv_options_read_the_file(trained, data, tmp_path):
@@ -87,8 +87,6 @@ def test_csv_options_read_the_file(trained, data, tmp_path):
     other.write_text(f"sep=;\n{table.to_csv(index=False, sep=';')}", "utf-16", newline="")
     how = ("--delimiter", ";", "--encoding", "utf-16", "--skip-lines", 1)
     assert figures(trained.path, other, *how)["confusion"] == figures(trained.path, data)["confusion"]
-    failure = fail("evaluate", trained.path, "--dataset", other, "--delimiter", ";;")
-    assert (failure.code, "--delimiter is ';;'" in failure.message) == (2, True)
 
 
 def test_all_backends_agree(trained, exported, data):
@@ -148,8 +146,8 @@ def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, expo
     comparison = found["comparison"]
     assert (comparison["examples"], comparison["changed"]) == (60, 0)
     assert 0 < comparison["mean_difference"] <= comparison["max_difference"] < 1e-5
-    lines = invoke("evaluate", exported, "--dataset", data, "--against", trained.path).stdout.splitlines()
-    assert "labels changed" in lines[lines.index("against trained (onnx, model.onnx)") + 1]
+    report = invoke("evaluate", exported, "--dataset", data, "--against", trained.path).stdout
+    assert "against trained (onnx, model.onnx)\nlabels changed" in report
 
 
 def test_a_model_with_other_labels_is_not_compared(trained, trained_three, data):
@@ -161,8 +159,8 @@ def test_a_model_with_other_labels_is_not_compared(trained, trained_three, data)
 def test_passages_are_cut_from_the_texts_and_have_their_labels(trained, data, rows):
     found = figures(trained.path, data, "--passages", 2)
     labels = predicted(trained, cut_passages([text for text, _ in rows], 2))
-    right = [label == given for (_, label), given in zip(rows, labels, strict=True)]
-    assert (found["kind"], found["passages"], found["accuracy"]) == ("passages", 2, sum(right) / 60)
+    right = sum(label == given for (_, label), given in zip(rows, labels, strict=True))
+    assert (found["kind"], found["passages"], found["accuracy"]) == ("passages", 2, right / 60)
     lines = invoke("evaluate", trained.path, "--dataset", data, "--passages").stdout.splitlines()
     assert lines[0] == f"trained on passages of 1 to 3 sentences of {data} (onnx)"
 
@@ -193,9 +191,7 @@ def test_three_classes_have_no_positive_class(trained_three, tmp_path):
     found = figures(trained_three.path, data)
     assert found["f1"] is None
     assert [entry["name"] for entry in found["classes"]] == list(invented.THREE)
-    report = invoke("evaluate", trained_three.path, "--dataset", data).stdout
-    assert "F1 of" not in report
-    assert "macro F1" in report
+    assert "F1 of" not in invoke("evaluate", trained_three.path, "--dataset", data).stdout
 
 
 def test_blank_texts_are_counted_and_left_out(trained, data, rows, tmp_path):
@@ -230,7 +226,7 @@ def test_plots_are_drawn_and_replaced_only_with_overwrite(trained, data, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        (("--label-column", "stars"), 1, ["'stars'", "review, label", "--label-column"]),
+        (("--label-column", "stars"), 1, ["'stars'", "'review', 'label'", "--label-column"]),
         (("--dataset", "nothing.csv"), 1, ["nothing.csv"]),
         (("--dataset", "strange.csv"), 1, ["strange.csv", "'so-so'", "row 2", "negative, positive"]),
         (("--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),

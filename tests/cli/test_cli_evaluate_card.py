@@ -26,7 +26,6 @@ def model(trained, tmp_path, monkeypatch):
 
 
 def evaluate(*arguments):
-    """Run a command line and return what it prints as JSON."""
     result = invoke("evaluate", "--json", *arguments)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
@@ -55,8 +54,8 @@ def test_the_folder_gets_metrics_plots_and_a_card_with_both(model):
     after = contents(model)
     assert after.keys() == before.keys() | PLOTS
     assert all(after[name].startswith(b"\x89PNG") and f"]({name})" in card(model) for name in PLOTS)
-    same = {name for name in before if after[name] == before[name]}
-    assert same == before.keys() - {"README.md", "metrics.json", "manifest.json"}
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"README.md", "metrics.json", "manifest.json"}
     assert load_bundle(model).digests.keys() == after.keys() - {"manifest.json"}
     assert [path.name for path in model.parent.iterdir() if path.name.startswith(".")] == []
 
