@@ -37,11 +37,15 @@ class OutputError(SentcliError):
 
 
 class ExistingOutputError(OutputError):
-    """A result that is there already, where nobody said that it may be replaced."""
+    """A result that exists, and that the user did not allow to replace."""
 
 
 class ResumeError(OutputError):
-    """An interrupted run that this one cannot go on with."""
+    """An interrupted or finished run whose conditions changed, so that this one cannot continue it."""
+
+
+class LockedError(OutputError):
+    """A result that another run writes, and does not finish soon."""
 
 
 class BundleError(SentcliError):
@@ -58,10 +62,6 @@ class ExportError(SentcliError):
 
 class MissingExtraError(SentcliError):
     """A feature whose packages are not part of the base install."""
-
-
-class ProcessError(SentcliError):
-    """A thread or process that was to score or train, and could not be started or is gone."""
 
 
 class OutOfMemoryError(SentcliError):

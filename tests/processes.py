@@ -1,7 +1,7 @@
 """sentcli in processes of its own: to be killed, interrupted, watched, or given a bad disk.
 
-They are forked off a server that has everything imported, so that a run takes tenths of a second and nearly
-every moment of it is work. `start_anew` is for what only a process from scratch shows.
+They are forked off a server that has imported everything, so that a run takes tenths of a second, nearly
+all of them for work. `start_anew` is for what only a new process shows.
 """
 
 import faulthandler
@@ -15,7 +15,6 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import sentcli
@@ -32,16 +31,17 @@ _ON_DISK = ("write", "fsync", "replace", "ftruncate", "unlink")
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is unusual about the world that a process finds itself in.
+    """What is unusual about the world of a process.
 
-    :param commit_seconds, chunk_rows: put in place of sentcli's own, so that a small run has many commits.
+    :param commit_seconds, chunk_rows: in place of sentcli's own, so that a small run has many commits.
     :param spares_disk: fsync does nothing: only a power loss would show it.
-    :param fail_at: the number, from 1, of the call to the disk that fails; a write has put out half of
-        its bytes then.
+    :param fail_at: the number, from 1, of the call to the disk that fails; a write has put out half of its
+        bytes then.
     :param fail_with: the errno; None: the process is killed instead.
     :param max_file: bytes that a file can have, as `ulimit -f` says.
     :param calls: a file that gets a line for each call to the disk.
     :param events: a file that gets a line for each file that is opened to be written, and each connection.
+    :param lock_seconds: to wait for a lock.
     """
 
     commit_seconds: float = 0.0
@@ -52,10 +52,11 @@ class Conditions:
     max_file: int = 0
     calls: Path | None = None
     events: Path | None = None
+    lock_seconds: float = 60.0
 
 
 class Run:
-    """A run of `sentcli score` in a process forked off.
+    """A run of `sentcli score` in a forked process.
 
     :param folder: where it runs.
     :param stdin: the file that it gets as standard input.
@@ -64,6 +65,7 @@ class Run:
     def __init__(self, folder, *arguments, stdin=os.devnull, **conditions):
         streams = [stdin, *(folder.with_name(f"{folder.name}-{next(_numbers)}") for _ in range(2))]
         self._out, self._error = streams[1:]
+        self._error.touch()
         self._process = _CONTEXT.Process(
             target=_run,
             args=(folder, [str(argument) for argument in arguments], streams, Conditions(**conditions)),
@@ -74,23 +76,15 @@ class Run:
         with suppress(ProcessLookupError):  # it was faster
             os.kill(self._process.pid, number)
 
-    @property
-    def pid(self):
-        return self._process.pid
-
     def wait_until(self, path):
-        """Wait for a file to be there, or the end of the run."""
-        while not (path.exists() or self.is_over):
+        """Wait until a file exists, or the run ends."""
+        while not (path.exists() or self._process.exitcode is not None):
             time.sleep(0.002)
 
-    @property
-    def is_over(self):
-        return self._process.exitcode is not None
-
     def wait(self, seconds=_PATIENCE):
-        """Give the exit code, negative for a signal."""
+        """Return the exit code, negative for a signal."""
         self._process.join(seconds)
-        if not self.is_over:
+        if self._process.exitcode is None:
             self.send(signal.SIGABRT)  # faulthandler shows where it hangs
             self._process.join()
             raise AssertionError(f"still running after {seconds} s: {self.error}")
@@ -118,7 +112,8 @@ def _run(folder, arguments, streams, conditions):
 
 
 def _apply(conditions):
-    import sentcli.runs.single
+    import sentcli.files.lock
+    import sentcli.runs.ledger
     import sentcli.tables.chunk
     import sentcli.tables.parquet
 
@@ -126,8 +121,8 @@ def _apply(conditions):
         _watch(conditions.events)
     for module in (sentcli.tables.chunk, sentcli.tables.parquet):
         module.CHUNK_ROWS = conditions.chunk_rows
-    commits = partial(sentcli.runs.single.open_job, commit_seconds=conditions.commit_seconds)
-    sentcli.runs.single.open_job = commits
+    sentcli.runs.ledger.COMMIT_SECONDS = conditions.commit_seconds
+    sentcli.files.lock.WAIT_SECONDS = conditions.lock_seconds
     if conditions.max_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (conditions.max_file, conditions.max_file))
     if conditions.spares_disk:
@@ -139,7 +134,7 @@ def _apply(conditions):
 
 
 class _Calls:
-    """Counts the calls to the disk, notes them down, and lets one of them fail."""
+    """Counts the calls to the disk, notes them, and lets one of them fail."""
 
     def __init__(self, conditions):
         self._conditions = conditions
@@ -167,7 +162,7 @@ class _Calls:
 
 
 def _file_name(argument):
-    """Name the file of a descriptor or path, without its folder."""
+    """Return the name of the file of a descriptor or path, without its folder."""
     if isinstance(argument, int):
         return Path(f"/proc/self/fd/{argument}").readlink().name
     return "" if isinstance(argument, (bytes, memoryview)) else Path(argument).name
@@ -197,6 +192,6 @@ def start_anew(folder, *arguments, **options):
 
 
 def environment():
-    """Give what a new Python needs to find the sentcli that is tested, without what sentcli has set here."""
+    """Return what a new Python needs to find the sentcli under test, without the settings of this process."""
     ours = {"PYTHONPATH": str(Path(sentcli.__file__).parents[1])}
     return {name: value for name, value in os.environ.items() if not name.startswith("ORT_")} | ours

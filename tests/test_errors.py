@@ -20,11 +20,11 @@ CODES = {
     "OutputError": 1,
     "ExistingOutputError": 1,
     "ResumeError": 1,
+    "LockedError": 1,
     "BundleError": 1,
     "TrainingError": 1,
     "ExportError": 1,
     "MissingExtraError": 1,
-    "ProcessError": 1,
     "OutOfMemoryError": 1,
 }
 

@@ -17,7 +17,7 @@ from sentcli.errors import OutputError, UsageError
 from sentcli.export.folded import folded_graph
 from sentcli.export.parity import check_parity
 from sentcli.export.portable import portable_graph
-from sentcli.files.storage import resolve
+from sentcli.files.atomic import resolve
 from sentcli.model.bilstm import BiLSTM, load_model
 from sentcli.model.bundle import ONNX, ORIGIN, TORCHSCRIPT, VOCAB, WEIGHTS, Bundle, new_bundle, write_config
 

@@ -1,8 +1,7 @@
-"""Compression by suffix: any input as one stream of bytes, an output as members that end where chunks do."""
+"""Compression by suffix: any input as one stream of bytes, an output in members of a fixed size."""
 
 import bz2
 import gzip
-import io
 import lzma
 import re
 import zlib
@@ -14,46 +13,45 @@ from typing import IO, Any
 _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD, ".bz2", ".xz")
 WRITABLE = (_GZIP, _ZSTD)
-DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a damaged file raises
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # raised by a read of a damaged file
 
-# What follows a member in its block is copied, so large blocks of small members would be slow.
-_BLOCK = 16 << 10  # bytes that are read at a time
-_CONTENT_BLOCK = 1 << 20
+# The rest of a block is copied at the end of each member, so large blocks of small members would be slow.
+_BLOCK = 16 << 10  # bytes
+_MEMBER = 1 << 20  # bytes of content
 
 
 def path_of(name: str) -> str:
-    """Give the part of a file name or URL that ends in its suffixes."""
+    """Return the part of a file name or URL that ends in its suffixes."""
     return re.split("[?#]", name)[0] if "://" in name else name
 
 
 def compression_of(name: str) -> str:
-    """Give the compression suffix of a file name or URL, empty for none."""
+    """Return the compression suffix of a file name or URL, empty for none."""
     suffix = PurePath(path_of(name)).suffix.lower()
     return suffix if suffix in SUFFIXES else ""
 
 
 def decompressed(raw: IO[bytes], suffix: str) -> Any:
-    """Open the content of a file that was compressed as its suffix says, of however many members."""
+    """Open the content of a compressed file of any number of members."""
     if suffix == _GZIP:
         return gzip.GzipFile(fileobj=raw, mode="rb")
     if suffix == ".bz2":
-        return io.BufferedReader(_MemberReader(raw, bz2.BZ2Decompressor), _CONTENT_BLOCK)
+        return _MemberReader(raw, bz2.BZ2Decompressor)
     if suffix == ".xz":
-        members = _MemberReader(raw, lzma.LZMADecompressor, padding=b"\0")
-        return io.BufferedReader(members, _CONTENT_BLOCK)
+        return _MemberReader(raw, lzma.LZMADecompressor, padding=b"\0")
     import pyarrow as pa
 
     return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
 
 
-class _MemberReader(io.RawIOBase):
+class _MemberReader:
     """The content of all members of a file, one after the other.
 
-    `BZ2File` and `LZMAFile` take a further member whose start is damaged for bytes that mean nothing, and end
-    there: its rows would be lost without a word.
+    `BZ2File` and `LZMAFile` end without an error at a member whose first bytes are damaged: its rows would
+    be lost.
 
     :param new: makes the decompressor of a member.
-    :param padding: a byte that may stand behind a member, in fours; empty: none may.
+    :param padding: a byte that may be repeated after a member.
     """
 
     def __init__(
@@ -66,90 +64,72 @@ class _MemberReader(io.RawIOBase):
         self._new = new
         self._padding = padding
         self._member = new()
-        self._start = 0  # of the member
-        self._block = b""  # what was read and not decompressed yet
-        self._place = 0  # where that ends
+        self._block = b""  # compressed bytes that no decompressor has yet
 
-    def readable(self) -> bool:
-        return True
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end.
 
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer or a part of it, nothing at the end.
-
-        :raises OSError: naming the place, when a member is damaged or what follows it is none.
-        :raises EOFError: naming the place, when a member has no end.
+        :raises OSError, LZMAError: if a member is damaged, or something else follows one.
+        :raises EOFError: if a member has no end.
         """
         data = b""
         while not data:
-            if self._member.eof and not self._begin_member():
-                return 0
-            data = self._decompress(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+            if self._member.eof and not self._next_member():
+                return b""
+            if self._member.needs_input and not self._block:
+                self._block = self._raw.read(_BLOCK)
+                if not self._block:
+                    raise EOFError("the end of a member is missing")
+            data = self._member.decompress(self._block, size)
+            self._block = self._member.unused_data  # empty before the member's end
+        return data
 
-    def _begin_member(self) -> bool:
-        """Go on to the next member, if there is one."""
-        end = self._place - len(self._block)
+    def _next_member(self) -> bool:
         self._block = self._block.lstrip(self._padding)
-        while not self._block and self._fill():
-            self._block = self._block.lstrip(self._padding)
-        self._start = self._place - len(self._block)
-        if (self._start - end) % 4:
-            raise OSError(f"the padding at byte {end} is not in fours")
+        while not self._block and (block := self._raw.read(_BLOCK)):
+            self._block = block.lstrip(self._padding)
         if self._block:
             self._member = self._new()
         return bool(self._block)
 
-    def _decompress(self, size: int) -> bytes:
-        if self._member.needs_input and not self._block and not self._fill():
-            raise EOFError(f"the member at byte {self._start}: it has no end")
-        try:
-            data = self._member.decompress(self._block, size)
-        except (OSError, lzma.LZMAError) as error:
-            raise OSError(f"the member at byte {self._start}: {error}") from error
-        self._block = self._member.unused_data  # empty before its end
-        return data
-
-    def _fill(self) -> bool:
-        self._block = self._raw.read(_BLOCK)
-        self._place += len(self._block)
-        return bool(self._block)
+    def close(self) -> None:
+        """Do nothing: the file belongs to the caller."""
 
 
-class Members:
-    """The compressed form of an output: a member (gzip) or frame (zstd) for each whole chunk.
+class Compressor:
+    """The compressed form of an output: a gzip member or zstd frame for each mebibyte of content.
 
-    So a durable end of the file is the end of a member, and where members end depends on the rows alone: a
-    resumed file is the same to the byte. Without a suffix the bytes pass as they are.
+    So the bytes depend on the content alone and not on how it is cut into calls. Without a suffix the content
+    passes unchanged.
     """
 
     def __init__(self, suffix: str) -> None:
         self._compress = _compressor(suffix)
-        self._pending: list[bytes] = []
+        self._pending = bytearray()
+        self._is_empty = True
 
     def add(self, data: bytes) -> bytes:
-        """Take bytes of a chunk and give those to write now."""
+        """Take content and return the bytes to write now."""
         if self._compress is None:
             return data
-        if data:
-            self._pending.append(data)
-        return b""
+        self._pending += data
+        members = []
+        while len(self._pending) >= _MEMBER:
+            members.append(self._compress(bytes(self._pending[:_MEMBER])))
+            del self._pending[:_MEMBER]
+            self._is_empty = False
+        return b"".join(members)
 
-    def end(self, *, is_empty: bool = False) -> bytes:
-        """End the member that was begun, if one was, and give what is to be written.
-
-        :param is_empty: the file is at its end and holds nothing; a compressed one has at least one member.
-        """
-        if not (self._compress and (self._pending or is_empty)):
+    def close(self) -> bytes:
+        """Return the last bytes to write; even an empty file has one member."""
+        if self._compress is None or not (self._pending or self._is_empty):
             return b""
-        data = b"".join(self._pending)
-        self._pending.clear()
-        return self._compress(data)
+        return self._compress(bytes(self._pending))
 
 
 def _compressor(suffix: str) -> Callable[[bytes], bytes] | None:
     if suffix == _GZIP:
-        return partial(zlib.compress, level=6, wbits=31)  # 31: a gzip member, its time 0
+        return partial(zlib.compress, level=6, wbits=31)  # 31: a gzip member, with the time 0
     if suffix == _ZSTD:
         import pyarrow as pa
 

@@ -1,47 +1,73 @@
-"""One run at a time writes a file."""
+"""Locks: one run at a time writes a file."""
 
 import fcntl
+import logging
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from sentcli.errors import OutputError
-from sentcli.files.storage import LOCK, output_errors, temporary_path
+from sentcli.errors import LockedError
+from sentcli.files.atomic import output_errors, temporary_path
+
+WAIT_SECONDS = 60.0
+_PAUSE = 0.1  # seconds between two attempts
+
+_log = logging.getLogger("sentcli")
 
 
 class Lock:
-    """A lock on a target; the system holds it until `release`, or the end of the process.
+    """A lock on a target, held until `release` or the end of the process.
 
-    :param kind: of another run than one that writes `target` alone.
-    :param name: what to call the target in messages, where nobody knows it by its own name.
-    :param waits: for another run that holds it, which is done soon.
-    :raises OutputError: at once, when another run holds it and `waits` is not set.
+    Waits for another run that holds it, with a message, for up to a minute.
+
+    :param kind: of lock; each kind of a target is a lock of its own.
+    :param check: called while this waits; may raise.
+    :raises LockedError: if another run still holds it then.
+    :raises OutputError: if the lock file cannot be created.
     """
 
-    def __init__(self, target: Path, kind: str = LOCK, *, name: object = None, waits: bool = False) -> None:
-        self._name = name or target
-        self._operation = fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB
+    def __init__(self, target: Path, kind: str = "lock", *, check: Callable[[], None] = lambda: None) -> None:
         self._path = temporary_path(target, kind)
-        with output_errors(self._path):
-            while not self._acquire():
-                pass
+        end: float | None = None
+        while not self._acquire():
+            now = time.monotonic()
+            if end is None:
+                end = now + WAIT_SECONDS
+                _log.warning("%s: another run of sentcli is writing it; waiting up to a minute", target)
+            if now >= end:
+                raise LockedError(
+                    f"{target}: another run of sentcli is writing it; try again when it is done"
+                )
+            check()
+            time.sleep(_PAUSE)
 
     def _acquire(self) -> bool:
-        """Lock the file; False when the last holder removed it in the meantime."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, self._operation)
-            if os.path.samestat(os.fstat(descriptor), self._path.stat()):
-                self._descriptor = descriptor
-                return True
-        except BlockingIOError:
+        """Try to lock the file; false if another run holds it, or has just removed it."""
+        with output_errors(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), self._path.stat()):
+                    self._descriptor = descriptor
+                    return True
+            except (BlockingIOError, FileNotFoundError):
+                pass
             os.close(descriptor)
-            raise OutputError(f"{self._name}: another run of sentcli is writing it") from None
-        except FileNotFoundError:
-            pass
-        os.close(descriptor)
-        return False
+            return False
 
     def release(self) -> None:
+        """Unlock the target."""
         with output_errors(self._path):
             self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,4 +1,4 @@
-"""Files behind URLs (s3://, gs://, https://, hf:// ...) through fsspec, which the extra `remote` brings."""
+"""Files behind URLs (s3://, gs://, https://, hf://) through fsspec, which the extra `remote` installs."""
 
 import re
 from collections.abc import Iterator
@@ -13,60 +13,55 @@ def is_url(name: str) -> bool:
 
 
 def as_path(name: str) -> str:
-    """Give the path of a file:// URL, so that the file is known by one name; any other name as it is."""
+    """Return the path of a file:// URL, so that a file has one name; any other name unchanged."""
     return name.removeprefix("file://")
 
 
 def open_input(url: str) -> IO[bytes]:
-    """Open a remote file for reading.
+    """Open a remote file to read.
 
-    :raises DataError: when that fails, and from its `read` when the connection does.
+    :raises DataError: if that fails, and from its `read` if the connection does.
     """
-    with _translated(url, DataError):
-        filesystem, path = _resolve(url)
-        return cast(IO[bytes], _RemoteInput(url, filesystem.open(path, "rb")))
+    with _translated(url, DataError) as (files, path):
+        return cast(IO[bytes], _RemoteInput(url, files.open(path, "rb")))
 
 
 def size_of(url: str) -> int | None:
-    """Ask for the size of a remote file; None where the server does not tell.
+    """Return the size of a remote file; None if the server does not tell.
 
-    :raises DataError: when there is no such file.
+    :raises DataError: if there is no such file.
     """
-    with _translated(url, DataError):
-        filesystem, path = _resolve(url)
-        size = filesystem.info(path)["size"]
+    with _translated(url, DataError) as (files, path):
+        size = files.info(path)["size"]
         return None if size is None else int(size)
 
 
 def exists(url: str) -> bool:
-    """Tell whether there is such a file.
+    """Return whether there is such a file.
 
-    :raises OutputError: when the server cannot be asked.
+    :raises OutputError: if the server cannot be asked.
     """
-    with _translated(url, OutputError):
-        filesystem, path = _resolve(url)
-        return bool(filesystem.exists(path))
+    with _translated(url, OutputError) as (files, path):
+        return bool(files.exists(path))
 
 
 def remove(url: str) -> None:
     """Remove a remote file, if there is one.
 
-    :raises OutputError: when that fails.
+    :raises OutputError: if that fails.
     """
-    with _translated(url, OutputError):
-        filesystem, path = _resolve(url)
-        if filesystem.exists(path):
-            filesystem.rm_file(path)
+    with _translated(url, OutputError) as (files, path):
+        if files.exists(path):
+            files.rm_file(path)
 
 
 def expand(pattern: str) -> list[str]:
-    """List the remote files that a pattern with `*` means, sorted.
+    """List the remote files that match a pattern with `*`, sorted.
 
-    :raises DataError: when the server cannot be asked.
+    :raises DataError: if the server cannot be asked.
     """
-    with _translated(pattern, DataError):
-        filesystem, path = _resolve(pattern)
-        return sorted(filesystem.unstrip_protocol(name) for name in filesystem.glob(path))
+    with _translated(pattern, DataError) as (files, path):
+        return sorted(files.unstrip_protocol(name) for name in files.glob(path))
 
 
 class _RemoteInput:
@@ -85,56 +80,56 @@ class _RemoteInput:
 
 
 class RemoteFile:
-    """An output behind a URL: it shows under its name when it is complete, and cannot be resumed.
+    """An output behind a URL; it shows under its name when it is complete.
 
-    :raises OutputError: when it cannot be opened, and from the methods when it cannot be written.
+    :raises OutputError: here and from the methods, if it cannot be written.
     """
 
     def __init__(self, url: str) -> None:
-        self.name = url
         self.size = 0
-        with _translated(url, OutputError):
-            self._filesystem, path = _resolve(url, skip_instance_cache=True)  # a transaction of its own
-            self._filesystem.start_transaction()
-            self._file = self._filesystem.open(path, "wb")
+        self._url = url
+        # A file system of its own, since a transaction covers all of one.
+        with _translated(url, OutputError, skip_instance_cache=True) as (self._files, path):
+            self._files.start_transaction()
+            self._file = self._files.open(path, "wb")
 
     def write(self, data: bytes) -> None:
-        with _translated(self.name, OutputError):
+        with _translated(self._url, OutputError):
             self._file.write(data)
         self.size += len(data)
 
     def publish(self) -> None:
-        """Send what is left and make the file visible."""
-        with _translated(self.name, OutputError):
+        """Send the rest and make the file visible."""
+        with _translated(self._url, OutputError):
             self._file.close()
-            self._filesystem.end_transaction()
+            self._files.end_transaction()
 
     def discard(self) -> None:
-        with _translated(self.name, OutputError):
-            self._filesystem.transaction.complete(commit=False)
-
-
-def _resolve(url: str, **options: Any) -> tuple[Any, str]:
-    with requires("remote"):
-        import fsspec
-    try:
-        return fsspec.core.url_to_fs(url, **options)  # type: ignore[no-any-return]
-    except ImportError as error:
-        raise MissingExtraError(f"{url}: {error}; try: pip install 'sentcli[remote]'") from error
+        with _translated(self._url, OutputError):
+            self._files.transaction.complete(commit=False)
 
 
 @contextmanager
-def _translated(url: str, kind: type[SentcliError]) -> Iterator[None]:
+def _translated(url: str, kind: type[SentcliError], **options: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the file system and path of a URL, and turn what the block raises into one line.
+
+    :param kind: of the error.
+    :param options: of the file system.
+    """
+    with requires("remote"):
+        import fsspec
     try:
-        yield
+        yield fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        raise MissingExtraError(f"{url}: {error}; try: pip install 'sentcli[remote]'") from error
     except SentcliError:
         raise
-    except Exception as error:  # each of fsspec's backends brings errors of its own
+    except Exception as error:  # each of fsspec's backends has errors of its own
         raise kind(f"{url}: {_reason(error, url)}") from error
 
 
 def _reason(error: BaseException, url: str) -> str:
-    """Say what went wrong: over HTTP fsspec repeats the address, and the error behind its own says why."""
+    """Return what went wrong: over HTTP fsspec repeats the address, and the cause has the reason."""
     while str(error) in ("", url) and error.__cause__:
         error = error.__cause__
     status = getattr(error, "status", None)

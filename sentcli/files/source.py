@@ -1,4 +1,4 @@
-"""Opening inputs: files, standard input, pipes, URLs; compressed or not."""
+"""Inputs by name: files, standard input, pipes, URLs; compressed or not."""
 
 import io
 import os
@@ -16,33 +16,31 @@ from sentcli.files import remote
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 
 STANDARD = "-"
-_BLOCK = 1 << 19  # few calls a byte, and what is made of it lies in the processor's cache when it is hashed
+_BLOCK = 1 << 19  # bytes: few calls, and a block stays in the processor's cache until it is hashed
 
 
 @dataclass(frozen=True)
 class InputFile:
     """What is known of an input before it is opened.
 
-    :param size: bytes as they lie on the disk; None where the end is not known: a pipe, a device.
-    :param identity: device and inode; None for what is no file of this machine.
-    :param live: a pipe or a device, whose bytes may be long in coming.
+    :param size: bytes as they lie on the disk; None for a pipe or a device.
+    :param identity: device and inode; None for a URL.
     """
 
     name: str
     size: int | None = None
     mtime_ns: int | None = None
     identity: tuple[int, int] | None = None
-    live: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the fingerprint: a resumed run has to find the same."""
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what tells the file from a changed one, as JSON."""
         return {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
 
 
 def inspect_input(name: str) -> InputFile:
     """Look at an input without reading it.
 
-    :raises DataError: when there is no such input, its name is empty, or it is a folder.
+    :raises DataError: if it does not exist, or is a folder.
     """
     if not name:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
@@ -56,21 +54,18 @@ def inspect_input(name: str) -> InputFile:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
         folder = name.rstrip("/")
-        raise DataError(
-            f"{name} is a folder; give its files, as in '{folder}/*.csv' or '{folder}/**/*.parquet'"
-        )
+        raise DataError(f"{name} is a folder; name its files: '{folder}/*.csv' or '{folder}/**/*.parquet'")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
-        return InputFile(name, identity=identity, live=True)
+        return InputFile(name, identity=identity)
     return InputFile(name, status.st_size, status.st_mtime_ns, identity)
 
 
 class Source:
     """An open input, as its decompressed bytes.
 
-    :param file: what `inspect_input` found.
-    :ivar size: of the file, see `InputFile`.
-    :raises DataError: when it cannot be opened, and from the methods when it cannot be read.
+    :param file: from `inspect_input`.
+    :raises DataError: if it cannot be opened, and from the methods if it cannot be read.
     """
 
     def __init__(self, file: InputFile) -> None:
@@ -78,14 +73,14 @@ class Source:
         self.size = file.size
         self._file = file
         self._ahead = b""
-        self._count = 0
+        self._count = 0  # decompressed bytes read so far
         compression = compression_of(self.name)
         self._is_compressed = bool(compression)
-        self.live = file.live and not compression
-        self._stream: Any  # a file of bytes; those of pyarrow are not of the type IO
+        # A pipe, a device: its bytes may be long in coming.
+        self.live = file.identity is not None and file.size is None and not compression
         try:
             self._raw: IO[bytes] = _open(self.name, buffering=_BLOCK if compression else 0)
-            self._stream = decompressed(self._raw, compression) if compression else self._raw
+            self._stream: Any = decompressed(self._raw, compression) if compression else self._raw
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
 
@@ -105,7 +100,7 @@ class Source:
         return self._count if self._file.size is None else self._raw.tell()
 
     def read(self) -> bytes:
-        """Give the next block, of a pipe what is there; empty at the end."""
+        """Return the next block, of a pipe the bytes that it has; none at the end."""
         if self._ahead:
             block, self._ahead = self._ahead, b""
             return block
@@ -124,9 +119,9 @@ class Source:
         return data
 
     def peek(self, size: int) -> bytes:
-        """Give the first bytes of what is next, without taking them.
+        """Return the first bytes of the next block, without taking them.
 
-        Fewer at the end, or where a line ends: on a live input nothing more may come until it is answered.
+        Fewer at the end, or where a line ends: a live input may send nothing more before it gets an answer.
         """
         while len(self._ahead) < size and not self._ahead.endswith(b"\n"):
             ahead, self._ahead = self._ahead, b""
@@ -137,31 +132,31 @@ class Source:
         return self._ahead[:size]
 
     def skip(self, size: int) -> None:
-        """Take bytes that were peeked at."""
+        """Take bytes that `peek` has shown."""
         self._ahead = self._ahead[size:]
 
     def ready(self, seconds: float | None) -> bool:
-        """Wait until a live input has something to read, or its end, for no longer than that."""
+        """Wait until a live input has bytes or ends, for at most this time; return whether it has or did."""
         return bool(self._ahead) or bool(select.select([self._raw], [], [], seconds)[0])
 
     def seekable(self) -> IO[bytes]:
-        """Give the content as a file to move about in; a stream is copied to a nameless file first.
+        """Return the content as a file that can seek; a stream is copied to a nameless file first.
 
-        :raises OutputError: when the temporary folder cannot hold the copy.
+        :raises OutputError: if the temporary folder cannot hold the copy.
         """
         if not self._is_compressed and self._raw.seekable() and self._file.size is not None:
             return self._raw
         try:
-            spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
+            copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
             while block := self.read():
-                spool.write(block)
-            spool.seek(0)
+                copy.write(block)
+            copy.seek(0)
         except OSError as error:
-            folder = tempfile.tempdir or "a temporary folder"  # none, when none can be written to
+            folder = tempfile.tempdir or "a temporary folder"  # None if none can be written
             raise OutputError(
                 f"the copy of {self.name} in {folder}: {error.strerror}; TMPDIR can name another folder"
             ) from error
-        return spool
+        return copy
 
     def check_unchanged(self) -> None:
         """Refuse a file that was written to while it was read.
@@ -185,8 +180,7 @@ def _open(name: str, buffering: int) -> IO[bytes]:
         return remote.open_input(name)
     if name != STANDARD:
         return Path(name).open("rb", buffering=buffering)
-    standard = _standard_input()
     try:
-        return os.fdopen(standard.fileno(), "rb", buffering, closefd=False)
+        return os.fdopen(_standard_input().fileno(), "rb", buffering, closefd=False)
     except io.UnsupportedOperation:
-        return standard
+        return _standard_input()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sentcli.config import BundleConfig
 from sentcli.errors import BundleError, OutputError
-from sentcli.files.durable import sync
+from sentcli.files.atomic import sync
 from sentcli.text.vocabulary import Vocab
 
 CONFIG = "config.json"

@@ -1,248 +1,317 @@
-"""A run from inputs to an output in which nothing is lost: rows read = rows written + rows rejected."""
+"""One output: read, score and write its rows; keep a ledger, and continue from the one of a stopped run."""
 
+import json
 import logging
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from itertools import islice
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
-from sentcli.errors import DataError, OutputError, RejectsError, ResumeError, SentcliError
-from sentcli.files.compression import Members
-from sentcli.files.source import InputFile, Source
-from sentcli.runs.ledger import changes, refuse_changes
-from sentcli.runs.output import Output
-from sentcli.tables.chunk import Chunk, Cursor, Head, Labels, Position, Reject, Scores
-from sentcli.tables.options import RejectOptions, Setup
-from sentcli.tables.registry import get_format
+from sentcli import __version__
+from sentcli.errors import (
+    ExistingOutputError,
+    InterruptedRunError,
+    OutputError,
+    ResumeError,
+    SentcliError,
+    UsageError,
+    signal_of,
+)
+from sentcli.files.atomic import resolve
+from sentcli.files.lock import Lock
+from sentcli.files.remote import is_url
+from sentcli.files.sink import is_file, is_standard_output
+from sentcli.files.source import STANDARD, InputFile, inspect_input
+from sentcli.runs.inputs import Reader, check_heads, make_setup, refuse_inputs
+from sentcli.runs.ledger import Ledger, read_done, write_done
+from sentcli.runs.output import Output, default_rejects, publish_left, refuse_both
+from sentcli.runs.summary import Progress, Summary, counted
+from sentcli.scoring import stop
+from sentcli.scoring.scorer import Scorer
+from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
+
+_KEPT = "; what was scored so far is kept, and the same command continues"
+_TURN = 0.0005  # seconds
 
 _log = logging.getLogger("sentcli")
-_SHARE_FROM = 10_000  # rows read before a share of rejected ones means something
-_START = Position(input=0, offset=0, rows=0, rejected=0, xxh3="")
 
 
-class Job:
-    """The inputs as chunks, and the output that takes them back with their results.
+@dataclass(frozen=True)
+class JobOptions:
+    """What all outputs of a run share.
 
-    Iterate in one thread; `write` each chunk in the order it came, in this thread or another; then `finish`.
-    Leaving the `with` block before that leaves nothing under the final names.
-
-    :param files: the inputs, in the order in which their rows go out.
-    :param setup: how they are read and written.
-    :param output: what they go to; of an interrupted run, with its state.
-    :param rejects: how many rows may be rejected.
-    :param members: what puts the output's bytes into a compressed file.
-    :param commit_seconds: at least between two commits.
-    :ivar rows: written so far, those of an interrupted run included; `rejected` likewise.
-    :ivar resumed_rows: those of the interrupted run.
-    :ivar notes: the caller's own, JSON: kept with each commit and given back to a resumed run. To be set by
-        the thread that writes, before it writes the chunk that they are of.
-    :ivar total_bytes: size of the inputs as they lie on the disk, None when one has no end yet.
-    :ivar text_column: known when the first chunk is there; None of lines, which have no columns.
+    :param overwrite: start over, and replace the files that exist.
+    :param in_folder: leave a finished output alone, and count it; keep a record of each for that.
     """
 
-    def __init__(
-        self,
-        files: Sequence[InputFile],
-        setup: Setup,
-        output: Output,
-        rejects: RejectOptions,
-        members: Members,
-        commit_seconds: float,
-    ) -> None:
-        self._files = files
-        self._setup = setup
-        self._output = output
-        self._reject_options = rejects
-        self._members = members
-        self._writer = get_format(setup.output_format).writer(setup)
-        self._commit_seconds = commit_seconds
-        self._last_commit = time.monotonic()
-        state = output.state or {"position": _START.to_json(), "notes": {}, "complete": False}
-        self._position = Position(**state["position"])  # of what was written
-        self._is_complete = bool(state["complete"])
-        self._kept_rows, self._written_notes = self._position.rows, state["notes"]
-        self._read = _START
-        self._is_read = self._is_finished = False
-        self._is_settled = False  # all that was written so far could be committed
-        self.rows, self.rejected = self._position.rows, self._position.rejected
-        self.resumed_rows = self.rows
-        self.notes: dict[str, Any] = state["notes"]
-        self.text_column: str | None = None
-        sizes = [file.size for file in files if file.size is not None]
-        self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
-        if output.state:
-            self._check_inputs(state["inputs"])
-            _log.info("resuming after %d rows and %d rejected ones", self.rows, self.rejected)
+    read: ReadOptions = field(default_factory=ReadOptions)
+    write: WriteOptions = field(default_factory=WriteOptions)
+    rejects: RejectOptions = field(default_factory=RejectOptions)
+    overwrite: bool = False
+    in_folder: bool = False
 
-    @property
-    def inputs(self) -> list[dict[str, Any]]:
-        """Fingerprints of the inputs: path, size, time of change."""
-        return [file.to_json() for file in self._files]
 
-    @property
-    def rejects_path(self) -> str | None:
-        """Where rejected rows go; None: to standard error."""
-        return self._output.rejects_path
+def score_output(
+    scorer: Scorer, inputs: Sequence[str], output: str, options: JobOptions, progress: Progress
+) -> Summary:
+    """Score inputs to one output. It shows under its name when all rows are in it.
 
-    @property
-    def resumable(self) -> bool:
-        """After a failure: another run can go on with what this one has done."""
-        return self._output.resumable
+    :param inputs: files, `-` for standard input, URLs: their rows go out one after the other.
+    :param output: a file, `-` for standard output, a device or pipe, a URL.
+    :raises UsageError: for options that do not fit together.
+    :raises DataError: if an input cannot be read, or too many rows are rejected.
+    :raises ExistingOutputError: if the output exists.
+    :raises ResumeError: if what it depends on changed since a run of it was stopped, or finished.
+    :raises LockedError: if another run writes it for more than a minute.
+    :raises OutputError: if it cannot be written.
+    :raises InterruptedRunError: after a signal.
+    """
+    files = [inspect_input(name) for name in inputs]
+    setup = make_setup(inputs, output, options.read, options.write)
+    setup = replace(setup, labels=tuple(scorer.given_labels))
+    target = str(resolve(output)) if is_file(output) else output
+    rejects = options.rejects.path
+    if not rejects and (is_file(output) or is_url(output)):
+        rejects = default_rejects(target if Path(output).is_symlink() else output)
+    refuse_inputs(files, [output, *([rejects] if rejects else [])])
+    _check_places(output, options.rejects.path)
+    if len(files) > 1:
+        check_heads(files, setup)
+    if setup.output_format == "lines" != setup.format:
+        _log.warning("%s: lines hold label, score and text; other columns are left out", output)
+    job = _Job(scorer, files, output, target, rejects, setup, options)
+    with ExitStack() as locks:
+        for path in (target, options.rejects.path):
+            if path and is_file(path):
+                locks.enter_context(Lock(resolve(path), check=stop.check))
+        return job.settle() or job.score(progress)
 
-    @property
-    def kept_rows(self) -> int:
-        """Rows that another run would not have to score again, if the run is resumable."""
-        return self._kept_rows
 
-    def __enter__(self) -> Self:
-        return self
+def _check_places(output: str, rejects: str | None) -> None:
+    """Refuse, before the first row is scored, a place that cannot be written.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._is_finished:
-            try:
-                if self._is_settled and self.resumable and not isinstance(error, OutputError):
-                    with suppress(OutputError):  # what ended the run is what is told
-                        self._commit()
-            finally:
-                self._output.abort()
+    :param rejects: the name that the user gave.
+    :raises UsageError: if rejects would go to the same place, or to one that a stopped run cannot find again.
+    :raises OutputError: for a folder, and in one that does not exist.
+    """
+    if rejects and (
+        (is_standard_output(output) and is_standard_output(rejects))
+        or (is_file(output) and is_file(rejects) and resolve(rejects) == resolve(output))
+    ):
+        raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
+    if is_file(output) and rejects and not is_file(rejects) and not Path(rejects).is_dir():
+        raise UsageError(f"{rejects}: beside a file, the rejected rows go to a file too")
+    for name, option in ((output, "-o"), (rejects, "--rejects")):
+        if name and name != STANDARD and not is_url(name):
+            check_name(Path(name), option)
 
-    def __iter__(self) -> Iterator[Chunk]:
-        """Give the chunks that are not written yet.
 
-        :raises DataError: when an input is not what it should be.
-        :raises ResumeError: when an input is not what it was for the interrupted run.
+def check_name(path: Path, option: str) -> None:
+    """Refuse what cannot be the name of a file.
+
+    :param option: that gives it.
+    :raises OutputError: for a folder, and in one that does not exist.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; {option} takes the name of a file")
+    if not resolve(path).parent.is_dir():
+        raise OutputError(f"{path}: there is no folder {resolve(path).parent}")
+
+
+@dataclass
+class _Job:
+    """One output, of which everything is known but its rows. Its files are locked."""
+
+    scorer: Scorer
+    files: Sequence[InputFile]
+    name: str
+    target: str
+    rejects: str | None
+    setup: Setup
+    options: JobOptions
+
+    def __post_init__(self) -> None:
+        self.overwrite = self.options.overwrite
+        self.ledger: Ledger | None = None
+
+    @cached_property
+    def conditions(self) -> dict[str, Any]:
+        """What the output depends on, under the names that a user knows."""
+        read, write = asdict(self.options.read), asdict(self.options.write)
+        conditions = {
+            "inputs": [file.name for file in self.files],
+            **self.scorer.fingerprint,
+            "version of sentcli": __version__,
+            "--input-format": read.pop("format"),
+            "--output-format": write.pop("format"),
+            "--rejects": self.options.rejects.path,
+            **{f"--{name.replace('_', '-')}": value for name, value in (read | write).items()},
+        }
+        return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as a file gives it back
+
+    def settle(self) -> Summary | None:
+        """Look at what earlier runs left; return the summary if the output is finished, None if rows remain.
+
+        :raises ExistingOutputError: if the output exists and is nobody's unfinished work.
+        :raises ResumeError: if a condition changed.
         """
-        if not self._is_complete:
-            chunks = self._chunks()
-            if self._output.state:
-                self._pass_over(chunks)
-            yield from chunks
-        self._is_read = True
-
-    def _chunks(self) -> Iterator[Chunk]:
-        read = get_format(self._setup.format).reader()
-        cursor = Cursor()
-        first: Head | None = None
-        for number, file in enumerate(self._files, start=1):
-            with Source(file) as source:
-                cursor.open(source)
-                for chunk in read(source, self._setup, cursor, first, is_last=number == len(self._files)):
-                    self._read = chunk.position
-                    if chunk.head and first:
-                        chunk = replace(chunk, head=None)
-                    elif chunk.head:
-                        first = chunk.head
-                        if self._setup.format != "lines":
-                            self.text_column = first.text_column
-                    yield chunk
-
-    def _pass_over(self, chunks: Iterator[Chunk]) -> None:
-        """Read again what is done; write again what a file of the output's format could not keep."""
-        done = self._position
-        for chunk in chunks:
-            begin = self._writer.begin(chunk.head) if chunk.head else b""
-            if not get_format(self._setup.output_format).appends:
-                rows = list(islice(self._output.results, len(chunk.texts)))
-                if len(rows) < len(chunk.texts):
-                    break  # the input has more rows here than it had
-                self._write_rows(chunk, begin, [label for label, _ in rows], [score for _, score in rows])
-            if (chunk.position.input, chunk.position.offset) >= (done.input, done.offset):
-                break
-        if self._read != done:
-            name = self._files[min(done.input, len(self._files) - 1)].name
-            raise ResumeError(f"{name} was changed after the interrupted run; start over without --resume")
-
-    def write(self, chunk: Chunk, labels: Labels, scores: Scores) -> None:
-        """Append the rows of a chunk with their results, and its rejects; commit now and then.
-
-        :param labels: one a text; None for a blank row, as in `scores`.
-        :raises DataError: when there are more rejected rows than may be.
-        :raises OutputError: when something cannot be written.
-        """
-        self._is_settled = False
-        self.rows += len(labels)
-        self.rejected += len(chunk.rejects)
-        self._position = chunk.position
-        self._check_law(chunk.position)
-        self._check_rejects(chunk.rejects)
-        self._write_rows(chunk, self._writer.begin(chunk.head) if chunk.head else b"", labels, scores)
-        self._output.write_results(labels, scores)
-        if chunk.rejects:
-            self._output.write_rejects(b"".join(reject.to_json() for reject in chunk.rejects))
-        self._is_settled, self._written_notes = chunk.whole, self.notes
-        if self._is_settled and time.monotonic() - self._last_commit >= self._commit_seconds:
-            self._commit()
-
-    def finish(self, note: Callable[[], None] = lambda: None) -> None:
-        """Make everything durable and give the files their final names.
-
-        :param note: called when they have them. A run that is killed before it returns can still be resumed.
-        :raises DataError: when there are more rejected rows than may be.
-        :raises OutputError: when something cannot be written; what was under the final names is still there.
-        """
-        self._is_settled = False
-        if not self._is_complete:
-            if not self._is_read:
-                raise SentcliError("the output cannot be finished: the inputs were not read to their end")
-            self._check_law(self._read)
-            self._check_rejects((), is_end=True)
-            self._output.write(self._members.add(self._writer.close()))
-            self._output.write(self._members.end(is_empty=self._output.size == 0))
-        self._output.publish(self._state(), note)
-        self._is_finished = True
-
-    def _write_rows(self, chunk: Chunk, begin: bytes, labels: Labels, scores: Scores) -> None:
-        for piece in (begin, self._writer.encode(chunk, labels, scores)):
-            self._output.write(self._members.add(piece))
-        if chunk.whole:
-            self._output.write(self._members.end())
-
-    def _commit(self) -> None:
-        self._output.commit(self._state())
-        self._last_commit, self._kept_rows = time.monotonic(), self._position.rows
-
-    def _state(self) -> dict[str, Any]:
-        return {"position": self._position.to_json(), "notes": self._written_notes, "inputs": self.inputs}
-
-    def _check_inputs(self, before: Sequence[Mapping[str, Any]]) -> None:
-        """Refuse to go on if inputs that were read to their end are not those of the interrupted run.
-
-        The one in progress has to be the same as far as it was read, which its hash tells. Later ones may
-        have been mended, or be others.
-        """
-        now, done = self.inputs, len(before) if self._is_complete else self._position.input
-        was_read, is_read = ({file["path"]: file for file in files[:done]} for files in (before, now))
-        changed = changes({"inputs": was_read}, {"inputs": is_read})
-        # A last row without a line end gets one where another input follows: this must not change either.
-        order_before, order_now = (
-            ([file["path"] for file in files[: done + 1]], len(files) > done + 1) for files in (before, now)
-        )
-        if order_before != order_now:
-            changed.append("order")
-        refuse_changes(self._output.name, changed)
-
-    def _check_law(self, position: Position) -> None:
-        if (self.rows, self.rejected) != (position.rows, position.rejected):
-            raise SentcliError(
-                f"{position.rows} rows and {position.rejected} rejected ones were read, "
-                f"but {self.rows} and {self.rejected} written; the output is not kept"
+        if not is_file(self.target):
+            if not self.overwrite:
+                refuse_both(self.name, self.rejects)
+            return None
+        target, rejects = Path(self.target), str(self.rejects)
+        self.ledger = ledger = Ledger(target, self.setup.labels, overwrite=self.overwrite)
+        if ledger.conditions is None:
+            if self.overwrite:
+                return None
+            if self.options.in_folder and target.exists():
+                return self._finished()
+            refuse_both(self.name, rejects)
+            return None
+        changed = _changes(ledger.conditions["run"], self.conditions)
+        if changed:
+            raise ResumeError(
+                f"{self.name}: {changed} changed since the interrupted run. What was scored is kept: undo "
+                "the change, or start over with --overwrite"
             )
+        self.overwrite = ledger.conditions["overwrite"]
+        if ledger.result and publish_left(target, rejects, ledger.result["sizes"], overwrite=self.overwrite):
+            _log.info("%s: an interrupted run had scored all rows", self.name)
+            return self._close_books(Summary(**ledger.result["summary"]))
+        _log.info("%s: continuing after %s", self.name, counted(ledger.rows, "row"))
+        if not self.overwrite:
+            refuse_both(self.name, rejects)
+        return None
 
-    def _check_rejects(self, rejects: Sequence[Reject], *, is_end: bool = False) -> None:
-        options, read = self._reject_options, self.rows + self.rejected
-        if options.strict and rejects:
-            first = rejects[0]
-            raise DataError(f"{first.input}: line {first.line}: {first.reason:.200} (--strict)")
-        if options.strict and self.rejected:
-            raise DataError(f"{self.rejected} rows were rejected before the run was interrupted (--strict)")
-        if (is_end or read >= _SHARE_FROM or not options.is_share) and options.exceeded(self.rejected, read):
-            last = self._files[self._position.input].name
-            where = f"{len(self._files)} inputs, up to {last}" if len(self._files) > 1 else last
-            raise RejectsError(
-                f"{where}: {self.rejected} of {read} rows rejected, more than --max-rejects {options.limit}"
+    def _finished(self) -> Summary:
+        """Return the summary of an output that an earlier run finished.
+
+        :raises ExistingOutputError: if it is not known to be one.
+        :raises ResumeError: if it depends on something that changed.
+        """
+        record = read_done(Path(self.target))
+        if record is None:
+            raise ExistingOutputError(
+                f"{self.name} exists, and no run of this command made it; give another folder, or replace it "
+                "with --overwrite"
             )
+        now = {
+            **self.conditions,
+            "the input": [file.fingerprint() for file in self.files],
+            "the output": Path(self.target).stat().st_size,
+        }
+        if changed := _changes(record["conditions"], now):
+            raise ResumeError(
+                f"{self.name} is finished, and {changed} changed since; give another folder, or make it anew "
+                "with --overwrite"
+            )
+        return replace(Summary(**record["summary"]), skipped=1, scored=0, seconds=0.0)
+
+    def score(self, progress: Progress) -> Summary:
+        """Score the rows, and publish the output when all of them are in it."""
+        output: Output | None = None
+        try:
+            if self.ledger:
+                self.ledger.begin({"run": self.conditions, "overwrite": self.overwrite})
+            output = Output(
+                self.name, self.rejects, self.setup, self.options.rejects, overwrite=self.overwrite
+            )
+            return self._score(output, progress)
+        except BaseException as error:
+            is_kept = self._leave(output, error)
+            hint = _KEPT if is_kept else ""
+            where = "" if self.name == STANDARD else f"{self.name}: "
+            if isinstance(error, KeyboardInterrupt):
+                rows = counted(output.rows if output else 0, "row")
+                raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
+            if isinstance(error, SentcliError) and not isinstance(error, ResumeError):
+                named = isinstance(error, OutputError) and self.name not in str(error)
+                raise type(error)(f"{where if named else ''}{error}{hint}") from error
+            raise
+
+    def _score(self, output: Output, progress: Progress) -> Summary:
+        started = time.perf_counter()
+        summary = Summary(inputs=[file.fingerprint() for file in self.files])
+        reader = Reader(self.files, self.setup)
+        chunks = iter(reader)
+        with progress.of(self.name, reader.total_bytes) as update, _quick_turns():
+            if self.ledger:
+                names = [file.name for file in self.files]
+                for chunk, scores in self.ledger.replay(chunks, names):
+                    stop.check()
+                    output.write(chunk, scores)
+                    summary.count(scores)
+            replayed = output.rows
+            for chunk, scores in self.scorer.stream(chunks):
+                output.write(chunk, scores)
+                summary.count(scores)
+                if self.ledger:
+                    self.ledger.add(chunk, scores)
+                update(chunk.position.progress, output.rows, output.rows - replayed)
+        sizes = output.close(reader)
+        summary.rows, summary.rejected = output.rows, output.rejected
+        summary.text_columns = [reader.text_column] if reader.text_column is not None else []
+        if self.ledger:
+            self.ledger.finish({"sizes": sizes, "summary": summary.to_record()})
+        output.publish()
+        if output.rejected and self.rejects:
+            _log.warning("%s rejected: see %s", counted(output.rejected, "row"), self.rejects)
+        summary.scored = output.rows - replayed
+        summary.seconds = time.perf_counter() - started
+        return self._close_books(summary)
+
+    def _close_books(self, summary: Summary) -> Summary:
+        """Record that the output is finished, and remove the ledger."""
+        if self.options.in_folder and self.ledger:
+            conditions = {
+                **self.conditions,
+                "the input": summary.inputs,
+                "the output": Path(self.target).stat().st_size,
+            }
+            record = {"conditions": conditions, "summary": summary.to_record()}
+            write_done(Path(self.target), record)
+        if self.ledger:
+            self.ledger.remove()
+        return summary
+
+    def _leave(self, output: Output | None, error: BaseException) -> bool:
+        """Keep the ledger of a run that failed or was stopped, if it was ever made durable, and nothing else.
+
+        :returns: whether another run can continue.
+        """
+        with suppress(OutputError):  # the error that ended the run is the one to report
+            if output:
+                output.discard()
+        if self.ledger is None:
+            return False
+        with suppress(OutputError):
+            if not self.ledger.is_kept:
+                self.ledger.remove()
+            elif not isinstance(error, OutputError):
+                self.ledger.commit()
+        self.ledger.close()
+        return self.ledger.is_kept
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name the conditions that differ, for a message."""
+    return ", ".join(name for name in {**before, **now} if before.get(name) != now.get(name))
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Let threads that wait for the interpreter's lock have it soon.
+
+    Workers need it for microseconds between two calls that release it; CPython's 5 ms a turn are longer than
+    most of these calls.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

@@ -1,101 +1,239 @@
-"""The journal of a run: what of its work is durable, so that an interrupted run can go on from there."""
+"""The ledger of a run: the scores so far, so that the same command continues after a stop.
 
-import hashlib
+A ledger is a sequence of records, each with a checksum. The first one holds the conditions of the run. Then
+comes one for each chunk: its end in the inputs, with a hash of all bytes up to there, and its scores. The
+last one says that the output is complete. A run that was killed may leave half a record at the end, which
+does not count.
+"""
+
 import json
 import os
-from collections.abc import Mapping, Sequence
+import struct
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
 
 from sentcli.errors import ResumeError
-from sentcli.files.durable import sync
-from sentcli.files.storage import JOURNAL, create, output_errors, temporary_path, write_all
+from sentcli.files.atomic import create, new_file, output_errors, sync, temporary_path, write_all
+from sentcli.scoring.scorer import Scores
+from sentcli.tables.chunk import Chunk
 
-_VERSION = 2
+COMMIT_SECONDS = 1.0  # at least, between two times that the file is made durable
+_FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
+_POSITION = ("input", "offset", "rows", "rejected", "xxh3")
+_COUNTS = ("blank", "truncated", "tokens", "unknown")
 
 
-class Journal:
-    """A small JSON file beside the output, replaced as a whole with each commit.
+class Ledger:
+    """The ledger beside an output.
 
-    :param kind: of another run than one that writes `target` alone.
-    :raises OutputError: from all methods, with the path and what the system says.
+    :param target: the output.
+    :param labels: that a row can get.
+    :param overwrite: start over: remove the ledger of a stopped run.
+    :ivar conditions: of the stopped run whose ledger this is; None if there is none.
+    :ivar result: of that run, if its output is complete.
+    :ivar rows: whose scores are in the file.
+    :raises ResumeError: if the file is damaged.
+    :raises OutputError: here and from all methods, if it cannot be read or written.
     """
 
-    def __init__(self, target: Path, kind: str = JOURNAL) -> None:
-        self._path = temporary_path(target, kind)
+    def __init__(self, target: Path, labels: Sequence[str], *, overwrite: bool) -> None:
+        self.conditions: dict[str, Any] | None = None
+        self.result: dict[str, Any] | None = None
+        self.rows = 0
+        self._path = temporary_path(target, "ledger")
+        self._labels = [*labels, None]
+        self._codes = {label: code for code, label in enumerate(self._labels)}
+        self._last_commit = time.monotonic()
+        self._descriptor = -1
+        self._end = 0  # bytes of whole records in the file
+        self._pending: list[bytes] = []  # records that are not in the file yet
+        self._pending_rows = 0
+        self._parts: list[Scores] = []  # of a chunk that a pause of a pipe has cut
+        with output_errors(self._path):
+            if overwrite:
+                self._path.unlink(missing_ok=True)
+            elif self._path.exists():
+                self._load()
+
+    def _load(self) -> None:
+        with self._path.open("rb") as file:
+            for entry, _ in _records(file):
+                self.conditions = self.conditions or entry
+                self.rows = entry.get("rows", self.rows)
+                self.result = entry.get("result")
+                self._end = file.tell()
+            file.seek(0)
+            if not self._end and _holds_record(file):
+                raise ResumeError(f"{self._path} is damaged; start over with --overwrite")
 
     @property
-    def exists(self) -> bool:
-        return self._path.exists()
+    def is_kept(self) -> bool:
+        """Whether another run can continue with the file."""
+        return self._end > 0
 
-    def load(self) -> dict[str, Any]:
-        """Read the last state that was saved.
+    def begin(self, conditions: Mapping[str, Any]) -> None:
+        """Begin a new ledger, which is in its file after the first commit; or take up the stopped run's.
 
-        :raises ResumeError: when the file is damaged.
+        :param conditions: JSON.
         """
+        if not self._end:
+            self._pending.append(_record(conditions))
+            return
         with output_errors(self._path):
-            content = self._path.read_bytes()
-        try:
-            journal = json.loads(content)
-            state = journal["state"]
-            if (journal["version"], journal["sha256"]) == (_VERSION, _digest(state)):
-                return state  # type: ignore[no-any-return]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            pass
-        raise ResumeError(f"{self._path} is damaged; start over without --resume")
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            os.ftruncate(self._descriptor, self._end)
+            os.lseek(self._descriptor, 0, os.SEEK_END)
 
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Replace the state, durably.
+    def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[tuple[Chunk, Scores]]:
+        """Read the chunks that the stopped run has scored, and yield each with its scores.
 
-        :param state: JSON.
+        :param names: of the inputs.
+        :raises ResumeError: if the inputs are not what that run read.
         """
-        content = json.dumps({"version": _VERSION, "sha256": _digest(state), "state": state})
-        temporary = self._path.with_name(f"{self._path.name}.new")
+        if not self._end:
+            return
+        with self._path.open("rb") as file:
+            for entry, data in _records(file):
+                if "xxh3" in entry and not (yield from self._replay_record(chunks, entry, data)):
+                    raise ResumeError(
+                        f"{names[entry['input']]} changed since the interrupted run read it. What was scored "
+                        "is kept: restore the file, or start over with --overwrite"
+                    )
+
+    def _replay_record(
+        self, chunks: Iterator[Chunk], entry: Mapping[str, Any], data: bytes
+    ) -> Generator[tuple[Chunk, Scores], None, bool]:
+        """Take chunks to the end of a record: a pipe may pause at other places than last time.
+
+        :returns: whether they are those of the record.
+        """
+        labels, scores = self._unpack(data)
+        start = 0
+        for chunk in chunks:
+            stop = start + len(chunk.texts)
+            if stop > len(labels) or (
+                chunk.whole and _end_of(chunk) != {name: entry[name] for name in _POSITION}
+            ):
+                return False
+            counts = [entry[name] if chunk.whole else 0 for name in _COUNTS]
+            yield chunk, Scores(labels[start:stop], scores[start:stop], *counts)
+            if chunk.whole:
+                return True
+            start = stop
+        return False
+
+    def add(self, chunk: Chunk, scores: Scores) -> None:
+        """Add the scores of a chunk; make the file durable now and then."""
+        self._parts.append(scores)
+        if not chunk.whole:
+            return
+        counts = {name: sum(getattr(part, name) for part in self._parts) for name in _COUNTS}
+        self._pending.append(_record({**_end_of(chunk), **counts}, self._pack()))
+        self._pending_rows = chunk.position.rows
+        self._parts.clear()
+        if time.monotonic() - self._last_commit >= COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what was added, durably."""
+        data = b"".join(self._pending)
         with output_errors(self._path):
-            descriptor = create(temporary)
-            try:
-                write_all(descriptor, content.encode())
-                os.fsync(descriptor)
-                temporary.replace(self._path)
-            except BaseException:  # a signal's too: a file that nobody goes on with would be left
-                temporary.unlink(missing_ok=True)
-                raise
-            finally:
-                os.close(descriptor)
-            sync(self._path.parent)
+            if self._descriptor < 0:
+                self._descriptor = create(self._path)
+            write_all(self._descriptor, data)
+            os.fsync(self._descriptor)
+            if not self._end:
+                sync(self._path.parent)
+        self._pending.clear()
+        self._end += len(data)
+        self.rows = max(self.rows, self._pending_rows)
+        self._last_commit = time.monotonic()
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Note durably that the output is complete, so that a later run can give it its name.
+
+        :param result: what that run has to know, JSON.
+        """
+        self._pending.append(_record({"result": result}))
+        self.commit()
+        self.result = dict(result)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def remove(self) -> None:
+        """Close and remove the file."""
+        self.close()
         with output_errors(self._path):
-            self._path.with_name(f"{self._path.name}.new").unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
 
+    def _pack(self) -> bytes:
+        labels = chain.from_iterable(part.labels for part in self._parts)
+        scores = list(chain.from_iterable(part.scores for part in self._parts))
+        codes = np.fromiter(map(self._codes.__getitem__, labels), "<u2", len(scores))
+        return np.array(scores, "<f8").tobytes() + codes.tobytes()  # None becomes NaN
 
-def _digest(state: object) -> str:
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
-
-
-def changes(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Name what differs between two fingerprints, each as its path of keys."""
-    names = []
-    for key in sorted(before.keys() | now.keys()):
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            names += changes(old, new, f"{prefix}{key}.")
-        elif old != new:
-            names.append(prefix + key)
-    return names
+    def _unpack(self, data: bytes) -> tuple[list[str | None], list[float | None]]:
+        count = len(data) // 10
+        values = np.frombuffer(data, "<f8", count)
+        scores = values.astype(object)
+        scores[np.isnan(values)] = None
+        codes = np.frombuffer(data, "<u2", count, 8 * count)
+        return np.array(self._labels, object)[codes].tolist(), scores.tolist()
 
 
-def refuse_changes(
-    name: object, changed: Sequence[str], instead: str = "start over without --resume"
-) -> None:
-    """Refuse to go on with a run if what it depends on changed.
+def _end_of(chunk: Chunk) -> dict[str, Any]:
+    return {name: getattr(chunk.position, name) for name in _POSITION}
 
-    :param changed: what differs, see `changes`.
-    :param instead: what to try.
-    :raises ResumeError: naming it.
+
+def _record(entry: Mapping[str, Any], data: bytes = b"") -> bytes:
+    text = json.dumps(entry).encode()
+    rest = _FRAME.pack(0, len(text), len(data))[8:] + text + data
+    return xxh3_64_intdigest(rest).to_bytes(8, "little") + rest
+
+
+def _records(file: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Read records up to the first one that is not whole."""
+    while _holds_record(file):
+        frame = file.read(_FRAME.size)
+        checksum, text_size, data_size = _FRAME.unpack(frame)
+        content = file.read(text_size + data_size)
+        if xxh3_64_intdigest(frame[8:] + content) != checksum:
+            return
+        yield json.loads(content[:text_size]), content[text_size:]
+
+
+def _holds_record(file: BinaryIO) -> bool:
+    """Return whether the file has as many bytes left as its next record says."""
+    start = file.tell()
+    frame = file.read(_FRAME.size)
+    file.seek(start)
+    left = os.fstat(file.fileno()).st_size - start
+    return len(frame) == _FRAME.size and left >= _FRAME.size + sum(_FRAME.unpack(frame)[1:])
+
+
+def write_done(target: Path, record: Mapping[str, Any]) -> None:
+    """Write the record of a finished output of a folder, beside it.
+
+    :raises OutputError: if it cannot be written.
     """
-    if changed:
-        raise ResumeError(
-            f"{name}: cannot resume: {', '.join(changed)[:200]} changed since the interrupted run; {instead}"
-        )
+    path = temporary_path(target, "done")
+    with output_errors(path), new_file(path) as file:
+        file.write(json.dumps(record).encode())
+
+
+def read_done(target: Path) -> dict[str, Any] | None:
+    """Return the record of a finished output; None if there is none that can be read."""
+    try:
+        record = json.loads(temporary_path(target, "done").read_bytes())
+        return {name: record[name] for name in ("conditions", "summary")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,184 +1,160 @@
-"""Where a job writes: a file that a later run can go on with, or a place where that cannot be."""
+"""One output and its rejects file: rows go in, bytes come out, and the row law is checked at each write."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from sentcli.errors import ExistingOutputError, OutputError
-from sentcli.files.lock import Lock
-from sentcli.files.remote import RemoteFile, exists, is_url, remove
-from sentcli.files.storage import Part, Stream, is_special, output_errors, resolve
-from sentcli.tables.chunk import Labels, Scores
+from sentcli.errors import RejectsError, SentcliError
+from sentcli.files.atomic import AtomicFile, part_of, resolve
+from sentcli.files.compression import Compressor, compression_of
+from sentcli.files.sink import Sink, open_sink, refuse_existing, remove
+from sentcli.runs.inputs import Reader
+from sentcli.scoring.scorer import Scores
+from sentcli.tables.chunk import Chunk, Position, Reject
+from sentcli.tables.options import RejectOptions, Setup
+from sentcli.tables.registry import get_format
 
-
-class Output(ABC):
-    """What a job writes to.
-
-    :ivar name: what an error calls it.
-    :ivar rejects_path: where rejected rows go; None: to standard error.
-    :ivar state: what the journal of an interrupted run says, where this one goes on with it.
-    :ivar results: label and score of each of its rows, where the output itself could not be kept.
-    """
-
-    name: str = ""
-    rejects_path: str | None
-    state: Mapping[str, Any] | None = None
-    results: Iterator[tuple[str | None, float | None]] = iter(())
-
-    @property
-    @abstractmethod
-    def size(self) -> int:
-        """Bytes written so far."""
-
-    @property
-    def resumable(self) -> bool:
-        """A later run could go on with what is there."""
-        return False
-
-    @abstractmethod
-    def write(self, data: bytes) -> None: ...
-
-    @abstractmethod
-    def write_rejects(self, data: bytes) -> None: ...
-
-    @abstractmethod
-    def write_results(self, labels: Labels, scores: Scores) -> None:
-        """Keep results where the output itself does not."""
-
-    @abstractmethod
-    def commit(self, state: Mapping[str, Any]) -> None:
-        """Make all that was written durable, and then the state, where that is of use."""
-
-    @abstractmethod
-    def publish(self, state: Mapping[str, Any], note: Callable[[], None]) -> None:
-        """Give the files their final names; the state is the last one.
-
-        :param note: called when they have them, and before the run forgets that they are its own.
-        """
-
-    @abstractmethod
-    def abort(self) -> None:
-        """Leave nothing under the final names, and nothing at all if no later run could go on with it."""
-
-
-class StreamOutput(Output):
-    """A place that only takes bytes: standard output, a pipe, a device, a URL. It cannot be resumed.
-
-    :param rejects: name of the rejects file; None: standard error.
-    :raises OutputError: when the rejects file exists, or another run writes it.
-    """
-
-    def __init__(self, sink: Stream | RemoteFile, rejects: str | None, *, overwrite: bool) -> None:
-        self.rejects_path = rejects
-        self._sink = sink
-        self._rejects: Stream | RemoteFile | Part | None = None
-        self._lock: Lock | None = None
-        self._overwrite = overwrite
-        if rejects and not is_special(rejects):
-            if not is_url(rejects):
-                self._lock = Lock(resolve(rejects))
-            if not overwrite:
-                self._refuse_existing(rejects)
-
-    def _refuse_existing(self, rejects: str) -> None:
-        try:
-            refuse_existing(rejects)
-        except OutputError:
-            self._unlock()
-            raise
-
-    @property
-    def size(self) -> int:
-        return self._sink.size
-
-    def write(self, data: bytes) -> None:
-        self._sink.write(data)
-
-    def write_rejects(self, data: bytes) -> None:
-        if self._rejects is None:
-            self._rejects = _open_rejects(self.rejects_path)
-        self._rejects.write(data)
-
-    def write_results(self, labels: Labels, scores: Scores) -> None:
-        pass
-
-    def commit(self, state: Mapping[str, Any]) -> None:
-        pass
-
-    def publish(self, state: Mapping[str, Any], note: Callable[[], None]) -> None:
-        if self._rejects:
-            if self._lock and not self._overwrite:
-                refuse_existing(self.rejects_path or "")  # what came meanwhile is not to be lost
-            self._rejects.publish()
-        elif self._overwrite:
-            self._remove_earlier_rejects()
-        self._unlock()
-        self._sink.publish()
-        note()
-
-    def _remove_earlier_rejects(self) -> None:
-        """Remove what an earlier run rejected: it would be taken for this one's."""
-        if self._lock:
-            with output_errors(self.rejects_path):
-                resolve(self.rejects_path or "").unlink(missing_ok=True)
-        elif self.rejects_path and is_url(self.rejects_path):
-            remove(self.rejects_path)
-
-    def abort(self) -> None:
-        if self._rejects:
-            self._rejects.discard()
-        self._unlock()
-        self._sink.discard()
-
-    def _unlock(self) -> None:
-        if self._lock:
-            self._lock.release()
-            self._lock = None
-
-
-def _open_rejects(path: str | None) -> Stream | RemoteFile | Part:
-    if path is None:
-        return Stream.standard_error()
-    if is_url(path):
-        return RemoteFile(path)
-    if is_special(path):
-        return Stream.device(Path(path))
-    part = Part(resolve(path))
-    part.create()
-    return part
+_SHARE_FROM = 10_000  # rows read before a share of rejected rows is checked
 
 
 def default_rejects(output: str) -> str:
-    """Name the rejects file of a file when nobody named another."""
+    """Return the name of an output's rejects file if the user gave no other."""
     return f"{output}.rejects.jsonl"
 
 
-def check_name(path: Path, option: str) -> None:
-    """Refuse what cannot be the name of a file.
+class Output:
+    """An output and its rejects; files show under their names after `publish`, and not before.
 
-    :param option: the one that gives it.
-    :raises OutputError: for a folder, and in one that is not there.
+    :param rejects_path: of the rejects; None: standard error.
+    :param rejects: how many there may be.
+    :param overwrite: the files may exist.
+    :ivar rows, rejected: written so far.
+    :raises OutputError: here and from all methods, if something cannot be written.
     """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; {option} takes the name of a file")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}")
+
+    def __init__(
+        self, name: str, rejects_path: str | None, setup: Setup, rejects: RejectOptions, *, overwrite: bool
+    ) -> None:
+        self.rows = self.rejected = 0
+        self._name = name
+        self._rejects_path = rejects_path
+        self._options = rejects
+        self._overwrite = overwrite
+        self._first_reject: Reject | None = None
+        self._writer = get_format(setup.output_format).writer(setup)
+        self._compressor = Compressor(compression_of(name))
+        self._rejects: Sink | None = None
+        self._sink = open_sink(name)
+
+    def write(self, chunk: Chunk, scores: Scores) -> None:
+        """Append the rows of a chunk with their scores, and its rejects.
+
+        :raises RejectsError: if there are more rejected rows than may be.
+        :raises SentcliError: if a row was lost before.
+        """
+        self.rows += len(scores.labels)
+        self.rejected += len(chunk.rejects)
+        self._check_law(chunk.position)
+        if chunk.rejects:
+            self._first_reject = self._first_reject or chunk.rejects[0]
+            self._check_rejects(is_end=False)
+            if self._rejects is None:
+                self._rejects = open_sink(self._rejects_path)
+            self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
+        begin = self._writer.begin(chunk.head) if chunk.head else b""
+        for piece in (begin, self._writer.encode(chunk, scores.labels, scores.scores)):
+            self._sink.write(self._compressor.add(piece))
+
+    def close(self, reader: Reader) -> dict[str, int | None]:
+        """Write the end of the output, after all rows, and make files durable.
+
+        :returns: the sizes of the two files in bytes; None if no row was rejected.
+        :raises RejectsError, SentcliError: as `write`.
+        """
+        if not reader.is_finished:
+            raise SentcliError("the output cannot be finished: the inputs were not read to their end")
+        self._check_law(reader.position)
+        self._check_rejects(is_end=True)
+        self._sink.write(self._compressor.add(self._writer.close()))
+        self._sink.write(self._compressor.close())
+        for sink in (self._rejects, self._sink):
+            if isinstance(sink, AtomicFile):
+                sink.sync()
+        return {"output": self._sink.size, "rejects": self._rejects.size if self._rejects else None}
+
+    def publish(self) -> None:
+        """Give the files their final names: the rejects first, so that rows never stand there without them.
+
+        :raises ExistingOutputError: if another program made one of them meanwhile.
+        """
+        if not self._overwrite:
+            refuse_both(self._name, self._rejects_path)
+        if self._rejects:
+            self._rejects.publish()
+        elif self._rejects_path:
+            remove(self._rejects_path)  # an earlier run's, which would pass for this one's
+        self._sink.publish()
+
+    def discard(self) -> None:
+        """Leave nothing under the final names, nor under temporary ones."""
+        for sink in (self._rejects, self._sink):
+            if sink:
+                sink.discard()
+
+    def _check_law(self, position: Position) -> None:
+        if (self.rows, self.rejected) != (position.rows, position.rejected):
+            raise SentcliError(
+                f"{position.rows} rows and {position.rejected} rejected ones were read, "
+                f"but {self.rows} and {self.rejected} written; the output is not kept"
+            )
+
+    def _check_rejects(self, *, is_end: bool) -> None:
+        options, read = self._options, self.rows + self.rejected
+        is_early = options.is_share and not is_end and read < _SHARE_FROM
+        if self._first_reject and not is_early and options.exceeded(self.rejected, read):
+            first = self._first_reject
+            raise RejectsError(
+                f"{self.rejected} of {read} rows rejected, more than --max-rejects {options.limit}; the "
+                f"first in {first.input}, line {first.line}: {first.reason:.200}"
+            )
 
 
-def is_there(path: str) -> bool:
-    """Tell whether a file would be replaced.
+def refuse_both(name: str, rejects_path: str | None) -> None:
+    """Refuse to replace an output or its rejects file.
 
-    :raises OutputError: when a server cannot be asked.
+    :raises ExistingOutputError: naming it.
     """
-    return exists(path) if is_url(path) else Path(path).exists()
+    for path in (name, rejects_path):
+        if path:
+            refuse_existing(path)
 
 
-def refuse_existing(path: str, hint: str = "") -> None:
-    """Refuse to replace a file, when nobody said that it may be.
+def publish_left(target: Path, rejects_path: str, sizes: dict[str, int | None], *, overwrite: bool) -> bool:
+    """Give the final names to the files that a stopped run had completed.
 
-    :param hint: what else may be tried.
-    :raises ExistingOutputError: naming --overwrite.
+    :param sizes: from `Output.close`.
+    :returns: false if one of them is gone or has another size; the run has to write them again.
+    :raises ExistingOutputError: if another program made one of them meanwhile.
     """
-    if is_there(path):
-        raise ExistingOutputError(f"{path} exists; give another name or --overwrite{hint}")
+    rejects = resolve(rejects_path)
+    waiting, published = [], []
+    for file, size in ((rejects, sizes["rejects"]), (target, sizes["output"])):
+        if size is None:
+            continue
+        if _has_size(part_of(file), size):
+            waiting.append((file, size))
+        elif not part_of(file).exists() and _has_size(file, size):
+            published.append(file)
+    if len(waiting) + len(published) < 1 + (sizes["rejects"] is not None):
+        if rejects in published:
+            remove(str(rejects))  # the run that writes it again must not find it
+        return False
+    for file, size in waiting:
+        if not overwrite:
+            refuse_existing(str(file))
+        AtomicFile(file, size).publish()
+    if sizes["rejects"] is None:
+        remove(rejects_path)
+    return True
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size

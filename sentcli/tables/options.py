@@ -93,13 +93,11 @@ class RejectOptions:
 
     :param path: None: `OUT.rejects.jsonl`, or standard error where the output is a stream.
     :param limit: `N` rows, or `P%` of the rows read; more than that stops the run.
-    :param strict: stop at the first.
     :raises UsageError: for an invalid value, naming the option.
     """
 
     path: str | None = None
     limit: str | None = None
-    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.path == "-":

@@ -48,13 +48,11 @@ class Format:
     :param module: with `read` and `Writer`; imported when it is needed, as pyarrow takes its time.
     :param suffixes: of file names; the first is that of new files.
     :param options: the options of `ReadOptions` for this format alone.
-    :param appends: what was written stays as it is when more is written.
     """
 
     module: str
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
-    appends: bool = True
 
     def reader(self) -> Reader:
         return self._load().read  # type: ignore[no-any-return]
@@ -72,7 +70,7 @@ _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
-    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, appends=False),
+    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }
 FORMATS = tuple(_FORMATS)

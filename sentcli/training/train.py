@@ -19,11 +19,11 @@ from sentcli import __version__
 from sentcli.config import BY_DATA, SelfTrainingConfig
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.evaluation.holdout import digest_texts
-from sentcli.files.atomic import new_file
+from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
-from sentcli.files.storage import resolve
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import check_target, check_writable
+from sentcli.scoring import stop
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.glove import check_source
 from sentcli.training.loop import check_precision
@@ -125,7 +125,7 @@ def _locked(output: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
     check_writable(output.parent)
-    lock = Lock(resolve(output))
+    lock = Lock(resolve(output), check=stop.check)
     try:
         yield
     finally:

@@ -129,40 +129,49 @@ def test_several_inputs_or_a_glob_go_to_one_output_or_a_folder(score):
         write_csv(f"{name}.csv", [f"a warm film {name}"])
     assert score("b.csv", "a.csv", "-q").stdout.splitlines()[1].startswith("000,a warm film b,")
     score("*.csv", "-o", "out/")
-    assert sorted(path.name for path in Path("out").iterdir()) == ["a.csv", "b.csv"]
+    assert sorted(path.name for path in Path("out").glob("?.csv")) == ["a.csv", "b.csv"]
 
 
-def test_of_a_folder_what_is_new_can_be_scored(score):
+def test_the_same_command_makes_what_is_missing_in_a_folder(score):
     write_csv("a.csv", ["a warm film"])
     score("*.csv", "-o", "out/")
     write_csv("b.csv", ["a warm film", "a cold one"])
-    result = score("*.csv", "-o", "out/", "--skip-existing", "--summary", "s.json")
-    assert result.stderr.splitlines()[0] == "there already, and left alone: 1 output"
+    result = score("*.csv", "-o", "out/", "--summary", "s.json")
+    assert result.stderr.splitlines()[0] == "out/: 1 output finished before, and left alone"
     assert len(read("out/b.csv")) == 2
     told = json.loads(Path("s.json").read_text())
-    assert (told["skipped"], told["rows"]) == (1, 2)
-    score("*.csv", "-o", "out/", "--skip-existing", "--summary", "s.json")
+    assert (told["skipped"], told["rows"], told["scored"]) == (1, 3, 2)
+    score("*.csv", "-o", "out/", "--summary", "s.json")
     told = json.loads(Path("s.json").read_text())
-    assert (told["skipped"], told["rows"]) == (2, 0)
+    assert (told["skipped"], told["rows"], told["scored"]) == (2, 3, 0)
 
 
-def test_of_a_folder_what_can_be_read_is_scored(score):
+def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
     write_csv("a.csv", ["a warm film"])
     Path("b.csv").write_text("a,b\n1,2\n")
-    write_csv("c.csv", ["a cold film"])
-    options = ("*.csv", "-o", "out/", "--keep-going", "-q")
-    of_one, of_all = score(*options, "--summary", "s.json", code=1).stderr.splitlines()
+    Path("c.jsonl").write_text('{"text": "a cold film"}\nno JSON\n')
+    command = ("[abc].*", "-o", "out/", "-q")
+    of_one, of_all = score(*command, "--summary", "s.json", code=1).stderr.splitlines()
     assert of_one.startswith("b.csv: which column is the text?")
     assert of_all.startswith("Error: 1 output could not be made, for the reasons above; ")
-    assert of_all.endswith("; once mended, the same command with --resume makes them")
-    assert [len(read(f"out/{name}.csv")) for name in "ac"] == [1, 1]
+    assert of_all.endswith("; once mended, the same command makes them")
     told = json.loads(Path("s.json").read_text())
     assert (told["failed"], told["rows"]) == (1, 2)
-    told = score(*options, "--skip-existing", code=1).stderr
-    assert told.endswith("; once mended, the same command makes them\n")
     write_csv("b.csv", ["a film"])
-    assert score(*options, "--skip-existing").stderr == ""
+    for _ in range(2):  # the exit code tells of rejected rows of outputs that were finished before, too
+        assert score(*command, code=3).stderr == ""
     assert len(read("out/b.csv")) == 1
+
+
+def test_a_finished_output_is_left_alone_without_overwrite(score, refuse):
+    write_csv("r.csv")
+    score("r.csv", "-o", "o.csv")
+    before = Path("o.csv").stat()
+    failure = refuse("r.csv", "-o", "o.csv")
+    assert (failure.code, failure.message) == (
+        *(1, "Error: o.csv exists; give another name, or replace it with --overwrite\n"),
+    )
+    assert Path("o.csv").stat() == before
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnx"])

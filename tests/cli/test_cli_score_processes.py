@@ -106,18 +106,16 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(trained, score, tmp_path, 
     write_csv("r.csv", [text for text, _ in invented.reviews(500, seed=4)] * 16)
     score("r.csv", "-o", "whole.csv", "-q")
     run = Run(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path, chunk_rows=64)
-    journal = Path(".o.csv.sentcli-journal")
-    while not (journal.exists() or run.is_over):
-        time.sleep(0.01)
+    run.wait_until(Path(".o.csv.sentcli-ledger"))
     run.send(number)
     assert run.wait(seconds=20) == code
     (said,) = run.error.splitlines()
     assert "o.csv: stopped after " in said
-    assert "--resume goes on from there" in said
+    assert said.endswith("what was scored so far is kept, and the same command continues")
     assert not Path("o.csv").exists()
-    run = Run(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path, "--resume", chunk_rows=64)
+    run = Run(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path, chunk_rows=64)
     assert run.wait() == 0
-    assert run.error.startswith("resuming after ")
+    assert run.error.startswith("o.csv: continuing after ")
     assert Path("o.csv").read_bytes() == Path("whole.csv").read_bytes()
     assert sorted(map(str, Path().iterdir())) == ["o.csv", "r.csv", "whole.csv"]
 

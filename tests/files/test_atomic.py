@@ -2,15 +2,22 @@
 
 import errno
 import os
+import stat
 
 import pytest
 
-from sentcli.files.atomic import new_file, part_of
+from sentcli.errors import OutputError
+from sentcli.files.atomic import AtomicFile, create, new_file, part_of, resolve, sync
+
+
+def fail(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_the_new_file_is_there_once_it_is_whole(tmp_path):
     path = tmp_path / "f.json"
     path.write_bytes(b"old")
+    part_of(path).write_bytes(b"half, of a killed process")
     with new_file(path) as file:
         file.write(b"new")
         assert path.read_bytes() == b"old"
@@ -19,12 +26,9 @@ def test_the_new_file_is_there_once_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
-def test_the_old_file_stays_when_the_new_one_cannot_be_written(tmp_path, monkeypatch, call):
+def test_the_old_file_stays_if_the_new_one_cannot_be_written(tmp_path, monkeypatch, call):
     path = tmp_path / "f.json"
     path.write_bytes(b"old")
-
-    def fail(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def write():
         with new_file(path) as file:
@@ -43,10 +47,98 @@ def test_the_old_file_stays_when_the_new_one_cannot_be_written(tmp_path, monkeyp
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_what_a_killed_process_left_is_replaced(tmp_path):
-    path = tmp_path / "f.json"
-    part_of(path).write_bytes(b"half")
-    with new_file(path) as file:
-        file.write(b"new")
+def test_files_and_folders_are_synced(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    (tmp_path / "file").touch()
+    sync(tmp_path / "file")
+    sync(tmp_path)
+    assert synced == [(tmp_path / "file").stat().st_ino, tmp_path.stat().st_ino]
+
+
+def test_only_a_file_system_without_fsync_of_folders_is_excused(tmp_path, monkeypatch):
+    codes = [errno.EINVAL, errno.EIO]
+
+    def fsync(descriptor):
+        code = codes.pop(0)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    sync(tmp_path)
+    with pytest.raises(OSError, match="Input/output error"):
+        sync(tmp_path)
+
+
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
+    (tmp_path / "out.csv").symlink_to("real.csv")
+    (tmp_path / "loop").symlink_to("loop")
+    assert resolve(tmp_path / "out.csv") == tmp_path / "real.csv"
+    with pytest.raises(OutputError, match="loop: its links lead in a circle"):
+        resolve(tmp_path / "loop")
+
+
+def test_a_link_under_a_temporary_name_is_not_followed(tmp_path, monkeypatch):
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    part = part_of(tmp_path / "out")
+    part.symlink_to(precious)
+    AtomicFile(tmp_path / "out").discard()
+    part.symlink_to(precious)
+    with pytest.raises(OutputError, match="symbolic links"):
+        AtomicFile(tmp_path / "out", size=4)
+    monkeypatch.setattr(type(part), "unlink", lambda *_, **__: None)  # as if somebody put it back
+    with pytest.raises(FileExistsError):
+        create(part)
+    assert precious.read_text() == "keep"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o440])
+def test_a_file_keeps_the_mode_of_the_one_it_replaces(tmp_path, mode):
+    path = tmp_path / "out"
+    path.write_text("old")
+    path.chmod(mode)
+    file = AtomicFile(path)
+    file.write(b"new")
+    file.publish()
+    assert stat.S_IMODE(path.stat().st_mode) == mode
     assert path.read_bytes() == b"new"
-    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        AtomicFile(tmp_path / "out").publish()
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o640
+
+
+def test_a_closed_file_writes_nowhere(tmp_path):
+    file = AtomicFile(tmp_path / "out")
+    file.close()
+    with (tmp_path / "another").open("wb"):  # gets the number of the descriptor
+        with pytest.raises(OutputError, match="Bad file descriptor"):
+            file.write(b"x")
+        assert (tmp_path / "another").read_bytes() == b""
+
+
+def test_short_writes_lose_nothing(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+    file = AtomicFile(tmp_path / "out")
+    file.write(b"more than seven bytes")
+    file.publish()
+    assert (tmp_path / "out").read_bytes() == b"more than seven bytes"
+
+
+def test_a_file_whose_quota_shows_when_it_is_closed_does_not_get_its_name(tmp_path, monkeypatch):
+    """As on NFS, or in a bucket that is mounted."""
+    (tmp_path / "out").write_bytes(b"old")
+    file = AtomicFile(tmp_path / "out")
+    file.write(b"new")
+    monkeypatch.setattr(os, "dup", lambda descriptor: fail())
+    with pytest.raises(OutputError, match="out: No space left"):
+        file.publish()
+    file.discard()
+    assert (tmp_path / "out").read_bytes() == b"old"
+    assert len([*tmp_path.iterdir()]) == 1

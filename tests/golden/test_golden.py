@@ -19,7 +19,7 @@ from golden.cases import CASES, FOLDER, make_inputs
 
 _SCORE = re.compile(rb"\b[01]\.\d{6}\b|\b[01]\.\d{1,17}\b(?=\}?$)", re.MULTILINE)
 _SAME = 2e-6  # of a score on another kind of processor
-AGAIN = ("--skip-existing",)
+
 REJECTED = 3
 
 
@@ -81,7 +81,7 @@ def test_whole_and_after_a_kill(folder, case):
         if number:
             killed = Run(folder, *words, chunk_rows=8, fail_at=number)
             assert killed.wait() == -signal.SIGKILL
-        code = Run(folder, *words, *AGAIN, chunk_rows=8).wait()
+        code = Run(folder, *words, chunk_rows=8).wait()
         assert code == (REJECTED if (FOLDER / rejects(f"out.{name}")).exists() else 0)
         check_output(folder, name)
         assert not list(folder.glob(".*")), "no private file is left"

@@ -1,4 +1,4 @@
-"""What changed between a run that was interrupted and the one that goes on; runs that meet each other."""
+"""What changed since a run that was stopped; runs that meet each other."""
 
 import hashlib
 import json
@@ -8,19 +8,16 @@ import signal
 import time
 
 import pytest
-from workload import DONE, PRIVATE, files, finished, remove_results, rows_done, write_table
-
-from sentcli.errors import OutputError
-from sentcli.runs.ledger import Journal
+from workload import DONE, PRIVATE, files, finished, ledger_of, remove_results, rows_done, write_table
 
 FORMS = ("csv", "parquet")
 
 
 def interrupted(folder, score, form):
-    """Kill a run that has committed rows; the results of a whole one are given back."""
+    """Kill a run that has scored rows; return the results of a whole one."""
     write_table(folder, form, 400)
     complete = finished(folder, score, form)
-    assert score(f"in.{form}", "-o", f"out.{form}", "-q", fail_at=45).wait() == -signal.SIGKILL
+    assert score(f"in.{form}", "-o", f"out.{form}", "-q", fail_at=15).wait() == -signal.SIGKILL
     assert 0 < rows_done(folder, form) < 300
     return complete
 
@@ -43,57 +40,37 @@ def rewrite(path, data):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_input_that_was_edited_in_secret(folder, score, form):
-    interrupted(folder, score, form)
+    complete = interrupted(folder, score, form)
     path = folder / f"in.{form}"
     data = path.read_bytes()
     place = data.index(b"film", len(data) // 20)
     rewrite(path, data[:place] + b"fiim" + data[place + 4 :])
-    run = score(f"in.{form}", "-o", f"out.{form}", "--resume", "-q")
-    check_refused(run, f"in.{form}", "changed after the interrupted run")
+    command = (f"in.{form}", "-o", f"out.{form}", "-q")
+    check_refused(score(*command), f"in.{form} changed since the interrupted run read it", "--overwrite")
     assert not (folder / f"out.{form}").exists()
-
-
-def test_an_input_that_grew_is_read_to_its_new_end(folder, score):
-    interrupted(folder, score, "csv")
-    with (folder / "in.csv").open("ab") as file:
-        file.write(b"401,word1\n")
-    run = score("in.csv", "-o", "out.csv", "--resume", "-q")
-    assert run.wait() == DONE["csv"], run.error
-    resumed = files(folder)
-    remove_results(folder)
-    assert score("in.csv", "-o", "out.csv", "-q").wait() == DONE["csv"]
-    assert resumed == files(folder)
+    rewrite(path, data)
+    assert score(*command).wait() == DONE[form]
+    assert files(folder) == complete
 
 
 def test_a_parquet_file_that_was_written_anew(folder, score):
     interrupted(folder, score, "parquet")
     write_table(folder, "parquet", 401)
-    run = score("in.parquet", "-o", "out.parquet", "--resume", "-q")
-    check_refused(run, "in.parquet was changed after the interrupted run")
-
-
-def test_an_output_that_was_touched(folder, score):
-    interrupted(folder, score, "csv")
-    part = folder / f".out.csv{PRIVATE}part"
-    part.write_bytes(part.read_bytes().replace(b"negative", b"positive", 1))
-    run = score("in.csv", "-o", "out.csv", "--resume", "-q")
-    check_refused(run, part.name, "changed after the interrupted run")
-
-
-def test_an_output_that_is_gone(folder, score):
-    interrupted(folder, score, "csv")
-    (folder / f".out.csv{PRIVATE}part").unlink()
-    run = score("in.csv", "-o", "out.csv", "--resume", "-q")
-    check_refused(run, f".out.csv{PRIVATE}part", "is gone; start over without --resume")
+    run = score("in.parquet", "-o", "out.parquet", "-q")
+    check_refused(run, "in.parquet changed since the interrupted run")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"), [(("--prefix", "x_"), "prefix"), (("--max-row-bytes", "5000"), "max_row_bytes")]
+    ("arguments", "name"),
+    [(("--prefix", "x_"), "--prefix"), (("--uncertain", "0.4", "0.6"), "uncertain")],
 )
 def test_other_options(folder, score, arguments, name):
     interrupted(folder, score, "csv")
-    run = score("in.csv", "-o", "out.csv", "--resume", "-q", *arguments)
-    check_refused(run, name, "changed since the interrupted run")
+    before = ledger_of(folder, "csv").read_bytes()
+    run = score("in.csv", "-o", "out.csv", "-q", *arguments)
+    check_refused(run, f"{name} changed since the interrupted run. What was scored is kept")
+    assert ledger_of(folder, "csv").read_bytes() == before
+    assert score("in.csv", "-o", "out.csv", "-q", "--overwrite", *arguments).wait() == DONE["csv"]
 
 
 def test_another_model(folder, score, trained, tmp_path):
@@ -104,49 +81,8 @@ def test_another_model(folder, score, trained, tmp_path):
     (other / "vocab.txt").write_bytes((other / "vocab.txt").read_bytes().replace(b"film\n", b"fiim\n"))
     manifest["sha256"]["vocab.txt"] = hashlib.sha256((other / "vocab.txt").read_bytes()).hexdigest()
     (other / "manifest.json").write_text(json.dumps(manifest))
-    run = score("in.csv", "-o", "out.csv", "--resume", "-q", bundle=other)
+    run = score("in.csv", "-o", "out.csv", "-q", bundle=other)
     check_refused(run, "model changed since the interrupted run")
-
-
-def test_without_a_journal_a_run_starts_over_and_says_so(folder, score):
-    complete = interrupted(folder, score, "csv")
-    (folder / f".out.csv{PRIVATE}journal").unlink()
-    run = score("in.csv", "-o", "out.csv", "--resume")
-    assert run.wait() == DONE["csv"]
-    assert "starting over" in run.error
-    assert files(folder) == complete
-
-
-def test_a_damaged_journal_is_found(folder, score):
-    """Every length and many bytes, read in this process; what a run makes of it is tested below."""
-    interrupted(folder, score, "csv")
-    path = folder / f".out.csv{PRIVATE}journal"
-    whole, state = path.read_bytes(), Journal(folder / "out.csv").load()
-    damaged = [whole[:length] for length in range(len(whole))]
-    damaged += [
-        whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :]
-        for place in range(0, len(whole), 8)
-    ]
-    refused = 0
-    for content in damaged:
-        path.write_bytes(content)
-        try:
-            found = Journal(folder / "out.csv").load()
-        except OutputError:
-            refused += 1
-        else:
-            assert found == state
-    assert refused > 0.8 * len(damaged)  # the others changed white space
-
-
-@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
-def test_a_run_with_a_damaged_journal(folder, score, kept):
-    complete = interrupted(folder, score, "csv")
-    journal = folder / f".out.csv{PRIVATE}journal"
-    journal.write_bytes(journal.read_bytes()[: int(kept * journal.stat().st_size)])
-    check_refused(score("in.csv", "-o", "out.csv", "--resume", "-q"), journal.name, "damaged")
-    assert score("in.csv", "-o", "out.csv").wait() == DONE["csv"]
-    assert files(folder) == complete
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -157,30 +93,32 @@ def test_two_runs_at_once(folder, score, form):
         first = score(f"in.{form}", "-o", f"out.{form}", "-q")
         time.sleep(pause)
         second = score(f"in.{form}", "-o", f"out.{form}", "-q")
-        started = time.monotonic()
-        loser, winner = sorted((first, second), key=lambda run: run.wait())
-        if DONE[form] == 0:
-            loser, winner = winner, loser
-        assert (winner.wait(), loser.wait()) == (DONE[form], 1)
-        assert time.monotonic() - started < 10
-        assert "another run of sentcli is writing it" in loser.error or "exists" in loser.error
+        assert sorted((first.wait(), second.wait())) == sorted((DONE[form], 1))
+        assert "exists; give another name" in first.error + second.error
         assert files(folder) == complete
         remove_results(folder)
 
 
-def test_a_second_run_stops_at_once(folder, score):
+def test_a_second_run_waits_with_a_message(folder, score):
     write_table(folder, "csv", 60)
     os.mkfifo(folder / "pipe.csv")
     first = score("pipe.csv", "-o", "out.csv")
     with (folder / "pipe.csv").open("wb") as pipe:
-        while not (folder / f".out.csv{PRIVATE}part").exists():
+        first.wait_until(folder / f".out.csv{PRIVATE}lock")
+        second = score("in.csv", "-o", "out.csv", lock_seconds=0.5)
+        assert second.wait() == 1
+        waiting, error = second.error.splitlines()
+        assert "another run of sentcli is writing it; waiting" in waiting
+        assert "another run of sentcli is writing it; try again" in error
+        third = score("in.csv", "-o", "out.csv")
+        while "waiting" not in third.error:
             time.sleep(0.01)
-        started = time.monotonic()
-        check_refused(score("in.csv", "-o", "out.csv"), "another run of sentcli is writing it")
-        assert time.monotonic() - started < 10
+        third.send(signal.SIGTERM)
+        assert third.wait() == 143
         pipe.write(b"text\nword1\n")
     assert first.wait() == 0
     assert (folder / "out.csv").read_bytes().startswith(b"text,sentiment,sentiment_score\nword1,")
+    assert not list(folder.glob(f".*{PRIVATE}*"))
 
 
 def test_eight_runs_to_eight_outputs(folder, score):

@@ -1,4 +1,4 @@
-"""A disk that is full or fails: a clean error, the old file kept, and a resumed run gives the same bytes."""
+"""A disk that is full or fails: a clean error, the old file kept, and a rerun to the same bytes."""
 
 import errno
 import itertools
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from workload import DONE, PRIVATE, files, finished, remove_results, write_table
+from workload import DONE, PRIVATE, files, finish, finished, remove_results, write_table
 
 
 def check_error(run, *parts):
@@ -27,19 +27,17 @@ def test_every_call_to_the_disk_may_fail(folder, score, form, number):
     complete = finished(folder, score, form)
     step = 1 if (form, number) == ("csv", errno.ENOSPC) else 4
     for call in itertools.count(1, step):
-        (folder / f"out.{form}").write_bytes(b"old")
-        run = score(f"in.{form}", "-o", f"out.{form}", "--overwrite", "-q", fail_at=call, fail_with=number)
+        run = score(f"in.{form}", "-o", f"out.{form}", "-q", fail_at=call, fail_with=number)
         if run.wait() == DONE[form]:
             break
         check_error(run, os.strerror(number), f"out.{form}")
-        assert (folder / f"out.{form}").read_bytes() in (b"old", complete[f"out.{form}"])
-        assert not list(folder.glob(f".*{PRIVATE}*.new")), f"after call {call}"
-        run = score(f"in.{form}", "-o", f"out.{form}", "--overwrite", "--resume")
-        assert run.wait() == DONE[form], run.error
+        if (folder / f"out.{form}").exists():
+            assert (folder / f"out.{form}").read_bytes() == complete[f"out.{form}"]
+        finish(folder, score, form)
         assert files(folder) == complete, f"after call {call}"
         assert not list(folder.glob(f".*{PRIVATE}*"))
         remove_results(folder)
-    assert call > 20
+    assert call > 15
     assert files(folder) == complete
 
 
@@ -59,7 +57,7 @@ def test_a_limit_on_the_size_of_files(folder, score, form):
     run = score(f"in.{form}", "-o", f"out.{form}", max_file=size // 2)
     check_error(run, f"out.{form}", "File too large")
     assert not (folder / f"out.{form}").exists()
-    assert score(f"in.{form}", "-o", f"out.{form}", "--resume").wait() == DONE[form]
+    assert score(f"in.{form}", "-o", f"out.{form}").wait() == DONE[form]
     assert files(folder) == complete
 
 
@@ -81,17 +79,18 @@ def test_a_disk_that_is_too_small(folder, score, small_disk):
     write_table(folder, "csv", 12_000)
     assert score("in.csv", "-o", "whole.csv").wait() == DONE["csv"]
     (small_disk / "out.csv").write_bytes(b"old")
-    arguments = ("in.csv", "-o", "disk/out.csv", "--overwrite")
-    check_error(score(*arguments), "disk/", "No space left on device", "--resume")
+    kept = "the same command continues"
+    command = ("in.csv", "-o", "disk/out.csv")
+    check_error(score(*command, "--overwrite"), "disk/", "No space left on device", kept)
     assert (small_disk / "out.csv").read_bytes() == b"old"
-    check_error(score(*arguments, "--resume"), "No space left on device", "--resume")
+    check_error(score(*command), "No space left on device", kept)
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
-    run = score(*arguments, "--resume")
+    run = score(*command)
     assert run.wait() == DONE["csv"]
-    assert "resuming after" in run.error
+    assert "continuing after" in run.error
     for suffix in ("", ".rejects.jsonl"):
-        whole, resumed = folder / f"whole.csv{suffix}", small_disk / f"out.csv{suffix}"
-        assert whole.read_bytes() == resumed.read_bytes()
+        whole, continued = folder / f"whole.csv{suffix}", small_disk / f"out.csv{suffix}"
+        assert whole.read_bytes() == continued.read_bytes()
     assert len(list(small_disk.iterdir())) == 2
 
 
@@ -106,21 +105,25 @@ def test_a_name_stands_for_durable_content_only(folder, score):
     calls, private = folder.parent / "calls", f".out.csv{PRIVATE}"
     assert score("in.csv", "-o", "out.csv", "-q", calls=calls, spares_disk=False).wait() == DONE["csv"]
     lines = calls.read_text().splitlines()
-    for name in ("out.csv", "out.csv.rejects.jsonl"):
-        rename = lines.index(f"replace .{name}{PRIVATE}part {name}")
-        assert is_durable(lines[:rename], f".{name}{PRIVATE}part")
+    parts = (f"{private}part", f".out.csv.rejects.jsonl{PRIVATE}part")
+    renames = [
+        lines.index(f"replace {part} {name}")
+        for part, name in zip(parts, ("out.csv", "out.csv.rejects.jsonl"), strict=True)
+    ]
+    assert renames[0] > renames[1], "the rejects come first"
+    for part, rename in zip(parts, renames, strict=True):
+        assert is_durable(lines[:rename], part)
         assert lines[rename + 1] == f"fsync {folder.name}"
-    saves = [number for number, line in enumerate(lines) if line.startswith(f"replace {private}journal.new")]
-    assert len(saves) >= 3
-    for save in saves:
-        for name in (f"{private}journal.new", f"{private}part", f".out.csv.rejects.jsonl{PRIVATE}part"):
-            assert is_durable(lines[:save], name)
-        assert lines[save + 1] == f"fsync {folder.name}"
-    locks = [f"unlink .out.csv.rejects.jsonl{PRIVATE}lock", f"unlink {private}lock"]
-    assert lines[-3:] == [f"unlink {private}journal", *locks]
+    # The last record of the ledger tells what the renames need, after the parts are durable.
+    *_, record = (number for number, line in enumerate(lines) if line == f"write {private}ledger ")
+    assert record < renames[1]
+    assert all(is_durable(lines[:record], part) for part in parts)
+    assert is_durable(lines[: renames[1]], f"{private}ledger")
+    assert lines[-2:] == [f"unlink {private}ledger", f"unlink {private}lock"]
+    assert lines.count(f"fsync {private}ledger") >= 3
 
 
 def is_durable(calls, name):
-    """Tell whether fsync came after the last write."""
+    """Return whether fsync came after the last write."""
     later = [line for line in calls if line.rstrip() in (f"write {name}", f"fsync {name}")]
     return later[-1:] == [f"fsync {name}"]

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from processes import environment, start_anew
-from workload import DONE, PRIVATE, files, finished, remove_results, write_table
+from workload import DONE, PRIVATE, files, finish, finished, ledger_of, remove_results, write_table
 
 SIGNALS = int(os.environ.get("SENTCLI_SIGNALS", "3"))  # of each kind
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -44,21 +44,20 @@ def test_a_signal_ends_a_run_in_order(folder, score, number, form):
         if code != DONE[form]:
             assert code == CODES[number], run.error
             stopped += 1
-            check_message(run, is_resumable=(folder / f".out.{form}{PRIVATE}journal").exists())
+            check_message(run, is_kept=ledger_of(folder, form).exists())
             assert not (folder / f"out.{form}").exists() or files(folder) == complete
-            run = score(f"in.{form}", "-o", f"out.{form}", "--resume", "--overwrite", chunk_rows=200)
-            assert run.wait() == DONE[form], run.error
+            finish(folder, score, form, chunk_rows=200)
         assert files(folder) == complete
         assert not list(folder.glob(f".*{PRIVATE}*"))
         remove_results(folder)
 
 
-def check_message(run, *, is_resumable):
+def check_message(run, *, is_kept):
     assert "Traceback" not in run.error
     last = run.error.splitlines()[-1:]
-    if last and "rejected: see " not in last[0]:  # nothing is said before the first row, nor at the end
+    if last and "rejected: see " not in last[0]:  # before the first row and at the end there is no message
         assert last[0].startswith("Error: ")
-        assert ("--resume" in last[0]) == is_resumable
+        assert ("the same command continues" in last[0]) == is_kept
 
 
 def test_a_second_interrupt_does_not_break_into_the_end_of_a_run(folder, score):
@@ -66,14 +65,12 @@ def test_a_second_interrupt_does_not_break_into_the_end_of_a_run(folder, score):
     complete = finished(folder, score, "csv", chunk_rows=200)
     for pause in (0, 0.001, 0.003, 0.01, 0.02):
         run = score("in.csv", "-o", "out.csv", chunk_rows=200)
-        run.wait_until(folder / f".out.csv{PRIVATE}journal")
+        run.wait_until(ledger_of(folder, "csv"))
         run.send(signal.SIGINT)
         time.sleep(pause)
         assert stop(run, signal.SIGINT, signal.SIGTERM) in (130, DONE["csv"])
         assert "Traceback" not in run.error
-        assert (
-            score("in.csv", "-o", "out.csv", "--resume", "--overwrite", chunk_rows=200).wait() == DONE["csv"]
-        )
+        finish(folder, score, "csv", chunk_rows=200)
         assert files(folder) == complete
         remove_results(folder)
 

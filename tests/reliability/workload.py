@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from invented import reviews
 
+from sentcli.runs.ledger import Ledger
+
 FORMATS = ("csv", "jsonl", "parquet", "csv.gz")
-DONE = {"csv": 3, "jsonl": 3, "csv.gz": 3, "parquet": 0}  # exit codes: of all but Parquet some rows are bad
-PRIVATE = ".sentcli-"  # in the names of files that are there only while a run is
+DONE = {"csv": 3, "jsonl": 3, "csv.gz": 3, "parquet": 0}  # exit codes: all but Parquet have bad rows
+PRIVATE = ".sentcli-"  # in the names of files that exist only while a run does
 
 
 def write_table(folder: Path, form: str, rows: int) -> Path:
@@ -32,7 +34,7 @@ def write_table(folder: Path, form: str, rows: int) -> Path:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Give the content of all files that are not private to a run."""
+    """Return the content of all files that are not private to a run."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if PRIVATE not in path.name}
 
 
@@ -42,7 +44,7 @@ def remove_results(folder: Path) -> None:
 
 
 def finished(folder: Path, score, form: str, **conditions) -> dict[str, bytes]:
-    """Run once without a fault and give all files; the results are gone afterwards."""
+    """Run once without a fault and return all files; the results are gone afterwards."""
     run = score(f"in.{form}", "-o", f"out.{form}", "-q", **conditions)
     assert run.wait() == DONE[form], run.error
     complete = files(folder)
@@ -50,7 +52,20 @@ def finished(folder: Path, score, form: str, **conditions) -> dict[str, bytes]:
     return complete
 
 
+def ledger_of(folder: Path, form: str) -> Path:
+    return folder / f".out.{form}{PRIVATE}ledger"
+
+
 def rows_done(folder: Path, form: str) -> int:
-    """Give the rows that the journal of an interrupted run says are done."""
-    journal = folder / f".out.{form}{PRIVATE}journal"
-    return json.loads(journal.read_bytes())["state"]["position"]["rows"] if journal.exists() else 0
+    """Return the rows whose scores a stopped run has left."""
+    return Ledger(folder / f"out.{form}", (), overwrite=False).rows
+
+
+def finish(folder: Path, score, form: str, **conditions) -> None:
+    """Give the same command again: it makes the output, or says that it is finished."""
+    run = score(f"in.{form}", "-o", f"out.{form}", **conditions)
+    code = run.wait()
+    if code != DONE[form]:
+        assert code == 1, run.error
+        assert "exists; give another name" in run.error
+        assert (folder / f"out.{form}").exists()

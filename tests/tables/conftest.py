@@ -1,65 +1,13 @@
-"""Jobs with a made-up scorer: what is tested here needs no model."""
+"""Fixtures for tests of the formats, which go through jobs with an invented scorer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jobs import convert, no_fsync, run  # noqa: F401  # fixtures
 
-from sentcli.runs.job import Job
-from sentcli.runs.opening import open_job
-
-
-def score(texts: Sequence[str | None]) -> tuple[list[str | None], list[float | None]]:
-    """Label a text by the parity of its length; a blank one has no label."""
-    is_blank = [not (text and text.strip()) for text in texts]
-    labels = [
-        None if blank else ("even", "odd")[len(text or "") % 2]
-        for text, blank in zip(texts, is_blank, strict=True)
-    ]
-    scores = [
-        None if blank else (len(text or "") % 7) / 7 for text, blank in zip(texts, is_blank, strict=True)
-    ]
-    return labels, scores
-
-
-def run_job(inputs: Path | str | Sequence[Path | str], output: Path | str, **options: Any) -> Job:
-    """Score inputs to an output, as `sentcli score` does but for the model."""
-    names = [inputs] if isinstance(inputs, (str, Path)) else inputs
-    with open_job([str(name) for name in names], str(output), **options) as job:
-        for chunk in job:
-            job.write(chunk, *score(chunk.texts))
-        job.finish()
-    return job
-
-
-@pytest.fixture(autouse=True)
-def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the disk; the tests of durability put their own in its place."""
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-
-
-@pytest.fixture
-def run() -> Callable[..., Job]:
-    return run_job
-
-
-@pytest.fixture
-def scored() -> Callable[..., Any]:
-    return score
-
-
-@pytest.fixture
-def convert(tmp_path: Path) -> Callable[..., bytes]:
-    """Write an input, score it, give the output; `rejects` of it are in `tmp_path / "rejects"`."""
-
-    def convert(data: bytes, source: str = "in.csv", target: str | None = None, **options: Any) -> bytes:
-        path, output = tmp_path / source, tmp_path / ("out" + (target or "".join(Path(source).suffixes)))
-        path.write_bytes(data)
-        run_job(path, output, overwrite=True, **options)
-        return output.read_bytes()
-
-    return convert
+from sentcli.runs.summary import Summary
 
 
 @pytest.fixture
@@ -76,7 +24,7 @@ def rejects(tmp_path: Path) -> Callable[[], list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def score_table(tmp_path: Path, run: Callable[..., Job]) -> Callable[..., Any]:
+def score_table(tmp_path: Path, run: Callable[..., Summary]) -> Callable[..., Any]:  # noqa: F811
     """Score a table of pyarrow, written with the options that are given."""
     import pyarrow.parquet as pq
 

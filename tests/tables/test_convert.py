@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import itertools
 import json
+import os
 import subprocess
 import sys
 
@@ -226,14 +227,14 @@ def test_nanoseconds_need_no_pandas(tmp_path):
     pq.write_table(pa.table({"text": ["x"], "seen": at}), tmp_path / "in.parquet")
     program = (
         "import sys; sys.modules['pandas'] = None\n"
-        "from sentcli.runs.opening import open_job\n"
-        "with open_job(['in.parquet'], 'out.csv') as job:\n"
-        "    for chunk in job: job.write(chunk, ['odd'], [0.5])\n"
-        "    job.finish()\n"
+        "from jobs import run_job\n"
+        "run_job('in.parquet', 'out.csv')\n"
     )
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    paths = os.pathsep.join(filter(None, sys.path))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, env=environment)
     assert (tmp_path / "out.csv").read_text().splitlines()[1] == (
-        'x,"{""at"":""2024-01-01 00:00:00.123456789""}",odd,0.500000'
+        'x,"{""at"":""2024-01-01 00:00:00.123456789""}",odd,0.142857'
     )
 
 

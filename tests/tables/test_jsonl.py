@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jobs import read_chunks
 from xxhash import xxh3_128
 
 from sentcli.errors import DataError
@@ -51,10 +52,11 @@ def test_a_byte_order_mark_does_not_get_between_the_inputs(run, tmp_path, first)
     contents = {"a.jsonl": first, "b.jsonl": MARK + b'\n{"text":"xx"}\n'}
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
-    job = run([tmp_path / name for name in contents], tmp_path / "out.jsonl")
+    run([tmp_path / name for name in contents], tmp_path / "out.jsonl")
     expected = first.replace(b"bad\n", b"").replace(b"}", FIELDS) + b'\n{"text":"xx"'
     assert (tmp_path / "out.jsonl").read_bytes().startswith(expected)
-    assert job._position.xxh3 == xxh3_128(b"".join(contents.values())).hexdigest()
+    *_, last = read_chunks(*(tmp_path / name for name in contents))
+    assert last.position.xxh3 == xxh3_128(b"".join(contents.values())).hexdigest()
 
 
 @pytest.mark.parametrize("data", [b'[{"text":"x"}]\n', b'[\n  {"text":"x"}\n]\n', b' [ {"text": "x"},\n {}]'])

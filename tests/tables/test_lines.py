@@ -6,9 +6,9 @@ import lzma
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jobs import ParityScorer, run_job
 
 from sentcli.errors import DataError
-from sentcli.runs.opening import open_job
 from sentcli.tables.options import ReadOptions
 
 
@@ -198,12 +198,10 @@ def test_a_file_of_lines_that_begins_like_a_table_is_told_of(convert, caplog, da
 
 
 def test_a_label_stays_on_its_line(tmp_path):
-    (tmp_path / "in.txt").write_bytes(b"x\ny\n")
-    with open_job([str(tmp_path / "in.txt")], str(tmp_path / "out.txt")) as job:
-        for chunk in job:
-            job.write(chunk, ["a\tb\r\nc", "d"], [0.5, 0.5])
-        job.finish()
-    assert (tmp_path / "out.txt").read_bytes() == b"a b c\t0.500000\tx\nd\t0.500000\ty\n"
+    (tmp_path / "in.txt").write_bytes(b"x\nyy\n")
+    scorer = ParityScorer(given_labels=("d", "a\tb\r\nc"))
+    run_job(tmp_path / "in.txt", tmp_path / "out.txt", scorer=scorer)
+    assert (tmp_path / "out.txt").read_bytes() == b"a b c\t0.142857\tx\nd\t0.285714\tyy\n"
 
 
 def test_in_an_encoding_that_was_said_a_text_may_begin_like_gzip(convert):

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jobs import read_chunks
 
 from sentcli.errors import DataError, OutputError
-from sentcli.runs.opening import open_job
 from sentcli.tables import parquet as tables_parquet
 from sentcli.tables.options import ReadOptions
 
@@ -352,8 +352,7 @@ def test_a_value_stored_once_and_repeated_does_not_fill_the_memory(tmp_path, col
     table = pa.table({"column": column, "text": ["x"] * 500})
     pq.write_table(table, tmp_path / "in.parquet", store_schema=False)
     assert (tmp_path / "in.parquet").stat().st_size < 1 << 20
-    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
-        sizes = [len(chunk.texts) for chunk in job]
+    sizes = [len(chunk.texts) for chunk in read_chunks(tmp_path / "in.parquet")]
     assert sum(sizes) == 500
     assert max(sizes) <= 128
 
@@ -362,8 +361,7 @@ def test_of_an_extension_what_is_stored_counts(tmp_path):
     values = pa.ExtensionArray.from_storage(pa.json_(), pa.array(['"' + "x" * 300_000 + '"'] * 200))
     pq.write_table(pa.table({"column": values, "text": ["x"] * 200}), tmp_path / "in.parquet")
     assert (tmp_path / "in.parquet").stat().st_size < 1 << 20
-    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
-        sizes = [len(chunk.texts) for chunk in job]
+    sizes = [len(chunk.texts) for chunk in read_chunks(tmp_path / "in.parquet")]
     assert sum(sizes) == 200
     assert max(sizes) <= 128
 
@@ -387,8 +385,7 @@ def test_a_long_beginning_stored_once_does_not_fill_the_memory(tmp_path, wrap):
     encoding = {name: "DELTA_BYTE_ARRAY"}
     pq.write_table(table, tmp_path / "in.parquet", use_dictionary=False, column_encoding=encoding)
     assert (tmp_path / "in.parquet").stat().st_size < 1 << 20
-    with open_job([str(tmp_path / "in.parquet")], str(tmp_path / "out.parquet")) as job:
-        sizes = [len(chunk.texts) for chunk in job]
+    sizes = [len(chunk.texts) for chunk in read_chunks(tmp_path / "in.parquet")]
     assert sum(sizes) == 200
     assert max(sizes) <= 128
 

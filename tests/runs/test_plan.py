@@ -190,5 +190,5 @@ def test_a_file_has_one_name_with_its_protocol_and_without(folder):
 
 
 def test_a_folder_behind_a_url_is_refused(folder):
-    with pytest.raises(UsageError, match="s3://bucket/scored/: a folder of outputs cannot be behind a URL"):
+    with pytest.raises(UsageError, match="s3://bucket/scored/: a folder cannot be behind a URL"):
         plan_outputs(["a.csv", "b.csv"], "s3://bucket/scored/")

@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 
 from sentcli.runs.summary import Summary
@@ -20,9 +21,7 @@ def test_a_summary_for_people():
     assert several.lines() == ["2 rows, texts in 'a, b' and 'text'"]
 
 
-def test_what_is_carried_is_a_copy() -> None:
-    summary = Summary()
-    summary.labels["positive"] = 1
-    carried = summary.carried()
-    summary.labels["positive"] += 1
-    assert carried["labels"] == {"positive": 1}
+def test_a_summary_comes_back_from_its_record() -> None:
+    summary = Summary(rows=2, labels=Counter(positive=1), text_columns=["text"], inputs=[{"path": "a"}])
+    assert Summary(**json.loads(json.dumps(summary.to_record()))) == summary
+    assert (summary + summary).labels == {"positive": 2}

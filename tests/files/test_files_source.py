@@ -12,10 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from jobs import read_chunks
 
 from sentcli.errors import DataError, OutputError
 from sentcli.files.source import Source, inspect_input
-from sentcli.runs.opening import open_job
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 TEXT, PREFIX = ReadOptions(text_column="text"), WriteOptions(prefix="2")
@@ -74,14 +74,6 @@ def test_a_damaged_later_member_is_an_error_and_not_the_end(convert, tmp_path, s
     assert [path.name for path in tmp_path.iterdir()] == [f"in.txt{suffix}"]
 
 
-@pytest.mark.parametrize("suffix", [".bz2", ".xz"])
-def test_the_place_of_a_damaged_member_is_named(convert, suffix):
-    first, second = map(COMPRESSIONS[suffix], (ROWS[:1000], ROWS[1000:]))
-    for broken, reason in ((b"x" + second[1:], "[A-Z]"), (second[:-1], "it has no end")):
-        with pytest.raises(DataError, match=rf"cannot be read: the member at byte {len(first)}: {reason}"):
-            convert(first + broken, f"in.txt{suffix}", ".txt")
-
-
 def test_members_are_found_wherever_blocks_end(convert, monkeypatch):
     plain = convert(ROWS, "in.txt")
     for suffix, padding in ((".bz2", b""), (".xz", bytes(8))):
@@ -90,16 +82,6 @@ def test_members_are_found_wherever_blocks_end(convert, monkeypatch):
         for size in (1, 2, 3, 5, 7, 64):
             monkeypatch.setattr("sentcli.files.compression._BLOCK", size)
             assert convert(data, f"in.txt{suffix}", ".txt") == plain
-
-
-@pytest.mark.parametrize(("suffix", "zeros"), [(".xz", 1), (".xz", 6), (".bz2", 1), (".bz2", 4)])
-def test_zeros_that_are_no_padding_are_damage(convert, monkeypatch, suffix, zeros):
-    data = COMPRESSIONS[suffix](ROWS)
-    for size in (3, 1 << 14):
-        monkeypatch.setattr("sentcli.files.compression._BLOCK", size)
-        for rest in (b"", data):
-            with pytest.raises(DataError, match=rf"cannot be read: .* at byte {len(data)}"):
-                convert(data + bytes(zeros) + rest, f"in.txt{suffix}", ".txt")
 
 
 @pytest.mark.parametrize("suffix", COMPRESSIONS)
@@ -143,7 +125,7 @@ def test_a_temporary_folder_that_is_full(convert, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
     with pytest.raises(OutputError) as error:
         convert(gzip.compress(b"PAR1" * 1000), "in.parquet.gz", ".csv")
-    assert str(error.value) == (
+    assert str(error.value).endswith(
         f"the copy of {tmp_path / 'in.parquet.gz'} in /some/folder: No space left on device; "
         "TMPDIR can name another folder"
     )
@@ -159,20 +141,19 @@ def test_no_temporary_folder(convert, monkeypatch):
 def test_standard_input_as_a_pipe(run, tmp_path, stdin):
     stdin.write(b"x\nxx\n")
     stdin.close()
-    job = run("-", tmp_path / "out.txt")
+    summary = run("-", tmp_path / "out.txt")
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\neven\t0.285714\txx\n"
-    assert job.total_bytes is None
-    assert job.inputs == [{"path": "-", "size": None, "mtime_ns": None}]
+    assert summary.inputs == [{"path": "-", "size": None, "mtime_ns": None}]
 
 
 def test_standard_input_as_a_file(run, tmp_path, monkeypatch):
     (tmp_path / "in").write_bytes(b"x\n")
     with (tmp_path / "in").open() as file:
         monkeypatch.setattr(sys, "stdin", file)
-        job = run("-", tmp_path / "out.txt")
+        summary = run("-", tmp_path / "out.txt")
         assert not file.closed
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
-    assert job.total_bytes == 2
+    assert summary.inputs[0]["size"] == 2
 
 
 def test_standard_input_that_is_no_file(run, tmp_path, monkeypatch):
@@ -211,32 +192,32 @@ def test_parquet_from_a_pipe(run, convert, tmp_path, stdin):
 
 
 def test_a_pipe_that_pauses_gives_what_is_there(tmp_path, stdin):
-    with open_job(["-"], str(tmp_path / "out.txt")) as job:
-        chunks = iter(job)
-        stdin.write(b"first\nsec")
-        started = time.monotonic()
-        assert [*next(chunks).texts] == ["first"]
-        assert time.monotonic() - started < 10
-        time.sleep(0.3)  # nothing is there that could be given
-        stdin.write(b"ond\nthird\n")
-        assert [*next(chunks).texts] == ["second", "third"]
-        threading.Timer(0.3, stdin.write, [b"st"]).start()
-        stdin.write(b"la")
-        threading.Timer(0.6, stdin.close).start()
-        assert [*next(chunks).texts] == ["last"]
-        assert next(chunks, None) is None
+    reader = read_chunks("-")
+    chunks = iter(reader)
+    stdin.write(b"first\nsec")
+    started = time.monotonic()
+    assert [*next(chunks).texts] == ["first"]
+    assert time.monotonic() - started < 10
+    time.sleep(0.3)  # nothing is there that could be given
+    stdin.write(b"ond\nthird\n")
+    assert [*next(chunks).texts] == ["second", "third"]
+    threading.Timer(0.3, stdin.write, [b"st"]).start()
+    stdin.write(b"la")
+    threading.Timer(0.6, stdin.close).start()
+    assert [*next(chunks).texts] == ["last"]
+    assert next(chunks, None) is None
 
 
 def test_a_short_first_line_is_given_at_once(tmp_path, stdin):
-    with open_job(["-"], str(tmp_path / "out.txt")) as job:
-        stdin.write(b"ok\n")
-        give_up = threading.Timer(30, stdin.close)
-        give_up.start()
-        started = time.monotonic()
-        assert [*next(iter(job)).texts] == ["ok"]
-        assert time.monotonic() - started < 10
-        give_up.cancel()
-        stdin.close()
+    reader = read_chunks("-")
+    stdin.write(b"ok\n")
+    give_up = threading.Timer(30, stdin.close)
+    give_up.start()
+    started = time.monotonic()
+    assert [*next(iter(reader)).texts] == ["ok"]
+    assert time.monotonic() - started < 10
+    give_up.cancel()
+    stdin.close()
 
 
 def test_a_pause_at_the_end_of_an_input_does_not_change_compressed_bytes(run, tmp_path, stdin):
@@ -250,24 +231,24 @@ def test_a_pause_at_the_end_of_an_input_does_not_change_compressed_bytes(run, tm
 
 
 def test_a_pause_within_a_csv_record(tmp_path, stdin):
-    with open_job(["-"], str(tmp_path / "out.csv"), read=ReadOptions(format="csv")) as job:
-        chunks = iter(job)
-        stdin.write(b'text\nx\n"a\n')
-        assert [*next(chunks).texts] == ["x"]
-        stdin.write(b'b"\ny\n')
-        stdin.close()
-        assert [*next(chunks).texts] == ["a\nb", "y"]
+    reader = read_chunks("-", read=ReadOptions(format="csv"))
+    chunks = iter(reader)
+    stdin.write(b'text\nx\n"a\n')
+    assert [*next(chunks).texts] == ["x"]
+    stdin.write(b'b"\ny\n')
+    stdin.close()
+    assert [*next(chunks).texts] == ["a\nb", "y"]
 
 
 def test_a_pause_within_a_character_behind_a_record_as_long_as_may_be(tmp_path, stdin):
     """A carriage return may end the line; whether a line feed follows is not known yet."""
     read = ReadOptions(format="csv", encoding="utf-16-le", max_row_bytes=32)
     data = ("text\r" + ("x" * 15 + "\r") * 2).encode("utf-16-le")
-    with open_job(["-"], str(tmp_path / "out.csv"), read=read) as job:
-        chunks = iter(job)
-        stdin.write(data[: 10 + 32 + 1])
-        threading.Timer(0.5, lambda: (stdin.write(data[10 + 32 + 1 :]), stdin.close())).start()
-        assert [text for chunk in chunks for text in chunk.texts] == ["x" * 15] * 2
+    reader = read_chunks("-", read=read)
+    chunks = iter(reader)
+    stdin.write(data[: 10 + 32 + 1])
+    threading.Timer(0.5, lambda: (stdin.write(data[10 + 32 + 1 :]), stdin.close())).start()
+    assert [text for chunk in chunks for text in chunk.texts] == ["x" * 15] * 2
 
 
 def test_a_pipe_that_does_not_block(run, tmp_path, stdin):
@@ -293,9 +274,7 @@ def test_inputs_that_cannot_be_opened(run, tmp_path):
         run(tmp_path / "none.csv", tmp_path / "out.csv")
     for name in ("dir", "dir.csv"):
         (tmp_path / name).mkdir()
-        message = (
-            rf"{name} is a folder; give its files, as in '.*{name}/\*\.csv' or '.*{name}/\*\*/\*\.parquet'"
-        )
+        message = rf"{name} is a folder; name its files: '.*{name}/\*\.csv' or '.*{name}/\*\*/\*\.parquet'"
         with pytest.raises(DataError, match=message):
             run(tmp_path / name, tmp_path / "out.csv")
     with pytest.raises(DataError, match="the name of an input is empty; give a file"):
@@ -337,26 +316,24 @@ def test_a_file_that_changes_while_it_is_read(convert, tmp_path, name):
     convert(b"text\nx\n" * 3, target=".parquet")
     data = (tmp_path / "out.parquet").read_bytes() if name.endswith("parquet") else ROWS
     (tmp_path / name).write_bytes(data)
-    target = tmp_path / ("new" + name[2:])
     options = {"read": TEXT, "write": PREFIX} if name.endswith("parquet") else {}
-    with open_job([str(tmp_path / name)], str(target), **options) as job:
-        with (tmp_path / name).open("ab") as file:
-            file.write(b"more\n" if name == "in.txt" else b"")
-        os.utime(tmp_path / name, ns=(0, 0))
-        with pytest.raises(DataError, match="changed while it was read"):
-            list(job)
-    assert not target.exists()
+    reader = read_chunks(tmp_path / name, **options)
+    with (tmp_path / name).open("ab") as file:
+        file.write(b"more\n" if name == "in.txt" else b"")
+    os.utime(tmp_path / name, ns=(0, 0))
+    with pytest.raises(DataError, match="changed while it was read"):
+        list(reader)
 
 
 def test_a_file_that_grows_is_found_though_its_time_stays(tmp_path):
     path = tmp_path / "in.txt"
     path.write_bytes(ROWS)
     before = path.stat()
-    with open_job([str(path)], str(tmp_path / "out.txt")) as job:
-        path.write_bytes(ROWS + b"more\n")
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        with pytest.raises(DataError, match="changed while it was read"):
-            list(job)
+    reader = read_chunks(path)
+    path.write_bytes(ROWS + b"more\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(DataError, match="changed while it was read"):
+        list(reader)
 
 
 def test_the_input_is_never_written(run, tmp_path):
@@ -394,17 +371,17 @@ def test_standard_output_that_is_the_input(run, tmp_path, monkeypatch):
 def test_progress_reaches_the_size_of_all_inputs(tmp_path):
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_bytes(ROWS)
-    with open_job([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")], str(tmp_path / "out.txt")) as job:
-        progress = [chunk.position.progress for chunk in job]
+    reader = read_chunks(tmp_path / "a.txt", tmp_path / "b.txt")
+    progress = [chunk.position.progress for chunk in reader]
     assert progress == sorted(progress)
-    assert progress[-1] == job.total_bytes == 2 * len(ROWS)
+    assert progress[-1] == reader.total_bytes == 2 * len(ROWS)
 
 
 def test_progress_in_parquet_goes_by_rows(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["x"] * 10_000}), path)
     size = path.stat().st_size
-    with open_job([str(path), str(path)], str(tmp_path / "out.txt")) as job:
-        positions = [chunk.position for chunk in job]
+    reader = read_chunks(path, path)
+    positions = [chunk.position for chunk in reader]
     assert [position.progress for position in positions] == [size * each.rows // 10_000 for each in positions]
-    assert positions[-1].progress == job.total_bytes == 2 * size
+    assert positions[-1].progress == reader.total_bytes == 2 * size

@@ -1,0 +1,128 @@
+"""Outputs by name: files, standard output, devices and pipes, URLs."""
+
+import io
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from sentcli.errors import ExistingOutputError, OutputError
+from sentcli.files import remote
+from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve, write_all
+from sentcli.files.source import STANDARD
+
+_STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+_DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
+
+
+def is_special(name: str) -> bool:
+    """Return whether a name stands for a device, a pipe, a folder, or an open file as `/dev/stdout` does."""
+    return _descriptor_of(name) is not None or (Path(name).exists() and not Path(name).is_file())
+
+
+def is_file(name: str) -> bool:
+    """Return whether a name is that of a local file, one that exists or a new one."""
+    return name != STANDARD and not remote.is_url(name) and not is_special(name)
+
+
+def is_standard_output(name: str) -> bool:
+    return name == STANDARD or _descriptor_of(name) == 1
+
+
+def refuse_existing(name: str) -> None:
+    """Refuse to replace a file or an object behind a URL.
+
+    :raises ExistingOutputError: if there is one.
+    :raises OutputError: if a server cannot be asked.
+    """
+    if remote.exists(name) if remote.is_url(name) else is_file(name) and Path(name).exists():
+        raise ExistingOutputError(f"{name} exists; give another name, or replace it with --overwrite")
+
+
+def remove(name: str) -> None:
+    """Remove a file or an object behind a URL, if there is one; leave devices alone.
+
+    :raises OutputError: if that fails.
+    """
+    if remote.is_url(name):
+        remote.remove(name)
+    elif is_file(name):
+        with output_errors(name):
+            resolve(name).unlink(missing_ok=True)
+
+
+def _descriptor_of(name: str) -> int | None:
+    """Return the number of the open file that a name such as `/dev/fd/3` stands for."""
+    if name in _STREAMS:
+        return _STREAMS.index(name)
+    number = _DESCRIPTOR.fullmatch(name)
+    return int(number[1]) if number else None
+
+
+class Stream:
+    """Standard output or error, a pipe, a device: the bytes show at once, and stay.
+
+    :param name: `-`, a path, or None for standard error.
+    :raises OutputError: with the name and the reason; a closed pipe raises BrokenPipeError.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self.size = 0
+        self._is_standard = name in (None, STANDARD)
+        self._name = str(name)
+        if name is None or name == STANDARD:
+            self._name = "standard error" if name is None else "standard output"
+            self._stream = _standard(self._name)
+        else:
+            number = _descriptor_of(name)
+            with output_errors(name):
+                # To open a file by the name of its descriptor would empty it.
+                self._stream = open(os.dup(number) if number is not None else name, "wb", 0)  # noqa: PTH123, SIM115
+        try:
+            self._descriptor: int | None = self._stream.fileno()
+        except io.UnsupportedOperation:  # a replaced sys.stdout, as in tests of commands
+            self._descriptor = None
+
+    def write(self, data: bytes) -> None:
+        with output_errors(self._name):
+            if self._descriptor is None:
+                self._stream.write(data)
+            else:
+                write_all(self._descriptor, data)
+        self.size += len(data)
+
+    def publish(self) -> None:
+        """Check that the bytes are kept, and close what was opened here."""
+        if self._descriptor is not None:
+            with output_errors(self._name):
+                check_kept(self._descriptor)
+        self.discard()
+
+    def discard(self) -> None:
+        """Close what was opened here."""
+        if not self._is_standard:
+            with suppress(OSError):
+                self._stream.close()
+
+
+def _standard(name: str) -> IO[bytes]:
+    stream = sys.stderr if name == "standard error" else sys.stdout
+    if stream is None:
+        raise OutputError(f"{name} is closed; give a file")
+    stream.flush()
+    return stream.buffer
+
+
+Sink = AtomicFile | Stream | remote.RemoteFile
+
+
+def open_sink(name: str | None) -> Sink:
+    """Open an output by its name; None is standard error.
+
+    :raises OutputError: if it cannot be written.
+    """
+    if name is not None and remote.is_url(name):
+        return remote.RemoteFile(name)
+    return AtomicFile(resolve(name)) if name is not None and is_file(name) else Stream(name)

@@ -1,0 +1,96 @@
+"""Jobs with an invented scorer, for tests that need no model; and the fixtures made of them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentcli.errors import StopRequested
+from sentcli.files.source import inspect_input
+from sentcli.runs.inputs import Reader, make_setup
+from sentcli.runs.job import JobOptions, score_output
+from sentcli.runs.summary import Progress, Summary
+from sentcli.scoring.scorer import Scores
+from sentcli.tables.chunk import Chunk
+from sentcli.tables.options import ReadOptions, WriteOptions
+
+
+class ParityScorer:
+    """Labels a text by the parity of its length; a blank one has no label.
+
+    :param stop_after: chunks after which a signal stops the run.
+    """
+
+    def __init__(
+        self,
+        stop_after: int | None = None,
+        model: str = "parity",
+        given_labels: tuple[str, str] = ("even", "odd"),
+    ) -> None:
+        self.given_labels = given_labels
+        self.fingerprint = {"model": model}
+        self.scored = 0  # texts
+        self._stop_after = stop_after
+
+    def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
+        for number, chunk in enumerate(chunks):
+            if number == self._stop_after:
+                raise StopRequested(15)
+            self.scored += len(chunk.texts)
+            yield chunk, score(chunk.texts, self.given_labels)
+
+
+def score(texts: Sequence[str | None], names: Sequence[str]) -> Scores:
+    is_blank = [not (text and text.strip()) for text in texts]
+    pairs = list(zip(map(len, (text or "" for text in texts)), is_blank, strict=True))
+    labels = [None if blank else names[length % 2] for length, blank in pairs]
+    scores = [None if blank else (length % 7) / 7 for length, blank in pairs]
+    return Scores(labels, scores, sum(is_blank), 0, len(texts), 0)
+
+
+def run_job(
+    inputs: Path | str | Sequence[Path | str], output: Path | str, *, scorer: Any = None, **options: Any
+) -> Summary:
+    """Score inputs to an output, as `sentcli score` does but for the model."""
+    names = [inputs] if isinstance(inputs, (str, Path)) else inputs
+    given = {name: value for name, value in options.items() if value is not None}
+    scorer = scorer or ParityScorer()
+    return score_output(scorer, [str(name) for name in names], str(output), JobOptions(**given), Progress())
+
+
+def read_chunks(
+    *inputs: Path | str,
+    output: str = "out",
+    read: ReadOptions | None = None,
+    write: WriteOptions | None = None,
+) -> Reader:
+    """Return the reader that a job with this output would have."""
+    names = [str(name) for name in inputs]
+    setup = make_setup(names, output, read or ReadOptions(), write or WriteOptions())
+    return Reader([inspect_input(name) for name in names], replace(setup, labels=ParityScorer().given_labels))
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the disk; the tests of durability put their own in its place."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def run() -> Callable[..., Summary]:
+    return run_job
+
+
+@pytest.fixture
+def convert(tmp_path: Path) -> Callable[..., bytes]:
+    """Write an input, score it, return the output; its rejects are in what `rejects` returns."""
+
+    def convert(data: bytes, source: str = "in.csv", target: str | None = None, **options: Any) -> bytes:
+        path, output = tmp_path / source, tmp_path / ("out" + (target or "".join(Path(source).suffixes)))
+        path.write_bytes(data)
+        run_job(path, output, overwrite=True, **options)
+        return output.read_bytes()
+
+    return convert

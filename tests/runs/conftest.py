@@ -1,0 +1,3 @@
+"""Fixtures for tests of runs: jobs with an invented scorer."""
+
+from jobs import convert, no_fsync, run  # noqa: F401

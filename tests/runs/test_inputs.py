@@ -1,0 +1,218 @@
+"""Inputs: which fit together, how large their chunks are, and how several become one output."""
+
+import json
+
+import pytest
+from jobs import read_chunks
+
+from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+
+HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
+HEADERS = {"txt": b"", "csv": b"text\n"}  # of a format read row by row, and of one read in blocks
+X = b",odd,0.142857"  # of the text "x"
+FIELDS = b',"sentiment":"odd","sentiment_score":0.142857}'
+
+
+@pytest.mark.parametrize("suffix", HEADERS)
+@pytest.mark.parametrize("line", [b"x\n", b"x" * 5000 + b"\n", b"x" * 1_000_000 + b"\n"])
+def test_chunks_are_bounded_by_rows_and_bytes(tmp_path, line, suffix):
+    count = min(20_000, 50_000_000 // len(line))
+    (tmp_path / f"in.{suffix}").write_bytes(HEADERS[suffix] + line * count)
+    chunks = list(read_chunks(tmp_path / f"in.{suffix}"))
+    assert sum(len(chunk.texts) for chunk in chunks) == count
+    assert max(len(chunk.texts) for chunk in chunks) == min(CHUNK_ROWS, -(-CHUNK_BYTES // len(line)))
+    assert all(chunk.size < CHUNK_BYTES + len(line) for chunk in chunks)
+
+
+@pytest.mark.parametrize("suffix", HEADERS)
+def test_chunks_begin_small_and_grow_with_what_was_read(tmp_path, suffix):
+    """So that scoring begins early; all rows so far, not those of the input, decide how large they are."""
+    for number, rows in enumerate((1500, 12_000)):
+        (tmp_path / f"{number}.{suffix}").write_bytes(HEADERS[suffix] + b"x\n" * rows)
+    chunks = read_chunks(tmp_path / f"0.{suffix}", tmp_path / f"1.{suffix}")
+    assert [len(chunk.texts) for chunk in chunks] == [512, 512, 476, 1500, 3000, 4096, 3404]
+
+
+def test_a_chunk_of_rejects_is_bounded_too(tmp_path):
+    (tmp_path / "in.jsonl").write_bytes(b'{"text":"x"}\n' + b"bad\n" * 10_000)
+    assert max(len(chunk.rejects) for chunk in read_chunks(tmp_path / "in.jsonl")) <= CHUNK_ROWS
+
+
+def test_several_inputs_become_one_output(run, tmp_path):
+    for name, data in {
+        "a.csv": HEADER + b"1,x\n2,x",
+        "b.csv": b'\xef\xbb\xbf"id","text"\r\n3,x\r\n4,x',
+        "c.csv": HEADER,
+        "d.csv": b"",
+        "e.csv": HEADER + b"5,x\r",
+        "f.csv": HEADER + b"6\n7,x",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    summary = run([tmp_path / f"{letter}.csv" for letter in "abcdef"], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == ADDED + b"".join(
+        [b"1,x", X, b"\n2,x", X, b"\n3,x", X, b"\r\n4,x", X, b"\r\n5,x", X, b"\r7,x", X]
+    )
+    entry = json.loads((tmp_path / "out.csv.rejects.jsonl").read_bytes())
+    assert (entry["input"], entry["line"], entry["offset"]) == (str(tmp_path / "f.csv"), 2, 8)
+    assert (summary.rows, summary.rejected) == (6, 1)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "first", "second", "out"),
+    [
+        (".txt", b"x", b"x", b"odd\t0.142857\tx\nodd\t0.142857\tx"),
+        (".txt", b"x\r\nx", b"x", b"odd\t0.142857\tx\r\nodd\t0.142857\tx\r\nodd\t0.142857\tx"),
+        (".jsonl", b'{"text":"x"}', b'{"text":"x"}', b"\n".join([b'{"text":"x"' + FIELDS] * 2)),
+    ],
+)
+def test_a_last_line_without_an_end_gets_one_before_the_next_input(run, tmp_path, suffix, first, second, out):
+    (tmp_path / f"a{suffix}").write_bytes(first)
+    (tmp_path / f"b{suffix}").write_bytes(second)
+    run([tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"], tmp_path / f"out{suffix}")
+    assert (tmp_path / f"out{suffix}").read_bytes() == out
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_inputs_with_other_columns_do_not_fit_one_output(run, tmp_path, suffix):
+    for name, column in (("a", "id"), ("b", "di")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({column: "1", "text": "x"}))
+        run(tmp_path / f"{name}.jsonl", tmp_path / f"{name}{suffix}", write=WriteOptions(prefix=column))
+    options = {"read": ReadOptions(text_column="text"), "write": WriteOptions(prefix="2")}
+    with pytest.raises(DataError, match=rf"b\{suffix}: not the .* of the first input"):
+        run([tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"], tmp_path / f"out{suffix}", **options)
+    run([tmp_path / f"a{suffix}"] * 2, tmp_path / f"out{suffix}", **options)
+
+
+def test_later_json_inputs_follow_the_first(run, tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"a":"1","review":"x"}\n')
+    (tmp_path / "b.jsonl").write_bytes(b'{"review":"x","a":"2"}\n{"review":"x","b":"2"}\n')
+    run([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == (
+        b"a,review,sentiment,sentiment_score\n1,x" + X + b"\n2,x" + X + b"\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"inputs": ["a.csv", "b.jsonl"]}, UsageError, r"several formats \(csv, jsonl\) .*give -o DIR/"),
+        ({"inputs": ["a.csv", "-"]}, UsageError, r"several formats \(csv, lines\) .*say --input-format"),
+        ({"inputs": ["a.dat"]}, UsageError, "what format is .dat.*--input-format"),
+        ({"inputs": ["a.xlsx"]}, UsageError, "a.xlsx: .xlsx is no format here; .* CSV"),
+        ({"inputs": ["a.csv.zip"]}, UsageError, "a.csv.zip: .zip is an archive .* the file that is in it"),
+        ({"inputs": ["a"]}, UsageError, "what format is this.*--input-format"),
+        ({"output": "o.dat"}, UsageError, "what format is .dat.*--output-format"),
+        ({"read": ReadOptions(format="xml")}, UsageError, "no format 'xml'; the formats are csv, tsv"),
+        ({"write": WriteOptions(format="xml")}, UsageError, "no format 'xml'"),
+        ({"output": "o.csv.bz2"}, UsageError, "compressed with .gz or .zst only"),
+        ({"rejects": RejectOptions(path="o.csv")}, UsageError, "cannot go there too"),
+        ({"rejects": RejectOptions(path="memory://o")}, UsageError, "go to a file too"),
+        ({"output": "none/o.csv"}, OutputError, "no folder .*none"),
+        ({"output": "."}, OutputError, "is a folder; -o takes the name of a file"),
+        (
+            {"inputs": ["a.jsonl"], "read": ReadOptions(delimiter=";")},
+            UsageError,
+            "--delimiter means nothing",
+        ),
+        ({"inputs": ["a.jsonl"], "read": ReadOptions(header=False)}, UsageError, "--no-header means nothing"),
+        (
+            {"inputs": ["a.jsonl"], "read": ReadOptions(skip_lines=1)},
+            UsageError,
+            "--skip-lines means nothing",
+        ),
+        (
+            {"inputs": ["a.txt"], "read": ReadOptions(text_column="x")},
+            UsageError,
+            "--text-column means nothi",
+        ),
+        (
+            {"output": "o.txt", "write": WriteOptions(prefix="my_")},
+            UsageError,
+            "--prefix means nothing for li",
+        ),
+        ({"output": "x" * 250}, OutputError, "File name too long"),
+    ],
+)
+def test_what_does_not_fit_is_refused(run, tmp_path, monkeypatch, options, error, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "b.jsonl", "a.jsonl", "a.txt", "a.dat", "a.xlsx", "a.csv.zip", "a"):
+        (tmp_path / name).write_bytes(b"text\n")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(error, match=message):
+        run(**{"inputs": "a.csv", "output": "o.csv", **options})
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_explicit_format_wins_over_the_suffix(run, tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"x,y\n")
+    options = {"read": ReadOptions(format="lines"), "write": WriteOptions(format="jsonl")}
+    run(tmp_path / "in.csv", tmp_path / "out.parquet", **options)
+    assert json.loads((tmp_path / "out.parquet").read_bytes())["text"] == "x,y"
+
+
+@pytest.mark.parametrize("names", [("-", "b.txt"), ("b.txt", "-"), ("b.txt", "-", "b.txt")])
+def test_the_look_at_the_inputs_takes_nothing_from_standard_input(run, tmp_path, monkeypatch, names):
+    """A file there can be read once only, though it has a size."""
+    (tmp_path / "a.txt").write_bytes(b"a\n" * 3)
+    (tmp_path / "b.txt").write_bytes(b"b\n")
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "a.txt").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        run(names, tmp_path / "out.txt")
+    texts = [line.split(b"\t")[-1] for line in (tmp_path / "out.txt").read_bytes().splitlines()]
+    assert texts == [text for name in names for text in ([b"a"] * 3 if name == "-" else [b"b"])]
+
+
+def test_the_second_input_does_not_stand_for_a_first_one_that_cannot_be_looked_at(run, tmp_path, monkeypatch):
+    (tmp_path / "a.jsonl").write_text('{"review":"x"}\n')
+    (tmp_path / "b.jsonl").write_text('{"text":"title","review":"xx"}\n')
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "a.jsonl").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        summary = run(["-", "b.jsonl", "a.jsonl"], "out.jsonl", read=ReadOptions(format="jsonl"))
+    assert (summary.rows, summary.rejected) == (3, 0)
+
+
+def test_a_bad_input_is_found_before_the_output_is_begun(run, tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"text\nx\n")
+    (tmp_path / "b.csv").write_bytes(b"foo,bar\n1,2\n")
+    before = {*tmp_path.iterdir()}
+    with pytest.raises(DataError, match=r"b\.csv: which column is the text\?"):
+        run([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.csv")
+    assert {*tmp_path.iterdir()} == before
+
+
+def test_the_last_input_is_looked_at_as_the_last(run, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"x\n")
+    (tmp_path / "b.txt").write_bytes(b"y" * 100)  # as long as may be, and no line end is added
+    options = ReadOptions(max_row_bytes=100)
+    summary = run([tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out.txt", read=options)
+    assert (summary.rows, summary.rejected) == (2, 0)
+
+
+def test_an_input_is_never_written(run, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_bytes(b"text\nx\n")
+    (tmp_path / "link.csv").symlink_to(source)
+    (tmp_path / "hard.csv").hardlink_to(source)
+    for name in ("in.csv", "link.csv", "hard.csv"):
+        for output, rejects in ((name, None), ("new.csv", name)):
+            options = RejectOptions(path=rejects and str(tmp_path / rejects))
+            with pytest.raises(OutputError, match="is the input"):
+                run(source, tmp_path / output, overwrite=True, rejects=options)
+    assert source.read_bytes() == b"text\nx\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hard.csv", "in.csv", "link.csv"]
+    rejected = source.rename(tmp_path / "out.jsonl.rejects.jsonl")
+    with pytest.raises(OutputError, match=r"rejects\.jsonl is the input"):
+        run(rejected, tmp_path / "out.jsonl", read=ReadOptions(format="csv"), overwrite=True)
+
+
+def test_standard_output_that_is_the_input(run, tmp_path, monkeypatch):
+    (tmp_path / "in.csv").write_bytes(b"text\nx\n")
+    with (tmp_path / "in.csv").open("a") as file:
+        monkeypatch.setattr("sys.stdout", file)
+        with pytest.raises(OutputError, match="- is the input"):
+            run(tmp_path / "in.csv", "-")
+    assert (tmp_path / "in.csv").read_bytes() == b"text\nx\n"
