@@ -1,10 +1,10 @@
 """Labelled and unlabelled texts: from local files as `sentcli score` reads them, folders, and the hub."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -18,11 +18,10 @@ from sentcli.tables.registry import format_of, get_format, is_suffix, suffix_of
 UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of a split without labels
 NO_OPTIONS = ReadOptions()
 
-Columns = tuple[list[str | None], list[Any], tuple[str, ...]]  # texts, labels, names of classes if stated
-
-
-class _Split(Protocol):
-    def read(self, text_column: str | None, label_column: str | None, *, labeled: bool) -> Columns: ...
+# Texts, labels as they are stored, and the names of the classes if the data set states them. Read by the text
+# column, the label column, and whether labels are wanted.
+Columns = tuple[list[str | None], list[Any], tuple[str, ...]]
+Read = Callable[[str | None, str | None, bool], Columns]
 
 
 def load_split(
@@ -48,7 +47,7 @@ def load_split(
         where = f"{spec:.200}, split {split:.100}"
     if split not in splits:
         raise DataError(f"{spec:.200}: there is no split {split!r:.200}; there is {', '.join(splits)}")
-    texts, values, classes = splits[split].read(text_column, label_column, labeled=True)
+    texts, values, classes = splits[split](text_column, label_column, True)
     labels = [label_name(value, classes, where) for value in values]
     for column, kind in ((texts, "text"), (labels, "label")):
         if None in column:
@@ -75,8 +74,6 @@ def load_validation(
         return load_split(spec, "train", text_column, label_column, options)
     if Path(dataset).is_file():
         raise DataError(f"{spec:.200}: no such file, and {dataset:.200} has no splits")
-    if Path(spec).suffix or Path(spec).name != spec:
-        raise DataError(f"{spec:.200}: no such file, nor the name of a split")
     return load_split(dataset, spec, text_column, label_column, options)
 
 
@@ -94,57 +91,53 @@ def load_texts(spec: str, text_column: str | None, options: ReadOptions = NO_OPT
             f"{spec:.200}: which of its splits has no labels? there is {', '.join(splits):.300}, "
             f"but none of {', '.join(UNLABELED)}; give the texts as a file"
         )
-    texts = [text for text in splits[name].read(text_column, None, labeled=False)[0] if text]
+    texts = [text for text in splits[name](text_column, None, False)[0] if text]
     if not texts:
         raise DataError(f"{spec:.200}: the text column holds no text")
     return texts
 
 
-def _open(spec: str, options: ReadOptions) -> Mapping[str, _Split]:
+def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
     """Return the splits of a data set by name; a file is a split called `train`."""
     if Path(spec).is_file():
-        return {"train": _Files([spec], options, {})}
+        return {"train": partial(_read_files, [spec], options, {})}
     from sentcli.evaluation import hub  # imports datasets and pandas
 
     if spec and Path(spec).is_dir():
         files, classes = hub.folder_layout(spec)
-        return {split: _Files(names, options, classes) for split, names in files.items()}
+        return {split: partial(_read_files, names, options, classes) for split, names in files.items()}
     return hub.load(spec)
 
 
-@dataclass(frozen=True)
-class _Files:
-    """A split in local files.
+def _read_files(
+    names: Sequence[str],
+    options: ReadOptions,
+    classes: Mapping[str, tuple[str, ...]],
+    text_column: str | None,
+    label_column: str | None,
+    labeled: bool,
+) -> Columns:
+    """Read a split that lies in local files.
 
     :param classes: the names of the classes of a column, where the folder states them.
     """
-
-    names: list[str]
-    options: ReadOptions
-    classes: Mapping[str, tuple[str, ...]]
-
-    def read(self, text_column: str | None, label_column: str | None, *, labeled: bool) -> Columns:
-        texts: list[str | None] = []
-        labels: list[Any] = []
-        stated: tuple[str, ...] = ()
-        for name in self.names:
-            column = label_column
-            for chunk in _chunks(name, self.options, text_column, with_values=labeled):
-                if chunk.rejects:
-                    bad = chunk.rejects[0]
-                    raise DataError(
-                        f"{name}, line {bad.line}: {bad.reason}; correct that row or leave it out"
-                    )
-                if chunk.head and labeled:
-                    columns = chunk.head.columns
-                    column = find_label_column(columns, label_column, chunk.head.text_column, name)
-                    stated = self.classes.get(column, ()) or _stated_classes(name, column)
-                texts += chunk.texts
-                if labeled:
-                    labels += [_field(record, str(column)) for record in _records(chunk, columns)]
-        if not texts:
-            raise DataError(f"{', '.join(self.names):.200}: no rows")
-        return texts, labels, stated
+    texts: list[str | None] = []
+    labels: list[Any] = []
+    stated: tuple[str, ...] = ()
+    for name in names:
+        for chunk in _chunks(name, options, text_column, with_values=labeled):
+            for bad in chunk.rejects:
+                raise DataError(f"{name}, line {bad.line}: {bad.reason}; correct that row or leave it out")
+            if chunk.head and labeled:
+                columns = chunk.head.columns
+                column = find_label_column(columns, label_column, chunk.head.text_column, name)
+                stated = classes.get(column) or _stated_classes(name, column)
+            texts += chunk.texts
+            if labeled:
+                labels += [_field(record, column) for record in _records(chunk, columns)]
+    if not texts:
+        raise DataError(f"{', '.join(names):.200}: no rows")
+    return texts, labels, stated
 
 
 def _chunks(

@@ -5,7 +5,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +23,8 @@ from sentcli.tables.registry import is_suffix, suffix_of
 _log = logging.getLogger("sentcli")
 
 
-@dataclass(frozen=True)
-class HubSplit:
-    """A split of a data set on the hub."""
-
-    where: str
-    data: datasets.Dataset
-
-    def read(
-        self, text_column: str | None, label_column: str | None, *, labeled: bool
-    ) -> tuple[list[str | None], list[Any], tuple[str, ...]]:
-        """Return texts, labels as they are stored (none unless `labeled`), and the names of the classes.
-
-        :raises DataError: when a column is missing or holds no texts.
-        """
-        data = self.data
-        if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
-            data = data.flatten()
-        schema = data.features.arrow_schema
-        others = {each.name: f"is {each.type}, not a string" for each in schema if not is_text(each.type)}
-        text_column = find_text_column(schema.names, others, text_column, self.where)
-        texts: list[str | None] = data.with_format("arrow")[:].column(text_column).to_pylist()
-        if not labeled:
-            return texts, [], ()
-        label_column = find_label_column(schema.names, label_column, text_column, self.where)
-        labels = data.with_format("arrow")[:].column(label_column).to_pylist()
-        return texts, labels, _classes(data.features).get(label_column, ())
-
-
-def load(spec: str) -> dict[str, HubSplit]:
-    """Download a data set of the hub, or take it from the cache; return its splits by name.
+def load(spec: str) -> dict[str, partial[Any]]:
+    """Download a data set of the hub, or take it from the cache; return a function that reads each split.
 
     :raises DataError: when `spec` is no id on the hub, or the data set cannot be read.
     """
@@ -67,7 +39,7 @@ def load(spec: str) -> dict[str, HubSplit]:
             strings = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
             source["features"] = builder.info.features or strings
         splits = datasets.load_dataset(**source)
-    return {name: HubSplit(f"{spec:.200}, split {name:.100}", data) for name, data in splits.items()}
+    return {name: partial(_read, f"{spec:.200}, split {name:.100}", data) for name, data in splits.items()}
 
 
 def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
@@ -82,6 +54,27 @@ def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str,
         builder = datasets.load_dataset_builder(whole, cache_dir=cache)
         files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
         return files, _classes(builder.info.features or {})
+
+
+def _read(
+    where: str,
+    data: datasets.Dataset,
+    text_column: str | None,
+    label_column: str | None,
+    labeled: bool,
+) -> tuple[list[str | None], list[Any], tuple[str, ...]]:
+    """Read a split: see `evaluation.datasets.Columns`."""
+    if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
+        data = data.flatten()
+    schema = data.features.arrow_schema
+    others = {each.name: f"is {each.type}, not a string" for each in schema if not is_text(each.type)}
+    text_column = find_text_column(schema.names, others, text_column, where)
+    table = data.with_format("arrow")[:]
+    if not labeled:
+        return table.column(text_column).to_pylist(), [], ()
+    label_column = find_label_column(schema.names, label_column, text_column, where)
+    texts, labels = (table.column(name).to_pylist() for name in (text_column, label_column))
+    return texts, labels, _classes(data.features).get(label_column, ())
 
 
 def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:

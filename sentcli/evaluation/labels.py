@@ -112,19 +112,13 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
             f"is --label-column right?"
         )
     plain = [spell_out(name.strip().casefold()) for name in names]
-    if alike := [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]:
-        _log.warning("%s: are these classes meant to be different? %s", data.where, _listed(alike))
-    if single := [name for name in names if counts[name] == 1]:
-        _log.warning(
-            "%s: %d of %d classes have a single text, which cannot be validated on: %s; are they mistyped, "
-            "or numbers that never repeat?",
-            *(data.where, len(single), len(names), _listed(single)),
-        )
+    alike = [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]
+    single = [name for name in names if counts[name] == 1]
+    for some, problem in ((alike, "differ by case, blanks or a short form"), (single, "have a single text")):
+        if some:
+            listed = ", ".join(f"{name!r:.60}" for name in some[:_MOST_LISTED])
+            _log.warning("%s: classes that %s: %s; are they mistyped?", data.where, problem, listed)
     return names
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"{name!r:.60}" for name in names[:_MOST_LISTED])
 
 
 def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -134,15 +128,13 @@ def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]
     :raises DataError: for a label that the model does not know.
     """
     ids = label_ids(data.labels, names, data.where)
-    pairs = {(label, names[number]) for label, number in zip(data.labels, ids.tolist(), strict=True)}
-    taken = sorted(
-        (int(label), name) for label, name in pairs if label.isdecimal() and label != spell_out(name)
-    )
-    if taken:
-        said = ", ".join(f"{number} is taken for {name!r:.100}" for number, name in taken)
-        _log.warning(
-            "%s: labels are numbers; %.300s; if that is wrong, write names in their place", data.where, said
-        )
+    taken = {label: names[number] for label, number in zip(data.labels, ids.tolist(), strict=True)}
+    if said := ", ".join(
+        f"{label} is taken for {name!r:.100}"
+        for label, name in sorted(taken.items())
+        if label.isdecimal() and label != spell_out(name)
+    ):
+        _log.warning("%s: labels are numbers; %.300s; if that is wrong, write names", data.where, said)
     return ids
 
 

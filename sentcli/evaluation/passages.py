@@ -1,4 +1,4 @@
-"""Passages of a few sentences, cut from longer texts at the borders of sentences."""
+"""Passages of a few sentences, cut from longer texts at the ends of sentences."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 _LINE_BREAK = "<br />"
-# Both begin with what `re` can skip to quickly. A run of marks is entered at its first one only, and nothing
-# is tried twice: linear even for a page full of dots.
+# Both expressions are linear even for a page of dots: they enter a run of marks only at its first mark.
 _SENTENCE_END = re.compile(r"""[.!?…](?<![.!?…].)[.!?…]*+[])}"'\u201d\u2019»]*+(?=\s|<br />)""", re.DOTALL)
 _EMPTY_LINE = re.compile(r"<br />\s*+<br />")
-# A full stop after one of these ends no sentence. The single letter is an initial, `U.S.` or `e.g.`, but not
-# the end of `it's`.
+# No sentence ends at the full stop of these. A single letter is an initial or `e.g.`, not the end of `it's`.
 _ABBREVIATION = re.compile(
     r"""(?<!['\u2019])\b(?:[^\W\d_]|mr|mrs|ms|messrs|dr|prof|st|jr|sr|rev|hon|gov|sen|rep|capt|lt|col|gen|sgt
     |vs|cf|etc|al|vol)\Z""",
@@ -22,27 +20,18 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
 def cut_passages(texts: Sequence[str], sentences: int = 3, seed: int = 1) -> list[str]:
-    """Cut one passage of consecutive sentences out of each text; their number and place are drawn uniformly.
+    """Cut a passage of consecutive sentences out of each text, with random length and place.
 
-    The draw depends on the seed and on the text's place in the list, not on the other texts.
+    The draw depends on the seed and the position of the text in the list, not on the other texts.
 
-    :param sentences: the most that a passage has; at least 1. A text with fewer bounds it too.
-    :returns: a passage for each text, as it stands there. It has a word in it when the text has one.
+    :param sentences: the most that a passage has; at least 1.
+    :returns: a passage for each text, unchanged. It has a word if the text has one.
     """
     return [_cut(text, sentences, (seed, index)) for index, text in enumerate(texts)]
 
 
-def split_sentences(text: str) -> list[str]:
-    """Split a text after the marks that end sentences, and at empty lines (`<br /><br />`).
-
-    :returns: the sentences as they stand in the text, without the white space and the line breaks around
-        them. Each has a letter or a digit, unless the whole text has none; empty for a blank text.
-    """
-    return [text[start:end] for start, end in _sentences(text)]
-
-
 def _cut(text: str, sentences: int, seed: tuple[int, int]) -> str:
-    spans = _sentences(text)
+    spans = sentence_spans(text)
     if len(spans) < 2:
         return "".join(text[start:end] for start, end in spans)
     random = np.random.default_rng(seed)
@@ -51,19 +40,22 @@ def _cut(text: str, sentences: int, seed: tuple[int, int]) -> str:
     return text[spans[first][0] : spans[first + count - 1][1]]
 
 
-def _sentences(text: str) -> list[tuple[int, int]]:
-    """Give the first place of each sentence and the one after its last."""
-    plain = text.replace(_LINE_BREAK, " " * len(_LINE_BREAK))  # the same places, no letters
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Return the start and end of each sentence, without the white space and line breaks around it.
+
+    Sentences end after their marks and at empty lines (`<br /><br />`). Each has a letter or digit, unless
+    the whole text has none; a blank text has no sentences.
+    """
+    plain = text.replace(_LINE_BREAK, " " * len(_LINE_BREAK))  # same positions, no letters
     spans: list[tuple[int, int]] = []
     has_word = True
     start = 0
-    for end in _borders(text):
-        sentence = plain[start:end].strip()
-        if sentence:
+    for end in _ends(text):
+        if sentence := plain[start:end].strip():
             first = plain.index(sentence, start)
             last = first + len(sentence)
             word = _LETTER_OR_DIGIT.search(sentence) is not None
-            if spans and not (has_word and word):  # one of the two is nothing but marks
+            if spans and not (has_word and word):  # a sentence of marks alone joins its neighbour
                 spans[-1] = (spans[-1][0], last)
                 has_word |= word
             else:
@@ -73,13 +65,12 @@ def _sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _borders(text: str) -> list[int]:
-    """Give the places where a sentence may end, the end of the text the last of them."""
+def _ends(text: str) -> list[int]:
+    """Return the positions where a sentence may end; the last is the end of the text."""
     marks = _SENTENCE_END.finditer(text)
     ends = {mark.end() for mark in marks if mark[0] != "." or not _is_abbreviated(text, mark.start())}
     return sorted({*ends, *(line.start() for line in _EMPTY_LINE.finditer(text)), len(text)})
 
 
 def _is_abbreviated(text: str, end: int) -> bool:
-    """Tell whether the word that ends here is an abbreviation."""
     return _ABBREVIATION.search(text, max(end - _LONGEST_ABBREVIATION, 0), end) is not None

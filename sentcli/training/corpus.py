@@ -93,19 +93,6 @@ def read_labeled(source: DataSource) -> LabeledTexts:
     return load_split(source.dataset, "train", source.text_column, source.label_column, source.csv)
 
 
-def read_extra_data(source: DataSource, labels: tuple[str, ...]) -> LabeledTexts:
-    """Read the extra data, with the columns of the train split.
-
-    :param labels: the classes of the model.
-    :raises DataError: as `load_split`, and for a label that is not one of these classes.
-    """
-    if not source.extra_data:
-        return NO_TEXTS
-    data = load_split(source.extra_data, "train", source.text_column, source.label_column, source.csv)
-    class_ids(data, labels)
-    return data
-
-
 def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) -> Texts:
     """Split the labelled texts, or read the validation part, and read the other texts.
 
@@ -136,21 +123,18 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
         )
     held_out = {*map(one_spelling, validation.texts)}
     unlabeled = [text for text in _read_unlabeled(source) if one_spelling(text) not in held_out]
-    extra_data = read_extra_data(source, labels)
-    extra_data = extra_data.take(
-        [row for row, text in enumerate(extra_data.texts) if one_spelling(text) not in held_out]
-    )
-    _log.info(
-        "%s: %d texts to train on, %d to validate; %d classes: %s",
-        *(source.dataset, len(train), len(validation), len(labels)),
-        ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else ""),
-    )
-    for spec, count, kind in (
-        (source.unlabeled, len(unlabeled), "texts without labels"),
-        (source.extra_data, len(extra_data), "texts of extra data"),
-    ):
-        if spec:
-            _log.info("%s: %d %s", spec, count, kind)
+    extra_data = NO_TEXTS
+    if source.extra_data:
+        read = load_split(source.extra_data, "train", source.text_column, source.label_column, source.csv)
+        class_ids(read, labels)
+        extra_data = read.take([i for i, text in enumerate(read.texts) if one_spelling(text) not in held_out])
+    listed = ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
+    counts = f"{len(train)} texts to train on, {len(validation)} to validate"
+    _log.info("%s: %s; %d classes: %s", source.dataset, counts, len(labels), listed)
+    if source.unlabeled:
+        _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
+    if source.extra_data:
+        _log.info("%s: %d texts of extra data", source.extra_data, len(extra_data))
     return Texts(train, validation, unlabeled, labels, extra_data)
 
 
@@ -161,9 +145,8 @@ def _read_unlabeled(source: DataSource) -> list[str]:
     try:
         return load_texts(source.unlabeled, source.text_column if own is None else own, source.csv)
     except DataError as error:
-        if "--text-column" in str(error):
-            raise DataError(f"{error}; for --unlabeled, the setting is unlabeled-text-column") from None
-        raise
+        hint = "; for --unlabeled, the setting is unlabeled-text-column"
+        raise DataError(f"{error}{hint if '--text-column' in str(error) else ''}") from error
 
 
 def encode_texts(
@@ -185,11 +168,16 @@ def encode_texts(
     # Tokenised anew each time: the tokens of a million reviews take 18 GB, their ids 1 GB.
     learnt = partial(chain, texts.train.texts, texts.unlabeled, texts.extra_data.texts)
     counts = Counter(chain.from_iterable(map(tokenize, learnt())))
-    is_new = vocab is None
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
+        if len(vocab) == UNK_ID + 1:
+            raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
+        _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
         if config.bigrams:
             vocab = with_bigrams(vocab, map(tokenize, learnt()), config.bigrams, config.min_freq)
+    else:
+        known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
+        _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
 
     def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
         ids = [np.array(truncate(vocab.encode(tokenize(each)), text.max_tokens), np.int32) for each in some]
@@ -216,15 +204,8 @@ def encode_texts(
     for name, count in zip(texts.labels, corpus.train.targets.sum(axis=0), strict=True):
         if not count:
             raise DataError(f"no text of the class {name!r:.200} with a word in it is left to train on")
-    if len(vocab) == UNK_ID + 1:
-        raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
     blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
     blank += len(texts.unlabeled) - len(corpus.unlabeled) + len(texts.extra_data) - len(corpus.extra_data)
     if blank:
         _log.info("%d texts without a word left out", blank)
-    if is_new:
-        _log.info("%d words with a frequency of %d or more", vocab.first_bigram - 2, config.min_freq)
-    else:
-        unknown = sum(count for word, count in counts.items() if word not in vocab) / counts.total()
-        _log.info("%.1f%% of the tokens are not in the vocabulary of the model", 100 * unknown)
     return corpus

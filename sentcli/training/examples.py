@@ -1,6 +1,5 @@
-"""Encoded texts with their targets, and the batches that training and validation take of them."""
+"""Encoded texts with their targets, and the batches of training and validation."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,10 +19,10 @@ _EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 @dataclass(frozen=True)
 class Examples:
-    """Encoded texts `ids[i]` (at least one id each) and what a model is to say of them.
+    """Encoded texts `ids[i]`, at least one id each.
 
-    :param targets: the probability of each class, float32 `[n, classes]`: of a text with a label, a row with
-        a single 1; of one that a teacher labelled, the teacher's probabilities.
+    :param targets: the probability of each class, float32 `[n, classes]`: one-hot for a label, the
+        probabilities of the teacher for a pseudo-label.
     """
 
     ids: Sequence[Ids]
@@ -46,19 +45,12 @@ class Examples:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens of each text, `[n]`."""
+        """The number of tokens of each text, `[n]`."""
         return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
-
-    def digest(self) -> str:
-        """Give a SHA-256 that other texts or targets, or the same in another order, do not have."""
-        digest = hashlib.sha256(self.targets.tobytes())
-        for ids in self.ids:
-            digest.update(len(ids).to_bytes(8) + ids.tobytes())
-        return digest.hexdigest()
 
 
 def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[Rows]:
-    """Draw the batches of an epoch: shuffled, and within pools of some batches sorted by length."""
+    """Draw the batches of an epoch: shuffled, and sorted by length within pools of some batches."""
     random = np.random.default_rng((seed, epoch))
     lengths = examples.lengths
     order = random.permutation(len(examples))
@@ -73,15 +65,11 @@ def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) ->
 def collate(
     examples: Examples, rows: Rows, device: torch.device, vary: Callable[[Ids], Ids] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Give padded ids `[batch, tokens]`, lengths `[batch]` and targets `[batch, classes]`.
+    """Return padded ids `[batch, tokens]`, lengths `[batch]` on the CPU, and targets `[batch, classes]`.
 
-    The lengths stay on the CPU, where packing wants them.
-
-    :param vary: changes the ids of each text before; None leaves them.
+    :param vary: changes the ids of each text first.
     """
-    texts = [examples.ids[row] for row in rows]
-    if vary:
-        texts = [vary(text) for text in texts]
+    texts = [vary(examples.ids[row]) if vary else examples.ids[row] for row in rows]
     ids, lengths = pad(texts)
     targets = torch.from_numpy(examples.targets[rows])
     return torch.from_numpy(ids).to(device), torch.from_numpy(lengths), targets.to(device)
@@ -90,6 +78,6 @@ def collate(
 def evaluation_batches(
     examples: Examples, device: torch.device
 ) -> Iterator[tuple[Rows, tuple[Tensor, Tensor, Tensor]]]:
-    """Yield row numbers and `collate`'s tensors of batches of similar length; together every row once."""
+    """Yield row numbers and tensors of batches of similar length, each row once."""
     for rows in length_buckets(examples.lengths.tolist(), _EVALUATION_TOKENS):
         yield rows, collate(examples, rows, device)

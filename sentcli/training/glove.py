@@ -5,8 +5,8 @@ import logging
 import lzma
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +47,10 @@ class Coverage:
     tokens_total: int
 
     def __str__(self) -> str:
-        types = self.types_covered / max(self.types_total, 1)
         tokens = self.tokens_covered / max(self.tokens_total, 1)
         return (
-            f"word vectors for {self.types_covered:,} of {self.types_total:,} words ({types:.1%}), "
-            f"{self.tokens_covered:,} of {self.tokens_total:,} tokens ({tokens:.1%})"
+            f"word vectors for {self.types_covered:,} of {self.types_total:,} words, {tokens:.1%} of tokens"
         )
-
-    def to_json(self) -> dict[str, int]:
-        return asdict(self)
 
 
 def check_source(source: str | Path, dim: int) -> None:
@@ -132,8 +127,7 @@ def load_glove(
             found[index] = True
     if not found.any():
         raise DataError(f"{path}: it has none of the {len(ids)} words of the data set; is it the right file?")
-    mean = matrix[found].mean(axis=0, dtype=np.float64)
-    spread = matrix[found].std(axis=0, dtype=np.float64)
+    mean, spread = matrix[found].mean(0, dtype=np.float64), matrix[found].std(0, dtype=np.float64)
     lacking = ~found
     lacking[[PAD_ID, UNK_ID]] = False
     matrix[lacking] = np.random.default_rng(seed).normal(mean, spread, (int(lacking.sum()), dim))
@@ -184,14 +178,11 @@ def _parse(numbers: bytes, where: str) -> npt.NDArray[np.float64]:
 
     :raises DataError: for what is not a number, or does not fit in float16.
     """
-    try:
+    with suppress(ValueError):
         values = np.array(numbers.split(b" "), np.float64)
         if np.abs(values).max() <= _LARGEST:
             return values
-    except ValueError:
-        pass
-    excerpt = numbers.decode(errors="replace")
-    raise DataError(f"{where}: not all of these are numbers of at most {_LARGEST:g}: {excerpt!r:.200}")
+    raise DataError(f"{where}: not all of these are numbers of at most {_LARGEST:g}: {numbers!r:.200}")
 
 
 def _check_width(where: str | Path, width: int, dim: int) -> None:

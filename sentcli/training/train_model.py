@@ -5,6 +5,7 @@ import logging
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -118,7 +119,7 @@ def train_model(
         "split": digest_texts(texts.validation.texts),
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(source.glove).name,
-            **initial.coverage.to_json(),
+            **asdict(initial.coverage),
         },
     }
     history = [*(base.history if base else ()), *stages, *own]

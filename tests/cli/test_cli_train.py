@@ -380,7 +380,7 @@ def test_two_runs_do_not_train_into_one_model(data, tmp_path, monkeypatch):
 def test_texts_without_labels_with_a_column_of_their_own(train, data, tmp_path):
     heap = tmp_path / "heap.csv"
     heap.write_text("id,remark,title\n" + "".join(f"{row},a warm film {row},t\n" for row in range(50)))
-    assert "--unlabeled-text-column" in refuse("--unlabeled", heap, "-o", tmp_path / "m", data=data).message
+    assert "unlabeled-text-column" in refuse("--unlabeled", heap, "-o", tmp_path / "m", data=data).message
     train("--unlabeled", heap, config='unlabeled-text-column = "remark"')
     assert metrics_of(tmp_path / "model")["examples"]["unlabeled"] == 50
 

@@ -274,8 +274,7 @@ def test_validation_texts_are_a_file_or_a_split(tmp_path):
     assert load_validation(file, "owner/name", None, None).texts == ["dev"]
     assert load_validation("validation", folder, None, None).texts == ["dev"]  # another name of that split
     for spec, dataset, message in (
-        ("typo.csv", folder, r"typo\.csv: no such file, nor the name of a split"),
-        ("typo", folder, "no split 'typo'"),
+        ("typo.csv", folder, "no split 'typo.csv'; there is train, validation"),
         ("validation", file, r"no such file, and .*dev\.csv has no splits"),
     ):
         with pytest.raises(DataError, match=message):

@@ -141,7 +141,7 @@ def test_the_validation_part_of_a_model_is_found_again(trained, labeled, trained
     assert found == train_validation(data, share)[1]
     assert is_training_data(trained, str(labeled), "test")
     assert not is_training_data(trained_three, str(labeled), "train")
-    with pytest.raises(BundleError, match=r"its validation texts are not those of .*--dataset FILE"):
+    with pytest.raises(BundleError, match=r"its validation texts are not those of .* --dataset FILE"):
         validation_part(trained, data.take(range(100)))
     copy = shutil.copytree(trained.path, tmp_path / "copy")
     metrics = json.loads(trained.read("metrics.json"))

@@ -28,7 +28,10 @@ def test_numbers_are_ordered_by_value_and_names_by_the_alphabet(names: tuple[str
 
 def test_classes_that_are_alike_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     class_names(LabeledTexts(["a"] * 4, ["good", "Good", "neg ", "negative"], where="r.csv"))
-    assert "r.csv: are these classes meant to be different? 'Good', 'good', 'neg ', 'negative'" in caplog.text
+    assert (
+        "r.csv: classes that differ by case, blanks or a short form: 'Good', 'good', 'neg ', 'negative'; are"
+        in caplog.text
+    )
     caplog.clear()
     class_names(LabeledTexts(["a"] * 6, 2 * ["good", "bad", "not good"]))
     assert caplog.text == ""
@@ -36,7 +39,7 @@ def test_classes_that_are_alike_are_told_of(caplog: pytest.LogCaptureFixture) ->
 
 def test_classes_of_one_text_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     class_names(LabeledTexts(["a"] * 5, ["good", "bad", "good", "bad", "?"], where="r.csv"))
-    assert "r.csv: 1 of 3 classes have a single text, which cannot be validated on: '?'; are" in caplog.text
+    assert "r.csv: classes that have a single text: '?'; are they mistyped?" in caplog.text
 
 
 def test_label_ids() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.evaluation.passages import cut_passages, split_sentences
+from sentcli.evaluation.passages import cut_passages, sentence_spans
 from sentcli.text.tokenizer import tokenize
 
 PIECES = [
@@ -14,6 +14,10 @@ PIECES = [
     *("<br />", "<br /><br />", "<br", "/>", " . ", " -- "),
 ]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.text(max_size=60)
+
+
+def split_sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_spans(text)]
 
 
 @pytest.mark.parametrize(

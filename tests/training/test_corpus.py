@@ -92,7 +92,7 @@ def test_long_texts_are_cut_as_in_scoring():
 @pytest.mark.parametrize(
     ("parts", "min_freq", "message"),
     [
-        ({"train": [" ", ""]}, 1, "no text of the class 'negative' with a word"),
+        ({"train": [" ", ""]}, 1, "no word is seen 1 times"),
         ({"train": ["x", " "]}, 1, "no text of the class 'positive' with a word"),
         ({"validation": [" ", ""]}, 1, "no text with a word in it is left to validate on"),
         ({}, 1000, r"no word is seen 1000 times .* lower --min-freq"),

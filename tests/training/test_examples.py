@@ -40,22 +40,6 @@ def test_a_set_may_be_learnt_several_times():
     assert len(3 * Examples([], np.empty((0, 2), np.float32))) == 0
 
 
-def test_the_digest_sees_ids_targets_borders_and_order():
-    labels = np.array([1, 0, 1, 0])
-    digests = {
-        labeled_examples(ids, of, 2).digest()
-        for ids, of in (
-            (IDS, labels),
-            (IDS, labels[::-1]),
-            (IDS[::-1], labels[::-1]),
-            ([[2, 3], [4, 5], [6, 7], [8, 9, 10, 11]], labels),
-            ([[2, 3, 4], [5], [6, 7], [8, 9, 10, 12]], labels),
-        )
-    }
-    assert len(digests) == 5
-    assert labeled_examples(IDS, labels, 2).digest() in digests
-
-
 def test_collate_pads_and_keeps_the_targets_of_its_rows():
     examples = labeled_examples(IDS, np.array([1, 0, 1, 0]), 2)
     ids, lengths, targets = collate(examples, np.array([2, 0]), CPU)
