@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import IO, Any
 
 import pyarrow as pa
@@ -117,15 +118,13 @@ class _ParquetReader:
         return "us" if is_far else None
 
     def chunks(self, first: Head | None) -> Iterator[Chunk]:
-        head: Head | None = None
-        has_head = False
-        for batch in self._batches():
-            if not has_head:
-                head, has_head = self._head(first), True
+        batches = self._batches()
+        begin = [*islice(batches, 1)]  # first: of damaged columns pyarrow's metadata would end the process
+        head: Head | None = self._head(first)
+        for batch in chain(begin, batches):
             yield self._chunk(batch, head)
             head = None
-        if not has_head:
-            head = self._head(first)
+        if head:
             yield Chunk([], (), (), self._cursor.advance(0, 0, 0), 0, head=head)
 
     def _batches(self) -> Iterator[Batch]:
@@ -157,10 +156,7 @@ class _ParquetReader:
                 raise DataError(f"{self._name}: row group {group} has not as many rows as it says")
 
     def _head(self, first: Head | None) -> Head:
-        """Choose the text column and check the schema.
-
-        Not before the first rows were read: of damaged columns pyarrow's metadata would end the process.
-        """
+        """Choose the text column and check the schema."""
         schema = self._schema()
         columns = tuple(schema.names)
         wanted = self._setup.options.text_column

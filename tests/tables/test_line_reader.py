@@ -1,0 +1,91 @@
+"""Inputs that are read by physical lines: pipes that pause, lines in pieces, long lines."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from sentcli.errors import DataError
+from sentcli.files.source import Source, inspect_input
+from sentcli.tables.chunk import Cursor
+from sentcli.tables.options import ReadOptions, Setup
+from sentcli.tables.registry import get_format
+
+
+def read(path, form="lines", is_last=True, **options):
+    """Return the chunks of a file or pipe."""
+    setup = Setup(ReadOptions(**options), ("sentiment", "sentiment_score"), form, form)
+    cursor = Cursor()
+    with Source(inspect_input(str(path))) as source:
+        cursor.open(source)
+        return [*get_format(form).reader()(source, setup, cursor, None, is_last=is_last)]
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    """Return a function that writes parts to a named pipe, with pauses between them, and returns its path."""
+    os.mkfifo(tmp_path / "pipe")
+    threads = []
+
+    def start(parts, seconds):
+        def write():
+            with (tmp_path / "pipe").open("wb", buffering=0) as file:
+                for part in parts:
+                    file.write(part)
+                    time.sleep(seconds)
+
+        threads.append(threading.Thread(target=write))
+        threads[0].start()
+        return tmp_path / "pipe"
+
+    yield start
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("rest", [b"", b"c\n" * 700])
+def test_a_pause_gives_the_lines_so_far_and_moves_no_later_end(pipe, tmp_path, rest):
+    chunks = read(pipe([b"a\nb\n", rest], 0.3))
+    (tmp_path / "file.txt").write_bytes(b"a\nb\n" + rest)
+    assert (chunks[0].texts, chunks[0].whole) == (["a", "b"], False)
+    whole = [chunk.position for chunk in chunks if chunk.whole]
+    assert whole == [chunk.position for chunk in read(tmp_path / "file.txt")]
+
+
+def test_lines_that_come_now_and_then_hold_none_back_for_long(pipe):
+    chunks = read(pipe([b"a\n"] * 12, 0.04))
+    assert len(chunks) > 2
+    assert sum(len(chunk.texts) for chunk in chunks) == 12
+
+
+def test_a_pause_within_the_first_line_gives_nothing(pipe):
+    chunks = read(pipe([b"text", b"\nx\n"], 0.25), "csv")
+    assert [(chunk.texts, bool(chunk.head), chunk.whole) for chunk in chunks] == [
+        (["x"], True, False),
+        ([], False, True),
+    ]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r"])
+def test_a_last_line_gets_a_line_end_where_another_input_follows(tmp_path, end):
+    (tmp_path / "in.csv").write_bytes(f"text\r\nx{end}".encode())
+    (last,) = read(tmp_path / "in.csv", "csv")
+    (chunk,) = read(tmp_path / "in.csv", "csv", is_last=False)
+    assert (last.rows, chunk.rows) == ([f"x{end}".encode()], [f"x{end or chr(13) + chr(10)}".encode()])
+
+
+@pytest.mark.parametrize("block", [1, 3, 1 << 19])
+@pytest.mark.parametrize("size", [100, 101, 400, 401])
+def test_a_line_over_the_limit_is_rejected_and_one_far_over_is_an_error(tmp_path, monkeypatch, block, size):
+    monkeypatch.setattr("sentcli.files.source._BLOCK", block)
+    (tmp_path / "in.txt").write_bytes(b"x\n" + b"y" * (size - 1) + b"\nz\n")
+    if size > 400:
+        with pytest.raises(DataError, match=r"in\.txt: a line of more than 400 bytes; is this text\?"):
+            read(tmp_path / "in.txt", max_row_bytes=100)
+        return
+    (chunk,) = read(tmp_path / "in.txt", max_row_bytes=100)
+    assert len(chunk.texts) == 3 - (size > 100)
+    assert [(reject.line, reject.offset, len(reject.raw)) for reject in chunk.rejects] == [(2, 2, size)] * (
+        size > 100
+    )

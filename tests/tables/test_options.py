@@ -1,0 +1,93 @@
+"""Options of tables, and the formats that have them."""
+
+import pytest
+
+from sentcli.errors import UsageError
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.registry import FORMATS, check_options, format_of, get_format, is_suffix, suffix_of
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (ReadOptions, {"delimiter": ",,"}, "--delimiter is ',,'"),
+        (ReadOptions, {"delimiter": "\n"}, "--delimiter is"),
+        (ReadOptions, {"quotechar": "''"}, '--quotechar is "'),
+        (ReadOptions, {"quotechar": "\r"}, "--quotechar is"),
+        (ReadOptions, {"delimiter": '"'}, "--delimiter and --quotechar are both"),
+        (ReadOptions, {"max_row_bytes": 0}, "--max-row-bytes is 0"),
+        (ReadOptions, {"max_row_bytes": 1 << 31}, "--max-row-bytes is 2147483648"),
+        (ReadOptions, {"skip_lines": -1}, "--skip-lines is -1"),
+        (ReadOptions, {"encoding": "rot13"}, "--encoding 'rot13' is not one of Python's encodings"),
+        (WriteOptions, {"prefix": "\ud800"}, "--prefix is"),
+        (RejectOptions, {"path": "-"}, "--rejects takes the name of a file"),
+        (RejectOptions, {"path": "a.gz"}, "--rejects 'a.gz': rejected rows are not compressed"),
+        (RejectOptions, {"limit": "many"}, "--max-rejects is 'many'"),
+    ],
+)
+def test_an_invalid_value_is_refused_by_the_name_of_its_option(kind, options, message):
+    with pytest.raises(UsageError, match=message):
+        kind(**options)
+
+
+@pytest.mark.parametrize(
+    ("limit", "rejected", "is_exceeded"),
+    [(None, 100, False), ("0", 1, True), ("5", 5, False), ("0.5%", 1, True), ("1%", 1, False)],
+)
+def test_too_many_rejects(limit, rejected, is_exceeded):
+    assert RejectOptions(limit=limit).exceeded(rejected, 100) == is_exceeded
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.csv", "csv"), ("A.TSV.GZ", "tsv"), ("a.tab", "tsv"), ("a.ndjson.zst", "jsonl"),
+        ("a.pq", "parquet"), ("s3://b/a.parquet", "parquet"), ("https://h/a.txt.gz?x=1.csv", "lines"),
+    ],
+)  # fmt: skip
+def test_a_suffix_tells_the_format(name, form):
+    assert format_of(name, "--input-format") == form
+    assert is_suffix(suffix_of(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.xlsx", "a.xlsx: .xlsx is no format here; save the table as CSV"),
+        ("a.feather.gz", ".feather is no format here; save the table as Parquet"),
+        ("a.csv.zip", ".zip is an archive and no format here; give the file that is in it"),
+        ("a.dat", "what format is .dat.*--input-format with one of csv, tsv, jsonl, parquet, lines"),
+        ("a", "what format is this.*--input-format"),
+    ],
+)
+def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
+    with pytest.raises(UsageError, match=message):
+        format_of(name, "--input-format")
+    assert not is_suffix(suffix_of(name))
+
+
+def test_the_formats_are_listed_for_a_name_of_none():
+    with pytest.raises(UsageError, match="no format 'xml'; the formats are csv, tsv, jsonl, parquet, lines"):
+        get_format("xml")
+    assert [get_format(name).suffixes[0] for name in FORMATS] == [
+        ".csv",
+        ".tsv",
+        ".jsonl",
+        ".parquet",
+        ".txt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "flag"),
+    [
+        ("jsonl", {"delimiter": ";"}, "delimiter"),
+        ("parquet", {"encoding": "latin-1"}, "encoding"),
+        ("lines", {"text_column": "a"}, "text-column"),
+        ("jsonl", {"header": False}, "no-header"),
+    ],
+)
+def test_an_option_that_a_format_does_not_have_is_refused(form, options, flag):
+    with pytest.raises(UsageError, match=f"--{flag} means nothing for {form} input; a.x is of that format"):
+        check_options(ReadOptions(**options), form, "a.x")
+    check_options(ReadOptions(max_row_bytes=5, format=form), form, "a.x")
