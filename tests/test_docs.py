@@ -1,6 +1,6 @@
 """README and docs are right: commands parse, transcripts are what is printed, figures are those measured.
 
-`python tests/test_docs.py` writes the transcripts of all pages anew.
+`python tests/test_docs.py` writes the transcripts and the table of settings again.
 """
 
 import csv
@@ -19,6 +19,7 @@ import pytest
 from commands import invoke, parse
 
 import sentcli
+from sentcli.cli import main
 from sentcli.evaluation.labels import LABEL_COLUMNS
 from sentcli.model.bundle import METRICS, default_bundle_path, load_bundle
 from sentcli.tables.columns import TEXT_COLUMNS
@@ -82,12 +83,41 @@ def run_transcripts(page: str, folder: Path) -> str:
     return re.sub(r"^```console\n(.*?)^```$", run_block, read(page), flags=re.MULTILINE | re.DOTALL)
 
 
+def settings_table() -> str:
+    """Return the settings of `sentcli train` as a Markdown table."""
+    command = main.get_command(click.Context(main), "train")
+    assert command is not None
+    lines = ["| setting | option | values | default | meaning |", "|---|---|---|---|---|"]
+    for option in command.params:
+        name = max(option.opts, key=len).removeprefix("--")
+        if not isinstance(option, click.Option) or name in ("config", "overwrite", "quiet"):
+            continue
+        kind = "list of texts" if option.multiple else "text"
+        if choices := re.fullmatch(r"\[(.*)\]", option.make_metavar(click.Context(command))):
+            kind = ", ".join(f"`{choice}`" for choice in choices[1].split("|"))
+        elif option.type.name.startswith(("integer", "float")):
+            kind = "whole number" if option.type.name.startswith("integer") else "number"
+        default = option.default if isinstance(option.default, str | int | float) else ""
+        is_option = "" if option.hidden else "yes"
+        lines.append(f"| `{name}` | {is_option} | {kind} | {default} | {option.help} |")
+    return "\n".join(lines)
+
+
+def with_settings(page: str) -> str:
+    start, end = "<!-- settings -->\n", "\n<!-- end of settings -->"
+    return page.partition(start)[0] + start + settings_table() + end + page.partition(end)[2]
+
+
 def without_times(text: str) -> str:
     return re.sub(r"[\d,.]+ rows/s, [\d.]+ s", "N rows/s", text)
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))
-def test_commands_parse(page: str) -> None:
+def test_commands_parse(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "toml"):
+        name = block.partition("\n")[0].removeprefix("# ")
+        Path(name).write_text(block, "utf-8")
     for line in sentcli_lines(page):
         try:
             parse(line)
@@ -143,6 +173,10 @@ def test_names_of_columns_that_are_found_are_listed() -> None:
             assert f"`{name}`" in read(page)
 
 
+def test_all_settings_of_training_are_listed() -> None:
+    assert with_settings(read("training-settings.md")) == read("training-settings.md")
+
+
 def test_the_example_in_python_runs() -> None:
     pytest.importorskip("pandas")
     (code,) = blocks("python.md", "python")
@@ -196,7 +230,7 @@ def test_speeds_are_those_measured() -> None:
     ratios = measured["ratios"]
     readme = " ".join(read("README.md").split())
     assert f"{round(speeds['sentcli'], -2):,.0f} IMDb reviews per second" in readme
-    assert f"{ratios['fasttext']:.1f} times as fast as fastText" in readme
+    assert f"{ratios['fasttext-pool']:.1f} times as fast as fastText" in readme
     distilbert = ratios["distilbert-torch-512"]
     assert f"{round(distilbert, -2):,.0f} times as fast as DistilBERT" in readme
 
@@ -228,6 +262,8 @@ def test_the_included_model_is_small_and_has_two_labels() -> None:
 
 
 if __name__ == "__main__":
+    settings = "training-settings.md"
+    PAGES[settings].write_text(with_settings(read(settings)), "utf-8")
     for name, path in PAGES.items():
         with tempfile.TemporaryDirectory() as folder:
             path.write_text(run_transcripts(name, Path(folder)), "utf-8")
