@@ -183,11 +183,10 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
     if source.held_out:
         source, examples = _read_validation(source, bundle)
     else:
-        source = replace(source, dataset=source.dataset or DEFAULT_DATASET)
-        examples = load_split(
-            str(source.dataset), source.split, source.text_column, source.label_column, source.csv
-        )
-        if is_training_data(bundle, str(source.dataset), source.split):
+        dataset = source.dataset or DEFAULT_DATASET
+        source = replace(source, dataset=dataset)
+        examples = load_split(dataset, source.split, source.text_column, source.label_column, source.csv)
+        if is_training_data(bundle, dataset, source.split):
             problem = "%s was trained on %s, so its metrics are too good; give other texts, or --held-out"
             _log.warning(problem, bundle.path, examples.where)
     if source.passages:

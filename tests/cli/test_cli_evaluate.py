@@ -227,13 +227,10 @@ def test_plots_are_drawn_and_replaced_only_with_overwrite(trained, data, tmp_pat
     ("arguments", "code", "named"),
     [
         (("--label-column", "stars"), 1, ["'stars'", "'review', 'label'", "--label-column"]),
-        (("--dataset", "nothing.csv"), 1, ["nothing.csv"]),
         (("--dataset", "strange.csv"), 1, ["strange.csv", "'so-so'", "row 2", "negative, positive"]),
         (("--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
-        (("--plots", "strange.csv"), 1, ["strange.csv"]),
         (("--held-out", "--card"), 2, ["--card", "--held-out"]),
         (("--against", "nothing", "--card"), 2, ["--card", "--against"]),
-        (("--against", "nothing"), 1, ["nothing", "no such model"]),
     ],
 )
 def test_what_cannot_be_measured_is_named(trained, data, tmp_path, monkeypatch, arguments, code, named):

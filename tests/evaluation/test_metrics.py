@@ -127,7 +127,7 @@ class TestIntervals:
         labels, probabilities = random_examples(400, classes)
         random = np.random.default_rng(2)
         values = {"macro_f1": [], "roc_auc": [], "log_loss": []}
-        for _ in range(200):
+        for _ in range(100):
             rows = random.integers(0, 400, 400)
             drawn, of_drawn = labels[rows], probabilities[rows]
             values["macro_f1"].append(sk.f1_score(drawn, of_drawn.argmax(axis=1), average="macro"))
