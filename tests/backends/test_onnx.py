@@ -53,18 +53,6 @@ def with_constant(graph: str, name: str, values: np.ndarray) -> bytes:
     return model.SerializeToString()
 
 
-def test_an_empty_batch_has_no_logits(content):
-    """onnxruntime would end the process."""
-    logits = backend(content).logits(np.empty((0, 5), np.int64), np.empty(0, np.int32))
-    assert (logits.shape, logits.dtype) == ((0, 3), np.float32)
-
-
-@pytest.mark.parametrize("lengths", [[0, 2], [-1, 2], [2, 5]])
-def test_impossible_lengths_are_refused(content, lengths):
-    with pytest.raises(ValueError, match="lengths from"):
-        backend(content).logits(np.ones((2, 4), np.int64), np.array(lengths, np.int32))
-
-
 def test_a_single_row_gets_the_bits_that_it_gets_among_others(content):
     ids, lengths = make_batch(12, 30)
     running = backend(content)
@@ -114,14 +102,6 @@ def test_a_model_with_some_of_the_words_gives_them_the_same_bits(graph):
     assert np.array_equal(small.logits(ids, lengths), backend(content).logits(words[ids], lengths))
 
 
-def other_name(model):
-    """A model whose embedding has another name."""
-    (constant,) = (each for each in model.graph.initializer if each.name == "embedding")
-    constant.name = "words"
-    for node in model.graph.node:
-        node.input[:] = ["words" if name == "embedding" else name for name in node.input]
-
-
 def doc_string(model):
     """A model whose embedding has a field that sentcli does not write."""
     (constant,) = (each for each in model.graph.initializer if each.name == "embedding")
@@ -133,7 +113,7 @@ def other_wire_type(model):
     model.MergeFromString(b"\x99\x06" + bytes(8))
 
 
-@pytest.mark.parametrize("change", [other_name, doc_string, other_wire_type])
+@pytest.mark.parametrize("change", [doc_string, other_wire_type])
 def test_a_model_that_is_laid_out_in_another_way_runs_with_all_its_words(change):
     model = ModelProto.FromString(GRAPHS["folded"].SerializeToString())
     change(model)

@@ -8,26 +8,12 @@ from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends.torch import TorchBackend, TorchScriptBackend
 from sentcli.errors import BundleError, UsageError
-from sentcli.export.export import write_torchscript
 from sentcli.model.bilstm import has_lstm
 from sentcli.scoring.labels import softmax
 
 FILE = Path("some", "model.torchscript.pt")
 with_bf16 = pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_gives_the_logits_of_the_cpu(make_bundle, tmp_path):
-    model = make_model(num_layers=2)
-    ids, lengths = make_batch(9, 30)
-    bundle = make_bundle(model)
-    write_torchscript(model, tmp_path / FILE.name)
-    script = (tmp_path / FILE.name).read_bytes()
-    wanted = torch_logits(model, ids, lengths)
-    for backend in (TorchBackend(bundle, "cuda"), TorchScriptBackend(script, FILE, model.config, "cuda")):
-        assert np.abs(backend.logits(ids, lengths) - wanted).max() < 1e-3  # TF32
 
 
 @pytest.mark.gpu
@@ -100,16 +86,6 @@ def test_too_little_memory_is_not_an_error_of_the_model(make_bundle, monkeypatch
     monkeypatch.setattr(backend, "_module", fail)
     with pytest.raises(MemoryError, match="allocate"):
         backend.logits(*make_batch(9, 30))
-
-
-def test_each_caller_gets_one_thread(make_bundle):
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        TorchBackend(make_bundle(make_model()), "cpu")
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("content", [b"", b"not TorchScript", b"PK\x03\x04" + b"\x00" * 50])

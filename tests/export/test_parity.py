@@ -14,27 +14,13 @@ FILE = Path("somewhere", "model.onnx")
 
 
 class Moved:
-    """A backend whose first logit is off by a constant.
+    """A backend whose first logit is off by a constant."""
 
-    :param every: only every n-th text is off.
-    """
-
-    def __init__(self, model, by=0.0, every=1):
-        self._model, self._by, self._every = model, by, every
-        self._rows = 0
+    def __init__(self, model, by=0.0):
+        self._model, self._by = model, by
 
     def logits(self, ids, lengths):
-        logits = torch_logits(self._model, ids, lengths)
-        for row in range(len(logits)):
-            self._rows += 1
-            if self._rows % self._every == 0:
-                logits[row, 0] += np.float32(self._by)
-        return logits
-
-
-@pytest.fixture(scope="module")
-def model():
-    return make_model()
+        return torch_logits(self._model, ids, lengths) + np.array([self._by, 0], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -56,24 +42,12 @@ def test_more_than_1e_4_is_an_error(doubtful_model, by):
         check_parity(doubtful_model, Moved(doubtful_model, by), FILE, 20)
 
 
-def test_a_single_text_that_is_off_is_enough(doubtful_model):
-    with pytest.raises(ExportError, match="probabilities differ"):
-        check_parity(doubtful_model, Moved(doubtful_model, 5e-4, every=500), FILE, 20)
-
-
 def test_one_wrong_word_is_found():
     model = make_model(vocab_size=3000)
     other = copy.deepcopy(model)
     other.embedding.weight.data[2718] += 0.1
     with pytest.raises(ExportError, match="probabilities differ"):
         check_parity(model, Moved(other), FILE, 40)
-
-
-def test_the_model_itself_is_left_as_it_was(model):
-    model.train()
-    check_parity(model, Moved(make_model()), FILE, 20)
-    assert model.training
-    model.eval()
 
 
 def test_texts_have_all_lengths_in_mixed_batches():
