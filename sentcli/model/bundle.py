@@ -133,21 +133,19 @@ def load_bundle(path: Path) -> Bundle:
 
 
 @contextmanager
-def new_bundle(target: Path, *, overwrite: bool = False, within: Path | None = None) -> Iterator[Path]:
+def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to fill; then write its manifest and rename it to `target`.
 
     When the block fails, nothing is left of it. An old `target` stays until the new one is complete. If
     `target` is a link, the folder that it points to is replaced.
 
-    :param within: a folder to create the temporary one in, if it is next to `target`; None: next to `target`.
     :raises OutputError: when `target` may not be replaced (see `check_target`) or cannot be written.
     """
     check_target(target, overwrite=overwrite)
     try:
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
-        parent = within if within and within.resolve().parent == place.parent else place.parent
-        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent))
         try:
             yield folder
             write_manifest(folder)

@@ -123,7 +123,7 @@ def train_model(
         },
     }
     history = [*(base.history if base else ()), *stages, *own]
-    with new_bundle(output, overwrite=overwrite, within=work) as folder:
+    with new_bundle(output, overwrite=overwrite) as folder:
         bundle_config = BundleConfig(network.config, settings.text, texts.labels)
         _write_model(folder, initial, bundle_config, data, settings)
         (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")

@@ -16,15 +16,12 @@ from sentcli.config import BundleConfig, ModelConfig, TextConfig
 from sentcli.errors import BundleError, OutputError
 from sentcli.model import bundle
 from sentcli.model.bundle import (
-    BASE_RECIPE,
     CARD,
     CONFIG,
-    HISTORY,
     MANIFEST,
     METRICS,
     ONNX,
     RECIPE,
-    SIZES,
     VOCAB,
     WEIGHTS,
     Bundle,
@@ -143,7 +140,7 @@ def test_digest_is_that_of_the_files_that_scores_depend_on(folder: Path, tmp_pat
     digests = json.loads((folder / MANIFEST).read_bytes())["sha256"]
     (folder / MANIFEST).write_text(json.dumps({"sha256": dict(reversed(digests.items()))}))
     assert load_bundle(folder).digest == digest
-    papers = dict.fromkeys([CARD, METRICS, HISTORY, SIZES, RECIPE, BASE_RECIPE], b"new")
+    papers = dict.fromkeys([CARD, METRICS, RECIPE], b"new")
     assert load_bundle(write(tmp_path / "papers", CONTENT | papers)).digest == digest
     for name in (ONNX, VOCAB, WEIGHTS, "other.onnx"):
         assert load_bundle(write(tmp_path / name, {**CONTENT, name: b"other"})).digest != digest
@@ -152,14 +149,11 @@ def test_digest_is_that_of_the_files_that_scores_depend_on(folder: Path, tmp_pat
 # Overwriting
 
 
-def test_a_target_that_exists_is_kept(folder: Path) -> None:
+def test_a_target_that_exists_is_kept_without_overwrite(folder: Path) -> None:
     before = read_all(folder)
     with pytest.raises(OutputError, match=r"small exists; give another name or --overwrite$"):
         write(folder, {})
     assert read_all(folder) == before
-
-
-def test_overwrite(folder: Path) -> None:
     write(folder, {VOCAB: b"new"}, overwrite=True)
     assert read_all(folder).keys() == {CONFIG, VOCAB, MANIFEST}
     assert load_bundle(folder).read(VOCAB) == b"new"
@@ -182,22 +176,6 @@ def test_a_block_that_fails_leaves_the_old_one(folder: Path, failure: type[BaseE
         raise failure
     assert read_all(folder) == before
     assert names_in(folder.parent) == ["small"]
-
-
-@pytest.mark.parametrize("is_elsewhere", [False, True])
-def test_the_temporary_folder_may_be_in_a_folder_next_to_the_target(
-    tmp_path: Path, is_elsewhere: bool
-) -> None:
-    work, target, elsewhere = (tmp_path / name for name in ("work", "new", "elsewhere"))
-    work.mkdir()
-    elsewhere.mkdir()
-    if is_elsewhere:  # it may be another disk
-        target.symlink_to(elsewhere / "new")
-    with new_bundle(target, within=work) as temporary:
-        assert temporary.parent == (elsewhere if is_elsewhere else work)
-        fill(temporary)
-    load_bundle(target)
-    assert names_in(work) == []
 
 
 @pytest.mark.parametrize(
@@ -509,7 +487,6 @@ def test_no_json(folder: Path, name: str, content: bytes) -> None:
     ("old", "new", "message"),
     [
         ('"dropout": 0.5', '"dropout": NaN', "model: dropout "),
-        ('"dropout": 0.5', '"dropout": 1e999', "model: dropout "),
         ('"dropout": 0.5', f'"dropout": {"9" * 4000}', "model: dropout "),
         ('"bad",', "", "labels: 2 different names needed"),
     ],
@@ -527,7 +504,6 @@ def test_a_config_that_is_not_valid(folder: Path, old: str, new: str, message: s
     [
         (b"<pad>\n<unk>\nab\xff\n", "not UTF-8 at byte 14"),
         (b"<pad>\n<unk>\nfilm\n", "3 words, but vocab_size is 5"),
-        (b"<pad>\n<unk>\na\nb\nc\nd\n", "6 words, but vocab_size is 5"),
         (b"<pad>\n<unk>\na\nb\nb\n", "the vocabulary has the word 'b' twice"),
         (b"", "a vocabulary begins with"),
     ],
