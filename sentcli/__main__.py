@@ -1,6 +1,6 @@
-"""`python -m sentcli`."""
+"""Run the command line with `python -m sentcli`."""
 
 from sentcli.cli import main
 
-if __name__ == "__main__":  # a process that is started for this one imports this file too
+if __name__ == "__main__":
     main(prog_name="sentcli")

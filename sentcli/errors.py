@@ -1,14 +1,14 @@
-"""Everything that can go wrong in a way that the user can mend.
+"""Errors that a user can correct.
 
-A message says what is wrong, where, and what to try. `sentcli.cli` is the one place that turns these
-into a line on stderr and an exit code.
+A message says what is wrong, where, and what to type next. Only `sentcli.cli` turns errors into a line on
+stderr and an exit code.
 """
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Ctrl-C, kill, a terminal that is closed.
+# Sent by Ctrl-C, by kill, and by a terminal that closes.
 STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -19,13 +19,13 @@ class SentcliError(Exception):
 
 
 class UsageError(SentcliError):
-    """Options that do not go together, or a value outside its range."""
+    """Options that contradict each other, or a value outside its range."""
 
     exit_code = 2
 
 
 class DataError(SentcliError):
-    """An input that cannot be read as what it claims to be: a table, a data set, a file of vectors."""
+    """An input that is missing or is not a valid table, data set or file of vectors."""
 
 
 class RejectsError(DataError):
@@ -33,11 +33,11 @@ class RejectsError(DataError):
 
 
 class OutputError(SentcliError):
-    """A result that cannot be written where it was asked for."""
+    """An output that cannot be written."""
 
 
 class ExistingOutputError(OutputError):
-    """A result that exists, and that the user did not allow to replace."""
+    """An output that exists and must not be replaced without --overwrite."""
 
 
 class ResumeError(OutputError):
@@ -45,19 +45,19 @@ class ResumeError(OutputError):
 
 
 class LockedError(OutputError):
-    """A result that another run writes, and does not finish soon."""
+    """An output that another run is writing."""
 
 
 class BundleError(SentcliError):
-    """A model folder that is missing, damaged or not to be trusted."""
+    """A model folder that is missing, damaged or unsafe to load."""
 
 
 class TrainingError(SentcliError):
-    """A training run whose numbers make no sense."""
+    """A training run whose loss is no longer a number."""
 
 
 class ExportError(SentcliError):
-    """An exported model that does not agree with the one it was made from."""
+    """An exported model whose predictions differ from those of the original."""
 
 
 class MissingExtraError(SentcliError):
@@ -65,14 +65,16 @@ class MissingExtraError(SentcliError):
 
 
 class OutOfMemoryError(SentcliError):
-    """A run that needs more memory than there is."""
+    """A run that needs more memory than the machine has free."""
 
 
 class StopRequested(KeyboardInterrupt):
-    """A signal asked this process to stop; raised where a loop looks for it, see `sentcli.scoring.stop`.
+    """A signal asked this process to stop; see `sentcli.scoring.stop`.
 
-    A KeyboardInterrupt, so that one clause handles Ctrl-C in a library, too, and no `except Exception`
-    swallows it.
+    It is a KeyboardInterrupt, so that one `except` clause handles both it and Ctrl-C in a library, and no
+    `except Exception` swallows it.
+
+    :param number: the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -85,22 +87,12 @@ def signal_of(error: KeyboardInterrupt) -> int:
     return error.number if isinstance(error, StopRequested) else signal.SIGINT
 
 
-def is_short_of_threads(error: RuntimeError) -> bool:
-    """Tell whether the system gave Python no further thread; that error has no type of its own."""
-    return "can't start new thread" in str(error)
-
-
-def is_unmapped(error: ImportError) -> bool:
-    """Tell whether the system would not map a library: memory is short, or it is mounted noexec."""
-    return "failed to map segment from shared object" in str(error)
-
-
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
-    """Turn a failed import of a third-party package into a line that names the pip command.
+    """Name the pip command where a third-party package is not installed.
 
-    :param extra: the extra of sentcli that brings the package.
-    :raises MissingExtraError: when an import inside the block finds no such package.
+    :param extra: the extra of sentcli that installs the package.
+    :raises MissingExtraError: when an import inside the block does not find its package.
     """
     try:
         yield
@@ -114,16 +106,13 @@ def requires(extra: str) -> Iterator[None]:
 class InterruptedRunError(SentcliError):
     """A run that a signal stopped.
 
-    :param message: how to go on, if anything was saved.
-    :param signal_number: the signal, for the exit code that shells expect.
+    :param message: how to continue, if anything was saved.
+    :param signal_number: for the exit code, 128 plus this.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
-
-    def __reduce__(self) -> tuple[type, tuple[str, int]]:  # on its way from another process
-        return type(self), (str(self), self.exit_code - 128)
 
 
 def is_utf8(text: str) -> bool:
@@ -132,7 +121,7 @@ def is_utf8(text: str) -> bool:
 
 
 def printable(message: str) -> str:
-    """Escape what a terminal would act on: control characters, line breaks, bidirectional overrides."""
+    """Escape characters that a terminal acts on: control characters, line breaks, bidirectional overrides."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in message

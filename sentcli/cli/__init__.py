@@ -11,25 +11,19 @@ from typing import Any
 import click
 
 from sentcli import __version__
-from sentcli.errors import (
-    SentcliError,
-    is_short_of_threads,
-    is_unmapped,
-    printable,
-    signal_of,
-)
+from sentcli.errors import SentcliError, printable, signal_of
 from sentcli.scoring import stop
 
-# In the order of a model's life. What each does stands here too: the group's help imports none of them.
+# In the order of use. Their descriptions are repeated here, since the help of the group imports no command.
 _COMMANDS = {
     "train": "Train a model and write it to a new folder.",
     "evaluate": "Measure a model on a labelled split of a data set.",
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
-    "score": "Score texts: the same rows come out, with a sentiment and a score.",
+    "score": "Score texts: write the same rows with a sentiment and a score.",
 }
 _WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
-_LONGEST_MESSAGE = 2000  # characters; what a message quotes is cut where it is quoted
+_LONGEST_MESSAGE = 2000  # characters
 
 _EXAMPLES = """\b
 Example:
@@ -38,7 +32,7 @@ Example:
 
 
 class _LazyGroup(click.Group):
-    """Imports the module of a command only when it is asked for, and turns errors into exit codes."""
+    """Imports the module of a command only when it is called, and turns errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -72,14 +66,14 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
-    """Score files full of reviews, and train the models that do it."""
+    """Score files of reviews, and train the models for it."""
 
 
 @contextmanager
 def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
-    """Turn what a command raises into a line on stderr and an exit code, never a traceback.
+    """Turn expected errors into a line on stderr and an exit code, without a traceback.
 
-    :param ctx: that of the group, once it is known which command is meant.
+    :param ctx: the context of the group, once the command is known.
     """
     try:
         yield
@@ -94,26 +88,22 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
         raise click.exceptions.Exit(128 + signal_of(error)) from None
-    except ImportError as error:
-        if not is_unmapped(error):
-            raise
-        _fail(f"memory is short, or it is mounted noexec: {error.__cause__ or error}; {_less(ctx)}", 1)
     except MemoryError:
         _fail(f"memory is short; {_less(ctx)}", 1)
     except RuntimeError as error:
-        if not is_short_of_threads(error):
+        if "can't start new thread" not in str(error):  # Python has no type for this error
             raise
         _fail(f"another thread cannot be started; {_less(ctx)}", 1)
     except BrokenPipeError:
         _give_up_stdout()
         raise click.exceptions.Exit(_CLOSED_PIPE) from None
-    except OSError as error:  # a full disk, a folder that may not be read: where nobody thought of it
+    except OSError as error:  # as of a full disk, at a place that does not expect it
         _give_up_stdout()
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
 
 
 def _less(ctx: click.Context | None) -> str:
-    """Say what to try where a command took more than there is."""
+    """Return what to try when memory or threads run out."""
     is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
     return "try fewer --workers" if is_threaded else "free some, then try again"
 
@@ -124,26 +114,25 @@ def _fail(message: str, code: int) -> None:
 
 
 def say(message: str) -> None:
-    """Write a line to stderr. If it is closed or full, the run ends as it would have ended."""
+    """Write a line to stderr. A closed or full stderr does not change how the run ends."""
     try:
         if sys.stderr:
             click.echo(printable(message), err=True)
     except OSError:
-        # As if it had been closed at the start. Were its descriptor given away, rejected rows, which go there
-        # when the others go to stdout, would be lost without a word.
+        # The descriptor stays: rejected rows go to it where the others go to stdout, and must not be lost.
         sys.stderr = None
 
 
 def _give_up_stdout() -> None:
-    """Forget what could not be written: Python would try again on its way out, and end with another code."""
-    with suppress(OSError, AttributeError):  # a stream that is no file, or closed
+    """Send to nowhere what stdout did not take: at exit Python would try again, and change the exit code."""
+    with suppress(OSError, AttributeError):  # a stream that is closed or not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fill_standard_descriptors() -> None:
-    """Let no file that is opened later get the number of a standard stream that was closed.
+    """Open the standard streams that are closed, so that no other file gets their numbers.
 
-    What a library writes to its standard error would end up in that file.
+    A library that writes to its standard error would write into that file.
     """
     for descriptor in range(3):
         try:
@@ -153,6 +142,6 @@ def _fill_standard_descriptors() -> None:
 
 
 def _escape_what_stdout_lacks() -> None:
-    """Let no character that the encoding of stdout lacks end a run when all is done; stderr is so already."""
+    """Escape characters that the encoding of stdout lacks, as stderr does, rather than fail at the end."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
