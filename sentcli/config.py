@@ -87,7 +87,9 @@ class TextConfig(_Settings):
     bigram is one token.
     """
 
-    max_tokens: int = _number(512, 4, 100_000, "Longer texts keep the first quarter of this, then their end.")
+    max_tokens: int = _number(
+        512, 4, 100_000, "Tokens that are read of a text: of a longer one the first quarter, then its end."
+    )
     tokenizer: str = _choice("basic_english", ("basic_english",))
 
 

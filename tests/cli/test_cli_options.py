@@ -8,15 +8,8 @@ from commands import fail, invoke, parse
 
 from sentcli import backends
 from sentcli.cli import options
-from sentcli.cli.train_options import settable
-from sentcli.config import (
-    BY_DATA,
-    DEFAULT_DATASET,
-    ModelConfig,
-    SelfTrainingConfig,
-    TextConfig,
-    TrainConfig,
-)
+from sentcli.cli.train_options import SETTINGS, settable
+from sentcli.config import BY_DATA, DEFAULT_DATASET
 
 
 @pytest.mark.parametrize("line", [["train", "--dataset", "nothing.csv"], ["export", "nothing"]])
@@ -47,7 +40,7 @@ def test_a_variable_that_was_never_set_is_no_path(line, name):
 
 def test_every_setting_of_training_is_an_option_or_a_key_with_its_default():
     parameters = parse("sentcli train").params
-    for settings in (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig):
+    for settings in SETTINGS:
         for field in settable(settings):
             assert parameters[field.name] == (None if field.name in BY_DATA else field.default)
 
@@ -85,13 +78,14 @@ def test_shared_options_are_the_same_everywhere():
         assert all(facts == found[0] for facts in found), name
 
 
-def test_the_backends_are_those_that_there_are():
+def test_the_backends_are_those_of_the_library():
     assert options.BACKENDS == backends.BACKENDS
 
 
 @pytest.mark.parametrize(("quiet", "shown"), [(False, ["info", "warning", "error"]), (True, ["error"])])
-def test_what_the_library_says_goes_to_stderr(capsys, quiet, shown):
-    options.log_to_stderr(quiet=quiet)
+def test_the_log_goes_to_stderr_once_per_line(capsys, quiet, shown):
+    for _ in range(3):
+        options.log_to_stderr(quiet=quiet)
     logger = logging.getLogger("sentcli")
     logger.debug("debug")
     logger.info("info")
@@ -102,22 +96,11 @@ def test_what_the_library_says_goes_to_stderr(capsys, quiet, shown):
     assert captured.err.splitlines() == shown
 
 
-def test_a_line_is_said_once_however_often_the_command_line_is_used(capsys):
-    for _ in range(3):
-        options.log_to_stderr(quiet=False)
-    logging.getLogger("sentcli").info("once")
-    assert capsys.readouterr().err == "once\n"
-
-
-def test_what_the_library_says_does_nothing_to_a_terminal(capsys):
+def test_the_log_does_nothing_to_a_terminal_or_a_closed_stderr(capsys, monkeypatch):
     options.log_to_stderr(quiet=False)
     logging.getLogger("sentcli").info("classes: %s", "\x1b[2J\n\u202e")
     assert capsys.readouterr().err == r"classes: \x1b[2J\n\u202e" + "\n"
-
-
-def test_without_a_stderr_the_library_says_nothing(monkeypatch):
     monkeypatch.setattr("sys.stderr", None)
-    options.log_to_stderr(quiet=False)
     logging.getLogger("sentcli").error("nobody hears it")
 
 

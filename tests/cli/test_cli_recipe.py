@@ -56,13 +56,8 @@ def test_a_file_gives_defaults_and_a_flag_overrides_it(write) -> None:
     assert (read["hidden_size"], read["lr"], read["output"]) == (9, 1.0, Path("here"))
 
 
-def test_keys_may_be_written_with_either_stroke(write) -> None:
-    assert settings("--config", write("batch_size = 3\n"))["batch_size"] == 3
-    assert settings("--config", write("batch-size = 3\n"))["batch_size"] == 3
-
-
-def test_a_flag_gives_back_to_the_data_what_the_file_decides(write) -> None:
-    file = write('epochs = 4\nmin-freq = "auto"\n')
+def test_auto_overrides_the_file(write) -> None:
+    file = write('epochs = 4\nmin_freq = "auto"\n')
     assert settings("--config", file)["epochs"] == 4
     assert settings("--config", file)["min_freq"] is None
     assert settings("--config", file, "--epochs", "auto")["epochs"] is None
@@ -92,7 +87,7 @@ def test_a_flag_gives_back_to_the_data_what_the_file_decides(write) -> None:
         ("epochs = " + "[" * 5000, ["not TOML"]),
     ],
 )
-def test_what_will_not_do_is_refused_by_file_and_key(write, content, named) -> None:
+def test_a_wrong_key_or_value_is_refused_with_file_and_key(write, content, named) -> None:
     file = write(content)
     failure = fail("train", "--config", file)
     assert failure.code == 2
@@ -100,19 +95,10 @@ def test_what_will_not_do_is_refused_by_file_and_key(write, content, named) -> N
         assert part in failure.message
 
 
-def test_a_value_out_of_range_is_refused_as_that_of_a_flag(write) -> None:
-    failure = fail("train", "--config", write("dropout = 1.5"))
-    assert (failure.code, "dropout is 1.5" in failure.message) == (2, True)
-
-
 def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
-    failure = fail("train", "--config", tmp_path / "nothing.toml")
-    assert (failure.code, "nothing.toml: the settings cannot be read: No such file" in failure.message) == (
-        2,
-        True,
-    )
-    failure = fail("train", "--config", tmp_path)
-    assert "Is a directory" in failure.message
+    message = fail("train", "--config", tmp_path / "nothing.toml").message
+    assert "nothing.toml: the settings cannot be read: No such file" in message
+    assert "Is a directory" in fail("train", "--config", tmp_path).message
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     assert "binary.toml: not TOML" in fail("train", "--config", tmp_path / "binary.toml").message
 
@@ -129,10 +115,6 @@ def test_the_recipe_makes_the_same_model_again(data, write, tmp_path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
     assert 'license: "mit"' in (tmp_path / "again" / "README.md").read_text("utf-8")
     assert RECIPE in load_bundle(tmp_path / "one").digests
-    other = invoke("train", "--config", recipe_file, "-o", tmp_path / "other", "--threads", 1, "--seed", 6)
-    assert other.exit_code == 0, other.output
-    names = [tmp_path / name / "model.safetensors" for name in ("one", "other")]
-    assert names[0].read_bytes() != names[1].read_bytes()
 
 
 def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_path) -> None:
@@ -149,7 +131,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
     assert isinstance(values["validation-share"], float)
 
 
-def test_a_path_that_is_no_text_goes_through_the_recipe(data, write, tmp_path) -> None:
+def test_a_path_that_is_not_utf8_goes_through_the_recipe(data, write, tmp_path) -> None:
     odd = tmp_path / "caf\udce9.txt"
     try:
         odd.write_text("the 1 2 3 4 5\nwas 1 2 3 4 5\n")
