@@ -79,8 +79,7 @@ _GROUPS = {
 @click.option(
     "--extra-data",
     callback=not_empty,
-    help="Labelled texts that are learnt too but never validated on: as --dataset, or everyday, the "
-    "sentences that come with sentcli.",
+    help="Labelled texts that are learnt too but never validated on: as --dataset.",
 )
 @click.option("--unlabeled", callback=not_empty, help="Texts without labels to learn from too: as --dataset.")
 @click.option(

@@ -363,7 +363,7 @@ def test_texts_without_labels_with_a_column_of_their_own(train, data, tmp_path):
         (("--glove", "6B.100d"), 1, ["6B.100d", "100", "5"]),
         (("--glove", "nothing.txt"), 1, ["nothing.txt", "6B.100d", "none"]),
         (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
-        (("--label-column", "stars"), 1, ["'stars'", "review, label", "--label-column"]),
+        (("--label-column", "stars"), 1, ["'stars'", "'review', 'label'", "--label-column"]),
         (("--dataset", "nothing.csv"), 1, ["nothing.csv", "no such file"]),
         (("-o", "there"), 1, ["there", "exists", "--overwrite"]),
         (("-o", "there", "--overwrite"), 1, ["there", "no model folder"]),
