@@ -1,4 +1,4 @@
-"""Options that more than one command has, and options made from the fields of a settings class."""
+"""Options that more than one command has."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ from sentcli.model.bundle import default_bundle_path
 
 
 class NamedPath(click.Path):
-    """A path. Not an empty one, from a script's variable that was never set: it would mean this folder."""
+    """A path that is not empty: an empty one, from an unset variable of a script, means this folder."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
@@ -25,7 +25,7 @@ class NamedPath(click.Path):
 
 
 def not_empty(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Take what names texts or models; what a script gives for it may be a variable that was never set.
+    """Check that a name is not empty, as an unset variable of a script is.
 
     :param value: a word, several of them, or None.
     :raises UsageError: for an empty word.
@@ -36,12 +36,12 @@ def not_empty(context: click.Context, parameter: click.Parameter, value: Any) ->
 
 
 def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Take a tab as it can be read on a card and in a recipe."""
+    """Return a tab in the spelling that a card and a recipe can show."""
     return r"\t" if value == "\t" else value
 
 
 def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Take a folder to write, beside which the work on it is done under a name made of its own.
+    """Check the path of a folder to write: its name is part of the name of the work folder beside it.
 
     :raises UsageError: for one without such a name: here, one up, the root.
     """
@@ -54,7 +54,7 @@ model_argument = click.argument("model", type=NamedPath(), default=default_bundl
 backend_option = click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    help="What runs the model; by default onnx, or what the model has a file for.",
+    help="Runtime of the model; by default onnx, or the one that the model has a file for.",
 )
 device_option = click.option(
     "--device", type=click.Choice(DEVICES), help="Where PyTorch runs; by default cuda if there is one."
@@ -85,22 +85,19 @@ delimiter_option = click.option(
 )
 quotechar_option = click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 csv_encoding_option = click.option(
-    "--encoding", help="CSV and TSV: nearly any that Python knows; by default UTF-8."
+    "--encoding", help="CSV and TSV: character encoding, by a name that Python knows; by default UTF-8."
 )
 csv_skip_lines_option = click.option(
     "--skip-lines", type=click.IntRange(0), help="CSV and TSV: lines before the header, in all files."
 )
-resume_option = click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on where a run of the same command was stopped; where none was begun, begin it.",
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Start over, and replace the output if it exists."
 )
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there already.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Write nothing but errors to stderr.")
 
 
 def log_to_stderr(*, quiet: bool) -> None:
-    """Send what the library has to say to stderr, a plain line each."""
+    """Send the log of the library to stderr, one plain line per record."""
     logger = logging.getLogger("sentcli")
     logger.handlers = [_Sayer()]
     logger.setLevel(logging.ERROR if quiet else logging.INFO)
@@ -113,5 +110,5 @@ class _Sayer(logging.Handler):
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a person sits at the other end; a stream that was closed at the start is None."""
+    """Return whether a stream is a terminal; a stream that was closed at the start is None."""
     return stream is not None and stream.isatty()

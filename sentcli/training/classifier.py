@@ -103,7 +103,7 @@ def _correct(logits: Tensor, targets: Tensor) -> int:
 
 
 def drop_words(ids: Tensor, share: float) -> Tensor:
-    """Return ids of which a share, drawn anew each time, is `<unk>`.
+    """Return the ids with a random share of them set to `<unk>`.
 
     Padding may become `<unk>` too: no state and no gradient depends on it.
     """

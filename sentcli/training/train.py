@@ -55,8 +55,10 @@ def train_bundle(
     :raises SentcliError: for data, vectors, settings or an output that cannot be used.
     :raises StopRequested: after a signal, once a checkpoint is written.
     """
-    with _locked(output):
-        work = work_folder(output)
+    _make_parent(output)
+    work = work_folder(output)
+    # Two runs of one output would share the work folder.
+    with Lock(resolve(output), check=stop.check):
         check_run(source, output, settings, overwrite=overwrite or _may_replace(output))
         bundles = load_teachers(teachers)
         data = read_labeled(source)
@@ -108,28 +110,21 @@ def check_run(source: DataSource, output: Path, settings: Settings, *, overwrite
     :raises SentcliError: for one that training cannot use.
     """
     check_target(output, overwrite=overwrite)
-    check_writable(output.parent)
     if source.glove != NO_VECTORS:
         check_source(source.glove, settings.model.embedding_dim)
     check_precision(settings.config, choose_device(settings.device))
 
 
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Keep other runs off a model while this one trains it, since both would use one work folder.
+def _make_parent(output: Path) -> None:
+    """Make the folder that holds the output and the work folder.
 
-    :raises OutputError: when another run trains it, or the folder cannot be made.
+    :raises OutputError: when it cannot be made or written.
     """
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
     check_writable(output.parent)
-    lock = Lock(resolve(output), check=stop.check)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _facts(

@@ -161,16 +161,6 @@ def test_its_recipe_makes_it_again(trained, finetune, tmp_path):
     assert load_bundle(tmp_path / "again").read(RECIPE).decode() == recipe
 
 
-def test_the_recipe_of_the_model_may_be_used(finetune, tmp_path):
-    """Whatever it says about vectors and language modelling, which have no effect any more."""
-    file = tmp_path / "recipe.toml"
-    file.write_text('glove = "6B.100d"\npretrain = 2\nlr = 0.01\n')
-    recipe = finetune("--config", file).read(RECIPE).decode()
-    assert "pretrain = 0\n" in recipe
-    assert "lr = 0.01\n" in recipe
-    assert "glove" not in recipe
-
-
 def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
     heap = ("--unlabeled", "heap.csv", "--teacher")
     for options, said in (

@@ -107,28 +107,6 @@ def test_words_of_all_frequencies_come_near_to_where_adamw_takes_them(embedding,
     assert (average.weight - dense.average).abs().mean() < 0.02 * moved
 
 
-def test_a_step_leaves_rows_alone_that_were_not_read(embedding, goals):
-    optimizer, average = of_rows(embedding)
-    for ids in ([0, 1], [1, 2], [2, 3]):
-        before, averaged = embedding.weight.detach().clone(), average.weight.detach().clone()
-        step(optimizer, embedding, torch.tensor(ids), goals, RATE, 0.9)
-        others = [row for row in range(ROWS) if row not in ids]
-        assert torch.equal(embedding.weight[others], before[others])
-        assert torch.equal(average.weight[others], averaged[others])
-
-
-def test_reading_brings_rows_up_to_date(embedding, goals):
-    optimizer, _ = of_rows(embedding)
-    step(optimizer, embedding, torch.tensor([5]), goals, RATE, 0.9)
-    step(optimizer, embedding, torch.tensor([6]), goals, RATE, 0.9)
-    before = embedding.weight[5].detach().clone()
-    read = embedding(torch.tensor([[5, 6]]))
-    assert not torch.equal(read[0, 0], before)
-    assert torch.equal(read[0, 0], embedding.weight[5])
-    again = embedding(torch.tensor([[5, 6]]))
-    assert torch.equal(read, again)
-
-
 def test_after_release_the_embedding_is_as_any_other(embedding, goals):
     optimizer, _ = of_rows(embedding)
     step(optimizer, embedding, torch.tensor([5]), goals, RATE, 0.9)

@@ -1,13 +1,9 @@
 """The training loop: it learns, it is deterministic, and it continues where it was stopped."""
 
-import io
 import math
-import re
 import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import invented
@@ -15,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from labeled_examples import labeled_examples
-from tqdm import tqdm
 
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import StopRequested, TrainingError, UsageError
@@ -178,21 +173,6 @@ def test_bf16_trains_too(data, tmp_path):
     model, history = run(data, tmp_path / "checkpoint", replace(CONFIG, precision="bf16"))
     assert history[-1]["validation_accuracy"] > 0.85
     assert model.classifier.weight.dtype == torch.float32
-
-
-def test_the_bar_shows_loss_and_words_per_second(data, tmp_path, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    monkeypatch.setattr("sys.stderr", Terminal())
-    monkeypatch.setattr("sentcli.scoring.predict.tqdm", partial(tqdm, mininterval=0))
-    run(data, tmp_path / "checkpoint", quiet=False)
-    shown = sys.stderr.getvalue()
-    for epoch in (1, 2, 3):
-        assert re.search(rf"epoch {epoch}/3: .*words/s, loss \d\.\d{{3}}\]", shown)
-    run(data, tmp_path / "other", quiet=True)
-    assert sys.stderr.getvalue() == shown
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -116,20 +116,6 @@ def test_the_loss_is_that_of_the_right_word_among_the_wrong_ones(monkeypatch):
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_predictions_may_be_made_some_at_a_time(monkeypatch):
-    found = []
-    for rows in (7, 1000):
-        monkeypatch.setattr(pretraining, "_ROWS", rows)
-        model = make_language_model()
-        torch.manual_seed(1)
-        ids = torch.randint(2, 2 + WORDS, (6, 9))
-        loss, correct, predictions = model(ids, torch.full((6,), 9))
-        loss.backward()
-        found.append((loss.item(), correct, predictions, model.output.weight.grad.norm().item()))
-    assert found[0] == pytest.approx(found[1], rel=1e-4)
-    assert found[0][2] == 6 * 8 * 2
-
-
 def test_measuring_makes_the_same_guesses_each_time_and_leaves_those_of_training_alone(monkeypatch):
     monkeypatch.setattr(pretraining, "_THRESHOLD", 0.01)  # some places are guessed, by chance
     model, objective = make_language_model(), LanguageModelling(CONFIG, CPU)

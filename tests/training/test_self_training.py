@@ -79,7 +79,6 @@ def test_n_grams_teach_alone_without_other_teachers(source, tmp_path):
     bundle = run(source, tmp_path / "student")
     examples = metrics(bundle)["examples"]
     assert (examples["pseudo_labeled"], examples["passages"]) == (200, 0)
-    assert metrics(bundle)["validation"]["accuracy"] > 0.6
 
 
 def test_extra_data_is_for_the_student(source, tmp_path, monkeypatch):

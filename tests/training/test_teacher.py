@@ -10,11 +10,9 @@ import pytest
 
 from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError
-from sentcli.evaluation.labels import LabeledTexts, label_ids
+from sentcli.evaluation.labels import LabeledTexts
 from sentcli.evaluation.metrics import log_loss
-from sentcli.scoring.predict import predict
 from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
-from sentcli.training.self_training import teacher
 from sentcli.training.self_training.teacher import (
     StackedEnsemble,
     check_labels,
@@ -125,38 +123,6 @@ def test_without_a_network_no_passages_are_cut(texts):
     assert (said.targets.argmax(1) == truth).mean() > 0.7
 
 
-def test_networks_are_weighted_for_passages_on_passages(texts, trained, monkeypatch):
-    held_out, labels = map(list, zip(*invented.reviews(80, seed=13), strict=True))
-    texts = replace(texts, validation=LabeledTexts(held_out, labels))
-    truth = dict(zip(texts.train.texts, texts.train.labels, strict=True))
-    truth |= dict([*invented.reviews(100, seed=12), *invented.reviews(80, seed=13)])
-    random = np.random.default_rng(0)
-    said = {}
-
-    def predict(bundle, everything, *, title, **_):
-        """One network knows whole texts alone, the other passages alone."""
-        values = random.dirichlet([1, 1], len(everything))
-        for row, text in enumerate(everything):
-            if (text in truth) == (title == "of texts"):
-                name = next(name for whole, name in truth.items() if text in whole)
-                values[row] = np.where(np.array(texts.labels) == name, 0.9, 0.1)
-        said[title] = values[len(held_out) :]
-        return values
-
-    monkeypatch.setattr(teacher, "predict", predict)
-    found = label(
-        texts,
-        dict.fromkeys(("of texts", "of passages"), trained),
-        SETTINGS,
-        replace(PLAN, passage_context=0.0),
-        1,
-    )
-    answers, whole = found.targets.argmax(1), len(texts.unlabeled)
-    agree = {name: values[: len(answers)].argmax(1) == answers for name, values in said.items()}
-    assert agree["of passages"][whole:].mean() > 0.9
-    assert agree["of texts"][:whole].mean() > 0.9
-
-
 def test_before_the_last_round_one_passage_of_a_text_is_enough(texts, say):
     count = len(texts.train) + len(texts.unlabeled)
     for plan, passages in (
@@ -173,11 +139,3 @@ def test_a_passage_that_is_a_validation_text_is_left_out(texts, trained):
     said = label(replace(texts, validation=held_out), {"trained": trained}, SETTINGS, plan, 1)
     passages = {text.lower().strip() for text in said.texts[len(texts.unlabeled) :]}
     assert not passages & {text.lower().strip() for text in held_out.texts}
-
-
-def test_the_figures_of_a_member_are_those_of_the_validation_part(texts, trained, say):
-    figures = say().reached["trained"]
-    truth = label_ids(texts.validation.labels, texts.labels, "")
-    probabilities = predict(trained, texts.validation.texts, quiet=True)
-    assert figures["validation_accuracy"] == (probabilities.argmax(1) == truth).mean()
-    assert figures["validation_loss"] == pytest.approx(log_loss(truth, probabilities))
