@@ -11,6 +11,7 @@ import orjson
 from sentcli.errors import DataError
 from sentcli.evaluation.labels import LabeledTexts, find_label_column, label_name, spell_out
 from sentcli.files.source import Source, inspect_input
+from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor
 from sentcli.tables.options import ReadOptions, Setup
 from sentcli.tables.registry import format_of, get_format, is_suffix, suffix_of
@@ -126,6 +127,7 @@ def _read_files(
     stated: tuple[str, ...] = ()
     for name in names:
         for chunk in _chunks(name, options, text_column, with_values=labeled):
+            stop.check()
             for bad in chunk.rejects:
                 raise DataError(f"{name}, line {bad.line}: {bad.reason}; correct that row or leave it out")
             if chunk.head and labeled:

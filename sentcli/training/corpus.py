@@ -16,6 +16,7 @@ from sentcli.evaluation.datasets import NO_OPTIONS, load_split, load_texts, load
 from sentcli.evaluation.holdout import one_spelling, train_validation, without_validation
 from sentcli.evaluation.labels import LabeledTexts, class_ids, class_names, label_ids
 from sentcli.evaluation.passages import cut_passages
+from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import tokenize, truncate
 from sentcli.text.vocabulary import UNK_ID, Vocab
@@ -180,6 +181,7 @@ def encode_texts(
         _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
 
     def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
+        stop.check()
         ids = [np.array(truncate(vocab.encode(tokenize(each)), text.max_tokens), np.int32) for each in some]
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
         return Examples([ids[row] for row in kept], targets[kept])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sentcli.errors import DataError
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
+from sentcli.scoring import stop
 from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
 _log = logging.getLogger("sentcli")
@@ -74,6 +75,7 @@ def download(name: str, *, quiet: bool = False) -> Path:
     :raises DataError: when the archive is not in the cache and the hub cannot be reached.
     """
     import huggingface_hub
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented
 
     file, gigabytes, _ = _ARCHIVES[name.rpartition(".")[0]]
     cached = huggingface_hub.try_to_load_from_cache(HUB_REPOSITORY, file)
@@ -81,7 +83,7 @@ def download(name: str, *, quiet: bool = False) -> Path:
         return Path(cached)
     _log.info("%s: downloading %.2f GB from huggingface.co/%s, once", file, gigabytes, HUB_REPOSITORY)
     if quiet:
-        huggingface_hub.utils.disable_progress_bars()  # type: ignore[attr-defined]  # documented
+        disable_progress_bars()
     try:
         return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
     except Exception as error:  # of httpx, of the hub, of the disk
@@ -121,6 +123,7 @@ def load_glove(
     matrix = np.zeros((len(words), dim), np.float32)
     found = np.zeros(len(words), bool)
     for line, word, numbers in _rows(path, dim):
+        stop.check()
         index = ids.get(word)
         if index is not None and not found[index]:
             matrix[index] = _parse(numbers, f"{path}, line {line}")

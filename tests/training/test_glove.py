@@ -8,6 +8,7 @@ import huggingface_hub
 import numpy as np
 import pyarrow as pa
 import pytest
+from huggingface_hub import constants
 
 from sentcli.errors import DataError
 from sentcli.training import glove
@@ -167,7 +168,7 @@ def test_unknown_names_and_other_dimensions_are_refused_before_the_download(tmp_
 
 
 def test_a_name_is_read_from_the_cache_of_the_hub_without_a_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("downloaded"))
     repository = tmp_path / f"models--{HUB_REPOSITORY.replace('/', '--')}"
     (repository / "refs").mkdir(parents=True)
@@ -183,7 +184,7 @@ def test_a_name_is_read_from_the_cache_of_the_hub_without_a_network(tmp_path, mo
 def test_a_name_is_downloaded_once_after_its_size_is_told(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "sentcli")
     archive = write_zip(tmp_path / "g.zip", {"glove.6B.100d.txt": f"film{' 0.5' * 100}\n"})
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     asked = []
     monkeypatch.setattr(
         huggingface_hub, "hf_hub_download", lambda *what, token: asked.append(what) or str(archive)
@@ -194,8 +195,8 @@ def test_a_name_is_downloaded_once_after_its_size_is_told(tmp_path, monkeypatch,
 
 
 def test_a_hub_out_of_reach_is_an_error_that_names_the_ways_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match=r"glove\.6B\.zip .*--glove FILE with a local copy, or --glove none"):
         glove.download("6B.100d")
 
