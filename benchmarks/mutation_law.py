@@ -42,7 +42,7 @@ def check_error(error: SentcliError, folder: Path, source: Path, output: Path) -
     demand(str(source) in str(error) or str(output) in str(error), f"the message names no file: {error}")
     demand(len(str(error)) < 2000, "the message is long")
     names = {path.name for path in folder.iterdir()} - {source.name}
-    if any(name.endswith("-journal") for name in names):  # a run that can continue
+    if any(name.endswith("-ledger") for name in names):  # a run that can continue
         names = {name for name in names if not name.startswith(".")}
     demand(not names, f"files are left: {names}")
 

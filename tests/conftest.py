@@ -1,12 +1,16 @@
 """What tests of more than one module share."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import invented
 import pytest
+
+# Before torch is imported: each worker of pytest-xdist has a core, and more threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import STOP_SIGNALS
