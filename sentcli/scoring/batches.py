@@ -32,9 +32,6 @@ class Limits:
     batch_tokens: int = 98_304
     batch_rows: int = 512
 
-    def times(self, factor: int) -> "Limits":
-        return Limits(factor * self.batch_tokens, factor * self.batch_rows)
-
 
 LIMITS = Limits()
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import TypeVar
 
@@ -20,17 +19,17 @@ _LAST_READ_SECONDS = 0.5  # to wait for a reader that was told to stop; one that
 
 
 class Pools:
-    """One pool of threads encodes chunks, the other runs their batches. `close` ends them.
+    """Two pools of threads: one encodes chunks, the other runs their batches. `close` ends them.
 
-    A process that was forked has no threads of these: it must make pools of its own.
+    Two, since encoding must not wait until all earlier batches have begun: workers would idle meanwhile.
 
     :param workers: threads that run batches.
-    :ivar in_flight: chunks that keep all threads busy.
+    :ivar in_flight: the number of chunks that keeps all threads busy.
     """
 
     def __init__(self, workers: int) -> None:
         encoders = -(-workers // _WORKERS_PER_ENCODER)
-        self.in_flight = encoders + 2  # one is run and one is written meanwhile
+        self.in_flight = encoders + 2  # one is run and one is written at the same time
         self.encoders = ThreadPoolExecutor(encoders, "sentcli-encoder")
         self.workers = ThreadPoolExecutor(workers, "sentcli-worker")
 
@@ -55,11 +54,6 @@ def result(future: "Future[Value]") -> Value:
         raise RuntimeError("the scorer was closed") from None
 
 
-@dataclass(frozen=True)
-class _End:
-    error: BaseException | None
-
-
 def prefetch(
     items: Iterable[Item], begin: Callable[[Item], Value], limit: int
 ) -> Generator[tuple[Item, Value], None, None]:
@@ -68,11 +62,11 @@ def prefetch(
     An error of the iterable comes out after the items before it. Close the generator to end the thread.
 
     :param begin: called in that thread; it must not wait for the work.
-    :param limit: items that were begun and not yet given back, the caller's present one included; one more
-        is read.
+    :param limit: items that were begun and are not done with, including the one that was yielded last; the
+        thread holds one more.
     :returns: each item with what `begin` returned, in order.
     """
-    found: Queue[tuple[Item, Value] | _End] = Queue()
+    found: Queue[tuple[Item, Value] | BaseException | None] = Queue()
     room = threading.Semaphore(limit)
     is_closed = threading.Event()
 
@@ -86,17 +80,17 @@ def prefetch(
                 found.put((item, begin(item)))
         except BaseException as raised:
             error = raised
-        found.put(_End(error))
+        found.put(error)  # or None: the end
 
     # A daemon: a read that blocks on a pipe must not keep a stopped program alive.
     thread = threading.Thread(target=read, name="sentcli-reader", daemon=True)
     thread.start()
     try:
-        while not isinstance(next_one := _next(found), _End):
+        while isinstance(next_one := _next(found), tuple):
             yield next_one
             room.release()
-        if next_one.error:
-            raise next_one.error
+        if next_one:
+            raise next_one
     finally:
         is_closed.set()
         room.release()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,14 +24,12 @@ from sentcli.text.encoder import Encoded, Encoder
 if TYPE_CHECKING:
     import pandas as pd
 
-# How a single call is cut, as readers cut files.
-_CHUNK_TEXTS = 4096
-_CHUNK_CHARACTERS = 8 << 20
+_CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # of a chunk of a single call, as of a file
 _MANY = 1 << 16  # characters of a chunk; above this its batches are large and need the whole model
 
 
 class HasTexts(Protocol):
-    """A chunk as the readers of `sentcli.tables` yield it."""
+    """A chunk of rows."""
 
     @property
     def texts(self) -> Sequence[str | None]: ...
@@ -134,7 +132,8 @@ class Scorer:
         self._encoder = Encoder(bundle.vocab)
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
-        self._limits = limits.times(self._backend.batch_factor)
+        factor = self._backend.batch_factor
+        self._batch_limits = factor * limits.batch_tokens, factor * limits.batch_rows
         self._pools = Pools(workers or usable_cores())
         self.backend, self.runtime = self._backend.name, self._backend.runtime
 
@@ -159,10 +158,6 @@ class Scorer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the threads. Batches that run are waited for, the others are cancelled."""
         self._pools.close()
 
     def score(self, texts: Iterable[str | None]) -> Scores:
@@ -206,8 +201,8 @@ class Scorer:
         """Score chunks as they come, in order, and read ahead meanwhile.
 
         Each chunk is returned as soon as it is scored, so a slow stream gets its answers at once. Memory
-        holds a few chunks: with up to four workers four, with more one more for each further four. An error
-        of the iterable comes out after the chunks before it.
+        holds four chunks, and one more for each four workers beyond the first four. An error of the iterable
+        comes out after the chunks before it.
 
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         :raises StopRequested: when a signal asked this process to stop, see `sentcli.scoring.stop`.
@@ -240,8 +235,7 @@ class Scorer:
     def _begin(self, texts: Sequence[str | None], is_cancelled: threading.Event) -> _Begun:
         """Encode the texts of a chunk, cut them into batches and hand those to the workers.
 
-        Texts that are equal are scored once. The longest batches come first, so that no worker idles at the
-        end.
+        Equal texts are scored once. The longest batches come first, so that no worker idles at the end.
         """
         distinct, inverse = _distinct(texts)
         if sum(map(len, distinct)) > _MANY:
@@ -249,16 +243,14 @@ class Scorer:
         encoded = self._encoder.encode(distinct)
         (rows,) = encoded.lengths.nonzero()
         kept = np.minimum(encoded.lengths[rows], self._max_tokens)
-        limits = self._limits
-        batches = [rows[each] for each in length_buckets(kept, limits.batch_tokens, limits.batch_rows)]
+        batches = [rows[each] for each in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
-        return _Begun(
-            inverse, encoded, [(batch, run(self._logits, encoded, batch, is_cancelled)) for batch in batches]
-        )
+        futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
+        return _Begun(inverse, encoded, list(zip(batches, futures, strict=True)))
 
     def _logits(self, encoded: Encoded, rows: Rows, is_cancelled: threading.Event) -> Logits:
         if is_cancelled.is_set():
-            return np.empty((0, len(self.labels)), np.float32)  # nobody waits for it
+            raise CancelledError
         ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
         return self._backend.logits(ids, lengths)
 
@@ -319,11 +311,8 @@ def _checked(texts: Iterable[Any]) -> list[str | None]:
         kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
         raise TypeError(f"texts is {kind}; pass a list of strings")
     checked = list(texts)
-    if not {*map(type, checked)} <= {str, type(None)}:
-        for place, text in enumerate(checked):
-            if not (text is None or isinstance(text, str)):
-                kind = type(text).__name__
-                raise TypeError(
-                    f"texts[{place}] is {text!r:.100} ({kind}); pass strings, and None for no text"
-                )
+    for place, text in enumerate(checked):
+        if not (text is None or isinstance(text, str)):
+            kind = type(text).__name__
+            raise TypeError(f"texts[{place}] is {text!r:.100} ({kind}); pass strings, and None for no text")
     return checked

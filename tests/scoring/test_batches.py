@@ -8,33 +8,33 @@ from sentcli.scoring.batches import gather, length_buckets, pad
 from sentcli.text.tokenizer import truncate
 
 
-def test_buckets_by_hand() -> None:
-    batches = length_buckets([3, 10, 3, 1, 4, 0], 12)
-    assert [batch.tolist() for batch in batches] == [[1, 4], [0, 2, 3, 5]]
+@pytest.mark.parametrize(
+    ("lengths", "limits", "batches"),
+    [
+        ([], (100,), []),
+        ([3, 10, 3, 1, 4, 0], (12,), [[1, 4], [0, 2, 3, 5]]),
+        ([2] * 6, (4,), [[0, 1], [2, 3], [4, 5]]),  # equal lengths stay in order
+        ([1, 2, 9, 1, 1, 1], (1000, 2), [[2, 1], [0, 3], [4, 5]]),
+        ([9, 8, 1], (9,), [[0, 1, 2]]),  # no row alone
+        ([7], (1,), [[0]]),
+        ([1] * 8, (8,), [[0, 1, 2, 3, 4, 5, 6, 7]]),
+    ],
+)
+def test_batches_by_hand(lengths: list[int], limits: tuple[int, ...], batches: list[list[int]]) -> None:
+    assert [batch.tolist() for batch in length_buckets(lengths, *limits)] == batches
 
 
-def test_rows_of_one_length_stay_in_order() -> None:
-    assert [batch.tolist() for batch in length_buckets([2] * 6, 4)] == [[0, 1], [2, 3], [4, 5]]
-
-
-def test_no_rows() -> None:
-    assert length_buckets([], 100) == []
-
-
-def test_a_batch_of_short_rows_has_no_more_of_them_than_allowed() -> None:
-    batches = length_buckets([1, 2, 9, 1, 1, 1], 1000, batch_rows=2)
-    assert [batch.tolist() for batch in batches] == [[2, 1], [0, 3], [4, 5]]
-
-
-def test_no_row_is_alone() -> None:
-    assert [batch.tolist() for batch in length_buckets([9, 8, 1], 9)] == [[0, 1, 2]]
-    assert [batch.tolist() for batch in length_buckets([7], 1)] == [[0]]
-
-
-def test_a_batch_ends_where_lengths_fall() -> None:
-    """Padding short ones to 400 would cost more than a batch of their own, which between equals is wasted."""
-    batches = length_buckets([400] * 64 + [50] * 320, 100_000, batch_rows=512)
-    assert [len(batch) for batch in batches] == [64, 320]
+@pytest.mark.parametrize(
+    ("lengths", "limits", "sizes"),
+    [
+        ([400] * 64 + [50] * 320, (100_000, 512), [64, 320]),
+        ([400] * 10 + [50] * 6, (1_000_000, 16), [10, 6]),
+    ],
+)
+def test_a_batch_ends_where_lengths_fall(
+    lengths: list[int], limits: tuple[int, int], sizes: list[int]
+) -> None:
+    assert [len(batch) for batch in length_buckets(lengths, *limits)] == sizes
 
 
 def cost(lengths: list[int], sizes: list[int]) -> int:
@@ -86,27 +86,11 @@ def test_buckets_are_a_partition_within_budget(
 
 
 def test_pad_by_hand() -> None:
-    ids, lengths = pad([[5], [7, 8, 9], [0, 2]])
+    ids, lengths = pad([[5], (7, 8, 9), np.array([0, 2])])
     assert ids.tolist() == [[5, 0, 0], [7, 8, 9], [0, 2, 0]]
     assert lengths.tolist() == [1, 3, 2]
-    assert ids.dtype == np.int64
-    assert lengths.dtype == np.int32
+    assert (ids.dtype, lengths.dtype) == (np.int64, np.int32)
     assert ids.flags.c_contiguous
-
-
-@pytest.mark.parametrize("kind", [list, tuple, np.array])
-def test_pad_takes_any_sequence(kind: type) -> None:
-    ids, lengths = pad([kind([2, 3]), kind([4])])
-    assert ids.tolist() == [[2, 3], [4, 0]]
-    assert lengths.tolist() == [2, 1]
-
-
-@given(sequences=st.lists(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=40), min_size=1))
-def test_pad_loses_nothing(sequences: list[list[int]]) -> None:
-    ids, lengths = pad(sequences)
-    assert ids.shape == (len(sequences), max(map(len, sequences)))
-    assert [row[:length].tolist() for row, length in zip(ids, lengths, strict=True)] == sequences
-    assert not any(row[length:].any() for row, length in zip(ids, lengths, strict=True))
 
 
 @given(
@@ -136,12 +120,3 @@ def test_the_texts_of_a_chunk_need_little_padding_and_few_batches() -> None:
     steps = sum(len(batch) * lengths[batch].max() for batch in batches)
     assert 1 - lengths.sum() / steps <= 0.06
     assert len(batches) <= 25
-
-
-def test_small_batches_end_where_lengths_fall_too() -> None:
-    batches = length_buckets([400] * 10 + [50] * 6, 1_000_000, batch_rows=16)
-    assert [len(batch) for batch in batches] == [10, 6]
-
-
-def test_rows_of_one_token_fill_a_batch() -> None:
-    assert [len(batch) for batch in length_buckets([1] * 8, 8)] == [8]

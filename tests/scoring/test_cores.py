@@ -57,12 +57,6 @@ def test_groups_of_the_first_version_have_quotas_too(tmp_path, quota, usable):
     assert usable_cores() == usable
 
 
-@pytest.mark.parametrize("line", ["", "nonsense", "0::", "0::/gone", "::::"])
-def test_groups_that_cannot_be_found_leave_all_cores(tmp_path, line):
-    (tmp_path / "own").write_text(line)
-    assert usable_cores() == 8
-
-
 @pytest.mark.parametrize(("counted", "usable"), [(6, 6), (None, 1)])
 def test_without_affinity_as_on_macos_all_cores_count(monkeypatch, counted, usable):
     monkeypatch.delattr("os.sched_getaffinity")

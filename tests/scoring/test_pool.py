@@ -98,19 +98,6 @@ def test_a_reader_that_waits_for_a_pipe_does_not_hold_up_the_end() -> None:
     more.set()
 
 
-def test_waiting_takes_no_time_of_the_processor() -> None:
-    def slow() -> Iterator[int]:
-        yield 1
-        time.sleep(1)
-        yield 2
-
-    items = prefetch(slow(), begin, 2)
-    next(items)
-    started = time.process_time()
-    next(items)
-    assert time.process_time() - started < 0.2
-
-
 @pytest.mark.parametrize("waits_for", ["an item", "a future"])
 def test_a_stop_request_ends_a_wait_within_a_second(waits_for: str) -> None:
     more = threading.Event()
@@ -127,14 +114,6 @@ def test_a_stop_request_ends_a_wait_within_a_second(waits_for: str) -> None:
         wait[waits_for]()
     assert time.monotonic() - started < 5
     more.set()
-
-
-@pytest.mark.parametrize(("workers", "encoders"), [(1, 1), (2, 1), (4, 1), (5, 2), (8, 2), (64, 16)])
-def test_one_thread_encodes_for_four_that_run_batches(workers: int, encoders: int) -> None:
-    pools = Pools(workers)
-    assert (pools.workers._max_workers, pools.encoders._max_workers) == (workers, encoders)
-    assert pools.in_flight == encoders + 2
-    pools.close()
 
 
 def test_closing_waits_for_what_runs_and_cancels_the_rest() -> None:
@@ -154,15 +133,3 @@ def test_closing_waits_for_what_runs_and_cancels_the_rest() -> None:
     assert result(running) == 7
     with pytest.raises(RuntimeError, match="the scorer was closed"):
         result(waiting)
-
-
-def test_an_error_of_the_work_comes_out_where_the_result_is_asked_for() -> None:
-    pools = Pools(1)
-    for error in (ZeroDivisionError, TimeoutError):  # the latter is also what a wait may end with
-
-        def fail(error: type[Exception] = error) -> None:
-            raise error
-
-        with pytest.raises(error):
-            result(pools.workers.submit(fail))
-    pools.close()

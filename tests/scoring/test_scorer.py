@@ -1,19 +1,15 @@
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import get_type_hints
 
 import invented
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from texts import BLANK, pairs
 
 from sentcli import load
-from sentcli.errors import BundleError, UsageError
-from sentcli.model.bilstm import has_lstm
+from sentcli.errors import UsageError
 from sentcli.scoring.scorer import Scorer
 
 
@@ -22,19 +18,6 @@ def test_labels_and_scores_are_those_of_the_model(scorer):
     assert scores.labels == ["positive", "negative"]
     positive, negative = scores.scores
     assert negative < 0.5 < positive
-
-
-def test_scores_come_in_the_order_of_the_texts(scorer, texts):
-    for text, pair in zip(texts, pairs(scorer.score(texts)), strict=True):
-        assert pair == pairs(scorer.score([text]))[0]
-
-
-def test_of_two_classes_the_score_is_the_probability_of_the_second(scorer, texts):
-    scores, probabilities = scorer.score(texts), scorer.probabilities(texts)
-    for label, score, row in zip(scores.labels, scores.scores, probabilities, strict=True):
-        if label is not None:
-            assert score == row[1]
-            assert label == scorer.labels[row.argmax()]
 
 
 def test_of_three_classes_the_score_is_the_probability_of_the_predicted_one(trained_three):
@@ -62,11 +45,6 @@ def test_no_text_at_all_is_fine(scorer):
         scores = scorer.score(nothing)
         assert scores.labels == scores.scores == [None] * len(nothing)
         assert scorer.probabilities(nothing).shape == (len(nothing), 2)
-
-
-def test_probabilities_add_up_to_one(scorer, texts):
-    sums = scorer.probabilities([text for text in texts if text not in BLANK]).sum(axis=1)
-    assert sums == pytest.approx(np.ones(len(sums)), abs=1e-12)
 
 
 def test_words_unknown_words_and_long_texts_are_counted(scorer):
@@ -124,11 +102,6 @@ def test_texts_may_come_in_any_iterable(scorer):
     assert scorer.score(np.array(["warm", None, "dull"], object)) == expected
 
 
-def test_a_type_checker_knows_that_texts_may_come_in_any_iterable(scorer):
-    for call in (scorer.score, scorer.probabilities):
-        assert get_type_hints(call)["texts"] == Iterable[str | None]
-
-
 def test_load_opens_a_folder_or_a_file_in_it(trained, texts, expected):
     for model in (str(trained.path), trained.path, trained.path / "model.onnx"):
         with load(model, workers=1) as scorer:
@@ -143,23 +116,6 @@ def test_load_takes_another_backend(trained, texts, expected):
     assert scores.labels == expected.labels
     for one, other in zip(scores.scores, expected.scores, strict=True):
         assert one == (other if other is None else pytest.approx(other, abs=1e-5))
-
-
-@pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
-def test_load_takes_another_precision(trained, texts, expected):
-    with load(trained.path, backend="torch", device="cpu", precision="bf16") as scorer:
-        assert scorer.backend == "torch bf16"
-        scores = scorer.score(texts).scores
-    assert scores != expected.scores
-    for score, wanted in zip(scores, expected.scores, strict=True):
-        assert score == (None if wanted is None else pytest.approx(wanted, abs=0.05))
-
-
-def test_load_refuses_what_is_no_model(tmp_path):
-    with pytest.raises(BundleError, match="no such model"):
-        load(tmp_path / "nothing")
-    with pytest.raises(BundleError, match=r"manifest\.json"):
-        load(tmp_path)
 
 
 def test_load_refuses_options_that_do_not_go_together(trained):
@@ -193,11 +149,6 @@ def test_of_three_classes_uncertain_is_what_has_a_low_score(trained_three):
     assert found.scores == plain.scores
     assert [label == "uncertain" for label in found.labels] == [score <= limit for score in plain.scores]
     assert sum(label == "uncertain" for label in found.labels) >= 11
-
-
-def test_a_band_that_is_none_is_refused(trained):
-    with pytest.raises(UsageError, match="--uncertain"):
-        Scorer(trained, uncertain=(0.7, 0.3))
 
 
 def test_a_model_with_a_class_called_uncertain_has_no_room_for_another(trained):

@@ -11,7 +11,7 @@ from sentcli.scoring.scorer import Scorer
 
 
 def test_alone_with_a_fresh_model_as_among_all_others(trained, texts, expected):
-    """A fresh one answers its first small batches with a model of their words alone."""
+    """A fresh model runs its first small batches with their words alone."""
     for text, pair in list(zip(texts, pairs(expected), strict=True))[:12]:
         with Scorer(trained, workers=1) as fresh:
             assert pairs(fresh.score([text])) == [pair]
@@ -34,27 +34,19 @@ def test_in_batches_of_any_size(trained, texts, expected, size):
     assert scored == pairs(expected)
 
 
-@pytest.mark.parametrize(("tokens", "rows"), [(1, 256), (97, 256), (1000, 3), (65_536, 1), (65_536, 10_000)])
-def test_with_any_budget_of_a_batch(trained, texts, expected, tokens, rows):
-    with Scorer(trained, workers=2, limits=Limits(tokens, rows)) as scorer:
+@pytest.mark.parametrize(
+    ("workers", "tokens", "rows"),
+    [(2, 1, 256), (1, 97, 256), (5, 1000, 3), (1, 65_536, 1), (2, 65_536, 10_000)],
+)
+def test_with_any_limits_of_a_batch_and_any_workers(trained, texts, expected, workers, tokens, rows):
+    with Scorer(trained, workers=workers, limits=Limits(tokens, rows)) as scorer:
         assert scorer.score(texts) == expected
-
-
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_with_any_number_of_workers(trained, texts, expected, workers):
-    with Scorer(trained, workers=workers) as fresh:
-        assert fresh.score(texts) == expected
 
 
 def test_in_any_order(scorer, texts, expected):
     order = random.Random(1).sample(range(len(texts)), len(texts))
     shuffled = pairs(scorer.score([texts[row] for row in order]))
     assert shuffled == [pairs(expected)[row] for row in order]
-
-
-def test_beside_long_neighbours(scorer, texts, expected):
-    crowded = [neighbour for text in texts for neighbour in (text, "dreadful " * 5000)]
-    assert pairs(scorer.score(crowded))[::2] == pairs(expected)
 
 
 @pytest.mark.parametrize("sizes", [[1] * 60, [0, 5, 0, 100], [214]])
@@ -79,9 +71,3 @@ def test_with_the_model_in_the_box_too(texts):
             for pair in pairs(scorer.score(texts[start : start + 3]))
         ]
     assert alone == by_three == together
-
-
-def test_for_three_classes_too(trained_three, texts):
-    with Scorer(trained_three, workers=2) as scorer:
-        together = pairs(scorer.score(texts))
-        assert [pairs(scorer.score([text]))[0] for text in texts[:40]] == together[:40]

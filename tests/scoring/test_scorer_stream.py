@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from texts import Piece, pairs
 
 from sentcli.backends.onnx import OnnxBackend
-from sentcli.errors import BundleError, DataError, StopRequested
+from sentcli.errors import BundleError, StopRequested
 from sentcli.scoring import scorer as scoring
 from sentcli.scoring import stop
 from sentcli.scoring.batches import LIMITS, Limits
@@ -60,19 +59,6 @@ def test_equal_texts_are_run_once(summing, backend):
     assert scores.tokens == 10
 
 
-def test_the_longest_are_run_first_and_none_alone(summing, backend):
-    summing.score([" ".join(["warm"] * length) for length in (1, 12, 3, 8, 2, 9, 7, 5)])
-    lengths = [lengths.tolist() for _, lengths in backend.batches]
-    assert [each for batch in lengths for each in batch] == sorted([1, 12, 3, 8, 2, 9, 7, 5], reverse=True)
-    assert all(2 <= len(batch) <= 5 for batch in lengths)
-    assert all(ids.shape == (len(lengths), lengths[0]) for ids, lengths in backend.batches)
-
-
-def test_blank_texts_run_nothing(summing, backend):
-    assert summing.score([None, "", ";", " " * 100_000]).blank == 4
-    assert backend.batches == []
-
-
 def test_many_characters_have_the_backend_prepared(summing, backend):
     summing.score(["warm"] * 100_000)  # one text
     assert not backend.prepared.is_set()
@@ -108,10 +94,6 @@ def test_a_batch_has_the_limits_times_the_factor_of_the_backend(trained, monkeyp
     assert rows == [4] * 6 + [12] * 2 + [24]
 
 
-def test_a_stream_of_nothing_ends(scorer):
-    assert list(scorer.stream([])) == []
-
-
 def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
     asked = threading.Event()
     answered_first = []
@@ -128,27 +110,6 @@ def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
     assert answered_first == [True]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_reading_ahead_is_bounded(trained, workers):
-    read = 0
-
-    def endless() -> Iterator[Piece]:
-        nonlocal read
-        while True:
-            read += 1
-            yield Piece(["warm"])
-
-    with Scorer(trained, workers=workers) as scorer:
-        stream = scorer.stream(endless())
-        ahead = []
-        for given in range(1, 12):
-            next(stream)
-            time.sleep(0.02)
-            ahead.append(read - given)
-        stream.close()
-    assert max(ahead) <= (4 if workers > 4 else 3)
-
-
 def test_while_a_chunk_is_run_the_next_one_is_encoded_and_idle_threads_begin_it(trained, monkeypatch):
     is_next_begun = threading.Barrier(2)
     with Scorer(trained, workers=2) as scorer:
@@ -160,18 +121,6 @@ def test_while_a_chunk_is_run_the_next_one_is_encoded_and_idle_threads_begin_it(
 
         monkeypatch.setattr(scorer._backend, "logits", scored)
         assert len(list(scorer.stream([Piece(["warm"]), Piece(["later"])]))) == 2
-
-
-def test_an_error_of_the_reader_comes_out_after_the_chunks_before_it(scorer):
-    def broken() -> Iterator[Piece]:
-        for _ in range(4):
-            yield Piece(["warm"])
-        raise DataError("line 5: broken")
-
-    stream = scorer.stream(broken())
-    assert [next(stream)[1].labels for _ in range(4)] == [["positive"]] * 4
-    with pytest.raises(DataError, match="line 5: broken"):
-        next(stream)
 
 
 @pytest.mark.parametrize("place", ["_backend.logits", "_encoder.encode"])
@@ -222,20 +171,6 @@ def test_a_closed_scorer_has_no_threads_and_says_that_it_is_closed(trained, text
         list(stream)
     with pytest.raises(RuntimeError, match=r"closed|shutdown"):
         scorer.score(["warm"])
-
-
-def test_several_threads_may_score_at_once(scorer, texts, expected):
-    found = []
-
-    def score() -> None:
-        found.append(scorer.score(texts))
-
-    threads = [threading.Thread(target=score) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [expected] * 4
 
 
 @pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
