@@ -22,6 +22,7 @@ from sentcli.errors import ResumeError
 from sentcli.files.atomic import create, new_file, output_errors, sync, temporary_path, write_all
 from sentcli.scoring.scorer import Scores
 from sentcli.tables.chunk import Chunk
+from sentcli.tables.options import RESULT_COLUMNS, ResultColumn
 
 COMMIT_SECONDS = 1.0  # at least, between two times that the file is made durable
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
@@ -113,16 +114,16 @@ class Ledger:
 
         :returns: whether they are those of the record.
         """
-        labels, scores = self._unpack(data)
+        results = self._unpack(data)
         start = 0
         for chunk in chunks:
             stop = start + len(chunk.texts)
-            if stop > len(labels) or (
+            if stop > len(results[0]) or (
                 chunk.whole and _end_of(chunk) != {name: entry[name] for name in _POSITION}
             ):
                 return False
-            counts = [entry[name] if chunk.whole else 0 for name in _COUNTS]
-            yield chunk, Scores(labels[start:stop], scores[start:stop], *counts)
+            counts = {name: entry[name] if chunk.whole else 0 for name in _COUNTS}
+            yield chunk, Scores(*(values[start:stop] for values in results), **counts)
             if chunk.whole:
                 return True
             start = stop
@@ -176,18 +177,35 @@ class Ledger:
             self._path.unlink(missing_ok=True)
 
     def _pack(self) -> bytes:
-        labels = chain.from_iterable(part.labels for part in self._parts)
-        scores = list(chain.from_iterable(part.scores for part in self._parts))
-        codes = np.fromiter(map(self._codes.__getitem__, labels), "<u2", len(scores))
-        return np.array(scores, "<f8").tobytes() + codes.tobytes()  # None becomes NaN
+        """Write the results column by column: numbers, where None becomes NaN, and codes of labels."""
+        packed = []
+        columns = zip(*(part.results for part in self._parts), strict=True)
+        for column, parts in zip(RESULT_COLUMNS, columns, strict=True):
+            values = list(chain.from_iterable(parts))
+            if not column.is_number:
+                values = [self._codes[label] for label in values]
+            packed.append(np.array(values, _type_of(column)).tobytes())
+        return b"".join(packed)
 
-    def _unpack(self, data: bytes) -> tuple[list[str | None], list[float | None]]:
-        count = len(data) // 10
-        values = np.frombuffer(data, "<f8", count)
-        scores = values.astype(object)
-        scores[np.isnan(values)] = None
-        codes = np.frombuffer(data, "<u2", count, 8 * count)
-        return np.array(self._labels, object)[codes].tolist(), scores.tolist()
+    def _unpack(self, data: bytes) -> list[list[Any]]:
+        """Read what `_pack` wrote."""
+        row_size = sum(np.dtype(_type_of(column)).itemsize for column in RESULT_COLUMNS)
+        count, offset = len(data) // row_size, 0
+        results = []
+        for column in RESULT_COLUMNS:
+            values = np.frombuffer(data, _type_of(column), count, offset)
+            offset += values.nbytes
+            if column.is_number:
+                objects = values.astype(object)
+                objects[np.isnan(values)] = None
+            else:
+                objects = np.array(self._labels, object)[values]
+            results.append(objects.tolist())
+        return results
+
+
+def _type_of(column: ResultColumn) -> str:
+    return "<f8" if column.is_number else "<u2"
 
 
 def _end_of(chunk: Chunk) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Output:
                 self._rejects = open_sink(self._rejects_path)
             self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
         begin = self._writer.begin(chunk.head) if chunk.head else b""
-        for piece in (begin, self._writer.encode(chunk, scores.labels, scores.scores)):
+        for piece in (begin, self._writer.encode(chunk, scores.results)):
             self._sink.write(self._compressor.add(piece))
 
     def close(self, reader: Reader) -> dict[str, int | None]:

@@ -1,11 +1,12 @@
 """Read the texts of a pandas data frame, and add labels and scores to a copy of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
+from sentcli.tables.chunk import Results
 from sentcli.tables.columns import check_room, find_text_column
-from sentcli.tables.options import WriteOptions
+from sentcli.tables.options import RESULT_COLUMNS, WriteOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,16 +36,15 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
     return [text if is_present else None for text, is_present in _with_presence(texts)]
 
 
-def with_results(
-    frame: "pd.DataFrame", labels: Sequence[str | None], scores: Sequence[float | None], prefix: str
-) -> "pd.DataFrame":
-    """Return a copy of a frame with a label (object) and a score (float) in each row."""
+def with_results(frame: "pd.DataFrame", results: Results, prefix: str) -> "pd.DataFrame":
+    """Return a copy of a frame with the results in each row: labels as objects, numbers as floats."""
     import pandas as pd
 
-    label_name, score_name = WriteOptions(prefix=prefix).names
     added: dict[str, Any] = {
-        label_name: pd.Series(labels, frame.index, object),
-        score_name: pd.Series(scores, frame.index, float),
+        name: pd.Series(values, frame.index, float if column.is_number else object)
+        for column, name, values in zip(
+            RESULT_COLUMNS, WriteOptions(prefix=prefix).names, results, strict=True
+        )
     }
     return frame.assign(**added)
 

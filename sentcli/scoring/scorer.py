@@ -19,6 +19,7 @@ from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import UNCERTAIN, Band, softmax
 from sentcli.scoring.pool import Pools, prefetch, result
+from sentcli.tables.chunk import Results
 from sentcli.text.encoder import Encoded, Encoder
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Scores:
     truncated: int
     tokens: int
     unknown: int
+
+    @property
+    def results(self) -> Results:
+        """The values of `RESULT_COLUMNS`, in their order."""
+        return self.labels, self.scores
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,7 @@ class Scorer:
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
         scores = self.score(texts_of(frame, text_column, prefix))
-        return with_results(frame, scores.labels, scores.scores, prefix)
+        return with_results(frame, scores.results, prefix)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks as they come, in order, and read ahead meanwhile.

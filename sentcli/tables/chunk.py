@@ -15,8 +15,8 @@ CHUNK_ROWS = 4096
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
 
-Labels = Sequence[str | None]
-Scores = Sequence[float | None]
+# The values of each column of `RESULT_COLUMNS`: one a row, None for a row without a label.
+Results = Sequence[Sequence[Any]]
 
 # Of a text format: the text, what the writer needs, and the bytes in the input.
 Row = tuple[str | None, Any, bytes]

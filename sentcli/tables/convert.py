@@ -1,18 +1,21 @@
-"""Values and scores as text formats write them."""
+"""Values and results as text formats write them."""
 
 import base64
 import math
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from sentcli.tables.chunk import Scores
 
+def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes) -> list[bytes]:
+    """Write each number with six decimals, None as `missing`.
 
-def six_decimals(scores: Scores, missing: bytes) -> list[bytes]:
-    """Write each score with six decimals, None as `missing`."""
-    return [missing if score is None else b"%.6f" % score for score in scores]
+    :param before: written before each number.
+    """
+    template, empty = before.replace(b"%", b"%%") + b"%.6f", before + missing
+    return [empty if number is None else template % number for number in numbers]
 
 
 def to_json(value: Any) -> bytes:

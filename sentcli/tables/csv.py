@@ -16,16 +16,16 @@ from typing import Any
 from sentcli.errors import DataError, OutputError
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Reject, Scores
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results
 from sentcli.tables.columns import check_room, check_unique, find_text_column, is_usual, list_columns
 from sentcli.tables.convert import six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import Setup
+from sentcli.tables.options import RESULT_COLUMNS, Setup
 
 _log = logging.getLogger("sentcli")
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
-_DIGITS = "0123456789."  # of a score
+_DIGITS = "-0123456789."  # of a number
 _LIKELY_DELIMITERS = frozenset(",;\t|")
 
 # The lines after a quote that is not closed are parsed again. Beyond this many times the limit of a record,
@@ -281,38 +281,42 @@ class Writer:
             header = self._dialect.record((*head.columns, *self._setup.names))
             return f"{header}\n".encode() if has_header else b""
         self._dialect = head.style
-        for label in self._setup.labels:
-            self._label_field(label)
+        self._labels(self._setup.labels)
         if not has_header:
             return head.raw
         encoding = self._dialect.encoding
         record, end = encoding.cut_line_end(head.raw)
         return record + encoding.encode(self._dialect.record(("", *self._setup.names))) + end
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
-        fields = {label: self._label_field(label) for label in {*labels}}
+    def encode(self, chunk: Chunk, results: Results) -> bytes:
         if self._setup.converts:
             cut = [(self._dialect.record([*map(to_text, row)]).encode(), b"\n") for row in chunk.rows]
         else:
             cut = [*map(self._dialect.encoding.cut_line_end, chunk.rows)]
         return chunk.join(
             [record for record, _ in cut],
-            map(fields.__getitem__, labels),
-            self._numbers(scores),
+            *(
+                self._numbers(values) if column.is_number else self._labels(values)
+                for column, values in zip(RESULT_COLUMNS, results, strict=True)
+            ),
             [end for _, end in cut],
         )
 
     def close(self) -> bytes:
         return b""
 
-    def _label_field(self, label: str | None) -> bytes:
-        """Return the label between two delimiters."""
-        return self._dialect.encoding.encode(self._dialect.record(("", label or "", "")))
+    def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
+        """Write the labels, each with a delimiter before it."""
+        fields = {label: self._field(label or "") for label in {*labels}}
+        return [fields[label] for label in labels]
 
-    def _numbers(self, scores: Scores) -> list[bytes]:
-        """Write the scores; quoted where a separator is one of their digits."""
-        numbers, dialect = six_decimals(scores, b""), self._dialect
+    def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:
+        """Write the numbers, each with a delimiter before it; quoted where a separator is a digit."""
+        dialect = self._dialect
         is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
         if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():
-            return numbers
-        return [dialect.encoding.encode(dialect.record([number.decode()])) for number in numbers]
+            return six_decimals(numbers, self._field(""), b"")
+        return [self._field(digits.decode()) for digits in six_decimals(numbers, b"", b"")]
+
+    def _field(self, value: str) -> bytes:
+        return self._dialect.encoding.encode(self._dialect.record(("", value)))

@@ -16,11 +16,11 @@ import orjson
 
 from sentcli.errors import DataError
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Scores
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
 from sentcli.tables.columns import check_room, find_text_column, is_usual, list_columns
 from sentcli.tables.convert import six_decimals, to_json
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import Setup
+from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 
 _log = logging.getLogger("sentcli")
 
@@ -208,28 +208,31 @@ class Writer:
     def __init__(self, setup: Setup) -> None:
         self._converts = setup.converts
         self._columns: Sequence[str] = ()
-        self._names = [to_json(name) for name in setup.names]
+        self._names = [b",%b:" % to_json(name) for name in setup.names]
 
     def begin(self, head: Head) -> bytes:
         self._columns = head.columns
         return b""  # a byte order mark is out already
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+    def encode(self, chunk: Chunk, results: Results) -> bytes:
         if self._converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in chunk.rows]
         else:
             raws = [*chunk.rows]
         # A record that has a text is not empty, so a comma always goes before the new fields.
-        fields = {
-            label: b",%b:%b,%b:" % (self._names[0], to_json(label), self._names[1]) for label in {*labels}
-        }
         ends = [raw.rindex(b"}") for raw in raws]
         return chunk.join(
             [raw[:end] for raw, end in zip(raws, ends, strict=True)],
-            map(fields.__getitem__, labels),
-            six_decimals(scores, b"null"),
+            *map(_fields, RESULT_COLUMNS, self._names, results),
             [raw[end:] for raw, end in zip(raws, ends, strict=True)],
         )
 
     def close(self) -> bytes:
         return b""
+
+
+def _fields(column: ResultColumn, name: bytes, values: Sequence[Any]) -> list[bytes]:
+    if column.is_number:
+        return six_decimals(values, name, b"null")
+    fields = {label: name + to_json(label) for label in {*values}}
+    return [fields[label] for label in values]

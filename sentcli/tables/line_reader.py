@@ -12,7 +12,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.options import Setup
 
 PAUSE = 0.1  # seconds of waiting for a live input after which its lines so far are scored
-_LONGEST = 4  # times the limit of a record: a longer line is an error
+_LONGEST = 16  # times the limit of a record: a longer line is an error
 
 # First bytes of compressed files. Those of bzip2 alone could be text: a size, then a block or the end.
 _COMPRESSED = {

@@ -6,16 +6,17 @@ alone are written, with spaces for their line breaks.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import STANDARD, Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Labels, Scores
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
 from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.tables.convert import six_decimals
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import Setup
+from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 
 _log = logging.getLogger("sentcli")
 
@@ -86,16 +87,21 @@ class Writer:
             self._encoding.encode(_in_a_line(label))
         return head.raw
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
+    def encode(self, chunk: Chunk, results: Results) -> bytes:
         lines: Iterable[bytes]
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         else:
             lines = chunk.rows
-        encode = self._encoding.encode
-        fields = {label: encode(f"{_in_a_line(label or '')}\t") for label in {*labels}}
-        numbers = (encode(f"{number.decode()}\t") for number in six_decimals(scores, b""))
-        return chunk.join(map(fields.__getitem__, labels), numbers, lines)
+        return chunk.join(*map(self._fields, RESULT_COLUMNS, results), lines)
+
+    def _fields(self, column: ResultColumn, values: Sequence[Any]) -> list[bytes]:
+        """Write the results of a column, each with a tab after it."""
+        if column.is_number:
+            numbers = six_decimals(values, b"", b"")
+            return [self._encoding.encode(f"{number.decode()}\t") for number in numbers]
+        fields = {label: self._encoding.encode(f"{_in_a_line(label or '')}\t") for label in {*values}}
+        return [fields[label] for label in values]
 
     def close(self) -> bytes:
         return b""

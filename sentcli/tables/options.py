@@ -7,6 +7,21 @@ from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
 from sentcli.files.encodings import Encoding
 
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """A column that a run adds.
+
+    :param name: without a prefix.
+    :param is_number: it holds numbers, else labels.
+    """
+
+    name: str
+    is_number: bool = False
+
+
+# In the order in which they are written. `Scores.results` has their values; every writer writes them all.
+RESULT_COLUMNS = (ResultColumn("sentiment"), ResultColumn("sentiment_score", is_number=True))
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 
 
@@ -70,7 +85,7 @@ class WriteOptions:
     """How to write the output.
 
     :param format: a name of `FORMATS`; None: from the suffix, else the input's.
-    :param prefix: of the names of the two new columns.
+    :param prefix: of the names of the new columns.
     :raises UsageError: when the prefix has no UTF-8.
     """
 
@@ -82,9 +97,9 @@ class WriteOptions:
             raise UsageError(f"--prefix is {self.prefix!r:.200}; it has to be UTF-8")
 
     @property
-    def names(self) -> tuple[str, str]:
-        """The names of the new columns: of the label and of the score."""
-        return f"{self.prefix}sentiment", f"{self.prefix}sentiment_score"
+    def names(self) -> tuple[str, ...]:
+        """The names of the new columns."""
+        return tuple(f"{self.prefix}{column.name}" for column in RESULT_COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ text, and `line` the number of the row. From another format all columns are stri
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from sentcli.errors import DataError, OutputError, SentcliError
 from sentcli.files.source import Source
 from sentcli.tables.arrow import compare_times, has_valid_indices, is_text, own_bytes, to_values
-from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Labels, Reject, Scores
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_text_column, find_usual
-from sentcli.tables.options import Setup
+from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 
 _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
 _GROUP_ROWS = 30 * CHUNK_ROWS
@@ -297,8 +297,9 @@ class Writer:
         return self._open(head.style.schema, head.style.codec)
 
     def _open(self, schema: pa.Schema, codec: str | None = None) -> bytes:
-        label, score = self._setup.names
-        self._schema = schema.append(pa.field(label, pa.string())).append(pa.field(score, pa.float64()))
+        for column, name in zip(RESULT_COLUMNS, self._setup.names, strict=True):
+            schema = schema.append(pa.field(name, _type_of(column)))
+        self._schema = schema
         with _translated("the Parquet output", OutputError):
             self._writer = pq.ParquetWriter(
                 self._sink,
@@ -308,19 +309,16 @@ class Writer:
             )
         return self._sink.drain()
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
-        results = [
-            pa.array(labels, pa.string()),
-            pa.array([None if score is None else round(score, 6) for score in scores], pa.float64()),
-        ]
+    def encode(self, chunk: Chunk, results: Results) -> bytes:
+        added = [*map(_to_array, RESULT_COLUMNS, results)]
         ends_group = False
         if not self._setup.converts:
             for batch in chunk.rows:
-                self._pending.append(pa.record_batch([*batch.rows.columns, *results], schema=self._schema))
+                self._pending.append(pa.record_batch([*batch.rows.columns, *added], schema=self._schema))
                 ends_group = batch.ends_group
         elif chunk.rows:
             columns = [pa.array(column, pa.string()) for column in zip(*chunk.rows, strict=True)]
-            self._pending.append(pa.record_batch([*columns, *results], schema=self._schema))
+            self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
             # Each value takes that much, a missing one too. Not what Arrow says, which depends on pauses.
             self._size += _OFFSET * len(columns) * len(chunk.rows)
         self._size += chunk.size
@@ -344,6 +342,16 @@ class Writer:
         self._end_group()
         self._writer.close()
         return self._sink.drain()
+
+
+def _type_of(column: ResultColumn) -> pa.DataType:
+    return pa.float64() if column.is_number else pa.string()
+
+
+def _to_array(column: ResultColumn, values: Sequence[Any]) -> pa.Array:
+    if column.is_number:
+        values = [None if number is None else round(number, 6) for number in values]
+    return pa.array(values, _type_of(column))
 
 
 class _Drain(io.RawIOBase):

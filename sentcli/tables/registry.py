@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sentcli.errors import UsageError
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Head, Labels, Scores
+from sentcli.tables.chunk import Chunk, Cursor, Head, Results
 from sentcli.tables.options import ReadOptions, Setup
 
 
@@ -34,8 +34,8 @@ class Writer(Protocol):
         :raises OutputError: when a name or a label cannot be written there.
         """
 
-    def encode(self, chunk: Chunk, labels: Labels, scores: Scores) -> bytes:
-        """Return the rows of a chunk with label and score, both empty for a blank row."""
+    def encode(self, chunk: Chunk, results: Results) -> bytes:
+        """Return the rows of a chunk with their results, which are empty for a blank row."""
 
     def close(self) -> bytes:
         """Return what comes after the last row."""
