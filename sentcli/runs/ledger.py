@@ -122,8 +122,9 @@ class Ledger:
                 chunk.whole and _end_of(chunk) != {name: entry[name] for name in _POSITION}
             ):
                 return False
-            counts = {name: entry[name] if chunk.whole else 0 for name in _COUNTS}
-            yield chunk, Scores(*(values[start:stop] for values in results), **counts)
+            counts: dict[str, Any] = {name: entry[name] if chunk.whole else 0 for name in _COUNTS}
+            of_chunk: list[Any] = [values[start:stop] for values in results]
+            yield chunk, Scores(*of_chunk, **counts)
             if chunk.whole:
                 return True
             start = stop

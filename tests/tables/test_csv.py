@@ -132,7 +132,7 @@ def test_lines_are_counted_as_an_editor_counts_them(convert, rejects):
 
 
 def test_a_line_without_an_end_is_an_error(convert):
-    with pytest.raises(DataError, match="a line of more than 400 bytes"):
+    with pytest.raises(DataError, match="a line of more than 1600 bytes"):
         convert(HEADER + b"y" * 2000, read=ReadOptions(max_row_bytes=100))
 
 
