@@ -76,12 +76,12 @@ def test_a_last_line_gets_a_line_end_where_another_input_follows(tmp_path, end):
 
 
 @pytest.mark.parametrize("block", [1, 3, 1 << 19])
-@pytest.mark.parametrize("size", [100, 101, 400, 401])
+@pytest.mark.parametrize("size", [100, 101, 1600, 1601])
 def test_a_line_over_the_limit_is_rejected_and_one_far_over_is_an_error(tmp_path, monkeypatch, block, size):
     monkeypatch.setattr("sentcli.files.source._BLOCK", block)
     (tmp_path / "in.txt").write_bytes(b"x\n" + b"y" * (size - 1) + b"\nz\n")
-    if size > 400:
-        with pytest.raises(DataError, match=r"in\.txt: a line of more than 400 bytes; is this text\?"):
+    if size > 1600:
+        with pytest.raises(DataError, match=r"in\.txt: a line of more than 1600 bytes; is this text\?"):
             read(tmp_path / "in.txt", max_row_bytes=100)
         return
     (chunk,) = read(tmp_path / "in.txt", max_row_bytes=100)
