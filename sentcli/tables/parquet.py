@@ -23,7 +23,7 @@ from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 
 _GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
-_GROUP_ROWS = 30 * CHUNK_ROWS
+_GROUP_ROWS = 15 * CHUNK_ROWS
 _USUAL_CODEC = "snappy"
 _OFFSET = 4  # bytes of a string's place in Arrow
 _BUFFER = 1 << 20  # bytes of a column that are read at a time, to spare memory
