@@ -79,9 +79,11 @@ _GROUPS = {
 @click.option(
     "--extra-data",
     callback=not_empty,
-    help="Labelled texts that are learnt too but never validated on: as --dataset.",
+    help="Further labelled texts for training, never for validation: as --dataset.",
 )
-@click.option("--unlabeled", callback=not_empty, help="Texts without labels to learn from too: as --dataset.")
+@click.option(
+    "--unlabeled", callback=not_empty, help="Texts without labels to train on as well: as --dataset."
+)
 @click.option(
     "--unlabeled-text-column",
     cls=FileSetting,
@@ -92,13 +94,13 @@ _GROUPS = {
     multiple=True,
     callback=not_empty,
     metavar="MODEL|auto",
-    help="Model that labels them, beside a model of n-grams; auto: train such models first.",
+    help="Model that labels them, together with n-grams; auto: train such models first.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
     "--finetune",
     type=NamedPath(file_okay=False),
-    help="Model to start from, which decides vocabulary and shape; imdb-bilstm comes with sentcli.",
+    help="Model to start from, which fixes vocabulary and shape; imdb-bilstm comes with sentcli.",
 )
 @settings_options(BY_DATA)
 @device_option

@@ -7,6 +7,7 @@ are not trained this way: their states have already seen the word to predict.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,15 +50,7 @@ def pretrain(
     :returns: a record for each epoch; the loss is that of a prediction among `_NEGATIVES` words.
     :raises SentcliError: as `fit`.
     """
-    settings = TrainConfig(
-        epochs=config.pretrain,
-        lr=_RATE,
-        optimizer="adam",
-        batch_size=config.batch_size,
-        ema_decay=config.ema_decay,
-        precision=config.precision,
-        seed=config.seed,
-    )
+    settings = replace(config, epochs=config.pretrain, lr=_RATE, optimizer="adam")
     counts = np.bincount(np.concatenate(train.ids), minlength=model.config.vocab_size)
     return fit(
         LanguageModel(model, counts),

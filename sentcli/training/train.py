@@ -28,7 +28,7 @@ from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
 from sentcli.training.glove import check_source
 from sentcli.training.loop import check_precision
 from sentcli.training.self_training.rounds import Rounds
-from sentcli.training.self_training.teacher import load_teachers
+from sentcli.training.self_training.teacher import AUTO, load_teachers
 from sentcli.training.settings import BY_LABELS, NO_VECTORS, DataSize, Settings
 from sentcli.training.train_model import train_model
 
@@ -73,9 +73,11 @@ def train_bundle(
         settings = settings.chosen_for(size.with_more([*texts.unlabeled, *extra]))
         rounds = Rounds(texts, source, settings, plan, work, bundles) if plan else None
         facts = _facts(source, texts, settings, plan)
-        facts["teachers"] = {name: bundle.digest for name, bundle in bundles.items()}
+        facts["teachers"] = {name: bundle.digest for name, bundle in bundles.items()} | dict.fromkeys(
+            {AUTO} & {*teachers}, "trained first"
+        )
         with _noted(work, facts, overwrite=overwrite) as replaces:
-            pseudo = rounds.run(size if "auto" in teachers else None) if rounds else None
+            pseudo = rounds.run(size if AUTO in teachers else None) if rounds else None
             train_model(
                 texts,
                 source,

@@ -21,20 +21,8 @@ from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.metrics import Evaluation
 from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.export.export import write_onnx
+from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding, save_weights
-from sentcli.model.bundle import (
-    BASE_RECIPE,
-    CURVES,
-    HISTORY,
-    METRICS,
-    ONNX,
-    RECIPE,
-    RELIABILITY,
-    VOCAB,
-    WEIGHTS,
-    new_bundle,
-    write_config,
-)
 from sentcli.training.calibration import Calibrated, calibrate
 from sentcli.training.classifier import Classification, balanced_weights
 from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
@@ -123,17 +111,17 @@ def train_model(
         },
     }
     history = [*(base.history if base else ()), *stages, *own]
-    with new_bundle(output, overwrite=overwrite) as folder:
+    with bundle.new_bundle(output, overwrite=overwrite) as folder:
         bundle_config = BundleConfig(network.config, settings.text, texts.labels)
         _write_model(folder, initial, bundle_config, data, settings)
-        (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        pd.DataFrame(history).to_csv(folder / HISTORY, index=False)
-        plots.curves(folder / CURVES, epochs, earlier_epochs(history))
+        (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        pd.DataFrame(history).to_csv(folder / bundle.HISTORY, index=False)
+        plots.curves(folder / bundle.CURVES, epochs, earlier_epochs(history))
         diagrams = {
             "Before calibration": calibrated.uncalibrated,
             "After calibration": calibrated.probabilities,
         }
-        plots.reliability(folder / RELIABILITY, calibrated.labels, diagrams)
+        plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
         write_card(folder, bundle_config, metrics, epochs, name=output.name)  # last: it lists the files
     checkpoint.unlink(missing_ok=True)
     _report(output.name, calibrated, time.perf_counter() - started)
@@ -183,12 +171,15 @@ def _write_model(
 
     :raises ExportError: when the ONNX model does not agree with the network.
     """
-    write_config(folder, config)
-    (folder / VOCAB).write_text(data.vocab.to_text(), "utf-8")
-    save_weights(initial.network, folder / WEIGHTS)
-    write_onnx(initial.network, folder / ONNX, "folded", config.text.max_tokens)
+    bundle.write_config(folder, config)
+    (folder / bundle.VOCAB).write_text(data.vocab.to_text(), "utf-8")
+    save_weights(initial.network, folder / bundle.WEIGHTS)
+    write_onnx(initial.network, folder / bundle.ONNX, "folded", config.text.max_tokens)
     recipe = settings.recipe(settings.config) if settings.recipe else None
-    for file, content in ((RECIPE, recipe), (BASE_RECIPE, settings.base.recipe if settings.base else None)):
+    for file, content in (
+        (bundle.RECIPE, recipe),
+        (bundle.BASE_RECIPE, settings.base.recipe if settings.base else None),
+    ):
         if content:
             (folder / file).write_text(content, "utf-8", "surrogateescape")
 

@@ -149,7 +149,7 @@ def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(source, tr
             run(source, tmp_path / "student", ["auto"])
     for changes, said in (
         ({"teachers": ["auto"], "passages": 2.0}, "passages was 1.0, is 2.0"),
-        ({"teachers": ["auto", trained.path]}, r"teachers was \{\}, is"),
+        ({"teachers": ["auto", trained.path]}, "teachers was .*, is"),
     ):
         with pytest.raises(DataError, match=said):
             run(source, tmp_path / "student", **changes)
