@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import invented
-import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
@@ -133,21 +132,6 @@ def test_texts_to_validate_on_may_be_given(data, tmp_path):
     assert again.exit_code == 0, again.output
     one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
     assert one.read("model.safetensors") == two.read("model.safetensors")
-
-
-def test_other_ways_to_write_csv(data, train, tmp_path):
-    other = tmp_path / "r.csv"
-    rows = pd.read_csv(data).to_csv(index=False, sep=";", quotechar="|")
-    other.write_text(f"exported by hand;\n\n{rows}", "utf-16", newline="")
-    config = "quotechar = '|'\nskip-lines = 2"
-    how = ("--dataset", other, "--delimiter", ";", "--encoding", "utf-16")
-    train(*how, output="other", config=config)
-    train()
-    one, two = tmp_path / "model", tmp_path / "other"
-    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
-    assert {'delimiter = ";"', 'quotechar = "|"', 'encoding = "utf-16"', "skip-lines = 2"} <= {
-        *(two / "recipe.toml").read_text().splitlines()
-    }
 
 
 def test_word_vectors_are_the_first_embedding(train, tmp_path):

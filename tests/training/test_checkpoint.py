@@ -77,15 +77,6 @@ def test_all_of_a_training_comes_back(saved: tuple[Run, Path]) -> None:
     assert not same(other, run)
 
 
-def test_a_training_without_steps_comes_back(tmp_path: Path) -> None:
-    run, other = Run(0), Run(2)
-    run.progress, run.best = Progress(), {}
-    run.save(tmp_path / "c")
-    other.load(tmp_path / "c")
-    assert (other.progress, other.best) == (Progress(), {})
-    assert all(optimizer.state_dict()["state"] == {} for optimizer in other.optimizers)
-
-
 def test_a_damaged_file_is_refused_and_nothing_of_it_is_taken(saved: tuple[Run, Path]) -> None:
     path, other = saved[1], Run(2)
     content = path.read_bytes()

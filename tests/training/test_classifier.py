@@ -51,14 +51,6 @@ def test_loss_and_correct_are_those_of_the_model_before_the_step():
     assert not torch.allclose(trainer.model(ids, lengths), logits)
 
 
-def test_the_rate_is_that_of_the_step():
-    trainer = Trainer(optimizer="adam")
-    before = trainer.model.classifier.bias.detach().clone()
-    trainer.step(*batch(), rate=0.25)
-    moved = (trainer.model.classifier.bias.detach() - before).abs()
-    assert moved.max() == pytest.approx(0.25, rel=1e-3)  # Adam's first step is the rate itself
-
-
 def test_gradients_are_clipped_together():
     gradients = Trainer(clip=1e-3).gradients()
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm()
@@ -94,17 +86,6 @@ def test_the_average_follows_the_weights_in_a_short_training():
     average = trainer.learner.averaged.module.classifier.weight
     assert (average - passed[-1]).norm() < (average - passed[0]).norm() / 2
     assert not torch.equal(average, passed[-1])
-
-
-def test_a_text_without_a_gradient_breaks_nothing():
-    """The loss is flat where the classes have no weights and the targets are even."""
-    trainer = Trainer(adversarial=0.5)
-    for parameter in trainer.model.classifier.parameters():
-        torch.nn.init.zeros_(parameter)
-    ids, lengths, _ = batch()
-    loss, _, _ = trainer.step(ids, lengths, torch.full((len(ids), 2), 0.5), rate=0.1)
-    assert loss == pytest.approx(len(ids) * np.log(2))
-    assert all(torch.isfinite(parameter).all() for parameter in trainer.model.parameters())
 
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:

@@ -61,17 +61,6 @@ def of_rows(embedding: nn.Embedding) -> tuple[LazyAdamW, nn.Embedding]:
     return LazyAdamW({embedding: average}, RATE, DECAY), average
 
 
-def test_where_all_rows_are_read_it_is_adamw(embedding, goals):
-    dense = Dense(embedding)
-    optimizer, average = of_rows(embedding)
-    for number in range(50):
-        rate = RATE * (1 + number % 3)
-        dense.step(torch.arange(ROWS), goals, rate, 0.9)
-        step(optimizer, embedding, torch.arange(ROWS), goals, rate, 0.9)
-    torch.testing.assert_close(embedding.weight, dense.embedding.weight, rtol=1e-5, atol=2e-5)
-    torch.testing.assert_close(average.weight.detach(), dense.average, rtol=1e-5, atol=2e-5)
-
-
 @pytest.mark.parametrize("later", [1, 2, 9, 300])
 def test_what_momentum_and_decay_do_to_a_row_is_made_up_for(embedding, goals, later):
     dense = Dense(embedding)

@@ -86,8 +86,3 @@ def test_some_may_be_chosen_before_the_others() -> None:
     first = settings.chosen_for(DataSize(100, 100, 2, 50), ("validation_share",))
     second = first.chosen_for(DataSize(25_000, 5_850_000, 2, 50))
     assert (second.config.validation_share, second.config.epochs, second.auto) == (0.2, 3, [])
-
-
-def test_the_size_is_counted() -> None:
-    size = DataSize.of(["a b c", "d", "e f"], ["x", "y", "x"])
-    assert size == DataSize(texts=3, words=6, classes=2, rarest=1)
