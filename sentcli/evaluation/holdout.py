@@ -8,10 +8,11 @@ held out, not single rows. On IMDb a linear model of n-grams with an accuracy of
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.evaluation.labels import LabeledTexts
@@ -34,21 +35,11 @@ def train_validation(
     :param validation_share: above 0 and below 1.
     :returns: training and validation part, each in the order of the data.
     :raises UsageError: for another share.
-    :raises DataError: when nothing can be held out, or a class has no text left to train on.
+    :raises DataError: when no text is left to validate on, or none of a class to train on.
     """
     if not 0 < validation_share < 1:
         raise UsageError(f"--validation-share is {validation_share:g}; it has to be above 0 and below 1")
-    _, classes, sizes = np.unique(np.array(data.labels, object), return_inverse=True, return_counts=True)
-    quotas = np.minimum(np.maximum(np.round(validation_share * sizes).astype(np.int64), 1), sizes - 1)
-    runs = max(_FEWEST_RUNS, -(-int(quotas.max()) // _LONGEST_RUN))
-    places = np.random.default_rng(seed).random(runs)  # the same in all classes, which may share things
-    is_held_out = np.zeros(len(data), bool)
-    for index, quota in enumerate(quotas.tolist()):
-        parts = np.array_split(np.flatnonzero(classes == index), min(runs, max(quota, 1)))
-        for number, (part, place) in enumerate(zip(parts, places, strict=False)):
-            length = (quota * (number + 1)) // len(parts) - (quota * number) // len(parts)
-            start = round(place * (len(part) - length))
-            is_held_out[part[start : start + length]] = True
+    is_held_out = _choose_runs(data.labels, validation_share, seed)
     _, text_of = np.unique(np.array([*map(one_spelling, data.texts)], object), return_inverse=True)
     is_held_out = (2 * np.bincount(text_of, is_held_out) >= np.bincount(text_of))[text_of]
     train, validation = (data.take(np.flatnonzero(rows).tolist()) for rows in (~is_held_out, is_held_out))
@@ -59,6 +50,23 @@ def train_validation(
         )
     _check_classes(train, data)
     return train, validation
+
+
+def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Choose runs of neighbouring rows in each class, one out of each of several equal parts of the class."""
+    _, classes, sizes = np.unique(np.array(labels, object), return_inverse=True, return_counts=True)
+    quotas = np.minimum(np.maximum(np.round(share * sizes).astype(np.int64), 1), sizes - 1)
+    runs = max(_FEWEST_RUNS, -(-int(quotas.max()) // _LONGEST_RUN))
+    # The places in the parts are the same for all classes, which often have texts about the same things.
+    places = np.random.default_rng(seed).random(runs)
+    is_chosen = np.zeros(len(labels), bool)
+    for index, quota in enumerate(quotas.tolist()):
+        parts = np.array_split(np.flatnonzero(classes == index), min(runs, max(quota, 1)))
+        for number, part in enumerate(parts):
+            length = quota * (number + 1) // len(parts) - quota * number // len(parts)
+            start = round(places[number] * (len(part) - length))
+            is_chosen[part[start : start + length]] = True
+    return is_chosen
 
 
 def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledTexts:

@@ -87,7 +87,7 @@ def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 @contextmanager
 def _translated(spec: str) -> Iterator[None]:
-    """Turn whatever the libraries raise into a DataError, and keep their bars and logs from the terminal."""
+    """Raise a DataError for any error of the libraries, and keep their bars and logs from the terminal."""
     if not _log.isEnabledFor(logging.DEBUG):
         datasets.disable_progress_bars()
         hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported

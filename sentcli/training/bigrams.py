@@ -45,7 +45,7 @@ def with_bigram_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
 
 @dataclass(frozen=True)
 class BigramSplitter:
-    """Replaces a random share of the bigrams of a text by their words, each time the text is learnt from.
+    """Replaces a random share of the bigrams of a text by their words, anew for each step.
 
     The words are then trained wherever they occur, which texts on other subjects need (after I. Provilkov,
     D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).

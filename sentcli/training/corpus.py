@@ -100,8 +100,8 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     :param data: the train split.
     :param validation_share: of it, if the source names no validation texts.
     :raises UsageError: for a share that is not above 0 and below 1.
-    :raises DataError: for fewer than two classes or too many, when no text can be held out or a class is left
-        without a training text, or when a source cannot be read.
+    :raises DataError: for fewer than two classes or too many, when no text is left to validate on, or
+        none of a class to train on, or when a source cannot be read.
     """
     labels = class_names(data)
     if source.validation:
@@ -113,7 +113,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
         train, validation = train_validation(data, validation_share)
         if len(validation) < _SMALL_PART * validation_share * len(data):
             _log.warning(
-                "%s: only %d texts can be held out, since most are repeated; figures on so few say little",
+                "%s: only %d texts are left to validate on, since most are repeated; metrics on so few vary",
                 *(source.dataset, len(validation)),
             )
     found = {*label_ids(validation.labels, labels, validation.where).tolist()}

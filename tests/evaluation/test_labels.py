@@ -26,7 +26,7 @@ def test_numbers_are_ordered_by_value_and_names_by_the_alphabet(names: tuple[str
     assert class_names(LabeledTexts(["a"] * len(names), sorted(names))) == names
 
 
-def test_classes_that_are_alike_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_classes_that_differ_by_case_alone_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     class_names(LabeledTexts(["a"] * 4, ["good", "Good", "neg ", "negative"], where="r.csv"))
     assert (
         "r.csv: classes that differ by case, blanks or a short form: 'Good', 'good', 'neg ', 'negative'; are"
@@ -37,7 +37,7 @@ def test_classes_that_are_alike_are_told_of(caplog: pytest.LogCaptureFixture) ->
     assert caplog.text == ""
 
 
-def test_classes_of_one_text_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_classes_with_a_single_text_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     class_names(LabeledTexts(["a"] * 5, ["good", "bad", "good", "bad", "?"], where="r.csv"))
     assert "r.csv: classes that have a single text: '?'; are they mistyped?" in caplog.text
 

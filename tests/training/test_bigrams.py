@@ -1,4 +1,4 @@
-"""Phrases: the pairs of words that are seen most often."""
+"""Bigrams: which pairs of words become one id, and how training replaces them by their words."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ WORDS = (PAD, UNK, "a", "not", "bore", "film", "good")
 
 
 @pytest.mark.parametrize(
-    ("count", "min_freq", "phrases"),
+    ("count", "min_freq", "bigrams"),
     [
         (0, 1, ()),
         (1, 1, ("not a",)),
@@ -27,8 +27,8 @@ WORDS = (PAD, UNK, "a", "not", "bore", "film", "good")
         (100, 4, ()),
     ],
 )
-def test_pairs_seen_most_often(count: int, min_freq: int, phrases: tuple[str, ...]) -> None:
-    assert with_bigrams(Vocab(WORDS), TEXTS, count, min_freq).words == WORDS + phrases
+def test_the_most_frequent_bigrams(count: int, min_freq: int, bigrams: tuple[str, ...]) -> None:
+    assert with_bigrams(Vocab(WORDS), TEXTS, count, min_freq).words == WORDS + bigrams
 
 
 @pytest.mark.parametrize("texts", [[], [[]], [["film"]], [["new", "new"]]])
@@ -36,7 +36,7 @@ def test_without_a_pair(texts: list[list[str]]) -> None:
     assert with_bigrams(Vocab(WORDS), texts, 10, 1).words == WORDS
 
 
-def test_a_phrase_begins_with_the_mean_of_its_words() -> None:
+def test_a_bigram_starts_with_the_mean_of_its_words() -> None:
     vectors = np.arange(14, dtype=np.float32).reshape(7, 2)
     found = with_bigram_vectors(vectors, Vocab([*WORDS, "not a", "good film"]))
     np.testing.assert_array_equal(found, [*vectors, [5, 6], [11, 12]])
@@ -56,7 +56,7 @@ SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
         (1e-9, [7, 8, 4], [7, 8, 4]),
     ],
 )
-def test_phrases_are_read_as_their_words(share: float, ids: list[int], split: list[int]) -> None:
+def test_bigrams_are_replaced_by_their_words(share: float, ids: list[int], split: list[int]) -> None:
     splitter = BigramSplitter.of(SPLIT, share)
     assert splitter is not None
     found = splitter(np.random.default_rng(0), np.array(ids, np.int32))
@@ -64,7 +64,7 @@ def test_phrases_are_read_as_their_words(share: float, ids: list[int], split: li
     assert found.dtype == np.int32
 
 
-def test_a_share_of_the_phrases_is_split_anew_each_time() -> None:
+def test_a_random_share_of_the_bigrams_is_replaced() -> None:
     splitter = BigramSplitter.of(SPLIT, 0.25)
     assert splitter is not None
     ids = np.full(4000, 7, np.int32)
