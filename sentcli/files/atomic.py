@@ -5,7 +5,6 @@ Whatever ends a process, a name stands for the old file or for the new one, and 
 
 import errno
 import os
-import select
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -98,16 +97,13 @@ def create(path: Path) -> int:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of the bytes, however few the system takes at a time.
+    """Write all of the bytes to a file, however few the system takes at a time.
 
     :raises OSError: if it takes no more.
     """
     view = memoryview(data)
     while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:  # another process made a shared terminal or pipe non-blocking
-            select.select([], [descriptor], [])
+        view = view[os.write(descriptor, view) :]
 
 
 def check_kept(descriptor: int) -> None:

@@ -3,7 +3,10 @@
 import io
 import os
 import re
+import select
+import stat
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -14,6 +17,7 @@ from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve,
 from sentcli.files.source import STANDARD
 
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+_LOOK_SECONDS = 0.1
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
 
 
@@ -65,11 +69,13 @@ class Stream:
     """Standard output or error, a pipe, a device: the bytes show at once, and stay.
 
     :param name: `-`, a path, or None for standard error.
+    :param check: called several times a second while a pipe or terminal takes no more; it may raise.
     :raises OutputError: with the name and the reason; a closed pipe raises BrokenPipeError.
     """
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, check: Callable[[], None] = lambda: None) -> None:
         self.size = 0
+        self._check = check
         self._is_standard = name in (None, STANDARD)
         self._name = str(name)
         if name is None or name == STANDARD:
@@ -89,9 +95,19 @@ class Stream:
         with output_errors(self._name):
             if self._descriptor is None:
                 self._stream.write(data)
-            else:
+            elif stat.S_ISREG(os.fstat(self._descriptor).st_mode):
                 write_all(self._descriptor, data)
+            else:
+                self._write_unblocked(self._descriptor, memoryview(data))
         self.size += len(data)
+
+    def _write_unblocked(self, descriptor: int, data: memoryview) -> None:
+        """Write pieces that a pipe takes at once: within a write that blocks, nobody could stop the run."""
+        while data:
+            self._check()
+            if select.select([], [descriptor], [], _LOOK_SECONDS)[1]:
+                with suppress(BlockingIOError):  # another process made a shared pipe non-blocking
+                    data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
     def publish(self) -> None:
         """Check that the bytes are kept, and close what was opened here."""
@@ -118,11 +134,12 @@ def _standard(name: str) -> IO[bytes]:
 Sink = AtomicFile | Stream | remote.RemoteFile
 
 
-def open_sink(name: str | None) -> Sink:
+def open_sink(name: str | None, check: Callable[[], None] = lambda: None) -> Sink:
     """Open an output by its name; None is standard error.
 
+    :param check: see `Stream`.
     :raises OutputError: if it cannot be written.
     """
     if name is not None and remote.is_url(name):
         return remote.RemoteFile(name)
-    return AtomicFile(resolve(name)) if name is not None and is_file(name) else Stream(name)
+    return AtomicFile(resolve(name)) if name is not None and is_file(name) else Stream(name, check)

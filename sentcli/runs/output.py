@@ -7,6 +7,7 @@ from sentcli.files.atomic import AtomicFile, part_of, resolve
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, open_sink, refuse_existing, remove
 from sentcli.runs.inputs import Reader
+from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scores
 from sentcli.tables.chunk import Chunk, Position, Reject
 from sentcli.tables.options import RejectOptions, Setup
@@ -42,7 +43,7 @@ class Output:
         self._writer = get_format(setup.output_format).writer(setup)
         self._compressor = Compressor(compression_of(name))
         self._rejects: Sink | None = None
-        self._sink = open_sink(name)
+        self._sink = open_sink(name, stop.check)
 
     def write(self, chunk: Chunk, scores: Scores) -> None:
         """Append the rows of a chunk with their scores, and its rejects.
@@ -57,7 +58,7 @@ class Output:
             self._first_reject = self._first_reject or chunk.rejects[0]
             self._check_rejects(is_end=False)
             if self._rejects is None:
-                self._rejects = open_sink(self._rejects_path)
+                self._rejects = open_sink(self._rejects_path, stop.check)
             self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
         begin = self._writer.begin(chunk.head) if chunk.head else b""
         for piece in (begin, self._writer.encode(chunk, scores.results)):

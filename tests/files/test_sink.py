@@ -146,3 +146,27 @@ def test_what_exists_is_replaced_with_leave_alone(tmp_path):
     for _ in range(2):
         remove(str(tmp_path / "out"))
     refuse_existing(str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("looks_writable", [False, True])
+def test_while_a_pipe_takes_no_more_the_caller_can_end_the_write(monkeypatch, looks_writable):
+    calls = []
+
+    def check():
+        calls.append(1)
+        if len(calls) == 40:
+            raise KeyboardInterrupt
+
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)  # as another process may leave a pipe that it shares
+    if looks_writable:
+        monkeypatch.setattr("select.select", lambda *_: ([], [writing], []))
+    else:
+        monkeypatch.setattr("sentcli.files.sink._LOOK_SECONDS", 0.001)
+    stream = open_sink(f"/dev/fd/{writing}", check)
+    with pytest.raises(KeyboardInterrupt):
+        stream.write(b"x" * (1 << 20))
+    assert os.read(reading, 1 << 20).strip(b"x") == b""
+    stream.discard()
+    os.close(reading)
+    os.close(writing)

@@ -87,6 +87,18 @@ def test_a_signal_while_the_program_starts(folder, trained):
         assert run.returncode in (-signal.SIGTERM, 143, DONE["csv"])
 
 
+@pytest.mark.parametrize("number", CODES)
+def test_a_signal_ends_a_run_whose_output_nobody_reads(folder, trained, number):
+    write_table(folder, "csv", 6000)  # more than a pipe takes
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run = start_anew(folder, "in.csv", "-q", "--model", trained.path, **streams)
+    assert run.stdout.read(10)
+    time.sleep(0.5)
+    run.send_signal(number)
+    assert run.wait(PROMPTLY) == CODES[number]
+    assert b"Error: stopped" in run.stderr.read()
+
+
 def shell(folder, trained, redirection, *arguments):
     """Run sentcli with standard streams as a shell can leave them."""
     command = f'exec "$0" -m sentcli score "$@" --model {trained.path} {redirection}'
