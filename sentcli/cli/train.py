@@ -35,7 +35,6 @@ from sentcli.cli.train_options import (
 from sentcli.config import BY_DATA, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
-from sentcli.tables.options import ReadOptions
 
 Settings = TypeVar("Settings", TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
 
@@ -152,6 +151,7 @@ def train(
     model = _of(ModelConfig, settings, vocab_size=2)  # vocabulary and classes come with the data
     text, config = _of(TextConfig, settings), _of(TrainConfig, settings)
     with requires("train"):
+        from sentcli.tables.options import ReadOptions
         from sentcli.training.corpus import DataSource
         from sentcli.training.finetune import load_base
         from sentcli.training.settings import NO_VECTORS, Settings
