@@ -25,7 +25,7 @@ from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 _log = logging.getLogger("sentcli")
 
 
-_MAX_WITHOUT_TEXT = 1000  # records; if none of them has the text, its name is wrong
+_MAX_WITHOUT_TEXT = 1000  # records; if all of them lack the text, its name is wrong
 _MISSING: Any = object()
 _ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects
 _MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # of one object

@@ -144,7 +144,7 @@ class LineReader(ABC):
         return True
 
     def advance(self, lines: int, size: int) -> None:
-        """Move to the record after so many lines and bytes."""
+        """Move on by a number of lines and of bytes."""
         self.line += lines
         self.offset += size
 
