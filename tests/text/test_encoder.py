@@ -160,8 +160,8 @@ def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> Non
 
 
 @pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
-@pytest.mark.parametrize("split", ["train", "test", "unsupervised"])
-def test_of_all_reviews_of_imdb(split: str) -> None:
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_reviews_of_imdb(split: str) -> None:
     import pyarrow.parquet as pq
 
     from sentcli.training.bigrams import with_bigrams
