@@ -29,7 +29,7 @@ class Pools:
 
     def __init__(self, workers: int) -> None:
         encoders = -(-workers // _WORKERS_PER_ENCODER)
-        self.in_flight = encoders + 2  # one is run and one is written at the same time
+        self.in_flight = 2 + workers // _WORKERS_PER_ENCODER  # one is run while another one is encoded
         self.encoders = ThreadPoolExecutor(encoders, "sentcli-encoder")
         self.workers = ThreadPoolExecutor(workers, "sentcli-worker")
 

@@ -207,8 +207,8 @@ class Scorer:
         """Score chunks as they come, in order, and read ahead meanwhile.
 
         Each chunk is returned as soon as it is scored, so a slow stream gets its answers at once. Memory
-        holds four chunks, and one more for each four workers beyond the first four. An error of the iterable
-        comes out after the chunks before it.
+        holds three chunks, and one more for each four workers. An error of the iterable comes out after the
+        chunks before it.
 
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         :raises StopRequested: when a signal asked this process to stop, see `sentcli.scoring.stop`.

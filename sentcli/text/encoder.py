@@ -24,7 +24,7 @@ Bytes = npt.NDArray[np.uint8]
 # All in characters. Python encodes fewer than the first before pyarrow is loaded.
 _BULK = 1 << 18
 # Texts of this size are looked up at once: more would take more memory, fewer more time.
-_SLICE = 1 << 21
+_SLICE = 1 << 20
 # Texts of this size are split into words at once: they stay in the processor's cache.
 _BLOCK = 1 << 18
 
