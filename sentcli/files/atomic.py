@@ -118,19 +118,16 @@ class AtomicFile:
     """A file that grows under a temporary name beside its target.
 
     :param target: the final name, absolute and without links.
-    :param size: that of the part that a stopped run left and this one takes over; None: begin a new part.
+    :ivar size: bytes so far.
     :raises OutputError: here and from all methods, with the name and the reason.
     """
 
-    def __init__(self, target: Path, size: int | None = None) -> None:
+    def __init__(self, target: Path) -> None:
         self.target = target
-        self.size = size or 0
+        self.size = 0
         self._path = part_of(target)
         with output_errors(self._path):
-            if size is None:
-                self._descriptor = create(self._path)
-            else:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._descriptor = create(self._path)
 
     def write(self, data: bytes) -> None:
         with output_errors(self._path):

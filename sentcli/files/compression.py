@@ -45,10 +45,9 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
 
 
 class _MemberReader:
-    """The content of all members of a file, one after the other.
+    """The content of all members of a file.
 
-    `BZ2File` and `LZMAFile` end without an error at a member whose first bytes are damaged: its rows would
-    be lost.
+    `BZ2File` and `LZMAFile` end without an error at a member whose first bytes are damaged: rows are lost.
 
     :param new: makes the decompressor of a member.
     :param padding: a byte that may be repeated after a member.
@@ -74,23 +73,20 @@ class _MemberReader:
         """
         data = b""
         while not data:
-            if self._member.eof and not self._next_member():
-                return b""
-            if self._member.needs_input and not self._block:
+            if not self._block and (self._member.eof or self._member.needs_input):
                 self._block = self._raw.read(_BLOCK)
+                if not self._block and self._member.eof:
+                    return b""
                 if not self._block:
                     raise EOFError("the end of a member is missing")
+            if self._member.eof:
+                self._block = self._block.lstrip(self._padding)
+                if not self._block:
+                    continue
+                self._member = self._new()
             data = self._member.decompress(self._block, size)
             self._block = self._member.unused_data  # empty before the member's end
         return data
-
-    def _next_member(self) -> bool:
-        self._block = self._block.lstrip(self._padding)
-        while not self._block and (block := self._raw.read(_BLOCK)):
-            self._block = block.lstrip(self._padding)
-        if self._block:
-            self._member = self._new()
-        return bool(self._block)
 
     def close(self) -> None:
         """Do nothing: the file belongs to the caller."""

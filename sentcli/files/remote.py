@@ -122,8 +122,6 @@ def _translated(url: str, kind: type[SentcliError], **options: Any) -> Iterator[
         yield fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         raise MissingExtraError(f"{url}: {error}; try: pip install 'sentcli[remote]'") from error
-    except SentcliError:
-        raise
     except Exception as error:  # each of fsspec's backends has errors of its own
         raise kind(f"{url}: {_reason(error, url)}") from error
 

@@ -4,8 +4,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,14 +28,16 @@ from sentcli.files.sink import is_file, is_standard_output
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.inputs import Reader, check_heads, make_setup, refuse_inputs
 from sentcli.runs.ledger import Ledger, read_done, write_done
-from sentcli.runs.output import Output, default_rejects, publish_left, refuse_both
+from sentcli.runs.output import Output, default_rejects, refuse_both
 from sentcli.runs.summary import Progress, Summary, counted
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
-_TURN = 0.0005  # seconds
+# Seconds that a thread keeps the interpreter's lock. Those that score need it for microseconds between two
+# calls that release it, and CPython's 5 ms are longer than most of these calls.
+_TURN = 0.0005
 
 _log = logging.getLogger("sentcli")
 
@@ -84,10 +86,12 @@ def score_output(
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold label, score and text; other columns are left out", output)
     job = _Job(scorer, files, output, target, rejects, setup, options)
-    with ExitStack() as locks:
+    with ExitStack() as stack:
         for path in (target, options.rejects.path):
             if path and is_file(path):
-                locks.enter_context(Lock(resolve(path), check=stop.check))
+                stack.enter_context(Lock(resolve(path), check=stop.check))
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(_TURN)
         return job.settle() or job.score(progress)
 
 
@@ -172,17 +176,13 @@ class _Job:
                 return self._finished()
             refuse_both(self.name, rejects)
             return None
-        changed = _changes(ledger.conditions["run"], self.conditions)
-        if changed:
+        if changed := _changes(ledger.conditions["run"], self.conditions):
             raise ResumeError(
                 f"{self.name}: {changed} changed since the interrupted run. What was scored is kept: undo "
                 "the change, or start over with --overwrite"
             )
-        self.overwrite = ledger.conditions["overwrite"]
-        if ledger.result and publish_left(target, rejects, ledger.result["sizes"], overwrite=self.overwrite):
-            _log.info("%s: an interrupted run had scored all rows", self.name)
-            return self._close_books(Summary(**ledger.result["summary"]))
         _log.info("%s: continuing after %s", self.name, counted(ledger.rows, "row"))
+        self.overwrite = ledger.conditions["overwrite"] or _are_own(ledger.sizes, target, Path(rejects))
         if not self.overwrite:
             refuse_both(self.name, rejects)
         return None
@@ -199,12 +199,7 @@ class _Job:
                 f"{self.name} exists, and no run of this command made it; give another folder, or replace it "
                 "with --overwrite"
             )
-        now = {
-            **self.conditions,
-            "the input": [file.fingerprint() for file in self.files],
-            "the output": Path(self.target).stat().st_size,
-        }
-        if changed := _changes(record["conditions"], now):
+        if changed := _changes(record["facts"], self._facts()):
             raise ResumeError(
                 f"{self.name} is finished, and {changed} changed since; give another folder, or make it anew "
                 "with --overwrite"
@@ -222,8 +217,7 @@ class _Job:
             )
             return self._score(output, progress)
         except BaseException as error:
-            is_kept = self._leave(output, error)
-            hint = _KEPT if is_kept else ""
+            hint = _KEPT if self._leave(output, error) else ""
             where = "" if self.name == STANDARD else f"{self.name}: "
             if isinstance(error, KeyboardInterrupt):
                 rows = counted(output.rows if output else 0, "row")
@@ -238,7 +232,7 @@ class _Job:
         summary = Summary(inputs=[file.fingerprint() for file in self.files])
         reader = Reader(self.files, self.setup)
         chunks = iter(reader)
-        with progress.of(self.name, reader.total_bytes) as update, _quick_turns():
+        with progress.of(self.name, reader.total_bytes) as update:
             if self.ledger:
                 names = [file.name for file in self.files]
                 for chunk, scores in self.ledger.replay(chunks, names):
@@ -256,62 +250,51 @@ class _Job:
         summary.rows, summary.rejected = output.rows, output.rejected
         summary.text_columns = [reader.text_column] if reader.text_column is not None else []
         if self.ledger:
-            self.ledger.finish({"sizes": sizes, "summary": summary.to_record()})
+            self.ledger.finish(sizes)
         output.publish()
         if output.rejected and self.rejects:
             _log.warning("%s rejected: see %s", counted(output.rejected, "row"), self.rejects)
         summary.scored = output.rows - replayed
         summary.seconds = time.perf_counter() - started
-        return self._close_books(summary)
-
-    def _close_books(self, summary: Summary) -> Summary:
-        """Record that the output is finished, and remove the ledger."""
-        if self.options.in_folder and self.ledger:
-            conditions = {
-                **self.conditions,
-                "the input": summary.inputs,
-                "the output": Path(self.target).stat().st_size,
-            }
-            record = {"conditions": conditions, "summary": summary.to_record()}
-            write_done(Path(self.target), record)
         if self.ledger:
+            if self.options.in_folder:
+                write_done(Path(self.target), self._facts(), summary.to_record())
             self.ledger.remove()
         return summary
+
+    def _facts(self) -> dict[str, Any]:
+        """Return the conditions, and what tells a finished output and its inputs from changed ones."""
+        return {
+            **self.conditions,
+            "the input": [file.fingerprint() for file in self.files],
+            "the output": Path(self.target).stat().st_size,
+        }
 
     def _leave(self, output: Output | None, error: BaseException) -> bool:
         """Keep the ledger of a run that failed or was stopped, if it was ever made durable, and nothing else.
 
         :returns: whether another run can continue.
         """
-        with suppress(OutputError):  # the error that ended the run is the one to report
+        with suppress(OutputError), ExitStack() as stack:  # the error that ended the run is the one to report
             if output:
-                output.discard()
-        if self.ledger is None:
-            return False
-        with suppress(OutputError):
-            if not self.ledger.is_kept:
-                self.ledger.remove()
-            elif not isinstance(error, OutputError):
-                self.ledger.commit()
-        self.ledger.close()
-        return self.ledger.is_kept
+                stack.callback(output.discard)
+            if self.ledger:
+                stack.callback(self.ledger.close)
+                if not self.ledger.is_kept:
+                    self.ledger.remove()
+                elif not isinstance(error, OutputError):
+                    self.ledger.commit()
+        return self.ledger is not None and self.ledger.is_kept
+
+
+def _are_own(sizes: Sequence[int | None] | None, output: Path, rejects: Path) -> bool:
+    """Return whether a stopped run gave these names to its files, as far as they exist."""
+    if sizes is None:
+        return False
+    pairs = zip((output, rejects), sizes, strict=True)
+    return all(not path.exists() or path.stat().st_size == size for path, size in pairs)
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Name the conditions that differ, for a message."""
     return ", ".join(name for name in {**before, **now} if before.get(name) != now.get(name))
-
-
-@contextmanager
-def _quick_turns() -> Iterator[None]:
-    """Let threads that wait for the interpreter's lock have it soon.
-
-    Workers need it for microseconds between two calls that release it; CPython's 5 ms a turn are longer than
-    most of these calls.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

@@ -2,7 +2,7 @@
 
 A ledger is a sequence of records, each with a checksum. The first one holds the conditions of the run. Then
 comes one for each chunk: its end in the inputs, with a hash of all bytes up to there, and its scores. The
-last one says that the output is complete. A run that was killed may leave half a record at the end, which
+last one tells that the output is complete. A run that was killed may leave half a record at the end, which
 does not count.
 """
 
@@ -37,7 +37,7 @@ class Ledger:
     :param labels: that a row can get.
     :param overwrite: start over: remove the ledger of a stopped run.
     :ivar conditions: of the stopped run whose ledger this is; None if there is none.
-    :ivar result: of that run, if its output is complete.
+    :ivar sizes: of that run's output and rejects in bytes, if it was about to give them their names.
     :ivar rows: whose scores are in the file.
     :raises ResumeError: if the file is damaged.
     :raises OutputError: here and from all methods, if it cannot be read or written.
@@ -45,7 +45,7 @@ class Ledger:
 
     def __init__(self, target: Path, labels: Sequence[str], *, overwrite: bool) -> None:
         self.conditions: dict[str, Any] | None = None
-        self.result: dict[str, Any] | None = None
+        self.sizes: list[int | None] | None = None
         self.rows = 0
         self._path = temporary_path(target, "ledger")
         self._labels = [*labels, None]
@@ -67,7 +67,7 @@ class Ledger:
             for entry, _ in _records(file):
                 self.conditions = self.conditions or entry
                 self.rows = entry.get("rows", self.rows)
-                self.result = entry.get("result")
+                self.sizes = entry.get("sizes")
                 self._end = file.tell()
             file.seek(0)
             if not self._end and _holds_record(file):
@@ -89,7 +89,6 @@ class Ledger:
         with output_errors(self._path):
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             os.ftruncate(self._descriptor, self._end)
-            os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[tuple[Chunk, Scores]]:
         """Read the chunks that the stopped run has scored, and yield each with its scores.
@@ -118,9 +117,7 @@ class Ledger:
         start = 0
         for chunk in chunks:
             stop = start + len(chunk.texts)
-            if stop > len(results[0]) or (
-                chunk.whole and _end_of(chunk) != {name: entry[name] for name in _POSITION}
-            ):
+            if stop > len(results[0]) or (chunk.whole and _end_of(chunk).items() - entry.items()):
                 return False
             counts: dict[str, Any] = {name: entry[name] if chunk.whole else 0 for name in _COUNTS}
             of_chunk: list[Any] = [values[start:stop] for values in results]
@@ -148,6 +145,7 @@ class Ledger:
         with output_errors(self._path):
             if self._descriptor < 0:
                 self._descriptor = create(self._path)
+            os.lseek(self._descriptor, self._end, os.SEEK_SET)
             write_all(self._descriptor, data)
             os.fsync(self._descriptor)
             if not self._end:
@@ -157,14 +155,13 @@ class Ledger:
         self.rows = max(self.rows, self._pending_rows)
         self._last_commit = time.monotonic()
 
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Note durably that the output is complete, so that a later run can give it its name.
+    def finish(self, sizes: tuple[int, int | None]) -> None:
+        """Note durably that the files are about to get their names: a later run knows them as its own.
 
-        :param result: what that run has to know, JSON.
+        :param sizes: from `Output.close`.
         """
-        self._pending.append(_record({"result": result}))
+        self._pending.append(_record({"sizes": sizes}))
         self.commit()
-        self.result = dict(result)
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -239,20 +236,21 @@ def _holds_record(file: BinaryIO) -> bool:
     return len(frame) == _FRAME.size and left >= _FRAME.size + sum(_FRAME.unpack(frame)[1:])
 
 
-def write_done(target: Path, record: Mapping[str, Any]) -> None:
+def write_done(target: Path, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
     """Write the record of a finished output of a folder, beside it.
 
+    :param facts: what it was made of, JSON.
     :raises OutputError: if it cannot be written.
     """
     path = temporary_path(target, "done")
     with output_errors(path), new_file(path) as file:
-        file.write(json.dumps(record).encode())
+        file.write(json.dumps({"facts": facts, "summary": summary}).encode())
 
 
 def read_done(target: Path) -> dict[str, Any] | None:
     """Return the record of a finished output; None if there is none that can be read."""
     try:
         record = json.loads(temporary_path(target, "done").read_bytes())
-        return {name: record[name] for name in ("conditions", "summary")}
+        return {name: record[name] for name in ("facts", "summary")}
     except (OSError, ValueError, TypeError, KeyError):
         return None

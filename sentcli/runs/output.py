@@ -1,9 +1,7 @@
 """One output and its rejects file: rows go in, bytes come out, and the row law is checked at each write."""
 
-from pathlib import Path
-
 from sentcli.errors import RejectsError, SentcliError
-from sentcli.files.atomic import AtomicFile, part_of, resolve
+from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, open_sink, refuse_existing, remove
 from sentcli.runs.inputs import Reader
@@ -57,17 +55,16 @@ class Output:
         if chunk.rejects:
             self._first_reject = self._first_reject or chunk.rejects[0]
             self._check_rejects(is_end=False)
-            if self._rejects is None:
-                self._rejects = open_sink(self._rejects_path, stop.check)
+            self._rejects = self._rejects or open_sink(self._rejects_path, stop.check)
             self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
         begin = self._writer.begin(chunk.head) if chunk.head else b""
         for piece in (begin, self._writer.encode(chunk, scores.results)):
             self._sink.write(self._compressor.add(piece))
 
-    def close(self, reader: Reader) -> dict[str, int | None]:
+    def close(self, reader: Reader) -> tuple[int, int | None]:
         """Write the end of the output, after all rows, and make files durable.
 
-        :returns: the sizes of the two files in bytes; None if no row was rejected.
+        :returns: the bytes of the output and of the rejects; None if no row was rejected.
         :raises RejectsError, SentcliError: as `write`.
         """
         if not reader.is_finished:
@@ -79,7 +76,7 @@ class Output:
         for sink in (self._rejects, self._sink):
             if isinstance(sink, AtomicFile):
                 sink.sync()
-        return {"output": self._sink.size, "rejects": self._rejects.size if self._rejects else None}
+        return self._sink.size, self._rejects.size if self._rejects else None
 
     def publish(self) -> None:
         """Give the files their final names: the rejects first, so that rows never stand there without them.
@@ -126,36 +123,3 @@ def refuse_both(name: str, rejects_path: str | None) -> None:
     for path in (name, rejects_path):
         if path:
             refuse_existing(path)
-
-
-def publish_left(target: Path, rejects_path: str, sizes: dict[str, int | None], *, overwrite: bool) -> bool:
-    """Give the final names to the files that a stopped run had completed.
-
-    :param sizes: from `Output.close`.
-    :returns: false if one of them is gone or has another size; the run has to write them again.
-    :raises ExistingOutputError: if another program made one of them meanwhile.
-    """
-    rejects = resolve(rejects_path)
-    waiting, published = [], []
-    for file, size in ((rejects, sizes["rejects"]), (target, sizes["output"])):
-        if size is None:
-            continue
-        if _has_size(part_of(file), size):
-            waiting.append((file, size))
-        elif not part_of(file).exists() and _has_size(file, size):
-            published.append(file)
-    if len(waiting) + len(published) < 1 + (sizes["rejects"] is not None):
-        if rejects in published:
-            remove(str(rejects))  # the run that writes it again must not find it
-        return False
-    for file, size in waiting:
-        if not overwrite:
-            refuse_existing(str(file))
-        AtomicFile(file, size).publish()
-    if sizes["rejects"] is None:
-        remove(rejects_path)
-    return True
-
-
-def _has_size(path: Path, size: int) -> bool:
-    return path.exists() and path.stat().st_size == size

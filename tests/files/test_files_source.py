@@ -15,6 +15,7 @@ import pytest
 from jobs import read_chunks
 
 from sentcli.errors import DataError, OutputError
+from sentcli.files.compression import Compressor
 from sentcli.files.source import Source, inspect_input
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
@@ -103,6 +104,17 @@ def test_compressed_output(convert, tmp_path, suffix, unpack):
     else:
         assert unpack(packed) == plain
     assert convert(ROWS, "in.txt", f".txt{suffix}") == (tmp_path / f"out.txt{suffix}").read_bytes()
+
+
+def test_compressed_output_is_cut_where_its_content_says(monkeypatch):
+    monkeypatch.setattr("sentcli.files.compression._MEMBER", 1000)
+    one, two = Compressor(".gz"), Compressor(".gz")
+    whole = one.add(ROWS) + one.close()
+    pieces = [two.add(ROWS[place : place + 7]) for place in range(0, len(ROWS), 7)]
+    assert b"".join(pieces) + two.close() == whole
+    assert gzip.decompress(whole) == ROWS
+    exact = Compressor(".gz")
+    assert gzip.decompress(exact.add(ROWS[:2000]) + exact.close()) == ROWS[:2000]
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])

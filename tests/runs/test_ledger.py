@@ -217,6 +217,14 @@ def test_a_change_in_what_comes_later_does_no_harm(lines, tail):
     assert output.read_bytes() == result
 
 
+def test_an_input_that_is_empty_now_is_refused(tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"text\n" + b"x\n" * 100)
+    stop(tmp_path / "in.csv", tmp_path / "out.csv")
+    (tmp_path / "in.csv").write_bytes(b"")
+    with pytest.raises(ResumeError, match=r"in\.csv changed since"):
+        run_job(tmp_path / "in.csv", tmp_path / "out.csv")
+
+
 def test_a_damaged_input_can_be_mended(tmp_path):
     data = b"".join(b"%d\n" % number**9 for number in range(60_000))
     packed = gzip.compress(data)
@@ -352,9 +360,9 @@ def csv(tmp_path):
 def test_a_job_that_only_lacked_its_renames_gets_them(csv, monkeypatch, at):
     source, output, expected = csv
     stop_publishing(monkeypatch, source, output, at)
-    source.write_bytes(b"not read again")
-    summary = run_job(source, output)
-    assert (summary.rows, summary.rejected, summary.scored) == (80, 1, 0)
+    scorer = ParityScorer()
+    summary = run_job(source, output, scorer=scorer)
+    assert (summary.rows, summary.rejected, summary.scored, scorer.scored) == (80, 1, 0, 0)
     assert contents(output.parent) == expected
 
 

@@ -194,6 +194,7 @@ def test_rejects_of_a_stream(run, source, tmp_path, capfdbinary):
         run(source, "-", rejects=options)
     source.write_bytes(HEADER + b"1,x\n")
     run(source, "-", rejects=options, overwrite=True)
+    run(source, "-")
     assert names(tmp_path) == ["in.csv"]
 
 
