@@ -76,13 +76,6 @@ def test_stdin_takes_any_format_that_is_named(score, expected):
         assert [row[2:] for row in read(f"o.{form}")] == expected
 
 
-def test_a_named_format_wins_over_the_suffix(score):
-    write_csv("r.txt")
-    assert score("r.txt", "--input-format", "csv").stdout.startswith("id,review,sentiment,")
-    written = score("r.txt", "--input-format", "csv", "--output-format", "jsonl").stdout
-    assert list(json.loads(written.splitlines()[0])) == ["id", "review", "sentiment", "sentiment_score"]
-
-
 def test_of_three_classes_the_score_is_that_of_the_label(trained_three):
     text = invented.reviews(2, seed=21, labels=invented.THREE)[1][0]
     result = invoke("score", "--model", trained_three.path, stdin=text)
@@ -106,30 +99,6 @@ def test_what_the_format_of_the_input_needs_can_be_said(score):
     lines = Path("o.csv").read_bytes().decode("latin-1").splitlines()
     assert lines[0].startswith("1;'warm; caf\xe9';positive;")
     assert lines[1].startswith("2;dull;negative;")
-
-
-def test_lines_before_the_header_can_be_told(score):
-    Path("r.csv").write_text("of today\ntext\nwarm\n")
-    out = score("r.csv", "--skip-lines", "1").stdout
-    assert out.startswith("of today\ntext,sentiment,sentiment_score\nwarm,positive,0.")
-
-
-def test_what_is_too_long_can_be_said(score):
-    Path("r.csv").write_text("text\nwarm and clever\nwarm\n")
-    result = score("r.csv", "-q", "--max-row-bytes", "10", code=3)
-    assert result.stdout.splitlines()[1].startswith("warm,positive,")
-    assert (
-        json.loads(result.stderr.splitlines()[0])["reason"]
-        == "longer than 10 bytes; try a higher --max-row-bytes"
-    )
-
-
-def test_several_inputs_or_a_glob_go_to_one_output_or_a_folder(score):
-    for name in "ab":
-        write_csv(f"{name}.csv", [f"a warm film {name}"])
-    assert score("b.csv", "a.csv", "-q").stdout.splitlines()[1].startswith("000,a warm film b,")
-    score("*.csv", "-o", "out/")
-    assert sorted(path.name for path in Path("out").glob("?.csv")) == ["a.csv", "b.csv"]
 
 
 def test_the_same_command_makes_what_is_missing_in_a_folder(score):
@@ -267,12 +236,6 @@ def test_a_summary_may_go_to_a_pipe(score):
         assert json.load(file)["rows"] == 5
 
 
-def test_a_summary_takes_any_name_of_an_input(score):
-    write_csv("caf\udce9.csv")
-    score("caf\udce9.csv", "-o", "o.csv", "--summary", "s.json")
-    assert json.loads(Path("s.json").read_text("utf-8"))["inputs"][0]["path"] == "caf\udce9.csv"
-
-
 @pytest.mark.parametrize(
     ("first", "form"),
     [
@@ -313,13 +276,3 @@ def test_odd_tables_are_tables(score, content, rows):
     Path("r.csv").write_bytes(content)
     score("r.csv", "-o", "o.csv")
     assert Path("o.csv").read_bytes().decode().split("\n")[:-1] == rows
-
-
-def test_a_text_in_another_encoding_is_rejected_with_its_place(score):
-    Path("r.csv").write_bytes("id,review\n1,caf\xe9 warm\n2,dull\n".encode("latin-1"))
-    result = score("r.csv", "-q", code=3)
-    assert (
-        json.loads(result.stderr)["reason"]
-        == "byte 0xe9 at offset 15 is not utf-8; is it another --encoding?"
-    )
-    assert score("r.csv", "-q", "--encoding", "latin-1", "-o", "o.csv").output == ""

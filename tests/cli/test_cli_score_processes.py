@@ -12,9 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
-import invented
 import pytest
-from processes import Run, start_anew
+from processes import start_anew
 from score_tables import write_csv
 
 import sentcli
@@ -97,27 +96,6 @@ def test_under_nohup_a_hangup_ends_nothing(start):
         process.send_signal(signal.SIGHUP)
     process.stdin.close()
     assert process.wait(timeout=20) == 0
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
-def test_an_interrupted_run_goes_on_to_the_same_bytes(trained, score, tmp_path, number, code):
-    write_csv("r.csv", [text for text, _ in invented.reviews(500, seed=4)] * 16)
-    score("r.csv", "-o", "whole.csv", "-q")
-    run = Run(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path, chunk_rows=64)
-    run.wait_until(Path(".o.csv.sentcli-ledger"))
-    run.send(number)
-    assert run.wait(seconds=20) == code
-    (said,) = run.error.splitlines()
-    assert "o.csv: stopped after " in said
-    assert said.endswith("what was scored so far is kept, and the same command continues")
-    assert not Path("o.csv").exists()
-    run = Run(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path, chunk_rows=64)
-    assert run.wait() == 0
-    assert run.error.startswith("o.csv: continuing after ")
-    assert Path("o.csv").read_bytes() == Path("whole.csv").read_bytes()
-    assert sorted(map(str, Path().iterdir())) == ["o.csv", "r.csv", "whole.csv"]
 
 
 @pytest.mark.parametrize(

@@ -151,18 +151,3 @@ def test_not_all_rows_are_said_to_be_written_where_some_are_not(score):
     Path("bad.csv").write_text("no,column\nof,texts\n")
     result = score("*.csv", "-o", "out/", "-q", "--summary", "/dev/full", code=1)
     assert result.stderr.splitlines()[-1] == "Error: /dev/full: No space left on device"
-
-
-def test_a_summary_does_not_ask_for_inputs_that_lead_nowhere(score):
-    write_csv("r.csv")
-    Path("loop.csv").symlink_to("loop.csv")
-    score("*.csv", "-o", "out/", "--summary", "s.json", code=1)
-    assert json.loads(Path("s.json").read_text())["failed"] == 1
-
-
-def test_a_summary_that_cannot_be_written_is_an_error_and_the_output_is_kept(refuse):
-    write_csv("r.csv")
-    failure = refuse("r.csv", "-o", "o.csv", "--quiet", "--summary", "/dev/full")
-    assert failure.code == 1
-    assert failure.message.startswith("Error: /dev/full: No space left on device; all rows are written")
-    assert Path("o.csv").exists()

@@ -143,13 +143,6 @@ def test_a_temporary_folder_that_is_full(convert, tmp_path, monkeypatch):
     )
 
 
-def test_no_temporary_folder(convert, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/no/such/folder"])
-    with pytest.raises(OutputError, match=r"No usable temporary directory.*; TMPDIR can name another folder"):
-        convert(gzip.compress(b"PAR1" * 1000), "in.parquet.gz", ".csv")
-
-
 def test_standard_input_as_a_pipe(run, tmp_path, stdin):
     stdin.write(b"x\nxx\n")
     stdin.close()
@@ -220,18 +213,6 @@ def test_a_pipe_that_pauses_gives_what_is_there(tmp_path, stdin):
     assert next(chunks, None) is None
 
 
-def test_a_short_first_line_is_given_at_once(tmp_path, stdin):
-    reader = read_chunks("-")
-    stdin.write(b"ok\n")
-    give_up = threading.Timer(30, stdin.close)
-    give_up.start()
-    started = time.monotonic()
-    assert [*next(iter(reader)).texts] == ["ok"]
-    assert time.monotonic() - started < 10
-    give_up.cancel()
-    stdin.close()
-
-
 def test_a_pause_at_the_end_of_an_input_does_not_change_compressed_bytes(run, tmp_path, stdin):
     for name in ("first", "second"):
         (tmp_path / f"{name}.txt").write_bytes(name.encode() + b"\n")
@@ -272,15 +253,6 @@ def test_a_pipe_that_does_not_block(run, tmp_path, stdin):
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
 
 
-def test_a_named_pipe(run, tmp_path):
-    os.mkfifo(tmp_path / "in.txt")
-    thread = threading.Thread(target=lambda: (tmp_path / "in.txt").write_bytes(b"x\n"))
-    thread.start()
-    run(tmp_path / "in.txt", tmp_path / "out.txt")
-    thread.join()
-    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
-
-
 def test_inputs_that_cannot_be_opened(run, tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: No such file or directory"):
         run(tmp_path / "none.csv", tmp_path / "out.csv")
@@ -298,31 +270,6 @@ def test_inputs_that_cannot_be_opened(run, tmp_path):
         Source(file)
 
 
-def test_a_read_error_in_the_middle(run, tmp_path, monkeypatch):
-    (tmp_path / "in.txt").write_bytes(ROWS)
-    monkeypatch.setattr("sentcli.files.source._BLOCK", 1000)
-    read = Source.read
-    count = iter(range(100))
-
-    def failing(self):
-        if next(count) == 3:
-            self._stream = FailingFile()
-        return read(self)
-
-    monkeypatch.setattr(Source, "read", failing)
-    with pytest.raises(DataError, match=r"in\.txt: cannot be read: .*Input/output error"):
-        run(tmp_path / "in.txt", tmp_path / "out.txt")
-    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
-
-
-class FailingFile:
-    def read(self, size):
-        raise OSError(5, "Input/output error")
-
-    def close(self):
-        pass
-
-
 @pytest.mark.parametrize("name", ["in.txt", "in.parquet"])
 def test_a_file_that_changes_while_it_is_read(convert, tmp_path, name):
     convert(b"text\nx\n" * 3, target=".parquet")
@@ -333,17 +280,6 @@ def test_a_file_that_changes_while_it_is_read(convert, tmp_path, name):
     with (tmp_path / name).open("ab") as file:
         file.write(b"more\n" if name == "in.txt" else b"")
     os.utime(tmp_path / name, ns=(0, 0))
-    with pytest.raises(DataError, match="changed while it was read"):
-        list(reader)
-
-
-def test_a_file_that_grows_is_found_though_its_time_stays(tmp_path):
-    path = tmp_path / "in.txt"
-    path.write_bytes(ROWS)
-    before = path.stat()
-    reader = read_chunks(path)
-    path.write_bytes(ROWS + b"more\n")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(DataError, match="changed while it was read"):
         list(reader)
 

@@ -84,14 +84,6 @@ def test_a_descriptor_of_a_file_is_written_where_it_stands(tmp_path):
     assert (tmp_path / "all").read_bytes() == b"before\nx\nafter\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_device():
-    sink = open_sink("/dev/full")
-    with pytest.raises(OutputError, match="/dev/full: No space left on device"):
-        sink.write(b"x")
-    sink.discard()
-
-
 def test_a_closed_pipe_is_no_error_of_an_output(monkeypatch):
     read_end, write_end = os.pipe()
     os.close(read_end)

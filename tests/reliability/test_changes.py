@@ -53,13 +53,6 @@ def test_an_input_that_was_edited_in_secret(folder, score, form):
     assert files(folder) == complete
 
 
-def test_a_parquet_file_that_was_written_anew(folder, score):
-    interrupted(folder, score, "parquet")
-    write_table(folder, "parquet", 401)
-    run = score("in.parquet", "-o", "out.parquet", "-q")
-    check_refused(run, "in.parquet changed since the interrupted run")
-
-
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [(("--prefix", "x_"), "--prefix"), (("--uncertain", "0.4", "0.6"), "uncertain")],
@@ -130,20 +123,3 @@ def test_eight_runs_to_eight_outputs(folder, score):
         assert (folder / f"out.{number}.csv").read_bytes() == complete["out.csv"]
     assert len(files(folder)) == 17
     assert not list(folder.glob(f".*{PRIVATE}*"))
-
-
-@pytest.mark.parametrize("kind", ["path", "dotted path", "symbolic link", "hard link", "rejects", "summary"])
-def test_the_input_is_no_output(folder, score, kind):
-    write_table(folder, "csv", 60)
-    before = hashlib.sha256((folder / "in.csv").read_bytes()).hexdigest()
-    output = {"path": "in.csv", "dotted path": "./../work/in.csv"}.get(kind, "out.csv")
-    if kind == "symbolic link":
-        (folder / "out.csv").symlink_to("in.csv")
-    elif kind == "hard link":
-        (folder / "out.csv").hardlink_to(folder / "in.csv")
-    extra = {"rejects": ("--rejects", "in.csv"), "summary": ("--summary", "in.csv")}.get(kind, ())
-    run = score("in.csv", "-o", output, "--overwrite", *extra)
-    assert run.wait() in (1, 2)
-    assert "in.csv" in run.error
-    assert hashlib.sha256((folder / "in.csv").read_bytes()).hexdigest() == before
-    assert {path.name for path in folder.iterdir()} <= {"in.csv", "out.csv"}

@@ -11,8 +11,8 @@ import pytest
 from processes import environment
 from workload import DONE, PRIVATE, write_table
 
-ALLOWED = {f".out.{{}}{PRIVATE}{kind}" for kind in ("part", "journal", "journal.new", "lock", "ledger")} | {
-    f".out.{{}}.rejects.jsonl{PRIVATE}{kind}" for kind in ("part", "lock")
+ALLOWED = {f".out.{{}}{PRIVATE}{kind}" for kind in ("part", "lock", "ledger")} | {
+    f".out.{{}}.rejects.jsonl{PRIVATE}part"
 }
 
 

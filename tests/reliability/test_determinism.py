@@ -6,10 +6,8 @@ import gzip
 import io
 import json
 import lzma
-import os
 import random
 from functools import partial
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +15,6 @@ import pytest
 from commands import invoke
 from invented import reviews
 
-from sentcli.model.bundle import default_bundle_path
 from sentcli.scoring import scorer as scoring
 from sentcli.scoring.batches import Limits
 from sentcli.scoring.scorer import Scorer
@@ -129,16 +126,6 @@ def test_in_every_format(trained, tmp_path, texts, expected, form):
     assert score(tmp_path, FORMATS[form](texts), form, model=trained.path) == expected
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_from_every_format_to_every_other(trained, tmp_path, texts, expected, form):
-    (tmp_path / f"in.{form}").write_bytes(FORMATS[form](texts))
-    for other in {"csv", "jsonl", "parquet"} - {form}:
-        output = tmp_path / f"other.{other}"
-        result = invoke("score", tmp_path / f"in.{form}", "-o", output, "-q", "--model", trained.path)
-        assert result.exit_code == 0
-        assert read(output) == expected
-
-
 def test_on_standard_input(trained, tmp_path, texts, expected):
     output = tmp_path / "out.txt"
     result = invoke("score", "-", "-o", output, "-q", "--model", trained.path, stdin=to_lines(texts))
@@ -178,45 +165,3 @@ def test_with_any_batches_and_workers(
     for form in ("csv", "parquet"):
         rows = score(tmp_path, FORMATS[form](texts), form, "--workers", workers, model=trained.path)
         assert rows == expected
-
-
-def test_in_row_groups_of_any_size(trained, tmp_path, texts, expected):
-    for options in ({"row_group_size": 3}, {"row_group_size": 1000, "use_dictionary": False}):
-        assert score(tmp_path, to_parquet(texts, **options), "parquet", model=trained.path) == expected
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
-@pytest.mark.skipif(not default_bundle_path().is_dir(), reason="there is no model in the box")
-def test_the_test_reviews_of_imdb(tmp_path, monkeypatch):
-    """Each run has another format, order, number of workers and size of batches."""
-    (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")
-    texts = pq.read_table(file)["text"].to_pylist()
-    assert len(texts) == 25_000
-    model = default_bundle_path()
-    expected = score(tmp_path, to_parquet(texts), "parquet", model=model)
-    assert score(tmp_path, to_csv(texts), "csv", "--workers", 2, model=model) == expected
-    order = list(range(len(texts)))
-    random.Random(1).shuffle(order)
-    shuffled = score(
-        tmp_path,
-        FORMATS["csv.gz"]([texts[number] for number in order]),
-        "csv.gz",
-        "--workers",
-        1,
-        model=model,
-    )
-    assert [row for _, row in sorted(zip(order, shuffled, strict=True))] == expected
-    set_limits(monkeypatch, 5000)
-    parts = [
-        row
-        for start in range(0, len(texts), 10_000)
-        for row in score(
-            tmp_path, to_jsonl(texts[start : start + 10_000]), "jsonl", "--workers", 2, model=model
-        )
-    ]
-    assert parts == expected
-    set_limits(monkeypatch, 200_000, 9999)
-    output = tmp_path / "out.txt"
-    assert invoke("score", "-", "-o", output, "-q", "--model", model, stdin=to_lines(texts)).exit_code == 0
-    assert read(output) == expected

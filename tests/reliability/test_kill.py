@@ -125,12 +125,3 @@ def test_the_old_file_stays_until_the_new_one_is_complete(folder, score):
         if not killed:
             break
     assert states == {b"old", complete["out.csv"]}
-
-
-def test_the_lock_of_a_killed_run_does_not_block(folder, score):
-    write_table(folder, "csv", 60)
-    complete = finished(folder, score, "csv")
-    assert score("in.csv", "-o", "out.csv", fail_at=4).wait() == -signal.SIGKILL
-    assert (folder / f".out.csv{PRIVATE}lock").exists()
-    assert score("in.csv", "-o", "out.csv").wait() == 3
-    assert files(folder) == complete

@@ -145,13 +145,6 @@ def test_what_does_not_fit_is_refused(run, tmp_path, monkeypatch, options, error
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_an_explicit_format_wins_over_the_suffix(run, tmp_path):
-    (tmp_path / "in.csv").write_bytes(b"x,y\n")
-    options = {"read": ReadOptions(format="lines"), "write": WriteOptions(format="jsonl")}
-    run(tmp_path / "in.csv", tmp_path / "out.parquet", **options)
-    assert json.loads((tmp_path / "out.parquet").read_bytes())["text"] == "x,y"
-
-
 @pytest.mark.parametrize("names", [("-", "b.txt"), ("b.txt", "-"), ("b.txt", "-", "b.txt")])
 def test_the_look_at_the_inputs_takes_nothing_from_standard_input(run, tmp_path, monkeypatch, names):
     """A file there can be read once only, though it has a size."""

@@ -1,6 +1,5 @@
 """One output: what its errors say, how far it is, and runs that meet each other."""
 
-import csv
 import io
 import os
 import re
@@ -13,7 +12,7 @@ import orjson
 import pytest
 from jobs import ParityScorer, run_job
 
-from sentcli.errors import DataError, InterruptedRunError, LockedError, OutputError
+from sentcli.errors import InterruptedRunError, LockedError, OutputError
 from sentcli.files.lock import Lock
 from sentcli.runs import summary as telling
 from sentcli.runs.job import JobOptions, score_output
@@ -51,22 +50,6 @@ def test_a_summary_counts_what_the_output_shows(trained, tmp_path):
     assert summary.truncated > 0
     assert summary.scored == 102
     assert summary.seconds > 0
-
-
-def test_quotes_in_csv_change_no_score(trained, tmp_path):
-    texts = ['"fine"', 'a "fine" film', "a fine film", 'so"fine', '""', '"', "fine, or not"] * 10
-    with (tmp_path / "in.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["text"], *([text] for text in texts)])
-    with Scorer(trained, workers=1) as scorer:
-        names = [str(tmp_path / "in.csv")]
-        score_output(scorer, names, str(tmp_path / "out.csv"), JobOptions(), Progress())
-        result = scorer.score(texts)
-    with (tmp_path / "out.csv").open(newline="") as file:
-        rows = [*csv.DictReader(file)]
-    assert [row["text"] for row in rows] == texts
-    assert [row["sentiment"] for row in rows] == [label or "" for label in result.labels]
-    expected = ["" if score is None else f"{score:.6f}" for score in result.scores]
-    assert [row["sentiment_score"] for row in rows] == expected
 
 
 def test_threads_take_quick_turns_as_long_as_a_run_lasts(source, tmp_path):
@@ -175,14 +158,6 @@ def test_a_log_gets_a_line_now_and_then(source, tmp_path, monkeypatch, caplog):
     assert re.fullmatch(r".*/out\.txt: 16 rows, [\d,]+ rows/s, 100% of the bytes", caplog.messages[0])
 
 
-def test_a_log_names_no_output_and_no_share_that_it_does_not_know(monkeypatch, caplog):
-    caplog.set_level("INFO", "sentcli")
-    monkeypatch.setattr(telling, "_SILENCE", 0.0)
-    with Progress(shown=True).of("-", None) as update:
-        update(100, 7, 7)
-    assert re.fullmatch(r"7 rows, [\d,]+ rows/s", caplog.messages[0])
-
-
 @pytest.mark.usefixtures("small_chunks")
 def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(source, tmp_path, monkeypatch, caplog):
     class Terminal(io.StringIO):
@@ -196,15 +171,3 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(source, tmp_path, monkeyp
     assert any("B/s" in line for line in drawn)
     assert drawn[-1] == ""
     assert "rows/s" not in caplog.text
-
-
-def test_a_missing_input_is_an_error_that_keeps_the_ledger(source, tmp_path, monkeypatch, small_chunks):
-    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
-    with pytest.raises(InterruptedRunError):
-        run_job(source, tmp_path / "out.txt", scorer=ParityScorer(2))
-    data = source.read_bytes()
-    source.unlink()
-    with pytest.raises(DataError, match=r"in\.txt: No such file"):
-        run_job(source, tmp_path / "out.txt")
-    source.write_bytes(data)
-    assert run_job(source, tmp_path / "out.txt").scored == 68

@@ -4,7 +4,6 @@ import errno
 import gzip
 import itertools
 import os
-import stat
 import threading
 import time
 
@@ -401,26 +400,6 @@ def test_commits_are_throttled(tmp_path, monkeypatch):
     stop(tmp_path / "in.txt", tmp_path / "out.txt", 20)
     assert commits == []
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
-
-
-def test_a_private_output_has_a_private_mode_after_a_stop(lines):
-    source, output, _ = lines
-    output.touch(0o600)
-    stop(source, output, overwrite=True)
-    run_job(source, output)
-    assert stat.S_IMODE(output.stat().st_mode) == 0o600
-
-
-def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, monkeypatch, lines):
-    source, output, expected = lines
-
-    def fsync(descriptor):
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    run_job(source, output)
-    assert output.read_bytes() == expected
 
 
 def test_that_it_continues_is_logged(lines, caplog):

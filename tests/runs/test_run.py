@@ -89,16 +89,6 @@ def test_a_stopped_run_continues_and_counts_the_finished_outputs(files, tmp_path
     ]
 
 
-def test_a_run_may_be_stopped_again_and_again(files, tmp_path, whole):
-    for _ in range(20):
-        try:
-            summary = run(files, f"{tmp_path}/out/", StoppedScorer(2))
-            break
-        except InterruptedRunError:
-            pass
-    assert (facts(summary), content(tmp_path / "out")) == whole
-
-
 def test_a_finished_run_is_counted_again_and_nothing_is_scored(files, tmp_path, whole, caplog):
     caplog.set_level("INFO")
     scorer = ParityScorer()
@@ -257,19 +247,6 @@ def test_two_commands_in_one_folder_do_not_disturb_each_other(files, tmp_path, w
         children.append(child)
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
     assert content(tmp_path / "out") == whole[1]
-
-
-def test_partitions_of_a_data_set_keep_their_folders(files, tmp_path):
-    for day, name in enumerate(files):
-        (tmp_path / "ds" / f"day={day}").mkdir(parents=True)
-        Path(name).rename(tmp_path / "ds" / f"day={day}" / "a.jsonl")
-    pattern = [f"{tmp_path}/ds/*/*.jsonl"]
-    with pytest.raises(InterruptedRunError):
-        run(pattern, f"{tmp_path}/out/", StoppedScorer(9))
-    assert run(pattern, f"{tmp_path}/out/").skipped == 1
-    assert sorted(path.relative_to(tmp_path) for path in (tmp_path / "out").glob("*/a.jsonl")) == [
-        Path(f"out/day={day}/a.jsonl") for day in range(3)
-    ]
 
 
 @pytest.mark.parametrize("name", ["b.jsonl", "b.jsonl.rejects.jsonl"])
