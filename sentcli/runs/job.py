@@ -32,7 +32,7 @@ from sentcli.runs.output import Output, default_rejects, refuse_both
 from sentcli.runs.summary import Progress, Summary, counted
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
-from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
+from sentcli.tables.options import RESULT_COLUMNS, ReadOptions, RejectOptions, Setup, WriteOptions
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 # Seconds that a thread keeps the interpreter's lock. Those that score need it for microseconds between two
@@ -150,6 +150,7 @@ class _Job:
             "inputs": [file.name for file in self.files],
             **self.scorer.fingerprint,
             "version of sentcli": __version__,
+            "new columns": [column.name for column in RESULT_COLUMNS],
             "--input-format": read.pop("format"),
             "--output-format": write.pop("format"),
             "--rejects": self.options.rejects.path,

@@ -62,7 +62,7 @@ class Scores:
 
     @property
     def results(self) -> Results:
-        """The values of `RESULT_COLUMNS`, in their order."""
+        """The values of `RESULT_COLUMNS`: the first fields of this class, in the same order."""
         return self.labels, self.scores
 
 
@@ -275,7 +275,7 @@ class Scorer:
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
         if self.uncertain:
-            classes[self.uncertain.holds(probabilities)] = len(self.labels)
+            classes = np.where(self.uncertain.holds(probabilities), len(self.labels), classes)
         labels = np.array([*self.labels, UNCERTAIN], object)[classes]
         labels[blank] = scores[blank] = None
         return Scores(

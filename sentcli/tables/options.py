@@ -1,4 +1,4 @@
-"""Options of reading an input, writing an output, and of rejected rows."""
+"""The columns that a run adds, and the options of reading, writing and rejected rows."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class ResultColumn:
     is_number: bool = False
 
 
-# In the order in which they are written. `Scores.results` has their values; every writer writes them all.
+# In the order in which every writer writes them. Their values are `Scores.results`.
 RESULT_COLUMNS = (ResultColumn("sentiment"), ResultColumn("sentiment_score", is_number=True))
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 
