@@ -25,7 +25,7 @@ from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 _log = logging.getLogger("sentcli")
 
 
-_MAX_WITHOUT_TEXT = 1000  # records; if all of them lack the text, its name is wrong
+_FIRST_RECORDS = 1000  # that decide whether the text column is right
 _MISSING: Any = object()
 _ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects
 _MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # of one object
@@ -60,6 +60,7 @@ class _JsonlReader(LineReader):
             self._text_column = first.text_column
         self._columns: tuple[str, ...] = ()  # of the first record, then of the first one that has the text
         self._has_head = False
+        self._is_guess = False  # the text column is only the one that had a string in the first record
         self._without_text = 0  # records so far, until one has the text
 
     def events(self) -> Iterator[Event]:
@@ -77,6 +78,8 @@ class _JsonlReader(LineReader):
             else:
                 if not self._has_head and type(record) is dict and record:
                     yield from self._begin(record)
+                elif self._is_guess and type(record) is dict and self.line <= _FIRST_RECORDS:
+                    self._check_guess(record)
                 yield self._row(record, line)
             self.advance(1, len(line))
 
@@ -113,7 +116,8 @@ class _JsonlReader(LineReader):
                 if type(value) is not str and not (value is None and is_usual(name))
             }
             self._text_column = find_text_column(columns, others, None, self.name)
-            if not is_usual(self._text_column):
+            self._is_guess = not is_usual(self._text_column)
+            if self._is_guess:
                 _log.warning(
                     "%s: the texts are those of %.80r, the only string of the first record; "
                     "--text-column names another",
@@ -122,12 +126,24 @@ class _JsonlReader(LineReader):
         if self._text(record) is _MISSING:
             self._columns = self._columns or columns
             self._without_text += 1
-            self._check_text_column(most=_MAX_WITHOUT_TEXT)
+            self._check_text_column(most=_FIRST_RECORDS)
             return
         self._without_text = 0
         self._has_head = True
         self._columns = self.first.columns if self.first else columns
         yield Head(self._columns, self._text_column)
+
+    def _check_guess(self, record: dict[str, Any]) -> None:
+        """Refuse to guess where a further record has another string: the first one may lack its text.
+
+        :raises DataError: then.
+        """
+        for name, value in record.items():
+            if type(value) is str and name != self._text_column:
+                raise DataError(
+                    f"{self.name}: the texts may be in {self._text_column!r:.80} or, from line {self.line}, "
+                    f"in {name!r:.80}; add --text-column NAME"
+                )
 
     def _check_text_column(self, most: int) -> None:
         if self._without_text > most:

@@ -181,13 +181,25 @@ def test_a_usual_name_that_need_not_be_a_string(convert, record, options):
 
 
 def test_the_only_string_of_the_first_record_is_the_text_and_is_named(convert, caplog):
-    data = b'{"m":"x","n":1}\n{"m":"x","text":"yy"}\n'
+    data = b'{"m":"x","n":1}\n{"m":"x","n":2}\n'
     assert convert(data, "in.jsonl").count(FIELDS) == 2
     assert "the texts are those of 'm', the only string of the first record; --text-column" in caplog.text
     caplog.clear()
     convert(data, "in.jsonl", read=ReadOptions(text_column="m"))
     convert(b'{"Text":"x","n":1}\n', "in.jsonl")
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(("before", "is_asked"), [(1, True), (999, True), (1000, False)])
+def test_another_string_among_the_first_records_is_asked_about(convert, before, is_asked):
+    data = b'{"m":"x","n":1}\n' * before + b'{"m":"x","text":"yy"}\n'
+    if not is_asked:
+        assert convert(data, "in.jsonl").count(b"\n") == before + 1
+        return
+    message = f"the texts may be in 'm' or, from line {before + 1}, in 'text'; add --text-column NAME"
+    with pytest.raises(DataError, match=message):
+        convert(data, "in.jsonl")
+    assert convert(data, "in.jsonl", read=ReadOptions(text_column="m")).count(FIELDS) == before + 1
 
 
 def test_many_records_are_read_as_one_by_one(convert, rejects):
