@@ -37,7 +37,7 @@ class GroupedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*self._groups, _OTHERS)}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 sections[heading_of.get(str(parameter.name), _OTHERS)].append(record)
         for heading, records in sections.items():
             if records:

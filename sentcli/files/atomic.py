@@ -43,13 +43,8 @@ def resolve(name: str | Path) -> Path:
 
 
 def temporary_path(target: Path, kind: str) -> Path:
-    """Return the name of a file that a run keeps beside the file it writes."""
+    """Return the name of a file that a run keeps beside the file it writes; a killed run leaves it there."""
     return target.with_name(f".{target.name}.sentcli-{kind}")
-
-
-def part_of(path: Path) -> Path:
-    """Return where a new file is until it is complete; a process that is killed leaves it there."""
-    return temporary_path(path, "part")
 
 
 def sync(path: Path) -> None:
@@ -73,7 +68,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
     :raises OSError: if it cannot be written; the old file stays, and nothing else is left.
     """
-    part = part_of(path)
+    part = temporary_path(path, "part")
     try:
         with part.open("wb") as file:
             yield file
@@ -125,7 +120,7 @@ class AtomicFile:
     def __init__(self, target: Path) -> None:
         self.target = target
         self.size = 0
-        self._path = part_of(target)
+        self._path = temporary_path(target, "part")
         with output_errors(self._path):
             self._descriptor = create(self._path)
 

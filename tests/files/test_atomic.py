@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from sentcli.errors import OutputError
-from sentcli.files.atomic import AtomicFile, create, new_file, part_of, resolve, sync
+from sentcli.files.atomic import AtomicFile, create, new_file, resolve, sync, temporary_path
 
 
 def fail(*_, **__):
@@ -17,7 +17,7 @@ def fail(*_, **__):
 def test_the_new_file_is_there_once_it_is_whole(tmp_path):
     path = tmp_path / "f.json"
     path.write_bytes(b"old")
-    part_of(path).write_bytes(b"half, of a killed process")
+    temporary_path(path, "part").write_bytes(b"half, of a killed process")
     with new_file(path) as file:
         file.write(b"new")
         assert path.read_bytes() == b"old"
@@ -80,7 +80,7 @@ def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
 def test_a_link_under_a_temporary_name_is_not_followed(tmp_path, monkeypatch):
     precious = tmp_path / "precious"
     precious.write_text("keep")
-    part = part_of(tmp_path / "out")
+    part = temporary_path(tmp_path / "out", "part")
     part.symlink_to(precious)
     AtomicFile(tmp_path / "out").discard()
     part.symlink_to(precious)
