@@ -1,4 +1,4 @@
-"""The inputs of one output: whether they fit together, and their chunks one after the other."""
+"""The inputs of one output: check that they fit together, and read their chunks in order."""
 
 import os
 import stat
@@ -16,21 +16,21 @@ from sentcli.tables.chunk import Chunk, Cursor, Head, Position
 from sentcli.tables.options import ReadOptions, Setup, WriteOptions
 from sentcli.tables.registry import check_options, format_of, get_format, suffix_of
 
-_HEAD_CHUNKS = 100  # to read in search of a head: a file of bad records alone may have none
+_HEAD_CHUNKS = 100  # read to find a head; a file with only bad records has none
 
 
 def make_setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> Setup:
-    """Choose the formats of the inputs and of the output, by the options and then by the suffixes.
+    """Choose the formats of the inputs and the output: from the options, else from the suffixes.
 
-    :raises UsageError: if they or the options do not fit together.
+    :raises UsageError: if formats or options contradict each other.
     """
     formats = {
         read.format or ("lines" if name == STANDARD else format_of(name, "--input-format")) for name in inputs
     }
     if len(formats) > 1:
-        what = "say --input-format, without which - is lines" if STANDARD in inputs else "give -o DIR/"
+        what = "add --input-format (without it, - is read as lines)" if STANDARD in inputs else "give -o DIR/"
         raise UsageError(
-            f"inputs of several formats ({', '.join(sorted(formats))}) do not fit one output; {what}"
+            f"inputs of several formats ({', '.join(sorted(formats))}) cannot go to one output; {what}"
         )
     (form,) = formats
     check_options(read, form, inputs[0])
@@ -40,14 +40,14 @@ def make_setup(inputs: Sequence[str], output: str, read: ReadOptions, write: Wri
     output_form = (write.format or format_of(output, "--output-format")) if names_format else form
     get_format(output_form)
     if write.prefix and output_form == "lines":
-        raise UsageError(f"--prefix means nothing for lines output, which has no column names: {output}")
+        raise UsageError(f"--prefix does not apply to lines output, which has no column names: {output}")
     return Setup(read, () if output_form == "lines" else write.names, form, output_form)
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
-    """Refuse to write a file that is read, under any name.
+    """Refuse to write to an input, whatever name the output has for it.
 
-    :raises OutputError: naming both.
+    :raises OutputError: naming the output and the input.
     """
     names = {file.name: file.name for file in files if file.name != STANDARD}
     identities = {file.identity: file.name for file in files if file.identity}
@@ -63,11 +63,11 @@ def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
 
 
 def check_heads(files: Sequence[InputFile], setup: Setup) -> None:
-    """Read the beginning of each file: columns that do not fit must not end a run after hours.
+    """Read the beginning of each file, so that columns that do not match fail now and not after hours.
 
-    This leaves out what can be read once only: standard input and pipes; and URLs.
+    URLs are skipped, and so are standard input and pipes, which can be read only once.
 
-    :raises DataError: for a file that does not begin as one that can be scored.
+    :raises DataError: for a file whose beginning cannot be scored.
     """
     read = get_format(setup.format).reader()
     first: Head | None = None
@@ -86,14 +86,14 @@ def check_heads(files: Sequence[InputFile], setup: Setup) -> None:
 
 
 class Reader:
-    """An iterator over the chunks of the inputs, in order; only the first one's head is in a chunk.
+    """An iterator over the chunks of the inputs, in order; only the head of the first input is in a chunk.
 
-    :param files: in the order in which their rows go out.
+    :param files: the inputs, in the order in which their rows are written.
     :ivar position: the end of the last chunk.
-    :ivar is_finished: the inputs were read to their end.
-    :ivar text_column: None before the first chunk, and of lines, which have no columns.
-    :ivar total_bytes: size of the inputs as they lie on the disk; None if one is a pipe.
-    :raises DataError: from the iteration, if an input cannot be read.
+    :ivar is_finished: True when all inputs were read to their end.
+    :ivar text_column: None before the first chunk, and always for lines, which have no columns.
+    :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
+    :raises DataError: during iteration, if an input cannot be read.
     """
 
     def __init__(self, files: Sequence[InputFile], setup: Setup) -> None:

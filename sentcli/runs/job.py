@@ -1,4 +1,4 @@
-"""One output: read, score and write its rows; keep a ledger, and continue from the one of a stopped run."""
+"""One output: read, score and write its rows; keep a ledger, and continue a stopped run from its ledger."""
 
 import json
 import logging
@@ -35,8 +35,8 @@ from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import RESULT_COLUMNS, ReadOptions, RejectOptions, Setup, WriteOptions
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
-# Seconds that a thread keeps the interpreter's lock. Those that score need it for microseconds between two
-# calls that release it, and CPython's 5 ms are longer than most of these calls.
+# Seconds that a thread keeps the interpreter's lock. Scoring threads need the lock for microseconds between
+# calls that release it. CPython's default of 5 ms is longer than most of these calls.
 _TURN = 0.0005
 
 _log = logging.getLogger("sentcli")
@@ -44,10 +44,10 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What all outputs of a run share.
+    """The options that all outputs of a run share.
 
     :param overwrite: start over, and replace the files that exist.
-    :param in_folder: leave a finished output alone, and count it; keep a record of each for that.
+    :param in_folder: skip finished outputs and count them; each one gets a record file for this.
     """
 
     read: ReadOptions = field(default_factory=ReadOptions)
@@ -60,16 +60,16 @@ class JobOptions:
 def score_output(
     scorer: Scorer, inputs: Sequence[str], output: str, options: JobOptions, progress: Progress
 ) -> Summary:
-    """Score inputs to one output. It shows under its name when all rows are in it.
+    """Score inputs to one output. The output gets its name only when it holds all rows.
 
-    :param inputs: files, `-` for standard input, URLs: their rows go out one after the other.
-    :param output: a file, `-` for standard output, a device or pipe, a URL.
-    :raises UsageError: for options that do not fit together.
+    :param inputs: files, `-` for standard input, or URLs; their rows are written in this order.
+    :param output: a file, `-` for standard output, a device, a pipe or a URL.
+    :raises UsageError: for options that contradict each other.
     :raises DataError: if an input cannot be read, or too many rows are rejected.
     :raises ExistingOutputError: if the output exists.
-    :raises ResumeError: if what it depends on changed since a run of it was stopped, or finished.
-    :raises LockedError: if another run writes it for more than a minute.
-    :raises OutputError: if it cannot be written.
+    :raises ResumeError: if something that it depends on changed since its stopped or finished run.
+    :raises LockedError: if another run holds the output for more than a minute.
+    :raises OutputError: if the output cannot be written.
     :raises InterruptedRunError: after a signal.
     """
     files = [inspect_input(name) for name in inputs]
@@ -84,7 +84,7 @@ def score_output(
     if len(files) > 1:
         check_heads(files, setup)
     if setup.output_format == "lines" != setup.format:
-        _log.warning("%s: lines hold label, score and text; other columns are left out", output)
+        _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
     job = _Job(scorer, files, output, target, rejects, setup, options)
     with ExitStack() as stack:
         for path in (target, options.rejects.path):
@@ -96,11 +96,11 @@ def score_output(
 
 
 def _check_places(output: str, rejects: str | None) -> None:
-    """Refuse, before the first row is scored, a place that cannot be written.
+    """Refuse a place that cannot be written, before the first row is scored.
 
-    :param rejects: the name that the user gave.
-    :raises UsageError: if rejects would go to the same place, or to one that a stopped run cannot find again.
-    :raises OutputError: for a folder, and in one that does not exist.
+    :param rejects: the name from --rejects.
+    :raises UsageError: if rejects go to the same place as rows, or where a continued run cannot find them.
+    :raises OutputError: for a name that `check_name` refuses.
     """
     if rejects and (
         (is_standard_output(output) and is_standard_output(rejects))
@@ -108,17 +108,17 @@ def _check_places(output: str, rejects: str | None) -> None:
     ):
         raise UsageError(f"{output}: the rejected rows cannot go there too; give another --rejects")
     if is_file(output) and rejects and not is_file(rejects) and not Path(rejects).is_dir():
-        raise UsageError(f"{rejects}: beside a file, the rejected rows go to a file too")
+        raise UsageError(f"{rejects}: the output is a file, so --rejects must name a file too")
     for name, option in ((output, "-o"), (rejects, "--rejects")):
         if name and name != STANDARD and not is_url(name):
             check_name(Path(name), option)
 
 
 def check_name(path: Path, option: str) -> None:
-    """Refuse what cannot be the name of a file.
+    """Refuse a path that a file cannot have.
 
-    :param option: that gives it.
-    :raises OutputError: for a folder, and in one that does not exist.
+    :param option: the option that set the path, for messages.
+    :raises OutputError: if the path is a folder, or is in a folder that does not exist.
     """
     if path.is_dir():
         raise OutputError(f"{path} is a folder; {option} takes the name of a file")
@@ -128,7 +128,7 @@ def check_name(path: Path, option: str) -> None:
 
 @dataclass
 class _Job:
-    """One output, of which everything is known but its rows. Its files are locked."""
+    """One output whose names and options are settled. Its files are locked."""
 
     scorer: Scorer
     files: Sequence[InputFile]
@@ -144,7 +144,7 @@ class _Job:
 
     @cached_property
     def conditions(self) -> dict[str, Any]:
-        """What the output depends on, under the names that a user knows."""
+        """Everything that the output depends on, by the names that messages show to the user."""
         read, write = asdict(self.options.read), asdict(self.options.write)
         conditions = {
             "inputs": [file.name for file in self.files],
@@ -156,12 +156,12 @@ class _Job:
             "--rejects": self.options.rejects.path,
             **{f"--{name.replace('_', '-')}": value for name, value in (read | write).items()},
         }
-        return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as a file gives it back
+        return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as read back
 
     def settle(self) -> Summary | None:
-        """Look at what earlier runs left; return the summary if the output is finished, None if rows remain.
+        """Check what earlier runs left; return the summary if the output is finished, None if rows remain.
 
-        :raises ExistingOutputError: if the output exists and is nobody's unfinished work.
+        :raises ExistingOutputError: if the output exists and no stopped run can continue it.
         :raises ResumeError: if a condition changed.
         """
         if not is_file(self.target):
@@ -191,8 +191,8 @@ class _Job:
     def _finished(self) -> Summary:
         """Return the summary of an output that an earlier run finished.
 
-        :raises ExistingOutputError: if it is not known to be one.
-        :raises ResumeError: if it depends on something that changed.
+        :raises ExistingOutputError: if no earlier run recorded it as finished.
+        :raises ResumeError: if a condition changed since.
         """
         record = read_done(Path(self.target))
         if record is None:
@@ -202,13 +202,13 @@ class _Job:
             )
         if changed := _changes(record["facts"], self._facts()):
             raise ResumeError(
-                f"{self.name} is finished, and {changed} changed since; give another folder, or make it anew "
-                "with --overwrite"
+                f"{self.name} is finished, and {changed} changed since; give another folder, or replace "
+                "it with --overwrite"
             )
         return replace(Summary(**record["summary"]), skipped=1, scored=0, seconds=0.0)
 
     def score(self, progress: Progress) -> Summary:
-        """Score the rows, and publish the output when all of them are in it."""
+        """Score the rows, and publish the output when it holds all of them."""
         output: Output | None = None
         try:
             if self.ledger:
@@ -264,7 +264,7 @@ class _Job:
         return summary
 
     def _facts(self) -> dict[str, Any]:
-        """Return the conditions, and what tells a finished output and its inputs from changed ones."""
+        """Return the conditions, with the fingerprints that show a change of the inputs or the output."""
         return {
             **self.conditions,
             "the input": [file.fingerprint() for file in self.files],
@@ -272,11 +272,11 @@ class _Job:
         }
 
     def _leave(self, output: Output | None, error: BaseException) -> bool:
-        """Keep the ledger of a run that failed or was stopped, if it was ever made durable, and nothing else.
+        """Discard the files of a failed or stopped run, except a ledger that was ever made durable.
 
-        :returns: whether another run can continue.
+        :returns: whether the same command can continue the run.
         """
-        with suppress(OutputError), ExitStack() as stack:  # the error that ended the run is the one to report
+        with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
             if output:
                 stack.callback(output.discard)
             if self.ledger:
@@ -289,7 +289,7 @@ class _Job:
 
 
 def _are_own(sizes: Sequence[int | None] | None, output: Path, rejects: Path) -> bool:
-    """Return whether a stopped run gave these names to its files, as far as they exist."""
+    """Return whether the files with these names, where they exist, are those of the stopped run."""
     if sizes is None:
         return False
     pairs = zip((output, rejects), sizes, strict=True)

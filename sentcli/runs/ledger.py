@@ -1,9 +1,9 @@
-"""The ledger of a run: the scores so far, so that the same command continues after a stop.
+"""The ledger of a run: the scores so far, from which the same command continues after a stop.
 
-A ledger is a sequence of records, each with a checksum. The first one holds the conditions of the run. Then
-comes one for each chunk: its end in the inputs, with a hash of all bytes up to there, and its scores. The
-last one tells that the output is complete. A run that was killed may leave half a record at the end, which
-does not count.
+A ledger is a sequence of records, each with a checksum. The first one holds the conditions of the run. One
+record for each chunk follows: the position after the chunk, a hash of all input bytes up to there, and its
+scores. The last record says that the output is complete. A killed run may leave half a record at the end,
+which is ignored.
 """
 
 import json
@@ -24,23 +24,23 @@ from sentcli.scoring.scorer import Scores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn
 
-COMMIT_SECONDS = 1.0  # at least, between two times that the file is made durable
+COMMIT_SECONDS = 1.0  # the least time between two commits
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
 _POSITION = ("input", "offset", "rows", "rejected", "xxh3")
 _COUNTS = ("blank", "truncated", "tokens", "unknown")
 
 
 class Ledger:
-    """The ledger beside an output.
+    """The ledger of an output, in a hidden file next to it.
 
     :param target: the output.
-    :param labels: that a row can get.
-    :param overwrite: start over: remove the ledger of a stopped run.
-    :ivar conditions: of the stopped run whose ledger this is; None if there is none.
-    :ivar sizes: of that run's output and rejects in bytes, if it was about to give them their names.
-    :ivar rows: whose scores are in the file.
+    :param labels: all labels that a row can get.
+    :param overwrite: start over, and remove the ledger of a stopped run.
+    :ivar conditions: the conditions of the stopped run; None if there is no such run.
+    :ivar sizes: bytes of that run's output and rejects; None if it was not yet about to rename them.
+    :ivar rows: number of rows whose scores are in the file.
     :raises ResumeError: if the file is damaged.
-    :raises OutputError: here and from all methods, if it cannot be read or written.
+    :raises OutputError: here and from all methods, if the file cannot be read or written.
     """
 
     def __init__(self, target: Path, labels: Sequence[str], *, overwrite: bool) -> None:
@@ -55,7 +55,7 @@ class Ledger:
         self._end = 0  # bytes of whole records in the file
         self._pending: list[bytes] = []  # records that are not in the file yet
         self._pending_rows = 0
-        self._parts: list[Scores] = []  # of a chunk that a pause of a pipe has cut
+        self._parts: list[Scores] = []  # scores of a chunk that was cut when a pipe paused
         with output_errors(self._path):
             if overwrite:
                 self._path.unlink(missing_ok=True)
@@ -79,9 +79,9 @@ class Ledger:
         return self._end > 0
 
     def begin(self, conditions: Mapping[str, Any]) -> None:
-        """Begin a new ledger, which is in its file after the first commit; or take up the stopped run's.
+        """Begin a new ledger, written at the first commit; or open that of the stopped run to append to it.
 
-        :param conditions: JSON.
+        :param conditions: the conditions of this run, as JSON.
         """
         if not self._end:
             self._pending.append(_record(conditions))
@@ -91,10 +91,10 @@ class Ledger:
             os.ftruncate(self._descriptor, self._end)
 
     def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[tuple[Chunk, Scores]]:
-        """Read the chunks that the stopped run has scored, and yield each with its scores.
+        """Read the chunks that the stopped run scored, and yield each with its scores.
 
-        :param names: of the inputs.
-        :raises ResumeError: if the inputs are not what that run read.
+        :param names: names of the inputs.
+        :raises ResumeError: if an input changed since that run.
         """
         if not self._end:
             return
@@ -109,9 +109,9 @@ class Ledger:
     def _replay_record(
         self, chunks: Iterator[Chunk], entry: Mapping[str, Any], data: bytes
     ) -> Generator[tuple[Chunk, Scores], None, bool]:
-        """Take chunks to the end of a record: a pipe may pause at other places than last time.
+        """Read chunks up to the end of a record: more than one if a pipe pauses now where it did not before.
 
-        :returns: whether they are those of the record.
+        :returns: whether the chunks match the record.
         """
         results = self._unpack(data)
         start = 0
@@ -128,7 +128,7 @@ class Ledger:
         return False
 
     def add(self, chunk: Chunk, scores: Scores) -> None:
-        """Add the scores of a chunk; make the file durable now and then."""
+        """Add the scores of a chunk; commit if `COMMIT_SECONDS` have passed since the last commit."""
         self._parts.append(scores)
         if not chunk.whole:
             return
@@ -140,7 +140,7 @@ class Ledger:
             self.commit()
 
     def commit(self) -> None:
-        """Write what was added, durably."""
+        """Write the records added since the last commit, and make the file durable."""
         data = b"".join(self._pending)
         with output_errors(self._path):
             if self._descriptor < 0:
@@ -156,9 +156,9 @@ class Ledger:
         self._last_commit = time.monotonic()
 
     def finish(self, sizes: tuple[int, int | None]) -> None:
-        """Note durably that the files are about to get their names: a later run knows them as its own.
+        """Record durably that the files are about to get their final names, so that a later run owns them.
 
-        :param sizes: from `Output.close`.
+        :param sizes: what `Output.close` returned.
         """
         self._pending.append(_record({"sizes": sizes}))
         self.commit()
@@ -175,7 +175,7 @@ class Ledger:
             self._path.unlink(missing_ok=True)
 
     def _pack(self) -> bytes:
-        """Write the results column by column: numbers, where None becomes NaN, and codes of labels."""
+        """Encode the results column by column: numbers with NaN for None, labels as codes."""
         packed = []
         columns = zip(*(part.results for part in self._parts), strict=True)
         for column, parts in zip(RESULT_COLUMNS, columns, strict=True):
@@ -186,7 +186,7 @@ class Ledger:
         return b"".join(packed)
 
     def _unpack(self, data: bytes) -> list[list[Any]]:
-        """Read what `_pack` wrote."""
+        """Decode what `_pack` encoded."""
         row_size = sum(np.dtype(_type_of(column)).itemsize for column in RESULT_COLUMNS)
         count, offset = len(data) // row_size, 0
         results = []
@@ -217,7 +217,7 @@ def _record(entry: Mapping[str, Any], data: bytes = b"") -> bytes:
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Read records up to the first one that is not whole."""
+    """Read records up to the first incomplete or damaged one."""
     while _holds_record(file):
         frame = file.read(_FRAME.size)
         checksum, text_size, data_size = _FRAME.unpack(frame)
@@ -228,7 +228,7 @@ def _records(file: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
 
 
 def _holds_record(file: BinaryIO) -> bool:
-    """Return whether the file has as many bytes left as its next record says."""
+    """Return whether the rest of the file is at least as long as its next record says."""
     start = file.tell()
     frame = file.read(_FRAME.size)
     file.seek(start)
@@ -237,10 +237,10 @@ def _holds_record(file: BinaryIO) -> bool:
 
 
 def write_done(target: Path, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
-    """Write the record of a finished output of a folder, beside it.
+    """Write the record of a finished output in a folder, next to the output.
 
-    :param facts: what it was made of, JSON.
-    :raises OutputError: if it cannot be written.
+    :param facts: everything that the output depends on, as JSON.
+    :raises OutputError: if the record cannot be written.
     """
     path = temporary_path(target, "done")
     with output_errors(path), new_file(path) as file:
@@ -248,7 +248,7 @@ def write_done(target: Path, facts: Mapping[str, Any], summary: Mapping[str, Any
 
 
 def read_done(target: Path) -> dict[str, Any] | None:
-    """Return the record of a finished output; None if there is none that can be read."""
+    """Return the record of a finished output; None if it is missing or unreadable."""
     try:
         record = json.loads(temporary_path(target, "done").read_bytes())
         return {name: record[name] for name in ("facts", "summary")}

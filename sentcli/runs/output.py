@@ -1,4 +1,4 @@
-"""One output and its rejects file: rows go in, bytes come out, and the row law is checked at each write."""
+"""One output and its rejects file. Each write checks that rows written and rejected equal rows read."""
 
 from sentcli.errors import RejectsError, SentcliError
 from sentcli.files.atomic import AtomicFile
@@ -11,22 +11,22 @@ from sentcli.tables.chunk import Chunk, Position, Reject
 from sentcli.tables.options import RejectOptions, Setup
 from sentcli.tables.registry import get_format
 
-_SHARE_FROM = 10_000  # rows read before a share of rejected rows is checked
+_SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
 
 
 def default_rejects(output: str) -> str:
-    """Return the name of an output's rejects file if the user gave no other."""
+    """Return the default name of an output's rejects file."""
     return f"{output}.rejects.jsonl"
 
 
 class Output:
-    """An output and its rejects; files show under their names after `publish`, and not before.
+    """An output and its rejects; only `publish` gives the files their final names.
 
-    :param rejects_path: of the rejects; None: standard error.
-    :param rejects: how many there may be.
-    :param overwrite: the files may exist.
-    :ivar rows, rejected: written so far.
-    :raises OutputError: here and from all methods, if something cannot be written.
+    :param rejects_path: the rejects file; None: standard error.
+    :param rejects: the limit on rejected rows.
+    :param overwrite: replace existing files.
+    :ivar rows, rejected: numbers of rows and rejects written so far.
+    :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Output:
     def write(self, chunk: Chunk, scores: Scores) -> None:
         """Append the rows of a chunk with their scores, and its rejects.
 
-        :raises RejectsError: if there are more rejected rows than may be.
-        :raises SentcliError: if a row was lost before.
+        :raises RejectsError: if more rows were rejected than the limit allows.
+        :raises SentcliError: if the numbers of rows read and written differ.
         """
         self.rows += len(scores.labels)
         self.rejected += len(chunk.rejects)
@@ -62,9 +62,9 @@ class Output:
             self._sink.write(self._compressor.add(piece))
 
     def close(self, reader: Reader) -> tuple[int, int | None]:
-        """Write the end of the output, after all rows, and make files durable.
+        """Write the end of the output, and make both files durable.
 
-        :returns: the bytes of the output and of the rejects; None if no row was rejected.
+        :returns: the sizes in bytes of the output and of the rejects, None if no row was rejected.
         :raises RejectsError, SentcliError: as `write`.
         """
         if not reader.is_finished:
@@ -79,20 +79,20 @@ class Output:
         return self._sink.size, self._rejects.size if self._rejects else None
 
     def publish(self) -> None:
-        """Give the files their final names: the rejects first, so that rows never stand there without them.
+        """Give the files their final names: the rejects first, so that the output never exists without them.
 
-        :raises ExistingOutputError: if another program made one of them meanwhile.
+        :raises ExistingOutputError: if another program has created one of the files meanwhile.
         """
         if not self._overwrite:
             refuse_both(self._name, self._rejects_path)
         if self._rejects:
             self._rejects.publish()
         elif self._rejects_path:
-            remove(self._rejects_path)  # an earlier run's, which would pass for this one's
+            remove(self._rejects_path)  # of an earlier run; they would pass for those of this run
         self._sink.publish()
 
     def discard(self) -> None:
-        """Leave nothing under the final names, nor under temporary ones."""
+        """Remove the temporary files; publish nothing."""
         for sink in (self._rejects, self._sink):
             if sink:
                 sink.discard()
@@ -118,7 +118,7 @@ class Output:
 def refuse_both(name: str, rejects_path: str | None) -> None:
     """Refuse to replace an output or its rejects file.
 
-    :raises ExistingOutputError: naming it.
+    :raises ExistingOutputError: naming the file that exists.
     """
     for path in (name, rejects_path):
         if path:

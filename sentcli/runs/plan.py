@@ -1,4 +1,4 @@
-"""Which inputs go to which output."""
+"""Decide which inputs go to which output."""
 
 import glob
 import logging
@@ -25,16 +25,16 @@ _FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard 
 def plan_outputs(
     inputs: Sequence[str], output: str, write: WriteOptions | None = None
 ) -> list[tuple[list[str], str]]:
-    """Pair inputs with outputs: all with one file, or each with one of its name in a folder.
+    """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
-    In a folder, what a glob finds keeps its folders below the glob's first wildcard: names repeat in the
-    folders of a partitioned data set.
+    In a folder, the files that a glob finds keep their folders below its first wildcard, because file names
+    repeat in the folders of a partitioned data set.
 
-    :param inputs: files, `-`, URLs, and globs of files or URLs; a glob gives its files in order.
-    :param output: a file, `-`, a URL; or a folder: a name that ends in a slash is created if it is missing.
-    :param write: with a format, files in the folder get its suffix.
-    :raises DataError: if a glob finds nothing, or cannot look into a folder.
-    :raises UsageError: if two inputs would get one output, or a folder is behind a URL.
+    :param inputs: files, `-`, URLs, and globs of files or URLs; the files of a glob are sorted.
+    :param output: a file, `-`, a URL or a folder; a name that ends in a slash is created if missing.
+    :param write: if it sets a format, files in the folder get the suffix of that format.
+    :raises DataError: if a glob finds nothing, or has no permission to read a folder.
+    :raises UsageError: if two inputs would have the same output, or the output is a folder at a URL.
     :raises OutputError: if the folder cannot be created.
     """
     found = [(name, file) for name in map(_plain, inputs) for file in _expand(name)]
@@ -44,13 +44,13 @@ def plan_outputs(
     if not output:
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
     if is_url(output) and output.endswith("/"):
-        raise UsageError(f"{output}: a folder cannot be behind a URL; name a file, or a local folder")
+        raise UsageError(f"{output}: a URL cannot be a folder; name a file, or a local folder")
     folder = Path(output)
     if output == STANDARD or is_url(output):
         return [(files, output)]
     if not (output.endswith("/") or folder.is_dir()):
         if len(files) > 1 and not (folder.suffix or folder.exists()):
-            _log.warning("%s: one file for all inputs; a folder with a file for each is %s/", output, output)
+            _log.warning("%s: one file for all inputs; for one file each, give %s/", output, output)
         return [(files, output)]
     form = write.format if write else None
     outputs = [folder / _folder_below(name, file) / _output_name(file, form) for name, file in found]
@@ -64,25 +64,25 @@ def plan_outputs(
 
 
 def _refuse_collisions(files: Sequence[str], outputs: Sequence[Path]) -> None:
-    """Refuse outputs that are one file, and inputs that are outputs, as a glob finds after an earlier run.
+    """Refuse outputs of the same name, and inputs that are outputs: a glob may find earlier outputs.
 
-    :raises UsageError: naming one.
+    :raises UsageError: naming the first such file.
     """
     names = [*outputs, *(Path(default_rejects(str(path))) for path in outputs)]
     for file, count in Counter(map(resolve, names)).items():
         if count > 1:
-            raise UsageError(f"{file} would be {count} files of this run; score them one by one")
+            raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
     inputs = {Path(file).absolute(): place for place, file in enumerate(files)}
     for place, path in enumerate(outputs):
         if inputs.get(path.absolute(), place) != place:
             raise UsageError(
-                f"{path} is among the inputs, and the output of {files[place]}; narrow the glob, or give "
+                f"{path} is an input, and also the output of {files[place]}; narrow the glob, or give "
                 "another folder"
             )
 
 
 def _plain(name: str) -> str:
-    """Return a name without repeated slashes, which a glob's results do not have either."""
+    """Return a name without repeated slashes, as the names that a glob finds have none."""
     path = as_path(name)
     return path if is_url(path) else re.sub("//+", "/", path)
 
@@ -94,7 +94,7 @@ def _expand(name: str) -> list[str]:
         return [name]
     else:
         _check_folders(name)
-        # A set: glob finds a file in more than one way if `**` stands twice.
+        # A set: with two `**` in a pattern, glob finds a file more than once.
         files = {*glob.glob(name, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
         found = sorted(f"./{file}" if file == STANDARD else file for file in files)
     if not found:
@@ -103,11 +103,11 @@ def _expand(name: str) -> list[str]:
 
 
 def _check_folders(pattern: str) -> None:
-    """Refuse folders that a pattern cannot look into: glob leaves them out without an error.
+    """Refuse folders without read permission, which glob skips without an error.
 
-    :raises DataError: naming the first.
+    :raises DataError: naming the first one.
     """
-    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, and no path
+    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
         for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
             folder = found or os.curdir
             if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
@@ -124,15 +124,15 @@ def _folder_below(name: str, file: str) -> PurePath:
 
 
 def _output_name(file: str, form: str | None) -> str:
-    """Return the name of an input's output in a folder: the same, but for the suffixes."""
+    """Return the name of an input's output in a folder: the same name, with suffixes that fit the output."""
     if file == STANDARD:
-        raise UsageError("standard input has no name that a file in a folder could get; give -o FILE")
+        raise UsageError("standard input has no name for a file in a folder; give -o FILE")
     name = path_of(file)
     compression = compression_of(name)
     plain = PurePath(name[: len(name) - len(compression)])
     if form and plain.suffix.lower() not in get_format(form).suffixes:
         stem = plain.stem if is_suffix(plain.suffix) else plain.name
         plain = plain.with_name(stem + get_format(form).suffixes[0])
-        if form == "parquet":  # compressed in itself
+        if form == "parquet":  # Parquet files are compressed inside
             return plain.name
     return plain.name + (compression if compression in WRITABLE else "")

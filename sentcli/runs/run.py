@@ -1,4 +1,4 @@
-"""Several outputs, one after the other: one that cannot be made does not stop the others."""
+"""Several outputs, one after the other: the failure of one does not stop the others."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 _log = logging.getLogger("sentcli")
 
-# What keeps one output of a folder from being made. A full disk, say, would keep all of them.
+# Errors that concern one output of a folder. Others, such as a full disk, would stop every output.
 _OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, ResumeError, LockedError)
 
 
@@ -38,21 +38,21 @@ def score_files(
     summary_file: Path | None = None,
     show_progress: bool = False,
 ) -> Summary:
-    """Score every row of the inputs; each output shows under its name when all of its rows are in it.
+    """Score every row of the inputs; an output gets its name only when it holds all of its rows.
 
-    The same call again makes what is missing: an output whose run was stopped continues. In a folder, a
-    finished one is left alone and counted, and one that cannot be made is logged and counted as failed.
+    The same call again completes the work: a stopped output continues. In a folder, a finished output is
+    skipped and counted, and an output that cannot be made is logged and counted as failed.
 
     :param inputs: paths, globs, URLs or `-` for stdin.
-    :param output: a file, a folder for one output an input, or `-` for stdout.
-    :param overwrite: start over, and replace what exists.
-    :param summary_file: that the caller is going to write; checked here, before time is spent.
-    :param show_progress: on stderr.
-    :raises UsageError: for options that do not fit together.
+    :param output: a file, a folder for one output per input, or `-` for stdout.
+    :param overwrite: start over, and replace existing files.
+    :param summary_file: the file that the caller will write the summary to; checked before any scoring.
+    :param show_progress: show the progress on stderr.
+    :raises UsageError: for options that contradict each other.
     :raises DataError: for an input that cannot be read, or more rejected rows than allowed.
     :raises OutputError: for an output that exists, cannot be written or cannot be continued.
     :raises BundleError: if the model fails.
-    :raises MissingExtraError: for a URL, if the extra that reads and writes those is not installed.
+    :raises MissingExtraError: for a URL, if the extra `remote` is not installed.
     :raises InterruptedRunError: after a signal.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
@@ -61,13 +61,13 @@ def score_files(
     in_folder = pairs[0][1] != output
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
-        raise UsageError(f"--rejects is one file for {len(pairs)} outputs; leave it out: each gets its own")
+        raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
     if summary_file:
         _check_summary(str(summary_file), output, pairs, rejects.path)
         if not (overwrite or in_folder):
             refuse_existing(str(summary_file))
     if in_folder and read.format and not write.format:
-        write = replace(write, format=read.format)  # the suffixes do not tell
+        write = replace(write, format=read.format)  # suffixes may not name the format
     options = JobOptions(read, write, rejects, overwrite, in_folder)
     progress = Progress(shown=show_progress)
     if not in_folder:
@@ -82,18 +82,18 @@ def score_files(
             _log.error("%s", error)
             total.failed += 1
     if total.skipped:
-        _log.info("%s: %s finished before, and left alone", output, counted(total.skipped, "output"))
+        _log.info("%s: %s already finished, left unchanged", output, counted(total.skipped, "output"))
     return total
 
 
 def _refuse_other_inputs(pairs: Sequence[tuple[list[str], str]]) -> None:
-    """Refuse an output that is the input of another one, under any name.
+    """Refuse an output that is also an input of this run, whatever its name.
 
-    :raises OutputError: naming both.
+    :raises OutputError: naming the output and the input.
     """
     files = []
     for sources, _ in pairs:
-        with suppress(DataError):  # reported when its turn comes
+        with suppress(DataError):  # raised again when this input is scored
             files += [inspect_input(name) for name in sources]
     targets = [target for _, target in pairs]
     refuse_inputs(files, [*targets, *map(default_rejects, targets)])
@@ -117,8 +117,8 @@ def _check_summary(
         *map(default_rejects, targets),
         *(name for names, _ in pairs for name in names),
     ]:
-        with suppress(OutputError):  # links in a circle: reported when its turn comes
+        with suppress(OutputError):  # links in a circle: raised again when that output is written
             if other and is_file(name) and resolve(other) == resolve(name):
                 raise UsageError(f"--summary {name} is {other}, a file of this run; give another name")
     if not is_special(name):
-        AtomicFile(resolve(name)).discard()  # not to find out after hours that it cannot be written
+        AtomicFile(resolve(name)).discard()  # fails now, and not after hours, if the file cannot be written

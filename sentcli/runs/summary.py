@@ -1,4 +1,4 @@
-"""What a run tells: how far it is, and at its end what it did, for people and as JSON."""
+"""The progress of a run, and its summary for people and as JSON."""
 
 import logging
 import sys
@@ -12,25 +12,25 @@ from typing import Any, Self
 from sentcli.files.source import STANDARD
 from sentcli.scoring.scorer import Scores
 
-_SILENCE = 600.0  # seconds between two lines of a log
+_SILENCE = 600.0  # seconds between two progress lines in a log
 
 _log = logging.getLogger("sentcli")
 
 
 @dataclass
 class Summary:
-    """What a run did, in rows.
+    """The counts of a run.
 
-    :param blank: rows without a word, which have no score.
+    :param blank: rows without any word, which get no score.
     :param truncated: rows whose text is longer than the model reads.
-    :param tokens, unknown: words of all texts, and those that the model does not know.
-    :param labels: rows of each label.
-    :param text_columns: of the texts, one for each output whose inputs have columns.
+    :param tokens, unknown: all words of the texts, and those that are not in the model's vocabulary.
+    :param labels: number of rows with each label.
+    :param text_columns: the text column of each output whose inputs have columns.
     :param skipped: outputs that were finished before this run.
-    :param failed: outputs that could not be made, while the run made the others.
-    :param scored: rows that this run scored; an earlier one may have scored the others.
-    :param seconds: of this run.
-    :param inputs: path, size and time of change of each.
+    :param failed: outputs that this run could not make.
+    :param scored: rows that this run scored; a stopped run before it may have scored others.
+    :param seconds: duration of this run.
+    :param inputs: path, size and modification time of each input.
     """
 
     rows: int = 0
@@ -48,10 +48,10 @@ class Summary:
     inputs: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.labels = Counter(self.labels)  # from a record it is a dictionary
+        self.labels = Counter(self.labels)  # a plain dictionary when read from a record
 
     def count(self, scores: Scores) -> None:
-        """Count the scores of a chunk; its rows are counted where they are written."""
+        """Add the counts of a chunk, except its rows, which `Output` counts."""
         self.blank += scores.blank
         self.truncated += scores.truncated
         self.tokens += scores.tokens
@@ -59,11 +59,11 @@ class Summary:
         self.labels.update(label for label in scores.labels if label is not None)
 
     def to_record(self) -> dict[str, Any]:
-        """Return the fields, as JSON."""
+        """Return the fields as JSON, unrounded."""
         return {**vars(self), "labels": dict(self.labels)}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields and the speed, rounded."""
+        """Return the fields, with rounded seconds and the speed."""
         rate = self.scored / self.seconds if self.seconds else 0.0
         return {
             **self.to_record(),
@@ -95,9 +95,9 @@ def counted(number: int, noun: str) -> str:
 
 
 class Progress:
-    """Shows how far a run is: a bar for each output; where stderr is no terminal, a line now and then.
+    """Shows the progress of a run: a bar for each output; without a terminal, a line every ten minutes.
 
-    :param shown: false: show nothing.
+    :param shown: False: show nothing.
     """
 
     def __init__(self, *, shown: bool = False) -> None:
@@ -108,12 +108,12 @@ class Progress:
     def of(self, name: str, total_bytes: int | None) -> Iterator[Callable[[int, int, int], None]]:
         """Yield a function to call with the bytes read, the rows written and the rows scored so far.
 
-        :param name: of the output.
-        :param total_bytes: of its inputs.
+        :param name: the name of the output.
+        :param total_bytes: the size of its inputs, if known.
         """
         bar: Any = None
         if self._shown and sys.stderr and sys.stderr.isatty():
-            from tqdm import tqdm  # a quick answer on stdin does without it
+            from tqdm import tqdm  # not needed, and slow to import, for a quick answer on stdin
 
             bar = tqdm(total=total_bytes, unit="B", unit_scale=True, leave=False)
         started = time.perf_counter()

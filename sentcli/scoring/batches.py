@@ -1,4 +1,4 @@
-"""Batches of texts of nearly one length: every padded step is computed for every row."""
+"""Batches of texts of similar length, because padding costs as much time as tokens do."""
 
 import sys
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from sentcli.backends import Ids, Lengths
 from sentcli.text.tokenizer import head_tokens
 from sentcli.text.vocabulary import PAD_ID
 
-# Fixed cost of a time step, in rows. With 4,096 reviews a chunk and the model in the box, 10 to 24 take the
-# same time, 6 takes 8 % more and 32 takes 5 % more.
+# Fixed cost of a time step, in rows. With 4,096 reviews per chunk and the included model, values from 10 to
+# 24 take the same time; 6 takes 8 % more and 32 takes 5 % more.
 _STEP_COST_ROWS = 12
 _STRIDE = 16  # rows between two places where a batch may end
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The size of a batch at most.
+    """The maximum size of a batch.
 
-    By benchmarks/sweep.py: with smaller batches the operators' own time shows; with larger ones their state
-    leaves the processor's cache.
+    benchmarks/sweep.py chose the defaults: smaller batches are slow because each operator call has a fixed
+    cost, larger ones because their state does not fit the processor's cache.
 
-    :param batch_tokens: steps, those of padding included.
-    :param batch_rows: texts.
+    :param batch_tokens: most tokens, padding included.
+    :param batch_rows: most texts.
     """
 
     batch_tokens: int = 98_304
@@ -45,11 +45,11 @@ def length_buckets(
     cheapest cuts through the sorted lengths balance the two.
 
     :param lengths: tokens of each row.
-    :param batch_tokens: upper bound of the rows of a batch times its longest length.
-    :param batch_rows: upper bound of the rows of a batch.
-    :returns: row numbers of each batch; together every row once. No batch has one row, unless there is only
-        one row in all: OnnxBackend would run it twice. To avoid that, a batch may exceed its limits by a row
-        or two.
+    :param batch_tokens: upper bound of a batch's number of rows times its longest length.
+    :param batch_rows: upper bound of a batch's number of rows.
+    :returns: row numbers of each batch; each row is in one batch. No batch has a single row, which
+        OnnxBackend would run twice, unless there is only one row in total. A batch may exceed its limits by
+        a row or two to avoid that.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
@@ -57,10 +57,9 @@ def length_buckets(
 
 
 def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows: int) -> list[int]:
-    """Return where all batches but the first begin.
+    """Return the places where all batches but the first begin.
 
-    The cheapest cuts up to a place extend the cheapest cuts up to an earlier place, so one pass finds them:
-    dynamic programming.
+    Dynamic programming: the cheapest cuts up to a place extend the cheapest cuts up to an earlier place.
 
     :param lengths: at least one, in descending order.
     """
@@ -110,8 +109,8 @@ def gather(
     """Truncate and pad sequences that lie in one array, as `truncate` and `pad` do.
 
     :param starts, lengths: the place of each sequence in `ids`; at least one, each of at least one id.
-    :param max_tokens: the number of ids that are kept of a longer one.
-    :returns: as `pad`.
+    :param max_tokens: the number of ids to keep of a longer sequence.
+    :returns: the same as `pad`.
     """
     kept = np.minimum(lengths, max_tokens)
     steps = np.arange(kept.max())

@@ -4,8 +4,8 @@ import math
 import os
 from pathlib import Path, PurePosixPath
 
-# Control groups: the file that lists those of this process, their folder, and the files with the quota and
-# the period of a group, in version 2 and in version 1.
+# Control groups: the file that lists the groups of this process, and the folder with all groups. The quota
+# and the period of a group are in one file in version 2 and in two files in version 1.
 _OWN_GROUPS, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _QUOTA_FILES = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
 

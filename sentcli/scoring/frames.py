@@ -15,19 +15,19 @@ _WHERE = "the data frame"  # for messages
 
 
 def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> list[str | None]:
-    """Return the texts of a frame, None for a missing one; see `Scorer.score_frame`."""
+    """Return the texts of a frame, with None for a missing text; see `Scorer.score_frame`."""
     if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
         kind = type(frame)
         raise TypeError(f"frame is a {kind.__module__}.{kind.__qualname__}; pass a pandas data frame")
-    if hasattr(frame.columns, "levels"):  # a MultiIndex, of one level too
+    if hasattr(frame.columns, "levels"):  # a MultiIndex, even of one level
         raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
     columns = list(frame.columns)
-    # pandas raises an error where a name is compared with NA.
+    # Comparing a name with NA raises an error.
     if any(type(name).__name__ == "NAType" for name in columns):
-        raise DataError(f"{_WHERE}: a column has NA for its name; give it another")
+        raise DataError(f"{_WHERE}: a column has the name NA; give it another name")
     check_room(columns, WriteOptions(prefix=prefix).names, _WHERE)
     others: dict[Any, str] = {
-        name: f"does not hold texts alone: it has {other!r:.100} ({type(other).__name__}); "
+        name: f"does not hold only texts: it has {other!r:.100} ({type(other).__name__}); "
         "pass strings, and None or NaN for no text"
         for name, column in frame.items()
         if (other := _other_than_text(column)) is not None
@@ -56,5 +56,5 @@ def _other_than_text(column: "pd.Series[Any]") -> Any:
 
 
 def _with_presence(column: "pd.Series[Any]") -> Iterator[tuple[Any, bool]]:
-    """Yield each value and whether it is present. pandas can filter only some of Arrow's types itself."""
+    """Yield each value and whether it is present. pandas cannot filter all of Arrow's types."""
     return zip(column, column.notna(), strict=True)

@@ -1,4 +1,4 @@
-"""From logits to labels: probabilities, and which of them are uncertain."""
+"""From logits to probabilities, and the range of uncertain probabilities."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ UNCERTAIN = "uncertain"  # the label of a text whose probability lies in the ban
 class Band:
     """The range of probabilities that are uncertain, both ends included.
 
-    With two classes the probability of the second one counts, with more that of the most probable one.
+    With two classes, this is the probability of the second class; with more, that of the most probable class.
 
     :raises UsageError: unless 0 <= low <= high <= 1.
     """
@@ -39,8 +39,8 @@ class Band:
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> Floats:
-    """Return probabilities for logits `[examples, classes]`; a row's result depends on that row alone."""
-    # C order, since NumPy adds up the classes in another order where they are spread in memory.
+    """Return probabilities for logits `[examples, classes]`; each row depends on its own logits alone."""
+    # C order: in another memory order NumPy sums the classes differently, which changes the last digit.
     exact = np.array(logits, dtype=np.float64, order="C")
     exact -= exact.max(axis=1, keepdims=True)
     np.exp(exact, out=exact)

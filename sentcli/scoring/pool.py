@@ -12,16 +12,16 @@ from sentcli.scoring import stop
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-# Encoding takes 10 to 20 % of the time of the batches, so one encoder keeps four workers busy. More would
-# wait for each other: encoding takes the interpreter's lock again and again, a batch does without it.
+# Encoding takes 10 to 20 % as long as the batches, so one encoder keeps four workers busy. More encoders
+# would wait for each other: encoding often takes the interpreter's lock, while a batch runs without it.
 _WORKERS_PER_ENCODER = 4
-_LAST_READ_SECONDS = 0.5  # to wait for a reader that was told to stop; one that reads a pipe may never end
+_LAST_READ_SECONDS = 0.5  # to wait for the reader at the end; a read from a pipe may never return
 
 
 class Pools:
-    """Two pools of threads: one encodes chunks, the other runs their batches. `close` ends them.
+    """Two thread pools: one encodes chunks, the other runs their batches. `close` ends them.
 
-    Two, since encoding must not wait until all earlier batches have begun: workers would idle meanwhile.
+    In one pool, encoding would wait until all earlier batches have begun, and workers would idle.
 
     :param workers: threads that run batches.
     :ivar in_flight: the number of chunks that keeps all threads busy.
@@ -29,26 +29,26 @@ class Pools:
 
     def __init__(self, workers: int) -> None:
         encoders = -(-workers // _WORKERS_PER_ENCODER)
-        self.in_flight = 2 + workers // _WORKERS_PER_ENCODER  # one is run while another one is encoded
+        self.in_flight = 2 + workers // _WORKERS_PER_ENCODER  # one in the workers, one in the encoder
         self.encoders = ThreadPoolExecutor(encoders, "sentcli-encoder")
         self.workers = ThreadPoolExecutor(workers, "sentcli-worker")
 
     def close(self) -> None:
-        """Wait for what is running and cancel the rest."""
+        """Wait for running tasks and cancel the others."""
         for executor in (self.encoders, self.workers):  # in this order: encoders submit to workers
             executor.shutdown(cancel_futures=True)
 
 
-def result(future: "Future[Value]") -> Value:
-    """Wait for the result of a future, and look for stop requests meanwhile.
+def wait_for(future: "Future[Value]") -> Value:
+    """Return the result of a future, and check for stop requests while waiting.
 
-    :raises RuntimeError: when the pool was closed before the work began.
+    :raises RuntimeError: when the pool was closed before the task began.
     """
     try:
         while not future.done():
             stop.check()
             with suppress(TimeoutError):
-                future.exception(stop.LOOK_SECONDS)  # waits, and does not raise the error of the work
+                future.exception(stop.LOOK_SECONDS)  # waits without raising the error of the task
         return future.result()
     except CancelledError:
         raise RuntimeError("the scorer was closed") from None
@@ -57,14 +57,13 @@ def result(future: "Future[Value]") -> Value:
 def prefetch(
     items: Iterable[Item], begin: Callable[[Item], Value], limit: int
 ) -> Generator[tuple[Item, Value], None, None]:
-    """Read items in a thread of their own, and begin the work on each as soon as it is read.
+    """Read items in a separate thread, and call `begin` with each as soon as it is read.
 
-    An error of the iterable comes out after the items before it. Close the generator to end the thread.
+    An error of the iterable is raised after the items before it. Close the generator to end the thread.
 
-    :param begin: called in that thread; it must not wait for the work.
-    :param limit: items that were begun and are not done with, including the one that was yielded last; the
-        thread holds one more.
-    :returns: each item with what `begin` returned, in order.
+    :param begin: starts the work on an item; it runs in the reader thread and must not wait for the work.
+    :param limit: most items in progress, including the one yielded last; the thread holds one more.
+    :returns: each item with the value that `begin` returned, in order.
     """
     found: Queue[tuple[Item, Value] | BaseException | None] = Queue()
     room = threading.Semaphore(limit)
@@ -80,9 +79,9 @@ def prefetch(
                 found.put((item, begin(item)))
         except BaseException as raised:
             error = raised
-        found.put(error)  # or None: the end
+        found.put(error)  # None at the end of the items
 
-    # A daemon: a read that blocks on a pipe must not keep a stopped program alive.
+    # A daemon thread, because a read that blocks on a pipe must not keep a stopped program alive.
     thread = threading.Thread(target=read, name="sentcli-reader", daemon=True)
     thread.start()
     try:
@@ -98,7 +97,7 @@ def prefetch(
 
 
 def _next(queue: "Queue[Value]") -> Value:
-    # Not a SimpleQueue: in Python 3.11 a signal at the very end of its timeout makes it wait for ever.
+    # Not a SimpleQueue, which in Python 3.11 waits forever if a signal comes at the very end of its timeout.
     while True:
         stop.check()
         with suppress(Empty):

@@ -1,4 +1,4 @@
-"""The probabilities of all texts of a list, with a progress bar."""
+"""The probabilities of a list of texts, with a progress bar."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,10 +16,10 @@ _CHUNK = 8192  # texts between two steps of the bar
 
 
 def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: bool, **options: Any) -> Floats:
-    """Return the probabilities of a model, float64 `[texts, classes]`; NaN for a blank text.
+    """Return the probabilities that a model predicts, float64 `[texts, classes]`; NaN for a blank text.
 
-    :param title: shown before the bar.
-    :param options: those of `Scorer`, whose errors are raised.
+    :param title: the label of the progress bar.
+    :param options: passed to `Scorer`, whose errors are raised.
     :raises StopRequested: when a signal asked this process to stop.
     """
     probabilities = np.empty((len(texts), len(bundle.config.labels)))
@@ -36,10 +36,10 @@ def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: boo
 
 
 def progress_bar(items: Iterable[Any] | None = None, *, quiet: bool, **options: Any) -> "tqdm[Any]":
-    """Return a bar on stderr, which is drawn unless `quiet` is set or stderr is no terminal.
+    """Return a progress bar on stderr; it is hidden if `quiet` is set or stderr is not a terminal.
 
-    :param options: those of tqdm.
+    :param options: passed to tqdm.
     """
-    # tqdm would take a stderr that was closed at the start, None, for a terminal.
+    # stderr is None if it was closed at the start; tqdm would take that for a terminal.
     is_off = True if quiet or sys.stderr is None else None
     return tqdm(items, **{"leave": False, "disable": is_off} | options)

@@ -18,15 +18,15 @@ from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import UNCERTAIN, Band, softmax
-from sentcli.scoring.pool import Pools, prefetch, result
+from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Results
 from sentcli.text.encoder import Encoded, Encoder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # of a chunk of a single call, as of a file
-_MANY = 1 << 16  # characters of a chunk; above this its batches are large and need the whole model
+_CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
+_MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
 class HasTexts(Protocol):
@@ -43,14 +43,14 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model says about a sequence of texts.
+    """The labels and scores of a sequence of texts.
 
-    :param labels: the name of the most probable class, or `uncertain`; None for a blank text.
-    :param scores: with two classes the probability of the second, with more that of the most probable one;
-        None for a blank text.
+    :param labels: for each text the most probable class, or `uncertain`; None for a blank text.
+    :param scores: for each text the probability of the second of two classes, or of the most probable one of
+        more classes; None for a blank text.
     :param blank: the number of texts without a token.
     :param truncated: the number of texts with more than the model's `max_tokens`.
-    :param tokens, unknown: the number of words, and of those that the model's vocabulary lacks.
+    :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
     """
 
     labels: list[str | None]
@@ -62,17 +62,17 @@ class Scores:
 
     @property
     def results(self) -> Results:
-        """The values of `RESULT_COLUMNS`: the first fields of this class, in the same order."""
+        """The values of each column of `RESULT_COLUMNS`: the first fields of this class, in that order."""
         return self.labels, self.scores
 
 
 @dataclass(frozen=True)
-class _Result:
-    """What the model returned for each text.
+class _Predictions:
+    """The logits and the lengths of a sequence of texts.
 
     :param logits: `[texts, classes]`; NaN for a blank text.
-    :param lengths: ids of the whole text.
-    :param words: words of the whole text, and `unknown` those that the vocabulary lacks.
+    :param lengths: number of ids of the text before truncation.
+    :param words, unknown: number of words of the text, and of words that are not in the vocabulary.
     """
 
     logits: npt.NDArray[np.float64]
@@ -83,10 +83,10 @@ class _Result:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A chunk whose batches are with the workers.
+    """A chunk whose batches were submitted to the workers.
 
     :param inverse: for each text of the chunk, its row in `encoded`.
-    :param batches: the rows in `encoded` of each batch, and its logits to come.
+    :param batches: for each batch, its rows in `encoded` and the future of its logits.
     """
 
     inverse: Rows
@@ -95,21 +95,21 @@ class _Begun:
 
 
 class Scorer:
-    """Scores texts with a model; a context manager that ends its threads.
+    """Scores texts with a model. As a context manager, it ends its threads on exit.
 
-    Several threads may use it at the same time. A forked process must not use it: the threads stay in the
-    process that made them.
+    Several threads may use it at the same time. A forked process must not use it, because its threads exist
+    only in the process that created them.
 
     :param bundle: the model.
-    :param backend: `onnx`, `torch` or `torchscript`; None: the one that the bundle's file is for.
+    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file in the bundle.
     :param device: one of `DEVICES`; None: CUDA where there is a device, for onnx the CPU.
     :param precision: for the torch backend, one of `SCORING_PRECISIONS`.
     :param workers: threads that run batches; None: every core that this process may use.
-    :param uncertain: the lowest and highest probability whose texts get the label `uncertain`, see
-        `sentcli.scoring.labels.Band`; their scores stay. None labels every text.
-    :param limits: of a batch; multiplied for a backend that prefers larger batches.
-    :raises UsageError: for options that do not go together, fewer workers than 1, two probabilities that do
-        not rise, or a class that is called `uncertain` itself.
+    :param uncertain: the lowest and the highest probability that get the label `uncertain`, see
+        `sentcli.scoring.labels.Band`; scores do not change. None: no text gets this label.
+    :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
+    :raises UsageError: for options that contradict each other, fewer workers than 1, probabilities in the
+        wrong order, or a model with a class named `uncertain`.
     :raises BundleError: for a file that is missing, cannot be read or cannot be run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
@@ -145,12 +145,12 @@ class Scorer:
 
     @property
     def given_labels(self) -> list[str]:
-        """All labels that a text can get: those of the model, and `uncertain` where it is used."""
+        """All labels that a text can get: those of the model, and `uncertain` if the option is set."""
         return [*self.labels, *([UNCERTAIN] if self.uncertain else [])]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """What labels and scores depend on in addition to the texts, as JSON."""
+        """Everything that labels and scores depend on except the texts, as JSON."""
         return {
             "model": self.bundle.digest,
             "backend": self.backend,
@@ -167,12 +167,12 @@ class Scorer:
         self._pools.close()
 
     def score(self, texts: Iterable[str | None]) -> Scores:
-        """Label texts.
+        """Return the labels and scores of texts.
 
-        :param texts: any number; None counts as blank.
-        :returns: one label and one score a text, in order.
-        :raises TypeError: for a single string, a mapping or a data frame, whose elements are not its texts,
-            and for an element that is neither a string nor None, with its place.
+        :param texts: any number of texts; None counts as blank.
+        :returns: one label and one score per text, in order.
+        :raises TypeError: for a single string, a mapping or a data frame, whose elements are not texts; for
+            an element that is neither a string nor None, with its index.
         :raises BundleError: when the model fails, or returns numbers that are not finite.
         :raises MemoryError: when memory is short.
         :raises RuntimeError: when the scorer was closed.
@@ -191,41 +191,41 @@ class Scorer:
     ) -> "pd.DataFrame":
         """Return a copy of a pandas data frame with a label and a score in each row.
 
-        :param frame: any index and columns; a missing text counts as blank.
-        :param text_column: found by its name when None, as in `sentcli score`.
-        :param prefix: of the names of the new columns, `sentiment` and `sentiment_score`.
-        :returns: the same rows in the same order; both new columns are missing for a blank text.
+        :param frame: a frame with any index and columns; a missing text counts as blank.
+        :param text_column: the column to score; None: found by its name, as in `sentcli score`.
+        :param prefix: put before the names of the new columns.
+        :returns: the same rows in the same order; the new columns have missing values for a blank text.
         :raises TypeError: for anything but a pandas data frame.
-        :raises DataError: for a column that does not exist, exists already, or holds anything but strings and
-            missing values (None, NaN, NA), with the first such value; for columns of several levels.
+        :raises DataError: for a text column that does not exist or holds anything but strings and missing
+            values (None, NaN, NA); for a new column that already exists; for columns of several levels.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
         scores = self.score(texts_of(frame, text_column, prefix))
         return with_results(frame, scores.results, prefix)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
-        """Score chunks as they come, in order, and read ahead meanwhile.
+        """Score chunks in order, and prefetch the next ones meanwhile.
 
-        Each chunk is returned as soon as it is scored, so a slow stream gets its answers at once. Memory
-        holds three chunks, and one more for each four workers. An error of the iterable comes out after the
+        Each chunk is yielded as soon as it is scored, so a slow stream gets its answers at once. Memory
+        holds three chunks, and one more for every four workers. An error of the iterable is raised after the
         chunks before it.
 
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         :raises StopRequested: when a signal asked this process to stop, see `sentcli.scoring.stop`.
         """
-        with closing(self._results(chunks, lambda chunk: chunk.texts)) as results:
-            for chunk, scored in results:
-                yield chunk, self._scores(scored)
+        with closing(self._predict(chunks, lambda chunk: chunk.texts)) as parts:
+            for chunk, predictions in parts:
+                yield chunk, self._scores(predictions)
 
-    def _run(self, texts: Iterable[str | None]) -> _Result:
+    def _run(self, texts: Iterable[str | None]) -> _Predictions:
         chunks = _chunks(_checked(texts))
-        with closing(self._results(chunks, lambda chunk: chunk)) as results:
-            parts = [part for _, part in results]
+        with closing(self._predict(chunks, lambda chunk: chunk)) as predicted:
+            parts = [part for _, part in predicted]
         return parts[0] if len(parts) == 1 else _joined(parts)
 
-    def _results(
+    def _predict(
         self, items: Iterable[Item], texts_of: Callable[[Item], Sequence[str | None]]
-    ) -> Generator[tuple[Item, _Result], None, None]:
+    ) -> Generator[tuple[Item, _Predictions], None, None]:
         is_cancelled = threading.Event()
 
         def begin(item: Item) -> "Future[_Begun]":
@@ -234,14 +234,14 @@ class Scorer:
         try:
             with closing(prefetch(items, begin, self._pools.in_flight)) as begun:
                 for item, future in begun:
-                    yield item, self._finish(result(future))
+                    yield item, self._finish(wait_for(future))
         finally:
             is_cancelled.set()
 
     def _begin(self, texts: Sequence[str | None], is_cancelled: threading.Event) -> _Begun:
-        """Encode the texts of a chunk, cut them into batches and hand those to the workers.
+        """Encode the texts of a chunk, cut them into batches and submit the batches to the workers.
 
-        Equal texts are scored once. The longest batches come first, so that no worker idles at the end.
+        Equal texts are scored once. Batches of long texts come first, so that no worker idles at the end.
         """
         distinct, inverse = _distinct(texts)
         if sum(map(len, distinct)) > _MANY:
@@ -260,17 +260,17 @@ class Scorer:
         ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
         return self._backend.logits(ids, lengths)
 
-    def _finish(self, begun: _Begun) -> _Result:
-        """Wait for the batches of a chunk."""
+    def _finish(self, begun: _Begun) -> _Predictions:
+        """Wait for the batches of a chunk, and return the predictions for its texts in order."""
         encoded, rows = begun.encoded, begun.inverse
         logits = np.full((len(encoded.lengths), len(self.labels)), np.nan)
         for batch, future in begun.batches:
-            logits[batch] = result(future)
-        return _Result(logits[rows], encoded.lengths[rows], encoded.words[rows], encoded.unknown[rows])
+            logits[batch] = wait_for(future)
+        return _Predictions(logits[rows], encoded.lengths[rows], encoded.words[rows], encoded.unknown[rows])
 
-    def _scores(self, scored: _Result) -> Scores:
-        probabilities = softmax(scored.logits)
-        blank = scored.lengths == 0
+    def _scores(self, predictions: _Predictions) -> Scores:
+        probabilities = softmax(predictions.logits)
+        blank = predictions.lengths == 0
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
@@ -282,14 +282,14 @@ class Scorer:
             labels.tolist(),
             scores.tolist(),
             int(blank.sum()),
-            int((scored.lengths > self._max_tokens).sum()),
-            int(scored.words.sum()),
-            int(scored.unknown.sum()),
+            int((predictions.lengths > self._max_tokens).sum()),
+            int(predictions.words.sum()),
+            int(predictions.unknown.sum()),
         )
 
 
-def _joined(parts: Sequence[_Result]) -> _Result:
-    return _Result(
+def _joined(parts: Sequence[_Predictions]) -> _Predictions:
+    return _Predictions(
         np.concatenate([part.logits for part in parts]),
         np.concatenate([part.lengths for part in parts]),
         np.concatenate([part.words for part in parts]),
@@ -298,7 +298,7 @@ def _joined(parts: Sequence[_Result]) -> _Result:
 
 
 def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
-    """Cut texts into chunks of equal numbers; no text makes one empty chunk."""
+    """Cut texts into chunks with equal numbers of texts; without texts, return one empty chunk."""
     characters = sum(len(text) for text in texts if text)
     count = 1 + max((len(texts) - 1) // _CHUNK_TEXTS, characters // _CHUNK_CHARACTERS)
     size = max(1, -(-len(texts) // count))

@@ -1,8 +1,8 @@
-"""Stop requests: signal handlers set a flag, and loops look at it.
+"""Stop requests: signal handlers set a flag, and loops check it.
 
-A handler that raises an exception can leave a lock taken or lose a result. So the handlers only note the
-signal, and loops call `check` between two steps. Without `install`, as in a program that uses sentcli as a
-library, Ctrl-C raises Python's KeyboardInterrupt as ever.
+An exception from a handler could leave a lock taken or lose data. So the handlers only record the signal, and
+loops call `check` between two steps. Without `install`, as in a program that uses sentcli as a library,
+Ctrl-C raises KeyboardInterrupt as usual.
 """
 
 import signal
@@ -12,7 +12,7 @@ from types import FrameType
 
 from sentcli.errors import STOP_SIGNALS, StopRequested
 
-LOOK_SECONDS = 0.1  # the longest that a loop may wait for anything else between two looks at the flag
+LOOK_SECONDS = 0.1  # the longest wait of a loop between two checks of the flag
 # A terminal and a process manager often send the same request twice, at nearly the same time.
 _REPEAT_SECONDS = 1.0
 
@@ -20,11 +20,10 @@ _requests: list[tuple[int, float]] = []  # signals, each with its time
 
 
 def install() -> None:
-    """Have SIGINT, SIGTERM and SIGHUP set the flag, which is cleared first; ignored signals stay ignored.
+    """Clear the flag, and let SIGINT, SIGTERM and SIGHUP set it; ignored signals stay ignored.
 
-    A further signal more than a second after the first has its default effect, so that a process that does
-    not look at the flag can be ended. Outside the main thread, where Python allows no handlers, this does
-    nothing.
+    Another signal more than a second after the first has its default effect, so that a process that does not
+    check the flag can be ended. Outside the main thread, where Python allows no handlers, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -40,9 +39,9 @@ def requested() -> int | None:
 
 
 def check() -> None:
-    """Return at once unless a signal asked this process to stop. Call this between two steps of a loop.
+    """Raise an error if a signal asked this process to stop. Call this between two steps of a loop.
 
-    :raises StopRequested: if one did.
+    :raises StopRequested: with the signal.
     """
     if _requests:
         raise StopRequested(_requests[0][0])

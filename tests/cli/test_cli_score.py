@@ -106,7 +106,7 @@ def test_the_same_command_makes_what_is_missing_in_a_folder(score):
     score("*.csv", "-o", "out/")
     write_csv("b.csv", ["a warm film", "a cold one"])
     result = score("*.csv", "-o", "out/", "--summary", "s.json")
-    assert result.stderr.splitlines()[0] == "out/: 1 output finished before, and left alone"
+    assert result.stderr.splitlines()[0] == "out/: 1 output already finished, left unchanged"
     assert len(read("out/b.csv")) == 2
     told = json.loads(Path("s.json").read_text())
     assert (told["skipped"], told["rows"], told["scored"]) == (1, 3, 2)

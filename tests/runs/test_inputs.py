@@ -98,7 +98,7 @@ def test_later_json_inputs_follow_the_first(run, tmp_path):
     ("options", "error", "message"),
     [
         ({"inputs": ["a.csv", "b.jsonl"]}, UsageError, r"several formats \(csv, jsonl\) .*give -o DIR/"),
-        ({"inputs": ["a.csv", "-"]}, UsageError, r"several formats \(csv, lines\) .*say --input-format"),
+        ({"inputs": ["a.csv", "-"]}, UsageError, r"several formats \(csv, lines\) .*add --input-format"),
         ({"inputs": ["a.dat"]}, UsageError, "what format is .dat.*--input-format"),
         ({"inputs": ["a.xlsx"]}, UsageError, "a.xlsx: .xlsx is no format here; .* CSV"),
         ({"inputs": ["a.csv.zip"]}, UsageError, "a.csv.zip: .zip is an archive .* the file that is in it"),
@@ -108,7 +108,7 @@ def test_later_json_inputs_follow_the_first(run, tmp_path):
         ({"write": WriteOptions(format="xml")}, UsageError, "no format 'xml'"),
         ({"output": "o.csv.bz2"}, UsageError, "compressed with .gz or .zst only"),
         ({"rejects": RejectOptions(path="o.csv")}, UsageError, "cannot go there too"),
-        ({"rejects": RejectOptions(path="memory://o")}, UsageError, "go to a file too"),
+        ({"rejects": RejectOptions(path="memory://o")}, UsageError, "must name a file too"),
         ({"output": "none/o.csv"}, OutputError, "no folder .*none"),
         ({"output": "."}, OutputError, "is a folder; -o takes the name of a file"),
         (
@@ -130,7 +130,7 @@ def test_later_json_inputs_follow_the_first(run, tmp_path):
         (
             {"output": "o.txt", "write": WriteOptions(prefix="my_")},
             UsageError,
-            "--prefix means nothing for li",
+            "--prefix does not apply to li",
         ),
         ({"output": "x" * 250}, OutputError, "File name too long"),
     ],

@@ -201,7 +201,7 @@ def test_rejects_of_a_stream(run, source, tmp_path, capfdbinary):
 def test_a_pipe_is_not_replaced_by_rejects(run, source, tmp_path, capfdbinary):
     pipe = RejectOptions(path=str(tmp_path / "pipe"))
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="go to a file too"):
+    with pytest.raises(UsageError, match="must name a file too"):
         run(source, tmp_path / "out.csv", rejects=pipe, overwrite=True)
     got = []
     reader = threading.Thread(target=lambda: got.extend((tmp_path / "pipe").read_bytes().splitlines()))
@@ -264,5 +264,5 @@ def test_a_writer_that_cannot_begin_leaves_nothing(run, source, tmp_path, monkey
 
 def test_lines_leave_columns_out_and_say_so(run, source, tmp_path, caplog):
     run(source, tmp_path / "out.txt")
-    assert "lines hold label, score and text; other columns are left out" in caplog.text
+    assert "lines hold only the new columns and the text; other columns are left out" in caplog.text
     assert Path(tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\nodd\t0.142857\tx\n"

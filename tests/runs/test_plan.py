@@ -39,7 +39,7 @@ def test_all_inputs_go_to_one_file(folder):
 )
 def test_a_folder_without_its_slash_is_told(folder, caplog, inputs, output, is_told):
     plan_outputs(inputs, output)
-    told = f"{output}: one file for all inputs; a folder with a file for each is {output}/"
+    told = f"{output}: one file for all inputs; for one file each, give {output}/"
     assert caplog.messages == [told] * is_told
 
 
@@ -101,8 +101,13 @@ def test_names_in_a_folder(folder, name, form, expected):
     [
         ([], "-", UsageError, "no input"),
         (["a.csv"], "", UsageError, "-o is empty"),
-        (["a.csv", "sub/a.csv"], "sub/", UsageError, "sub/a.csv would be 2 files of this run"),
-        (["a.jsonl", "a.jsonl.rejects.jsonl"], "sub/", UsageError, "a.jsonl.rejects.jsonl would be 2 files"),
+        (["a.csv", "sub/a.csv"], "sub/", UsageError, "sub/a.csv would be written 2 times in this run"),
+        (
+            ["a.jsonl", "a.jsonl.rejects.jsonl"],
+            "sub/",
+            UsageError,
+            "a.jsonl.rejects.jsonl would be written 2 times",
+        ),
         (["-"], "sub/", UsageError, "standard input has no name"),
         (["a.csv"], "b.csv/", OutputError, "b.csv/: File exists"),
     ],
@@ -131,7 +136,7 @@ def test_in_a_folder_what_a_glob_finds_keeps_the_folders_below_its_first_wildcar
         (folder / "ds" / name).touch()
     for prefix in ("", f"{folder}/"):
         if expected is None:  # up again: it could lead out of the folder
-            with pytest.raises(UsageError, match=r"would be 2 files of this run"):
+            with pytest.raises(UsageError, match=r"would be written 2 times in this run"):
                 plan_outputs([prefix + pattern], "out/")
             continue
         planned = plan_outputs([prefix + pattern], "out/")
@@ -147,7 +152,7 @@ def test_outputs_of_an_earlier_run_that_a_glob_finds_too_are_refused(folder):
     for output in ("scored/", f"{folder}/scored/"):
         with pytest.raises(
             UsageError,
-            match=r"scored/days/a\.csv is among the inputs, and the output of days/a\.csv; narrow the glob",
+            match=r"scored/days/a\.csv is an input, and also the output of days/a\.csv; narrow the glob",
         ):
             plan_outputs(["**/*.csv"], output)
     assert not (folder / "scored" / "scored").exists()
@@ -160,14 +165,14 @@ def test_two_outputs_that_are_one_file_through_links_are_refused(folder):
     (folder / "out").mkdir()
     for name in ("a.csv", "b.jsonl"):
         (folder / "out" / name).symlink_to(folder / "store")
-    with pytest.raises(UsageError, match="store would be 2 files of this run"):
+    with pytest.raises(UsageError, match="store would be written 2 times in this run"):
         plan_outputs(["a.csv", "b.jsonl"], "out/")
     for day in (1, 2):
         (folder / "ds" / str(day)).mkdir(parents=True)
         (folder / "ds" / str(day) / "a.csv").touch()
     (folder / "days" / "1").mkdir(parents=True)
     (folder / "days" / "2").symlink_to("1")
-    with pytest.raises(UsageError, match=r"days/1/a\.csv would be 2 files of this run"):
+    with pytest.raises(UsageError, match=r"days/1/a\.csv would be written 2 times in this run"):
         plan_outputs(["ds/*/a.csv"], "days/")
 
 
@@ -190,5 +195,5 @@ def test_a_file_has_one_name_with_its_protocol_and_without(folder):
 
 
 def test_a_folder_behind_a_url_is_refused(folder):
-    with pytest.raises(UsageError, match="s3://bucket/scored/: a folder cannot be behind a URL"):
+    with pytest.raises(UsageError, match="s3://bucket/scored/: a URL cannot be a folder"):
         plan_outputs(["a.csv", "b.csv"], "s3://bucket/scored/")

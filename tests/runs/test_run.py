@@ -97,7 +97,7 @@ def test_a_finished_run_is_counted_again_and_nothing_is_scored(files, tmp_path, 
         assert facts(summary) == whole[0]
         assert (summary.skipped, summary.scored) == (3, 0)
     assert scorer.scored == 0
-    assert caplog.messages[-1] == f"{tmp_path}/whole/: 3 outputs finished before, and left alone"
+    assert caplog.messages[-1] == f"{tmp_path}/whole/: 3 outputs already finished, left unchanged"
 
 
 def test_new_inputs_are_added_and_lost_outputs_made_again(files, tmp_path, whole):
@@ -156,7 +156,7 @@ def test_a_finished_output_whose_conditions_changed_fails_by_name(
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == failed
     assert named in errors[0]
-    assert errors[0].endswith("; give another folder, or make it anew with --overwrite")
+    assert errors[0].endswith("; give another folder, or replace it with --overwrite")
     assert content(tmp_path / "whole") == before
     summary = run(files, f"{tmp_path}/whole/", overwrite=True, **options)
     assert (summary.failed, summary.skipped, summary.scored) == (0, 0, summary.rows)
@@ -260,7 +260,7 @@ def test_an_output_that_is_another_ones_input_is_refused(files, tmp_path, name):
 
 
 def test_one_rejects_file_for_several_outputs_is_refused(files, tmp_path):
-    with pytest.raises(UsageError, match="--rejects is one file for 3 outputs"):
+    with pytest.raises(UsageError, match="--rejects names one file for 3 outputs"):
         run(files, f"{tmp_path}/out/", rejects=RejectOptions(path="r.jsonl"))
     rejects = RejectOptions(path=f"file://{tmp_path}/r.jsonl")
     run(files[:1], f"file://{tmp_path}/one.jsonl", rejects=rejects)

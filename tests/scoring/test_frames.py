@@ -48,13 +48,13 @@ def test_new_columns_have_the_same_types_whatever_is_in_them(scorer, texts):
     [
         ({"text": ["a"]}, "nope", "nope.*'text'"),
         ({"stars": [1, 2]}, None, "which column"),
-        ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold texts"),
-        ({"text": ["a", None, 1]}, "text", r"does not hold texts alone: it has 1 \(int\); pass strings"),
-        ({"text": ["a", 5]}, None, r"'text' does not hold texts alone: it has 5 \(int\).*--text-column"),
+        ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold only texts"),
+        ({"text": ["a", None, 1]}, "text", r"does not hold only texts: it has 1 \(int\); pass strings"),
+        ({"text": ["a", 5]}, None, r"'text' does not hold only texts: it has 5 \(int\).*--text-column"),
         (
             {"review": ["a", 5], "title": ["b", "c"]},
             None,
-            r"'review' does not hold texts alone: it has 5 \(int\)",
+            r"'review' does not hold only texts: it has 5 \(int\)",
         ),
         ({"text": ["a", ["b"]]}, "text", r"it has \['b'\] \(list\)"),
         ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
@@ -71,7 +71,7 @@ def test_a_frame_without_a_column_of_texts_or_room_is_refused(scorer, columns, w
         (["text", "text"], "twice"),
         (pd.MultiIndex.from_tuples([("text", ""), ("sentiment", "")]), "the columns have 2 levels"),
         (pd.MultiIndex.from_tuples([("text",), ("id",)]), "the columns have 1 levels"),
-        (pd.Index(["text", pd.NA], dtype="string"), "a column has NA for its name"),
+        (pd.Index(["text", pd.NA], dtype="string"), "a column has the name NA"),
     ],
 )
 def test_column_names_that_are_not_plain_and_unique_are_refused(scorer, columns, message):

@@ -10,7 +10,7 @@ import pytest
 
 from sentcli.errors import DataError, StopRequested
 from sentcli.scoring import stop
-from sentcli.scoring.pool import Pools, prefetch, result
+from sentcli.scoring.pool import Pools, prefetch, wait_for
 
 
 def begin(item: int) -> str:
@@ -106,7 +106,7 @@ def test_a_stop_request_ends_a_wait_within_a_second(waits_for: str) -> None:
         more.wait(timeout=20)
         yield 1
 
-    wait = {"an item": lambda: next(prefetch(waiting(), begin, 2)), "a future": lambda: result(Future())}
+    wait = {"an item": lambda: next(prefetch(waiting(), begin, 2)), "a future": lambda: wait_for(Future())}
     stop.install()
     threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
     started = time.monotonic()
@@ -130,6 +130,6 @@ def test_closing_waits_for_what_runs_and_cancels_the_rest() -> None:
     threading.Timer(0.1, may_end.set).start()
     pools.close()
     assert done == [1]
-    assert result(running) == 7
+    assert wait_for(running) == 7
     with pytest.raises(RuntimeError, match="the scorer was closed"):
-        result(waiting)
+        wait_for(waiting)

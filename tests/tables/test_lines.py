@@ -172,7 +172,7 @@ def test_lines_need_nothing_of_a_record_but_its_text(convert, suffix):
 
 def test_a_table_written_as_lines_is_warned_of(convert, caplog):
     assert convert(b"id,text\n1,x\n", target=".txt") == b"odd\t0.142857\tx\n"
-    assert "lines hold label, score and text; other columns are left out" in caplog.text
+    assert "lines hold only the new columns and the text; other columns are left out" in caplog.text
     caplog.clear()
     convert(b"x\n", "in.txt", target=".txt")
     assert caplog.text == ""
