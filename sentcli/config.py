@@ -17,13 +17,13 @@ SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
 DEFAULT_DATASET = "stanfordnlp/imdb"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # of a data set
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1
-FOLDS = 5  # of the validation part, for a teacher's figures; classes of fewer texts there cannot be weighed
+FOLDS = 5  # of the cross-validation of weighted teachers; each class needs as many validation texts
 MAX_CLASSES = 1000
-# The settings of training that the amount of data decides unless they are given.
+# The training settings that the amount of data decides, unless the user gives them.
 BY_DATA = ("epochs", "batch_size", "min_freq", "validation_share", "class_weight")
-SEEDS = 2**32  # that NumPy and scikit-learn take, from 0
+SEEDS = 2**32  # number of seeds; NumPy and scikit-learn accept 0 to 2**32 - 1
 
 
 def _number(default: Any, low: float, high: float = math.inf, help: str = "") -> Any:  # noqa: A002
@@ -32,12 +32,12 @@ def _number(default: Any, low: float, high: float = math.inf, help: str = "") ->
 
 
 def _choice(default: str, choices: tuple[str, ...], help: str = "") -> Any:  # noqa: A002
-    """Declare a word out of a few; `help` says what it means."""
+    """Declare a string with its choices; `help` says what it means."""
     return field(default=default, metadata={"choices": choices, "help": help})
 
 
 class _Settings:
-    """What all settings share: they check themselves, become JSON, and are built from it strictly."""
+    """Base class of settings, which validate themselves and convert to and from JSON."""
 
     def __post_init__(self) -> None:
         for each in fields(self):  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ class _Settings:
         for name, kind in types.items():
             if name not in values:
                 raise BundleError(f"{where}: the key {name!r:.200} is missing")
-            # bool is an int to isinstance, and JSON writes a whole float as an int.
+            # For isinstance, a bool is an int. JSON may hold a whole float as an int.
             wanted = (int, float) if kind is float else kind
             if isinstance(values[name], bool) or not isinstance(values[name], wanted):
                 raise BundleError(f"{where}: {name} is {values[name]!r:.100}, which is not {kind.__name__}")
@@ -88,19 +88,19 @@ class TextConfig(_Settings):
     """
 
     max_tokens: int = _number(
-        512, 4, 100_000, "Tokens that are read of a text: of a longer one the first quarter, then its end."
+        512, 4, 100_000, "Most tokens of a text; of a longer one, a quarter is its start, the rest its end."
     )
     tokenizer: str = _choice("basic_english", ("basic_english",))
 
 
 @dataclass(frozen=True)
 class ModelConfig(_Settings):
-    """The shape of the BiLSTM. Dropouts act in training alone."""
+    """The shape of the BiLSTM. Dropout acts only in training."""
 
     vocab_size: int = _number(MISSING, 2, 10_000_000)
     num_classes: int = _number(2, 2, MAX_CLASSES)
     embedding_dim: int = _number(100, 1, 4096, "Width of the word vectors.")
-    hidden_size: int = _number(128, 1, 4096, "States of the LSTM in each direction.")
+    hidden_size: int = _number(128, 1, 4096, "Hidden units of the LSTM in each direction.")
     num_layers: int = _number(1, 1, 16, "Layers of the LSTM.")
     pooling: str = _choice("max+mean", POOLINGS, "How the states of all tokens become one vector.")
     embedding_dropout: float = _number(0.3, 0, 0.99, "Dropout of the word vectors, and between layers.")
@@ -108,7 +108,7 @@ class ModelConfig(_Settings):
 
     @property
     def pooled_size(self) -> int:
-        """Width of the pooled state: two directions, twice that for `max+mean`."""
+        """Width of the pooled state: that of both directions, doubled for `max+mean`."""
         return 2 * self.hidden_size * (2 if self.pooling == "max+mean" else 1)
 
 
@@ -168,41 +168,41 @@ def _is_name(value: object) -> bool:
 
 @dataclass(frozen=True)
 class TrainConfig(_Settings):
-    """How a model is trained; with the data and the vectors, all that its weights depend on."""
+    """How a model is trained. Its weights depend only on these settings, the data and the vectors."""
 
-    gates: str = _choice("separate", GATES, "forget: the only gate is the forget gate; 1.6 times as fast.")
-    pretrain: int = _number(0, 0, 1000, "Epochs of language modelling first, on texts without labels too.")
+    gates: str = _choice("separate", GATES, "forget: only the forget gate, which is 1.6 times as fast.")
+    pretrain: int = _number(0, 0, 1000, "Epochs as a language model, before learning labels.")
     epochs: int = _number(3, 1, 10_000, "Passes over the training part.")
-    batch_size: int = _number(64, 1, 65_536, "Texts of a step.")
+    batch_size: int = _number(64, 1, 65_536, "Texts per step.")
     optimizer: str = _choice("adamw", OPTIMIZERS, "Optimizer of the weights.")
     lr: float = _number(2e-3, 1e-9, 10, "Highest learning rate, reached after the warm-up.")
-    weight_decay: float = _number(0.01, 0, 10, "Decay of the weights, for adamw.")
+    weight_decay: float = _number(0.01, 0, 10, "Weight decay, for adamw.")
     warmup: float = _number(0.05, 0, 1, "Share of all steps in which the learning rate rises.")
-    clip: float = _number(1.0, 1e-6, 1e6, "Largest norm of all gradients together.")
-    adversarial: float = _number(1.0, 0, 1000, "Length of the adversarial move of a text's vectors; 0: none.")
+    clip: float = _number(1.0, 1e-6, 1e6, "Maximum norm of all gradients together.")
+    adversarial: float = _number(1.0, 0, 1000, "Size of the adversarial change to a text's vectors; 0: none.")
     # Without label smoothing, the validation loss rises long before the accuracy falls.
-    label_smoothing: float = _number(0.1, 0, 0.99, "Share of the target that goes to all classes alike.")
-    class_weight: str = _choice("none", CLASS_WEIGHTS, "balanced: all classes count alike, however rare.")
-    word_dropout: float = _number(0.2, 0, 0.99, "Share of words that become unknown.")
+    label_smoothing: float = _number(0.1, 0, 0.99, "Share of the target that is spread over all classes.")
+    class_weight: str = _choice("none", CLASS_WEIGHTS, "balanced: all classes count equally, however rare.")
+    word_dropout: float = _number(0.2, 0, 0.99, "Share of words that are replaced by <unk>.")
     ema_decay: float = _number(0.995, 0, 0.999999, "Decay of the moving average (EMA) of the weights.")
-    interpolate: float = _number(0.0, 0, 1, "Share of the weights of --finetune in the new weights.")
-    extra_data_repeats: int = _number(1, 1, 1000, "Times that an epoch goes through --extra-data.")
-    min_freq: int = _number(5, 1, help="Rarer words become unknown.")
-    bigrams: int = _number(0, 0, 1_000_000, "Most frequent pairs of words that are one token each: faster.")
-    bigram_dropout: float = _number(0.2, 0, 1, "Share of bigrams that training reads as two words.")
-    validation_share: float = _number(0.1, 0.001, 0.9, "Share of the training split held out to validate on.")
-    precision: str = _choice("auto", TRAINING_PRECISIONS, "auto: bf16 where the hardware has it, else fp32.")
-    seed: int = _number(1, 0, SEEDS - 1, "Seed of all random numbers but those of the validation split.")
+    interpolate: float = _number(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
+    extra_data_repeats: int = _number(1, 1, 1000, "Passes over --extra-data per epoch.")
+    min_freq: int = _number(5, 1, help="Minimum frequency of a word; rarer words are unknown.")
+    bigrams: int = _number(0, 0, 1_000_000, "Number of word pairs that become one token each, for speed.")
+    bigram_dropout: float = _number(0.2, 0, 1, "Share of bigrams that are read as two words in training.")
+    validation_share: float = _number(0.1, 0.001, 0.9, "Share of the training split held out for validation.")
+    precision: str = _choice("auto", TRAINING_PRECISIONS, "auto: bf16 if the hardware has it, else fp32.")
+    seed: int = _number(1, 0, SEEDS - 1, "Random seed for everything except the validation split.")
 
 
 @dataclass(frozen=True)
 class SelfTrainingConfig(_Settings):
     """How a student learns from texts without labels."""
 
-    rounds: int = _number(1, 1, 100, "Rounds of labelling; between two, more teachers learn from the labels.")
-    passages: float = _number(1.0, 0, 100, "Passages cut from each text and labelled by the models.")
-    passage_sentences: int = _number(3, 1, 1000, "Most sentences of a passage.")
-    passage_context: float = _number(0.5, 0, 1, "Share of a passage's label that is the label of its text.")
+    rounds: int = _number(1, 1, 100, "Rounds of labelling; each adds teachers that learnt from the last.")
+    passages: float = _number(1.0, 0, 100, "Passages per text, on average, for teachers to label.")
+    passage_sentences: int = _number(3, 1, 1000, "Maximum number of sentences in a passage.")
+    passage_context: float = _number(0.5, 0, 1, "Share of the text's label in the label of its passage.")
     teacher_pretrain: int = _number(
-        0, 0, 1000, "Epochs of language modelling before the largest teacher of auto; 0: no such teacher."
+        0, 0, 1000, "Epochs of language modelling for the largest teacher of auto; 0: no such teacher."
     )

@@ -14,7 +14,7 @@ from sentcli import __version__
 from sentcli.errors import SentcliError, printable, signal_of
 from sentcli.scoring import stop
 
-# In the order of use. Their descriptions are repeated here, since the help of the group imports no command.
+# In the order of use. The descriptions are repeated here so that the help of the group imports no command.
 _COMMANDS = {
     "train": "Train a model and write it to a new folder.",
     "evaluate": "Measure a model on a labelled split of a data set.",
@@ -32,7 +32,7 @@ Example:
 
 
 class _LazyGroup(click.Group):
-    """Imports the module of a command only when it is called, and turns errors into exit codes."""
+    """A group that imports a command only when it is called, and turns errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -73,7 +73,7 @@ def main() -> None:
 def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     """Turn expected errors into a line on stderr and an exit code, without a traceback.
 
-    :param ctx: the context of the group, once the command is known.
+    :param ctx: the context of the group; None while the command is unknown.
     """
     try:
         yield
@@ -89,15 +89,15 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise click.exceptions.Exit(128 + signal_of(error)) from None
     except MemoryError:
-        _fail(f"memory is short; {_less(ctx)}", 1)
+        _fail(f"out of memory; {_less(ctx)}", 1)
     except RuntimeError as error:
         if "can't start new thread" not in str(error):  # Python has no type for this error
             raise
-        _fail(f"another thread cannot be started; {_less(ctx)}", 1)
+        _fail(f"cannot start another thread; {_less(ctx)}", 1)
     except BrokenPipeError:
         _give_up_stdout()
         raise click.exceptions.Exit(_CLOSED_PIPE) from None
-    except OSError as error:  # as of a full disk, at a place that does not expect it
+    except OSError as error:  # such as a full disk, where the caller does not handle it
         _give_up_stdout()
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
 
@@ -105,7 +105,7 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
 def _less(ctx: click.Context | None) -> str:
     """Return what to try when memory or threads run out."""
     is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
-    return "try fewer --workers" if is_threaded else "free some, then try again"
+    return "try fewer --workers" if is_threaded else "close other programs, then try again"
 
 
 def _fail(message: str, code: int) -> None:
@@ -119,20 +119,20 @@ def say(message: str) -> None:
         if sys.stderr:
             click.echo(printable(message), err=True)
     except OSError:
-        # The descriptor stays: rejected rows go to it where the others go to stdout, and must not be lost.
+        # Keep the descriptor: rejected rows go to stderr when the output is stdout, and must not be lost.
         sys.stderr = None
 
 
 def _give_up_stdout() -> None:
-    """Send to nowhere what stdout did not take: at exit Python would try again, and change the exit code."""
-    with suppress(OSError, AttributeError):  # a stream that is closed or not a file
+    """Discard unwritten output: Python would try to write it again at exit, and change the exit code."""
+    with suppress(OSError, AttributeError):  # stdout is closed or not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fill_standard_descriptors() -> None:
-    """Open the standard streams that are closed, so that no other file gets their numbers.
+    """Open closed standard streams, so that no other file gets their descriptors.
 
-    A library that writes to its standard error would write into that file.
+    A library that writes to stderr would otherwise write into that file.
     """
     for descriptor in range(3):
         try:
@@ -142,6 +142,6 @@ def _fill_standard_descriptors() -> None:
 
 
 def _escape_what_stdout_lacks() -> None:
-    """Escape characters that the encoding of stdout lacks, as stderr does, rather than fail at the end."""
+    """Make stdout escape characters that its encoding lacks, as stderr does, instead of failing."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The settings of a command as a TOML file: read as the defaults of its options, written as a recipe."""
+"""Read the settings of a command from a TOML file, and write them as a recipe."""
 
 import json
 import tomllib
@@ -13,16 +13,16 @@ from sentcli.cli.options import NamedPath
 from sentcli.errors import UsageError
 
 _OF_ONE_RUN = ("config", "overwrite", "quiet")  # given anew on each command line
-_OF_ONE_MACHINE = ("output", "threads", "device")  # where and how to run: in a file, but in no recipe
+_OF_ONE_MACHINE = ("output", "threads", "device")  # allowed in a file, omitted from a recipe
 
-# A path may be no text in any encoding: its bytes go through a recipe as they are.
+# A path need not be valid UTF-8: surrogateescape keeps its bytes in a recipe.
 _ENCODING = ("utf-8", "surrogateescape")
 
 
 def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     """Make the values of a file the defaults of the command's other options.
 
-    :raises UsageError: naming the file, and the key that is unknown or has a wrong value.
+    :raises UsageError: naming the file, and a key that is unknown or has a wrong value.
     """
     if path is None:
         return
@@ -44,7 +44,7 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
         if option.name in _OF_ONE_RUN:
             raise UsageError(f"{path}: {key} cannot be set in a file; give --{name} on the command line")
         if option.name in defaults:
-            raise UsageError(f"{path}: {key} comes twice, once with - and once with _")
+            raise UsageError(f"{path}: {key} is given twice, once with - and once with _")
         defaults[str(option.name)] = _checked(context, option, value, f"{path}: {key}")
     context.default_map = defaults
 
@@ -60,10 +60,10 @@ config_option = click.option(
 
 
 def recipe(context: click.Context, resolved: Mapping[str, Any], left_out: Collection[str] = ()) -> str:
-    """Return all settings of a command that its result depends on as TOML, defaults included.
+    """Return as TOML all settings that affect the result of a command, including defaults.
 
-    :param resolved: values that replace those of the command, by parameter name: what the data decided.
-    :param left_out: names of parameters that had no effect.
+    :param resolved: values that the data decided, by parameter name; they replace those of the command.
+    :param left_out: names of parameters to omit, because they had no effect.
     :returns: a file for `--config`, to be encoded with `surrogateescape`.
     """
     lines = []
@@ -80,16 +80,16 @@ def _options(command: click.Command) -> dict[str, click.Option]:
 
 
 def _checked(context: click.Context, option: click.Option, value: object, where: str) -> object:
-    """Return a value as the words of an option, once click accepts them.
+    """Check a value with click, and return it as an option on a command line has it: as text.
 
-    click converts values silently: 2.5 would become the epochs 2, and true the seed 1.
+    Without this, click would silently convert 2.5 epochs to 2, and a seed of true to 1.
     """
     if option.multiple and not isinstance(value, list):
         raise UsageError(f"{where} is {value!r:.100}; it has to be a list")
     items = value if option.multiple and isinstance(value, list) else [value]
     for item in items:
         if isinstance(item, bool) or not isinstance(item, str | int | float) or "\0" in str(item):
-            raise UsageError(f"{where} is {item!r:.100}; it has to be a text or a number")
+            raise UsageError(f"{where} is {item!r:.100}; it has to be a string or a number")
     words = [str(item) for item in items]
     given: Any = words if option.multiple else words[0]
     try:
@@ -100,7 +100,7 @@ def _checked(context: click.Context, option: click.Option, value: object, where:
 
 
 def _toml(value: Any) -> str:
-    """Return a value as TOML. Of JSON's strings, all but the one of DEL are TOML's too."""
+    """Return a value as TOML. A JSON string is a TOML string, except that TOML escapes DEL."""
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple | list):

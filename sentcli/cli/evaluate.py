@@ -32,7 +32,7 @@ from sentcli.model.bundle import CARD, load_bundle
 from sentcli.tables.options import ReadOptions
 
 _NO_FIGURE = ("card", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
-_SENTENCES = 3  # of a passage, where no number is given
+_SENTENCES = 3  # in a passage, if --passages has no number
 
 
 @click.command(
@@ -51,12 +51,12 @@ _SENTENCES = 3  # of a passage, where no number is given
 )
 @model_argument
 @dataset_option
-@click.option("--split", default="test", help="Split of the data set; a file has one split only.")
+@click.option("--split", default="test", help="Split of the data set; a file has only one.")
 @click.option(
     "--held-out",
     is_flag=True,
-    help="Measure on the validation part of the model's training instead of on --split. --dataset is then "
-    "by default the data set of the training.",
+    help="Measure on the validation part of the model's training instead of on --split. --dataset then "
+    "defaults to the training data set.",
 )
 @text_column_option
 @label_column_option
@@ -70,13 +70,13 @@ _SENTENCES = 3  # of a passage, where no number is given
     type=click.IntRange(1),
     is_flag=False,
     flag_value=_SENTENCES,
-    help=f"Measure on a passage of 1 to N sentences of each text, N by default {_SENTENCES}. A passage has "
-    "the label of its text, which need not be its own.",
+    help=f"Measure on one passage of 1 to N sentences from each text; N is {_SENTENCES} by default. A "
+    "passage has the label of its text, which may not fit the passage.",
 )
 @click.option(
     "--against",
     type=NamedPath(),
-    help="Another model folder or model file: compare its labels and scores with those of MODEL.",
+    help="Another model folder or file; compare its labels and scores with those of MODEL.",
 )
 @backend_option
 @device_option
@@ -88,7 +88,7 @@ _SENTENCES = 3  # of a passage, where no number is given
 @click.option(
     "--card",
     is_flag=True,
-    help="Write the metrics into the card of the model, in place of those of the same command.",
+    help="Write the metrics into the model card; a repeated command replaces its earlier metrics.",
 )
 @quiet_option
 def evaluate(
@@ -116,20 +116,20 @@ def evaluate(
 ) -> None:
     """Measure a model on a labelled split of a data set.
 
-    MODEL is a model folder, or a model file in it; by default the model in the box. The command prints
-    accuracy, F1, ROC AUC and log loss with 95 % intervals, expected calibration error, confusion matrix, and
-    the accuracy by length and outside of uncertain bands. A text without a word has no score: it is counted
-    and left out. Where labels are numbers and those of the model are names, 0 is the first name, and so on.
+    MODEL is a model folder, or a model file in it; by default the included model. The command prints
+    accuracy, F1, ROC AUC and log loss with 95 % intervals, the expected calibration error, the confusion
+    matrix, and the accuracy by text length and outside uncertain bands. Texts without a word have no score:
+    they are counted and left out. If the labels are numbers but the model has names, 0 is the first name.
     """
     log_to_stderr(quiet=quiet)
     if card and held_out:
         raise UsageError("--card: the card already has the metrics of the validation part; omit --held-out")
     if card and against:
-        raise UsageError("--card has the metrics of one model; omit --against")
+        raise UsageError("--card writes the metrics of a single model; omit --against")
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
-        raise UsageError(f"--against {against}: its labels are not those of {model}, or in another order")
+        raise UsageError(f"--against {against}: its labels, or their order, differ from those of {model}")
     with requires("train"):
         from sentcli.evaluation.card_update import check_card, record_evaluation
         from sentcli.evaluation.evaluate import EvaluationSource, evaluate_bundle
@@ -154,7 +154,7 @@ def evaluate(
     if card:
         record_evaluation(bundle, record | {"command": _command(context)}, measured)
         if not quiet:
-            say(f"{bundle.path / CARD}: has these metrics now")
+            say(f"{bundle.path / CARD}: updated with these metrics")
 
 
 def _command(context: click.Context) -> str:

@@ -51,7 +51,7 @@ _ALL = "all"
 def export(model: Path, output: Path | None, format_: str, graph: str, overwrite: bool, quiet: bool) -> None:
     """Write a model as ONNX or TorchScript, checked against PyTorch.
 
-    MODEL is a model folder with PyTorch's weights; by default the model in the box. The result is a model
+    MODEL is a model folder with PyTorch's weights; by default the included model. The result is a model
     folder too: use it with `sentcli score --model`. PyTorch has deprecated TorchScript; it still works.
     """
     log_to_stderr(quiet=quiet)

@@ -13,37 +13,37 @@ from sentcli.model.bundle import default_bundle_path
 
 
 class NamedPath(click.Path):
-    """A path that is not empty: an empty one, from an unset variable of a script, means this folder."""
+    """A path that is not empty. A script with an unset variable would otherwise use the current folder."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
-            self.fail("it is empty; give a path, or leave it out", param, ctx)
+            self.fail("it is empty; give a path, or omit it", param, ctx)
         return super().convert(value, param, ctx)
 
 
 def not_empty(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Check that a name is not empty, as an unset variable of a script is.
+    """Check that a name is not empty, for example because of an unset variable in a script.
 
     :param value: a word, several of them, or None.
     :raises UsageError: for an empty word.
     """
     if value == "" or (isinstance(value, tuple) and "" in value):
-        raise UsageError(f"{parameter.opts[0]} is empty; give a name, or leave it out")
+        raise UsageError(f"{parameter.opts[0]} is empty; give a name, or omit it")
     return value
 
 
 def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Return a tab in the spelling that a card and a recipe can show."""
+    """Return a tab as the two characters that a card and a recipe can show."""
     return r"\t" if value == "\t" else value
 
 
 def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Check the path of a folder to write: its name is part of the name of the work folder beside it.
+    """Check that the path of a new folder ends with a name, since the work folder next to it contains it.
 
-    :raises UsageError: for one without such a name: here, one up, the root.
+    :raises UsageError: for the current folder, its parent and the root.
     """
     if path is not None and path.name in ("", ".."):
         raise UsageError(f"{parameter.opts[-1]} {path}: name the new folder itself, such as my-model")
@@ -54,7 +54,7 @@ model_argument = click.argument("model", type=NamedPath(), default=default_bundl
 backend_option = click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    help="Runtime of the model; by default onnx, or the one that the model has a file for.",
+    help="Runtime of the model; by default onnx, else one that the model has a file for.",
 )
 device_option = click.option(
     "--device", type=click.Choice(DEVICES), help="Where PyTorch runs; by default cuda if there is one."
@@ -65,7 +65,7 @@ precision_option = click.option(
     help="Precision of PyTorch's matrix products; fp16 on CUDA only. By default fp32.",
 )
 workers_option = click.option(
-    "--workers", type=click.IntRange(1), help="Threads that score; by default one for each usable core."
+    "--workers", type=click.IntRange(1), help="Threads for scoring; by default one for each usable core."
 )
 dataset_option = click.option(
     "--dataset",
@@ -78,7 +78,7 @@ text_column_option = click.option(
     help="Column of the texts; by default text, review, content, comment, body or sentence, or the only one.",
 )
 label_column_option = click.option(
-    "--label-column", help="Column of the labels; by default label, sentiment, class, stars or the like."
+    "--label-column", help="Column of the labels; by default label, sentiment, class, stars or similar."
 )
 delimiter_option = click.option(
     "--delimiter", callback=_spelled_tab, help=r"CSV and TSV: field separator; \t is a tab."
@@ -88,7 +88,7 @@ csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: character encoding, by a name that Python knows; by default UTF-8."
 )
 csv_skip_lines_option = click.option(
-    "--skip-lines", type=click.IntRange(0), help="CSV and TSV: lines before the header, in all files."
+    "--skip-lines", type=click.IntRange(0), help="CSV and TSV: number of lines before each header."
 )
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Start over, and replace the output if it exists."

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
 _ALL_WRITTEN = "; all rows are written, only this summary is missing"
-_REJECTED_ROWS = 3  # exit code of a run that is done and has rejected rows
+_REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
-_LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that scores and files depend on
+_LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "max_row_bytes")
 _SCORER = ("backend", "device", "precision", "workers", "uncertain")
 
@@ -68,7 +68,7 @@ _GROUPS = {
 @click.option(
     "--output-format",
     type=click.Choice(FORMATS),
-    help="By default from the suffix; for stdout, the format of the input.",
+    help="By default given by the suffix; for stdout, the format of the input.",
 )
 @click.option("--prefix", help="Prefix of the new columns, sentiment and sentiment_score.")
 @overwrite_option
@@ -79,7 +79,7 @@ _GROUPS = {
     "--input-format",
     "format",
     type=click.Choice(FORMATS),
-    help="By default from the suffix; lines for stdin.",
+    help="By default given by the suffix; lines for stdin.",
 )
 @click.option("--encoding", help="CSV, TSV and lines: any text encoding of Python; by default UTF-8.")
 @delimiter_option
@@ -91,29 +91,29 @@ _GROUPS = {
     "--skip-lines",
     type=click.IntRange(0),
     default=ReadOptions.skip_lines,
-    help="CSV and TSV: lines before the header, which are copied unchanged.",
+    help="CSV and TSV: number of lines before the header; they are copied unchanged.",
 )
 @click.option(
     "--max-row-bytes",
     type=click.IntRange(1),
     default=ReadOptions.max_row_bytes,
-    help="Reject longer rows; in Parquet, rows with a longer text.",
+    help="Reject longer rows; for Parquet, rows with a longer text.",
 )
 @click.option(
     "--rejects",
-    help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, for stdout it is stderr.",
+    help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, or stderr if OUTPUT is stdout.",
 )
 @click.option(
     "--max-rejects",
     metavar="N|P%",
     help="Stop if more than N rows of an output, or P% of those read, are rejected.",
 )
-@click.option("--model", type=NamedPath(), help="Model folder or file; by default the built-in model.")
+@click.option("--model", type=NamedPath(), help="Model folder or file; by default the included model.")
 @click.option(
     "--uncertain",
     type=(float, float),
     metavar="LOW HIGH",
-    help="Label a row uncertain if its score is between these two, ends included.",
+    help="Label a row uncertain if its score is between these two values, inclusive.",
 )
 @backend_option
 @device_option
@@ -122,18 +122,18 @@ _GROUPS = {
 def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.
 
-    INPUTS are CSV, TSV, JSONL or Parquet files, also compressed, or text files with one review a line; - or
-    nothing is stdin. Rows keep their order and their columns. The score is the probability of the second
-    label (positive); with more than two labels, that of the most probable one. A row that cannot be read is
-    rejected, with the reason. A row without a word is kept, without a score.
+    INPUTS are CSV, TSV, JSONL or Parquet files, also compressed, or text files with one review per line; no
+    INPUTS or - means stdin. Rows keep their order and their columns. The score is the probability of the
+    second label (positive); with more than two labels, that of the most probable one. A row that cannot be
+    read is rejected, with the reason. A row without a word is kept, without a score.
 
-    The same command continues a run that was stopped. In a folder of outputs it leaves finished ones alone.
+    Run the same command again to continue a stopped run. In a folder, finished outputs are left alone.
 
     \b
     Exit codes:
       0              done
       1              failed: an input, the model or the output
-      2              options that make no sense
+      2              invalid options
       3              done, but rows were rejected
       130, 143, 129  stopped by Ctrl-C, SIGTERM, SIGHUP
       141            the reader of stdout has closed it
@@ -147,7 +147,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     read = ReadOptions(**{name: options[name] for name in _READ}, header=not options["no_header"])
     write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
-    # A terminal that shows the rows shows nothing else.
+    # If the rows go to a terminal, write nothing else.
     talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
     bundle = load_bundle(options["model"] or default_bundle_path())
     with Scorer(bundle, **{name: options[name] for name in _SCORER}) as scorer:
@@ -170,8 +170,8 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
             say(line)
     if result.failed:
         raise DataError(
-            f"{counted(result.failed, 'output')} could not be made, for the reasons above; "
-            "once mended, the same command makes them"
+            f"{counted(result.failed, 'output')} failed, for the reasons above; "
+            "fix these, then run the same command again"
         )
     if result.rejected:
         click.get_current_context().exit(_REJECTED_ROWS)
@@ -179,7 +179,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
 
 def _provenance(scorer: "Scorer") -> dict[str, Any]:
     """Return what made the scores: versions, model, backend and the command line."""
-    from importlib.metadata import version  # a third of numpy's import, which few runs need
+    from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
     return {
         "sentcli": __version__,
@@ -203,7 +203,7 @@ def _options() -> dict[str, Any]:
 def _write_summary(path: Path, values: dict[str, Any], addition: str) -> None:
     """Write the summary.
 
-    :param addition: to the error if it cannot be written.
+    :param addition: the end of the error message if the summary cannot be written.
     """
     sink = open_sink(str(path))
     try:

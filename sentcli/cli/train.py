@@ -41,7 +41,7 @@ Settings = TypeVar("Settings", TextConfig, ModelConfig, TrainConfig, SelfTrainin
 _EXAMPLES = (
     "sentcli train --dataset reviews.csv --label-column stars -o my-model",
     "sentcli train --dataset few.csv --finetune imdb-bilstm -o my-model",
-    "sentcli train --dataset labelled.csv --unlabeled heap.csv --teacher auto -o my-model",
+    "sentcli train --dataset labelled.csv --unlabeled unlabelled.csv --teacher auto -o my-model",
 )
 _GROUPS = {
     "Data": (
@@ -73,33 +73,33 @@ _GROUPS = {
 @click.option(
     "--validation",
     callback=not_empty,
-    help="Labelled file to validate on, or a split of --dataset; by default a share of the training split.",
+    help="Labelled file, or split of --dataset, to validate on; by default a share of the training split.",
 )
 @click.option(
     "--extra-data",
     callback=not_empty,
-    help="Further labelled texts for training, never for validation: as --dataset.",
+    help="More labelled texts, for training only; takes what --dataset takes.",
 )
 @click.option(
-    "--unlabeled", callback=not_empty, help="Texts without labels to train on as well: as --dataset."
+    "--unlabeled", callback=not_empty, help="Texts without labels to learn from; takes what --dataset takes."
 )
 @click.option(
     "--unlabeled-text-column",
     cls=FileSetting,
-    help="Column of the texts without labels; by default as text-column.",
+    help="Column of the texts without labels; by default the same as text-column.",
 )
 @click.option(
     "--teacher",
     multiple=True,
     callback=not_empty,
     metavar="MODEL|auto",
-    help="Model that labels them, together with n-grams; auto: train such models first.",
+    help="Model that labels the texts of --unlabeled; auto: train such models first.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
     "--finetune",
     type=NamedPath(file_okay=False),
-    help="Model to start from, which fixes vocabulary and shape; imdb-bilstm comes with sentcli.",
+    help="Model to start from; it sets vocabulary, labels and shape. imdb-bilstm comes with sentcli.",
 )
 @settings_options(BY_DATA)
 @device_option
@@ -142,9 +142,9 @@ def train(
 ) -> None:
     """Train a model and write it to a new folder.
 
-    A share of the training split is held out to choose the best epoch; `sentcli evaluate` reads the test
-    split. The same command again continues an interrupted training. With --unlabeled, teachers label texts
-    that have no labels, and the model learns from both. The file of --config has further settings.
+    A share of the training split is held out to choose the best epoch. The test split is left for `sentcli
+    evaluate`. Run the same command again to continue an interrupted training. With --unlabeled, teacher
+    models label texts without labels, and the model learns from these too. --config takes more settings.
     """
     log_to_stderr(quiet=quiet)
     check_together()
@@ -199,8 +199,8 @@ def train(
         same = f"the same command{' without --overwrite' if overwrite else ''} continues"
         is_saved = work_folder(output).exists()
         if isinstance(error, MemoryError):
-            what = f"free some, then {same}" if is_saved else "try fewer texts"
-            raise OutOfMemoryError(f"memory is short; {what}") from error
+            what = f"free memory, then {same}" if is_saved else "try fewer texts"
+            raise OutOfMemoryError(f"out of memory; {what}") from error
         raise InterruptedRunError(
             f"stopped; {same if is_saved else 'nothing was saved yet'}", signal_of(error)
         ) from None
@@ -211,7 +211,7 @@ def train(
 
 
 def _of(kind: type[Settings], values: dict[str, Any], **further: Any) -> Settings:
-    """Build settings from the values of options; a value of None leaves the default."""
+    """Build settings from the values of options; a value of None keeps the default."""
     known = {each.name for each in fields(kind)}
     given = {name: value for name, value in values.items() if name in known and value is not None}
     return kind(**given, **further)

@@ -13,7 +13,7 @@ from sentcli.errors import UsageError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SETTINGS: tuple[type, ...] = (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
-# What many users change. The file of --config has the others too.
+# Settings that many users change. The file of --config takes the others too.
 ON_THE_COMMAND_LINE = (
     *("hidden_size", "embedding_dim", "max_tokens", "min_freq", "bigrams", "interpolate"),
     *("epochs", "batch_size", "lr", "dropout", "class_weight", "ema_decay", "seed", "validation_share"),
@@ -22,21 +22,21 @@ _AUTO = "auto"
 
 
 class FileSetting(click.Option):
-    """A setting that only the file of --config has; the command line neither knows nor shows it."""
+    """A setting for the file of --config only; the command line does not accept or show it."""
 
     def __init__(self, *args: Any, **extra: Any) -> None:
         super().__init__(*args, **{**extra, "hidden": True})
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Leave the option out of the parser of the command line."""
+        """Do not add the option to the parser of the command line."""
 
 
 class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clicks than 8.2 alone
-    """A type with one more value, `auto`, which the command gets as None: the data decides."""
+    """A type that also accepts `auto`, which the command gets as None: the data decides the value."""
 
     def __init__(self, kind: Any) -> None:
         if isinstance(kind, click.Choice):
-            kind = click.Choice([*kind.choices, _AUTO])  # for the help, and for the message of another value
+            kind = click.Choice([*kind.choices, _AUTO])  # for the help and the error message
         self._kind = click.types.convert_type(kind)
         self.name = self._kind.name
 
@@ -92,7 +92,7 @@ def given_settings() -> dict[str, Any]:
 
 
 def check_together() -> None:
-    """Refuse options that have no meaning without, or beside, another option.
+    """Refuse an option that needs another one which is missing, or that contradicts another one.
 
     :raises UsageError: naming both.
     """
@@ -105,15 +105,15 @@ def check_together() -> None:
     }
     for name, other in needs.items():
         if params[name] and not params[other]:
-            raise UsageError(f"{_flag(name)} needs {_flag(other)}; give that too, or leave {_flag(name)} out")
+            raise UsageError(f"{_flag(name)} needs {_flag(other)}; give both, or omit {_flag(name)}")
     if params["finetune"] and ("auto" in params["teacher"] or params["rounds"] > 1):
         raise UsageError(
-            "--finetune is for the last model, and cannot be given with --teacher auto or more rounds; train "
-            "a model without --finetune, then give its folder as --teacher"
+            "--finetune cannot be combined with --teacher auto or with more than one round; first train a "
+            "model without --finetune, then give its folder as --teacher"
         )
     for name, other in {"validation_share": "validation", "glove": "finetune"}.items():
         if is_on_the_command_line(name) and params[other]:
-            raise UsageError(f"{_flag(name)} has no meaning beside {_flag(other)}; leave one of them out")
+            raise UsageError(f"{_flag(name)} has no effect with {_flag(other)}; omit one of them")
 
 
 def is_on_the_command_line(name: str) -> bool:

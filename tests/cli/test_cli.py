@@ -124,14 +124,14 @@ def test_an_error_is_a_line_on_stderr_and_an_exit_code(monkeypatch, error, code,
     ("arguments", "loader", "advice"),
     [
         (("score", "--model", "m"), "score", "try fewer --workers"),
-        (("export", "m", "-o", "n"), "export", "free some, then try again"),
+        (("export", "m", "-o", "n"), "export", "close other programs, then try again"),
     ],
 )
 @pytest.mark.parametrize(
     ("error", "what"),
     [
-        (MemoryError(), "memory is short"),
-        (RuntimeError("can't start new thread"), "another thread cannot be started"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("can't start new thread"), "cannot start another thread"),
     ],
 )
 def test_short_memory_or_threads_are_one_line_too(monkeypatch, arguments, loader, advice, error, what):

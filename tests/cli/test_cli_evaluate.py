@@ -153,7 +153,7 @@ def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, expo
 def test_a_model_with_other_labels_is_not_compared(trained, trained_three, data):
     failure = fail("evaluate", trained.path, "--dataset", data, "--against", trained_three.path)
     assert failure.code == 2
-    assert f"--against {trained_three.path}: its labels are not those of" in failure.message
+    assert f"--against {trained_three.path}: its labels, or their order, differ" in failure.message
 
 
 def test_passages_are_cut_from_the_texts_and_have_their_labels(trained, data, rows):

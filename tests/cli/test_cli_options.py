@@ -35,7 +35,7 @@ def test_a_new_folder_without_a_name_of_its_own_is_refused_before_anything_is_re
 def test_a_variable_that_was_never_set_is_no_path(line, name):
     failure = fail(*line, stdin="warm\n")
     assert failure.code == 2
-    assert f"Invalid value for '{name}': it is empty; give a path, or leave it out" in failure.message
+    assert f"Invalid value for '{name}': it is empty; give a path, or omit it" in failure.message
 
 
 def test_every_setting_of_training_is_an_option_or_a_key_with_its_default():

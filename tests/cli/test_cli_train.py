@@ -283,7 +283,7 @@ def test_a_full_disk_leaves_the_old_model_and_the_checkpoint(data, train, tmp_pa
 
 @pytest.mark.parametrize(
     ("step", "said"),
-    [("round_embedding", "free some, then the same command continues"), ("fit", "try fewer texts")],
+    [("round_embedding", "free memory, then the same command continues"), ("fit", "try fewer texts")],
 )
 def test_short_memory_is_told_with_what_to_do(data, tmp_path, monkeypatch, step, said):
     def need_too_much(*_, **__):
@@ -291,7 +291,7 @@ def test_short_memory_is_told_with_what_to_do(data, tmp_path, monkeypatch, step,
 
     monkeypatch.setattr(train_model, step, need_too_much)
     failure = refuse("-o", tmp_path / "m", "--epochs", 1, data=data)
-    assert (failure.code, failure.message) == (1, f"Error: memory is short; {said}\n")
+    assert (failure.code, failure.message) == (1, f"Error: out of memory; {said}\n")
 
 
 @pytest.mark.slow

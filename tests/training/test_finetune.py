@@ -164,9 +164,9 @@ def test_its_recipe_makes_it_again(trained, finetune, tmp_path):
 def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
     heap = ("--unlabeled", "heap.csv", "--teacher")
     for options, said in (
-        (("--glove", "none"), "--glove has no meaning beside --finetune"),
+        (("--glove", "none"), "--glove has no effect with --finetune"),
         (("--hidden-size", 3), "hidden-size 3: the model of --finetune"),
-        ((*heap, "auto"), "--finetune is for the last model"),
+        ((*heap, "auto"), "--finetune cannot be combined with"),
     ):
         failure = fail("train", "--finetune", trained.path, *options, "-o", tmp_path / "m")
         assert failure.code == 2
