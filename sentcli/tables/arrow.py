@@ -1,4 +1,4 @@
-"""Columns of Arrow: their types, and their values in Python, at any depth."""
+"""Arrow columns, nested to any depth: their types, and their values in Python."""
 
 from itertools import islice, pairwise
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # that nanoseconds can hold
+_MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
 _OUT_OF_RANGE = "<value out of range"  # pyarrow's text for such a time
-_KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # of others the stored values are taken
+_KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # for other extension types, the stored values are used
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -19,7 +19,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def has_valid_indices(column: pa.Array) -> bool:
-    """Return whether all indices are within their dictionary: pyarrow does not check, and may crash."""
+    """Return whether all indices are within their dictionary. pyarrow does not check, and may crash."""
     for leaf in leaves_of(column):
         if pa.types.is_dictionary(leaf.type):
             found = pc.min_max(leaf.indices)
@@ -30,21 +30,21 @@ def has_valid_indices(column: pa.Array) -> bool:
 
 
 def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> tuple[bool, bool]:
-    """Compare columns of times, at any depth, that were read in two units.
+    """Compare the same columns of times, nested to any depth, read in two units.
 
-    :returns: whether some lie where nanoseconds wrap around; whether some are finer than a microsecond.
+    :returns: whether nanoseconds overflow for a time; whether a time is finer than a microsecond.
     """
     far = fine = False
     for some in zip(nanoseconds.columns, microseconds.columns, strict=True):
         for leaves in zip(*map(leaves_of, some), strict=True):
             short, long = (np.asarray(leaf.cast(pa.int64()).fill_null(0)) for leaf in leaves)
             far |= bool((np.abs(long) > _MOST_MICROSECONDS).any())
-            fine |= bool((short != long * 1000).any())  # which wraps around as nanoseconds do
+            fine |= bool((short != long * 1000).any())  # overflows as nanoseconds do
     return far, fine
 
 
 def leaves_of(column: pa.Array) -> list[pa.Array]:
-    """Return the columns that a nested column consists of."""
+    """Return the innermost columns of a nested column, or the column itself."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         return leaves_of(column.storage)
@@ -54,17 +54,17 @@ def leaves_of(column: pa.Array) -> list[pa.Array]:
 
 
 def own_bytes(column: pa.Array) -> int:
-    """Return the bytes of a column in memory, without its dictionary, which batches share."""
+    """Return the size of a column in memory, without its dictionary, which batches share."""
     return int(column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes)
 
 
 def to_values(column: pa.Array) -> list[Any]:
-    """Return the values of a column in Python, at any depth; times and decimals as strings.
+    """Return the values of a column as Python objects, nested to any depth; times and decimals as strings.
 
-    Python has no nanoseconds, for which pyarrow needs pandas, and no year 10000. A number in single precision
-    becomes the one with its shortest digits, as other programs write it.
+    Python's times have no nanoseconds (pyarrow needs pandas for them) and no year 10000. An fp32 number
+    becomes the number with its shortest digits, as other programs write it.
 
-    :raises ValueError: when a string is not UTF-8, a time cannot be written, or a struct has a name twice.
+    :raises ValueError: for a string that is not UTF-8, a time out of range, or a struct with a repeated name.
     """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
@@ -85,15 +85,15 @@ def to_values(column: pa.Array) -> list[Any]:
     elif pa.types.is_decimal(kind):
         column = column.cast(pa.string())
     elif pa.types.is_float32(kind):
-        digits = column.cast(pa.string())  # the shortest that tell it apart: 19.99
+        digits = column.cast(pa.string())  # the shortest digits that identify the number: 19.99
         return [None if number is None else float(number) for number in digits.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
 
 
 def _spelled(column: pa.Array) -> pa.Array:
-    """Write times as strings; those with a zone in UTC, with a Z.
+    """Convert times to strings; times with a zone in UTC, with a Z.
 
-    :raises ValueError: when one is out of pyarrow's range.
+    :raises ValueError: when a time is out of pyarrow's range.
     """
     kind = column.type
     has_zone = pa.types.is_timestamp(kind) and kind.tz
@@ -121,7 +121,7 @@ def _lists(column: pa.Array) -> list[list[Any] | None]:
 def _maps(column: pa.Array) -> list[list[tuple[Any, Any]] | None]:
     """Return maps as lists of pairs.
 
-    Not by a cast to lists: with columns of nulls within, pyarrow makes some that are too short, and aborts.
+    Do not cast to lists: if a map has columns of nulls, pyarrow makes some too short, and aborts.
     """
     offsets = column.offsets.to_pylist()
     first, last = offsets[0], offsets[-1]

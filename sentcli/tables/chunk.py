@@ -15,24 +15,24 @@ CHUNK_ROWS = 8192  # half of them take 4 us a short row more: each call of the e
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
 
-# The values of each column of `RESULT_COLUMNS`: one a row, None for a row without a label.
+# The values of each column of `RESULT_COLUMNS`: one per row, None for a row without a label.
 Results = Sequence[Sequence[Any]]
 
-# Of a text format: the text, what the writer needs, and the bytes in the input.
+# A row of a text format: the text, what the writer needs, and the bytes in the input.
 Row = tuple[str | None, Any, bytes]
 
-# What a text reader finds, in the order of this union: a row, a record that is no row, the head, bytes that
-# go out as they came in (a blank line), or None: a pipe has nothing more for now.
+# What a text reader yields, in the order of this union: a row, a rejected record, the head, bytes that are
+# copied to the output (a blank line), or None when a pipe has no more bytes for now.
 Event = Union[Row, "Reject", "Head", bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that is no row.
+    """A record that is not a row.
 
-    :param line: its first physical line, from 1; in Parquet its row.
+    :param line: the number of its first physical line, from 1; in Parquet the number of the row.
     :param offset: bytes from the start of the decompressed input; None in Parquet.
-    :param raw: its own bytes.
+    :param raw: the bytes of the record.
     """
 
     input: str
@@ -42,7 +42,7 @@ class Reject:
     raw: bytes
 
     def to_json(self) -> bytes:
-        r"""Write it as one line of ASCII, which no terminal takes for a command.
+        r"""Return one line of JSON in ASCII, without characters that a terminal acts on.
 
         `raw` is the record's own bytes as text, or `raw_base64` where they are not UTF-8.
         """
@@ -56,10 +56,10 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What comes before the rows of an input.
+    """The part of an input before its rows.
 
-    :param raw: its own bytes: the header record, a byte order mark.
-    :param style: what a writer of the same format needs to write as the input was written.
+    :param raw: its bytes: a header record, a byte order mark.
+    :param style: what a writer of the same format needs to write in the style of the input.
     """
 
     columns: tuple[str, ...]
@@ -70,13 +70,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far the inputs were read: everything before this is in the chunks so far.
+    """A position in the inputs: everything before it is in the chunks so far.
 
     :param input: number of the input, from 0.
-    :param offset: decompressed bytes of it; in Parquet its rows.
-    :param rows: rows of all inputs so far, `rejected` likewise.
-    :param xxh3: hash of all bytes that were consumed; 128 bits, in hexadecimal.
-    :param progress: bytes read so far from all inputs as they lie on the disk, read-ahead included.
+    :param offset: decompressed bytes read of this input; in Parquet rows.
+    :param rows, rejected: rows and rejects of all inputs so far.
+    :param xxh3: hash of all bytes consumed so far; 128 bits, in hexadecimal.
+    :param progress: bytes read so far from all inputs on disk, including bytes read ahead.
     """
 
     input: int
@@ -92,16 +92,17 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Neighbouring rows.
+    """Consecutive rows.
 
-    At most `CHUNK_ROWS` rows and rejects together, and `CHUNK_BYTES` plus the record that crosses it.
+    A chunk ends at `CHUNK_ROWS` rows and rejects in total, or with the record that reaches `CHUNK_BYTES`.
 
-    :param texts: one a row; blank, or None, for a row that has nothing to score.
-    :param rows: what the writer needs of each row: in the same text format its own bytes, in another format
-        the values of all columns. From Parquet to Parquet: record batches.
-    :param gaps: what stood between the rows and is no row, as (number of the next row, bytes).
+    :param texts: one per row; blank, or None, for a row that has nothing to score.
+    :param rows: what the writer needs: the bytes of each row for the same text format, the values of all
+        columns for another format; from Parquet to Parquet, record batches.
+    :param gaps: bytes between rows, each as (number of the next row, bytes).
     :param size: bytes of input.
-    :param whole: the chunk ends where it would end in every run over these inputs, not because a pipe paused.
+    :param whole: False if the chunk was cut because a pipe paused; other chunks end at the same places in
+        every run over the same inputs.
     """
 
     texts: list[str | None]
@@ -116,8 +117,8 @@ class Chunk:
     def join(self, *columns: Iterable[bytes]) -> bytes:
         """Concatenate the fields of each row, with the gaps in their places.
 
-        :param columns: one field a row; at least one column.
-        :raises ValueError: when a column has more or fewer fields: a row would be lost.
+        :param columns: at least one column, each with one field per row.
+        :raises ValueError: when a column has more or fewer fields, because a row would be lost.
         """
         rows = [*zip(*columns, strict=True)]
         if len(rows) != len(self.texts):
@@ -145,7 +146,7 @@ class Cursor:
 
     @property
     def chunk_rows(self) -> int:
-        """Most rows and rejects of the next chunk: few at first, so that scoring begins early."""
+        """The most rows and rejects of the next chunk: few at first, so that scoring begins early."""
         return min(max(self._rows + self._rejected, _FIRST_ROWS), CHUNK_ROWS)
 
     @property
@@ -162,9 +163,9 @@ class Cursor:
     def advance(self, offset: int, rows: int, rejected: int, progress: int | None = None) -> Position:
         """Move to the end of the next chunk.
 
-        :param offset, rows, rejected: of that chunk alone.
-        :param progress: bytes read of this input so far; None: as its source says.
-        :returns: the position there.
+        :param offset, rows, rejected: counts of that chunk alone.
+        :param progress: bytes read of this input so far; None: ask its source.
+        :returns: the new position.
         """
         self._offset += offset
         self._rows += rows
@@ -181,9 +182,9 @@ class Cursor:
 
 
 class _Draft:
-    """The chunk that is being collected.
+    """A chunk under construction.
 
-    :param keep_gaps: False: bytes that are no row are left out.
+    :param keep_gaps: False: leave out bytes between rows.
     """
 
     def __init__(self, cursor: Cursor, *, keep_gaps: bool) -> None:
@@ -211,7 +212,7 @@ class _Draft:
 
     @property
     def is_open(self) -> bool:
-        """The chunk has yet to end: it holds something, or its rest, maybe empty, follows a pause."""
+        """Whether a chunk is unfinished: it holds something, or was cut by a pause and its rest follows."""
         return self._is_cut or not self.is_empty
 
     @property
@@ -219,13 +220,13 @@ class _Draft:
         return self._room <= 0 or self._room_bytes <= 0
 
     def add_mark(self, mark: bytes) -> None:
-        """Add a byte order mark; that of a later input is no gap, as it would get between the rows."""
+        """Add a byte order mark; only that of the first input is written, as others would be between rows."""
         self._take(mark)
         if self._keep_gaps and self._cursor.is_in_first_input:
             self._gaps.append((0, mark))
 
     def add(self, event: Row | Reject | Head | bytes) -> None:
-        """Add what a reader found."""
+        """Add what a reader yielded."""
         if isinstance(event, tuple):
             text, row, raw = event
             self._texts.append(text)
@@ -249,7 +250,7 @@ class _Draft:
         self._room_bytes -= len(data)
 
     def finish(self, *, whole: bool) -> Chunk:
-        """Return the chunk and begin the next; after a pause that has the room that was left."""
+        """Return the chunk and begin the next one, which after a pause gets only the room that was left."""
         position = self._cursor.advance(self._size, len(self._texts), len(self._rejects))
         chunk = Chunk(
             *(self._texts, self._rows, self._rejects, position, self._size, self._gaps, self._head, whole)
@@ -264,12 +265,12 @@ class _Draft:
 def collect(
     events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool, mark: bytes = b""
 ) -> Iterator[Chunk]:
-    """Group what a text reader finds into chunks.
+    """Group what a text reader yields into chunks.
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
 
-    :param keep_gaps: False: bytes that are no row are left out.
-    :param mark: a byte order mark before all of it.
+    :param keep_gaps: False: leave out bytes between rows.
+    :param mark: the byte order mark at the start of the input.
     """
     draft = _Draft(cursor, keep_gaps=keep_gaps)
     if mark:

@@ -1,4 +1,4 @@
-"""The column of texts, and whether the new columns have room beside the old ones."""
+"""Find the text column, and check the names of columns."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,20 @@ def find_text_column(
     where: str,
     option: str = "--text-column",
 ) -> str:
-    """Return the column to score: `wanted`, else that of the most usual name, else the only one of texts.
+    """Return the column to score: `wanted`, else that with the most usual name, else the only one with texts.
 
-    :param columns: all names.
-    :param others: the columns that hold no texts, each with a description: `is int64, not a string`.
+    :param columns: the names of all columns.
+    :param others: the columns that hold no texts, each with a reason such as `is int64, not a string`.
     :param where: the input's name, for messages.
     :param option: the option that names the column, for messages.
-    :raises DataError: when none or several could be meant, or the one that is meant holds no texts.
+    :raises DataError: when no column or several columns qualify, or the chosen one holds no texts.
     """
     if wanted is not None:
         if wanted not in columns:
             listed = list_columns(columns)
             raise DataError(f"{where}: no column {wanted!r:.200}; {listed}; is {option} right?")
         if columns.count(wanted) > 1:
-            raise DataError(f"{where}: the text column {wanted!r:.200} is there twice; rename one of them")
+            raise DataError(f"{where}: there are several columns {wanted!r:.200}; rename all but one")
         if wanted in others:
             raise DataError(f"{where}: the column {wanted!r:.200} {others[wanted]}")
         return wanted
@@ -45,11 +45,11 @@ def find_text_column(
 
 
 def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:
-    """Return the column that has the first of the usual names, None where none or several have it.
+    """Return the column with the first usual name that exists; None if none exists or several have it.
 
-    Case and surrounding white space count only where they tell columns apart.
+    Case and surrounding white space count only if several columns differ in nothing else.
     """
-    plain = [str(name).strip().lower() for name in columns]  # those of a data frame may be no strings
+    plain = [str(name).strip().lower() for name in columns]  # names in a data frame may not be strings
     for wanted in usual:
         exact = [name for name in columns if name == wanted]
         alike = exact or [name for name, bare in zip(columns, plain, strict=True) if bare == wanted]
@@ -59,7 +59,7 @@ def find_usual(columns: Sequence[str], usual: Sequence[str]) -> str | None:
 
 
 def is_usual(name: str) -> bool:
-    """Return whether columns of texts are often called so."""
+    """Return whether a name is usual for a text column."""
     return name.strip().lower() in TEXT_COLUMNS
 
 
@@ -70,7 +70,7 @@ def list_columns(columns: Sequence[str]) -> str:
 
 
 def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None:
-    """Refuse an input that has a column of a new one's name.
+    """Refuse an input with a column that has the name of a new column.
 
     :raises DataError: naming the column and --prefix.
     """
@@ -80,13 +80,12 @@ def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None
 
 
 def check_unique(columns: Sequence[str], where: str) -> None:
-    """Refuse two columns of one name, which another format could not hold.
+    """Refuse columns of the same name, which another format could not hold.
 
-    :raises DataError: naming the first of them.
+    :raises DataError: naming the first such column.
     """
     for name, count in Counter(columns).items():
         if count > 1:
             raise DataError(
-                f"{where}: the column {name!r:.200} is there {count} times; only output of the same format "
-                "can hold that"
+                f"{where}: there are {count} columns {name!r:.200}; only the same format can hold them"
             )

@@ -1,4 +1,4 @@
-"""Values and results as text formats write them."""
+"""Convert values and results to the bytes and strings of text formats."""
 
 import base64
 import math
@@ -10,7 +10,7 @@ import orjson
 
 
 def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes) -> list[bytes]:
-    """Write each number with six decimals, None as `missing`.
+    """Return each number with six decimals, None as `missing`.
 
     :param before: written before each number.
     """
@@ -19,14 +19,14 @@ def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes)
 
 
 def to_json(value: Any) -> bytes:
-    """Write a value as JSON: bytes in base64, a UUID as its text, NaN and infinite numbers as null."""
+    """Return a value as JSON: bytes in base64, a UUID as its text, NaN and infinite numbers as null."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
 
 
 def to_text(value: Any) -> str:
-    """Write a value as a field of CSV: a string as it is, None empty, bytes in base64, others as JSON.
+    """Return a value as a field of CSV: a string unchanged, None empty, bytes in base64, others as JSON.
 
-    Numbers that JSON does not have are inf, -inf and nan, which readers of CSV understand.
+    Numbers that JSON cannot express become inf, -inf and nan, which CSV readers understand.
     """
     if isinstance(value, str):
         return value

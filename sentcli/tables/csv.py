@@ -1,8 +1,8 @@
-"""CSV and TSV as the standard csv module reads them in strict mode; records go out as their own bytes.
+"""CSV and TSV, read by the csv module in strict mode; the bytes of a record are written unchanged.
 
-A malformed record costs its first physical line: that line is rejected and reading continues with the next
-one, so that a quote which is never closed does not take the rest of the file with it. Blank lines are no rows
-and pass through. A quote inside a field that does not begin with one is part of the value.
+Of a malformed record, only the first physical line is rejected, and reading continues with the next line, so
+that a quote that is never closed does not cost the rest of the file. Blank lines are not rows and are copied.
+A quote inside a field that does not begin with one is part of the value.
 """
 
 import csv
@@ -28,16 +28,16 @@ _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "-0123456789."  # of a number
 _LIKELY_DELIMITERS = frozenset(",;\t|")
 
-# The lines after a quote that is not closed are parsed again. Beyond this many times the limit of a record,
-# plus this many times the bytes read so far, the file is given up: one made for it would take hours.
+# The lines after a quote that is not closed are parsed again. The bytes parsed again may be this many times
+# --max-row-bytes plus this many times the bytes read so far. Without a limit, a malicious file takes hours.
 _RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the records of a file are written.
+    """The syntax of a file's records.
 
-    :param quotechar: empty: nothing is quoted.
+    :param quotechar: the quote; empty if nothing is quoted.
     """
 
     delimiter: str
@@ -58,9 +58,9 @@ class Dialect:
         return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar)}]")
 
     def record(self, values: Sequence[str]) -> str:
-        """Write values as one record, quoted where necessary, without a line end.
+        """Return values as one record, quoted where necessary, without a line end.
 
-        :raises OutputError: when one has to be quoted, and nothing may be.
+        :raises OutputError: when a value needs quotes, but there is no quotechar.
         """
         search = self._special.search
         return self.delimiter.join([self._quote(value) if search(value) else value for value in values])
@@ -76,7 +76,7 @@ def read(
 ) -> Iterator[Chunk]:
     """Read one file; see `registry.Reader`.
 
-    :raises UsageError: when the delimiter of the format is the quotechar of the options.
+    :raises UsageError: when --quotechar is the delimiter of the format.
     """
     csv.field_size_limit((1 << 31) - 1)  # of the whole process; the reader bounds records itself
     return _CsvReader(source, setup, first, is_last=is_last).chunks(cursor)
@@ -103,7 +103,7 @@ class _CsvReader(LineReader):
         has_rows = self._width >= 0 or not (self._to_skip or self.setup.options.header)
         if not has_rows and self.setup.options.skip_lines and self._lead[len(self.byte_order_mark) :].strip():
             raise DataError(f"{self.name}: no header after the lines to skip; try a lower --skip-lines")
-        # A file of nothing else comes back as it is; in a run of several it would come between their rows.
+        # Copy a file that has nothing else; with several inputs these bytes would be between rows.
         if self._width < 0 and self._lead and self.is_last and not self.first:
             yield bytes(self._lead)
 
@@ -141,7 +141,7 @@ class _CsvReader(LineReader):
         self._open = lines[start:]
 
     def _skip(self, lines: list[bytes]) -> list[bytes]:
-        """Put lines before the header aside; return the others."""
+        """Keep the lines before the header for the head; return the others."""
         skipped, others = lines[: self._to_skip], lines[self._to_skip :]
         self._to_skip -= len(skipped)
         self._add_to_lead(b"".join(skipped))
@@ -154,9 +154,9 @@ class _CsvReader(LineReader):
             raise DataError(f"{self.name}: no header in its first {self._limit} bytes")
 
     def _decode(self, lines: list[bytes]) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
-        """Decode lines; those not in the encoding get a stand-in, so that records keep their borders.
+        """Decode lines; replace bad bytes by a stand-in, so that records keep their borders.
 
-        :returns: a text for each line, and the errors of the bad ones by their number.
+        :returns: the text of each line, and the errors of bad lines by line number.
         """
         decode = self.encoding.decode
         try:
@@ -176,9 +176,9 @@ class _CsvReader(LineReader):
     def _unusual(
         self, fields: list[str], raw: bytes, lines: list[bytes], errors: list[UnicodeDecodeError | None]
     ) -> Iterator[Event]:
-        """Yield what a record is that may be no row: the header, a blank line, a wrong number of fields.
+        """Yield the events of a record that may not be a row: header, blank line, wrong number of fields.
 
-        :param errors: of each of its lines that is not in the encoding.
+        :param errors: for each line of the record, its decoding error or None.
         """
         offset = self.offset
         for line, error in zip(lines, errors, strict=True):
@@ -227,9 +227,9 @@ class _CsvReader(LineReader):
         return head
 
     def _check_delimiter(self, fields: Sequence[str]) -> None:
-        """Refuse a single field that has another delimiter: whole records would be scored for their texts.
+        """Refuse a single field that holds another delimiter, because whole records would be scored as texts.
 
-        :param fields: of the first record. In a name each likely delimiter counts, in a text only a tab.
+        :param fields: the first record. In a header, any likely delimiter counts; in a text, only a tab.
         """
         options, used = self.setup.options, self._dialect.delimiter
         likely = _LIKELY_DELIMITERS if options.header else {"\t"}
@@ -245,8 +245,8 @@ class _CsvReader(LineReader):
     def _malformed(self, line: bytes, error: str, size: int) -> Reject:
         """Reject the first line of a record that cannot be parsed.
 
-        :param error: of the csv module; empty: the record is too long.
-        :param size: bytes up to where that was seen.
+        :param error: the message of the csv module; empty: the record is too long.
+        :param size: bytes of the record when the error was found.
         """
         if len(line) < size:
             self._rescanned += size
@@ -269,7 +269,7 @@ class _CsvReader(LineReader):
 
 
 class Writer:
-    """Writes the records of the input with two more fields; values of another format as new records."""
+    """Appends the new fields to the records of the input; writes values of another format as new records."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -306,12 +306,12 @@ class Writer:
         return b""
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
-        """Write the labels, each with a delimiter before it."""
+        """Return the labels as fields, each with a delimiter before it."""
         fields = {label: self._field(label or "") for label in {*labels}}
         return [fields[label] for label in labels]
 
     def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:
-        """Write the numbers, each with a delimiter before it; quoted where a separator is a digit."""
+        """Return the numbers as fields, each with a delimiter before it; quoted if a digit is a separator."""
         dialect = self._dialect
         is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
         if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():

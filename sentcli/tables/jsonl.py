@@ -1,9 +1,9 @@
-"""JSON Lines with orjson, which is strict; a record goes out as its own bytes, the new fields at its end.
+"""JSON Lines, read by orjson, which is strict; new fields are appended to the bytes of a record.
 
-Lines end with a line feed. Blank lines are no rows and pass through. The first record decides which key holds
-the texts: the one of a usual name, else its only string. In an output of another format the columns are the
-keys of the first record; strings stay as they are, all other values are written as JSON, numbers with the
-digits they have in the input. A record with another key, or a key twice, is rejected.
+Lines end with a line feed. Blank lines are not rows and are copied. The first record decides which key holds
+the texts: the key with a usual name, else that of its only string. In an output of another format, the
+columns are the keys of the first record; strings are copied and other values are written as JSON, numbers
+with their digits in the input. A record with another key, or a repeated key, is rejected.
 """
 
 import json
@@ -25,7 +25,7 @@ from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 _log = logging.getLogger("sentcli")
 
 
-_FIRST_RECORDS = 1000  # that decide whether the text column is right
+_FIRST_RECORDS = 1000  # to check the choice of the text column against
 _MISSING: Any = object()
 _ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects
 _MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # of one object
@@ -50,7 +50,7 @@ def read(
 
 class _JsonlReader(LineReader):
     encoding_hint = ""  # JSON is UTF-8
-    mark_in_head = False  # blank lines before the first record go out before the head
+    mark_in_head = False  # blank lines before the first record are written before the head
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
@@ -58,10 +58,10 @@ class _JsonlReader(LineReader):
         self._text_column = setup.options.text_column
         if self._text_column is None and first:
             self._text_column = first.text_column
-        self._columns: tuple[str, ...] = ()  # of the first record, then of the first one that has the text
+        self._columns: tuple[str, ...] = ()  # keys of the first record, later of the first one with a text
         self._has_head = False
-        self._is_guess = False  # the text column is only the one that had a string in the first record
-        self._without_text = 0  # records so far, until one has the text
+        self._is_guess = False  # the text column was chosen as the only string of the first record
+        self._without_text = 0  # number of records before the first one with a text
 
     def events(self) -> Iterator[Event]:
         yield from super().events()
@@ -84,9 +84,9 @@ class _JsonlReader(LineReader):
             self.advance(1, len(line))
 
     def _refuse_json(self, lines: list[bytes]) -> None:
-        """Refuse other JSON than one object a line, by the first lines.
+        """Refuse a file whose first lines show that it does not have one JSON object per line.
 
-        :raises DataError: then.
+        :raises DataError: naming the command that converts the file.
         """
         if _ARRAY.match(lines[0]):
             raise DataError(
@@ -134,9 +134,9 @@ class _JsonlReader(LineReader):
         yield Head(self._columns, self._text_column)
 
     def _check_guess(self, record: dict[str, Any]) -> None:
-        """Refuse to guess where a further record has another string: the first one may lack its text.
+        """Check the guess against a later record: the first record may have lacked its text.
 
-        :raises DataError: then.
+        :raises DataError: if the record has another string.
         """
         for name, value in record.items():
             if type(value) is str and name != self._text_column:
@@ -169,11 +169,11 @@ class _JsonlReader(LineReader):
             return text, self._values(line), line
         except ValueError as error:
             return self.reject(line, str(error))
-        except (RecursionError, orjson.JSONEncodeError):  # by the version of Python one or the other
+        except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
 
     def _text(self, record: dict[str, Any]) -> Any:
-        """Return the text; a key of the whole name goes before a dotted path."""
+        """Return the text; a key with the whole name takes precedence over a dotted path."""
         name = self._text_column or ""
         value = record.get(name, _MISSING)
         if value is _MISSING and "." in name:
@@ -190,7 +190,7 @@ class _JsonlReader(LineReader):
         record = json.loads(line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_unique)
         for key in record:
             if key not in self._columns:
-                raise ValueError(f"the key {key!r:.200} is not one of the first record's")
+                raise ValueError(f"the key {key!r:.200} is not in the first record")
         return [_cell(record.get(name)) for name in self._columns]
 
 
@@ -199,7 +199,7 @@ def _no_string(value: Any) -> str:
 
 
 class _Number:
-    """A number as its digits: as an int or float it could change."""
+    """A number kept as its digits, which an int or float could change."""
 
     def __init__(self, digits: str) -> None:
         self.digits = digits
@@ -208,7 +208,7 @@ class _Number:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key occurs twice")
     return record
 
 
@@ -219,7 +219,7 @@ def _cell(value: Any) -> str | None:
 
 
 class Writer:
-    """Adds the new fields before a record's closing brace; values of another format become an object."""
+    """Inserts the new fields before a record's closing brace; writes values of another format as objects."""
 
     def __init__(self, setup: Setup) -> None:
         self._converts = setup.converts
@@ -228,14 +228,14 @@ class Writer:
 
     def begin(self, head: Head) -> bytes:
         self._columns = head.columns
-        return b""  # a byte order mark is out already
+        return b""  # a byte order mark was written before as a gap
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         if self._converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in chunk.rows]
         else:
             raws = [*chunk.rows]
-        # A record that has a text is not empty, so a comma always goes before the new fields.
+        # A record with a text is not empty, so a comma always precedes the new fields.
         ends = [raw.rindex(b"}") for raw in raws]
         return chunk.join(
             [raw[:end] for raw, end in zip(raws, ends, strict=True)],

@@ -1,4 +1,4 @@
-"""Reading by physical lines, which the readers of CSV, JSON Lines and plain lines share."""
+"""Read physical lines: the common part of the readers of CSV, JSON Lines and plain lines."""
 
 import re
 import time
@@ -11,10 +11,10 @@ from sentcli.files.source import STANDARD, Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.options import Setup
 
-PAUSE = 0.1  # seconds of waiting for a live input after which its lines so far are scored
-_LONGEST = 16  # times the limit of a record: a longer line is an error
+PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
+_LONGEST = 16  # times --max-row-bytes; a longer line is an error
 
-# First bytes of compressed files. Those of bzip2 alone could be text: a size, then a block or the end.
+# First bytes of compressed files. `BZh` could begin a text, so the digit and marker after it count too.
 _COMPRESSED = {
     ".gz": re.compile(rb"\x1f\x8b"),
     ".zst": re.compile(rb"\x28\xb5\x2f\xfd"),
@@ -27,12 +27,12 @@ _ARCHIVE = b"PK\x03\x04"
 class LineReader(ABC):
     """Reads one input of physical lines; for the parameters see `registry.Reader`.
 
-    `line` (from 1) and `offset` (in bytes) are those of the next record.
+    :ivar line, offset: the line (from 1) and the byte offset of the next record.
     """
 
-    universal_line_ends = False  # a carriage return alone ends a line
+    universal_line_ends = False  # True: a single carriage return ends a line too
     encoding_hint = "; is it another --encoding?"
-    mark_in_head = True  # the byte order mark goes out with the head, before which nothing does
+    mark_in_head = True  # the head holds the byte order mark; nothing is written before it
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         self.name = source.name
@@ -54,9 +54,9 @@ class LineReader(ABC):
         self._waited = 0.0
 
     def _refuse_wide(self, start: bytes) -> None:
-        """Refuse UTF-16 and UTF-32, of which each line would be rejected.
+        """Refuse UTF-16 and UTF-32 without --encoding, because every line would be rejected.
 
-        :raises DataError: then.
+        :raises DataError: naming the encoding.
         """
         if name := marked_encoding(start):
             hint = f"try --encoding {name}" if self.encoding_hint else "JSON Lines are UTF-8: convert it"
@@ -68,9 +68,9 @@ class LineReader(ABC):
 
     @abstractmethod
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
-        """Yield what is in the next lines, and advance `line` and `offset`.
+        """Parse the next lines: yield their events, and advance `line` and `offset`.
 
-        :param final: no more lines belong to those that `parse` has kept so far.
+        :param final: the lines that `parse` has kept so far are complete; no more lines belong to them.
         """
 
     def events(self) -> Iterator[Event]:
@@ -90,14 +90,14 @@ class LineReader(ABC):
         yield from self.parse([], final=True)
 
     def _physical_lines(self) -> Iterator[list[bytes] | None]:
-        """Yield lines, some at a time, and None where a live input pauses.
+        """Yield lists of lines, and None when a live input pauses.
 
-        The last line of the input gets a line end if it has none and another input follows.
+        If another input follows, a last line without a line end gets one.
 
         :raises DataError: when the input cannot be read, or a line never ends.
         """
         encoding, universal = self.encoding, self.universal_line_ends
-        pending: bytes | bytearray = b""  # a line without its end yet
+        pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
         line_end = encoding.newline
         while True:
             if self._source.live and self._pauses():
@@ -115,7 +115,7 @@ class LineReader(ABC):
                     line_end = encoding.line_end(lines[-1])
                     yield lines
             elif isinstance(pending, bytes):
-                pending = bytearray(pending)  # with a long line it grows in place
+                pending = bytearray(pending)  # grows in place when the line is long
             self._check_length(pending)
         if pending:
             if not self.is_last and not (universal and encoding.line_end(pending)):
@@ -132,8 +132,8 @@ class LineReader(ABC):
     def _pauses(self) -> bool:
         """Wait for a live input.
 
-        :returns: whether all waits since the last pause took `PAUSE`; else lines that come now and then
-            would hold those before them back for minutes.
+        :returns: whether the waits since the last pause add up to `PAUSE`, so that lines which arrive now
+            and then do not delay earlier lines for minutes.
         """
         began = time.monotonic()
         is_ready = self._source.ready(PAUSE - self._waited)
@@ -152,9 +152,9 @@ class LineReader(ABC):
         return Reject(self.name, self.line, self.offset, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
-        """Name the first byte that is not in the encoding.
+        """Return a message that names the first byte that is not in the encoding.
 
-        :param offset: of the line.
+        :param offset: the offset of the line.
         """
         byte, place = line[error.start], offset + error.start
         hint = self.encoding_hint if self.setup.options.encoding is None else ""
@@ -162,9 +162,9 @@ class LineReader(ABC):
 
 
 def _refuse_compressed(start: bytes, name: str) -> None:
-    """Refuse compressed bytes without the suffix, of which each line would be rejected.
+    """Refuse compressed bytes without a suffix that says so, because every line would be rejected.
 
-    :raises DataError: then.
+    :raises DataError: naming the compression.
     """
     if start.startswith(_ARCHIVE):
         raise DataError(f"{name}: a zip archive or a workbook; unzip it, or save its sheet as CSV")

@@ -1,7 +1,7 @@
-"""Plain lines: a line is a text; the output has label, score and text, separated by tabs.
+"""Plain lines: each line is a text; the output has the new columns and the text, separated by tabs.
 
-Lines end with a line feed; a carriage return before it belongs to the line end. Of another format the texts
-alone are written, with spaces for their line breaks.
+Lines end with a line feed; a carriage return before it belongs to the line end. From another format, only the
+texts are written, with spaces in place of their line breaks.
 """
 
 import logging
@@ -34,7 +34,7 @@ def read(
 class _LinesReader(LineReader):
     def events(self) -> Iterator[Event]:
         if self.is_empty and not self.is_last:
-            return  # it has no byte order that the others would have to agree with
+            return  # an empty input has no byte order that later inputs must share
         first = self.first
         if first and not (self.setup.converts or self.is_empty or first.style == self.encoding):
             raise DataError(
@@ -59,7 +59,7 @@ class _LinesReader(LineReader):
 
 
 def _warn_of_table(line: bytes, name: str) -> None:
-    """Warn of a first line that is the header of CSV or a JSON object: it will be scored as a text."""
+    """Warn if the first line looks like a CSV header or a JSON object, because it is scored as a text."""
     fields = (field.strip(b" \t\r\n\"'").lower() for field in re.split(rb"[,;\t|]", line))
     if line.lstrip().startswith(b'{"'):
         form = "jsonl"
@@ -68,12 +68,12 @@ def _warn_of_table(line: bytes, name: str) -> None:
     else:
         return
     _log.warning(
-        "%s is read as one review a line, but begins like a table; try --input-format %s", name, form
+        "%s is read as one review per line, but begins like a table; try --input-format %s", name, form
     )
 
 
 class Writer:
-    """Writes `label<TAB>score<TAB>text`, with spaces for the tabs and line ends of a label."""
+    """Writes the new columns and the text, separated by tabs; labels get spaces for tabs and line ends."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -96,7 +96,7 @@ class Writer:
         return chunk.join(*map(self._fields, RESULT_COLUMNS, results), lines)
 
     def _fields(self, column: ResultColumn, values: Sequence[Any]) -> list[bytes]:
-        """Write the results of a column, each with a tab after it."""
+        """Return the values of a result column, each with a tab after it."""
         if column.is_number:
             numbers = six_decimals(values, b"", b"")
             return [self._encoding.encode(f"{number.decode()}\t") for number in numbers]

@@ -1,4 +1,4 @@
-"""The columns that a run adds, and the options of reading, writing and rejected rows."""
+"""The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from sentcli.files.encodings import Encoding
 class ResultColumn:
     """A column that a run adds.
 
-    :param name: without a prefix.
-    :param is_number: it holds numbers, else labels.
+    :param name: the name without a prefix.
+    :param is_number: True for numbers, False for labels.
     """
 
     name: str
     is_number: bool = False
 
 
-# In the order in which every writer writes them. Their values are `Scores.results`.
+# The new columns, in the order in which every writer writes them; `Scores.results` has their values.
 RESULT_COLUMNS = (ResultColumn("sentiment"), ResultColumn("sentiment_score", is_number=True))
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    r"""How to read the inputs; None and the other defaults mean that the user did not set them.
+    r"""Options for reading the inputs; a default value means that the user did not set the option.
 
     :param format: a name of `FORMATS`; None: from the suffix, plain lines on standard input.
     :param text_column: the column to score, for JSON Lines also a dotted path; None: found by its name.
@@ -35,8 +35,8 @@ class ReadOptions:
     :param quotechar: one character, or "" for no quoting; None: `"`.
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
-    :param skip_lines: number of lines before the header; they go out as they came in.
-    :param max_row_bytes: bytes of a record, in Parquet of its text; a longer one is rejected.
+    :param skip_lines: number of lines before the header; they are copied to the output.
+    :param max_row_bytes: most bytes of a record, in Parquet of its text; a longer record is rejected.
     :raises UsageError: for an invalid value, naming the option.
     """
 
@@ -70,8 +70,8 @@ class ReadOptions:
     def separators(self, usual: str) -> tuple[str, str]:
         """Return the delimiter and the quotechar.
 
-        :param usual: the delimiter of the format.
-        :raises UsageError: when both are the same.
+        :param usual: the default delimiter of the format.
+        :raises UsageError: when delimiter and quotechar are the same.
         """
         delimiter = usual if self.delimiter is None else self.delimiter
         quotechar = '"' if self.quotechar is None else self.quotechar
@@ -82,11 +82,11 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How to write the output.
+    """Options for writing the output.
 
-    :param format: a name of `FORMATS`; None: from the suffix, else the input's.
-    :param prefix: of the names of the new columns.
-    :raises UsageError: when the prefix has no UTF-8.
+    :param format: a name of `FORMATS`; None: from the suffix, else the format of the input.
+    :param prefix: put before the names of the new columns.
+    :raises UsageError: when the prefix cannot be encoded as UTF-8.
     """
 
     format: str | None = None
@@ -104,10 +104,10 @@ class WriteOptions:
 
 @dataclass(frozen=True)
 class RejectOptions:
-    """Where rejected rows go, and how many are too many.
+    """Options for rejected rows.
 
-    :param path: None: `OUT.rejects.jsonl`, or standard error where the output is a stream.
-    :param limit: `N` rows, or `P%` of the rows read; more than that stops the run.
+    :param path: the file for them; None: `OUT.rejects.jsonl`, or standard error if the output is a stream.
+    :param limit: `N` rows, or `P%` of the rows read; more rejected rows stop the run.
     :raises UsageError: for an invalid value, naming the option.
     """
 
@@ -127,7 +127,7 @@ class RejectOptions:
         return self.limit is not None and self.limit.endswith("%")
 
     def exceeded(self, rejected: int, read: int) -> bool:
-        """Return whether `rejected` of the rows read are more than the limit."""
+        """Return whether the rejected rows of `read` rows are more than the limit."""
         if self.limit is None:
             return False
         return rejected > (float(self.limit[:-1]) / 100 * read if self.is_share else int(self.limit))
@@ -135,13 +135,13 @@ class RejectOptions:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a run asks of its readers and its writer.
+    """The settings of an output's readers and writer.
 
     :param options: how to read the inputs.
-    :param names: of the new columns; empty for lines.
-    :param format: of the inputs.
-    :param output_format: of the output.
-    :param labels: that a row may get: one that cannot be written ends a run before the first row.
+    :param names: names of the new columns; empty for lines.
+    :param format: format of the inputs.
+    :param output_format: format of the output.
+    :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
     """
 
     options: ReadOptions
@@ -156,5 +156,5 @@ class Setup:
 
     @property
     def needs_values(self) -> bool:
-        """The writer needs the values of all columns; lines of another format need the text alone."""
+        """Whether the writer needs the values of all columns. To write lines it needs only the texts."""
         return self.converts and self.output_format != "lines"

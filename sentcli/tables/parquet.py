@@ -1,8 +1,8 @@
-"""Parquet through pyarrow: row groups are streamed, schema and metadata kept, two columns added.
+"""Parquet through pyarrow: row groups are streamed, schema and metadata are kept, new columns are appended.
 
-Row groups stay as they are, but a large one is divided, so that memory does not depend on it. A row is
-rejected when its text is not UTF-8 or longer than the limit, whatever else is in the row; `raw` is then that
-text, and `line` the number of the row. From another format all columns are strings.
+Row groups keep their size, but large ones are divided to limit memory. A row is rejected when its text is not
+UTF-8 or is longer than the limit; in its reject, `raw` is the text and `line` the number of the row. From
+another format, all columns are strings.
 """
 
 import io
@@ -22,22 +22,22 @@ from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, R
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_text_column, find_usual
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 
-_GROUP_BYTES = 32 << 20  # of input; a row group of the output does not grow further
+_GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
 _USUAL_CODEC = "snappy"
-_OFFSET = 4  # bytes of a string's place in Arrow
-_BUFFER = 1 << 20  # bytes of a column that are read at a time, to spare memory
-# Rows that are read at a time: what repeats itself is stored once, so a row group can be a thousand times as
-# large in memory as its metadata say. A call for 128 rows takes 0.1 us a row and column.
+_OFFSET = 4  # bytes of a string's offset in Arrow
+_BUFFER = 1 << 20  # bytes of a column to read at a time, to save memory
+# Rows to read at a time. Repeated values are stored once, so a row group can be a thousand times as large in
+# memory as its metadata says. A call for 128 rows takes 0.1 us per row and column.
 _READ_ROWS = 128
-_ARROW_SCHEMA = b"ARROW:schema"  # the metadata key of pyarrow's own, written anew
+_ARROW_SCHEMA = b"ARROW:schema"  # pyarrow's own metadata key, which it writes again
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Neighbouring rows of one row group.
+    """Consecutive rows of one row group.
 
-    :param ends_group: the last of them is the last of its row group.
+    :param ends_group: the batch ends where its row group ends.
     """
 
     rows: pa.RecordBatch
@@ -46,9 +46,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Style:
-    """How a file is written.
+    """The schema and the compression of a file.
 
-    :param codec: the compression of all columns of the first row group; None: the usual one.
+    :param codec: the compression of all columns of the first row group; None: the default one.
     """
 
     schema: pa.Schema
@@ -67,9 +67,9 @@ def read(
 class _ParquetReader:
     """Reads a file that is not trusted.
 
-    :param cursor: hashes what is read of the file.
-    :raises DataError: when no unit holds all of its times.
-    :raises ArrowException, OSError, ValueError: from all methods, when pyarrow cannot read it.
+    :param cursor: hashes the bytes that are read.
+    :raises DataError: when no unit of time fits all INT96 times.
+    :raises ArrowException, OSError, ValueError: from all methods, when pyarrow cannot read the file.
     """
 
     def __init__(self, source: Source, setup: Setup, cursor: Cursor) -> None:
@@ -88,12 +88,12 @@ class _ParquetReader:
         return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=_BUFFER, **options)
 
     def _unit_of_int96(self) -> str | None:
-        """Choose the unit of the file's INT96, the times of older writers.
+        """Choose the unit for INT96, the type of times in files of older programs.
 
-        pyarrow takes nanoseconds, which wrap around outside 1677 to 2262, where 9999 often means never.
+        pyarrow uses nanoseconds, which overflow outside 1677 to 2262. The year 9999 often means "never".
 
-        :returns: None where nanoseconds will do, or there is no INT96.
-        :raises DataError: when no unit holds all of them.
+        :returns: None if nanoseconds fit all times, or there is no INT96.
+        :raises DataError: when no unit fits all times.
         """
         columns = {column.path for column in self._file.schema if column.physical_type == "INT96"}
         if not columns:
@@ -112,14 +112,14 @@ class _ParquetReader:
             is_far, is_fine = is_far or far, is_fine or fine
         if is_far and is_fine:
             raise DataError(
-                f"{self._name}: the column {min(columns)!r:.200} has times (INT96) outside the years 1677 to "
-                "2262, and others finer than a microsecond; write them as another type"
+                f"{self._name}: the column {min(columns)!r:.200} has INT96 times outside the years 1677 to "
+                "2262, and also times finer than a microsecond; write the column as another type"
             )
         return "us" if is_far else None
 
     def chunks(self, first: Head | None) -> Iterator[Chunk]:
         batches = self._batches()
-        begin = [*islice(batches, 1)]  # first: of damaged columns pyarrow's metadata would end the process
+        begin = [*islice(batches, 1)]  # before the schema: with damaged columns it would crash the process
         head: Head | None = self._head(first)
         for batch in chain(begin, batches):
             yield self._chunk(batch, head)
@@ -128,7 +128,7 @@ class _ParquetReader:
             yield Chunk([], (), (), self._cursor.advance(0, 0, 0), 0, head=head)
 
     def _batches(self) -> Iterator[Batch]:
-        """Read the row groups one after the other, each in as many batches as the limits of a chunk take.
+        """Read the row groups in order, each in batches within the limits of a chunk.
 
         :raises DataError: when a row group is damaged.
         """
@@ -153,10 +153,10 @@ class _ParquetReader:
                     pending = []
                     size = count = 0
             if left:
-                raise DataError(f"{self._name}: row group {group} has not as many rows as it says")
+                raise DataError(f"{self._name}: row group {group} does not have as many rows as it says")
 
     def _head(self, first: Head | None) -> Head:
-        """Choose the text column and check the schema."""
+        """Choose the text column, check the schema, and return the head."""
         schema = self._schema()
         columns = tuple(schema.names)
         wanted = self._setup.options.text_column
@@ -164,7 +164,7 @@ class _ParquetReader:
         others = {
             field.name: f"is {field.type}, not a string"
             for field in schema
-            # In a column of the type null all values are missing: those of texts, if it is meant.
+            # A column of type null has only missing values; it may be the text column.
             if not (is_text(field.type) or (pa.types.is_null(field.type) and field.name == meant))
         }
         text_column = find_text_column(columns, others, wanted, self._name)
@@ -178,7 +178,7 @@ class _ParquetReader:
         return Head(columns, text_column, style=Style(schema, self._codec()))
 
     def _schema(self) -> pa.Schema:
-        """Return the schema, with the metadata of the file that pyarrow leaves out of it."""
+        """Return the schema, including the metadata of the file that pyarrow does not put there."""
         schema: pa.Schema = self._file.schema_arrow
         metadata = {**(self._file.metadata.metadata or {}), **(schema.metadata or {})}
         metadata.pop(_ARROW_SCHEMA, None)
@@ -204,7 +204,7 @@ class _ParquetReader:
             rows, rejects = self._without_bad_rows(rows)
             texts, values = self._decode(rows)
         self._row += count
-        # A file is not read from its beginning to its end: its rows tell the progress.
+        # Progress counts rows, because a file is not read from its beginning to its end.
         progress = self._size * (self._row - 1) // max(1, self._file.metadata.num_rows)
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
         carrier = values if self._setup.converts else [Batch(rows, batch.ends_group)]
@@ -213,11 +213,11 @@ class _ParquetReader:
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
         """Return the texts, and the values of each row where the writer needs them.
 
-        :raises ValueError: when a text is too long, and what `to_values` raises.
+        :raises ValueError: when a text is too long, or as `to_values`.
         """
         limit = self._setup.options.max_row_bytes
         texts = to_values(rows.column(self._text))
-        # A character has four bytes at most: few texts are encoded.
+        # A character has at most four bytes, so only long texts must be encoded to know their size.
         if any(len(text.encode()) > limit for text in texts if text and 4 * len(text) > limit):
             raise ValueError(f"longer than {limit} bytes; try a higher --max-row-bytes")
         if not self._setup.needs_values:
@@ -247,7 +247,7 @@ def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str:
-    """Name the first column in which schemas differ."""
+    """Return a message that names the first difference of two schemas."""
     if first.names != other.names:
         return f"the columns are {', '.join(other.names):.200}, not {', '.join(first.names):.200}"
     was, now = next(pair for pair in zip(first, other, strict=True) if not pair[0].equals(pair[1]))
@@ -259,7 +259,7 @@ def _kind(field: pa.Field) -> str:
 
 
 class _Hashed(io.RawIOBase):
-    """A file of which everything that pyarrow reads is hashed, in that order."""
+    """A file that hashes the bytes that pyarrow reads, in the order of the reads."""
 
     def __init__(self, file: IO[bytes], cursor: Cursor) -> None:
         self._file = file
@@ -281,7 +281,7 @@ class _Hashed(io.RawIOBase):
 
 
 class Writer:
-    """Writes row groups with a label and a score column; from another format the others are strings."""
+    """Writes row groups with the new columns; from another format, the other columns are strings."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -289,7 +289,7 @@ class Writer:
         self._writer: Any = None
         self._schema: Any = None
         self._pending: list[pa.RecordBatch] = []
-        self._size = self._rows = 0  # of what is pending
+        self._size = self._rows = 0  # size and rows of the pending batches
 
     def begin(self, head: Head) -> bytes:
         if self._setup.converts:
@@ -305,7 +305,7 @@ class Writer:
                 self._sink,
                 self._schema,
                 compression=codec or _USUAL_CODEC,
-                use_compliant_nested_type=False,  # items of lists keep their name
+                use_compliant_nested_type=False,  # list items keep their name
             )
         return self._sink.drain()
 
@@ -319,11 +319,11 @@ class Writer:
         elif chunk.rows:
             columns = [pa.array(column, pa.string()) for column in zip(*chunk.rows, strict=True)]
             self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
-            # Each value takes that much, a missing one too. Not what Arrow says, which depends on pauses.
+            # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.
             self._size += _OFFSET * len(columns) * len(chunk.rows)
         self._size += chunk.size
         self._rows += len(chunk.texts)
-        # Only where whole chunks end, so that the bytes are the same when a pipe paused.
+        # Only at the end of whole chunks, so that the bytes do not depend on pauses of a pipe.
         if ends_group or (chunk.whole and (self._size >= _GROUP_BYTES or self._rows >= _GROUP_ROWS)):
             self._end_group()
         return self._sink.drain()
@@ -355,7 +355,7 @@ def _to_array(column: ResultColumn, values: Sequence[Any]) -> pa.Array:
 
 
 class _Drain(io.RawIOBase):
-    """Collects what pyarrow writes until it is taken."""
+    """Collects the bytes that pyarrow writes, until `drain` takes them."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -378,7 +378,7 @@ def _translated(name: str, kind: type[SentcliError]) -> Iterator[None]:
     """Raise pyarrow's errors as `kind`, with the name of the file."""
     try:
         yield
-    except MemoryError:  # Arrow's is one of its own exceptions too
+    except MemoryError:  # Arrow's own is an ArrowException too
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise kind(f"{name}: {error}") from error

@@ -1,4 +1,4 @@
-"""The formats: their names, the suffixes of their files, and the modules of their readers and writers."""
+"""The formats: their names, file suffixes, and the modules with their readers and writers."""
 
 import importlib
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from sentcli.tables.options import ReadOptions, Setup
 
 
 class Reader(Protocol):
-    """Reads one input.
+    """A function that reads one input.
 
-    :param first: the head of the first input that had one: the others have to agree with it.
+    :param first: the head of the first input that had one; the head of this input must agree with it.
     :param is_last: no other input follows.
     """
 
@@ -26,28 +26,29 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """Turns chunks with their results into the bytes of the output."""
+    """Encodes chunks and their results as the bytes of the output."""
 
     def begin(self, head: Head) -> bytes:
-        """Return what comes before the first row; the head is that of the first input.
+        """Return the bytes before the first row.
 
-        :raises OutputError: when a name or a label cannot be written there.
+        :param head: the head of the first input.
+        :raises OutputError: when the output cannot hold the name of a column or a label.
         """
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        """Return the rows of a chunk with their results, which are empty for a blank row."""
+        """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
 
     def close(self) -> bytes:
-        """Return what comes after the last row."""
+        """Return the bytes after the last row."""
 
 
 @dataclass(frozen=True)
 class Format:
     """One format.
 
-    :param module: with `read` and `Writer`; imported when it is needed, as pyarrow takes its time.
-    :param suffixes: of file names; the first is that of new files.
-    :param options: the options of `ReadOptions` for this format alone.
+    :param module: the module with `read` and `Writer`; imported only when needed, as pyarrow loads slowly.
+    :param suffixes: the suffixes of file names; new files get the first.
+    :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     """
 
     module: str
@@ -75,16 +76,16 @@ _FORMATS = {
 }
 FORMATS = tuple(_FORMATS)
 
-_INSTEAD = {  # formats that the programs of unknown ones can write
+_INSTEAD = {  # what to save in place of formats that sentcli does not read
     **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"), "CSV"),
     **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "Parquet"),
 }
 
 
 def get_format(name: str) -> Format:
-    """Look a format up.
+    """Return the format of a name.
 
-    :raises UsageError: listing the formats.
+    :raises UsageError: for an unknown name; the message lists the formats.
     """
     if name not in _FORMATS:
         raise UsageError(f"there is no format {name!r:.200}; the formats are {', '.join(FORMATS)}")
@@ -92,39 +93,39 @@ def get_format(name: str) -> Format:
 
 
 def format_of(name: str, option: str) -> str:
-    """Return the name of a file's format, by its suffix without that of a compression.
+    """Return the name of a file's format by its suffix, ignoring a compression suffix.
 
-    :param option: the one that names the format, for messages.
-    :raises UsageError: for another suffix.
+    :param option: the option that sets the format, for messages.
+    :raises UsageError: for an unknown suffix.
     """
     suffix = suffix_of(name)
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
     if suffix in _INSTEAD:
-        raise UsageError(f"{name}: {suffix} is no format here; save the table as {_INSTEAD[suffix]}")
+        raise UsageError(f"{name}: {suffix} is not a supported format; save the table as {_INSTEAD[suffix]}")
     if suffix == ".zip":
-        raise UsageError(f"{name}: .zip is an archive and no format here; give the file that is in it")
+        raise UsageError(f"{name}: .zip is an archive, not a supported format; give the file inside it")
     raise UsageError(
         f"{name}: what format is {suffix or 'this'}? Add {option} with one of {', '.join(FORMATS)}"
     )
 
 
 def is_suffix(suffix: str) -> bool:
-    """Return whether a suffix is that of a format."""
+    """Return whether a suffix belongs to a format."""
     return any(suffix.lower() in form.suffixes for form in _FORMATS.values())
 
 
 def suffix_of(name: str) -> str:
-    """Return the suffix of the format: `.csv` of `reviews.csv.gz`."""
+    """Return the suffix that names the format: `.csv` for `reviews.csv.gz`."""
     path = path_of(name)
     return PurePath(path[: len(path) - len(compression_of(path))]).suffix.lower()
 
 
 def check_options(options: ReadOptions, format_name: str, name: str) -> None:
-    """Refuse options that a format does not have.
+    """Refuse options that a format does not support.
 
-    :param name: of an input of that format.
+    :param name: the name of an input of that format.
     :raises UsageError: naming the option and the input.
     """
     everywhere = {"format", "max_row_bytes"}
@@ -132,4 +133,4 @@ def check_options(options: ReadOptions, format_name: str, name: str) -> None:
         is_given = getattr(options, option.name) != option.default
         if is_given and option.name not in everywhere | get_format(format_name).options:
             flag = "no-header" if option.name == "header" else option.name.replace("_", "-")
-            raise UsageError(f"--{flag} means nothing for {format_name} input; {name} is of that format")
+            raise UsageError(f"--{flag} does not apply to {format_name} input, such as {name}")

@@ -256,7 +256,7 @@ def test_a_table_that_is_taken_for_lines_is_told_of(score, first, form):
     assert "texts in" not in result.stderr
     assert "begins" not in score("--input-format", "lines", stdin=f"{first}\n").stderr
     Path("r.txt").write_text(f"{first}\n")
-    told = f"r.txt is read as one review a line, but begins like a table; try --input-format {form}\n"
+    told = f"r.txt is read as one review per line, but begins like a table; try --input-format {form}\n"
     assert (told in score("r.txt").stderr) == (form is not None)
     assert "begins" not in score("r.txt", "--input-format", "lines").stderr
 

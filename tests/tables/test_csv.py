@@ -503,7 +503,7 @@ def test_a_spreadsheets_note_of_the_delimiter_is_told(convert, delimiter, option
     [
         (b"a,b\n", {}, "which column is the text.*the columns are 'a', 'b'"),
         (b"a,b\n", {"text_column": "c"}, "no column 'c'; the columns are 'a', 'b'"),
-        (b"a,a\n", {"text_column": "a"}, "'a' is there twice"),
+        (b"a,a\n", {"text_column": "a"}, "there are several columns 'a'"),
         (b"text,text,b\n", {}, "which column is the text"),
         (b"text,sentiment\n", {}, "a column 'sentiment' already; try --prefix"),
         (b"text,sentiment_score\n", {}, "a column 'sentiment_score' already; try --prefix"),

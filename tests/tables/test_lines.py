@@ -190,7 +190,7 @@ def test_a_table_written_as_lines_is_warned_of(convert, caplog):
 def test_a_file_of_lines_that_begins_like_a_table_is_told_of(convert, caplog, data, form):
     """As spreadsheets write `Text (Tab delimited)`."""
     convert(data, "in.txt")
-    told = f"in.txt is read as one review a line, but begins like a table; try --input-format {form}"
+    told = f"in.txt is read as one review per line, but begins like a table; try --input-format {form}"
     assert (told in caplog.text) == (form is not None) == bool(caplog.text)
     caplog.clear()
     convert(data, "in.txt", read=ReadOptions(format="lines"))

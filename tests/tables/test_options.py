@@ -53,9 +53,9 @@ def test_a_suffix_tells_the_format(name, form):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.xlsx", "a.xlsx: .xlsx is no format here; save the table as CSV"),
-        ("a.feather.gz", ".feather is no format here; save the table as Parquet"),
-        ("a.csv.zip", ".zip is an archive and no format here; give the file that is in it"),
+        ("a.xlsx", "a.xlsx: .xlsx is not a supported format; save the table as CSV"),
+        ("a.feather.gz", ".feather is not a supported format; save the table as Parquet"),
+        ("a.csv.zip", ".zip is an archive, not a supported format; give the file inside it"),
         ("a.dat", "what format is .dat.*--input-format with one of csv, tsv, jsonl, parquet, lines"),
         ("a", "what format is this.*--input-format"),
     ],
@@ -88,6 +88,6 @@ def test_the_formats_are_listed_for_a_name_of_none():
     ],
 )
 def test_an_option_that_a_format_does_not_have_is_refused(form, options, flag):
-    with pytest.raises(UsageError, match=f"--{flag} means nothing for {form} input; a.x is of that format"):
+    with pytest.raises(UsageError, match=f"--{flag} does not apply to {form} input, such as a.x"):
         check_options(ReadOptions(**options), form, "a.x")
     check_options(ReadOptions(max_row_bytes=5, format=form), form, "a.x")

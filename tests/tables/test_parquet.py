@@ -324,7 +324,7 @@ def test_old_times_outside_of_nanoseconds_are_kept(score_table):
 def test_old_times_that_no_unit_holds_are_refused(score_table):
     far, fine = int96("9999-12-31", None), pa.array([None, 1], pa.timestamp("ns"))
     score_table(pa.table({"text": ["x", "x"], "time": far}), use_deprecated_int96_timestamps=True)
-    with pytest.raises(DataError, match=r"'far' has times \(INT96\) outside the years 1677 to 2262"):
+    with pytest.raises(DataError, match=r"'far' has INT96 times outside the years 1677 to 2262"):
         score_table(
             pa.table({"text": ["x", "x"], "far": far, "fine": fine}), use_deprecated_int96_timestamps=True
         )
@@ -441,5 +441,5 @@ def test_fewer_rows_than_the_metadata_say(tmp_path, run, monkeypatch):
     monkeypatch.setattr(
         pq.ParquetFile, "iter_batches", lambda *a, **k: (batch.slice(1) for batch in read(*a, **k))
     )
-    with pytest.raises(DataError, match="row group 0 has not as many rows as it says"):
+    with pytest.raises(DataError, match="row group 0 does not have as many rows as it says"):
         run(tmp_path / "in.parquet", tmp_path / "out.parquet")
