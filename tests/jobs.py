@@ -1,4 +1,4 @@
-"""Jobs with an invented scorer, for tests that need no model; and the fixtures made of them."""
+"""Jobs with a fake scorer, for tests that need no model, and their fixtures."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -53,7 +53,7 @@ def score(texts: Sequence[str | None], names: Sequence[str]) -> Scores:
 def run_job(
     inputs: Path | str | Sequence[Path | str], output: Path | str, *, scorer: Any = None, **options: Any
 ) -> Summary:
-    """Score inputs to an output, as `sentcli score` does but for the model."""
+    """Score inputs to an output as `sentcli score` does, with a fake model."""
     names = [inputs] if isinstance(inputs, (str, Path)) else inputs
     given = {name: value for name, value in options.items() if value is not None}
     scorer = scorer or ParityScorer()
@@ -74,7 +74,7 @@ def read_chunks(
 
 @pytest.fixture(autouse=True)
 def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the disk; the tests of durability put their own in its place."""
+    """Spare the disk; tests of durability patch fsync themselves."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
 
 

@@ -1,7 +1,7 @@
-"""sentcli in processes of its own: to be killed, interrupted, watched, or given a bad disk.
+"""sentcli in processes that a test can kill, interrupt, watch, or give a failing disk.
 
-They are forked off a server that has imported everything, so that a run takes tenths of a second, nearly
-all of them for work. `start_anew` is for what only a new process shows.
+They are forked off a server that has imported everything, so that a run takes tenths of a second.
+`start_anew` starts a new Python instead.
 """
 
 import faulthandler
@@ -31,17 +31,16 @@ _ON_DISK = ("write", "fsync", "replace", "ftruncate", "unlink")
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is unusual about the world of a process.
+    """The conditions under which a process runs.
 
-    :param commit_seconds, chunk_rows: in place of sentcli's own, so that a small run has many commits.
-    :param spares_disk: fsync does nothing: only a power loss would show it.
-    :param fail_at: the number, from 1, of the call to the disk that fails; a write has put out half of its
-        bytes then.
+    :param commit_seconds, chunk_rows: replace sentcli's own, so that a small run has many commits.
+    :param spares_disk: fsync does nothing.
+    :param fail_at: the number, from 1, of the call to the disk that fails; a write does half of it.
     :param fail_with: the errno; None: the process is killed instead.
-    :param max_file: bytes that a file can have, as `ulimit -f` says.
+    :param max_file: the greatest size of a file, in bytes, as of `ulimit -f`.
     :param calls: a file that gets a line for each call to the disk.
-    :param events: a file that gets a line for each file that is opened to be written, and each connection.
-    :param lock_seconds: to wait for a lock.
+    :param events: a file that gets a line for each file opened for writing and each connection.
+    :param lock_seconds: how long to wait for a lock.
     """
 
     commit_seconds: float = 0.0
@@ -73,7 +72,7 @@ class Run:
         self._process.start()
 
     def send(self, number):
-        with suppress(ProcessLookupError):  # it was faster
+        with suppress(ProcessLookupError):  # it has ended
             os.kill(self._process.pid, number)
 
     def wait_until(self, path):

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,20 +10,14 @@ from commands import fail, invoke, parse
 
 from sentcli import __version__
 from sentcli.cli import main
-from sentcli.errors import (
-    DataError,
-    InterruptedRunError,
-    StopRequested,
-    UsageError,
-    printable,
-)
+from sentcli.errors import DataError, InterruptedRunError, StopRequested, UsageError, printable
 
 GROUP = main.make_context("sentcli", ["score"])
 COMMANDS = ("train", "evaluate", "export", "score")
 
 
 def raising(monkeypatch, error):
-    """Let `sentcli score` fail with an error, wherever it may come from."""
+    """Let `sentcli score` fail with an error."""
 
     def fail_to_load(path):
         raise error
@@ -31,7 +26,7 @@ def raising(monkeypatch, error):
     return invoke("score", "--model", "m", stdin="warm\n")
 
 
-def test_the_help_of_the_group_lists_the_commands_in_the_order_of_use_with_their_own_descriptions():
+def test_the_help_lists_the_commands_in_the_order_of_use():
     result = invoke("--help")
     assert (result.exit_code, result.stderr) == (0, "")
     listed = result.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
@@ -42,12 +37,10 @@ def test_the_help_of_the_group_lists_the_commands_in_the_order_of_use_with_their
 
 @pytest.mark.parametrize("name", [None, *COMMANDS])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_every_help_has_an_example_that_its_command_takes(name, flag):
+def test_the_examples_of_every_help_can_be_parsed(name, flag):
     result = invoke(*filter(None, [name]), flag)
     assert result.exit_code == 0, result.output
-    lines = [
-        line.strip() for line in result.stdout.splitlines() if line.startswith(("  sentcli ", "    sentcli "))
-    ]
+    lines = re.findall("^ +(sentcli .*)", result.stdout, re.MULTILINE)
     assert lines
     for line in lines:
         assert parse(line).info_name == name or name is None
@@ -70,14 +63,12 @@ def test_every_option_and_argument_is_explained(name):
 
 
 def test_the_version_is_that_of_the_package():
-    result = invoke("--version")
-    assert (result.exit_code, result.stdout) == (0, f"sentcli {__version__}\n")
+    assert invoke("--version").stdout == f"sentcli {__version__}\n"
 
 
-def test_without_a_command_the_help_is_shown_and_nothing_is_done():
+def test_without_a_command_the_help_goes_to_stderr():
     result = invoke()
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == invoke("--help").stdout
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", invoke("--help").stdout)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +125,9 @@ def test_an_error_is_a_line_on_stderr_and_an_exit_code(monkeypatch, error, code,
         (RuntimeError("can't start new thread"), "cannot start another thread"),
     ],
 )
-def test_short_memory_or_threads_are_one_line_too(monkeypatch, arguments, loader, advice, error, what):
+def test_a_lack_of_memory_or_threads_is_one_line_with_advice(
+    monkeypatch, arguments, loader, advice, error, what
+):
     def need_too_much(path):
         raise error
 
@@ -144,11 +137,11 @@ def test_short_memory_or_threads_are_one_line_too(monkeypatch, arguments, loader
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), RuntimeError("oops"), ImportError("oops")])
-def test_a_mistake_in_the_program_is_not_hidden(monkeypatch, error):
+def test_a_programming_error_is_not_hidden(monkeypatch, error):
     assert raising(monkeypatch, error).exception is error
 
 
-def test_what_a_terminal_would_act_on_is_escaped(monkeypatch):
+def test_control_characters_of_a_message_are_escaped(monkeypatch):
     result = raising(monkeypatch, DataError("\x1b[31mred\x07\u202egnp\u2066.exe\n\r\x9b\x00end"))
     assert result.stderr == r"Error: \x1b[31mred\x07\u202egnp\u2066.exe\n\r\x9b\x00end" + "\n"
 
@@ -169,6 +162,16 @@ def test_a_shell_can_complete_commands_and_options():
     asked = {"_SENTCLI_COMPLETE": "bash_complete", "COMP_WORDS": "sentcli score --pre", "COMP_CWORD": "2"}
     result = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **asked})
     assert result.stdout.split() == ["plain,--prefix", "plain,--precision"]
+
+
+@pytest.mark.parametrize(
+    ("package", "line"), [("torch", ["train", "-o", "m"]), ("jinja2", ["evaluate", "--dataset", "x.csv"])]
+)
+def test_a_missing_extra_is_named_with_the_pip_command(package, line):
+    code = f"import sys; sys.modules[{package!r}] = None; from sentcli.cli import main; main({line!r})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "pip install 'sentcli[train]'" in result.stderr
 
 
 def test_no_file_gets_the_number_of_a_standard_stream_that_was_closed():

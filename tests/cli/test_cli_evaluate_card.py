@@ -60,7 +60,7 @@ def test_the_folder_gets_metrics_plots_and_a_card_with_both(model):
     assert [path.name for path in model.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_model_in_the_box_can_be_measured_into_its_card(tmp_path, monkeypatch):
+def test_the_bundled_model_can_be_evaluated_into_its_card(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(default_bundle_path(), "box")
     earlier = recorded(Path("box"))
@@ -139,7 +139,7 @@ def test_a_full_disk_leaves_the_folder_as_it_was_after_printing_the_metrics(mode
     assert sorted(path.name for path in model.parent.iterdir()) == ["model", "other.csv", "test.csv"]
 
 
-def test_what_changed_meanwhile_is_kept_or_refused(model, monkeypatch):
+def test_a_concurrent_evaluation_is_kept_and_a_changed_model_refused(model, monkeypatch):
     write = card_update.record_evaluation
 
     def after(change):

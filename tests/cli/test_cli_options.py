@@ -1,4 +1,3 @@
-import io
 import logging
 import re
 from pathlib import Path
@@ -32,7 +31,7 @@ def test_a_new_folder_without_a_name_of_its_own_is_refused_before_anything_is_re
         (["train", "--config", ""], "--config"),
     ],
 )
-def test_a_variable_that_was_never_set_is_no_path(line, name):
+def test_an_empty_path_is_refused(line, name):
     failure = fail(*line, stdin="warm\n")
     assert failure.code == 2
     assert f"Invalid value for '{name}': it is empty; give a path, or omit it" in failure.message
@@ -45,7 +44,7 @@ def test_every_setting_of_training_is_an_option_or_a_key_with_its_default():
             assert parameters[field.name] == (None if field.name in BY_DATA else field.default)
 
 
-def test_the_help_of_train_shows_the_options_that_many_users_change_in_groups():
+def test_the_help_is_short_and_in_groups():
     shown = invoke("train", "--help").stdout
     assert shown.index("Examples:") < shown.index("Data:") < shown.index("Model:") < shown.index("Training:")
     options = re.findall(r"^  (?:-\w, )?--[\w-]+", shown, re.MULTILINE)
@@ -54,6 +53,7 @@ def test_the_help_of_train_shows_the_options_that_many_users_change_in_groups():
     words = " ".join(shown.split())
     for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
         assert text in words
+    assert len(re.findall("^  -", invoke("evaluate", "--help").stdout, re.MULTILINE)) <= 24
 
 
 def test_shared_options_are_the_same_everywhere():
@@ -96,14 +96,9 @@ def test_the_log_goes_to_stderr_once_per_line(capsys, quiet, shown):
     assert captured.err.splitlines() == shown
 
 
-def test_the_log_does_nothing_to_a_terminal_or_a_closed_stderr(capsys, monkeypatch):
+def test_the_log_is_escaped_and_a_closed_stderr_is_no_error(capsys, monkeypatch):
     options.log_to_stderr(quiet=False)
     logging.getLogger("sentcli").info("classes: %s", "\x1b[2J\n\u202e")
     assert capsys.readouterr().err == r"classes: \x1b[2J\n\u202e" + "\n"
     monkeypatch.setattr("sys.stderr", None)
     logging.getLogger("sentcli").error("nobody hears it")
-
-
-def test_a_closed_stream_is_no_terminal():
-    assert not options.is_terminal(None)
-    assert not options.is_terminal(io.StringIO())

@@ -1,4 +1,4 @@
-"""`sentcli train --config`: settings from a TOML file, and the recipe that a model brings."""
+"""`sentcli train --config`: settings from a TOML file, and the recipe in a model folder."""
 
 import tomllib
 from pathlib import Path
@@ -66,23 +66,18 @@ def test_auto_overrides_the_file(write) -> None:
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("epoch = 3", ["unknown key 'epoch'; did you mean epochs"]),
         ("hiden-size = 3", ["unknown key 'hiden-size'; did you mean hidden-size"]),
         ("[train]\nepochs = 3", ["unknown key 'train'"]),
         ("help = true", ["unknown key 'help'"]),
         ("epochs = 2.5", ["epochs: '2.5' is not a valid integer"]),
         ("epochs = true", ["epochs is True", "string or a number"]),
-        ("epochs = [3]", ["epochs is [3]", "string or a number"]),
         ("epochs.most = 3", ["epochs is {'most': 3}", "string or a number"]),
         ('lr = "fast"', ["lr: 'fast' is not a valid float"]),
-        ("seed = 2024-01-01", ["seed is datetime.date", "string or a number"]),
         ('pooling = "min"', ["pooling: 'min' is not one of", "'max+mean'"]),
         ("threads = 0", ["threads: 0 is not in the range"]),
         ('output = "a\\u0000b"', ["output is 'a\\x00b'"]),
         ("overwrite = false", ["overwrite cannot be set in a file; give --overwrite"]),
-        ('config = "other.toml"', ["config cannot be set in a file"]),
         ("batch-size = 3\nbatch_size = 3", ["batch_size is given twice"]),
-        ("epochs = 3\nepochs = 4", ["not TOML", "overwrite a value"]),
         ("epochs 3", ["not TOML", "line 1"]),
         ("epochs = " + "[" * 5000, ["not TOML"]),
     ],
@@ -126,7 +121,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
     assert values.keys() == keys - of_self_training | {"dataset", "glove"}
     assert (values["dataset"], values["glove"]) == (str(data), "none")
     assert (values["hidden-size"], values["lr"]) == (4, 0.01)
-    # What was left to the data is there as the data decided it.
+    # Settings chosen by the data have their chosen values.
     assert isinstance(values["min-freq"], int)
     assert isinstance(values["validation-share"], float)
 
@@ -170,7 +165,7 @@ def test_any_value_goes_through_a_recipe(tmp_path) -> None:
         run("--config", str(tmp_path / "recipe.toml"))
 
 
-def test_settings_that_were_given_are_those_of_the_line_and_of_the_file(write) -> None:
+def test_given_settings_come_from_the_command_line_and_the_file(write) -> None:
     file = write('epochs = "auto"\nhidden-size = 40\npretrain = 2\n')
     with train.make_context("train", ["--config", str(file), "--seed", "7"]):
         assert given_settings() == {"hidden_size": 40, "pretrain": 2, "seed": 7}

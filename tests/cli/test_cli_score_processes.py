@@ -13,10 +13,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from processes import start_anew
+from processes import environment, start_anew
 from score_tables import write_csv
-
-import sentcli
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
 
@@ -32,12 +30,12 @@ def test_a_slow_pipe_is_answered_line_by_line(start):
     assert process.wait(timeout=20) == 0
 
 
-def test_a_steady_pipe_is_answered_while_it_goes_on(start):
+def test_a_pipe_without_pauses_is_answered_before_it_ends(start):
     process = start("-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     answered = Event()
     reader = Thread(target=lambda: process.stdout.readline() and answered.set())
     reader.start()
-    for number in range(450):  # fewer than the first chunk may have, and without a pause
+    for number in range(450):  # fewer than the rows of the first chunk, and without a pause
         process.stdin.write(b"a warm film %d\n" % number)
         process.stdin.flush()
         if answered.wait(0.03):
@@ -109,16 +107,27 @@ def test_under_nohup_a_hangup_ends_nothing(start):
     ],
 )
 def test_standard_streams_may_be_closed_or_full(trained, redirection, code, said):
-    command = f'echo "a warm film" | "$0" -m sentcli score --model "$1" {redirection}'
-    environment = {**os.environ, "PYTHONPATH": str(Path(sentcli.__file__).parents[1])}
-    line = ["sh", "-c", command, sys.executable, trained.path]
-    result = subprocess.run(line, capture_output=True, check=False, env=environment)
+    result = shell(f'echo "a warm film" | "$0" -m sentcli score --model "$1" {redirection}', trained)
     assert (result.returncode, result.stderr) == (code, said)
     assert result.stdout.startswith(b"positive\t") == (code == 0)
 
 
-def test_rejected_rows_are_not_lost_when_nothing_could_be_said(trained):
-    """What is said first, on a full disk, is that lines leave columns out; then a row is rejected."""
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_streams_that_a_run_does_not_use_may_be_closed(trained, redirection):
+    write_csv("r.csv", ["a warm film"])
+    result = shell(f'"$0" -m sentcli score r.csv -o o.csv --model "$1" {redirection}', trained)
+    assert (result.returncode, result.stdout) == (0, b"")
+    assert Path("o.csv").read_text().splitlines()[1].startswith("000,a warm film,positive,")
+
+
+def shell(command, trained):
+    """Run a shell command that gets Python and the model as `$0` and `$1`."""
+    line = ["sh", "-c", command, sys.executable, trained.path]
+    return subprocess.run(line, capture_output=True, check=False, env=environment())
+
+
+def test_rejected_rows_that_a_full_stderr_cannot_take_fail_the_run(trained):
+    """The first message, lost too, is a warning about columns; then a row is rejected."""
     write_csv("r.csv", ["a warm film"])
     with Path("r.csv").open("a") as file:
         file.write('"a "dull film"\n')
@@ -129,7 +138,7 @@ def test_rejected_rows_are_not_lost_when_nothing_could_be_said(trained):
 
 
 def at_a_terminal(folder, *arguments):
-    """Run `sentcli score` with its standard output and error at a terminal, and give all that is shown."""
+    """Run `sentcli score` with its standard output and error at a terminal, and return all that it shows."""
     main, side = pty.openpty()
     termios.tcsetwinsize(side, (24, 100))
     process = start_anew(folder, *arguments, stdin=subprocess.DEVNULL, stdout=side, stderr=side)
@@ -143,7 +152,7 @@ def at_a_terminal(folder, *arguments):
     return shown.decode().replace("\r\n", "\n")
 
 
-def test_at_a_terminal_a_bar_shows_how_far_it_is_and_goes(trained, tmp_path, monkeypatch):
+def test_at_a_terminal_a_bar_shows_the_progress_and_is_erased(trained, tmp_path, monkeypatch):
     monkeypatch.setenv("TQDM_MININTERVAL", "0")
     write_csv("r.csv", ["a warm film"] * 9000)
     shown = at_a_terminal(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path)
@@ -154,7 +163,7 @@ def test_at_a_terminal_a_bar_shows_how_far_it_is_and_goes(trained, tmp_path, mon
     assert "%|" not in at_a_terminal(tmp_path, "r.csv", "-o", "p.csv", "-q", "--model", trained.path)
 
 
-def test_rows_that_are_shown_at_a_terminal_have_nothing_between_them(trained, tmp_path):
+def test_no_progress_is_drawn_among_rows_at_a_terminal(trained, tmp_path):
     write_csv("r.csv", ["a warm film"] * 9000)
     shown = at_a_terminal(tmp_path, "r.csv", "--model", trained.path)
     assert len(shown.splitlines()) == 9001

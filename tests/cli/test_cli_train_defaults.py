@@ -43,7 +43,7 @@ def test_three_classes(tmp_path):
     assert "40 or more of each of 3 classes" in said
 
 
-def test_a_class_of_a_twentieth(tmp_path):
+def test_a_class_with_a_twentieth_of_the_texts(tmp_path):
     rows = [row for row in invented.reviews(800, seed=6) if row[1] == "positive"]
     rows += [row for row in invented.reviews(40, seed=7) if row[1] == "negative"]
     figures, said = train(rows, tmp_path)
@@ -53,14 +53,14 @@ def test_a_class_of_a_twentieth(tmp_path):
     assert "class-weight balanced" in said
 
 
-def test_a_model_that_learnt_nothing_says_so(tmp_path):
+def test_a_model_no_better_than_the_majority_class_is_reported(tmp_path):
     rows = [row for row in invented.reviews(200, seed=6) if row[1] == "positive"]
     rows += [row for row in invented.reviews(20, seed=7) if row[1] == "negative"]
     _, said = train(rows, tmp_path, "--lr", "1e-9", "--epochs", "1", "--class-weight", "none")
     assert "no better than 'positive' for every text; try" in said
 
 
-def test_texts_of_one_word_and_one_of_a_book(tmp_path):
+def test_texts_of_one_word_and_one_very_long_text(tmp_path):
     words = {"positive": ("good", "great", "fine"), "negative": ("bad", "poor", "dull")}
     rows = [(words[label][number % 3], label) for number in range(60) for label in words]
     rows = [(f"{text} {number}", label) for number, (text, label) in enumerate(rows)]

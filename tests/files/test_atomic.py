@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, or not at all."""
+"""Atomic writes: a file is replaced as a whole, or not at all."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ def fail(*_, **__):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_the_new_file_is_there_once_it_is_whole(tmp_path):
+def test_a_new_file_appears_only_when_it_is_complete(tmp_path):
     path = tmp_path / "f.json"
     path.write_bytes(b"old")
     temporary_path(path, "part").write_bytes(b"half, of a killed process")
@@ -56,7 +56,7 @@ def test_files_and_folders_are_synced(tmp_path, monkeypatch):
     assert synced == [(tmp_path / "file").stat().st_ino, tmp_path.stat().st_ino]
 
 
-def test_only_a_file_system_without_fsync_of_folders_is_excused(tmp_path, monkeypatch):
+def test_a_file_system_that_cannot_fsync_folders_is_no_error_but_a_failed_fsync_is(tmp_path, monkeypatch):
     codes = [errno.EINVAL, errno.EIO]
 
     def fsync(descriptor):
@@ -69,7 +69,7 @@ def test_only_a_file_system_without_fsync_of_folders_is_excused(tmp_path, monkey
         sync(tmp_path)
 
 
-def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
+def test_a_link_is_followed_to_the_file_that_is_replaced(tmp_path):
     (tmp_path / "out.csv").symlink_to("real.csv")
     (tmp_path / "loop").symlink_to("loop")
     assert resolve(tmp_path / "out.csv") == tmp_path / "real.csv"
@@ -84,7 +84,7 @@ def test_a_link_under_a_temporary_name_is_not_followed(tmp_path, monkeypatch):
     part.symlink_to(precious)
     AtomicFile(tmp_path / "out").discard()
     part.symlink_to(precious)
-    monkeypatch.setattr(type(part), "unlink", lambda *_, **__: None)  # as if somebody put it back
+    monkeypatch.setattr(type(part), "unlink", lambda *_, **__: None)  # as if another process put it back
     with pytest.raises(FileExistsError):
         create(part)
     assert precious.read_text() == "keep"
@@ -129,8 +129,8 @@ def test_short_writes_lose_nothing(tmp_path, monkeypatch):
     assert (tmp_path / "out").read_bytes() == b"more than seven bytes"
 
 
-def test_a_file_whose_quota_shows_when_it_is_closed_does_not_get_its_name(tmp_path, monkeypatch):
-    """As on NFS, or in a bucket that is mounted."""
+def test_a_file_whose_close_fails_is_not_published(tmp_path, monkeypatch):
+    """NFS and mounted buckets report a full quota only then."""
     (tmp_path / "out").write_bytes(b"old")
     file = AtomicFile(tmp_path / "out")
     file.write(b"new")

@@ -12,12 +12,12 @@ from sentcli.files.encodings import Encoding
     st.sampled_from(["utf-8", "latin-1", "utf-16-le", "utf-32-be", "cp037"]),
     st.booleans(),
 )
-def test_bytes_are_cut_after_the_line_ends_that_are_sure(text, name, universal):
-    """Those that end with a carriage return alone are sure when something follows it."""
+def test_bytes_are_split_after_complete_line_ends(text, name, universal):
+    """A carriage return alone is a complete line end only when a byte follows it."""
     encoding = Encoding.named(name)
     ends = r"\r\n|\n|\r(?!\Z)" if universal else r"\n"
     lines = re.findall(rf"(?s).*?(?:{ends})", text)
     rest = text[sum(map(len, lines)) :]
-    found, behind = encoding.split(text.encode(name), universal=universal)
+    found, left = encoding.split(text.encode(name), universal=universal)
     assert [*found] == [line.encode(name) for line in lines]
-    assert behind == rest.encode(name)
+    assert left == rest.encode(name)

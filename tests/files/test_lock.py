@@ -1,4 +1,4 @@
-"""Locks between processes: waited for, and never left behind by a dead one."""
+"""Locks between processes: a run waits for them, and a dead process leaves none."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ def busy(tmp_path):
     os.waitpid(child, 0)
 
 
-def test_a_lock_that_stays_taken_is_an_error_at_last(busy, tmp_path, monkeypatch, caplog):
+def test_a_lock_that_stays_taken_is_an_error_after_the_wait(busy, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(lock, "WAIT_SECONDS", 0.3)
     started = time.monotonic()
     with pytest.raises(LockedError, match=r"out\.txt: another run of sentcli is writing it; try again"):
@@ -70,7 +70,7 @@ def test_a_dead_process_holds_no_lock(busy, tmp_path):
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-def test_a_lock_file_that_its_last_holder_removed_is_no_lock(tmp_path, monkeypatch, is_replaced):
+def test_a_lock_file_removed_by_its_last_holder_is_taken_anew(tmp_path, monkeypatch, is_replaced):
     path = tmp_path / ".out.txt.sentcli-lock"
     flock, calls = fcntl.flock, []
 

@@ -22,7 +22,7 @@ OUT = b"id,text,sentiment,sentiment_score\n1,x,odd,0.142857\n3,x,odd,0.142857\n"
 
 @pytest.fixture
 def memory():
-    """Give fsspec's file system in memory, empty."""
+    """Return fsspec's file system in memory, empty."""
     files = fsspec.filesystem("memory")
     files.store.clear()
     yield files
@@ -31,7 +31,7 @@ def memory():
 
 @pytest.fixture
 def server(tmp_path):
-    """Serve `tmp_path / "www"` on 127.0.0.1; gives the address."""
+    """Serve `tmp_path / "www"` on 127.0.0.1; return the address."""
     (tmp_path / "www").mkdir()
     handler = partial(QuietHandler, directory=tmp_path / "www")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -41,7 +41,7 @@ def server(tmp_path):
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; what is called `cut` ends in the middle, as where a connection breaks."""
+    """Serves a folder; a file whose name holds `cut` ends in the middle, as when a connection breaks."""
 
     def copyfile(self, source, outputfile):
         data = source.read()
@@ -85,7 +85,7 @@ def test_compressed_and_parquet_both_ways(run, memory, tmp_path):
     assert (tmp_path / "b.csv").read_bytes().endswith(b"\n3,x,odd,0.142857,odd,0.142857\n")
 
 
-def test_a_failed_run_shows_nothing(run, memory):
+def test_a_failed_run_publishes_nothing(run, memory):
     memory.pipe("/in/a.csv", CSV)
     with pytest.raises(DataError):
         run("memory://in/a.csv", "memory://out/b.csv", rejects=RejectOptions(limit="0"))
@@ -124,7 +124,7 @@ def test_from_a_web_server(run, server, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cut.csv", "cut.csv.gz", "cut.csv.zst", "cut.parquet"])
-def test_a_connection_that_breaks(run, server, tmp_path, name):
+def test_a_connection_that_breaks_is_an_error_and_leaves_no_output(run, server, tmp_path, name):
     pytest.importorskip("aiohttp")
     data = CSV + b"".join(b"%d,%d\n" % (row, row * row) for row in range(20_000))
     compress = {"gz": gzip.compress, "zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True)}
@@ -138,18 +138,18 @@ def test_a_connection_that_breaks(run, server, tmp_path, name):
     assert not (tmp_path / "new.csv").exists()
 
 
-def test_what_fsspec_does_not_know(run, tmp_path):
+def test_an_unknown_protocol_is_refused(run, tmp_path):
     with pytest.raises(DataError, match=r"nonsense://a\.csv: Protocol not known"):
         run("nonsense://a.csv", tmp_path / "out.csv")
 
 
-def test_without_the_extra(run, tmp_path, monkeypatch):
+def test_a_missing_fsspec_is_named_with_the_extra(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'sentcli\[remote\]'"):
         run("memory://a.csv", tmp_path / "out.csv")
 
 
-def test_without_what_a_protocol_needs(run, tmp_path, monkeypatch):
+def test_a_missing_package_of_a_protocol_is_named_with_the_extra(run, tmp_path, monkeypatch):
     def missing(url, **options):
         raise ImportError("Install s3fs to access S3")
 

@@ -1,4 +1,4 @@
-"""Outputs that are no files of this machine's disk: streams, pipes, devices."""
+"""Outputs that are not regular files: streams, pipes, devices."""
 
 import errno
 import io
@@ -29,7 +29,7 @@ def send(name, data=b"x\n"):
     assert sink.size == len(data)
 
 
-def test_what_names_stand_for(tmp_path):
+def test_names_of_files_special_files_and_standard_output_are_told_apart(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     assert [is_file(name) for name in ("new", "-", "s3://b/o", "/dev/stdout", str(tmp_path / "file"))] == [
@@ -48,7 +48,7 @@ def test_standard_output_and_error(capfdbinary):
     assert capfdbinary.readouterr() == (b"x\nx\n", b"y\n")
 
 
-def test_standard_output_that_is_no_file(monkeypatch):
+def test_standard_output_without_a_descriptor(monkeypatch):
     fake = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", fake)
     send("-")
@@ -84,7 +84,7 @@ def test_a_descriptor_of_a_file_is_written_where_it_stands(tmp_path):
     assert (tmp_path / "all").read_bytes() == b"before\nx\nafter\n"
 
 
-def test_a_closed_pipe_is_no_error_of_an_output(monkeypatch):
+def test_a_closed_pipe_raises_what_python_raises(monkeypatch):
     read_end, write_end = os.pipe()
     os.close(read_end)
     with os.fdopen(write_end, "w") as file:
@@ -94,7 +94,7 @@ def test_a_closed_pipe_is_no_error_of_an_output(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/fd/{}"])
-def test_a_quota_that_shows_when_a_file_is_closed(tmp_path, monkeypatch, name):
+def test_a_quota_reported_by_close_is_an_error_of_the_output(tmp_path, monkeypatch, name):
     close = os.close
     with (tmp_path / "out.csv").open("w") as file:
 
@@ -131,7 +131,7 @@ def test_a_full_pipe_that_does_not_block(monkeypatch):
     assert got == [data]
 
 
-def test_what_exists_is_replaced_with_leave_alone(tmp_path):
+def test_an_existing_file_is_refused_until_it_is_removed(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(ExistingOutputError, match="out exists; give another name, or replace"):
         refuse_existing(str(tmp_path / "out"))
@@ -141,7 +141,7 @@ def test_what_exists_is_replaced_with_leave_alone(tmp_path):
 
 
 @pytest.mark.parametrize("looks_writable", [False, True])
-def test_while_a_pipe_takes_no_more_the_caller_can_end_the_write(monkeypatch, looks_writable):
+def test_the_caller_can_end_a_write_to_a_full_pipe(monkeypatch, looks_writable):
     calls = []
 
     def check():

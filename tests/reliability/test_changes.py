@@ -1,7 +1,5 @@
-"""What changed since a run that was stopped; runs that meet each other."""
+"""Changes since an interrupted run, and concurrent runs."""
 
-import hashlib
-import json
 import os
 import shutil
 import signal
@@ -10,11 +8,13 @@ import time
 import pytest
 from workload import DONE, PRIVATE, files, finished, ledger_of, remove_results, rows_done, write_table
 
+from sentcli.model.bundle import write_manifest
+
 FORMS = ("csv", "parquet")
 
 
 def interrupted(folder, score, form):
-    """Kill a run that has scored rows; return the results of a whole one."""
+    """Kill a run that has scored rows; return the results of an uninterrupted one."""
     write_table(folder, form, 400)
     complete = finished(folder, score, form)
     assert score(f"in.{form}", "-o", f"out.{form}", "-q", fail_at=15).wait() == -signal.SIGKILL
@@ -31,7 +31,7 @@ def check_refused(run, *names):
 
 
 def rewrite(path, data):
-    """Change a file that keeps its size and its times."""
+    """Change the bytes of a file, but not its size and times."""
     status = path.stat()
     assert len(data) == status.st_size
     path.write_bytes(data)
@@ -39,7 +39,7 @@ def rewrite(path, data):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_input_that_was_edited_in_secret(folder, score, form):
+def test_an_edited_input_of_the_same_size_and_times_is_refused(folder, score, form):
     complete = interrupted(folder, score, form)
     path = folder / f"in.{form}"
     data = path.read_bytes()
@@ -54,32 +54,28 @@ def test_an_input_that_was_edited_in_secret(folder, score, form):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"),
-    [(("--prefix", "x_"), "--prefix"), (("--uncertain", "0.4", "0.6"), "uncertain")],
+    ("name", "arguments"), [("--prefix", ("x_",)), ("--uncertain", ("0.4", "0.6")), ("model", ())]
 )
-def test_other_options(folder, score, arguments, name):
+def test_a_changed_option_or_model_is_refused_by_name(folder, score, trained, tmp_path, name, arguments):
     interrupted(folder, score, "csv")
     before = ledger_of(folder, "csv").read_bytes()
-    run = score("in.csv", "-o", "out.csv", "-q", *arguments)
-    check_refused(run, f"{name} changed since the interrupted run. What was scored is kept")
+    command = ["in.csv", "-o", "out.csv", "-q"]
+    bundle = trained.path
+    if arguments:
+        command += name, *arguments
+    else:
+        bundle = shutil.copytree(trained.path, tmp_path / "other")
+        (bundle / "vocab.txt").write_bytes(trained.read("vocab.txt").replace(b"film\n", b"fiim\n"))
+        write_manifest(bundle)
+    changed = "uncertain" if name == "--uncertain" else name
+    run = score(*command, bundle=bundle)
+    check_refused(run, f"{changed} changed since the interrupted run. What was scored is kept")
     assert ledger_of(folder, "csv").read_bytes() == before
-    assert score("in.csv", "-o", "out.csv", "-q", "--overwrite", *arguments).wait() == DONE["csv"]
-
-
-def test_another_model(folder, score, trained, tmp_path):
-    interrupted(folder, score, "csv")
-    other = tmp_path / "other"
-    shutil.copytree(trained.path, other)
-    manifest = json.loads((other / "manifest.json").read_bytes())
-    (other / "vocab.txt").write_bytes((other / "vocab.txt").read_bytes().replace(b"film\n", b"fiim\n"))
-    manifest["sha256"]["vocab.txt"] = hashlib.sha256((other / "vocab.txt").read_bytes()).hexdigest()
-    (other / "manifest.json").write_text(json.dumps(manifest))
-    run = score("in.csv", "-o", "out.csv", "-q", bundle=other)
-    check_refused(run, "model changed since the interrupted run")
+    assert score(*command, "--overwrite", bundle=bundle).wait() == DONE["csv"]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_two_runs_at_once(folder, score, form):
+def test_of_two_runs_at_once_one_makes_the_output(folder, score, form):
     write_table(folder, form, 2000)
     complete = finished(folder, score, form)
     for pause in (0, 0.01, 0.05):
@@ -111,15 +107,4 @@ def test_a_second_run_waits_with_a_message(folder, score):
         pipe.write(b"text\nword1\n")
     assert first.wait() == 0
     assert (folder / "out.csv").read_bytes().startswith(b"text,sentiment,sentiment_score\nword1,")
-    assert not list(folder.glob(f".*{PRIVATE}*"))
-
-
-def test_eight_runs_to_eight_outputs(folder, score):
-    write_table(folder, "csv", 500)
-    complete = finished(folder, score, "csv")
-    runs = [score("in.csv", "-o", f"out.{number}.csv", "-q") for number in range(8)]
-    assert {run.wait() for run in runs} == {DONE["csv"]}
-    for number in range(8):
-        assert (folder / f"out.{number}.csv").read_bytes() == complete["out.csv"]
-    assert len(files(folder)) == 17
     assert not list(folder.glob(f".*{PRIVATE}*"))

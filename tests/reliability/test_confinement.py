@@ -1,4 +1,4 @@
-"""A run touches its own files and nothing else, and a bundle that is not what it says never runs."""
+"""A run writes its own files only, and refuses a damaged or unsafe bundle before the first row."""
 
 import hashlib
 import json
@@ -28,8 +28,8 @@ def test_only_its_own_files_are_opened_to_be_written(folder, score, form, tmp_pa
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_what_the_system_is_asked_for(folder, trained, form, tmp_path):
-    """Libraries included: what they open, Python does not see."""
+def test_only_its_own_files_are_changed_by_system_calls(folder, trained, form, tmp_path):
+    """Python's audit events do not show the files that libraries open."""
     write_table(folder, form, 200)
     calls = tmp_path / "calls"
     watched = "openat,open,creat,connect,bind,rename,unlink,mkdir,truncate,link,symlink,chmod,execve"
@@ -53,7 +53,7 @@ def test_what_the_system_is_asked_for(folder, trained, form, tmp_path):
 
 
 def refused(score, bundle, *parts):
-    """The run ends before the first row, with one line."""
+    """Check that the run ends before the first row, with one line."""
     run = score("in.csv", "-o", "out.csv", bundle=bundle)
     assert run.wait() == 1
     (line,) = run.error.splitlines()
@@ -71,7 +71,7 @@ def bundle(folder, trained, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "vocab.txt", "config.json", "manifest.json"])
-def test_a_damaged_file_of_the_bundle(score, bundle, name):
+def test_a_damaged_file_of_the_bundle_is_refused_by_name(score, bundle, name):
     content = (bundle / name).read_bytes()
     for place in (0, len(content) // 2, len(content) - 2):
         (bundle / name).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
@@ -85,12 +85,12 @@ def test_a_damaged_file_of_the_bundle(score, bundle, name):
 
 
 @pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe", "folder", "device"])
-def test_a_file_of_the_bundle_that_is_none(score, bundle, trained, kind):
+def test_a_file_of_the_bundle_that_is_not_regular_is_refused(score, bundle, trained, kind):
     path = bundle / "model.onnx"
     path.unlink()
     if kind == "symbolic link":
         path.symlink_to(trained.path / "model.onnx")
-    elif kind == "hard link":  # to a file outside, though what is in it is right
+    elif kind == "hard link":  # to a file outside, with the right content
         shutil.copy(trained.path / "model.onnx", bundle.parent / "outside")
         path.hardlink_to(bundle.parent / "outside")
     elif kind == "pipe":
@@ -102,8 +102,8 @@ def test_a_file_of_the_bundle_that_is_none(score, bundle, trained, kind):
     assert refused(score, bundle, "model.onnx")
 
 
-def test_a_bundle_of_hard_links(folder, score, bundle, tmp_path):
-    """As `cp -l` makes one. A copy of its files has what it takes."""
+def test_a_bundle_of_hard_links_is_refused_and_its_copy_runs(folder, score, bundle, tmp_path):
+    """`cp -l` makes one."""
     subprocess.run(["cp", "-rl", bundle, tmp_path / "linked"], check=True)
     assert refused(score, tmp_path / "linked", "manifest.json", "hard link", "try a copy")
     subprocess.run(["cp", "-r", tmp_path / "linked", tmp_path / "copied"], check=True)
@@ -111,7 +111,7 @@ def test_a_bundle_of_hard_links(folder, score, bundle, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../outside", "sub/file", "..", ""])
-def test_a_manifest_that_names_what_is_outside(score, bundle, name):
+def test_a_manifest_with_a_name_outside_the_bundle_is_refused(score, bundle, name):
     outside = bundle.parent / "outside"
     outside.write_bytes(b"x")
     manifest = json.loads((bundle / "manifest.json").read_bytes())

@@ -20,39 +20,25 @@ from sentcli.scoring.batches import Limits
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables import chunk, parquet
 
-ODD = [
-    "",
-    " \t ",
-    "a",
-    "!",
-    "naïve café 日本語 😀",
-    "film",
-    "dull dull dull",
-    "<br /><br />",
-    "\u2028",
-    "x" * 5000,
-]
+ODD = ["", " \t ", "a", "!", "naïve café 日本語 😀", "film", "dull dull dull", "<br /><br />", "\u2028"]
 
 
 @pytest.fixture(scope="module")
 def texts():
-    """Texts of no word to 600 words, some of them twice, none with a line break."""
+    """Return texts of 0 to 600 words, some of them twice, none with a line break."""
     draw = random.Random(5)
     words = " ".join(text for text, _ in reviews(60, seed=8)).split()
-    made = [
-        " ".join(draw.choices(words, k=draw.choice((1, 2, 7, 30, 39, 40, 41, 90, 250, 600))))
-        for _ in range(280)
-    ]
-    made += ODD + made[:20]
+    lengths = draw.choices((1, 2, 7, 30, 39, 40, 41, 90, 250, 600), k=280)
+    made = [" ".join(draw.choices(words, k=length)) for length in lengths]
+    made += [*ODD, "x" * 5000, *made[:20]]
     draw.shuffle(made)
     return made
 
 
 def to_csv(texts):
     buffer = io.StringIO()
-    csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
-        [["text"], *([text] for text in texts)]
-    )
+    rows = [["text"], *([text] for text in texts)]
+    csv.writer(buffer, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
     return buffer.getvalue().encode()
 
 
@@ -60,9 +46,9 @@ def to_jsonl(texts):
     return "".join(f"{json.dumps({'text': text})}\n" for text in texts).encode()
 
 
-def to_parquet(texts, **options):
+def to_parquet(texts):
     buffer = io.BytesIO()
-    pq.write_table(pa.table({"text": texts}), buffer, **options)
+    pq.write_table(pa.table({"text": texts}), buffer)
     return buffer.getvalue()
 
 
@@ -83,7 +69,7 @@ FORMATS = {
 
 
 def read(path):
-    """Give texts, labels and scores, all as they stand in CSV."""
+    """Return texts, labels and scores, all as CSV has them."""
     if path.suffix == ".csv":
         with path.open(newline="", encoding="utf-8") as file:
             return [tuple(record) for record in csv.reader(file)][1:]
@@ -98,19 +84,13 @@ def read(path):
 
 
 def score(folder, data, form, *options, model):
-    """Write a file, score it, give the rows; the output has the format of the input."""
+    """Write a file, score it, return the rows; the output has the format of the input."""
     (folder / f"in.{form}").write_bytes(data)
     output = folder / f"out.{form.partition('.')[0]}"
-    result = invoke(
-        "score", folder / f"in.{form}", "-o", output, "-q", "--overwrite", "--model", model, *options
-    )
+    line = (folder / f"in.{form}", "-o", output, "-q", "--overwrite", "--model", model)
+    result = invoke("score", *line, *options)
     assert result.exit_code == 0, result.output
     return read(output)
-
-
-def set_limits(monkeypatch, *limits):
-    """Let the command score in batches of another size."""
-    monkeypatch.setattr(scoring, "Scorer", partial(Scorer, limits=Limits(*limits)))
 
 
 @pytest.fixture
@@ -122,11 +102,11 @@ def expected(trained, tmp_path, texts):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_in_every_format(trained, tmp_path, texts, expected, form):
+def test_scores_are_the_same_in_every_format(trained, tmp_path, texts, expected, form):
     assert score(tmp_path, FORMATS[form](texts), form, model=trained.path) == expected
 
 
-def test_on_standard_input(trained, tmp_path, texts, expected):
+def test_scores_are_the_same_on_standard_input(trained, tmp_path, texts, expected):
     output = tmp_path / "out.txt"
     result = invoke("score", "-", "-o", output, "-q", "--model", trained.path, stdin=to_lines(texts))
     assert result.exit_code == 0
@@ -135,7 +115,7 @@ def test_on_standard_input(trained, tmp_path, texts, expected):
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("parts", [2, 7])
-def test_in_parts(trained, tmp_path, texts, expected, form, parts):
+def test_scores_are_the_same_in_parts(trained, tmp_path, texts, expected, form, parts):
     rows = []
     for part in range(parts):
         piece = texts[part * len(texts) // parts : (part + 1) * len(texts) // parts]
@@ -144,7 +124,7 @@ def test_in_parts(trained, tmp_path, texts, expected, form, parts):
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_in_another_order(trained, tmp_path, texts, expected, form):
+def test_scores_are_the_same_in_another_order(trained, tmp_path, texts, expected, form):
     order = list(range(len(texts)))
     random.Random(1).shuffle(order)
     rows = score(tmp_path, FORMATS[form]([texts[number] for number in order]), form, model=trained.path)
@@ -156,10 +136,10 @@ def test_in_another_order(trained, tmp_path, texts, expected, form):
     ("batch_tokens", "batch_rows", "chunk_rows"),
     [(1, 1, 4096), (100, 4096, 5), (10_000, 7, 64), (1 << 20, 9999, 9999)],
 )
-def test_with_any_batches_and_workers(
+def test_scores_are_the_same_with_any_batches_and_workers(
     trained, tmp_path, texts, expected, monkeypatch, workers, batch_tokens, batch_rows, chunk_rows
 ):
-    set_limits(monkeypatch, batch_tokens, batch_rows)
+    monkeypatch.setattr(scoring, "Scorer", partial(Scorer, limits=Limits(batch_tokens, batch_rows)))
     monkeypatch.setattr(chunk, "CHUNK_ROWS", chunk_rows)
     monkeypatch.setattr(parquet, "CHUNK_ROWS", chunk_rows)
     for form in ("csv", "parquet"):

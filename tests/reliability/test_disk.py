@@ -11,7 +11,7 @@ from workload import DONE, PRIVATE, files, finish, finished, remove_results, wri
 
 
 def check_error(run, *parts):
-    """The run failed with a line that has all the parts."""
+    """Check that the run failed with one line that has all the parts."""
     assert run.wait() == 1
     *_, line = run.error.splitlines()
     assert line.startswith("Error: ")
@@ -22,7 +22,7 @@ def check_error(run, *parts):
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_every_call_to_the_disk_may_fail(folder, score, form, number):
+def test_after_any_failed_call_to_the_disk_a_rerun_makes_the_same_bytes(folder, score, form, number):
     write_table(folder, form, 120)
     complete = finished(folder, score, form)
     step = 1 if (form, number) == ("csv", errno.ENOSPC) else 4
@@ -43,7 +43,7 @@ def test_every_call_to_the_disk_may_fail(folder, score, form, number):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_a_full_device(folder, score, form):
+def test_a_full_device_is_named(folder, score, form):
     write_table(folder, form, 120)
     run = score(f"in.{form}", "-o", "/dev/full", "--output-format", form)
     check_error(run, "/dev/full: No space left on device")
@@ -75,7 +75,7 @@ def small_disk(folder):
     subprocess.run(["umount", disk], check=True)
 
 
-def test_a_disk_that_is_too_small(folder, score, small_disk):
+def test_a_run_continues_once_a_full_disk_has_room(folder, score, small_disk):
     write_table(folder, "csv", 12_000)
     assert score("in.csv", "-o", "whole.csv").wait() == DONE["csv"]
     (small_disk / "out.csv").write_bytes(b"old")
@@ -94,13 +94,13 @@ def test_a_disk_that_is_too_small(folder, score, small_disk):
     assert len(list(small_disk.iterdir())) == 2
 
 
-def test_a_disk_that_can_only_be_read(folder, score, small_disk):
+def test_a_read_only_disk_is_named(folder, score, small_disk):
     write_table(folder, "csv", 60)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     check_error(score("in.csv", "-o", "disk/out.csv"), "disk/", "Read-only file system")
 
 
-def test_a_name_stands_for_durable_content_only(folder, score):
+def test_files_are_durable_before_they_get_their_names(folder, score):
     write_table(folder, "csv", 120)
     calls, private = folder.parent / "calls", f".out.csv{PRIVATE}"
     assert score("in.csv", "-o", "out.csv", "-q", calls=calls, spares_disk=False).wait() == DONE["csv"]
@@ -114,7 +114,7 @@ def test_a_name_stands_for_durable_content_only(folder, score):
     for part, rename in zip(parts, renames, strict=True):
         assert is_durable(lines[:rename], part)
         assert lines[rename + 1] == f"fsync {folder.name}"
-    # The last record of the ledger tells what the renames need, after the parts are durable.
+    # The last record of the ledger, which the renames need, is written after the parts are durable.
     *_, record = (number for number, line in enumerate(lines) if line == f"write {private}ledger ")
     assert record < renames[1]
     assert all(is_durable(lines[:record], part) for part in parts)

@@ -26,7 +26,7 @@ KILLS = int(os.environ.get("SENTCLI_KILLS", "5"))  # outputs of each format whos
 
 
 def check_partial(folder, complete):
-    """What stands under a final name is complete."""
+    """Check that every file with a final name is complete."""
     for name, content in files(folder).items():
         assert content == complete[name], f"{name} is not complete"
 
@@ -108,7 +108,7 @@ def test_a_folder_of_outputs_killed_at_every_call_to_the_disk(folder, score):
 
 
 def counted(folder):
-    """Return what the summary says of all rows, whichever run scored them."""
+    """Return the figures of the summary that do not depend on which run scored a row."""
     summary = json.loads((folder / "summary").read_bytes())
     return {name: summary[name] for name in ("rows", "rejected", "blank", "tokens", "labels", "text_columns")}
 

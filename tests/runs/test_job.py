@@ -1,7 +1,6 @@
-"""One output: what its errors say, how far it is, and runs that meet each other."""
+"""One output: its summary, its errors, its progress, and concurrent runs."""
 
 import io
-import os
 import re
 import sys
 import threading
@@ -12,13 +11,13 @@ import orjson
 import pytest
 from jobs import ParityScorer, run_job
 
-from sentcli.errors import InterruptedRunError, LockedError, OutputError
+from sentcli.errors import InterruptedRunError, LockedError
 from sentcli.files.lock import Lock
-from sentcli.runs import summary as telling
+from sentcli.runs import summary as summaries
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.summary import Progress
 from sentcli.scoring.scorer import Scorer
-from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.options import RejectOptions
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 16)
 
 
-def test_a_summary_counts_what_the_output_shows(trained, tmp_path):
+def test_a_summary_counts_the_rows_of_the_output(trained, tmp_path):
     texts = [text for text, _ in invented.reviews(100, seed=0)]
     lines = [orjson.dumps({"text": text}) for text in ["", "warm zzz " * 200, *texts]]
     (tmp_path / "in.jsonl").write_bytes(b"\n".join([*lines, b"no JSON"]) + b"\n")
@@ -52,21 +51,6 @@ def test_a_summary_counts_what_the_output_shows(trained, tmp_path):
     assert summary.seconds > 0
 
 
-def test_threads_take_quick_turns_as_long_as_a_run_lasts(source, tmp_path):
-    usual, seen = sys.getswitchinterval(), set()
-
-    class Watching(ParityScorer):
-        def stream(self, chunks):
-            seen.add(sys.getswitchinterval() < usual)
-            yield from super().stream(chunks)
-
-    run_job(source, tmp_path / "out.txt", scorer=Watching())
-    with pytest.raises(InterruptedRunError):
-        run_job(source, tmp_path / "more.txt", scorer=Watching(0))
-    assert seen == {True}
-    assert sys.getswitchinterval() == usual
-
-
 @pytest.mark.usefixtures("small_chunks")
 def test_a_stop_in_the_first_second_leaves_nothing(source, tmp_path):
     with pytest.raises(InterruptedRunError, match=r"out\.txt: stopped after 32 rows$") as caught:
@@ -81,7 +65,7 @@ def test_a_stream_that_is_stopped_has_no_name(source, capfdbinary):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a mistake"), MemoryError()])
-def test_a_mistake_in_the_program_stays_what_it_is(source, tmp_path, error):
+def test_a_programming_error_is_raised_unchanged(source, tmp_path, error):
     class Wrong(ParityScorer):
         def stream(self, chunks):
             raise error
@@ -93,37 +77,8 @@ def test_a_mistake_in_the_program_stays_what_it_is(source, tmp_path, error):
     assert [*tmp_path.iterdir()] == [source]
 
 
-def test_what_cannot_be_written_is_said_with_the_name_of_the_output(tmp_path):
-    (tmp_path / "in.csv").write_text('text|id\n"warm"|1\n')
-    options = {"read": ReadOptions(delimiter="|", quotechar=""), "write": WriteOptions(prefix="a|b")}
-    with pytest.raises(OutputError, match=r"out\.csv: '.*a\|bsentiment.*' cannot be written without quotes"):
-        run_job(tmp_path / "in.csv", tmp_path / "out.csv", **options)
-
-
-def test_two_runs_at_once_leave_one_result(tmp_path):
-    (tmp_path / "in.txt").write_bytes(b"x\n" * 20_000)
-    for _ in range(5):
-        children = []
-        for _ in range(2):
-            child = os.fork()
-            if not child:
-                try:
-                    run_job(tmp_path / "in.txt", tmp_path / "out.txt")
-                    os._exit(0)
-                except OutputError:
-                    os._exit(3)
-                finally:
-                    os._exit(9)
-            children.append(child)
-        codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
-        assert codes == [0, 3]  # the second waits, and finds the output of the first
-        assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n" * 20_000
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.txt"]
-        (tmp_path / "out.txt").unlink()
-
-
 @pytest.mark.parametrize("output", ["out.txt", "-"])
-def test_a_rejects_file_has_a_lock_too(source, tmp_path, monkeypatch, output):
+def test_a_rejects_file_is_locked(source, tmp_path, monkeypatch, output):
     monkeypatch.setattr("sentcli.files.lock.WAIT_SECONDS", 0.0)
     rejects = RejectOptions(path=str(tmp_path / "r.jsonl"))
     output = output if output == "-" else tmp_path / output
@@ -132,7 +87,9 @@ def test_a_rejects_file_has_a_lock_too(source, tmp_path, monkeypatch, output):
     assert [*tmp_path.iterdir()] == [source]
 
 
-def test_a_run_that_waited_continues_what_the_other_has_left(source, tmp_path, monkeypatch, small_chunks):
+def test_a_run_that_waited_for_a_lock_continues_the_work_of_the_other(
+    source, tmp_path, monkeypatch, small_chunks
+):
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
     lock = Lock(tmp_path / "out.txt")
     threading.Timer(0.3, lock.release).start()
@@ -141,32 +98,32 @@ def test_a_run_that_waited_continues_what_the_other_has_left(source, tmp_path, m
     assert run_job(source, tmp_path / "out.txt").scored == 68
 
 
-def shown(source, output, **options):
+def show_progress(source, output, **options):
     progress = Progress(**options)
     score_output(ParityScorer(), [str(source)], str(output), JobOptions(overwrite=True), progress)
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_a_log_gets_a_line_now_and_then(source, tmp_path, monkeypatch, caplog):
+def test_a_log_gets_lines_of_progress_unless_quiet(source, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "sentcli")
-    shown(source, tmp_path / "out.txt", shown=True)
-    monkeypatch.setattr(telling, "_SILENCE", 0.0)
-    shown(source, tmp_path / "out.txt", shown=False)
+    show_progress(source, tmp_path / "out.txt", shown=True)
+    monkeypatch.setattr(summaries, "_SILENCE", 0.0)
+    show_progress(source, tmp_path / "out.txt", shown=False)
     assert caplog.messages == []
-    shown(source, tmp_path / "out.txt", shown=True)
+    show_progress(source, tmp_path / "out.txt", shown=True)
     assert len(caplog.messages) == 7
     assert re.fullmatch(r".*/out\.txt: 16 rows, [\d,]+ rows/s, 100% of the bytes", caplog.messages[0])
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(source, tmp_path, monkeypatch, caplog):
+def test_a_terminal_gets_a_bar_that_is_erased_at_the_end(source, tmp_path, monkeypatch, caplog):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
-    monkeypatch.setattr(telling, "_SILENCE", 0.0)
+    monkeypatch.setattr(summaries, "_SILENCE", 0.0)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    shown(source, tmp_path / "out.txt", shown=True)
+    show_progress(source, tmp_path / "out.txt", shown=True)
     drawn = sys.stderr.getvalue().split("\r")
     assert any("B/s" in line for line in drawn)
     assert drawn[-1] == ""

@@ -106,7 +106,7 @@ def test_a_stopped_job_continues_to_the_same_bytes(case):
 @pytest.mark.parametrize(
     ("name", "code"), [("write", errno.ENOSPC), ("fsync", errno.EIO), ("replace", errno.EIO)]
 )
-def test_any_call_to_the_disk_may_fail(case, monkeypatch, name, code):
+def test_after_a_failed_call_to_the_disk_the_job_continues_to_the_same_bytes(case, monkeypatch, name, code):
     source, output, read, expected = case
     for number in itertools.count(1):
         output.write_bytes(b"old")
@@ -123,17 +123,14 @@ def test_any_call_to_the_disk_may_fail(case, monkeypatch, name, code):
         assert str(output.parent) in message
         if name != "fsync":  # the last one, of the folder, comes after the rename
             assert output.read_bytes() == b"old"
-        if ledger_of(output).exists():
-            run_job(source, output, read=read)
-        else:
-            run_job(source, output, read=read, overwrite=True)
+        run_job(source, output, read=read, overwrite=not ledger_of(output).exists())
         assert contents(output.parent) == expected
     assert number > 1
     assert contents(output.parent) == expected
 
 
 def fail_at(number, name, code, patch):
-    """Let the k-th call of one kind fail, and all of its kind after it."""
+    """Let the call of this number, and all later ones of its kind, fail."""
     count, real = itertools.count(1), getattr(os, name)
 
     def call(*arguments, **options):
@@ -153,15 +150,12 @@ def fail_at(number, name, code, patch):
         ({"rejects": RejectOptions(path="other.jsonl")}, "--rejects"),
     ],
 )
-def test_what_changed_is_named_and_refused(lines, options, what):
+def test_a_changed_condition_is_refused_by_name(lines, options, what):
     source, output, expected = lines
     before = contents(output.parent)
-    for _ in range(2):
-        with pytest.raises(
-            ResumeError, match=rf"out\.txt: {what} changed since the interrupted run\. What was"
-        ):
-            run_job(source, output, **options)
-        assert contents(output.parent) == before
+    with pytest.raises(ResumeError, match=rf"out\.txt: {what} changed since the interrupted run\. What was"):
+        run_job(source, output, **options)
+    assert contents(output.parent) == before
     run_job(source, output)
     assert output.read_bytes() == expected
 
@@ -183,7 +177,7 @@ def test_overwrite_starts_over(lines):
     assert contents(output.parent) == {source.name: source.read_bytes(), output.name: expected}
 
 
-def test_what_may_be_replaced_may_be_after_a_stop_too(lines):
+def test_a_job_stopped_with_overwrite_continues_without_it(lines):
     source, output, expected = lines
     output.write_bytes(b"old")
     with pytest.raises(OutputError, match=r"out\.txt exists"):
@@ -195,7 +189,7 @@ def test_what_may_be_replaced_may_be_after_a_stop_too(lines):
 
 
 @pytest.mark.parametrize("data", [b"000\n" * LINES, b"000\n", b""])
-def test_a_change_in_what_was_read_is_refused(lines, data):
+def test_a_change_in_the_bytes_that_were_read_is_refused(lines, data):
     source, output, expected = lines
     before = source.read_bytes()
     source.write_bytes(data)
@@ -207,7 +201,7 @@ def test_a_change_in_what_was_read_is_refused(lines, data):
 
 
 @pytest.mark.parametrize("tail", [b"", b"x\n" * 200, b"x\n" * 20])
-def test_a_change_in_what_comes_later_does_no_harm(lines, tail):
+def test_a_change_in_the_bytes_after_them_is_scored(lines, tail):
     source, output, _ = lines
     source.write_bytes(source.read_bytes()[: 4 * 75] + tail)
     run_job(source, output)
@@ -216,7 +210,7 @@ def test_a_change_in_what_comes_later_does_no_harm(lines, tail):
     assert output.read_bytes() == result
 
 
-def test_an_input_that_is_empty_now_is_refused(tmp_path):
+def test_an_input_that_became_empty_is_refused(tmp_path):
     (tmp_path / "in.csv").write_bytes(b"text\n" + b"x\n" * 100)
     stop(tmp_path / "in.csv", tmp_path / "out.csv")
     (tmp_path / "in.csv").write_bytes(b"")
@@ -224,7 +218,7 @@ def test_an_input_that_is_empty_now_is_refused(tmp_path):
         run_job(tmp_path / "in.csv", tmp_path / "out.csv")
 
 
-def test_a_damaged_input_can_be_mended(tmp_path):
+def test_a_job_stopped_by_a_damaged_input_continues_once_it_is_repaired(tmp_path):
     data = b"".join(b"%d\n" % number**9 for number in range(60_000))
     packed = gzip.compress(data)
     (tmp_path / "in.txt.gz").write_bytes(packed[: len(packed) // 2])
@@ -235,7 +229,7 @@ def test_a_damaged_input_can_be_mended(tmp_path):
     assert summary.scored < summary.rows == 60_000
 
 
-def test_too_many_rejects_can_be_followed_by_a_higher_limit(tmp_path):
+def test_a_job_stopped_by_rejects_continues_with_a_higher_limit(tmp_path):
     (tmp_path / "in.csv").write_bytes(b"text\n" + b"x\n" * 100 + b'"a" b\n' * 2 + b"x\n" * 10)
     with pytest.raises(RejectsError, match=r"2 of 100 rows rejected|2 of .* rows rejected, more than"):
         run_job(tmp_path / "in.csv", tmp_path / "out.csv", rejects=RejectOptions(limit="1"))
@@ -263,7 +257,7 @@ def pipe(monkeypatch):
     return send
 
 
-def test_a_pipe_may_pause_elsewhere_the_second_time(tmp_path, pipe, lines):
+def test_a_pipe_continues_wherever_it_pauses(tmp_path, pipe, lines):
     source, _, expected = lines
     data = source.read_bytes()
     pipe(data[:18], data[18:])
@@ -276,7 +270,7 @@ def test_a_pipe_may_pause_elsewhere_the_second_time(tmp_path, pipe, lines):
 
 
 @pytest.mark.parametrize("kept", [4, 130, 396])
-def test_a_pipe_that_gives_something_else_is_refused(tmp_path, pipe, lines, kept):
+def test_a_pipe_with_other_bytes_is_refused(tmp_path, pipe, lines, kept):
     data = lines[0].read_bytes()
     pipe(data)
     stop("-", tmp_path / "piped.txt", 4)
@@ -285,7 +279,7 @@ def test_a_pipe_that_gives_something_else_is_refused(tmp_path, pipe, lines, kept
         run_job("-", tmp_path / "piped.txt")
 
 
-def test_half_a_record_does_not_count(lines):
+def test_a_partial_record_of_the_ledger_is_ignored(lines):
     source, output, expected = lines
     ledger = ledger_of(output)
     whole = ledger.read_bytes()
@@ -356,7 +350,7 @@ def csv(tmp_path):
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_job_that_only_lacked_its_renames_gets_them(csv, monkeypatch, at):
+def test_a_job_that_died_between_its_renames_gets_the_missing_ones(csv, monkeypatch, at):
     source, output, expected = csv
     stop_publishing(monkeypatch, source, output, at)
     scorer = ParityScorer()
@@ -367,7 +361,7 @@ def test_a_job_that_only_lacked_its_renames_gets_them(csv, monkeypatch, at):
 
 @pytest.mark.parametrize("at", [0, 1])
 @pytest.mark.parametrize("gone", ["out.csv", "out.csv.rejects.jsonl"])
-def test_what_was_moved_away_before_its_rename_is_written_again(csv, monkeypatch, at, gone):
+def test_a_file_lost_before_its_rename_is_written_again_without_scoring(csv, monkeypatch, at, gone):
     source, output, expected = csv
     stop_publishing(monkeypatch, source, output, at)
     for path in (output.with_name(f".{gone}.sentcli-part"), output.with_name(gone)):
@@ -379,7 +373,7 @@ def test_what_was_moved_away_before_its_rename_is_written_again(csv, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.rejects.jsonl"])
-def test_a_file_that_came_before_a_rename_is_not_replaced(csv, monkeypatch, name):
+def test_a_file_created_before_a_rename_is_not_replaced(csv, monkeypatch, name):
     source, output, expected = csv
     stop_publishing(monkeypatch, source, output, 0)
     mine = output.with_name(name)
@@ -390,19 +384,3 @@ def test_a_file_that_came_before_a_rename_is_not_replaced(csv, monkeypatch, name
     mine.unlink()
     run_job(source, output)
     assert contents(output.parent) == expected
-
-
-def test_commits_are_throttled(tmp_path, monkeypatch):
-    (tmp_path / "in.txt").write_bytes(b"x\n" * 1000)
-    commits = []
-    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 1000.0)
-    monkeypatch.setattr("sentcli.runs.ledger.Ledger.commit", lambda self: commits.append(self))
-    stop(tmp_path / "in.txt", tmp_path / "out.txt", 20)
-    assert commits == []
-    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
-
-
-def test_that_it_continues_is_logged(lines, caplog):
-    caplog.set_level("INFO")
-    run_job(*lines[:2])
-    assert caplog.messages == [f"{lines[1]}: continuing after 75 rows"]

@@ -1,4 +1,4 @@
-"""An output and its rejects: the row law, limits on rejected rows, and names that stay free."""
+"""An output and its rejects: the row law, limits on rejected rows, and files that are not replaced."""
 
 import json
 import logging
@@ -6,7 +6,6 @@ import os
 import stat
 import threading
 from contextlib import nullcontext
-from pathlib import Path
 
 import pytest
 from jobs import ParityScorer, read_chunks, score
@@ -29,7 +28,7 @@ def source(tmp_path):
     return tmp_path / "in.csv"
 
 
-def test_what_a_job_tells(run, source, tmp_path, caplog):
+def test_a_job_returns_a_summary_and_logs_its_rejects(run, source, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         summary = run(source, tmp_path / "out.csv")
     assert (summary.rows, summary.rejected, summary.scored) == (2, 2, 2)
@@ -75,21 +74,15 @@ def test_a_scorer_that_loses_the_last_chunk_fails(run, source, tmp_path, output,
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        (
-            "0",
-            r"2 of 4 rows rejected, more than --max-rejects 0; the first in .*in.csv, line 3: 1 field inste",
-        ),
-        ("1", "2 of 4 rows rejected, more than --max-rejects 1"),
+        ("0", r"--max-rejects 0; the first in .*in.csv, line 3: 1 field inste"),
         ("49.9%", "2 of 4 rows rejected, more than --max-rejects 49.9%"),
         ("2", None),
         ("50%", None),
     ],
 )
 def test_too_many_rejects_stop_the_run(run, source, tmp_path, limit, message):
-    outcome = pytest.raises(RejectsError, match=message) if message else nullcontext()
-    with outcome:
+    with pytest.raises(RejectsError, match=message) if message else nullcontext():
         run(source, tmp_path / "out.csv", rejects=RejectOptions(limit=limit))
-    assert (tmp_path / "out.csv").exists() == (message is None)
     assert len(names(tmp_path)) == (1 if message else 3)
 
 
@@ -97,32 +90,6 @@ def test_a_share_of_rejects_stops_a_long_run_early_but_not_at_its_first_rows(run
     (tmp_path / "in.jsonl").write_bytes(b"bad\n" * 100 + b'{"text":"x"}\n' * 9_000 + b"bad\n" * 30_000)
     with pytest.raises(DataError, match=r"of 1[0-9]{4} rows rejected, more than --max-rejects 10%"):
         run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", rejects=RejectOptions(limit="10%"))
-
-
-@pytest.mark.parametrize("limit", ["", "x", "-1", "1.5", "%", "1e3", "1000%", "5 %"])
-def test_limits_that_are_none(limit):
-    with pytest.raises(UsageError, match="--max-rejects"):
-        RejectOptions(limit=limit)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        *({"delimiter": value} for value in ("", ",,", "\n", '"')),
-        *({"quotechar": value} for value in ("''", "\r")),
-        {"delimiter": "'", "quotechar": "'"},
-        {"max_row_bytes": 0},
-        {"max_row_bytes": 1 << 31},
-    ],
-)
-def test_reading_options_outside_their_range(options):
-    with pytest.raises(UsageError, match=r"--(delimiter|quotechar|max-row-bytes)"):
-        ReadOptions(**options)
-
-
-def test_a_prefix_that_no_file_could_hold_is_refused():
-    with pytest.raises(UsageError, match=r"--prefix is .*has to be UTF-8"):
-        WriteOptions(prefix="\udcff")
 
 
 def test_existing_files_need_overwrite(run, source, tmp_path):
@@ -141,7 +108,7 @@ def test_existing_files_need_overwrite(run, source, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.rejects.jsonl"])
-def test_a_file_that_came_meanwhile_is_not_lost(run, source, tmp_path, name):
+def test_a_file_created_during_the_run_is_not_replaced(run, source, tmp_path, name):
     class Slow(ParityScorer):
         def stream(self, chunks):
             yield from super().stream(chunks)
@@ -162,13 +129,10 @@ def test_rejects_can_have_a_file_of_their_own(run, source, tmp_path):
     run(source, tmp_path / "out.csv", rejects=RejectOptions(path=str(tmp_path / "bad" / "r.jsonl")))
     assert len((tmp_path / "bad" / "r.jsonl").read_bytes().splitlines()) == 2
     assert (names(tmp_path), names(tmp_path / "bad")) == (["bad", "in.csv", "out.csv"], ["r.jsonl"])
-    for path, message in (("r.jsonl.gz", "not compressed"), ("-", "the name of a file")):
-        with pytest.raises(UsageError, match=message):
-            RejectOptions(path=path)
 
 
 @pytest.mark.parametrize("output", ["-", "out.csv"])
-def test_a_place_where_rejects_cannot_go_is_refused_before_the_first_row(run, source, tmp_path, output):
+def test_a_rejects_file_that_cannot_be_written_is_refused_before_the_first_row(run, source, tmp_path, output):
     output = output if output == "-" else tmp_path / output
     for rejects, message in ((tmp_path, "is a folder"), (tmp_path / "no" / "r.jsonl", r"no folder .*no$")):
         with pytest.raises(OutputError, match=message):
@@ -212,7 +176,7 @@ def test_a_pipe_is_not_replaced_by_rejects(run, source, tmp_path, capfdbinary):
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
-def test_links_lead_to_the_files_that_are_written(run, source, tmp_path, capfdbinary):
+def test_links_are_followed_to_the_files_that_are_written(run, source, tmp_path, capfdbinary):
     (tmp_path / "real").mkdir()
     (tmp_path / "out.csv").symlink_to(tmp_path / "real" / "file.csv")
     run(source, tmp_path / "out.csv")
@@ -252,17 +216,15 @@ def test_rejects_are_ascii_whatever_the_row_holds(run, tmp_path):
     assert json.loads(line)["raw"] == "\x1b[2J\x7f\u202e\x9b\n"
 
 
-def test_a_writer_that_cannot_begin_leaves_nothing(run, source, tmp_path, monkeypatch):
-    def broken(self, setup):
-        raise UsageError("no such writer")
-
-    monkeypatch.setattr("sentcli.tables.csv.Writer.__init__", broken)
-    with pytest.raises(UsageError, match="no such writer"):
-        run(source, tmp_path / "out.csv")
+def test_a_header_that_cannot_be_written_is_refused_and_leaves_nothing(run, tmp_path):
+    (tmp_path / "in.csv").write_text('text|id\n"warm"|1\n')
+    options = {"read": ReadOptions(delimiter="|", quotechar=""), "write": WriteOptions(prefix="a|b")}
+    with pytest.raises(OutputError, match=r"out\.csv: '.*a\|bsentiment.*' cannot be written without quotes"):
+        run(tmp_path / "in.csv", tmp_path / "out.csv", **options)
     assert names(tmp_path) == ["in.csv"]
 
 
-def test_lines_leave_columns_out_and_say_so(run, source, tmp_path, caplog):
+def test_lines_warn_of_the_columns_they_leave_out(run, source, tmp_path, caplog):
     run(source, tmp_path / "out.txt")
     assert "lines hold only the new columns and the text; other columns are left out" in caplog.text
-    assert Path(tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\nodd\t0.142857\tx\n"
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\nodd\t0.142857\tx\n"

@@ -24,7 +24,7 @@ def test_all_inputs_go_to_one_file(folder):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "output", "is_told"),
+    ("inputs", "output", "is_logged"),
     [
         (["a.csv", "b.csv"], "scored", True),
         (["?.csv"], "new.d/scored", True),
@@ -37,29 +37,29 @@ def test_all_inputs_go_to_one_file(folder):
         (["a.csv"], "scored", False),
     ],
 )
-def test_a_folder_without_its_slash_is_told(folder, caplog, inputs, output, is_told):
+def test_one_file_for_several_inputs_is_logged_where_a_folder_may_be_meant(
+    folder, caplog, inputs, output, is_logged
+):
     plan_outputs(inputs, output)
-    told = f"{output}: one file for all inputs; for one file each, give {output}/"
-    assert caplog.messages == [told] * is_told
+    message = f"{output}: one file for all inputs; for one file each, give {output}/"
+    assert caplog.messages == [message] * is_logged
 
 
-def test_globs_give_their_files_in_order(folder):
+def test_globs_return_their_files_in_order_and_once(folder):
     assert plan_outputs(["[ab].csv"], "-") == [(["a.csv", "b.csv"], "-")]
     assert plan_outputs(["**/a.csv", "c.jsonl"], "-") == [(["a.csv", "sub/a.csv", "c.jsonl"], "-")]
     assert plan_outputs([f"{folder}/?.csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
     assert plan_outputs(["[d].csv"], "-") == [(["[d].csv"], "-")]
+    assert plan_outputs([f"file://{folder}/[ab].csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
+    (folder / "sub" / "deep").mkdir()
+    (folder / "sub" / "deep" / "e.csv").touch()
+    assert plan_outputs(["sub/**/**/e.csv"], "-") == [(["sub/deep/e.csv"], "-")]  # once
     with pytest.raises(DataError, match=r"\*\.txt: no such files"):
         plan_outputs(["*.txt"], "-")
 
 
-def test_a_glob_gives_no_file_twice(folder):
-    (folder / "sub" / "deep").mkdir()
-    (folder / "sub" / "deep" / "e.csv").touch()
-    assert plan_outputs(["sub/**/**/e.csv"], "-") == [(["sub/deep/e.csv"], "-")]
-
-
 @pytest.mark.parametrize("pattern", ["**/*.csv", "s*/*.csv", "./**/a.csv", "*/a.csv", "s?b/**/*.csv"])
-def test_a_folder_that_cannot_be_looked_into_is_not_left_out(folder, monkeypatch, pattern):
+def test_a_folder_that_cannot_be_read_is_an_error_of_the_glob(folder, monkeypatch, pattern):
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "sub" and access(path, mode))
     with pytest.raises(DataError, match=r"^(\./)?sub/?: Permission denied; nothing in it can be scored$"):
@@ -110,9 +110,10 @@ def test_names_in_a_folder(folder, name, form, expected):
         ),
         (["-"], "sub/", UsageError, "standard input has no name"),
         (["a.csv"], "b.csv/", OutputError, "b.csv/: File exists"),
+        (["a.csv", "b.csv"], "s3://bucket/scored/", UsageError, "s3://bucket/scored/: a URL cannot be"),
     ],
 )
-def test_what_cannot_be_planned(folder, inputs, output, error, message):
+def test_outputs_that_cannot_be_planned_are_refused(folder, inputs, output, error, message):
     with pytest.raises(error, match=message):
         plan_outputs(inputs, output)
 
@@ -130,12 +131,12 @@ def test_what_cannot_be_planned(folder, inputs, output, error, message):
         ("ds/*/../../[ab].csv", None),
     ],
 )
-def test_in_a_folder_what_a_glob_finds_keeps_the_folders_below_its_first_wildcard(folder, pattern, expected):
+def test_outputs_in_a_folder_keep_the_folders_below_the_first_wildcard(folder, pattern, expected):
     for name in ("day=1/a.csv", "day=2/a.csv", "day=2/deep/a.csv"):
         (folder / "ds" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "ds" / name).touch()
     for prefix in ("", f"{folder}/"):
-        if expected is None:  # up again: it could lead out of the folder
+        if expected is None:  # `..` could lead out of the folder
             with pytest.raises(UsageError, match=r"would be written 2 times in this run"):
                 plan_outputs([prefix + pattern], "out/")
             continue
@@ -145,15 +146,12 @@ def test_in_a_folder_what_a_glob_finds_keeps_the_folders_below_its_first_wildcar
     assert all((folder / "out" / name).parent.is_dir() for name in expected or ())
 
 
-def test_outputs_of_an_earlier_run_that_a_glob_finds_too_are_refused(folder):
+def test_a_glob_that_finds_outputs_of_an_earlier_run_is_refused(folder):
     for name in ("days/a.csv", "scored/days/a.csv"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     for output in ("scored/", f"{folder}/scored/"):
-        with pytest.raises(
-            UsageError,
-            match=r"scored/days/a\.csv is an input, and also the output of days/a\.csv; narrow the glob",
-        ):
+        with pytest.raises(UsageError, match=r"scored/days/a\.csv is an input, .*; narrow the glob"):
             plan_outputs(["**/*.csv"], output)
     assert not (folder / "scored" / "scored").exists()
     assert plan_outputs(["days/*.csv"], "scored/") == [(["days/a.csv"], "scored/a.csv")]
@@ -161,7 +159,7 @@ def test_outputs_of_an_earlier_run_that_a_glob_finds_too_are_refused(folder):
     assert [output for _, output in jsonl] == ["scored/days/a.jsonl", "scored/days/b.jsonl"]
 
 
-def test_two_outputs_that_are_one_file_through_links_are_refused(folder):
+def test_two_outputs_that_links_make_one_file_are_refused(folder):
     (folder / "out").mkdir()
     for name in ("a.csv", "b.jsonl"):
         (folder / "out" / name).symlink_to(folder / "store")
@@ -176,24 +174,13 @@ def test_two_outputs_that_are_one_file_through_links_are_refused(folder):
         plan_outputs(["ds/*/a.csv"], "days/")
 
 
-def test_a_file_that_is_called_as_standard_input_is_is_not_taken_for_it(folder):
+def test_files_and_folders_named_like_standard_streams_are_files_and_folders(folder):
     (folder / "deep").mkdir()
     (folder / "deep" / "-").touch()
     assert plan_outputs(["deep/*"], "out.csv") == [(["deep/-"], "out.csv")]
-    (folder / "-").touch()
-    assert plan_outputs(["[-]"], "out.csv") == [(["./-"], "out.csv")]
-
-
-def test_a_folder_called_as_standard_output_is_is_not_taken_for_it(folder):
     (folder / "-").mkdir()
     assert plan_outputs(["a.csv"], "-") == [(["a.csv"], "-")]
     assert plan_outputs(["a.csv"], "./-") == [(["a.csv"], "-/a.csv")]
-
-
-def test_a_file_has_one_name_with_its_protocol_and_without(folder):
-    assert plan_outputs([f"file://{folder}/[ab].csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
-
-
-def test_a_folder_behind_a_url_is_refused(folder):
-    with pytest.raises(UsageError, match="s3://bucket/scored/: a URL cannot be a folder"):
-        plan_outputs(["a.csv", "b.csv"], "s3://bucket/scored/")
+    (folder / "-").rmdir()
+    (folder / "-").touch()
+    assert plan_outputs(["[-]"], "out.csv") == [(["./-"], "out.csv")]

@@ -1,4 +1,4 @@
-"""Several outputs in a folder: the same call again makes what is missing, and counts what is there."""
+"""Several outputs in a folder: the same call again makes the missing ones and counts the finished ones."""
 
 import gzip
 import itertools
@@ -24,7 +24,7 @@ def small_chunks(monkeypatch):
 
 @pytest.fixture
 def files(tmp_path):
-    """Three JSON Lines files of 100 records each, with a blank text and a line that is no JSON."""
+    """Three JSON Lines files of 100 lines each, with a blank text and a line that is not JSON."""
     folder = tmp_path / "in"
     folder.mkdir()
     for number, name in enumerate("abc"):
@@ -40,7 +40,7 @@ def run(inputs, output, scorer=None, **options):
 
 
 class StoppedScorer(ParityScorer):
-    """A signal comes after some chunks of all outputs together."""
+    """Raises KeyboardInterrupt after some chunks of all outputs together."""
 
     def __init__(self, after):
         super().__init__()
@@ -59,14 +59,14 @@ def content(folder):
 
 
 def facts(summary):
-    """What a run has in common with one that was never stopped."""
+    """Return the figures that a continued run shares with an uninterrupted one."""
     of_this_run = {"scored", "seconds", "rows_per_second", "skipped"}
     return {name: value for name, value in summary.to_json().items() if name not in of_this_run}
 
 
 @pytest.fixture
 def whole(files, tmp_path):
-    """The summary and the files of a run that nothing stopped."""
+    """Return the summary and the files of an uninterrupted run."""
     summary = run(files, f"{tmp_path}/whole/")
     assert (summary.rows, summary.rejected, summary.blank, summary.scored) == (297, 3, 3, 297)
     assert [entry["path"] for entry in summary.inputs] == files
@@ -110,7 +110,7 @@ def test_new_inputs_are_added_and_lost_outputs_made_again(files, tmp_path, whole
 
 
 @pytest.mark.parametrize("at", ["write_done", "Ledger.remove"])
-def test_an_output_that_only_lacked_its_record_is_not_scored_again(files, tmp_path, whole, monkeypatch, at):
+def test_an_output_without_its_record_is_not_scored_again(files, tmp_path, whole, monkeypatch, at):
     def die(*_, **__):
         raise KeyboardInterrupt
 
@@ -145,7 +145,7 @@ def change_output(files):
         (lambda _: {"read": ReadOptions(text_column="text")}, "is finished, and --text-column changed since"),
     ],
 )
-def test_a_finished_output_whose_conditions_changed_fails_by_name(
+def test_a_changed_condition_of_a_finished_output_fails_by_name(
     files, tmp_path, whole, change, named, caplog
 ):
     options = change(files)
@@ -177,7 +177,7 @@ def test_an_output_that_the_command_did_not_make_fails_by_name(files, tmp_path, 
 
 @pytest.fixture
 def faulty(files, tmp_path):
-    """Inputs of which all but the last two fail, each for a reason of its own."""
+    """Return inputs that fail, each for another reason, and two that do not."""
     folder = tmp_path / "in"
     data = (folder / "a.jsonl").read_bytes()
     (folder / "a.jsonl").write_bytes(b'{"a": "x", "b": "y"}\n')
@@ -190,7 +190,7 @@ def faulty(files, tmp_path):
     return [*sorted(map(str, folder.iterdir())), str(tmp_path / "gone.csv")]
 
 
-def test_outputs_that_cannot_be_made_do_not_stop_the_others(faulty, tmp_path, caplog):
+def test_outputs_that_fail_do_not_stop_the_others(faulty, tmp_path, caplog):
     options = {"rejects": RejectOptions(limit="1")}
     summary = run(faulty, f"{tmp_path}/out/", **options)
     assert (summary.failed, summary.rows, summary.rejected) == (8, 198, 2)
@@ -225,7 +225,7 @@ def test_a_locked_output_does_not_stop_the_others(files, tmp_path, monkeypatch, 
     assert "b.jsonl: another run of sentcli is writing it; try again" in caplog.text
 
 
-def test_what_would_stop_all_outputs_ends_the_run(files, tmp_path, monkeypatch):
+def test_a_full_disk_ends_the_run(files, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, os.strerror(28))
 
@@ -267,7 +267,7 @@ def test_one_rejects_file_for_several_outputs_is_refused(files, tmp_path):
     assert (tmp_path / "r.jsonl").read_bytes().count(b"\n") == 1
 
 
-def test_in_a_folder_a_named_format_of_the_input_is_that_of_the_output(tmp_path):
+def test_a_named_input_format_is_the_output_format_in_a_folder(tmp_path):
     (tmp_path / "in.txt").write_bytes(b"text\nx\n")
     run([f"{tmp_path}/in.txt"], f"{tmp_path}/out/", read=ReadOptions(format="csv"))
     assert (tmp_path / "out" / "in.txt").read_bytes() == b"text,sentiment,sentiment_score\nx,odd,0.142857\n"
