@@ -29,17 +29,17 @@ def load(
 ) -> "Scorer":
     """Open a model folder for scoring.
 
-    :param model: a model folder, or one model file in it; None: the model in the box.
-    :param backend: `onnx`, `torch` or `torchscript`; None: the one that the file is for, onnx first.
-    :param device: `cpu` or `cuda`; None: CUDA where there is a device, for onnx the CPU.
-    :param precision: of matrix products on the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
-    :param workers: threads that score; None: every core that this process may use.
+    :param model: a model folder, or one model file in it; None: the included model.
+    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
+    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
+    :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
+    :param workers: number of scoring threads; None: one for each core that this process may use.
     :param uncertain: two probabilities; a text gets the label `uncertain` if the probability of its second
         class (with more than two classes, of the most probable one) lies between them, ends included.
     :raises BundleError: for a file that is missing, changed, a link or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
-    :raises UsageError: for options that contradict each other, fewer than 1 worker, two values of `uncertain`
-        that are not rising probabilities, or a class of the model that is called `uncertain` itself.
+    :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
+        `uncertain` that are not two probabilities in order, or a model with a class named `uncertain`.
     """
     from sentcli.model.bundle import default_bundle_path, load_bundle
     from sentcli.scoring.scorer import Scorer

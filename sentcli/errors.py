@@ -41,7 +41,7 @@ class ExistingOutputError(OutputError):
 
 
 class ResumeError(OutputError):
-    """An interrupted or finished run whose conditions changed, so that this one cannot continue it."""
+    """A run that cannot continue an earlier one, because the input, model or options changed."""
 
 
 class LockedError(OutputError):
@@ -71,8 +71,8 @@ class OutOfMemoryError(SentcliError):
 class StopRequested(KeyboardInterrupt):
     """A signal asked this process to stop; see `sentcli.scoring.stop`.
 
-    It is a KeyboardInterrupt, so that one `except` clause handles both it and Ctrl-C in a library, and no
-    `except Exception` swallows it.
+    It is a KeyboardInterrupt, so that one `except` clause handles it and Ctrl-C alike, and `except Exception`
+    does not swallow it.
 
     :param number: the signal.
     """
@@ -89,7 +89,7 @@ def signal_of(error: KeyboardInterrupt) -> int:
 
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
-    """Name the pip command where a third-party package is not installed.
+    """Turn a failed import of a third-party package into an error with the pip command.
 
     :param extra: the extra of sentcli that installs the package.
     :raises MissingExtraError: when an import inside the block does not find its package.
@@ -106,8 +106,8 @@ def requires(extra: str) -> Iterator[None]:
 class InterruptedRunError(SentcliError):
     """A run that a signal stopped.
 
-    :param message: how to continue, if anything was saved.
-    :param signal_number: for the exit code, 128 plus this.
+    :param message: how to continue the run, if anything was saved.
+    :param signal_number: the signal; the exit code is 128 plus this number.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:
@@ -116,7 +116,7 @@ class InterruptedRunError(SentcliError):
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether a string can be encoded as UTF-8: a lone surrogate cannot."""
+    """Return whether a string can be encoded as UTF-8, which a lone surrogate cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 

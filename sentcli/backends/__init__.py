@@ -15,7 +15,7 @@ Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
 Logits = npt.NDArray[np.float32]  # [batch, classes]
 
-# onnxruntime reads it when it is imported. Without it, it writes to the user's home and reports to Microsoft.
+# Set before onnxruntime is imported; else it writes to the user's home and sends telemetry to Microsoft.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _FILES = {"onnx": ONNX, "torch": WEIGHTS, "torchscript": TORCHSCRIPT}  # in the order of preference
@@ -25,8 +25,8 @@ class Backend(Protocol):
     """A loaded model. Several threads may call it at the same time.
 
     :ivar name: backends of different names may give different scores.
-    :ivar runtime: the library that computes, its version, and its device if that may not be the CPU.
-    :ivar batch_factor: multiplies the batch limits that suit one CPU core.
+    :ivar runtime: the library and its version, with the device if the library supports several.
+    :ivar batch_factor: the factor for the batch limits, which suit one CPU core.
     """
 
     name: str
@@ -34,15 +34,15 @@ class Backend(Protocol):
     batch_factor: int
 
     def prepare(self) -> None:
-        """Do the loading that the first large batch would wait for. Further calls do nothing.
+        """Load what the first large batch would otherwise wait for. Later calls do nothing.
 
         :raises BundleError: when the model cannot be run.
-        :raises MemoryError: when there is too little memory, as `logits`.
+        :raises MemoryError: when there is too little memory.
         """
         ...
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
-        """Run a batch.
+        """Return the logits of a batch.
 
         :param ids: `[batch, tokens]`, padded with `<pad>` at the end; the batch may be empty.
         :param lengths: `[batch]`, the tokens of each row, at least 1.
@@ -61,9 +61,9 @@ def load_backend(
 ) -> Backend:
     """Load the model of a bundle.
 
-    :param name: one of `BACKENDS`; None takes that of the `model_file`, or the first with a file.
-    :param device: one of `DEVICES`; None takes CUDA if there is a device, and the CPU for onnx.
-    :param precision: one of `SCORING_PRECISIONS`, of the matrix products; None is fp32.
+    :param name: one of `BACKENDS`; None: the one for `model_file`, else the first whose file exists.
+    :param device: one of `DEVICES`; None: CUDA if there is a device; for onnx the CPU.
+    :param precision: the precision of matrix products, one of `SCORING_PRECISIONS`; None: fp32.
     :raises UsageError: when name, device, precision and file contradict each other.
     :raises BundleError: when the bundle lacks the file, or the file cannot be run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
@@ -80,7 +80,7 @@ def load_backend(
         from sentcli.backends.onnx import OnnxBackend
 
         content = bundle.read(file)
-        if not bundle.is_shipped:  # a shipped one is trusted like the code; importing onnx takes 0.2 s
+        if not bundle.is_shipped:  # no check of the included model: importing onnx takes 0.2 s
             from sentcli.backends.onnx_check import check_model
 
             check_model(content, path, bundle.config.model)
@@ -93,7 +93,7 @@ def load_backend(
 
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
-    """Return the name of the backend to use and that of its file; see `load_backend`."""
+    """Return the name of the backend to use, and the name of its file; see `load_backend`."""
     if name is not None and name not in BACKENDS:
         raise UsageError(f"the backend {name!r:.100} is unknown; choose from {', '.join(BACKENDS)}")
     if bundle.model_file is not None:
@@ -117,7 +117,7 @@ def _backend_for(path: Path) -> str:
 
 
 def check_batch(ids: Ids, lengths: Lengths) -> None:
-    """Check the lengths of a batch, because a model would answer wrong ones with meaningless numbers.
+    """Check the lengths of a batch: for wrong lengths a model would return meaningless numbers.
 
     :raises ValueError: when a length is below 1 or above the number of tokens.
     """
@@ -127,9 +127,9 @@ def check_batch(ids: Ids, lengths: Lengths) -> None:
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:
-    """Return what a model answered, if it is logits of this shape.
+    """Return the output of a model if it is finite logits of this shape.
 
-    :raises BundleError: when it has another type or shape, or is not finite.
+    :raises BundleError: when the output has another type or shape, or is not finite.
     """
     if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != shape:
         raise BundleError(f"{file}: the model does not return logits {list(shape)!r:.200} in fp32")
@@ -139,5 +139,5 @@ def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:
 
 
 def first_line(error: Exception) -> str:
-    """Return the message of a library's error without the stack that may follow it."""
+    """Return the first line of a library's error, without the stack that may follow it."""
     return f"{(str(error) or repr(error)).strip().splitlines()[0]:.200}"

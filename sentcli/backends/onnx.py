@@ -16,24 +16,24 @@ from sentcli.text.vocabulary import PAD_ID, UNK_ID
 Buffer = bytes | memoryview
 
 INPUT_IDS, LENGTHS, LOGITS = "input_ids", "lengths", "logits"  # inputs and output of every ONNX model
-EMBEDDING = "embedding"  # its largest constant: fp16, `[vocab_size, embedding_dim]`
+EMBEDDING = "embedding"  # name of the largest constant: fp16, `[vocab_size, embedding_dim]`
 
-# A folded model computes the input products of the whole vocabulary when it is loaded: 95 ms of the 420 ms
-# of a first answer with 55,000 words. So the first batches, if they are small, run on models that hold only
-# their words, which load in 5 ms.
+# Loading a folded model computes the input products of the whole vocabulary. With 55,000 words, this takes 95
+# of the 420 ms until a first answer. So the first small batches run on models with only the words of the
+# batch, which load in 5 ms.
 _SMALL_BATCHES = 8
 _SMALL_TOKENS = 4096
 _MODEL_GRAPH, _GRAPH_INITIALIZER = 7, 5  # field numbers in onnx.proto
-_FATAL = 4  # the log level that keeps onnxruntime from writing to stderr; errors come as exceptions
+_FATAL = 4  # at this log level onnxruntime writes nothing to stderr; it raises errors
 
 
 class OnnxBackend:
     """An ONNX model.
 
-    The logits of a text are the same, to the last bit, whatever batch it is in.
+    The logits of a text do not depend on its batch, to the last bit.
 
-    :param content: the file, which `onnx_check.check_model` has checked unless it came with sentcli.
-    :param file: its path, for messages.
+    :param content: the bytes of the file; `onnx_check.check_model` has checked all but the included model.
+    :param file: the path of the file, for messages.
     :param config: the shape that the model must have.
     :raises BundleError: when onnxruntime cannot run it.
     """
@@ -50,7 +50,7 @@ class OnnxBackend:
         self._lock = threading.Lock()
         self._session: onnxruntime.InferenceSession | None = None
         onnxruntime.set_default_logger_severity(_FATAL)
-        # A broken model should fail here and not at the first row.
+        # Run the model once, so that a broken one fails here and not at the first row.
         self.logits(np.array([[UNK_ID]]), np.array([1], np.int32))
 
     def prepare(self) -> None:
@@ -64,7 +64,7 @@ class OnnxBackend:
         rows = len(ids)
         if rows == 0:  # onnxruntime would end the process
             return np.empty((0, self._config.num_classes), np.float32)
-        if rows == 1:  # onnxruntime rounds the product of a single row in another way
+        if rows == 1:  # onnxruntime rounds the product of a single row differently
             ids, lengths = ids.repeat(2, axis=0), lengths.repeat(2)
         session, ids = self._session_for(ids)
         try:
@@ -79,7 +79,7 @@ class OnnxBackend:
         with self._lock:
             if self._session is None and self._small_batches_left and ids.size <= _SMALL_TOKENS:
                 self._small_batches_left -= 1
-                # At least two words: onnxruntime rounds the product of a single row in another way.
+                # At least two words, because onnxruntime rounds the product of a single row differently.
                 words, small_ids = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
                 small = keep_words(self._content, words, self._config)
             if small is None:
@@ -117,10 +117,10 @@ class OnnxBackend:
 def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig) -> bytes | None:
     """Return a model with only some rows of its embedding.
 
-    It edits protobuf's wire format, because the import of the onnx package takes 165 ms.
+    This edits the protobuf bytes, because importing the onnx package takes 165 ms.
 
     :param words: the ids to keep, in this order.
-    :returns: None when the model has no embedding as `sentcli.export` writes it, or needs all of it.
+    :returns: None when the model has no embedding that `sentcli.export` wrote, or all its rows are kept.
     """
     old = _embedding_fields(config.vocab_size, config.embedding_dim)
     size = len(old) + 2 * config.vocab_size * config.embedding_dim
@@ -139,28 +139,28 @@ def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig
 
 
 def _embedding_fields(rows: int, width: int) -> bytes:
-    """Return the fields of the embedding's TensorProto up to its data."""
+    """Return the bytes of the embedding's TensorProto before its data."""
     dims = b"\x08" + _varint(rows) + b"\x08" + _varint(width)
     name = EMBEDDING.encode()
     return dims + b"\x10\x0a" + b"\x42" + _varint(len(name)) + name + b"\x4a" + _varint(2 * rows * width)
 
 
 def _replace(message: memoryview, number: int, change: Callable[[memoryview], Buffer]) -> bytes:
-    """Copy a protobuf message with each nested message of one field changed."""
+    """Return a copy of a protobuf message in which `change` replaces each nested message of one field."""
     parts: list[Buffer] = []
     position = 0
     while position < len(message):
         start = position
         tag, position = _read_varint(message, position)
         value, position = _read_varint(message, position)
-        if tag & 7 == 2:  # bytes, of which the value is the length
+        if tag & 7 == 2:  # a nested message or string; the value is its length
             nested = message[position : position + value]
             position += value
             if tag >> 3 == number:
                 nested = memoryview(change(nested))
                 parts += [_varint(tag), _varint(len(nested)), nested]
                 continue
-        elif tag & 7 != 0:  # not an integer either: models and graphs have no such fields
+        elif tag & 7 != 0:  # neither bytes nor an integer: models and graphs have no such fields
             return bytes(message)
         parts.append(message[start:position])
     return b"".join(parts)

@@ -1,8 +1,8 @@
-"""An allow-list for ONNX files: an ONNX file is a program, and anybody may have written it.
+"""An allow-list for ONNX files. An ONNX file is a program, and anybody may have written it.
 
-Allowed are the operators that `sentcli.export` writes, in the version that it writes, with their weights in
-the file itself. A file cannot read other files, bring operators of its own, or loop, except for a Scan, which
-runs once per token. A malicious file may still waste time and memory.
+Only the operators that `sentcli.export` writes are allowed, in the same version, with the weights in the file
+itself. A file cannot read other files, define operators, or loop, except with a Scan, which runs once per
+token. A malicious file may still waste time and memory.
 """
 
 from collections.abc import Iterable
@@ -35,11 +35,11 @@ class _RefusedError(Exception):
 
 
 def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
-    """Check an ONNX file before onnxruntime gets it.
+    """Check an ONNX file before onnxruntime loads it.
 
-    :param file: its path, for messages.
+    :param file: the path of the file, for messages.
     :param config: the shape that the model must have.
-    :raises BundleError: naming what is not allowed, or does not fit the config.
+    :raises BundleError: naming the part that is not allowed or does not match the config.
     """
     try:
         model = onnx.ModelProto.FromString(content)
@@ -65,7 +65,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _check_interface(graph: onnx.GraphProto, config: ModelConfig) -> None:
-    """Compare names, types and shapes of the inputs and outputs with those that scoring uses."""
+    """Check that the names, types and shapes of the inputs and outputs are those that scoring uses."""
     inputs = [(INPUT_IDS, TensorProto.INT64, [0, 0]), (LENGTHS, TensorProto.INT32, [0])]
     outputs = [(LOGITS, TensorProto.FLOAT, [0, config.num_classes])]
     for kind, values, wanted in (("inputs", graph.input, inputs), ("outputs", graph.output, outputs)):
@@ -104,7 +104,7 @@ def _check_nodes(nodes: Iterable[onnx.NodeProto], *, in_scan: bool = False) -> N
         is_allowed = operator in _OPERATORS and not node.domain and not (in_scan and operator == "Scan")
         name = f"{node.domain}.{operator}".removeprefix(".")
         _require(is_allowed, f"the operator {name!r:.200} is not allowed{' in a Scan' * in_scan}")
-        # onnxruntime ends the process at a Max that lacks an input.
+        # A Max without an input crashes onnxruntime, and with it the process.
         _require(len(node.input) > 0 and all(node.input), f"the operator {operator} lacks an input")
         for attribute in node.attribute:
             fields = {field.name for field, _ in attribute.ListFields()}

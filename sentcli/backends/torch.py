@@ -1,4 +1,4 @@
-"""A model on PyTorch, on CPU or GPU: from its weights, or as TorchScript."""
+"""Models on PyTorch, on CPU or GPU: from weights, or from TorchScript."""
 
 import io
 import threading
@@ -17,7 +17,7 @@ from sentcli.errors import BundleError, UsageError
 from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory, load_model
 from sentcli.model.bundle import WEIGHTS, Bundle
 
-# A GPU works on all rows of a batch at once and is idle between steps of few rows.
+# A GPU runs all rows of a batch at once, so batches that suit a CPU core would leave it idle.
 _CUDA_BATCH_FACTOR = 8
 # A DeprecationWarning up to PyTorch 2.13; a FutureWarning, which users would see, from 2.15 on.
 TORCHSCRIPT_DEPRECATED = r"`torch\.jit\.\w+` is deprecated"
@@ -25,10 +25,10 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class _ModuleBackend:
-    """A PyTorch module and the way to call it.
+    """A PyTorch module as a backend.
 
     On CUDA each thread has its own stream and pinned memory, so that the copies of one batch run at the same
-    time as the products of another.
+    time as the matrix products of another.
     """
 
     name: str
@@ -53,7 +53,7 @@ class _ModuleBackend:
             torch.cuda.synchronize(device)  # other streams do not wait for the weights
 
     def prepare(self) -> None:
-        """Do nothing: the model is loaded; see `Backend`."""
+        """Do nothing, because the model is already loaded; see `Backend`."""
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
@@ -94,7 +94,7 @@ class _ModuleBackend:
             return logits.numpy()
         received = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
         received.copy_(logits, non_blocking=True)
-        torch.cuda.current_stream(self._device).synchronize()  # of this thread; other threads do not wait
+        torch.cuda.current_stream(self._device).synchronize()  # this thread only
         return received.numpy()
 
 
@@ -102,14 +102,14 @@ class TorchBackend(_ModuleBackend):
     """The BiLSTM of `sentcli.model.bilstm` with the weights of `model.safetensors`.
 
     :param device: see `choose_device`.
-    :param precision: one of `SCORING_PRECISIONS`, of matrix products and states, by autocast. The tests allow
-        a probability to move by 0.05 with bf16 and by 0.01 with fp16.
+    :param precision: one of `SCORING_PRECISIONS`, for matrix products and states, by autocast. The tests
+        allow a probability to change by 0.05 with bf16 and by 0.01 with fp16.
     :raises BundleError: when the weights do not fit the config.
     :raises UsageError: when there is no CUDA device, or the device does not support the precision.
     """
 
     def __init__(self, bundle: Bundle, device: str | None = None, precision: str = "fp32") -> None:
-        torch.set_num_threads(1)  # of the whole process: several callers with one thread each are faster
+        torch.set_num_threads(1)  # for the whole process; several callers with one thread each are faster
         place = choose_device(device)
         if precision not in SCORING_PRECISIONS:
             choices = ", ".join(SCORING_PRECISIONS)
@@ -127,12 +127,12 @@ class TorchBackend(_ModuleBackend):
 class TorchScriptBackend(_ModuleBackend):
     """A TorchScript file.
 
-    PyTorch reads it without Python's pickle, but it is a program whose operators are not checked: run only
-    files from sources that you trust.
+    PyTorch loads it without pickle, but it is a program whose operators are not checked. Run only files from
+    sources that you trust.
 
-    :param file: its path, for messages.
+    :param file: the path of the file, for messages.
     :param config: the shape that the model must have.
-    :param threads: PyTorch's threads, for the whole process.
+    :param threads: number of PyTorch's threads in the whole process.
     :raises BundleError: when PyTorch cannot load it.
     :raises UsageError: when there is no CUDA device.
     """

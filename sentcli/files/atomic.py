@@ -1,6 +1,6 @@
-"""Atomic writes: a file grows under a temporary name and gets its own name in one step.
+"""Atomic writes: a file is written under a temporary name and renamed when it is complete.
 
-Whatever ends a process, a name stands for the old file or for the new one, and for all of it.
+However a process ends, a name refers to the complete old file or to the complete new one.
 """
 
 import errno
@@ -16,9 +16,9 @@ from sentcli.errors import OutputError
 
 @contextmanager
 def output_errors(name: object) -> Iterator[None]:
-    """Turn an OSError of the block into an error that names the file; a closed pipe stays what it is.
+    """Turn an OSError of the block, except a BrokenPipeError, into an error that names the file.
 
-    :raises OutputError: with the reason that the system gives.
+    :raises OutputError: with the reason from the system.
     """
     try:
         yield
@@ -29,34 +29,34 @@ def output_errors(name: object) -> Iterator[None]:
 
 
 def resolve(name: str | Path) -> Path:
-    """Return the file that a name leads to: to replace a link would cut it off from its file.
+    """Return the file that a name refers to, so that a write replaces the target of a link, not the link.
 
-    :raises OutputError: if its links lead in a circle.
+    :raises OutputError: if the links form a circle.
     """
     path = Path(name)
     try:
         path.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OutputError(f"{name}: its links lead in a circle") from None
+            raise OutputError(f"{name}: its links form a circle") from None
     return path.resolve()
 
 
 def temporary_path(target: Path, kind: str) -> Path:
-    """Return the name of a file that a run keeps beside the file it writes; a killed run leaves it there."""
+    """Return the name of a hidden file next to the file that a run writes; a killed run leaves it there."""
     return target.with_name(f".{target.name}.sentcli-{kind}")
 
 
 def sync(path: Path) -> None:
-    """Make a file durable, or the names in a folder where the file system can do that.
+    """Flush a file to disk, or the names in a folder if the file system supports that.
 
-    :raises OSError: if the system cannot.
+    :raises OSError: if that fails.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # Linux, where a file system has no fsync of folders
+        if error.errno != errno.EINVAL:  # Linux: the file system cannot fsync a folder
             raise
     finally:
         os.close(descriptor)
@@ -64,9 +64,9 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write, which replaces `path` at the end of the block.
+    """Open a file that replaces `path` at the end of the block.
 
-    :raises OSError: if it cannot be written; the old file stays, and nothing else is left.
+    :raises OSError: if the file cannot be written; the old file stays, and the new one is removed.
     """
     part = temporary_path(path, "part")
     try:
@@ -82,19 +82,19 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def create(path: Path) -> int:
-    """Open a new file; remove one that a killed run left under this name, and follow no link.
+    """Create a file without following links; first remove one that a killed run left under this name.
 
-    :returns: its descriptor.
-    :raises OSError: if it cannot be created.
+    :returns: the descriptor.
+    :raises OSError: if the file cannot be created.
     """
     path.unlink(missing_ok=True)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of the bytes to a file, however few the system takes at a time.
+    """Write all bytes to a file, even if the system writes fewer at a time.
 
-    :raises OSError: if it takes no more.
+    :raises OSError: if the system cannot write them.
     """
     view = memoryview(data)
     while view:
@@ -102,7 +102,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def check_kept(descriptor: int) -> None:
-    """Raise now what a network file system would report only when the file is closed: a quota, mostly.
+    """Check for errors that a network file system reports only on close, such as an exceeded quota.
 
     :raises OSError: from the system.
     """
@@ -110,10 +110,10 @@ def check_kept(descriptor: int) -> None:
 
 
 class AtomicFile:
-    """A file that grows under a temporary name beside its target.
+    """A file that is written under a temporary name next to its target.
 
-    :param target: the final name, absolute and without links.
-    :ivar size: bytes so far.
+    :param target: the final path, absolute and without links.
+    :ivar size: bytes written so far.
     :raises OutputError: here and from all methods, with the name and the reason.
     """
 
@@ -130,12 +130,12 @@ class AtomicFile:
         self.size += len(data)
 
     def sync(self) -> None:
-        """Make durable what was written."""
+        """Flush the written bytes to disk."""
         with output_errors(self._path):
             os.fsync(self._descriptor)
 
     def publish(self) -> None:
-        """Give the file its final name, durably. A private file that it replaces stays private."""
+        """Rename the file to its final name, durably, with the permissions of the file that it replaces."""
         self.sync()
         with output_errors(self.target):
             check_kept(self._descriptor)
@@ -146,14 +146,14 @@ class AtomicFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file and leave its part where it is."""
-        # -1: a thread that still writes must not write into the next file that gets this number.
+        """Close the file, and leave its temporary file in place."""
+        # Set -1, so that a thread that still writes cannot write to the next file with this descriptor.
         descriptor, self._descriptor = self._descriptor, -1
-        with suppress(OSError):  # `publish` has checked; after a failure its own error is the one to report
+        with suppress(OSError):  # `publish` checks for errors; after a failure, report the first one
             os.close(descriptor)
 
     def discard(self) -> None:
-        """Close the file and remove its part."""
+        """Close and remove the temporary file."""
         self.close()
         with output_errors(self._path):
             self._path.unlink(missing_ok=True)

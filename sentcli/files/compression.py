@@ -1,4 +1,4 @@
-"""Compression by suffix: any input as one stream of bytes, an output in members of a fixed size."""
+"""Compression by suffix: decompress inputs, and compress outputs in members of a fixed size."""
 
 import bz2
 import gzip
@@ -15,13 +15,13 @@ SUFFIXES = (_GZIP, _ZSTD, ".bz2", ".xz")
 WRITABLE = (_GZIP, _ZSTD)
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # raised by a read of a damaged file
 
-# The rest of a block is copied at the end of each member, so large blocks of small members would be slow.
+# Each member copies the rest of its block, so large blocks would be slow if members are small.
 _BLOCK = 16 << 10  # bytes
 _MEMBER = 1 << 20  # bytes of content
 
 
 def path_of(name: str) -> str:
-    """Return the part of a file name or URL that ends in its suffixes."""
+    """Return a file name or URL without the query and fragment of a URL."""
     return re.split("[?#]", name)[0] if "://" in name else name
 
 
@@ -32,7 +32,7 @@ def compression_of(name: str) -> str:
 
 
 def decompressed(raw: IO[bytes], suffix: str) -> Any:
-    """Open the content of a compressed file of any number of members."""
+    """Return a reader of the decompressed content of a file with any number of members."""
     if suffix == _GZIP:
         return gzip.GzipFile(fileobj=raw, mode="rb")
     if suffix == ".bz2":
@@ -45,11 +45,11 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
 
 
 class _MemberReader:
-    """The content of all members of a file.
+    """A reader of all members of a compressed file.
 
-    `BZ2File` and `LZMAFile` end without an error at a member whose first bytes are damaged: rows are lost.
+    `BZ2File` and `LZMAFile` lose rows: they end without an error if the first bytes of a member are damaged.
 
-    :param new: makes the decompressor of a member.
+    :param new: returns the decompressor of a member.
     :param padding: a byte that may be repeated after a member.
     """
 
@@ -63,13 +63,13 @@ class _MemberReader:
         self._new = new
         self._padding = padding
         self._member = new()
-        self._block = b""  # compressed bytes that no decompressor has yet
+        self._block = b""  # compressed bytes that were not decompressed yet
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, none at the end.
+        """Return up to `size` bytes; empty at the end.
 
-        :raises OSError, LZMAError: if a member is damaged, or something else follows one.
-        :raises EOFError: if a member has no end.
+        :raises OSError, LZMAError: if a member is damaged, or other bytes follow a member.
+        :raises EOFError: if a member is incomplete.
         """
         data = b""
         while not data:
@@ -89,14 +89,14 @@ class _MemberReader:
         return data
 
     def close(self) -> None:
-        """Do nothing: the file belongs to the caller."""
+        """Do nothing, because the caller closes the file."""
 
 
 class Compressor:
-    """The compressed form of an output: a gzip member or zstd frame for each mebibyte of content.
+    """Compresses an output into one gzip member or zstd frame per mebibyte of content.
 
-    So the bytes depend on the content alone and not on how it is cut into calls. Without a suffix the content
-    passes unchanged.
+    So the compressed bytes depend only on the content, not on how it is divided into calls. Without a suffix,
+    the content is not changed.
     """
 
     def __init__(self, suffix: str) -> None:
@@ -105,7 +105,7 @@ class Compressor:
         self._is_empty = True
 
     def add(self, data: bytes) -> bytes:
-        """Take content and return the bytes to write now."""
+        """Add content, and return the bytes to write now."""
         if self._compress is None:
             return data
         self._pending += data
@@ -117,7 +117,7 @@ class Compressor:
         return b"".join(members)
 
     def close(self) -> bytes:
-        """Return the last bytes to write; even an empty file has one member."""
+        """Return the last bytes to write; an empty output has one member."""
         if self._compress is None or not (self._pending or self._is_empty):
             return b""
         return self._compress(bytes(self._pending))
@@ -125,7 +125,7 @@ class Compressor:
 
 def _compressor(suffix: str) -> Callable[[bytes], bytes] | None:
     if suffix == _GZIP:
-        return partial(zlib.compress, level=6, wbits=31)  # 31: a gzip member, with the time 0
+        return partial(zlib.compress, level=6, wbits=31)  # wbits 31: a gzip member, with time 0
     if suffix == _ZSTD:
         import pyarrow as pa
 

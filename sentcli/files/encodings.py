@@ -1,4 +1,4 @@
-"""Character encodings as the readers need them: physical lines cut from bytes, each decoded alone."""
+"""Character encodings for readers that split bytes into lines and decode each line separately."""
 
 import codecs
 import re
@@ -12,14 +12,14 @@ import numpy as np
 from sentcli.errors import OutputError, UsageError
 
 BOM = "\ufeff"
-# Stateful ones, in which bytes may depend on an earlier line, and those that can spell line ends in letters.
+# Encodings whose bytes may depend on an earlier line, or that can write a line end with letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
 def marked_encoding(start: bytes) -> str | None:
-    """Return the wide encoding whose byte order mark an input begins with, None for others."""
-    for name in ("utf-32", "utf-16"):  # in this order: one mark of the first begins with one of the second
+    """Return `utf-16` or `utf-32` if an input begins with its byte order mark, else None."""
+    for name in ("utf-32", "utf-16"):  # in this order: a mark of UTF-32 begins with one of UTF-16
         if start.startswith(tuple(BOM.encode(f"{name}-{order}") for order in ("le", "be"))):
             return name
     return None
@@ -27,10 +27,10 @@ def marked_encoding(start: bytes) -> str | None:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A character encoding whose line ends can be found in its bytes.
+    """A character encoding in whose bytes line ends can be found.
 
-    :param name: for Python's codecs; the byte order of UTF-16 and UTF-32 is part of it.
-    :param unit: bytes of a code unit: 1, 2 or 4.
+    :param name: the name of the Python codec, including the byte order of UTF-16 and UTF-32.
+    :param unit: size of a code unit in bytes: 1, 2 or 4.
     :param newline: the encoded line feed.
     :param carriage_return: the encoded carriage return.
     """
@@ -42,13 +42,13 @@ class Encoding:
 
     @classmethod
     def named(cls, name: str | None, start: bytes = b"") -> "Encoding":
-        """Look an encoding up.
+        """Return the encoding of a name.
 
         :param name: any of Python's text encodings; None: UTF-8.
-        :param start: the first bytes of the input; a byte order mark there decides between the two kinds of
-            UTF-16 and UTF-32. Without one they are little-endian, unless `start` is a big-endian letter.
-        :raises UsageError: for a name that Python does not know, that is no encoding of lines of text, or
-            whose lines depend on others.
+        :param start: the first bytes of the input, whose byte order mark decides the byte order of UTF-16 and
+            UTF-32. Without a mark it is little-endian, unless `start` is a big-endian ASCII character.
+        :raises UsageError: for a name that is unknown, is not an encoding of text, or is an encoding whose
+            lines cannot be decoded separately.
         """
         try:
             known = codecs.lookup(name or "utf-8").name
@@ -61,7 +61,7 @@ class Encoding:
             is_plain &= letter.decode(known, "replace") == "a"
             if _NOT_BY_LINES.match(known):
                 raise UsageError(
-                    f"--encoding {name!r:.200}: a line of it cannot be read alone; convert the file to UTF-8"
+                    f"--encoding {name!r:.200}: its lines cannot be read alone; convert the file to UTF-8"
                 )
             if is_plain and len(newline) == len(carriage_return) == unit:
                 return cls(known, unit, newline, carriage_return)
@@ -71,18 +71,18 @@ class Encoding:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Line ends are the bytes that they are in ASCII."""
+        """Whether line ends have the same bytes as in ASCII."""
         return (self.newline, self.carriage_return) == (b"\n", b"\r")
 
     @property
     def decode(self) -> Callable[[bytes], str]:
-        """The strict decoder of one line."""
+        """The function that decodes a line and refuses invalid bytes."""
         return bytes.decode if self.name == "utf-8" else partial(bytes.decode, encoding=self.name)
 
     def encode(self, text: str) -> bytes:
-        """Encode a label or a name of a column.
+        """Encode a label or the name of a column.
 
-        :raises OutputError: when the encoding has no bytes for it.
+        :raises OutputError: when the encoding lacks a character.
         """
         try:
             return text.encode(self.name)
@@ -92,27 +92,27 @@ class Encoding:
             ) from None
 
     def byte_order_mark(self, start: bytes) -> bytes:
-        """Return the byte order mark that an input begins with, empty for none."""
+        """Return the byte order mark at the start of an input, or empty bytes."""
         mark = BOM.encode(self.name) if self.name.startswith("utf-") else b""
         return mark if start.startswith(mark) else b""
 
     def line_end(self, line: bytes | bytearray) -> bytes:
-        """Return the line end of a physical line, empty for an unfinished one."""
+        """Return the line end of a physical line, or empty bytes if it has none."""
         ends = (self.carriage_return + self.newline, self.newline, self.carriage_return)
         return next((end for end in ends if line.endswith(end)), b"")
 
     def cut_line_end(self, line: bytes) -> tuple[bytes, bytes]:
-        """Cut a record from its line end."""
-        if self.is_plain and line.endswith(b"\n") and not line.endswith(b"\r\n"):  # in half the time
+        """Return a record without its line end, and the line end."""
+        if self.is_plain and line.endswith(b"\n") and not line.endswith(b"\r\n"):  # takes half the time
             return line[:-1], b"\n"
         end = self.line_end(line)
         return line[: len(line) - len(end)], end
 
     def split(self, data: bytes, *, universal: bool) -> tuple[list[bytes], bytes]:
-        """Cut bytes into physical lines, each with its line end.
+        """Split bytes into physical lines, each with its line end.
 
-        :param universal: a carriage return alone ends a line as well.
-        :returns: the lines, and what follows the last sure line end: a carriage return at the end is none.
+        :param universal: a single carriage return ends a line too.
+        :returns: the lines, and the rest; a carriage return at the end belongs to the rest.
         """
         units = np.frombuffer(data, f"<u{self.unit}", len(data) // self.unit)
         line_feed, carriage_return = np.frombuffer(self.newline + self.carriage_return, units.dtype)

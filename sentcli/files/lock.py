@@ -1,4 +1,4 @@
-"""Locks: one run at a time writes a file."""
+"""Locks, so that only one run at a time writes a file."""
 
 import fcntl
 import logging
@@ -21,11 +21,11 @@ _log = logging.getLogger("sentcli")
 class Lock:
     """A lock on a target, held until `release` or the end of the process.
 
-    Waits for another run that holds it, with a message, for up to a minute.
+    If another run holds the lock, this logs a warning and waits for up to a minute.
 
-    :param kind: of lock; each kind of a target is a lock of its own.
-    :param check: called while this waits; may raise.
-    :raises LockedError: if another run still holds it then.
+    :param kind: the kind of lock; locks of different kinds on one target are independent.
+    :param check: called repeatedly while waiting; it may raise.
+    :raises LockedError: if another run still holds the lock after a minute.
     :raises OutputError: if the lock file cannot be created.
     """
 
@@ -45,7 +45,7 @@ class Lock:
             time.sleep(_PAUSE)
 
     def _acquire(self) -> bool:
-        """Try to lock the file; false if another run holds it, or has just removed it."""
+        """Try to lock the file; return False if another run holds it or has just removed it."""
         with output_errors(self._path):
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             try:

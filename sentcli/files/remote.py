@@ -1,4 +1,4 @@
-"""Files behind URLs (s3://, gs://, https://, hf://) through fsspec, which the extra `remote` installs."""
+"""Files at URLs (s3://, gs://, https://, hf://) through fsspec, which the extra `remote` installs."""
 
 import re
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ def is_url(name: str) -> bool:
 
 
 def as_path(name: str) -> str:
-    """Return the path of a file:// URL, so that a file has one name; any other name unchanged."""
+    """Return the path of a file:// URL, so that a file has only one name; return other names unchanged."""
     return name.removeprefix("file://")
 
 
 def open_input(url: str) -> IO[bytes]:
-    """Open a remote file to read.
+    """Open a remote file for reading.
 
-    :raises DataError: if that fails, and from its `read` if the connection does.
+    :raises DataError: if that fails; also from `read` of the file.
     """
     with _translated(url, DataError) as (files, path):
         return cast(IO[bytes], _RemoteInput(url, files.open(path, "rb")))
 
 
 def size_of(url: str) -> int | None:
-    """Return the size of a remote file; None if the server does not tell.
+    """Return the size of a remote file; None if the server does not report it.
 
     :raises DataError: if there is no such file.
     """
@@ -37,7 +37,7 @@ def size_of(url: str) -> int | None:
 
 
 def exists(url: str) -> bool:
-    """Return whether there is such a file.
+    """Return whether a remote file exists.
 
     :raises OutputError: if the server cannot be asked.
     """
@@ -65,7 +65,7 @@ def expand(pattern: str) -> list[str]:
 
 
 class _RemoteInput:
-    """A remote file whose `read` raises errors of sentcli."""
+    """A remote file whose `read` raises DataError."""
 
     def __init__(self, url: str, file: Any) -> None:
         self._url = url
@@ -80,15 +80,15 @@ class _RemoteInput:
 
 
 class RemoteFile:
-    """An output behind a URL; it shows under its name when it is complete.
+    """An output at a URL; it becomes visible when it is complete.
 
-    :raises OutputError: here and from the methods, if it cannot be written.
+    :raises OutputError: here and from all methods, if the file cannot be written.
     """
 
     def __init__(self, url: str) -> None:
         self.size = 0
         self._url = url
-        # A file system of its own, since a transaction covers all of one.
+        # A separate file system object, because a transaction covers all files of one object.
         with _translated(url, OutputError, skip_instance_cache=True) as (self._files, path):
             self._files.start_transaction()
             self._file = self._files.open(path, "wb")
@@ -111,10 +111,10 @@ class RemoteFile:
 
 @contextmanager
 def _translated(url: str, kind: type[SentcliError], **options: Any) -> Iterator[tuple[Any, str]]:
-    """Yield the file system and path of a URL, and turn what the block raises into one line.
+    """Yield the file system and the path of a URL, and turn errors of the block into errors of one line.
 
-    :param kind: of the error.
-    :param options: of the file system.
+    :param kind: the type of the error to raise.
+    :param options: options of the file system.
     """
     with requires("remote"):
         import fsspec
@@ -122,12 +122,12 @@ def _translated(url: str, kind: type[SentcliError], **options: Any) -> Iterator[
         yield fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         raise MissingExtraError(f"{url}: {error}; try: pip install 'sentcli[remote]'") from error
-    except Exception as error:  # each of fsspec's backends has errors of its own
+    except Exception as error:  # every backend of fsspec has other errors
         raise kind(f"{url}: {_reason(error, url)}") from error
 
 
 def _reason(error: BaseException, url: str) -> str:
-    """Return what went wrong: over HTTP fsspec repeats the address, and the cause has the reason."""
+    """Return the reason of an error: over HTTP, fsspec's message is the URL and only the cause says more."""
     while str(error) in ("", url) and error.__cause__:
         error = error.__cause__
     status = getattr(error, "status", None)

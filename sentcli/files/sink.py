@@ -27,7 +27,7 @@ def is_special(name: str) -> bool:
 
 
 def is_file(name: str) -> bool:
-    """Return whether a name is that of a local file, one that exists or a new one."""
+    """Return whether a name is that of a local file, existing or new."""
     return name != STANDARD and not remote.is_url(name) and not is_special(name)
 
 
@@ -36,17 +36,17 @@ def is_standard_output(name: str) -> bool:
 
 
 def refuse_existing(name: str) -> None:
-    """Refuse to replace a file or an object behind a URL.
+    """Refuse to replace a file, local or at a URL.
 
-    :raises ExistingOutputError: if there is one.
-    :raises OutputError: if a server cannot be asked.
+    :raises ExistingOutputError: if the file exists.
+    :raises OutputError: if a server does not answer.
     """
     if remote.exists(name) if remote.is_url(name) else is_file(name) and Path(name).exists():
         raise ExistingOutputError(f"{name} exists; give another name, or replace it with --overwrite")
 
 
 def remove(name: str) -> None:
-    """Remove a file or an object behind a URL, if there is one; leave devices alone.
+    """Remove a file, local or at a URL, if it exists; ignore devices and pipes.
 
     :raises OutputError: if that fails.
     """
@@ -58,7 +58,7 @@ def remove(name: str) -> None:
 
 
 def _descriptor_of(name: str) -> int | None:
-    """Return the number of the open file that a name such as `/dev/fd/3` stands for."""
+    """Return the descriptor that a name such as `/dev/fd/3` stands for, or None."""
     if name in _STREAMS:
         return _STREAMS.index(name)
     number = _DESCRIPTOR.fullmatch(name)
@@ -66,10 +66,10 @@ def _descriptor_of(name: str) -> int | None:
 
 
 class Stream:
-    """Standard output or error, a pipe, a device: the bytes show at once, and stay.
+    """Standard output or error, a pipe, or a device: written bytes cannot be taken back.
 
     :param name: `-`, a path, or None for standard error.
-    :param check: called several times a second while a pipe or terminal takes no more; it may raise.
+    :param check: called several times a second while a pipe or terminal is full; it may raise.
     :raises OutputError: with the name and the reason; a closed pipe raises BrokenPipeError.
     """
 
@@ -84,7 +84,7 @@ class Stream:
         else:
             number = _descriptor_of(name)
             with output_errors(name):
-                # To open a file by the name of its descriptor would empty it.
+                # Opening a file by the name of its descriptor would empty it.
                 self._stream = open(os.dup(number) if number is not None else name, "wb", 0)  # noqa: PTH123, SIM115
         try:
             self._descriptor: int | None = self._stream.fileno()
@@ -102,7 +102,7 @@ class Stream:
         self.size += len(data)
 
     def _write_unblocked(self, descriptor: int, data: memoryview) -> None:
-        """Write pieces that a pipe takes at once: within a write that blocks, nobody could stop the run."""
+        """Write only as much as a pipe has room for, because a blocked write could not be stopped."""
         while data:
             self._check()
             if select.select([], [descriptor], [], _LOOK_SECONDS)[1]:
@@ -110,14 +110,14 @@ class Stream:
                     data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
     def publish(self) -> None:
-        """Check that the bytes are kept, and close what was opened here."""
+        """Check for errors that appear on close, and close the stream if it was opened here."""
         if self._descriptor is not None:
             with output_errors(self._name):
                 check_kept(self._descriptor)
         self.discard()
 
     def discard(self) -> None:
-        """Close what was opened here."""
+        """Close the stream if it was opened here."""
         if not self._is_standard:
             with suppress(OSError):
                 self._stream.close()

@@ -16,14 +16,14 @@ from sentcli.files import remote
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 
 STANDARD = "-"
-_BLOCK = 1 << 19  # bytes: few calls, and a block stays in the processor's cache until it is hashed
+_BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is hashed
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """What is known of an input before it is opened.
+    """The facts about an input before it is opened.
 
-    :param size: bytes as they lie on the disk; None for a pipe or a device.
+    :param size: bytes on disk; None for a pipe or a device.
     :param identity: device and inode; None for a URL.
     """
 
@@ -33,14 +33,14 @@ class InputFile:
     identity: tuple[int, int] | None = None
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return what tells the file from a changed one, as JSON."""
+        """Return the facts that show a change of the file, as JSON."""
         return {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
 
 
 def inspect_input(name: str) -> InputFile:
-    """Look at an input without reading it.
+    """Return the facts about an input without reading it.
 
-    :raises DataError: if it does not exist, or is a folder.
+    :raises DataError: if the input does not exist or is a folder.
     """
     if not name:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
@@ -62,10 +62,10 @@ def inspect_input(name: str) -> InputFile:
 
 
 class Source:
-    """An open input, as its decompressed bytes.
+    """The decompressed bytes of an input.
 
-    :param file: from `inspect_input`.
-    :raises DataError: if it cannot be opened, and from the methods if it cannot be read.
+    :param file: the result of `inspect_input`.
+    :raises DataError: if the input cannot be opened; also from all methods, if it cannot be read.
     """
 
     def __init__(self, file: InputFile) -> None:
@@ -76,7 +76,7 @@ class Source:
         self._count = 0  # decompressed bytes read so far
         compression = compression_of(self.name)
         self._is_compressed = bool(compression)
-        # A pipe, a device: its bytes may be long in coming.
+        # A pipe or a device, whose next bytes may take long to arrive.
         self.live = file.identity is not None and file.size is None and not compression
         try:
             self._raw: IO[bytes] = _open(self.name, buffering=_BLOCK if compression else 0)
@@ -96,11 +96,11 @@ class Source:
 
     @property
     def progress(self) -> int:
-        """Bytes read so far, as they lie on the disk."""
+        """The number of bytes on disk that were read so far."""
         return self._count if self._file.size is None else self._raw.tell()
 
     def read(self) -> bytes:
-        """Return the next block, of a pipe the bytes that it has; none at the end."""
+        """Return the next block, or the bytes that a pipe has now; empty at the end."""
         if self._ahead:
             block, self._ahead = self._ahead, b""
             return block
@@ -114,14 +114,14 @@ class Source:
         self._count += len(data)
         if not data:
             if self._is_compressed and self._file.size == 0:
-                raise DataError(f"{self.name}: cannot be read: it is empty, and not even compressed")
+                raise DataError(f"{self.name}: cannot be read: an empty file is not a valid compressed file")
             self.check_unchanged()
         return data
 
     def peek(self, size: int) -> bytes:
-        """Return the first bytes of the next block, without taking them.
+        """Return the first bytes of the next block without consuming them.
 
-        Fewer at the end, or where a line ends: a live input may send nothing more before it gets an answer.
+        Fewer at the end of the input or of a line: a live input may wait for an answer to that line.
         """
         while len(self._ahead) < size and not self._ahead.endswith(b"\n"):
             ahead, self._ahead = self._ahead, b""
@@ -132,17 +132,17 @@ class Source:
         return self._ahead[:size]
 
     def skip(self, size: int) -> None:
-        """Take bytes that `peek` has shown."""
+        """Consume bytes that `peek` has returned."""
         self._ahead = self._ahead[size:]
 
     def ready(self, seconds: float | None) -> bool:
-        """Wait until a live input has bytes or ends, for at most this time; return whether it has or did."""
+        """Wait until a live input has bytes or ends; return False if neither happens in time."""
         return bool(self._ahead) or bool(select.select([self._raw], [], [], seconds)[0])
 
     def seekable(self) -> IO[bytes]:
-        """Return the content as a file that can seek; a stream is copied to a nameless file first.
+        """Return the content as a seekable file; a stream is first copied to a temporary file without a name.
 
-        :raises OutputError: if the temporary folder cannot hold the copy.
+        :raises OutputError: if the copy cannot be written.
         """
         if not self._is_compressed and self._raw.seekable() and self._file.size is not None:
             return self._raw
@@ -152,16 +152,16 @@ class Source:
                 copy.write(block)
             copy.seek(0)
         except OSError as error:
-            folder = tempfile.tempdir or "a temporary folder"  # None if none can be written
+            folder = tempfile.tempdir or "a temporary folder"  # None if no temporary folder is writable
             raise OutputError(
-                f"the copy of {self.name} in {folder}: {error.strerror}; TMPDIR can name another folder"
+                f"the copy of {self.name} in {folder}: {error.strerror}; set TMPDIR to another folder"
             ) from error
         return copy
 
     def check_unchanged(self) -> None:
-        """Refuse a file that was written to while it was read.
+        """Refuse a file that changed while it was read.
 
-        :raises DataError: naming it.
+        :raises DataError: naming the file.
         """
         if self._file.mtime_ns is not None:
             now = os.fstat(self._raw.fileno())

@@ -1,4 +1,4 @@
-"""The BiLSTM in PyTorch, and its weights in safetensors. Scoring on onnxruntime does not import it."""
+"""The BiLSTM in PyTorch, and its weights in safetensors. Scoring with onnxruntime does not import this."""
 
 from functools import partial
 from pathlib import Path
@@ -18,11 +18,11 @@ _OPEN = 100.0  # a bias whose sigmoid is 1
 
 
 class BiLSTM(nn.Module):
-    """Embedding, bidirectional LSTM over each text's own length, pooled state, linear layer.
+    """Embedding, bidirectional LSTM without padding, pooled states, linear layer.
 
-    Two routes give the same logits and gradients. The packed route runs nn.LSTM over packed sequences. It is
-    the fast one with cuDNN, but training on a CPU takes time quadratic in the length. The padded route runs
-    each direction over padded texts; the backward one reads each text in reverse.
+    Two routes give the same logits and gradients. The packed route runs nn.LSTM over packed sequences; it is
+    faster with cuDNN, but training on a CPU takes time quadratic in the length. The padded route runs each
+    direction over padded texts; the backward direction reads each text in reverse.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -132,9 +132,9 @@ class BiLSTM(nn.Module):
 
 
 def _reversed_order(embedded: Tensor, lengths: Tensor) -> Tensor:
-    """Return the row numbers `[tokens * batch]` that reverse each text within its length.
+    """Return the order `[tokens * batch]` that reverses each text within its length.
 
-    The order is its own inverse; padding stays where it is.
+    The order is its own inverse; padding stays in place.
     """
     tokens, batch, _ = embedded.shape
     positions, last = torch.arange(tokens)[:, None], lengths.long() - 1
@@ -148,15 +148,15 @@ def _reorder(states: Tensor, order: Tensor) -> Tensor:
 
 
 def tie_gates(model: BiLSTM, gates: str) -> None:
-    """Reduce the LSTM to its forget gate, now and in training; `separate` leaves all gates as they are.
+    """Reduce the LSTM to its forget gate, now and in training; `separate` leaves all gates unchanged.
 
     The input gate is one minus the forget gate, and the output gate is open (J. van der Westhuizen and J.
-    Lasenby, "The unreasonable effectiveness of the forget gate", 2018, who leave out the tanh of the state
-    too). It still is an LSTM: as 1 - sigmoid(x) = sigmoid(-x), the weights of the input gate are the negated
-    ones of the forget gate. The output gate has weights of 0 and biases whose sigmoid is 1.
+    Lasenby, "The unreasonable effectiveness of the forget gate", 2018, who also leave out the tanh of the
+    state). The model is still an LSTM: since 1 - sigmoid(x) = sigmoid(-x), the input gate has the negated
+    weights of the forget gate. The output gate has weights of 0 and biases whose sigmoid is 1.
 
-    Hooks make the gradients so too. An optimizer that treats each number alike then keeps the weights so, to
-    the last bit.
+    Hooks tie the gradients in the same way, so that an optimizer that treats all numbers alike keeps the
+    weights tied, to the last bit.
 
     :param gates: one of `sentcli.config.GATES`.
     """
@@ -166,7 +166,7 @@ def tie_gates(model: BiLSTM, gates: str) -> None:
     def tie(parameter: nn.Parameter, gradient: Tensor) -> Tensor:
         of_input, of_forget, of_cell, of_output = gradient.chunk(4)
         of_both = of_forget - of_input
-        _open_output_gate(parameter)  # weight decay has moved it
+        _open_output_gate(parameter)  # weight decay may have changed it
         return torch.cat([-of_both, of_both, of_cell, torch.zeros_like(of_output)])
 
     for parameter in model.lstm.parameters():
@@ -182,7 +182,7 @@ def _open_output_gate(parameter: nn.Parameter) -> None:
 
 
 def gates_of(model: BiLSTM) -> str:
-    """Return which gates the LSTM has, one of `sentcli.config.GATES`; see `tie_gates`."""
+    """Return the kind of gates of the LSTM, one of `sentcli.config.GATES`; see `tie_gates`."""
     for parameter in model.lstm.parameters():
         of_input, of_forget, _, of_output = parameter.detach().chunk(4)
         is_open = (of_output.sigmoid() == 1).all() if parameter.ndim == 1 else not of_output.any()
@@ -192,7 +192,7 @@ def gates_of(model: BiLSTM) -> str:
 
 
 def has_lstm(dtype: torch.dtype) -> bool:
-    """Return whether this CPU can run the padded route in a half precision."""
+    """Return whether this CPU can run the padded route with a 16-bit type."""
     model = BiLSTM(ModelConfig(vocab_size=2, embedding_dim=1, hidden_size=1)).eval()
     try:
         with torch.inference_mode(), torch.autocast("cpu", dtype):
@@ -203,16 +203,16 @@ def has_lstm(dtype: torch.dtype) -> bool:
 
 
 def round_embedding(model: BiLSTM) -> None:
-    """Round the embedding to fp16, in which bundles store it.
+    """Round the embedding to fp16, the precision in which bundles store it.
 
-    It is done before a model is evaluated, so that the figures are those of the stored model.
+    Call this before evaluating a model, so that the metrics are those of the stored model.
     """
     weight = model.embedding.weight.data
     weight.copy_(weight.half().float())
 
 
 def save_weights(model: BiLSTM, path: Path) -> None:
-    """Write the weights in fp32, the (rounded) embedding in fp16."""
+    """Write the weights in fp32, and the embedding, rounded by `round_embedding`, in fp16."""
     weights = {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
     weights["embedding.weight"] = weights["embedding.weight"].half()
     path.write_bytes(save(weights))
@@ -224,7 +224,7 @@ def load_model(bundle: Bundle) -> BiLSTM:
     :raises BundleError: when the weights do not fit the config, or are not finite.
     """
     content, file = bundle.read(WEIGHTS), bundle.path / WEIGHTS
-    with torch.device("meta"):  # allocates nothing: the config may claim any size
+    with torch.device("meta"):  # allocates nothing, as an untrusted config may claim any size
         model = BiLSTM(bundle.config.model)
     try:
         weights = load(content)
@@ -240,14 +240,14 @@ def load_model(bundle: Bundle) -> BiLSTM:
 
 
 def is_short_of_memory(error: Exception) -> bool:
-    """Return whether PyTorch ran out of memory; for the CPU's, only the message shows it."""
+    """Return whether PyTorch ran out of memory; on the CPU only the message shows it."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Return the device of that name; None is CUDA if there is a device, else the CPU.
+    """Return the device of this name; None: CUDA if there is a device, else the CPU.
 
-    :raises UsageError: when CUDA is asked for and there is no device.
+    :raises UsageError: when the name is `cuda` and there is no device.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")

@@ -24,22 +24,22 @@ VOCAB = "vocab.txt"
 WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
-ORIGIN = "model.safetensors.sha256"  # of an export: the weights that it was made from
+ORIGIN = "model.safetensors.sha256"  # in an export: the SHA-256 of the weights that were exported
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 CURVES = "curves.png"
-RELIABILITY = "reliability.png"  # on validation, before and after calibration
-CONFUSION = "confusion_matrix.png"  # this and the next two: of what `evaluate --card` measured
+RELIABILITY = "reliability.png"  # on the validation split, before and after calibration
+CONFUSION = "confusion_matrix.png"  # by `evaluate --card`, like the next two
 EVALUATED_RELIABILITY = "evaluated_reliability.png"
 LENGTHS = "accuracy_by_length.png"
 SIZES = "sizes.png"
 CARD = "README.md"
 RECIPE = "recipe.toml"
-BASE_RECIPE = "base.toml"  # that of the model which training went on from
+BASE_RECIPE = "base.toml"  # the recipe of the model that was fine-tuned
 MANIFEST = "manifest.json"
 
-_SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".safetensors", ".torchscript.pt")  # names and suffixes
-_MAX_FILE = 2 << 30  # bytes; the most that a protobuf message, and so an ONNX file, can have
+_SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".safetensors", ".torchscript.pt")  # ends of file names
+_MAX_FILE = 2 << 30  # bytes; the limit of a protobuf message, and so of an ONNX file
 _DEFAULT = Path("exports", "imdb-bilstm")
 
 
@@ -48,8 +48,8 @@ class Bundle:
     """A model folder.
 
     :param config: the content of `config.json`.
-    :param digests: file name to SHA-256, as in the manifest.
-    :param model_file: the file of the model to run, if the caller named one.
+    :param digests: the SHA-256 of each file by its name, from the manifest.
+    :param model_file: the model file to run, if the caller named one.
     """
 
     path: Path
@@ -63,20 +63,20 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """One SHA-256 for the files that scores depend on; `evaluate --card` does not change it."""
+        """One SHA-256 of all files that scores depend on; `evaluate --card` does not change it."""
         digests = {name: digest for name, digest in self.digests.items() if name.endswith(_SCORED_WITH)}
         return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
     @property
     def is_shipped(self) -> bool:
-        """Whether this is the model in the box: it came with the code, and is as trusted as the code."""
+        """Whether this is the included model, which is trusted like the code."""
         return _is_shipped(self.path)
 
     @cached_property
     def vocab(self) -> Vocab:
         """The vocabulary of `vocab.txt`.
 
-        :raises BundleError: when it is not valid, or its size is not the one in the config.
+        :raises BundleError: when it is not valid, or its size is not that in the config.
         """
         content, path = self.read(VOCAB), self.path / VOCAB
         try:
@@ -90,9 +90,9 @@ class Bundle:
         return vocab
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of a file, checked: what is used is what was hashed.
+        """Return the bytes of a file, checked against the SHA-256 in the manifest.
 
-        :raises BundleError: when the manifest lacks the file, or its bytes are not those of the manifest.
+        :raises BundleError: when the file is not in the manifest, or has another SHA-256.
         """
         if name not in self.digests:
             hint = "the folder that `sentcli train` wrote has it"
@@ -101,7 +101,7 @@ class Bundle:
 
 
 def default_bundle_path() -> Path:
-    """Return the folder of the model in the box: in the installed package, or next to it in a checkout."""
+    """Return the folder of the included model: in the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / _DEFAULT
     return installed if installed.is_dir() else package.parent / _DEFAULT
@@ -110,7 +110,7 @@ def default_bundle_path() -> Path:
 def load_bundle(path: Path) -> Bundle:
     """Open a model folder, or one model file in such a folder.
 
-    It checks the manifest and the config. The other files are checked when they are read.
+    This checks the manifest and the config. Other files are checked when they are read.
 
     :raises BundleError: naming the file that is missing, changed or not valid.
     """
@@ -136,7 +136,7 @@ def load_bundle(path: Path) -> Bundle:
 def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to fill; then write its manifest and rename it to `target`.
 
-    When the block fails, nothing is left of it. An old `target` stays until the new one is complete. If
+    When the block fails, the folder is removed. An old `target` stays until the new one is complete. If
     `target` is a link, the folder that it points to is replaced.
 
     :raises OutputError: when `target` may not be replaced (see `check_target`) or cannot be written.
@@ -150,7 +150,7 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             yield folder
             write_manifest(folder)
             folder.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o777 & ~_umask())
-            check_target(target, overwrite=overwrite)  # again: it may have appeared or changed meanwhile
+            check_target(target, overwrite=overwrite)  # it may have appeared or changed since the first check
             _replace(place, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -160,10 +160,10 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Check that a model folder may be written here, before hours are spent on making it.
+    """Check that a model folder may be written here, before hours of training.
 
-    :raises OutputError: when `target` exists and `overwrite` is not set; or when it cannot be replaced, is
-        not a model folder, or holds other files, which would be lost.
+    :raises OutputError: when `target` exists and `overwrite` is not set; when it cannot be replaced, is not a
+        model folder, or holds other files, which would be lost.
     """
     try:
         if not target.exists():
@@ -180,13 +180,13 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if others:
             others -= _read_manifest(target / MANIFEST, may_link=True).keys()
     except (OSError, BundleError):
-        raise OutputError(f"{target} exists and is no model folder, so it is not replaced") from None
+        raise OutputError(f"{target} exists and is not a model folder, so it is not replaced") from None
     if others:
         raise OutputError(f"{target} also holds {min(others)!r:.200}, which would be lost; move it away")
 
 
 def check_writable(folder: Path) -> None:
-    """Check that a folder can be written to, before hours are spent on its content.
+    """Check that a folder can be written to, before hours of training.
 
     :raises OutputError: when there is no permission.
     """
@@ -195,7 +195,7 @@ def check_writable(folder: Path) -> None:
 
 
 def _replace(target: Path, folder: Path) -> None:
-    """Rename a complete folder to `target`. An old one is deleted after that, or put back on failure."""
+    """Rename a complete folder to `target`, then delete the old one; on failure, restore the old one."""
     old = folder.with_suffix(".old")
     try:
         if target.exists():
@@ -231,9 +231,9 @@ def _read_manifest(path: Path, *, may_link: bool = False) -> dict[str, str]:
     values = _decode_json(path, _read_file(path, may_link=may_link))
     digests = values.get("sha256") if isinstance(values, dict) else None
     if not isinstance(digests, dict) or not digests:
-        raise BundleError(f"{path}: no object 'sha256' of file names and digests in it")
+        raise BundleError(f"{path}: it has no object 'sha256' of file names and digests")
     for name, digest in digests.items():
-        # A name without a separator cannot leave the folder; links are refused when the file is read.
+        # A name without a separator cannot point outside the folder; `_read_file` refuses links.
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name == MANIFEST:
             raise BundleError(f"{path}: {name!r:.100} is not a file name of a bundle")
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
@@ -257,10 +257,10 @@ def _read_file(path: Path, *, may_link: bool = False) -> bytes:
         with open(path, "rb", opener=_open_itself) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise BundleError(f"{path}: not a plain file")
+                raise BundleError(f"{path}: not a regular file")
             if status.st_nlink > 1 and not (may_link or _is_shipped(path.parent)):
                 raise BundleError(
-                    f"{path}: a hard link: the same file has a name elsewhere, through which it can change; "
+                    f"{path}: a hard link: the file can change through its other name; "
                     "try a copy of the model folder"
                 )
             if status.st_size > _MAX_FILE:
@@ -270,17 +270,17 @@ def _read_file(path: Path, *, may_link: bool = False) -> bytes:
         raise BundleError(f"{path}: the file is missing from the model folder") from None
     except OSError as error:
         if error.errno == errno.ELOOP:  # download caches store files as links
-            raise BundleError(f"{path}: a link; try a copy of the model folder by cp -rL") from None
+            raise BundleError(f"{path}: a link; copy the model folder with cp -rL") from None
         raise BundleError(f"{path}: {error.strerror}") from None
 
 
 def _is_shipped(folder: Path) -> bool:
-    """Return whether a folder came with the code. Installers hard-link both from their cache."""
+    """Return whether a folder came with the code, whose files installers hard-link from their cache."""
     return folder.resolve() == default_bundle_path().resolve()
 
 
 def _open_itself(path: str, flags: int) -> int:
-    """Open without following a link, and without waiting for the other end of a pipe."""
+    """Open a file without following a link, and a pipe without waiting for a writer."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
@@ -294,7 +294,7 @@ def _decode_json(path: Path, content: bytes) -> object:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise ValueError("a key comes twice in one object")
+        raise ValueError("a key occurs twice in one object")
     return values
 
 

@@ -79,7 +79,7 @@ class Output:
         return self._sink.size, self._rejects.size if self._rejects else None
 
     def publish(self) -> None:
-        """Give the files their final names: the rejects first, so that the output never exists without them.
+        """Rename the files to their final names, rejects first, so that no output exists without them.
 
         :raises ExistingOutputError: if another program has created one of the files meanwhile.
         """

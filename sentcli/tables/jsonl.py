@@ -90,11 +90,11 @@ class _JsonlReader(LineReader):
         """
         if _ARRAY.match(lines[0]):
             raise DataError(
-                f"{self.name}: a JSON array, not one object a line; try: jq -c '.[]' FILE > FILE.jsonl"
+                f"{self.name}: a JSON array, not one object per line; try: jq -c '.[]' FILE > FILE.jsonl"
             )
         if _MANY_LINES.match(b"".join(lines[:2])):
             raise DataError(
-                f"{self.name}: an object on many lines, not one a line; try: jq -c . FILE > FILE.jsonl"
+                f"{self.name}: an object on many lines, not one per line; try: jq -c . FILE > FILE.jsonl"
             )
 
     def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:

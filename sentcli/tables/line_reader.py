@@ -107,7 +107,7 @@ class LineReader(ABC):
                 break
             seen = max(0, len(pending) - 2 * encoding.unit)
             pending += block
-            # Look for a line end first, so that a long line is not split anew with each of its blocks.
+            # Look for a line end first, so that a long line is not split again with each of its blocks.
             ends = (encoding.newline, encoding.carriage_return) if universal else (encoding.newline,)
             if any(pending.find(end, seen) >= 0 for end in ends):
                 lines, pending = encoding.split(bytes(pending), universal=universal)

@@ -127,7 +127,7 @@ class RejectOptions:
         return self.limit is not None and self.limit.endswith("%")
 
     def exceeded(self, rejected: int, read: int) -> bool:
-        """Return whether the rejected rows of `read` rows are more than the limit."""
+        """Return whether `rejected` of `read` rows exceed the limit."""
         if self.limit is None:
             return False
         return rejected > (float(self.limit[:-1]) / 100 * read if self.is_share else int(self.limit))

@@ -1,7 +1,7 @@
-"""The bulk encoder: `Vocab.encode(tokenize(text))` of many texts at once.
+"""The bulk encoder: `Vocab.encode(tokenize(text))` for many texts at once.
 
-NumPy does to the bytes of many texts what the tokeniser does to a string, and pyarrow.compute looks the words
-up. This takes a third of the time, with bigrams a sixth, most of it without the interpreter's lock.
+NumPy splits the bytes of many texts as the tokeniser splits a string, and pyarrow.compute looks up the words.
+This takes a third of the time, with bigrams a sixth, and most of it does not hold the interpreter's lock.
 """
 
 from collections.abc import Sequence
@@ -21,41 +21,41 @@ Numbers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
-# All in characters. Python encodes fewer than the first before pyarrow is loaded.
+# Sizes in characters. Fewer than this are encoded in Python, without loading pyarrow.
 _BULK = 1 << 18
-# Texts of this size are looked up at once: more would take more memory, fewer more time.
+# Characters to look up at once: more need more memory, fewer take more time.
 _SLICE = 1 << 20
-# Texts of this size are split into words at once: they stay in the processor's cache.
+# Characters to split into words at once, so that they stay in the processor's cache.
 _BLOCK = 1 << 18
 
-# Of a pair of words. With 20,000 bigrams one in 26 shares its slot; the table takes one megabyte.
+# Size of a hash of two words. Of 20,000 bigrams, one in 26 shares its slot; the table takes 1 MB.
 _HASH_BITS = 18
 
-# What the tokeniser looks for, in bytes; UTF-8 has neither 0xFE nor 0xFF.
+# The bytes that separate words and texts; UTF-8 has neither 0xFE nor 0xFF.
 _SPACE, _SEPARATOR, _END = ord(" "), 0xFE, 0xFF
 _BREAK = "<br />"
 _MARKS = "".join(mark for mark, replacement in REPLACEMENTS if mark in replacement).encode()
 _SEPARATING = "".join(mark for mark, replacement in REPLACEMENTS if replacement == " " and mark != _BREAK)
 _SEPARATING += "\t\n\v\f\r\x1c\x1d\x1e\x1f"
-# To lower case; what separates words becomes one byte, except the space, which is part of a break.
+# Maps bytes to lower case and separators to one byte, except the space, which is part of `<br />`.
 _TABLE = (
     bytes(range(256))
     .lower()
     .translate(bytes.maketrans(_SEPARATING.encode(), bytes([_SEPARATOR] * len(_SEPARATING))))
 )
-# White space of str.split beyond ASCII.
+# White space beyond ASCII at which str.split splits.
 _SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Texts as ids, one text after the other.
+    """The ids of texts, one text after the other.
 
     :param ids: int32, `[ids of all texts]`.
-    :param starts: for each text, the place of its first id in `ids`.
+    :param starts: for each text, the index of its first id in `ids`.
     :param lengths: for each text, its number of ids; 0 for a blank one.
     :param words: for each text, its number of words; a bigram has two.
-    :param unknown: for each text, its number of words that the vocabulary lacks.
+    :param unknown: for each text, its number of words that are not in the vocabulary.
     """
 
     ids: Ids
@@ -87,9 +87,9 @@ class Encoder:
         return Encoded(ids, ends - lengths, lengths, words, count(ids == UNK_ID))
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
-        """Return the ids of all texts, and how many each text has."""
+        """Return the ids of all texts, and the number of ids of each text."""
         sizes = [*map(len, texts)]
-        # The places in a text of gigabytes do not fit into 32 bits.
+        # Offsets in a text of gigabytes do not fit into 32 bits.
         if sum(sizes) >= _BULK and max(sizes, default=0) <= _SLICE:
             return self._bulk.encode(texts)
         lists = [self._vocab.encode(tokenize(text)) for text in texts]
@@ -98,15 +98,15 @@ class Encoder:
 
     @property
     def _bulk(self) -> "_BulkEncoder":
-        with self._lock:  # made once, whichever thread comes first
+        with self._lock:  # so that only one thread creates it
             self._made = self._made or _BulkEncoder(self._vocab)
             return self._made
 
 
 def slices(texts: Sequence[str], size: int) -> list[Sequence[str]]:
-    """Cut texts into neighbours of about equal size.
+    """Cut a sequence of texts into slices of about equal size.
 
-    :param size: characters of a slice, about.
+    :param size: the approximate number of characters of a slice.
     """
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     total = int(ends[-1]) if len(ends) else 0
@@ -116,42 +116,42 @@ def slices(texts: Sequence[str], size: int) -> list[Sequence[str]]:
 
 
 class _BulkEncoder:
-    """Encodes many texts. pyarrow is loaded here, so that a few texts do without it."""
+    """Encodes many texts. pyarrow is imported here, so that a few texts do not need it."""
 
     def __init__(self, vocab: Vocab) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
         self._pa = pa
-        # Arrow's own allocator takes 10 to 30 MB more, and gathers some over millions of rows.
+        # Arrow's own allocator takes 10 to 30 MB more, and grows over millions of rows.
         self._call = partial(pc.call_function, memory_pool=pa.system_memory_pool())
-        # Not pa.scalar: that, pa.array and to_numpy load pandas where it is installed: 45 MB and 0.3 s.
+        # Not pa.scalar: pa.scalar, pa.array and to_numpy import pandas if it is installed: 45 MB and 0.3 s.
         buffers = [None, pa.py_buffer(np.array([-1], np.int32))]
         self._not_found = pa.Array.from_buffers(pa.int32(), 1, buffers)[0]
         self._first_bigram = vocab.first_bigram
-        # <pad> and <unk> stay out, as in Vocab.
+        # Without <pad> and <unk>, as in Vocab.
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_bigram]]
         self._words = pc.SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
         self._bigrams = _BigramTable(vocab.bigrams) if vocab.bigrams else None
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
-        """Encode texts of at least one character; see `Encoder._encode`."""
+        """Encode texts with at least one character in total; see `Encoder._encode`."""
         blocks = [_tokens(block) for block in slices(texts, _BLOCK)]
         letters, lengths, counts = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        # For all blocks at once, since each call makes its own table of the vocabulary.
+        # One call for all blocks, because each call builds a hash table of the vocabulary.
         ids = self._look_up(self._strings(letters, lengths))
         return self._join(ids, counts, self._bigrams) if self._bigrams else (ids, counts)
 
     def _join(self, ids: Ids, counts: Numbers, bigrams: "_BigramTable") -> tuple[Ids, Numbers]:
         """Replace pairs of words by bigrams, as `Vocab.encode` does.
 
-        :returns: the ids with bigrams, and how many each text has now.
+        :returns: the new ids, and the new number of ids of each text.
         """
         ends = np.cumsum(counts)
         second = np.append(ids[1:], np.int32(UNK_ID))
         second[ends[ends > 0] - 1] = UNK_ID  # the next word belongs to another text
         starts, numbers = bigrams.find(ids, second)
-        # In a run of bigrams each begins with the last word of the one before: every other one is taken.
+        # Bigrams in a run overlap: each begins with the last word of the previous one. Take every other one.
         order = np.arange(len(starts))
         first = np.maximum.accumulate(order * (np.diff(starts, prepend=-2) > 1))
         is_taken = (order - first) & 1 == 0
@@ -162,23 +162,23 @@ class _BulkEncoder:
         return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
 
     def _look_up(self, words: Any) -> Ids:
-        """Return the id of each word, that of `<unk>` for an unknown one."""
+        """Return the id of each word; unknown words get the id of `<unk>`."""
         places = self._call("coalesce", [self._call("index_in", [words], self._words), self._not_found])
         ids: Ids = np.add(np.from_dlpack(places), UNK_ID + 1, dtype=np.int32)
         return ids
 
     def _strings(self, letters: Any, lengths: npt.ArrayLike) -> Any:
-        """Make an array of strings that lie one after the other in a buffer."""
+        """Return an Arrow array of the strings in a buffer, given the length of each."""
         offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
         buffers = map(self._pa.py_buffer, (offsets, letters))
         return self._pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
 
 
 class _BigramTable:
-    """Finds bigrams by their two words: a hash table that NumPy searches a column at a time.
+    """Finds bigrams by their two words: a hash table that NumPy searches for many pairs at once.
 
-    Each slot holds the first of the bigrams with its hash, each bigram the next one with the same hash. The
-    last entry is a pair that no words make.
+    Each slot holds the first bigram with its hash, and each bigram holds the next one with the same hash. The
+    last entry is a pair that matches no words.
 
     :param pairs: the ids of the two words of each bigram; at least one.
     """
@@ -195,7 +195,7 @@ class _BigramTable:
         self._next[order[shared]] = order[shared + 1]
 
     def find(self, first: Ids, second: Ids) -> tuple[Numbers, Ids]:
-        """Return the places at which two words are a bigram, and its number there, from 0."""
+        """Return the indices at which the two words are a bigram, and the numbers of the bigrams."""
         numbers = self._slots.take(_hashes(first, second), mode="clip")
         is_bigram = self._are(numbers, first, second)
         rest = np.flatnonzero(~is_bigram & self._has_next(numbers))
@@ -207,7 +207,7 @@ class _BigramTable:
         return places, numbers[places]
 
     def _are(self, numbers: Ids, first: Ids, second: Ids) -> npt.NDArray[np.bool_]:
-        """Return which bigrams consist of these words."""
+        """Return for each bigram whether it consists of these words."""
         are: npt.NDArray[np.bool_] = self._first.take(numbers, mode="clip") == first
         are &= self._second.take(numbers, mode="clip") == second
         return are
@@ -218,7 +218,7 @@ class _BigramTable:
 
 
 def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
-    """Return a number below `1 << _HASH_BITS` for each pair: the high bits of products with odd constants."""
+    """Return a hash below `1 << _HASH_BITS` for each pair: the high bits of products with odd constants."""
     mixed = (first * np.int32(0x1B873593)) ^ (second * np.int32(0x27D4EB2F))
     return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
@@ -226,12 +226,12 @@ def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
 def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     """Split texts as `tokenize` does.
 
-    :returns: the tokens of all texts in UTF-8 without anything between them, the bytes of each token, and the
-        tokens of each text.
+    :returns: the concatenated tokens of all texts in UTF-8, the bytes of each token, and the number of tokens
+        of each text.
     """
     text = _simplified(texts)
     is_letter = (text != _SPACE) & (text < _SEPARATOR)
-    is_inside = is_letter.copy()  # a word: a mark is a token of its own
+    is_inside = is_letter.copy()  # inside a word: a mark is a token of its own
     for mark in _MARKS:
         is_inside &= text != mark
     is_continued = np.append(False, is_inside[1:] & is_inside[:-1])
@@ -242,9 +242,9 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
 
 
 def _simplified(texts: Sequence[str]) -> Bytes:
-    """Return the bytes of texts in lower case: `_END` after each, a space or `_SEPARATOR` between words."""
+    """Return the bytes of texts in lower case, `_END` after each text and separators between words."""
     end = chr(_END)
-    # Each byte as one character, which is how Python stores ASCII: to join and encode that is a mere copy.
+    # One character per byte, as Python stores ASCII, so that joining and encoding only copy bytes.
     joined = end.join([text if text.isascii() else _in_lower_case(text) for text in texts]) + end
     data = bytearray(joined.encode("latin-1").translate(_TABLE, IGNORED.encode()))
     text = np.frombuffer(data, np.uint8)
@@ -257,8 +257,8 @@ def _simplified(texts: Sequence[str]) -> Bytes:
 
 
 def _in_lower_case(text: str) -> str:
-    """Return a text beyond ASCII in lower case, with plain spaces, each byte of its UTF-8 as a character."""
+    """Return a text in lower case, with tabs for other spaces, as one character per byte of UTF-8."""
     text = text.lower()
-    for space in _SPACES:  # one search for each is faster than a pattern of them all
+    for space in _SPACES:  # faster than one regular expression
         text = text.replace(space, "\t")
     return text.encode(errors="surrogatepass").decode("latin-1")

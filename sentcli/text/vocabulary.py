@@ -19,13 +19,12 @@ class _Ids(dict[str, int]):
 
 
 class Vocab:
-    """The words and bigrams that a model knows; the id of each is its place in the list.
+    """The words and bigrams that a model knows; the id of each is its index in the list.
 
-    A bigram is two words that a model reads as one where they follow each other: one step of the LSTM instead
-    of two.
+    A bigram is a pair of consecutive words that a model reads as one token, in one LSTM step instead of two.
 
-    :param words: `<pad>`, `<unk>`, the single words, then the bigrams, with a space between their two words;
-        each once.
+    :param words: `<pad>`, `<unk>`, the single words, then the bigrams with a space between their two words,
+        without repetitions.
     :ivar first_bigram: ids from this one on are bigrams.
     :raises BundleError: for a list that does not begin with `<pad>` and `<unk>`, a repeated word, a word with
         white space, or a bigram whose words are not in the list.
@@ -44,7 +43,7 @@ class Vocab:
         _check_bigrams(words[:count], words[count:])
         self.words = tuple(words)
         self.first_bigram = count
-        # <pad> and <unk> stay out: in a text they are unknown words.
+        # Without <pad> and <unk>, which are unknown words if a text contains them.
         self._ids = _Ids(zip(words[2:], range(2, len(words)), strict=True))
 
     @cached_property
@@ -56,15 +55,15 @@ class Vocab:
 
     @classmethod
     def build(cls, texts: Iterable[Sequence[str]], min_freq: int) -> "Vocab":
-        """Collect the words of tokenised texts, ordered as in `of_counts`.
+        """Return a vocabulary of the words of tokenised texts, ordered as in `of_counts`.
 
-        :param texts: token lists, of the training part only.
+        :param texts: token lists, from the training split only.
         """
         return cls.of_counts(Counter(chain.from_iterable(texts)), min_freq)
 
     @classmethod
     def of_counts(cls, counts: Counter[str], min_freq: int) -> "Vocab":
-        """Order words by frequency, the highest first, and words of one frequency by the alphabet.
+        """Return a vocabulary ordered by frequency, highest first; words of equal frequency are sorted.
 
         :param counts: the frequency of each word.
         :param min_freq: words with a lower frequency are left out.
@@ -84,7 +83,7 @@ class Vocab:
         return word in self._ids
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Return the ids of words, 1 for unknown ones; bigrams are matched from the left."""
+        """Return the ids of words, with 1 for unknown words; bigrams are matched from the left."""
         if self.first_bigram == len(self):
             return list(map(self._ids.__getitem__, tokens))
         ids: list[int] = []
@@ -100,12 +99,12 @@ class Vocab:
         return ids
 
     def to_text(self) -> str:
-        """Return one word a line; the number of the line, from 0, is the id."""
+        """Return one word per line; the number of the line, from 0, is the id."""
         return "".join(f"{word}\n" for word in self.words)
 
     @classmethod
     def from_text(cls, text: str) -> "Vocab":
-        """Read the text that `to_text` returned.
+        """Return the vocabulary from the text that `to_text` returned.
 
         :raises BundleError: for a text that is not a vocabulary.
         """
@@ -113,9 +112,9 @@ class Vocab:
 
 
 def _check_bigrams(words: Sequence[str], bigrams: Sequence[str]) -> None:
-    """Refuse bigrams that are not two of the words with one space between them."""
+    """Refuse bigrams that are not two words of the list with one space between them."""
     known = {*words[2:]}
     parts = " ".join(bigrams).split(" ") if bigrams else []
     if len(parts) != 2 * len(bigrams) or not known >= {*parts} or not all(" " in each for each in bigrams):
         wrong = next(each for each in bigrams if each.count(" ") != 1 or not known >= {*each.split(" ")})
-        raise BundleError(f"the vocabulary has {wrong!r:.200}, which is not two words that it has before")
+        raise BundleError(f"the vocabulary has {wrong!r:.200}, which is not a pair of its words")

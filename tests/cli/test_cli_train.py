@@ -314,7 +314,7 @@ def test_unlabeled_texts_may_have_another_text_column(train, data, tmp_path):
         (("--label-column", "stars"), 1, ["'stars'", "'review', 'label'", "--label-column"]),
         (("--dataset", "nothing.csv"), 1, ["nothing.csv", "no such file"]),
         (("-o", "there"), 1, ["there", "exists", "--overwrite"]),
-        (("-o", "there", "--overwrite"), 1, ["there", "no model folder"]),
+        (("-o", "there", "--overwrite"), 1, ["there", "not a model folder"]),
         (("-o", "wide.txt/model"), 1, ["wide.txt", "cannot be made"]),
         (("--epochs", "0"), 2, ["epochs is 0"]),
         (("--teacher", "auto"), 2, ["--teacher needs --unlabeled"]),

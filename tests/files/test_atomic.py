@@ -73,7 +73,7 @@ def test_a_link_is_followed_to_the_file_that_is_replaced(tmp_path):
     (tmp_path / "out.csv").symlink_to("real.csv")
     (tmp_path / "loop").symlink_to("loop")
     assert resolve(tmp_path / "out.csv") == tmp_path / "real.csv"
-    with pytest.raises(OutputError, match="loop: its links lead in a circle"):
+    with pytest.raises(OutputError, match="loop: its links form a circle"):
         resolve(tmp_path / "loop")
 
 

@@ -241,7 +241,7 @@ def file(target: Path) -> None:
 def test_another_folder_or_file_is_not_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
     target = tmp_path / "target"
     make(target)
-    with pytest.raises(OutputError, match=r"target exists and is no model folder, so it is not replaced$"):
+    with pytest.raises(OutputError, match=r"target exists and is not a model folder, so it is not replaced$"):
         write(target, overwrite=True)
     assert (target if target.is_file() else target / "thesis.txt").read_text() == "mine"
     assert names_in(tmp_path) == ["target"]
@@ -250,7 +250,7 @@ def test_another_folder_or_file_is_not_replaced(tmp_path: Path, make: Callable[[
 def test_a_target_in_a_file_or_of_a_long_name_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for target in (tmp_path / "file" / "new", tmp_path / ("x" * 300)):
-        with pytest.raises(OutputError, match=r"cannot be written|no model folder"):
+        with pytest.raises(OutputError, match=r"cannot be written|not a model folder"):
             write(target)
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -384,12 +384,12 @@ def directory(file: Path, elsewhere: Path) -> None:
     ("change", "message"),
     [
         (missing, "the file is missing from the model folder"),
-        (link, "a link; try a copy of the model folder by cp -rL"),
+        (link, "a link; copy the model folder with cp -rL"),
         (
             hard_link,
-            "a hard link: the same file has a name elsewhere, through which it can change; try a copy",
+            "a hard link: the file can change through its other name; try a copy",
         ),
-        (pipe, "not a plain file"),
+        (pipe, "not a regular file"),
         (directory, ""),
     ],
 )
@@ -464,7 +464,7 @@ def test_no_digest(folder: Path, digest: object) -> None:
 
 @pytest.mark.parametrize("values", [[], None, 3, "text", {}, {"sha256": None}, {"sha256": {}}])
 def test_a_manifest_without_digests(folder: Path, values: object) -> None:
-    assert set_manifest(folder, values).startswith("no object 'sha256'")
+    assert set_manifest(folder, values).startswith("it has no object 'sha256'")
     assert set_manifest(folder, {"sha256": {VOCAB: DIGEST}}) == "the bundle has no config.json"
 
 

@@ -189,7 +189,9 @@ def test_a_byte_order_mark_of_another_encoding_is_told(convert, name):
 @pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_kr", "hz", "utf-7", "raw_unicode_escape"])
 def test_encodings_whose_lines_cannot_be_read_alone_are_refused(convert, encoding):
     data = "text\n한국어\n" if encoding == "iso2022_kr" else "text\n日本\n"
-    with pytest.raises(UsageError, match=r"--encoding .*cannot be read alone; convert the file to UTF-8"):
+    with pytest.raises(
+        UsageError, match=r"--encoding .*lines cannot be read alone; convert the file to UTF-8"
+    ):
         convert(data.encode(encoding), read=ReadOptions(encoding=encoding))
 
 

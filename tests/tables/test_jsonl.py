@@ -61,7 +61,7 @@ def test_a_byte_order_mark_does_not_get_between_the_inputs(run, tmp_path, first)
 
 @pytest.mark.parametrize("data", [b'[{"text":"x"}]\n', b'[\n  {"text":"x"}\n]\n', b' [ {"text": "x"},\n {}]'])
 def test_a_json_array_is_refused_at_once(convert, data):
-    with pytest.raises(DataError, match=r"in\.jsonl: a JSON array, not one object a line; try: jq -c"):
+    with pytest.raises(DataError, match=r"in\.jsonl: a JSON array, not one object per line; try: jq -c"):
         convert(data, "in.jsonl")
 
 

@@ -90,7 +90,7 @@ def test_any_vocab_comes_back_from_its_file(texts: list[list[str]], min_freq: in
         ("<pad>\r\n<unk>\r\n", "begins with"),
         ("<pad>\n<unk>\n\nword\n", "has '', which is empty"),
         ("<pad>\n<unk>\nword\n\n", "has '', which is empty"),
-        ("<pad>\n<unk>\ntwo words\n", "has 'two words', which is not two words that it has before"),
+        ("<pad>\n<unk>\ntwo words\n", "has 'two words', which is not a pair of its words"),
         ("<pad>\n<unk>\ntwo\nwords\nthree two words\n", "has 'three two words', which is not"),
         ("<pad>\n<unk>\ntwo\ntwo  two\n", "has 'two  two', which is not"),
         ("<pad>\n<unk>\ntwo\n two\n", "has ' two', which is not"),
