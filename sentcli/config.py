@@ -88,7 +88,7 @@ class TextConfig(_Settings):
     """
 
     max_tokens: int = _number(
-        512, 4, 100_000, "Most tokens of a text; of a longer one, a quarter is its start, the rest its end."
+        512, 4, 100_000, "Maximum tokens per text; longer ones keep 1/4 at the start and 3/4 at the end."
     )
     tokenizer: str = _choice("basic_english", ("basic_english",))
 
@@ -199,7 +199,7 @@ class TrainConfig(_Settings):
 class SelfTrainingConfig(_Settings):
     """How a student learns from texts without labels."""
 
-    rounds: int = _number(1, 1, 100, "Rounds of labelling; each adds teachers that learnt from the last.")
+    rounds: int = _number(1, 1, 100, "Rounds of labelling; between rounds, teachers learn from the labels.")
     passages: float = _number(1.0, 0, 100, "Passages per text, on average, for teachers to label.")
     passage_sentences: int = _number(3, 1, 1000, "Maximum number of sentences in a passage.")
     passage_context: float = _number(0.5, 0, 1, "Share of the text's label in the label of its passage.")

@@ -25,15 +25,15 @@ from sentcli.model.bundle import (
     new_bundle,
 )
 
-# Two evaluations on the same data that agree in all of these are the same one, run twice.
+# An evaluation on the same data that agrees in all of these is a repetition, and replaces the earlier one.
 _IDENTITY = ("kind", "file", "backend", "text_column", "label_column", "passages")
 
 
 def check_card(bundle: Bundle) -> None:
-    """Check that the card of a model can be written, before time is spent on the metrics.
+    """Check that the card of a model can be written, before the metrics are computed.
 
     :raises UsageError: when the model has no card.
-    :raises BundleError: when no card can be made of what is in the folder.
+    :raises BundleError: when the folder lacks what the card needs.
     :raises OutputError: when the folder cannot be replaced.
     """
     if METRICS not in bundle.digests:
@@ -48,7 +48,7 @@ def check_card(bundle: Bundle) -> None:
         model_card(bundle.config, metrics, history, name=bundle.name, files=bundle.digests)
     except (TemplateError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
-            f"{bundle.path / METRICS}: no card can be made of it ({error!r:.200}); "
+            f"{bundle.path / METRICS}: cannot make a card from it ({error!r:.200}); "
             "another version of sentcli wrote it; train the model again"
         ) from error
 
@@ -80,7 +80,7 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
 
 
 def _identity(record: Mapping[str, Any]) -> list[Any]:
-    is_file = record["where"] == f"{record['dataset']:.200}"  # the same for any split
+    is_file = record["where"] == f"{record['dataset']:.200}"  # a file has no splits
     return [
         os.path.normpath(record["dataset"]),
         None if is_file else record["split"],

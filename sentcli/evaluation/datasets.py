@@ -1,4 +1,4 @@
-"""Labelled and unlabelled texts: from local files as `sentcli score` reads them, folders, and the hub."""
+"""Read labelled and unlabelled texts from local files, as `sentcli score` does, from folders and the hub."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +19,8 @@ from sentcli.tables.registry import format_of, get_format, is_suffix, suffix_of
 UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of a split without labels
 NO_OPTIONS = ReadOptions()
 
-# Texts, labels as they are stored, and the names of the classes if the data set states them. Read by the text
-# column, the label column, and whether labels are wanted.
+# The texts, the stored labels, and the names of the classes if the data set states them. Arguments of `Read`:
+# text column, label column, and whether to read labels.
 Columns = tuple[list[str | None], list[Any], tuple[str, ...]]
 Read = Callable[[str | None, str | None, bool], Columns]
 
@@ -32,13 +32,13 @@ def load_split(
     label_column: str | None,
     options: ReadOptions = NO_OPTIONS,
 ) -> LabeledTexts:
-    """Read one split of a labelled data set. Every row needs a text and a label; an empty text is a text.
+    """Read one split of a labelled data set. Every row needs a text and a label; a text may be empty.
 
     :param spec: a file, a folder in the layout of the hub, or an id on the Hugging Face hub. A file has no
         splits: it is read whole, whatever `split` says.
     :param text_column: None: found as `sentcli score` finds it. A dotted path names a nested field.
     :param label_column: None: the first of `labels.LABEL_COLUMNS`.
-    :param options: how CSV files are written.
+    :param options: the format of CSV files.
     :raises DataError: for a missing data set, split, column, text or label, and for a rejected row.
     """
     splits = _open(spec, options)
@@ -47,7 +47,7 @@ def load_split(
     else:
         where = f"{spec:.200}, split {split:.100}"
     if split not in splits:
-        raise DataError(f"{spec:.200}: there is no split {split!r:.200}; there is {', '.join(splits)}")
+        raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
     texts, values, classes = splits[split](text_column, label_column, True)
     labels = [label_name(value, classes, where) for value in values]
     for column, kind in ((texts, "text"), (labels, "label")):
@@ -81,7 +81,7 @@ def load_validation(
 def load_texts(spec: str, text_column: str | None, options: ReadOptions = NO_OPTIONS) -> list[str]:
     """Read texts without labels; rows without a text are left out.
 
-    :param spec: as for `load_split`; of several splits, the one with a name of `UNLABELED`.
+    :param spec: as for `load_split`; if it has several splits, the one named in `UNLABELED` is read.
     :param text_column, options: as for `load_split`.
     :raises DataError: as `load_split`, and when no text is left.
     """
@@ -89,12 +89,12 @@ def load_texts(spec: str, text_column: str | None, options: ReadOptions = NO_OPT
     name = next((name for name in UNLABELED if name in splits), next(iter(splits)))
     if name not in UNLABELED and len(splits) > 1:
         raise DataError(
-            f"{spec:.200}: which of its splits has no labels? there is {', '.join(splits):.300}, "
-            f"but none of {', '.join(UNLABELED)}; give the texts as a file"
+            f"{spec:.200}: none of its splits ({', '.join(splits):.300}) is called "
+            f"{', '.join(UNLABELED)}; give the texts without labels as a file"
         )
     texts = [text for text in splits[name](text_column, None, False)[0] if text]
     if not texts:
-        raise DataError(f"{spec:.200}: the text column holds no text")
+        raise DataError(f"{spec:.200}: the text column has no text")
     return texts
 
 
@@ -118,9 +118,9 @@ def _read_files(
     label_column: str | None,
     labeled: bool,
 ) -> Columns:
-    """Read a split that lies in local files.
+    """Read a split from local files.
 
-    :param classes: the names of the classes of a column, where the folder states them.
+    :param classes: the names of the classes by column, if the folder states them.
     """
     texts: list[str | None] = []
     labels: list[Any] = []
@@ -166,7 +166,7 @@ def _records(chunk: Chunk, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]
 
 
 def _field(record: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a column, or of a field by its dotted path; None where there is none."""
+    """Return the value of a column, or of a field by its dotted path; None if it is missing."""
     value: Any = record
     for key in [name] if name in record else name.split("."):
         value = value.get(key) if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""Measure a model on a labelled data set: read the data, score it, compute the metrics, make a record."""
+"""Measure a model on a labelled data set: read the data, score it, and compute a record of metrics."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ _log = logging.getLogger("sentcli")
 class EvaluationSource:
     """The labelled texts to measure on.
 
-    :param dataset: see `load_split`; None: with `held_out` the data set of the training, else IMDb.
+    :param dataset: see `load_split`; None: the training data set with `held_out`, else IMDb.
     :param split, text_column, label_column, csv: see `load_split`.
     :param held_out: measure on the validation part of the model's training instead of on `split`.
     :param passages: cut a passage of at most this many sentences from each text; None: whole texts.
@@ -48,7 +48,7 @@ class EvaluationSource:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Everything that was measured, on the texts that have a word.
+    """All measurements, on the texts that have a word.
 
     :param labels: the true classes, `[examples]`.
     :param probabilities: `[examples, classes]`.
@@ -84,12 +84,12 @@ def evaluate_bundle(
 ) -> tuple[Measurement, dict[str, Any]]:
     """Measure a model.
 
-    :param against: another model with the same labels to compare with; its own file decides what runs it.
+    :param against: another model with the same labels, to compare with; its file decides its backend.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
     :raises DataError: when the data set cannot be read, a label is unknown, or no text has a word.
-    :raises BundleError: when a bundle lacks the file to run, or cannot be run.
-    :raises UsageError: when `runtime` contradicts itself.
+    :raises BundleError: when a bundle has no file for the backend, or cannot be run.
+    :raises UsageError: when values of `runtime` contradict each other.
     """
     name, file = choose(runtime.get("backend"), bundle)
     precision = runtime.get("precision")
@@ -151,7 +151,7 @@ def measure(
 def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str, float]:
     """Compare two models on the same examples.
 
-    The difference of an example is that of the class whose probability differs most.
+    The difference of an example is the largest difference of its class probabilities.
 
     :param labels: `[examples]`, at least one.
     :param probabilities, against: of the two models, `[examples, classes]`.
@@ -187,7 +187,7 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
         source = replace(source, dataset=dataset)
         examples = load_split(dataset, source.split, source.text_column, source.label_column, source.csv)
         if is_training_data(bundle, dataset, source.split):
-            problem = "%s was trained on %s, so its metrics are too good; give other texts, or --held-out"
+            problem = "%s was trained on %s, so its metrics are optimistic; use other texts or --held-out"
             _log.warning(problem, bundle.path, examples.where)
     if source.passages:
         examples = replace(examples, texts=cut_passages(examples.texts, source.passages))
@@ -204,7 +204,7 @@ def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[Evaluati
         source = _with_columns(source, metrics.get("columns", {}))
     how = source.text_column, source.label_column, source.csv
     try:
-        # Another file than the training data can be the validation data at its present place.
+        # A file that is not the training data can be the validation file, at a new path.
         if validation and (dataset == trained_on or not Path(dataset).is_file()):
             examples = load_validation(validation, dataset, *how)
         else:
@@ -217,7 +217,7 @@ def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[Evaluati
 
 
 def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> EvaluationSource:
-    """Fill in what the user left open with the columns and the CSV format of the training."""
+    """Use the columns and the CSV format of the training where the user gave none."""
     usual = ReadOptions()
     open_options = {
         name: columns[name]

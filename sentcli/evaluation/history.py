@@ -1,4 +1,4 @@
-"""The `history.csv` of a model folder: a record for each epoch of the model and of the models before it."""
+"""The `history.csv` of a model folder: the epochs of the model, after records of its base and teachers."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ MODEL_STAGE = "model"  # the epochs of the model itself; other stages came befor
 def read_history(bundle: Bundle) -> list[dict[str, Any]]:
     """Read the records of all stages.
 
-    :raises BundleError: when the file is missing or no table.
+    :raises BundleError: when the file is missing or not a table.
     """
     try:
         records: list[Any] = pd.read_csv(io.BytesIO(bundle.read(HISTORY))).to_dict("records")

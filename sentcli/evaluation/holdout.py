@@ -1,9 +1,9 @@
 """The split of labelled texts into a training and a validation part.
 
-Texts about one thing, a film or a product, resemble each other, and a model that was trained on some of them
-does better on the others than on new texts. They usually stand side by side, so runs of neighbouring rows are
-held out, not single rows. On IMDb a linear model of n-grams with an accuracy of 0.903 on the test split has
-0.886 on such runs (mean of 8 seeds) and 0.910 on single rows. Runs that also followed rare words had 0.885.
+Texts about the same film or product are similar, so a model that was trained on some of them does better on
+the others than on new texts. Such texts are usually neighbours, so the split holds out runs of neighbouring
+rows, not single rows. On IMDb, a linear model of n-grams has an accuracy of 0.903 on the test split, 0.886 on
+such runs (mean of 8 seeds) and 0.910 on single rows. Choosing runs by rare words too gave 0.885.
 """
 
 import hashlib
@@ -21,20 +21,20 @@ from sentcli.model.bundle import METRICS, Bundle
 
 _log = logging.getLogger("sentcli")
 
-_SEED = 1  # one for all models, so that teachers are compared on the same texts
-_FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs of each class; rows of a run
+_SEED = 1  # the same for all models, so that teachers are compared on the same texts
+_FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
 
 
 def train_validation(
     data: LabeledTexts, validation_share: float, seed: int = _SEED
 ) -> tuple[LabeledTexts, LabeledTexts]:
-    """Split off a share of each class for validation, at least one text of a class that has two.
+    """Split off a share of each class for validation: at least one text if the class has two.
 
-    Copies of a text, which differ only by case and blanks, go to the part that has most of them.
+    Copies of a text, which differ only in case and blanks, all go to the part with most of them.
 
     :param validation_share: above 0 and below 1.
     :returns: training and validation part, each in the order of the data.
-    :raises UsageError: for another share.
+    :raises UsageError: when the share is out of range.
     :raises DataError: when no text is left to validate on, or none of a class to train on.
     """
     if not 0 < validation_share < 1:
@@ -53,11 +53,11 @@ def train_validation(
 
 
 def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Choose runs of neighbouring rows in each class, one out of each of several equal parts of the class."""
+    """Divide each class into equal parts, and choose a run of neighbouring rows in each part."""
     _, classes, sizes = np.unique(np.array(labels, object), return_inverse=True, return_counts=True)
     quotas = np.minimum(np.maximum(np.round(share * sizes).astype(np.int64), 1), sizes - 1)
     runs = max(_FEWEST_RUNS, -(-int(quotas.max()) // _LONGEST_RUN))
-    # The places in the parts are the same for all classes, which often have texts about the same things.
+    # All classes use the same places, because texts at the same place are often about the same thing.
     places = np.random.default_rng(seed).random(runs)
     is_chosen = np.zeros(len(labels), bool)
     for index, quota in enumerate(quotas.tolist()):
@@ -70,7 +70,7 @@ def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[
 
 
 def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledTexts:
-    """Remove the texts of a validation part from a training part, whatever their case and blanks.
+    """Remove the texts of a validation part from a training part, ignoring case and blanks.
 
     :raises DataError: when a class has no text left.
     """
@@ -93,25 +93,25 @@ def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
 def validation_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
     """Return the validation part of the training of a model.
 
-    :param data: the train split; for a model that was validated on texts of its own, those.
+    :param data: the train split, or the separate validation texts of the model.
     :raises BundleError: when `sentcli train` did not write the model, or these are not its data.
     """
     metrics = read_metrics(bundle)
     try:
         share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{bundle.path / METRICS}: it does not name the validation texts") from error
+        raise BundleError(f"{bundle.path / METRICS}: it does not identify the validation texts") from error
     validation = data if metrics.get("validation_data") else train_validation(data, share)[1]
     if digest_texts(validation.texts) != digest:
         raise BundleError(
             f"{bundle.path}: its validation texts are not those of {data.where}: they have changed or moved, "
-            "or an earlier version of sentcli chose them; give others with --dataset FILE"
+            "or an earlier version of sentcli chose them; give the right ones with --dataset FILE"
         )
     return validation
 
 
 def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
-    """Return whether a model was trained or validated on a split; False for a model that does not tell."""
+    """Return whether a model was trained or validated on a split; False if it is unknown."""
     if METRICS not in bundle.digests:
         return False
     metrics = read_metrics(bundle)
@@ -120,12 +120,12 @@ def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
 
 
 def one_spelling(text: str) -> str:
-    """Return what copies of a text share that differ only by blanks and case."""
+    """Return a text in the same spelling as its copies, which differ only in blanks and case."""
     return " ".join(text.split()).casefold()
 
 
 def digest_texts(texts: Iterable[str]) -> str:
-    """Return a SHA-256 of texts in their order."""
+    """Return the SHA-256 of a sequence of texts."""
     digest = hashlib.sha256()
     for text in texts:
         digest.update(hashlib.sha256(text.encode(errors="surrogatepass")).digest())

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, and the layout of folders that are written like one, by `datasets`."""
+"""Read data sets of the Hugging Face hub, and folders in their layout, with the library `datasets`."""
 
 import glob
 import logging
@@ -26,14 +26,14 @@ _log = logging.getLogger("sentcli")
 def load(spec: str) -> dict[str, partial[Any]]:
     """Download a data set of the hub, or take it from the cache; return a function that reads each split.
 
-    :raises DataError: when `spec` is no id on the hub, or the data set cannot be read.
+    :raises DataError: when `spec` is not an id on the hub, or the data set cannot be read.
     """
     if not HUB_ID.fullmatch(spec) or is_suffix(suffix_of(spec)):
-        raise DataError(f"{spec:.200}: no such file or folder, nor a hub id such as {DEFAULT_DATASET}")
+        raise DataError(f"{spec:.200}: no such file or folder, and not a hub id such as {DEFAULT_DATASET}")
     with _translated(spec):
         source: dict[str, Any] = {"path": spec, "token": False}
         builder = datasets.load_dataset_builder(**source)
-        if isinstance(builder.config, CsvConfig):  # strings stay as they are: NA is a text, 001 a label
+        if isinstance(builder.config, CsvConfig):  # keep strings unchanged: NA is a text, 001 a label
             source |= {"na_filter": False}
             header = next(iter(datasets.load_dataset(**source, nrows=1).values())).column_names
             strings = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
@@ -43,13 +43,13 @@ def load(spec: str) -> dict[str, partial[Any]]:
 
 
 def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
-    """Return the files of each split of a folder, and the names of classes that its README states, by column.
+    """Return the files of each split of a folder, and for each column the class names in its README.
 
     :raises DataError: when no data files are found, or the README cannot be read.
     """
-    whole = str(Path(spec).resolve())  # a relative name such as `csv` would be taken for a builder
-    if glob.has_magic(whole):  # the library would look for other folders
-        raise DataError(f"{spec:.200}: a folder with *, ? or [ in its name or path; rename it")
+    whole = str(Path(spec).resolve())  # `datasets` would take a relative name such as `csv` for a builder
+    if glob.has_magic(whole):  # `datasets` would treat it as a pattern
+        raise DataError(f"{spec:.200}: the path of a folder may not have *, ? or [; rename it")
     with _translated(spec), tempfile.TemporaryDirectory() as cache:
         builder = datasets.load_dataset_builder(whole, cache_dir=cache)
         files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
@@ -63,7 +63,7 @@ def _read(
     label_column: str | None,
     labeled: bool,
 ) -> tuple[list[str | None], list[Any], tuple[str, ...]]:
-    """Read a split: see `evaluation.datasets.Columns`."""
+    """Return the `evaluation.datasets.Columns` of a split."""
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
         data = data.flatten()
     schema = data.features.arrow_schema
@@ -87,7 +87,7 @@ def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 @contextmanager
 def _translated(spec: str) -> Iterator[None]:
-    """Raise a DataError for any error of the libraries, and keep their bars and logs from the terminal."""
+    """Raise a DataError for any error of the libraries, and hide their progress bars and logs."""
     if not _log.isEnabledFor(logging.DEBUG):
         datasets.disable_progress_bars()
         hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
@@ -95,7 +95,7 @@ def _translated(spec: str) -> Iterator[None]:
             logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         yield
-    except Exception as error:  # of pandas, pyarrow, yaml, httpx and the hub
+    except Exception as error:  # pandas, pyarrow, yaml, httpx and the hub raise many types
         inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
         reason = " ".join(str(inner or error).split()) or type(error).__name__
         raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error

@@ -21,7 +21,7 @@ _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-_MOST_LISTED = 6  # classes in a warning
+_MOST_LISTED = 6  # classes named in a warning
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class LabeledTexts:
 
 
 def find_label_column(columns: Sequence[str], wanted: str | None, text_column: str, where: str) -> str:
-    """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS` in any case.
+    """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS`, ignoring case.
 
     :param wanted: None, the name of a column, or the dotted path of a nested field.
-    :raises DataError: when there is none, or it is the column of texts.
+    :raises DataError: when it is missing, or is the column of texts.
     """
     name = find_usual(columns, LABEL_COLUMNS) if wanted is None else wanted
     if name is None or not {name, name.split(".")[0]} & {*columns}:
@@ -58,17 +58,17 @@ def find_label_column(columns: Sequence[str], wanted: str | None, text_column: s
         raise DataError(f"{where}: {problem}; {list_columns(columns)}; try --label-column")
     if name == text_column:
         raise DataError(
-            f"{where}: the column {name!r:.200} holds the labels; say --text-column for the texts"
+            f"{where}: the column {name!r:.200} has the labels; name the texts with --text-column"
         )
     return name
 
 
 def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
-    """Return the label of a row as models spell it, None for a missing one.
+    """Return the label of a row as models spell it; None if it is missing.
 
-    :param value: as a file or data set has it: a string, a number, or the number of one of `classes`.
-    :param classes: the names of the classes, when the data set states them; -1 is then a missing label.
-    :raises DataError: for a value that is neither a name nor a number, or the number of no class.
+    :param value: the stored label: a string, a number, or the number of one of `classes`.
+    :param classes: the names of the classes, if the data set states them; -1 is then a missing label.
+    :raises DataError: for a value that is neither a name nor a number, or a number without a class.
     """
     if value is None or value == "" or value != value:  # NaN is not equal to itself
         return None
@@ -86,15 +86,15 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
 
 
 def spell_out(label: str) -> str:
-    """Return a label as models spell it: pandas writes a column of whole numbers with a gap as 1.0."""
+    """Return a label as models spell it. In a column with gaps, pandas writes whole numbers as 1.0."""
     whole = _WHOLE.fullmatch(label)
     return whole[1] if whole else _SPELLED_OUT.get(label, label)
 
 
 def class_names(data: LabeledTexts) -> tuple[str, ...]:
-    """Order the classes that occur: as the data set states, else numbers by value, else alphabetically.
+    """Return the classes that occur in the stated order, else by number, else alphabetically.
 
-    Warn of classes that differ only by case, blanks or a short form, and of classes with one text.
+    Warn about classes that differ only by case, blanks or a short form, and classes with one text.
 
     :raises DataError: for fewer than two classes, or more than a model can have.
     """
@@ -122,7 +122,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
 
 
 def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the id of each text's class; warn when numbers were taken for names.
+    """Return the id of each text's class; warn if numbers stand for names.
 
     :param names: the classes of the model, in its order.
     :raises DataError: for a label that the model does not know.
@@ -134,21 +134,21 @@ def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]
         for label, name in sorted(taken.items())
         if label.isdecimal() and label != spell_out(name)
     ):
-        _log.warning("%s: labels are numbers; %.300s; if that is wrong, write names", data.where, said)
+        _log.warning("%s: labels are numbers; %.300s; if that is wrong, use names", data.where, said)
     return ids
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
     """Return the id of each label's class.
 
-    Case does not matter unless two classes differ only by it. Where no class is named by a number, `0` means
-    class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are known too.
+    Case does not matter unless two classes differ only by it. If no class has a number as its name, `0` means
+    class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are accepted too.
 
     :param names: the classes of the model, in its order.
     :param where: the source of the labels, for messages.
     :raises DataError: for a label that the model does not know.
     """
-    ids = {spell_out(name): index for index, name in enumerate(names)}  # old models keep other spellings
+    ids = {spell_out(name): index for index, name in enumerate(names)}  # old models have other spellings
     ids |= {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):
         ids |= {str(index): index for index in range(len(names))}

@@ -76,16 +76,16 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error: the mean gap between the two, weighted by the counts."""
+        """The expected calibration error: the mean gap of confidence and accuracy, weighted by count."""
         used = self.counts > 0
         gaps = np.abs(self.accuracy[used] - self.confidence[used])
         return float(gaps @ self.counts[used] / self.counts.sum())
 
 
 def without_blank(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats]:
-    """Return the examples that have probabilities: a blank text has a row of NaN.
+    """Remove blank texts, whose probabilities are NaN.
 
-    :raises DataError: when none is left.
+    :raises DataError: when no text is left.
     """
     kept = ~np.isnan(probabilities).all(axis=1)
     if not kept.any():
@@ -94,7 +94,7 @@ def without_blank(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats
 
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
-    """Measure predictions against labels. The predicted class is the most probable one, the first of equals.
+    """Measure predictions against labels. The predicted class is the first with the highest probability.
 
     :param labels: the true class of each example, `[examples]`, at least one.
     :param probabilities: `[examples, classes]`, each row summing to 1.
@@ -175,10 +175,10 @@ def wilson_interval(successes: int, trials: int) -> Interval:
 def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:
     """Return the percentile bootstrap intervals of the F1 of the second of two classes and of macro F1.
 
-    To draw examples again is to draw the cells of the confusion matrix again. The seed is fixed.
+    Resampling examples is the same as resampling cells of the confusion matrix. The seed is fixed.
     B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 
-    :returns: None for an F1 that is undefined, if only in one draw.
+    :returns: None for an F1 that is undefined in a draw.
     """
     random, examples = np.random.default_rng(0), confusion.sum()
     draws = []
@@ -197,7 +197,7 @@ def _auc_interval(labels: Labels, probabilities: Floats, auc: float) -> Interval
     E. DeLong, D. DeLong and D. Clarke-Pearson, "Comparing the Areas under Two or More Correlated Receiver
     Operating Characteristic Curves: A Nonparametric Approach", Biometrics 44 (1988), 837-845.
 
-    :returns: None where a class has a single example.
+    :returns: None if a class has fewer than two examples.
     """
     classes = probabilities.shape[1]
     if np.bincount(labels, minlength=classes).min() < 2:
@@ -208,7 +208,7 @@ def _auc_interval(labels: Labels, probabilities: Floats, auc: float) -> Interval
 
 
 def _auc_influence(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats:
-    """Return by how much each example moves the area under the ROC curve, `[examples]`."""
+    """Return the influence of each example on the area under the ROC curve, `[examples]`."""
     ranks, share = rankdata(scores), is_positive.mean()
     placements = np.empty(len(scores))
     for side, others in ((is_positive, ~is_positive), (~is_positive, is_positive)):

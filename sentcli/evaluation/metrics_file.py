@@ -1,4 +1,4 @@
-"""The `metrics.json` of a model folder: how the model was trained, and what was measured of it."""
+"""The `metrics.json` of a model folder: how the model was trained, and its metrics."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,15 +29,15 @@ class Metrics(TypedDict):
     licence: str | None  # of the model, as an identifier of the hub such as `apache-2.0`; None if unknown
     output: NotRequired[str]  # the folder as `sentcli train` got it; commands on the card name it
     dataset: str  # as `sentcli train` got it
-    hub_id: NotRequired[str | None]  # of a data set that was read from the Hugging Face hub
+    hub_id: NotRequired[str | None]  # the id of a data set of the Hugging Face hub
     unlabeled: NotRequired[str | None]  # the source of the texts without labels
     # The model that was fine-tuned: its `name`, `dataset`, `hub_id`, `glove`, `self_training`, `sentences`
     # and `base`.
     base: NotRequired[dict[str, Any] | None]
     sentences: NotRequired[str | None]  # the source of the extra labelled texts
     validation_data: NotRequired[str | None]  # its source; None: a part of the train split
-    # How the data set was read: `text_column`, `label_column`, `delimiter`, `quotechar`, `encoding`
-    # and, a number, `skip_lines`; None for the default.
+    # Options that the data set was read with: `text_column`, `label_column`, `delimiter`, `quotechar`,
+    # `encoding` and `skip_lines` (a number); None for the default.
     columns: NotRequired[dict[str, Any]]
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
@@ -51,7 +51,7 @@ class Metrics(TypedDict):
     # `stage`, `validation_accuracy` and `validation_loss` of each teacher, and of the models of each round
     # together.
     stages: NotRequired[list[dict[str, Any]]]
-    self_training: NotRequired[dict[str, Any] | None]  # the fields of `SelfTrainingConfig`; None without
+    self_training: NotRequired[dict[str, Any] | None]  # the fields of `SelfTrainingConfig`, or None
     split: NotRequired[str]  # `digest_texts` of the validation part
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
@@ -61,7 +61,7 @@ class Metrics(TypedDict):
 def read_metrics(bundle: Bundle) -> Metrics:
     """Read the metrics of a trained model.
 
-    :raises BundleError: when they are missing, are no JSON, or do not name the training data.
+    :raises BundleError: when they are missing, are not JSON, or do not name the training data.
     """
     try:
         metrics: Metrics = json.loads(bundle.read(METRICS))
@@ -69,7 +69,7 @@ def read_metrics(bundle: Bundle) -> Metrics:
         raise BundleError(f"{bundle.path / METRICS}: cannot be read: {error!s:.200}") from None
     is_valid = isinstance(metrics, dict) and isinstance(metrics.get("dataset"), str)
     if not is_valid or not isinstance(metrics.get("columns", {}), dict):
-        raise BundleError(f"{bundle.path / METRICS}: not as `sentcli train` writes it; train the model again")
+        raise BundleError(f"{bundle.path / METRICS}: not written by `sentcli train`; train the model again")
     return metrics
 
 

@@ -23,7 +23,7 @@ from sentcli.text.tokenizer import head_tokens
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
-_FREE_GATES = {"separate": 4, "forget": 2}  # with weights of their own; the candidate counts as one
+_FREE_GATES = {"separate": 4, "forget": 2}  # gates with weights, including the cell gate
 
 
 def model_card(
@@ -76,17 +76,17 @@ def write_card(
     *,
     name: str,
 ) -> None:
-    """Write the card of a folder that has its other files; for the parameters see `model_card`."""
+    """Write the card of a model folder after its other files; see `model_card` for the parameters."""
     files = {file.name for file in folder.iterdir()} | {bundle.MANIFEST}
     card = model_card(config, metrics, history, name=name, files=files)
-    # A path in a command need not be text in any encoding.
+    # A path in a command need not be valid UTF-8.
     (folder / bundle.CARD).write_text(card, "utf-8", "backslashreplace")
 
 
 def headline(metrics: Metrics) -> Mapping[str, Any] | None:
-    """Return the evaluation that the card shows in full: the first on whole texts.
+    """Return the evaluation that the card shows in full.
 
-    One on the data set of the training comes before others.
+    It is the first on whole texts of the training data set, else the first on whole texts.
     """
     whole = [each for each in metrics.get("evaluations", ()) if each["kind"] == "texts"]
     trained_on = os.path.normpath(metrics["dataset"])
@@ -97,7 +97,7 @@ def headline(metrics: Metrics) -> Mapping[str, Any] | None:
 def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
     """Return the number of trained weights of a `BiLSTM`.
 
-    :param gates: one of `sentcli.config.GATES`; a gate that follows from the others has no weights.
+    :param gates: one of `sentcli.config.GATES`; a gate that is derived from others has no weights.
     """
     hidden, width, lstm = model.hidden_size, model.embedding_dim, 0
     for _ in range(model.num_layers):
@@ -107,13 +107,13 @@ def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
 
 
 def hub_id_of(dataset: str) -> str | None:
-    """Return the id of a data set on the Hugging Face hub, None for a local file or folder."""
+    """Return the id of a data set on the Hugging Face hub; None for a local file or folder."""
     is_id = HUB_ID.fullmatch(dataset) and (dataset == DEFAULT_DATASET or not Path(dataset).exists())
     return dataset if is_id else None
 
 
 def no_option(path: str) -> str:
-    """Return a path spelled so that no command takes it for an option."""
+    """Return a path that no command mistakes for an option."""
     return f"./{path}" if path.startswith("-") else path
 
 
@@ -154,7 +154,7 @@ def _template() -> jinja2.Template:
 
 
 def _cell(text: str) -> str:
-    """Return any text as code in a cell of a Markdown table, which a bar would end, in code too."""
+    """Return any text as code for a cell of a Markdown table, where even in code a bar ends the cell."""
     return _code(text).replace("|", "\\|")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _LINE_BREAK = "<br />"
-# Both expressions are linear even for a page of dots: they enter a run of marks only at its first mark.
+# Both expressions take linear time even on a page of dots: they start to match only at the first mark.
 _SENTENCE_END = re.compile(r"""[.!?…](?<![.!?…].)[.!?…]*+[])}"'\u201d\u2019»]*+(?=\s|<br />)""", re.DOTALL)
 _EMPTY_LINE = re.compile(r"<br />\s*+<br />")
 # No sentence ends at the full stop of these. A single letter is an initial or `e.g.`, not the end of `it's`.
@@ -20,12 +20,12 @@ _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
 def cut_passages(texts: Sequence[str], sentences: int = 3, seed: int = 1) -> list[str]:
-    """Cut a passage of consecutive sentences out of each text, with random length and place.
+    """Cut a passage of consecutive sentences from each text, with a random length and position.
 
     The draw depends on the seed and the position of the text in the list, not on the other texts.
 
-    :param sentences: the most that a passage has; at least 1.
-    :returns: a passage for each text, unchanged. It has a word if the text has one.
+    :param sentences: the maximum number of sentences in a passage, at least 1.
+    :returns: an unchanged passage of each text. It has a word if the text has one.
     """
     return [_cut(text, sentences, (seed, index)) for index, text in enumerate(texts)]
 
@@ -55,7 +55,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
             first = plain.index(sentence, start)
             last = first + len(sentence)
             word = _LETTER_OR_DIGIT.search(sentence) is not None
-            if spans and not (has_word and word):  # a sentence of marks alone joins its neighbour
+            if spans and not (has_word and word):  # a sentence with only marks joins its neighbour
                 spans[-1] = (spans[-1][0], last)
                 has_word |= word
             else:

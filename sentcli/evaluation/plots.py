@@ -46,13 +46,13 @@ _MOST_NAMED = 12  # classes in a confusion matrix with names and counts
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder for `draw_evaluation`, before time is spent on the metrics.
+    """Make the folder for `draw_evaluation`, before the metrics are computed.
 
     :raises OutputError: when it cannot be made or is in a model folder, or when it has one of the plots and
         `overwrite` is not set.
     """
     for parent in (folder, *folder.absolute().parents):
-        if (parent / MANIFEST).exists():  # it is replaced as a whole
+        if (parent / MANIFEST).exists():  # model folders are replaced as a whole
             raise OutputError(f"{folder}: {parent} is a model folder; give a folder outside of it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) 
 
 
 def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
-    """Draw the ROC curve of the second of two classes, or of each of the first few classes of more."""
+    """Draw the ROC curve of the second of two classes; of more classes, the curves of the first few."""
     numbers = range(min(len(names), len(COLOURS))) if len(names) > 2 else [1]
     with saved_figure(path, 5.2, 5.2) as figure:
         axes = figure.add_subplot()
@@ -145,7 +145,7 @@ def curves(
 
     :param history: a record for each epoch with `train_loss`, `train_accuracy`, `validation_loss` and
         `validation_accuracy`.
-    :param before: the records of the model that was fine-tuned, drawn first.
+    :param before: the records of the model that was fine-tuned; they are drawn first.
     :raises OutputError: when the plot cannot be written.
     """
     records = [*before, *history]
@@ -167,7 +167,7 @@ def curves(
 def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence[int]) -> None:
     """Draw accuracies with their 95 % intervals and with the numbers of examples."""
     intervals = [wilson_interval(round(a * n), n) for a, n in zip(accuracies, counts, strict=True)]
-    bounds = np.abs(np.transpose(intervals) - accuracies)  # a share of 1 can exceed its bound by rounding
+    bounds = np.abs(np.transpose(intervals) - accuracies)  # abs: rounding can put 1 above its bound
     label = "accuracy with 95 % interval and number of texts"
     axes.errorbar(places, accuracies, bounds, fmt="o", color=COLOURS[0], capsize=3, label=label)
     for place, accuracy, count in zip(places, accuracies, counts, strict=True):

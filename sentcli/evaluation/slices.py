@@ -16,7 +16,7 @@ def scores_by_length(is_right: Bools, tokens: Sequence[int]) -> list[dict[str, A
 
     :param is_right: whether each prediction is its label, `[examples]`.
     :param tokens: all tokens of each text, not only those that the model reads.
-    :returns: of each slice, `shortest` and `longest` (both included; None for the last slice), `examples`,
+    :returns: for each slice, `shortest` and `longest` (both included; None for the last slice), `examples`,
         `accuracy` and Wilson's `accuracy_interval` (both None without an example).
     """
     lengths = np.asarray(tokens)
@@ -32,8 +32,8 @@ def scores_by_band(labels: Labels, probabilities: Floats) -> list[dict[str, Any]
     """Measure the accuracy on the texts that keep their label under `sentcli score --uncertain LOW HIGH`.
 
     :param labels, probabilities: as for `sentcli.evaluation.metrics.evaluate`.
-    :returns: of a few bands, around 0.5 for two classes and from 0 up for more, `low`, `high`, the texts that
-        keep their label (`labeled`) and their `share`, `accuracy` and `accuracy_interval`.
+    :returns: for each band (around 0.5 for two classes, from 0 up for more), `low`, `high`, the number of
+        texts that keep their label (`labeled`), their `share`, `accuracy` and `accuracy_interval`.
     """
     if probabilities.shape[1] == 2:
         bands = [Band(0.4, 0.6), Band(0.3, 0.7), Band(0.2, 0.8), Band(0.1, 0.9)]

@@ -24,7 +24,7 @@ def fit_temperature(
     :param logits: `[examples, classes]`.
     :param class_weights: the weight of each class in the loss, `[classes]`.
     :returns: a value within `TEMPERATURES`; 1 where each label has the highest logit, since the loss then
-        falls without end as T goes to 0.
+        keeps falling as T goes to 0.
     :raises ValueError: when the sizes do not match, there is no example, or a logit is not finite.
     """
     if labels.ndim != 1 or logits.ndim != 2 or len(labels) != len(logits) or not len(labels):
@@ -37,7 +37,7 @@ def fit_temperature(
         return 1.0
     above_label *= np.broadcast_to(class_weights, exact.shape[1:])[labels][:, None]
     low, high = (math.log(temperature) for temperature in TEMPERATURES)
-    for _ in range(40):  # to 4e-12 of the logarithm of the temperature
+    for _ in range(40):  # until the logarithm of T is exact to 4e-12
         middle = (low + high) / 2
         slope = (softmax(exact / math.exp(middle)) * above_label).sum()  # of the loss, in 1 / T
         low, high = (low, middle) if slope < 0 else (middle, high)

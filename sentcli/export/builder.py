@@ -1,4 +1,4 @@
-"""What both ONNX graphs are built from: nodes and constants by name, and the weights in ONNX's layout."""
+"""Build ONNX graphs from nodes and constants by name, and from the weights in ONNX's layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS
 from sentcli.backends.onnx_check import OPSET
 from sentcli.model.bilstm import BiLSTM
 
-# Pinned, as OPSET is: a runtime refuses a file that is newer than itself, so both follow the oldest runtime
-# to support and not the installed onnx package.
+# Pinned like OPSET: a runtime refuses a file that is newer than itself, so both follow the oldest supported
+# runtime and not the installed onnx package.
 IR_VERSION = 8  # of the same release as OPSET: onnx 1.13, onnxruntime 1.14
 
 Array = npt.NDArray[Any]
@@ -70,7 +70,7 @@ class Builder:
 
 
 def value(name: str, *shape: int | str, dtype: npt.DTypeLike = np.float32) -> onnx.ValueInfoProto:
-    """Declare an input or output; an axis of any size has a name in place of a size."""
+    """Declare an input or output; an axis of variable size has a name instead."""
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
@@ -114,10 +114,10 @@ def add_embedding(graph: Builder, model: BiLSTM) -> str:
 
 
 def add_is_token(graph: Builder, ids: str) -> str:
-    """Mark the tokens of ids `[tokens, batch]`, as opposed to the padding.
+    """Mark which ids `[tokens, batch]` are tokens and not padding.
 
-    CumSum over ones counts the steps. Range would too, but it makes a tensor of any size out of a number, so
-    the check of ONNX files does not allow it.
+    CumSum over ones counts the steps. Range could too, but the check of ONNX files does not allow it, because
+    it can make a tensor of any size from a number.
     """
     ones = graph.add("Cast", [graph.add("Equal", [ids, ids], "is_step")], "ones", to=TensorProto.INT32)
     step = graph.add("CumSum", [ones, graph.constant("time_axis", 0, np.int64)], "step")

@@ -100,7 +100,7 @@ def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.ma
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", TORCHSCRIPT_DEPRECATED)  # `sentcli export --help` says it
+        warnings.filterwarnings("ignore", TORCHSCRIPT_DEPRECATED)  # `sentcli export --help` says so
         torch.jit.save(torch.jit.script(copy.deepcopy(model).cpu().eval()), buffer)
     content = buffer.getvalue()
     exported = TorchScriptBackend(content, path, model.config, "cpu", torch.get_num_threads())

@@ -1,15 +1,15 @@
 """The folded ONNX graph, which scoring runs: 4 to 6 times as fast as LSTM operators on a CPU.
 
 The products of word vectors and input weights do not depend on the text. They form a table: a Gemm of two
-constants, which onnxruntime computes once when it loads the model. The first layer then is a Scan over time
-in each direction: look up the table's row of the word, add the recurrent product, apply the gates. The last
-layer pools as it scans, so no states are stored. The backward direction reads the ids in reverse. Upper
-layers take their input products from one MatMul over all steps in place of the table.
+constants, which onnxruntime computes once when it loads the model. The first layer is then a Scan over time
+in each direction: look up the row of the word in the table, add the recurrent product, apply the gates. The
+last layer pools as it scans, so no states are stored. The backward direction reads the ids in reverse. Upper
+layers have no table: one MatMul computes their input products for all steps.
 
-A model whose forget gate is the only one looks up and multiplies half as much as a full LSTM, and is 1.5 to
-1.7 times as fast.
+A model with only a forget gate looks up and multiplies half as much as a full LSTM, and is 1.5 to 1.7 times
+as fast.
 
-Padding begins after the shortest text of a batch, so the last layer is two Scans: one up to there without
+Padding begins after the shortest text of a batch, so the last layer is two Scans: one up to there, without
 masks, and one for the rest. The texts of a batch have similar lengths, so almost all steps are in the first.
 """
 
@@ -32,7 +32,7 @@ from sentcli.export.builder import (
 )
 from sentcli.model.bilstm import BiLSTM, gates_of
 
-_GATES = {"separate": "ifgo", "forget": "fg"}  # the gates to compute, the cell gate g among them
+_GATES = {"separate": "ifgo", "forget": "fg"}  # the gates to compute, including the cell gate g
 
 
 def folded_graph(model: BiLSTM) -> onnx.ModelProto:
@@ -40,7 +40,7 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     graph = Builder()
     ids = _add_ids(graph)  # [steps, batch]
     lengths = add_lengths_column(graph)
-    # Initial states [batch, hidden], by broadcasting for the reason given in `add_is_token`.
+    # Make initial states [batch, hidden] by broadcasting, for the reason given in `add_is_token`.
     zero_row = graph.constant("zero_row", np.zeros((1, model.config.hidden_size)))
     graph.add("Mul", [lengths, zero_row], "zeros")
     gates = _GATES[gates_of(model)]
@@ -85,8 +85,8 @@ class _Layer:
     """One direction of one layer.
 
     :param name: the prefix of its values.
-    :param gates: those that its weights have, in their order.
-    :param pooling: how it pools; "" when the next layer needs all its states.
+    :param gates: the gates of its weights, in their order.
+    :param pooling: the pooling; "" if the next layer needs all states.
     """
 
     name: str
@@ -96,7 +96,7 @@ class _Layer:
 
 
 def _add_ids(graph: Builder) -> str:
-    """Transpose the ids to `[steps, batch]`, with one more step of padding: a Scan may not be empty."""
+    """Transpose the ids to `[steps, batch]`, with an extra step of padding, since no Scan may be empty."""
     tokens = graph.add("Transpose", [INPUT_IDS], "token_ids", perm=[1, 0])
     graph.add("Cast", [LENGTHS], "lengths_int64", to=TensorProto.INT64)
     graph.add("ReduceMin", ["lengths_int64"], "shortest", keepdims=1)
@@ -115,7 +115,7 @@ def _reverse(graph: Builder, steps: str) -> str:
 def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
     """Mark tokens and padding after the shortest text, in the form that pooling needs.
 
-    :returns: name in the body to value, each `[steps, batch, 1]`.
+    :returns: values by their names in the body, each `[steps, batch, 1]`.
     """
     axis = graph.constant("last_axis", [-1], np.int64)
     after = graph.add("Slice", [add_is_token(graph, ids), "shortest", "end"], "is_token_behind")
@@ -136,7 +136,7 @@ def _add_direction(
 ) -> dict[str, str]:
     """Run one direction of a layer over time.
 
-    :param table: the input products of all words; "" when `steps` holds products in place of ids.
+    :param table: the input products of all words; "" if `steps` has products instead of ids.
     :returns: the final `hidden`, and `max` and `sum` if the pooling needs them, each `[batch, hidden]`;
         without pooling also the `output` of all steps, `[steps, batch, hidden]`.
     """
@@ -165,8 +165,8 @@ def _add_scan(
 ) -> dict[str, str]:
     """Add one Scan over some steps.
 
-    :param states: name in the body to initial value.
-    :param masks: those of `_add_masks`; empty for steps without padding.
+    :param states: initial values by their names in the body.
+    :param masks: the result of `_add_masks`; empty for steps without padding.
     :returns: the final states by the same names, and without pooling the `output` of all steps.
     """
     hidden, of_gates = layer.weights.recurrent.shape
@@ -177,19 +177,19 @@ def _add_scan(
     final = {"hidden": "state", "cell": "cell_out"}
     pooled = masked = "state"
     if "is_token" in masks:
-        # Padding leaves the state as it is.
+        # Padding does not change the state.
         final["hidden"] = body.add("Where", ["is_token", "state", "hidden"], "hidden_out")
     if "weight" in masks:
         pooled = masked = body.add("Mul", ["state", "weight"], "masked")
     if "penalty" in masks:
-        # -1 at padding, 0 elsewhere: no state is below -1, so padding never is the maximum.
+        # -1 at padding, 0 elsewhere: no state is below -1, so padding is never the maximum.
         pooled = body.add("Add", [masked, "penalty"], "candidate")
     if "max" in states:
         final["max"] = body.add("Max", ["max", pooled], "max_out")
     if "sum" in states:
         final["sum"] = body.add("Add", ["sum", masked], "sum_out")
     if not layer.pooling:
-        final["output"] = body.add("Identity", ["state"], "output")  # ONNX wants a value of its own
+        final["output"] = body.add("Identity", ["state"], "output")  # an output of a Scan needs its own value
 
     step = value("step", "batch", dtype=np.int64) if table else value("step", "batch", of_gates)
     columns = [value(mask, "batch", 1, dtype=bool if mask == "is_token" else np.float32) for mask in masks]
@@ -207,8 +207,8 @@ def _add_scan(
 
 
 def _add_gates(body: Builder, gates: str, sums: str) -> None:
-    """Add the step of an LSTM cell, from `sums` and `cell` to the next hidden `state` and `cell_out`."""
-    # One Sigmoid of several gates would be an operator less, but one more copy of them.
+    """Add the step of an LSTM cell: from `sums` and `cell`, compute `state` and `cell_out`."""
+    # One Sigmoid for several gates would save an operator, but copy the gates once more.
     body.add_multiple("Split", [sums, "gate_sizes"], [f"{gate}_sum" for gate in gates], axis=1)
     for gate in gates:
         body.add("Tanh" if gate == "g" else "Sigmoid", [f"{gate}_sum"], gate)

@@ -1,4 +1,4 @@
-"""Parity: an exported model gives the probabilities of the PyTorch model that it was made from."""
+"""Check that an exported model gives the same probabilities as its PyTorch model."""
 
 import copy
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from sentcli.scoring.batches import pad
 from sentcli.scoring.labels import softmax
 from sentcli.text.vocabulary import UNK_ID
 
-# Both compute in fp32 and sum in another order. The model in the box differs by 2e-7 and less than 1e-6.
+# Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
 _TOLERANCE = 1e-4  # of a probability
 
 _TEXTS = 512
 _ROWS = 16  # texts of a batch, of mixed lengths, so that an error in masking the padding shows
-_LONGEST = 1024  # tokens; the graphs have no other path for longer texts
+_LONGEST = 1024  # tokens; longer texts take the same path in the graphs
 _SHORT = 64  # tokens; in a longer text a wrong word vector changes the probability too little
 
 
@@ -47,7 +47,7 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
 
 
 def parity_batches(vocab_size: int, max_tokens: int) -> Iterator[tuple[Ids, Lengths]]:
-    """Yield the same synthetic batches each time: texts of mixed lengths, then every word in a short text."""
+    """Yield fixed synthetic batches: texts of mixed lengths, then short texts with every word."""
     random = np.random.default_rng(0)
     words = random.permutation(np.arange(UNK_ID, vocab_size))
     lengths = np.geomspace(1, min(max_tokens, _LONGEST), 64).round().astype(np.int64)

@@ -57,7 +57,7 @@ def _pool(graph: Builder, model: BiLSTM, ids: str, outputs: str, last: str) -> s
         is_token = graph.add("Unsqueeze", [add_is_token(graph, ids), axes], "is_token_column")
         time = graph.constant("time_axes", [0], np.int64)
     if "max" in model.pooling:
-        # No state is below -1, so padding never is the maximum.
+        # No state is below -1, so padding is never the maximum.
         masked = graph.add("Where", [is_token, outputs, graph.constant("lowest", -1.0)], "states_or_lowest")
         parts.append(graph.add("ReduceMax", [masked, time], "max", keepdims=0))
     if "mean" in model.pooling:

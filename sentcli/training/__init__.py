@@ -1,1 +1,1 @@
-"""From a labelled data set and word vectors to a trained model. Needs the extra `train`."""
+"""Train a model from a labelled data set and word vectors. Needs the extra `train`."""

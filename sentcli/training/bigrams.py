@@ -18,7 +18,7 @@ def with_bigrams(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_f
     """Add the most frequent bigrams to a vocabulary of words; break ties by the ids of their words.
 
     :param texts: token lists of the training texts.
-    :param count: number of bigrams at most.
+    :param count: maximum number of bigrams.
     :param min_freq: rarer bigrams are left out.
     """
     words = np.fromiter(chain.from_iterable(vocab.encode((*tokens, PAD)) for tokens in texts), np.int64)
@@ -36,7 +36,7 @@ def with_bigrams(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_f
 def with_bigram_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
     """Append a vector for each bigram: the mean of the vectors of its words.
 
-    :param vectors: of the words of the vocabulary, `<pad>` and `<unk>` included, `[words, dimensions]`.
+    :param vectors: `[words, dimensions]`, those of all words of the vocabulary with `<pad>` and `<unk>`.
     :returns: `[len(vocab), dimensions]`.
     """
     pairs = np.array(vocab.bigrams, np.int64).reshape(-1, 2)
@@ -45,10 +45,10 @@ def with_bigram_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
 
 @dataclass(frozen=True)
 class BigramSplitter:
-    """Replaces a random share of the bigrams of a text by their words, anew for each step.
+    """Replace a random share of the bigrams of a text by their words, anew in each step.
 
-    The words are then trained wherever they occur, which texts on other subjects need (after I. Provilkov,
-    D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
+    This also trains the words of bigrams, which texts on other subjects have in other pairs (after I.
+    Provilkov, D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
 
     :param pairs: ids of the words of each bigram, int32 `[bigrams, 2]`.
     :param first_bigram: ids from this one on are bigrams.
@@ -61,7 +61,7 @@ class BigramSplitter:
 
     @classmethod
     def of(cls, vocab: Vocab, share: float) -> Self | None:
-        """Return the splitter of a vocabulary, None when there is nothing to split."""
+        """Return the splitter of a vocabulary; None if there is nothing to split."""
         if not (vocab.bigrams and share):
             return None
         return cls(np.array(vocab.bigrams, np.int32), vocab.first_bigram, share)

@@ -19,9 +19,9 @@ from sentcli.training.examples import Examples, evaluation_batches
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The figures of a model on the validation part, once it is calibrated.
+    """The figures of a calibrated model on the validation part.
 
-    :param uncalibrated, probabilities: `[texts, classes]`, before and after.
+    :param uncalibrated, probabilities: `[texts, classes]`, before and after calibration.
     """
 
     temperature: float
@@ -32,7 +32,7 @@ class Calibrated:
     on_passages: Evaluation
 
     def to_json(self, sentences: int) -> dict[str, Any]:
-        """Return the figures as `metrics.json` has them; `sentences` is the most that a passage has."""
+        """Return the figures for `metrics.json`; `sentences` is the maximum length of a passage."""
         return {
             "validation": asdict(self.figures),
             "validation_passages": {"sentences": sentences, **asdict(self.on_passages)},
@@ -51,11 +51,11 @@ def calibrate(
 ) -> Calibrated:
     """Divide the classifier's weights by the temperature that fits the validation part.
 
-    So every backend and every exported graph returns calibrated probabilities without a step of its own.
+    So every backend and every exported graph returns calibrated probabilities without an extra step.
 
     :param network: changed in place.
-    :param names: of the classes, in their order.
-    :param class_weights: `[classes]`, as in training; the temperature fits the validation part weighted so.
+    :param names: the names of the classes.
+    :param class_weights: `[classes]`, as in training; the temperature is fitted with them.
     """
     labels = data.validation.labels
     logits = _predict(network, data.validation)

@@ -1,4 +1,4 @@
-"""The checkpoint of a training: all that the next step depends on, as one safetensors file."""
+"""The checkpoint of a training: everything that the next step depends on, in one safetensors file."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ State = dict[str, Tensor]
 
 @dataclass
 class Progress:
-    """Where a training stands.
+    """The progress of a training.
 
     :param epoch: finished epochs.
     :param batch: finished batches of the next epoch.
@@ -67,7 +67,7 @@ def save_checkpoint(
 ) -> None:
     """Write the checkpoint atomically: a crash leaves the old one or the new one.
 
-    :raises OutputError: when it cannot be written; the old one is still there.
+    :raises OutputError: when it cannot be written; the old one is kept.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"averaged.{name}": value for name, value in averaged.state_dict().items()}
@@ -94,7 +94,7 @@ def load_checkpoint(
 ) -> tuple[Progress, State]:
     """Restore model, average, optimizers and random states.
 
-    :returns: where the training stands, and the best weights so far.
+    :returns: the progress of the training, and the best weights so far.
     :raises DataError: when the file is damaged.
     """
     try:

@@ -1,4 +1,4 @@
-"""What a classifier learns: the cross-entropy of the classes, also where an adversary moves the vectors."""
+"""The objective of a classifier: the cross-entropy of the classes, with adversarial training."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,7 @@ from sentcli.training.loop import autocast
 class Classification:
     """The objective of a BiLSTM that learns the classes of texts.
 
-    :param class_weights: of `balanced_weights`, so that all classes count alike; None: as frequent as they
-        are.
+    :param class_weights: from `balanced_weights`, if all classes count equally; else None.
     """
 
     def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
@@ -41,14 +40,14 @@ class Classification:
         loss.backward()  # type: ignore[no-untyped-call]
         if self._config.adversarial and embedded.grad is not None:
             # Adversarial training on embeddings (T. Miyato, A. Dai and I. Goodfellow, 2017, section 3): a
-            # second pass with the vectors moved to where the loss rises fastest. A model that is right there
-            # too relies less on single rare words, such as the names of a film's actors.
+            # second pass, with the vectors moved in the direction in which the loss grows most. A model that
+            # is still right relies less on single rare words, such as the names of a film's actors.
             norm = embedded.grad.float().norm(dim=(0, 2), keepdim=True).clamp_min(1e-12)  # one per text
             with self._autocast:
                 moved = model.embed(ids) + self._config.adversarial * embedded.grad / norm
                 loss = self._loss(model.classify(moved, lengths).float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
-        # Reported without smoothing and weights, to be comparable with the validation loss.
+        # Reported without smoothing and weights, so that it is comparable with the validation loss.
         reported = functional.cross_entropy(logits.detach(), targets, reduction="sum")
         return reported, _correct(logits, targets), len(targets)
 
@@ -57,22 +56,22 @@ class Classification:
         return measure(model, examples, device, self._class_weights)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy; with class weights, of logits with the log priors added.
+        """Return the mean cross-entropy. With class weights, first add the log priors to the logits.
 
-        So the model itself learns what speaks for a class whatever its prior. Weighting the texts instead has
-        no effect once all training texts are right, as they soon are where one class is rare (A. Menon et
-        al., "Long-tail Learning via Logit Adjustment", ICLR 2021, equation 10).
+        The model then learns the evidence for a class without its prior. Weighted texts have no effect
+        once all training texts are right, which happens soon if a class is rare (A. Menon et al., "Long-tail
+        Learning via Logit Adjustment", ICLR 2021, equation 10).
         """
         smoothing = self._config.label_smoothing
         if self._priors is None:
             return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
-        # Smoothed towards the priors: uniform smoothing asks no more of a frequent class than its prior.
+        # Smooth towards the priors: uniform smoothing can lower the target of a frequent class to its prior.
         smooth = torch.lerp(targets, self._priors, smoothing)
         return functional.cross_entropy(logits + self._priors.log(), smooth)
 
 
 def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
-    """Return weights with which all classes count alike: n / (classes * count), float32 `[classes]`.
+    """Return weights that make all classes count equally: n / (classes * count), float32 `[classes]`.
 
     The formula of scikit-learn's `class_weight="balanced"`, after G. King and L. Zeng, "Logistic Regression
     in Rare Events Data", 2001. The weights of all n texts have the mean 1.
@@ -87,7 +86,7 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
 def measure(
     model: BiLSTM, examples: Examples, device: torch.device, class_weights: Tensor | None = None
 ) -> tuple[float, float]:
-    """Return mean cross-entropy in nats, weighted by class, and accuracy of a classifier, in fp32."""
+    """Return the mean cross-entropy in nats, weighted by class, and the accuracy, in fp32."""
     model.eval()
     loss, correct = 0.0, 0
     for _, (ids, lengths, targets) in evaluation_batches(examples, device):

@@ -35,7 +35,7 @@ _SMALL_PART = 0.5  # of the validation share
 class DataSource:
     """The sources of texts, labels and word vectors; see `evaluation.datasets` and `training.glove`.
 
-    :param csv: how CSV files are written.
+    :param csv: the format of CSV files.
     :param unlabeled_text_column: None: the same as `text_column`.
     :param extra_data: labelled texts to train on but never to validate on.
     :param validation: labelled texts to validate on, see `load_validation`; None: a share of the train split.
@@ -54,7 +54,7 @@ class DataSource:
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts of a training. No text of the validation part is in another part.
+    """The texts of a training. The other parts contain no text of the validation part.
 
     :param labels: the names of the classes.
     """
@@ -98,7 +98,7 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
     """Split the labelled texts, or read the validation part, and read the other texts.
 
     :param data: the train split.
-    :param validation_share: of it, if the source names no validation texts.
+    :param validation_share: its share for validation, if the source names no validation texts.
     :raises UsageError: for a share that is not above 0 and below 1.
     :raises DataError: for fewer than two classes or too many, when no text is left to validate on, or
         none of a class to train on, or when a source cannot be read.
@@ -113,13 +113,13 @@ def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) 
         train, validation = train_validation(data, validation_share)
         if len(validation) < _SMALL_PART * validation_share * len(data):
             _log.warning(
-                "%s: only %d texts are left to validate on, since most are repeated; metrics on so few vary",
+                "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
                 *(source.dataset, len(validation)),
             )
     found = {*label_ids(validation.labels, labels, validation.where).tolist()}
     if missing := [name for index, name in enumerate(labels) if index not in found]:
         _log.warning(
-            "no validation text has the class %.100r: the figures and the choice of the epoch leave it out",
+            "no validation text has the class %.100r: metrics and the choice of the epoch ignore it",
             missing[0],
         )
     held_out = {*map(one_spelling, validation.texts)}
@@ -158,21 +158,21 @@ def encode_texts(
     sentences: int,
     vocab: Vocab | None = None,
 ) -> Corpus:
-    """Build the vocabulary, unless there is one, and encode all texts.
+    """Build the vocabulary, unless one is given, and encode all texts.
 
-    The words of texts with pseudo-labels do not count: they are those of `texts.unlabeled`, or passages.
+    Texts with pseudo-labels do not count for the vocabulary: they repeat `texts.unlabeled`, or are passages.
 
-    :param sentences: of the passages that are cut from the validation texts, at most.
+    :param sentences: maximum number of sentences in the passages of the validation texts.
     :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
     classes = len(texts.labels)
-    # Tokenised anew each time: the tokens of a million reviews take 18 GB, their ids 1 GB.
+    # Tokenise twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     learnt = partial(chain, texts.train.texts, texts.unlabeled, texts.extra_data.texts)
     counts = Counter(chain.from_iterable(map(tokenize, learnt())))
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
         if len(vocab) == UNK_ID + 1:
-            raise DataError(f"no word is seen {config.min_freq} times in the texts; try a lower --min-freq")
+            raise DataError(f"no word occurs {config.min_freq} times in the texts; try a lower --min-freq")
         _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
         if config.bigrams:
             vocab = with_bigrams(vocab, map(tokenize, learnt()), config.bigrams, config.min_freq)
@@ -202,12 +202,12 @@ def encode_texts(
         counts=counts,
     )
     if not len(corpus.validation):
-        raise DataError("no text with a word in it is left to validate on; try more texts that differ")
+        raise DataError("no text with a word is left to validate on; try more and different texts")
     for name, count in zip(texts.labels, corpus.train.targets.sum(axis=0), strict=True):
         if not count:
-            raise DataError(f"no text of the class {name!r:.200} with a word in it is left to train on")
+            raise DataError(f"no text of the class {name!r:.200} with a word is left to train on")
     blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
     blank += len(texts.unlabeled) - len(corpus.unlabeled) + len(texts.extra_data) - len(corpus.extra_data)
     if blank:
-        _log.info("%d texts without a word left out", blank)
+        _log.info("left out %d texts without a word", blank)
     return corpus

@@ -13,7 +13,7 @@ from sentcli.scoring.batches import length_buckets, pad
 Rows = npt.NDArray[np.intp]
 Ids = npt.NDArray[np.int32]
 
-_POOL = 50  # batches whose texts are sorted by length together: little padding, still well mixed
+_POOL = 50  # number of batches sorted by length together: little padding, but still well shuffled
 _EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
@@ -50,7 +50,7 @@ class Examples:
 
 
 def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[Rows]:
-    """Draw the batches of an epoch: shuffled, and sorted by length within pools of some batches."""
+    """Draw the batches of an epoch: shuffle, then sort by length within pools of `_POOL` batches."""
     random = np.random.default_rng((seed, epoch))
     lengths = examples.lengths
     order = random.permutation(len(examples))
@@ -67,7 +67,7 @@ def collate(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return padded ids `[batch, tokens]`, lengths `[batch]` on the CPU, and targets `[batch, classes]`.
 
-    :param vary: changes the ids of each text first.
+    :param vary: a function that first changes the ids of each text.
     """
     texts = [vary(examples.ids[row]) if vary else examples.ids[row] for row in rows]
     ids, lengths = pad(texts)

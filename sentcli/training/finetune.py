@@ -16,23 +16,23 @@ from sentcli.text.vocabulary import Vocab
 from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
 
-_DROPOUTS = ("embedding_dropout", "dropout")  # act in training alone: each training has its own
-# Keys of metrics.json, and the settings that they are of; "phrases" is the key of version 0.1.
+_DROPOUTS = ("embedding_dropout", "dropout")  # only training uses them, so each training sets its own
+# From key in metrics.json to setting; "phrases" is the key of version 0.1.
 _OF_VOCABULARY = {"min_freq": "min_freq", "bigrams": "bigrams", "phrases": "bigrams"}
 _OF_DATA = ("dataset", "hub_id", "glove", "self_training", "sentences", "validation_data", "base")
 
 
 @dataclass(frozen=True)
 class Base:
-    """A model to fine-tune, read completely before training begins: its folder may change then.
+    """A model to fine-tune. It is read completely before training, because its folder may change later.
 
-    :param digest: of the bundle.
-    :param model: with the weights.
+    :param digest: the digest of the bundle.
+    :param model: the network with its weights.
     :param recipe: the settings that made it, if they are in its folder.
     :param history, stages: the records of `history.csv` and of the metrics; each stage begins with the name
         of the model.
     :param origin: its `name`, and the data that it was trained on, from its metrics.
-    :param decided: the settings that fine-tuning cannot change, by their fields.
+    :param decided: the settings that fine-tuning cannot change, by field name.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Base:
     def with_classes(self, data: LabeledTexts, texts: Texts) -> Texts:
         """Return the texts with the classes of the model, in its order.
 
-        :param data: the training split, for the row that an error names.
+        :param data: the training split, in which an error names a row.
         :raises DataError: for a label that the model does not have.
         """
         class_ids(data, self.config.labels)
@@ -59,7 +59,7 @@ class Base:
     def network(self, shape: ModelConfig) -> BiLSTM:
         """Build a network with the weights of the model.
 
-        :param shape: that of the model; its dropouts may differ.
+        :param shape: the shape of the model; only dropouts may differ.
         """
         network = BiLSTM(shape)
         network.load_state_dict(self.model.state_dict())
@@ -70,10 +70,10 @@ class Base:
         """Move the weights of a network back towards those of this model.
 
         The weights in between are often better on both data sets (M. Wortsman et al., "Robust fine-tuning of
-        zero-shot models", CVPR 2022). With 0.15, the validation loss of the model in the box went from 0.186
+        zero-shot models", CVPR 2022). With 0.15, the validation loss of the included model went from 0.186
         to 0.185; that of its base is 0.189.
 
-        :param share: of this model's weights; 0 leaves the network as it is.
+        :param share: the share of this model's weights; 0 does not change the network.
         """
         before = self.model.state_dict()
         for name, weights in network.state_dict().items():
@@ -83,8 +83,8 @@ class Base:
 def load_base(path: Path) -> Base:
     """Read a folder that `sentcli train` wrote.
 
-    :param path: the name of the model in the box means that model, unless a folder has this name.
-    :raises BundleError: when it is no such folder.
+    :param path: a folder, or the name of the included model if no folder has this name.
+    :raises BundleError: when `sentcli train` did not write the folder.
     """
     in_the_box = default_bundle_path()
     if str(path) == in_the_box.name and not path.exists():
@@ -104,7 +104,7 @@ def load_base(path: Path) -> Base:
         coverage = Coverage(**{each.name: glove[each.name] for each in fields(Coverage)})
     except (KeyError, TypeError) as error:
         raise BundleError(
-            f"{path / METRICS}: not as `sentcli train` writes it ({error!r:.100}); train the model anew"
+            f"{path / METRICS}: not in the form that `sentcli train` writes ({error!r:.100}); train it again"
         ) from None
     return Base(
         path=path,

@@ -36,7 +36,7 @@ _LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in f
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many words of the training part have a vector in the file.
+    """The number of words of the training part with a vector in the file.
 
     :param types_covered, types_total: words of the vocabulary without `<pad>` and `<unk>`.
     :param tokens_covered, tokens_total: tokens of the training part, unknown ones included.
@@ -63,15 +63,15 @@ def check_source(source: str | Path, dim: int) -> None:
         _check_width(f"--glove {source}", GLOVE_DIMS[str(source)], dim)
     elif not Path(source).is_file():
         raise DataError(
-            f"{source!s:.200}: no such file of word vectors, nor one of {', '.join(GLOVE_DIMS)}, none"
+            f"{source!s:.200}: no such file of word vectors; known names are {', '.join(GLOVE_DIMS)}, none"
         )
 
 
 def download(name: str, *, quiet: bool = False) -> Path:
-    """Return the archive of these vectors from the cache of the Hugging Face hub; download it once.
+    """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed.
 
     :param name: one of `GLOVE_DIMS`.
-    :param quiet: without a progress bar.
+    :param quiet: show no progress bar.
     :raises DataError: when the archive is not in the cache and the hub cannot be reached.
     """
     import huggingface_hub
@@ -86,7 +86,7 @@ def download(name: str, *, quiet: bool = False) -> Path:
         disable_progress_bars()
     try:
         return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
-    except Exception as error:  # of httpx, of the hub, of the disk
+    except Exception as error:  # httpx, the hub and the disk raise different types
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
             f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}: "
@@ -104,18 +104,18 @@ def load_glove(
     *,
     quiet: bool = False,
 ) -> tuple[Matrix, Coverage]:
-    """Build the embedding from a file of vectors; the file is streamed.
+    """Build the embedding from a file of vectors, without holding the file in memory.
 
     Words without a vector are drawn from a normal distribution with the mean and standard deviation of the
-    found vectors in each dimension. `<unk>` is that mean, `<pad>` is zero. The first vector of a repeated
-    word counts.
+    found vectors in each dimension. `<unk>` is that mean, `<pad>` is zero. Of a repeated word, the
+    first vector is used.
 
     :param source: one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip, with or
         without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
     :param counts: frequency of each word in the training part.
-    :returns: float32 `[words, dim]`, and what the file covers.
-    :raises DataError: when the vectors cannot be had or are damaged, or have another dimension.
+    :returns: float32 `[words, dim]`, and the coverage of the words.
+    :raises DataError: when the vectors cannot be read, are damaged, or have another dimension.
     """
     check_source(source, dim)
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
@@ -142,7 +142,7 @@ def load_glove(
 def random_embedding(
     words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
 ) -> tuple[Matrix, Coverage]:
-    """Build an embedding without a file: normal values of deviation 1/sqrt(dim), so rows have length 1.
+    """Build a random embedding: normal values with standard deviation 1/sqrt(dim), so rows have length 1.
 
     :returns: as `load_glove`; `<pad>` is zero.
     """
@@ -168,7 +168,7 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
                     _check_width(path, width, dim)
                 elif word and width < dim:
                     raise DataError(f"{path}, line {line}: {width} numbers, not {dim}; the file is damaged")
-                # A wider line has a word with spaces, which no token has.
+                # Skip a wider line: its word contains spaces, and no token does.
     except (*DAMAGE, RuntimeError, zipfile.BadZipFile, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read after line {line}: {reason}") from error
@@ -179,13 +179,13 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
 def _parse(numbers: bytes, where: str) -> npt.NDArray[np.float64]:
     """Parse the numbers of one vector.
 
-    :raises DataError: for what is not a number, or does not fit in float16.
+    :raises DataError: for a value that is not a number or does not fit in float16.
     """
     with suppress(ValueError):
         values = np.array(numbers.split(b" "), np.float64)
         if np.abs(values).max() <= _LARGEST:
             return values
-    raise DataError(f"{where}: not all of these are numbers of at most {_LARGEST:g}: {numbers!r:.200}")
+    raise DataError(f"{where}: every value must be a number of at most {_LARGEST:g}: {numbers!r:.200}")
 
 
 def _check_width(where: str | Path, width: int, dim: int) -> None:
@@ -193,13 +193,13 @@ def _check_width(where: str | Path, width: int, dim: int) -> None:
         raise DataError(f"{where}: the first line is not a word with numbers; is it a file of word vectors?")
     if width != dim:
         raise DataError(
-            f"{where}: vectors of {width} dimensions, but {dim} are wanted; "
+            f"{where}: the vectors have {width} dimensions, not {dim}; "
             f"try --embedding-dim {width}, or other vectors with --glove"
         )
 
 
 def _open(path: Path, dim: int, stack: ExitStack) -> Any:
-    """Open the lines of a file of vectors, compressed or not."""
+    """Open a file of vectors, compressed or not; iterating yields its lines."""
     if path.suffix.lower() != ".zip":
         raw = stack.enter_context(path.open("rb"))
         compression = compression_of(path.name)
@@ -209,6 +209,6 @@ def _open(path: Path, dim: int, stack: ExitStack) -> Any:
     matching = names if len(names) == 1 else [name for name in names if name.endswith(f".{dim}d.txt")]
     if len(matching) != 1:
         raise DataError(
-            f"{path}: which file of the archive? there is not one alone for {dim} dimensions: {names!r:.200}"
+            f"{path}: the archive needs exactly one file for {dim} dimensions, but has {names!r:.200}"
         )
     return stack.enter_context(archive.open(matching[0]))

@@ -1,7 +1,7 @@
 """AdamW for embeddings that touches only the rows that a batch reads.
 
-A step of AdamW updates all rows of an embedding, though most have no gradient: their momentum and the decay
-of weights still move them. Here a row gets the updates that it missed, all at once, when it is read again.
+AdamW updates all rows of an embedding in each step: momentum and weight decay move even the many rows without
+a gradient. Here a row gets all updates that it missed at once, when it is read again.
 """
 
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_BETAS = (0.9, 0.999)  # the defaults of torch.optim.AdamW, as is the next
+_BETAS = (0.9, 0.999)  # like the next, a default of torch.optim.AdamW
 _EPSILON = 1e-8
-_MOMENTUM_STEPS = 10  # that a momentum lasts: 1 / (1 - beta)
+_MOMENTUM_STEPS = 10  # how long a momentum lasts: 1 / (1 - beta)
 
 
 class LazyAdamW(torch.optim.Optimizer):
-    """AdamW over the rows that were read, with a moving average of the weights.
+    """AdamW that updates only the rows that are read, with a moving average of the weights.
 
-    A hook of the embedding updates the rows that it reads; `settle` updates all rows, before the weights or
-    their average are used elsewhere. Over k steps without a gradient the moments fall by `beta^k`, the weight
-    by `exp(-decay * sum of the rates)`, and the weight moves by the sum of a geometric series: the steps of
-    AdamW, with the rate of the row's last step, and with bias corrections of the current step but at most ten
-    after that one, when the momentum is spent. The average treats all of it as one move in the first of these
-    steps.
+    A hook of the embedding updates rows before they are read. Call `settle` to update all rows before the
+    weights or their average are used elsewhere. Over k steps without a gradient, the moments shrink by
+    `beta^k`, the weight shrinks by `exp(-decay * sum of the rates)`, and it moves by the sum of a geometric
+    series. The sum assumes the learning rate of the row's last step, and the bias corrections of the current
+    step or, if earlier, of ten steps after the row's last one. The average treats the k steps as one move in
+    the first of them.
 
     :param averages: embeddings, each with its average; they get sparse gradients until `release`.
     :param weight_decay: decoupled from the gradient; 0 is Adam.
@@ -41,9 +41,9 @@ class LazyAdamW(torch.optim.Optimizer):
                 "kept": torch.zeros(()),  # decay of the average in the last step
                 "exp_avg": torch.zeros_like(weight),
                 "exp_avg_sq": torch.zeros_like(weight),
-                "last": each_row.clone(),  # the last step that a row has
-                "decayed": each_row.clone(),  # sum of the rates until then
-                "rate": each_row.clone(),  # of the row's last step with a gradient
+                "last": each_row.clone(),  # the last step applied to the row
+                "decayed": each_row.clone(),  # sum of the rates up to that step
+                "rate": each_row.clone(),  # that of the row's last step with a gradient
             }
         for each in self._embeddings:
             each.sparse = True
@@ -100,7 +100,7 @@ class LazyAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def _catch_up(self, weight: Tensor, rows: Tensor) -> None:
-        """Give rows the updates of the steps since their last one, which had no gradient for them."""
+        """Apply the steps that rows have missed since their last one, in which they had no gradient."""
         state = self.state[weight]
         rows = rows[state["last"].index_select(0, rows) < float(state["step"])]
         if not len(rows):
@@ -110,7 +110,7 @@ class LazyAdamW(torch.optim.Optimizer):
         )
         missed = float(state["step"]) - last
         decay = self.param_groups[0]["weight_decay"] * (float(state["rates"]) - decayed)
-        shrinks = _BETAS[0] / _BETAS[1] ** 0.5  # each step relative to the one before
+        shrinks = _BETAS[0] / _BETAS[1] ** 0.5  # size of each step relative to the one before
         momentum, squares = (state[name].index_select(0, rows) for name in ("exp_avg", "exp_avg_sq"))
         moved = weight.index_select(0, rows).mul_(torch.exp(-decay))
         moved -= _move(momentum, squares, last + missed.clamp(max=_MOMENTUM_STEPS), rate).mul_(
@@ -124,7 +124,7 @@ class LazyAdamW(torch.optim.Optimizer):
     def _write(
         self, weight: Tensor, rows: Tensor, moved: Tensor, averaged: Tensor, momentum: Tensor, squares: Tensor
     ) -> None:
-        """Write rows that have all updates now."""
+        """Write rows, and record that they are up to date."""
         state = self.state[weight]
         weight.index_copy_(0, rows, moved)
         self._averages[weight].index_copy_(0, rows, averaged)
@@ -135,6 +135,6 @@ class LazyAdamW(torch.optim.Optimizer):
 
 
 def _move(momentum: Tensor, squares: Tensor, step: Tensor, rate: Tensor | float) -> Tensor:
-    """Return by how much a step moves rows: algorithm 1 of D. Kingma and J. Ba, "Adam", ICLR 2015."""
+    """Return how far a step moves rows: algorithm 1 of D. Kingma and J. Ba, "Adam", ICLR 2015."""
     root = squares.div(1 - _BETAS[1] ** step).sqrt_().add_(_EPSILON)
     return momentum.div(root).mul_(rate / (1 - _BETAS[0] ** step))

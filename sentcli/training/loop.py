@@ -1,4 +1,4 @@
-"""The training loop: runs, epochs and steps of any model that an objective teaches."""
+"""The training loop: the epochs and steps of a model that learns an objective."""
 
 import logging
 import math
@@ -25,7 +25,7 @@ from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
 
-_SMALLEST_NORM = 1e-6  # of gradients, as in torch.nn.utils.clip_grad_norm_
+_SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
 
 
 class Objective(Protocol):
@@ -55,14 +55,14 @@ def fit(
     name: str = "",
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
 ) -> list[dict[str, float]]:
-    """Train a model; it ends with the averaged weights of the epoch with the lowest validation loss.
+    """Train a model, and leave it with the averaged weights of the epoch with the lowest validation loss.
 
-    A checkpoint is written after each epoch and when a signal asks to stop. If there is one, the training
-    continues from it, to the same numbers as one that was never interrupted.
+    Write a checkpoint after each epoch and when a signal asks to stop. If a checkpoint exists, continue from
+    it; the weights are then the same as those of an uninterrupted training.
 
-    :param config: `epochs`, `batch_size`, `seed`, and all about optimizer and learning rate.
-    :param name: what the bar and the log call the model; "" for the only one.
-    :param vary: changes the ids of a text each time that it is learnt from; None leaves them.
+    :param config: `epochs`, `batch_size`, `seed`, and the settings of optimizer and learning rate.
+    :param name: the name of the model in progress bar and log; "" if it is the only one.
+    :param vary: a function that changes the ids of a text each time it is used; None for no change.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     :raises StopRequested: after a signal, once the checkpoint is written.
     :raises TrainingError: when the loss is no longer finite.
@@ -127,9 +127,9 @@ def fit(
 
 
 class Learner:
-    """What a step changes: a model, its optimizers and the moving average (EMA) of its weights.
+    """A model with its optimizers and the moving average (EMA) of its weights.
 
-    Embeddings get sparse gradients and an optimizer of their own, which updates the rows that a batch reads.
+    Embeddings get sparse gradients and a separate optimizer, which updates the rows that a batch reads.
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig, device: torch.device) -> None:
@@ -165,8 +165,8 @@ class Learner:
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-        # Two hooks act here. Reading the embedding calls that of LazyAdamW, which brings the rows of this
-        # batch up to date first. In the backward pass those of `tie_gates` keep tied gates tied.
+        # Two hooks act here. The hook of LazyAdamW brings rows up to date before the embedding reads them.
+        # In the backward pass, the hooks of `tie_gates` keep tied gates tied.
         loss, correct, predictions = objective.backward(self.model, ids, lengths, targets)
         with torch.no_grad():
             gradients = [each.grad for each, _ in self._dense if each.grad is not None]
@@ -184,7 +184,7 @@ class Learner:
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Return the rate of a step: linear warm-up, then half a cosine down to 1 % of the highest rate."""
+    """Return the learning rate of a step: linear warm-up, then half a cosine to 1 % of the highest rate."""
     warmup = config.warmup * steps
     if step < warmup:
         return config.lr * (step + 1) / (warmup + 1)
@@ -202,25 +202,25 @@ def _ema_decay(most: float, updates: int) -> float:
 
 
 def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which a forward pass has the precision of the settings."""
+    """Return a context that runs the forward pass in the precision of the settings."""
     return torch.autocast(device.type, torch.bfloat16) if uses_bf16(config, device) else nullcontext()
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Return whether matrix products run in bfloat16: asked for, or `auto` and the hardware has it."""
+    """Return whether matrix products run in bfloat16: by setting, or by `auto` if the hardware has it."""
     if config.precision == "auto":
         if device.type == "cuda":
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        # PyTorch has no public question for this yet (2.13); without the private one, training is in fp32.
+        # PyTorch (2.13) has no public function for this; without the private one, training is in fp32.
         has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and bool(has_bf16())
     return config.precision == "bf16"
 
 
 def check_precision(config: TrainConfig, device: torch.device) -> None:
-    """Check that the processor has the precision.
+    """Check that the processor supports the precision.
 
-    :raises UsageError: when bf16 is asked for and it has no instructions for that.
+    :raises UsageError: for bf16 on a processor without instructions for it.
     """
     if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
         raise UsageError("precision bf16: this processor has no instructions for it; try precision = 'auto'")

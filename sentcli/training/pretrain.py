@@ -1,9 +1,9 @@
-"""Language modelling before classification: which words follow and precede each other in the texts.
+"""Language modelling before classification: predict the next and the previous word of the texts.
 
 A BiLSTM that starts from the weights of a language model generalises better (A. Dai and Q. Le,
 "Semi-supervised Sequence Learning", NIPS 2015), and this needs no labels. Each direction of the first layer
-is a language model, the forward one of the next word and the backward one of the previous word. Higher layers
-are not trained this way: their states have already seen the word to predict.
+is a language model: the forward one predicts the next word, the backward one the previous word. Higher layers
+are not trained this way, because their states already depend on the word to predict.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from sentcli.text.vocabulary import PAD_ID, UNK_ID
 from sentcli.training.examples import Examples, Ids, evaluation_batches
 from sentcli.training.loop import autocast, fit
 
-_NEGATIVES = 1000  # wrong words that a step compares the right ones with
+_NEGATIVES = 1000  # wrong words per step, to compare with each right word
 _ROWS = 256  # predictions at once: their fp32 logits, 1 MB, fit a core's cache, which is 1.5 times as fast
-# Of a word with the share f of all words, sqrt(threshold / f) of its places are predicted (T. Mikolov et al.,
-# 2013, section 2.3): a prediction costs as much as a step of the LSTM, and `the` teaches little.
+# A word with a share f of all words is predicted at a share sqrt(threshold / f) of its places (T. Mikolov et
+# al., 2013, section 2.3): a prediction costs as much as a step of the LSTM, and `the` teaches little.
 _THRESHOLD = 4e-5
 _DROPOUT = 0.1  # of vectors and of states
 _RATE = 3e-3
@@ -73,8 +73,8 @@ class LanguageModel(nn.Module):
     :param counts: how often each word and bigram occurs, `[vocab_size]`.
     """
 
-    sampled: Tensor  # [vocab_size], the share of a word's places that is predicted
-    noise: Tensor  # [vocab_size], the distribution of the wrong words: that of the predicted ones
+    sampled: Tensor  # [vocab_size], the share of a word's places at which it is predicted
+    noise: Tensor  # [vocab_size], the distribution of wrong words, equal to that of predicted words
 
     def __init__(self, encoder: BiLSTM, counts: npt.NDArray[np.int64]) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class LanguageModel(nn.Module):
         return loss, correct, count
 
     def _losses(self, states: Tensor, words: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the cross-entropy of each right word among the wrong ones, and whether it was the likeliest.
+        """Return the cross-entropy of each right word against the wrong ones, and whether it is likeliest.
 
         Logits are relative to the noise: S. Jean et al., "On Using Very Large Target Vocabulary for Neural
         Machine Translation", ACL 2015, section 3.
@@ -150,7 +150,7 @@ class LanguageModelling:
 
     @torch.inference_mode()
     def measure(self, model: LanguageModel, examples: Examples, device: torch.device) -> tuple[float, float]:
-        """Return mean loss and accuracy, of the same predictions each time; see `Objective`."""
+        """Return mean loss and accuracy, with the same sampled words each time; see `Objective`."""
         model.eval()
         loss, correct, predictions = 0.0, 0, 0
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -164,7 +164,7 @@ class LanguageModelling:
 
 
 def _distributions(counts: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Return the share of each word's places that is predicted, and the distribution of these words."""
+    """Return the share of places at which each word is predicted, and the distribution of these words."""
     share = counts.astype(np.float64)
     share[[PAD_ID, UNK_ID]] = 0
     share /= max(share.sum(), 1)

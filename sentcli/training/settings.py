@@ -22,16 +22,16 @@ BY_LABELS = (
     "class_weight",
 )  # the settings in BY_DATA that depend on labelled texts alone
 
-# The data that TrainConfig's defaults were found on, the train split of IMDb: 25,000 texts of 234 words.
+# The data that TrainConfig's defaults were tuned on, the train split of IMDb: 25,000 texts of 234 words.
 _TEXTS, _WORDS = 25_000, 5_850_000
 
-_MOST_EPOCHS = 60  # more teach nothing from a handful of texts
+_MOST_EPOCHS = 60  # more do not help with a handful of texts
 _SMALLEST_BATCH = 8  # smaller ones are no faster, as they have more padding, and their gradients are noisy
-_VALIDATION_TEXTS = (100, 10_000)  # fewest, most: the error of an accuracy of 0.9 is 3 points, and 0.3
-_LARGEST_SHARE = 0.2  # of small data, even where it is fewer than 100 texts
+_VALIDATION_TEXTS = (100, 10_000)  # bounds; an accuracy of 0.9 then has a standard error of 3 or 0.3 points
+_LARGEST_SHARE = 0.2  # of small data, even if that is fewer than 100 texts
 _SMALLEST_SHARE = 0.001
-# Of an even share: a rarer class counts as much as the others. A model that learnt from 3,000 reviews as they
-# came, 150 of them negative, found 24 of 500 negative ones; with balanced classes it found 234.
+# Classes are balanced if one has less than this part of an even share. Trained on 3,000 reviews, 150 of them
+# negative, a model found 24 of 500 negative reviews; with balanced classes, it found 234.
 _RARE = 0.25
 
 _AnyConfig = TypeVar("_AnyConfig", TextConfig, ModelConfig, TrainConfig)
@@ -42,7 +42,7 @@ class DataSize:
     """The amount of data.
 
     :param texts: texts, including the labelled ones that are held out to validate on.
-    :param words: words of all of them, split at spaces.
+    :param words: words of all texts, split at spaces.
     :param classes, rarest: number of classes, and texts of the smallest class.
     """
 
@@ -57,7 +57,7 @@ class DataSize:
         return cls(0, 0, len(counts), min(counts.values(), default=0)).with_more(texts)
 
     def with_more(self, texts: Sequence[str]) -> "DataSize":
-        """Return the size with further texts, repeated as often as an epoch repeats them."""
+        """Return the size with more texts; a text that an epoch repeats has to be repeated here."""
         words = sum(text.count(" ") + 1 for text in texts)
         return replace(self, texts=self.texts + len(texts), words=self.words + words)
 
@@ -67,8 +67,8 @@ class Settings:
     """How to train, without the data and the output.
 
     :param model: the shape; vocabulary size and classes are filled in from the data.
-    :param auto: fields of `config`, out of `BY_DATA`, that the data decides whatever their value.
-    :param device: `cpu` or `cuda`; None: CUDA where there is a device.
+    :param auto: fields of `config` whose values the data decides; all are in `BY_DATA`.
+    :param device: `cpu` or `cuda`; None: CUDA if there is a device.
     :param threads: threads of PyTorch; None: all cores that this process may use.
     :param base: the model to fine-tune, instead of starting from word vectors.
     :param licence, command: the model's licence and the command line that makes it, for the card.
@@ -97,7 +97,7 @@ class Settings:
             if name != "pretrain" and base.decided.get(name, value) != value:
                 raise UsageError(
                     f"{name.replace('_', '-')} {value}: the model of --finetune, {base.path}, has "
-                    f"{base.decided[name]}, which cannot change; leave the setting out"
+                    f"{base.decided[name]}, which cannot change; omit the setting"
                 )
 
         def with_decided(old: _AnyConfig) -> _AnyConfig:
@@ -114,7 +114,7 @@ class Settings:
         )
 
     def chosen_for(self, size: DataSize, names: Collection[str] = BY_DATA) -> "Settings":
-        """Return the settings with those of these names chosen that are left to the data; log the choice."""
+        """Choose the named settings that are left to the data, log the choice, and return all settings."""
         chosen = {name: value for name, value in choices(size).items() if name in self.auto and name in names}
         if chosen:
             _log.info(
@@ -133,25 +133,25 @@ class Settings:
 
 
 def choices(size: DataSize) -> dict[str, Any]:
-    """Return the settings in `BY_DATA` that suit an amount of data; for IMDb's, they are TrainConfig's.
+    """Return values of the settings in `BY_DATA` for an amount of data; for IMDb, TrainConfig's defaults.
 
-    They follow the square root of the size: of n times the texts, each is seen 1/sqrt(n) times as often, in
+    They follow the square root of the size: n times as many texts are each seen 1/sqrt(n) times as often, in
     batches sqrt(n) times as large. So a few hundred texts get as many steps as IMDb, about a thousand.
     """
     usual = TrainConfig()
     count = max(size.texts, 1)  # a data set without texts is refused by `class_names`
     texts, words = math.sqrt(count / _TEXTS), math.sqrt(size.words / _WORDS)
-    # Batches larger than IMDb's make no text cheaper, and take steps from the only pass over many texts.
+    # Batches larger than IMDb's save no time, and leave fewer steps in the only pass over many texts.
     batch_size = 2 ** round(math.log2(usual.batch_size * texts))
     fewest, most = (held_out / count for held_out in _VALIDATION_TEXTS)
     share = max(min(max(usual.validation_share, fewest), most, _LARGEST_SHARE), _SMALLEST_SHARE)
     suited: dict[str, Any] = {
         "epochs": min(max(round(usual.epochs / texts), 1), _MOST_EPOCHS),
         "batch_size": min(max(batch_size, _SMALLEST_BATCH), usual.batch_size),
-        # By Heaps' law the vocabulary grows about as the root of the words; this keeps it from growing.
+        # By Heaps' law, the vocabulary grows as the root of the number of words; this keeps its size.
         "min_freq": max(round(usual.min_freq * words), 1),
         "validation_share": round(share, 4),
     }
-    if 1 < size.rarest < _RARE * count / size.classes:  # a single text may be mistyped
+    if 1 < size.rarest < _RARE * count / size.classes:  # the label of a single text may be mistyped
         suited["class_weight"] = "balanced"
     return suited

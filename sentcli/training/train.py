@@ -1,7 +1,7 @@
 """One run of `sentcli train`: from data to a model folder, continued if it was interrupted.
 
-The work folder beside the output keeps the checkpoints, what self-training has finished, and `run.json`: the
-settings, data and versions that the run depends on. The same command continues it; a changed one is refused.
+The work folder next to the output keeps checkpoints, finished steps of self-training, and `run.json` with the
+settings, data and versions of the run. The same command continues the run; a different one is refused.
 """
 
 import json
@@ -35,7 +35,7 @@ from sentcli.training.train_model import train_model
 _log = logging.getLogger("sentcli")
 
 _NOTE = "run.json"
-_OVERWRITE = "overwrite"  # in the note: whether the run may replace a model
+_OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
 
 
 def train_bundle(
@@ -49,8 +49,8 @@ def train_bundle(
 ) -> None:
     """Train a model and write its folder; continue an interrupted run of the same settings and data.
 
-    :param plan: of self-training; None: learn from labelled texts alone.
-    :param teachers: of self-training: model folders, and `auto` for teachers that are trained first.
+    :param plan: the settings of self-training; None: learn only from labelled texts.
+    :param teachers: for self-training: model folders, and `auto` for teachers that are trained first.
     :param overwrite: start over, and replace a model at `output`.
     :raises SentcliError: for data, vectors, settings or an output that cannot be used.
     :raises StopRequested: after a signal, once a checkpoint is written.
@@ -107,9 +107,9 @@ def _may_replace(output: Path) -> bool:
 
 
 def check_run(source: DataSource, output: Path, settings: Settings, *, overwrite: bool) -> None:
-    """Check output, vectors, device and precision, before hours are spent.
+    """Check output, vectors, device and precision before the training begins.
 
-    :raises SentcliError: for one that training cannot use.
+    :raises SentcliError: when training cannot use one of them.
     """
     check_target(output, overwrite=overwrite)
     if source.glove != NO_VECTORS:
@@ -132,7 +132,7 @@ def _make_parent(output: Path) -> None:
 def _facts(
     source: DataSource, texts: Texts, settings: Settings, plan: SelfTrainingConfig | None
 ) -> dict[str, Any]:
-    """Return what the weights depend on, as JSON."""
+    """Return everything that the weights depend on, as JSON."""
     parts = (texts.train, texts.validation, texts.extra_data)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
     return {

@@ -51,12 +51,12 @@ def train_model(
     """Train one model and write its folder; continue from its checkpoint if there is one.
 
     :param work: the folder with the checkpoints.
-    :param plan, pseudo: of self-training: its settings, and the texts that teachers labelled.
+    :param plan, pseudo: the settings of self-training, and the texts that teachers labelled.
     :param stages: records of the teachers, for `history.csv` and the card.
-    :param name: of the model in bar, log and checkpoint; "" for the only one.
+    :param name: the name of the model in progress bar, log and checkpoint; "" if it is the only one.
     :param language_model: name of the checkpoint of the language model.
     :raises SentcliError: for data, vectors or settings that cannot be used.
-    :raises MemoryError: when memory is short, that of a GPU too.
+    :raises MemoryError: when memory runs out, also on a GPU.
     """
     started = time.perf_counter()
     config, base, device = settings.config, settings.base, choose_device(settings.device)
@@ -122,7 +122,7 @@ def train_model(
             "After calibration": calibrated.probabilities,
         }
         plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
-        write_card(folder, bundle_config, metrics, epochs, name=output.name)  # last: it lists the files
+        write_card(folder, bundle_config, metrics, epochs, name=output.name)  # last: it lists all files
     checkpoint.unlink(missing_ok=True)
     _report(output.name, calibrated, time.perf_counter() - started)
     _warn_of_chance(output.name, calibrated.figures, is_balanced=class_weights is not None)
@@ -153,7 +153,7 @@ def _provenance(source: DataSource, output: Path, settings: Settings) -> dict[st
 
 
 def _examples(data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
-    """Return how many texts of each kind were used."""
+    """Return the number of texts of each kind."""
     return {
         "train": len(data.train),
         "validation": len(data.validation),
@@ -167,7 +167,7 @@ def _examples(data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
 def _write_model(
     folder: Path, initial: InitialModel, config: BundleConfig, data: Corpus, settings: Settings
 ) -> None:
-    """Write what scoring reads, and the recipes.
+    """Write the files for scoring, and the recipes.
 
     :raises ExportError: when the ONNX model does not agree with the network.
     """
@@ -193,15 +193,15 @@ def _report(name: str, calibrated: Calibrated, seconds: float) -> None:
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
-    """Warn of a model that is no better than one label for every text."""
+    """Warn if a model is no better than one label for every text."""
     classes = [scores for scores in figures.classes if scores.support]
     commonest = max(classes, key=lambda scores: scores.support)
     if is_balanced and fmean(scores.recall or 0.0 for scores in classes) <= 1 / len(classes):
-        _log.warning("%s: on validation, the mean recall is no better than chance; try more texts", name)
+        _log.warning("%s: the mean recall on validation texts is no better than chance; try more texts", name)
     elif not is_balanced and figures.accuracy <= commonest.support / figures.examples:
         _log.warning(
-            "%s: on validation no better than %r for every text; try more texts, or with a rare class "
-            "--class-weight balanced",
+            "%s: on validation texts no better than %r for every text; try more texts, or "
+            "--class-weight balanced if a class is rare",
             name,
             commonest.name,
         )

@@ -148,7 +148,7 @@ def test_the_validation_part_of_a_model_is_found_again(trained, labeled, trained
     del metrics["split"]
     (copy / "metrics.json").write_text(json.dumps(metrics))
     write_manifest(copy)
-    with pytest.raises(BundleError, match="does not name the validation texts"):
+    with pytest.raises(BundleError, match="does not identify the validation texts"):
         validation_part(load_bundle(copy), data)
 
 

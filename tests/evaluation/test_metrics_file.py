@@ -29,10 +29,10 @@ def test_an_export_has_no_metrics(trained):
     [
         ("{", "cannot be read: Expecting property name"),
         ("[" * 100_000, "cannot be read: "),
-        ("[]", "not as `sentcli train` writes it"),
-        ("{}", "not as `sentcli train` writes it"),
-        ('{"dataset": 5}', "not as `sentcli train` writes it"),
-        ('{"dataset": "d", "columns": 1}', "not as `sentcli train` writes it"),
+        ("[]", "not written by `sentcli train`"),
+        ("{}", "not written by `sentcli train`"),
+        ('{"dataset": 5}', "not written by `sentcli train`"),
+        ('{"dataset": "d", "columns": 1}', "not written by `sentcli train`"),
     ],
 )
 def test_a_damaged_file_is_refused(trained, tmp_path, content, message):

@@ -50,7 +50,7 @@ def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
     assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]
     assert corpus.validation.labels.tolist() == [1, 0]
     assert len(corpus.unlabeled) == len(corpus.pseudo) == len(corpus.extra_data) == 0
-    assert "1 texts without a word left out" in caplog.text
+    assert "left out 1 texts without a word" in caplog.text
 
 
 def test_passages_are_of_the_validation_part_with_its_labels():
@@ -92,10 +92,10 @@ def test_long_texts_are_cut_as_in_scoring():
 @pytest.mark.parametrize(
     ("parts", "min_freq", "message"),
     [
-        ({"train": [" ", ""]}, 1, "no word is seen 1 times"),
+        ({"train": [" ", ""]}, 1, "no word occurs 1 times"),
         ({"train": ["x", " "]}, 1, "no text of the class 'positive' with a word"),
-        ({"validation": [" ", ""]}, 1, "no text with a word in it is left to validate on"),
-        ({}, 1000, r"no word is seen 1000 times .* lower --min-freq"),
+        ({"validation": [" ", ""]}, 1, "no text with a word is left to validate on"),
+        ({}, 1000, r"no word occurs 1000 times .* lower --min-freq"),
     ],
 )
 def test_texts_without_enough_words_are_an_error(parts, min_freq, message):

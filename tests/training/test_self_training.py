@@ -167,7 +167,7 @@ def test_the_teachers_of_auto_differ_in_size_and_have_no_bigrams():
 
 
 def test_what_cannot_be_is_refused(source, trained_three, tmp_path):
-    with pytest.raises(DataError, match="a teacher of negative, neutral, positive"):
+    with pytest.raises(DataError, match="the teacher has the labels negative, neutral, positive"):
         run(source, tmp_path / "m", [trained_three.path])
     same = tmp_path / "same.csv"
     pd.DataFrame({"review": ["a text"] * 3}).to_csv(same, index=False)

@@ -14,7 +14,7 @@ from sentcli.errors import DataError, OutputError
 from sentcli.files.atomic import new_file
 
 Probabilities = npt.NDArray[np.float32]  # [texts, classes]
-Reached = dict[str, dict[str, float]]  # loss and accuracy on the validation part, by name of a teacher
+Reached = dict[str, dict[str, float]]  # loss and accuracy on the validation part, by the name of the teacher
 
 _REACHED = b"sentcli"  # key in the metadata of the file
 
@@ -25,7 +25,7 @@ class PseudoLabels:
 
     :param texts: whole texts, then passages.
     :param passages: number of passages.
-    :param reached: `validation_loss` and `validation_accuracy` of each teacher, and of all together.
+    :param reached: `validation_loss` and `validation_accuracy` of each teacher, and of the ensemble.
     """
 
     texts: list[str]
@@ -37,7 +37,7 @@ class PseudoLabels:
 def write_pseudo_labels(path: Path, labels: PseudoLabels) -> None:
     """Write the texts and a column of probabilities for each class.
 
-    :raises OutputError: when the file cannot be written; nothing is left of it.
+    :raises OutputError: when the file cannot be written; no part of it remains.
     """
     columns = {str(number): pa.array(values) for number, values in enumerate(labels.targets.T)}
     notes = json.dumps({"passages": labels.passages, "reached": labels.reached}).encode()

@@ -1,4 +1,4 @@
-"""The rounds of self-training: models that learnt from the labels of one round teach in the next."""
+"""The rounds of self-training: models trained on the labels of one round are teachers in the next."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _log = logging.getLogger("sentcli")
 
 @dataclass
 class Rounds:
-    """The rounds of one run. What is finished stays in the work folder, so that no step is done twice.
+    """The rounds of one run. Results stay in the work folder, so that a continued run repeats no step.
 
     :param work: the work folder of the run.
     :param bundles: the teachers so far, by name.
@@ -46,8 +46,7 @@ class Rounds:
     def run(self, labelled: DataSize | None) -> PseudoLabels:
         """Label the texts, round after round, and train teachers for the next round in between.
 
-        :param labelled: size of the labelled data, for teachers to be trained before the first round; None:
-            there are none.
+        :param labelled: size of the labelled data, to train teachers before the first round; None: do not.
         :returns: the labels of the last round.
         :raises SentcliError, MemoryError: as `train_model` and `label`.
         """
@@ -71,9 +70,9 @@ class Rounds:
     def _train_teachers(
         self, name: str, all_changes: Sequence[dict[str, Any]], pseudo: PseudoLabels | None
     ) -> None:
-        """Train the teachers that are not finished yet, one after the other, each with a seed of its own.
+        """Train the teachers that are not finished yet, one after the other, each with its own seed.
 
-        :param all_changes: the settings that each changes in those of the student.
+        :param all_changes: for each teacher, the settings that differ from those of the student.
         """
         for number, changes in enumerate(all_changes, start=1):
             own = f"{name}-{number}" if len(all_changes) > 1 else name
@@ -101,12 +100,12 @@ class Rounds:
 
 
 def first_teachers(labelled: DataSize, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
-    """Return the settings in which teachers that learn from labels alone differ from the student.
+    """Return the settings that differ from the student's, for teachers that learn only from labels.
 
-    They have no bigrams, which are for the student's speed: after teachers with bigrams and language models,
+    They have no bigrams, which only make the student faster: with bigrams and language models in teachers,
     the student's validation loss was higher in each epoch.
 
-    :param labelled: decides epochs and batch size, whatever those of the student are.
+    :param labelled: the amount of data, which decides epochs and batch size.
     """
     usual = TrainConfig(**choices(labelled))
     changes = {
@@ -124,10 +123,10 @@ def first_teachers(labelled: DataSize, plan: SelfTrainingConfig) -> list[dict[st
 
 
 def next_teachers(student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
-    """Return the settings in which teachers that learn from pseudo-labels differ from the student.
+    """Return the settings that differ from the student's, for teachers that learn from pseudo-labels.
 
-    Models of different sizes and seeds err on different texts. Beside a large one they are trained as
-    carefully as the student; otherwise without the adversarial pass, but an epoch longer.
+    Models of different sizes and seeds make different errors. With a large teacher, they are trained like the
+    student; else they are trained without the adversarial pass, but for one epoch more.
     """
     changes = {
         "embedding_dropout": 0.1,
@@ -139,7 +138,7 @@ def next_teachers(student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[s
     }
     if plan.teacher_pretrain:
         if student.bigrams:
-            # A student whose bigrams are split reads a text in more than one way, so it learns longer.
+            # A student with bigrams reads a text in several ways, so it needs more epochs than teachers.
             changes["epochs"] = max(1, student.epochs - 1)
         return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
     changes |= {"epochs": student.epochs + 1, "adversarial": 0.0}
@@ -147,9 +146,9 @@ def next_teachers(student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[s
 
 
 def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the first teacher of a round: a large one with a language model of all texts, or none.
+    """Return the first teacher of a round: a large one that starts as a language model of all texts, or none.
 
-    Its batch size is the student's too, since the language model learns from all texts.
+    It has the batch size of the student, because the language model learns from all texts.
     """
     if not plan.teacher_pretrain:
         return []
@@ -157,7 +156,7 @@ def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, 
 
 
 def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
-    """Return the settings with some fields of the model's shape and of the training changed."""
+    """Return the settings with these changes to the shape of the model and to its training."""
     shape = {name: value for name, value in changes.items() if name in ModelConfig.__dataclass_fields__}
     training = {name: value for name, value in changes.items() if name in TrainConfig.__dataclass_fields__}
     model, config = replace(settings.model, **shape), replace(settings.config, **training)

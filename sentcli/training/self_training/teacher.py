@@ -1,4 +1,4 @@
-"""The teacher: a model of n-grams and networks, weighted on the validation part, which labels texts."""
+"""Label texts with a weighted ensemble of teachers: networks and a model of n-grams."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -30,18 +30,18 @@ AUTO = "auto"  # among the teachers: train some first
 NGRAMS = "n-grams"
 TOGETHER = "all together"
 
-_LONGEST_NGRAM, _FEWEST_TEXTS = 3, 3  # that an n-gram has words, and is in
-_INVERSE_PENALTY = 30.0  # of the weights of n-grams
-_SMALLEST = 1e-6  # probability: a teacher that is sure and wrong does not outweigh all others
+_LONGEST_NGRAM, _FEWEST_TEXTS = 3, 3  # words of an n-gram; texts with it
+_INVERSE_PENALTY = 30.0  # for the weights of n-grams
+_SMALLEST = 1e-6  # probability, so that one teacher that is sure and wrong does not outweigh all others
 
 
 class StackedEnsemble:
-    """Teachers weighted by a logistic regression over the logarithms of their probabilities.
+    """Teachers weighted by a logistic regression on the logarithms of their probabilities.
 
-    Where a class has too few texts to fit the weights, all teachers count alike.
+    If a class has too few texts to fit the weights, all teachers count equally.
 
-    :param labels: of the validation part, `[texts]`.
-    :param members: the probabilities of each teacher for it, `[texts, classes]`.
+    :param labels: the labels of the validation part, `[texts]`.
+    :param members: the probabilities of each teacher for these texts, `[texts, classes]`.
     """
 
     def __init__(self, labels: Labels, members: Mapping[str, Floats]) -> None:
@@ -80,16 +80,16 @@ def reached(labels: Labels, probabilities: Floats) -> dict[str, float]:
 
 
 def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[str]) -> Floats:
-    """Return the probabilities of other texts, `[others, classes]`, by a linear model of n-grams.
+    """Return the probabilities `[others, classes]` of other texts from a linear model of n-grams.
 
-    Logistic regression on TF-IDF of words, pairs and triples: fast, and unlike a network (G. Mesnil, T.
+    Logistic regression on TF-IDF of words, pairs and triples is fast and unlike a network (G. Mesnil, T.
     Mikolov, M. Ranzato and Y. Bengio, "Ensemble of Generative and Discriminative Techniques for Sentiment
     Analysis of Movie Reviews", arXiv:1412.5335, 2014).
     """
     vectorizer = TfidfVectorizer(
         tokenizer=tokenize,
         token_pattern=None,
-        lowercase=False,  # `tokenize` does it
+        lowercase=False,  # `tokenize` does this
         ngram_range=(1, _LONGEST_NGRAM),
         min_df=_FEWEST_TEXTS if len(texts) > 100 * _FEWEST_TEXTS else 1,
         sublinear_tf=True,
@@ -101,9 +101,9 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[st
 
 
 def load_teachers(names: Sequence[str]) -> dict[str, Bundle]:
-    """Read the model folders among the teachers, each under a name of its own.
+    """Read the teachers that are model folders, and give each its own name.
 
-    :raises BundleError: for a folder that is no model.
+    :raises BundleError: for a folder that is not a model.
     """
     bundles: dict[str, Bundle] = {}
     for name in dict.fromkeys(names):
@@ -126,7 +126,7 @@ def check_labels(bundle: Bundle, labels: Sequence[str]) -> None:
     """
     if bundle.config.labels != tuple(labels):
         raise DataError(
-            f"{bundle.path}: a teacher of {', '.join(bundle.config.labels):.200}, "
+            f"{bundle.path}: the teacher has the labels {', '.join(bundle.config.labels):.200}, "
             f"but the data has {', '.join(labels):.200}"
         )
 
@@ -136,12 +136,12 @@ def label(
 ) -> PseudoLabels:
     """Label the texts without labels, and passages of all texts.
 
-    Networks and n-grams label whole texts together. Networks alone label passages, since a few words have too
-    few n-grams; without a network, no passages are cut. Their weights are then fitted on passages of the
-    validation part, each with the label of its text, as the best judge of reviews need not be the best of
-    sentences. The label of a passage is mixed with that of its text.
+    Networks and n-grams together label whole texts. Only networks label passages, because a few words have
+    too few n-grams. The best network for whole texts need not be the best for passages, so for passages the
+    weights are fitted on passages of the validation part, with the labels of their texts. The label of a
+    passage is then mixed with that of its text.
 
-    :param number: of the round. Before the last one, one passage per text is enough.
+    :param number: the number of the round. Before the last round, one passage per text is enough.
     :raises BundleError: when a bundle changed since it was opened, or cannot be run.
     """
     classes = len(texts.labels)
@@ -158,7 +158,7 @@ def label(
     said: dict[str, Floats] = {}
     for name, bundle in bundles.items():
         values = predict(bundle, everything, title=name, workers=settings.cores, quiet=settings.quiet)
-        said[name] = np.nan_to_num(values, nan=1 / classes)  # of a blank text
+        said[name] = np.nan_to_num(values, nan=1 / classes)  # for a blank text
     _log.info("round %d: fitting the model of n-grams", number)
     whole = {name: values[: unlabeled.stop] for name, values in said.items()}
     whole[NGRAMS] = classify_by_ngrams(texts.train.texts, train, everything[: unlabeled.stop])
@@ -182,9 +182,11 @@ def label(
 def _cut(
     texts: Texts, plan: SelfTrainingConfig, passages_per_text: float, seed: int
 ) -> tuple[list[str], list[int]]:
-    """Cut passages from each text; with a fraction, one more from some texts. None is a validation text.
+    """Cut passages from texts; leave out those that equal a validation text.
 
-    :returns: the passages, and their places in the training part and the texts without labels.
+    A fraction of `passages_per_text` is the share of texts with one more passage.
+
+    :returns: the passages, and the position of each one's text among training and unlabelled texts.
     """
     whole = [*texts.train.texts, *texts.unlabeled]
     held_out = {*map(one_spelling, texts.validation.texts)}
