@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, requires
 from sentcli.evaluation.labels import LabeledTexts, find_label_column, label_name, spell_out
 from sentcli.files.source import Source, inspect_input
 from sentcli.scoring import stop
@@ -102,7 +102,8 @@ def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
     """Return the splits of a data set by name; a file is a split called `train`."""
     if Path(spec).is_file():
         return {"train": partial(_read_files, [spec], options, {})}
-    from sentcli.evaluation import hub  # imports datasets and pandas
+    with requires("train"):
+        from sentcli.evaluation import hub  # imports datasets and pandas
 
     if spec and Path(spec).is_dir():
         files, classes = hub.folder_layout(spec)

@@ -18,7 +18,7 @@ import pytest
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
 import sentcli
-from sentcli.errors import DataError
+from sentcli.errors import DataError, MissingExtraError
 from sentcli.evaluation.datasets import load_split, load_texts, load_validation
 from sentcli.evaluation.labels import class_names
 from sentcli.tables.options import ReadOptions
@@ -323,3 +323,11 @@ def test_imdb():
     train = load_split(os.environ["SENTCLI_IMDB"], "train", None, None)
     assert len(train) == 25_000
     assert class_names(train) == ("negative", "positive")
+
+
+def test_without_the_package_datasets_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.delitem(sys.modules, "sentcli.evaluation.hub", raising=False)
+    monkeypatch.delattr("sentcli.evaluation.hub", raising=False)
+    with pytest.raises(MissingExtraError, match=r"'datasets', .* pip install 'sentcli\[train\]'"):
+        load_texts("owner/reviews", None)
