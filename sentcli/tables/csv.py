@@ -114,7 +114,7 @@ class _CsvReader(LineReader):
             return
         self._wait_for = 0
         texts, bad = self._decode(lines)
-        start = begin = 0  # of the record, and of the parser
+        start = begin = 0  # the first line of the record, and the first line that the parser got
         parser = self._dialect.parser(iter(texts))
         while start < len(lines):
             try:
@@ -126,7 +126,7 @@ class _CsvReader(LineReader):
             if problem and end == len(lines) and len(raw) <= self._limit and not final:
                 self._wait_for = 2 * len(raw)
                 break
-            if problem or len(raw) > self._limit:  # then a quote counts as never closed
+            if problem or len(raw) > self._limit:  # a record over the limit has a quote that is not closed
                 yield self._malformed(lines[start], problem, len(raw))
                 raw = lines[start]
                 end = begin = start + 1
@@ -220,8 +220,8 @@ class _CsvReader(LineReader):
         head = Head(columns, text_column, bytes(self._lead + (raw if options.header else b"")), self._dialect)
         if self.first and (self.first.columns, self.first.style) != (columns, self._dialect):
             raise DataError(
-                f"{self.name}: not the columns and encoding of the first input; {list_columns(columns)}, "
-                f"there {list_columns(self.first.columns)}"
+                f"{self.name}: the columns or the encoding differ from the first input; "
+                f"{list_columns(columns)}, in the first input {list_columns(self.first.columns)}"
             )
         self._width, self._column = len(columns), columns.index(text_column)
         return head

@@ -375,7 +375,7 @@ def test_no_quoting_at_all(convert):
 def test_inputs_of_another_encoding_do_not_fit_one_output(run, tmp_path):
     for order in ("le", "be"):
         (tmp_path / f"{order}.csv").write_bytes("\ufefftext\nx\n".encode(f"utf-16-{order}"))
-    with pytest.raises(DataError, match=r"be\.csv: not the columns and encoding of the first input"):
+    with pytest.raises(DataError, match=r"be\.csv: the columns or the encoding differ from the first input"):
         run(
             [tmp_path / "le.csv", tmp_path / "be.csv"],
             tmp_path / "out.csv",
