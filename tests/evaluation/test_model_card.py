@@ -190,7 +190,7 @@ def test_calibration_is_shown_before_and_after():
     assert "labels the whole validation part correctly" in write(
         calibration=calibration | {"temperature": 1.0}
     )
-    assert "the limit of what is allowed" in write(calibration=calibration | {"temperature": 0.1 + 1e-9})
+    assert "the limit of the allowed range" in write(calibration=calibration | {"temperature": 0.1 + 1e-9})
     assert "### Calibration" not in write()
 
 
