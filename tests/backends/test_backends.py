@@ -43,14 +43,10 @@ def test_every_backend_gives_the_same_logits(trained, exported, model):
 
 
 @pytest.mark.parametrize(("file", "name"), [("model.onnx", "onnx"), ("model.torchscript.pt", "torchscript")])
-def test_a_file_settles_the_backend(exported, file, name):
+def test_the_named_file_decides_the_backend(exported, file, name):
     bundle = load_bundle(exported.path / file)
     assert load_backend(None, bundle).name == name
     assert load_backend(name, bundle).name == name
-
-
-def test_weights_settle_the_backend(trained):
-    assert load_backend(None, load_bundle(trained.path / "model.safetensors")).name == "torch"
 
 
 def test_the_named_file_is_the_one_that_runs(make_bundle):
@@ -65,9 +61,10 @@ def test_the_named_file_is_the_one_that_runs(make_bundle):
     assert np.abs(found - torch_logits(other, ids, lengths)).max() < 1e-5
 
 
-def test_onnx_is_the_first_choice(exported, trained):
+def test_onnx_is_the_first_choice_and_weights_mean_torch(exported, trained):
     assert load_backend(None, exported).name == "onnx"
-    assert load_backend(None, trained).name == "torch"
+    for bundle in (trained, load_bundle(trained.path / "model.safetensors")):
+        assert load_backend(None, bundle).name == "torch"
 
 
 def test_a_backend_for_another_file_is_refused(exported):

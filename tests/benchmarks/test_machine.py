@@ -40,9 +40,3 @@ def test_variables_that_limit_libraries_are_left_out(monkeypatch):
     monkeypatch.setenv("SOMETHING_ELSE", "2")
     assert "OMP_NUM_THREADS" not in machine.all_cores()
     assert machine.all_cores()["SOMETHING_ELSE"] == "2"
-
-
-def test_the_line_marks_a_busy_machine():
-    found = machine.describe([])
-    assert "busy" not in machine.in_a_line(found | {"load": 0.1})
-    assert machine.in_a_line(found | {"load": 3.5}).endswith("busy with other work at the start (load 3.5)")

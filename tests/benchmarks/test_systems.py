@@ -1,6 +1,6 @@
 import csv
 
-from systems import ENTRIES, Entry
+from systems import Entry
 from systems.base import Context, System
 
 
@@ -50,12 +50,6 @@ def test_the_name_of_a_trained_file_depends_on_data_and_code(tmp_path):
     first = of_file.trained("model", str(code))
     data.write_text("text,label\n")
     assert first != of_file.trained("model", str(code))
-
-
-def test_each_entry_has_a_unique_key_and_a_class():
-    assert len({entry.key for entry in ENTRIES}) == len(ENTRIES)
-    for entry in ENTRIES:
-        assert issubclass(entry.system, System), entry.key
 
 
 def test_a_missing_package_is_named():

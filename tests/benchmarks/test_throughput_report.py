@@ -10,8 +10,6 @@ from throughput_report import (
     docs_block,
     frontier,
     ratios,
-    summary_lines,
-    table,
     write_docs,
 )
 
@@ -54,30 +52,6 @@ def test_a_peer_that_is_faster_and_more_accurate_is_named():
     peers = [record("fasttext", [200], 0.89), record("tfidf", [90], 0.95), record("vader", [101], 0.91)]
     assert better_peers(result(ours, *peers)) == ["Vader"]
     assert better_peers(result(record("torch-fp32", [200], 0.95, is_peer=False), ours)) == []
-
-
-def test_the_summary_has_what_was_not_reached_and_who_was_left_out():
-    left_out = [{"key": "vader", "title": "VADER", "reason": "it is not installed"}]
-    measured = result(record("sentcli", [150], 0.9), record("tfidf", [100], 0.8), left_out=left_out)
-    lines = list(summary_lines(measured))
-    assert any("1.5" in line and line.endswith("needed 2: NOT reached") for line in lines)
-    assert "VADER: it is not installed" in lines[-1]
-
-
-def test_the_table_is_sorted_by_speed_and_marks_samples_and_published_figures():
-    rows = table(
-        result(
-            record("vader", [1.234, 1.234], 0.75, rows=40, accuracy_rows=600),
-            record("sentcli", [1000, 2000], 0.9),
-            record("distilbert-torch", [2, 2], None, published=[0.923, 0.931]),
-        )
-    ).splitlines()[2:]
-    assert (
-        rows[0]
-        == "| **Sentcli** | all cores | 0.9000 | 1,500 (1,000 to 2,000) | 3,000 (2,000 to 4,000) | 1,234 |"
-    )
-    assert "| 0.923 to 0.931, published | 2 (2 to 2) |" in rows[1]
-    assert "| all cores, on 40 reviews | 0.7500 (of 600) | 1.23 (1.23 to 1.23) |" in rows[2]
 
 
 def test_a_page_gets_its_part_and_keeps_the_rest(tmp_path):

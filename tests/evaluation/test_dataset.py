@@ -4,11 +4,8 @@ import bz2
 import gzip
 import json
 import lzma
-import os
-import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import datasets
 import numpy as np
@@ -17,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
-import sentcli
 from sentcli.errors import DataError, MissingExtraError
 from sentcli.evaluation.datasets import load_split, load_texts, load_validation
 from sentcli.evaluation.labels import class_names
@@ -302,27 +298,6 @@ def test_a_hub_out_of_reach_is_one_line():
     with pytest.raises(DataError, match=r"owner/unknown cannot be read as a data set: .*Hub") as caught:
         read("owner/unknown")
     assert "\n" not in str(caught.value)
-
-
-def test_local_files_need_neither_datasets_nor_pandas(tmp_path):
-    for suffix in (".csv", ".jsonl", ".parquet"):
-        (tmp_path / f"r{suffix}").write_bytes(CONTENT[suffix])
-    script = (
-        "import sys; from sentcli.evaluation.datasets import load_split\n"
-        "for suffix in ('.csv', '.jsonl', '.parquet'): load_split(f'r{suffix}', 'train', None, None)\n"
-        "print({'torch', 'datasets', 'pandas'} & {*sys.modules})"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(sentcli.__file__).parents[1])}
-    command = [sys.executable, "-c", script]
-    assert subprocess.check_output(command, cwd=tmp_path, env=environment, text=True) == "set()\n"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
-def test_imdb():
-    train = load_split(os.environ["SENTCLI_IMDB"], "train", None, None)
-    assert len(train) == 25_000
-    assert class_names(train) == ("negative", "positive")
 
 
 def test_without_the_package_datasets_the_extra_is_named(monkeypatch):

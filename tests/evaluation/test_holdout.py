@@ -1,7 +1,6 @@
 """The split: a share of each class in runs of neighbouring rows, and copies of a text on one side."""
 
 import json
-import os
 import shutil
 from collections import Counter
 
@@ -157,13 +156,3 @@ def test_a_digest_tells_texts_and_their_order_apart():
     assert (
         len({digest_texts(texts) for texts in (["a", "b"], ["b", "a"], ["ab"], ["\ud800"], ["\ud801"])}) == 5
     )
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
-def test_imdb():
-    data = load_split(os.environ["SENTCLI_IMDB"], "train", None, None)
-    train, validation = train_validation(data, 0.1)
-    assert validation.labels.count("positive") == pytest.approx(1250, abs=10)
-    assert validation.labels.count("negative") == pytest.approx(1250, abs=10)
-    assert len(train) + len(validation) == 25_000

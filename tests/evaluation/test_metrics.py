@@ -5,8 +5,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from sentcli.errors import DataError
@@ -181,21 +179,6 @@ class TestReliability:
         assert result.accuracy[2:] == pytest.approx([0.5, 0.75])
         assert np.isnan(result.confidence[:2]).all()
         assert result.error == pytest.approx((2 * 0.15 + 4 * 0.1) / 6)
-
-    @given(
-        st.lists(st.tuples(st.integers(0, 2), st.lists(st.floats(-5, 5), min_size=3, max_size=3)), min_size=1)
-    )
-    @settings(max_examples=50)
-    def test_the_error_is_the_weighted_gap_of_the_bins(self, examples):
-        labels = np.array([label for label, _ in examples])
-        probabilities = softmax(np.array([logits for _, logits in examples]))
-        confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-        gaps = 0.0
-        for number in range(15):
-            inside = (confidence > number / 15) & (confidence <= (number + 1) / 15)
-            if inside.any():
-                gaps += inside.sum() * abs(right[inside].mean() - confidence[inside].mean())
-        assert reliability(labels, probabilities).error == pytest.approx(gaps / len(labels), abs=1e-12)
 
 
 def test_rows_of_nan_are_blank_texts():

@@ -6,7 +6,6 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import yaml
-from jinja2 import UndefinedError
 
 from sentcli.config import POOLINGS, BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.evaluation.evaluate import measure
@@ -172,14 +171,6 @@ def test_metrics_without_a_value_are_a_dash():
     assert row(shown, "1")[-1] == "-"
 
 
-def test_long_tables_are_left_to_the_files():
-    card = write(
-        tuple(f"class {number}" for number in range(13)), history=[EPOCH | {"epoch": n} for n in range(41)]
-    )
-    assert "true \\ predicted" not in card
-    assert "`history.csv` has the figures of all 41 epochs." in card
-
-
 def test_calibration_is_shown_before_and_after():
     calibration = {"temperature": 0.71234, "log_loss_before": 0.3, "error_before": 0.05}
     calibration |= {"log_loss_after": 0.25, "error_after": 0.004}
@@ -192,18 +183,6 @@ def test_calibration_is_shown_before_and_after():
     )
     assert "the limit of the allowed range" in write(calibration=calibration | {"temperature": 0.1 + 1e-9})
     assert "### Calibration" not in write()
-
-
-def test_losses_weighted_by_class_are_called_so():
-    assert "the validation loss is weighted by class" in write(
-        training=TRAINING | {"class_weight": "balanced"}
-    )
-    assert "weighted by class" not in write()
-
-
-def test_teachers_have_a_row_each():
-    stage = {"stage": "round 1: n-grams", "validation_accuracy": 0.9, "validation_loss": 0.3}
-    assert row(write(stages=[stage]), "`round 1: n-grams`") == ["0.9000", "0.3000"]
 
 
 def test_without_an_evaluation_a_command_that_measures_is_given():
@@ -276,11 +255,6 @@ def test_names_can_be_anything():
 def test_only_existing_files_are_listed():
     files = section(write(files=("config.json", "roc.png")), "Files")
     assert re.findall(r"^\| `(.*?)` \|", files, re.MULTILINE) == ["config.json"]
-
-
-def test_a_missing_field_is_an_error():
-    with pytest.raises(UndefinedError, match="epochs"):
-        write(training={name: value for name, value in TRAINING.items() if name != "epochs"})
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

@@ -1,6 +1,4 @@
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -54,25 +52,3 @@ def test_options_that_contradict_each_other_are_a_usage_error(tmp_path, trained)
     assert result.exit_code == 2
     assert "folded is for ONNX" in result.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_help_needs_no_heavy_package():
-    code = (
-        "import sys; from sentcli.cli import main; main(['export', '--help'], standalone_mode=False); "
-        f"assert not {set(NOT_FOR_HELP)!r} & sys.modules.keys()"
-    )
-    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    for option in ("--format", "--graph", "--output", "--overwrite", "Examples:"):
-        assert option in result.stdout
-
-
-def test_without_pytorch_the_message_names_the_pip_command(trained):
-    code = (
-        "import sys; sys.modules['torch'] = None; from sentcli.cli import main; "
-        "main(['export', sys.argv[1], '-o', sys.argv[1] + '-out'])"
-    )
-    command = [sys.executable, "-c", code, str(trained.path)]
-    result = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert result.returncode == 1
-    assert "pip install 'sentcli[train]'" in result.stderr
-    assert result.stderr.count("\n") == 1

@@ -14,7 +14,7 @@ from tiny_models import make_batch, make_model, torch_logits
 from sentcli.backends import load_backend
 from sentcli.backends.torch import TorchScriptBackend
 from sentcli.config import POOLINGS
-from sentcli.errors import BundleError, ExportError, OutputError, UsageError
+from sentcli.errors import BundleError, ExportError, OutputError
 from sentcli.export import GRAPHS
 from sentcli.export.export import export_bundle, write_onnx, write_torchscript
 from sentcli.model.bundle import load_bundle
@@ -57,12 +57,6 @@ def test_the_result_is_a_bundle_that_runs(tmp_path, trained, model, options, fil
         for bundle in (load_bundle(output / file.name), exported):
             found = load_backend(None, bundle).logits(ids, lengths)
             assert np.abs(found - wanted).max() < 1e-5
-
-
-def test_a_graph_is_for_onnx(tmp_path, trained):
-    with pytest.raises(UsageError, match="folded is for ONNX"):
-        export_bundle(trained, tmp_path / "exported", graph="folded", formats=("torchscript",))
-    assert not (tmp_path / "exported").exists()
 
 
 def test_a_folder_that_exists_is_kept_without_overwrite(tmp_path, trained):

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.scoring import batches as batching
 from sentcli.scoring.batches import gather, length_buckets, pad
 from sentcli.text.tokenizer import truncate
 
@@ -35,36 +34,6 @@ def test_a_batch_ends_where_lengths_fall(
     lengths: list[int], limits: tuple[int, int], sizes: list[int]
 ) -> None:
     assert [len(batch) for batch in length_buckets(lengths, *limits)] == sizes
-
-
-def cost(lengths: list[int], sizes: list[int]) -> int:
-    starts = np.cumsum([0, *sizes[:-1]])
-    return sum(
-        max(lengths[start], 1) * (rows + batching._STEP_COST_ROWS)
-        for start, rows in zip(starts, sizes, strict=True)
-    )
-
-
-@given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=16), batch_tokens=st.integers(1, 400))
-def test_no_other_cut_is_cheaper(lengths: list[int], batch_tokens: int) -> None:
-    """All cuts at even places, as many as there are of so few rows, are tried."""
-    falling = sorted(lengths, reverse=True)
-    ends = [*range(2, len(lengths) - 1, 2), len(lengths)]
-
-    def cheapest(start: int) -> float:
-        if start == len(lengths):
-            return 0
-        longest = max(falling[start], 1)
-        options = [end for end in ends if end > start]
-        fitting = [end for end in options if (end - start) * longest <= batch_tokens] or options[:1]
-        return min(longest * (end - start + batching._STEP_COST_ROWS) + cheapest(end) for end in fitting)
-
-    sizes = [len(batch) for batch in length_buckets(lengths, batch_tokens)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batching, "_STRIDE", 2)
-        finest = [len(batch) for batch in length_buckets(lengths, batch_tokens)]
-    assert cost(falling, finest) == cheapest(0)
-    assert cost(falling, sizes) >= cheapest(0)
 
 
 @given(

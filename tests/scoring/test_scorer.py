@@ -139,18 +139,6 @@ def test_what_lies_in_the_band_is_uncertain_and_keeps_its_score(trained, texts, 
     assert {None, "uncertain", "negative", "positive"} == set(found.labels)
 
 
-def test_of_three_classes_uncertain_is_what_has_a_low_score(trained_three):
-    made = [text for text, _ in invented.reviews(30, seed=6, labels=invented.THREE)]
-    with Scorer(trained_three, workers=1) as scorer:
-        plain = scorer.score(made)
-    limit = sorted(plain.scores)[10]
-    with Scorer(trained_three, workers=1, uncertain=(0, limit)) as scorer:
-        found = scorer.score(made)
-    assert found.scores == plain.scores
-    assert [label == "uncertain" for label in found.labels] == [score <= limit for score in plain.scores]
-    assert sum(label == "uncertain" for label in found.labels) >= 11
-
-
 def test_a_model_with_a_class_called_uncertain_has_no_room_for_another(trained):
     config = replace(trained.config, labels=("certain", "uncertain"))
     bundle = replace(trained, config=config)

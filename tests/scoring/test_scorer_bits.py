@@ -17,14 +17,9 @@ def test_alone_with_a_fresh_model_as_among_all_others(trained, texts, expected):
             assert pairs(fresh.score([text])) == [pair]
 
 
-def test_line_by_line_as_all_at_once(trained, texts, expected):
-    """Its first batches are small ones, the later ones run on the whole model."""
-    with Scorer(trained, workers=1) as fresh:
-        assert [pairs(fresh.score([text]))[0] for text in texts] == pairs(expected)
-
-
-@pytest.mark.parametrize("size", [2, 3, 7, 64])
+@pytest.mark.parametrize("size", [1, 3, 7, 64])
 def test_in_batches_of_any_size(trained, texts, expected, size):
+    """The first small batches run with their words alone, the later ones with the whole model."""
     with Scorer(trained, workers=1) as fresh:
         scored = [
             pair

@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,16 +170,3 @@ def test_a_closed_scorer_has_no_threads_and_says_that_it_is_closed(trained, text
         list(stream)
     with pytest.raises(RuntimeError, match=r"closed|shutdown"):
         scorer.score(["warm"])
-
-
-@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
-def test_at_most_six_in_a_hundred_steps_on_imdb_are_padding(backend):
-    import pyarrow.parquet as pq
-
-    from sentcli.model.bundle import default_bundle_path, load_bundle
-
-    (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob("test-*.parquet")
-    with Scorer(load_bundle(default_bundle_path()), workers=1) as scorer:
-        scorer.score(pq.read_table(file)["text"].to_pylist())
-    words = sum(int(lengths.sum()) for _, lengths in backend.batches)
-    assert 1 - words / sum(ids.size for ids, _ in backend.batches) <= 0.06

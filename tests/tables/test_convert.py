@@ -318,26 +318,23 @@ def test_lines_need_nothing_of_a_row_but_its_text(convert, convert_table, tmp_pa
     columns = {"text": ["x", "x"], "sentiment": ["a", "b"], "at": pa.array([2**62, 0], pa.timestamp("us"))}
     assert convert_table(columns, ".txt") == ["odd\t0.142857\tx"] * 2
     assert convert(b"a,a,text\n1,2,x\n", target=".txt") == b"odd\t0.142857\tx\n"
+    lines = b'{"text":"x"}\n{"text":"x","sentiment":"y"}\n'
+    assert convert(lines, "in.jsonl", ".txt") == b"odd\t0.142857\tx\n" * 2
     table = pa.Table.from_arrays([pa.array(["x"])] * 3, names=["a", "a", "text"])
     pq.write_table(table, tmp_path / "table.parquet")
     written = convert((tmp_path / "table.parquet").read_bytes(), "in.parquet", ".txt")
     assert written == b"odd\t0.142857\tx\n"
 
 
-def test_names_that_come_twice_fit_only_their_own_format(convert):
-    for target in (".jsonl", ".parquet", ".tsv"):
-        with pytest.raises(DataError, match="there are 2 columns 'a'"):
-            convert(b"a,a,text\n1,2,x\n", target=target)
-
-
-def test_names_that_come_twice_in_parquet_fit_only_parquet(convert, tmp_path):
+def test_duplicate_column_names_fit_only_their_own_format(convert, tmp_path):
     table = pa.Table.from_arrays([pa.array(["x"])] * 3, names=["a", "a", "text"])
     pq.write_table(table, tmp_path / "table.parquet")
-    data = (tmp_path / "table.parquet").read_bytes()
-    for target in (".jsonl", ".csv"):
-        with pytest.raises(DataError, match="there are 2 columns 'a'"):
-            convert(data, "in.parquet", target)
-    convert(data, "in.parquet")
+    data = {".csv": b"a,a,text\n1,2,x\n", ".parquet": (tmp_path / "table.parquet").read_bytes()}
+    for source, target in itertools.product(data, (".jsonl", ".parquet", ".tsv")):
+        if source != target:
+            with pytest.raises(DataError, match="there are 2 columns 'a'"):
+                convert(data[source], f"in{source}", target)
+    convert(data[".parquet"], "in.parquet")
 
 
 @pytest.mark.parametrize("target", SUFFIXES.values())

@@ -122,13 +122,6 @@ def test_bad_records_before_the_first_good_one(convert, rejects):
     assert len(reasons) == 4
 
 
-def test_a_line_longer_than_the_limit(convert, rejects):
-    line = b'{"text":"' + b"y" * 250 + b'"}\n'
-    out = convert(line + b'{"text":"x"}', "in.jsonl", read=ReadOptions(max_row_bytes=100))
-    assert out == b'{"text":"x"' + FIELDS
-    assert "".join(entry["raw"] for entry in rejects()).encode() == line
-
-
 @pytest.mark.parametrize(
     ("record", "column"),
     [

@@ -99,13 +99,6 @@ def test_an_output_of_another_format_takes_any_byte_order(run, files, tmp_path):
     assert [row["text"] for row in rows] == ["x", "xx"]
 
 
-def test_a_line_longer_than_the_limit(convert, rejects):
-    assert (
-        convert(b"y" * 250 + b"\nx\n", "in.txt", read=ReadOptions(max_row_bytes=100)) == b"odd\t0.142857\tx\n"
-    )
-    assert [(entry["line"], entry["offset"], len(entry["raw"])) for entry in rejects()] == [(1, 0, 251)]
-
-
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n")), max_size=8),
@@ -147,27 +140,20 @@ def test_compressed_bytes_under_another_name_are_refused(convert, data, kind, su
 @pytest.mark.parametrize("unit", [16, 32])
 def test_text_with_a_byte_order_mark_of_two_or_four_bytes_is_refused(convert, unit, order):
     data = "\ufeffgood\n".encode(f"utf-{unit}-{order}")
-    with pytest.raises(DataError, match=rf"in\.txt: .* mark of utf-{unit}; try --encoding utf-{unit}$"):
-        convert(data, "in.txt")
+    for name in ("in.txt", "in.csv"):
+        with pytest.raises(DataError, match=rf"{name}: .* mark of utf-{unit}; try --encoding utf-{unit}$"):
+            convert(data, name)
     with pytest.raises(DataError, match=rf"in\.jsonl: .* mark of utf-{unit}; JSON Lines are UTF-8: convert"):
         convert(data, "in.jsonl")
     for encoding in (f"utf-{unit}", f"utf-{unit}-{order}", "latin-1"):
         assert convert(data, "in.txt", read=ReadOptions(encoding=encoding))
+    scored = "\ufeffgood,sentiment,sentiment_score\n".encode(f"utf-{unit}-{order}")
+    assert convert(data, "in.csv", read=ReadOptions(encoding=f"utf-{unit}")) == scored
 
 
 def test_text_that_begins_as_bzip2_may_is_text(convert):
     for data in (b"BZh9 is my name\n", b"BZh9\n", b"BZh"):
         assert convert(data, "in.txt").endswith(data)
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-def test_lines_need_nothing_of_a_record_but_its_text(convert, suffix):
-    data = {
-        "csv": b"text,sentiment\nx,y\n",
-        "jsonl": b'{"text":"x"}\n{"text":"x","sentiment":"y"}\n',
-    }[suffix]
-    written = convert(data, f"in.{suffix}", target=".txt")
-    assert written == b"odd\t0.142857\tx\n" * (data.count(b"\n") - (suffix == "csv"))
 
 
 def test_a_table_written_as_lines_is_warned_of(convert, caplog):

@@ -2,12 +2,8 @@
 
 import itertools
 import os
-import random
 import subprocess
 import sys
-import threading
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentcli.text import encoder as encoding
-from sentcli.text.encoder import Encoded, Encoder, slices
+from sentcli.text.encoder import Encoded, Encoder
 from sentcli.text.tokenizer import REPLACEMENTS, tokenize
 from sentcli.text.vocabulary import PAD, UNK, UNK_ID, Vocab
 
@@ -92,18 +88,6 @@ def test_of_bigrams_in_a_row(given_texts: list[str]) -> None:
     check(BIGRAMS, given_texts)
 
 
-def test_bigrams_by_hand() -> None:
-    encoded = Encoder(BIGRAMS).encode(["Don't a film", "a", "", "film...", "a a a a a."])
-    names = [[BIGRAMS.words[number] for number in ids] for ids in lists(encoded)]
-    assert names == [
-        ["don '", "t a", "film"],
-        ["a"],
-        [],
-        ["film .", ". ."],
-        ["a a", "a a", "a", "."],
-    ]
-
-
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_bigrams_that_share_a_slot_of_the_table(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
     monkeypatch.setattr(encoding, "_HASH_BITS", bits)
@@ -130,15 +114,6 @@ def test_a_block_ends_where_a_text_does(monkeypatch: pytest.MonkeyPatch) -> None
     check(VOCAB, ["Don't!", "", "a zzz film", " ", "film<br />", "/>", "É\xa0ß", ""])
 
 
-@given(st.lists(st.integers(0, 60)), st.integers(1, 50))
-def test_slices_are_neighbours_of_about_equal_size(sizes: list[int], size: int) -> None:
-    given_texts = ["x" * length for length in sizes]
-    parts = slices(given_texts, size)
-    assert [text for part in parts for text in part] == given_texts
-    assert all(map(len, parts))
-    assert all(sum(map(len, part)) < size + 60 for part in parts)
-
-
 def test_slices_are_put_together_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "_SLICE", 12)
     for bulk in (0, 8, 100):  # all in bulk, some, and none
@@ -157,48 +132,6 @@ def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> Non
         "assert 'pandas' not in sys.modules"  # which pyarrow likes to load: 45 MB
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.skipif("SENTCLI_IMDB" not in os.environ, reason="SENTCLI_IMDB names no copy of IMDb")
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_reviews_of_imdb(split: str) -> None:
-    import pyarrow.parquet as pq
-
-    from sentcli.training.bigrams import with_bigrams
-
-    (file,) = Path(os.environ["SENTCLI_IMDB"]).rglob(f"{split}-*.parquet")
-    reviews = pq.read_table(file)["text"].to_pylist()
-    tokens = [tokenize(text) for text in reviews[::10]]
-    words = {word for words in tokens for word in words} - {PAD, UNK}
-    vocab = Vocab([PAD, UNK, *random.Random(0).sample(sorted(words), 20_000)])
-    vocab = with_bigrams(vocab, tokens, 10_000, 2)
-    encoder = Encoder(vocab)
-    for start in range(0, len(reviews), 4096):
-        part = reviews[start : start + 4096]
-        assert lists(encoder.encode(part)) == [vocab.encode(tokenize(text)) for text in part]
-
-
-def test_what_is_made_once_is_made_once_whoever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, begin = [], threading.Barrier(4)
-
-    class Slow(encoding._BulkEncoder):
-        def __init__(self, vocab: Vocab) -> None:
-            made.append(self)
-            time.sleep(0.2)
-            super().__init__(vocab)
-
-    def encode() -> None:
-        begin.wait(20)
-        encoder.encode(["a film"])
-
-    monkeypatch.setattr(encoding, "_BulkEncoder", Slow)
-    encoder = Encoder(VOCAB)
-    threads = [threading.Thread(target=encode) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 1
 
 
 def test_the_allocator_of_arrow_which_keeps_memory_is_not_asked() -> None:

@@ -59,12 +59,6 @@ def test_bigrams_are_two_words_read_as_one() -> None:
     assert read("") == []
 
 
-def test_text_of_a_vocab_with_bigrams() -> None:
-    words = (PAD, UNK, "a", "b", "a b", "b b")
-    assert Vocab(words).to_text() == "<pad>\n<unk>\na\nb\na b\nb b\n"
-    assert Vocab.from_text(Vocab(words).to_text()).words == words
-
-
 def test_text_of_a_vocab() -> None:
     vocab = Vocab([PAD, UNK, "a", "\ufeffb", "c\x00"])
     assert vocab.to_text() == "<pad>\n<unk>\na\n\ufeffb\nc\x00\n"

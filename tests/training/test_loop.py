@@ -106,42 +106,29 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, fini
     assert not torch.equal(other.classifier.weight, finished[0].classifier.weight)
 
 
-@pytest.mark.parametrize("batch", [1, 4, 10, 15, 30])  # of 10 an epoch: within epochs and at their ends
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    # An epoch has 10 batches and one validation: stop within epochs and at their ends.
+    [*((loop, "collate", batch) for batch in (1, 10, 15, 30)), (Classification, "measure", 3)],
+)
 @pytest.mark.usefixtures("signals")
-def test_a_stopped_training_continues_to_the_same_numbers(data, finished, tmp_path, monkeypatch, batch):
-    path, collate = tmp_path / "checkpoint", loop.collate
-    calls = iter(range(1, 1000))
+def test_a_stopped_training_continues_to_the_same_numbers(
+    data, finished, tmp_path, monkeypatch, owner, name, call
+):
+    path, function, calls = tmp_path / "checkpoint", getattr(owner, name), iter(range(1, 1000))
 
     def stopping(*arguments):
-        if next(calls) == batch:
+        if next(calls) == call:
             signal.raise_signal(signal.SIGTERM)
-        return collate(*arguments)
+        return function(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "collate", stopping)
+        patch.setattr(owner, name, stopping)
         with pytest.raises(StopRequested) as caught:
             run(data, path)
     assert caught.value.number == signal.SIGTERM
-    assert next(calls) == batch + 1  # it stopped at once
+    assert next(calls) == call + 1  # it stopped at once
     stop.install()  # the next process
-    assert_same(finished, run(data, path))
-
-
-@pytest.mark.parametrize("epoch", [1, 3])
-@pytest.mark.usefixtures("signals")
-def test_a_signal_during_validation_stops_after_it(data, finished, tmp_path, monkeypatch, epoch):
-    path, calls, measured = tmp_path / "checkpoint", iter(range(1, 1000)), Classification.measure
-
-    def stopping(*arguments):
-        if next(calls) == epoch:
-            signal.raise_signal(signal.SIGINT)
-        return measured(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Classification, "measure", stopping)
-        with pytest.raises(StopRequested):
-            run(data, path)
-    stop.install()
     assert_same(finished, run(data, path))
 
 

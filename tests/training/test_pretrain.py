@@ -8,7 +8,6 @@ from sentcli.config import ModelConfig, TrainConfig
 from sentcli.model.bilstm import BiLSTM
 from sentcli.training import pretrain as pretraining
 from sentcli.training.examples import Examples
-from sentcli.training.loop import Learner
 from sentcli.training.pretrain import LanguageModel, LanguageModelling, pretrain
 
 CPU = torch.device("cpu")
@@ -51,16 +50,12 @@ def run(model: BiLSTM, path, config: TrainConfig = CONFIG) -> list[dict[str, flo
     return pretrain(model, counting(300), counting(40), config, CPU, checkpoint=path, quiet=True)
 
 
-def test_it_learns_what_follows_and_what_precedes(tmp_path):
-    history = run(make_model(), tmp_path / "c")
-    assert [record["epoch"] for record in history] == list(range(1, 9))
-    assert history[-1]["validation_accuracy"] > 0.95
-    assert history[-1]["validation_loss"] < 0.3 * history[0]["train_loss"]
-
-
-def test_what_it_learnt_is_in_the_embedding_and_the_first_layer_alone(tmp_path):
+def test_it_learns_neighbours_and_changes_the_embedding_and_the_first_layer_alone(tmp_path):
     before, model = make_model(num_layers=2), make_model(num_layers=2)
-    run(model, tmp_path / "c")
+    history = run(model, tmp_path / "c")
+    assert [record["epoch"] for record in history] == list(range(1, 9))
+    assert history[-1]["validation_accuracy"] > 0.9
+    assert history[-1]["validation_loss"] < 0.3 * history[0]["train_loss"]
     changed = {
         name
         for name, value in model.state_dict().items()
@@ -134,15 +129,6 @@ def test_frequent_words_are_guessed_less_often(monkeypatch):
     assert guessed.tolist() == pytest.approx([0, 0, 0, *np.sqrt(0.01 / shares)], rel=1e-5)
     wanted = shares * np.sqrt(0.01 / shares)
     assert noise.tolist() == pytest.approx([0, 0, 0, *(wanted / wanted.sum())], rel=1e-5)
-
-
-def test_a_finished_run_is_not_done_again(tmp_path, monkeypatch):
-    model, again = make_model(), make_model()
-    history = run(model, tmp_path / "c")
-    monkeypatch.setattr(Learner, "step", None)
-    assert run(again, tmp_path / "c") == history
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name]), name
 
 
 def test_texts_of_one_word_teach_nothing(tmp_path):

@@ -60,11 +60,20 @@ def stages(bundle: Bundle) -> list[str]:
     return pd.read_csv(io.BytesIO(bundle.read("history.csv")))["stage"].unique().tolist()
 
 
-def test_the_student_learns_from_all_texts(source, trained, tmp_path):
-    bundle = run(source, tmp_path / "student", [trained.path])
+@pytest.fixture
+def extra(tmp_path) -> str:
+    """Labeled texts with a word that no other text has."""
+    rows = [("a splendiferous zork", "positive"), ("a cromulent zork", "negative")]
+    return str(invented.write_csv(tmp_path / "extra.csv", rows))
+
+
+def test_the_student_learns_from_all_texts(source, trained, extra, tmp_path):
+    settings = replace(SETTINGS, config=replace(SETTINGS.config, epochs=6))
+    bundle = run(replace(source, extra_data=extra), tmp_path / "student", [trained.path], settings)
+    assert "zork" in bundle.vocab
     assert metrics(bundle)["validation"]["accuracy"] > 0.8
     examples = metrics(bundle)["examples"]
-    assert examples["unlabeled"] == 200
+    assert (examples["unlabeled"], examples["sentences"]) == (200, 2)
     assert examples["pseudo_labeled"] == 200 + examples["passages"]
     assert 0.9 * (54 + 200) < examples["passages"] <= 54 + 200  # one of each text, validation texts apart
     assert metrics(bundle)["self_training"] == SelfTrainingConfig().to_json()
@@ -72,30 +81,7 @@ def test_the_student_learns_from_all_texts(source, trained, tmp_path):
         *(f"round 1: {name}" for name in ("trained", "n-grams", "all together")),
         "model",
     ]
-    assert [path.name for path in tmp_path.iterdir()] == ["student"]
-
-
-def test_n_grams_teach_alone_without_other_teachers(source, tmp_path):
-    bundle = run(source, tmp_path / "student")
-    examples = metrics(bundle)["examples"]
-    assert (examples["pseudo_labeled"], examples["passages"]) == (200, 0)
-
-
-def test_extra_data_is_for_the_student(source, tmp_path, monkeypatch):
-    extra = tmp_path / "extra.csv"
-    extra.write_text("text,label\na splendiferous zork,positive\na cromulent zork,negative\n")
-    words = {}
-    train_model = rounds.train_model
-
-    def trained(*arguments, name, **options):
-        train_model(*arguments, name=name, **options)
-        words[name] = load_bundle(arguments[2]).vocab.words
-
-    monkeypatch.setattr(rounds, "train_model", trained)
-    bundle = run(replace(source, extra_data=str(extra)), tmp_path / "student", ["auto"])
-    assert metrics(bundle)["examples"]["sentences"] == 2
-    assert "zork" in bundle.vocab
-    assert ["zork" in known for known in words.values()] == [False, False]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["extra.csv", "student"]
 
 
 class InterruptionError(Exception):
@@ -139,7 +125,11 @@ def test_finished_steps_are_not_done_again(source, tmp_path, monkeypatch, caplog
     assert sum("language model epoch 1/1" in message for message in caplog.messages) == 1
 
 
-def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(source, trained, tmp_path, monkeypatch):
+def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(
+    source, trained, extra, tmp_path, monkeypatch
+):
+    source = replace(source, extra_data=extra)
+
     def fail(*_):
         raise InterruptionError
 
@@ -153,7 +143,8 @@ def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(source, tr
     ):
         with pytest.raises(DataError, match=said):
             run(source, tmp_path / "student", **changes)
-    assert (tmp_path / ".student.training" / "teacher-1").exists()
+    teacher = load_bundle(tmp_path / ".student.training" / "teacher-1")
+    assert "zork" not in teacher.vocab  # extra data is for the student alone
 
 
 def test_the_teachers_of_auto_differ_in_size_and_have_no_bigrams():
