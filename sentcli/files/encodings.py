@@ -102,9 +102,9 @@ class Encoding:
         return next((end for end in ends if line.endswith(end)), b"")
 
     def cut_line_end(self, line: bytes) -> tuple[bytes, bytes]:
-        """Return a record without its line end, and the line end."""
-        if self.is_plain and line.endswith(b"\n") and not line.endswith(b"\r\n"):  # takes half the time
-            return line[:-1], b"\n"
+        """Cut a record from its line end."""
+        if self.is_plain and line.endswith(b"\n"):  # the usual case, in a tenth of the time
+            return (line[:-2], b"\r\n") if line.endswith(b"\r\n") else (line[:-1], b"\n")
         end = self.line_end(line)
         return line[: len(line) - len(end)], end
 

@@ -56,7 +56,9 @@ class Summary:
         self.truncated += scores.truncated
         self.tokens += scores.tokens
         self.unknown += scores.unknown
-        self.labels.update(label for label in scores.labels if label is not None)
+        counts = Counter(scores.labels)
+        del counts[None]
+        self.labels.update(counts)  # type: ignore[arg-type]  # None is gone
 
     def to_record(self) -> dict[str, Any]:
         """Return the fields as JSON, unrounded."""
