@@ -68,7 +68,7 @@ def test_a_frame_without_a_column_of_texts_or_room_is_refused(scorer, columns, w
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (["text", "text"], "twice"),
+        (["text", "text"], "several columns"),
         (pd.MultiIndex.from_tuples([("text", ""), ("sentiment", "")]), "the columns have 2 levels"),
         (pd.MultiIndex.from_tuples([("text",), ("id",)]), "the columns have 1 levels"),
         (pd.Index(["text", pd.NA], dtype="string"), "a column has the name NA"),
