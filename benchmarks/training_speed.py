@@ -12,7 +12,9 @@ import argparse
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ def read(dataset: str) -> tuple[Examples, ModelConfig]:
     labels = class_names(data)
     train, _ = train_validation(data, CONFIG.validation_share)
     tokens = [tokenize(text) for text in train.texts]
-    vocab = Vocab.build(tokens, CONFIG.min_freq)
+    vocab = Vocab.of_counts(Counter(chain.from_iterable(tokens)), CONFIG.min_freq)
     ids = [np.array(truncate(vocab.encode(words), TEXT.max_tokens), np.int32) for words in tokens]
     targets = np.eye(len(labels), dtype=np.float32)[label_ids(train.labels, labels, train.where)]
     return Examples(ids, targets), ModelConfig(vocab_size=len(vocab), num_classes=len(labels))

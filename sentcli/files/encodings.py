@@ -2,10 +2,11 @@
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
+from operator import methodcaller
 
 import numpy as np
 
@@ -103,10 +104,18 @@ class Encoding:
 
     def cut_line_end(self, line: bytes) -> tuple[bytes, bytes]:
         """Cut a record from its line end."""
-        if self.is_plain and line.endswith(b"\n"):  # the usual case, in a tenth of the time
-            return (line[:-2], b"\r\n") if line.endswith(b"\r\n") else (line[:-1], b"\n")
         end = self.line_end(line)
         return line[: len(line) - len(end)], end
+
+    def cut_line_ends(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """Cut records from their line ends."""
+        if self.is_plain:  # usually they are all the same; one by one takes three times as long
+            returns = sum(map(methodcaller("endswith", b"\r\n"), lines))
+            end = b"\r\n" if returns else b"\n"
+            if returns in (0, len(lines)) and all(map(methodcaller("endswith", end), lines)):
+                return [line[: -len(end)] for line in lines], [end] * len(lines)
+        cut = [*map(self.cut_line_end, lines)]
+        return [record for record, _ in cut], [end for _, end in cut]
 
     def split(self, data: bytes, *, universal: bool) -> tuple[list[bytes], bytes]:
         """Split bytes into physical lines, each with its line end.
@@ -114,6 +123,9 @@ class Encoding:
         :param universal: a single carriage return ends a line too.
         :returns: the lines, and the rest; a carriage return at the end belongs to the rest.
         """
+        if universal and self.is_plain and self.unit == 1:  # in half of the time
+            lines = data.splitlines(keepends=True)
+            return lines, lines.pop() if lines and not data.endswith(b"\n") else b""
         units = np.frombuffer(data, f"<u{self.unit}", len(data) // self.unit)
         line_feed, carriage_return = np.frombuffer(self.newline + self.carriage_return, units.dtype)
         ends = np.flatnonzero(units == line_feed)

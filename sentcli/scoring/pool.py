@@ -29,7 +29,7 @@ class Pools:
 
     def __init__(self, workers: int) -> None:
         encoders = -(-workers // _WORKERS_PER_ENCODER)
-        self.in_flight = 2 + workers // _WORKERS_PER_ENCODER  # one in the workers, one in the encoder
+        self.in_flight = 2 + encoders  # one being written, one in the workers, one in each encoder
         self.encoders = ThreadPoolExecutor(encoders, "sentcli-encoder")
         self.workers = ThreadPoolExecutor(workers, "sentcli-worker")
 

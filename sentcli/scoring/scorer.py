@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +66,7 @@ class Scores:
         return self.labels, self.scores
 
 
-@dataclass(frozen=True)
-class _Predictions:
+class _Predictions(NamedTuple):
     """The logits and the lengths of a sequence of texts.
 
     :param logits: `[texts, classes]`; NaN for a blank text.
@@ -207,8 +206,8 @@ class Scorer:
         """Score chunks in order, and prefetch the next ones meanwhile.
 
         Each chunk is yielded as soon as it is scored, so a slow stream gets its answers at once. Memory
-        holds three chunks, and one more for every four workers. An error of the iterable is raised after the
-        chunks before it.
+        holds four chunks, and one more for every four workers after the first four. An error of the iterable
+        is raised after the chunks before it.
 
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         :raises StopRequested: when a signal asked this process to stop, see `sentcli.scoring.stop`.
@@ -221,7 +220,7 @@ class Scorer:
         chunks = _chunks(_checked(texts))
         with closing(self._predict(chunks, lambda chunk: chunk)) as predicted:
             parts = [part for _, part in predicted]
-        return parts[0] if len(parts) == 1 else _joined(parts)
+        return _Predictions(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _predict(
         self, items: Iterable[Item], texts_of: Callable[[Item], Sequence[str | None]]
@@ -288,15 +287,6 @@ class Scorer:
         )
 
 
-def _joined(parts: Sequence[_Predictions]) -> _Predictions:
-    return _Predictions(
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.lengths for part in parts]),
-        np.concatenate([part.words for part in parts]),
-        np.concatenate([part.unknown for part in parts]),
-    )
-
-
 def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
     """Cut texts into chunks with equal numbers of texts; without texts, return one empty chunk."""
     characters = sum(len(text) for text in texts if text)
@@ -307,6 +297,8 @@ def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
 
 def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
     """Return the texts without repetitions, and for each text its place among them."""
+    if len({*texts}) == len(texts):
+        return [text or "" for text in texts], np.arange(len(texts))
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     inverse = np.fromiter(map(places.__getitem__, texts), np.intp, len(texts))
     return [text or "" for text in places], inverse

@@ -2,9 +2,10 @@
 
 import base64
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain
+from itertools import accumulate
 from typing import Any, Union
 
 from xxhash import xxh3_128
@@ -21,9 +22,18 @@ Results = Sequence[Sequence[Any]]
 # A row of a text format: the text, what the writer needs, and the bytes in the input.
 Row = tuple[str | None, Any, bytes]
 
-# What a text reader yields, in the order of this union: a row, a rejected record, the head, bytes that are
-# copied to the output (a blank line), or None when a pipe has no more bytes for now.
-Event = Union[Row, "Reject", "Head", bytes, None]
+# What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, the head,
+# bytes that are copied to the output (a blank line), or None when a pipe has no more bytes for now.
+Event = Union[Row, "Rows", "Reject", "Head", bytes, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Consecutive rows of a text format, by column: a call for each row would take longer than parsing."""
+
+    texts: Sequence[str | None]
+    rows: Sequence[Any]
+    raw: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +124,21 @@ class Chunk:
     head: Head | None = None
     whole: bool = True
 
-    def join(self, *columns: Iterable[bytes]) -> bytes:
+    def join(self, *columns: Sequence[bytes]) -> bytes:
         """Concatenate the fields of each row, with the gaps in their places.
 
         :param columns: at least one column, each with one field per row.
         :raises ValueError: when a column has more or fewer fields, because a row would be lost.
         """
-        rows = [*zip(*columns, strict=True)]
-        if len(rows) != len(self.texts):
-            raise ValueError(f"fields of {len(rows)} rows for {len(self.texts)} texts")
-        parts: list[bytes] = []
-        start = 0
-        for stop, gap in self.gaps:
-            parts.extend(chain.from_iterable(rows[start:stop]))
-            parts.append(gap)
-            start = stop
-        parts.extend(chain.from_iterable(rows[start:]))
-        return b"".join(parts)
+        width = len(columns)
+        fields = [b""] * (width * len(self.texts))
+        for number, column in enumerate(columns):
+            if len(column) != len(self.texts):
+                raise ValueError(f"fields of {len(column)} rows for {len(self.texts)} texts")
+            fields[number::width] = column
+        for row, gap in reversed(self.gaps):
+            fields.insert(row * width, gap)
+        return b"".join(fields)
 
 
 class Cursor:
@@ -146,8 +154,8 @@ class Cursor:
 
     @property
     def chunk_rows(self) -> int:
-        """The most rows and rejects of the next chunk: few at first, so that scoring begins early."""
-        return min(max(self._rows + self._rejected, _FIRST_ROWS), CHUNK_ROWS)
+        """The most rows and rejects of the next chunk: few at first, so that workers begin early."""
+        return min(max((self._rows + self._rejected) // 2, _FIRST_ROWS), CHUNK_ROWS)
 
     @property
     def is_in_first_input(self) -> bool:
@@ -225,6 +233,16 @@ class _Draft:
         if self._keep_gaps and self._cursor.is_in_first_input:
             self._gaps.append((0, mark))
 
+    def add_rows(self, new: Rows) -> Rows:
+        """Add the rows that fit; return the others."""
+        sizes = [*accumulate(map(len, new.raw[: self._room]))]
+        count = bisect_left(sizes, self._room_bytes) + 1  # with the row that reaches the limit
+        self._texts += new.texts[:count]
+        self._rows += new.rows[:count]
+        self._take(b"".join(new.raw[:count]))
+        self._room -= min(count, len(sizes))
+        return Rows(new.texts[count:], new.rows[count:], new.raw[count:])
+
     def add(self, event: Row | Reject | Head | bytes) -> None:
         """Add what a reader yielded."""
         if isinstance(event, tuple):
@@ -276,7 +294,12 @@ def collect(
     if mark:
         draft.add_mark(mark)
     for event in events:
-        if event is not None:
+        if isinstance(event, Rows):
+            while event.raw:
+                event = draft.add_rows(event)
+                if draft.is_full:
+                    yield draft.finish(whole=True)
+        elif event is not None:
             draft.add(event)
             if draft.is_full:
                 yield draft.finish(whole=True)

@@ -16,7 +16,7 @@ from typing import Any
 from sentcli.errors import DataError, OutputError
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results, Rows
 from sentcli.tables.columns import check_room, check_unique, find_text_column, is_usual, list_columns
 from sentcli.tables.convert import six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
@@ -114,6 +114,11 @@ class _CsvReader(LineReader):
             return
         self._wait_for = 0
         texts, bad = self._decode(lines)
+        if not bad and (rows := self._single_lines(texts)):
+            yield Rows([row[self._column] for row in rows], rows if self._needs_values else lines, lines)
+            self.advance(len(lines), sum(map(len, lines)))
+            self._open = []
+            return
         start = begin = 0  # the first line of the record, and the first line that the parser got
         parser = self._dialect.parser(iter(texts))
         while start < len(lines):
@@ -139,6 +144,16 @@ class _CsvReader(LineReader):
             self.advance(end - start, len(raw))
             start = end
         self._open = lines[start:]
+
+    def _single_lines(self, texts: list[str]) -> list[list[str]]:
+        """Return the fields of lines if each is a row; empty if any is not."""
+        if self._width < 0:
+            return []
+        try:
+            rows = [*self._dialect.parser(iter(texts))]
+        except csv.Error:
+            return []
+        return rows if len(rows) == len(texts) and {*map(len, rows)} == {self._width} else []
 
     def _skip(self, lines: list[bytes]) -> list[bytes]:
         """Keep the lines before the header for the head; return the others."""
@@ -290,16 +305,17 @@ class Writer:
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         if self._setup.converts:
-            cut = [(self._dialect.record([*map(to_text, row)]).encode(), b"\n") for row in chunk.rows]
+            records = [self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows]
+            ends = [b"\n"] * len(records)
         else:
-            cut = [*map(self._dialect.encoding.cut_line_end, chunk.rows)]
+            records, ends = self._dialect.encoding.cut_line_ends(chunk.rows)
         return chunk.join(
-            [record for record, _ in cut],
+            records,
             *(
                 self._numbers(values) if column.is_number else self._labels(values)
                 for column, values in zip(RESULT_COLUMNS, results, strict=True)
             ),
-            [end for _, end in cut],
+            ends,
         )
 
     def close(self) -> bytes:

@@ -79,7 +79,7 @@ class LineReader(ABC):
                 yield None
                 continue
             start = 0
-            for number, line in enumerate(lines):
+            for number, line in enumerate(lines if max(map(len, lines)) > self._limit else []):
                 if len(line) > self._limit:
                     self._check_length(line)
                     yield from self.parse(lines[start:number], final=True)

@@ -6,7 +6,7 @@ texts are written, with spaces in place of their line breaks.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sentcli.errors import DataError
@@ -88,7 +88,7 @@ class Writer:
         return head.raw
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        lines: Iterable[bytes]
+        lines: Sequence[bytes]
         if self._setup.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         else:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import chain
 
 from sentcli.errors import BundleError, is_utf8
 
@@ -52,14 +51,6 @@ class Vocab:
         words = " ".join(self.words[self.first_bigram :]).split()
         ids = map(self._ids.__getitem__, words)
         return list(zip(ids, ids, strict=True))
-
-    @classmethod
-    def build(cls, texts: Iterable[Sequence[str]], min_freq: int) -> "Vocab":
-        """Return a vocabulary of the words of tokenised texts, ordered as in `of_counts`.
-
-        :param texts: token lists, from the training split only.
-        """
-        return cls.of_counts(Counter(chain.from_iterable(texts)), min_freq)
 
     @classmethod
     def of_counts(cls, counts: Counter[str], min_freq: int) -> "Vocab":

@@ -16,13 +16,13 @@ def test_fields_of_a_row_are_neighbours_and_gaps_are_in_their_places():
     expected = b"a" + b"".join(
         {2: b"bc", 299: b"d"}.get(number, b"") + b"%d\n" % number for number in range(300)
     )
-    assert join(gaps, names, iter(ends)) == expected + b"e"
+    assert join(gaps, names, ends) == expected + b"e"
 
 
 @pytest.mark.parametrize("counts", [(299, 300), (301, 300), (299, 299), (301, 301), (299,)])
 @pytest.mark.parametrize("gaps", [[], [(1, b"\n")]])
 def test_no_row_is_lost_for_want_of_a_field(counts, gaps):
-    with pytest.raises(ValueError, match=r"shorter|longer|for 300 texts"):
+    with pytest.raises(ValueError, match="for 300 texts"):
         join(gaps, *([b"x"] * count for count in counts))
 
 

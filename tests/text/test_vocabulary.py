@@ -1,3 +1,7 @@
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,19 +11,23 @@ from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import PAD, PAD_ID, UNK, UNK_ID, Vocab
 
 
+def vocab_of(texts: Iterable[list[str]], min_freq: int) -> Vocab:
+    return Vocab.of_counts(Counter(chain.from_iterable(texts)), min_freq)
+
+
 def test_vocab_is_ordered_by_frequency_then_alphabet() -> None:
     texts = [["pear", "fig", "fig"], ["apple", "pear", "plum"], ["fig", "Zucchini", "été"]]
     words = (PAD, UNK, "fig", "pear", "Zucchini", "apple", "plum", "été")
-    assert Vocab.build(texts, 1).words == words
-    assert Vocab.build(reversed(texts), 1).words == words
-    assert Vocab.build(iter(texts), 2).words == (PAD, UNK, "fig", "pear")
-    assert Vocab.build(texts, 3).words == (PAD, UNK, "fig")
-    assert Vocab.build(texts, 4).words == (PAD, UNK)
-    assert Vocab.build([], 1).words == (PAD, UNK)
+    assert vocab_of(texts, 1).words == words
+    assert vocab_of(reversed(texts), 1).words == words
+    assert vocab_of(iter(texts), 2).words == (PAD, UNK, "fig", "pear")
+    assert vocab_of(texts, 3).words == (PAD, UNK, "fig")
+    assert vocab_of(texts, 4).words == (PAD, UNK)
+    assert vocab_of([], 1).words == (PAD, UNK)
 
 
 def test_specials_in_a_text_are_unknown_words() -> None:
-    vocab = Vocab.build([[PAD, PAD, UNK, "word"]], 1)
+    vocab = vocab_of([[PAD, PAD, UNK, "word"]], 1)
     assert vocab.words == (PAD, UNK, "word")
     assert vocab.encode([PAD, UNK, "word"]) == [UNK_ID, UNK_ID, 2]
     assert PAD not in vocab
@@ -30,7 +38,7 @@ def test_specials_in_a_text_are_unknown_words() -> None:
 
 def test_words_that_utf8_cannot_hold_are_left_out() -> None:
     texts = [["\ud800", "a\udfff", "fine", "\ud7ff", "\ue000", "🎬"]]
-    vocab = Vocab.build(texts, 1)
+    vocab = vocab_of(texts, 1)
     assert set(vocab.words[2:]) == {"fine", "\ud7ff", "\ue000", "🎬"}
     assert Vocab.from_text(vocab.to_text().encode().decode()).words == vocab.words
 
@@ -69,7 +77,7 @@ def test_text_of_a_vocab() -> None:
 @settings(deadline=None)
 @given(texts=st.lists(st.text(st.characters(codec=None)).map(tokenize)), min_freq=st.integers(1, 3))
 def test_any_vocab_comes_back_from_its_file(texts: list[list[str]], min_freq: int) -> None:
-    vocab = Vocab.build(texts, min_freq)
+    vocab = vocab_of(texts, min_freq)
     assert Vocab.from_text(vocab.to_text().encode().decode()).words == vocab.words
     assert vocab.encode(vocab.words[2:]) == list(range(2, len(vocab)))
 

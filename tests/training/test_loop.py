@@ -2,8 +2,10 @@
 
 import math
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import invented
@@ -32,7 +34,7 @@ TIMES = {"seconds", "words_per_second"}
 def data() -> tuple[Examples, Examples, int]:
     made = invented.reviews(200, seed=5)
     tokens = [tokenize(text) for text, _ in made]
-    vocab = Vocab.build(tokens, min_freq=1)
+    vocab = Vocab.of_counts(Counter(chain.from_iterable(tokens)), min_freq=1)
     labels = np.array([invented.TWO.index(label) for _, label in made])
     ids = [vocab.encode(words) for words in tokens]
     train = labeled_examples(ids[:150], labels[:150], 2)
