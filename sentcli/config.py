@@ -114,16 +114,27 @@ class ModelConfig(_Settings):
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """The content of `config.json`. `labels[i]` is the name of class i; of two, the second is positive."""
+    """The content of `config.json`.
+
+    :param labels: the name of each class; of two, the second is positive.
+    :param neutral: the band of neutral texts: the lowest and the highest probability of the second of two
+        classes; None for a model without a band.
+    """
 
     model: ModelConfig
     text: TextConfig
     labels: tuple[str, ...]
+    neutral: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.model.num_classes or len(set(self.labels)) != len(self.labels):
             count = self.model.num_classes
             raise UsageError(f"labels: {count} different names needed, not {self.labels!r:.200}")
+        if self.neutral and (len(self.labels) > 2 or not 0 <= self.neutral[0] <= self.neutral[1] <= 1):
+            raise UsageError(
+                f"neutral is {[*self.neutral]!r:.200}; only two classes have a band, which is two "
+                "probabilities, the lower one first"
+            )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -131,6 +142,7 @@ class BundleConfig:
             "model": self.model.to_json(),
             "text": self.text.to_json(),
             "labels": list(self.labels),
+            "neutral": list(self.neutral) if self.neutral else None,
         }
 
     @classmethod
@@ -147,18 +159,25 @@ class BundleConfig:
                 f"{where}: format_version is {version!r:.100}; this sentcli reads "
                 f"{FORMAT_VERSION}; try another version of sentcli"
             )
-        expected = {"format_version", "model", "text", "labels"}
+        expected = {"format_version", "model", "text", "labels", "neutral"}
         if values.keys() != expected:
             raise BundleError(f"{where}: wrong keys {sorted(values.keys() ^ expected)!r:.200}")
         labels = values["labels"]
         if not isinstance(labels, list) or not all(map(_is_name, labels)):
             raise BundleError(f"{where}: labels is not a list of names: {labels!r:.200}")
+        neutral = values["neutral"]
+        if neutral is not None and not (isinstance(neutral, list) and _are_two_numbers(neutral)):
+            raise BundleError(f"{where}: neutral is {neutral!r:.200}, which is not two numbers or null")
         model = ModelConfig.from_json(values["model"], f"{where}: model")
         text = TextConfig.from_json(values["text"], f"{where}: text")
         try:
-            return cls(model=model, text=text, labels=tuple(labels))
+            return cls(model, text, tuple(labels), tuple(neutral) if neutral else None)
         except UsageError as error:
             raise BundleError(f"{where}: {error}") from None
+
+
+def _are_two_numbers(values: list[object]) -> bool:
+    return len(values) == 2 and all(type(each) in (int, float) for each in values)
 
 
 def _is_name(value: object) -> bool:

@@ -12,6 +12,7 @@ from sentcli.model.bundle import default_bundle_path
 MODEL = ModelConfig(1000, 3, 50, 32, 2, "last", 0.25, 0.125)
 TEXT = TextConfig(max_tokens=300)
 BUNDLE = BundleConfig(MODEL, TEXT, ("bad", "großartig", "🎬"))
+PAIR = BundleConfig(replace(MODEL, num_classes=2), TEXT, ("bad", "good"), (0.25, 0.75))
 SETTINGS = [MODEL, ModelConfig(2), TEXT, TextConfig(), TrainConfig(), TrainConfig(epochs=1, optimizer="adam")]
 KINDS = (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
 NUMBERS = [(kind, each) for kind in KINDS for each in fields(kind) if each.type in (int, float)]
@@ -26,7 +27,7 @@ def make(kind: type, **values: Any) -> Any:
     return kind(**({"vocab_size": 10} if kind is ModelConfig else {}) | values)
 
 
-@pytest.mark.parametrize("settings", [*SETTINGS, BUNDLE])
+@pytest.mark.parametrize("settings", [*SETTINGS, BUNDLE, PAIR])
 def test_json_round_trip(settings: Any) -> None:
     values = json.loads(json.dumps(settings.to_json()))
     assert type(settings).from_json(values, "there") == settings
@@ -47,7 +48,9 @@ def test_json_of_a_bundle() -> None:
         },
         "text": {"max_tokens": 300, "tokenizer": "basic_english"},
         "labels": ["bad", "großartig", "🎬"],
+        "neutral": None,
     }
+    assert PAIR.to_json()["neutral"] == [0.25, 0.75]
 
 
 def test_the_config_of_the_model_in_the_box_loads_and_comes_back() -> None:
@@ -173,3 +176,28 @@ def test_labels_do_not_fit_the_model(labels: list[str]) -> None:
     with pytest.raises(BundleError, match=r"^c.json: labels: 3 different names needed, not ") as caught:
         BundleConfig.from_json(BUNDLE.to_json() | {"labels": labels}, "c.json")
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "band", [True, 0.5, "0.3,0.7", {}, [], [0.3], [0.3, 0.5, 0.7], [0.3, None], [False, 1]]
+)
+def test_a_band_is_two_numbers(band: object) -> None:
+    with pytest.raises(BundleError, match=r"^c.json: neutral is .*, which is not two numbers or null$"):
+        BundleConfig.from_json(PAIR.to_json() | {"neutral": band}, "c.json")
+
+
+@pytest.mark.parametrize("band", [[0, 1], [0.5, 0.5], [1, 1]])
+def test_a_band_is_within_0_and_1(band: list[float]) -> None:
+    assert BundleConfig.from_json(PAIR.to_json() | {"neutral": band}, "c.json").neutral == tuple(band)
+
+
+@pytest.mark.parametrize("band", [[0.7, 0.3], [-0.1, 0.5], [0.5, 1.1], [math.nan, 0.5], [0.5, 10**4000]])
+def test_a_band_out_of_bounds(band: list[float]) -> None:
+    with pytest.raises(BundleError, match=r"^c.json: neutral is .*the lower one first$") as caught:
+        BundleConfig.from_json(PAIR.to_json() | {"neutral": band}, "c.json")
+    assert len(str(caught.value)) < 400
+
+
+def test_only_two_classes_have_a_band() -> None:
+    with pytest.raises(UsageError, match=r"^neutral is \[0.3, 0.7\]; only two classes"):
+        replace(BUNDLE, neutral=(0.3, 0.7))
