@@ -1,0 +1,72 @@
+"""Texts as people write them become the words that they say."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentcli.text.normalize import normalize
+from sentcli.text.tokenizer import tokenize
+
+PARTS = st.sampled_from(
+    [
+        *"&<>b/3'\"*+-_ ;",
+        "&amp;",
+        "&#39;",
+        "’",
+        "“",
+        "—",
+        "…",
+        "\u200b",
+        "😍",
+        "aaa",
+        "é",
+        "e\u0301",
+        "İ",
+        "\u3000",
+    ]
+    + [
+        "ｆ",
+        "＆",
+        "；",
+        "哈",
+        "ก",
+        "ﬀ",
+        "𝓰",
+        "Σ",
+        "①",
+        "Ⓐ",
+        "\x85",
+        "\x92",
+        "\u0307",
+        "\ufe0f",
+        "<p>",
+        "<br />",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It isn’t good", "it isn ' t good"),
+        ("<p>Excellent product</p>", "excellent product"),
+        ('<b>great</b><a href="x">link</a><br/>', "great link"),
+        ("Amazing😍😍 👍🏽❤️", "amazing 😍 😍 👍 ❤"),
+        ("great-product, “great” awesome—really", "great product , great awesome really"),
+        ("&quot;fine&quot; caf&eacute; &amp;lt;3 r&b", "fine café ❤ r b"),
+        ("rooms < 20 m2 and > 3 beds", "rooms 20 m2 and 3 beds"),
+        ("sooooo GOOOOD", "soo good"),
+        ("10/10 *bold* _so_ A+ 100%", "10 10 * bold * so a + 100 %"),
+        ("a\u200bb\xa0c…", "ab c . . ."),
+        ("很好。ｆｕｌｌ 𝓰𝓸𝓸𝓭 ★★", "很 好 . full good ⭐ ⭐"),
+        (" \n\u200b ", ""),
+    ],
+)
+def test_words_are_found(text: str, words: str) -> None:
+    assert tokenize(normalize(text)) == words.split()
+
+
+@settings(max_examples=2000)
+@given(st.one_of(st.text(), st.lists(PARTS).map("".join)))
+def test_a_normalized_text_does_not_change_again(text: str) -> None:
+    assert normalize(normalize(text)) == normalize(text)
