@@ -29,7 +29,7 @@ from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.holdout import train_validation
 from sentcli.evaluation.labels import class_names, label_ids
 from sentcli.model.bilstm import BiLSTM
-from sentcli.text.tokenizer import tokenize, truncate
+from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.classifier import Classification
 from sentcli.training.examples import Examples, collate, epoch_batches
@@ -47,7 +47,7 @@ def read(dataset: str) -> tuple[Examples, ModelConfig]:
     data = load_split(dataset, "train", None, None)
     labels = class_names(data)
     train, _ = train_validation(data, CONFIG.validation_share)
-    tokens = [tokenize(text) for text in train.texts]
+    tokens = [words_of(text) for text in train.texts]
     vocab = Vocab.of_counts(Counter(chain.from_iterable(tokens)), CONFIG.min_freq)
     ids = [np.array(truncate(vocab.encode(words), TEXT.max_tokens), np.int32) for words in tokens]
     targets = np.eye(len(labels), dtype=np.float32)[label_ids(train.labels, labels, train.where)]

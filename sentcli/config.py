@@ -90,6 +90,7 @@ class TextConfig(_Settings):
     max_tokens: int = _number(
         512, 4, 100_000, "Maximum tokens per text; longer ones keep 1/4 at the start and 3/4 at the end."
     )
+    normalizer: str = _choice("sentcli-1", ("sentcli-1",))
     tokenizer: str = _choice("basic_english", ("basic_english",))
 
 

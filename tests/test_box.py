@@ -9,8 +9,9 @@ import pytest
 
 from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.metrics_file import read_metrics
-from sentcli.model.bundle import CARD, default_bundle_path, load_bundle
+from sentcli.model.bundle import CARD, NORMALIZER, default_bundle_path, load_bundle
 from sentcli.scoring.scorer import Scorer
+from sentcli.text import normalize
 
 ROOT = Path(__file__).parents[1]
 PROBES = ROOT / "benchmarks" / "probes"
@@ -46,6 +47,10 @@ def test_its_card_has_the_metrics_of_its_file_and_names_the_commit_that_rebuilds
             f"| accuracy | {record['accuracy']:.4f} | {low:.4f} to {high:.4f} |" in card
         )
         assert record["command"] in card
+
+
+def test_its_rules_for_texts_are_those_of_the_code() -> None:
+    assert load_bundle(default_bundle_path()).read(NORMALIZER) == Path(normalize.__file__).read_bytes()
 
 
 def test_a_clone_has_it_whatever_git_does_to_line_ends(tmp_path: Path) -> None:

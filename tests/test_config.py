@@ -46,7 +46,7 @@ def test_json_of_a_bundle() -> None:
             "embedding_dropout": 0.25,
             "dropout": 0.125,
         },
-        "text": {"max_tokens": 300, "tokenizer": "basic_english"},
+        "text": {"max_tokens": 300, "normalizer": "sentcli-1", "tokenizer": "basic_english"},
         "labels": ["bad", "großartig", "🎬"],
         "neutral": None,
     }

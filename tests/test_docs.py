@@ -184,8 +184,12 @@ def test_the_code_for_other_runtimes_gives_the_same_scores(monkeypatch: pytest.M
     exec(code, found)
     with REVIEWS.open(newline="", encoding="utf-8") as file:
         texts = [row["review"] for row in csv.DictReader(file)]
-    texts += ["x", '<br />It\'s NOT a good one, (sadly): "no"; is it?!', "<unk> <pad>"]
-    texts += ["ein Film, été\u2028🎬", "a joy. " * 300 + "not a bore! " * 300]
+    texts += ['<br />It\'s NOT a good one, (sadly): "no"; is it?!', "<p>a <b>joy</b> &amp; more&hellip;</p>"]
+    texts += ["ein Film, été\u2028🎬 good", "a joy. " * 300 + "not a bore! " * 300, "good 哈哈哈 ⭐⭐⭐ Σ"]
+    texts += [
+        "It isn’t good—“really”… soooo bad`s *not* 10/10 A+ 100%",
+        "awe\xadsome\xa0😍😍 👍🏽❤\ufe0f <3 ｆｕｌｌ 𝓰𝓸𝓸𝓭",
+    ]
     with sentcli.load() as scorer:
         wanted = scorer.probabilities(texts)
     assert np.abs(found["probabilities"](texts) - wanted).max() < 1e-6

@@ -112,10 +112,10 @@ class Tutorial(System):
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        from sentcli.text.tokenizer import tokenize, truncate
+        from sentcli.text.tokenizer import truncate, words_of
         from sentcli.text.vocabulary import UNK_ID
 
-        ids = [truncate(self._vocab.encode(tokenize(text)), self._max_tokens) or [UNK_ID] for text in texts]
+        ids = [truncate(self._vocab.encode(words_of(text)), self._max_tokens) or [UNK_ID] for text in texts]
         lengths = torch.tensor(list(map(len, ids)))
         padded = pad_sequence([torch.tensor(row) for row in ids], batch_first=True)
         with torch.inference_mode():

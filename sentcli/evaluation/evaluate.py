@@ -22,7 +22,7 @@ from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.predict import predict
 from sentcli.tables.options import ReadOptions
-from sentcli.text.tokenizer import tokenize
+from sentcli.text.tokenizer import words_of
 
 _log = logging.getLogger("sentcli")
 
@@ -135,8 +135,12 @@ def measure(
     :param against: the probabilities of another model for the same texts.
     :raises DataError: when no text has a word.
     """
+    if against is not None:  # compare on the texts that both models score
+        missing = np.isnan(probabilities + against)
+        probabilities, against = (np.where(missing, np.nan, each) for each in (probabilities, against))
     kept, of_model = without_blank(labels, probabilities)
-    tokens = [count for count in map(len, map(tokenize, texts)) if count]
+    scored = zip(texts, np.isnan(probabilities[:, 0]), strict=True)
+    tokens = [len(words_of(text)) for text, is_blank in scored if not is_blank]
     return Measurement(
         labels=kept,
         probabilities=of_model,

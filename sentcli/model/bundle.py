@@ -17,10 +17,12 @@ from pathlib import Path
 from sentcli.config import BundleConfig
 from sentcli.errors import BundleError, OutputError
 from sentcli.files.atomic import sync
+from sentcli.text import normalize
 from sentcli.text.vocabulary import Vocab
 
 CONFIG = "config.json"
 VOCAB = "vocab.txt"
+NORMALIZER = "normalize.py"  # a copy of `sentcli.text.normalize` for other runtimes; never run here
 WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
@@ -223,7 +225,8 @@ def write_manifest(folder: Path) -> None:
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:
-    """Write `config.json`."""
+    """Write `config.json`, and `normalize.py`, the rules for texts that it names."""
+    shutil.copyfile(normalize.__file__, folder / NORMALIZER)
     (folder / CONFIG).write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

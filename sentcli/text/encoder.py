@@ -1,6 +1,6 @@
-"""The bulk encoder: `Vocab.encode(tokenize(text))` for many texts at once.
+"""The bulk encoder: `Vocab.encode(words_of(text))` for many texts at once.
 
-NumPy splits the bytes of many texts as the tokeniser splits a string, and pyarrow.compute looks up the words.
+NumPy splits the bytes of many texts as `words_of` splits a string, and pyarrow.compute looks up the words.
 This takes a third of the time, with bigrams a sixth, and most of it does not hold the interpreter's lock.
 """
 
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.text.tokenizer import IGNORED, REPLACEMENTS, tokenize
+from sentcli.text.normalize import plain
+from sentcli.text.tokenizer import words_of
 from sentcli.text.vocabulary import UNK_ID, Vocab
 
 Numbers = npt.NDArray[np.int64]
@@ -31,20 +32,7 @@ _BLOCK = 1 << 18
 # Size of a hash of two words. Of 20,000 bigrams, one in 26 shares its slot; the table takes 1 MB.
 _HASH_BITS = 18
 
-# The bytes that separate words and texts; UTF-8 has neither 0xFE nor 0xFF.
-_SPACE, _SEPARATOR, _END = ord(" "), 0xFE, 0xFF
-_BREAK = "<br />"
-_MARKS = "".join(mark for mark, replacement in REPLACEMENTS if mark in replacement).encode()
-_SEPARATING = "".join(mark for mark, replacement in REPLACEMENTS if replacement == " " and mark != _BREAK)
-_SEPARATING += "\t\n\v\f\r\x1c\x1d\x1e\x1f"
-# Maps bytes to lower case and separators to one byte, except the space, which is part of `<br />`.
-_TABLE = (
-    bytes(range(256))
-    .lower()
-    .translate(bytes.maketrans(_SEPARATING.encode(), bytes([_SEPARATOR] * len(_SEPARATING))))
-)
-# White space beyond ASCII at which str.split splits.
-_SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_END = 0xFF  # the byte that ends a text; UTF-8 does not have it
 
 
 @dataclass(frozen=True)
@@ -92,7 +80,7 @@ class Encoder:
         # Offsets in a text of gigabytes do not fit into 32 bits.
         if sum(sizes) >= _BULK and max(sizes, default=0) <= _SLICE:
             return self._bulk.encode(texts)
-        lists = [self._vocab.encode(tokenize(text)) for text in texts]
+        lists = [self._vocab.encode(words_of(text)) for text in texts]
         ids = np.concatenate([np.empty(0, np.int32), *(np.array(ids, np.int32) for ids in lists)])
         return ids, np.fromiter(map(len, lists), np.int64, len(lists))
 
@@ -223,42 +211,49 @@ def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
     return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
 
+def _tables() -> tuple[bytes, bytes, bytes]:
+    """Return what each byte of a text becomes, whether it belongs to a token, and whether to a word."""
+    changed, in_token, in_word = (
+        bytearray(range(256)),
+        bytearray([1] * _END + [0]),
+        bytearray([1] * _END + [0]),
+    )
+    for code in range(128):
+        tokens = words_of(f"0{chr(code)}0")  # one: a letter; two: a separator; three: a mark
+        changed[code] = ord("".join(tokens)[1])
+        in_token[code], in_word[code] = len(tokens) != 2, len(tokens) == 1
+    return bytes(changed), bytes(in_token), bytes(in_word)
+
+
+_CHANGED, _IN_TOKEN, _IN_WORD = _tables()
+
+
 def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
-    """Split texts as `tokenize` does.
+    """Split texts as `words_of` does.
 
     :returns: the concatenated tokens of all texts in UTF-8, the bytes of each token, and the number of tokens
         of each text.
     """
-    text = _simplified(texts)
-    is_letter = (text != _SPACE) & (text < _SEPARATOR)
-    is_inside = is_letter.copy()  # inside a word: a mark is a token of its own
-    for mark in _MARKS:
-        is_inside &= text != mark
-    is_continued = np.append(False, is_inside[1:] & is_inside[:-1])
-    firsts = np.flatnonzero(is_letter & ~is_continued)
-    lasts = np.flatnonzero(is_letter[:-1] & ~is_continued[1:])
-    ends = np.searchsorted(firsts, np.flatnonzero(text == _END))
-    return np.compress(is_letter, text), lasts - firsts + 1, np.diff(ends, prepend=0)
-
-
-def _simplified(texts: Sequence[str]) -> Bytes:
-    """Return the bytes of texts in lower case, `_END` after each text and separators between words."""
     end = chr(_END)
     # One character per byte, as Python stores ASCII, so that joining and encoding only copy bytes.
-    joined = end.join([text if text.isascii() else _in_lower_case(text) for text in texts]) + end
-    data = bytearray(joined.encode("latin-1").translate(_TABLE, IGNORED.encode()))
-    text = np.frombuffer(data, np.uint8)
-    starts = np.flatnonzero(text == ord(_BREAK[0]))
-    for place, letter in enumerate(_BREAK.encode()):
-        starts = starts[text.take(starts + place, mode="clip") == letter]
-    for place in range(len(_BREAK)):
-        text[starts + place] = _SPACE
-    return text
+    data = bytearray((end.join(map(_one_a_byte, texts)) + end).encode("latin-1"))
+    text = np.frombuffer(data.translate(_CHANGED), np.uint8)
+    in_token, in_word = (np.frombuffer(data.translate(table), bool) for table in (_IN_TOKEN, _IN_WORD))
+    is_continued = np.append(False, in_word[1:] & in_word[:-1])
+    firsts = np.flatnonzero(in_token & ~is_continued)
+    lasts = np.flatnonzero(in_token[:-1] & ~is_continued[1:])
+    ends = np.searchsorted(firsts, np.flatnonzero(text == _END))
+    lengths = lasts - firsts + 1
+    # Of equal letters in a row, `normalize` keeps two.
+    is_repeated = text[1:] == text[:-1]
+    repeated = np.flatnonzero(is_repeated[1:] & is_repeated[:-1]) + 2
+    repeated = repeated[(text[repeated] >= ord("a")) & (text[repeated] <= ord("z"))]
+    in_token[repeated] = False
+    lengths -= np.bincount(np.searchsorted(firsts, repeated, "right") - 1, minlength=len(firsts))
+    return np.compress(in_token, text), lengths, np.diff(ends, prepend=0)
 
 
-def _in_lower_case(text: str) -> str:
-    """Return a text in lower case, with tabs for other spaces, as one character per byte of UTF-8."""
-    text = text.lower()
-    for space in _SPACES:  # faster than one regular expression
-        text = text.replace(space, "\t")
-    return text.encode(errors="surrogatepass").decode("latin-1")
+def _one_a_byte(text: str) -> str:
+    """Return a text with the rules for ASCII left to do, as one character per byte of UTF-8."""
+    text = plain(text)
+    return text if text.isascii() else text.encode(errors="surrogatepass").decode("latin-1")

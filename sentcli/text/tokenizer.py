@@ -1,4 +1,6 @@
-"""Tokenise texts as torchtext's `basic_english` does, and truncate long texts."""
+"""Normalise texts and tokenise them as torchtext's `basic_english` does; truncate long texts."""
+
+from sentcli.text.normalize import normalize
 
 # From torchtext 0.18.0, torchtext/data/utils.py: the patterns of `basic_english`, in the same order. All are
 # literal, so str.replace can replace the regular expressions and takes 40 % of their time. The last pattern,
@@ -29,6 +31,11 @@ def tokenize(text: str) -> list[str]:
     for mark, replacement in REPLACEMENTS:
         text = text.replace(mark, replacement)
     return text.split()
+
+
+def words_of(text: str) -> list[str]:
+    """Return the tokens of the normalised text: what the model reads, in training and in scoring."""
+    return tokenize(normalize(text))
 
 
 def truncate(ids: list[int], max_tokens: int) -> list[int]:

@@ -18,7 +18,7 @@ from sentcli.evaluation.labels import LabeledTexts, class_ids, class_names, labe
 from sentcli.evaluation.passages import cut_passages
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
-from sentcli.text.tokenizer import tokenize, truncate
+from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training.bigrams import with_bigrams
 from sentcli.training.examples import Examples
@@ -168,21 +168,21 @@ def encode_texts(
     classes = len(texts.labels)
     # Tokenise twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     learnt = partial(chain, texts.train.texts, texts.unlabeled, texts.extra_data.texts)
-    counts = Counter(chain.from_iterable(map(tokenize, learnt())))
+    counts = Counter(chain.from_iterable(map(words_of, learnt())))
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
         if len(vocab) == UNK_ID + 1:
             raise DataError(f"no word occurs {config.min_freq} times in the texts; try a lower --min-freq")
         _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
         if config.bigrams:
-            vocab = with_bigrams(vocab, map(tokenize, learnt()), config.bigrams, config.min_freq)
+            vocab = with_bigrams(vocab, map(words_of, learnt()), config.bigrams, config.min_freq)
     else:
         known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
         _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
 
     def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
         stop.check()
-        ids = [np.array(truncate(vocab.encode(tokenize(each)), text.max_tokens), np.int32) for each in some]
+        ids = [np.array(truncate(vocab.encode(words_of(each)), text.max_tokens), np.int32) for each in some]
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
         return Examples([ids[row] for row in kept], targets[kept])
 

@@ -20,7 +20,7 @@ from sentcli.training import classifier, train_model
 
 FILES = {
     *("README.md", "config.json", "curves.png", "history.csv", "manifest.json", "metrics.json"),
-    *("model.onnx", "model.safetensors", "recipe.toml", "reliability.png", "vocab.txt"),
+    *("model.onnx", "model.safetensors", "normalize.py", "recipe.toml", "reliability.png", "vocab.txt"),
 }
 NO_SHARE = (
     *("--glove", "none", "--hidden-size", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),

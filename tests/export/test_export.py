@@ -45,7 +45,8 @@ def test_the_result_is_a_bundle_that_runs(tmp_path, trained, model, options, fil
     exported = load_bundle(output)
     assert exported.config == trained.config
     assert exported.vocab.words == trained.vocab.words
-    assert exported.digests.keys() == files | {"config.json", "vocab.txt", "model.safetensors.sha256"}
+    others = {"config.json", "normalize.py", "vocab.txt", "model.safetensors.sha256"}
+    assert exported.digests.keys() == files | others
     assert {file.name for file in report} == files
     if operator:
         assert operator in {node.op_type for node in onnx.load(output / "model.onnx").graph.node}

@@ -19,7 +19,7 @@ from sentcli.evaluation.passages import cut_passages
 from sentcli.model.bundle import Bundle, load_bundle
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.scoring.predict import predict
-from sentcli.text.tokenizer import tokenize
+from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import Texts
 from sentcli.training.self_training.pseudo_labels import PseudoLabels, Reached
 from sentcli.training.settings import Settings
@@ -87,9 +87,9 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[st
     Analysis of Movie Reviews", arXiv:1412.5335, 2014).
     """
     vectorizer = TfidfVectorizer(
-        tokenizer=tokenize,
+        tokenizer=words_of,
         token_pattern=None,
-        lowercase=False,  # `tokenize` does this
+        lowercase=False,  # `words_of` does this
         ngram_range=(1, _LONGEST_NGRAM),
         min_df=_FEWEST_TEXTS if len(texts) > 100 * _FEWEST_TEXTS else 1,
         sublinear_tf=True,
@@ -198,7 +198,7 @@ def _cut(
         drawn = np.sort(order[: round(share * len(whole))]).tolist()
         cut = cut_passages([whole[row] for row in drawn], plan.passage_sentences, 1000 * seed + number)
         for row, passage in zip(drawn, cut, strict=True):
-            if tokenize(passage) and one_spelling(passage) not in held_out:
+            if words_of(passage) and one_spelling(passage) not in held_out:
                 passages.append(passage)
                 sources.append(row)
     return passages, sources
