@@ -187,6 +187,58 @@ def _is_name(value: object) -> bool:
 
 
 @dataclass(frozen=True)
+class DataSet:
+    """A labelled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`.
+
+    :param path: a file, a folder in the layout of the hub, or an id on the Hugging Face hub.
+    :param text_column, label_column: None: found by their usual names.
+    :param weight: the weight of each of its texts in the loss.
+    :param targets: of two classes, the probability of the second one for each label; None: labels are names.
+    :param most: the number of texts of each label to use, at most; they are drawn at random.
+    :param validate: whether a share of its texts is held out to validate on.
+    :param terms: its licence or terms, for the model card.
+    """
+
+    path: str
+    text_column: str | None = None
+    label_column: str | None = None
+    weight: float = 1.0
+    targets: Mapping[str, float] | None = None
+    most: int | None = None
+    validate: bool = True
+    terms: str | None = None
+
+    @classmethod
+    def from_table(cls, table: object, where: str) -> Self:
+        """Build it from a table of TOML or JSON; a key may have - or _.
+
+        :raises UsageError: naming a key that is missing or unknown or has a wrong value.
+        """
+        types: dict[str, Any] = {each.name: each.type for each in fields(cls)} | {"targets": dict | None}
+        given = dict(table) if isinstance(table, Mapping) else {}
+        values = {str(key).replace("-", "_"): value for key, value in given.items()}
+        for name, value in values.items():
+            if name not in types:
+                keys = ", ".join(types).replace("_", "-")
+                raise UsageError(f"{where}: unknown key {name!r:.100}; the keys are {keys}")
+            wanted = (int, float) if types[name] is float else types[name]
+            if not isinstance(value, wanted) or isinstance(value, bool) != (types[name] is bool):
+                raise UsageError(f"{where}: {name} is {value!r:.100}, which has the wrong type")
+        if not values.get("path"):
+            raise UsageError(f"{where}: the path is missing; add path = 'FILE'")
+        if not 0 < values.get("weight", 1) < math.inf:
+            raise UsageError(f"{where}: weight is {values['weight']}; it has to be a number above 0")
+        if values.get("most") is not None and values["most"] < 1:
+            raise UsageError(f"{where}: most is {values['most']}; it has to be at least 1")
+        for label, target in (values.get("targets") or {}).items():
+            if type(target) not in (int, float) or not 0 <= target <= 1:
+                raise UsageError(
+                    f"{where}: the target of {label} is {target!r:.100}; it has to be from 0 to 1"
+                )
+        return cls(**values)
+
+
+@dataclass(frozen=True)
 class TrainConfig(_Settings):
     """How a model is trained. Its weights depend only on these settings, the data and the vectors."""
 
@@ -206,7 +258,6 @@ class TrainConfig(_Settings):
     word_dropout: float = _number(0.2, 0, 0.99, "Share of words that are replaced by <unk>.")
     ema_decay: float = _number(0.995, 0, 0.999999, "Decay of the moving average (EMA) of the weights.")
     interpolate: float = _number(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
-    extra_data_repeats: int = _number(1, 1, 1000, "Passes over --extra-data per epoch.")
     min_freq: int = _number(5, 1, help="Minimum frequency of a word; rarer words are unknown.")
     bigrams: int = _number(0, 0, 1_000_000, "Number of word pairs that become one token each, for speed.")
     bigram_dropout: float = _number(0.2, 0, 1, "Share of bigrams that are read as two words in training.")

@@ -12,7 +12,7 @@ import pytest
 # Before torch is imported: each worker of pytest-xdist has a core, and more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import BundleConfig, DataSet, ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import STOP_SIGNALS
 from sentcli.model.bilstm import BiLSTM, save_weights
 from sentcli.model.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
@@ -87,7 +87,7 @@ def trained_three(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def train(file: Path, output: Path) -> Bundle:
     train_bundle(
-        DataSource(str(file), None, None, NO_VECTORS),
+        DataSource((DataSet(str(file)),), NO_VECTORS),
         output,
         Settings(
             text=TextConfig(max_tokens=40),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from sentcli.cli import say
-from sentcli.cli.config_file import config_option, recipe
+from sentcli.cli.config_file import DataTables, config_option, recipe
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.cli.options import (
     NamedPath,
@@ -32,7 +32,7 @@ from sentcli.cli.train_options import (
     settable,
     settings_options,
 )
-from sentcli.config import BY_DATA, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.config import BY_DATA, DataSet, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
 
@@ -46,7 +46,7 @@ _EXAMPLES = (
 _GROUPS = {
     "Data": (
         *("dataset", "text_column", "label_column", "delimiter", "encoding", "validation"),
-        *("validation_share", "extra_data", "unlabeled", "teacher"),
+        *("validation_share", "unlabeled", "teacher"),
     ),
     "Model": (
         *("glove", "finetune", "interpolate", "hidden_size", "embedding_dim", "max_tokens", "min_freq"),
@@ -62,6 +62,12 @@ _GROUPS = {
 @click.command(cls=GroupedCommand, examples=_EXAMPLES, groups=_GROUPS)
 @config_option
 @dataset_option
+@click.option(
+    "--data",
+    cls=FileSetting,
+    type=DataTables(),
+    help="Several data sets, in place of dataset: a [[data]] table for each.",
+)
 @text_column_option
 @label_column_option
 @delimiter_option
@@ -74,11 +80,6 @@ _GROUPS = {
     "--validation",
     callback=not_empty,
     help="Labelled file, or split of --dataset, to validate on; by default a share of the training split.",
-)
-@click.option(
-    "--extra-data",
-    callback=not_empty,
-    help="More labelled texts, for training only; takes what --dataset takes.",
 )
 @click.option(
     "--unlabeled", callback=not_empty, help="Texts without labels to learn from; takes what --dataset takes."
@@ -119,6 +120,7 @@ _GROUPS = {
 @quiet_option
 def train(
     dataset: str,
+    data: tuple[DataSet, ...] | None,
     text_column: str | None,
     label_column: str | None,
     delimiter: str | None,
@@ -126,7 +128,6 @@ def train(
     quotechar: str | None,
     skip_lines: int | None,
     validation: str | None,
-    extra_data: str | None,
     unlabeled: str | None,
     unlabeled_text_column: str | None,
     teacher: tuple[str, ...],
@@ -158,16 +159,20 @@ def train(
         from sentcli.training.train import train_bundle, work_folder
 
     source = DataSource(
-        dataset,
-        text_column,
-        label_column,
+        tuple(
+            replace(
+                each,
+                text_column=each.text_column or text_column,
+                label_column=each.label_column or label_column,
+            )
+            for each in data or [DataSet(dataset)]
+        ),
         NO_VECTORS if finetune else glove,
         unlabeled,
         csv=ReadOptions(
             delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0
         ),
         unlabeled_text_column=unlabeled_text_column,
-        extra_data=extra_data,
         validation=validation,
     )
     how = Settings(
@@ -190,7 +195,8 @@ def train(
         how = how.finetuning(load_base(finetune), given_settings())
         decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
     context = click.get_current_context()
-    without_effect = () if unlabeled else [each.name for each in settable(SelfTrainingConfig)]
+    without_effect = [] if unlabeled else [each.name for each in settable(SelfTrainingConfig)]
+    without_effect += ["dataset"] if data else []
     how = replace(how, recipe=lambda settled: recipe(context, decided | settled.to_json(), without_effect))
     plan = _of(SelfTrainingConfig, settings) if unlabeled else None
     try:

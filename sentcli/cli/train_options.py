@@ -81,14 +81,15 @@ def settings_options(auto: tuple[str, ...]) -> Callable[[Command], Command]:
 
 def given_settings() -> dict[str, Any]:
     """Return the settings that the user gave, on the command line or in the file, with their values."""
-    context = click.get_current_context()
+    params = click.get_current_context().params
     names = [each.name for settings in SETTINGS for each in settable(settings)]
+    return {name: params[name] for name in names if is_given(name) and params[name] is not None}
+
+
+def is_given(name: str) -> bool:
+    """Return whether a parameter was given, on the command line or in the file."""
     given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
-    return {
-        name: context.params[name]
-        for name in names
-        if context.get_parameter_source(name) in given and context.params[name] is not None
-    }
+    return click.get_current_context().get_parameter_source(name) in given
 
 
 def check_together() -> None:
@@ -106,6 +107,10 @@ def check_together() -> None:
     for name, other in needs.items():
         if params[name] and not params[other]:
             raise UsageError(f"{_flag(name)} needs {_flag(other)}; give both, or omit {_flag(name)}")
+    if params["data"] and is_given("dataset"):
+        raise UsageError(
+            "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"
+        )
     if params["finetune"] and ("auto" in params["teacher"] or params["rounds"] > 1):
         raise UsageError(
             "--finetune cannot be combined with --teacher auto or with more than one round; first train a "

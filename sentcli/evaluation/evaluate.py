@@ -10,14 +10,15 @@ import numpy as np
 
 from sentcli.backends import choose
 from sentcli.config import DEFAULT_DATASET
-from sentcli.errors import DataError
-from sentcli.evaluation.datasets import load_split, load_validation
+from sentcli.errors import DataError, UsageError
+from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.holdout import is_training_data, validation_part
 from sentcli.evaluation.labels import LabeledTexts, class_ids
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, without_blank
-from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.evaluation.passages import cut_passages
 from sentcli.evaluation.slices import scores_by_band, scores_by_length
+from sentcli.evaluation.training_data import read_data_sets, read_validation
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.predict import predict
@@ -199,25 +200,34 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
 
 
 def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
-    """Read the validation part of the model's training."""
+    """Read the validation part of the model's training, without neutral texts.
+
+    :raises UsageError: for another data set than the several ones of the training.
+    """
     metrics = read_metrics(bundle)
-    trained_on, validation = metrics["dataset"], metrics.get("validation_data")
+    trained_on, validation, labels = metrics["dataset"], metrics.get("validation_data"), bundle.config.labels
     is_default, dataset = source.dataset is None, source.dataset or trained_on
+    sets = data_sets_of(metrics)
+    if not is_default and len(sets) > 1:
+        raise UsageError(f"--dataset: {bundle.path} was trained on {len(sets)} data sets; omit it")
     source = replace(source, dataset=dataset, split="train")
     if is_default:
         source = _with_columns(source, metrics.get("columns", {}))
-    how = source.text_column, source.label_column, source.csv
+    if len(sets) == 1:
+        columns = source.text_column, source.label_column
+        sets = (replace(sets[0], path=dataset, text_column=columns[0], label_column=columns[1]),)
     try:
         # A file that is not the training data can be the validation file, at a new path.
         if validation and (dataset == trained_on or not Path(dataset).is_file()):
-            examples = load_validation(validation, dataset, *how)
+            parts = [read_validation(validation, sets[0], source.csv, labels)]
         else:
-            examples = load_split(dataset, source.split, *how)
+            parts = read_data_sets(sets, source.csv, labels)[0]
     except DataError as error:
         if not is_default:
             raise
-        raise DataError(f"{error}; {bundle.path} was trained on it; if it moved, give --dataset") from error
-    return source, validation_part(bundle, examples)
+        hint = "; if it moved, give --dataset" if len(sets) == 1 else ""
+        raise DataError(f"{error}; {bundle.path} was trained on it{hint}") from error
+    return source, validation_part(bundle, parts).of_classes(labels)
 
 
 def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> EvaluationSource:

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.config import DataSet
 from sentcli.errors import BundleError, DataError, UsageError
-from sentcli.evaluation.labels import LabeledTexts
-from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.evaluation.labels import LabeledTexts, join
+from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.model.bundle import METRICS, Bundle
 
 _log = logging.getLogger("sentcli")
@@ -50,6 +51,27 @@ def train_validation(
         )
     _check_classes(train, data)
     return train, validation
+
+
+def split_data_sets(
+    parts: Sequence[LabeledTexts], sets: Sequence[DataSet], names: Sequence[str], validation_share: float
+) -> tuple[list[LabeledTexts], LabeledTexts]:
+    """Hold out a share of each data set that has `validate`; no training part keeps one of these texts.
+
+    :param names: the classes.
+    :returns: the training part of each data set, and one validation part.
+    :raises UsageError: when no data set is validated on, or the share is out of range.
+    :raises DataError: as `train_validation`.
+    """
+    split = [
+        train_validation(part, validation_share) if each.validate else (part, part.take([]))
+        for part, each in zip(parts, sets, strict=True)
+    ]
+    held_out = [validation for _, validation in split if len(validation)]
+    if not held_out:
+        raise UsageError("all data sets have validate = false; remove it from one, or add --validation FILE")
+    validation = join(held_out, names)
+    return [without_validation(train, validation) for train, _ in split], validation
 
 
 def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
@@ -90,10 +112,10 @@ def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
         )
 
 
-def validation_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
+def validation_part(bundle: Bundle, parts: Sequence[LabeledTexts]) -> LabeledTexts:
     """Return the validation part of the training of a model.
 
-    :param data: the train split, or the separate validation texts of the model.
+    :param parts: the texts of each data set, or the separate validation texts of the model.
     :raises BundleError: when `sentcli train` did not write the model, or these are not its data.
     """
     metrics = read_metrics(bundle)
@@ -101,11 +123,13 @@ def validation_part(bundle: Bundle, data: LabeledTexts) -> LabeledTexts:
         share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.path / METRICS}: it does not identify the validation texts") from error
-    validation = data if metrics.get("validation_data") else train_validation(data, share)[1]
+    validation = join(parts, bundle.config.labels)
+    if not metrics.get("validation_data"):
+        validation = split_data_sets(parts, data_sets_of(metrics), bundle.config.labels, share)[1]
     if digest_texts(validation.texts) != digest:
         raise BundleError(
-            f"{bundle.path}: its validation texts are not those of {data.where}: they have changed or moved, "
-            "or an earlier version of sentcli chose them; give the right ones with --dataset FILE"
+            f"{bundle.path}: its validation texts are not those of {validation.where:.200}: they changed "
+            "or moved, or an earlier version of sentcli chose them; give the right ones with --dataset FILE"
         )
     return validation
 
@@ -115,7 +139,7 @@ def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
     if METRICS not in bundle.digests:
         return False
     metrics = read_metrics(bundle)
-    known = metrics["dataset"], metrics.get("validation_data"), metrics.get("sentences")
+    known = metrics.get("validation_data"), *(each.path for each in data_sets_of(metrics))
     return dataset in known and (split == "train" or Path(dataset).is_file())
 
 

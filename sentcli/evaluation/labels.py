@@ -3,8 +3,8 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,15 @@ class LabeledTexts:
 
     :param order: all classes in the order that the data set states; empty when it states none.
     :param where: the source of the texts, for messages.
+    :param targets: the probability of each class times the weight of the text, float32 `[texts, classes]`;
+        None: the labels are certain and the weights are 1.
     """
 
     texts: list[str]
     labels: list[str]
     order: tuple[str, ...] = ()
     where: str = "the data set"
+    targets: npt.NDArray[np.float32] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -43,7 +46,36 @@ class LabeledTexts:
     def take(self, rows: Sequence[int]) -> "LabeledTexts":
         """Return these rows, in this order."""
         texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
-        return LabeledTexts(texts, labels, self.order, self.where)
+        targets = None if self.targets is None else self.targets[[*rows]]
+        return LabeledTexts(texts, labels, self.order, self.where, targets)
+
+    def of_classes(self, names: Sequence[str]) -> "LabeledTexts":
+        """Return the texts whose label is one of these, which leaves out those between two classes."""
+        return self.take([row for row, label in enumerate(self.labels) if label in names])
+
+    def class_targets(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the targets; for certain labels, which are some of these names, one-hot rows."""
+        if self.targets is not None:
+            return self.targets
+        return np.eye(len(names), dtype=np.float32)[label_ids(self.labels, names, self.where)]
+
+
+def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTexts:
+    """Return the texts of several data sets as one.
+
+    :param names: the classes; needed if a part has targets.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    has_order = all(part.order for part in parts)
+    has_targets = any(part.targets is not None for part in parts)
+    return LabeledTexts(
+        [text for part in parts for text in part.texts],
+        [label for part in parts for label in part.labels],
+        tuple(dict.fromkeys(name for part in parts for name in part.order)) if has_order else (),
+        ", ".join(dict.fromkeys(part.where for part in parts)),
+        np.concatenate([part.class_targets(names) for part in parts]) if has_targets else None,
+    )
 
 
 def find_label_column(columns: Sequence[str], wanted: str | None, text_column: str, where: str) -> str:
@@ -91,6 +123,11 @@ def spell_out(label: str) -> str:
     return whole[1] if whole else _SPELLED_OUT.get(label, label)
 
 
+def are_numbers(labels: Iterable[str]) -> bool:
+    """Return whether all labels are numbers."""
+    return all(map(_NUMBER.fullmatch, labels))
+
+
 def class_names(data: LabeledTexts) -> tuple[str, ...]:
     """Return the classes that occur in the stated order, else by number, else alphabetically.
 
@@ -101,7 +138,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     counts = Counter(data.labels)
     if data.order:
         names = tuple(name for name in dict.fromkeys(data.order) if name in counts)
-    elif all(map(_NUMBER.fullmatch, counts)):
+    elif are_numbers(counts):
         names = tuple(sorted(counts, key=lambda name: (float(name), name)))
     else:
         names = tuple(sorted(counts))

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any, NotRequired, TypedDict
 
+from sentcli.config import DataSet
 from sentcli.errors import BundleError
 from sentcli.model.bundle import METRICS, Bundle
 
@@ -16,7 +18,6 @@ class ExampleCounts(TypedDict):
     unlabeled: int  # whole texts without labels
     pseudo_labeled: int  # these and passages, with the labels of a teacher
     passages: int  # the passages among these
-    sentences: int  # extra labelled texts
 
 
 class Metrics(TypedDict):
@@ -28,14 +29,14 @@ class Metrics(TypedDict):
     command: str  # the command line of the training
     licence: str | None  # of the model, as an identifier of the hub such as `apache-2.0`; None if unknown
     output: NotRequired[str]  # the folder as `sentcli train` got it; commands on the card name it
-    dataset: str  # as `sentcli train` got it
-    hub_id: NotRequired[str | None]  # the id of a data set of the Hugging Face hub
+    dataset: str  # the first data set, as `sentcli train` got it
+    # Of each data set: the fields of `DataSet`, `hub_id` (its id on the Hugging Face hub or None), and
+    # `texts` (the number of texts to train on).
+    data: NotRequired[list[dict[str, Any]]]
     unlabeled: NotRequired[str | None]  # the source of the texts without labels
-    # The model that was fine-tuned: its `name`, `dataset`, `hub_id`, `glove`, `self_training`, `sentences`
-    # and `base`.
+    # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove`, `self_training` and `base`.
     base: NotRequired[dict[str, Any] | None]
-    sentences: NotRequired[str | None]  # the source of the extra labelled texts
-    validation_data: NotRequired[str | None]  # its source; None: a part of the train split
+    validation_data: NotRequired[str | None]  # its source; None: a part of the data sets
     # Options that the data set was read with: `text_column`, `label_column`, `delimiter`, `quotechar`,
     # `encoding` and `skip_lines` (a number); None for the default.
     columns: NotRequired[dict[str, Any]]
@@ -79,3 +80,15 @@ def learners(metrics: Metrics) -> Iterator[Mapping[str, Any]]:
     while learner:
         yield learner
         learner = learner.get("base")
+
+
+def data_sets_of(metrics: Mapping[str, Any]) -> tuple[DataSet, ...]:
+    """Return the data sets of the training.
+
+    :raises UsageError: when one of them is damaged.
+    """
+    known = {each.name for each in fields(DataSet)}
+    records = metrics.get("data") or [{"path": metrics["dataset"]}]
+    return tuple(
+        DataSet.from_table({name: each[name] for name in known & each.keys()}, "data") for each in records
+    )

@@ -5,13 +5,14 @@ import os.path
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
+from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, DataSet, ModelConfig
 from sentcli.evaluation.metrics import ECE_BINS
 from sentcli.evaluation.metrics_file import Metrics, learners
 from sentcli.evaluation.report import four, interval, metrics_of
@@ -55,7 +56,7 @@ def model_card(
         columns=[name for name in history[0] if name.startswith(("train_", "validation_"))],
         files=files,
         bundle=bundle,
-        hub_id=metrics.get("hub_id", hub_id_of(metrics["dataset"])),
+        data=_data(metrics),
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
         has_bands=UNCERTAIN not in config.labels,
@@ -112,6 +113,14 @@ def hub_id_of(dataset: str) -> str | None:
     return dataset if is_id else None
 
 
+def _data(learner: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the data sets of a model or its base, as `metrics.json` describes them."""
+    if "data" in learner:
+        return list(learner["data"])
+    path = learner["dataset"]
+    return [{**asdict(DataSet(path)), "hub_id": learner.get("hub_id", hub_id_of(path)), "texts": 0}]
+
+
 def no_option(path: str) -> str:
     """Return a path that no command mistakes for an option."""
     return f"./{path}" if path.startswith("-") else path
@@ -125,6 +134,8 @@ def one_line(text: str) -> str:
 
 def _validation_command(metrics: Metrics, name: str) -> str:
     options = {"dataset": metrics["dataset"], **metrics.get("columns", {})}
+    if len(metrics.get("data", ())) > 1:
+        options = {}  # `sentcli evaluate` reads them all
     words = ["sentcli", "evaluate", no_option(metrics.get("output", name))]
     for option, value in options.items():
         if value is not None:
@@ -148,7 +159,13 @@ def _template() -> jinja2.Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"code": _code, "cell": _cell, "block": _block, "json": json.dumps}
-    environment.filters |= {"four": four, "interval": interval, "metrics": metrics_of, "lengths": lengths_of}
+    environment.filters |= {
+        "data_of": _data,
+        "four": four,
+        "interval": interval,
+        "metrics": metrics_of,
+        "lengths": lengths_of,
+    }
     environment.tests["glove"] = _GLOVE_NAME.fullmatch
     return environment.get_template(_TEMPLATE.name)
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sentcli.evaluation.bands import choose_band
 from sentcli.evaluation.metrics import Evaluation, evaluate, log_loss, reliability
 from sentcli.evaluation.temperature import fit_temperature
 from sentcli.model.bilstm import BiLSTM
@@ -22,6 +23,7 @@ class Calibrated:
     """The figures of a calibrated model on the validation part.
 
     :param uncalibrated, probabilities: `[texts, classes]`, before and after calibration.
+    :param neutral: the band of neutral texts; None without such texts in the validation part.
     """
 
     temperature: float
@@ -30,6 +32,7 @@ class Calibrated:
     probabilities: Floats
     figures: Evaluation
     on_passages: Evaluation
+    neutral: tuple[float, float] | None
 
     def to_json(self, sentences: int) -> dict[str, Any]:
         """Return the figures for `metrics.json`; `sentences` is the maximum length of a passage."""
@@ -57,21 +60,31 @@ def calibrate(
     :param names: the names of the classes.
     :param class_weights: `[classes]`, as in training; the temperature is fitted with them.
     """
-    labels = data.validation.labels
-    logits = _predict(network, data.validation)
+    validation, passages = data.validation.labelled(), data.passages.labelled()
+    labels = validation.labels
+    logits = _predict(network, validation)
     weights = 1.0 if class_weights is None else class_weights.numpy()
     temperature = fit_temperature(labels, logits, weights)
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature)
-    probabilities = softmax(_predict(network, data.validation))
+    probabilities = softmax(_predict(network, validation))
     return Calibrated(
         temperature,
         labels,
         softmax(logits),
         probabilities,
         evaluate(labels, probabilities, names),
-        evaluate(data.passages.labels, softmax(_predict(network, data.passages)), names),
+        evaluate(passages.labels, softmax(_predict(network, passages)), names),
+        _choose_band(network, data.validation),
     )
+
+
+def _choose_band(network: BiLSTM, examples: Examples) -> tuple[float, float] | None:
+    """Return the band of neutral texts; None if the examples lack neutral texts or one of two classes."""
+    sides = np.where(examples.has_label, 2 * examples.labels, 1)
+    if {*sides.tolist()} != {0, 1, 2}:
+        return None
+    return choose_band(softmax(_predict(network, examples))[:, 1], sides)
 
 
 def _predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ from torch.nn import functional
 from sentcli.config import TrainConfig
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.vocabulary import UNK_ID
-from sentcli.training.examples import Examples, evaluation_batches
+from sentcli.training.examples import SURE, Examples, evaluation_batches
 from sentcli.training.loop import autocast
 
 
@@ -48,25 +48,29 @@ class Classification:
                 loss = self._loss(model.classify(moved, lengths).float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
         # Reported without smoothing and weights, so that it is comparable with the validation loss.
-        reported = functional.cross_entropy(logits.detach(), targets, reduction="sum")
-        return reported, _correct(logits, targets), len(targets)
+        plain = targets / targets.sum(dim=1, keepdim=True)
+        reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
+        return reported, int((logits.argmax(1) == targets.argmax(1)).sum()), len(targets)
 
     def measure(self, model: BiLSTM, examples: Examples, device: torch.device) -> tuple[float, float]:
         """Return mean loss and accuracy, the loss weighted by class as in training; see `Objective`."""
         return measure(model, examples, device, self._class_weights)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy. With class weights, first add the log priors to the logits.
+        """Return the mean cross-entropy, in which the sum of its targets is the weight of a text.
+
+        With class weights, first add the log priors to the logits.
 
         The model then learns the evidence for a class without its prior. Weighted texts have no effect
         once all training texts are right, which happens soon if a class is rare (A. Menon et al., "Long-tail
         Learning via Logit Adjustment", ICLR 2021, equation 10).
         """
-        smoothing = self._config.label_smoothing
+        smoothing, weights = self._config.label_smoothing, targets.sum(dim=1, keepdim=True)
         if self._priors is None:
-            return functional.cross_entropy(logits, targets, label_smoothing=smoothing)
+            smooth = (1 - smoothing) * targets + smoothing / targets.shape[1] * weights
+            return functional.cross_entropy(logits, smooth)
         # Smooth towards the priors: uniform smoothing can lower the target of a frequent class to its prior.
-        smooth = torch.lerp(targets, self._priors, smoothing)
+        smooth = torch.lerp(targets, weights * self._priors, smoothing)
         return functional.cross_entropy(logits + self._priors.log(), smooth)
 
 
@@ -76,29 +80,31 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
     The formula of scikit-learn's `class_weight="balanced"`, after G. King and L. Zeng, "Logistic Regression
     in Rare Events Data", 2001. The weights of all n texts have the mean 1.
 
-    :param targets: the probability of each class, `[n, classes]`; a count is their sum.
+    :param targets: the probability of each class times the weight, `[n, classes]`; a count is their sum.
     """
     counts = targets.sum(axis=0, dtype=np.float64)
-    return torch.from_numpy((len(targets) / (len(counts) * np.maximum(counts, 1))).astype(np.float32))
+    return torch.from_numpy((counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32))
 
 
 @torch.inference_mode()
 def measure(
     model: BiLSTM, examples: Examples, device: torch.device, class_weights: Tensor | None = None
 ) -> tuple[float, float]:
-    """Return the mean cross-entropy in nats, weighted by class, and the accuracy, in fp32."""
+    """Return the mean cross-entropy in nats, weighted by class, and the accuracy, in fp32.
+
+    :param examples: texts with the weight 1; those without a label, see `Examples.labelled`, count in the
+        loss alone.
+    """
     model.eval()
-    loss, correct = 0.0, 0
+    loss, correct, labelled = 0.0, 0, 0
     for _, (ids, lengths, targets) in evaluation_batches(examples, device):
         logits = model(ids, lengths)
         losses = functional.cross_entropy(logits, targets, reduction="none")
         loss += (losses if class_weights is None else losses * (targets @ class_weights)).sum().item()
-        correct += _correct(logits, targets)
-    return loss / len(examples), correct / len(examples)
-
-
-def _correct(logits: Tensor, targets: Tensor) -> int:
-    return int((logits.argmax(1) == targets.argmax(1)).sum())
+        has_label = targets.amax(1) > SURE * targets.sum(1)
+        labelled += int(has_label.sum())
+        correct += int((has_label & (logits.argmax(1) == targets.argmax(1))).sum())
+    return loss / len(examples), correct / labelled
 
 
 def drop_words(ids: Tensor, share: float) -> Tensor:

@@ -1,21 +1,22 @@
-"""The data of a training: read and split labelled texts, read further texts, build the vocabulary, encode."""
+"""The data of a training: split labelled texts, read further texts, build the vocabulary, encode."""
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.config import TextConfig, TrainConfig
+from sentcli.config import DataSet, TextConfig, TrainConfig
 from sentcli.errors import DataError
-from sentcli.evaluation.datasets import NO_OPTIONS, load_split, load_texts, load_validation
-from sentcli.evaluation.holdout import one_spelling, train_validation, without_validation
-from sentcli.evaluation.labels import LabeledTexts, class_ids, class_names, label_ids
+from sentcli.evaluation.datasets import NO_OPTIONS, load_texts
+from sentcli.evaluation.holdout import one_spelling, split_data_sets, without_validation
+from sentcli.evaluation.labels import LabeledTexts, join
 from sentcli.evaluation.passages import cut_passages
+from sentcli.evaluation.training_data import read_validation
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import truncate, words_of
@@ -26,7 +27,6 @@ from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 _log = logging.getLogger("sentcli")
 
-NO_TEXTS = LabeledTexts([], [])
 _MOST_LISTED = 20  # classes
 _SMALL_PART = 0.5  # of the validation share
 
@@ -36,19 +36,15 @@ class DataSource:
     """The sources of texts, labels and word vectors; see `evaluation.datasets` and `training.glove`.
 
     :param csv: the format of CSV files.
-    :param unlabeled_text_column: None: the same as `text_column`.
-    :param extra_data: labelled texts to train on but never to validate on.
-    :param validation: labelled texts to validate on, see `load_validation`; None: a share of the train split.
+    :param unlabeled_text_column: None: the same as that of the first data set.
+    :param validation: labelled texts to validate on, see `read_validation`; None: a share of the data sets.
     """
 
-    dataset: str
-    text_column: str | None
-    label_column: str | None
+    data: tuple[DataSet, ...]
     glove: str
     unlabeled: str | None = None
     csv: ReadOptions = NO_OPTIONS
     unlabeled_text_column: str | None = None
-    extra_data: str | None = None
     validation: str | None = None
 
 
@@ -57,13 +53,14 @@ class Texts:
     """The texts of a training. The other parts contain no text of the validation part.
 
     :param labels: the names of the classes.
+    :param counts: the number of texts to train on of each data set.
     """
 
     train: LabeledTexts
     validation: LabeledTexts
     unlabeled: list[str]
     labels: tuple[str, ...]
-    extra_data: LabeledTexts = NO_TEXTS
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,62 +78,53 @@ class Corpus:
     passages: Examples
     unlabeled: Examples
     pseudo: Examples
-    extra_data: Examples
     vocab: Vocab
     counts: Counter[str]
 
 
-def read_labeled(source: DataSource) -> LabeledTexts:
-    """Read the train split.
-
-    :raises DataError: as `load_split`.
-    """
-    return load_split(source.dataset, "train", source.text_column, source.label_column, source.csv)
-
-
-def read_texts(source: DataSource, data: LabeledTexts, validation_share: float) -> Texts:
+def read_texts(
+    source: DataSource, parts: Sequence[LabeledTexts], labels: tuple[str, ...], validation_share: float
+) -> Texts:
     """Split the labelled texts, or read the validation part, and read the other texts.
 
-    :param data: the train split.
-    :param validation_share: its share for validation, if the source names no validation texts.
-    :raises UsageError: for a share that is not above 0 and below 1.
-    :raises DataError: for fewer than two classes or too many, when no text is left to validate on, or
-        none of a class to train on, or when a source cannot be read.
+    :param parts, labels: from `read_data_sets`.
+    :param validation_share: the share for validation, if the source names no validation texts.
+    :raises UsageError: for a share that is not above 0 and below 1, or when no data set is validated on.
+    :raises DataError: when no text is left to validate on, or none of a class to train on, or when a source
+        cannot be read.
     """
-    labels = class_names(data)
     if source.validation:
-        columns = source.text_column, source.label_column
-        validation = load_validation(source.validation, source.dataset, *columns, source.csv)
-        class_ids(validation, labels)
-        train = without_validation(data, validation)
+        validation = read_validation(source.validation, source.data[0], source.csv, labels)
+        trains = [without_validation(part, validation) for part in parts]
     else:
-        train, validation = train_validation(data, validation_share)
-        if len(validation) < _SMALL_PART * validation_share * len(data):
+        trains, validation = split_data_sets(parts, source.data, labels, validation_share)
+        whole = sum(len(part) for part, each in zip(parts, source.data, strict=True) if each.validate)
+        if len(validation) < _SMALL_PART * validation_share * whole:
             _log.warning(
                 "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
-                *(source.dataset, len(validation)),
+                *(validation.where, len(validation)),
             )
-    found = {*label_ids(validation.labels, labels, validation.where).tolist()}
-    if missing := [name for index, name in enumerate(labels) if index not in found]:
+    if missing := [name for name in labels if name not in {*validation.labels}]:
         _log.warning(
             "no validation text has the class %.100r: metrics and the choice of the epoch ignore it",
             missing[0],
         )
     held_out = {*map(one_spelling, validation.texts)}
     unlabeled = [text for text in _read_unlabeled(source) if one_spelling(text) not in held_out]
-    extra_data = NO_TEXTS
-    if source.extra_data:
-        read = load_split(source.extra_data, "train", source.text_column, source.label_column, source.csv)
-        class_ids(read, labels)
-        extra_data = read.take([i for i, text in enumerate(read.texts) if one_spelling(text) not in held_out])
+    if len(parts) > 1:
+        for each, part in zip(source.data, trains, strict=True):
+            _log.info("%s: %d texts to train on", each.path, len(part))
+    weighted = [
+        replace(part, targets=np.float32(each.weight) * part.class_targets(labels))
+        for each, part in zip(source.data, trains, strict=True)
+    ]
+    train = join(weighted)
     listed = ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
     counts = f"{len(train)} texts to train on, {len(validation)} to validate"
-    _log.info("%s: %s; %d classes: %s", source.dataset, counts, len(labels), listed)
+    _log.info("%s: %s; %d classes: %s", train.where, counts, len(labels), listed)
     if source.unlabeled:
         _log.info("%s: %d texts without labels", source.unlabeled, len(unlabeled))
-    if source.extra_data:
-        _log.info("%s: %d texts of extra data", source.extra_data, len(extra_data))
-    return Texts(train, validation, unlabeled, labels, extra_data)
+    return Texts(train, validation, unlabeled, labels, tuple(map(len, trains)))
 
 
 def _read_unlabeled(source: DataSource) -> list[str]:
@@ -144,7 +132,7 @@ def _read_unlabeled(source: DataSource) -> list[str]:
         return []
     own = source.unlabeled_text_column
     try:
-        return load_texts(source.unlabeled, source.text_column if own is None else own, source.csv)
+        return load_texts(source.unlabeled, source.data[0].text_column if own is None else own, source.csv)
     except DataError as error:
         hint = "; for --unlabeled, the setting is unlabeled-text-column"
         raise DataError(f"{error}{hint if '--text-column' in str(error) else ''}") from error
@@ -165,9 +153,8 @@ def encode_texts(
     :param sentences: maximum number of sentences in the passages of the validation texts.
     :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
-    classes = len(texts.labels)
     # Tokenise twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
-    learnt = partial(chain, texts.train.texts, texts.unlabeled, texts.extra_data.texts)
+    learnt = partial(chain, texts.train.texts, texts.unlabeled)
     counts = Counter(chain.from_iterable(map(words_of, learnt())))
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
@@ -186,28 +173,25 @@ def encode_texts(
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
         return Examples([ids[row] for row in kept], targets[kept])
 
-    def one_hot(part: LabeledTexts) -> npt.NDArray[np.float32]:
-        return np.eye(classes, dtype=np.float32)[label_ids(part.labels, texts.labels, part.where)]
-
-    none = np.zeros((len(texts.unlabeled), classes), np.float32)
-    validation = one_hot(texts.validation)
+    none = np.zeros((len(texts.unlabeled), len(texts.labels)), np.float32)
+    validation = texts.validation.class_targets(texts.labels)
     corpus = Corpus(
-        train=encode(texts.train.texts, one_hot(texts.train)),
+        train=encode(texts.train.texts, texts.train.class_targets(texts.labels)),
         validation=encode(texts.validation.texts, validation),
         unlabeled=encode(texts.unlabeled, none),
-        extra_data=encode(texts.extra_data.texts, one_hot(texts.extra_data)),
         passages=encode(cut_passages(texts.validation.texts, sentences), validation),
         pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], none[:0]),
         vocab=vocab,
         counts=counts,
     )
-    if not len(corpus.validation):
+    if not len(corpus.validation.labelled()):
         raise DataError("no text with a word is left to validate on; try more and different texts")
-    for name, count in zip(texts.labels, corpus.train.targets.sum(axis=0), strict=True):
-        if not count:
+    taught = {*corpus.train.labelled().labels.tolist()}
+    for number, name in enumerate(texts.labels):
+        if number not in taught:
             raise DataError(f"no text of the class {name!r:.200} with a word is left to train on")
     blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
-    blank += len(texts.unlabeled) - len(corpus.unlabeled) + len(texts.extra_data) - len(corpus.extra_data)
+    blank += len(texts.unlabeled) - len(corpus.unlabeled)
     if blank:
         _log.info("left out %d texts without a word", blank)
     return corpus

@@ -13,6 +13,7 @@ from sentcli.scoring.batches import length_buckets, pad
 Rows = npt.NDArray[np.intp]
 Ids = npt.NDArray[np.int32]
 
+SURE = 0.75
 _POOL = 50  # number of batches sorted by length together: little padding, but still well shuffled
 _EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
 
@@ -21,8 +22,8 @@ _EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
 class Examples:
     """Encoded texts `ids[i]`, at least one id each.
 
-    :param targets: the probability of each class, float32 `[n, classes]`: one-hot for a label, the
-        probabilities of the teacher for a pseudo-label.
+    :param targets: the probability of each class times the weight of the text, float32 `[n, classes]`:
+        one-hot for a label, the probabilities of the teacher for a pseudo-label.
     """
 
     ids: Sequence[Ids]
@@ -34,8 +35,16 @@ class Examples:
     def __add__(self, other: "Examples") -> "Examples":
         return Examples([*self.ids, *other.ids], np.concatenate([self.targets, other.targets]))
 
-    def __rmul__(self, times: int) -> "Examples":
-        return Examples([*self.ids] * times, np.tile(self.targets, (times, 1)))
+    @property
+    def has_label(self) -> npt.NDArray[np.bool_]:
+        """Whether each text has a label: a class with more than `SURE` of the probability, `[n]`."""
+        has_label: npt.NDArray[np.bool_] = self.targets.max(axis=1) > SURE * self.targets.sum(axis=1)
+        return has_label
+
+    def labelled(self) -> "Examples":
+        """Return the texts that have a label; the others are neutral."""
+        (rows,) = self.has_label.nonzero()
+        return Examples([self.ids[row] for row in rows.tolist()], self.targets[rows])
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:

@@ -1,25 +1,23 @@
 """The model that fine-tuning starts from: its vocabulary, its shape and its weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.errors import BundleError
 from sentcli.evaluation.history import read_history
-from sentcli.evaluation.labels import LabeledTexts, class_ids
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.model.bundle import METRICS, RECIPE, default_bundle_path, load_bundle
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.corpus import Texts
 from sentcli.training.glove import Coverage
 
 _DROPOUTS = ("embedding_dropout", "dropout")  # only training uses them, so each training sets its own
 # From key in metrics.json to setting; "phrases" is the key of version 0.1.
 _OF_VOCABULARY = {"min_freq": "min_freq", "bigrams": "bigrams", "phrases": "bigrams"}
-_OF_DATA = ("dataset", "hub_id", "glove", "self_training", "sentences", "validation_data", "base")
+_OF_DATA = ("dataset", "data", "glove", "self_training", "validation_data", "base")
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,6 @@ class Base:
     stages: list[dict[str, Any]]
     origin: dict[str, Any]
     decided: dict[str, Any]
-
-    def with_classes(self, data: LabeledTexts, texts: Texts) -> Texts:
-        """Return the texts with the classes of the model, in its order.
-
-        :param data: the training split, in which an error names a row.
-        :raises DataError: for a label that the model does not have.
-        """
-        class_ids(data, self.config.labels)
-        return replace(texts, labels=self.config.labels)
 
     def network(self, shape: ModelConfig) -> BiLSTM:
         """Build a network with the weights of the model.

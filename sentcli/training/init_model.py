@@ -56,7 +56,7 @@ def init_model(data: Corpus, classes: int, glove: str, settings: Settings, check
     if config.pretrain:
         language = pretrain(
             network,
-            data.train + data.unlabeled + data.extra_data,
+            data.train + data.unlabeled,
             data.validation,
             config,
             choose_device(settings.device),

@@ -19,12 +19,14 @@ from sentcli import __version__
 from sentcli.config import BY_DATA, SelfTrainingConfig
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.evaluation.holdout import digest_texts
+from sentcli.evaluation.labels import join
+from sentcli.evaluation.training_data import read_data_sets
 from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import check_target, check_writable
 from sentcli.scoring import stop
-from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
+from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.glove import check_source
 from sentcli.training.loop import check_precision
 from sentcli.training.self_training.rounds import Rounds
@@ -61,16 +63,17 @@ def train_bundle(
     with Lock(resolve(output), check=stop.check):
         check_run(source, output, settings, overwrite=overwrite or _may_replace(output))
         bundles = load_teachers(teachers)
-        data = read_labeled(source)
-        size = DataSize.of(data.texts, data.labels)
-        settings = settings.chosen_for(size, BY_LABELS if source.unlabeled or source.extra_data else BY_DATA)
-        texts = read_texts(source, data, settings.config.validation_share)
-        if settings.base:
-            texts = settings.base.with_classes(data, texts)
+        base = settings.base
+        parts, labels = read_data_sets(source.data, source.csv, base.config.labels if base else None)
+        pairs = [*zip(parts, source.data, strict=True)]
+        validated = join([part for part, each in pairs if each.validate] or parts, labels)
+        others = [text for part, each in pairs if not each.validate for text in part.texts]
+        size = DataSize.of(validated.texts, [label for label in validated.labels if label in labels])
+        settings = settings.chosen_for(size, BY_LABELS if source.unlabeled or others else BY_DATA)
+        texts = read_texts(source, parts, labels, settings.config.validation_share)
         if plan and not texts.unlabeled:
             raise UsageError(f"--unlabeled {source.unlabeled}: all of its texts are in the validation part")
-        extra = texts.extra_data.texts * settings.config.extra_data_repeats
-        settings = settings.chosen_for(size.with_more([*texts.unlabeled, *extra]))
+        settings = settings.chosen_for(size.with_more([*texts.unlabeled, *others]))
         rounds = Rounds(texts, source, settings, plan, work, bundles) if plan else None
         facts = _facts(source, texts, settings, plan)
         facts["teachers"] = {name: bundle.digest for name, bundle in bundles.items()} | dict.fromkeys(
@@ -133,10 +136,15 @@ def _facts(
     source: DataSource, texts: Texts, settings: Settings, plan: SelfTrainingConfig | None
 ) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
-    parts = (texts.train, texts.validation, texts.extra_data)
+    parts = (texts.train, texts.validation)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
+    tables = [
+        {f"{name} of data set {number}": value for name, value in asdict(each).items()}
+        for number, each in enumerate(source.data, start=1)
+    ]
     return {
-        **asdict(source),
+        **{key: value for key, value in asdict(source).items() if key != "data"},
+        **{key: value for table in tables for key, value in table.items()},
         **settings.text.to_json(),
         **settings.model.to_json(),
         **settings.config.to_json(),

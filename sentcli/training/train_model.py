@@ -67,7 +67,7 @@ def train_model(
         language_checkpoint = work / f"{language_model}.safetensors"
         initial = init_model(data, len(texts.labels), source.glove, settings, language_checkpoint)
         network = initial.network
-        examples = data.train + data.pseudo + config.extra_data_repeats * data.extra_data
+        examples = data.train + data.pseudo
         class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
         epochs = fit(
             network,
@@ -91,7 +91,7 @@ def train_model(
         for record in records
     ]
     metrics: Any = {
-        **_provenance(source, output, settings),
+        **_provenance(source, texts, output, settings),
         "training": {
             **config.to_json(),
             "bf16": uses_bf16(config, device),
@@ -112,7 +112,8 @@ def train_model(
     }
     history = [*(base.history if base else ()), *stages, *own]
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
-        bundle_config = BundleConfig(network.config, settings.text, texts.labels)
+        neutral = calibrated.neutral or (base.config.neutral if base else None)
+        bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral)
         _write_model(folder, initial, bundle_config, data, settings)
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         pd.DataFrame(history).to_csv(folder / bundle.HISTORY, index=False)
@@ -128,22 +129,24 @@ def train_model(
     _warn_of_chance(output.name, calibrated.figures, is_balanced=class_weights is not None)
 
 
-def _provenance(source: DataSource, output: Path, settings: Settings) -> dict[str, Any]:
+def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settings) -> dict[str, Any]:
     """Return the part of `metrics.json` on how the model was made."""
-    csv = source.csv
+    csv, first = source.csv, source.data[0]
     return {
         "command": settings.command,
         "licence": settings.licence,
         "output": str(output),
-        "dataset": source.dataset,
-        "hub_id": hub_id_of(source.dataset),
+        "dataset": first.path,
+        "data": [
+            {**asdict(each), "hub_id": hub_id_of(each.path), "texts": count}
+            for each, count in zip(source.data, texts.counts, strict=True)
+        ],
         "unlabeled": source.unlabeled,
         "base": settings.base.origin if settings.base else None,
-        "sentences": source.extra_data,
         "validation_data": source.validation,
         "columns": {
-            "text_column": source.text_column,
-            "label_column": source.label_column,
+            "text_column": first.text_column,
+            "label_column": first.label_column,
             "delimiter": csv.delimiter,
             "quotechar": csv.quotechar,
             "encoding": csv.encoding,
@@ -160,7 +163,6 @@ def _examples(data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
         "unlabeled": len(data.unlabeled),
         "pseudo_labeled": len(data.pseudo),
         "passages": pseudo.passages if pseudo else 0,
-        "sentences": len(data.extra_data),
     }
 
 

@@ -70,7 +70,7 @@ def test_the_model_folder_has_all_files_and_the_settings(train, tmp_path, data):
     bundle = load_bundle(tmp_path / "model")
     assert {path.name for path in bundle.path.iterdir()} == FILES
     assert bundle.digests.keys() == FILES - {"manifest.json"}
-    assert bundle.config.labels == ("negative", "positive")
+    assert (bundle.config.labels, bundle.config.neutral) == (("negative", "positive"), None)
     assert bundle.config.text.max_tokens == 20
     shape = bundle.config.model
     assert (shape.hidden_size, shape.embedding_dim, shape.vocab_size) == (4, 5, len(bundle.vocab))
@@ -104,19 +104,106 @@ def test_the_test_split_has_no_part_in_training(train, tmp_path):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
-def test_extra_data_is_repeated_as_configured(train, data, tmp_path):
-    """The model knows words that are in no review from the extra data alone."""
+@pytest.fixture
+def several(data, tmp_path):
+    """A recipe with three data sets: reviews, sentences of great weight, and stars."""
     rows = [("a splendiferous zork", "positive"), ("a cromulent zork", "negative")]
-    extra = invented.write_csv(tmp_path / "extra.csv", rows)
-    train("--extra-data", extra, "--lr", 0.02, epochs=2, config="extra-data-repeats = 100")
+    sentences = invented.write_csv(tmp_path / "sentences.csv", rows)
+    stars = [
+        (f"{text} {'zap' * (label == 'neutral')}", str(invented.THREE.index(label)))
+        for text, label in invented.reviews(90, seed=4, labels=invented.THREE)
+    ]
+    stars = invented.write_csv(tmp_path / "stars.csv", stars)
+    recipe = tmp_path / "several.toml"
+    recipe.write_text(f"""
+lr = 0.02
+[[data]]
+path = "{data}"
+terms = "of nobody"
+[[data]]
+path = "{sentences}"
+weight = 100
+validate = false
+[[data]]
+path = "{stars}"
+text-column = "review"
+targets = {{ 0 = 0.1, 1 = 0.5, 2 = 0.9 }}
+most = 20
+""")
+
+    def train(*arguments, output="model", config=recipe):
+        line = ("train", "--config", config, *SMALL, "--epochs", 3, "-o", tmp_path / output)
+        return invoke(*line, *arguments)
+
+    return train
+
+
+def test_a_model_learns_from_several_data_sets(several, data, tmp_path):
+    made = several()
+    assert made.exit_code == 0, made.output
     bundle = load_bundle(tmp_path / "model")
     with sentcli.load(bundle.path) as scorer:
-        assert scorer.score([text for text, _ in rows]).labels == ["positive", "negative"]
-    assert f'extra-data = "{extra}"\n' in bundle.read("recipe.toml").decode()
-    chosen = train(
-        "--extra-data", extra, "--batch-size", "auto", config="extra-data-repeats = 960", output="two"
-    )
-    assert "chosen for 2,000 texts " in chosen.stderr
+        labels = scorer.score(["a splendiferous zork", "a cromulent zork"]).labels
+    assert labels == ["positive", "negative"]  # words of no other data set
+    metrics = metrics_of(bundle.path)
+    assert [each["texts"] for each in metrics["data"]] == [72, 2, 54]
+    assert (metrics["examples"]["train"], metrics["examples"]["validation"]) == (128, 14)
+    assert metrics["validation"]["examples"] == 12  # without the neutral ones
+    low, high = bundle.config.neutral
+    assert low <= 0.5 <= high
+    measured = json.loads(invoke("evaluate", bundle.path, "--json", "--held-out").stdout)
+    assert measured["confusion"] == metrics["validation"]["confusion"]
+    assert "`of nobody`" in (bundle.path / "README.md").read_text()
+    assert "omit it" in fail("evaluate", bundle.path, "--held-out", "--dataset", data).message
+
+
+def test_the_recipe_has_the_tables_and_a_changed_one_does_not_continue(
+    several, tmp_path, stop_at, monkeypatch
+):
+    assert several().exit_code == 0
+    recipe = tmp_path / "model" / "recipe.toml"
+    again = several(config=recipe, output="again")
+    assert again.exit_code == 0, again.output
+    one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
+    for name in ("model.safetensors", "vocab.txt", "recipe.toml"):
+        assert one.read(name) == two.read(name)
+    stop_at("round_embedding")
+    assert several(output="third").exit_code == 130
+    monkeypatch.undo()
+    changed = tmp_path / "changed.toml"
+    changed.write_text(recipe.read_text().replace("weight = 100", "weight = 99"))
+    assert "weight of data set 2 was 100, is 99" in several(config=changed, output="third").stderr
+    assert several(output="third").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            "path = 'r.csv'\nwieght = 2",
+            "data: table 1: unknown key 'wieght'; the keys are path, text-column,",
+        ),
+        ("path = 3", "data: table 1: path is 3, which has the wrong type"),
+        ("weight = 3", "data: table 1: the path is missing"),
+        ("path = 'r.csv'\nvalidate = 1", "validate is 1, which has the wrong type"),
+        ("path = 'r.csv'\nmost = true", "most is True, which has the wrong type"),
+        ("path = 'r.csv'\nmost = 0", "most is 0; it has to be at least 1"),
+        ("path = 'r.csv'\nweight = nan", "weight is nan; it has to be a number above 0"),
+        ("path = 'r.csv'\ntargets = { 1 = 2 }", "the target of 1 is 2; it has to be from 0 to 1"),
+    ],
+)
+def test_a_wrong_table_is_refused(several, tmp_path, table, message):
+    (tmp_path / "wrong.toml").write_text(f"[[data]]\n{table}\n")
+    refused = several(config=tmp_path / "wrong.toml")
+    assert refused.exit_code == 2
+    assert message in refused.stderr
+
+
+def test_tables_replace_the_data_set(several, tmp_path, data):
+    for line in ("data = 'r.csv'", "data = []", "data = [1]"):
+        (tmp_path / "wrong.toml").write_text(line)
+        assert several(config=tmp_path / "wrong.toml").exit_code == 2
+    assert "--dataset cannot be combined with [[data]] tables" in several("--dataset", data).stderr
 
 
 def test_validation_data_may_be_given(data, tmp_path):

@@ -135,20 +135,20 @@ def test_the_split_is_the_same_in_every_version():
 
 def test_the_validation_part_of_a_model_is_found_again(trained, labeled, trained_three, tmp_path):
     data = load_split(str(labeled), "train", None, None)
-    found = validation_part(trained, data)
+    found = validation_part(trained, [data])
     share = json.loads(trained.read("metrics.json"))["training"]["validation_share"]
     assert found == train_validation(data, share)[1]
     assert is_training_data(trained, str(labeled), "test")
     assert not is_training_data(trained_three, str(labeled), "train")
     with pytest.raises(BundleError, match=r"its validation texts are not those of .* --dataset FILE"):
-        validation_part(trained, data.take(range(100)))
+        validation_part(trained, [data.take(range(100))])
     copy = shutil.copytree(trained.path, tmp_path / "copy")
     metrics = json.loads(trained.read("metrics.json"))
     del metrics["split"]
     (copy / "metrics.json").write_text(json.dumps(metrics))
     write_manifest(copy)
     with pytest.raises(BundleError, match="does not identify the validation texts"):
-        validation_part(load_bundle(copy), data)
+        validation_part(load_bundle(copy), [data])
 
 
 def test_a_digest_tells_texts_and_their_order_apart():

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import yaml
 
-from sentcli.config import POOLINGS, BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.config import (
+    POOLINGS,
+    BundleConfig,
+    DataSet,
+    ModelConfig,
+    SelfTrainingConfig,
+    TextConfig,
+    TrainConfig,
+)
 from sentcli.evaluation.evaluate import measure
 from sentcli.evaluation.metrics import evaluate
 from sentcli.evaluation.model_card import count_parameters, model_card
@@ -27,6 +35,7 @@ GLOVE = {
     "tokens_total": 1000,
 }
 TRAINING = {**TrainConfig(seed=77).to_json(), "bf16": False, "device": "cpu", "seconds": 90.0}
+SET = {**asdict(DataSet("stanfordnlp/imdb")), "hub_id": "stanfordnlp/imdb", "texts": 9}
 BASE = {"name": "first", "dataset": "a.csv", "glove": GLOVE}
 
 
@@ -133,13 +142,20 @@ def test_the_training_has_command_data_and_every_setting():
 
 def test_further_sources_of_the_training_are_named():
     counts = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": 95, "passages": 5}
-    counts["sentences"] = 1234
-    card = write(examples=counts, unlabeled="heap.csv", sentences="more.csv", base=BASE)
+    more = {"path": "more.csv", "weight": 0.5, "validate": False, "targets": {"x": 1}, "terms": "CC0"}
+    data = [SET, SET | more | {"texts": 1234}]
+    card = write(examples=counts, unlabeled="heap.csv", data=data, base=BASE)
     assert row(card, "fine-tuned from")[0].startswith("the model `first`")
     assert row(card, "texts without labels") == ["90 of `heap.csv`"]
     assert row(card, "texts with the labels of a teacher") == ["95, 5 of them passages"]
-    assert row(card, "extra labelled texts") == ["1,234 of `more.csv`"]
-    assert "`stanfordnlp/imdb` and `more.csv`." in section(card, "Intended use and limits")
+    rows = [line for line in card.splitlines() if line.startswith("| data set |")]
+    assert rows == [
+        "| data set | `stanfordnlp/imdb`: 9 texts to train on |",
+        '| data set | `more.csv`: 1,234 texts to train on, weight 0.5, targets `{"x": 1}`, no validation |',
+    ]
+    assert "`stanfordnlp/imdb`, `more.csv`." in section(card, "Intended use and limits")
+    assert "- Data: `more.csv`, `CC0`." in section(card, "Licences and sources")
+    assert "sentcli evaluate imdb-bilstm --held-out\n" in card  # which reads all data sets
     none = write(glove={**GLOVE, "types_covered": 0})
     assert row(none, "word vectors") == ["none: the embedding started with random values"]
 
@@ -225,11 +241,11 @@ def test_a_class_called_uncertain_leaves_the_option_out():
 
 @pytest.mark.parametrize("source", ["6B.100d", "42B.300d", "twitter.27B.50d", "glove.6B.100d.txt.gz"])
 def test_sources_are_credited_once_with_those_of_the_fine_tuned_models(source):
-    first = BASE | {"dataset": "stanfordnlp/imdb", "sentences": "everyday", "self_training": {"lexicon": 4.0}}
-    second = BASE | {"base": first, "sentences": "more.csv"}
+    first = BASE | {"dataset": "stanfordnlp/imdb", "self_training": {"lexicon": 4.0}}
+    second = BASE | {"base": first, "data": [SET, SET | {"path": "a.csv"}, SET | {"path": "more.csv"}]}
     glove = {**GLOVE, "source": source}
     terms = section(write(dataset="b.csv", base=second, glove=glove, licence="mit"), "Licences and sources")
-    for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas", "language model", "Hutto"):
+    for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas", "Hutto"):
         assert terms.count(said) == 1
     assert "Pennington" in terms
 

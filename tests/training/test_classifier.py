@@ -111,6 +111,33 @@ def test_class_weights_add_the_log_priors_to_the_logits(smoothing) -> None:
     assert reported == pytest.approx(Trainer().step(*batch(), rate=1e-12)[0], rel=1e-5)
 
 
+@pytest.mark.parametrize("class_weights", [None, torch.tensor([0.6, 2.5])])
+def test_a_text_of_weight_2_counts_like_two_texts(class_weights) -> None:
+    ids, lengths, targets = batch()
+    twice = targets.clone()
+    twice[0] *= 2
+    repeated = [torch.cat([each, each[:1]]) for each in (ids, lengths, targets)]
+    found, wanted = [], []
+    for rows, some in (((ids, lengths, twice), found), (repeated, wanted)):
+        trainer = Trainer(class_weights, clip=1e6, label_smoothing=0.2)
+        trainer.objective.backward(trainer.model, *rows)
+        some += [len(rows[0]) * each.grad.to_dense() for each in trainer.model.parameters()]
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_neutral_texts_count_in_the_measured_loss_alone():
+    model = tiny_models.make_model()
+    certain = labeled_examples([[2, 3], [4, 5]], np.array([0, 1]), 2)
+    neutral = Examples(certain.ids[:1], np.array([[0.5, 0.5]], np.float32))
+    loss, accuracy = measure(model, certain, CPU)
+    of_all, same = measure(model, certain + neutral, CPU)
+    with torch.inference_mode():
+        logits = model(torch.tensor([[2, 3]]), torch.tensor([2]))
+    assert same == accuracy
+    assert of_all == pytest.approx((2 * loss - torch.log_softmax(logits, 1).mean().item()) / 3, rel=1e-4)
+
+
 def test_drop_words_returns_a_share_of_unknown_words():
     ids = torch.full((200, 100), 7)
     dropped = drop_words(ids, 0.3)

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentcli.config import TextConfig, TrainConfig
-from sentcli.errors import DataError
+from sentcli.config import DataSet, TextConfig, TrainConfig
+from sentcli.errors import DataError, UsageError
 from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.labels import LabeledTexts
+from sentcli.evaluation.training_data import read_data_sets
 from sentcli.text.tokenizer import tokenize
-from sentcli.training.corpus import DataSource, Texts, encode_texts, read_labeled, read_texts
+from sentcli.training.corpus import DataSource, Texts, encode_texts, read_texts
 from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 LABELS = ("negative", "positive")
@@ -39,9 +40,11 @@ def write(path, some, header="text,label"):
     return str(path)
 
 
-def read(dataset, share=0.25, **sources):
-    source = DataSource(dataset, None, None, "none", **sources)
-    return read_texts(source, read_labeled(source), share)
+def read(*data, share=0.25, **sources):
+    """Read data sets: paths, or with further settings."""
+    sets = tuple(each if isinstance(each, DataSet) else DataSet(each) for each in data)
+    source = DataSource(sets, "none", **sources)
+    return read_texts(source, *read_data_sets(sets), share)
 
 
 def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
@@ -49,7 +52,7 @@ def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
     corpus = encode(make_texts())
     assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]
     assert corpus.validation.labels.tolist() == [1, 0]
-    assert len(corpus.unlabeled) == len(corpus.pseudo) == len(corpus.extra_data) == 0
+    assert len(corpus.unlabeled) == len(corpus.pseudo) == 0
     assert "left out 1 texts without a word" in caplog.text
 
 
@@ -60,11 +63,9 @@ def test_passages_are_of_the_validation_part_with_its_labels():
 
 
 def test_the_vocabulary_has_the_words_of_all_texts_to_train_on_and_no_others():
-    extra = LabeledTexts(["a lion", "bad zebra", " "], ["positive", "negative", "negative"])
-    corpus = encode(make_texts(unlabeled=["a zebra film", "zebra"], extra_data=extra))
-    assert {*corpus.vocab.words[2:]} == {"a", "good", "bad", "film", "zebra", "lion"}  # not `bore`, nor `so`
-    assert (corpus.counts["zebra"], corpus.counts["bad"], corpus.counts["lion"]) == (3, 2, 1)
-    assert corpus.extra_data.targets.tolist() == [[0, 1], [1, 0]]
+    corpus = encode(make_texts(unlabeled=["a zebra film", "zebra"]))
+    assert {*corpus.vocab.words[2:]} == {"a", "good", "bad", "film", "zebra"}  # not `bore`, nor `so`
+    assert (corpus.counts["zebra"], corpus.counts["bad"]) == (2, 1)
     assert (len(corpus.train), len(corpus.unlabeled)) == (2, 2)
     assert "zebra" not in encode(make_texts(unlabeled=["zebra"]), min_freq=2).vocab
 
@@ -110,23 +111,24 @@ def test_texts_of_the_validation_part_are_in_no_other_part(tmp_path, caplog, own
     data = write(tmp_path / "labelled.csv", rows(40))
     others = write(tmp_path / "others.csv", [(f"{text.upper()} ", label) for text, label in rows(44)])
     own = {"validation": write(tmp_path / "own.csv", rows(6, 37))} if own else {}
-    texts = read(data, unlabeled=others, extra_data=others, **own)
+    texts = read(data, DataSet(others, validate=False), unlabeled=others, **own)
     held_out = {*texts.validation.texts}
     if own:
         assert held_out == {text for text, _ in rows(6, 37)}
         assert "labelled.csv: 3 texts are in the validation part too" in caplog.text
-        assert len(texts.train) == 37
+        assert texts.counts[0] == 37
     else:
-        assert (len(held_out), len(texts.train)) == (10, 30)
-    for part in (texts.train.texts, texts.unlabeled, texts.extra_data.texts):
+        assert (len(held_out), texts.counts[0]) == (10, 30)
+    for part in (texts.train.texts, texts.unlabeled):
         assert not {text.lower().strip() for text in part} & held_out
-    assert len(texts.unlabeled) == len(texts.extra_data) == 44 - len(held_out)
+    assert len(texts.unlabeled) == texts.counts[1] == 44 - len(held_out)
+    assert len(texts.train) == sum(texts.counts)
     assert texts.validation == read(data, **own).validation
 
 
 def test_a_small_validation_part_is_warned_of(tmp_path, caplog):
     repeated = [("the worst!", "0"), ("friendly staff!", "1")] * 40
-    texts = read(write(tmp_path / "labelled.csv", repeated + rows(20)), 0.2)
+    texts = read(write(tmp_path / "labelled.csv", repeated + rows(20)), share=0.2)
     assert len(texts.validation) < 10
     assert f"only {len(texts.validation)} texts are left to validate on" in caplog.text
 
@@ -136,8 +138,8 @@ def test_texts_without_labels_may_have_a_column_of_their_own(tmp_path):
     heap.write_text('{"words": "w", "remark": "r", "title": "t"}\n')
 
     def unlabeled(column):
-        source = DataSource(labelled, "words", None, "none", str(heap), unlabeled_text_column=column)
-        return read_texts(source, read_labeled(source), 0.25).unlabeled
+        data = DataSet(labelled, text_column="words")
+        return read(data, unlabeled=str(heap), unlabeled_text_column=column).unlabeled
 
     assert unlabeled(None) == ["w"]
     assert unlabeled("remark") == ["r"]
@@ -156,17 +158,71 @@ def test_a_class_without_validation_texts_is_warned_of(tmp_path, caplog):
 def test_numbers_for_classes_with_names_are_warned_of(tmp_path, caplog):
     labelled = write(tmp_path / "labelled.csv", rows(40, labels=("bad", "good")))
     numbers = write(tmp_path / "numbers.csv", rows(4, 40))
-    for other in ("validation", "extra_data"):
+    for others, source in (((), {"validation": numbers}), ((numbers,), {})):
         caplog.clear()
-        read(labelled, **{other: numbers})
+        read(labelled, *others, **source)
         assert "numbers.csv: labels are numbers; 0 is taken for 'bad', 1 is taken for 'good'" in caplog.text
 
 
-@pytest.mark.parametrize("option", ["validation", "extra_data"])
-def test_unknown_labels_are_an_error(tmp_path, option):
+def test_unknown_labels_are_an_error(tmp_path):
     other = write(tmp_path / "other.csv", [("a film", "7")])
     with pytest.raises(DataError, match=r"other\.csv: unknown label '7' in row 1; the model knows 0, 1"):
-        read(write(tmp_path / "labelled.csv", rows(40)), **{option: other})
+        read(write(tmp_path / "labelled.csv", rows(40)), validation=other)
+
+
+def test_a_text_has_the_target_of_its_label_times_the_weight_of_its_data_set(tmp_path):
+    stars = write(
+        tmp_path / "stars.csv", [(f"{text} {n}", f"{n}") for text, _ in rows(30) for n in range(1, 6)]
+    )
+    names = write(tmp_path / "names.csv", rows(40, labels=("bad", "good")))
+    targets = {"1": 0, "2": 0.125, "3": 0.5, "4.0": 0.875, "5": 1}
+    texts = read(DataSet(stars, weight=2, targets=targets), DataSet(names, weight=0.5, validate=False))
+    assert texts.labels == ("bad", "good")
+    found = {label: set() for label in ("bad", "neutral", "good")}
+    for label, target in zip(texts.train.labels, texts.train.targets.tolist(), strict=True):
+        found[label].add(tuple(target))
+    assert found["bad"] == {(2, 0), (1.75, 0.25), (0.5, 0)}
+    assert found["neutral"] == {(1, 1)}
+    assert found["good"] == {(0, 2), (0.25, 1.75), (0, 0.5)}
+    assert texts.validation.targets.sum(axis=1).tolist() == [1.0] * len(texts.validation)
+    assert {*texts.validation.labels} == {"bad", "neutral", "good"}
+
+
+def test_with_targets_alone_the_classes_are_negative_and_positive(tmp_path):
+    targets = {"0": 0.0, "1": 1.0}
+    assert read(DataSet(write(tmp_path / "r.csv", rows(40)), targets=targets)).labels == LABELS
+
+
+def test_classes_are_those_of_all_data_sets_and_numbers_stand_for_names(tmp_path):
+    paths = [
+        write(tmp_path / f"{number}.csv", rows(40, 40 * number, labels))
+        for number, labels in enumerate([("0", "1"), ("bad", "good"), ("awful", "good")])
+    ]
+    assert read(*paths[:2]).labels == ("bad", "good")
+    assert read(*paths).labels == ("awful", "bad", "good")
+    with pytest.raises(
+        UsageError, match=r"0\.csv: targets need two classes, but there are 3: awful, bad, good"
+    ):
+        read(DataSet(paths[0], targets={"0": 0, "1": 1}), *paths[1:])
+    with pytest.raises(DataError, match=r"0\.csv: the label '1' has no target; add it to targets"):
+        read(DataSet(paths[0], targets={"0": 0}), paths[1])
+
+
+def test_most_limits_the_texts_of_each_label(tmp_path):
+    path = write(tmp_path / "r.csv", rows(40) + [(f"more {number}", "1") for number in range(20)])
+    (part,), _ = read_data_sets([DataSet(path, most=15)])
+    assert Counter(part.labels) == {"0": 15, "1": 15}
+    order = [load_split(path, "train", None, None).texts.index(text) for text in part.texts]
+    assert order == sorted(order)
+    assert order[0] < 20 < 40 < order[-1]  # from everywhere
+    assert read_data_sets([DataSet(path, most=15)])[0][0] == part
+    assert len(read_data_sets([DataSet(path, most=25)])[0][0]) == 20 + 25
+
+
+def test_no_data_set_to_validate_on_is_an_error(tmp_path):
+    path = write(tmp_path / "r.csv", rows(40))
+    with pytest.raises(UsageError, match="all data sets have validate = false; remove it from one"):
+        read(DataSet(path, validate=False))
 
 
 def words_of(texts):

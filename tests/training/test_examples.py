@@ -18,14 +18,20 @@ def test_the_label_is_the_most_probable_class():
     assert examples.labels.tolist() == [1]
 
 
-def test_sets_are_joined_and_repeated_in_order():
+def test_sets_are_joined_in_order():
     left = labeled_examples(IDS[:1], np.array([1]), 2)
     right = labeled_examples(IDS[1:], np.array([0, 1, 0]), 2)
     empty = Examples([], np.empty((0, 2), np.float32))
-    for joined, times in ((left + right, 1), (3 * (left + right + empty), 3)):
-        assert [ids.tolist() for ids in joined.ids] == IDS * times
-        assert joined.labels.tolist() == [1, 0, 1, 0] * times
-    assert len(3 * empty) == 0
+    joined = left + right + empty
+    assert [ids.tolist() for ids in joined.ids] == IDS
+    assert joined.labels.tolist() == [1, 0, 1, 0]
+
+
+def test_texts_in_the_middle_have_no_label_whatever_their_weight():
+    targets = np.array([[0.25, 0.75], [1.2, 6.8], [5, 5], [0, 0.1]], np.float32)
+    labelled = Examples(labeled_examples(IDS, np.zeros(4, int), 2).ids, targets).labelled()
+    assert [ids.tolist() for ids in labelled.ids] == [IDS[1], IDS[3]]
+    assert labelled.labels.tolist() == [1, 1]
 
 
 def test_collate_pads_its_rows_and_may_change_them():

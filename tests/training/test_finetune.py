@@ -166,13 +166,12 @@ def test_a_student_may_start_from_its_teacher(trained, finetune, tmp_path):
     pd.DataFrame({"text": [text for text, _ in invented.reviews(80, seed=22)]}).to_csv(heap, index=False)
     rows = [(text, str(invented.TWO.index(label))) for text, label in invented.reviews(60, seed=21)]
     numbers = invented.write_csv(tmp_path / "numbers.csv", rows)
-    extra = invented.write_csv(tmp_path / "extra.csv", [("a zork", "1"), ("a bore", "0")])
-    taught = ("--teacher", trained.path, "--unlabeled", heap, "--extra-data", extra)
+    taught = ("--teacher", trained.path, "--unlabeled", heap)
     bundle = finetune(*taught, "--lr", 1e-9, "--dataset", numbers)
     assert bundle.config.labels == ("negative", "positive")
     before, after = (load_model(each).lstm.weight_hh_l0 for each in (trained, bundle))
     assert torch.allclose(before, after, atol=1e-3)
-    assert bundle.vocab.words == trained.vocab.words  # without `zork`
+    assert bundle.vocab.words == trained.vocab.words
     examples = json.loads(bundle.read(METRICS))["examples"]
     assert examples["pseudo_labeled"] == 80 + examples["passages"]
 

@@ -9,7 +9,7 @@ import invented
 import pandas as pd
 import pytest
 
-from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.config import DataSet, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError, UsageError
 from sentcli.model.bundle import Bundle, load_bundle
 from sentcli.training import train
@@ -36,7 +36,7 @@ def source(tmp_path_factory) -> DataSource:
     few = invented.write_csv(folder / "few.csv", invented.reviews(60, seed=11))
     heap = folder / "heap.csv"
     pd.DataFrame({"review": [text for text, _ in invented.reviews(200, seed=12)]}).to_csv(heap, index=False)
-    return DataSource(str(few), None, None, NO_VECTORS, str(heap))
+    return DataSource((DataSet(str(few)),), NO_VECTORS, str(heap))
 
 
 @pytest.fixture(autouse=True)
@@ -61,21 +61,22 @@ def stages(bundle: Bundle) -> list[str]:
 
 
 @pytest.fixture
-def extra(tmp_path) -> str:
-    """Labeled texts with a word that no other text has."""
+def more(source, tmp_path) -> DataSource:
+    """The same with a data set that has a word which no other text has."""
     rows = [("a splendiferous zork", "positive"), ("a cromulent zork", "negative")]
-    return str(invented.write_csv(tmp_path / "extra.csv", rows))
+    extra = DataSet(str(invented.write_csv(tmp_path / "extra.csv", rows)), validate=False)
+    return replace(source, data=(*source.data, extra))
 
 
-def test_the_student_learns_from_all_texts(source, trained, extra, tmp_path):
+def test_the_student_learns_from_all_texts(more, trained, tmp_path):
     settings = replace(SETTINGS, config=replace(SETTINGS.config, epochs=6))
-    bundle = run(replace(source, extra_data=extra), tmp_path / "student", [trained.path], settings)
+    bundle = run(more, tmp_path / "student", [trained.path], settings)
     assert "zork" in bundle.vocab
     assert metrics(bundle)["validation"]["accuracy"] > 0.8
     examples = metrics(bundle)["examples"]
-    assert (examples["unlabeled"], examples["sentences"]) == (200, 2)
+    assert (examples["train"], examples["unlabeled"]) == (54 + 2, 200)
     assert examples["pseudo_labeled"] == 200 + examples["passages"]
-    assert 0.9 * (54 + 200) < examples["passages"] <= 54 + 200  # one of each text, validation texts apart
+    assert 0.9 * (56 + 200) < examples["passages"] <= 56 + 200  # one of each text, validation texts apart
     assert metrics(bundle)["self_training"] == SelfTrainingConfig().to_json()
     assert stages(bundle) == [
         *(f"round 1: {name}" for name in ("trained", "n-grams", "all together")),
@@ -125,26 +126,21 @@ def test_finished_steps_are_not_done_again(source, tmp_path, monkeypatch, caplog
     assert sum("language model epoch 1/1" in message for message in caplog.messages) == 1
 
 
-def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(
-    source, trained, extra, tmp_path, monkeypatch
-):
-    source = replace(source, extra_data=extra)
-
+def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(more, trained, tmp_path, monkeypatch):
     def fail(*_):
         raise InterruptionError
 
     with monkeypatch.context() as patch:
         patch.setattr(rounds, "label", fail)
         with pytest.raises(InterruptionError):
-            run(source, tmp_path / "student", ["auto"])
+            run(more, tmp_path / "student", ["auto"])
     for changes, said in (
         ({"teachers": ["auto"], "passages": 2.0}, "passages was 1.0, is 2.0"),
         ({"teachers": ["auto", trained.path]}, "teachers was .*, is"),
     ):
         with pytest.raises(DataError, match=said):
-            run(source, tmp_path / "student", **changes)
-    teacher = load_bundle(tmp_path / ".student.training" / "teacher-1")
-    assert "zork" not in teacher.vocab  # extra data is for the student alone
+            run(more, tmp_path / "student", **changes)
+    assert "zork" in load_bundle(tmp_path / ".student.training" / "teacher-1").vocab
 
 
 def test_the_teachers_of_auto_differ_in_size_and_have_no_bigrams():

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.config import DataSet, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
 from sentcli.errors import DataError
 from sentcli.evaluation.labels import LabeledTexts
 from sentcli.evaluation.metrics import log_loss
-from sentcli.training.corpus import DataSource, Texts, read_labeled, read_texts
+from sentcli.evaluation.training_data import read_data_sets
+from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.self_training.teacher import (
     StackedEnsemble,
     check_labels,
@@ -34,8 +35,8 @@ def texts(tmp_path_factory) -> Texts:
     few = invented.write_csv(folder / "few.csv", invented.reviews(60, seed=11))
     heap = folder / "heap.csv"
     pd.DataFrame({"review": [text for text, _ in invented.reviews(100, seed=12)]}).to_csv(heap, index=False)
-    source = DataSource(str(few), None, None, NO_VECTORS, str(heap))
-    return read_texts(source, read_labeled(source), 0.1)
+    source = DataSource((DataSet(str(few)),), NO_VECTORS, str(heap))
+    return read_texts(source, *read_data_sets(source.data), 0.1)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 from sentcli.config import SEEDS, ModelConfig, SelfTrainingConfig, TrainConfig
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bundle import Bundle, load_bundle
-from sentcli.training.corpus import NO_TEXTS, DataSource, Texts
+from sentcli.training.corpus import DataSource, Texts
 from sentcli.training.self_training.pseudo_labels import (
     PseudoLabels,
     read_pseudo_labels,
@@ -80,7 +80,7 @@ class Rounds:
             if not output.exists():
                 seed = (self.settings.config.seed + number) % SEEDS
                 train_model(
-                    replace(self.texts, extra_data=NO_TEXTS),  # extra data is for the student
+                    self.texts,
                     self.source,
                     output,
                     _changed(self.settings, {"seed": seed, **changes}),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate, chain, count, pairwise
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def check_labels(bundle: Bundle, labels: Sequence[str]) -> None:
 def label(
     texts: Texts, bundles: Mapping[str, Bundle], settings: Settings, plan: SelfTrainingConfig, number: int
 ) -> PseudoLabels:
-    """Label the texts without labels, and passages of all texts.
+    """Label the texts without labels, and passages of all texts. Neutral texts are not used.
 
     Networks and n-grams together label whole texts. Only networks label passages, because a few words have
     too few n-grams. The best network for whole texts need not be the best for passages, so for passages the
@@ -145,6 +146,11 @@ def label(
     :raises BundleError: when a bundle changed since it was opened, or cannot be run.
     """
     classes = len(texts.labels)
+    texts = replace(
+        texts,
+        train=texts.train.of_classes(texts.labels),
+        validation=texts.validation.of_classes(texts.labels),
+    )
     validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
     train = label_ids(texts.train.labels, texts.labels, texts.train.where)
     share = plan.passages if number == plan.rounds else min(plan.passages, 1.0)

@@ -1,0 +1,84 @@
+"""Read the labelled data sets of a training, and name the classes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sentcli.config import DataSet
+from sentcli.errors import DataError, UsageError
+from sentcli.evaluation.datasets import NO_OPTIONS, load_split, load_validation
+from sentcli.evaluation.labels import LabeledTexts, are_numbers, class_ids, class_names, join, spell_out
+from sentcli.tables.options import ReadOptions
+
+NEUTRAL = "neutral"  # the label of a text whose target is in the middle
+_MIDDLE = 0.25, 0.75  # targets of neutral texts, both included
+_TONES = ("negative", "positive")  # the classes, if all data sets have targets
+_SEED = 1  # of `DataSet.most`: models of all seeds are validated on the same texts
+
+
+def read_data_sets(
+    sets: Sequence[DataSet], csv: ReadOptions = NO_OPTIONS, names: tuple[str, ...] | None = None
+) -> tuple[list[LabeledTexts], tuple[str, ...]]:
+    """Read the train splits of data sets, with the names of classes as labels.
+
+    :param csv: the format of CSV files.
+    :param names: the classes of the model; None: those of all labels without `targets`.
+    :returns: the texts of each data set, and the names of the classes.
+    :raises DataError: for data that cannot be read, fewer than two classes or too many, or an unknown label.
+    :raises UsageError: for `targets` without exactly two classes.
+    """
+    parts = []
+    for each in sets:
+        part = load_split(each.path, "train", each.text_column, each.label_column, csv)
+        parts.append(_draw(part, each.most) if each.most else part)
+    if names is None:
+        named = [part for each, part in zip(sets, parts, strict=True) if each.targets is None]
+        # Numbers stand for names if another data set has names.
+        named = [part for part in named if not are_numbers({*part.labels})] or named
+        names = class_names(join(named)) if named else _TONES
+    return [with_targets(part, each, names) for each, part in zip(sets, parts, strict=True)], names
+
+
+def read_validation(spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str]) -> LabeledTexts:
+    """Read the separate labelled texts that a training is validated on.
+
+    :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
+    :raises DataError, UsageError: as `read_data_sets`.
+    """
+    data = load_validation(spec, first.path, first.text_column, first.label_column, csv)
+    return with_targets(data, first, names)
+
+
+def _draw(data: LabeledTexts, most: int) -> LabeledTexts:
+    """Return at most so many texts of each label, in the order of the data."""
+    draw, labels = np.random.default_rng(_SEED), np.array(data.labels, object)
+    rows = [np.flatnonzero(labels == label) for label in sorted({*data.labels})]
+    return data.take(np.sort(np.concatenate([draw.permutation(some)[:most] for some in rows])).tolist())
+
+
+def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str]) -> LabeledTexts:
+    """Return the texts with the names of their classes, or with the targets of the data set.
+
+    The label of a target is the class that it is nearer to, or `NEUTRAL` in the middle.
+
+    :raises DataError: for a label without a class or target.
+    :raises UsageError: for targets without exactly two classes.
+    """
+    if source.targets is None:
+        return replace(data, labels=[names[number] for number in class_ids(data, names).tolist()])
+    if len(names) != 2:
+        raise UsageError(
+            f"{source.path}: targets need two classes, but there are {len(names)}: {', '.join(names):.200}; "
+            "omit targets, or change the labels of the other data sets"
+        )
+    targets = {spell_out(label): target for label, target in source.targets.items()}
+    if unknown := {*data.labels} - {*targets}:
+        raise DataError(f"{data.where}: the label {min(unknown)!r:.100} has no target; add it to targets")
+    low, high = _MIDDLE
+    label_of = {
+        label: NEUTRAL if low <= target <= high else names[round(target)] for label, target in targets.items()
+    }
+    second = np.array([targets[label] for label in data.labels], np.float32)
+    labels = [label_of[label] for label in data.labels]
+    return replace(data, labels=labels, targets=np.stack([1 - second, second], axis=1))
