@@ -25,7 +25,7 @@ def load(
     device: str | None = None,
     precision: str | None = None,
     workers: int | None = None,
-    uncertain: tuple[float, float] | None = None,
+    neutral: tuple[float, float] | bool = False,
 ) -> "Scorer":
     """Open a model folder for scoring.
 
@@ -34,17 +34,18 @@ def load(
     :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
     :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
     :param workers: number of scoring threads; None: one for each core that this process may use.
-    :param uncertain: two probabilities; a text gets the label `uncertain` if the probability of its second
-        class (with more than two classes, of the most probable one) lies between them, ends included.
+    :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
+        included, the first label below and the second above. True: the band that the model brings.
     :raises BundleError: for a file that is missing, changed, a link or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
-        `uncertain` that are not two probabilities in order, or a model with a class named `uncertain`.
+        `neutral` that are not two probabilities in order, or a model that has more than two classes, a
+        class named `neutral`, or no band.
     """
     from sentcli.model.bundle import default_bundle_path, load_bundle
     from sentcli.scoring.scorer import Scorer
 
     bundle = load_bundle(Path(model) if model is not None else default_bundle_path())
     return Scorer(
-        bundle, backend=backend, device=device, precision=precision, workers=workers, uncertain=uncertain
+        bundle, backend=backend, device=device, precision=precision, workers=workers, neutral=neutral
     )

@@ -167,7 +167,8 @@ class BundleConfig:
         if not isinstance(labels, list) or not all(map(_is_name, labels)):
             raise BundleError(f"{where}: labels is not a list of names: {labels!r:.200}")
         neutral = values["neutral"]
-        if neutral is not None and not (isinstance(neutral, list) and _are_two_numbers(neutral)):
+        is_band = isinstance(neutral, list) and [type(end) in (int, float) for end in neutral] == [True] * 2
+        if neutral is not None and not is_band:
             raise BundleError(f"{where}: neutral is {neutral!r:.200}, which is not two numbers or null")
         model = ModelConfig.from_json(values["model"], f"{where}: model")
         text = TextConfig.from_json(values["text"], f"{where}: text")
@@ -175,10 +176,6 @@ class BundleConfig:
             return cls(model, text, tuple(labels), tuple(neutral) if neutral else None)
         except UsageError as error:
             raise BundleError(f"{where}: {error}") from None
-
-
-def _are_two_numbers(values: list[object]) -> bool:
-    return len(values) == 2 and all(type(each) in (int, float) for each in values)
 
 
 def _is_name(value: object) -> bool:

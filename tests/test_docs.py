@@ -219,7 +219,7 @@ def test_accuracies_are_those_of_the_card() -> None:
     ):
         assert f"| {line} | {texts[dataset]['accuracy']:.3f} |" in readme
     (band,) = (of for of in texts["stanfordnlp/imdb"]["bands"] if of["low"] == 0.2)
-    line = f"| the {100 * band['share']:.0f} % of them with a score below 0.2 or above 0.8"
+    line = f"| the {100 * band['coverage']:.0f} % of them with a score below 0.2 or above 0.8"
     assert f"{line} | {band['accuracy']:.3f} |" in readme
 
 

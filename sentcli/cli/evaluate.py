@@ -45,7 +45,7 @@ _SENTENCES = 3  # in a passage, if --passages has no number
     groups={
         "Data": ("dataset", "split", "held_out", "text_column", "label_column", "passages"),
         "CSV and TSV files": ("delimiter", "quotechar", "encoding", "skip_lines"),
-        "Results": ("against", "as_json", "plots", "overwrite", "card", "quiet"),
+        "Results": ("against", "target_precision", "as_json", "plots", "overwrite", "card", "quiet"),
         "Hardware": ("backend", "device", "precision", "workers"),
     },
 )
@@ -82,6 +82,11 @@ _SENTENCES = 3  # in a passage, if --passages has no number
 @device_option
 @precision_option
 @workers_option
+@click.option(
+    "--target-precision",
+    type=click.FloatRange(0.5, 1),
+    help="Two labels: print for each the score from which at least this share of its texts is right.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option("--plots", type=NamedPath(), help="Folder for plots.")
 @overwrite_option
@@ -108,6 +113,7 @@ def evaluate(
     device: str | None,
     precision: str | None,
     workers: int | None,
+    target_precision: float | None,
     as_json: bool,
     plots: Path | None,
     overwrite: bool,
@@ -118,8 +124,9 @@ def evaluate(
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
     accuracy, F1, ROC AUC and log loss with 95 % intervals, the expected calibration error, the confusion
-    matrix, and the accuracy by text length and outside uncertain bands. Texts without a word have no score:
-    they are counted and left out. If the labels are numbers but the model has names, 0 is the first name.
+    matrix, the accuracy by text length, and coverage and accuracy over neutral bands. Texts without a word
+    have no score: they are counted and left out. If the labels are numbers but the model has names, 0 is the
+    first name. With texts labelled neutral, the command also measures the three labels of score --neutral.
     """
     log_to_stderr(quiet=quiet)
     if card and held_out:
@@ -130,6 +137,10 @@ def evaluate(
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
         raise UsageError(f"--against {against}: its labels, or their order, differ from those of {model}")
+    if target_precision and len(bundle.config.labels) > 2:
+        raise UsageError(
+            f"--target-precision: {model} has {len(bundle.config.labels)} labels, not two; omit it"
+        )
     with requires("train"):
         from sentcli.evaluation.card_update import check_card, record_evaluation
         from sentcli.evaluation.evaluate import EvaluationSource, evaluate_bundle
@@ -146,7 +157,9 @@ def evaluate(
     named = None if is_default else dataset
     source = EvaluationSource(named, split, held_out, text_column, label_column, csv, passages)
     runtime = {"backend": backend, "device": device, "precision": precision, "workers": workers}
-    measured, record = evaluate_bundle(bundle, source, other, quiet=quiet, **runtime)
+    measured, record = evaluate_bundle(
+        bundle, source, other, target_precision=target_precision, quiet=quiet, **runtime
+    )
 
     click.echo(json.dumps(record, indent=2) if as_json else report(record))
     if plots:

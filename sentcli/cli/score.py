@@ -3,7 +3,9 @@
 import gc
 import json
 import platform
+import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +42,14 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "max_row_bytes")
-_SCORER = ("backend", "device", "precision", "workers", "uncertain")
+_SCORER = ("backend", "device", "precision", "workers", "neutral")
+
+_OWN_BAND = "model"  # the value of --neutral without a value
+_TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
 
 _EXAMPLES = (
     "sentcli score reviews.csv -o scored.csv",
-    "sentcli score reviews.csv -o scored.csv --uncertain 0.3 0.7",
+    "sentcli score reviews.csv -o scored.csv --neutral",
     "sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body",
     'echo "an absolute joy" | sentcli score',
 )
@@ -54,11 +59,36 @@ _GROUPS = {
         *("text_column", "format", "encoding", "delimiter", "quotechar", "no_header", "skip_lines"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "Model": ("model", "uncertain", "backend", "device", "precision", "workers"),
+    "Model": ("model", "neutral", "backend", "device", "precision", "workers"),
 }
 
 
-@click.command(cls=GroupedCommand, examples=_EXAMPLES, groups=_GROUPS)
+class _ScoreCommand(GroupedCommand):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words; that after `--neutral` is its value only if it looks like one, else an input."""
+        words = [
+            f"{word}={_OWN_BAND}" if word == "--neutral" and not _TWO_NUMBERS.fullmatch(after) else word
+            for word, after in pairwise([*args, ""])
+        ]
+        return super().parse_args(ctx, words)
+
+
+def _band(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[float, float] | bool:
+    """Return the ends of a band; True for the band of the model, False without the option."""
+    if value is None or value == _OWN_BAND:
+        return value is not None
+    try:
+        low, high = map(float, value.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--neutral={value}: not two numbers with a comma; type --neutral=0.3,0.7, or only --neutral"
+        ) from None
+    return low, high
+
+
+@click.command(cls=_ScoreCommand, examples=_EXAMPLES, groups=_GROUPS)
 @click.argument("inputs", nargs=-1)
 @click.option(
     "-o",
@@ -111,10 +141,11 @@ _GROUPS = {
 )
 @click.option("--model", type=NamedPath(), help="Model folder or file; by default the included model.")
 @click.option(
-    "--uncertain",
-    type=(float, float),
-    metavar="LOW HIGH",
-    help="Label a row uncertain if its score is between these two values, inclusive.",
+    "--neutral",
+    metavar="[LOW,HIGH]",
+    callback=_band,
+    help="Label a row neutral if its score is between these two values, inclusive, such as 0.3,0.7; by "
+    "default those that the model brings.",
 )
 @backend_option
 @device_option
@@ -191,7 +222,7 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
         "model_sha256": scorer.bundle.digest,
         "backend": scorer.backend,
         "runtime": scorer.runtime,
-        "uncertain": scorer.uncertain and [scorer.uncertain.low, scorer.uncertain.high],
+        "neutral": scorer.neutral and [scorer.neutral.low, scorer.neutral.high],
         "command": sys.argv[1:],
     }
 

@@ -1,34 +1,92 @@
-"""The band of neutral texts: a choice that suits labelled texts."""
+"""The neutral band: a choice that suits labelled texts, and the figures of labels with a band."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.scoring.labels import Floats
+from sentcli.evaluation.metrics import Labels, evaluate
+from sentcli.evaluation.slices import accuracy_of
+from sentcli.scoring.labels import NEUTRAL, Band, Bools, Floats, Sides
 
-Sides = npt.NDArray[np.int64]  # [examples]: 0 below the band, 1 in it (neutral), 2 above it
+Ends = tuple[float, float]  # the lowest and the highest score of a band
 
-_STEPS = 401  # quantiles of the probabilities that are tried as ends of a band
+_BANDS: list[Ends] = [(0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9)]  # measured for every model
+_STEPS = 401  # quantiles of the scores that are tried as ends of a band
+_THREE = ("examples", "accuracy", "accuracy_interval", "macro_f1", "intervals", "classes", "confusion")
 
 
-def choose_band(probabilities: Floats, sides: Sides) -> tuple[float, float]:
-    """Return the band of probabilities with the highest macro F1 of negative, neutral and positive texts.
+def choose_band(scores: Floats, sides: Sides) -> Ends:
+    """Return the band with the highest macro F1 of negative, neutral and positive texts.
 
     All three count equally, however many texts they have. Both ends belong to the band.
 
-    :param probabilities: of the second of two classes, `[examples]`.
+    :param scores: the probability of the second of two classes, `[examples]`.
     :param sides: the true class of each example: 0 negative, 1 neutral, 2 positive; each occurs.
     :returns: the ends, with 0 <= low <= 0.5 <= high <= 1; of equally good bands, the lowest.
     """
-    # Ends of four decimals are easy to type.
-    ends = np.unique(np.append(np.quantile(probabilities, np.linspace(0, 1, _STEPS)).round(4), 0.5))
-    lows, highs = ends[ends <= 0.5], ends[ends >= 0.5]
-    sorted_of = [np.sort(probabilities[sides == side]) for side in range(3)]
+    tried = np.unique([*np.quantile(scores, np.linspace(0, 1, _STEPS)).round(4), 0.5])
+    lows, highs = tried[tried <= 0.5], tried[tried >= 0.5]
+    by_side = [scores[sides == side] for side in range(3)]
     # Shares of the texts of each class below `lows`, `[classes, lows, 1]`, and above `highs`.
-    below = np.array([np.searchsorted(of, lows) / len(of) for of in sorted_of])[:, :, np.newaxis]
-    above = np.array([1 - np.searchsorted(of, highs, "right") / len(of) for of in sorted_of])[:, np.newaxis]
-    inside = 1 - below - above
-    found = [(below, 0), (inside, 1), (above, 2)]
-    f1 = [2 * share[side] / (share.sum(axis=0) + 1) for share, side in found]
+    below = np.array([_beyond(of, lows, 0) / len(of) for of in by_side])[:, :, np.newaxis]
+    above = np.array([_beyond(of, highs, 2) / len(of) for of in by_side])[:, np.newaxis]
+    found = (below, 1 - below - above, above)
+    f1 = [2 * shares[side] / (shares.sum(axis=0) + 1) for side, shares in enumerate(found)]
     macro_f1 = np.mean(np.broadcast_arrays(*f1), axis=0)
     low, high = np.unravel_index(macro_f1.argmax(), macro_f1.shape)
     return float(lows[low]), float(highs[high])
+
+
+def band_figures(
+    labels: Labels, probabilities: Floats, names: Sequence[str], own: Ends | None, precision: float | None
+) -> dict[str, Any]:
+    """Measure the labels of a model with two classes outside of neutral bands, on texts that may be neutral.
+
+    :param labels: the class of each text; 2 is neutral.
+    :param probabilities: `[texts, classes]`.
+    :param own: the band of the model.
+    :param precision: the precision that `thresholds` reach; None: find none.
+    :returns: `bands`, for each the share of texts outside (`coverage`) and the accuracy on them; `three_way`,
+        the metrics of three labels with `own`, None without neutral texts; and `thresholds`, for each class
+        the score nearest to 0.5 beyond which it has the precision, and the share of texts there
+        (`coverage`), both None if no score reaches it. With more classes, all are empty.
+    """
+    figures: dict[str, Any] = {"bands": [], "three_way": None, "thresholds": []}
+    if len(names) > 2:
+        return figures
+    scores, sides = probabilities[:, 1], np.array([0, 2, 1])[labels]
+    for ends in dict.fromkeys([*_BANDS, *([own] if own else [])]):
+        found = Band(*ends).sides(scores)
+        kept = found != 1
+        band = {"low": ends[0], "high": ends[1], "of_model": ends == own, "coverage": float(kept.mean())}
+        figures["bands"].append(band | accuracy_of((found == sides)[kept]))
+    if own and (sides == 1).any():
+        certain = np.eye(3)[Band(*own).sides(scores)]
+        three = asdict(evaluate(sides, certain, [names[0], NEUTRAL, names[1]]))
+        figures["three_way"] = {"low": own[0], "high": own[1], **{name: three[name] for name in _THREE}}
+    if precision:
+        figures["thresholds"] = [
+            {"label": name, "precision": precision, **_threshold(scores, sides == side, side, precision)}
+            for name, side in zip(names, (0, 2), strict=True)
+        ]
+    return figures
+
+
+def _threshold(scores: Floats, is_right: Bools, side: int, precision: float) -> dict[str, float | None]:
+    """Return `threshold` and `coverage` of the class on one side of 0.5; see `band_figures`."""
+    ends = (0.5 + (side - 1) * np.linspace(0, 0.5, 5001)).round(4)
+    count = _beyond(scores, ends, side)
+    reached = _beyond(scores[is_right], ends, side) / np.maximum(count, 1) >= precision
+    if not reached.any():
+        return {"threshold": None, "coverage": None}
+    first = reached.argmax()
+    return {"threshold": float(ends[first]), "coverage": float(count[first] / len(scores))}
+
+
+def _beyond(scores: Floats, ends: Floats, side: int) -> npt.NDArray[np.intp]:
+    """Return how many scores are below each end, for side 0, or above it, for side 2."""
+    below = np.searchsorted(np.sort(scores), ends, "right" if side else "left")
+    return len(scores) - below if side else below

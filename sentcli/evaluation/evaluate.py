@@ -11,16 +11,17 @@ import numpy as np
 from sentcli.backends import choose
 from sentcli.config import DEFAULT_DATASET
 from sentcli.errors import DataError, UsageError
+from sentcli.evaluation.bands import band_figures
 from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.holdout import is_training_data, validation_part
 from sentcli.evaluation.labels import LabeledTexts, class_ids
-from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, without_blank
+from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
 from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.evaluation.passages import cut_passages
-from sentcli.evaluation.slices import scores_by_band, scores_by_length
+from sentcli.evaluation.slices import scores_by_length
 from sentcli.evaluation.training_data import read_data_sets, read_validation
 from sentcli.model.bundle import Bundle
-from sentcli.scoring.labels import Floats
+from sentcli.scoring.labels import NEUTRAL, Floats
 from sentcli.scoring.predict import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import words_of
@@ -51,26 +52,32 @@ class EvaluationSource:
 class Measurement:
     """All measurements, on the texts that have a word.
 
+    Neutral texts, for which a model with two classes has no class, count only in the figures of bands.
+
     :param labels: the true classes, `[examples]`.
     :param probabilities: `[examples, classes]`.
     :param blank: the number of texts without a word, which were left out.
+    :param neutral: the number of neutral texts.
+    :param bands: see `band_figures`.
     :param comparison: with another model, see `compare`.
     """
 
     labels: Labels
     probabilities: Floats
     blank: int
+    neutral: int
     figures: Evaluation
     by_length: list[dict[str, Any]]
-    bands: list[dict[str, Any]]
+    bands: dict[str, Any]
     comparison: dict[str, float] | None
 
     def to_json(self) -> dict[str, Any]:
         return {
             "blank": self.blank,
+            "neutral": self.neutral,
             **asdict(self.figures),
             "by_length": self.by_length,
-            "bands": self.bands,
+            **self.bands,
             "comparison": self.comparison,
         }
 
@@ -80,12 +87,14 @@ def evaluate_bundle(
     source: EvaluationSource,
     against: Bundle | None = None,
     *,
+    target_precision: float | None = None,
     quiet: bool = False,
     **runtime: Any,
 ) -> tuple[Measurement, dict[str, Any]]:
     """Measure a model.
 
     :param against: another model with the same labels, to compare with; its file decides its backend.
+    :param target_precision: see `band_figures`.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
     :raises DataError: when the data set cannot be read, a label is unknown, or no text has a word.
@@ -95,7 +104,7 @@ def evaluate_bundle(
     name, file = choose(runtime.get("backend"), bundle)
     precision = runtime.get("precision")
     source, examples = _read(source, bundle)
-    texts, labels = examples.texts, class_ids(examples, bundle.config.labels)
+    texts, labels = examples.texts, _class_ids(examples, bundle.config.labels)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, others = None, None
     if against:
@@ -103,7 +112,8 @@ def evaluate_bundle(
         other = {"model": against.name, "file": other_file, "backend": backend}
         device = None if backend == "onnx" else runtime.get("device")
         others = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
-    measured = measure(texts, labels, probabilities, bundle.config.labels, others)
+    how = bundle.config.labels, others, bundle.config.neutral, target_precision
+    measured = measure(texts, labels, probabilities, *how)
     return measured, {
         "kind": "comparison" if against else "passages" if source.passages else "texts",
         "model": bundle.name,
@@ -127,29 +137,36 @@ def measure(
     probabilities: Floats,
     names: Sequence[str],
     against: Floats | None = None,
+    band: tuple[float, float] | None = None,
+    target_precision: float | None = None,
 ) -> Measurement:
     """Compute all metrics of a model.
 
-    :param labels: the true class of each text.
+    :param labels: the true class of each text; 2 is neutral for a model with two classes.
     :param probabilities: `[texts, classes]`, a row of NaN for a blank text.
     :param names: the name of each class; of two, the second is the positive one.
     :param against: the probabilities of another model for the same texts.
+    :param band, target_precision: see `band_figures`.
     :raises DataError: when no text has a word.
     """
     if against is not None:  # compare on the texts that both models score
         missing = np.isnan(probabilities + against)
         probabilities, against = (np.where(missing, np.nan, each) for each in (probabilities, against))
-    kept, of_model = without_blank(labels, probabilities)
-    scored = zip(texts, np.isnan(probabilities[:, 0]), strict=True)
-    tokens = [len(words_of(text)) for text, is_blank in scored if not is_blank]
+    has_words = ~np.isnan(probabilities).all(axis=1)
+    rows = np.flatnonzero(has_words & (labels < len(names)))  # not neutral
+    if not rows.size:
+        raise DataError(f"none of the {len(labels)} texts has a word; try another --text-column or --split")
+    kept, of_model = labels[rows], probabilities[rows]
+    tokens = [len(words_of(texts[row])) for row in rows.tolist()]
     return Measurement(
         labels=kept,
         probabilities=of_model,
-        blank=len(labels) - len(kept),
+        blank=int((~has_words).sum()),
+        neutral=int(has_words.sum()) - len(rows),
         figures=evaluate(kept, of_model, names),
         by_length=scores_by_length(of_model.argmax(axis=1) == kept, tokens),
-        bands=scores_by_band(kept, of_model),
-        comparison=None if against is None else compare(kept, of_model, without_blank(labels, against)[1]),
+        bands=band_figures(labels[has_words], probabilities[has_words], names, band, target_precision),
+        comparison=None if against is None else compare(kept, of_model, against[rows]),
     )
 
 
@@ -178,6 +195,15 @@ def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str,
     }
 
 
+def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
+    """Return the class of each text; 2 if it is labelled neutral and the model has two other classes."""
+    is_neutral = [label.casefold() == NEUTRAL for label in examples.labels]
+    if len(names) > 2 or NEUTRAL in names or all(is_neutral):
+        return class_ids(examples, names)
+    others = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())
+    return np.where(is_neutral, 2, class_ids(others, names))
+
+
 def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
     """Read the texts of a source.
 
@@ -200,7 +226,7 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
 
 
 def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
-    """Read the validation part of the model's training, without neutral texts.
+    """Read the validation part of the model's training.
 
     :raises UsageError: for another data set than the several ones of the training.
     """
@@ -227,7 +253,7 @@ def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[Evaluati
             raise
         hint = "; if it moved, give --dataset" if len(sets) == 1 else ""
         raise DataError(f"{error}; {bundle.path} was trained on it{hint}") from error
-    return source, validation_part(bundle, parts).of_classes(labels)
+    return source, validation_part(bundle, parts)
 
 
 def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> EvaluationSource:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
-from sentcli.errors import DataError
 from sentcli.scoring.labels import Floats
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
@@ -80,17 +79,6 @@ class Reliability:
         used = self.counts > 0
         gaps = np.abs(self.accuracy[used] - self.confidence[used])
         return float(gaps @ self.counts[used] / self.counts.sum())
-
-
-def without_blank(labels: Labels, probabilities: Floats) -> tuple[Labels, Floats]:
-    """Remove blank texts, whose probabilities are NaN.
-
-    :raises DataError: when no text is left.
-    """
-    kept = ~np.isnan(probabilities).all(axis=1)
-    if not kept.any():
-        raise DataError(f"none of the {len(labels)} texts has a word; try another --text-column or --split")
-    return labels[kept], probabilities[kept]
 
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:

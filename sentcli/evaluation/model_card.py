@@ -19,7 +19,7 @@ from sentcli.evaluation.report import four, interval, metrics_of
 from sentcli.evaluation.slices import lengths_of
 from sentcli.evaluation.temperature import TEMPERATURES
 from sentcli.model import bundle
-from sentcli.scoring.labels import UNCERTAIN
+from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -59,7 +59,7 @@ def model_card(
         data=_data(metrics),
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
-        has_bands=UNCERTAIN not in config.labels,
+        has_bands=len(config.labels) == 2 and NEUTRAL not in config.labels,
         is_temperature_limit=_is_limit(metrics.get("calibration")),
         parameters=count_parameters(model, gates),
         head=head_tokens(text.max_tokens),

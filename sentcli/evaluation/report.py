@@ -1,6 +1,6 @@
 """The report of `sentcli evaluate` for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sentcli.errors import printable
@@ -16,25 +16,19 @@ def report(record: Mapping[str, Any]) -> str:
     blank = f", and {record['blank']:,} without a word, which are left out" if record["blank"] else ""
     title = printable(f"{record['model']} on {passages}{record['where']}") + f" ({record['backend']})"
     title += f"\n{record['examples']:,} texts{blank}"
+    if record["neutral"]:
+        title += f"\n{record['neutral']:,} more are neutral, and count only in the figures of neutral bands"
     if passages:
         title += "\neach passage has the label of its text, which need not be its own"
-    names = [short_name(scores["name"]) for scores in record["classes"]]
     blocks = [title, _aligned([("metric", "value", "95 % interval"), *metrics_of(record)], "<><")]
     if record["roc_auc_reason"]:
         blocks.append(f"ROC AUC is undefined: {printable(record['roc_auc_reason'])}")
-    blocks.append(_classes(record, names))
-    if len(names) <= _MOST_CLASSES:
-        rows = [
-            (name, *map("{:,}".format, row)) for name, row in zip(names, record["confusion"], strict=True)
-        ]
-        blocks.append(_aligned([("true \\ predicted", *names), *rows], "<" + ">" * len(names)))
+    blocks.append(_classes(record))
+    if len(record["classes"]) <= _MOST_CLASSES:
+        blocks.append(_confusion(record))
     lengths = [(lengths_of(part), f"{part['examples']:,}", *_accuracy(part)) for part in record["by_length"]]
     blocks.append(_aligned([("words", "texts", "accuracy", "95 % interval"), *lengths], "<>><"))
-    bands = [
-        (f"{band['low']:g} to {band['high']:g}", f"{band['share']:.2%}", *_accuracy(band))
-        for band in record["bands"]
-    ]
-    blocks.append(_aligned([("uncertain", "labelled", "accuracy", "95 % interval"), *bands], "<>><"))
+    blocks += _bands(record)
     if record["comparison"]:
         blocks.append(_comparison(record))
     return "\n\n".join(blocks)
@@ -68,12 +62,47 @@ def interval(bounds: Sequence[float] | None) -> str:
     return f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "-"
 
 
-def _classes(record: Mapping[str, Any], names: Sequence[str]) -> str:
+def _classes(record: Mapping[str, Any]) -> str:
     rows = [
-        (name, f"{of['support']:,}", four(of["precision"]), four(of["recall"]), four(of["f1"]))
-        for name, of in zip(names, record["classes"], strict=True)
+        (short_name(of["name"]), f"{of['support']:,}", *map(four, (of["precision"], of["recall"], of["f1"])))
+        for of in record["classes"]
     ]
     return _aligned([("class", "texts", "precision", "recall", "F1"), *rows], "<>>>>")
+
+
+def _confusion(record: Mapping[str, Any]) -> str:
+    names = [short_name(of["name"]) for of in record["classes"]]
+    rows = [(name, *map("{:,}".format, row)) for name, row in zip(names, record["confusion"], strict=True)]
+    return _aligned([("true \\ predicted", *names), *rows], "<" + ">" * len(names))
+
+
+def _bands(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the figures of `sentcli.evaluation.bands.band_figures`."""
+    bands = [
+        (_ends(of) + " (model)" * of["of_model"], f"{of['coverage']:.2%}", *_accuracy(of))
+        for of in record["bands"]
+    ]
+    if bands:
+        yield _aligned([("neutral band", "coverage", "accuracy", "95 % interval"), *bands], "<>><")
+    if three := record["three_way"]:
+        title = f"{_ends(three)} neutral"
+        macro_f1 = "macro F1", four(three["macro_f1"]), interval(three["intervals"]["macro_f1"])
+        yield _aligned([(title, "value", "95 % interval"), ("accuracy", *_accuracy(three)), macro_f1], "<><")
+        yield _classes(three)
+        yield _confusion(three)
+    if found := record["thresholds"]:
+        rows = [
+            (short_name(of["label"]), f"{side} {of['threshold']:g}", f"{of['coverage']:.2%}")
+            if of["coverage"]
+            else (short_name(of["label"]), "none reaches it", "-")
+            for side, of in zip(("below", "above"), found, strict=True)
+        ]
+        title = f"precision of {found[0]['precision']:g}"
+        yield _aligned([(title, "score", "coverage"), *rows], "<<>")
+
+
+def _ends(band: Mapping[str, Any]) -> str:
+    return f"{band['low']:g} to {band['high']:g}"
 
 
 def _comparison(record: Mapping[str, Any]) -> str:

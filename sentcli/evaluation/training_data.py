@@ -9,10 +9,10 @@ from sentcli.config import DataSet
 from sentcli.errors import DataError, UsageError
 from sentcli.evaluation.datasets import NO_OPTIONS, load_split, load_validation
 from sentcli.evaluation.labels import LabeledTexts, are_numbers, class_ids, class_names, join, spell_out
+from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
 
-NEUTRAL = "neutral"  # the label of a text whose target is in the middle
-_MIDDLE = 0.25, 0.75  # targets of neutral texts, both included
+_MIDDLE = 0.25, 0.75  # targets of texts that get the label `NEUTRAL`, both included
 _TONES = ("negative", "positive")  # the classes, if all data sets have targets
 _SEED = 1  # of `DataSet.most`: models of all seeds are validated on the same texts
 

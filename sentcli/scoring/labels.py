@@ -1,4 +1,4 @@
-"""From logits to probabilities, and the range of uncertain probabilities."""
+"""From logits to probabilities, and the band of neutral probabilities."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from sentcli.errors import UsageError
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
 
-UNCERTAIN = "uncertain"  # the label of a text whose probability lies in the band
+Sides = npt.NDArray[np.int64]  # [texts]: 0 is negative, 1 neutral, 2 positive
+
+NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
 
 
 @dataclass(frozen=True)
 class Band:
-    """The range of probabilities that are uncertain, both ends included.
-
-    With two classes, this is the probability of the second class; with more, that of the most probable class.
+    """The range of probabilities of the second of two classes that are neutral, both ends included.
 
     :raises UsageError: unless 0 <= low <= high <= 1.
     """
@@ -28,14 +28,13 @@ class Band:
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high <= 1:  # a NaN fails this too
             raise UsageError(
-                f"--uncertain {self.low:g} {self.high:g}: two probabilities are needed, "
-                "from 0 to 1, the lower one first"
+                f"--neutral {self.low:g},{self.high:g}: two probabilities are needed, from 0 to 1, "
+                "the lower one first, such as --neutral 0.3,0.7"
             )
 
-    def holds(self, probabilities: Floats) -> Bools:
-        """Return for each row of probabilities `[texts, classes]` whether it is uncertain."""
-        shown = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities.max(axis=1)
-        return (self.low <= shown) & (shown <= self.high)
+    def sides(self, scores: Floats) -> Sides:
+        """Return for each probability of the second class 0 below the band, 1 in it and 2 above it."""
+        return (scores >= self.low).astype(np.int64) + (scores > self.high)
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> Floats:

@@ -17,7 +17,7 @@ from sentcli.model.bundle import Bundle
 from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
-from sentcli.scoring.labels import UNCERTAIN, Band, softmax
+from sentcli.scoring.labels import NEUTRAL, Band, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Results
 from sentcli.text.encoder import Encoded, Encoder
@@ -45,7 +45,7 @@ Rows = npt.NDArray[np.intp]
 class Scores:
     """The labels and scores of a sequence of texts.
 
-    :param labels: for each text the most probable class, or `uncertain`; None for a blank text.
+    :param labels: for each text the most probable class, or `neutral`; None for a blank text.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
         more classes; None for a blank text.
     :param blank: the number of texts without a token.
@@ -104,11 +104,11 @@ class Scorer:
     :param device: one of `DEVICES`; None: CUDA where there is a device, for onnx the CPU.
     :param precision: for the torch backend, one of `SCORING_PRECISIONS`.
     :param workers: threads that run batches; None: every core that this process may use.
-    :param uncertain: the lowest and the highest probability that get the label `uncertain`, see
-        `sentcli.scoring.labels.Band`; scores do not change. None: no text gets this label.
+    :param neutral: the lowest and the highest score that get the label `neutral`; lower scores get the first
+        label, higher ones the second. True: the band that the model brings. False: no text is neutral.
     :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
     :raises UsageError: for options that contradict each other, fewer workers than 1, probabilities in the
-        wrong order, or a model with a class named `uncertain`.
+        wrong order, or a model that has more than two classes, a class named `neutral`, or no band.
     :raises BundleError: for a file that is missing, cannot be read or cannot be run.
     :raises MissingExtraError: when PyTorch is needed and not installed.
     """
@@ -121,17 +121,12 @@ class Scorer:
         device: str | None = None,
         precision: str | None = None,
         workers: int | None = None,
-        uncertain: tuple[float, float] | None = None,
+        neutral: tuple[float, float] | bool = False,
         limits: Limits = LIMITS,
     ) -> None:
         self.bundle = bundle
         self.labels = bundle.config.labels
-        self.uncertain = Band(*uncertain) if uncertain is not None else None
-        if self.uncertain and UNCERTAIN in self.labels:
-            raise UsageError(
-                f"--uncertain: the model {bundle.name} has a label {UNCERTAIN!r:.200} of its own, and the "
-                "two could not be told apart; leave the option out"
-            )
+        self.neutral = _band(bundle, neutral) if neutral else None
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
         self._encoder = Encoder(bundle.vocab)
@@ -144,8 +139,9 @@ class Scorer:
 
     @property
     def given_labels(self) -> list[str]:
-        """All labels that a text can get: those of the model, and `uncertain` if the option is set."""
-        return [*self.labels, *([UNCERTAIN] if self.uncertain else [])]
+        """All labels that a text can get: those of the model, and `neutral` if the option is set."""
+        first, *others = self.labels
+        return [first, NEUTRAL, *others] if self.neutral else [first, *others]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -154,7 +150,7 @@ class Scorer:
             "model": self.bundle.digest,
             "backend": self.backend,
             "runtime": self.runtime,
-            "uncertain": [self.uncertain.low, self.uncertain.high] if self.uncertain else None,
+            "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
         }
 
     def __enter__(self) -> Self:
@@ -273,9 +269,9 @@ class Scorer:
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
-        if self.uncertain:
-            classes = np.where(self.uncertain.holds(probabilities), len(self.labels), classes)
-        labels = np.array([*self.labels, UNCERTAIN], object)[classes]
+        if self.neutral:
+            classes = self.neutral.sides(probabilities[:, 1])
+        labels = np.array(self.given_labels, object)[classes]
         labels[blank] = scores[blank] = None
         return Scores(
             labels.tolist(),
@@ -285,6 +281,19 @@ class Scorer:
             int(predictions.words.sum()),
             int(predictions.unknown.sum()),
         )
+
+
+def _band(bundle: Bundle, wanted: tuple[float, float] | bool) -> Band:
+    """Return the band with the wanted ends, or that of the model."""
+    labels, model = bundle.config.labels, f"--neutral: the model {bundle.name}"
+    if len(labels) > 2 or NEUTRAL in labels:
+        raise UsageError(
+            f"{model} has the labels {', '.join(labels):.200}; only two others can have a neutral band"
+        )
+    ends = bundle.config.neutral if isinstance(wanted, bool) else wanted
+    if ends is None:
+        raise UsageError(f"{model} brings no band; give one, such as --neutral 0.3,0.7")
+    return Band(*ends)
 
 
 def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:

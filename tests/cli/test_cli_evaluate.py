@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import invented
 import pandas as pd
@@ -14,7 +15,7 @@ from sentcli.cli import main
 from sentcli.evaluation.passages import cut_passages
 from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
-from sentcli.model.bundle import METRICS, write_manifest
+from sentcli.model.bundle import METRICS, load_bundle, write_config, write_manifest
 from sentcli.scoring.scorer import Scorer
 
 PLOTS = {"accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"}
@@ -108,9 +109,54 @@ def test_the_report_has_the_figures_of_the_json(trained, data):
         ["log", "loss", f"{found['log_loss']:.4f}"],
         ["negative", *map(str, found["confusion"][0])],
         [f"1-{length['longest']}", str(length["examples"]), f"{length['accuracy']:.4f}"],
-        [f"{band['low']:g}", "to", f"{band['high']:g}", f"{band['share']:.2%}", f"{band['accuracy']:.4f}"],
+        [f"{band['low']:g}", "to", f"{band['high']:g}", f"{band['coverage']:.2%}", f"{band['accuracy']:.4f}"],
     ):
         assert figures_shown in [row[: len(figures_shown)] for row in words]
+
+
+@pytest.fixture
+def banded(trained, tmp_path):
+    """The trained model with a band of neutral scores."""
+    model = shutil.copytree(trained.path, tmp_path / "banded")
+    write_config(model, replace(trained.config, neutral=(0.4, 0.55)))
+    write_manifest(model)
+    return model
+
+
+def test_texts_labelled_neutral_measure_three_labels(trained, banded, data, rows, tmp_path):
+    texts = ["evening", "a film", "warm dull"]
+    more = invented.write_csv(tmp_path / "more.csv", [*rows, *((text, "Neutral") for text in texts)])
+    found, alone = figures(banded, more), figures(banded, data)
+    assert (found["neutral"], found["confusion"]) == (3, alone["confusion"])
+    three, labels = found["three_way"], predicted(load_bundle(banded), [*dict(rows), *texts], neutral=True)
+    pairs = Counter(zip([*(label for _, label in rows), *["neutral"] * 3], labels, strict=True))
+    names = ["negative", "neutral", "positive"]
+    assert three["confusion"] == [[pairs[true, given] for given in names] for true in names]
+    assert alone["three_way"] is None
+    shown = invoke("evaluate", banded, "--dataset", more).stdout
+    assert "60 texts\n3 more are neutral, and count only in the figures of neutral bands" in shown
+    assert ["macro", "F1", f"{three['macro_f1']:.4f}"] in [line.split()[:3] for line in shown.splitlines()]
+    assert "0.4 to 0.55 (model)" in shown
+    without = figures(trained.path, more)
+    assert (without["neutral"], without["three_way"]) == (3, None)
+
+
+def test_a_target_precision_has_thresholds(trained, data, rows, tmp_path):
+    found = figures(trained.path, data, "--target-precision", 0.9)["thresholds"]
+    assert [of["label"] for of in found] == ["negative", "positive"]
+    assert found[0]["threshold"] <= 0.5 <= found[1]["threshold"]
+    shown = invoke("evaluate", trained.path, "--dataset", data, "--target-precision", 0.9).stdout
+    assert "precision of 0.9" in shown
+    assert f"positive          above {found[1]['threshold']:g}" in shown
+    wrong = invented.write_csv(tmp_path / "wrong.csv", [(text, "negative") for text, _ in rows])
+    shown = invoke("evaluate", trained.path, "--dataset", wrong, "--target-precision", 0.9).stdout
+    assert shown.splitlines()[-1].split() == ["positive", "none", "reaches", "it", "-"]
+
+
+def test_only_two_labels_have_a_target_precision(trained_three, data):
+    failure = fail("evaluate", trained_three.path, "--dataset", data, "--target-precision", 0.9)
+    assert failure.code == 2
+    assert "has 3 labels, not two; omit it" in failure.message
 
 
 def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, exported, data):

@@ -1,7 +1,9 @@
 import json
 import os
 import platform
+import shutil
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from commands import invoke
 from score_tables import TEXTS, read, write_csv
 
 from sentcli import __version__
+from sentcli.model.bundle import write_config, write_manifest
 from sentcli.scoring.scorer import Scorer
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
@@ -109,19 +112,42 @@ def test_the_default_model_is_the_bundled_one(trained, monkeypatch):
     assert invoke("score", "-q", stdin="a warm film").stdout.startswith("positive\t")
 
 
-def test_scores_within_the_band_are_labeled_uncertain(score):
+@pytest.fixture
+def middle(score):
+    """The score of the second text of r.txt, the one that is neither positive nor negative."""
     Path("r.txt").write_text("a warm film\nevening\n\n")
+    return float(score("r.txt").stdout.splitlines()[1].split("\t")[1])
+
+
+def test_scores_within_the_band_are_labeled_neutral(score, middle):
+    low, high = round(middle - 0.01, 4), round(middle + 0.01, 4)
     plain = [line.split("\t") for line in score("r.txt").stdout.splitlines()]
-    middle = float(plain[1][1])
-    low, high = f"{middle - 0.01:.4f}", f"{middle + 0.01:.4f}"
-    found = score("r.txt", "--uncertain", low, high, "--summary", "s.json")
-    rows = [line.split("\t") for line in found.stdout.splitlines()]
-    assert [row[1:] for row in rows] == [row[1:] for row in plain]
-    assert [row[0] for row in rows] == ["positive", "uncertain", ""]
-    assert "uncertain 50.0%" in found.stderr
-    summary = json.loads(Path("s.json").read_text("utf-8"))
-    assert summary["uncertain"] == [float(low), float(high)]
-    assert summary["labels"] == {"positive": 1, "uncertain": 1}
+    for option in ([f"--neutral={low},{high}"], ["--neutral", f"{low},{high}"]):
+        found = score("r.txt", *option, "--summary", "s.json", "--overwrite")
+        rows = [line.split("\t") for line in found.stdout.splitlines()]
+        assert [row[1:] for row in rows] == [row[1:] for row in plain]
+        assert [row[0] for row in rows] == ["positive", "neutral", ""]
+        assert "neutral 50.0%" in found.stderr
+        summary = json.loads(Path("s.json").read_text("utf-8"))
+        assert summary["neutral"] == summary["options"]["neutral"] == [low, high]
+        assert summary["labels"] == {"positive": 1, "neutral": 1}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--neutral", "r.txt"),
+        ("r.txt", "--neutral"),
+        ("--neutral", "-q", "r.txt"),
+        ("--neutral=model", "r.txt"),
+    ],
+)
+def test_without_a_value_the_band_of_the_model_counts(trained, score, middle, tmp_path, words):
+    model = shutil.copytree(trained.path, tmp_path / "banded")
+    write_config(model, replace(trained.config, neutral=(middle - 0.01, middle + 0.01)))
+    write_manifest(model)
+    rows = invoke("score", "--model", model, *words).stdout.splitlines()
+    assert [row.split("\t")[0] for row in rows] == ["positive", "neutral", ""]
 
 
 def test_quiet_writes_nothing_to_stderr(score):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from sentcli.evaluation.bands import choose_band
+from sentcli.evaluation.bands import band_figures, choose_band
+from sentcli.evaluation.metrics import wilson_interval
 
 
 def invented(counts, seed=1):
@@ -52,3 +53,69 @@ def test_the_mix_of_the_classes_changes_nothing():
 
 def test_equal_probabilities_have_a_band():
     assert choose_band(np.full(6, 0.5), np.array([0, 1, 2, 0, 1, 2])) == (0.5, 0.5)
+
+
+NAMES = ("bad", "good")
+
+
+def figures(scores, sides, own=None, precision=None):
+    """Return the figures of a model for its scores, and the classes 0 negative, 1 neutral, 2 positive."""
+    labels = np.array([0, 2, 1])[sides]
+    return band_figures(labels, np.stack([1 - scores, scores], axis=1), NAMES, own, precision)
+
+
+def test_accuracy_outside_of_a_band_is_that_of_the_other_texts():
+    scores, sides = np.array([0.05, 0.9, 0.45, 0.7, 0.95, 0.96]), np.array([0, 0, 2, 2, 2, 1])
+    bands = figures(scores, sides, own=(0.45, 0.9))["bands"]
+    assert [(of["low"], of["high"]) for of in bands if not of["of_model"]] == [
+        *((0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9))
+    ]
+    assert (bands[0]["coverage"], bands[0]["accuracy"]) == (5 / 6, 0.6)  # wrong: 0.9, and the neutral text
+    assert bands[0]["accuracy_interval"] == wilson_interval(3, 5)
+    assert (bands[4]["low"], bands[4]["high"], bands[4]["coverage"]) == (0.45, 0.9, 0.5)
+    again = figures(scores, sides, own=(0.3, 0.7))["bands"]
+    assert [of["of_model"] for of in again] == [False, True, False, False]
+    nothing = figures(np.array([0.5]), np.array([0]))["bands"][0]
+    assert (nothing["coverage"], nothing["accuracy"], nothing["accuracy_interval"]) == (0, None, None)
+
+
+def test_three_labels_are_measured_as_scikit_learn_measures_them():
+    scores, sides = invented((80, 60, 90))
+    found = figures(scores, sides, own=(0.35, 0.7))["three_way"]
+    predicted = np.where(scores < 0.35, 0, np.where(scores > 0.7, 2, 1))
+    assert (found["low"], found["high"], found["examples"]) == (0.35, 0.7, 230)
+    assert found["accuracy"] == pytest.approx(accuracy_score(sides, predicted))
+    assert found["macro_f1"] == pytest.approx(f1_score(sides, predicted, average="macro"))
+    assert [of["name"] for of in found["classes"]] == ["bad", "neutral", "good"]
+    for name, score in (("precision", precision_score), ("recall", recall_score)):
+        wanted = score(sides, predicted, average=None)
+        assert [of[name] for of in found["classes"]] == pytest.approx(wanted)
+    assert np.sum(found["confusion"]) == 230
+    assert figures(scores, sides)["three_way"] is None  # without a band
+    assert figures(scores[:80], sides[:80], own=(0.35, 0.7))["three_way"] is None  # without neutral texts
+
+
+@pytest.mark.parametrize("precision", [0.5, 0.8, 0.95, 1])
+def test_beyond_a_threshold_the_precision_is_reached(precision):
+    scores, sides = invented((300, 100, 300))
+    for of, side, name in zip(
+        figures(scores, sides, precision=precision)["thresholds"], (0, 2), NAMES, strict=True
+    ):
+        distances = (scores - 0.5) * (side - 1)
+        reached = round(abs(of["threshold"] - 0.5) * 10_000)  # steps from 0.5
+        beyond = distances > reached / 10_000
+        assert (of["label"], of["coverage"]) == (name, pytest.approx(beyond.mean()))
+        assert (sides[beyond] == side).mean() >= precision
+        for nearer in range(0, reached, 13):
+            assert (sides[distances > nearer / 10_000] == side).mean() < precision
+
+
+def test_no_threshold_reaches_a_precision():
+    found = figures(np.array([0.1, 0.2, 0.9, 0.95]), np.array([0, 2, 2, 0]), precision=0.9)["thresholds"]
+    assert found[1] == {"label": "good", "precision": 0.9, "threshold": None, "coverage": None}
+    assert found[0] == {"label": "bad", "precision": 0.9, "threshold": 0.2, "coverage": 0.25}
+
+
+def test_more_classes_have_no_band():
+    found = band_figures(np.array([2]), np.array([[0.1, 0.2, 0.7]]), ("a", "b", "c"), None, None)
+    assert found == {"bands": [], "three_way": None, "thresholds": []}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sentcli.errors import DataError
 from sentcli.evaluation.evaluate import compare, measure
 
 LABELS = np.array([0, 1, 1, 0])
@@ -17,6 +18,23 @@ def test_blank_texts_are_left_out_of_all_metrics():
     measured = measure(texts, labels, next(both), ("negative", "positive"), next(both))
     assert (measured.blank, measured.figures.examples, measured.by_length[0]["examples"]) == (1, 4, 4)
     assert measured.comparison == compare(LABELS, ONE, OTHER)
+
+
+def test_texts_without_a_word_cannot_be_measured():
+    with pytest.raises(DataError, match="none of the 2 texts has a word"):
+        measure([" ", ""], np.array([0, 1]), np.full((2, 2), np.nan), ("negative", "positive"))
+
+
+def test_neutral_texts_count_only_in_the_figures_of_bands():
+    texts, neutral = ["one", "two words", "x", "y"], np.array([[0.55, 0.45], [0.05, 0.95], [np.nan, np.nan]])
+    alone = measure(texts, LABELS, ONE, ("negative", "positive"))
+    labels, probabilities = np.append(LABELS, [2, 2, 2]), np.concatenate([ONE, neutral])
+    found = measure([*texts, "z", "z", " "], labels, probabilities, ("negative", "positive"), probabilities)
+    assert (found.figures, found.by_length) == (alone.figures, alone.by_length)
+    assert (found.neutral, found.blank, alone.neutral) == (2, 1, 0)
+    assert found.comparison["examples"] == 4
+    # Outside of 0.2 to 0.8: one neutral text of six. `ONE` has a score of 0.2 at the end of the band.
+    assert [band["coverage"] for band in found.bands["bands"]][2:] == pytest.approx([1 / 6, 1 / 6])
 
 
 def test_a_comparison_counts_changed_labels_and_differences():

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from sentcli.errors import DataError
-from sentcli.evaluation.metrics import evaluate, log_loss, reliability, wilson_interval, without_blank
+from sentcli.evaluation.metrics import evaluate, log_loss, reliability, wilson_interval
 from sentcli.scoring.labels import softmax
 
 NAMES = ("negative", "positive")
@@ -179,11 +178,3 @@ class TestReliability:
         assert result.accuracy[2:] == pytest.approx([0.5, 0.75])
         assert np.isnan(result.confidence[:2]).all()
         assert result.error == pytest.approx((2 * 0.15 + 4 * 0.1) / 6)
-
-
-def test_rows_of_nan_are_blank_texts():
-    probabilities = np.array([[0.1, 0.9], [np.nan, np.nan], [0.8, 0.2]])
-    labels, kept = without_blank(np.array([1, 0, 0]), probabilities)
-    assert (labels.tolist(), kept.tolist()) == ([1, 0], [[0.1, 0.9], [0.8, 0.2]])
-    with pytest.raises(DataError, match="none of the 2 texts has a word"):
-        without_blank(np.zeros(2, int), np.full((2, 2), np.nan))

@@ -225,7 +225,7 @@ def test_the_first_evaluation_on_the_data_of_the_training_is_shown_in_full():
     part, band = own["by_length"][1], own["bands"][0]
     assert row(shown, "32-63")[:2] == [str(part["examples"]), f"{part['accuracy']:.4f}"]
     assert row(shown, "512+") == ["0", "-", "-"]
-    assert row(shown, "`--uncertain 0.4 0.6`")[:2] == [f"{band['share']:.2%}", f"{band['accuracy']:.4f}"]
+    assert row(shown, "`--neutral 0.4,0.6`")[:2] == [f"{band['coverage']:.2%}", f"{band['accuracy']:.4f}"]
     assert all(f"]({name})" in shown for name in pictures)
     commands = re.findall(r"`([^`]*)` \|$", others, re.MULTILINE)
     assert commands == ["passages", "other \\| x", "more"]
@@ -234,9 +234,9 @@ def test_the_first_evaluation_on_the_data_of_the_training_is_shown_in_full():
     assert "| passages of 1 to 2 sentences of `stanfordnlp/imdb, split test`, onnx |" in others
 
 
-def test_a_class_called_uncertain_leaves_the_option_out():
-    labels = ("good", "uncertain")
-    assert "--uncertain" not in write(labels, evaluations=[record(names=labels)])
+def test_a_class_called_neutral_leaves_the_option_out():
+    labels = ("good", "neutral")
+    assert "--neutral" not in write(labels, evaluations=[record(names=labels)])
 
 
 @pytest.mark.parametrize("source", ["6B.100d", "42B.300d", "twitter.27B.50d", "glove.6B.100d.txt.gz"])

@@ -23,7 +23,7 @@ CASES = [
     ("reviews.csv", "csv.jsonl", ()),
     ("reviews.csv", "csv.parquet", ()),
     ("reviews.csv", "csv.txt", ()),
-    ("reviews.csv", "prefix.csv.gz", ("--prefix", "new_", "--uncertain", "0.3", "0.7")),
+    ("reviews.csv", "prefix.csv.gz", ("--prefix", "new_", "--neutral", "0.3,0.7")),
     ("crlf.tsv", "tsv.tsv", ()),
     ("wide.csv", "wide.csv", ("--encoding", "utf-16", "--delimiter", ";")),
     ("latin.csv.gz", "latin.jsonl", ("--encoding", "cp1252", "--skip-lines", "2")),

@@ -54,7 +54,7 @@ def test_an_edited_input_of_the_same_size_and_times_is_refused(folder, score, fo
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("--prefix", ("x_",)), ("--uncertain", ("0.4", "0.6")), ("model", ())]
+    ("name", "arguments"), [("--prefix", ("x_",)), ("--neutral", ("0.4,0.6",)), ("model", ())]
 )
 def test_a_changed_option_or_model_is_refused_by_name(folder, score, trained, tmp_path, name, arguments):
     interrupted(folder, score, "csv")
@@ -67,7 +67,7 @@ def test_a_changed_option_or_model_is_refused_by_name(folder, score, trained, tm
         bundle = shutil.copytree(trained.path, tmp_path / "other")
         (bundle / "vocab.txt").write_bytes(trained.read("vocab.txt").replace(b"film\n", b"fiim\n"))
         write_manifest(bundle)
-    changed = "uncertain" if name == "--uncertain" else name
+    changed = name.replace("--neutral", "neutral")
     run = score(*command, bundle=bundle)
     check_refused(run, f"{changed} changed since the interrupted run. What was scored is kept")
     assert ledger_of(folder, "csv").read_bytes() == before

@@ -35,7 +35,7 @@ def test_a_summary_counts_the_rows_of_the_output(trained, tmp_path):
     texts = [text for text, _ in invented.reviews(100, seed=0)]
     lines = [orjson.dumps({"text": text}) for text in ["", "warm zzz " * 200, *texts]]
     (tmp_path / "in.jsonl").write_bytes(b"\n".join([*lines, b"no JSON"]) + b"\n")
-    with Scorer(trained, workers=1, uncertain=(0.5, 1)) as scorer:
+    with Scorer(trained, workers=1, neutral=(0.5, 1)) as scorer:
         names = [str(tmp_path / "in.jsonl")]
         summary = score_output(scorer, names, str(tmp_path / "out.jsonl"), JobOptions(), Progress())
         tokens = sum(scorer.score([text]).tokens for text in ["warm zzz " * 200, *texts])
@@ -43,7 +43,7 @@ def test_a_summary_counts_the_rows_of_the_output(trained, tmp_path):
     labels = Counter(row["sentiment"] for row in rows)
     assert (summary.rows, summary.rejected, summary.blank) == (len(rows), 1, labels.pop(None)) == (102, 1, 1)
     assert summary.labels == labels
-    assert labels["uncertain"] == sum(1 for row in rows if (row["sentiment_score"] or 0) >= 0.5) > 0
+    assert labels["neutral"] == sum(1 for row in rows if (row["sentiment_score"] or 0) >= 0.5) > 0
     assert summary.tokens == tokens
     assert summary.unknown >= 200
     assert summary.truncated > 0

@@ -126,26 +126,45 @@ def test_load_refuses_options_that_do_not_go_together(trained):
             load(trained.path, workers=workers)
 
 
-def test_what_lies_in_the_band_is_uncertain_and_keeps_its_score(trained, texts, expected):
+def test_what_lies_in_the_band_is_neutral_and_keeps_its_score(trained, texts, expected):
     ranked = sorted(score for score in expected.scores if score is not None)
     low, high = ranked[len(ranked) // 3], ranked[2 * len(ranked) // 3]
-    with load(trained.path, workers=1, uncertain=(low, high)) as scorer:
+    banded = replace(trained, config=replace(trained.config, neutral=(low, high)))
+    with (
+        load(trained.path, workers=1, neutral=(low, high)) as scorer,
+        Scorer(banded, workers=1, neutral=True) as own,
+    ):
         found = scorer.score(texts)
+        assert own.score(texts) == found
+        assert scorer.given_labels == ["negative", "neutral", "positive"]
     assert found.scores == expected.scores
     assert found.labels == [
-        label if score is None or not low <= score <= high else "uncertain"
+        label if score is None or not low <= score <= high else "neutral"
         for label, score in zip(expected.labels, expected.scores, strict=True)
     ]
-    assert {None, "uncertain", "negative", "positive"} == set(found.labels)
+    assert {None, "neutral", "negative", "positive"} == set(found.labels)
 
 
-def test_a_model_with_a_class_called_uncertain_has_no_room_for_another(trained):
-    config = replace(trained.config, labels=("certain", "uncertain"))
-    bundle = replace(trained, config=config)
-    with Scorer(bundle, workers=1) as scorer:
-        assert set(scorer.score(["warm", "dull"]).labels) == {"certain", "uncertain"}
-    with pytest.raises(UsageError, match="trained has a label 'uncertain' of its own"):
-        Scorer(bundle, workers=1, uncertain=(0.4, 0.6))
+def test_a_band_divides_the_labels_also_where_it_leaves_out_a_half(trained, texts, expected):
+    with Scorer(trained, workers=1, neutral=(0.9, 0.9)) as scorer:
+        labels = scorer.score(texts).labels
+    for label, score in zip(labels, expected.scores, strict=True):
+        assert label == (None if score is None else "negative" if score < 0.9 else "positive")
+
+
+@pytest.mark.parametrize(
+    ("labels", "neutral", "message"),
+    [
+        (("bad", "good"), True, "the model trained brings no band; give one, such as --neutral 0.3,0.7"),
+        (("bad", "neutral"), (0.4, 0.6), "the model trained has the labels bad, neutral"),
+        (("a", "b", "c"), True, "the model trained has the labels a, b, c"),
+    ],
+)
+def test_a_model_that_cannot_have_a_band(trained, labels, neutral, message):
+    shape = replace(trained.config.model, num_classes=len(labels))
+    bundle = replace(trained, config=replace(trained.config, model=shape, labels=labels))
+    with pytest.raises(UsageError, match=message):
+        Scorer(bundle, workers=1, neutral=neutral)
 
 
 def test_of_phrases_the_words_are_counted():

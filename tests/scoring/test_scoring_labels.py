@@ -1,4 +1,4 @@
-"""From logits to labels: softmax and uncertain bands."""
+"""From logits to labels: softmax and neutral bands."""
 
 import math
 
@@ -7,12 +7,6 @@ import pytest
 
 from sentcli.errors import UsageError
 from sentcli.scoring.labels import Band, softmax
-
-
-def binary(positive):
-    """Return rows of two probabilities, given that of the second class."""
-    positive = np.asarray(positive, dtype=float)
-    return np.stack([1 - positive, positive], axis=1)
 
 
 def test_softmax_returns_probabilities_in_float64():
@@ -39,23 +33,18 @@ def test_a_row_has_the_same_bits_in_any_batch_and_layout(classes):
 
 
 @pytest.mark.parametrize(
-    ("band", "positive", "expected"),
+    ("band", "scores", "sides"),
     [
-        (Band(0.25, 0.75), [0.2, 0.25, 0.5, 0.75, 0.8], [False, True, True, True, False]),
-        (Band(0, 0.1), [0.05, 0.5, 0.95], [True, False, False]),
-        (Band(0.5, 0.5), [0.4, 0.5, 0.6], [False, True, False]),
+        (Band(0.25, 0.75), [0.2, 0.25, 0.5, 0.75, 0.8], [0, 1, 1, 1, 2]),
+        (Band(0, 0.1), [0.05, 0.5, 0.95], [1, 2, 2]),
+        (Band(0.5, 0.5), [0.4, 0.5, 0.6], [0, 1, 2]),
     ],
 )
-def test_of_two_classes_the_probability_of_the_second_counts(band, positive, expected):
-    assert band.holds(binary(positive)).tolist() == expected
-
-
-def test_of_more_classes_the_highest_probability_counts():
-    probabilities = np.array([[0.4, 0.35, 0.25], [0.1, 0.2, 0.7], [0.6, 0.2, 0.2]])
-    assert Band(0, 0.6).holds(probabilities).tolist() == [True, False, True]
+def test_a_band_has_two_sides(band, scores, sides):
+    assert band.sides(np.array(scores)).tolist() == sides
 
 
 @pytest.mark.parametrize("ends", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1), (math.nan, 0.5), (0.5, math.nan)])
 def test_an_invalid_band_is_refused(ends):
-    with pytest.raises(UsageError, match=r"--uncertain.*from 0 to 1"):
+    with pytest.raises(UsageError, match=r"--neutral.*from 0 to 1"):
         Band(*ends)
