@@ -240,7 +240,6 @@ class TrainConfig(_Settings):
     """How a model is trained. Its weights depend only on these settings, the data and the vectors."""
 
     gates: str = _choice("separate", GATES, "forget: only the forget gate, which is 1.6 times as fast.")
-    pretrain: int = _number(0, 0, 1000, "Epochs as a language model, before learning labels.")
     epochs: int = _number(3, 1, 10_000, "Passes over the training part.")
     batch_size: int = _number(64, 1, 65_536, "Texts per step.")
     optimizer: str = _choice("adamw", OPTIMIZERS, "Optimizer of the weights.")
@@ -271,6 +270,3 @@ class SelfTrainingConfig(_Settings):
     passages: float = _number(1.0, 0, 100, "Passages per text, on average, for teachers to label.")
     passage_sentences: int = _number(3, 1, 1000, "Maximum number of sentences in a passage.")
     passage_context: float = _number(0.5, 0, 1, "Share of the text's label in the label of its passage.")
-    teacher_pretrain: int = _number(
-        0, 0, 1000, "Epochs of language modelling for the largest teacher of auto; 0: no such teacher."
-    )

@@ -102,7 +102,6 @@ def check_together() -> None:
         "unlabeled_text_column": "unlabeled",
         "teacher": "unlabeled",
         "interpolate": "finetune",
-        "teacher_pretrain": "teacher",
     }
     for name, other in needs.items():
         if params[name] and not params[other]:

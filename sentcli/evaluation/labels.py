@@ -73,7 +73,7 @@ def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTex
         [text for part in parts for text in part.texts],
         [label for part in parts for label in part.labels],
         tuple(dict.fromkeys(name for part in parts for name in part.order)) if has_order else (),
-        ", ".join(dict.fromkeys(part.where for part in parts)),
+        f"{len(parts)} data sets",
         np.concatenate([part.class_targets(names) for part in parts]) if has_targets else None,
     )
 

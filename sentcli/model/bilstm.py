@@ -83,14 +83,6 @@ class BiLSTM(nn.Module):
         return forward, backward  # each [tokens, batch, hidden_size]
 
     @torch.jit.unused
-    def first_layer(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the forward and backward states of the first layer, each `[tokens, batch, hidden_size]`.
-
-        :param embedded: word vectors `[tokens, batch, embedding_dim]`.
-        """
-        return self._run_layer(0, embedded, _reversed_order(embedded, lengths))
-
-    @torch.jit.unused
     def _padded_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         order = _reversed_order(embedded, lengths)
         forward, backward = self._run_layer(0, embedded, order)

@@ -23,7 +23,8 @@ class Progress:
 
     :param epoch: finished epochs.
     :param batch: finished batches of the next epoch.
-    :param loss, correct, predictions, words, seconds: sums over these batches.
+    :param loss, correct, labelled, texts, words, seconds: sums over these batches; `correct` is out of
+        `labelled`, the number of texts with a label.
     :param history: one record for each finished epoch.
     :param best_loss: lowest validation loss so far.
     """
@@ -32,7 +33,8 @@ class Progress:
     batch: int = 0
     loss: float = 0.0
     correct: int = 0
-    predictions: int = 0
+    labelled: int = 0
+    texts: int = 0
     words: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -46,8 +48,8 @@ class Progress:
         """
         record = {
             "epoch": self.epoch + 1,
-            "train_loss": self.loss / max(self.predictions, 1),
-            "train_accuracy": self.correct / max(self.predictions, 1),
+            "train_loss": self.loss / self.texts,
+            "train_accuracy": self.correct / max(self.labelled, 1),
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "lr": rate,

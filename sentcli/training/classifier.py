@@ -50,7 +50,7 @@ class Classification:
         # Reported without smoothing and weights, so that it is comparable with the validation loss.
         plain = targets / targets.sum(dim=1, keepdim=True)
         reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
-        return reported, int((logits.argmax(1) == targets.argmax(1)).sum()), len(targets)
+        return reported, *_correct(logits, targets)
 
     def measure(self, model: BiLSTM, examples: Examples, device: torch.device) -> tuple[float, float]:
         """Return mean loss and accuracy, the loss weighted by class as in training; see `Objective`."""
@@ -101,10 +101,15 @@ def measure(
         logits = model(ids, lengths)
         losses = functional.cross_entropy(logits, targets, reduction="none")
         loss += (losses if class_weights is None else losses * (targets @ class_weights)).sum().item()
-        has_label = targets.amax(1) > SURE * targets.sum(1)
-        labelled += int(has_label.sum())
-        correct += int((has_label & (logits.argmax(1) == targets.argmax(1))).sum())
+        of_batch = _correct(logits, targets)
+        correct, labelled = correct + of_batch[0], labelled + of_batch[1]
     return loss / len(examples), correct / labelled
+
+
+def _correct(logits: Tensor, targets: Tensor) -> tuple[int, int]:
+    """Return the number of correct predictions, and of texts with a label; see `Examples.has_label`."""
+    has_label = targets.amax(1) > SURE * targets.sum(1)
+    return int((has_label & (logits.argmax(1) == targets.argmax(1))).sum()), int(has_label.sum())
 
 
 def drop_words(ids: Tensor, share: float) -> Tensor:

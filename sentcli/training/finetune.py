@@ -88,7 +88,6 @@ def load_base(path: Path) -> Base:
             **config.text.to_json(),
             **{name: training[key] for key, name in _OF_VOCABULARY.items() if key in training},
             "gates": gates_of(model),
-            "pretrain": 0,
         }
         coverage = Coverage(**{each.name: glove[each.name] for each in fields(Coverage)})
     except (KeyError, TypeError) as error:

@@ -1,22 +1,19 @@
-"""Build the network to train, from word vectors and language modelling, or from a trained model."""
+"""Build the network to train, from word vectors or from a trained model."""
 
 import ctypes
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from sentcli.config import ModelConfig
-from sentcli.model.bilstm import BiLSTM, choose_device, is_short_of_memory, tie_gates
+from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
 from sentcli.training.corpus import Corpus
 from sentcli.training.glove import Coverage, load_glove, random_embedding
-from sentcli.training.pretrain import pretrain
 from sentcli.training.settings import NO_VECTORS, Settings
 
 _log = logging.getLogger("sentcli")
@@ -29,51 +26,31 @@ _NEVER = (1 << 31) - 1
 class InitialModel:
     """A network before it learns the classes.
 
-    :param language: the records of the epochs of language modelling.
     :param vary: see `fit`.
     """
 
     network: BiLSTM
     coverage: Coverage
-    language: list[dict[str, float]]
     vary: BigramSplitter | None
 
 
-def init_model(data: Corpus, classes: int, glove: str, settings: Settings, checkpoint: Path) -> InitialModel:
-    """Build the network from the model to fine-tune, else from word vectors and language modelling.
+def init_model(data: Corpus, classes: int, glove: str, settings: Settings) -> InitialModel:
+    """Build the network from the model to fine-tune, else from word vectors.
 
     :param glove: source of the word vectors, or `NO_VECTORS`.
-    :param checkpoint: the checkpoint of the language model.
-    :raises SentcliError: for unusable vectors, and in the cases of `fit`.
+    :raises SentcliError: for unusable vectors.
     """
     config = settings.config
     shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=classes)
     vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
     if settings.base:
-        return InitialModel(settings.base.network(shape), settings.base.coverage, [], vary)
-    network, coverage = _new_network(shape, glove, data, settings)
-    language: list[dict[str, float]] = []
-    if config.pretrain:
-        language = pretrain(
-            network,
-            data.train + data.unlabeled,
-            data.validation,
-            config,
-            choose_device(settings.device),
-            checkpoint=checkpoint,
-            quiet=settings.quiet,
-            vary=vary,
-        )
-    return InitialModel(network, coverage, language, vary)
-
-
-def _new_network(shape: ModelConfig, glove: str, data: Corpus, settings: Settings) -> tuple[BiLSTM, Coverage]:
+        return InitialModel(settings.base.network(shape), settings.base.coverage, vary)
     embedding, coverage = _embedding(glove, data, shape.embedding_dim, settings)
-    torch.manual_seed(settings.config.seed)
+    torch.manual_seed(config.seed)
     network = BiLSTM(shape)
     network.embedding.weight.data.copy_(torch.from_numpy(embedding))
-    tie_gates(network, settings.config.gates)
-    return network, coverage
+    tie_gates(network, config.gates)
+    return InitialModel(network, coverage, vary)
 
 
 def _embedding(

@@ -35,7 +35,7 @@ class Objective(Protocol):
         """Add the gradients of one batch.
 
         :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and `targets [batch, classes]`.
-        :returns: the sum of the losses in nats, correct predictions, all predictions.
+        :returns: the sum of the losses in nats, correct predictions, texts with a label.
         """
 
     def measure(self, model: Any, examples: Examples, device: torch.device) -> tuple[float, float]:
@@ -92,15 +92,16 @@ def fit(
                 rate = learning_rate(progress.epoch * len(batches) + progress.batch, steps, config)
                 random = np.random.default_rng((config.seed, progress.epoch, progress.batch))
                 batch = collate(train, rows, device, partial(vary, random) if vary else None)
-                loss, correct, predictions = learner.step(objective, *batch, rate)
+                loss, correct, labelled = learner.step(objective, *batch, rate)
                 progress.batch += 1
                 progress.loss += loss
                 progress.correct += correct
-                progress.predictions += predictions
+                progress.labelled += labelled
+                progress.texts += len(rows)
                 progress.words += int(batch[1].sum())
                 progress.seconds += time.perf_counter() - started
                 _check_finite(progress.loss, progress.epoch)
-                bar.set_postfix_str(f"loss {progress.loss / max(progress.predictions, 1):.3f}", refresh=False)
+                bar.set_postfix_str(f"loss {progress.loss / progress.texts:.3f}", refresh=False)
                 bar.update(int(batch[1].sum()))
                 if stop.requested():
                     save()
@@ -167,7 +168,7 @@ class Learner:
             optimizer.zero_grad(set_to_none=True)
         # Two hooks act here. The hook of LazyAdamW brings rows up to date before the embedding reads them.
         # In the backward pass, the hooks of `tie_gates` keep tied gates tied.
-        loss, correct, predictions = objective.backward(self.model, ids, lengths, targets)
+        loss, correct, labelled = objective.backward(self.model, ids, lengths, targets)
         with torch.no_grad():
             gradients = [each.grad for each, _ in self._dense if each.grad is not None]
             gradients += self.lazy.gradients()
@@ -180,7 +181,7 @@ class Learner:
             for each, average in self._dense:
                 average.lerp_(each, 1 - kept)
             self.averaged.n_averaged += 1
-        return loss.item(), correct, predictions
+        return loss.item(), correct, labelled
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:

@@ -94,7 +94,7 @@ class Settings:
         :raises UsageError: for a given value that contradicts the model.
         """
         for name, value in given.items():
-            if name != "pretrain" and base.decided.get(name, value) != value:
+            if base.decided.get(name, value) != value:
                 raise UsageError(
                     f"{name.replace('_', '-')} {value}: the model of --finetune, {base.path}, has "
                     f"{base.decided[name]}, which cannot change; omit the setting"

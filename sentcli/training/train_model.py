@@ -46,7 +46,6 @@ def train_model(
     stages: Sequence[Mapping[str, Any]] = (),
     overwrite: bool = False,
     name: str = "",
-    language_model: str = "language-model",
 ) -> None:
     """Train one model and write its folder; continue from its checkpoint if there is one.
 
@@ -54,7 +53,6 @@ def train_model(
     :param plan, pseudo: the settings of self-training, and the texts that teachers labelled.
     :param stages: records of the teachers, for `history.csv` and the card.
     :param name: the name of the model in progress bar, log and checkpoint; "" if it is the only one.
-    :param language_model: name of the checkpoint of the language model.
     :raises SentcliError: for data, vectors or settings that cannot be used.
     :raises MemoryError: when memory runs out, also on a GPU.
     """
@@ -64,8 +62,7 @@ def train_model(
     checkpoint = work / f"{name or 'model'}.safetensors"
     with torch_set_up(settings.cores):
         data = encode_texts(texts, pseudo, settings.text, config, sentences, base.vocab if base else None)
-        language_checkpoint = work / f"{language_model}.safetensors"
-        initial = init_model(data, len(texts.labels), source.glove, settings, language_checkpoint)
+        initial = init_model(data, len(texts.labels), source.glove, settings)
         network = initial.network
         examples = data.train + data.pseudo
         class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
@@ -85,18 +82,13 @@ def train_model(
             base.interpolate(network, config.interpolate)
         round_embedding(network)
         calibrated = calibrate(network, data, texts.labels, class_weights)
-    own: list[dict[str, Any]] = [
-        {"stage": stage, **record}
-        for stage, records in (("language model", initial.language), (MODEL_STAGE, epochs))
-        for record in records
-    ]
     metrics: Any = {
         **_provenance(source, texts, output, settings),
         "training": {
             **config.to_json(),
             "bf16": uses_bf16(config, device),
             "device": device.type,
-            "seconds": round(sum(record["seconds"] for record in own), 1),
+            "seconds": round(sum(record["seconds"] for record in epochs), 1),
         },
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
         **calibrated.to_json(sentences),
@@ -110,6 +102,7 @@ def train_model(
             **asdict(initial.coverage),
         },
     }
+    own = [{"stage": MODEL_STAGE, **record} for record in epochs]
     history = [*(base.history if base else ()), *stages, *own]
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
         neutral = calibrated.neutral or (base.config.neutral if base else None)

@@ -239,14 +239,14 @@ def test_word_vectors_are_the_first_embedding(train, tmp_path):
 
 
 def test_settings_reach_the_model(train, tmp_path):
-    settings = 'pretrain = 1\nnum-layers = 2\npooling = "last"\noptimizer = "adam"\nprecision = "fp32"\n'
+    settings = 'num-layers = 2\npooling = "last"\noptimizer = "adam"\nprecision = "fp32"\n'
     train("--bigrams", 3, config=settings + 'gates = "forget"')
     bundle = load_bundle(tmp_path / "model")
     assert (bundle.config.model.num_layers, bundle.config.model.pooling) == (2, "last")
     assert len(bundle.vocab) == bundle.config.model.vocab_size == bundle.vocab.first_bigram + 3
     assert gates_of(load_model(bundle)) == "forget"
     training = metrics_of(bundle.path)["training"]
-    assert (training["optimizer"], training["bf16"], training["pretrain"]) == ("adam", False, 1)
+    assert (training["optimizer"], training["bf16"]) == ("adam", False)
 
 
 @pytest.mark.parametrize(("batch", "number"), [(1, signal.SIGINT), (9, signal.SIGTERM), (14, signal.SIGHUP)])

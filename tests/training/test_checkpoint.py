@@ -110,7 +110,9 @@ def test_the_old_one_stays_when_the_new_one_cannot_be_written(
 
 
 def test_the_next_epoch_starts_with_a_record_of_the_last() -> None:
-    progress = Progress(2, 5, loss=20.0, correct=30, predictions=40, words=999, seconds=3.0, history=HISTORY)
+    progress = Progress(
+        2, 5, loss=25.0, correct=30, labelled=40, texts=50, words=999, seconds=3.0, history=HISTORY
+    )
     progress = progress.next_epoch(0.6, 0.8, 0.001)
     record = {
         "epoch": 3,

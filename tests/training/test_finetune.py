@@ -53,13 +53,13 @@ def finetune(trained, tmp_path):
 def test_the_model_decides_shape_and_vocabulary(trained):
     base = load_base(trained.path)
     size = base.config.model.hidden_size
-    settings = SETTINGS.finetuning(base, {"epochs": 7, "hidden_size": size, "pretrain": 2})
+    settings = SETTINGS.finetuning(base, {"epochs": 7, "hidden_size": size})
     assert settings.base is base
     assert settings.text == trained.config.text
     assert settings.model.hidden_size == size != SETTINGS.model.hidden_size
     assert settings.model.dropout == SETTINGS.model.dropout
     assert settings.config.min_freq == json.loads(trained.read("metrics.json"))["training"]["min_freq"]
-    assert (settings.auto, settings.config.pretrain) == (["epochs"], 0)
+    assert settings.auto == ["epochs"]
     for name, value in (("hidden_size", size + 1), ("gates", "forget"), ("bigrams", 9), ("max_tokens", 5)):
         with pytest.raises(UsageError, match=rf"^{name.replace('_', '-')} {value}: the model of --finetune"):
             SETTINGS.finetuning(base, {name: value})

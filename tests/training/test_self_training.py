@@ -15,7 +15,7 @@ from sentcli.model.bundle import Bundle, load_bundle
 from sentcli.training import train
 from sentcli.training.corpus import DataSource
 from sentcli.training.self_training import rounds
-from sentcli.training.self_training.rounds import first_teachers, next_teachers
+from sentcli.training.self_training.rounds import first_teacher, next_teachers
 from sentcli.training.settings import NO_VECTORS, DataSize, Settings
 from sentcli.training.train import train_bundle
 
@@ -41,9 +41,8 @@ def source(tmp_path_factory) -> DataSource:
 
 @pytest.fixture(autouse=True)
 def _small_teachers(monkeypatch) -> None:
-    """Train two small teachers first, one of them as a language model, and one for the second round."""
-    first = [{"hidden_size": 10, "epochs": 1, "pretrain": 1}, {"epochs": 1}]
-    monkeypatch.setattr(rounds, "first_teachers", lambda *_: first)
+    """Train a small teacher first, and one for the second round."""
+    monkeypatch.setattr(rounds, "first_teacher", lambda *_: {"hidden_size": 10, "epochs": 1})
     monkeypatch.setattr(rounds, "next_teachers", lambda *_: [{"hidden_size": 6, "epochs": 1}])
 
 
@@ -92,12 +91,12 @@ class InterruptionError(Exception):
 def test_finished_steps_are_not_done_again(source, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "sentcli")
     whole = run(source, tmp_path / "whole", ["auto"], rounds=2)
-    parts = (*("teacher-1", "teacher-2"), *("n-grams", "all together"))
+    parts = ("teacher", "n-grams", "all together")
     assert stages(whole) == [
-        *("teacher-1", "teacher-2"),
+        "teacher",
         *(f"round 1: {name}" for name in parts),
         "student-1",
-        *(f"round 2: {name}" for name in ("teacher-1", "teacher-2", "student-1", "n-grams", "all together")),
+        *(f"round 2: {name}" for name in ("teacher", "student-1", "n-grams", "all together")),
         "model",
     ]
     caplog.clear()
@@ -116,14 +115,13 @@ def test_finished_steps_are_not_done_again(source, tmp_path, monkeypatch, caplog
     for module in (rounds, train):
         monkeypatch.setattr(module, "train_model", training)
     monkeypatch.setattr(rounds, "label", labelling)
-    for _ in range(4):
+    for _ in range(3):
         with pytest.raises(InterruptionError):
             run(source, tmp_path / "parts", ["auto"], rounds=2)
-    assert done == ["teacher-1", "teacher-2", "label", "student-1", "label", "parts"]
+    assert done == ["teacher", "label", "student-1", "label", "parts"]
     parts = load_bundle(tmp_path / "parts")
     assert whole.read("model.safetensors") == parts.read("model.safetensors")
     assert stages(whole) == stages(parts)
-    assert sum("language model epoch 1/1" in message for message in caplog.messages) == 1
 
 
 def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(more, trained, tmp_path, monkeypatch):
@@ -140,17 +138,14 @@ def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(more, trai
     ):
         with pytest.raises(DataError, match=said):
             run(more, tmp_path / "student", **changes)
-    assert "zork" in load_bundle(tmp_path / ".student.training" / "teacher-1").vocab
+    assert "zork" in load_bundle(tmp_path / ".student.training" / "teacher").vocab
 
 
 def test_the_teachers_of_auto_differ_in_size_and_have_no_bigrams():
-    student = TrainConfig(epochs=3, bigrams=20)
-    for plan in (SelfTrainingConfig(), SelfTrainingConfig(teacher_pretrain=3)):
-        first = first_teachers(DataSize(25_000, 5_850_000, 2, 12_500), plan)
-        teachers = next_teachers(student, plan)
-        assert {changes["bigrams"] for changes in [*first, *teachers]} == {0}
-        assert len({changes["hidden_size"] for changes in teachers}) == len(teachers)
-        assert [changes["pretrain"] for changes in first] == [3, 0][2 - len(first) :]
+    first = first_teacher(DataSize(25_000, 5_850_000, 2, 12_500))
+    teachers = [first, *next_teachers(TrainConfig(epochs=3, bigrams=20))]
+    assert {changes["bigrams"] for changes in teachers} == {0}
+    assert len({changes["hidden_size"] for changes in teachers}) == len(teachers)
 
 
 def test_what_cannot_be_is_refused(source, trained_three, tmp_path):

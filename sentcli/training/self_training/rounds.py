@@ -51,7 +51,7 @@ class Rounds:
         :raises SentcliError, MemoryError: as `train_model` and `label`.
         """
         if labelled:
-            self._train_teachers("teacher", first_teachers(labelled, self.plan), None)
+            self._train_teachers("teacher", [first_teacher(labelled)], None)
         for number in range(1, self.plan.rounds + 1):
             file = self.work / f"labels-{number}.parquet"
             if not file.exists():
@@ -63,7 +63,7 @@ class Rounds:
             ]
             _log.info("round %d of %d: %d labelled texts", number, self.plan.rounds, len(pseudo.texts))
             if number < self.plan.rounds:
-                changes = next_teachers(self.settings.config, self.plan) if labelled else [{}]
+                changes = next_teachers(self.settings.config) if labelled else [{}]
                 self._train_teachers(f"student-{number}", changes, pseudo)
         return pseudo
 
@@ -88,7 +88,6 @@ class Rounds:
                     plan=self.plan,
                     pseudo=pseudo,
                     name=own,
-                    language_model=f"language-model-{number}",  # the same in each round
                 )
             bundle = load_bundle(output)
             self.bundles[own_name(own, self.bundles)] = bundle
@@ -99,60 +98,43 @@ class Rounds:
             )
 
 
-def first_teachers(labelled: DataSize, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
-    """Return the settings that differ from the student's, for teachers that learn only from labels.
+def first_teacher(labelled: DataSize) -> dict[str, Any]:
+    """Return the settings that differ from the student's, for a teacher that learns only from labels.
 
-    They have no bigrams, which only make the student faster: with bigrams and language models in teachers,
-    the student's validation loss was higher in each epoch.
+    It has no bigrams, which only make the student faster.
 
     :param labelled: the amount of data, which decides epochs and batch size.
     """
     usual = TrainConfig(**choices(labelled))
-    changes = {
+    return {
+        "hidden_size": 128,
+        "batch_size": usual.batch_size,
         "embedding_dropout": 0.3,
         "dropout": 0.5,
         "epochs": usual.epochs + 1,
         "lr": usual.lr,
-        "pretrain": 0,
         "label_smoothing": 0.1,
         "word_dropout": 0.2,
         "bigrams": 0,
     }
-    small = {"hidden_size": 128, "batch_size": usual.batch_size, **changes}
-    return [*_large(plan, changes), small]
 
 
-def next_teachers(student: TrainConfig, plan: SelfTrainingConfig) -> list[dict[str, Any]]:
+def next_teachers(student: TrainConfig) -> list[dict[str, Any]]:
     """Return the settings that differ from the student's, for teachers that learn from pseudo-labels.
 
-    Models of different sizes and seeds make different errors. With a large teacher, they are trained like the
-    student; else they are trained without the adversarial pass, but for one epoch more.
+    Models of different sizes and seeds make different errors. They are trained without the adversarial pass,
+    but for one epoch more.
     """
     changes = {
         "embedding_dropout": 0.1,
         "dropout": 0.3,
         "lr": 2e-3,
         "word_dropout": 0.1,
-        "pretrain": 0,
         "bigrams": 0,
+        "epochs": student.epochs + 1,
+        "adversarial": 0.0,
     }
-    if plan.teacher_pretrain:
-        if student.bigrams:
-            # A student with bigrams reads a text in several ways, so it needs more epochs than teachers.
-            changes["epochs"] = max(1, student.epochs - 1)
-        return [*_large(plan, changes), {"hidden_size": 128, **changes}, {"hidden_size": 64, **changes}]
-    changes |= {"epochs": student.epochs + 1, "adversarial": 0.0}
     return [{"hidden_size": 96, **changes}, {"hidden_size": 64, **changes}]
-
-
-def _large(plan: SelfTrainingConfig, changes: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the first teacher of a round: a large one that starts as a language model of all texts, or none.
-
-    It has the batch size of the student, because the language model learns from all texts.
-    """
-    if not plan.teacher_pretrain:
-        return []
-    return [{**changes, "hidden_size": 256, "pretrain": plan.teacher_pretrain}]
 
 
 def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
