@@ -144,8 +144,7 @@ def _band(
     "--neutral",
     metavar="[LOW,HIGH]",
     callback=_band,
-    help="Label a row neutral if its score is between these two values, inclusive, such as 0.3,0.7; by "
-    "default those that the model brings.",
+    help="Add the label neutral, for scores in this band, such as 0.3,0.7; by default in that of the model.",
 )
 @backend_option
 @device_option

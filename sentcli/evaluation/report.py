@@ -91,14 +91,11 @@ def _bands(record: Mapping[str, Any]) -> Iterator[str]:
         yield _classes(three)
         yield _confusion(three)
     if found := record["thresholds"]:
-        rows = [
-            (short_name(of["label"]), f"{side} {of['threshold']:g}", f"{of['coverage']:.2%}")
-            if of["coverage"]
-            else (short_name(of["label"]), "none reaches it", "-")
-            for side, of in zip(("below", "above"), found, strict=True)
-        ]
-        title = f"precision of {found[0]['precision']:g}"
-        yield _aligned([(title, "score", "coverage"), *rows], "<<>")
+        rows = [(f"precision of {found[0]['precision']:g}", "score", "coverage")]
+        for side, of in zip(("below", "above"), found, strict=True):
+            reached = f"{side} {of['threshold']:g}" if of["coverage"] else "none reaches it"
+            rows.append((short_name(of["label"]), reached, f"{of['coverage'] or 0:.2%}"))
+        yield _aligned(rows, "<<>")
 
 
 def _ends(band: Mapping[str, Any]) -> str:

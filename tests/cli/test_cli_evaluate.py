@@ -150,7 +150,7 @@ def test_a_target_precision_has_thresholds(trained, data, rows, tmp_path):
     assert f"positive          above {found[1]['threshold']:g}" in shown
     wrong = invented.write_csv(tmp_path / "wrong.csv", [(text, "negative") for text, _ in rows])
     shown = invoke("evaluate", trained.path, "--dataset", wrong, "--target-precision", 0.9).stdout
-    assert shown.splitlines()[-1].split() == ["positive", "none", "reaches", "it", "-"]
+    assert shown.splitlines()[-1].split() == ["positive", "none", "reaches", "it", "0.00%"]
 
 
 def test_only_two_labels_have_a_target_precision(trained_three, data):

@@ -153,6 +153,7 @@ def test_a_model_learns_from_several_data_sets(several, data, tmp_path):
     assert low <= 0.5 <= high
     measured = json.loads(invoke("evaluate", bundle.path, "--json", "--held-out").stdout)
     assert measured["confusion"] == metrics["validation"]["confusion"]
+    assert (measured["neutral"], measured["three_way"]["examples"]) == (2, 14)
     assert "`of nobody`" in (bundle.path / "README.md").read_text()
     assert "omit it" in fail("evaluate", bundle.path, "--held-out", "--dataset", data).message
 
