@@ -266,7 +266,6 @@ class TrainConfig(_Settings):
 class SelfTrainingConfig(_Settings):
     """How a student learns from texts without labels."""
 
-    rounds: int = _number(1, 1, 100, "Rounds of labelling; between rounds, teachers learn from the labels.")
     passages: float = _number(1.0, 0, 100, "Passages per text, on average, for teachers to label.")
     passage_sentences: int = _number(3, 1, 1000, "Maximum number of sentences in a passage.")
     passage_context: float = _number(0.5, 0, 1, "Share of the text's label in the label of its passage.")

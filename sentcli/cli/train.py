@@ -94,7 +94,7 @@ _GROUPS = {
     multiple=True,
     callback=not_empty,
     metavar="MODEL|auto",
-    help="Model that labels the texts of --unlabeled; auto: train such models first.",
+    help="Model that labels the texts of --unlabeled; auto: train such a model first.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(

@@ -110,10 +110,10 @@ def check_together() -> None:
         raise UsageError(
             "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"
         )
-    if params["finetune"] and ("auto" in params["teacher"] or params["rounds"] > 1):
+    if params["finetune"] and "auto" in params["teacher"]:
         raise UsageError(
-            "--finetune cannot be combined with --teacher auto or with more than one round; first train a "
-            "model without --finetune, then give its folder as --teacher"
+            "--finetune cannot be combined with --teacher auto; first train a model without --finetune, then "
+            "give its folder as --teacher"
         )
     for name, other in {"validation_share": "validation", "glove": "finetune"}.items():
         if is_on_the_command_line(name) and params[other]:

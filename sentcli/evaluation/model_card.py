@@ -159,13 +159,8 @@ def _template() -> jinja2.Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"code": _code, "cell": _cell, "block": _block, "json": json.dumps}
-    environment.filters |= {
-        "data_of": _data,
-        "four": four,
-        "interval": interval,
-        "metrics": metrics_of,
-        "lengths": lengths_of,
-    }
+    environment.filters |= {"four": four, "interval": interval, "metrics": metrics_of, "lengths": lengths_of}
+    environment.filters["data_sets"] = _data
     environment.tests["glove"] = _GLOVE_NAME.fullmatch
     return environment.get_template(_TEMPLATE.name)
 

@@ -29,8 +29,8 @@ from sentcli.scoring import stop
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.glove import check_source
 from sentcli.training.loop import check_precision
-from sentcli.training.self_training.rounds import Rounds
-from sentcli.training.self_training.teacher import AUTO, load_teachers
+from sentcli.training.self_training.steps import teach
+from sentcli.training.self_training.teacher import AUTO, check_labels, load_teachers
 from sentcli.training.settings import BY_LABELS, NO_VECTORS, DataSize, Settings
 from sentcli.training.train_model import train_model
 
@@ -52,7 +52,7 @@ def train_bundle(
     """Train a model and write its folder; continue an interrupted run of the same settings and data.
 
     :param plan: the settings of self-training; None: learn only from labelled texts.
-    :param teachers: for self-training: model folders, and `auto` for teachers that are trained first.
+    :param teachers: for self-training: model folders, and `auto` for a teacher that is trained first.
     :param overwrite: start over, and replace a model at `output`.
     :raises SentcliError: for data, vectors, settings or an output that cannot be used.
     :raises StopRequested: after a signal, once a checkpoint is written.
@@ -74,13 +74,15 @@ def train_bundle(
         if plan and not texts.unlabeled:
             raise UsageError(f"--unlabeled {source.unlabeled}: all of its texts are in the validation part")
         settings = settings.chosen_for(size.with_more([*texts.unlabeled, *others]))
-        rounds = Rounds(texts, source, settings, plan, work, bundles) if plan else None
+        for bundle in bundles.values():
+            check_labels(bundle, labels)
         facts = _facts(source, texts, settings, plan)
         facts["teachers"] = {name: bundle.digest for name, bundle in bundles.items()} | dict.fromkeys(
             {AUTO} & {*teachers}, "trained first"
         )
         with _noted(work, facts, overwrite=overwrite) as replaces:
-            pseudo = rounds.run(size if AUTO in teachers else None) if rounds else None
+            labelled = size if AUTO in teachers else None
+            taught = teach(texts, source, settings, plan, work, bundles, labelled) if plan else (None, [])
             train_model(
                 texts,
                 source,
@@ -88,8 +90,8 @@ def train_bundle(
                 settings,
                 work,
                 plan=plan,
-                pseudo=pseudo,
-                stages=rounds.stages if rounds else (),
+                pseudo=taught[0],
+                stages=taught[1],
                 overwrite=replaces,
             )
         remove_work_folder(work)

@@ -166,8 +166,8 @@ def test_any_value_goes_through_a_recipe(tmp_path) -> None:
 
 
 def test_given_settings_come_from_the_command_line_and_the_file(write) -> None:
-    file = write('epochs = "auto"\nhidden-size = 40\nrounds = 2\n')
+    file = write('epochs = "auto"\nhidden-size = 40\npassages = 2\n')
     with train.make_context("train", ["--config", str(file), "--seed", "7"]):
-        assert given_settings() == {"hidden_size": 40, "rounds": 2, "seed": 7}
+        assert given_settings() == {"hidden_size": 40, "passages": 2.0, "seed": 7}
     with train.make_context("train", []):
         assert given_settings() == {}

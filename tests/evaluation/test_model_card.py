@@ -127,7 +127,7 @@ def test_the_model_is_described():
 
 
 def test_the_training_has_command_data_and_every_setting():
-    card = write(self_training=SelfTrainingConfig(rounds=2).to_json(), files=(*FILES, "recipe.toml"))
+    card = write(self_training=SelfTrainingConfig(passages=2).to_json(), files=(*FILES, "recipe.toml"))
     shown = section(card, "Training")
     assert f"```sh\n{LINE}\n```" in shown
     assert row(shown, "data set") == ["`stanfordnlp/imdb`"]
@@ -136,7 +136,7 @@ def test_the_training_has_command_data_and_every_setting():
     assert "](recipe.toml)" in row(shown, "settings")[0]
     assert row(shown, "epoch") == ["2 of 3, which had the lowest validation loss"]
     assert row(shown, "versions") == ["sentcli 0.1.0, torch 2.13.0, python 3.11.7"]
-    for name, value in (*TrainConfig(seed=77).to_json().items(), ("rounds", 2), ("embedding_dropout", 0.3)):
+    for name, value in (*TrainConfig(seed=77).to_json().items(), ("passages", 2), ("embedding_dropout", 0.3)):
         assert row(shown, f"`{name}`") == [str(value)]
 
 
@@ -241,11 +241,11 @@ def test_a_class_called_neutral_leaves_the_option_out():
 
 @pytest.mark.parametrize("source", ["6B.100d", "42B.300d", "twitter.27B.50d", "glove.6B.100d.txt.gz"])
 def test_sources_are_credited_once_with_those_of_the_fine_tuned_models(source):
-    first = BASE | {"dataset": "stanfordnlp/imdb", "self_training": {"lexicon": 4.0}}
+    first = BASE | {"dataset": "stanfordnlp/imdb"}
     second = BASE | {"base": first, "data": [SET, SET | {"path": "a.csv"}, SET | {"path": "more.csv"}]}
     glove = {**GLOVE, "source": source}
     terms = section(write(dataset="b.csv", base=second, glove=glove, licence="mit"), "Licences and sources")
-    for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas", "Hutto"):
+    for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas"):
         assert terms.count(said) == 1
     assert "Pennington" in terms
 

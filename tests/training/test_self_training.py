@@ -14,9 +14,8 @@ from sentcli.errors import DataError, UsageError
 from sentcli.model.bundle import Bundle, load_bundle
 from sentcli.training import train
 from sentcli.training.corpus import DataSource
-from sentcli.training.self_training import rounds
-from sentcli.training.self_training.rounds import first_teacher, next_teachers
-from sentcli.training.settings import NO_VECTORS, DataSize, Settings
+from sentcli.training.self_training import steps
+from sentcli.training.settings import NO_VECTORS, Settings
 from sentcli.training.train import train_bundle
 
 SETTINGS = Settings(
@@ -37,13 +36,6 @@ def source(tmp_path_factory) -> DataSource:
     heap = folder / "heap.csv"
     pd.DataFrame({"review": [text for text, _ in invented.reviews(200, seed=12)]}).to_csv(heap, index=False)
     return DataSource((DataSet(str(few)),), NO_VECTORS, str(heap))
-
-
-@pytest.fixture(autouse=True)
-def _small_teachers(monkeypatch) -> None:
-    """Train a small teacher first, and one for the second round."""
-    monkeypatch.setattr(rounds, "first_teacher", lambda *_: {"hidden_size": 10, "epochs": 1})
-    monkeypatch.setattr(rounds, "next_teachers", lambda *_: [{"hidden_size": 6, "epochs": 1}])
 
 
 def run(source: DataSource, output: Path, teachers=(), settings=SETTINGS, **plan) -> Bundle:
@@ -78,7 +70,7 @@ def test_the_student_learns_from_all_texts(more, trained, tmp_path):
     assert 0.9 * (56 + 200) < examples["passages"] <= 56 + 200  # one of each text, validation texts apart
     assert metrics(bundle)["self_training"] == SelfTrainingConfig().to_json()
     assert stages(bundle) == [
-        *(f"round 1: {name}" for name in ("trained", "n-grams", "all together")),
+        *(f"labels of {name}" for name in ("trained", "n-grams", "all together")),
         "model",
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["extra.csv", "student"]
@@ -88,20 +80,12 @@ class InterruptionError(Exception):
     pass
 
 
-def test_finished_steps_are_not_done_again(source, tmp_path, monkeypatch, caplog):
-    caplog.set_level("INFO", "sentcli")
-    whole = run(source, tmp_path / "whole", ["auto"], rounds=2)
-    parts = ("teacher", "n-grams", "all together")
-    assert stages(whole) == [
-        "teacher",
-        *(f"round 1: {name}" for name in parts),
-        "student-1",
-        *(f"round 2: {name}" for name in ("teacher", "student-1", "n-grams", "all together")),
-        "model",
-    ]
-    caplog.clear()
+def test_finished_steps_are_not_done_again(source, tmp_path, monkeypatch):
+    whole = run(source, tmp_path / "whole", ["auto"])
+    labels = [f"labels of {name}" for name in ("teacher", "n-grams", "all together")]
+    assert stages(whole) == ["teacher", *labels, "model"]
     done: list[str] = []
-    train_model, label = rounds.train_model, rounds.label
+    train_model, label = steps.train_model, steps.label
 
     def training(*arguments, **options):
         done.append(Path(arguments[2]).name)
@@ -112,13 +96,13 @@ def test_finished_steps_are_not_done_again(source, tmp_path, monkeypatch, caplog
         done.append("label")
         return label(*arguments)
 
-    for module in (rounds, train):
+    for module in (steps, train):
         monkeypatch.setattr(module, "train_model", training)
-    monkeypatch.setattr(rounds, "label", labelling)
-    for _ in range(3):
+    monkeypatch.setattr(steps, "label", labelling)
+    for _ in range(2):
         with pytest.raises(InterruptionError):
-            run(source, tmp_path / "parts", ["auto"], rounds=2)
-    assert done == ["teacher", "label", "student-1", "label", "parts"]
+            run(source, tmp_path / "parts", ["auto"])
+    assert done == ["teacher", "label", "parts"]
     parts = load_bundle(tmp_path / "parts")
     assert whole.read("model.safetensors") == parts.read("model.safetensors")
     assert stages(whole) == stages(parts)
@@ -129,7 +113,7 @@ def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(more, trai
         raise InterruptionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(rounds, "label", fail)
+        patch.setattr(steps, "label", fail)
         with pytest.raises(InterruptionError):
             run(more, tmp_path / "student", ["auto"])
     for changes, said in (
@@ -138,14 +122,9 @@ def test_another_plan_or_teacher_does_not_continue_an_interrupted_run(more, trai
     ):
         with pytest.raises(DataError, match=said):
             run(more, tmp_path / "student", **changes)
-    assert "zork" in load_bundle(tmp_path / ".student.training" / "teacher").vocab
-
-
-def test_the_teachers_of_auto_differ_in_size_and_have_no_bigrams():
-    first = first_teacher(DataSize(25_000, 5_850_000, 2, 12_500))
-    teachers = [first, *next_teachers(TrainConfig(epochs=3, bigrams=20))]
-    assert {changes["bigrams"] for changes in teachers} == {0}
-    assert len({changes["hidden_size"] for changes in teachers}) == len(teachers)
+    teacher = load_bundle(tmp_path / ".student.training" / "teacher")
+    assert "zork" in teacher.vocab
+    assert teacher.config.model.hidden_size == 128
 
 
 def test_what_cannot_be_is_refused(source, trained_three, tmp_path):

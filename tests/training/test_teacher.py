@@ -42,7 +42,7 @@ def texts(tmp_path_factory) -> Texts:
 @pytest.fixture
 def say(texts, trained):
     """Label with some settings changed."""
-    return lambda **changes: label(texts, {"trained": trained}, SETTINGS, replace(PLAN, **changes), 1)
+    return lambda **changes: label(texts, {"trained": trained}, SETTINGS, replace(PLAN, **changes))
 
 
 def opinions(labels: np.ndarray, classes: int, share: float, seed: int) -> np.ndarray:
@@ -118,16 +118,15 @@ def test_a_share_of_a_passage_s_label_is_that_of_its_text(texts, say):
 
 
 def test_without_a_network_no_passages_are_cut(texts):
-    said = label(texts, {}, SETTINGS, PLAN, 1)
+    said = label(texts, {}, SETTINGS, PLAN)
     assert (said.passages, said.texts) == (0, texts.unlabeled)
     truth = np.array([invented.TWO.index(name) for _, name in invented.reviews(100, seed=12)])
     assert (said.targets.argmax(1) == truth).mean() > 0.7
 
 
-def test_before_the_last_round_one_passage_of_a_text_is_enough(texts, say):
+def test_a_fraction_of_passages_is_a_share_of_the_texts(texts, say):
     count = len(texts.train) + len(texts.unlabeled)
     for plan, passages in (
-        ({"rounds": 2, "passages": 3.0}, count),
         ({"passages": 0.5}, round(0.5 * count)),
         ({"passages": 1.25}, count + round(0.25 * count)),
     ):
@@ -137,6 +136,6 @@ def test_before_the_last_round_one_passage_of_a_text_is_enough(texts, say):
 def test_a_passage_that_is_a_validation_text_is_left_out(texts, trained):
     held_out = LabeledTexts([f" {text.upper()}" for text in texts.train.texts], texts.train.labels)
     plan = replace(PLAN, passage_sentences=1000)
-    said = label(replace(texts, validation=held_out), {"trained": trained}, SETTINGS, plan, 1)
+    said = label(replace(texts, validation=held_out), {"trained": trained}, SETTINGS, plan)
     passages = {text.lower().strip() for text in said.texts[len(texts.unlabeled) :]}
     assert not passages & {text.lower().strip() for text in held_out.texts}

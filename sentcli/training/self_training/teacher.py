@@ -27,7 +27,7 @@ from sentcli.training.settings import Settings
 
 _log = logging.getLogger("sentcli")
 
-AUTO = "auto"  # among the teachers: train some first
+AUTO = "auto"  # among the teachers: train one first
 NGRAMS = "n-grams"
 TOGETHER = "all together"
 
@@ -133,7 +133,7 @@ def check_labels(bundle: Bundle, labels: Sequence[str]) -> None:
 
 
 def label(
-    texts: Texts, bundles: Mapping[str, Bundle], settings: Settings, plan: SelfTrainingConfig, number: int
+    texts: Texts, bundles: Mapping[str, Bundle], settings: Settings, plan: SelfTrainingConfig
 ) -> PseudoLabels:
     """Label the texts without labels, and passages of all texts. Neutral texts are not used.
 
@@ -142,7 +142,6 @@ def label(
     weights are fitted on passages of the validation part, with the labels of their texts. The label of a
     passage is then mixed with that of its text.
 
-    :param number: the number of the round. Before the last round, one passage per text is enough.
     :raises BundleError: when a bundle changed since it was opened, or cannot be run.
     """
     classes = len(texts.labels)
@@ -153,8 +152,7 @@ def label(
     )
     validation = label_ids(texts.validation.labels, texts.labels, texts.validation.where)
     train = label_ids(texts.train.labels, texts.labels, texts.train.where)
-    share = plan.passages if number == plan.rounds else min(plan.passages, 1.0)
-    passages, sources = _cut(texts, plan, share, settings.config.seed) if bundles else ([], [])
+    passages, sources = _cut(texts, plan, settings.config.seed) if bundles else ([], [])
     of_validation = cut_passages(texts.validation.texts, plan.passage_sentences) if passages else []
     parts = (texts.validation.texts, texts.unlabeled, passages, of_validation)
     everything = [*chain.from_iterable(parts)]
@@ -165,7 +163,7 @@ def label(
     for name, bundle in bundles.items():
         values = predict(bundle, everything, title=name, workers=settings.cores, quiet=settings.quiet)
         said[name] = np.nan_to_num(values, nan=1 / classes)  # for a blank text
-    _log.info("round %d: fitting the model of n-grams", number)
+    _log.info("fitting the model of n-grams")
     whole = {name: values[: unlabeled.stop] for name, values in said.items()}
     whole[NGRAMS] = classify_by_ngrams(texts.train.texts, train, everything[: unlabeled.stop])
 
@@ -174,7 +172,7 @@ def label(
     everyone: Reached = {name: reached(validation, values[held_out]) for name, values in whole.items()}
     everyone[TOGETHER] = teacher.reached
     for name, figures in everyone.items():
-        _log.info("round %d: %s: validation accuracy %.4f", number, name, figures["validation_accuracy"])
+        _log.info("labels of %s: validation accuracy %.4f", name, figures["validation_accuracy"])
     if passages:
         judge = StackedEnsemble(validation, {name: values[cut_held_out] for name, values in said.items()})
         alone = judge.probabilities({name: values[cut] for name, values in said.items()})
@@ -185,12 +183,10 @@ def label(
     return PseudoLabels(labelled, targets.astype(np.float32), len(passages), everyone)
 
 
-def _cut(
-    texts: Texts, plan: SelfTrainingConfig, passages_per_text: float, seed: int
-) -> tuple[list[str], list[int]]:
+def _cut(texts: Texts, plan: SelfTrainingConfig, seed: int) -> tuple[list[str], list[int]]:
     """Cut passages from texts; leave out those that equal a validation text.
 
-    A fraction of `passages_per_text` is the share of texts with one more passage.
+    A fraction of `plan.passages` is the share of texts with one more passage.
 
     :returns: the passages, and the position of each one's text among training and unlabelled texts.
     """
@@ -198,8 +194,8 @@ def _cut(
     held_out = {*map(one_spelling, texts.validation.texts)}
     passages: list[str] = []
     sources: list[int] = []
-    for number in range(int(np.ceil(passages_per_text))):
-        share = min(1.0, passages_per_text - number)
+    for number in range(int(np.ceil(plan.passages))):
+        share = min(1.0, plan.passages - number)
         order = np.random.default_rng((seed, number)).permutation(len(whole))
         drawn = np.sort(order[: round(share * len(whole))]).tolist()
         cut = cut_passages([whole[row] for row in drawn], plan.passage_sentences, 1000 * seed + number)
