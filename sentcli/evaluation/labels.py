@@ -16,6 +16,7 @@ from sentcli.tables.columns import find_usual, list_columns
 
 _log = logging.getLogger("sentcli")
 
+SURE = 0.75  # a text has a label if one class has more of the probability in its target; else it is neutral
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}

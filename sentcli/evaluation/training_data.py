@@ -8,11 +8,18 @@ import numpy as np
 from sentcli.config import DataSet
 from sentcli.errors import DataError, UsageError
 from sentcli.evaluation.datasets import NO_OPTIONS, load_split, load_validation
-from sentcli.evaluation.labels import LabeledTexts, are_numbers, class_ids, class_names, join, spell_out
+from sentcli.evaluation.labels import (
+    SURE,
+    LabeledTexts,
+    are_numbers,
+    class_ids,
+    class_names,
+    join,
+    spell_out,
+)
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
 
-_MIDDLE = 0.25, 0.75  # targets of texts that get the label `NEUTRAL`, both included
 _TONES = ("negative", "positive")  # the classes, if all data sets have targets
 _SEED = 1  # of `DataSet.most`: models of all seeds are validated on the same texts
 
@@ -60,7 +67,7 @@ def _draw(data: LabeledTexts, most: int) -> LabeledTexts:
 def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str]) -> LabeledTexts:
     """Return the texts with the names of their classes, or with the targets of the data set.
 
-    The label of a target is the class that it is nearer to, or `NEUTRAL` in the middle.
+    The label of a target is its class, or `NEUTRAL` if neither class has more than `SURE`.
 
     :raises DataError: for a label without a class or target.
     :raises UsageError: for targets without exactly two classes.
@@ -75,9 +82,9 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str]) -> L
     targets = {spell_out(label): target for label, target in source.targets.items()}
     if unknown := {*data.labels} - {*targets}:
         raise DataError(f"{data.where}: the label {min(unknown)!r:.100} has no target; add it to targets")
-    low, high = _MIDDLE
     label_of = {
-        label: NEUTRAL if low <= target <= high else names[round(target)] for label, target in targets.items()
+        label: names[round(target)] if max(target, 1 - target) > SURE else NEUTRAL
+        for label, target in targets.items()
     }
     second = np.array([targets[label] for label in data.labels], np.float32)
     labels = [label_of[label] for label in data.labels]

@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
+from sentcli.evaluation.labels import SURE
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.vocabulary import UNK_ID
-from sentcli.training.examples import SURE, Examples, evaluation_batches
+from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.loop import autocast
 
 

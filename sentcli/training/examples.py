@@ -8,12 +8,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sentcli.evaluation.labels import SURE
 from sentcli.scoring.batches import length_buckets, pad
 
 Rows = npt.NDArray[np.intp]
 Ids = npt.NDArray[np.int32]
 
-SURE = 0.75
 _POOL = 50  # number of batches sorted by length together: little padding, but still well shuffled
 _EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
 

@@ -7,12 +7,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sentcli.config import DataSet
 from sentcli.errors import BundleError, DataError, UsageError
 from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.holdout import (
     digest_texts,
     is_training_data,
     one_spelling,
+    split_data_sets,
     train_validation,
     validation_part,
     without_validation,
@@ -119,6 +121,20 @@ def test_texts_of_a_validation_file_leave_the_training_part(caplog):
     assert "r.csv: 1 texts are in the validation part too and were removed" in caplog.text
     with pytest.raises(DataError, match="no text of the class 'b' is left to train on"):
         without_validation(data, LabeledTexts(["TWO"], ["b"]))
+
+
+def test_a_share_of_each_validated_data_set_is_held_out_from_all():
+    one, two, three = labeled(a=40, b=40), labeled(a=20, b=20), labeled(a=80, b=80)
+    two = LabeledTexts([f"other {text}" for text in two.texts], two.labels)
+    sets = [DataSet("one"), DataSet("two"), DataSet("three", validate=False)]
+    trains, validation = split_data_sets([one, two, three], sets, ("a", "b"), 0.1)
+    assert Counter(text.startswith("other") for text in validation.texts) == {False: 8, True: 4}
+    assert [len(train) for train in trains] == [72, 36, 152]  # `three` has all texts of `one`
+    for train in trains:
+        assert_apart(train, validation)
+    assert split_data_sets([one, two], sets[:2], ("a", "b"), 0.1)[1] == validation
+    with pytest.raises(UsageError, match="all data sets have validate = false; remove it from one"):
+        split_data_sets([three], sets[2:], ("a", "b"), 0.1)
 
 
 def test_the_split_is_the_same_in_every_version():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError
 from sentcli.evaluation.datasets import load_split
 from sentcli.evaluation.labels import LabeledTexts
 from sentcli.evaluation.training_data import read_data_sets
@@ -186,43 +186,6 @@ def test_a_text_has_the_target_of_its_label_times_the_weight_of_its_data_set(tmp
     assert found["good"] == {(0, 2), (0.25, 1.75), (0, 0.5)}
     assert texts.validation.targets.sum(axis=1).tolist() == [1.0] * len(texts.validation)
     assert {*texts.validation.labels} == {"bad", "neutral", "good"}
-
-
-def test_with_targets_alone_the_classes_are_negative_and_positive(tmp_path):
-    targets = {"0": 0.0, "1": 1.0}
-    assert read(DataSet(write(tmp_path / "r.csv", rows(40)), targets=targets)).labels == LABELS
-
-
-def test_classes_are_those_of_all_data_sets_and_numbers_stand_for_names(tmp_path):
-    paths = [
-        write(tmp_path / f"{number}.csv", rows(40, 40 * number, labels))
-        for number, labels in enumerate([("0", "1"), ("bad", "good"), ("awful", "good")])
-    ]
-    assert read(*paths[:2]).labels == ("bad", "good")
-    assert read(*paths).labels == ("awful", "bad", "good")
-    with pytest.raises(
-        UsageError, match=r"0\.csv: targets need two classes, but there are 3: awful, bad, good"
-    ):
-        read(DataSet(paths[0], targets={"0": 0, "1": 1}), *paths[1:])
-    with pytest.raises(DataError, match=r"0\.csv: the label '1' has no target; add it to targets"):
-        read(DataSet(paths[0], targets={"0": 0}), paths[1])
-
-
-def test_most_limits_the_texts_of_each_label(tmp_path):
-    path = write(tmp_path / "r.csv", rows(40) + [(f"more {number}", "1") for number in range(20)])
-    (part,), _ = read_data_sets([DataSet(path, most=15)])
-    assert Counter(part.labels) == {"0": 15, "1": 15}
-    order = [load_split(path, "train", None, None).texts.index(text) for text in part.texts]
-    assert order == sorted(order)
-    assert order[0] < 20 < 40 < order[-1]  # from everywhere
-    assert read_data_sets([DataSet(path, most=15)])[0][0] == part
-    assert len(read_data_sets([DataSet(path, most=25)])[0][0]) == 20 + 25
-
-
-def test_no_data_set_to_validate_on_is_an_error(tmp_path):
-    path = write(tmp_path / "r.csv", rows(40))
-    with pytest.raises(UsageError, match="all data sets have validate = false; remove it from one"):
-        read(DataSet(path, validate=False))
 
 
 def words_of(texts):

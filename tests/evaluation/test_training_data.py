@@ -1,0 +1,63 @@
+"""The data sets of a training: the names of the classes, targets, and how many texts are read."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from sentcli.config import DataSet
+from sentcli.errors import DataError, UsageError
+from sentcli.evaluation.datasets import load_split
+from sentcli.evaluation.training_data import read_data_sets
+
+
+def rows(count, start=0, labels=("0", "1")):
+    return [(f"text number {number}", labels[number % 2]) for number in range(start, start + count)]
+
+
+def write(path, some):
+    path.write_text("".join(f"{','.join(row)}\n" for row in [("text", "label"), *some]))
+    return str(path)
+
+
+def names_of(*sets):
+    return read_data_sets(sets)[1]
+
+
+def test_targets_give_labels_and_probabilities(tmp_path):
+    path = write(tmp_path / "r.csv", [(f"text {stars}", str(stars)) for stars in range(1, 6)])
+    targets = {"1": 0, "2": 0.25, "3": 0.5, "4.0": 0.875, "5": 1}
+    (part,), _ = read_data_sets([DataSet(path, targets=targets, weight=3)])
+    assert part.labels == ["negative", "neutral", "neutral", "positive", "positive"]
+    assert part.targets.tolist() == [[1, 0], [0.75, 0.25], [0.5, 0.5], [0.125, 0.875], [0, 1]]
+
+
+def test_with_targets_alone_the_classes_are_negative_and_positive(tmp_path):
+    targets = {"0": 0.0, "1": 1.0}
+    assert names_of(DataSet(write(tmp_path / "r.csv", rows(40)), targets=targets)) == ("negative", "positive")
+
+
+def test_classes_are_those_of_all_data_sets_and_numbers_stand_for_names(tmp_path):
+    sets = [
+        DataSet(write(tmp_path / f"{number}.csv", rows(40, 40 * number, labels)))
+        for number, labels in enumerate([("0", "1"), ("bad", "good"), ("awful", "good")])
+    ]
+    assert names_of(*sets[:2]) == ("bad", "good")
+    assert names_of(*sets) == ("awful", "bad", "good")
+    with pytest.raises(
+        UsageError, match=r"0\.csv: targets need two classes, but there are 3: awful, bad, good"
+    ):
+        names_of(replace(sets[0], targets={"0": 0, "1": 1}), *sets[1:])
+    with pytest.raises(DataError, match=r"0\.csv: the label '1' has no target; add it to targets"):
+        names_of(replace(sets[0], targets={"0": 0}), sets[1])
+
+
+def test_most_limits_the_texts_of_each_label(tmp_path):
+    path = write(tmp_path / "r.csv", rows(40) + [(f"more {number}", "1") for number in range(20)])
+    (part,), _ = read_data_sets([DataSet(path, most=15)])
+    assert Counter(part.labels) == {"0": 15, "1": 15}
+    order = [load_split(path, "train", None, None).texts.index(text) for text in part.texts]
+    assert order == sorted(order)
+    assert order[0] < 20 < 40 < order[-1]  # from everywhere
+    assert read_data_sets([DataSet(path, most=15)])[0][0] == part
+    assert len(read_data_sets([DataSet(path, most=25)])[0][0]) == 20 + 25
