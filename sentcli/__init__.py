@@ -8,6 +8,7 @@ From Python:
         scorer.score(["an absolute joy"]).labels  # ['positive']
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def load(
     precision: str | None = None,
     workers: int | None = None,
     neutral: tuple[float, float] | bool = False,
+    null_values: Iterable[str] | None = None,
 ) -> "Scorer":
     """Open a model folder for scoring.
 
@@ -36,6 +38,8 @@ def load(
     :param workers: number of scoring threads; None: one for each core that this process may use.
     :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
         included, the first label below and the second above. True: the band that the model brings.
+    :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
+        `sentcli.text.null_values`.
     :raises BundleError: for a file that is missing, changed, a link or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
@@ -47,5 +51,11 @@ def load(
 
     bundle = load_bundle(Path(model) if model is not None else default_bundle_path())
     return Scorer(
-        bundle, backend=backend, device=device, precision=precision, workers=workers, neutral=neutral
+        bundle,
+        backend=backend,
+        device=device,
+        precision=precision,
+        workers=workers,
+        neutral=neutral,
+        null_values=null_values,
     )

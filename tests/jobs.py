@@ -47,7 +47,7 @@ def score(texts: Sequence[str | None], names: Sequence[str]) -> Scores:
     pairs = list(zip(map(len, (text or "" for text in texts)), is_blank, strict=True))
     labels = [None if blank else names[length % 2] for length, blank in pairs]
     scores = [None if blank else (length % 7) / 7 for length, blank in pairs]
-    return Scores(labels, scores, sum(is_blank), 0, len(texts), 0)
+    return Scores(labels, scores, sum(is_blank), 0, 0, 0, len(texts), 0)
 
 
 def run_job(

@@ -124,7 +124,7 @@ def evaluate(
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
     accuracy, F1, ROC AUC and log loss with 95 % intervals, the expected calibration error, the confusion
-    matrix, the accuracy by text length, and coverage and accuracy over neutral bands. Texts without a word
+    matrix, the accuracy by text length, and coverage and accuracy over neutral bands. Texts that say nothing
     have no score: they are counted and left out. If the labels are numbers but the model has names, 0 is the
     first name. With texts labelled neutral, the command also measures the three labels of score --neutral.
     """

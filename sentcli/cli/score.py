@@ -42,7 +42,7 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "max_row_bytes")
-_SCORER = ("backend", "device", "precision", "workers", "neutral")
+_SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values")
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
@@ -56,8 +56,8 @@ _EXAMPLES = (
 _GROUPS = {
     "Output": ("output", "output_format", "prefix", "overwrite", "summary", "quiet"),
     "Input": (
-        *("text_column", "format", "encoding", "delimiter", "quotechar", "no_header", "skip_lines"),
-        *("max_row_bytes", "rejects", "max_rejects"),
+        *("text_column", "null_values", "format", "encoding", "delimiter", "quotechar", "no_header"),
+        *("skip_lines", "max_row_bytes", "rejects", "max_rejects"),
     ),
     "Model": ("model", "neutral", "backend", "device", "precision", "workers"),
 }
@@ -106,6 +106,12 @@ def _band(
 @click.option("--summary", type=NamedPath(), help="File for the summary, as JSON.")
 @quiet_option
 @text_column_option
+@click.option(
+    "--null-values",
+    metavar="A,B,...",
+    callback=lambda _, __, value: None if value is None else value.split(","),
+    help="Cells that count as blank, in any case; '' for none. By default NULL, NaN, N/A, - and the like.",
+)
 @click.option(
     "--input-format",
     "format",
@@ -156,7 +162,8 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
     INPUTS are CSV, TSV, JSONL or Parquet files, also compressed, or text files with one review per line; no
     INPUTS or - means stdin. Rows keep their order and their columns. The score is the probability of the
     second label (positive); with more than two labels, that of the most probable one. A row that cannot be
-    read is rejected, with the reason. A row without a word is kept, without a score.
+    read is rejected, with the reason. A row that says nothing (blank, NULL, no known word) is kept, without
+    a score.
 
     Run the same command again to continue a stopped run. In a folder, finished outputs are left alone.
 

@@ -56,7 +56,7 @@ class Measurement:
 
     :param labels: the true classes, `[examples]`.
     :param probabilities: `[examples, classes]`.
-    :param blank: the number of texts without a word, which were left out.
+    :param blank: the number of texts that say nothing, which were left out.
     :param neutral: the number of neutral texts.
     :param bands: see `band_figures`.
     :param comparison: with another model, see `compare`.

@@ -13,7 +13,7 @@ _LONGEST_NAME = 24  # characters
 def report(record: Mapping[str, Any]) -> str:
     """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` as text."""
     passages = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
-    blank = f", and {record['blank']:,} without a word, which are left out" if record["blank"] else ""
+    blank = f", and {record['blank']:,} that say nothing, which are left out" if record["blank"] else ""
     title = printable(f"{record['model']} on {passages}{record['where']}") + f" ({record['backend']})"
     title += f"\n{record['examples']:,} texts{blank}"
     if record["neutral"]:

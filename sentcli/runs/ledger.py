@@ -20,14 +20,13 @@ from xxhash import xxh3_64_intdigest
 
 from sentcli.errors import ResumeError
 from sentcli.files.atomic import create, new_file, output_errors, sync, temporary_path, write_all
-from sentcli.scoring.scorer import Scores
+from sentcli.scoring.scorer import COUNTS, Scores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn
 
 COMMIT_SECONDS = 1.0  # the least time between two commits
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
 _POSITION = ("input", "offset", "rows", "rejected", "xxh3")
-_COUNTS = ("blank", "truncated", "tokens", "unknown")
 
 
 class Ledger:
@@ -119,7 +118,7 @@ class Ledger:
             stop = start + len(chunk.texts)
             if stop > len(results[0]) or (chunk.whole and _end_of(chunk).items() - entry.items()):
                 return False
-            counts: dict[str, Any] = {name: entry[name] if chunk.whole else 0 for name in _COUNTS}
+            counts: dict[str, Any] = {name: entry[name] if chunk.whole else 0 for name in COUNTS}
             of_chunk: list[Any] = [values[start:stop] for values in results]
             yield chunk, Scores(*of_chunk, **counts)
             if chunk.whole:
@@ -132,7 +131,7 @@ class Ledger:
         self._parts.append(scores)
         if not chunk.whole:
             return
-        counts = {name: sum(getattr(part, name) for part in self._parts) for name in _COUNTS}
+        counts = {name: sum(getattr(part, name) for part in self._parts) for name in COUNTS}
         self._pending.append(_record({**_end_of(chunk), **counts}, self._pack()))
         self._pending_rows = chunk.position.rows
         self._parts.clear()

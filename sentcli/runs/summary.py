@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sentcli.files.source import STANDARD
-from sentcli.scoring.scorer import Scores
+from sentcli.scoring.scorer import COUNTS, Scores
 
 _SILENCE = 600.0  # seconds between two progress lines in a log
 
@@ -21,7 +21,9 @@ _log = logging.getLogger("sentcli")
 class Summary:
     """The counts of a run.
 
-    :param blank: rows without any word, which get no score.
+    :param blank: rows whose text is a null value or has no word; they get no score.
+    :param no_known_word: other rows without a known word, except digits and marks; they get no score.
+    :param mostly_unknown: rows with more unknown words than known ones.
     :param truncated: rows whose text is longer than the model reads.
     :param tokens, unknown: all words of the texts, and those that are not in the model's vocabulary.
     :param labels: number of rows with each label.
@@ -36,6 +38,8 @@ class Summary:
     rows: int = 0
     rejected: int = 0
     blank: int = 0
+    no_known_word: int = 0
+    mostly_unknown: int = 0
     truncated: int = 0
     tokens: int = 0
     unknown: int = 0
@@ -52,10 +56,8 @@ class Summary:
 
     def count(self, scores: Scores) -> None:
         """Add the counts of a chunk, except its rows, which `Output` counts."""
-        self.blank += scores.blank
-        self.truncated += scores.truncated
-        self.tokens += scores.tokens
-        self.unknown += scores.unknown
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(scores, name))
         counts = Counter(scores.labels)
         del counts[None]
         self.labels.update(counts)  # type: ignore[arg-type]  # None is gone
@@ -79,9 +81,9 @@ class Summary:
     def lines(self) -> list[str]:
         """Return the summary as lines of text."""
         parts = [counted(self.rows, "row")]
-        for name in ("rejected", "blank", "truncated"):
+        for name in ("rejected", "blank", "no_known_word", "truncated"):
             if count := getattr(self, name):
-                parts.append(f"{count:,} {name}")
+                parts.append(f"{count:,} {name.replace('_', ' ')}")
         if self.tokens:
             parts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
         if columns := sorted({*self.text_columns}):
@@ -89,7 +91,9 @@ class Summary:
         labeled = sum(self.labels.values())
         shares = [f"{label} {count / labeled:.1%}" for label, count in sorted(self.labels.items())]
         speed = f"{self.scored / self.seconds:,.0f} rows/s, {self.seconds:.1f} s" if self.scored else ""
-        return [line for line in (", ".join(parts), ", ".join(shares), speed) if line]
+        is_other = 2 * self.mostly_unknown > self.rows - self.blank
+        language = "most texts look like another language than the model's" if is_other else ""
+        return [line for line in (", ".join(parts), language, ", ".join(shares), speed) if line]
 
 
 def counted(number: int, noun: str) -> str:

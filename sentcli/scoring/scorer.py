@@ -21,11 +21,13 @@ from sentcli.scoring.labels import NEUTRAL, Band, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Results
 from sentcli.text.encoder import Encoded, Encoder
+from sentcli.text.null_values import NULL_VALUES, NullValues
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
+COUNTS = ("blank", "no_known_word", "mostly_unknown", "truncated", "tokens", "unknown")  # of `Scores`
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
@@ -45,10 +47,13 @@ Rows = npt.NDArray[np.intp]
 class Scores:
     """The labels and scores of a sequence of texts.
 
-    :param labels: for each text the most probable class, or `neutral`; None for a blank text.
+    :param labels: for each text the most probable class, or `neutral`; None for a text that says nothing.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
-        more classes; None for a blank text.
-    :param blank: the number of texts without a token.
+        more classes; None for a text that says nothing.
+    :param blank: the number of texts that are null values or without a word.
+    :param no_known_word: the number of other texts that say nothing: the model knows none of their words,
+        except digits and marks.
+    :param mostly_unknown: the number of texts with more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
     """
@@ -56,6 +61,8 @@ class Scores:
     labels: list[str | None]
     scores: list[float | None]
     blank: int
+    no_known_word: int
+    mostly_unknown: int
     truncated: int
     tokens: int
     unknown: int
@@ -69,8 +76,8 @@ class Scores:
 class _Predictions(NamedTuple):
     """The logits and the lengths of a sequence of texts.
 
-    :param logits: `[texts, classes]`; NaN for a blank text.
-    :param lengths: number of ids of the text before truncation.
+    :param logits: `[texts, classes]`; NaN for a text that says nothing.
+    :param lengths: number of ids of the text before truncation; 0 for a text that says nothing.
     :param words, unknown: number of words of the text, and of words that are not in the vocabulary.
     """
 
@@ -106,6 +113,7 @@ class Scorer:
     :param workers: threads that run batches; None: every core that this process may use.
     :param neutral: the lowest and the highest score that get the label `neutral`; lower scores get the first
         label, higher ones the second. True: the band that the model brings. False: no text is neutral.
+    :param null_values: texts that count as blank, see `NullValues`; None: `NULL_VALUES`.
     :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
     :raises UsageError: for options that contradict each other, fewer workers than 1, probabilities in the
         wrong order, or a model that has more than two classes, a class named `neutral`, or no band.
@@ -122,11 +130,13 @@ class Scorer:
         precision: str | None = None,
         workers: int | None = None,
         neutral: tuple[float, float] | bool = False,
+        null_values: Iterable[str] | None = None,
         limits: Limits = LIMITS,
     ) -> None:
         self.bundle = bundle
         self.labels = bundle.config.labels
         self.neutral = _band(bundle, neutral) if neutral else None
+        self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
         self._encoder = Encoder(bundle.vocab)
@@ -150,6 +160,7 @@ class Scorer:
             "model": self.bundle.digest,
             "backend": self.backend,
             "runtime": self.runtime,
+            "--null-values": self._null_values.values,
             "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
         }
 
@@ -165,7 +176,7 @@ class Scorer:
         """Return the labels and scores of texts.
 
         :param texts: any number of texts; None counts as blank.
-        :returns: one label and one score per text, in order.
+        :returns: one label and one score per text, in order; None for a text that says nothing.
         :raises TypeError: for a single string, a mapping or a data frame, whose elements are not texts; for
             an element that is neither a string nor None, with its index.
         :raises BundleError: when the model fails, or returns numbers that are not finite.
@@ -175,7 +186,7 @@ class Scorer:
         return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, `[texts, classes]`; a row of NaN for a blank text.
+        """Return the probability of each class, `[texts, classes]`; NaN for a text that says nothing.
 
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
@@ -189,7 +200,8 @@ class Scorer:
         :param frame: a frame with any index and columns; a missing text counts as blank.
         :param text_column: the column to score; None: found by its name, as in `sentcli score`.
         :param prefix: put before the names of the new columns.
-        :returns: the same rows in the same order; the new columns have missing values for a blank text.
+        :returns: the same rows in the same order; the new columns have missing values for a text that says
+            nothing.
         :raises TypeError: for anything but a pandas data frame.
         :raises DataError: for a text column that does not exist or holds anything but strings and missing
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
@@ -239,6 +251,7 @@ class Scorer:
         Equal texts are scored once. Batches of long texts come first, so that no worker idles at the end.
         """
         distinct, inverse = _distinct(texts)
+        distinct = ["" if text in self._null_values else text for text in distinct]
         if sum(map(len, distinct)) > _MANY:
             self._pools.workers.submit(self._backend.prepare)  # while this thread encodes
         encoded = self._encoder.encode(distinct)
@@ -265,18 +278,21 @@ class Scorer:
 
     def _scores(self, predictions: _Predictions) -> Scores:
         probabilities = softmax(predictions.logits)
-        blank = predictions.lengths == 0
+        says_nothing = predictions.lengths == 0
+        blank = predictions.words == 0
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
         if self.neutral:
             classes = self.neutral.sides(probabilities[:, 1])
         labels = np.array(self.given_labels, object)[classes]
-        labels[blank] = scores[blank] = None
+        labels[says_nothing] = scores[says_nothing] = None
         return Scores(
             labels.tolist(),
             scores.tolist(),
             int(blank.sum()),
+            int((says_nothing & ~blank).sum()),
+            int((2 * predictions.unknown > predictions.words).sum()),
             int((predictions.lengths > self._max_tokens).sum()),
             int(predictions.words.sum()),
             int(predictions.unknown.sum()),

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import pairwise
 from threading import Lock
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,8 @@ class Encoded:
 
     :param ids: int32, `[ids of all texts]`.
     :param starts: for each text, the index of its first id in `ids`.
-    :param lengths: for each text, its number of ids; 0 for a blank one.
+    :param lengths: for each text, its number of ids; 0 if it says nothing: none of its known words has a
+        letter or is a symbol such as an emoji.
     :param words: for each text, its number of words; a bigram has two.
     :param unknown: for each text, its number of words that are not in the vocabulary.
     """
@@ -58,6 +60,8 @@ class Encoder:
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
+        self._says_nothing = np.array([not (word.islower() or _says_something(word)) for word in vocab.words])
+        self._says_nothing[: UNK_ID + 1] = True
         self._lock = Lock()
         self._made: _BulkEncoder | None = None
 
@@ -72,7 +76,8 @@ class Encoder:
             return np.diff(np.searchsorted(np.flatnonzero(wanted), ends), prepend=0)
 
         words = lengths + count(ids >= self._vocab.first_bigram)
-        return Encoded(ids, ends - lengths, lengths, words, count(ids == UNK_ID))
+        says_something = lengths > count(self._says_nothing[ids])
+        return Encoded(ids, ends - lengths, lengths * says_something, words, count(ids == UNK_ID))
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Return the ids of all texts, and the number of ids of each text."""
@@ -89,6 +94,11 @@ class Encoder:
         with self._lock:  # so that only one thread creates it
             self._made = self._made or _BulkEncoder(self._vocab)
             return self._made
+
+
+def _says_something(word: str) -> bool:
+    """Return whether a word has a letter or a symbol, not only digits and marks."""
+    return any(character.isalpha() or category(character) == "So" for character in word)
 
 
 def slices(texts: Sequence[str], size: int) -> list[Sequence[str]]:

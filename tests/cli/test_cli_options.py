@@ -53,7 +53,8 @@ def test_the_help_is_short_and_in_groups():
     words = " ".join(shown.split())
     for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
         assert text in words
-    assert len(re.findall("^  -", invoke("evaluate", "--help").stdout, re.MULTILINE)) <= 24
+    for command in ("evaluate", "score"):
+        assert len(re.findall("^  -", invoke(command, "--help").stdout, re.MULTILINE)) <= 24
 
 
 def test_shared_options_are_the_same_everywhere():

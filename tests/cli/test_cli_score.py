@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from commands import invoke
 from score_tables import TEXTS, read, write_csv
@@ -171,7 +172,7 @@ def test_the_summary_as_json_has_the_counts_and_the_conditions(score, trained):
     assert {name: found[name] for name in expected} == expected
     options = {"inputs": ["r.csv"], "model": str(trained.path), "prefix": None, "max_row_bytes": 16 << 20}
     assert {name: found["options"][name] for name in options} == options
-    assert sum(found["labels"].values()) == 4
+    assert (sum(found["labels"].values()), found["no_known_word"]) == (3, 1)
     assert 0 <= found["unknown"] <= found["tokens"]
     assert found["seconds"] > 0
     assert found["rows_per_second"] > 0
@@ -185,3 +186,26 @@ def test_a_summary_may_go_to_a_pipe(score):
     os.close(write_end)
     with os.fdopen(read_end) as file:
         assert json.load(file)["rows"] == 5
+
+
+def test_texts_that_say_nothing_are_empty_in_every_format_and_counted(score):
+    texts = ["a warm film", "NULL", "👍", "12/3", "n/a", "None", "zzz qqq"]
+    Path("r.jsonl").write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts))
+    for name in ("o.jsonl", "o.csv", "o.parquet", "o.txt"):
+        found = score("r.jsonl", "-o", name, "--summary", "s.json", "--overwrite")
+        assert "7 rows, 3 blank, 3 no known word" in found.stderr
+        assert "most texts look like another language than the model's" in found.stderr
+        summary = json.loads(Path("s.json").read_text("utf-8"))
+        assert (summary["blank"], summary["no_known_word"], summary["labels"]) == (3, 3, {"positive": 1})
+    rows = [json.loads(line) for line in Path("o.jsonl").read_text("utf-8").splitlines()]
+    assert [row["sentiment"] for row in rows] == ["positive", *[None] * 6]
+    assert pq.read_table("o.parquet")["sentiment_score"].null_count == 6
+    lines, csv = (Path(name).read_text("utf-8").splitlines() for name in ("o.txt", "o.csv"))
+    assert [line.split(",")[1:] for line in csv[2:]] == [["", ""]] * 6
+    assert [line.split("\t")[:2] for line in lines[1:]] == [["", ""]] * 6
+
+
+def test_the_null_values_can_be_set(score):
+    Path("r.txt").write_text("warm\nfilm\nwarm film\n")
+    assert "3 rows, 2 blank" in score("r.txt", "--null-values", "Warm, film").stderr
+    assert "blank" not in score("r.txt", "--null-values", "").stderr

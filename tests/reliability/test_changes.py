@@ -54,7 +54,8 @@ def test_an_edited_input_of_the_same_size_and_times_is_refused(folder, score, fo
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("--prefix", ("x_",)), ("--neutral", ("0.4,0.6",)), ("model", ())]
+    ("name", "arguments"),
+    [("--prefix", ("x_",)), ("--null-values", ("x,y",)), ("--neutral", ("0.4,0.6",)), ("model", ())],
 )
 def test_a_changed_option_or_model_is_refused_by_name(folder, score, trained, tmp_path, name, arguments):
     interrupted(folder, score, "csv")

@@ -5,9 +5,21 @@ from sentcli.runs.summary import Summary
 
 
 def test_the_lines_of_a_summary_leave_out_zero_counts():
-    summary = Summary(1234, 5, 6, 7, 200, 3, Counter(positive=3, negative=1), scored=1234, seconds=2.0)
+    summary = Summary(
+        rows=1234,
+        rejected=5,
+        blank=6,
+        no_known_word=8,
+        truncated=7,
+        tokens=200,
+        unknown=2,
+        labels=Counter(positive=3, negative=1),
+        scored=1234,
+        seconds=2.0,
+    )
+    counts = "1,234 rows, 5 rejected, 6 blank, 8 no known word, 7 truncated"
     assert summary.lines() == [
-        "1,234 rows, 5 rejected, 6 blank, 7 truncated, 1.5% of the words unknown to the model",
+        f"{counts}, 1.0% of the words unknown to the model",
         "negative 25.0%, positive 75.0%",
         "617 rows/s, 2.0 s",
     ]
@@ -19,6 +31,14 @@ def test_the_lines_of_a_summary_leave_out_zero_counts():
     assert Summary(seconds=0.1).lines() == ["0 rows"]
     several = Summary(rows=2, text_columns=["text", "a, b", "text"])
     assert several.lines() == ["2 rows, texts in 'a, b' and 'text'"]
+
+
+def test_texts_in_another_language_are_said_to_be_so():
+    other = Summary(rows=10, blank=4, mostly_unknown=4, tokens=60, unknown=40)
+    said = "most texts look like another language than the model's"
+    assert other.lines() == ["10 rows, 4 blank, 66.7% of the words unknown to the model", said]
+    other.mostly_unknown = 3
+    assert said not in other.lines()
 
 
 def test_a_summary_is_read_back_from_its_record():

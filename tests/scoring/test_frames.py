@@ -37,6 +37,11 @@ def test_a_missing_text_of_a_frame_is_blank(scorer, missing, dtype):
     assert scored["sentiment"].isna().tolist() == [False, True]
 
 
+def test_a_null_value_of_a_frame_is_blank(scorer):
+    scored = scorer.score_frame(pd.DataFrame({"text": ["warm", "NULL", "👍", "n/a"]}))
+    assert scored["sentiment"].isna().tolist() == [False, True, True, True]
+
+
 @pytest.mark.parametrize("texts", [["warm", None], [None, ""], [], ["warm", "dull"]])
 def test_new_columns_have_the_same_types_whatever_is_in_them(scorer, texts):
     scored = scorer.score_frame(pd.DataFrame({"text": pd.Series(texts, dtype=object)}), "text")

@@ -40,6 +40,25 @@ def test_a_blank_text_has_no_label_no_score_and_no_probabilities(scorer):
     assert np.isnan(probabilities).all(axis=1).tolist() == [False, *[True] * len(BLANK), False]
 
 
+def test_a_text_that_says_nothing_has_no_label_and_no_score(scorer):
+    nulls, unknown = ["NULL", " n/a", "NaN", "-", "None"], ["zzz", "👍", "4711", "哈哈!", "zzz 👍 ..."]
+    texts = ["warm", *nulls, *unknown, "warm zzz qqq"]
+    scores = scorer.score(texts)
+    assert [label is None for label in scores.labels] == [False, *[True] * 10, False]
+    assert [score is None for score in scores.scores] == [False, *[True] * 10, False]
+    assert (scores.blank, scores.no_known_word, scores.mostly_unknown) == (5, 5, 5)
+    for text in texts:
+        assert pairs(scorer.score([text])) == [pairs(scores)[texts.index(text)]]
+
+
+def test_the_null_values_can_be_set(trained):
+    with load(trained.path, workers=1, null_values=["warm"]) as scorer:
+        assert scorer.score(["Warm ", "warm film"]).blank == 1
+        assert scorer.fingerprint["--null-values"] == ["warm"]
+    with load(trained.path, workers=1, null_values=()) as scorer:
+        assert scorer.score(["N/A", "warm"]).blank == 0
+
+
 def test_no_text_at_all_is_fine(scorer):
     for nothing in ([], list(BLANK)):
         scores = scorer.score(nothing)
@@ -49,8 +68,8 @@ def test_no_text_at_all_is_fine(scorer):
 
 def test_words_unknown_words_and_long_texts_are_counted(scorer):
     max_tokens = scorer.bundle.config.text.max_tokens
-    scores = scorer.score(["warm zzz qqq", "warm " * max_tokens, "zzz " * (max_tokens + 1), None])
-    assert (scores.tokens, scores.unknown) == (3 + 2 * max_tokens + 1, 2 + max_tokens + 1)
+    scores = scorer.score(["warm zzz qqq", "warm " * max_tokens, "warm " + "zzz " * max_tokens, None])
+    assert (scores.tokens, scores.unknown) == (3 + 2 * max_tokens + 1, 2 + max_tokens)
     assert (scores.truncated, scores.blank) == (1, 1)
 
 

@@ -89,7 +89,7 @@ def test_a_batch_has_the_limits_times_the_factor_of_the_backend(trained, monkeyp
         monkeypatch.setattr(OnnxBackend, "batch_factor", factor)
         with Scorer(trained, workers=1, limits=limits) as scorer:
             monkeypatch.setattr(scorer._backend, "logits", counted)
-            scorer.score([f"text {number}" for number in range(24)])
+            scorer.score([f"warm {number}" for number in range(24)])
     assert rows == [4] * 6 + [12] * 2 + [24]
 
 
@@ -119,7 +119,7 @@ def test_while_a_chunk_is_run_the_next_one_is_encoded_and_idle_threads_begin_it(
             return logits(ids, lengths)
 
         monkeypatch.setattr(scorer._backend, "logits", scored)
-        assert len(list(scorer.stream([Piece(["warm"]), Piece(["later"])]))) == 2
+        assert len(list(scorer.stream([Piece(["warm"]), Piece(["dull"])]))) == 2
 
 
 @pytest.mark.parametrize("place", ["_backend.logits", "_encoder.encode"])
@@ -147,7 +147,7 @@ def test_a_stop_request_begins_no_further_batch(trained, monkeypatch, call):
             assert may_end.wait(timeout=20)
         return np.zeros((len(ids), 2), np.float32)
 
-    texts = [f"text {number}" for number in range(5 * LIMITS.batch_rows)]
+    texts = [f"warm {number}" for number in range(5 * LIMITS.batch_rows)]
     with Scorer(trained, workers=1) as scorer:
         monkeypatch.setattr(scorer._backend, "logits", interrupting)
         stop.install()

@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -17,8 +18,12 @@ from sentcli.text.vocabulary import PAD, UNK, UNK_ID, Vocab
 
 ASCII = [chr(code) for code in range(128)]
 SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
+WRITTEN = [
+    *"’“—…`\u200b\ufe0f\x85😍哈กﬀ𝓰①ｆ＆★Σ",
+    *("<p>", "<3", "<!-- x -->", "&amp;", "&#39;", "&lt;br /&gt;", "e\u0301", "aaa", "ÉÉé", "don’t"),
+]
 PIECES = ["<br />", "<br", "/>", '<b"r />', "<br\x1f/>", "<br\xa0/>", "<BR />", "don't", PAD, UNK, "film"]
-WORDS = ["film", "don", "'", "t", ".", ",", "!", "a", "é", "ß", "i̇", "σας", "<br", "/>", "br", "\x00"]
+WORDS = ["film", "don", "'", "t", ".", ",", "!", "a", "é", "ß", "i̇", "σας", "❤", "😍", "aa", "\x00"]
 VOCAB = Vocab([PAD, UNK, *WORDS])
 BIGRAMS = Vocab([*VOCAB.words, "don '", "' t", "t a", "a film", "film .", ". .", "a a", "a t", "\x00 ."])
 
@@ -26,6 +31,7 @@ texts = st.lists(
     st.one_of(
         st.text(st.sampled_from(ASCII)),
         st.text(),
+        st.lists(st.sampled_from([*WRITTEN, "a", "film"])).map("".join),
         st.lists(st.sampled_from([*PIECES, *ASCII, *SPACES, "É", "ẞ", "İ", "ΣΑΣ"])).map("".join),
     ),
     min_size=1,
@@ -43,12 +49,16 @@ def lists(encoded: Encoded) -> list[list[int]]:
     return [encoded.ids[start : start + length].tolist() for start, length in places]
 
 
+def says_something(vocab: Vocab, ids: list[int]) -> bool:
+    known = "".join(vocab.words[number] for number in ids if number != UNK_ID)
+    return any(each.isalpha() or unicodedata.category(each) == "So" for each in known)
+
+
 def check(vocab: Vocab, given_texts: list[str]) -> None:
     encoded = Encoder(vocab).encode(given_texts)
     tokens = [words_of(text) for text in given_texts]
     wanted = [*map(vocab.encode, tokens)]
-    assert lists(encoded) == wanted
-    assert encoded.lengths.tolist() == [*map(len, wanted)]
+    assert lists(encoded) == [ids if says_something(vocab, ids) else [] for ids in wanted]
     assert encoded.words.tolist() == [*map(len, tokens)]
     assert encoded.unknown.tolist() == [ids.count(UNK_ID) for ids in wanted]
     assert encoded.ids.dtype == np.int32
@@ -58,6 +68,19 @@ def test_by_hand() -> None:
     encoded = Encoder(VOCAB).encode(["Don't!", "", "A zzz <pad> film<br />"])
     assert lists(encoded) == [[3, 4, 5, 8], [], [9, UNK_ID, 2]]
     assert encoded.unknown.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("bulk", [0, 1000])
+def test_texts_without_a_known_letter_or_symbol_have_no_ids(
+    monkeypatch: pytest.MonkeyPatch, bulk: int
+) -> None:
+    monkeypatch.setattr(encoding, "_BULK", bulk)
+    vocab = Vocab([PAD, UNK, "10", ".", "*", "film", "😍", "好", "10 .", ". film"])
+    nothing = ["10.", "zzz 10 *", "<unk> <pad>", "", "👍", ". . ."]
+    encoded = Encoder(vocab).encode([*nothing, "10. Film", "😍", "好!", "zzz. film"])
+    assert encoded.lengths.tolist() == [0] * len(nothing) + [2, 1, 2, 2]
+    assert encoded.words.tolist() == [2, 3, 0, 0, 1, 3, 3, 1, 2, 3]
+    assert lists(encoded)[len(nothing) :] == [[8, 5], [6], [7, UNK_ID], [UNK_ID, 9]]
 
 
 def test_every_character_between_words_at_the_ends_and_alone() -> None:

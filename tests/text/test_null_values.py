@@ -1,0 +1,37 @@
+"""Cells that hold no text, as programs and people write them."""
+
+import pandas as pd
+import pytest
+
+from sentcli.errors import UsageError
+from sentcli.text.null_values import NULL_VALUES, NullValues
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("NULL", "NaN", "N/A", "None", "#N/A", "-", "nil", "?", "n.a.", "<NA>", "NaT", "(none)", "#NA"),
+        *("null", "NAN", " n/a ", "\tnone\n", "not applicable", "undefined", "Missing"),
+        *map(str, (None, float("nan"), pd.NA, pd.NaT)),
+    ],
+)
+def test_null_values(text: str) -> None:
+    assert text in NullValues(NULL_VALUES)
+
+
+@pytest.mark.parametrize("text", ["null and void", "none of it works", "Nan is here", "-5", "na " * 1000])
+def test_texts_that_are_none(text: str) -> None:
+    assert text not in NullValues(NULL_VALUES)
+
+
+def test_a_list_of_ones_own_takes_the_place_of_the_usual_one() -> None:
+    own = NullValues(["Keine Angabe ", ""])
+    assert own.values == ["keine angabe"]
+    assert "keine angabe" in own
+    assert "NULL" not in own
+    assert "NULL" not in NullValues([])
+
+
+def test_one_string_is_refused() -> None:
+    with pytest.raises(UsageError, match="null_values is one string, 'NULL'"):
+        NullValues("NULL")
