@@ -34,7 +34,8 @@ from sentcli.text.vocabulary import Vocab
 from sentcli.training.classifier import Classification
 from sentcli.training.examples import Examples, collate, epoch_batches
 from sentcli.training.init_model import keep_freed_memory
-from sentcli.training.loop import Learner, uses_bf16
+from sentcli.training.loop import Learner
+from sentcli.training.precision import uses_bf16
 
 CPU = torch.device("cpu")
 ROUTES = ("padded", "packed")

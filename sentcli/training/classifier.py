@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
@@ -11,7 +11,7 @@ from sentcli.evaluation.labels import SURE
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.vocabulary import UNK_ID
 from sentcli.training.examples import Examples, evaluation_batches
-from sentcli.training.loop import autocast
+from sentcli.training.precision import autocast
 
 
 class Classification:
@@ -32,7 +32,11 @@ class Classification:
     def backward(
         self, model: BiLSTM, ids: Tensor, lengths: Tensor, targets: Tensor
     ) -> tuple[Tensor, int, int]:
-        """Add the gradients of one batch; see `Objective`."""
+        """Add the gradients of one batch.
+
+        :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and `targets [batch, classes]`.
+        :returns: the sum of the losses in nats, correct predictions, texts with a label.
+        """
         with self._autocast:
             embedded = model.embed(drop_words(ids, self._config.word_dropout))
             embedded.retain_grad()
@@ -53,18 +57,17 @@ class Classification:
         reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
         return reported, *_correct(logits, targets)
 
-    def measure(self, model: BiLSTM, examples: Examples, device: torch.device) -> tuple[float, float]:
-        """Return mean loss and accuracy, the loss weighted by class as in training; see `Objective`."""
+    def measure(self, model: nn.Module, examples: Examples, device: torch.device) -> tuple[float, float]:
+        """Return mean loss and accuracy, the loss weighted by class as in training; see `measure`."""
         return measure(model, examples, device, self._class_weights)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy, in which the sum of its targets is the weight of a text.
 
-        With class weights, first add the log priors to the logits.
-
-        The model then learns the evidence for a class without its prior. Weighted texts have no effect
-        once all training texts are right, which happens soon if a class is rare (A. Menon et al., "Long-tail
-        Learning via Logit Adjustment", ICLR 2021, equation 10).
+        With class weights, first add the log priors to the logits: the model then learns the evidence for a
+        class without its prior. Texts weighted by class would have no effect once all training texts are
+        right, which happens soon if a class is rare (A. Menon et al., "Long-tail Learning via Logit
+        Adjustment", ICLR 2021, equation 10).
         """
         smoothing, weights = self._config.label_smoothing, targets.sum(dim=1, keepdim=True)
         if self._priors is None:
@@ -89,7 +92,7 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
 
 @torch.inference_mode()
 def measure(
-    model: BiLSTM, examples: Examples, device: torch.device, class_weights: Tensor | None = None
+    model: nn.Module, examples: Examples, device: torch.device, class_weights: Tensor | None = None
 ) -> tuple[float, float]:
     """Return the mean cross-entropy in nats, weighted by class, and the accuracy, in fp32.
 

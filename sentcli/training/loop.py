@@ -1,13 +1,12 @@
-"""The training loop: the epochs and steps of a model that learns an objective."""
+"""The training loop: the epochs and steps of a model that learns to classify."""
 
 import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +14,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
-from sentcli.errors import TrainingError, UsageError
-from sentcli.model.bilstm import has_lstm
+from sentcli.errors import TrainingError
+from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring import stop
 from sentcli.scoring.predict import progress_bar
 from sentcli.training.checkpoint import Progress, State, load_checkpoint, save_checkpoint
+from sentcli.training.classifier import Classification
 from sentcli.training.examples import Examples, Ids, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW
 
@@ -28,23 +28,9 @@ _log = logging.getLogger("sentcli")
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
 
 
-class Objective(Protocol):
-    """What a model learns."""
-
-    def backward(self, model: Any, ids: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, int, int]:
-        """Add the gradients of one batch.
-
-        :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and `targets [batch, classes]`.
-        :returns: the sum of the losses in nats, correct predictions, texts with a label.
-        """
-
-    def measure(self, model: Any, examples: Examples, device: torch.device) -> tuple[float, float]:
-        """Return mean loss in nats and accuracy, in fp32."""
-
-
 def fit(
-    model: nn.Module,
-    objective: Objective,
+    model: BiLSTM,
+    objective: Classification,
     train: Examples,
     validation: Examples,
     config: TrainConfig,
@@ -133,7 +119,7 @@ class Learner:
     Embeddings get sparse gradients and a separate optimizer, which updates the rows that a batch reads.
     """
 
-    def __init__(self, model: nn.Module, config: TrainConfig, device: torch.device) -> None:
+    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
         self.model = model.to(device)
         self.averaged = AveragedModel(model)
         pairs = list(zip(model.modules(), self.averaged.module.modules(), strict=True))
@@ -157,11 +143,11 @@ class Learner:
         self._config = config
 
     def step(
-        self, objective: Objective, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float
+        self, objective: Classification, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float
     ) -> tuple[float, int, int]:
         """Make one step: gradients, clipping, update of the weights and of their average.
 
-        :returns: as `Objective.backward`, of the model before the step.
+        :returns: as `Classification.backward`, of the model before the step.
         """
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = rate
@@ -200,31 +186,6 @@ def _ema_decay(most: float, updates: int) -> float:
     training would be close to its first weights.
     """
     return min(most, (1 + updates) / (10 + updates)) if updates else 0.0
-
-
-def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
-    """Return a context that runs the forward pass in the precision of the settings."""
-    return torch.autocast(device.type, torch.bfloat16) if uses_bf16(config, device) else nullcontext()
-
-
-def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Return whether matrix products run in bfloat16: by setting, or by `auto` if the hardware has it."""
-    if config.precision == "auto":
-        if device.type == "cuda":
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        # PyTorch (2.13) has no public function for this; without the private one, training is in fp32.
-        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and bool(has_bf16())
-    return config.precision == "bf16"
-
-
-def check_precision(config: TrainConfig, device: torch.device) -> None:
-    """Check that the processor supports the precision.
-
-    :raises UsageError: for bf16 on a processor without instructions for it.
-    """
-    if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
-        raise UsageError("precision bf16: this processor has no instructions for it; try precision = 'auto'")
 
 
 def _check_finite(loss: float, epoch: int) -> None:

@@ -28,7 +28,7 @@ from sentcli.model.bundle import check_target, check_writable
 from sentcli.scoring import stop
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.glove import check_source
-from sentcli.training.loop import check_precision
+from sentcli.training.precision import check_precision
 from sentcli.training.self_training.steps import teach
 from sentcli.training.self_training.teacher import AUTO, check_labels, load_teachers
 from sentcli.training.settings import BY_LABELS, NO_VECTORS, DataSize, Settings

@@ -27,7 +27,8 @@ from sentcli.training.calibration import Calibrated, calibrate
 from sentcli.training.classifier import Classification, balanced_weights
 from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
-from sentcli.training.loop import fit, uses_bf16
+from sentcli.training.loop import fit
+from sentcli.training.precision import uses_bf16
 from sentcli.training.self_training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings
 

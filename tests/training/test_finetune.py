@@ -200,3 +200,17 @@ def test_a_stopped_run_continues_from_the_same_model_alone(trained, finetune, tm
     shutil.copytree(trained.path, base)
     assert invoke(*line).exit_code == 0
     assert load_bundle(tmp_path / "stopped").read("model.safetensors") == whole.read("model.safetensors")
+
+
+def test_the_band_of_neutral_texts_is_chosen_anew_or_stays_that_of_the_model(trained, finetune, tmp_path):
+    rows = [
+        (text, str(invented.THREE.index(label)))
+        for text, label in invented.reviews(90, seed=23, labels=invented.THREE)
+    ]
+    stars, recipe = invented.write_csv(tmp_path / "stars.csv", rows), tmp_path / "stars.toml"
+    recipe.write_text(f'[[data]]\npath = "{stars}"\ntargets = {{ 0 = 0, 1 = 0.5, 2 = 1 }}\n')
+    line = ("train", "--config", recipe, "--finetune", trained.path, *LINE, "-o", tmp_path / "stars")
+    assert invoke(*line).exit_code == 0
+    band = load_bundle(tmp_path / "stars").config.neutral
+    assert band is not None
+    assert finetune("--finetune", tmp_path / "stars").config.neutral == band

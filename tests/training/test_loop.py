@@ -15,7 +15,7 @@ import torch
 from labeled_examples import labeled_examples
 
 from sentcli.config import ModelConfig, TrainConfig
-from sentcli.errors import StopRequested, TrainingError, UsageError
+from sentcli.errors import StopRequested, TrainingError
 from sentcli.model.bilstm import BiLSTM, has_lstm
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import tokenize
@@ -23,7 +23,7 @@ from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training import loop
 from sentcli.training.classifier import Classification, measure
 from sentcli.training.examples import Examples
-from sentcli.training.loop import check_precision, fit, learning_rate, uses_bf16
+from sentcli.training.loop import fit, learning_rate
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=3, batch_size=16, lr=0.08, ema_decay=0.9, word_dropout=0.1, precision="fp32")
@@ -174,26 +174,3 @@ def test_the_learning_rate_rises_and_falls():
     assert rates[55] == pytest.approx(0.1 * (0.01 + 0.99 / 2))
     assert 0.001 <= rates[99] < 0.0012
     assert learning_rate(0, 1, TrainConfig(lr=0.1, warmup=0)) == pytest.approx(0.1)
-
-
-def test_bf16_is_refused_where_the_processor_lacks_it(monkeypatch):
-    for has_it in (True, False):
-        monkeypatch.setattr(loop, "has_lstm", lambda dtype, answer=has_it: answer)
-        check_precision(TrainConfig(precision="auto"), CPU)
-        check_precision(TrainConfig(precision="bf16"), torch.device("cuda"))
-    with pytest.raises(UsageError, match="this processor"):
-        check_precision(TrainConfig(precision="bf16"), CPU)
-
-
-def test_auto_takes_bf16_where_the_hardware_has_it(monkeypatch):
-    for has_it in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda a=has_it: a, raising=False)
-        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda answer=has_it, **_: answer)
-        for device in (CPU, torch.device("cuda")):
-            assert uses_bf16(TrainConfig(precision="auto"), device) == has_it
-            assert uses_bf16(TrainConfig(precision="bf16"), device)
-            assert not uses_bf16(TrainConfig(precision="fp32"), device)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    assert not uses_bf16(TrainConfig(precision="auto"), CPU)
