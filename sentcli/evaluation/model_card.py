@@ -133,14 +133,8 @@ def one_line(text: str) -> str:
 
 
 def _validation_command(metrics: Metrics, name: str) -> str:
-    options = {"dataset": metrics["dataset"], **metrics.get("columns", {})}
-    if len(metrics.get("data", ())) > 1:
-        options = {}  # `sentcli evaluate` reads them all
-    words = ["sentcli", "evaluate", no_option(metrics.get("output", name))]
-    for option, value in options.items():
-        if value is not None:
-            words += [f"--{option.replace('_', '-')}", str(value)]
-    return shlex.join([*words, "--held-out"])
+    """Return a command, which reads the data sets and their format from `metrics.json`."""
+    return shlex.join(["sentcli", "evaluate", no_option(metrics.get("output", name)), "--held-out"])
 
 
 def _is_limit(calibration: Mapping[str, float] | None) -> bool:
