@@ -33,7 +33,8 @@ _BLOCK = 1 << 18
 # Size of a hash of two words. Of 20,000 bigrams, one in 26 shares its slot; the table takes 1 MB.
 _HASH_BITS = 18
 
-_END = 0xFF  # the byte that ends a text; UTF-8 does not have it
+# The bytes that separate words and texts; UTF-8 has neither.
+_SEPARATOR, _END = 0xFE, 0xFF
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,16 @@ class Encoder:
         ids = np.concatenate([np.empty(0, np.int32), *(part for part, _ in parts)])
         lengths = np.concatenate([np.empty(0, np.int64), *(part for _, part in parts)])
         ends = np.cumsum(lengths)
+        starts = ends - lengths
 
         def count(wanted: npt.NDArray[np.bool_]) -> Numbers:
             return np.diff(np.searchsorted(np.flatnonzero(wanted), ends), prepend=0)
 
         words = lengths + count(ids >= self._vocab.first_bigram)
-        says_something = lengths > count(self._says_nothing[ids])
-        return Encoded(ids, ends - lengths, lengths * says_something, words, count(ids == UNK_ID))
+        # With one more element, so that a blank text at the end has a place.
+        is_silent = np.append(self._says_nothing.take(ids, mode="clip"), True)
+        lengths[np.bitwise_and.reduceat(is_silent, starts)] = 0
+        return Encoded(ids, starts, lengths, words, count(ids == UNK_ID))
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Return the ids of all texts, and the number of ids of each text."""
@@ -221,21 +225,17 @@ def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
     return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
 
-def _tables() -> tuple[bytes, bytes, bytes]:
-    """Return what each byte of a text becomes, whether it belongs to a token, and whether to a word."""
-    changed, in_token, in_word = (
-        bytearray(range(256)),
-        bytearray([1] * _END + [0]),
-        bytearray([1] * _END + [0]),
-    )
+def _tables() -> tuple[bytes, bytes]:
+    """Return what each byte of a text becomes, and whether it belongs to a word."""
+    changed, in_word = bytearray(range(256)), bytearray([1] * _END + [0])
     for code in range(128):
         tokens = words_of(f"0{chr(code)}0")  # one: a letter; two: a separator; three: a mark
-        changed[code] = ord("".join(tokens)[1])
-        in_token[code], in_word[code] = len(tokens) != 2, len(tokens) == 1
-    return bytes(changed), bytes(in_token), bytes(in_word)
+        changed[code] = _SEPARATOR if len(tokens) == 2 else ord("".join(tokens)[1])
+        in_word[code] = len(tokens) == 1
+    return bytes(changed), bytes(in_word)
 
 
-_CHANGED, _IN_TOKEN, _IN_WORD = _tables()
+_CHANGED, _IN_WORD = _tables()
 
 
 def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
@@ -246,9 +246,9 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     """
     end = chr(_END)
     # One character per byte, as Python stores ASCII, so that joining and encoding only copy bytes.
-    data = bytearray((end.join(map(_one_a_byte, texts)) + end).encode("latin-1"))
+    data = (end.join(map(_one_a_byte, texts)) + end).encode("latin-1")
     text = np.frombuffer(data.translate(_CHANGED), np.uint8)
-    in_token, in_word = (np.frombuffer(data.translate(table), bool) for table in (_IN_TOKEN, _IN_WORD))
+    in_token, in_word = text < _SEPARATOR, np.frombuffer(data.translate(_IN_WORD), bool)
     is_continued = np.append(False, in_word[1:] & in_word[:-1])
     firsts = np.flatnonzero(in_token & ~is_continued)
     lasts = np.flatnonzero(in_token[:-1] & ~is_continued[1:])
@@ -259,7 +259,7 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     repeated = np.flatnonzero(is_repeated[1:] & is_repeated[:-1]) + 2
     repeated = repeated[(text[repeated] >= ord("a")) & (text[repeated] <= ord("z"))]
     in_token[repeated] = False
-    lengths -= np.bincount(np.searchsorted(firsts, repeated, "right") - 1, minlength=len(firsts))
+    np.subtract.at(lengths, np.searchsorted(firsts, repeated, "right") - 1, 1)
     return np.compress(in_token, text), lengths, np.diff(ends, prepend=0)
 
 
