@@ -43,7 +43,9 @@ def main() -> None:
             data = load_split(str(file), "train", None, None)
             names = bundles[0].config.labels
             labels = label_ids(data.labels, names, data.where)
-            said = [np.log(scorer.probabilities(data.texts)) for scorer in scorers]
+            found = [scorer.probabilities(data.texts) for scorer in scorers]
+            # A text that says nothing to a model can have any label.
+            said = [np.log(np.nan_to_num(each, nan=1 / len(names))) for each in found]
             for row, logits in zip(rows, [*said, np.mean(said, axis=0)], strict=True):
                 row.append(_figures(evaluate(labels, softmax(logits), names)))
     width = max(len(name) for name, *_ in rows)
