@@ -183,6 +183,9 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and value != "" and is_utf8(value)
 
 
+PROBABILITY = "probability"  # the targets of a data set whose labels are probabilities
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A labelled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`.
@@ -190,7 +193,8 @@ class DataSet:
     :param path: a file, a folder in the layout of the hub, or an id on the Hugging Face hub.
     :param text_column, label_column: None: found by their usual names.
     :param weight: the weight of each of its texts in the loss.
-    :param targets: of two classes, the probability of the second one for each label; None: labels are names.
+    :param targets: of two classes, the probability of the second one for each label; `PROBABILITY`: the
+        labels are these probabilities; None: labels are names.
     :param most: the number of texts of each label to use, at most; they are drawn at random.
     :param validate: whether a share of its texts is held out to validate on.
     :param terms: its licence or terms, for the model card.
@@ -200,7 +204,7 @@ class DataSet:
     text_column: str | None = None
     label_column: str | None = None
     weight: float = 1.0
-    targets: Mapping[str, float] | None = None
+    targets: Mapping[str, float] | str | None = None
     most: int | None = None
     validate: bool = True
     terms: str | None = None
@@ -211,7 +215,9 @@ class DataSet:
 
         :raises UsageError: naming a key that is missing or unknown or has a wrong value.
         """
-        types: dict[str, Any] = {each.name: each.type for each in fields(cls)} | {"targets": dict | None}
+        types: dict[str, Any] = {each.name: each.type for each in fields(cls)} | {
+            "targets": dict | str | None
+        }
         given = dict(table) if isinstance(table, Mapping) else {}
         values = {str(key).replace("-", "_"): value for key, value in given.items()}
         for name, value in values.items():
@@ -227,7 +233,10 @@ class DataSet:
             raise UsageError(f"{where}: weight is {values['weight']}; it has to be a number above 0")
         if values.get("most") is not None and values["most"] < 1:
             raise UsageError(f"{where}: most is {values['most']}; it has to be at least 1")
-        for label, target in (values.get("targets") or {}).items():
+        targets = values.get("targets") or {}
+        if isinstance(targets, str) and targets != PROBABILITY:
+            raise UsageError(f"{where}: targets is {targets!r:.100}; give a table, or 'probability'")
+        for label, target in targets.items() if isinstance(targets, dict) else ():
             if type(target) not in (int, float) or not 0 <= target <= 1:
                 raise UsageError(
                     f"{where}: the target of {label} is {target!r:.100}; it has to be from 0 to 1"

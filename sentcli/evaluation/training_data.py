@@ -1,6 +1,6 @@
 """Read the labelled data sets of a training, and name the classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -79,7 +79,10 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str]) -> L
             f"{source.path}: targets need two classes, but there are {len(names)}: {', '.join(names):.200}; "
             "omit targets, or change the labels of the other data sets"
         )
-    targets = {spell_out(label): target for label, target in source.targets.items()}
+    if isinstance(source.targets, str):
+        targets = _probabilities({*data.labels}, data.where)
+    else:
+        targets = {spell_out(label): target for label, target in source.targets.items()}
     if unknown := {*data.labels} - {*targets}:
         raise DataError(f"{data.where}: the label {min(unknown)!r:.100} has no target; add it to targets")
     label_of = {
@@ -89,3 +92,14 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str]) -> L
     second = np.array([targets[label] for label in data.labels], np.float32)
     labels = [label_of[label] for label in data.labels]
     return replace(data, labels=labels, targets=np.stack([1 - second, second], axis=1))
+
+
+def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:
+    """Return the probability that each label states.
+
+    :raises DataError: for a label that is no probability.
+    """
+    targets = {label: float(label) for label in labels if are_numbers([label])}
+    if wrong := [label for label in labels if not 0 <= targets.get(label, -1) <= 1]:
+        raise DataError(f"{where}: the label {min(wrong)!r:.100} is not a probability from 0 to 1")
+    return targets

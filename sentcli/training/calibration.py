@@ -60,8 +60,7 @@ def calibrate(
     :param names: the names of the classes.
     :param class_weights: `[classes]`, as in training; the temperature is fitted with them.
     """
-    validation = data.validation.labelled()
-    passages = data.passages.labelled() or validation  # none has a known word if the texts are few
+    validation, passages = data.validation.labelled(), data.passages.labelled()
     labels = validation.labels
     logits = _predict(network, validation)
     weights = 1.0 if class_weights is None else class_weights.numpy()

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -19,8 +19,6 @@ from sentcli.evaluation.passages import cut_passages
 from sentcli.evaluation.training_data import read_validation
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
-from sentcli.text.encoder import Encoder
-from sentcli.text.null_values import NULL_VALUES, NullValues
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training.bigrams import with_bigrams
@@ -70,6 +68,7 @@ class Corpus:
     """The texts of a training as ids.
 
     :param passages: a passage of each validation text.
+    :param unlabeled: whole texts; their targets are zero.
     :param pseudo: texts with the labels of a teacher.
     :param counts: frequency of each word in the training texts, without passages.
     """
@@ -77,6 +76,7 @@ class Corpus:
     train: Examples
     validation: Examples
     passages: Examples
+    unlabeled: Examples
     pseudo: Examples
     vocab: Vocab
     counts: Counter[str]
@@ -146,12 +146,12 @@ def encode_texts(
     sentences: int,
     vocab: Vocab | None = None,
 ) -> Corpus:
-    """Build the vocabulary, unless one is given, and encode the texts that say something, as scoring does.
+    """Build the vocabulary, unless one is given, and encode all texts.
 
     Texts with pseudo-labels do not count for the vocabulary: they repeat `texts.unlabeled`, or are passages.
 
     :param sentences: maximum number of sentences in the passages of the validation texts.
-    :raises DataError: when no word is frequent enough, or no text to train or validate on has a known word.
+    :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
     # Tokenise twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     learnt = partial(chain, texts.train.texts, texts.unlabeled)
@@ -167,32 +167,31 @@ def encode_texts(
         known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
         _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
 
-    encoder, nulls = Encoder(vocab), NullValues(NULL_VALUES)
-
-    def encode(some: Sequence[str], targets: npt.NDArray[np.float32]) -> Examples:
+    def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
         stop.check()
-        encoded = encoder.encode(["" if each in nulls else each for each in some])
-        rows = np.flatnonzero(encoded.lengths)
-        ends = zip(encoded.starts[rows].tolist(), encoded.lengths[rows].tolist(), strict=True)
-        ids = (encoded.ids[start : start + length].tolist() for start, length in ends)
-        return Examples([np.array(truncate(each, text.max_tokens), np.int32) for each in ids], targets[rows])
+        ids = [np.array(truncate(vocab.encode(words_of(each)), text.max_tokens), np.int32) for each in some]
+        kept = [row for row, sequence in enumerate(ids) if len(sequence)]
+        return Examples([ids[row] for row in kept], targets[kept])
 
+    none = np.zeros((len(texts.unlabeled), len(texts.labels)), np.float32)
     validation = texts.validation.class_targets(texts.labels)
     corpus = Corpus(
         train=encode(texts.train.texts, texts.train.class_targets(texts.labels)),
         validation=encode(texts.validation.texts, validation),
+        unlabeled=encode(texts.unlabeled, none),
         passages=encode(cut_passages(texts.validation.texts, sentences), validation),
-        pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], validation[:0]),
+        pseudo=encode(pseudo.texts, pseudo.targets) if pseudo else encode([], none[:0]),
         vocab=vocab,
         counts=counts,
     )
     if not len(corpus.validation.labelled()):
-        raise DataError("no text with a known word is left to validate on; try more and different texts")
+        raise DataError("no text with a word is left to validate on; try more and different texts")
     taught = {*corpus.train.labelled().labels.tolist()}
     for number, name in enumerate(texts.labels):
         if number not in taught:
-            raise DataError(f"no text of the class {name!r:.200} with a known word is left to train on")
+            raise DataError(f"no text of the class {name!r:.200} with a word is left to train on")
     blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
+    blank += len(texts.unlabeled) - len(corpus.unlabeled)
     if blank:
-        _log.info("left out %d texts without a known word", blank)
+        _log.info("left out %d texts without a word", blank)
     return corpus

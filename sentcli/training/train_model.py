@@ -94,7 +94,7 @@ def train_model(
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
         **calibrated.to_json(sentences),
         "best_epoch": min(epochs, key=lambda record: record["validation_loss"])["epoch"],
-        "examples": _examples(texts, data, pseudo),
+        "examples": _examples(data, pseudo),
         "stages": [*(base.stages if base else ()), *stages],
         "self_training": plan.to_json() if plan and pseudo else None,
         "split": digest_texts(texts.validation.texts),
@@ -149,12 +149,12 @@ def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settin
     }
 
 
-def _examples(texts: Texts, data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
+def _examples(data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
     """Return the number of texts of each kind."""
     return {
         "train": len(data.train),
         "validation": len(data.validation),
-        "unlabeled": len(texts.unlabeled),
+        "unlabeled": len(data.unlabeled),
         "pseudo_labeled": len(data.pseudo),
         "passages": pseudo.passages if pseudo else 0,
     }

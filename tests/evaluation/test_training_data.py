@@ -61,3 +61,18 @@ def test_most_limits_the_texts_of_each_label(tmp_path):
     assert order[0] < 20 < 40 < order[-1]  # from everywhere
     assert read_data_sets([DataSet(path, most=15)])[0][0] == part
     assert len(read_data_sets([DataSet(path, most=25)])[0][0]) == 20 + 25
+
+
+def test_labels_can_be_probabilities_themselves(tmp_path):
+    path = write(tmp_path / "r.csv", [("bad", "0"), ("fair", "0.5"), ("good", "0.875")])
+    (part,), names = read_data_sets([DataSet(path, targets="probability")])
+    assert names == ("negative", "positive")
+    assert part.labels == ["negative", "neutral", "positive"]
+    assert part.targets.tolist() == [[1, 0], [0.5, 0.5], [0.125, 0.875]]
+
+
+@pytest.mark.parametrize("label", ["good", "1.5", "nan"])
+def test_a_label_that_is_no_probability_is_refused(tmp_path, label):
+    path = write(tmp_path / "r.csv", [("bad", "0"), ("odd", label)])
+    with pytest.raises(DataError, match="is not a probability from 0 to 1"):
+        read_data_sets([DataSet(path, targets="probability")])
