@@ -102,7 +102,8 @@ def check_text(case: Case, summary: Summary, output: Path, rejects: list[dict]) 
     else:
         encoding = case.options.encoding or "utf-8"
         blank = check_csv(kept.decode(encoding), written.decode(encoding), case, summary)
-    demand(blank == summary.blank, f"{blank} blank rows in the output, {summary.blank} in the summary")
+    counted = summary.blank + summary.no_known_word
+    demand(blank == counted, f"{blank} rows without a label in the output, {counted} in the summary")
 
 
 def check_jsonl(kept: bytes, written: bytes, summary: Summary) -> int:

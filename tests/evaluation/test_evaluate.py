@@ -37,6 +37,15 @@ def test_neutral_texts_count_only_in_the_figures_of_bands():
     assert [band["coverage"] for band in found.bands["bands"]][2:] == pytest.approx([1 / 6, 1 / 6])
 
 
+def test_two_models_are_compared_on_the_texts_that_both_score():
+    nothing = np.full(2, np.nan)
+    one, other = ONE.copy(), OTHER.copy()
+    one[0], other[3] = nothing, nothing
+    measured = measure(["a", "b", "c", "d"], LABELS, one, ("negative", "positive"), other)
+    assert (measured.blank, measured.figures.examples) == (2, 2)
+    assert measured.comparison == compare(LABELS[1:3], ONE[1:3], OTHER[1:3])
+
+
 def test_a_comparison_counts_changed_labels_and_differences():
     found = compare(LABELS, ONE, OTHER)
     assert found == pytest.approx(

@@ -110,7 +110,8 @@ def test_a_folder_of_outputs_killed_at_every_call_to_the_disk(folder, score):
 def counted(folder):
     """Return the figures of the summary that do not depend on which run scored a row."""
     summary = json.loads((folder / "summary").read_bytes())
-    return {name: summary[name] for name in ("rows", "rejected", "blank", "tokens", "labels", "text_columns")}
+    names = ("rows", "rejected", "blank", "no_known_word", "tokens", "labels", "text_columns")
+    return {name: summary[name] for name in names}
 
 
 def test_the_old_file_stays_until_the_new_one_is_complete(folder, score):
