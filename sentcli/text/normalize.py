@@ -57,7 +57,6 @@ _TYPOGRAPHY: dict[int, str | None] = {
     **dict.fromkeys(_characters(_BLANKS), " "),
     **dict.fromkeys(_characters(_INVISIBLE), None),
     ord("…"): "...",
-    ord("★"): "⭐",
     ord("、"): ",",
     ord("。"): ".",
 }

@@ -26,7 +26,7 @@ PARTS = [
         ("sooooo GOOOOD", "soo good"),
         ("10/10 *bold* _so_ A+ 100%", "10 10 * bold * so a + 100 %"),
         ("a\u200bb\xa0c…", "ab c . . ."),
-        ("很好。ｆｕｌｌ 𝓰𝓸𝓸𝓭 ★★", "很 好 . full good ⭐ ⭐"),
+        ("很好。ｆｕｌｌ 𝓰𝓸𝓸𝓭 ★★", "很 好 . full good ★ ★"),
         (" \n\u200b ", ""),
     ],
 )
