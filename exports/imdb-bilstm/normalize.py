@@ -17,7 +17,8 @@ TOKENS = "*+$%"
 
 _ENTITY = re.compile(r"&(?:amp;)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # A tag has no blank, except before attributes and at its end: "rooms < 20 m2 and > 3 beds" has none.
-_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s+[\w:-]+\s*=[^<>]*)?\s*/?>|<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s+[\w:-]+\s*=[^<>]*)?\s*/?>")
+_TAG_OR_COMMENT = re.compile(rf"{_TAG.pattern}|<!--.*?-->", re.DOTALL)
 _BREAK = re.compile("<br />")  # faster than str.replace
 _HEART = "<3"
 
@@ -57,7 +58,6 @@ _TYPOGRAPHY: dict[int, str | None] = {
     **dict.fromkeys(_characters(_BLANKS), " "),
     **dict.fromkeys(_characters(_INVISIBLE), None),
     ord("…"): "...",
-    ord("★"): "⭐",
     ord("、"): ",",
     ord("。"): ".",
 }
@@ -92,7 +92,7 @@ def plain(text: str) -> str:
         text = _ENTITY.sub(lambda entity: unescape(f"&{entity[1]};"), text)
     if "<" in text:
         bare = _BREAK.sub(" ", text)  # all that most reviews need
-        text = _TAG.sub(" ", text).replace(_HEART, "❤") if "<" in bare else bare
+        text = _without_tags(text).replace(_HEART, "❤") if "<" in bare else bare
     if text.isascii():
         return text
     others = {*_OTHER.findall(text)}
@@ -104,6 +104,12 @@ def plain(text: str) -> str:
     else:  # 20 times as slow
         text = _changed(text)
     return _REPEATED_OTHER.sub(r"\1\1", text)
+
+
+def _without_tags(text: str) -> str:
+    # After the last end of a comment, each beginning of one would be searched to the end of the text.
+    commented, end, rest = text.rpartition("-->")
+    return _TAG_OR_COMMENT.sub(" ", commented + end) + _TAG.sub(" ", rest)
 
 
 def _changed(text: str) -> str:

@@ -1,5 +1,7 @@
 """Texts as people write them become the words that they say."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +34,13 @@ PARTS = [
 )
 def test_words_are_found(text: str, words: str) -> None:
     assert tokenize(normalize(text)) == words.split()
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<a x=", "&amp;", "<!-- -->", "e\u0301"])
+def test_long_runs_take_linear_time(piece: str) -> None:
+    start = time.process_time()
+    normalize(piece * 100_000)
+    assert time.process_time() - start < 5  # 0.1 s; quadratic would be minutes
 
 
 @settings(max_examples=2000)
