@@ -12,7 +12,7 @@ from sentcli.evaluation import plots
 from sentcli.evaluation.evaluate import Measurement
 from sentcli.evaluation.history import own_epochs, read_history
 from sentcli.evaluation.metrics_file import read_metrics
-from sentcli.evaluation.model_card import headline, model_card, write_card
+from sentcli.evaluation.model_card import headline, is_of_file, model_card, write_card
 from sentcli.model.bundle import (
     CONFUSION,
     EVALUATED_RELIABILITY,
@@ -80,9 +80,8 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
 
 
 def _identity(record: Mapping[str, Any]) -> list[Any]:
-    is_file = record["where"] == f"{record['dataset']:.200}"  # a file has no splits
     return [
         os.path.normpath(record["dataset"]),
-        None if is_file else record["split"],
+        None if is_of_file(record) else record["split"],
         *(record[name] for name in _IDENTITY),
     ]

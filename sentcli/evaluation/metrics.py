@@ -36,6 +36,7 @@ class Evaluation:
     """The metrics of one model on one set of examples. An undefined metric is None, never NaN.
 
     :param accuracy_interval: Wilson's 95 % interval of the accuracy.
+    :param balanced_accuracy: mean recall of the classes that occur as a label.
     :param f1: F1 of the positive class, which is the second of two; None with more than two classes.
     :param macro_f1: mean F1 of the classes that occur as a label or as a prediction.
     :param roc_auc: of the positive class; with more than two classes, the mean of one-vs-rest.
@@ -49,6 +50,7 @@ class Evaluation:
     examples: int
     accuracy: float
     accuracy_interval: Interval
+    balanced_accuracy: float
     f1: float | None
     macro_f1: float
     roc_auc: float | None
@@ -111,6 +113,7 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
         examples=examples,
         accuracy=correct / examples,
         accuracy_interval=wilson_interval(correct, examples),
+        balanced_accuracy=float(np.nanmean(by_class[1])),
         f1=scores[1].f1 if classes == 2 else None,
         macro_f1=float(np.nanmean(by_class[2])),
         roc_auc=auc,

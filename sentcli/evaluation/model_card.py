@@ -44,8 +44,6 @@ def model_card(
     """
     model, text = config.model, config.text
     gates = metrics["training"].get("gates", "separate")
-    shown = headline(metrics)
-    measured = [each for each in metrics.get("evaluations", ()) if each["kind"] != "comparison"]
     return _template().render(
         title=one_line(name),
         where=shlex.quote(no_option(metrics.get("output", name))),
@@ -64,8 +62,8 @@ def model_card(
         parameters=count_parameters(model, gates),
         head=head_tokens(text.max_tokens),
         validation_command=_validation_command(metrics, name),
-        shown=shown,
-        others=[each for each in measured if each is not shown],
+        shown=headline(metrics),
+        measured=[each for each in metrics.get("evaluations", ()) if each["kind"] != "comparison"],
     )
 
 
@@ -95,6 +93,11 @@ def headline(metrics: Metrics) -> Mapping[str, Any] | None:
     return next(iter([*own, *whole]), None)
 
 
+def is_of_file(record: Mapping[str, Any]) -> bool:
+    """Return whether an evaluation measured a file, which has no splits."""
+    return bool(record["where"] == f"{record['dataset']:.200}")
+
+
 def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
     """Return the number of trained weights of a `BiLSTM`.
 
@@ -119,6 +122,11 @@ def _data(learner: Mapping[str, Any]) -> list[dict[str, Any]]:
         return list(learner["data"])
     path = learner["dataset"]
     return [{**asdict(DataSet(path)), "hub_id": learner.get("hub_id", hub_id_of(path)), "texts": 0}]
+
+
+def _measured_on(record: Mapping[str, Any]) -> str:
+    """Return the name of a data set in the card: the stem of a file, or the path or id with the split."""
+    return Path(record["dataset"]).stem if is_of_file(record) else str(record["where"])
 
 
 def no_option(path: str) -> str:
@@ -154,7 +162,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {"code": _code, "cell": _cell, "block": _block, "json": json.dumps}
     environment.filters |= {"four": four, "interval": interval, "metrics": metrics_of, "lengths": lengths_of}
-    environment.filters["data_sets"] = _data
+    environment.filters |= {"data_sets": _data, "measured_on": _measured_on}
     environment.tests["glove"] = _GLOVE_NAME.fullmatch
     return environment.get_template(_TEMPLATE.name)
 

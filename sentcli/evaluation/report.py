@@ -41,6 +41,7 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """
     names = {
         "accuracy": "accuracy",
+        "balanced_accuracy": "balanced accuracy",
         "f1": "F1 of the second class",
         "macro_f1": "macro F1",
         "roc_auc": "ROC AUC",
@@ -50,7 +51,7 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if len(figures["classes"]) > 2:
         del names["f1"]
     intervals = {"accuracy": figures["accuracy_interval"], **figures.get("intervals", {})}
-    return [(name, four(figures[key]), interval(intervals.get(key))) for key, name in names.items()]
+    return [(name, four(figures.get(key)), interval(intervals.get(key))) for key, name in names.items()]
 
 
 def four(value: float | None) -> str:

@@ -211,7 +211,7 @@ def test_the_first_evaluation_on_the_data_of_the_training_is_shown_in_full():
     int8 = record(command="int8", kind="comparison")
     pictures = ("confusion_matrix.png", "accuracy_by_length.png", "evaluated_reliability.png")
     card = write(evaluations=[passages, other, own, more, int8], files=(*FILES, *pictures))
-    shown, others = section(card, "Figures").split("### Other measurements")
+    shown = section(card, "Figures")
     assert "```sh\nown 'a|b'\n```" in shown
     bounds = {"accuracy": own["accuracy_interval"], **own["intervals"]}
     for name, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"), ("ROC AUC", "roc_auc")):
@@ -224,11 +224,36 @@ def test_the_first_evaluation_on_the_data_of_the_training_is_shown_in_full():
     assert row(shown, "512+") == ["0", "-", "-"]
     assert row(shown, "`--neutral 0.4,0.6`")[:2] == [f"{band['coverage']:.2%}", f"{band['accuracy']:.4f}"]
     assert all(f"]({name})" in shown for name in pictures)
-    commands = re.findall(r"`([^`]*)` \|$", others, re.MULTILINE)
-    assert commands == ["passages", "other \\| x", "more"]
-    low, high = other["accuracy_interval"]
-    assert row(others, "`x.csv`, onnx")[:2] == ["200", f"{other['accuracy']:.4f} ({low:.4f} to {high:.4f})"]
-    assert "| passages of 1 to 2 sentences of `stanfordnlp/imdb, split test`, onnx |" in others
+
+
+def test_the_first_table_has_a_row_for_each_data_set():
+    own, other = record(seed=1, command="own"), record(seed=3, command="a | b", dataset="x/hotels.csv")
+    other |= {"where": "x/hotels.csv", "neutral": 1200, "three_way": {"macro_f1": 0.65432}}
+    passages = record(seed=4, command="passages", passages=2)
+    card = write(evaluations=[passages, own, other, record(command="int8", kind="comparison")])
+    assert card.index("| measured on |") < card.index("| labels |")
+    rows = card.partition("| measured on |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert [line.partition(" | ")[0] for line in rows] == [
+        "| passages of 1 to 2 sentences of `stanfordnlp/imdb, split test`",
+        "| `stanfordnlp/imdb, split test`",
+        "| `hotels`",
+    ]
+    low, high = own["accuracy_interval"]
+    balanced, error = own["balanced_accuracy"], own["expected_calibration_error"]
+    assert row(card, "`stanfordnlp/imdb, split test`") == [
+        "200",
+        f"{own['accuracy']:.4f} ({low:.4f} to {high:.4f})",
+        f"{balanced:.4f}",
+        "-",
+        f"{error:.4f}",
+        "`own`",
+    ]
+    assert row(card, "`hotels`")[0] == "200 and 1,200 neutral"
+    assert row(card, "`hotels`")[3] == "0.6543"
+    assert rows[2].endswith("| `a \\| b` |")
+    assert "A passage has the label" in card
+    assert "A passage has the label" not in write(evaluations=[own])
+    assert "measured on" not in write()
 
 
 def test_a_class_called_neutral_leaves_the_option_out():
