@@ -228,7 +228,7 @@ def test_the_first_evaluation_on_the_data_of_the_training_is_shown_in_full():
 
 def test_the_first_table_has_a_row_for_each_data_set():
     own, other = record(seed=1, command="own"), record(seed=3, command="a | b", dataset="x/hotels.csv")
-    other |= {"where": "x/hotels.csv", "neutral": 1200, "three_way": {"macro_f1": 0.65432}}
+    other |= {"where": "x/hotels.csv", "blank": 3, "neutral": 1200, "three_way": {"macro_f1": 0.65432}}
     passages = record(seed=4, command="passages", passages=2)
     card = write(evaluations=[passages, own, other, record(command="int8", kind="comparison")])
     assert card.index("| measured on |") < card.index("| labels |")
@@ -248,7 +248,7 @@ def test_the_first_table_has_a_row_for_each_data_set():
         f"{error:.4f}",
         "`own`",
     ]
-    assert row(card, "`hotels`")[0] == "200 and 1,200 neutral"
+    assert row(card, "`hotels`")[0] == "200 and 1,200 neutral, without 3 that say nothing"
     assert row(card, "`hotels`")[3] == "0.6543"
     assert rows[2].endswith("| `a \\| b` |")
     assert "A passage has the label" in card
