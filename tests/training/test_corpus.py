@@ -203,3 +203,12 @@ def test_the_everyday_sentences_differ_from_each_other_and_from_the_probes():
     for file in (ROOT / "benchmarks" / "probes").glob("*.csv"):
         with file.open(encoding="utf-8", newline="") as lines:
             assert not {*words} & {*words_of(row["text"] for row in csv.DictReader(lines))}, file.name
+
+
+def test_the_everyday_probes_are_no_short_texts_of_the_recipe():
+    taught, probes = (
+        {*words_of(load_split(str(ROOT / name), "train", None, None).texts)}
+        for name in ("data/short.csv", "benchmarks/probes/everyday-sentences.csv")
+    )
+    assert len(probes) == 60
+    assert not taught & probes
