@@ -1,10 +1,14 @@
 """`sentcli score`."""
 
 import gc
+import glob
 import json
+import os
 import platform
 import re
 import sys
+from collections.abc import Sequence
+from io import BytesIO, TextIOWrapper
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +36,7 @@ from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files.sink import open_sink
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.registry import FORMATS
+from sentcli.tables.registry import FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
@@ -41,7 +45,10 @@ _ALL_WRITTEN = "; all rows are written, only this summary is missing"
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
-_READ = ("format", "text_column", "delimiter", "quotechar", "encoding", "skip_lines", "max_row_bytes")
+_READ = (
+    *("format", "text_column", "delimiter", "quotechar", "encoding"),
+    *("skip_lines", "max_row_bytes", "limit"),
+)
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values")
 
 _OWN_BAND = "model"  # the value of --neutral without a value
@@ -51,13 +58,14 @@ _EXAMPLES = (
     "sentcli score reviews.csv -o scored.csv",
     "sentcli score reviews.csv -o scored.csv --neutral",
     "sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body",
-    'echo "an absolute joy" | sentcli score',
+    'sentcli score --text "an absolute joy"',
+    "sentcli score big.csv --limit 1000",
 )
 _GROUPS = {
     "Output": ("output", "output_format", "prefix", "overwrite", "summary", "quiet"),
     "Input": (
-        *("text_column", "null_values", "format", "encoding", "delimiter", "quotechar", "no_header"),
-        *("skip_lines", "max_row_bytes", "rejects", "max_rejects"),
+        *("text", "limit", "text_column", "null_values", "format", "encoding", "delimiter", "quotechar"),
+        *("no_header", "skip_lines", "max_row_bytes", "rejects", "max_rejects"),
     ),
     "Model": ("model", "neutral", "backend", "device", "precision", "workers"),
 }
@@ -105,6 +113,8 @@ def _band(
 @overwrite_option
 @click.option("--summary", type=NamedPath(), help="File for the summary, as JSON.")
 @quiet_option
+@click.option("--text", help="Score this text instead of INPUTS.")
+@click.option("--limit", type=click.IntRange(1), help="For a trial: the first N rows of each output only.")
 @text_column_option
 @click.option(
     "--null-values",
@@ -182,8 +192,16 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
 
     gc.set_threshold(100_000)  # each row makes objects, none makes cycles: short rows take 8 % less time
     log_to_stderr(quiet=quiet)
-    if not inputs and is_terminal(sys.stdin):
+    if options["text"] is not None:
+        if inputs or options["format"]:
+            raise UsageError("--text is scored in place of INPUTS and has no --input-format")
+        # As a line of standard input, so that it is written in the same way and all other options apply.
+        line = re.sub(rb"[\r\n]+", b" ", os.fsencode(options["text"]))
+        sys.stdin = TextIOWrapper(BytesIO(line + b"\n"))
+        options["format"] = "lines"
+    elif not inputs and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
+    _refuse_texts(inputs)
     read = ReadOptions(**{name: options[name] for name in _READ}, header=not options["no_header"])
     write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
     # If rows go to a terminal, write nothing else.
@@ -214,6 +232,17 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
         )
     if result.rejected:
         click.get_current_context().exit(_REJECTED_ROWS)
+
+
+def _refuse_texts(inputs: Sequence[str]) -> None:
+    """Refuse a text in the place of a file.
+
+    :raises UsageError: naming --text.
+    """
+    for name in inputs:
+        is_name = is_suffix(suffix_of(name)) or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
+        if " " in name.strip() and not is_name:
+            raise UsageError(f'{name!r:.80}: no such file; if this is a text: sentcli score --text "..."')
 
 
 def _provenance(scorer: "Scorer") -> dict[str, Any]:

@@ -109,9 +109,11 @@ class Reader:
 
     def _read(self, files: Sequence[InputFile], setup: Setup) -> Iterator[Chunk]:
         read = get_format(setup.format).reader()
-        cursor = Cursor()
+        cursor = Cursor(setup.options.limit)
         first: Head | None = None
         for number, file in enumerate(files, start=1):
+            if not cursor.rows_left:
+                break
             with Source(file) as source:
                 cursor.open(source)
                 for chunk in read(source, setup, cursor, first, is_last=number == len(files)):
@@ -122,4 +124,6 @@ class Reader:
                         first = chunk.head
                         self.text_column = None if setup.format == "lines" else first.text_column
                     yield chunk
+                    if not cursor.rows_left:
+                        break
         self.is_finished = True

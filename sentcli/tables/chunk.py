@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -142,9 +143,13 @@ class Chunk:
 
 
 class Cursor:
-    """The position of the readers, which read the inputs one after the other."""
+    """The position of the readers, which read the inputs one after the other.
 
-    def __init__(self) -> None:
+    :param limit: the number of rows to read; None: all.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
         self._input = -1
         self._offset = self._rows = self._rejected = 0
         self._xxh3 = xxh3_128()
@@ -155,7 +160,12 @@ class Cursor:
     @property
     def chunk_rows(self) -> int:
         """The most rows and rejects of the next chunk: few at first, so that workers begin early."""
-        return min(max((self._rows + self._rejected) // 2, _FIRST_ROWS), CHUNK_ROWS)
+        return min(max((self._rows + self._rejected) // 2, _FIRST_ROWS), CHUNK_ROWS, self.rows_left)
+
+    @property
+    def rows_left(self) -> int:
+        """The number of rows until the limit; without a limit, more than any input has."""
+        return sys.maxsize if self._limit is None else self._limit - self._rows
 
     @property
     def is_in_first_input(self) -> bool:

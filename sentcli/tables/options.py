@@ -37,6 +37,7 @@ class ReadOptions:
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param skip_lines: number of lines before the header; they are copied to the output.
     :param max_row_bytes: most bytes of a record, in Parquet of its text; a longer record is rejected.
+    :param limit: the number of rows of an output, at least 1; None: all rows of its inputs.
     :raises UsageError: for an invalid value, naming the option.
     """
 
@@ -48,6 +49,7 @@ class ReadOptions:
     header: bool = True
     skip_lines: int = 0
     max_row_bytes: int = 16 << 20
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter == r"\t":

@@ -122,6 +122,9 @@ class _ParquetReader:
         begin = [*islice(batches, 1)]  # before the schema: with damaged columns it would crash the process
         head: Head | None = self._head(first)
         for batch in chain(begin, batches):
+            while len(batch.rows) > (room := self._cursor.rows_left):  # the last rows of --limit
+                yield self._chunk(Batch(batch.rows.slice(0, room), ends_group=False), head)
+                batch, head = Batch(batch.rows.slice(room), batch.ends_group), None
             yield self._chunk(batch, head)
             head = None
         if head:

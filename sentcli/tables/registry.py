@@ -128,7 +128,7 @@ def check_options(options: ReadOptions, format_name: str, name: str) -> None:
     :param name: the name of an input of that format.
     :raises UsageError: naming the option and the input.
     """
-    everywhere = {"format", "max_row_bytes"}
+    everywhere = {"format", "max_row_bytes", "limit"}
     for option in fields(options):
         is_given = getattr(options, option.name) != option.default
         if is_given and option.name not in everywhere | get_format(format_name).options:

@@ -54,7 +54,7 @@ def test_the_help_is_short_and_in_groups():
     for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
         assert text in words
     for command in ("evaluate", "score"):
-        assert len(re.findall("^  -", invoke(command, "--help").stdout, re.MULTILINE)) <= 24
+        assert len(re.findall("^  -", invoke(command, "--help").stdout, re.MULTILINE)) <= 28
 
 
 def test_shared_options_are_the_same_everywhere():

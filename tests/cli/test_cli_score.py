@@ -209,3 +209,21 @@ def test_the_null_values_can_be_set(score):
     Path("r.txt").write_text("warm\nfilm\nwarm film\n")
     assert "3 rows, 2 blank" in score("r.txt", "--null-values", "Warm, film").stderr
     assert "blank" not in score("r.txt", "--null-values", "").stderr
+
+
+def test_a_text_on_the_command_line_is_scored_as_a_line_of_stdin(score):
+    by_pipe = score(stdin="a warm, wonderful film").stdout
+    assert score("--text", "a warm, wonderful film").stdout == f"{by_pipe}\n"
+    assert score("--text", "a warm,\r\nwonderful film", "-q").stdout == f"{by_pipe}\n"
+    assert score("--text", "").stdout == "\t\t\n"
+    score("--text", "a warm film", "-o", "o.jsonl", "--summary", "s.json")
+    assert json.loads(Path("o.jsonl").read_text())["text"] == "a warm film"
+    assert json.loads(Path("s.json").read_text())["rows"] == 1
+
+
+def test_a_limit_scores_the_first_rows_for_a_trial(score):
+    write_csv("r.csv")
+    everything = score("r.csv").stdout.splitlines(keepends=True)
+    result = score("r.csv", "--limit", 2)
+    assert result.stdout == "".join(everything[:3])
+    assert result.stderr.startswith("2 rows")

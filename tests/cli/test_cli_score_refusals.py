@@ -116,3 +116,15 @@ def test_a_missing_summary_after_a_failed_output_does_not_claim_that_all_rows_ar
     Path("bad.csv").write_text("no,column\nof,texts\n")
     result = score("*.csv", "-o", "out/", "-q", "--summary", "/dev/full", code=1)
     assert result.stderr.splitlines()[-1] == "Error: /dev/full: No space left on device"
+
+
+def test_a_text_in_place_of_a_file_is_told_the_option(refuse, score):
+    for text in ("great movie", "is it good?", "x " * 3000):
+        failure = refuse(text)
+        assert failure.code == 2
+        assert 'no such file; if this is a text: sentcli score --text "..."' in failure.message
+    assert "my reviews.csv: No such file or directory" in refuse("my reviews.csv").message
+    assert "great.movie: No such file or directory" in refuse("great.movie", "--input-format", "csv").message
+    Path("two words").write_text("text\na warm film\n")
+    score("two words", "--input-format", "csv")
+    assert "--text is scored in place of INPUTS" in refuse("two words", "--text", "warm").message

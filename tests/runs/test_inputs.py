@@ -2,6 +2,9 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 from jobs import read_chunks
 
@@ -197,3 +200,48 @@ def test_standard_output_that_is_the_input(run, tmp_path, monkeypatch):
         with pytest.raises(OutputError, match="- is the input"):
             run(tmp_path / "in.csv", "-")
     assert (tmp_path / "in.csv").read_bytes() == b"text\nx\n"
+
+
+LIMITED = {  # rows 1 to 4 of which 2 is rejected; a record, a blank line and a reject are never cut
+    "csv": b'id,text\n1,"x\nx"\n\n2\n3,x\n4,x\n',
+    "jsonl": b'{"id":1,"text":"x"}\n\n[2]\n{"id":3,"text":"x"}\n{"id":4,"text":"x"}\n',
+    "txt": b"x\n\xff\nx\nx\n",
+}
+
+
+@pytest.mark.parametrize("suffix", LIMITED)
+def test_a_limit_ends_with_a_complete_output(run, tmp_path, suffix):
+    source, target = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+    source.write_bytes(LIMITED[suffix])
+    run(source, tmp_path / f"all.{suffix}")
+    for limit, rejected in ((1, 0), (2, 1), (3, 1), (9, 1)):
+        summary = run(source, target, read=ReadOptions(limit=limit), overwrite=True)
+        assert (summary.rows, summary.rejected) == (min(limit, 3), rejected)
+        assert (tmp_path / f"all.{suffix}").read_bytes().startswith(target.read_bytes())
+
+
+def test_a_limit_counts_the_rows_of_all_inputs_of_an_output(run, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_bytes(b"x\nxx\n")
+    inputs = [tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "none.txt"]
+    (tmp_path / "none.txt").write_bytes(b"\xff\xfe")  # would be refused
+    run(inputs[:2], tmp_path / "3.txt", read=ReadOptions(limit=3))
+    assert (tmp_path / "3.txt").read_bytes().count(b"\n") == 3
+    with pytest.raises(DataError, match="byte order mark"):
+        run(inputs, tmp_path / "4.txt", read=ReadOptions(limit=4))  # checked all the same
+    chunks = read_chunks(*inputs[:2], read=ReadOptions(limit=2))
+    assert [len(chunk.texts) for chunk in chunks] == [2]
+
+
+@pytest.mark.parametrize("target", [".parquet", ".csv"])
+def test_a_limit_of_rows_of_parquet(run, tmp_path, target):
+    texts = [f"{number} " + "x" * (900 if number == 3 else 1) for number in range(1000)]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "in.parquet", row_group_size=300)
+    for limit in (1, 5, 299, 300, 301, 999, 2000):
+        out = tmp_path / f"{limit}{target}"
+        read = ReadOptions(limit=limit, max_row_bytes=500)
+        summary = run(tmp_path / "in.parquet", out, read=read)
+        count = min(limit, 999)
+        assert (summary.rows, summary.rejected) == (count, int(limit > 3))
+        table = pq.read_table(out) if target == ".parquet" else pa_csv.read_csv(out)
+        assert table["text"].to_pylist() == [text for text in texts if len(text) < 500][:count]
