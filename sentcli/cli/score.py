@@ -47,7 +47,7 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _READ = (
     *("format", "text_column", "delimiter", "quotechar", "encoding"),
-    *("skip_lines", "max_row_bytes", "limit"),
+    *("skip_lines", "skip_rows", "max_row_bytes", "limit"),
 )
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values")
 
@@ -65,7 +65,7 @@ _GROUPS = {
     "Output": ("output", "output_format", "prefix", "overwrite", "summary", "quiet"),
     "Input": (
         *("text", "limit", "text_column", "null_values", "format", "encoding", "delimiter", "quotechar"),
-        *("no_header", "skip_lines", "max_row_bytes", "rejects", "max_rejects"),
+        *("no_header", "skip_lines", "skip_rows", "max_row_bytes", "rejects", "max_rejects"),
     ),
     "Model": ("model", "neutral", "backend", "device", "precision", "workers"),
 }
@@ -141,6 +141,12 @@ def _band(
     help="CSV and TSV: number of lines before the header; they are copied unchanged.",
 )
 @click.option(
+    "--skip-rows",
+    type=click.IntRange(0),
+    default=ReadOptions.skip_rows,
+    help="CSV and TSV: number of rows after the header that get no score; other formats leave them out.",
+)
+@click.option(
     "--max-row-bytes",
     type=click.IntRange(1),
     default=ReadOptions.max_row_bytes,
@@ -196,8 +202,8 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
         if inputs or options["format"]:
             raise UsageError("--text is scored in place of INPUTS and has no --input-format")
         # As a line of standard input, so that it is written in the same way and all other options apply.
-        line = re.sub(rb"[\r\n]+", b" ", os.fsencode(options["text"]))
-        sys.stdin = TextIOWrapper(BytesIO(line + b"\n"))
+        data = re.sub(rb"[\r\n]+", b" ", os.fsencode(options["text"])) + b"\n"
+        sys.stdin = TextIOWrapper(BytesIO(data))
         options["format"] = "lines"
     elif not inputs and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")

@@ -9,8 +9,10 @@ import csv
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from sentcli.errors import DataError, OutputError
@@ -27,6 +29,9 @@ _log = logging.getLogger("sentcli")
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "-0123456789."  # of a number
 _LIKELY_DELIMITERS = frozenset(",;\t|")
+_SECOND_HEADER = re.compile(r'\s*(\{"ImportId":.*|Open-Ended Response|Response)\s*', re.DOTALL)
+_SECOND_HEADERS = 2  # rows after the header: Qualtrics writes two, SurveyMonkey one
+_PREAMBLE_RECORDS = 20  # after the first, to look for the header in
 
 # The lines after a quote that is not closed are parsed again. The bytes parsed again may be this many times
 # --max-row-bytes plus this many times the bytes read so far. Without a limit, a malicious file takes hours.
@@ -92,6 +97,8 @@ class _CsvReader(LineReader):
         self._lead = bytearray(self.byte_order_mark)  # the bytes before the header
         self._needs_values = setup.needs_values
         self._to_skip = options.skip_lines
+        self._row = 0  # rows read so far, up to the first ones that may be headers
+        self._first_rows = max(options.skip_rows, _SECOND_HEADERS) if options.header else 0
         self._width = -1  # until there is a header
         self._column = -1
         self._open: list[bytes] = []  # lines of a record that may continue
@@ -137,9 +144,14 @@ class _CsvReader(LineReader):
                 end = begin = start + 1
                 parser = self._dialect.parser(map(texts.__getitem__, range(begin, len(texts))))
             elif len(fields) == self._width and (not bad or bad.keys().isdisjoint(range(start, end))):
-                yield fields[self._column], fields if self._needs_values else raw, raw
+                if self._row < self._first_rows and self._is_skipped(fields):
+                    yield raw if self.setup.converts else (None, raw, raw)
+                else:
+                    yield fields[self._column], fields if self._needs_values else raw, raw
             else:
                 errors = [*map(bad.get, range(start, end))]
+                if fields and self._width < 0:
+                    self._check_preamble(fields, end - start, texts[end:])
                 yield from self._unusual(fields, raw, lines[start:end], errors)
             self.advance(end - start, len(raw))
             start = end
@@ -147,13 +159,51 @@ class _CsvReader(LineReader):
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        if self._width < 0:
+        if self._width < 0 or self._row < self._first_rows:
             return []
         try:
             rows = [*self._dialect.parser(iter(texts))]
         except csv.Error:
             return []
         return rows if len(rows) == len(texts) and {*map(len, rows)} == {self._width} else []
+
+    def _is_skipped(self, fields: list[str]) -> bool:
+        """Return whether one of the first rows gets no score; warn of a second header that would get one."""
+        self._row += 1
+        to_skip = self.setup.options.skip_rows
+        if self._row > to_skip and any(map(_SECOND_HEADER.fullmatch, fields)):
+            _log.warning(
+                "%s: line %d looks like a second header; if it is, add --skip-rows %d",
+                *(self.name, self.line, self._row),
+            )
+        return self._row <= to_skip
+
+    def _check_preamble(self, first: list[str], size: int, texts: list[str]) -> None:
+        """Refuse a first record of one cell before records of more cells: a title, and not the header.
+
+        :param size: lines of the first record.
+        :param texts: the lines after it.
+        :raises DataError: naming --skip-lines.
+        """
+        options = self.setup.options
+        title = max(first)
+        is_title = len(first) != 2 and sum(map(bool, first)) == 1 and not is_usual(title)
+        if not (options.header and is_title) or options.text_column in first or {*title} & _LIKELY_DELIMITERS:
+            return
+        widths: list[int] = []
+        line = size
+        parser = self._dialect.parser(iter(texts))
+        with suppress(csv.Error):
+            for record in islice(parser, _PREAMBLE_RECORDS):
+                if widths or sum(map(bool, record)) > 1:
+                    widths.append(len(record))
+                else:
+                    line = size + parser.line_num
+        if len(widths) > 1 and len({*widths}) == 1:
+            raise DataError(
+                f"{self.name}: the first record has one cell, {title!r:.80}; if the header is "
+                f"line {self.line + line}, add --skip-lines {self.line + line - 1}"
+            )
 
     def _skip(self, lines: list[bytes]) -> list[bytes]:
         """Keep the lines before the header for the head; return the others."""
@@ -209,6 +259,9 @@ class _CsvReader(LineReader):
             yield self._begin(fields, raw)
             if not self.setup.options.header:
                 yield fields[self._column], fields if self._needs_values else raw, raw
+        elif self._row < self.setup.options.skip_rows:
+            self._row += 1
+            yield raw
         else:
             fields_found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             yield self.reject(raw, f"{fields_found} instead of {self._width}")
@@ -233,6 +286,11 @@ class _CsvReader(LineReader):
         if self.setup.needs_values:
             check_unique(columns, self.name)
         head = Head(columns, text_column, bytes(self._lead + (raw if options.header else b"")), self._dialect)
+        if self.setup.converts and options.skip_rows:
+            _log.warning(
+                "%s: rows after the header that are left out: %d, by --skip-rows",
+                *(self.name, options.skip_rows),
+            )
         if self.first and (self.first.columns, self.first.style) != (columns, self._dialect):
             raise DataError(
                 f"{self.name}: the columns or the encoding differ from the first input; "

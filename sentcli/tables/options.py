@@ -36,6 +36,7 @@ class ReadOptions:
     :param encoding: any of Python's text encodings; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param skip_lines: number of lines before the header; they are copied to the output.
+    :param skip_rows: number of rows after the header that get no score, such as a second header.
     :param max_row_bytes: most bytes of a record, in Parquet of its text; a longer record is rejected.
     :param limit: the number of rows of an output, at least 1; None: all rows of its inputs.
     :raises UsageError: for an invalid value, naming the option.
@@ -48,6 +49,7 @@ class ReadOptions:
     encoding: str | None = None
     header: bool = True
     skip_lines: int = 0
+    skip_rows: int = 0
     max_row_bytes: int = 16 << 20
     limit: int | None = None
 
@@ -66,6 +68,8 @@ class ReadOptions:
             )
         if self.skip_lines < 0:
             raise UsageError(f"--skip-lines is {self.skip_lines}; it has to be 0 or more")
+        if self.skip_rows and not self.header:
+            raise UsageError("--skip-rows counts rows after the header; with --no-header, use --skip-lines")
         if self.encoding is not None:
             Encoding.named(self.encoding)
 

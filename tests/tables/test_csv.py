@@ -589,3 +589,73 @@ def test_blank_lines_before_the_header_are_not_gathered_without_end(convert):
     )
     with pytest.raises(DataError, match="no header in its first 1000 bytes"):
         convert(lead + b"\ntext\nx\n", read=limit)
+
+
+SURVEY = (  # SurveyMonkey: question texts and kinds of answers in two rows, of which the first is the header
+    b'Respondent ID,"What did you like,\nand why?"\n,Open-Ended Response\n1,x\n2,xx\n'
+)
+QUALTRICS = (
+    b'ResponseId,Q1\nResponse ID,"What did you like?\nPlease, be specific"\n'
+    b'"{""ImportId"":""_recordId""}","{""ImportId"":""QID1_TEXT""}"\n1,x\n2,xx\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "column", "skip", "line"),
+    [(SURVEY, "What did you like,\nand why?", 1, 3), (QUALTRICS, "Q1", 2, 4)],
+)
+def test_rows_after_the_header_are_kept_without_a_score(convert, rejects, caplog, data, column, skip, line):
+    assert convert(data, read=ReadOptions(text_column=column)).endswith(EVEN + b"\n")
+    assert f"in.csv: line {line} looks like a second header; if it is, add --skip-rows {skip}" in caplog.text
+    caplog.clear()
+    out = convert(data, read=ReadOptions(text_column=column, skip_rows=skip))
+    rows = [*csv.reader(io.StringIO(out.decode()))]
+    assert [row[:-2] for row in rows] == [*csv.reader(io.StringIO(data.decode()))]
+    assert [row[-2] for row in rows] == ["sentiment", *[""] * skip, "odd", "even"]
+    assert caplog.text == ""
+    out = convert(data, target=".jsonl", read=ReadOptions(text_column=column, skip_rows=skip))
+    assert out.count(b"\n") == 2
+    assert f"rows after the header that are left out: {skip}, by --skip-rows" in caplog.text
+    assert rejects() == []
+
+
+def test_skipped_rows_may_have_fewer_fields(convert, rejects):
+    out = convert(HEADER + b"units\n\n1,x\n2\n", read=ReadOptions(skip_rows=1))
+    assert out == ADDED + b"units\n\n1,x" + ODD + b"\n"
+    assert [entry["line"] for entry in rejects()] == [5]
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "skip"),
+    [
+        (b"Report\nid,text\n1,x\n", {}, 1),
+        (b'"Report\nof June"\n\n# export\nid,text\n1,x\n', {}, 4),
+        (b"Report,,\n,,\nid,text,n\n1,x,2\n", {}, 2),
+        (b"a,b\nReport\nid,text\n1,x\n", {"skip_lines": 1}, 2),
+        ("Report\nid\ttext\n1\tx\n".encode("utf-16"), {"encoding": "utf-16", "delimiter": "\t"}, 1),
+    ],
+)
+def test_a_title_before_the_header_is_told_how_to_skip_it(convert, data, options, skip):
+    message = f"the first record has one cell, .* if the header is line {skip + 1}, add --skip-lines {skip}$"
+    with pytest.raises(DataError, match=message):
+        convert(data, read=ReadOptions(**options))
+    assert convert(data, read=ReadOptions(**options | {"skip_lines": skip}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"text\nx,y\nx,y\n",  # a comma that lacks its quotes
+        b"opinion\nx\nx,y\nx\n",
+        b"opinion\nx,y\n",
+        b'opinion\n"x"y\n',
+        b",text\n1,x\n2,x\n",  # an index, as pandas writes it
+    ],
+)
+def test_a_header_of_one_cell_may_be_the_header(convert, data):
+    assert convert(data)
+
+
+def test_rows_to_skip_need_a_header():
+    with pytest.raises(UsageError, match="with --no-header, use --skip-lines"):
+        ReadOptions(header=False, skip_rows=1)
