@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -27,6 +29,7 @@ from sentcli.cli.options import (
     text_column_option,
     workers_option,
 )
+from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
 from sentcli.model.bundle import CARD, load_bundle
 from sentcli.tables.options import ReadOptions
@@ -43,7 +46,7 @@ _SENTENCES = 3  # in a passage, if --passages has no number
         "sentcli evaluate my-model --dataset test.csv --against other-model",
     ),
     groups={
-        "Data": ("dataset", "split", "held_out", "text_column", "label_column", "passages"),
+        "Data": ("dataset", "split", "held_out", "text_column", "label_column", "targets", "passages"),
         "CSV and TSV files": ("delimiter", "quotechar", "encoding", "skip_lines"),
         "Results": ("against", "target_precision", "as_json", "plots", "overwrite", "card", "quiet"),
         "Hardware": ("backend", "device", "precision", "workers"),
@@ -60,6 +63,12 @@ _SENTENCES = 3  # in a passage, if --passages has no number
 )
 @text_column_option
 @label_column_option
+@click.option(
+    "--targets",
+    metavar="TABLE",
+    help="Two labels: the probability of the second for each label of the data, as in a [[data]] table of "
+    "sentcli train, such as '{ 1 = 0, 2 = 0, 3 = 0.5, 4 = 1, 5 = 1 }'. A text in the middle is neutral.",
+)
 @delimiter_option
 @quotechar_option
 @csv_encoding_option
@@ -103,6 +112,7 @@ def evaluate(
     held_out: bool,
     text_column: str | None,
     label_column: str | None,
+    targets: str | None,
     delimiter: str | None,
     quotechar: str | None,
     encoding: str | None,
@@ -134,6 +144,9 @@ def evaluate(
         raise UsageError("--card: the card already has the metrics of the validation part; omit --held-out")
     if card and against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
+    if targets and held_out:
+        raise UsageError("--held-out uses the targets of the training; omit --targets")
+    table = _read_targets(targets) if targets else None
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
@@ -156,7 +169,7 @@ def evaluate(
     is_default = context.get_parameter_source("dataset") is ParameterSource.DEFAULT
     csv = ReadOptions(delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0)
     named = None if is_default else dataset
-    source = EvaluationSource(named, split, held_out, text_column, label_column, csv, passages)
+    source = EvaluationSource(named, split, held_out, text_column, label_column, table, csv, passages)
     runtime = {"backend": backend, "device": device, "precision": precision, "workers": workers}
     measured, record = evaluate_bundle(
         bundle, source, other, target_precision=target_precision, quiet=quiet, **runtime
@@ -169,6 +182,18 @@ def evaluate(
         record_evaluation(bundle, record | {"command": _command(context)}, measured)
         if not quiet:
             say(f"{bundle.path / CARD}: updated with these metrics")
+
+
+def _read_targets(table: str) -> Mapping[str, float] | str | None:
+    """Read the targets of labels as a `[[data]]` table has them.
+
+    :raises UsageError: unless they are probabilities, in TOML.
+    """
+    try:
+        values = tomllib.loads(f"targets = {table}")
+    except ValueError as error:
+        raise UsageError(f"--targets: not TOML: {error}; try '{{ 1 = 0, 3 = 0.5, 5 = 1 }}'") from None
+    return DataSet.from_table({"path": "-", **values}, "--targets").targets
 
 
 def _command(context: click.Context) -> str:

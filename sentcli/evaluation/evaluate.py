@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sentcli.backends import choose
-from sentcli.config import DEFAULT_DATASET
+from sentcli.config import DEFAULT_DATASET, DataSet
 from sentcli.errors import DataError, UsageError
 from sentcli.evaluation.bands import band_figures
 from sentcli.evaluation.datasets import load_split
@@ -19,7 +19,7 @@ from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
 from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.evaluation.passages import cut_passages
 from sentcli.evaluation.slices import scores_by_length
-from sentcli.evaluation.training_data import read_data_sets, read_validation
+from sentcli.evaluation.training_data import read_data_sets, read_validation, with_targets
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats
 from sentcli.scoring.predict import predict
@@ -35,6 +35,7 @@ class EvaluationSource:
 
     :param dataset: see `load_split`; None: the training data set with `held_out`, else IMDb.
     :param split, text_column, label_column, csv: see `load_split`.
+    :param targets: see `DataSet`.
     :param held_out: measure on the validation part of the model's training instead of on `split`.
     :param passages: cut a passage of at most this many sentences from each text; None: whole texts.
     """
@@ -44,6 +45,7 @@ class EvaluationSource:
     held_out: bool
     text_column: str | None
     label_column: str | None
+    targets: Mapping[str, float] | str | None
     csv: ReadOptions
     passages: int | None
 
@@ -208,7 +210,7 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
     """Read the texts of a source.
 
     :returns: the source with its defaults filled in, and the texts.
-    :raises DataError: see `load_split`.
+    :raises DataError, UsageError: see `load_split` and `with_targets`.
     :raises BundleError: see `validation_part`.
     """
     if source.held_out:
@@ -217,6 +219,8 @@ def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, L
         dataset = source.dataset or DEFAULT_DATASET
         source = replace(source, dataset=dataset)
         examples = load_split(dataset, source.split, source.text_column, source.label_column, source.csv)
+        if source.targets is not None:
+            examples = with_targets(examples, DataSet(dataset, targets=source.targets), bundle.config.labels)
         if is_training_data(bundle, dataset, source.split):
             problem = "%s was trained on %s, so its metrics are optimistic; use other texts or --held-out"
             _log.warning(problem, bundle.path, examples.where)

@@ -141,6 +141,27 @@ def test_texts_labelled_neutral_measure_three_labels(trained, banded, data, rows
     assert (without["neutral"], without["three_way"]) == (3, None)
 
 
+def test_targets_turn_other_labels_into_those_of_the_model(banded, rows, tmp_path):
+    """Stars are negative, neutral and positive as the named labels are."""
+    texts = [*rows, ("evening", "neutral"), ("a film", "neutral")]
+    stars = {"negative": "1", "neutral": "3", "positive": "5"}
+    named = invented.write_csv(tmp_path / "named.csv", texts)
+    rated = invented.write_csv(tmp_path / "rated.csv", [(text, stars[label]) for text, label in texts])
+    table = "{ 1 = 0, 3 = 0.5, 5 = 1.0 }"
+    wanted, found = figures(banded, named), figures(banded, rated, "--targets", table)
+    for record in (wanted, found):
+        del record["dataset"], record["where"]
+    assert found == wanted
+    assert found["neutral"] == 2
+    for wrong, said in (
+        ("{ 1 = 0 }", "the label '3' has no target; add it to targets"),
+        ("1 = 0", "not TOML"),
+        ("{ 1 = 2 }", "the target of 1 is 2"),
+    ):
+        assert said in fail("evaluate", banded, "--dataset", rated, "--targets", wrong).message
+    assert "omit --targets" in fail("evaluate", banded, "--held-out", "--targets", table).message
+
+
 def test_a_target_precision_has_thresholds(trained, data, rows, tmp_path):
     found = figures(trained.path, data, "--target-precision", 0.9)["thresholds"]
     assert [of["label"] for of in found] == ["negative", "positive"]
