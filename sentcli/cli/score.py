@@ -46,7 +46,7 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _READ = (
-    *("format", "text_column", "delimiter", "quotechar", "encoding"),
+    *("format", "text_column", "columns", "delimiter", "quotechar", "encoding"),
     *("skip_lines", "skip_rows", "max_row_bytes", "limit"),
 )
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values")
@@ -64,8 +64,9 @@ _EXAMPLES = (
 _GROUPS = {
     "Output": ("output", "output_format", "prefix", "overwrite", "summary", "quiet"),
     "Input": (
-        *("text", "limit", "text_column", "null_values", "format", "encoding", "delimiter", "quotechar"),
-        *("no_header", "skip_lines", "skip_rows", "max_row_bytes", "rejects", "max_rejects"),
+        *("text", "limit", "text_column", "columns", "null_values", "format", "encoding"),
+        *("delimiter", "quotechar", "no_header", "skip_lines", "skip_rows", "max_row_bytes"),
+        *("rejects", "max_rejects"),
     ),
     "Model": ("model", "neutral", "backend", "device", "precision", "workers"),
 }
@@ -116,6 +117,12 @@ def _band(
 @click.option("--text", help="Score this text instead of INPUTS.")
 @click.option("--limit", type=click.IntRange(1), help="For a trial: the first N rows of each output only.")
 @text_column_option
+@click.option(
+    "--columns",
+    metavar="A,B,...",
+    callback=lambda _, __, value: None if value is None else tuple(dict.fromkeys(value.split(","))),
+    help="JSONL to another format: all columns; by default the keys of all records (of a pipe, the first).",
+)
 @click.option(
     "--null-values",
     metavar="A,B,...",

@@ -32,6 +32,11 @@ class InputFile:
     mtime_ns: int | None = None
     identity: tuple[int, int] | None = None
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether the input is read only once: standard input, a pipe, a device or a URL."""
+        return self.name == STANDARD or self.size is None or self.identity is None
+
     def fingerprint(self) -> dict[str, Any]:
         """Return the facts that show a change of the file, as JSON."""
         return {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
@@ -71,6 +76,7 @@ class Source:
     def __init__(self, file: InputFile) -> None:
         self.name = file.name
         self.size = file.size
+        self.is_stream = file.is_stream
         self._file = file
         self._ahead = b""
         self._count = 0  # decompressed bytes read so far

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from sentcli.errors import OutputError, UsageError
 from sentcli.files.compression import WRITABLE, compression_of
-from sentcli.files.remote import is_url
 from sentcli.files.source import STANDARD, InputFile, Source
+from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Head, Position
+from sentcli.tables.jsonl import read_keys
 from sentcli.tables.options import ReadOptions, Setup, WriteOptions
 from sentcli.tables.registry import check_options, format_of, get_format, suffix_of
 
@@ -41,7 +42,29 @@ def make_setup(inputs: Sequence[str], output: str, read: ReadOptions, write: Wri
     get_format(output_form)
     if write.prefix and output_form == "lines":
         raise UsageError(f"--prefix does not apply to lines output, which has no column names: {output}")
-    return Setup(read, () if output_form == "lines" else write.names, form, output_form)
+    names = () if output_form == "lines" else write.names
+    setup = Setup(read, names, form, output_form, columns=read.columns or ())
+    if read.columns is not None and not setup.needs_values:
+        raise UsageError(f"--columns does not apply to {output_form} output: {output}")
+    return setup
+
+
+def find_columns(files: Sequence[InputFile], setup: Setup) -> tuple[str, ...]:
+    """Return the keys of all records of JSON Lines, as columns of another format; or those of --columns.
+
+    Files are read once more for this; streams are not, but the reader looks ahead in one that comes first.
+
+    :raises DataError: if a file cannot be read, or has too many keys.
+    """
+    if setup.columns or setup.format != "jsonl" or not setup.needs_values:
+        return setup.columns
+    keys: dict[str, None] = {}
+    for file in files:
+        if not file.is_stream:
+            with Source(file) as source:
+                for _ in read_keys(source, setup, keys):
+                    stop.check()
+    return tuple(keys)
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
@@ -65,15 +88,17 @@ def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
 def check_heads(files: Sequence[InputFile], setup: Setup) -> None:
     """Read the beginning of each file, so that columns that do not match fail now and not after hours.
 
-    URLs are skipped, and so are standard input and pipes, which can be read only once.
+    Streams are skipped: they can be read only once.
 
     :raises DataError: for a file whose beginning cannot be scored.
     """
     read = get_format(setup.format).reader()
+    if setup.format == "jsonl":
+        setup = replace(setup, output_format="jsonl")  # the columns of another format are not known yet
     first: Head | None = None
     knows_first = True
     for number, file in enumerate(files, start=1):
-        if file.name == STANDARD or file.size is None or is_url(file.name):
+        if file.is_stream:
             knows_first &= first is not None
             continue
         with Source(file) as source:

@@ -26,7 +26,7 @@ from sentcli.files.lock import Lock
 from sentcli.files.remote import is_url
 from sentcli.files.sink import is_file, is_standard_output
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.inputs import Reader, check_heads, make_setup, refuse_inputs
+from sentcli.runs.inputs import Reader, check_heads, find_columns, make_setup, refuse_inputs
 from sentcli.runs.ledger import Ledger, read_done, write_done
 from sentcli.runs.output import Output, default_rejects, refuse_both
 from sentcli.runs.summary import Progress, Summary, counted
@@ -231,7 +231,7 @@ class _Job:
     def _score(self, output: Output, progress: Progress) -> Summary:
         started = time.perf_counter()
         summary = Summary(inputs=[file.fingerprint() for file in self.files])
-        reader = Reader(self.files, self.setup)
+        reader = Reader(self.files, replace(self.setup, columns=find_columns(self.files, self.setup)))
         chunks = iter(reader)
         with progress.of(self.name, reader.total_bytes) as update:
             if self.ledger:

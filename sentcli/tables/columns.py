@@ -1,7 +1,7 @@
 """Find the text column, and check the names of columns."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sentcli.errors import DataError
 
@@ -74,9 +74,14 @@ def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None
 
     :raises DataError: naming the column and --prefix.
     """
-    for name in names:
-        if name in columns:
-            raise DataError(f"{where}: there is a column {name!r:.200} already; try --prefix new_")
+    if (name := find_taken(columns, names)) is not None:
+        raise DataError(f"{where}: there is a column {name!r:.200} already; try --prefix new_")
+
+
+def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
+    """Return the first column with the name of a new column, in upper or lower case as in SQL; else None."""
+    new = {name.lower() for name in names}
+    return next((name for name in columns if str(name).lower() in new), None)
 
 
 def check_unique(columns: Sequence[str], where: str) -> None:

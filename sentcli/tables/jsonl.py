@@ -2,14 +2,18 @@
 
 Lines end with a line feed. Blank lines are not rows and are copied. The first record decides which key holds
 the texts: the key with a usual name, else that of its only string. In an output of another format, the
-columns are the keys of the first record; strings are copied and other values are written as JSON, numbers
-with their digits in the input. A record with another key, or a repeated key, is rejected.
+columns are the keys of all records of a file, or of the first records of a stream; strings are copied and
+other values are written as JSON, numbers with their digits in the input. A record with another key, or a
+repeated key, is rejected.
 """
 
 import json
 import logging
 import re
+import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -17,7 +21,7 @@ import orjson
 from sentcli.errors import DataError
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
-from sentcli.tables.columns import check_room, find_text_column, is_usual, list_columns
+from sentcli.tables.columns import check_room, find_taken, find_text_column, is_usual, list_columns
 from sentcli.tables.convert import six_decimals, to_json
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
@@ -26,6 +30,8 @@ _log = logging.getLogger("sentcli")
 
 
 _FIRST_RECORDS = 1000  # to check the choice of the text column against
+_AHEAD_LINES, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream, to read for the columns before the first row
+_MOST_COLUMNS = 1000  # a chunk has a value for each of its rows and columns
 _MISSING: Any = object()
 _ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects
 _MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # of one object
@@ -48,6 +54,18 @@ def read(
     return _JsonlReader(source, setup, first, is_last=is_last).chunks(cursor)
 
 
+def read_keys(source: Source, setup: Setup, keys: dict[str, None]) -> Iterator[None]:
+    """Add the keys of a file's records to `keys` as they appear; yield after each block.
+
+    :raises DataError: when the file cannot be read, or has too many keys.
+    """
+    reader = _JsonlReader(source, setup, None, is_last=True)
+    for lines in reader.lines():
+        reader.add_keys(keys, lines or [])
+        reader.line += len(lines or [])
+        yield
+
+
 class _JsonlReader(LineReader):
     encoding_hint = ""  # JSON is UTF-8
     mark_in_head = False  # blank lines before the first record are written before the head
@@ -58,7 +76,9 @@ class _JsonlReader(LineReader):
         self._text_column = setup.options.text_column
         if self._text_column is None and first:
             self._text_column = first.text_column
-        self._columns: tuple[str, ...] = ()  # keys of the first record, later of the first one with a text
+        self._columns = first.columns if first else setup.columns
+        self._looks_ahead = self._needs_values and source.is_stream and not (first or setup.options.columns)
+        self._new_keys: dict[str, None] = {}  # those that are not columns
         self._has_head = False
         self._is_guess = False  # the text column was chosen as the only string of the first record
         self._without_text = 0  # number of records before the first one with a text
@@ -66,6 +86,43 @@ class _JsonlReader(LineReader):
     def events(self) -> Iterator[Event]:
         yield from super().events()
         self._check_text_column(most=0)
+        if self._new_keys:
+            columns = shlex.quote(",".join([*self._columns, *self._new_keys]))
+            keys = " or ".join(map(repr, self._new_keys))
+            _log.warning("%s: no column for the key %s; try --columns %s", self.name, keys, columns)
+
+    def lines(self) -> Iterator[list[bytes] | None]:
+        lines = super().lines()
+        if self._looks_ahead:
+            yield self._look_ahead(lines) or None
+        yield from lines
+
+    def _look_ahead(self, lines: Iterator[list[bytes] | None]) -> list[bytes]:
+        """Take the columns from the first records of a stream alone; return the lines read so far."""
+        _log.info("%s: the first %s lines give the columns; or name them: --columns", self.name, _AHEAD_LINES)
+        ahead: list[bytes] = []
+        for some in lines:
+            ahead += some or []
+            if len(ahead) >= _AHEAD_LINES or sum(map(len, ahead)) >= _AHEAD_BYTES:
+                break
+        pairs = zip(ahead[:_AHEAD_LINES], accumulate(map(len, ahead), initial=0), strict=False)
+        keys: dict[str, None] = {}
+        self.add_keys(keys, [line for line, before in pairs if before < _AHEAD_BYTES])
+        self._columns = tuple(keys | dict.fromkeys(self._columns))
+        return ahead
+
+    def add_keys(self, keys: dict[str, None], lines: list[bytes]) -> None:
+        """Add the keys of records in lines; raise DataError when there are too many."""
+        if self.line == 1 and lines:
+            self._refuse_json(lines)
+        for line in lines:
+            with suppress(orjson.JSONDecodeError):
+                record = orjson.loads(line if len(line) <= self._limit else b"")
+                if type(record) is dict:
+                    keys |= dict.fromkeys(record)
+        if len(keys) > _MOST_COLUMNS:
+            hint = "too many for columns; write JSON Lines: -o OUT.jsonl"
+            raise DataError(f"{self.name}: more than {_MOST_COLUMNS:,} different keys, {hint}")
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
         if self.line == 1 and lines:
@@ -108,7 +165,7 @@ class _JsonlReader(LineReader):
 
     def _begin(self, record: dict[str, Any]) -> Iterator[Head]:
         columns = tuple(record)
-        check_room(columns, self.setup.names, self.name)
+        check_room([*columns, *self._columns], self.setup.names, self.name)
         if self._text_column is None:
             others = {
                 name: _no_string(value)
@@ -130,7 +187,7 @@ class _JsonlReader(LineReader):
             return
         self._without_text = 0
         self._has_head = True
-        self._columns = self.first.columns if self.first else columns
+        self._columns = (self._needs_values and self._columns) or columns
         yield Head(self._columns, self._text_column)
 
     def _check_guess(self, record: dict[str, Any]) -> None:
@@ -155,9 +212,8 @@ class _JsonlReader(LineReader):
     def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
-        for name in self.setup.names:
-            if name in record:
-                return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
+        if (name := find_taken(record, self.setup.names)) is not None:
+            return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
         text = self._text(record)
         if text is _MISSING:
             return self.reject(line, f"no {self._text_column or 'text'!r:.200}")
@@ -188,9 +244,9 @@ class _JsonlReader(LineReader):
         :raises ValueError: when it does not fit the columns.
         """
         record = json.loads(line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_unique)
-        for key in record:
-            if key not in self._columns:
-                raise ValueError(f"the key {key!r:.200} is not in the first record")
+        if new := [key for key in record if key not in self._columns]:
+            self._new_keys |= dict.fromkeys(new[: _MOST_COLUMNS - len(self._new_keys)])
+            raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try --columns")
         return [_cell(record.get(name)) for name in self._columns]
 
 

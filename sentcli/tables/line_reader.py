@@ -74,7 +74,7 @@ class LineReader(ABC):
         """
 
     def events(self) -> Iterator[Event]:
-        for lines in self._physical_lines():
+        for lines in self.lines():
             if lines is None:
                 yield None
                 continue
@@ -89,7 +89,7 @@ class LineReader(ABC):
             yield from self.parse(lines[start:], final=False)
         yield from self.parse([], final=True)
 
-    def _physical_lines(self) -> Iterator[list[bytes] | None]:
+    def lines(self) -> Iterator[list[bytes] | None]:
         """Yield lists of lines, and None when a live input pauses.
 
         If another input follows, a last line without a line end gets one.

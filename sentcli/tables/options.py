@@ -31,6 +31,7 @@ class ReadOptions:
 
     :param format: a name of `FORMATS`; None: from the suffix, plain lines on standard input.
     :param text_column: the column to score, for JSON Lines also a dotted path; None: found by its name.
+    :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
     :param encoding: any of Python's text encodings; None: UTF-8.
@@ -44,6 +45,7 @@ class ReadOptions:
 
     format: str | None = None
     text_column: str | None = None
+    columns: tuple[str, ...] | None = None
     delimiter: str | None = None
     quotechar: str | None = None
     encoding: str | None = None
@@ -148,6 +150,7 @@ class Setup:
     :param format: format of the inputs.
     :param output_format: format of the output.
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
+    :param columns: from JSON Lines to another format, the known columns; empty: the keys of the first record.
     """
 
     options: ReadOptions
@@ -155,6 +158,7 @@ class Setup:
     format: str
     output_format: str
     labels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @property
     def converts(self) -> bool:

@@ -70,7 +70,7 @@ _CSV_OPTIONS = _COLUMNS | {"delimiter", "quotechar", "encoding", "header", "skip
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
-    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }

@@ -227,3 +227,17 @@ def test_a_limit_scores_the_first_rows_for_a_trial(score):
     result = score("r.csv", "--limit", 2)
     assert result.stdout == "".join(everything[:3])
     assert result.stderr.startswith("2 rows")
+
+
+def test_records_with_optional_keys_become_a_table(score):
+    rows = [{"text": "warm"}, {"text": "film", "stars": 5}, {"text": "warm", "photos": ["a.jpg"]}]
+    data = "".join(f"{json.dumps(row)}\n" for row in rows)
+    Path("r.jsonl").write_text(data)
+    score("r.jsonl", "-o", "o.csv")
+    header, *found = Path("o.csv").read_text().splitlines()
+    assert header == "text,stars,photos,sentiment,sentiment_score"
+    assert [line.split(",")[1] for line in found] == ["", "5", ""]
+    options = ("--input-format", "jsonl", "--output-format", "csv", "--columns", "text,stars,text")
+    said = score(*options, stdin=data, code=3)
+    assert said.stdout.splitlines()[0] == "text,stars,sentiment,sentiment_score"
+    assert "-: no column for the key 'photos'; try --columns text,stars,photos\n" in said.stderr

@@ -88,13 +88,42 @@ def test_inputs_with_other_columns_do_not_fit_one_output(run, tmp_path, suffix):
     run([tmp_path / f"a{suffix}"] * 2, tmp_path / f"out{suffix}", **options)
 
 
-def test_later_json_inputs_follow_the_first(run, tmp_path):
+def test_later_json_inputs_follow_the_first_and_may_have_other_keys(run, tmp_path, caplog):
     (tmp_path / "a.jsonl").write_bytes(b'{"a":"1","review":"x"}\n')
     (tmp_path / "b.jsonl").write_bytes(b'{"review":"x","a":"2"}\n{"review":"x","b":"2"}\n')
     run([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == (
-        b"a,review,sentiment,sentiment_score\n1,x" + X + b"\n2,x" + X + b"\n"
+        b"a,review,b,sentiment,sentiment_score\n1,x," + X + b"\n2,x," + X + b"\n,x,2" + X + b"\n"
     )
+    assert caplog.text == ""
+
+
+def test_of_streams_only_the_first_gives_columns(run, tmp_path, monkeypatch, caplog):
+    """Files add theirs, wherever they stand."""
+    (tmp_path / "a.jsonl").write_bytes(b'{"a":"1","text":"x"}\n')
+    (tmp_path / "b.jsonl").write_bytes(b'{"text":"x","b":"2"}\n')
+    monkeypatch.chdir(tmp_path)
+    options = {"read": ReadOptions(format="jsonl"), "overwrite": True}
+    for inputs, header, rejected in (
+        (["-", "b.jsonl"], b"a,text,b", 0),
+        (["b.jsonl", "-"], b"text,b", 1),
+    ):
+        with (tmp_path / "a.jsonl").open() as file:
+            monkeypatch.setattr("sys.stdin", file)
+            assert run(inputs, "out.csv", **options).rejected == rejected
+        assert (tmp_path / "out.csv").read_bytes().startswith(header + b",sentiment,")
+    assert "-: no column for the key 'a'; try --columns text,b,a\n" in caplog.text
+
+
+def test_named_columns_are_those_of_the_output(run, tmp_path, caplog):
+    (tmp_path / "a.jsonl").write_bytes(b'{"b":"1","text":"x"}\n{"text":"x","c d":{"e":1}}\n')
+    for names, text in (
+        (("text", "b", "no"), b"text,b,no,sentiment,sentiment_score\nx,1," + X + b"\n"),
+        (("c d", "text", "b"), b'c d,text,b,sentiment,sentiment_score\n,x,1%b\n"{""e"":1}",x,%b\n' % (X, X)),
+    ):
+        run(tmp_path / "a.jsonl", tmp_path / "out.csv", read=ReadOptions(columns=names), overwrite=True)
+        assert (tmp_path / "out.csv").read_bytes() == text
+    assert "a.jsonl: no column for the key 'c d'; try --columns 'text,b,no,c d'" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -121,6 +150,12 @@ def test_later_json_inputs_follow_the_first(run, tmp_path):
             UsageError,
             "--prefix does not apply to li",
         ),
+        (
+            {"inputs": ["a.jsonl"], "output": "o.jsonl", "read": ReadOptions(columns=("text",))},
+            UsageError,
+            "--columns does not apply to jsonl output: o.jsonl",
+        ),
+        ({"read": ReadOptions(columns=("text",))}, UsageError, "--columns does not apply to csv input"),
         ({"output": "x" * 250}, OutputError, "File name too long"),
     ],
 )

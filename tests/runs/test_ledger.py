@@ -70,7 +70,7 @@ def case(tmp_path, request):
         if source.endswith(".gz"):
             path.write_bytes(gzip.compress(path.with_suffix("").read_bytes()))
         elif source == ".jsonl":
-            path.write_bytes(path.read_bytes().replace(b'{"id":"50"', b'bad\n{"id":"50"'))
+            path.write_bytes(path.read_bytes().replace(b'{"id":"50"', b'bad\n{"late":1,"id":"50"'))
     for name in ("whole", "out"):
         (tmp_path / name).mkdir()
     read = ReadOptions(text_column=None if source.startswith(".txt") else "text")
@@ -79,7 +79,7 @@ def case(tmp_path, request):
 
 
 CASES = (
-    *(".csv>.csv", ".csv>.csv.gz", ".csv>.parquet", ".jsonl>.jsonl"),
+    *(".csv>.csv", ".csv>.csv.gz", ".csv>.parquet", ".jsonl>.jsonl", ".jsonl>.csv"),
     *(".txt.gz>.txt.zst", ".parquet>.parquet", ".parquet>.csv"),
 )
 each_case = pytest.mark.parametrize("case", CASES, indirect=True)
@@ -208,6 +208,21 @@ def test_a_change_in_the_bytes_after_them_is_scored(lines, tail):
     result = output.read_bytes()
     run_job(source, output, overwrite=True)
     assert output.read_bytes() == result
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_new_key_after_them_is_a_column(tmp_path, number):
+    inputs = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for path in inputs:
+        path.write_bytes(b'{"text":"x"}\n' * 130)
+    stop(inputs, tmp_path / "out.csv")
+    with inputs[number].open("ab") as file:
+        file.write(b'{"text":"x","new":1}\n')
+    run_job(inputs, tmp_path / "out.csv")
+    result = (tmp_path / "out.csv").read_bytes()
+    assert result.startswith(b"text,new,sentiment")
+    run_job(inputs, tmp_path / "out.csv", overwrite=True)
+    assert (tmp_path / "out.csv").read_bytes() == result
 
 
 def test_an_input_that_became_empty_is_refused(tmp_path):

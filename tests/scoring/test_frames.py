@@ -63,6 +63,7 @@ def test_new_columns_have_the_same_types_whatever_is_in_them(scorer, texts):
         ),
         ({"text": ["a", ["b"]]}, "text", r"it has \['b'\] \(list\)"),
         ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
+        ({"text": ["a"], 1: [2], "Sentiment_Score": ["b"]}, "text", "a column 'Sentiment_Score' already"),
     ],
 )
 def test_a_frame_without_a_column_of_texts_or_room_is_refused(scorer, columns, wanted, message):

@@ -476,7 +476,7 @@ def test_a_line_like_a_spreadsheets_note_may_be_a_column_or_a_row(convert):
         (b"a,a\n", {"text_column": "a"}, "there are several columns 'a'"),
         (b"text,text,b\n", {}, "which column is the text"),
         (b"text,sentiment\n", {}, "a column 'sentiment' already; try --prefix"),
-        (b"text,sentiment_score\n", {}, "a column 'sentiment_score' already; try --prefix"),
+        (b"text,Sentiment_Score\n", {}, "a column 'Sentiment_Score' already; try --prefix"),
         (b",".join(b"c%d" % n for n in range(30)) + b"\n", {}, "'c19' and 10 more"),
     ],
 )

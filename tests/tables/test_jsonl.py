@@ -1,5 +1,10 @@
+import gzip
 import json
+import os
+import threading
+import time
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,6 +12,7 @@ from jobs import read_chunks
 from xxhash import xxh3_128
 
 from sentcli.errors import DataError
+from sentcli.tables import jsonl
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 MARK = b"\xef\xbb\xbf"
@@ -102,6 +108,7 @@ def test_a_first_line_that_is_cut_off_is_rejected_alone(convert, rejects):
         (b'{"text":1}', "'text' is a number, not a string"),
         (b'{"text":{"a":1}}', "'text' is an object, not a string"),
         (b'{"text":"x","sentiment":1}', "there is a 'sentiment' already; try --prefix"),
+        (b'{"text":"x","Sentiment_Score":1}', "there is a 'Sentiment_Score' already; try --prefix"),
     ],
 )
 def test_a_bad_record_is_rejected_and_its_neighbours_are_scored(convert, rejects, bad, reason):
@@ -154,6 +161,7 @@ def test_a_path_through_what_is_no_object(convert, rejects):
         (b'{"title":"x","text":["x"]}', {}, "the column 'text' is an array, not a string"),
         (b'{"review":"x","text":true}', {}, "'text' is a boolean, not a string; .*the columns are 'review'"),
         (b'{"text":"x","sentiment":1}', {}, "a column 'sentiment' already; try --prefix"),
+        (b'{"text":"x","Sentiment":1}', {}, "a column 'Sentiment' already; try --prefix"),
     ],
 )
 def test_columns_that_do_not_fit(convert, data, options, message):
@@ -217,6 +225,107 @@ def test_the_text_may_come_late(convert, rejects):
 def test_a_prefix_makes_room(convert):
     out = convert(b'{"text":"x","sentiment":1}', "in.jsonl", write=WriteOptions(prefix='"%b'))
     assert out == b'{"text":"x","sentiment":1,"\\"%bsentiment":"odd","\\"%bsentiment_score":0.142857}'
+
+
+OPTIONAL = b'{"a":1,"text":"x"}\n{"a":2,"text":"x","vote":"3"}\n{"text":"x","image":["u"]}\n'
+TABLE = b'a,text,vote,image,sentiment,sentiment_score\n1,x,,%b\n2,x,3,%b\n,x,,"[""u""]"%b\n' % (
+    *(b",odd,0.142857", b",odd,0.142857", b",odd,0.142857"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("in.jsonl", bytes), ("in.jsonl.gz", gzip.compress)], ids=["plain", "compressed"]
+)
+def test_the_columns_of_a_table_are_the_keys_of_all_records(convert, tmp_path, name, write):
+    assert convert(write(OPTIONAL), name, ".csv") == TABLE
+    assert convert(write(OPTIONAL), name, ".tsv").startswith(b"a\ttext\tvote\timage\tsentiment\t")
+    convert(write(OPTIONAL), name, ".parquet")
+    assert [row["vote"] for row in pq.read_table(tmp_path / "out.parquet").to_pylist()] == [None, "3", None]
+
+
+def test_the_text_column_is_still_that_of_the_first_record(convert, rejects):
+    convert(b'{"review":"x"}\n{"text":"yy"}\n{"review":"x","text":"yy"}\n', "in.jsonl", ".csv")
+    assert [found["reason"] for found in rejects()] == ["no 'review'"]
+
+
+def test_records_that_cannot_be_rows_give_keys_only_if_they_can_be_read(convert, rejects):
+    data = b'{"text":"x"}\n{"a":\n[]\n\n{"b":"%b"}\n{"c":1}' % (b"y" * 30)
+    out = convert(data, "in.jsonl", ".csv", read=ReadOptions(max_row_bytes=30))
+    assert out.startswith(b"text,c,sentiment,")
+    assert len(rejects()) == 4
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'{"text":"x"}\n{"text":"x","SENTIMENT":1}\n', "a column 'SENTIMENT' already; try --prefix"),
+        (
+            b'{"text":"x"}\n' + json.dumps(dict.fromkeys(range(1000))).encode(),
+            "than 1,000 .* -o OUT.jsonl",
+        ),
+        (b'[\n{"text":"x"}\n]\n', "a JSON array, not one object per line; try: jq"),
+    ],
+)
+def test_keys_that_cannot_be_columns(convert, data, message):
+    with pytest.raises(DataError, match=message):
+        convert(data, "in.jsonl", ".csv")
+
+
+def feed(path, *parts):
+    """Write parts to a pipe, with a pause between them."""
+
+    def write():
+        with path.open("wb") as pipe:
+            for number, part in enumerate(parts):
+                time.sleep(0.15 * bool(number))
+                pipe.write(part)
+                pipe.flush()
+
+    threading.Thread(target=write, daemon=True).start()
+
+
+def test_a_later_block_that_begins_like_an_array_is_a_bad_record(convert, rejects):
+    """The blocks of a pipe and of a file have 512 KiB."""
+    line = b'{"text":"%b"}\n' % (b"x" * ((1 << 19) - 12))
+    assert len(line) == 1 << 19
+    assert convert(line + b'[{"text":"x"}]\n', "in.jsonl", ".csv").count(b"\n") == 2
+    assert [found["reason"] for found in rejects()] == ["an array, not an object"]
+
+
+def test_an_empty_pipe_has_no_columns(run, tmp_path):
+    os.mkfifo(tmp_path / "in.jsonl")
+    feed(tmp_path / "in.jsonl")
+    assert run(tmp_path / "in.jsonl", tmp_path / "out.csv").rows == 0
+
+
+@pytest.mark.parametrize("pauses", [1, 3])
+@pytest.mark.parametrize("most", [1, 2, 3, 10_000])
+@pytest.mark.parametrize("limit", ["_AHEAD_LINES", "_AHEAD_BYTES"])
+def test_of_a_pipe_the_first_records_give_the_columns(
+    run, tmp_path, monkeypatch, caplog, limit, most, pauses
+):
+    """However it pauses, the columns are the same."""
+    lines = OPTIONAL.splitlines(keepends=True)
+    caplog.set_level("INFO")
+    monkeypatch.setattr(jsonl, limit, most if limit == "_AHEAD_LINES" else len(b"".join(lines[:most])))
+    os.mkfifo(tmp_path / "in.jsonl")
+    feed(tmp_path / "in.jsonl", *([OPTIONAL] if pauses == 1 else lines))
+    run(tmp_path / "in.jsonl", tmp_path / "out.csv")
+    columns, *rows = (tmp_path / "out.csv").read_text().splitlines()
+    assert columns == ",".join(["a", "text", "vote", "image"][: most + 1]) + ",sentiment,sentiment_score"
+    assert len(rows) == min(most, 3)
+    assert "lines give the columns; or name them: --columns" in caplog.text
+    assert ("no column for the key" in caplog.text) == (most < 3)
+    if most == 1:
+        assert "no column for the key 'vote' or 'image'; try --columns a,text,vote,image\n" in caplog.text
+
+
+def test_of_a_pipe_with_named_columns_nothing_is_awaited(run, tmp_path, caplog):
+    os.mkfifo(tmp_path / "in.jsonl")
+    feed(tmp_path / "in.jsonl", OPTIONAL[:20], OPTIONAL[20:])
+    run(tmp_path / "in.jsonl", tmp_path / "out.csv", read=ReadOptions(columns=("a", "text", "vote", "image")))
+    assert (tmp_path / "out.csv").read_bytes() == TABLE
+    assert caplog.text == ""
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)

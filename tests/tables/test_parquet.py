@@ -234,6 +234,7 @@ def test_the_limit_counts_bytes_of_the_text_alone(score_table, rejects):
         ),
         ({"id": [1], "other": [None]}, {}, "which column is the text"),
         ({"text": ["x"], "sentiment": [1]}, {}, "a column 'sentiment' already; try --prefix"),
+        ({"text": ["x"], "SENTIMENT": [1]}, {}, "a column 'SENTIMENT' already; try --prefix"),
     ],
 )
 def test_columns_that_do_not_fit(score_table, columns, options, message):
