@@ -77,6 +77,13 @@ _GROUPS = {
     "--skip-lines", cls=FileSetting, type=click.IntRange(0), help="CSV and TSV: lines before the header."
 )
 @click.option(
+    "--max-rejects",
+    cls=FileSetting,
+    default="1%",
+    metavar="N|P%",
+    help="Most rows of a data set that may be left out, N or P%: without text or label, or not readable.",
+)
+@click.option(
     "--validation",
     callback=not_empty,
     help="Labelled file, or split of --dataset, to validate on; by default a share of the training split.",
@@ -127,6 +134,7 @@ def train(
     encoding: str | None,
     quotechar: str | None,
     skip_lines: int | None,
+    max_rejects: str,
     validation: str | None,
     unlabeled: str | None,
     unlabeled_text_column: str | None,
@@ -152,12 +160,14 @@ def train(
     model = _of(ModelConfig, settings, vocab_size=2)  # vocabulary and classes come with the data
     text, config = _of(TextConfig, settings), _of(TrainConfig, settings)
     with requires("train"):
+        from sentcli.evaluation.rejects import Rejects
         from sentcli.tables.options import ReadOptions
         from sentcli.training.corpus import DataSource
         from sentcli.training.finetune import load_base
         from sentcli.training.settings import NO_VECTORS, Settings
         from sentcli.training.train import train_bundle, work_folder
 
+    rejects = Rejects(max_rejects, "correct them, or raise max-rejects in the file of --config")
     source = DataSource(
         tuple(
             replace(
@@ -200,7 +210,7 @@ def train(
     how = replace(how, recipe=lambda settled: recipe(context, decided | settled.to_json(), without_effect))
     plan = _of(SelfTrainingConfig, settings) if unlabeled else None
     try:
-        train_bundle(source, output, how, plan, teachers=teacher, overwrite=overwrite)
+        train_bundle(source, output, how, plan, teachers=teacher, overwrite=overwrite, rejects=rejects)
     except (KeyboardInterrupt, MemoryError) as error:
         same = f"the same command{' without --overwrite' if overwrite else ''} continues"
         is_saved = work_folder(output).exists()

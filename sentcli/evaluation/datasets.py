@@ -10,6 +10,7 @@ import orjson
 
 from sentcli.errors import DataError, requires
 from sentcli.evaluation.labels import LabeledTexts, find_label_column, label_name, spell_out
+from sentcli.evaluation.rejects import Rejects, rejected_row
 from sentcli.files.source import Source, inspect_input
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor
@@ -19,9 +20,9 @@ from sentcli.tables.registry import format_of, get_format, is_suffix, suffix_of
 UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of a split without labels
 NO_OPTIONS = ReadOptions()
 
-# The texts, the stored labels, and the names of the classes if the data set states them. Arguments of `Read`:
-# text column, label column, and whether to read labels.
-Columns = tuple[list[str | None], list[Any], tuple[str, ...]]
+# The texts, the stored labels, the names of the classes if the data set states them, and the entries of
+# rejected records. Arguments of `Read`: text column, label column, and whether to read labels.
+Columns = tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]
 Read = Callable[[str | None, str | None, bool], Columns]
 
 
@@ -31,15 +32,18 @@ def load_split(
     text_column: str | None,
     label_column: str | None,
     options: ReadOptions = NO_OPTIONS,
+    rejects: Rejects | None = None,
 ) -> LabeledTexts:
-    """Read one split of a labelled data set. Every row needs a text and a label; a text may be empty.
+    """Read one split of a labelled data set. Rows without text or label are left out; a text may be empty.
 
     :param spec: a file, a folder in the layout of the hub, or an id on the Hugging Face hub. A file has no
         splits: it is read whole, whatever `split` says.
     :param text_column: None: found as `sentcli score` finds it. A dotted path names a nested field.
     :param label_column: None: the first of `labels.LABEL_COLUMNS`.
     :param options: the format of CSV files.
-    :raises DataError: for a missing data set, split, column, text or label, and for a rejected row.
+    :param rejects: gets the rows and rejected records that are left out; None: the default limit holds.
+    :raises DataError: for a missing data set, split or column, or a label that is no name and no number.
+    :raises RejectsError: when more rows than the limit are left out.
     """
     splits = _open(spec, options)
     if Path(spec).is_file():
@@ -48,14 +52,18 @@ def load_split(
         where = f"{spec:.200}, split {split:.100}"
     if split not in splits:
         raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
-    texts, values, classes = splits[split](text_column, label_column, True)
+    texts, values, classes, found = splits[split](text_column, label_column, True)
     labels = [label_name(value, classes, where) for value in values]
-    for column, kind in ((texts, "text"), (labels, "label")):
-        if None in column:
-            missing = f"row {column.index(None) + 1} has no {kind} ({column.count(None)} such rows in all)"
-            raise DataError(f"{where}: {missing}; every row needs a text and a label; leave such rows out")
-    order = tuple(map(spell_out, classes))
-    return LabeledTexts(texts, labels, order, where)  # type: ignore[arg-type]  # without None
+    order, read = tuple(map(spell_out, classes)), len(texts) + len(found)
+    data = LabeledTexts(texts, labels, order, where, rows=range(1, len(texts) + 1))  # type: ignore[arg-type]  # without None below
+    kept = []
+    for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
+        if text is None or label is None:
+            found.append(rejected_row(data, row, "no text" if text is None else "no label"))
+        else:
+            kept.append(row)
+    (rejects or Rejects()).add(where, found, read)
+    return data.take(kept) if found else data
 
 
 def load_validation(
@@ -64,26 +72,29 @@ def load_validation(
     text_column: str | None,
     label_column: str | None,
     options: ReadOptions = NO_OPTIONS,
+    rejects: Rejects | None = None,
 ) -> LabeledTexts:
     """Read the labelled texts that a training is validated on.
 
     :param spec: a file, or the name of a split of `dataset`.
-    :param dataset, text_column, label_column, options: as for `load_split`.
-    :raises DataError: as `load_split`.
+    :param dataset, text_column, label_column, options, rejects: as for `load_split`.
+    :raises DataError, RejectsError: as `load_split`.
     """
     if Path(spec).is_file():
-        return load_split(spec, "train", text_column, label_column, options)
+        return load_split(spec, "train", text_column, label_column, options, rejects)
     if Path(dataset).is_file():
         raise DataError(f"{spec:.200}: no such file, and {dataset:.200} has no splits")
-    return load_split(dataset, spec, text_column, label_column, options)
+    return load_split(dataset, spec, text_column, label_column, options, rejects)
 
 
-def load_texts(spec: str, text_column: str | None, options: ReadOptions = NO_OPTIONS) -> list[str]:
+def load_texts(
+    spec: str, text_column: str | None, options: ReadOptions = NO_OPTIONS, rejects: Rejects | None = None
+) -> list[str]:
     """Read texts without labels; rows without a text are left out.
 
     :param spec: as for `load_split`; if it has several splits, the one named in `UNLABELED` is read.
-    :param text_column, options: as for `load_split`.
-    :raises DataError: as `load_split`, and when no text is left.
+    :param text_column, options, rejects: as for `load_split`; only rejected records count.
+    :raises DataError, RejectsError: as `load_split`, and when no text is left.
     """
     splits = _open(spec, options)
     name = next((name for name in UNLABELED if name in splits), next(iter(splits)))
@@ -92,7 +103,9 @@ def load_texts(spec: str, text_column: str | None, options: ReadOptions = NO_OPT
             f"{spec:.200}: none of its splits ({', '.join(splits):.300}) is called "
             f"{', '.join(UNLABELED)}; give the texts without labels as a file"
         )
-    texts = [text for text in splits[name](text_column, None, False)[0] if text]
+    rows, _, _, found = splits[name](text_column, None, False)
+    (rejects or Rejects()).add(f"{spec:.200}", found, len(rows) + len(found))
+    texts = [text for text in rows if text]
     if not texts:
         raise DataError(f"{spec:.200}: the text column has no text")
     return texts
@@ -126,11 +139,11 @@ def _read_files(
     texts: list[str | None] = []
     labels: list[Any] = []
     stated: tuple[str, ...] = ()
+    rejected: list[dict[str, Any]] = []
     for name in names:
         for chunk in _chunks(name, options, text_column, with_values=labeled):
             stop.check()
-            for bad in chunk.rejects:
-                raise DataError(f"{name}, line {bad.line}: {bad.reason}; correct that row or leave it out")
+            rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
             if chunk.head and labeled:
                 columns = chunk.head.columns
                 column = find_label_column(columns, label_column, chunk.head.text_column, name)
@@ -138,9 +151,9 @@ def _read_files(
             texts += chunk.texts
             if labeled:
                 labels += [_field(record, column) for record in _records(chunk, columns)]
-    if not texts:
+    if not texts and not rejected:
         raise DataError(f"{', '.join(names):.200}: no rows")
-    return texts, labels, stated
+    return texts, labels, stated, rejected
 
 
 def _chunks(

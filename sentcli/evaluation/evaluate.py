@@ -18,6 +18,7 @@ from sentcli.evaluation.labels import LabeledTexts, class_ids
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
 from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.evaluation.passages import cut_passages
+from sentcli.evaluation.rejects import Rejects, without_unknown
 from sentcli.evaluation.slices import scores_by_length
 from sentcli.evaluation.training_data import read_data_sets, read_validation, with_targets
 from sentcli.model.bundle import Bundle
@@ -105,7 +106,7 @@ def evaluate_bundle(
     """
     name, file = choose(runtime.get("backend"), bundle)
     precision = runtime.get("precision")
-    source, examples = _read(source, bundle)
+    source, examples, left_out = _read(source, bundle)
     texts, labels = examples.texts, _class_ids(examples, bundle.config.labels)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, others = None, None
@@ -129,6 +130,7 @@ def evaluate_bundle(
         "text_column": source.text_column,
         "label_column": source.label_column,
         "passages": source.passages,
+        "left_out": left_out,
         **measured.to_json(),
     }
 
@@ -206,27 +208,32 @@ def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     return np.where(is_neutral, 2, class_ids(others, names))
 
 
-def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
+def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts, int]:
     """Read the texts of a source.
 
-    :returns: the source with its defaults filled in, and the texts.
+    :returns: the source with its defaults filled in, the texts, and the number of rows that cannot be used.
     :raises DataError, UsageError: see `load_split` and `with_targets`.
     :raises BundleError: see `validation_part`.
     """
+    left_out = 0
     if source.held_out:
         source, examples = _read_validation(source, bundle)
     else:
         dataset = source.dataset or DEFAULT_DATASET
-        source = replace(source, dataset=dataset)
-        examples = load_split(dataset, source.split, source.text_column, source.label_column, source.csv)
-        if source.targets is not None:
-            examples = with_targets(examples, DataSet(dataset, targets=source.targets), bundle.config.labels)
+        source, rejects, unknown = replace(source, dataset=dataset), Rejects(None), Rejects()
+        columns, labels = (source.text_column, source.label_column), bundle.config.labels
+        examples = load_split(dataset, source.split, *columns, source.csv, rejects)
+        if source.targets is None:
+            examples = without_unknown(examples, labels, unknown, (NEUTRAL,) if len(labels) == 2 else ())
+        else:
+            examples = with_targets(examples, DataSet(dataset, targets=source.targets), labels, unknown)
+        left_out = len(rejects.entries) + len(unknown.entries)
         if is_training_data(bundle, dataset, source.split):
             problem = "%s was trained on %s, so its metrics are optimistic; use other texts or --held-out"
             _log.warning(problem, bundle.path, examples.where)
     if source.passages:
         examples = replace(examples, texts=cut_passages(examples.texts, source.passages))
-    return source, examples
+    return source, examples, left_out
 
 
 def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
@@ -249,9 +256,9 @@ def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[Evaluati
     try:
         # A file that is not the training data can be the validation file, at a new path.
         if validation and (dataset == trained_on or not Path(dataset).is_file()):
-            parts = [read_validation(validation, sets[0], source.csv, labels)]
+            parts = [read_validation(validation, sets[0], source.csv, labels, Rejects(None))]
         else:
-            parts = read_data_sets(sets, source.csv, labels)[0]
+            parts = read_data_sets(sets, source.csv, labels, Rejects(None))[0]
     except DataError as error:
         if not is_default:
             raise

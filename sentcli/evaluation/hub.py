@@ -62,7 +62,7 @@ def _read(
     text_column: str | None,
     label_column: str | None,
     labeled: bool,
-) -> tuple[list[str | None], list[Any], tuple[str, ...]]:
+) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]:
     """Return the `evaluation.datasets.Columns` of a split."""
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
         data = data.flatten()
@@ -71,10 +71,10 @@ def _read(
     text_column = find_text_column(schema.names, others, text_column, where)
     table = data.with_format("arrow")[:]
     if not labeled:
-        return table.column(text_column).to_pylist(), [], ()
+        return table.column(text_column).to_pylist(), [], (), []
     label_column = find_label_column(schema.names, label_column, text_column, where)
     texts, labels = (table.column(name).to_pylist() for name in (text_column, label_column))
-    return texts, labels, _classes(data.features).get(label_column, ())
+    return texts, labels, _classes(data.features).get(label_column, ()), []
 
 
 def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -31,6 +31,7 @@ class LabeledTexts:
 
     :param order: all classes in the order that the data set states; empty when it states none.
     :param where: the source of the texts, for messages.
+    :param rows: the number of each row in its data set, from 1; empty if that is unknown.
     :param targets: the probability of each class times the weight of the text, float32 `[texts, classes]`;
         None: the labels are certain and the weights are 1.
     """
@@ -40,6 +41,7 @@ class LabeledTexts:
     order: tuple[str, ...] = ()
     where: str = "the data set"
     targets: npt.NDArray[np.float32] | None = field(default=None, compare=False)
+    rows: Sequence[int] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -48,7 +50,8 @@ class LabeledTexts:
         """Return these rows, in this order."""
         texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
         targets = None if self.targets is None else self.targets[[*rows]]
-        return LabeledTexts(texts, labels, self.order, self.where, targets)
+        numbers = [self.rows[row] for row in rows] if self.rows else ()
+        return LabeledTexts(texts, labels, self.order, self.where, targets, numbers)
 
     def of_classes(self, names: Sequence[str]) -> "LabeledTexts":
         """Return the texts whose label is one of these, which leaves out those between two classes."""
@@ -177,14 +180,29 @@ def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Return the id of each label's class.
+    """Return the id of each label's class, see `known_labels`.
+
+    :param where: the source of the labels, for messages.
+    :raises DataError: for a label that the model does not know.
+    """
+    ids = known_labels(labels, names)
+    try:
+        return np.array([ids[label] for label in labels], np.int64)
+    except KeyError as error:
+        row = labels.index(error.args[0]) + 1
+        raise DataError(
+            f"{where}: unknown label {error.args[0]!r:.200} in row {row}; "
+            f"the model knows {', '.join(names):.200}"
+        ) from None
+
+
+def known_labels(labels: Iterable[str], names: Sequence[str]) -> dict[str, int]:
+    """Return the id of the class of each label that has one.
 
     Case does not matter unless two classes differ only by it. If no class has a number as its name, `0` means
     class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are accepted too.
 
     :param names: the classes of the model, in its order.
-    :param where: the source of the labels, for messages.
-    :raises DataError: for a label that the model does not know.
     """
     ids = {spell_out(name): index for index, name in enumerate(names)}  # old models have other spellings
     ids |= {name: index for index, name in enumerate(names)}
@@ -196,11 +214,4 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
     folded = {usual[name]: index for name, index in ids.items()}
     if all(folded[usual[name]] == index for name, index in ids.items()):
         ids = {label: folded[name] for label, name in usual.items() if name in folded}
-    try:
-        return np.array([ids[label] for label in labels], np.int64)
-    except KeyError as error:
-        row = labels.index(error.args[0]) + 1
-        raise DataError(
-            f"{where}: unknown label {error.args[0]!r:.200} in row {row}; "
-            f"the model knows {', '.join(names):.200}"
-        ) from None
+    return ids

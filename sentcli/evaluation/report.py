@@ -16,6 +16,8 @@ def report(record: Mapping[str, Any]) -> str:
     blank = f", and {record['blank']:,} that say nothing, which are left out" if record["blank"] else ""
     title = printable(f"{record['model']} on {passages}{record['where']}") + f" ({record['backend']})"
     title += f"\n{record['examples']:,} texts{blank}"
+    if record["left_out"]:
+        title += f"\n{record['left_out']:,} rows without text or known label, or unreadable, are left out"
     if record["neutral"]:
         title += f"\n{record['neutral']:,} more are neutral, and count only in the figures of neutral bands"
     if passages:

@@ -17,6 +17,7 @@ from sentcli.evaluation.labels import (
     join,
     spell_out,
 )
+from sentcli.evaluation.rejects import Rejects, without_unknown
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
 
@@ -25,36 +26,44 @@ _SEED = 1  # of `DataSet.most`: models of all seeds are validated on the same te
 
 
 def read_data_sets(
-    sets: Sequence[DataSet], csv: ReadOptions = NO_OPTIONS, names: tuple[str, ...] | None = None
+    sets: Sequence[DataSet],
+    csv: ReadOptions = NO_OPTIONS,
+    names: tuple[str, ...] | None = None,
+    rejects: Rejects | None = None,
 ) -> tuple[list[LabeledTexts], tuple[str, ...]]:
     """Read the train splits of data sets, with the names of classes as labels.
 
     :param csv: the format of CSV files.
     :param names: the classes of the model; None: those of all labels without `targets`.
+    :param rejects: gets the rows that are left out, also those with a label that is no class; None: the
+        default limit holds.
     :returns: the texts of each data set, and the names of the classes.
-    :raises DataError: for data that cannot be read, fewer than two classes or too many, or an unknown label.
+    :raises DataError: for data that cannot be read, and fewer than two classes or too many.
+    :raises RejectsError: when more rows than the limit are left out.
     :raises UsageError: for `targets` without exactly two classes.
     """
-    parts = []
+    parts, rejects = [], rejects or Rejects()
     for each in sets:
-        part = load_split(each.path, "train", each.text_column, each.label_column, csv)
+        part = load_split(each.path, "train", each.text_column, each.label_column, csv, rejects)
         parts.append(_draw(part, each.most) if each.most else part)
     if names is None:
         named = [part for each, part in zip(sets, parts, strict=True) if each.targets is None]
         # Numbers stand for names if another data set has names.
         named = [part for part in named if not are_numbers({*part.labels})] or named
         names = class_names(join(named)) if named else _TONES
-    return [with_targets(part, each, names) for each, part in zip(sets, parts, strict=True)], names
+    return [with_targets(part, each, names, rejects) for each, part in zip(sets, parts, strict=True)], names
 
 
-def read_validation(spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str]) -> LabeledTexts:
+def read_validation(
+    spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str], rejects: Rejects
+) -> LabeledTexts:
     """Read the separate labelled texts that a training is validated on.
 
     :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
-    :raises DataError, UsageError: as `read_data_sets`.
+    :raises DataError, RejectsError, UsageError: as `read_data_sets`.
     """
-    data = load_validation(spec, first.path, first.text_column, first.label_column, csv)
-    return with_targets(data, first, names)
+    data = load_validation(spec, first.path, first.text_column, first.label_column, csv, rejects)
+    return with_targets(data, first, names, rejects)
 
 
 def _draw(data: LabeledTexts, most: int) -> LabeledTexts:
@@ -64,15 +73,17 @@ def _draw(data: LabeledTexts, most: int) -> LabeledTexts:
     return data.take(np.sort(np.concatenate([draw.permutation(some)[:most] for some in rows])).tolist())
 
 
-def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str]) -> LabeledTexts:
+def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], rejects: Rejects) -> LabeledTexts:
     """Return the texts with the names of their classes, or with the targets of the data set.
 
     The label of a target is its class, or `NEUTRAL` if neither class has more than `SURE`.
 
-    :raises DataError: for a label without a class or target.
+    :raises DataError: for a label without a target.
+    :raises RejectsError: when the labels of too many texts are not classes.
     :raises UsageError: for targets without exactly two classes.
     """
     if source.targets is None:
+        data = without_unknown(data, names, rejects)
         return replace(data, labels=[names[number] for number in class_ids(data, names).tolist()])
     if len(names) != 2:
         raise UsageError(

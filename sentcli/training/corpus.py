@@ -16,6 +16,7 @@ from sentcli.evaluation.datasets import NO_OPTIONS, load_texts
 from sentcli.evaluation.holdout import one_spelling, split_data_sets, without_validation
 from sentcli.evaluation.labels import LabeledTexts, join
 from sentcli.evaluation.passages import cut_passages
+from sentcli.evaluation.rejects import Rejects
 from sentcli.evaluation.training_data import read_validation
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
@@ -83,18 +84,24 @@ class Corpus:
 
 
 def read_texts(
-    source: DataSource, parts: Sequence[LabeledTexts], labels: tuple[str, ...], validation_share: float
+    source: DataSource,
+    parts: Sequence[LabeledTexts],
+    labels: tuple[str, ...],
+    validation_share: float,
+    rejects: Rejects | None = None,
 ) -> Texts:
     """Split the labelled texts, or read the validation part, and read the other texts.
 
     :param parts, labels: from `read_data_sets`.
     :param validation_share: the share for validation, if the source names no validation texts.
+    :param rejects: gets the rows that are left out; None: the default limit holds.
     :raises UsageError: for a share that is not above 0 and below 1, or when no data set is validated on.
     :raises DataError: when no text is left to validate on, or none of a class to train on, or when a source
         cannot be read.
     """
+    rejects = rejects or Rejects()
     if source.validation:
-        validation = read_validation(source.validation, source.data[0], source.csv, labels)
+        validation = read_validation(source.validation, source.data[0], source.csv, labels, rejects)
         trains = [without_validation(part, validation) for part in parts]
     else:
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
@@ -110,7 +117,7 @@ def read_texts(
             missing[0],
         )
     held_out = {*map(one_spelling, validation.texts)}
-    unlabeled = [text for text in _read_unlabeled(source) if one_spelling(text) not in held_out]
+    unlabeled = [text for text in _read_unlabeled(source, rejects) if one_spelling(text) not in held_out]
     if len(parts) > 1:
         for each, part in zip(source.data, trains, strict=True):
             _log.info("%s: %d texts to train on", each.path, len(part))
@@ -127,12 +134,13 @@ def read_texts(
     return Texts(train, validation, unlabeled, labels, tuple(map(len, trains)))
 
 
-def _read_unlabeled(source: DataSource) -> list[str]:
+def _read_unlabeled(source: DataSource, rejects: Rejects) -> list[str]:
     if not source.unlabeled:
         return []
     own = source.unlabeled_text_column
+    column = source.data[0].text_column if own is None else own
     try:
-        return load_texts(source.unlabeled, source.data[0].text_column if own is None else own, source.csv)
+        return load_texts(source.unlabeled, column, source.csv, rejects)
     except DataError as error:
         hint = "; for --unlabeled, the setting is unlabeled-text-column"
         raise DataError(f"{error}{hint if '--text-column' in str(error) else ''}") from error

@@ -20,11 +20,13 @@ from sentcli.config import BY_DATA, SelfTrainingConfig
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.labels import join
+from sentcli.evaluation.rejects import Rejects
 from sentcli.evaluation.training_data import read_data_sets
 from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import check_target, check_writable
+from sentcli.runs.output import default_rejects
 from sentcli.scoring import stop
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.glove import check_source
@@ -48,12 +50,14 @@ def train_bundle(
     *,
     teachers: Sequence[str] = (),
     overwrite: bool = False,
+    rejects: Rejects | None = None,
 ) -> None:
     """Train a model and write its folder; continue an interrupted run of the same settings and data.
 
     :param plan: the settings of self-training; None: learn only from labelled texts.
     :param teachers: for self-training: model folders, and `auto` for a teacher that is trained first.
     :param overwrite: start over, and replace a model at `output`.
+    :param rejects: the limit on rows that cannot be used; they are written to a file next to `output`.
     :raises SentcliError: for data, vectors, settings or an output that cannot be used.
     :raises StopRequested: after a signal, once a checkpoint is written.
     """
@@ -64,13 +68,15 @@ def train_bundle(
         check_run(source, output, settings, overwrite=overwrite or _may_replace(output))
         bundles = load_teachers(teachers)
         base = settings.base
-        parts, labels = read_data_sets(source.data, source.csv, base.config.labels if base else None)
+        names, rejects = base.config.labels if base else None, rejects or Rejects()
+        parts, labels = read_data_sets(source.data, source.csv, names, rejects)
         pairs = [*zip(parts, source.data, strict=True)]
         validated = join([part for part, each in pairs if each.validate] or parts, labels)
         others = [text for part, each in pairs if not each.validate for text in part.texts]
         size = DataSize.of(validated.texts, [label for label in validated.labels if label in labels])
         settings = settings.chosen_for(size, BY_LABELS if source.unlabeled or others else BY_DATA)
-        texts = read_texts(source, parts, labels, settings.config.validation_share)
+        texts = read_texts(source, parts, labels, settings.config.validation_share, rejects)
+        rejects.write(default_rejects(str(output)))
         if plan and not texts.unlabeled:
             raise UsageError(f"--unlabeled {source.unlabeled}: all of its texts are in the validation part")
         settings = settings.chosen_for(size.with_more([*texts.unlabeled, *others]))

@@ -141,6 +141,21 @@ def test_texts_labelled_neutral_measure_three_labels(trained, banded, data, rows
     assert (without["neutral"], without["three_way"]) == (3, None)
 
 
+def test_rows_that_cannot_be_used_are_left_out_and_counted(trained, data, rows, tmp_path):
+    more = [("who knows", ""), ("a splendiferous zork", "mixed")]
+    some = invented.write_csv(tmp_path / "some.csv", [*more[:1], *2 * rows, *more[1:]])
+    result = invoke("evaluate", trained.path, "--dataset", some)
+    assert "\n2 rows without text or known label, or unreadable, are left out\n" in result.stdout
+    assert (
+        f"{some}: left out: 1 of 121 rows cannot be used; most often: unknown label 'mixed'" in result.stderr
+    )
+    few = invented.write_csv(tmp_path / "few.csv", [*rows, *more[1:]])
+    failure = fail("evaluate", trained.path, "--dataset", few)
+    assert (
+        "'mixed'; the model knows negative, positive (1 rows, first row 61); more than 1%" in failure.message
+    )
+
+
 def test_targets_turn_other_labels_into_those_of_the_model(banded, rows, tmp_path):
     """Stars are negative, neutral and positive as the named labels are."""
     texts = [*rows, ("evening", "neutral"), ("a film", "neutral")]

@@ -118,7 +118,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
     values = tomllib.loads((tmp_path / "one" / RECIPE).read_text("utf-8"))
     keys = {each.name.replace("_", "-") for kind in SETTINGS for each in settable(kind)}
     of_self_training = {each.name.replace("_", "-") for each in settable(SelfTrainingConfig)}
-    assert values.keys() == keys - of_self_training | {"dataset", "glove"}
+    assert values.keys() == keys - of_self_training | {"dataset", "glove", "max-rejects"}
     assert (values["dataset"], values["glove"]) == (str(data), "none")
     assert (values["hidden-size"], values["lr"]) == (4, 0.01)
     # Settings chosen by the data have their chosen values.

@@ -94,6 +94,22 @@ def test_progress_goes_to_stderr_and_quiet_writes_nothing(train, data):
     assert train("--quiet", output="other").output == ""
 
 
+def test_rows_that_cannot_be_used_are_set_aside(train, tmp_path):
+    rows = invented.reviews(80, seed=3)
+    broken = invented.write_csv(tmp_path / "broken.csv", [*rows[:40], ("who knows", ""), *rows[40:]])
+    told = train("--dataset", broken, config='max-rejects = "2%"').stderr
+    assert (
+        f"{broken}: left out: 1 of 81 rows cannot be used; most often: no label (1 rows, first row 41)"
+        in told
+    )
+    (entry,) = map(json.loads, (tmp_path / "model.rejects.jsonl").read_text().splitlines())
+    assert (entry["row"], entry["reason"], entry["text"]) == (41, "no label", "who knows")
+    assert invoke("evaluate", tmp_path / "model", "--held-out").exit_code == 0
+    failure = refuse("-o", tmp_path / "other", data=broken)
+    assert "more than 1%; correct them, or raise max-rejects in the file of --config" in failure.message
+    assert not (tmp_path / "other.rejects.jsonl").exists()
+
+
 def test_the_test_split_has_no_part_in_training(train, tmp_path):
     for name, seed in (("one", 8), ("other", 9)):
         (tmp_path / f"{name}-data").mkdir()

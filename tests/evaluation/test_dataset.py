@@ -69,14 +69,22 @@ def test_labels_of_a_csv_file_stay_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("r.csv", b"text,label\na,1\nb,2,3\n", r"r\.csv, line 3: 3 fields instead of 2; correct that row"),
-        ("r.csv", b'text,label\nb,2\n"a,1\n', r"r\.csv, line 3: a quote is not closed"),
-        ("r.csv", b"text,label\na\xff,1\n", r"line 2: byte 0xff at offset 12 is not utf-8"),
+        (
+            "r.csv",
+            b"text,label\na,1\nb,2,3\n",
+            r"r\.csv: 1 of 2 rows .*: 3 fields instead of 2 \(1 rows, first line 3\); more than 1%",
+        ),
+        ("r.csv", b'text,label\nb,2\n"a,1\n', r"r\.csv: 1 of 2 rows .*: a quote is not closed.* line 3"),
+        (
+            "r.csv",
+            b"text,label\na\xff,1\n",
+            r"none of the 1 rows .*: byte 0xff at offset 12 is not utf-8.* line 2",
+        ),
         ("r.csv", b"text;label\na;1\n", "is it another --delimiter"),
         ("r.csv", b"", "no rows"),
         ("r.csv", b"text,label\n", "no rows"),
         ("r.csv.gz", gzip.compress(CONTENT[".csv"], mtime=0)[:-9], "cannot be read"),
-        ("r.jsonl", b'{"text": "a", "label": 1}\n{"text"', "line 2: not JSON"),
+        ("r.jsonl", b'{"text": "a", "label": 1}\n{"text"', "1 of 2 rows cannot be used.*not JSON.* line 2"),
         ("r.jsonl", b"", "no rows"),
         ("r.parquet", b"PAR1 no", "[Pp]arquet"),
         ("r.xlsx", b"", r"unknown format; known are \.csv, \.tsv"),
@@ -176,9 +184,18 @@ def test_names_and_order_of_classes(tmp_path, rows, names):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ('{"text": "a", "label": 1}\n{"text": null, "label": 1}\n', r"row 2 has no text \(1 such rows"),
-        ('{"text": "a", "label": 1}\n{"text": "b"}\n{"text": "c"}\n', r"row 2 has no label \(2 such rows"),
-        ('{"text": "a", "label": ""}\n', "row 1 has no label"),
+        (
+            '{"text": "a", "label": 1}\n{"text": null, "label": 1}\n',
+            r"1 of 2 rows cannot be used; most often: no text \(1 rows, first row 2\); more",
+        ),
+        (
+            '{"text": "a", "label": 1}\n{"text": "b"}\n{"text": "c"}\n',
+            r"2 of 3 rows cannot be used; most often: no label \(2 rows, first row 2\); more",
+        ),
+        (
+            '{"text": "a", "label": ""}\n',
+            r"none of the 1 rows can be used; most often: no label \(1 rows, first row 1\)$",
+        ),
         ('{"text": "a", "label": [1]}\n', r"\[1\] is neither a name nor a number"),
     ],
 )
@@ -189,7 +206,7 @@ def test_rows_without_text_or_label(tmp_path, rows, message):
 
 def test_not_a_number_is_no_label(tmp_path):
     (tmp_path / "r.parquet").write_bytes(parquet_of([("a", 1.0), ("b", float("nan"))]))
-    with pytest.raises(DataError, match="row 2 has no label"):
+    with pytest.raises(DataError, match=r"no label \(1 rows, first row 2\)"):
         read(tmp_path / "r.parquet")
 
 
@@ -211,7 +228,7 @@ def test_strings_of_parquet_that_are_not_utf_8_end_the_run(tmp_path):
     for name, other in (("text", "label"), ("label", "text")):
         file = tmp_path / f"bad-{name}.parquet"
         pq.write_table(pa.table({name: bad, other: ["x", "y"]}), file)
-        with pytest.raises(DataError, match=rf"bad-{name}\.parquet, line 1: .*utf-8"):
+        with pytest.raises(DataError, match=rf"bad-{name}\.parquet: 1 of 2 rows .*utf-8.* line 1"):
             read(file)
 
 
@@ -222,7 +239,9 @@ def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     assert train.labels == ["positive", "negative", "positive"]
     assert read(path, split="test") == [("dull 0", "negative"), ("dull 1", "positive")]
     assert load_texts(path, None) == ["who knows 0", "who knows 1"]
-    with pytest.raises(DataError, match="split unsupervised: row 1 has no label"):
+    with pytest.raises(
+        DataError, match="split unsupervised: none of the 2 rows can be used; most often: no label"
+    ):
         read(path, split="unsupervised")
     with pytest.raises(DataError, match="no split 'dev'; the splits are train, test, unsupervised"):
         read(path, split="dev")
@@ -247,7 +266,7 @@ def test_files_of_a_folder_are_read_like_files(tmp_path):
     (tmp_path / "train-2.csv").write_text("id;text;label\n7;b;1\n")
     (tmp_path / "test.csv").write_bytes(b"text;label\n\xff;\n")
     assert read(tmp_path, delimiter=";") == [("NA", "001"), ("b", "1")]  # whatever the other split is like
-    with pytest.raises(DataError, match=r"test\.csv, line 2: byte 0xff"):
+    with pytest.raises(DataError, match=r"split test: none of .*: byte 0xff.*first .*test\.csv, line 2\)"):
         read(tmp_path, split="test", delimiter=";")
     with pytest.raises(DataError, match=r"none of its splits \(train, test\) is called"):
         load_texts(str(tmp_path), None)

@@ -1,0 +1,91 @@
+"""The rows of labelled data sets that cannot be used: the limit on them, and their file."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sentcli.errors import RejectsError
+from sentcli.evaluation.labels import LabeledTexts, known_labels
+from sentcli.files.atomic import new_file, output_errors, resolve
+from sentcli.files.sink import remove
+from sentcli.tables.options import RejectOptions
+
+_log = logging.getLogger("sentcli")
+
+MOST = "1%"  # the default limit
+
+
+class Rejects:
+    """The rows that were left out of data sets.
+
+    :param limit: `N` rows, or `P%` of the rows, of one data set; None: no limit.
+    :param remedy: the next thing to do, for the message.
+    :ivar entries: one per row, in the fields of `Reject.to_json` or with `row`, `text` and `label`.
+    :raises UsageError: for an invalid limit.
+    """
+
+    def __init__(self, limit: str | None = MOST, remedy: str = "correct them or leave them out") -> None:
+        self.entries: list[Mapping[str, Any]] = []
+        self._options, self._remedy = RejectOptions(limit=limit), remedy
+
+    def add(self, where: str, found: Sequence[Mapping[str, Any]], read: int) -> None:
+        """Add the rows that were left out of a data set.
+
+        :param found: the entries.
+        :param read: the number of rows of the data set, with these.
+        :raises RejectsError: for more rows than the limit, or if no row is left.
+        """
+        if not found:
+            return
+        self.entries += found
+        reason, count = Counter(each["reason"] for each in found).most_common(1)[0]
+        first = next(each for each in found if each["reason"] == reason)
+        place = next(f"{name} {first[name]}" for name in ("line", "row") if name in first)
+        at = place if first["input"] == where else f"{first['input']}, {place}"
+        often = f"most often: {reason:.300} ({count} rows, first {at})"
+        if len(found) == read:
+            raise RejectsError(f"{where}: none of the {read} rows can be used; {often}")
+        problem = f"{len(found)} of {read} rows cannot be used"
+        if self._options.exceeded(len(found), read):
+            limit = self._options.limit
+            raise RejectsError(f"{where}: {problem}; {often}; more than {limit}; {self._remedy}")
+        _log.info("%s: left out: %s; %s", where, problem, often)
+
+    def write(self, path: str) -> None:
+        """Write the file of the rows, or remove that of an earlier run if no row was left out.
+
+        :raises OutputError: when that fails.
+        """
+        if not self.entries:
+            remove(path)
+            return
+        with output_errors(path), new_file(resolve(path)) as file:
+            file.writelines(json.dumps(entry).encode() + b"\n" for entry in self.entries)
+        _log.info("%s: the rows that were left out", path)
+
+
+def rejected_row(data: LabeledTexts, index: int, reason: str) -> dict[str, Any]:
+    """Return the entry of a row that was read but cannot be used."""
+    place = {"input": data.where, "row": data.rows[index] if data.rows else index + 1, "reason": reason}
+    return {**place, "text": data.texts[index], "label": data.labels[index]}
+
+
+def without_unknown(
+    data: LabeledTexts, names: Sequence[str], rejects: Rejects, also: Collection[str] = ()
+) -> LabeledTexts:
+    """Leave out the texts whose label is not a class.
+
+    :param names: the classes.
+    :param also: further labels to keep, in lower case.
+    :raises RejectsError: as `Rejects.add`.
+    """
+    known = known_labels(data.labels, names)
+    kept = [row for row, label in enumerate(data.labels) if label in known or label.casefold() in also]
+    if len(kept) == len(data):
+        return data
+    unknown, those = sorted({*range(len(data))}.difference(kept)), f"the model knows {', '.join(names):.200}"
+    found = [rejected_row(data, row, f"unknown label {data.labels[row]!r:.200}; {those}") for row in unknown]
+    rejects.add(data.where, found, len(data))
+    return data.take(kept)
