@@ -133,7 +133,7 @@ def _band(
     "--input-format",
     "format",
     type=click.Choice(FORMATS),
-    help="By default given by the suffix; lines for stdin.",
+    help="By default given by the suffix; for stdin and .txt by the first lines.",
 )
 @click.option("--encoding", help="CSV, TSV and lines: any text encoding of Python; by default UTF-8.")
 @delimiter_option

@@ -25,12 +25,14 @@ class InputFile:
 
     :param size: bytes on disk; None for a pipe or a device.
     :param identity: device and inode; None for a URL.
+    :param start: the first bytes of standard input, if they were read.
     """
 
     name: str
     size: int | None = None
     mtime_ns: int | None = None
     identity: tuple[int, int] | None = None
+    start: bytes = b""
 
     @property
     def is_stream(self) -> bool:
@@ -78,8 +80,8 @@ class Source:
         self.size = file.size
         self.is_stream = file.is_stream
         self._file = file
-        self._ahead = b""
-        self._count = 0  # decompressed bytes read so far
+        self._ahead = file.start
+        self._count = len(file.start)  # decompressed bytes read so far
         compression = compression_of(self.name)
         self._is_compressed = bool(compression)
         # A pipe or a device, whose next bytes may take long to arrive.

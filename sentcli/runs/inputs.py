@@ -14,8 +14,10 @@ from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Head, Position
 from sentcli.tables.jsonl import read_keys
+from sentcli.tables.line_reader import PAUSE
 from sentcli.tables.options import ReadOptions, Setup, WriteOptions
 from sentcli.tables.registry import check_options, format_of, get_format, suffix_of
+from sentcli.tables.sniff import MAY_BEGIN_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, Guess, sniff
 
 _HEAD_CHUNKS = 100  # read to find a head; a file with only bad records has none
 
@@ -65,6 +67,41 @@ def find_columns(files: Sequence[InputFile], setup: Setup) -> tuple[str, ...]:
                 for _ in read_keys(source, setup, keys):
                     stop.check()
     return tuple(keys)
+
+
+def sniff_inputs(files: list[InputFile], read: ReadOptions) -> tuple[list[InputFile], Guess | None]:
+    """Find out whether standard input or `.txt` files are a table, or may be one.
+
+    :returns: the files, standard input with the bytes that were read for this; and what they are.
+    :raises UsageError: if only some of the files are tables, or their formats differ.
+    """
+    names = [file.name for file in files]
+    is_known = any(name != STANDARD and suffix_of(name) != ".txt" for name in names)
+    if read.format or is_known or names.count(STANDARD) > 1:
+        return files, None
+    starts = [_first_bytes(file) for file in files]
+    guesses = [sniff(start, read) for start in starts if start]
+    best = min(guesses, key=lambda guess: guess.doubt if guess else 3, default=None)
+    if len({guess.read if guess and guess.doubt <= 1 else None for guess in guesses}) > 1:
+        raise UsageError(f"{names[0]}: some inputs look like {best}, others do not; add --input-format")
+    pairs = zip(files, starts, strict=True)
+    return [replace(file, start=start) if file.name == STANDARD else file for file, start in pairs], best
+
+
+def _first_bytes(file: InputFile) -> bytes:
+    """Return the bytes that are there already, or that a table in a pipe has within a short wait."""
+    if file.size is None and file.name != STANDARD:  # a named pipe can be read only once
+        return b""
+    with Source(file) as source:
+        while source.live and not source.ready(PAUSE):
+            stop.check()
+        data = more = source.read()
+        while more and source.live and len(data) < SAMPLE_BYTES and data.count(b"\n") <= SAMPLE_RECORDS:
+            if not (MAY_BEGIN_TABLE.match(data) and source.ready(PAUSE)):
+                break
+            more = source.read()
+            data += more
+    return data
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:

@@ -26,13 +26,21 @@ from sentcli.files.lock import Lock
 from sentcli.files.remote import is_url
 from sentcli.files.sink import is_file, is_standard_output
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.inputs import Reader, check_heads, find_columns, make_setup, refuse_inputs
+from sentcli.runs.inputs import (
+    Reader,
+    check_heads,
+    find_columns,
+    make_setup,
+    refuse_inputs,
+    sniff_inputs,
+)
 from sentcli.runs.ledger import Ledger, read_done, write_done
 from sentcli.runs.output import Output, default_rejects, refuse_both
 from sentcli.runs.summary import Progress, Summary, counted
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import RESULT_COLUMNS, ReadOptions, RejectOptions, Setup, WriteOptions
+from sentcli.tables.registry import suffix_of
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 # Seconds that a thread keeps the interpreter's lock. Scoring threads need the lock for microseconds between
@@ -73,7 +81,22 @@ def score_output(
     :raises InterruptedRunError: after a signal.
     """
     files = [inspect_input(name) for name in inputs]
-    setup = make_setup(inputs, output, options.read, options.write)
+    files, guess = sniff_inputs(files, options.read)
+    read, write = options.read, options.write
+    name = "standard input" if inputs[0] == STANDARD else inputs[0]
+    if guess and guess.doubt <= 1:
+        read = guess.read
+        if suffix_of(output) == ".txt" and not write.format:
+            write = replace(write, format=read.format)  # lines would lose its other columns
+        hint = "; if it is lines of text, add --input-format lines" if guess.doubt else ""
+        level = logging.ERROR if guess.doubt else logging.WARNING  # -q shows errors
+        _log.log(level, "%s looks like %s: read as such%s", name, guess, hint)
+    setup = make_setup(inputs, output, read, write)
+    if guess and setup.format == "lines":
+        hint = f"{name} may be {guess}: if it is, add {guess.flags}"
+        if setup.output_format != "lines":
+            raise UsageError(f"{hint}; if each line is a text, add --input-format lines")
+        _log.warning("%s; it is read as one review per line", hint)
     setup = replace(setup, labels=tuple(scorer.given_labels))
     target = str(resolve(output)) if is_file(output) else output
     rejects = options.rejects.path
@@ -145,7 +168,7 @@ class _Job:
     @cached_property
     def conditions(self) -> dict[str, Any]:
         """Everything that the output depends on, by the names that messages show to the user."""
-        read, write = asdict(self.options.read), asdict(self.options.write)
+        read, write = asdict(self.setup.options), asdict(self.options.write)
         conditions = {
             "inputs": [file.name for file in self.files],
             **self.scorer.fingerprint,

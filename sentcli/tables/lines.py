@@ -4,24 +4,20 @@ Lines end with a line feed; a carriage return before it belongs to the line end.
 texts are written, with spaces in place of their line breaks.
 """
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding
-from sentcli.files.source import STANDARD, Source
+from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
 from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.tables.convert import six_decimals
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 
-_log = logging.getLogger("sentcli")
-
 _COLUMN = TEXT_COLUMNS[0]
-_HEADER = {name.encode() for name in TEXT_COLUMNS}
 
 
 def read(
@@ -45,8 +41,6 @@ class _LinesReader(LineReader):
         yield from super().events()
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
-        if lines and self.line == 1 and self.setup.options.format is None:
-            _warn_of_table(lines[0], "standard input" if self.name == STANDARD else self.name)
         decode, cut = self.encoding.decode, self.encoding.cut_line_end
         for line in lines:
             try:
@@ -56,20 +50,6 @@ class _LinesReader(LineReader):
             else:
                 yield text, (text,) if self.setup.converts else line, line
             self.advance(1, len(line))
-
-
-def _warn_of_table(line: bytes, name: str) -> None:
-    """Warn if the first line looks like a CSV header or a JSON object, because it is scored as a text."""
-    fields = (field.strip(b" \t\r\n\"'").lower() for field in re.split(rb"[,;\t|]", line))
-    if line.lstrip().startswith(b'{"'):
-        form = "jsonl"
-    elif {*fields} & _HEADER:
-        form = "tsv" if b"\t" in line else "csv"
-    else:
-        return
-    _log.warning(
-        "%s is read as one review per line, but begins like a table; try --input-format %s", name, form
-    )
 
 
 class Writer:

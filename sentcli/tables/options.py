@@ -29,7 +29,7 @@ _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer
 class ReadOptions:
     r"""Options for reading the inputs; a default value means that the user did not set the option.
 
-    :param format: a name of `FORMATS`; None: from the suffix, plain lines on standard input.
+    :param format: a name of `FORMATS`; None: from the suffix, or from the text.
     :param text_column: the column to score, for JSON Lines also a dotted path; None: found by its name.
     :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.

@@ -133,4 +133,5 @@ def check_options(options: ReadOptions, format_name: str, name: str) -> None:
         is_given = getattr(options, option.name) != option.default
         if is_given and option.name not in everywhere | get_format(format_name).options:
             flag = "no-header" if option.name == "header" else option.name.replace("_", "-")
-            raise UsageError(f"--{flag} does not apply to {format_name} input, such as {name}")
+            hint = "; add --input-format with another" if format_name == "lines" else ""
+            raise UsageError(f"--{flag} does not apply to {format_name} input, such as {name}{hint}")

@@ -241,3 +241,27 @@ def test_records_with_optional_keys_become_a_table(score):
     said = score(*options, stdin=data, code=3)
     assert said.stdout.splitlines()[0] == "text,stars,sentiment,sentiment_score"
     assert "-: no column for the key 'photos'; try --columns text,stars,photos\n" in said.stderr
+
+
+def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):
+    write_csv("r.csv")
+    table = Path("r.csv").read_text()
+    result = score(stdin=table)
+    assert result.stdout == score("r.csv").stdout
+    assert result.stderr.startswith(
+        "standard input looks like CSV with the columns id, review: read as such\n"
+    )
+    assert score("-q", stdin=table).stderr == ""
+    score("-q", "-o", "o.csv", stdin=table)
+    assert Path("o.csv").read_text() == result.stdout
+    doubtful = score("-q", "--text-column", "said", stdin="said\tby\nit works\tan\nit broke\tbo\n")
+    assert doubtful.stderr.endswith("read as such; if it is lines of text, add --input-format lines\n")
+    jsonl = score("-q", stdin='{"text": "a warm film"}\n')
+    assert json.loads(jsonl.stdout)["sentiment"] == "positive"
+    assert jsonl.stderr == ""
+    assert "--input-format csv; if each line is a text, add --input-format lines" in (
+        refuse("-o", "p.csv", stdin="id,text\n1,x\n").message
+    )
+    assert "--delimiter does not apply to lines input, such as -; add --input-format" in (
+        refuse("--delimiter", ";", stdin="x\n").message
+    )

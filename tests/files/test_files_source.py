@@ -166,7 +166,7 @@ def test_a_warning_about_a_table_read_as_lines_names_standard_input(run, tmp_pat
     stdin.write(b"id,text\n1,x\n")
     stdin.close()
     run("-", tmp_path / "out.txt")
-    assert caplog.messages[0].startswith("standard input is read as one review per line")
+    assert caplog.messages[0].startswith("standard input may be CSV with the columns id, text: if it is,")
 
 
 def test_parquet_from_a_pipe(run, convert, tmp_path, stdin):

@@ -1,6 +1,9 @@
 """Inputs: which of them fit together, the size of their chunks, and several inputs for one output."""
 
 import json
+import os
+import time
+from threading import Thread
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -280,3 +283,96 @@ def test_a_limit_of_rows_of_parquet(run, tmp_path, target):
         assert (summary.rows, summary.rejected) == (count, int(limit > 3))
         table = pq.read_table(out) if target == ".parquet" else pa_csv.read_csv(out)
         assert table["text"].to_pylist() == [text for text in texts if len(text) < 500][:count]
+
+
+TABLE = b"id,text\n1,x\n2,x\n"
+LABELED = b'Now it "works.\t1\nNow it broke\t0\nNow it works\t1\n'
+DOUBTFUL = b"opinion\tby\nit works\tan\nit broke\tbo\n"
+
+
+def test_a_table_in_a_text_file_stays_a_table(convert, caplog):
+    assert convert(TABLE, "in.txt") == ADDED + b"1,x" + X + b"\n2,x" + X + b"\n"
+    assert "in.txt looks like CSV with the columns id, text: read as such" in caplog.text
+    assert caplog.records[-1].levelname == "WARNING"
+    assert convert(LABELED, "in.txt").splitlines()[0] == b'Now it "works.\t1\teven\t0.000000'
+    assert convert(DOUBTFUL, "in.txt", ".jsonl", read=ReadOptions(text_column="by")).count(b'"by":') == 2
+    assert caplog.records[-1].message.endswith("as such; if it is lines of text, add --input-format lines")
+    assert caplog.records[-1].levelname == "ERROR"  # also with -q
+    out = convert(DOUBTFUL.decode().encode("utf-16"), "in.txt", read=ReadOptions(text_column="by"))
+    assert out.decode("utf-16").splitlines()[0] == "opinion\tby\tsentiment\tsentiment_score"
+    assert convert(TABLE, "in.txt", read=ReadOptions(format="lines")).count(b"\t") == 6
+
+
+def test_lines_that_may_be_a_table_do_not_become_one(convert, caplog):
+    for target in (".csv", ".jsonl", ".parquet"):
+        message = r"in\.txt may be CSV with .*: if it is, add --input-format csv; if each line .* lines$"
+        with pytest.raises(UsageError, match=message):
+            convert(b"id,text\n1,x\n", "in.txt", target)
+    assert convert(b"x,x\nx,x\n", "in.txt", ".csv")
+    assert caplog.text == ""
+
+
+def test_text_files_for_one_output_are_all_lines_or_all_tables(run, tmp_path):
+    files = {"table": TABLE, "other": TABLE.replace(b",", b";"), "empty": b"", "lines": b"x\n"}
+    for name, data in files.items():
+        (tmp_path / f"{name}.txt").write_bytes(data)
+    path = {name: tmp_path / f"{name}.txt" for name in files}
+    for name in ("other", "lines"):
+        with pytest.raises(UsageError, match=r"table\.txt: some inputs look like CSV .*add --input-"):
+            run([path["table"], path[name]], tmp_path / "no.csv")
+    run([path["empty"], path["table"], path["empty"], path["table"]], tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes().count(X) == 4
+    run([path["lines"], path["empty"]], tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
+
+
+def test_a_named_pipe_is_read_once(run, tmp_path):
+    os.mkfifo(tmp_path / "in.txt")
+    Thread(target=(tmp_path / "in.txt").write_bytes, args=[TABLE]).start()
+    run(tmp_path / "in.txt", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_bytes().count(b"\n") == 3
+
+
+@pytest.fixture
+def standard_input(monkeypatch):
+    """A live standard input; gives the function that writes to it, and one that closes it."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as stream, os.fdopen(writing, "wb", buffering=0) as pipe:
+        monkeypatch.setattr("sys.stdin", stream)
+        yield pipe
+
+
+@pytest.mark.parametrize(
+    ("pause", "parts", "expected"),
+    [
+        (5, [b"id,text\n", b"1,x\n2,x\n"], ADDED),  # waits for more lines of a table
+        (5, [b"id,te", b"xt\n1,x\n2,x\n"], ADDED),  # and for the end of a line
+        (0.01, [b"id,text\n", b"1,x\n"], b"odd\t0.000000\tid,text\n"),  # but not for ever
+        (5, [b"x\n", b"1,x\n"], b"odd\t0.142857\tx\n"),
+        (5, [TABLE * 20, b""], ADDED),
+    ],
+)
+def test_a_live_input_is_looked_at_as_it_arrives(
+    run, tmp_path, monkeypatch, standard_input, pause, parts, expected
+):
+    monkeypatch.setattr("sentcli.runs.inputs.PAUSE", pause)
+    standard_input.write(parts[0])
+
+    def write_rest():
+        time.sleep(0.2)
+        standard_input.write(parts[1])
+        standard_input.close()
+
+    thread = Thread(target=write_rest)
+    thread.start()
+    run("-", tmp_path / "out.txt")
+    thread.join()
+    assert (tmp_path / "out.txt").read_bytes().startswith(expected)
+    assert (tmp_path / "out.txt").read_bytes().count(b"\n") == b"".join(parts).count(b"\n")
+
+
+def test_standard_input_twice_is_lines(run, tmp_path, standard_input):
+    standard_input.write(TABLE)
+    standard_input.close()
+    run(["-", "-"], tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_bytes().count(b"\n") == 3

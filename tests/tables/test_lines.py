@@ -168,15 +168,14 @@ def test_a_table_written_as_lines_is_warned_of(convert, caplog):
     ("data", "form"),
     [
         (b"id\ttext\tstars\n1\tfine\t5\n", "tsv"),
-        (b'id;"Text"\n1;fine\n', "csv"),
-        (b'{"a": "fine"}\n', "jsonl"),
+        (b'id;"Text"\n1;fine\n', "csv --delimiter ';'"),
         (b"A fine text, and long\n", None),
     ],
 )
 def test_a_file_of_lines_that_begins_like_a_table_is_told_of(convert, caplog, data, form):
     """As spreadsheets write `Text (Tab delimited)`."""
     convert(data, "in.txt")
-    told = f"in.txt is read as one review per line, but begins like a table; try --input-format {form}"
+    told = f"if it is, add --input-format {form}; it is read as one review per line"
     assert (told in caplog.text) == (form is not None) == bool(caplog.text)
     caplog.clear()
     convert(data, "in.txt", read=ReadOptions(format="lines"))

@@ -1,0 +1,120 @@
+"""Find out from the first bytes of a text whether it is a table.
+
+Lines that are taken for a table lose texts, which is worse than a table that is taken for lines. So a table
+has to be plain: a record of short names, as many fields in each of the next records, a column of words, and a
+column with a usual name or of numbers. Tabs are rare in texts, so a table with tabs needs less.
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from sentcli.files.encodings import BOM, marked_encoding
+from sentcli.tables.columns import is_usual
+from sentcli.tables.options import ReadOptions
+
+SAMPLE_BYTES = 1 << 18
+SAMPLE_RECORDS = 20
+_FEWEST_ROWS = 2  # after the header
+_NUMBER_ROWS = 4  # in fewer rows, a column of numbers may be chance
+_LONGEST_LABEL = 20  # characters
+MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*("|$)', re.MULTILINE)
+_NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A table that a text may be.
+
+    :param read: the options that read it.
+    :param columns: names of the columns; empty if they have none.
+    :param doubt: 0: it is certainly one; 1: it looks like one; 2: it may be one, and is read as lines.
+    """
+
+    read: ReadOptions
+    columns: Sequence[str]
+    doubt: int
+
+    def __str__(self) -> str:
+        names = ", ".join(f"{name:.60}" for name in self.columns)
+        return f"{self.read.format}".upper() + (f" with the columns {names:.400}" if names else "")
+
+    @property
+    def flags(self) -> str:
+        """The options of the command line that read it."""
+        delimiter = f" --delimiter '{self.read.delimiter}'" if self.read.delimiter else ""
+        return f"--input-format {self.read.format}{delimiter}{'' if self.read.header else ' --no-header'}"
+
+
+def sniff(data: bytes, options: ReadOptions) -> Guess | None:
+    """Return the table that a text may be; None if it is none.
+
+    :param data: the first bytes of the input.
+    """
+    encoding = options.encoding or marked_encoding(data)
+    text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
+    if _JSON.match(text):
+        return Guess(replace(options, format="jsonl"), (), 0)
+    options = replace(options, encoding=encoding)
+    guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or "\t;|,")
+    return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)
+
+
+def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Guess | None:
+    read = replace(options, format="tsv" if delimiter == "\t" else "csv")
+    if delimiter == "\t" and (column := _labeled_texts(_records(text, delimiter, quoting=csv.QUOTE_NONE))):
+        read = replace(read, header=False, quotechar="", text_column=options.text_column or str(column))
+        return Guess(read, (), 0)
+    if delimiter not in "\t,":
+        read = replace(read, delimiter=delimiter)
+    names, *rows = _records(text, delimiter, strict=True) or [[]]
+    has_usual = bool(rows) and any(map(is_usual, names))
+    if len(names) > 1 and len(rows) >= _FEWEST_ROWS and {*map(len, rows)} == {len(names)}:
+        columns = [*zip(*rows, strict=True)]
+        is_likely = delimiter == "\t" or (len(rows) >= _NUMBER_ROWS and any(map(_are_numbers, columns)))
+        if has_usual or any(map(_are_words, columns)):
+            if len({*map(str.casefold, names)}) == len(names) and all(map(_NAME.fullmatch, names)):
+                return Guess(read, names, 0 if has_usual else 1 if is_likely else 2)
+            if is_likely and any(map(_NUMBER.fullmatch, names)):
+                return Guess(replace(read, header=False), (), 2)
+    return Guess(read, names, 2) if has_usual and (len(names) > 1 or delimiter == ",") else None
+
+
+def _records(text: str, delimiter: str, **options: Any) -> list[list[str]]:
+    """Return the first records that are not empty, up to a malformed one."""
+    records: list[list[str]] = []
+    with suppress(csv.Error):
+        parser = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, **options)
+        records += islice(filter(None, parser), SAMPLE_RECORDS)
+    is_cut = len(records) > _FEWEST_ROWS + 1 and not text.endswith("\n")  # the last one may go on
+    return records[:-1] if is_cut else records
+
+
+def _labeled_texts(records: Sequence[Sequence[str]]) -> int:
+    """Return the number of the column of texts, from 1, if all others have labels or numbers; 0 otherwise."""
+    if len(records) <= _FEWEST_ROWS or len({*map(len, records)}) > 1:
+        return 0
+    columns = [*zip(*records, strict=True)]
+    texts = [number for number, column in enumerate(columns, start=1) if not _are_labels(column)]
+    return texts[0] if len(texts) == 1 < len(columns) and _are_words(columns[texts[0] - 1]) else 0
+
+
+def _are_labels(cells: Sequence[str]) -> bool:
+    """Return whether cells are numbers or short words; the first one repeats, as a name would not."""
+    is_short = max(map(len, cells)) <= _LONGEST_LABEL and cells[0] in cells[1:]
+    return _are_numbers(cells) or (is_short and not any(" " in cell for cell in cells))
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return any(cells) and all(_NUMBER.fullmatch(cell) for cell in cells if cell)
+
+
+def _are_words(cells: Sequence[str]) -> bool:
+    return sum(len(_WORD.findall(cell)) for cell in cells) >= 2 * len(cells) and not _are_numbers(cells)

@@ -1,0 +1,115 @@
+"""What is taken for a table, and above all what is not."""
+
+import random
+
+import pytest
+
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.sniff import sniff
+
+UCI = 'Wow... Loved this place.\t1\nCrust is "not good.\t0\n"Tasty" stop by, and late\t0\n'
+BARS = "id|opinion\n1|it works, mostly\n2|it broke\n3|it works\n4|so it goes\n5|and"
+DATES = "id,opinion,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4,it broke,\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "doubt", "flags", "columns"),
+    [
+        (b"id,text\n1,x\n2,y\n", 0, "--input-format csv", "id text"),
+        (b"id;Text\r\n1;sch\xf6n, 0\r\n2;y\r\n", 0, "--input-format csv --delimiter ';'", "id Text"),
+        (b'review,sentiment\n"A, b\nand c",positive\nd,negative\n"goes on', 0, "--input-format csv", None),
+        (BARS.encode(), 1, "--input-format csv --delimiter '|'", "id opinion"),
+        (BARS[:42].encode(), 2, "--input-format csv --delimiter '|'", "id opinion"),
+        (DATES.encode(), 1, "--input-format csv", "id opinion on"),
+        ("opinion\tby\nit works\tan\nit broke\tbo\n".encode("utf-16"), 1, "--input-format tsv", "opinion by"),
+        ("\ufefftext\tid\nit works\t1\nit broke\t2\n".encode(), 0, "--input-format tsv", "text id"),
+        (UCI.encode(), 0, "--input-format tsv --no-header", ""),
+        (b"ham\tGo until late\nham\tOk then, see you\nspam\tFree entry now\n", 0, None, ""),
+        (b'{"a": 1}\n\n{"b": "\xe2\x80\xa8"}\n{"c', 0, "--input-format jsonl", ""),
+        (b'[{"a": 1},', 0, "--input-format jsonl", ""),
+        (b'{\n  "a": 1\n}', 0, "--input-format jsonl", ""),
+        (b"id,text\n1,x\n", 2, "--input-format csv", "id text"),
+        (b"text\nx\n", 2, "--input-format csv", "text"),
+        (b'id,text\n1,x\n2,"y" z\n3,x\n', 2, "--input-format csv", "id text"),
+        (b"id,text\n1,x\n2,y, and z\n", 2, "--input-format csv", "id text"),
+        (b"by,opinion\nan,it works so well\nbo,it broke at once\n", 2, "--input-format csv", "by opinion"),
+        (
+            b"5,it works well\n2,it broke at once\n" * 3,
+            2,
+            "--input-format csv --no-header",
+            "",
+        ),
+    ],
+)
+def test_tables(data, doubt, flags, columns):
+    guess = sniff(data, ReadOptions())
+    assert guess.doubt == doubt
+    assert flags in (None, guess.flags)
+    assert columns in (None, " ".join(guess.columns))
+
+
+def test_the_options_that_read_it():
+    assert sniff(UCI.encode(), ReadOptions()).read == ReadOptions(
+        format="tsv", header=False, quotechar="", text_column="1"
+    )
+    labels_first = b"ham\tGo until late\nham\tOk then, see you\nspam\tFree entry now\n"
+    assert sniff(labels_first, ReadOptions()).read.text_column == "2"
+    wide = "text\tid\nit works\t1\nit broke\t2\n"
+    assert sniff(wide.encode("utf-16"), ReadOptions()).read == ReadOptions(format="tsv", encoding="utf-16")
+    named = ReadOptions(encoding="utf-16-le", delimiter=":")
+    found = sniff(wide.replace("\t", ":").encode("utf-16-le"), named)
+    assert found.read == ReadOptions(format="csv", encoding="utf-16-le", delimiter=":")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"text\n",
+        b"a fine text, really\n",
+        b"Good, cheap\nNice, fast\nBad, slow\n",
+        b"Good,cheap\nNice,fast\nBad,slow\n",
+        b"Quick, easy to use.\nSturdy, light and small.\nCheap, but it works well.\n",
+        b"Bought 2, returned 1\nBought 3, kept 3\nBought 1, liked it\n",
+        b"Nice | 5 stars\nBad | 1 star\nSo so | 3 stars\n",
+        b"Fast; 5\nSlow; 1\nNice; 4\n",
+        b"I waited for it.\tAnd waited.\nIt came.\tBroken.\nNever again.\tReally.\n",
+        "\u975e\u5e38\u597d,\u5f88\u5feb\n\u4e0d\u597d,\u5f88\u6162\n\u597d,\u5feb\n".encode(),
+        b'"Great", he said\n"Bad", she said\n"So so", I said\n',
+        b'"Great stuff\nit works\n',
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    ],
+)
+def test_lines(data):
+    assert sniff(data, ReadOptions()) is None
+
+
+PARTS = {
+    "opening": ["Great product", "I love it", "Terrible", "Not bad", "Five stars", "5 stars", "Good", "Meh"],
+    "middle": [
+        "it came on time",
+        "works",
+        "my wife uses it daily",
+        "the battery lasts 10 hours",
+        "no problems",
+    ],
+    "end": [
+        "would buy again.",
+        "do not buy!",
+        "thanks",
+        "10/10",
+        "recommended",
+        "so what?",
+        "it broke in 2 days",
+    ],
+}
+
+
+@pytest.mark.parametrize("joint", [", ", "; ", " | ", " - ", ": ", ",", ";", " ,"])
+def test_no_invented_review_with_a_mark_in_each_line_is_read_as_a_table(joint):
+    chosen = random.Random(joint)
+    for _ in range(1000):
+        parts = [*PARTS.values()][: chosen.choice([2, 3])]
+        lines = [joint.join(map(chosen.choice, parts)) for _ in range(chosen.randint(2, 30))]
+        guess = sniff("\n".join(lines).encode(), ReadOptions())
+        assert guess is None or (guess.doubt == 2 and not joint.endswith(" "))
