@@ -61,11 +61,10 @@ def find_columns(files: Sequence[InputFile], setup: Setup) -> tuple[str, ...]:
     if setup.columns or setup.format != "jsonl" or not setup.needs_values:
         return setup.columns
     keys: dict[str, None] = {}
-    for file in files:
-        if not file.is_stream:
-            with Source(file) as source:
-                for _ in read_keys(source, setup, keys):
-                    stop.check()
+    for file in (file for file in files if not file.is_stream):
+        with Source(file) as source:
+            for _ in read_keys(source, setup, keys):
+                stop.check()
     return tuple(keys)
 
 

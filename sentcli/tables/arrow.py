@@ -1,5 +1,7 @@
 """Arrow columns, nested to any depth: their types, and their values in Python."""
 
+import re
+import struct
 from itertools import islice, pairwise
 from typing import Any
 
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
 _OUT_OF_RANGE = "<value out of range"  # pyarrow's text for such a time
 _KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # for other extension types, the stored values are used
 
@@ -80,6 +83,8 @@ def to_values(column: pa.Array) -> list[Any]:
         return _maps(column)
     if pa.types.is_nested(kind):
         return _lists(column)
+    if pa.types.is_duration(kind):
+        return _durations(column)
     if pa.types.is_temporal(kind):
         column = _spelled(column)
     elif pa.types.is_decimal(kind):
@@ -88,6 +93,27 @@ def to_values(column: pa.Array) -> list[Any]:
         digits = column.cast(pa.string())  # the shortest digits that identify the number: 19.99
         return [None if number is None else float(number) for number in digits.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def to_intervals(column: pa.Array) -> list[str | None]:
+    """Return Parquet's INTERVALs as ISO 8601 durations; each has months, days and ms in four bytes each."""
+    found: Any = (value and struct.unpack("<3I", value) for value in column.to_pylist())
+    return [parts and _iso_8601(parts[0], parts[1], parts[2] * 10**6) for parts in found]
+
+
+def _durations(column: pa.Array) -> list[str | None]:
+    unit, day = _NANOSECONDS[column.type.unit], 86_400 * 10**9
+    counts = column.cast(pa.int64()).to_pylist()
+    return [n if n is None else "-" * (n < 0) + _iso_8601(0, *divmod(abs(n) * unit, day)) for n in counts]
+
+
+def _iso_8601(months: int, days: int, nanoseconds: int) -> str:
+    """Return a duration such as P1DT2H3.5S, without the parts that are zero."""
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    exact = f"{seconds % 60}.{fraction:09}".rstrip("0").rstrip(".")
+    time = f"{seconds // 3600}H{seconds // 60 % 60}M{exact}S"
+    parts = re.sub("(?<=[A-Z])0[A-Z]", "", f"P{months // 12}Y{months % 12}M{days}DT{time}").rstrip("T")
+    return "PT0S" if parts == "P" else parts
 
 
 def _spelled(column: pa.Array) -> pa.Array:

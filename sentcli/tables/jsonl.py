@@ -1,10 +1,9 @@
 """JSON Lines, read by orjson, which is strict; new fields are appended to the bytes of a record.
 
 Lines end with a line feed. Blank lines are not rows and are copied. The first record decides which key holds
-the texts: the key with a usual name, else that of its only string. In an output of another format, the
-columns are the keys of all records of a file, or of the first records of a stream; strings are copied and
-other values are written as JSON, numbers with their digits in the input. A record with another key, or a
-repeated key, is rejected.
+the texts: the key with a usual name, else that of its only string. In an output of another format, all keys
+are columns, in a stream those of its first records; strings are copied and other values are written as JSON,
+numbers with their digits in the input. A record with another key, or a repeated key, is rejected.
 """
 
 import json
@@ -62,7 +61,6 @@ def read_keys(source: Source, setup: Setup, keys: dict[str, None]) -> Iterator[N
     reader = _JsonlReader(source, setup, None, is_last=True)
     for lines in reader.lines():
         reader.add_keys(keys, lines or [])
-        reader.line += len(lines or [])
         yield
 
 
@@ -93,36 +91,31 @@ class _JsonlReader(LineReader):
 
     def lines(self) -> Iterator[list[bytes] | None]:
         lines = super().lines()
-        if self._looks_ahead:
-            yield self._look_ahead(lines) or None
+        if self._looks_ahead:  # the first records alone give the columns, wherever the stream pauses
+            _log.info(
+                "%s: the first %s lines give the columns; or name them: --columns", self.name, _AHEAD_LINES
+            )
+            ahead: list[bytes] = []
+            for some in lines:
+                ahead += some or []
+                if len(ahead) >= _AHEAD_LINES or sum(map(len, ahead)) >= _AHEAD_BYTES:
+                    break
+            pairs = zip(ahead[:_AHEAD_LINES], accumulate(map(len, ahead), initial=0), strict=False)
+            keys: dict[str, None] = {}
+            self.add_keys(keys, [line for line, before in pairs if before < _AHEAD_BYTES])
+            self._columns = tuple(keys | dict.fromkeys(self._columns))
+            yield ahead or None
         yield from lines
-
-    def _look_ahead(self, lines: Iterator[list[bytes] | None]) -> list[bytes]:
-        """Take the columns from the first records of a stream alone; return the lines read so far."""
-        _log.info("%s: the first %s lines give the columns; or name them: --columns", self.name, _AHEAD_LINES)
-        ahead: list[bytes] = []
-        for some in lines:
-            ahead += some or []
-            if len(ahead) >= _AHEAD_LINES or sum(map(len, ahead)) >= _AHEAD_BYTES:
-                break
-        pairs = zip(ahead[:_AHEAD_LINES], accumulate(map(len, ahead), initial=0), strict=False)
-        keys: dict[str, None] = {}
-        self.add_keys(keys, [line for line, before in pairs if before < _AHEAD_BYTES])
-        self._columns = tuple(keys | dict.fromkeys(self._columns))
-        return ahead
 
     def add_keys(self, keys: dict[str, None], lines: list[bytes]) -> None:
         """Add the keys of records in lines; raise DataError when there are too many."""
-        if self.line == 1 and lines:
-            self._refuse_json(lines)
         for line in lines:
             with suppress(orjson.JSONDecodeError):
                 record = orjson.loads(line if len(line) <= self._limit else b"")
                 if type(record) is dict:
                     keys |= dict.fromkeys(record)
         if len(keys) > _MOST_COLUMNS:
-            hint = "too many for columns; write JSON Lines: -o OUT.jsonl"
-            raise DataError(f"{self.name}: more than {_MOST_COLUMNS:,} different keys, {hint}")
+            raise DataError(f"{self.name}: more than {_MOST_COLUMNS:,} keys; write JSON Lines: -o OUT.jsonl")
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
         if self.line == 1 and lines:

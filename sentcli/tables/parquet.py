@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError, SentcliError
 from sentcli.files.source import Source
-from sentcli.tables.arrow import compare_times, has_valid_indices, is_text, own_bytes, to_values
+from sentcli.tables.arrow import compare_times, has_valid_indices, is_text, own_bytes, to_intervals, to_values
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
 from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_text_column, find_usual
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
@@ -83,6 +83,7 @@ class _ParquetReader:
             self._file = self._open(coerce_int96_timestamp_unit=unit)
         self._row = 1  # number of the next row
         self._text = -1  # index of the text column
+        self._intervals = {column.path for column in self._file.schema if column.converted_type == "INTERVAL"}
 
     def _open(self, **options: Any) -> Any:
         return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=_BUFFER, **options)
@@ -174,6 +175,11 @@ class _ParquetReader:
         check_room(columns, self._setup.names, self._name)
         if self._setup.needs_values:
             check_unique(columns, self._name)
+        # pyarrow reads an INTERVAL as bytes, and writes none.
+        lost = self._intervals - ({*columns} if self._setup.converts else set())
+        if lost and self._setup.names:
+            hint = "which only CSV and JSON Lines hold, not nested; try -o OUT.csv, or make it text by CAST"
+            raise DataError(f"{self._name}: the column {min(lost)!r:.200} is an INTERVAL, {hint}")
         if first and not first.style.schema.equals(schema):
             differs = _difference(first.style.schema, schema)
             raise DataError(f"{self._name}: not the schema of the first input: {differs}")
@@ -225,7 +231,10 @@ class _ParquetReader:
             raise ValueError(f"longer than {limit} bytes; try a higher --max-row-bytes")
         if not self._setup.needs_values:
             return texts, texts
-        return texts, list(zip(*map(to_values, rows.columns), strict=True))
+        columns = zip(rows.schema.names, rows.columns, strict=True)
+        spell: dict[str, Any] = dict.fromkeys(self._intervals, to_intervals)
+        values = [spell.get(name, to_values)(column) for name, column in columns]
+        return texts, list(zip(*values, strict=True))
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
         good, rejects = [rows.slice(0, 0)], []

@@ -5,10 +5,12 @@ import decimal
 import itertools
 import json
 import os
+import struct
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from test_parquet import rich_table
 
 from sentcli.errors import DataError
+from sentcli.evaluation.datasets import load_texts
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS
 
@@ -123,6 +126,98 @@ TIMES = [
     pa.array([dt.date(2024, 1, 1), None, None]),
     pa.array([decimal.Decimal("1.10"), decimal.Decimal("0.00"), None]),
 ]
+
+
+SECONDS = [93_603, 0, None, -93_603, 86_400, 59, 3_600, 60, 2 * 365 * 86_400]
+DURATIONS = ["P1DT2H3S", "PT0S", None, "-P1DT2H3S", "P1D", "PT59S", "PT1H", "PT1M", "P730D"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_durations_are_written_as_iso_8601_does(convert_table, unit):
+    values = pa.array([None if s is None else dt.timedelta(seconds=s) for s in SECONDS], pa.duration(unit))
+    columns = {"text": ["x"] * len(values), "wait": values}
+    assert [json.loads(line)["wait"] for line in convert_table(columns, ".jsonl")] == DURATIONS
+    found = [line.split(",")[1] for line in convert_table(columns, ".csv")[1:]]
+    assert found == [duration or "" for duration in DURATIONS]
+    assert [pd.Timedelta(text) for text in found if text] == [
+        dt.timedelta(seconds=s) for s in SECONDS if s is not None
+    ]
+
+
+def test_durations_keep_their_last_digit(convert_table):
+    ends = [1, 10, 3_500_000_000, -1, 2**63 - 1, -(2**63) + 1]
+    columns = {"text": ["x"] * len(ends), "wait": pa.array(ends, pa.duration("ns"))}
+    assert [json.loads(line)["wait"] for line in convert_table(columns, ".jsonl")] == [
+        *("PT0.000000001S", "PT0.00000001S", "PT3.5S", "-PT0.000000001S"),
+        *("P106751DT23H47M16.854775807S", "-P106751DT23H47M16.854775807S"),
+    ]
+
+
+def mark_intervals(path, *names):
+    """Give columns of 12 bytes the type INTERVAL in the footer of a Parquet file, as DuckDB does."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[-8:-4], "little")
+    rows, footer = data[: -8 - size], data[-8 - size : -8]
+    for name in names:
+        element = bytes([0x18, len(name)]) + name.encode()
+        assert footer.count(element + b"\0") == 1
+        footer = footer.replace(element + b"\0", element + b"\x25\x2a\0")  # field 6 is 21
+    path.write_bytes(rows + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+
+
+def interval(months, days, milliseconds):
+    return struct.pack("<3I", months, days, milliseconds)
+
+
+@pytest.fixture
+def intervals(tmp_path):
+    """Write a file with columns that hold intervals; return its bytes."""
+
+    def intervals(columns, *names):
+        path = tmp_path / "table.parquet"
+        pq.write_table(pa.table(columns), path, store_schema=False)
+        mark_intervals(path, *names)
+        assert [column.converted_type for column in pq.ParquetFile(path).schema].count("INTERVAL") == len(
+            names
+        )
+        return path.read_bytes()
+
+    return intervals
+
+
+def test_intervals_are_written_as_iso_8601_does(convert, intervals):
+    values = [interval(14, 3, 90_061_500), None, interval(0, 0, 0), interval(12, 0, 0), interval(0, 40, 0)]
+    columns = {
+        "text": ["x"] * 5,
+        "wait": pa.array(values, pa.binary(12)),
+        "twelve": pa.array(values, pa.binary(12)),
+    }
+    data = intervals(columns, "wait")
+    rows = [json.loads(line) for line in convert(data, "in.parquet", ".jsonl").splitlines()]
+    assert [row["wait"] for row in rows] == ["P1Y2M3DT25H1M1.5S", None, "PT0S", "P1Y", "P40D"]
+    assert rows[3]["twelve"] == "DAAAAAAAAAAAAAAA"
+    assert convert(data, "in.parquet", ".csv").splitlines()[1].startswith(b"x,P1Y2M3DT25H1M1.5S,")
+    assert convert(data, "in.parquet", ".txt").count(b"\n") == 5
+
+
+def test_intervals_that_would_become_bytes_are_refused(convert, intervals):
+    values = pa.array([interval(1, 2, 3)], pa.binary(12))
+    message = (
+        "is an INTERVAL, which only CSV and JSON Lines hold, not nested; try -o OUT.csv, or make it text by"
+    )
+    with pytest.raises(DataError, match=f"in.parquet: the column 'wait' {message}"):
+        convert(intervals({"text": ["x"], "wait": values}, "wait"), "in.parquet", ".parquet")
+    nested = pa.StructArray.from_arrays([values], ["wait"])
+    data = intervals({"text": ["x"], "stay": nested}, "wait")
+    for target in (".parquet", ".csv", ".jsonl"):
+        with pytest.raises(DataError, match=f"in.parquet: the column 'stay.wait' {message}"):
+            convert(data, "in.parquet", target)
+    assert convert(data, "in.parquet", ".txt") == b"odd\t0.142857\tx\n"
+
+
+def test_intervals_are_no_error_where_only_texts_are_read(intervals, tmp_path):
+    intervals({"text": ["x"], "wait": pa.array([interval(1, 2, 3)], pa.binary(12))}, "wait")
+    assert load_texts(str(tmp_path / "table.parquet"), None) == ["x"]
 
 
 def in_list(kind, values):

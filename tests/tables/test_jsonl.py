@@ -261,7 +261,7 @@ def test_records_that_cannot_be_rows_give_keys_only_if_they_can_be_read(convert,
         (b'{"text":"x"}\n{"text":"x","SENTIMENT":1}\n', "a column 'SENTIMENT' already; try --prefix"),
         (
             b'{"text":"x"}\n' + json.dumps(dict.fromkeys(range(1000))).encode(),
-            "than 1,000 .* -o OUT.jsonl",
+            "than 1,000 keys; write JSON Lines: -o OUT.jsonl",
         ),
         (b'[\n{"text":"x"}\n]\n', "a JSON array, not one object per line; try: jq"),
     ],

@@ -57,6 +57,15 @@ def test_schema_metadata_and_values_are_kept(score_table):
     assert found.schema.field("sentiment_score").type == pa.float64()
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_durations_are_kept(score_table, unit):
+    counts = pa.array([1, None, -(2**62)], pa.duration(unit))
+    table = pa.table(
+        {"text": ["x"] * 3, "wait": counts, "waits": pa.array([[1], None, []], pa.list_(counts.type))}
+    )
+    assert score_table(table).read().select(table.column_names).equals(table)
+
+
 def test_metadata_beside_the_schema_is_kept(tmp_path, run):
     table = pa.table({"text": ["x"]}).replace_schema_metadata({"early": "1"})
     with pq.ParquetWriter(tmp_path / "in.parquet", table.schema) as writer:
