@@ -75,7 +75,7 @@ dataset_option = click.option(
 )
 text_column_option = click.option(
     "--text-column",
-    help="Column of the texts; by default text, review, content, comment, body or sentence, or the only one.",
+    help="Column of the texts, or several: name, number or title,body; by default found by name or content.",
 )
 label_column_option = click.option(
     "--label-column", help="Column of the labels; by default label, sentiment, class, stars or similar."

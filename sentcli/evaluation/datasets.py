@@ -146,7 +146,7 @@ def _read_files(
             rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
             if chunk.head and labeled:
                 columns = chunk.head.columns
-                column = find_label_column(columns, label_column, chunk.head.text_column, name)
+                column = find_label_column(columns, label_column, chunk.head.text_columns, name)
                 stated = classes.get(column) or _stated_classes(name, column)
             texts += chunk.texts
             if labeled:

@@ -17,8 +17,8 @@ from sentcli.config import DEFAULT_DATASET, HUB_ID
 from sentcli.errors import DataError
 from sentcli.evaluation.labels import find_label_column
 from sentcli.tables.arrow import is_text
-from sentcli.tables.columns import find_text_column
 from sentcli.tables.registry import is_suffix, suffix_of
+from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 _log = logging.getLogger("sentcli")
 
@@ -68,13 +68,16 @@ def _read(
         data = data.flatten()
     schema = data.features.arrow_schema
     others = {each.name: f"is {each.type}, not a string" for each in schema if not is_text(each.type)}
-    text_column = find_text_column(schema.names, others, text_column, where)
     table = data.with_format("arrow")[:]
+    values = [() if name in others else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
+    places = find_texts(schema.names, others, text_column, where, values) or ()
+    texts = join_columns([table.column(place).to_pylist() for place in places])
     if not labeled:
-        return table.column(text_column).to_pylist(), [], (), []
-    label_column = find_label_column(schema.names, label_column, text_column, where)
-    texts, labels = (table.column(name).to_pylist() for name in (text_column, label_column))
-    return texts, labels, _classes(data.features).get(label_column, ()), []
+        return texts, [], (), []
+    text_columns = [schema.names[place] for place in places]
+    label_column = find_label_column(schema.names, label_column, text_columns, where)
+    classes = _classes(data.features).get(label_column, ())
+    return texts, table.column(label_column).to_pylist(), classes, []
 
 
 def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:

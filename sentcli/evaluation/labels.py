@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from sentcli.config import MAX_CLASSES
 from sentcli.errors import DataError
-from sentcli.tables.columns import find_usual, list_columns
+from sentcli.tables.columns import list_columns
+from sentcli.tables.text_column import find_usual
 
 _log = logging.getLogger("sentcli")
 
@@ -82,7 +83,9 @@ def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTex
     )
 
 
-def find_label_column(columns: Sequence[str], wanted: str | None, text_column: str, where: str) -> str:
+def find_label_column(
+    columns: Sequence[str], wanted: str | None, text_columns: Sequence[str], where: str
+) -> str:
     """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS`, ignoring case.
 
     :param wanted: None, the name of a column, or the dotted path of a nested field.
@@ -92,7 +95,7 @@ def find_label_column(columns: Sequence[str], wanted: str | None, text_column: s
     if name is None or not {name, name.split(".")[0]} & {*columns}:
         problem = f"no column {name!r:.200}" if name else "which column has the labels?"
         raise DataError(f"{where}: {problem}; {list_columns(columns)}; try --label-column")
-    if name == text_column:
+    if name in text_columns:
         raise DataError(
             f"{where}: the column {name!r:.200} has the labels; name the texts with --text-column"
         )

@@ -152,7 +152,7 @@ class Reader:
     :param files: the inputs, in the order in which their rows are written.
     :ivar position: the end of the last chunk.
     :ivar is_finished: True when all inputs were read to their end.
-    :ivar text_column: None before the first chunk, and always for lines, which have no columns.
+    :ivar text_columns: empty before the first chunk, and always for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
     :raises DataError: during iteration, if an input cannot be read.
     """
@@ -160,7 +160,7 @@ class Reader:
     def __init__(self, files: Sequence[InputFile], setup: Setup) -> None:
         self.position = Position(input=0, offset=0, rows=0, rejected=0, xxh3="")
         self.is_finished = False
-        self.text_column: str | None = None
+        self.text_columns: list[str] = []
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
         self._chunks = self._read(files, setup)
@@ -183,7 +183,7 @@ class Reader:
                         chunk = replace(chunk, head=None)
                     elif chunk.head:
                         first = chunk.head
-                        self.text_column = None if setup.format == "lines" else first.text_column
+                        self.text_columns = [*first.text_columns] if setup.format != "lines" else []
                     yield chunk
                     if not cursor.rows_left:
                         break

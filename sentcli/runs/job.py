@@ -105,7 +105,11 @@ def score_output(
     refuse_inputs(files, [output, *([rejects] if rejects else [])])
     _check_places(output, options.rejects.path)
     if len(files) > 1:
-        check_heads(files, setup)
+        _log.addFilter(_is_said_later)
+        try:
+            check_heads(files, setup)
+        finally:
+            _log.removeFilter(_is_said_later)
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
     job = _Job(scorer, files, output, target, rejects, setup, options)
@@ -116,6 +120,11 @@ def score_output(
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_TURN)
         return job.settle() or job.score(progress)
+
+
+def _is_said_later(_: logging.LogRecord) -> bool:
+    """Refuse a record: what is logged about the head of an input is logged when its rows are read."""
+    return False
 
 
 def _check_places(output: str, rejects: str | None) -> None:
@@ -272,7 +281,7 @@ class _Job:
                 update(chunk.position.progress, output.rows, output.rows - replayed)
         sizes = output.close(reader)
         summary.rows, summary.rejected = output.rows, output.rejected
-        summary.text_columns = [reader.text_column] if reader.text_column is not None else []
+        summary.text_columns = reader.text_columns
         if self.ledger:
             self.ledger.finish(sizes)
         output.publish()

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
 from sentcli.tables.chunk import Results
-from sentcli.tables.columns import check_room, find_text_column
+from sentcli.tables.columns import check_room
 from sentcli.tables.options import RESULT_COLUMNS, WriteOptions
+from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +33,14 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
         for name, column in frame.items()
         if (other := _other_than_text(column)) is not None
     }
-    texts = frame[find_text_column(columns, others, text_column, _WHERE)]
-    return [text if is_present else None for text, is_present in _with_presence(texts)]
+    values = [() if name in others else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
+    places = find_texts(columns, others, text_column, _WHERE, values) or ()
+    return join_columns(
+        [
+            [text if is_present else None for text, is_present in _with_presence(frame.iloc[:, place])]
+            for place in places
+        ]
+    )
 
 
 def with_results(frame: "pd.DataFrame", results: Results, prefix: str) -> "pd.DataFrame":

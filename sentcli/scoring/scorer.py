@@ -198,7 +198,7 @@ class Scorer:
         """Return a copy of a pandas data frame with a label and a score in each row.
 
         :param frame: a frame with any index and columns; a missing text counts as blank.
-        :param text_column: the column to score; None: found by its name, as in `sentcli score`.
+        :param text_column: as --text-column of `sentcli score`, which also says how None finds it.
         :param prefix: put before the names of the new columns.
         :returns: the same rows in the same order; the new columns have missing values for a text that says
             nothing.

@@ -21,6 +21,30 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def paths_of(schema: pa.Schema) -> list[tuple[str, tuple[int, ...], pa.DataType]]:
+    """Return the name, the indexes and the type of each column, and after these of each field of a struct.
+
+    The name of a field is its dotted path; a field whose path is the name of a column is left out.
+    """
+    found: list[tuple[str, tuple[int, ...], pa.DataType]] = [
+        (field.name, (place,), field.type) for place, field in enumerate(schema)
+    ]
+    for name, path, kind in found:  # grows
+        for place in range(kind.num_fields if pa.types.is_struct(kind) else 0):
+            field = kind.field(place)
+            if (inner := f"{name}.{field.name}") not in schema.names:
+                found.append((inner, (*path, place), field.type))
+    return found
+
+
+def column_at(rows: pa.RecordBatch, path: tuple[int, ...]) -> pa.Array:
+    """Return a column, or the field of a struct, by its indexes."""
+    column = rows.column(path[0])
+    for place in path[1:]:
+        column = column.flatten()[place]  # unlike `field`, null where the struct is null
+    return column
+
+
 def has_valid_indices(column: pa.Array) -> bool:
     """Return whether all indices are within their dictionary. pyarrow does not check, and may crash."""
     for leaf in leaves_of(column):

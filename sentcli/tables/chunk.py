@@ -69,14 +69,17 @@ class Reject:
 class Head:
     """The part of an input before its rows.
 
+    :param text_columns: the names or paths of the columns whose texts are scored, usually one.
     :param raw: its bytes: a header record, a byte order mark.
     :param style: what a writer of the same format needs to write in the style of the input.
+    :param places: the indexes of the text columns, where a name may belong to several.
     """
 
     columns: tuple[str, ...]
-    text_column: str
+    text_columns: tuple[str, ...]
     raw: bytes = b""
     style: Any = None
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

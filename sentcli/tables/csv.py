@@ -8,21 +8,23 @@ A quote inside a field that does not begin with one is part of the value.
 import csv
 import logging
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 from sentcli.errors import DataError, OutputError
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results, Rows
-from sentcli.tables.columns import check_room, check_unique, find_text_column, is_usual, list_columns
+from sentcli.tables.columns import check_room, check_unique, list_columns
 from sentcli.tables.convert import six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import RESULT_COLUMNS, Setup
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_usual, join_texts
 
 _log = logging.getLogger("sentcli")
 
@@ -100,7 +102,7 @@ class _CsvReader(LineReader):
         self._row = 0  # rows read so far, up to the first ones that may be headers
         self._first_rows = max(options.skip_rows, _SECOND_HEADERS) if options.header else 0
         self._width = -1  # until there is a header
-        self._column = -1
+        self._places: tuple[int, ...] = ()  # of the text columns
         self._open: list[bytes] = []  # lines of a record that may continue
         self._wait_for = 0  # bytes of lines before it is worth looking for its end again
         self._rescanned = 0
@@ -122,7 +124,7 @@ class _CsvReader(LineReader):
         self._wait_for = 0
         texts, bad = self._decode(lines)
         if not bad and (rows := self._single_lines(texts)):
-            yield Rows([row[self._column] for row in rows], rows if self._needs_values else lines, lines)
+            yield Rows([*map(self._text, rows)], rows if self._needs_values else lines, lines)
             self.advance(len(lines), sum(map(len, lines)))
             self._open = []
             return
@@ -147,11 +149,18 @@ class _CsvReader(LineReader):
                 if self._row < self._first_rows and self._is_skipped(fields):
                     yield raw if self.setup.converts else (None, raw, raw)
                 else:
-                    yield fields[self._column], fields if self._needs_values else raw, raw
+                    yield self._text(fields), fields if self._needs_values else raw, raw
+            elif self._width < 0 and fields and bad.keys().isdisjoint(range(start, end)):
+                self._check_preamble(fields, end - start, texts[end:])
+                has_header = self.setup.options.header
+                head = self._begin(fields, raw, texts[end if has_header else start :], final=final)
+                if not head:  # more rows are needed for the choice of the text column
+                    break
+                yield head
+                if not has_header:
+                    yield self._text(fields), fields if self._needs_values else raw, raw
             else:
                 errors = [*map(bad.get, range(start, end))]
-                if fields and self._width < 0:
-                    self._check_preamble(fields, end - start, texts[end:])
                 yield from self._unusual(fields, raw, lines[start:end], errors)
             self.advance(end - start, len(raw))
             start = end
@@ -241,7 +250,7 @@ class _CsvReader(LineReader):
     def _unusual(
         self, fields: list[str], raw: bytes, lines: list[bytes], errors: list[UnicodeDecodeError | None]
     ) -> Iterator[Event]:
-        """Yield the events of a record that may not be a row: header, blank line, wrong number of fields.
+        """Yield the events of a record that may not be a row: blank line, wrong number of fields.
 
         :param errors: for each line of the record, its decoding error or None.
         """
@@ -255,10 +264,6 @@ class _CsvReader(LineReader):
             self._add_to_lead(raw)
         elif not fields:
             yield raw
-        elif self._width < 0:
-            yield self._begin(fields, raw)
-            if not self.setup.options.header:
-                yield fields[self._column], fields if self._needs_values else raw, raw
         elif self._row < self.setup.options.skip_rows:
             self._row += 1
             yield raw
@@ -266,7 +271,12 @@ class _CsvReader(LineReader):
             fields_found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
             yield self.reject(raw, f"{fields_found} instead of {self._width}")
 
-    def _begin(self, fields: list[str], raw: bytes) -> Head:
+    def _begin(self, fields: list[str], raw: bytes, texts: list[str], *, final: bool) -> Head | None:
+        """Check the first record, and choose the text column.
+
+        :param texts, final: the lines of the first rows, and whether no more follow.
+        :returns: None if these rows do not decide.
+        """
         options = self.setup.options
         is_whole_file = not (self.encoding.is_plain or self.encoding.line_end(raw) or self.byte_order_mark)
         if is_whole_file and b"\n" in raw:  # the line ends of another encoding
@@ -276,28 +286,69 @@ class _CsvReader(LineReader):
             )
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         self._check_delimiter(fields)
-        text_column = find_text_column(columns, {}, options.text_column, self.name)
-        if options.header and options.text_column is None and not (self.first or is_usual(text_column)):
-            _log.warning(
-                "%s: the first line, %.80r, is taken for the header; if it is a text, add --no-header",
-                *(self.name, text_column),
-            )
-        check_room(columns, self.setup.names, self.name)
-        if self.setup.needs_values:
-            check_unique(columns, self.name)
-        head = Head(columns, text_column, bytes(self._lead + (raw if options.header else b"")), self._dialect)
-        if self.setup.converts and options.skip_rows:
-            _log.warning(
-                "%s: rows after the header that are left out: %d, by --skip-rows",
-                *(self.name, options.skip_rows),
-            )
         if self.first and (self.first.columns, self.first.style) != (columns, self._dialect):
             raise DataError(
                 f"{self.name}: the columns or the encoding differ from the first input; "
                 f"{list_columns(columns)}, in the first input {list_columns(self.first.columns)}"
             )
-        self._width, self._column = len(columns), columns.index(text_column)
-        return head
+        places = self.first.places if self.first else self._find_texts(columns, texts, final=final)
+        if places is None:
+            return None
+        if options.header and options.text_column is None and not self.first:
+            self._check_header(columns, columns[places[0]])
+        check_room(columns, self.setup.names, self.name)
+        if self.setup.needs_values:
+            check_unique(columns, self.name)
+        if self.setup.converts and options.skip_rows:
+            _log.warning(
+                "%s: rows after the header that are left out: %d, by --skip-rows",
+                *(self.name, options.skip_rows),
+            )
+        self._width, self._places = len(columns), places
+        names = tuple(columns[place] for place in places)
+        lead = bytes(self._lead + (raw if options.header else b""))
+        return Head(columns, names, lead, self._dialect, places)
+
+    def _find_texts(self, columns: Sequence[str], texts: list[str], *, final: bool) -> tuple[int, ...] | None:
+        wanted = self.setup.options.text_column
+        sizes = [*accumulate(map(len, texts))]
+        count = bisect_left(sizes, SAMPLE_SIZE) + 1
+        parser = self._dialect.parser(iter(texts[:count]))
+        rows: list[list[str]] = []
+        while len(rows) < SAMPLE_ROWS and wanted is None:
+            try:
+                row = next(parser, None)
+            except csv.Error:
+                continue
+            if row is None:
+                break
+            if len(row) == len(columns):
+                rows.append(row)
+        is_sure = wanted is not None or len(columns) == 1
+        is_all = is_sure or final or count <= len(sizes) or len(rows) == SAMPLE_ROWS
+        values = [*zip(*rows, strict=True)] or [()] * len(columns)
+        return find_texts(columns, {}, wanted, self.name, values, is_all=is_all)
+
+    def _check_header(self, columns: Sequence[str], text_column: str) -> None:
+        """Check a first record without a usual name for the texts: it may be a row.
+
+        :raises DataError: if one of its fields is a number.
+        """
+        if is_usual(text_column):
+            return
+        if number := next(filter(str.isdecimal, columns), None):
+            hint = f"if it is a row, add --no-header, else --text-column {text_column!r:.80}"
+            raise DataError(f"{self.name}: a column is called {number:.80}; {hint}; {list_columns(columns)}")
+        if len(columns) == 1:
+            _log.warning(
+                "%s: the first line, %.80r, is taken for the header; if it is a text, add --no-header",
+                *(self.name, columns[0]),
+            )
+
+    def _text(self, fields: Sequence[str]) -> str | None:
+        if len(self._places) == 1:
+            return fields[self._places[0]]
+        return join_texts([fields[place] for place in self._places])
 
     def _check_delimiter(self, fields: Sequence[str]) -> None:
         """Refuse a single field that holds another delimiter, because whole records would be scored as texts.

@@ -1,8 +1,8 @@
 """JSON Lines, read by orjson, which is strict; new fields are appended to the bytes of a record.
 
 Lines end with a line feed. Blank lines are not rows and are copied. The first record decides which key holds
-the texts: the key with a usual name, else that of its only string. In an output of another format, all keys
-are columns, in a stream those of its first records; strings are copied and other values are written as JSON,
+the texts if it has a usual name, else the first records do. In an output of another format, all keys are
+columns, in a stream those of its first records; strings are copied and other values are written as JSON,
 numbers with their digits in the input. A record with another key, or a repeated key, is rejected.
 """
 
@@ -20,18 +20,19 @@ import orjson
 from sentcli.errors import DataError
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
-from sentcli.tables.columns import check_room, find_taken, find_text_column, is_usual, list_columns
+from sentcli.tables.columns import check_room, find_taken, list_columns
 from sentcli.tables.convert import six_decimals, to_json
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, join_texts
 
 _log = logging.getLogger("sentcli")
 
 
-_FIRST_RECORDS = 1000  # to check the choice of the text column against
 _AHEAD_LINES, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream, to read for the columns before the first row
 _MOST_COLUMNS = 1000  # a chunk has a value for each of its rows and columns
 _MISSING: Any = object()
+_LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
 _ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects
 _MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # of one object
 _NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
@@ -71,15 +72,13 @@ class _JsonlReader(LineReader):
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
         self._needs_values = setup.needs_values
-        self._text_column = setup.options.text_column
-        if self._text_column is None and first:
-            self._text_column = first.text_column
+        self._text_columns = first.text_columns if first else ()
+        self._open: list[bytes] = []  # lines that do not decide yet which column is the text
         self._columns = first.columns if first else setup.columns
         self._looks_ahead = self._needs_values and source.is_stream and not (first or setup.options.columns)
         self._new_keys: dict[str, None] = {}  # those that are not columns
         self._has_head = False
-        self._is_guess = False  # the text column was chosen as the only string of the first record
-        self._without_text = 0  # number of records before the first one with a text
+        self._without_text: list[tuple[str, ...]] = []  # keys of the records before the first with a text
 
     def events(self) -> Iterator[Event]:
         yield from super().events()
@@ -118,8 +117,12 @@ class _JsonlReader(LineReader):
             raise DataError(f"{self.name}: more than {_MOST_COLUMNS:,} keys; write JSON Lines: -o OUT.jsonl")
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
+        lines, self._open = [*self._open, *lines], []
         if self.line == 1 and lines:
             self._refuse_json(lines)
+        if not (self._text_columns or self._find_texts(lines, final=final)):
+            self._open = lines
+            return
         for line in lines:
             try:
                 record = orjson.loads(line)
@@ -128,8 +131,6 @@ class _JsonlReader(LineReader):
             else:
                 if not self._has_head and type(record) is dict and record:
                     yield from self._begin(record)
-                elif self._is_guess and type(record) is dict and self.line <= _FIRST_RECORDS:
-                    self._check_guess(record)
                 yield self._row(record, line)
             self.advance(1, len(line))
 
@@ -159,48 +160,51 @@ class _JsonlReader(LineReader):
     def _begin(self, record: dict[str, Any]) -> Iterator[Head]:
         columns = tuple(record)
         check_room([*columns, *self._columns], self.setup.names, self.name)
-        if self._text_column is None:
-            others = {
-                name: _no_string(value)
-                for name, value in record.items()
-                if type(value) is not str and not (value is None and is_usual(name))
-            }
-            self._text_column = find_text_column(columns, others, None, self.name)
-            self._is_guess = not is_usual(self._text_column)
-            if self._is_guess:
-                _log.warning(
-                    "%s: the texts are those of %.80r, the only string of the first record; "
-                    "--text-column names another",
-                    *(self.name, self._text_column),
-                )
         if self._text(record) is _MISSING:
-            self._columns = self._columns or columns
-            self._without_text += 1
-            self._check_text_column(most=_FIRST_RECORDS)
+            self._without_text.append(columns)
+            self._check_text_column(most=SAMPLE_ROWS)
             return
-        self._without_text = 0
+        self._without_text.clear()
         self._has_head = True
         self._columns = (self._needs_values and self._columns) or columns
-        yield Head(self._columns, self._text_column)
+        yield Head(self._columns, self._text_columns)
 
-    def _check_guess(self, record: dict[str, Any]) -> None:
-        """Check the guess against a later record: the first record may have lacked its text.
+    def _find_texts(self, lines: list[bytes], *, final: bool) -> bool:
+        """Choose the text column by the first record, else by the first records.
 
-        :raises DataError: if the record has another string.
+        :returns: False if there are records, but not enough.
         """
-        for name, value in record.items():
-            if type(value) is str and name != self._text_column:
-                raise DataError(
-                    f"{self.name}: the texts may be in {self._text_column!r:.80} or, from line {self.line}, "
-                    f"in {name!r:.80}; add --text-column NAME"
-                )
+        records: list[dict[str, Any]] = []
+        size = 0
+        for line in lines:
+            with suppress(orjson.JSONDecodeError):
+                if type(record := orjson.loads(line)) is dict and record:
+                    records.append(_flat(record))
+            size += len(line) if records else 0
+            if len(records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
+                final = True
+                break
+        wanted = self.setup.options.text_column
+        for some, is_all in ((records[:1], False), (records, final)) if records else ():
+            columns: dict[str, list[Any]] = {}
+            for record in some:
+                for name, value in record.items():
+                    columns.setdefault(name, []).append(value)
+            others = {
+                name: _no_string(next(value for value in values if value is not None))
+                for name, values in columns.items()
+                if wanted is None and not {str, type(None)} & {*map(type, values)}
+            }
+            found = find_texts([*columns], others, wanted, self.name, [*columns.values()], is_all=is_all)
+            if found:
+                self._text_columns = tuple([*columns][place] for place in found)
+                return True
+        return not records
 
     def _check_text_column(self, most: int) -> None:
-        if self._without_text > most:
-            raise DataError(
-                f"{self.name}: no column {self._text_column!r:.200}; {list_columns(self._columns)}; "
-                "is --text-column right?"
-            )
+        if len(self._without_text) > most:
+            columns = list_columns(self._without_text[0])
+            raise DataError(f"{self.name}: no column {self._text_names}; {columns}; is --text-column right?")
 
     def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:
@@ -209,9 +213,9 @@ class _JsonlReader(LineReader):
             return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
         text = self._text(record)
         if text is _MISSING:
-            return self.reject(line, f"no {self._text_column or 'text'!r:.200}")
+            return self.reject(line, f"no {self._text_names}")
         if text is not None and type(text) is not str:
-            return self.reject(line, f"{self._text_column!r:.200} {_no_string(text)}")
+            return self.reject(line, f"{self._text_names} {_no_string(text)}")
         if not self._needs_values:
             return text, line, line
         try:
@@ -222,14 +226,16 @@ class _JsonlReader(LineReader):
             return self.reject(line, "a value is nested too deeply")
 
     def _text(self, record: dict[str, Any]) -> Any:
-        """Return the text; a key with the whole name takes precedence over a dotted path."""
-        name = self._text_column or ""
-        value = record.get(name, _MISSING)
-        if value is _MISSING and "." in name:
-            value = record
-            for key in name.split("."):
-                value = value.get(key, _MISSING) if type(value) is dict else _MISSING
-        return value
+        """Return the text; of several columns, the first value that is no string if there is one."""
+        if len(self._text_columns) == 1:
+            return _value(record, self._text_columns[0])
+        parts = [part for name in self._text_columns if (part := _value(record, name)) is not _MISSING]
+        others = [part for part in parts if part is not None and type(part) is not str]
+        return others[0] if others else join_texts(parts) if parts else _MISSING
+
+    @property
+    def _text_names(self) -> str:
+        return " or ".join(f"{name!r:.200}" for name in self._text_columns or ["text"])
 
     def _values(self, line: bytes) -> list[str | None]:
         """Decode a record again, with the digits of its numbers, for a writer of another format.
@@ -241,6 +247,28 @@ class _JsonlReader(LineReader):
             self._new_keys |= dict.fromkeys(new[: _MOST_COLUMNS - len(self._new_keys)])
             raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try --columns")
         return [_cell(record.get(name)) for name in self._columns]
+
+
+def _value(record: dict[str, Any], name: str) -> Any:
+    """Return the value of a key, else that of a dotted path."""
+    value = record.get(name, _MISSING)
+    if value is _MISSING and "." in name:
+        value = record
+        for key in name.split("."):
+            value = value.get(key, _MISSING) if type(value) is dict else _MISSING
+    return value
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a record's keys, and after them those of the dotted paths of nested objects."""
+    flat: dict[str, Any] = {}
+    inner = [("", record)]
+    for before, values in inner:  # grows
+        for key, value in values.items():
+            flat.setdefault(before + key, value)
+            if type(value) is dict and len(before) < _LONGEST_PATH:
+                inner.append((f"{before}{key}.", value))
+    return flat
 
 
 def _no_string(value: Any) -> str:

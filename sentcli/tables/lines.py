@@ -12,12 +12,11 @@ from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
-from sentcli.tables.columns import TEXT_COLUMNS
 from sentcli.tables.convert import six_decimals
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
 
-_COLUMN = TEXT_COLUMNS[0]
+_COLUMN = "text"
 
 
 def read(
@@ -37,7 +36,7 @@ class _LinesReader(LineReader):
                 f"{self.name}: not the encoding of the first input; it is {self.encoding.name}, "
                 f"there {first.style.name}"
             )
-        yield Head((_COLUMN,), _COLUMN, self.byte_order_mark, self.encoding)
+        yield Head((_COLUMN,), (_COLUMN,), self.byte_order_mark, self.encoding)
         yield from super().events()
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:

@@ -30,7 +30,8 @@ class ReadOptions:
     r"""Options for reading the inputs; a default value means that the user did not set the option.
 
     :param format: a name of `FORMATS`; None: from the suffix, or from the text.
-    :param text_column: the column to score, for JSON Lines also a dotted path; None: found by its name.
+    :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
+        None: found by its name or its first values.
     :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.

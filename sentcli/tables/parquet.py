@@ -7,7 +7,7 @@ another format, all columns are strings.
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
@@ -17,10 +17,20 @@ import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError, SentcliError
 from sentcli.files.source import Source
-from sentcli.tables.arrow import compare_times, has_valid_indices, is_text, own_bytes, to_intervals, to_values
+from sentcli.tables.arrow import (
+    column_at,
+    compare_times,
+    has_valid_indices,
+    is_text,
+    own_bytes,
+    paths_of,
+    to_intervals,
+    to_values,
+)
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
-from sentcli.tables.columns import TEXT_COLUMNS, check_room, check_unique, find_text_column, find_usual
+from sentcli.tables.columns import check_room, check_unique
 from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
+from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -82,7 +92,7 @@ class _ParquetReader:
         if unit := self._unit_of_int96():
             self._file = self._open(coerce_int96_timestamp_unit=unit)
         self._row = 1  # number of the next row
-        self._text = -1  # index of the text column
+        self._paths: list[tuple[int, ...]] = []  # of the text columns
         self._intervals = {column.path for column in self._file.schema if column.converted_type == "INTERVAL"}
 
     def _open(self, **options: Any) -> Any:
@@ -121,7 +131,7 @@ class _ParquetReader:
     def chunks(self, first: Head | None) -> Iterator[Chunk]:
         batches = self._batches()
         begin = [*islice(batches, 1)]  # before the schema: with damaged columns it would crash the process
-        head: Head | None = self._head(first)
+        head: Head | None = self._head(first, begin[0].rows.slice(0, SAMPLE_ROWS) if begin else None)
         for batch in chain(begin, batches):
             while len(batch.rows) > (room := self._cursor.rows_left):  # the last rows of --limit
                 yield self._chunk(Batch(batch.rows.slice(0, room), ends_group=False), head)
@@ -159,19 +169,10 @@ class _ParquetReader:
             if left:
                 raise DataError(f"{self._name}: row group {group} does not have as many rows as it says")
 
-    def _head(self, first: Head | None) -> Head:
-        """Choose the text column, check the schema, and return the head."""
+    def _head(self, first: Head | None, rows: pa.RecordBatch | None) -> Head:
+        """Choose the text column by the first rows, check the schema, and return the head."""
         schema = self._schema()
         columns = tuple(schema.names)
-        wanted = self._setup.options.text_column
-        meant = wanted or find_usual(columns, TEXT_COLUMNS)
-        others = {
-            field.name: f"is {field.type}, not a string"
-            for field in schema
-            # A column of type null has only missing values; it may be the text column.
-            if not (is_text(field.type) or (pa.types.is_null(field.type) and field.name == meant))
-        }
-        text_column = find_text_column(columns, others, wanted, self._name)
         check_room(columns, self._setup.names, self._name)
         if self._setup.needs_values:
             check_unique(columns, self._name)
@@ -183,8 +184,30 @@ class _ParquetReader:
         if first and not first.style.schema.equals(schema):
             differs = _difference(first.style.schema, schema)
             raise DataError(f"{self._name}: not the schema of the first input: {differs}")
-        self._text = columns.index(text_column)
-        return Head(columns, text_column, style=Style(schema, self._codec()))
+        paths = paths_of(schema)
+        names = [name for name, _, _ in paths]
+        places = first.places if first else self._find_texts(paths, rows)
+        self._paths = [paths[place][1] for place in places]
+        return Head(
+            columns,
+            tuple(names[place] for place in places),
+            style=Style(schema, self._codec()),
+            places=places,
+        )
+
+    def _find_texts(self, paths: Sequence[Any], rows: pa.RecordBatch | None) -> tuple[int, ...]:
+        # A column of type null has only missing values; it may be the text column.
+        others = {
+            name: f"is {kind}, not a string"
+            for name, _, kind in paths
+            if not (is_text(kind) or pa.types.is_null(kind))
+        }
+        values = [
+            _sample(column_at(rows, path)) if rows and name not in others else () for name, path, _ in paths
+        ]
+        names = [name for name, _, _ in paths]
+        found = find_texts(names, others, self._setup.options.text_column, self._name, values)
+        return found or ()
 
     def _schema(self) -> pa.Schema:
         """Return the schema, including the metadata of the file that pyarrow does not put there."""
@@ -225,7 +248,7 @@ class _ParquetReader:
         :raises ValueError: when a text is too long, or as `to_values`.
         """
         limit = self._setup.options.max_row_bytes
-        texts = to_values(rows.column(self._text))
+        texts = join_columns([to_values(column_at(rows, path)) for path in self._paths])
         # A character has at most four bytes, so only long texts must be encoded to know their size.
         if any(len(text.encode()) > limit for text in texts if text and 4 * len(text) > limit):
             raise ValueError(f"longer than {limit} bytes; try a higher --max-row-bytes")
@@ -244,11 +267,23 @@ class _ParquetReader:
                 self._decode(row)
                 good.append(row)
             except ValueError as error:
-                text = row.column(self._text)[0]
-                raw = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
-                raw = b"" if raw is None else raw.to_pybytes()
+                raw = b" ".join(_raw(column_at(row, path)[0]) for path in self._paths)
                 rejects.append(Reject(self._name, self._row + number, None, str(error), raw))
         return _concatenated(good), rejects
+
+
+def _raw(text: pa.Scalar) -> bytes:
+    buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
+    return b"" if buffer is None else buffer.to_pybytes()
+
+
+def _sample(column: pa.Array) -> list[Any]:
+    """Return the values of a column, without those that are not UTF-8."""
+    values = []
+    for row in range(len(column)):
+        with suppress(ValueError):
+            values += to_values(column.slice(row, 1))
+    return values
 
 
 def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

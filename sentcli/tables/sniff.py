@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any
 
 from sentcli.files.encodings import BOM, marked_encoding
-from sentcli.tables.columns import is_usual
 from sentcli.tables.options import ReadOptions
+from sentcli.tables.text_column import is_usual
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_RECORDS = 20

@@ -197,11 +197,11 @@ def test_standard_input_as_the_first_input_decides_the_text_column(run, tmp_path
     assert (summary.rows, summary.rejected) == (3, 0)
 
 
-def test_a_later_input_without_a_text_column_is_refused_before_any_output(run, tmp_path):
+def test_a_later_input_with_other_columns_is_refused_before_any_output(run, tmp_path):
     (tmp_path / "a.csv").write_bytes(b"text\nx\n")
     (tmp_path / "b.csv").write_bytes(b"foo,bar\n1,2\n")
     before = {*tmp_path.iterdir()}
-    with pytest.raises(DataError, match=r"b\.csv: which column is the text\?"):
+    with pytest.raises(DataError, match=r"b\.csv: the columns or the encoding differ"):
         run([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.csv")
     assert {*tmp_path.iterdir()} == before
 
@@ -287,7 +287,7 @@ def test_a_limit_of_rows_of_parquet(run, tmp_path, target):
 
 TABLE = b"id,text\n1,x\n2,x\n"
 LABELED = b'Now it "works.\t1\nNow it broke\t0\nNow it works\t1\n'
-DOUBTFUL = b"opinion\tby\nit works\tan\nit broke\tbo\n"
+DOUBTFUL = b"rumour\tby\nit works\tan\nit broke\tbo\n"
 
 
 def test_a_table_in_a_text_file_stays_a_table(convert, caplog):
@@ -299,7 +299,7 @@ def test_a_table_in_a_text_file_stays_a_table(convert, caplog):
     assert caplog.records[-1].message.endswith("as such; if it is lines of text, add --input-format lines")
     assert caplog.records[-1].levelname == "ERROR"  # also with -q
     out = convert(DOUBTFUL.decode().encode("utf-16"), "in.txt", read=ReadOptions(text_column="by"))
-    assert out.decode("utf-16").splitlines()[0] == "opinion\tby\tsentiment\tsentiment_score"
+    assert out.decode("utf-16").splitlines()[0] == "rumour\tby\tsentiment\tsentiment_score"
     assert convert(TABLE, "in.txt", read=ReadOptions(format="lines")).count(b"\t") == 6
 
 

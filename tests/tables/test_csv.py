@@ -110,7 +110,7 @@ def test_an_open_quote_holds_up_no_more_than_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr("sentcli.files.source._BLOCK", 500)
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 1)
     (tmp_path / "in.csv").write_bytes(HEADER + b'1,"open\n' + b"2,x\n" * 25_000)
-    options = ReadOptions(max_row_bytes=2000)
+    options = ReadOptions(max_row_bytes=2000, text_column="text")
     first = next(iter(read_chunks(tmp_path / "in.csv", read=options)))
     assert [reject.reason for reject in first.rejects] == [
         "a quote is not closed within the 2000 bytes of --max-row-bytes"
@@ -549,7 +549,8 @@ def test_any_table_is_scored_and_nothing_else_changes(convert, data):
     columns = ["text", *(f"c{number}" for number in range(width - 1))]
     table = io.StringIO(newline="")
     csv.writer(table, lineterminator=end, quoting=quoting).writerows([columns, *rows])
-    out = convert(table.getvalue().encode(encoding), read=ReadOptions(encoding=encoding)).decode(encoding)
+    read = ReadOptions(encoding=encoding, text_column="text")
+    out = convert(table.getvalue().encode(encoding), read=read).decode(encoding)
     found = list(csv.reader(io.StringIO(out, newline=""), strict=True))
     assert found[0] == [*columns, "sentiment", "sentiment_score"]
     assert [row[:-2] for row in found[1:]] == rows

@@ -8,8 +8,8 @@ from sentcli.tables.options import ReadOptions
 from sentcli.tables.sniff import sniff
 
 UCI = 'Wow... Loved this place.\t1\nCrust is "not good.\t0\n"Tasty" stop by, and late\t0\n'
-BARS = "id|opinion\n1|it works, mostly\n2|it broke\n3|it works\n4|so it goes\n5|and"
-DATES = "id,opinion,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4,it broke,\n"
+BARS = "id|rumour\n1|it works, mostly\n2|it broke\n3|it works\n4|so it goes\n5|and"
+DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4,it broke,\n"
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,10 @@ DATES = "id,opinion,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n
         (b"id,text\n1,x\n2,y\n", 0, "--input-format csv", "id text"),
         (b"id;Text\r\n1;sch\xf6n, 0\r\n2;y\r\n", 0, "--input-format csv --delimiter ';'", "id Text"),
         (b'review,sentiment\n"A, b\nand c",positive\nd,negative\n"goes on', 0, "--input-format csv", None),
-        (BARS.encode(), 1, "--input-format csv --delimiter '|'", "id opinion"),
-        (BARS[:42].encode(), 2, "--input-format csv --delimiter '|'", "id opinion"),
-        (DATES.encode(), 1, "--input-format csv", "id opinion on"),
-        ("opinion\tby\nit works\tan\nit broke\tbo\n".encode("utf-16"), 1, "--input-format tsv", "opinion by"),
+        (BARS.encode(), 1, "--input-format csv --delimiter '|'", "id rumour"),
+        (BARS[:42].encode(), 2, "--input-format csv --delimiter '|'", "id rumour"),
+        (DATES.encode(), 1, "--input-format csv", "id rumour on"),
+        ("rumour\tby\nit works\tan\nit broke\tbo\n".encode("utf-16"), 1, "--input-format tsv", "rumour by"),
         ("\ufefftext\tid\nit works\t1\nit broke\t2\n".encode(), 0, "--input-format tsv", "text id"),
         (UCI.encode(), 0, "--input-format tsv --no-header", ""),
         (b"ham\tGo until late\nham\tOk then, see you\nspam\tFree entry now\n", 0, None, ""),
@@ -32,7 +32,7 @@ DATES = "id,opinion,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n
         (b"text\nx\n", 2, "--input-format csv", "text"),
         (b'id,text\n1,x\n2,"y" z\n3,x\n', 2, "--input-format csv", "id text"),
         (b"id,text\n1,x\n2,y, and z\n", 2, "--input-format csv", "id text"),
-        (b"by,opinion\nan,it works so well\nbo,it broke at once\n", 2, "--input-format csv", "by opinion"),
+        (b"by,rumour\nan,it works so well\nbo,it broke at once\n", 2, "--input-format csv", "by rumour"),
         (
             b"5,it works well\n2,it broke at once\n" * 3,
             2,

@@ -1,0 +1,221 @@
+"""Find the columns that hold the texts: by their names, else by their first values."""
+
+import logging
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sentcli.errors import DataError
+from sentcli.tables.columns import list_columns
+
+# The first rows decide, up to either limit, so that a file and a pipe of the same bytes have the same texts.
+SAMPLE_ROWS = 1000
+SAMPLE_SIZE = 1 << 20  # bytes or characters of whole lines
+
+# Names in exports of shops, apps, social media and surveys, in lower case and without blanks and punctuation.
+# The two columns of a name with + are one text.
+TEXT_NAMES = re.findall(
+    r"\S+",
+    "reviewtext reviewbody reviewcontent reviewstext fulltext commenttext commentbody tweettext posttext "
+    "messagetext feedbacktext sentimenttext text review content comment body positivereview+negativereview "
+    "pros+cons sentence reviews comments verifiedreviews customerreview userreview customerfeedback feedback "
+    "tweet originaltweet selftext textdisplay textoriginal verbatim opinion openendedresponse messagebody "
+    "message phrase",
+)
+# Names that often mean something else. They count only if no other column has longer texts.
+_WEAK_NAMES = re.findall(
+    r"\S+",
+    "description response answer experience note notes remarks post caption quote summary reviewsummary "
+    "reviewheadline reviewtitle headline title subject",
+)
+
+_AHEAD = 2  # a column found by its values has this many times the characters of any other
+_MOST = 500  # characters of a value that count
+_LEAST_WORDS, _LEAST_LETTERS = 3, 0.75  # of a text; blanks count as letters
+_MOST_PROPOSED = 3
+_WORD = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]+(['\u2019][^\W\d_]+)?[^\w\s]*(?!\S)")
+_NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
+
+_log = logging.getLogger("sentcli")
+
+
+def find_texts(
+    columns: Sequence[Any],
+    others: Mapping[Any, str],
+    wanted: str | None,
+    where: str,
+    values: Sequence[Sequence[Any]],
+    *,
+    is_all: bool = True,
+) -> tuple[int, ...] | None:
+    """Return the indexes of the columns to score; log a choice that no name supports.
+
+    :param columns: the names of all columns.
+    :param others: the columns that hold no texts, each with a reason such as `is int64, not a string`.
+    :param wanted: the name of a column, its number from 1, or several of these with commas between them.
+    :param where: the input's name, for messages.
+    :param values: the first values of each column; only strings count.
+    :param is_all: False: more rows follow. The result is then None if these rows do not decide.
+    :raises DataError: when no column or several columns qualify, or a chosen one holds no texts.
+    """
+    if wanted is not None:
+        several = [] if _match(columns, wanted) else [part.strip() for part in str(wanted).split(",")]
+        parts = several if len(several) > 1 else [wanted]
+        if not is_all and not all(_match(columns, part) for part in parts):
+            return None
+        return tuple(_only(part, columns, others, where) for part in parts)
+    fields = [str(name).rpartition(".")[2] for name in columns]  # of a path
+    named = [*_usual(columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
+    usable = [place for place, name in enumerate(columns) if name not in others]
+    for groups in named if is_all else named[:1]:
+        good = [
+            [place for place in group if place in usable and _has_word(values[place])] for group in groups
+        ]
+        chosen = [some or group for some, group in zip(good, groups, strict=True)] if is_all else groups
+        if any(good) and all(len(group) == 1 for group in chosen):
+            return tuple(group[0] for group in chosen)
+        if any(good) and is_all:
+            raise _undecided(columns, chosen[0], where)
+    if not is_all:
+        return None
+    if len(columns) == 1 and usable:
+        return (0,)
+    sizes = {place: _size(values[place]) for place in usable}
+    ranked = sorted((place for place in usable if sizes[place]), key=sizes.__getitem__, reverse=True)
+    rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
+    weak = [groups for groups in _usual(columns, _WEAK_NAMES) if groups[0][0] in usable]
+    known = {groups[0][0] for groups in weak}
+    if len(rivals) == 1:
+        if rivals[0] not in known:
+            _say_choice(columns[rivals[0]], "the column with the longest texts", where)
+        return (rivals[0],)
+    if rivals and not known.issuperset(rivals):
+        raise _undecided(columns, rivals, where)
+    meant = [groups for groups in weak if groups[0][0] in rivals] if rivals else [*named, *weak]
+    if meant:
+        name = columns[meant[0][0][0]]
+        if name in others:  # the other columns may be anything, such as a title
+            hint = f"add --text-column with another; {list_columns(columns)}"
+            raise DataError(f"{where}: the column {name!r:.200} {others[name]}; {hint}")
+        if len(meant[0][0]) > 1:
+            raise _undecided(columns, meant[0][0], where)
+        return tuple(group[0] for group in meant[0])
+    filled = [place for place in usable if not values[place] or any(map(_is_string, values[place]))]
+    if len(filled) != 1:
+        raise _undecided(columns, rivals, where)
+    _say_choice(columns[filled[0]], "the only column of strings", where)
+    return (filled[0],)
+
+
+def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
+    """Return the column with the first usual name that exists; None if none exists or several have it."""
+    for (places,) in _usual(columns, usual):
+        return columns[places[0]] if len(places) == 1 else None
+    return None
+
+
+def is_usual(name: str) -> bool:
+    """Return whether a name is usual for a text column."""
+    return _plain(name) in TEXT_NAMES
+
+
+def join_texts(parts: Iterable[str | None]) -> str | None:
+    """Return the parts of a text with blanks between them; None if all are missing."""
+    present = [part for part in parts if part is not None]
+    return " ".join(filter(None, present)) if present else None
+
+
+def join_columns(columns: Sequence[list[str | None]]) -> list[str | None]:
+    """Return the text of each row: the value of one column, or the joined values of several."""
+    return columns[0] if len(columns) == 1 else [*map(join_texts, zip(*columns, strict=True))]
+
+
+def _usual(columns: Sequence[Any], usual: Sequence[str]) -> Iterator[list[list[int]]]:
+    """Yield the columns of each usual name: for each of its parts, those that match it.
+
+    Case, blanks and punctuation count only if several columns differ in nothing else.
+    """
+    alike: dict[str, list[int]] = {}
+    for place, name in enumerate(columns):
+        alike.setdefault(_plain(name), []).append(place)
+    for name in usual:
+        groups = [alike.get(part, []) for part in name.split("+")]
+        if all(groups):
+            yield [
+                [place for place in group if columns[place] == part] or group
+                for part, group in zip(name.split("+"), groups, strict=True)
+            ]
+
+
+def _plain(name: Any) -> str:
+    return re.sub(r"[\W_]+", "", str(name)).casefold()  # names in a data frame may not be strings
+
+
+def _match(columns: Sequence[Any], wanted: str) -> list[int]:
+    """Return the columns that a user may mean: by name, as it is printed, in another case, by number."""
+    printed = [*map(_printed, columns)]
+    for names, name in (
+        (columns, wanted),
+        (printed, wanted),
+        ([each.strip().casefold() for each in printed], str(wanted).strip().casefold()),
+    ):
+        if found := [place for place, each in enumerate(names) if each == name]:
+            return found
+    number = int(wanted) if re.fullmatch("[0-9]{1,9}", str(wanted)) else 0
+    return [number - 1] if 1 <= number <= len(columns) else []
+
+
+def _only(wanted: str, columns: Sequence[Any], others: Mapping[Any, str], where: str) -> int:
+    found = _match(columns, wanted)
+    if not found:
+        raise DataError(
+            f"{where}: no column {wanted!r:.200}; {list_columns(columns)}; is --text-column right?"
+        )
+    if len(found) > 1:
+        numbers = " or ".join(str(place + 1) for place in found[:_MOST_PROPOSED])
+        raise DataError(f"{where}: there are several columns {wanted!r:.200}; add --text-column {numbers}")
+    name = columns[found[0]]
+    if name in others:
+        raise DataError(f"{where}: the column {name!r:.200} {others[name]}")
+    return found[0]
+
+
+def _printed(name: Any) -> str:
+    return repr(str(name))[1:-1]
+
+
+def _undecided(columns: Sequence[Any], places: Sequence[int], where: str) -> DataError:
+    """Return an error that proposes the likely columns, by number where a name is not the only one."""
+    names = [
+        shlex.quote(_printed(columns[place]) if [*columns].count(columns[place]) == 1 else str(place + 1))
+        for place in places[:_MOST_PROPOSED]
+    ]
+    proposed = " or ".join(f"--text-column {name:.200}" for name in names or ["NAME"])
+    return DataError(f"{where}: which column is the text? Add {proposed}; {list_columns(columns)}")
+
+
+def _say_choice(name: Any, reason: str, where: str) -> None:
+    """Log at the level of errors: a choice that may be wrong is also told where warnings are hidden."""
+    _log.error("%s: texts taken from %.200r, %s; another one: --text-column NAME", where, name, reason)
+
+
+def _is_string(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _has_word(values: Iterable[Any]) -> bool:
+    """Return whether any value has a word, which numbers, ids, dates and addresses of pages do not."""
+    return any(_is_string(value) and _WORD.search(value[:_MOST]) for value in values)
+
+
+def _size(values: Iterable[Any]) -> int:
+    """Return the characters of the different texts among values: those that are mostly words, and no JSON."""
+    texts = {value[:_MOST] for value in values if _is_string(value)}
+    return sum(
+        len(text)
+        for text in texts
+        if len(text.split()) >= _LEAST_WORDS
+        and len(_NO_LETTER.sub("", text)) >= _LEAST_LETTERS * len(text)
+        and text[0] + text[-1] not in ("{}", "[]")
+    )

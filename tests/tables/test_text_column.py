@@ -1,0 +1,336 @@
+"""Which column is the text: by its name or its first values, in every format."""
+
+import csv
+import io
+import json
+import os
+import threading
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from jobs import read_chunks
+
+from sentcli.errors import DataError
+from sentcli.evaluation.datasets import load_texts
+from sentcli.scoring.frames import texts_of
+from sentcli.tables.options import ReadOptions
+
+# Opinions of several lengths, and what stands beside them in exports.
+GOOD = [
+    "Works as it should, and the battery lasts for days.",
+    "Broke after a week; the shop did not answer my letters.",
+    "Lovely colours, but far too small for a grown woman I'm afraid.",
+    "ok",
+    "I would buy this again. My sister and both of her neighbours did the same within a month of seeing it.",
+]
+SHORT = ["Nice one", "Never again", "Too small", "Fine", "A good buy"]
+IDS = ["R1X8", "R2Q7", "R3Z6", "R4B5", "R5M4"]
+NUMBERS = ["5", "1", "3", "4", "2"]
+DATES = ["2021-03-04", "4 May 2020", "2019-12-31 23:59:00", "01/02/2018", "2017-06-05"]
+NAMES = ["Ada L.", "Bob", "Cy Young", "Dee", "Eve Moneypenny"]
+THINGS = ["Acme Steel Kettle 2 Litres", "Acme Steel Kettle 2 Litres", "Desk Lamp", "Desk Lamp", "Desk Lamp"]
+LINKS = ["https://example.org/a/b", "https://example.org/c?d=e", "", "https://example.org/f", ""]
+JSON = ['{"verified": true, "helpful votes of all": 3}', "{}", "[]", '["a", "b"]', "{}"]
+TEXT, TITLE = GOOD, SHORT
+
+# Columns in the shape of the export, and the one with the texts.
+SHAPES = {
+    "Amazon 2018": (
+        {"overall": NUMBERS, "reviewerID": IDS, "reviewText": TEXT, "summary": TITLE},
+        "reviewText",
+    ),
+    "Amazon TSV": (
+        {"review_id": IDS, "product_title": THINGS, "review_headline": TITLE, "review_body": TEXT},
+        "review_body",
+    ),
+    "fine food": ({"Id": NUMBERS, "ProfileName": NAMES, "Summary": TITLE, "Text": TEXT}, "Text"),
+    "Yelp": ({"review_id": IDS, "stars": NUMBERS, "text": TEXT, "date": DATES}, "text"),
+    "TripAdvisor": ({"Review": TEXT, "Rating": NUMBERS}, "Review"),
+    "App Store": ({"Title": TITLE, "Author": NAMES, "Rating": NUMBERS, "Review": TEXT}, "Review"),
+    "Play Console": (
+        {"Package Name": IDS, "Review Title": TITLE, "Review Text": TEXT, "Developer Reply Text": LINKS},
+        "Review Text",
+    ),
+    "Play scraper": ({"reviewId": IDS, "userName": NAMES, "content": TEXT, "replyContent": LINKS}, "content"),
+    "airline tweets": ({"tweet_id": NUMBERS, "name": NAMES, "text": TEXT, "tweet_created": DATES}, "text"),
+    "Twitter": ({"id": NUMBERS, "text": SHORT, "full_text": TEXT, "lang": ["en"] * 5}, "full_text"),
+    "drug reviews": ({"": NUMBERS, "drugName": NAMES, "condition": NAMES, "review": TEXT}, "review"),
+    "clothing": ({"Clothing ID": NUMBERS, "Title": TITLE, "Review Text": TEXT}, "Review Text"),
+    "Datafiniti": (
+        {"name": THINGS, "reviews.date": DATES, "reviews.text": TEXT, "reviews.title": TITLE},
+        "reviews.text",
+    ),
+    "Alexa": (
+        {"rating": NUMBERS, "date": DATES, "variation": THINGS, "verified_reviews": TEXT},
+        "verified_reviews",
+    ),
+    "Zendesk": ({"Id": NUMBERS, "Subject": TITLE, "Description": TEXT, "Requester": NAMES}, "Description"),
+    "Trustpilot": ({"Reviewer": NAMES, "Review Title": TITLE, "Review Content": TEXT}, "Review Content"),
+    "Steam": (
+        {"app_id": NUMBERS, "app_name": THINGS, "review_text": TEXT, "review_votes": NUMBERS},
+        "review_text",
+    ),
+    "YouTube": ({"video_id": IDS, "comment_text": TEXT, "likes": NUMBERS}, "comment_text"),
+    "Reddit": ({"id": IDS, "author": NAMES, "body": TEXT, "created_utc": NUMBERS}, "body"),
+    "Airbnb": ({"listing_id": NUMBERS, "reviewer_name": NAMES, "comments": TEXT}, "comments"),
+    "Google Forms": (
+        {"Timestamp": DATES, "Your branch": THINGS, "What did you like?\nPlease be specific.": TEXT},
+        "What did you like?\nPlease be specific.",
+    ),
+    "SurveyMonkey": (
+        {"Respondent ID": NUMBERS, "IP Address": IDS, "How can we improve?": TEXT, "Custom Data": JSON},
+        "How can we improve?",
+    ),
+    "German": (
+        {"Nr": NUMBERS, "Datum": DATES, "Produkt": THINGS, "Kommentar": TEXT, "Link": LINKS},
+        "Kommentar",
+    ),
+    "NPS": ({"Score": NUMBERS, "Verbatim": TEXT, "Segment": NAMES}, "Verbatim"),
+}
+BY_VALUES = ("Google Forms", "SurveyMonkey", "German")
+
+
+def to_csv(columns):
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([[*columns], *zip(*columns.values(), strict=True)])
+    return file.getvalue().encode()
+
+
+def to_jsonl(columns):
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def head_of(path, data, wanted=None, **options):
+    path.write_bytes(data)
+    chunks = [*read_chunks(path, read=ReadOptions(text_column=wanted, **options))]
+    return chunks[0].head.text_columns, [text for chunk in chunks for text in chunk.texts]
+
+
+@pytest.mark.parametrize(("shape", "found"), SHAPES.items())
+def test_shapes_of_public_data_sets(tmp_path, caplog, shape, found):
+    columns, text = found
+    assert head_of(tmp_path / "a.csv", to_csv(columns)) == ((text,), columns[text])
+    assert head_of(tmp_path / "a.jsonl", to_jsonl(columns)) == ((text,), columns[text])
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    assert head_of(tmp_path / "a.parquet", data) == ((text,), columns[text])
+    assert texts_of(pd.DataFrame(columns), None, "") == columns[text]
+    assert load_texts(str(tmp_path / "a.csv"), None) == columns[text]
+    told = f"texts taken from {text!r}, the column with the longest texts; another one: --text-column NAME"
+    assert caplog.text.count(told) == (5 if shape in BY_VALUES else 0)
+    assert caplog.text == "" or shape in BY_VALUES
+    assert not caplog.records or {record.levelname for record in caplog.records} == {"ERROR"}
+
+
+@pytest.mark.parametrize("names", [("Negative_Review", "Positive_Review"), ("pros", "cons")])
+def test_the_two_parts_of_a_review_are_one_text(tmp_path, names):
+    columns = dict(zip(("Hotel", *sorted(names, reverse=True)), (NAMES, GOOD, SHORT), strict=True))
+    found, texts = head_of(tmp_path / "a.csv", to_csv(columns))
+    assert ({*found}, texts[0]) == ({*names}, f"{GOOD[0]} {SHORT[0]}")
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ({"text": [""] * 5, "Review body": TEXT}, "Review body"),
+        ({"comments": NUMBERS, "title": SHORT, "Kommentar": TEXT}, "Kommentar"),
+        ({"review": IDS, "Meinung": TEXT}, "Meinung"),
+        ({"content": LINKS, "tweet": SHORT}, "tweet"),
+        ({"Text": NUMBERS, "TEXT": TEXT}, "TEXT"),
+        ({"text": NUMBERS, "n": NUMBERS}, "text"),
+        ({"title": SHORT, "n": NUMBERS}, "title"),
+        ({"title": GOOD, "subject": GOOD[::-1], "n": NUMBERS}, "title"),
+    ],
+)
+def test_a_name_alone_does_not_decide(tmp_path, columns, text):
+    assert head_of(tmp_path / "a.csv", to_csv(columns)) == ((text,), columns[text])
+
+
+@pytest.mark.parametrize(
+    ("columns", "proposed"),
+    [
+        ({"n": NUMBERS, "Lob": GOOD, "Kritik": GOOD[::-1]}, "Lob or --text-column Kritik"),
+        ({"It's mine": GOOD, "a\nb": GOOD, "title": SHORT}, r"""'It'"'"'s mine' or --text-column 'a\nb'"""),
+        ({"n": NUMBERS, "id": IDS}, "NAME"),
+    ],
+)
+def test_columns_that_are_alike_are_asked_about(tmp_path, columns, proposed):
+    with pytest.raises(DataError) as caught:
+        head_of(tmp_path / "a.csv", to_csv(columns))
+    assert f"which column is the text? Add --text-column {proposed}; the columns are" in str(caught.value)
+
+
+def test_columns_of_one_name_are_proposed_by_their_numbers(tmp_path):
+    data = b"id,text,text\n1,so good,so bad\n"
+    with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):
+        head_of(tmp_path / "a.csv", data)
+    with pytest.raises(DataError, match="there are several columns 'text'; add --text-column 2 or 3"):
+        head_of(tmp_path / "a.csv", data, "text")
+    assert head_of(tmp_path / "a.csv", data, "3") == (("text",), ["so bad"])
+    with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):
+        head_of(tmp_path / "a.csv", b"id,text,text\n")
+
+
+COLUMNS = {"Title": SHORT, "What?\nWhy?": GOOD, "3": IDS, "a,b": NAMES, "title": NUMBERS}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("Title", ("Title",)),
+        ("title", ("title",)),
+        (r"What?\nWhy?", ("What?\nWhy?",)),
+        (r"what?\nwhy?", ("What?\nWhy?",)),
+        ("1", ("Title",)),
+        ("2", ("What?\nWhy?",)),
+        ("3", ("3",)),
+        ("a,b", ("a,b",)),
+        ("A,B", ("a,b",)),
+        ("Title, 2", ("Title", "What?\nWhy?")),
+    ],
+)
+def test_the_option_takes_names_numbers_and_several(tmp_path, wanted, found):
+    texts = [" ".join(parts) for parts in zip(*(COLUMNS[name] for name in found), strict=True)]
+    assert head_of(tmp_path / "a.csv", to_csv(COLUMNS), wanted) == (found, texts)
+    assert head_of(tmp_path / "a.tsv", to_csv(COLUMNS).replace(b",", b"\t").replace(b"a\tb", b"a,b"), wanted)
+    assert head_of(tmp_path / "a.jsonl", to_jsonl(COLUMNS), wanted) == (found, texts)
+    pq.write_table(pa.table(COLUMNS), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    assert head_of(tmp_path / "a.parquet", data, wanted) == (found, texts)
+    assert texts_of(pd.DataFrame(COLUMNS), wanted, "") == texts
+
+
+@pytest.mark.parametrize("wanted", ["TITLE", "6", "0", "Title,x", ""])
+def test_a_name_that_does_not_fit_is_refused(tmp_path, wanted):
+    with pytest.raises(DataError, match="several columns 'TITLE'" if wanted == "TITLE" else "no column '"):
+        head_of(tmp_path / "a.csv", to_csv(COLUMNS), wanted)
+
+
+def test_parts_that_are_missing_are_left_out(tmp_path):
+    rows = [
+        {"t": "a", "b": "c"},
+        {"t": None, "b": "c"},
+        {"t": "", "b": "c"},
+        {"t": None, "b": None},
+        {"b": "c"},
+    ]
+    texts = ["a c", "c", "c", None, "c"]
+    data = "".join(json.dumps(row) + "\n" for row in [*rows, {"x": 1}, {"t": 1, "b": "c"}]).encode()
+    assert head_of(tmp_path / "a.jsonl", data, "t,b") == (("t", "b"), texts)
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert head_of(tmp_path / "a.parquet", (tmp_path / "a.parquet").read_bytes(), "t,b") == (
+        ("t", "b"),
+        texts,
+    )
+    assert texts_of(table.to_pandas(), "t,b", "") == texts
+
+
+def test_texts_in_structs_of_parquet(tmp_path, score_table):
+    rows = [
+        {"id": 1, "r": {"text": "so good", "in": {"a": "x"}}},
+        {"id": 2, "r": None},
+        {"id": 3, "r": {"text": None}},
+    ]
+    out = score_table(pa.Table.from_pylist(rows))
+    assert out.read()["sentiment"].to_pylist() == ["odd", None, None]
+    data = (tmp_path / "in.parquet").read_bytes()
+    assert head_of(tmp_path / "a.parquet", data) == (("r.text",), ["so good", None, None])
+    assert head_of(tmp_path / "a.parquet", data, "R.in.a") == (("r.in.a",), ["x", None, None])
+    with pytest.raises(DataError, match=r"the column 'r' is struct<.*>, not a string"):
+        head_of(tmp_path / "a.parquet", data, "r")
+    table = pa.table({"r.text": ["whole"], "r": [{"text": "part"}]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    assert head_of(tmp_path / "a.parquet", data, "r.text") == (("r.text",), ["whole"])
+
+
+def test_texts_in_nested_objects_are_found(tmp_path):
+    data = b'{"app":"maps","review":{"stars":4,"text":"Finds it."}}\n{"app":"maps","review":{"text":"No."}}\n'
+    assert head_of(tmp_path / "a.jsonl", data) == (("review.text",), ["Finds it.", "No."])
+
+
+def test_a_header_with_a_number_may_be_a_row(tmp_path):
+    data = b"0,1467,so sad that it rains today\n4,1468,what a lovely day it was\n"
+    with pytest.raises(
+        DataError, match="a column is called 0; if it is a row, add --no-header, else --text-c"
+    ):
+        head_of(tmp_path / "a.csv", data)
+    found, texts = head_of(tmp_path / "a.csv", data, header=False)
+    assert (found, len(texts)) == (("3",), 2)
+
+
+def test_malformed_rows_do_not_count(tmp_path):
+    data = b'id,Kommentar,Ort\n1,"open" x,y\n2,z\n3,a text of several words,here\n'
+    assert head_of(tmp_path / "a.csv", data)[0] == ("Kommentar",)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("late", [900, 1100])
+def test_the_first_thousand_rows_decide_however_they_arrive(tmp_path, form, late):
+    longer = [""] * late + [f"{each} is a longer text than any of those before " * 9 for each in range(1000)]
+    columns = {"a": [f"some words {'x' * (each % 40)} here" for each in range(late + 1000)], "b": longer}
+    data = (to_csv if form == "csv" else to_jsonl)(columns)
+    expected = head_of(tmp_path / f"a.{form}", data)
+    assert expected[0] == (("b",) if late == 900 else ("a",))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def write():
+        with pipe.open("wb", buffering=0) as file:
+            for start in range(0, len(data), 7000):
+                file.write(data[start : start + 7000])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    chunks = [*read_chunks(pipe, read=ReadOptions(format=form))]
+    writer.join()
+    assert chunks[0].head.text_columns == expected[0]
+    assert [text for chunk in chunks for text in chunk.texts] == expected[1]
+
+
+def test_a_usual_name_with_a_word_decides_at_the_first_row(tmp_path):
+    """A live pipe may wait for an answer to it."""
+    for form, data in (("csv", b"id,text\n1,ok\n"), ("jsonl", b'{"id":1,"text":"ok"}\n')):
+        pipe = tmp_path / f"pipe-{form}"
+        os.mkfifo(pipe)
+        answered = threading.Event()
+
+        def write(pipe=pipe, data=data, answered=answered):
+            with pipe.open("wb", buffering=0) as file:
+                file.write(data)
+                answered.wait(10)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        first = next(chunk for chunk in read_chunks(pipe, read=ReadOptions(format=form)) if chunk.texts)
+        assert not answered.is_set()
+        answered.set()
+        writer.join()
+        assert first.texts == ["ok"]
+
+
+def test_the_first_input_decides_for_all_and_is_told_once(run, tmp_path, caplog):
+    (tmp_path / "a.csv").write_bytes(to_csv({"Titel": SHORT, "Kommentar": GOOD}))
+    (tmp_path / "b.csv").write_bytes(to_csv({"Titel": GOOD, "Kommentar": SHORT}))
+    summary = run([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.csv")
+    assert summary.text_columns == ["Kommentar"]
+    assert caplog.text.count("texts taken from 'Kommentar'") == 1
+
+
+def test_a_later_input_without_the_column_of_the_first_is_refused(run, tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"text":"x"}\n')
+    (tmp_path / "b.jsonl").write_bytes(b'{"review":"x","id":1}\n')
+    with pytest.raises(
+        DataError, match=r"b\.jsonl: no column 'text'; the columns are 'review', 'id'; is --text-"
+    ):
+        run([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], tmp_path / "out.jsonl")
+
+
+def test_several_text_columns_are_named_in_the_summary(run, tmp_path):
+    (tmp_path / "a.csv").write_bytes(to_csv({"Title": SHORT, "Body": GOOD}))
+    summary = run(tmp_path / "a.csv", tmp_path / "out.csv", read=ReadOptions(text_column="title,body"))
+    assert "texts in 'Body' and 'Title'" in summary.lines()[0]
