@@ -78,11 +78,12 @@ def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Guess | Non
     has_usual = bool(rows) and any(map(is_usual, names))
     if len(names) > 1 and len(rows) >= _FEWEST_ROWS and {*map(len, rows)} == {len(names)}:
         columns = [*zip(*rows, strict=True)]
-        is_likely = delimiter == "\t" or (len(rows) >= _NUMBER_ROWS and any(map(_are_numbers, columns)))
+        has_numbers = any(map(_are_numbers, columns))
         if has_usual or any(map(_are_words, columns)):
             if len({*map(str.casefold, names)}) == len(names) and all(map(_NAME.fullmatch, names)):
+                is_likely = delimiter == "\t" or (has_numbers and len(rows) >= _NUMBER_ROWS)
                 return Guess(read, names, 0 if has_usual else 1 if is_likely else 2)
-            if is_likely and any(map(_NUMBER.fullmatch, names)):
+            if has_numbers and any(map(_NUMBER.fullmatch, names)):
                 return Guess(replace(read, header=False), (), 2)
     return Guess(read, names, 2) if has_usual and (len(names) > 1 or delimiter == ",") else None
 

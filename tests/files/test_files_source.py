@@ -228,11 +228,12 @@ def test_a_pause_within_a_character_after_a_record_of_the_greatest_length(tmp_pa
     assert [text for chunk in chunks for text in chunk.texts] == ["x" * 15] * 2
 
 
-def test_a_pipe_that_does_not_block(run, tmp_path, stdin):
+@pytest.mark.parametrize("form", [None, "lines"])
+def test_a_pipe_that_does_not_block(run, tmp_path, stdin, form):
     os.set_blocking(sys.stdin.fileno(), False)
     thread = threading.Thread(target=lambda: (time.sleep(0.3), stdin.write(b"x\n"), stdin.close()))
     thread.start()
-    run("-", tmp_path / "out.txt")
+    run("-", tmp_path / "out.txt", read=ReadOptions(format=form))
     thread.join()
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
 

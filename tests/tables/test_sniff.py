@@ -34,7 +34,7 @@ DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4
         (b"id,text\n1,x\n2,y, and z\n", 2, "--input-format csv", "id text"),
         (b"by,rumour\nan,it works so well\nbo,it broke at once\n", 2, "--input-format csv", "by rumour"),
         (
-            b"5,it works well\n2,it broke at once\n" * 3,
+            b"5,it works well\n2,it broke\n3,it was so so\n",
             2,
             "--input-format csv --no-header",
             "",
