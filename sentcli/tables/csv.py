@@ -9,11 +9,12 @@ import csv
 import logging
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, islice
+from operator import itemgetter
 from typing import Any
 
 from sentcli.errors import DataError, OutputError
@@ -102,7 +103,7 @@ class _CsvReader(LineReader):
         self._row = 0  # rows read so far, up to the first ones that may be headers
         self._first_rows = max(options.skip_rows, _SECOND_HEADERS) if options.header else 0
         self._width = -1  # until there is a header
-        self._places: tuple[int, ...] = ()  # of the text columns
+        self._text: Callable[[Sequence[str]], str | None]  # of a row
         self._open: list[bytes] = []  # lines of a record that may continue
         self._wait_for = 0  # bytes of lines before it is worth looking for its end again
         self._rescanned = 0
@@ -291,11 +292,11 @@ class _CsvReader(LineReader):
                 f"{self.name}: the columns or the encoding differ from the first input; "
                 f"{list_columns(columns)}, in the first input {list_columns(self.first.columns)}"
             )
+        if options.header and options.text_column is None and not self.first:
+            self._check_header(columns)
         places = self.first.places if self.first else self._find_texts(columns, texts, final=final)
         if places is None:
             return None
-        if options.header and options.text_column is None and not self.first:
-            self._check_header(columns, columns[places[0]])
         check_room(columns, self.setup.names, self.name)
         if self.setup.needs_values:
             check_unique(columns, self.name)
@@ -304,7 +305,8 @@ class _CsvReader(LineReader):
                 "%s: rows after the header that are left out: %d, by --skip-rows",
                 *(self.name, options.skip_rows),
             )
-        self._width, self._places = len(columns), places
+        self._width, pick = len(columns), itemgetter(*places)
+        self._text = pick if len(places) == 1 else lambda fields: join_texts(pick(fields))
         names = tuple(columns[place] for place in places)
         lead = bytes(self._lead + (raw if options.header else b""))
         return Head(columns, names, lead, self._dialect, places)
@@ -329,26 +331,21 @@ class _CsvReader(LineReader):
         values = [*zip(*rows, strict=True)] or [()] * len(columns)
         return find_texts(columns, {}, wanted, self.name, values, is_all=is_all)
 
-    def _check_header(self, columns: Sequence[str], text_column: str) -> None:
+    def _check_header(self, columns: Sequence[str]) -> None:
         """Check a first record without a usual name for the texts: it may be a row.
 
         :raises DataError: if one of its fields is a number.
         """
-        if is_usual(text_column):
+        if any(map(is_usual, columns)):
             return
         if number := next(filter(str.isdecimal, columns), None):
-            hint = f"if it is a row, add --no-header, else --text-column {text_column!r:.80}"
+            hint = "if the first line is a row, add --no-header, else --text-column NAME"
             raise DataError(f"{self.name}: a column is called {number:.80}; {hint}; {list_columns(columns)}")
         if len(columns) == 1:
             _log.warning(
                 "%s: the first line, %.80r, is taken for the header; if it is a text, add --no-header",
                 *(self.name, columns[0]),
             )
-
-    def _text(self, fields: Sequence[str]) -> str | None:
-        if len(self._places) == 1:
-            return fields[self._places[0]]
-        return join_texts([fields[place] for place in self._places])
 
     def _check_delimiter(self, fields: Sequence[str]) -> None:
         """Refuse a single field that holds another delimiter, because whole records would be scored as texts.

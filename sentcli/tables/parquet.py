@@ -279,6 +279,8 @@ def _raw(text: pa.Scalar) -> bytes:
 
 def _sample(column: pa.Array) -> list[Any]:
     """Return the values of a column, without those that are not UTF-8."""
+    with suppress(ValueError):
+        return to_values(column)
     values = []
     for row in range(len(column)):
         with suppress(ValueError):

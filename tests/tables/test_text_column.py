@@ -255,9 +255,7 @@ def test_texts_in_nested_objects_are_found(tmp_path):
 
 def test_a_header_with_a_number_may_be_a_row(tmp_path):
     data = b"0,1467,so sad that it rains today\n4,1468,what a lovely day it was\n"
-    with pytest.raises(
-        DataError, match="a column is called 0; if it is a row, add --no-header, else --text-c"
-    ):
+    with pytest.raises(DataError, match="a column is called 0; if the first line is a row, add --no-header"):
         head_of(tmp_path / "a.csv", data)
     found, texts = head_of(tmp_path / "a.csv", data, header=False)
     assert (found, len(texts)) == (("3",), 2)
