@@ -20,7 +20,7 @@ from sentcli.tables.text_column import is_usual
 SAMPLE_BYTES = 1 << 18
 SAMPLE_RECORDS = 20
 _FEWEST_ROWS = 2  # after the header
-_NUMBER_ROWS = 4  # in fewer rows, a column of numbers may be chance
+_MANY_ROWS = 4  # fewer may have the same number of fields, or a column of numbers, by chance
 _LONGEST_LABEL = 20  # characters
 MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*("|$)', re.MULTILINE)
@@ -79,12 +79,14 @@ def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Guess | Non
     if len(names) > 1 and len(rows) >= _FEWEST_ROWS and {*map(len, rows)} == {len(names)}:
         columns = [*zip(*rows, strict=True)]
         has_numbers = any(map(_are_numbers, columns))
-        if has_usual or any(map(_are_words, columns)):
-            if len({*map(str.casefold, names)}) == len(names) and all(map(_NAME.fullmatch, names)):
-                is_likely = delimiter == "\t" or (has_numbers and len(rows) >= _NUMBER_ROWS)
-                return Guess(read, names, 0 if has_usual else 1 if is_likely else 2)
-            if has_numbers and any(map(_NUMBER.fullmatch, names)):
-                return Guess(replace(read, header=False), (), 2)
+        are_names = len({*map(str.casefold, names)}) == len(names) and all(map(_NAME.fullmatch, names))
+        if are_names and (has_usual or any(map(_are_words, columns))):
+            is_likely = delimiter == "\t" or (has_numbers and len(rows) >= _MANY_ROWS)
+            return Guess(read, names, 0 if has_usual else 1 if is_likely else 2)
+        has_blanks = any(cell.startswith(" ") for row in rows for cell in row)  # as after a comma in a text
+        if not has_blanks and (has_numbers or len(rows) >= _MANY_ROWS):
+            has_header = not any(map(_NUMBER.fullmatch, names))
+            return Guess(replace(read, header=has_header), names if has_header else (), 2)
     return Guess(read, names, 2) if has_usual and (len(names) > 1 or delimiter == ",") else None
 
 

@@ -25,6 +25,8 @@ DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4
         ("\ufefftext\tid\nit works\t1\nit broke\t2\n".encode(), 0, "--input-format tsv", "text id"),
         (UCI.encode(), 0, "--input-format tsv --no-header", ""),
         (b"ham\tGo until late\nham\tOk then, see you\nspam\tFree entry now\n", 0, None, ""),
+        (b'"What did you like,\nand why?",by\nit works,1\nit broke,2\n', 2, "--input-format csv", None),
+        (b"Was it what you expected of us?,by\n" + b"it works,an\n" * 4, 2, "--input-format csv", None),
         (b'{"a": 1}\n\n{"b": "\xe2\x80\xa8"}\n{"c', 0, "--input-format jsonl", ""),
         (b'[{"a": 1},', 0, "--input-format jsonl", ""),
         (b'{\n  "a": 1\n}', 0, "--input-format jsonl", ""),
