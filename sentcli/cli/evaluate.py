@@ -5,6 +5,7 @@ import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -31,10 +32,12 @@ from sentcli.cli.options import (
 )
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
+from sentcli.files.sink import refuse_existing
 from sentcli.model.bundle import CARD, load_bundle
 from sentcli.tables.options import ReadOptions
 
-_NO_FIGURE = ("card", "as_json", "plots", "overwrite", "quiet")  # options that change no figure
+# Options that change no figure.
+_NO_FIGURE = ("card", "as_json", "predictions", "plots", "overwrite", "quiet")
 _SENTENCES = 3  # in a passage, if --passages has no number
 
 
@@ -48,7 +51,7 @@ _SENTENCES = 3  # in a passage, if --passages has no number
     groups={
         "Data": ("dataset", "split", "held_out", "text_column", "label_column", "targets", "passages"),
         "CSV and TSV files": ("delimiter", "quotechar", "encoding", "skip_lines"),
-        "Results": ("against", "target_precision", "as_json", "plots", "overwrite", "card", "quiet"),
+        "Results": ("against", "target_precision", *_NO_FIGURE),
         "Hardware": ("backend", "device", "precision", "workers"),
     },
 )
@@ -97,6 +100,11 @@ _SENTENCES = 3  # in a passage, if --passages has no number
     help="Two labels: print for each the score from which at least this share of its texts is right.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
+@click.option(
+    "--predictions",
+    type=NamedPath(dir_okay=False),
+    help="New CSV file: row, text, label, predicted label, and the probability of each class.",
+)
 @click.option("--plots", type=NamedPath(), help="Folder for plots.")
 @overwrite_option
 @click.option(
@@ -125,6 +133,7 @@ def evaluate(
     workers: int | None,
     target_precision: float | None,
     as_json: bool,
+    predictions: Path | None,
     plots: Path | None,
     overwrite: bool,
     card: bool,
@@ -162,6 +171,8 @@ def evaluate(
         from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
+    if predictions and not overwrite:
+        refuse_existing(str(predictions))
     if plots:
         check_folder(plots, overwrite=overwrite)
 
@@ -170,15 +181,15 @@ def evaluate(
     csv = ReadOptions(delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0)
     named = None if is_default else dataset
     source = EvaluationSource(named, split, held_out, text_column, label_column, table, csv, passages)
-    runtime = {"backend": backend, "device": device, "precision": precision, "workers": workers}
-    measured, record = evaluate_bundle(
-        bundle, source, other, target_precision=target_precision, quiet=quiet, **runtime
-    )
+    how: dict[str, Any] = {"target_precision": target_precision, "predictions": predictions, "quiet": quiet}
+    how |= {"backend": backend, "device": device, "precision": precision, "workers": workers}
+    measured, record = evaluate_bundle(bundle, source, other, **how)
 
     click.echo(json.dumps(record, indent=2) if as_json else report(record))
     if plots:
         draw_evaluation(plots, measured, bundle.config.labels)
     if card:
+        record.pop("errors")  # a model folder contains no texts
         record_evaluation(bundle, record | {"command": _command(context)}, measured)
         if not quiet:
             say(f"{bundle.path / CARD}: updated with these metrics")

@@ -18,6 +18,12 @@ from sentcli.evaluation.labels import LabeledTexts, class_ids
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
 from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.evaluation.passages import cut_passages
+from sentcli.evaluation.predictions import (
+    confident_errors,
+    confused_pairs,
+    prediction_table,
+    write_predictions,
+)
 from sentcli.evaluation.rejects import Rejects, without_unknown
 from sentcli.evaluation.slices import scores_by_length
 from sentcli.evaluation.training_data import read_data_sets, read_validation, with_targets
@@ -91,6 +97,7 @@ def evaluate_bundle(
     against: Bundle | None = None,
     *,
     target_precision: float | None = None,
+    predictions: Path | None = None,
     quiet: bool = False,
     **runtime: Any,
 ) -> tuple[Measurement, dict[str, Any]]:
@@ -98,6 +105,7 @@ def evaluate_bundle(
 
     :param against: another model with the same labels, to compare with; its file decides its backend.
     :param target_precision: see `band_figures`.
+    :param predictions: a CSV file to write, with the prediction of each text.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
     :raises DataError: when the data set cannot be read, a label is unknown, or no text has a word.
@@ -117,6 +125,9 @@ def evaluate_bundle(
         others = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
     how = bundle.config.labels, others, bundle.config.neutral, target_precision
     measured = measure(texts, labels, probabilities, *how)
+    table = prediction_table(examples, labels, probabilities, bundle.config.labels)
+    if predictions:
+        write_predictions(predictions, table)
     return measured, {
         "kind": "comparison" if against else "passages" if source.passages else "texts",
         "model": bundle.name,
@@ -132,6 +143,8 @@ def evaluate_bundle(
         "passages": source.passages,
         "left_out": left_out,
         **measured.to_json(),
+        "errors": confident_errors(table),
+        "confused": confused_pairs(measured.figures),
     }
 
 

@@ -17,6 +17,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
 from sentcli.errors import OutputError
 from sentcli.evaluation.metrics import Labels, wilson_interval
 from sentcli.evaluation.metrics import reliability as reliability_bins
+from sentcli.evaluation.predictions import confused_pairs
 from sentcli.evaluation.report import short_name
 from sentcli.evaluation.slices import lengths_of
 from sentcli.files.atomic import new_file
@@ -42,7 +43,8 @@ _STYLE: dict[Any, Any] = {
 _REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
 _EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png")  # in order
 _DPI = 150
-_MOST_NAMED = 12  # classes in a confusion matrix with names and counts
+_MOST_COUNTED, _MOST_NAMED = 12, 30  # classes in a confusion matrix with shares, with names
+_MOST_PAIRS = 20
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -76,18 +78,26 @@ def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str])
 
 
 def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
-    """Draw the share of each predicted class in each true class."""
+    """Draw the share of each predicted class in each true class; of many classes, the worst pairs."""
     counts = np.array(measured.figures.confusion)
+    title = f"Confusion matrix: {counts.trace():,} of {counts.sum():,} correct"
+    if len(names) > _MOST_NAMED:
+        pairs = confused_pairs(measured.figures, _MOST_PAIRS)[::-1]
+        named = [f"{short_name(pair['label'])} → {short_name(pair['predicted'])}" for pair in pairs]
+        with saved_figure(path, 8, 6) as figure:
+            axes = figure.add_subplot(title=title, xlabel="texts: label → prediction")
+            axes.barh(range(len(pairs)), [pair["count"] for pair in pairs], color=COLOURS[0])
+            axes.set_yticks(range(len(pairs)), named)
+        return
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    is_small, side = len(names) <= _MOST_NAMED, min(3.2 + 0.8 * len(names), 12)
+    is_small, side = len(names) <= _MOST_COUNTED, min(3.2 + 0.8 * len(names), 12)
     with saved_figure(path, side, side) as figure:
         axes = figure.add_subplot()
-        labels = [*map(short_name, names)] if is_small else None
         style: dict[str, Any] = {"cmap": "Blues", "values_format": ".1%", "xticks_rotation": "vertical"}
-        display = ConfusionMatrixDisplay(shares, display_labels=labels)
+        display = ConfusionMatrixDisplay(shares, display_labels=[*map(short_name, names)])
         display.plot(ax=axes, include_values=is_small, **style)
         axes.grid(visible=False)
-        axes.set_title(f"Confusion matrix: {counts.trace():,} of {counts.sum():,} correct")
+        axes.set_title(title)
 
 
 def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:

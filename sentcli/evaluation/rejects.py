@@ -82,10 +82,10 @@ def without_unknown(
     :raises RejectsError: as `Rejects.add`.
     """
     known = known_labels(data.labels, names)
-    kept = [row for row, label in enumerate(data.labels) if label in known or label.casefold() in also]
-    if len(kept) == len(data):
-        return data
-    unknown, those = sorted({*range(len(data))}.difference(kept)), f"the model knows {', '.join(names):.200}"
-    found = [rejected_row(data, row, f"unknown label {data.labels[row]!r:.200}; {those}") for row in unknown]
+    unknown = [
+        row for row, label in enumerate(data.labels) if label not in known and label.casefold() not in also
+    ]
+    why = f"; the model knows {', '.join(names):.200}"
+    found = [rejected_row(data, row, f"unknown label {data.labels[row]!r:.200}{why}") for row in unknown]
     rejects.add(data.where, found, len(data))
-    return data.take(kept)
+    return data.take(sorted({*range(len(data))}.difference(unknown))) if found else data

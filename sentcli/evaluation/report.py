@@ -7,7 +7,7 @@ from sentcli.errors import printable
 from sentcli.evaluation.slices import lengths_of
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
-_LONGEST_NAME = 24  # characters
+_LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters
 
 
 def report(record: Mapping[str, Any]) -> str:
@@ -28,6 +28,16 @@ def report(record: Mapping[str, Any]) -> str:
     blocks.append(_classes(record))
     if len(record["classes"]) <= _MOST_CLASSES:
         blocks.append(_confusion(record))
+    if len(record["classes"]) > 2:
+        pairs = [(*_pair(of), f"{of['count']:,}") for of in record["confused"]]
+        blocks.append(_aligned([("most confused", "predicted as", "texts"), *pairs], "<<>"))
+    if record["errors"]:
+        rows = [
+            (f"{of['row']}", *_pair(of), four(of["probability"]), short_name(of["text"], _LONGEST_TEXT))
+            for of in record["errors"]
+        ]
+        head = ("row", "label", "predicted", "probability", "text")
+        blocks.append(f"the most confident errors\n{_aligned([head, *rows], '><<><')}")
     lengths = [(lengths_of(part), f"{part['examples']:,}", *_accuracy(part)) for part in record["by_length"]]
     blocks.append(_aligned([("words", "texts", "accuracy", "95 % interval"), *lengths], "<>><"))
     blocks += _bands(record)
@@ -132,7 +142,11 @@ def _aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def short_name(name: str) -> str:
-    """Return the name of a class as one short line."""
+def _pair(of: Mapping[str, str]) -> tuple[str, str]:
+    return short_name(of["label"]), short_name(of["predicted"])
+
+
+def short_name(name: str, most: int = _LONGEST_NAME) -> str:
+    """Return the name of a class, or a text, as one short line."""
     name = printable(name)
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -141,6 +141,34 @@ def test_texts_labelled_neutral_measure_three_labels(trained, banded, data, rows
     assert (without["neutral"], without["three_way"]) == (3, None)
 
 
+def test_predictions_errors_and_confused_classes(trained, trained_three, data, rows, tmp_path):
+    path = tmp_path / "p.csv"
+    some = invented.write_csv(tmp_path / "some.csv", [(" ", "positive"), *rows])
+    found = figures(trained.path, some, "--predictions", path)
+    table = pd.read_csv(path)
+    assert table["row"].tolist() == [*range(1, 62)]
+    assert table["label"].tolist() == ["positive", *(label for _, label in rows)]
+    assert table["predicted"].tolist()[1:] == predicted(trained, [text for text, _ in rows])
+    assert table.loc[0, ["predicted", "probability_negative", "probability_positive"]].isna().all()
+    wrong = table[1:][table[1:]["predicted"] != table[1:]["label"]]
+    assert {of["row"] for of in found["errors"]} == {*wrong["row"]}  # two
+    report = invoke("evaluate", trained.path, "--dataset", some).stdout
+    assert "the most confident errors\nrow" in report
+    assert "most confused" not in report
+    before = path.read_bytes()
+    assert "exists" in fail("evaluate", trained.path, "--dataset", some, "--predictions", path).message
+    assert (
+        invoke("evaluate", trained.path, "-q", "--held-out", "--predictions", path, "--overwrite").stderr
+        == ""
+    )
+    assert path.read_bytes() != before
+    three = invented.write_csv(tmp_path / "three.csv", [(text, "neutral") for text, _ in rows])
+    assert (
+        "most confused  predicted as  texts\nneutral"
+        in invoke("evaluate", trained_three.path, "--dataset", three).stdout
+    )
+
+
 def test_rows_that_cannot_be_used_are_left_out_and_counted(trained, data, rows, tmp_path):
     more = [("who knows", ""), ("a splendiferous zork", "mixed")]
     some = invented.write_csv(tmp_path / "some.csv", [*more[:1], *2 * rows, *more[1:]])

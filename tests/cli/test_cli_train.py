@@ -411,7 +411,9 @@ def test_two_runs_do_not_train_into_one_model(data, tmp_path, monkeypatch):
 
 def test_unlabeled_texts_may_have_another_text_column(train, data, tmp_path):
     heap = tmp_path / "heap.csv"
-    heap.write_text("id,remark,title\n" + "".join(f"{row},a warm film {row},t\n" for row in range(50)))
+    heap.write_text(
+        "id,remark,title\n" + "".join(f"{row},a warm film {row},a fine name {row}\n" for row in range(50))
+    )
     assert "unlabeled-text-column" in refuse("--unlabeled", heap, "-o", tmp_path / "m", data=data).message
     train("--unlabeled", heap, config='unlabeled-text-column = "remark"')
     assert metrics_of(tmp_path / "model")["examples"]["unlabeled"] == 50

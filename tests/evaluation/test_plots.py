@@ -76,6 +76,23 @@ def test_the_confusion_matrix_has_names_and_shares_of_the_true_class(tmp_path, d
     assert f"{a + d} of 300 correct" in axes.get_title(loc="left")
 
 
+@pytest.mark.parametrize("classes", [30, 31])
+def test_classes_are_named_up_to_thirty_and_the_worst_pairs_beyond(tmp_path, drawn, classes):
+    of, names = measured(classes, 2000), [f"class {number}" for number in range(classes)]
+    plots.confusion_matrix(tmp_path / "a.png", of, names)
+    axes = drawn[0].axes[0]
+    named = [label.get_text() for label in axes.get_yticklabels()]
+    if classes == 30:
+        assert named == names
+        return
+    counts = np.array(of.figures.confusion)
+    np.fill_diagonal(counts, 0)
+    assert [bar.get_width() for bar in axes.patches] == sorted(counts.ravel())[-20:]
+    assert len(named) == 20
+    label, predicted = np.unravel_index(counts.argmax(), counts.shape)
+    assert named[-1] == f"{label} → {predicted}"
+
+
 @pytest.mark.filterwarnings("error")
 def test_names_can_be_anything(tmp_path, drawn):
     plots.confusion_matrix(tmp_path / "a.png", measured(3), ["$x_1$ \\frac{", "two\nlines\x07", "あ" * 40])

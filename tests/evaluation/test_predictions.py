@@ -1,0 +1,71 @@
+"""The table of predictions, its file, and the worst predictions."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from sentcli.errors import OutputError
+from sentcli.evaluation.labels import LabeledTexts
+from sentcli.evaluation.metrics import evaluate
+from sentcli.evaluation.predictions import (
+    confident_errors,
+    confused_pairs,
+    prediction_table,
+    write_predictions,
+)
+
+NAMES = ("negative", "positive")
+TEXTS = ["a\rb", "NA", 'q"x\ny', "", "é" * 300]
+LABELS = np.array([0, 1, 0, 1, 2])
+PROBABILITIES = np.array([[0.25, 0.75], [0.1, 0.9], [0.2, 0.8], [np.nan, np.nan], [0.01, 0.99]])
+
+
+def table(rows=(1, 2, 4, 5, 6)):
+    examples = LabeledTexts(TEXTS, [""] * 5, rows=rows)
+    return prediction_table(examples, LABELS, PROBABILITIES, NAMES)
+
+
+def test_a_file_has_a_row_for_each_text(tmp_path):
+    path = tmp_path / "p.csv"
+    write_predictions(path, table())
+    with path.open(newline="") as file:
+        head, *found = csv.reader(file)
+    assert head == [*("row", "text", "label", "predicted", "probability_negative", "probability_positive")]
+    assert [row[0] for row in found] == ["1", "2", "4", "5", "6"]
+    assert [row[1] for row in found] == TEXTS
+    assert [row[2] for row in found] == ["negative", "positive", "negative", "positive", "neutral"]
+    assert [row[3] for row in found] == ["positive", "positive", "positive", "", "positive"]
+    assert [row[5] for row in found] == ["0.75", "0.9", "0.8", "", "0.99"]
+    assert [file.name for file in tmp_path.iterdir()] == ["p.csv"]
+    with pytest.raises(OutputError, match="No such file"):
+        write_predictions(tmp_path / "no" / "p.csv", table())
+
+
+def test_rows_without_a_number_are_counted():
+    assert table(rows=())["row"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_the_most_confident_errors_are_of_texts_with_a_class():
+    errors = confident_errors(table())
+    assert json.loads(json.dumps(errors)) == errors  # plain values
+    assert [(of["row"], of["probability"]) for of in errors] == [(4, 0.8), (1, 0.75)]
+    assert (errors[0]["text"], errors[0]["label"], errors[0]["predicted"]) == (
+        'q"x\ny',
+        "negative",
+        "positive",
+    )
+    assert confident_errors(table()[3:]) == []
+    examples = LabeledTexts(TEXTS, [""] * 5)
+    three = prediction_table(examples, LABELS, np.insert(PROBABILITIES, 2, 0, axis=1), (*NAMES, "neutral"))
+    worst = confident_errors(three)[0]  # neutral is a class here
+    assert (worst["row"], worst["label"], worst["text"]) == (5, "neutral", "é" * 200)
+
+
+def test_confused_pairs_are_sorted_and_exclude_right_predictions():
+    labels, predicted = np.array([0, 0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 1, 0, 1, 1])
+    figures = evaluate(labels, np.eye(3)[predicted], ("a", "b", "c"))
+    pairs = [(of["label"], of["predicted"], of["count"]) for of in confused_pairs(figures, 10)]
+    assert pairs == [("a", "b", 2), ("c", "b", 2), ("c", "a", 1)]
+    assert len(confused_pairs(figures, 2)) == 2
