@@ -105,11 +105,10 @@ def score_output(
     refuse_inputs(files, [output, *([rejects] if rejects else [])])
     _check_places(output, options.rejects.path)
     if len(files) > 1:
-        _log.addFilter(_is_said_later)
-        try:
+        with ExitStack() as stack:  # what is logged about a head is logged again when the rows are read
+            _log.addFilter(silence := lambda _: False)
+            stack.callback(_log.removeFilter, silence)
             check_heads(files, setup)
-        finally:
-            _log.removeFilter(_is_said_later)
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
     job = _Job(scorer, files, output, target, rejects, setup, options)
@@ -120,11 +119,6 @@ def score_output(
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_TURN)
         return job.settle() or job.score(progress)
-
-
-def _is_said_later(_: logging.LogRecord) -> bool:
-    """Refuse a record: what is logged about the head of an input is logged when its rows are read."""
-    return False
 
 
 def _check_places(output: str, rejects: str | None) -> None:

@@ -185,15 +185,10 @@ class _ParquetReader:
             differs = _difference(first.style.schema, schema)
             raise DataError(f"{self._name}: not the schema of the first input: {differs}")
         paths = paths_of(schema)
-        names = [name for name, _, _ in paths]
         places = first.places if first else self._find_texts(paths, rows)
         self._paths = [paths[place][1] for place in places]
-        return Head(
-            columns,
-            tuple(names[place] for place in places),
-            style=Style(schema, self._codec()),
-            places=places,
-        )
+        texts = tuple(paths[place][0] for place in places)
+        return Head(columns, texts, style=Style(schema, self._codec()), places=places)
 
     def _find_texts(self, paths: Sequence[Any], rows: pa.RecordBatch | None) -> tuple[int, ...]:
         # A column of type null has only missing values; it may be the text column.
@@ -206,8 +201,7 @@ class _ParquetReader:
             _sample(column_at(rows, path)) if rows and name not in others else () for name, path, _ in paths
         ]
         names = [name for name, _, _ in paths]
-        found = find_texts(names, others, self._setup.options.text_column, self._name, values)
-        return found or ()
+        return find_texts(names, others, self._setup.options.text_column, self._name, values) or ()
 
     def _schema(self) -> pa.Schema:
         """Return the schema, including the metadata of the file that pyarrow does not put there."""
@@ -279,8 +273,6 @@ def _raw(text: pa.Scalar) -> bytes:
 
 def _sample(column: pa.Array) -> list[Any]:
     """Return the values of a column, without those that are not UTF-8."""
-    with suppress(ValueError):
-        return to_values(column)
     values = []
     for row in range(len(column)):
         with suppress(ValueError):

@@ -86,14 +86,8 @@ def find_texts(
     rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
     weak = [groups for groups in _usual(columns, _WEAK_NAMES) if groups[0][0] in usable]
     known = {groups[0][0] for groups in weak}
-    if len(rivals) == 1:
-        if rivals[0] not in known:
-            _say_choice(columns[rivals[0]], "the column with the longest texts", where)
-        return (rivals[0],)
-    if rivals and not known.issuperset(rivals):
-        raise _undecided(columns, rivals, where)
     meant = [groups for groups in weak if groups[0][0] in rivals] if rivals else [*named, *weak]
-    if meant:
+    if meant and known.issuperset(rivals):
         name = columns[meant[0][0][0]]
         if name in others:  # the other columns may be anything, such as a title
             hint = f"add --text-column with another; {list_columns(columns)}"
@@ -101,11 +95,18 @@ def find_texts(
         if len(meant[0][0]) > 1:
             raise _undecided(columns, meant[0][0], where)
         return tuple(group[0] for group in meant[0])
-    filled = [place for place in usable if not values[place] or any(map(_is_string, values[place]))]
-    if len(filled) != 1:
+    filled = [
+        place for place in usable if not values[place] or any(isinstance(each, str) for each in values[place])
+    ]
+    found = rivals or filled
+    if len(found) != 1:
         raise _undecided(columns, rivals, where)
-    _say_choice(columns[filled[0]], "the only column of strings", where)
-    return (filled[0],)
+    reason = "the column with the longest texts" if rivals else "the only column of strings"
+    # An error, so that a choice that may be wrong is also said with --quiet.
+    _log.error(
+        "%s: texts taken from %.200r, %s; another one: --text-column NAME", where, columns[found[0]], reason
+    )
+    return (found[0],)
 
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
@@ -195,23 +196,14 @@ def _undecided(columns: Sequence[Any], places: Sequence[int], where: str) -> Dat
     return DataError(f"{where}: which column is the text? Add {proposed}; {list_columns(columns)}")
 
 
-def _say_choice(name: Any, reason: str, where: str) -> None:
-    """Log at the level of errors: a choice that may be wrong is also told where warnings are hidden."""
-    _log.error("%s: texts taken from %.200r, %s; another one: --text-column NAME", where, name, reason)
-
-
-def _is_string(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _has_word(values: Iterable[Any]) -> bool:
     """Return whether any value has a word, which numbers, ids, dates and addresses of pages do not."""
-    return any(_is_string(value) and _WORD.search(value[:_MOST]) for value in values)
+    return any(isinstance(value, str) and _WORD.search(value[:_MOST]) for value in values)
 
 
 def _size(values: Iterable[Any]) -> int:
     """Return the characters of the different texts among values: those that are mostly words, and no JSON."""
-    texts = {value[:_MOST] for value in values if _is_string(value)}
+    texts = {value[:_MOST] for value in values if isinstance(value, str)}
     return sum(
         len(text)
         for text in texts
