@@ -80,14 +80,15 @@ def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str])
 def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
     """Draw the share of each predicted class in each true class; of many classes, the worst pairs."""
     counts = np.array(measured.figures.confusion)
-    title = f"Confusion matrix: {counts.trace():,} of {counts.sum():,} correct"
+    correct = f"{counts.trace():,} of {counts.sum():,} correct"
     if len(names) > _MOST_NAMED:
         pairs = confused_pairs(measured.figures, _MOST_PAIRS)[::-1]
         named = [f"{short_name(pair['label'])} → {short_name(pair['predicted'])}" for pair in pairs]
         with saved_figure(path, 8, 6) as figure:
-            axes = figure.add_subplot(title=title, xlabel="texts: label → prediction")
+            axes = figure.add_subplot(title=f"Classes confused most often: {correct}", axisbelow=True)
             axes.barh(range(len(pairs)), [pair["count"] for pair in pairs], color=COLOURS[0])
             axes.set_yticks(range(len(pairs)), named)
+            axes.set_xlabel("texts: label → prediction")
         return
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     is_small, side = len(names) <= _MOST_COUNTED, min(3.2 + 0.8 * len(names), 12)
@@ -97,7 +98,7 @@ def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) 
         display = ConfusionMatrixDisplay(shares, display_labels=[*map(short_name, names)])
         display.plot(ax=axes, include_values=is_small, **style)
         axes.grid(visible=False)
-        axes.set_title(title)
+        axes.set_title(f"Confusion matrix: {correct}")
 
 
 def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
