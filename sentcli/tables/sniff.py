@@ -23,7 +23,7 @@ _FEWEST_ROWS = 2  # after the header
 _MANY_ROWS = 4  # fewer may have the same number of fields, or a column of numbers, by chance
 _LONGEST_LABEL = 20  # characters
 MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
-_JSON = re.compile(r'\s*(\[\s*)?\{\s*("|$)', re.MULTILINE)
+_JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
@@ -60,7 +60,7 @@ def sniff(data: bytes, options: ReadOptions) -> Guess | None:
     """
     encoding = options.encoding or marked_encoding(data)
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
-    if _JSON.match(text):
+    if _JSON.match(text) and options.encoding is None:  # JSON Lines are UTF-8
         return Guess(replace(options, format="jsonl"), (), 0)
     options = replace(options, encoding=encoding)
     guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or "\t;|,")
