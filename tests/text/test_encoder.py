@@ -20,7 +20,20 @@ ASCII = [chr(code) for code in range(128)]
 SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
 WRITTEN = [
     *"’“—…`\u200b\ufe0f\x85😍哈กﬀ𝓰①ｆ＆★Σ",
-    *("<p>", "<3", "<!-- x -->", "&amp;", "&#39;", "&lt;br /&gt;", "e\u0301", "aaa", "ÉÉé", "don’t"),
+    *(
+        "<p>",
+        "<3",
+        "<!-- x -->",
+        "&amp;",
+        "&#39;",
+        "&lt;br /&gt;",
+        "e\u0301",
+        "aaa",
+        "ÉÉé",
+        "don’t",
+        ":-)",
+        "=D",
+    ),
 ]
 PIECES = ["<br />", "<br", "/>", '<b"r />', "<br\x1f/>", "<br\xa0/>", "<BR />", "don't", PAD, UNK, "film"]
 WORDS = ["film", "don", "'", "t", ".", ",", "!", "a", "é", "ß", "i̇", "σας", "❤", "😍", "aa", "\x00"]

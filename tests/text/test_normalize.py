@@ -11,7 +11,7 @@ from sentcli.text.tokenizer import tokenize
 
 PARTS = [
     *"&<>b/3'\"*+-_ ;’“—…é\u200b\u3000\u0307\ufe0f\x85\x92😍哈กİΣ；＆ｆﬀ𝓰①Ⓐ",
-    *("&amp;", "&#39;", "aaa", "e\u0301", "<p>", "<br />"),
+    *("&amp;", "&#39;", "aaa", "e\u0301", "<p>", "<br />", ":-)", ":'(", "=D"),
 ]
 
 
@@ -29,6 +29,11 @@ PARTS = [
         ("10/10 *bold* _so_ A+ 100%", "10 10 * bold * so a + 100 %"),
         ("a\u200bb\xa0c…", "ab c . . ."),
         ("很好。ｆｕｌｌ 𝓰𝓸𝓸𝓭 ★★", "很 好 . full good ★ ★"),
+        ("great:) bad :-(( =D ;-) :'( hm :/", "great 🙂 bad 🙁 😃 🙂 🙁 hm 😕"),
+        (
+            "pros:(1) https://a.b/ x=(y) at 10:30 A:D and/or:",
+            "pros ( 1 ) https a . b x ( y ) at 10 30 a d and or",
+        ),
         (" \n\u200b ", ""),
     ],
 )
