@@ -188,11 +188,12 @@ def minilm(texts: Texts, others: list[str], work: Path, processes: int, seed: in
 
 def label(texts: Texts, work: Path, processes: int, seed: int) -> tuple[list[str], Floats]:
     """Return the texts without labels and passages, and the probabilities of their classes."""
-    long = [text for text in (*texts.train.texts, *texts.unlabeled) if text.count(" ") > LONG]
-    passages = cut_passages(long, SENTENCES, seed)
-    parts = (texts.validation.texts, texts.unlabeled, passages, long)
+    whole = [*texts.train.texts, *texts.unlabeled]
+    long = [row for row, text in enumerate(whole) if text.count(" ") > LONG]
+    passages = cut_passages([whole[row] for row in long], SENTENCES, seed)
+    parts = (texts.validation.texts, texts.unlabeled, passages)
     said = minilm(texts, [text for part in parts for text in part], work, processes, seed)
-    held_out, unlabeled, alone, whole = np.split(said, np.cumsum([*map(len, parts)])[:-1])
+    held_out, unlabeled, alone = np.split(said, np.cumsum([*map(len, parts)])[:-1])
 
     validation, train = (part.of_classes(texts.labels) for part in (texts.validation, texts.train))
     numbers, learnt = (label_ids(part.labels, texts.labels, part.where) for part in (validation, train))
@@ -205,7 +206,8 @@ def label(texts: Texts, work: Path, processes: int, seed: int) -> tuple[list[str
         print(f"{name}: validation accuracy {(values.argmax(1) == numbers).mean():.4f}")
     print(f"together: {teacher.reached}")
     together = teacher.probabilities({"MiniLM": unlabeled, NGRAMS: by_ngrams[count:]})
-    in_context = (1 - CONTEXT) * alone + CONTEXT * whole
+    of_whole = np.concatenate([texts.train.class_targets(texts.labels), together])[long]
+    in_context = (1 - CONTEXT) * alone + CONTEXT * of_whole
     return [*texts.unlabeled, *passages], np.concatenate([together, in_context])
 
 
