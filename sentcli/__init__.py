@@ -28,6 +28,7 @@ def load(
     workers: int | None = None,
     neutral: tuple[float, float] | bool = False,
     null_values: Iterable[str] | None = None,
+    probabilities: bool = False,
 ) -> "Scorer":
     """Open a model folder for scoring.
 
@@ -40,6 +41,7 @@ def load(
         included, the first label below and the second above. True: the band that the model brings.
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
+    :param probabilities: also return the probability of each label of the model.
     :raises BundleError: for a file that is missing, changed, a link or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
@@ -58,4 +60,5 @@ def load(
         workers=workers,
         neutral=neutral,
         null_values=null_values,
+        probabilities=probabilities,
     )

@@ -28,9 +28,12 @@ class ParityScorer:
         stop_after: int | None = None,
         model: str = "parity",
         given_labels: tuple[str, str] = ("even", "odd"),
+        *,
+        probabilities: bool = False,
     ) -> None:
         self.given_labels = given_labels
-        self.fingerprint = {"model": model}
+        self.shown_classes = given_labels if probabilities else ()
+        self.fingerprint = {"model": model, "--probabilities": probabilities}
         self.scored = 0  # texts
         self._stop_after = stop_after
 
@@ -39,7 +42,10 @@ class ParityScorer:
             if number == self._stop_after:
                 raise StopRequested(15)
             self.scored += len(chunk.texts)
-            yield chunk, score(chunk.texts, self.given_labels)
+            scores = score(chunk.texts, self.given_labels)
+            second = scores.scores
+            first = [None if number is None else 1 - number for number in second]
+            yield chunk, replace(scores, probabilities=[first, second] if self.shown_classes else ())
 
 
 def score(texts: Sequence[str | None], names: Sequence[str]) -> Scores:

@@ -49,7 +49,7 @@ _READ = (
     *("format", "text_column", "columns", "delimiter", "quotechar", "encoding"),
     *("skip_lines", "skip_rows", "max_row_bytes", "limit"),
 )
-_SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values")
+_SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
@@ -62,7 +62,7 @@ _EXAMPLES = (
     "sentcli score big.csv --limit 1000",
 )
 _GROUPS = {
-    "Output": ("output", "output_format", "prefix", "overwrite", "summary", "quiet"),
+    "Output": ("output", "output_format", "prefix", "probabilities", "overwrite", "summary", "quiet"),
     "Input": (
         *("text", "limit", "text_column", "columns", "null_values", "format", "encoding"),
         *("delimiter", "quotechar", "no_header", "skip_lines", "skip_rows", "max_row_bytes"),
@@ -110,7 +110,8 @@ def _band(
     type=click.Choice(FORMATS),
     help="By default given by the suffix; for stdout, the format of the input.",
 )
-@click.option("--prefix", help="Prefix of the new columns, sentiment and sentiment_score.")
+@click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
+@click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
 @overwrite_option
 @click.option("--summary", type=NamedPath(), help="File for the summary, as JSON.")
 @quiet_option
@@ -184,9 +185,9 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
 
     INPUTS are CSV, TSV, JSONL or Parquet files, also compressed, or text files with one review per line; no
     INPUTS or - means stdin. Rows keep their order and their columns. The score is the probability of the
-    second label (positive); with more than two labels, that of the most probable one. A row that cannot be
-    read is rejected, with the reason. A row that says nothing (blank, NULL, no known word) is kept, without
-    a score.
+    second label (positive); with more than two labels, that of the most probable one; --probabilities adds
+    those of all labels. A row that cannot be read is rejected, with the reason. A row that says nothing
+    (blank, NULL, no known word) is kept, without a score.
 
     Run the same command again to continue a stopped run. In a folder, finished outputs are left alone.
 

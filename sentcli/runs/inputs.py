@@ -22,9 +22,12 @@ from sentcli.tables.sniff import MAY_BEGIN_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, 
 _HEAD_CHUNKS = 100  # read to find a head; a file with only bad records has none
 
 
-def make_setup(inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions) -> Setup:
+def make_setup(
+    inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions, classes: Sequence[str] = ()
+) -> Setup:
     """Choose the formats of the inputs and the output: from the options, else from the suffixes.
 
+    :param classes: the labels whose probabilities get a column each.
     :raises UsageError: if formats or options contradict each other.
     """
     formats = {
@@ -44,8 +47,7 @@ def make_setup(inputs: Sequence[str], output: str, read: ReadOptions, write: Wri
     get_format(output_form)
     if write.prefix and output_form == "lines":
         raise UsageError(f"--prefix does not apply to lines output, which has no column names: {output}")
-    names = () if output_form == "lines" else write.names
-    setup = Setup(read, names, form, output_form, columns=read.columns or ())
+    setup = Setup(read, write.columns(classes), form, output_form, columns=read.columns or ())
     if read.columns is not None and not setup.needs_values:
         raise UsageError(f"--columns does not apply to {output_form} output: {output}")
     return setup

@@ -39,7 +39,7 @@ from sentcli.runs.output import Output, default_rejects, refuse_both
 from sentcli.runs.summary import Progress, Summary, counted
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
-from sentcli.tables.options import RESULT_COLUMNS, ReadOptions, RejectOptions, Setup, WriteOptions
+from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
 from sentcli.tables.registry import suffix_of
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
@@ -91,7 +91,7 @@ def score_output(
         hint = "; if it is lines of text, add --input-format lines" if guess.doubt else ""
         level = logging.ERROR if guess.doubt else logging.WARNING  # -q shows errors
         _log.log(level, "%s looks like %s: read as such%s", name, guess, hint)
-    setup = make_setup(inputs, output, read, write)
+    setup = make_setup(inputs, output, read, write, scorer.shown_classes)
     if guess and setup.format == "lines":
         hint = f"{name} may be {guess}: if it is, add {guess.flags}"
         if setup.output_format != "lines":
@@ -111,6 +111,8 @@ def score_output(
             check_heads(files, setup)
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
+    if setup.output_format == "lines" and scorer.shown_classes:
+        _log.info("each line has %s, text", ", ".join(column.name for column in setup.results))
     job = _Job(scorer, files, output, target, rejects, setup, options)
     with ExitStack() as stack:
         for path in (target, options.rejects.path):
@@ -176,7 +178,6 @@ class _Job:
             "inputs": [file.name for file in self.files],
             **self.scorer.fingerprint,
             "version of sentcli": __version__,
-            "new columns": [column.name for column in RESULT_COLUMNS],
             "--input-format": read.pop("format"),
             "--output-format": write.pop("format"),
             "--rejects": self.options.rejects.path,
@@ -195,7 +196,8 @@ class _Job:
                 refuse_both(self.name, self.rejects)
             return None
         target, rejects = Path(self.target), str(self.rejects)
-        self.ledger = ledger = Ledger(target, self.setup.labels, overwrite=self.overwrite)
+        columns, labels = self.setup.results, self.setup.labels
+        self.ledger = ledger = Ledger(target, labels, columns, overwrite=self.overwrite)
         if ledger.conditions is None:
             if self.overwrite:
                 return None

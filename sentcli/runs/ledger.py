@@ -22,7 +22,7 @@ from sentcli.errors import ResumeError
 from sentcli.files.atomic import create, new_file, output_errors, sync, temporary_path, write_all
 from sentcli.scoring.scorer import COUNTS, Scores
 from sentcli.tables.chunk import Chunk
-from sentcli.tables.options import RESULT_COLUMNS, ResultColumn
+from sentcli.tables.options import ResultColumn
 
 COMMIT_SECONDS = 1.0  # the least time between two commits
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
@@ -34,6 +34,7 @@ class Ledger:
 
     :param target: the output.
     :param labels: all labels that a row can get.
+    :param columns: the new columns.
     :param overwrite: start over, and remove the ledger of a stopped run.
     :ivar conditions: the conditions of the stopped run; None if there is no such run.
     :ivar sizes: bytes of that run's output and rejects; None if it was not yet about to rename them.
@@ -42,11 +43,14 @@ class Ledger:
     :raises OutputError: here and from all methods, if the file cannot be read or written.
     """
 
-    def __init__(self, target: Path, labels: Sequence[str], *, overwrite: bool) -> None:
+    def __init__(
+        self, target: Path, labels: Sequence[str], columns: Sequence[ResultColumn], *, overwrite: bool
+    ) -> None:
         self.conditions: dict[str, Any] | None = None
         self.sizes: list[int | None] | None = None
         self.rows = 0
         self._path = temporary_path(target, "ledger")
+        self._columns = columns
         self._labels = [*labels, None]
         self._codes = {label: code for code, label in enumerate(self._labels)}
         self._last_commit = time.monotonic()
@@ -119,8 +123,8 @@ class Ledger:
             if stop > len(results[0]) or (chunk.whole and _end_of(chunk).items() - entry.items()):
                 return False
             counts: dict[str, Any] = {name: entry[name] if chunk.whole else 0 for name in COUNTS}
-            of_chunk: list[Any] = [values[start:stop] for values in results]
-            yield chunk, Scores(*of_chunk, **counts)
+            labels, numbers, *others = (values[start:stop] for values in results)
+            yield chunk, Scores(labels, numbers, **counts, probabilities=others)
             if chunk.whole:
                 return True
             start = stop
@@ -177,7 +181,7 @@ class Ledger:
         """Encode the results column by column: numbers with NaN for None, labels as codes."""
         packed = []
         columns = zip(*(part.results for part in self._parts), strict=True)
-        for column, parts in zip(RESULT_COLUMNS, columns, strict=True):
+        for column, parts in zip(self._columns, columns, strict=True):
             values = list(chain.from_iterable(parts))
             if not column.is_number:
                 values = [self._codes[label] for label in values]
@@ -186,10 +190,10 @@ class Ledger:
 
     def _unpack(self, data: bytes) -> list[list[Any]]:
         """Decode what `_pack` encoded."""
-        row_size = sum(np.dtype(_type_of(column)).itemsize for column in RESULT_COLUMNS)
+        row_size = sum(np.dtype(_type_of(column)).itemsize for column in self._columns)
         count, offset = len(data) // row_size, 0
         results = []
-        for column in RESULT_COLUMNS:
+        for column in self._columns:
             values = np.frombuffer(data, _type_of(column), count, offset)
             offset += values.nbytes
             if column.is_number:

@@ -1,12 +1,12 @@
 """Read the texts of a pandas data frame, and add labels and scores to a copy of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
 from sentcli.tables.chunk import Results
 from sentcli.tables.columns import check_room
-from sentcli.tables.options import RESULT_COLUMNS, WriteOptions
+from sentcli.tables.options import ResultColumn
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _WHERE = "the data frame"  # for messages
 
 
-def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> list[str | None]:
+def texts_of(
+    frame: "pd.DataFrame", text_column: str | None, added: Sequence[ResultColumn]
+) -> list[str | None]:
     """Return the texts of a frame, with None for a missing text; see `Scorer.score_frame`."""
     if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
         kind = type(frame)
@@ -26,7 +28,7 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
     # Comparing a name with NA raises an error.
     if any(type(name).__name__ == "NAType" for name in columns):
         raise DataError(f"{_WHERE}: a column has the name NA; give it another name")
-    check_room(columns, WriteOptions(prefix=prefix).names, _WHERE)
+    check_room(columns, [column.name for column in added], _WHERE)
     others: dict[Any, str] = {
         name: f"does not hold only texts: it has {other!r:.100} ({type(other).__name__}); "
         "pass strings, and None or NaN for no text"
@@ -43,17 +45,15 @@ def texts_of(frame: "pd.DataFrame", text_column: str | None, prefix: str) -> lis
     )
 
 
-def with_results(frame: "pd.DataFrame", results: Results, prefix: str) -> "pd.DataFrame":
+def with_results(frame: "pd.DataFrame", results: Results, added: Sequence[ResultColumn]) -> "pd.DataFrame":
     """Return a copy of a frame with the results in each row: labels as objects, numbers as floats."""
     import pandas as pd
 
-    added: dict[str, Any] = {
-        name: pd.Series(values, frame.index, float if column.is_number else object)
-        for column, name, values in zip(
-            RESULT_COLUMNS, WriteOptions(prefix=prefix).names, results, strict=True
-        )
+    columns: dict[str, Any] = {
+        column.name: pd.Series(values, frame.index, float if column.is_number else object)
+        for column, values in zip(added, results, strict=True)
     }
-    return frame.assign(**added)
+    return frame.assign(**columns)
 
 
 def _other_than_text(column: "pd.Series[Any]") -> Any:

@@ -20,6 +20,7 @@ from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import NEUTRAL, Band, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Results
+from sentcli.tables.options import WriteOptions
 from sentcli.text.encoder import Encoded, Encoder
 from sentcli.text.null_values import NULL_VALUES, NullValues
 
@@ -56,6 +57,7 @@ class Scores:
     :param mostly_unknown: the number of texts with more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
+    :param probabilities: of each class, one per text as `scores`; empty without the option of `Scorer`.
     """
 
     labels: list[str | None]
@@ -66,11 +68,12 @@ class Scores:
     truncated: int
     tokens: int
     unknown: int
+    probabilities: Sequence[list[float | None]] = ()
 
     @property
     def results(self) -> Results:
-        """The values of each column of `RESULT_COLUMNS`: the first fields of this class, in that order."""
-        return self.labels, self.scores
+        """The values of each new column, in the order of `WriteOptions.columns`."""
+        return self.labels, self.scores, *self.probabilities
 
 
 class _Predictions(NamedTuple):
@@ -114,7 +117,9 @@ class Scorer:
     :param neutral: the lowest and the highest score that get the label `neutral`; lower scores get the first
         label, higher ones the second. True: the band that the model brings. False: no text is neutral.
     :param null_values: texts that count as blank, see `NullValues`; None: `NULL_VALUES`.
+    :param probabilities: also return the probability of each label of the model.
     :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
+    :ivar shown_classes: the labels of the model whose probabilities are wanted: all or none.
     :raises UsageError: for options that contradict each other, fewer workers than 1, probabilities in the
         wrong order, or a model that has more than two classes, a class named `neutral`, or no band.
     :raises BundleError: for a file that is missing, cannot be read or cannot be run.
@@ -131,10 +136,12 @@ class Scorer:
         workers: int | None = None,
         neutral: tuple[float, float] | bool = False,
         null_values: Iterable[str] | None = None,
+        probabilities: bool = False,
         limits: Limits = LIMITS,
     ) -> None:
         self.bundle = bundle
         self.labels = bundle.config.labels
+        self.shown_classes = self.labels if probabilities else ()
         self.neutral = _band(bundle, neutral) if neutral else None
         self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
         if workers is not None and workers < 1:
@@ -161,6 +168,7 @@ class Scorer:
             "backend": self.backend,
             "runtime": self.runtime,
             "--null-values": self._null_values.values,
+            "--probabilities": bool(self.shown_classes),
             "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
         }
 
@@ -207,8 +215,9 @@ class Scorer:
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        scores = self.score(texts_of(frame, text_column, prefix))
-        return with_results(frame, scores.results, prefix)
+        columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
+        scores = self.score(texts_of(frame, text_column, columns))
+        return with_results(frame, scores.results, columns)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks in order, and prefetch the next ones meanwhile.
@@ -287,6 +296,8 @@ class Scorer:
             classes = self.neutral.sides(probabilities[:, 1])
         labels = np.array(self.given_labels, object)[classes]
         labels[says_nothing] = scores[says_nothing] = None
+        of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
+        of_classes[:, says_nothing] = None
         return Scores(
             labels.tolist(),
             scores.tolist(),
@@ -296,6 +307,7 @@ class Scorer:
             int((predictions.lengths > self._max_tokens).sum()),
             int(predictions.words.sum()),
             int(predictions.unknown.sum()),
+            of_classes.tolist(),
         )
 
 

@@ -17,7 +17,7 @@ CHUNK_ROWS = 8192  # with 4,096 a short row takes 4 us more: each encoder call h
 _FIRST_ROWS = 512
 CHUNK_BYTES = 8 << 20
 
-# The values of each column of `RESULT_COLUMNS`: one per row, None for a row without a label.
+# The values of each new column, see `WriteOptions.columns`: one per row, None for a row without a label.
 Results = Sequence[Sequence[Any]]
 
 # A row of a text format: the text, what the writer needs, and the bytes in the input.

@@ -24,7 +24,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results, Ro
 from sentcli.tables.columns import check_room, check_unique, list_columns
 from sentcli.tables.convert import six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import RESULT_COLUMNS, Setup
+from sentcli.tables.options import Setup
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_usual, join_texts
 
 _log = logging.getLogger("sentcli")
@@ -419,7 +419,7 @@ class Writer:
             records,
             *(
                 self._numbers(values) if column.is_number else self._labels(values)
-                for column, values in zip(RESULT_COLUMNS, results, strict=True)
+                for column, values in zip(self._setup.results, results, strict=True)
             ),
             ends,
         )

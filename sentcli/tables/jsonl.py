@@ -23,7 +23,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
 from sentcli.tables.columns import check_room, find_taken, list_columns
 from sentcli.tables.convert import six_decimals, to_json
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
+from sentcli.tables.options import ResultColumn, Setup
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, join_texts
 
 _log = logging.getLogger("sentcli")
@@ -301,6 +301,7 @@ class Writer:
     def __init__(self, setup: Setup) -> None:
         self._converts = setup.converts
         self._columns: Sequence[str] = ()
+        self._added = setup.results
         self._names = [b",%b:" % to_json(name) for name in setup.names]
 
     def begin(self, head: Head) -> bytes:
@@ -316,7 +317,7 @@ class Writer:
         ends = [raw.rindex(b"}") for raw in raws]
         return chunk.join(
             [raw[:end] for raw, end in zip(raws, ends, strict=True)],
-            *map(_fields, RESULT_COLUMNS, self._names, results),
+            *map(_fields, self._added, self._names, results),
             [raw[end:] for raw, end in zip(raws, ends, strict=True)],
         )
 

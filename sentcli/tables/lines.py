@@ -14,7 +14,7 @@ from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
 from sentcli.tables.convert import six_decimals
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
+from sentcli.tables.options import ResultColumn, Setup
 
 _COLUMN = "text"
 
@@ -72,7 +72,7 @@ class Writer:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
         else:
             lines = chunk.rows
-        return chunk.join(*map(self._fields, RESULT_COLUMNS, results), lines)
+        return chunk.join(*map(self._fields, self._setup.results, results), lines)
 
     def _fields(self, column: ResultColumn, values: Sequence[Any]) -> list[bytes]:
         """Return the values of a result column, each with a tab after it."""

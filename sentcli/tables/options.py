@@ -1,7 +1,9 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
@@ -12,7 +14,6 @@ from sentcli.files.encodings import Encoding
 class ResultColumn:
     """A column that a run adds.
 
-    :param name: the name without a prefix.
     :param is_number: True for numbers, False for labels.
     """
 
@@ -20,8 +21,6 @@ class ResultColumn:
     is_number: bool = False
 
 
-# The new columns, in the order in which every writer writes them; `Scores.results` has their values.
-RESULT_COLUMNS = (ResultColumn("sentiment"), ResultColumn("sentiment_score", is_number=True))
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
 
 
@@ -105,10 +104,22 @@ class WriteOptions:
         if not is_utf8(self.prefix):
             raise UsageError(f"--prefix is {self.prefix!r:.200}; it has to be UTF-8")
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the new columns."""
-        return tuple(f"{self.prefix}{column.name}" for column in RESULT_COLUMNS)
+    def columns(self, classes: Sequence[str] = ()) -> tuple[ResultColumn, ...]:
+        """Return the new columns in the order of their values in `Scores.results`.
+
+        :param classes: the labels whose probabilities get a column each.
+        :raises UsageError: when the columns of two classes would have the same name, in any case.
+        """
+        if len({label.lower() for label in classes}) < len(classes):
+            raise UsageError(
+                "--probabilities: two columns would differ only in case, which SQL ignores: the labels are "
+                f"{', '.join(classes):.200}; omit --probabilities, or train with other labels"
+            )
+        numbers = ("sentiment_score", *(f"probability_{label}" for label in classes))
+        return (
+            ResultColumn(f"{self.prefix}sentiment"),
+            *(ResultColumn(f"{self.prefix}{name}", is_number=True) for name in numbers),
+        )
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ class Setup:
     """The settings of an output's readers and writer.
 
     :param options: how to read the inputs.
-    :param names: names of the new columns; empty for lines.
+    :param results: the new columns.
     :param format: format of the inputs.
     :param output_format: format of the output.
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
@@ -155,11 +166,16 @@ class Setup:
     """
 
     options: ReadOptions
-    names: tuple[str, ...]
+    results: tuple[ResultColumn, ...]
     format: str
     output_format: str
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the new columns; empty for lines, which have no names."""
+        return () if self.output_format == "lines" else tuple(column.name for column in self.results)
 
     @property
     def converts(self) -> bool:

@@ -29,7 +29,7 @@ from sentcli.tables.arrow import (
 )
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
 from sentcli.tables.columns import check_room, check_unique
-from sentcli.tables.options import RESULT_COLUMNS, ResultColumn, Setup
+from sentcli.tables.options import ResultColumn, Setup
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
@@ -338,8 +338,8 @@ class Writer:
         return self._open(head.style.schema, head.style.codec)
 
     def _open(self, schema: pa.Schema, codec: str | None = None) -> bytes:
-        for column, name in zip(RESULT_COLUMNS, self._setup.names, strict=True):
-            schema = schema.append(pa.field(name, _type_of(column)))
+        for column in self._setup.results:
+            schema = schema.append(pa.field(column.name, _type_of(column)))
         self._schema = schema
         with _translated("the Parquet output", OutputError):
             self._writer = pq.ParquetWriter(
@@ -351,7 +351,7 @@ class Writer:
         return self._sink.drain()
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        added = [*map(_to_array, RESULT_COLUMNS, results)]
+        added = [*map(_to_array, self._setup.results, results)]
         ends_group = False
         if not self._setup.converts:
             for batch in chunk.rows:

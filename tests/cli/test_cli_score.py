@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import platform
@@ -90,6 +91,16 @@ def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
     for _ in range(2):  # finished outputs with rejected rows count for the exit code
         assert score(*command, code=3).stderr == ""
     assert len(read("out/b.csv")) == 1
+
+
+def test_probabilities_are_added_for_each_label(score):
+    write_csv("r.csv", ["a warm film"])
+    (row,) = csv.DictReader(score("r.csv", "--probabilities").stdout.splitlines())
+    assert row["probability_positive"] == row["sentiment_score"]
+    assert float(row["probability_negative"]) == pytest.approx(1 - float(row["sentiment_score"]), abs=2e-6)
+    quick = score("--probabilities", stdin="a warm film")
+    assert quick.stdout.split("\t") == ["positive", *[*row.values()][-3:], "a warm film"]
+    assert "sentiment, sentiment_score, probability_negative, probability_positive, text" in quick.stderr
 
 
 @pytest.mark.parametrize("backend", ["torch", "onnx"])

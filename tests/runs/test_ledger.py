@@ -85,6 +85,20 @@ CASES = (
 each_case = pytest.mark.parametrize("case", CASES, indirect=True)
 
 
+@pytest.mark.parametrize("target", [".csv", ".parquet", ".txt"])
+def test_a_stopped_job_with_probabilities_continues_to_the_same_bytes(tmp_path, target):
+    source, output = tmp_path / "in.csv", tmp_path / f"out{target}"
+    source.write_text("id,text\n" + "".join(f"{n},{'y' * (n % 9)}\n" for n in range(LINES)))
+    run_job(source, tmp_path / f"whole{target}", scorer=ParityScorer(probabilities=True))
+    with pytest.raises(InterruptedRunError):
+        run_job(source, output, scorer=ParityScorer(3, probabilities=True))
+    with pytest.raises(ResumeError, match="--probabilities changed since"):
+        run_job(source, output)
+    summary = run_job(source, output, scorer=ParityScorer(probabilities=True))
+    assert 0 < summary.scored < summary.rows
+    assert output.read_bytes() == (tmp_path / f"whole{target}").read_bytes()
+
+
 @each_case
 def test_a_stopped_job_continues_to_the_same_bytes(case):
     source, output, read, expected = case
@@ -301,7 +315,7 @@ def test_a_partial_record_of_the_ledger_is_ignored(lines):
     rows = []
     for length in range(0, len(whole), 7):
         ledger.write_bytes(whole[:length])
-        rows.append(Ledger(output, ("even", "odd"), overwrite=False).rows)
+        rows.append(Ledger(output, ("even", "odd"), (), overwrite=False).rows)
     assert {*rows} == {0, 25, 50}
     assert rows == sorted(rows)
     ledger.write_bytes(whole[:-9] + bytes(40))

@@ -44,7 +44,7 @@ def test_the_row_law_is_checked_at_each_write(source, tmp_path):
     output = Output(
         str(tmp_path / "out.csv"),
         None,
-        Setup(ReadOptions(), ("a", "b"), "csv", "csv"),
+        Setup(ReadOptions(), WriteOptions().columns(), "csv", "csv"),
         RejectOptions(),
         overwrite=False,
     )

@@ -4,6 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from sentcli import load
 from sentcli.errors import DataError
 
 
@@ -102,3 +103,14 @@ class Frame:
 def test_what_is_no_frame_of_pandas_is_refused_by_its_type(scorer, frame):
     with pytest.raises(TypeError, match=f"frame is a .*{type(frame).__name__}; pass a pandas data frame"):
         scorer.score_frame(frame, "text")
+
+
+def test_a_frame_gets_the_probability_of_each_label(trained):
+    with load(trained.path, workers=1, probabilities=True) as scorer:
+        scored = scorer.score_frame(pd.DataFrame({"text": ["warm", None]}), prefix="my_")
+        taken = pd.DataFrame({"text": ["warm"], "probability_POSITIVE": [1]})
+        with pytest.raises(DataError, match="a column 'probability_POSITIVE' already"):
+            scorer.score_frame(taken)
+    assert [*scored.columns[3:]] == ["my_probability_negative", "my_probability_positive"]
+    assert scored["my_probability_positive"].equals(scored["my_sentiment_score"])
+    assert scored["my_probability_negative"][0] == pytest.approx(1 - scored["my_sentiment_score"][0])

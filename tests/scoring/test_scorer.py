@@ -191,3 +191,14 @@ def test_of_phrases_the_words_are_counted():
         texts = ["not a joy . the end"]
         assert len(scorer._encoder.encode(texts).ids) < 6
         assert scorer.score(texts).tokens == 6
+
+
+def test_the_probabilities_of_all_labels_are_returned_where_they_are_wanted(trained_three):
+    made = [text for text, _ in invented.reviews(9, seed=6, labels=invented.THREE)]
+    with load(trained_three.path, workers=1, probabilities=True) as scorer:
+        scores, expected = scorer.score([*made, None]), scorer.probabilities(made)
+    assert [column[-1] for column in scores.probabilities] == [None] * 3
+    assert np.array([column[:-1] for column in scores.probabilities]).T.tolist() == expected.tolist()
+    with load(trained_three.path, workers=1) as scorer:
+        plain = scorer.score([*made, None])
+    assert plain == replace(scores, probabilities=[])

@@ -1,7 +1,9 @@
 """Input of one format, output of another: each value arrives, or its row is rejected."""
 
+import csv
 import datetime as dt
 import decimal
+import io
 import itertools
 import json
 import os
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jobs import ParityScorer
 from test_parquet import rich_table
 
 from sentcli.errors import DataError
@@ -463,3 +466,29 @@ def test_strings_survive_every_way_through_the_formats(run, tmp_path, rows):
         found = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
         assert [(row["id"], row["text"]) for row in found] == rows
         assert all((row["p0_sentiment"] or None) == row["p2_sentiment"] for row in found)
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet", "lines"])
+def test_probabilities_are_further_numbers_of_each_row(convert, tmp_path, form):
+    scorer = ParityScorer(given_labels=("a", 'b,"'), probabilities=True)
+    out = convert(b"text\nxyz\n \n", target=SUFFIXES[form], scorer=scorer)
+    names = ["text", "sentiment", "sentiment_score", "probability_a", 'probability_b,"']
+    if form == "lines":
+        assert out == b'b,"\t0.428571\t0.571429\t0.428571\txyz\n\t\t\t\t \n'
+    elif form == "parquet":
+        table = pq.read_table(io.BytesIO(out))
+        assert table.column_names == names
+        assert [*table.to_pylist()[0].values()] == ["xyz", 'b,"', 0.428571, 0.571429, 0.428571]
+        assert [*table.to_pylist()[1].values()] == [" ", None, None, None, None]
+    elif form == "jsonl":
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert [*rows[0].items()] == [*zip(names, ["xyz", 'b,"', 0.428571, 0.571429, 0.428571], strict=True)]
+        assert [*rows[1].values()] == [" ", None, None, None, None]
+    else:
+        rows = [*csv.reader(out.decode().splitlines(), delimiter="\t" if form == "tsv" else ",")]
+        assert rows == [names, ["xyz", 'b,"', "0.428571", "0.571429", "0.428571"], [" ", "", "", "", ""]]
+
+
+def test_a_column_with_the_name_of_a_probability_is_refused(convert):
+    with pytest.raises(DataError, match="a column 'Probability_Even' already; try --prefix"):
+        convert(b"text,Probability_Even\nx,1\n", scorer=ParityScorer(probabilities=True))

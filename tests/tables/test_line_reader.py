@@ -9,13 +9,13 @@ import pytest
 from sentcli.errors import DataError
 from sentcli.files.source import Source, inspect_input
 from sentcli.tables.chunk import Cursor
-from sentcli.tables.options import ReadOptions, Setup
+from sentcli.tables.options import ReadOptions, Setup, WriteOptions
 from sentcli.tables.registry import get_format
 
 
 def read(path, form="lines", is_last=True, **options):
     """Return the chunks of a file or pipe."""
-    setup = Setup(ReadOptions(**options), ("sentiment", "sentiment_score"), form, form)
+    setup = Setup(ReadOptions(**options), WriteOptions().columns(), form, form)
     cursor = Cursor()
     with Source(inspect_input(str(path))) as source:
         cursor.open(source)

@@ -91,3 +91,12 @@ def test_an_option_that_a_format_does_not_have_is_refused(form, options, flag):
     with pytest.raises(UsageError, match=f"--{flag} does not apply to {form} input, such as a.x"):
         check_options(ReadOptions(**options), form, "a.x")
     check_options(ReadOptions(max_row_bytes=5, format=form), form, "a.x")
+
+
+def test_each_label_has_a_column_for_its_probability():
+    write = WriteOptions(prefix="new_")
+    assert [column.name for column in write.columns(["Bad", "good, 1"])] == [
+        *("new_sentiment", "new_sentiment_score", "new_probability_Bad", "new_probability_good, 1"),
+    ]
+    with pytest.raises(UsageError, match="only in case, which SQL ignores: the labels are no, No, yes"):
+        write.columns(["no", "No", "yes"])
