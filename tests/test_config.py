@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sentcli.config import BundleConfig, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.config import BundleConfig, ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import BundleError, UsageError
 from sentcli.model.bundle import default_bundle_path
 
@@ -14,7 +14,7 @@ TEXT = TextConfig(max_tokens=300)
 BUNDLE = BundleConfig(MODEL, TEXT, ("bad", "großartig", "🎬"))
 PAIR = BundleConfig(replace(MODEL, num_classes=2), TEXT, ("bad", "good"), (0.25, 0.75))
 SETTINGS = [MODEL, ModelConfig(2), TEXT, TextConfig(), TrainConfig(), TrainConfig(epochs=1, optimizer="adam")]
-KINDS = (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
+KINDS = (TextConfig, ModelConfig, TrainConfig)
 NUMBERS = [(kind, each) for kind in KINDS for each in fields(kind) if each.type in (int, float)]
 CHOICES = [(kind, each) for kind in KINDS for each in fields(kind) if each.type is str]
 

@@ -29,24 +29,22 @@ from sentcli.cli.train_options import (
     FileSetting,
     check_together,
     given_settings,
-    settable,
     settings_options,
 )
-from sentcli.config import BY_DATA, DataSet, ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.config import BY_DATA, DataSet, ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
 
-Settings = TypeVar("Settings", TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
+Settings = TypeVar("Settings", TextConfig, ModelConfig, TrainConfig)
 
 _EXAMPLES = (
     "sentcli train --dataset reviews.csv --label-column stars -o my-model",
     "sentcli train --dataset few.csv --finetune imdb-bilstm -o my-model",
-    "sentcli train --dataset labelled.csv --unlabeled unlabelled.csv --teacher auto -o my-model",
 )
 _GROUPS = {
     "Data": (
         *("dataset", "text_column", "label_column", "delimiter", "encoding", "validation"),
-        *("validation_share", "unlabeled", "teacher"),
+        "validation_share",
     ),
     "Model": (
         *("glove", "finetune", "interpolate", "hidden_size", "embedding_dim", "max_tokens", "min_freq"),
@@ -88,21 +86,6 @@ _GROUPS = {
     callback=not_empty,
     help="Labelled file, or split of --dataset, to validate on; by default a share of the training split.",
 )
-@click.option(
-    "--unlabeled", callback=not_empty, help="Texts without labels to learn from; takes what --dataset takes."
-)
-@click.option(
-    "--unlabeled-text-column",
-    cls=FileSetting,
-    help="Column of the texts without labels; by default the same as text-column.",
-)
-@click.option(
-    "--teacher",
-    multiple=True,
-    callback=not_empty,
-    metavar="MODEL|auto",
-    help="Model that labels the texts of --unlabeled; auto: train such a model first.",
-)
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
     "--finetune",
@@ -136,9 +119,6 @@ def train(
     skip_lines: int | None,
     max_rejects: str,
     validation: str | None,
-    unlabeled: str | None,
-    unlabeled_text_column: str | None,
-    teacher: tuple[str, ...],
     glove: str,
     finetune: Path | None,
     device: str | None,
@@ -152,8 +132,7 @@ def train(
     """Train a model and write it to a new folder.
 
     A share of the training split is held out to choose the best epoch. The test split is left for `sentcli
-    evaluate`. Run the same command again to continue an interrupted training. With --unlabeled, teacher
-    models label texts without labels, and the model learns from these too. --config takes more settings.
+    evaluate`. Run the same command again to continue an interrupted training. --config takes more settings.
     """
     log_to_stderr(quiet=quiet)
     check_together()
@@ -178,11 +157,9 @@ def train(
             for each in data or [DataSet(dataset)]
         ),
         NO_VECTORS if finetune else glove,
-        unlabeled,
         csv=ReadOptions(
             delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0
         ),
-        unlabeled_text_column=unlabeled_text_column,
         validation=validation,
     )
     how = Settings(
@@ -205,12 +182,10 @@ def train(
         how = how.finetuning(load_base(finetune), given_settings())
         decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
     context = click.get_current_context()
-    without_effect = [] if unlabeled else [each.name for each in settable(SelfTrainingConfig)]
-    without_effect += ["dataset"] if data else []
+    without_effect = ["dataset"] if data else []
     how = replace(how, recipe=lambda settled: recipe(context, decided | settled.to_json(), without_effect))
-    plan = _of(SelfTrainingConfig, settings) if unlabeled else None
     try:
-        train_bundle(source, output, how, plan, teachers=teacher, overwrite=overwrite, rejects=rejects)
+        train_bundle(source, output, how, overwrite=overwrite, rejects=rejects)
     except (KeyboardInterrupt, MemoryError) as error:
         same = f"the same command{' without --overwrite' if overwrite else ''} continues"
         is_saved = work_folder(output).exists()

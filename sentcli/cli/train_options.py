@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from sentcli.config import ModelConfig, SelfTrainingConfig, TextConfig, TrainConfig
+from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-SETTINGS: tuple[type, ...] = (TextConfig, ModelConfig, TrainConfig, SelfTrainingConfig)
+SETTINGS: tuple[type, ...] = (TextConfig, ModelConfig, TrainConfig)
 # Settings that many users change. The file of --config takes the others too.
 ON_THE_COMMAND_LINE = (
     *("hidden_size", "embedding_dim", "max_tokens", "min_freq", "bigrams", "interpolate"),
@@ -98,22 +98,11 @@ def check_together() -> None:
     :raises UsageError: naming both.
     """
     params = click.get_current_context().params
-    needs = {
-        "unlabeled_text_column": "unlabeled",
-        "teacher": "unlabeled",
-        "interpolate": "finetune",
-    }
-    for name, other in needs.items():
-        if params[name] and not params[other]:
-            raise UsageError(f"{_flag(name)} needs {_flag(other)}; give both, or omit {_flag(name)}")
+    if params["interpolate"] and not params["finetune"]:
+        raise UsageError("--interpolate needs --finetune; give both, or omit --interpolate")
     if params["data"] and is_given("dataset"):
         raise UsageError(
             "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"
-        )
-    if params["finetune"] and "auto" in params["teacher"]:
-        raise UsageError(
-            "--finetune cannot be combined with --teacher auto; first train a model without --finetune, then "
-            "give its folder as --teacher"
         )
     for name, other in {"validation_share": "validation", "glove": "finetune"}.items():
         if is_on_the_command_line(name) and params[other]:

@@ -1,4 +1,4 @@
-"""The `history.csv` of a model folder: the epochs of the model, after records of its base and teachers."""
+"""The `history.csv` of a model folder: the epochs of the model, after those of its base."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -22,7 +22,7 @@ from sentcli.model.bundle import METRICS, Bundle
 
 _log = logging.getLogger("sentcli")
 
-_SEED = 1  # the same for all models, so that teachers are compared on the same texts
+_SEED = 1  # the same for all models, so that they are compared on the same texts
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
 
 

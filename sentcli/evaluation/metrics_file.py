@@ -15,9 +15,6 @@ class ExampleCounts(TypedDict):
 
     train: int
     validation: int
-    unlabeled: int  # whole texts without labels
-    pseudo_labeled: int  # these and passages, with the labels of a teacher
-    passages: int  # the passages among these
 
 
 class Metrics(TypedDict):
@@ -33,8 +30,7 @@ class Metrics(TypedDict):
     # Of each data set: the fields of `DataSet`, `hub_id` (its id on the Hugging Face hub or None), and
     # `texts` (the number of texts to train on).
     data: NotRequired[list[dict[str, Any]]]
-    unlabeled: NotRequired[str | None]  # the source of the texts without labels
-    # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove`, `self_training` and `base`.
+    # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove` and `base`.
     base: NotRequired[dict[str, Any] | None]
     validation_data: NotRequired[str | None]  # its source; None: a part of the data sets
     # Options that the data set was read with: `text_column`, `label_column`, `delimiter`, `quotechar`,
@@ -43,16 +39,11 @@ class Metrics(TypedDict):
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
-    validation_passages: NotRequired[dict[str, Any]]  # the same on passages of up to `sentences` sentences
     # `temperature`, and log loss and calibration error of the validation part before and after it:
     # `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: NotRequired[dict[str, float]]
     best_epoch: int
     examples: ExampleCounts
-    # `stage`, `validation_accuracy` and `validation_loss` of each teacher, and of the models of each round
-    # together.
-    stages: NotRequired[list[dict[str, Any]]]
-    self_training: NotRequired[dict[str, Any] | None]  # the fields of `SelfTrainingConfig`, or None
     split: NotRequired[str]  # `digest_texts` of the validation part
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 

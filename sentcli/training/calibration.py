@@ -31,14 +31,12 @@ class Calibrated:
     uncalibrated: Floats
     probabilities: Floats
     figures: Evaluation
-    on_passages: Evaluation
     neutral: tuple[float, float] | None
 
-    def to_json(self, sentences: int) -> dict[str, Any]:
-        """Return the figures for `metrics.json`; `sentences` is the maximum length of a passage."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures for `metrics.json`."""
         return {
             "validation": asdict(self.figures),
-            "validation_passages": {"sentences": sentences, **asdict(self.on_passages)},
             "calibration": {
                 "temperature": self.temperature,
                 "log_loss_before": log_loss(self.labels, self.uncalibrated),
@@ -60,7 +58,7 @@ def calibrate(
     :param names: the names of the classes.
     :param class_weights: `[classes]`, as in training; the temperature is fitted with them.
     """
-    validation, passages = data.validation.labelled(), data.passages.labelled()
+    validation = data.validation.labelled()
     labels = validation.labels
     logits = _predict(network, validation)
     weights = 1.0 if class_weights is None else class_weights.numpy()
@@ -74,7 +72,6 @@ def calibrate(
         softmax(logits),
         probabilities,
         evaluate(labels, probabilities, names),
-        evaluate(passages.labels, softmax(_predict(network, passages)), names),
         _choose_band(network, data.validation),
     )
 

@@ -23,7 +23,7 @@ class Examples:
     """Encoded texts `ids[i]`, at least one id each.
 
     :param targets: the probability of each class times the weight of the text, float32 `[n, classes]`:
-        one-hot for a label, the probabilities of the teacher for a pseudo-label.
+        one-hot for a label, the probabilities of the classes for an uncertain one.
     """
 
     ids: Sequence[Ids]

@@ -1,6 +1,5 @@
 """The model that fine-tuning starts from: its vocabulary, its shape and its weights."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from sentcli.training.glove import Coverage
 _DROPOUTS = ("embedding_dropout", "dropout")  # only training uses them, so each training sets its own
 # From key in metrics.json to setting; "phrases" is the key of version 0.1.
 _OF_VOCABULARY = {"min_freq": "min_freq", "bigrams": "bigrams", "phrases": "bigrams"}
-_OF_DATA = ("dataset", "data", "glove", "self_training", "validation_data", "base")
+_OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,7 @@ class Base:
     :param digest: the digest of the bundle.
     :param model: the network with its weights.
     :param recipe: the settings that made it, if they are in its folder.
-    :param history, stages: the records of `history.csv` and of the metrics; each stage begins with the name
-        of the model.
+    :param history: the records of `history.csv`; each stage begins with the name of the model.
     :param origin: its `name`, and the data that it was trained on, from its metrics.
     :param decided: the settings that fine-tuning cannot change, by field name.
     """
@@ -41,7 +39,6 @@ class Base:
     coverage: Coverage
     recipe: str | None
     history: list[dict[str, Any]]
-    stages: list[dict[str, Any]]
     origin: dict[str, Any]
     decided: dict[str, Any]
 
@@ -102,12 +99,7 @@ def load_base(path: Path) -> Base:
         model=model,
         coverage=coverage,
         recipe=bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None,
-        history=_with_name(bundle.name, read_history(bundle)),
-        stages=_with_name(bundle.name, metrics.get("stages", [])),
+        history=[{**each, "stage": f"{bundle.name}: {each['stage']}"} for each in read_history(bundle)],
         origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA if name in metrics}},
         decided=decided,
     )
-
-
-def _with_name(name: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**record, "stage": f"{name}: {record['stage']}"} for record in records]

@@ -38,7 +38,6 @@ def fit(
     *,
     checkpoint: Path,
     quiet: bool = False,
-    name: str = "",
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
 ) -> list[dict[str, float]]:
     """Train a model, and leave it with the averaged weights of the epoch with the lowest validation loss.
@@ -47,7 +46,6 @@ def fit(
     it; the weights are then the same as those of an uninterrupted training.
 
     :param config: `epochs`, `batch_size`, `seed`, and the settings of optimizer and learning rate.
-    :param name: the name of the model in progress bar and log; "" if it is the only one.
     :param vary: a function that changes the ids of a text each time it is used; None for no change.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     :raises StopRequested: after a signal, once the checkpoint is written.
@@ -58,18 +56,17 @@ def fit(
     learner = Learner(model, config, device)
     state = (model, learner.averaged)
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
-    label = f"{name} " if name else ""
     progress, best = Progress(), State()
     if checkpoint.exists():
         progress, best = load_checkpoint(checkpoint, *state, learner.optimizers)
-        _log.info("%scontinued after epoch %d, batch %d", label, progress.epoch, progress.batch)
+        _log.info("continued after epoch %d, batch %d", progress.epoch, progress.batch)
 
     def save() -> None:
         save_checkpoint(checkpoint, progress, *state, best, learner.optimizers)
 
     while progress.epoch < config.epochs:
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
-        title = f"{label}epoch {progress.epoch + 1}/{config.epochs}"
+        title = f"epoch {progress.epoch + 1}/{config.epochs}"
         words: Any = {"unit": "words", "unit_scale": True, "total": int(train.lengths.sum())}
         model.train()
         with progress_bar(quiet=quiet, desc=title, initial=progress.words, **words) as bar:

@@ -1,13 +1,13 @@
 """One run of `sentcli train`: from data to a model folder, continued if it was interrupted.
 
-The work folder next to the output keeps checkpoints, finished steps of self-training, and `run.json` with the
-settings, data and versions of the run. The same command continues the run; a different one is refused.
+The work folder next to the output keeps the checkpoint, and `run.json` with the settings, data and
+versions of the run. The same command continues the run; a different one is refused.
 """
 
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from sentcli import __version__
-from sentcli.config import BY_DATA, SelfTrainingConfig
-from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.config import BY_DATA
+from sentcli.errors import DataError, OutputError
 from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.labels import join
 from sentcli.evaluation.rejects import Rejects
@@ -31,8 +31,6 @@ from sentcli.scoring import stop
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.glove import check_source
 from sentcli.training.precision import check_precision
-from sentcli.training.self_training.steps import teach
-from sentcli.training.self_training.teacher import AUTO, check_labels, load_teachers
 from sentcli.training.settings import BY_LABELS, NO_VECTORS, DataSize, Settings
 from sentcli.training.train_model import train_model
 
@@ -46,16 +44,12 @@ def train_bundle(
     source: DataSource,
     output: Path,
     settings: Settings,
-    plan: SelfTrainingConfig | None = None,
     *,
-    teachers: Sequence[str] = (),
     overwrite: bool = False,
     rejects: Rejects | None = None,
 ) -> None:
     """Train a model and write its folder; continue an interrupted run of the same settings and data.
 
-    :param plan: the settings of self-training; None: learn only from labelled texts.
-    :param teachers: for self-training: model folders, and `auto` for a teacher that is trained first.
     :param overwrite: start over, and replace a model at `output`.
     :param rejects: the limit on rows that cannot be used; they are written to a file next to `output`.
     :raises SentcliError: for data, vectors, settings or an output that cannot be used.
@@ -66,40 +60,19 @@ def train_bundle(
     # Two runs of one output would share the work folder.
     with Lock(resolve(output), check=stop.check):
         check_run(source, output, settings, overwrite=overwrite or _may_replace(output))
-        bundles = load_teachers(teachers)
-        base = settings.base
-        names, rejects = base.config.labels if base else None, rejects or Rejects()
+        names = settings.base.config.labels if settings.base else None
+        rejects = rejects or Rejects()
         parts, labels = read_data_sets(source.data, source.csv, names, rejects)
         pairs = [*zip(parts, source.data, strict=True)]
         validated = join([part for part, each in pairs if each.validate] or parts, labels)
         others = [text for part, each in pairs if not each.validate for text in part.texts]
         size = DataSize.of(validated.texts, [label for label in validated.labels if label in labels])
-        settings = settings.chosen_for(size, BY_LABELS if source.unlabeled or others else BY_DATA)
+        settings = settings.chosen_for(size, BY_LABELS if others else BY_DATA)
         texts = read_texts(source, parts, labels, settings.config.validation_share, rejects)
         rejects.write(default_rejects(str(output)))
-        if plan and not texts.unlabeled:
-            raise UsageError(f"--unlabeled {source.unlabeled}: all of its texts are in the validation part")
-        settings = settings.chosen_for(size.with_more([*texts.unlabeled, *others]))
-        for bundle in bundles.values():
-            check_labels(bundle, labels)
-        facts = _facts(source, texts, settings, plan)
-        facts["teachers"] = {name: bundle.digest for name, bundle in bundles.items()} | dict.fromkeys(
-            {AUTO} & {*teachers}, "trained first"
-        )
-        with _noted(work, facts, overwrite=overwrite) as replaces:
-            labelled = size if AUTO in teachers else None
-            taught = teach(texts, source, settings, plan, work, bundles, labelled) if plan else (None, [])
-            train_model(
-                texts,
-                source,
-                output,
-                settings,
-                work,
-                plan=plan,
-                pseudo=taught[0],
-                stages=taught[1],
-                overwrite=replaces,
-            )
+        settings = settings.chosen_for(size.with_more(others))
+        with _noted(work, _facts(source, texts, settings), overwrite=overwrite) as replaces:
+            train_model(texts, source, output, settings, work, overwrite=replaces)
         remove_work_folder(work)
 
 
@@ -140,9 +113,7 @@ def _make_parent(output: Path) -> None:
     check_writable(output.parent)
 
 
-def _facts(
-    source: DataSource, texts: Texts, settings: Settings, plan: SelfTrainingConfig | None
-) -> dict[str, Any]:
+def _facts(source: DataSource, texts: Texts, settings: Settings) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
     parts = (texts.train, texts.validation)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
@@ -156,9 +127,8 @@ def _facts(
         **settings.text.to_json(),
         **settings.model.to_json(),
         **settings.config.to_json(),
-        **(plan.to_json() if plan else {}),
         "finetune": settings.base.digest if settings.base else None,
-        "texts": digest_texts([*digests, digest_texts(texts.unlabeled)]),
+        "texts": digest_texts(digests),
         "sentcli": __version__,
         "torch": torch.__version__,
     }

@@ -4,7 +4,6 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +13,7 @@ import pandas as pd
 import torch
 
 from sentcli import __version__
-from sentcli.config import BundleConfig, SelfTrainingConfig
+from sentcli.config import BundleConfig
 from sentcli.evaluation import plots
 from sentcli.evaluation.history import MODEL_STAGE, earlier_epochs
 from sentcli.evaluation.holdout import digest_texts
@@ -29,7 +28,6 @@ from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import fit
 from sentcli.training.precision import uses_bf16
-from sentcli.training.self_training.pseudo_labels import PseudoLabels
 from sentcli.training.settings import Settings
 
 _log = logging.getLogger("sentcli")
@@ -42,41 +40,31 @@ def train_model(
     settings: Settings,
     work: Path,
     *,
-    plan: SelfTrainingConfig | None = None,
-    pseudo: PseudoLabels | None = None,
-    stages: Sequence[Mapping[str, Any]] = (),
     overwrite: bool = False,
-    name: str = "",
 ) -> None:
     """Train one model and write its folder; continue from its checkpoint if there is one.
 
     :param work: the folder with the checkpoints.
-    :param plan, pseudo: the settings of self-training, and the texts that teachers labelled.
-    :param stages: records of the teachers, for `history.csv` and the card.
-    :param name: the name of the model in progress bar, log and checkpoint; "" if it is the only one.
     :raises SentcliError: for data, vectors or settings that cannot be used.
     :raises MemoryError: when memory runs out, also on a GPU.
     """
     started = time.perf_counter()
     config, base, device = settings.config, settings.base, choose_device(settings.device)
-    sentences = (plan or SelfTrainingConfig()).passage_sentences
-    checkpoint = work / f"{name or 'model'}.safetensors"
+    checkpoint = work / "model.safetensors"
     with torch_set_up(settings.cores):
-        data = encode_texts(texts, pseudo, settings.text, config, sentences, base.vocab if base else None)
+        data = encode_texts(texts, settings.text, config, base.vocab if base else None)
         initial = init_model(data, len(texts.labels), source.glove, settings)
         network = initial.network
-        examples = data.train + data.pseudo
-        class_weights = balanced_weights(examples.targets) if config.class_weight == "balanced" else None
+        class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
         epochs = fit(
             network,
             Classification(config, device, class_weights),
-            examples,
+            data.train,
             data.validation,
             config,
             device,
             checkpoint=checkpoint,
             quiet=settings.quiet,
-            name=name,
             vary=initial.vary,
         )
         if base:
@@ -92,11 +80,9 @@ def train_model(
             "seconds": round(sum(record["seconds"] for record in epochs), 1),
         },
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        **calibrated.to_json(sentences),
+        **calibrated.to_json(),
         "best_epoch": min(epochs, key=lambda record: record["validation_loss"])["epoch"],
-        "examples": _examples(data, pseudo),
-        "stages": [*(base.stages if base else ()), *stages],
-        "self_training": plan.to_json() if plan and pseudo else None,
+        "examples": {"train": len(data.train), "validation": len(data.validation)},
         "split": digest_texts(texts.validation.texts),
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(source.glove).name,
@@ -104,7 +90,7 @@ def train_model(
         },
     }
     own = [{"stage": MODEL_STAGE, **record} for record in epochs]
-    history = [*(base.history if base else ()), *stages, *own]
+    history = [*(base.history if base else ()), *own]
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
         neutral = calibrated.neutral or (base.config.neutral if base else None)
         bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral)
@@ -135,7 +121,6 @@ def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settin
             {**asdict(each), "hub_id": hub_id_of(each.path), "texts": count}
             for each, count in zip(source.data, texts.counts, strict=True)
         ],
-        "unlabeled": source.unlabeled,
         "base": settings.base.origin if settings.base else None,
         "validation_data": source.validation,
         "columns": {
@@ -146,17 +131,6 @@ def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settin
             "encoding": csv.encoding,
             "skip_lines": csv.skip_lines or None,
         },
-    }
-
-
-def _examples(data: Corpus, pseudo: PseudoLabels | None) -> dict[str, int]:
-    """Return the number of texts of each kind."""
-    return {
-        "train": len(data.train),
-        "validation": len(data.validation),
-        "unlabeled": len(data.unlabeled),
-        "pseudo_labeled": len(data.pseudo),
-        "passages": pseudo.passages if pseudo else 0,
     }
 
 
@@ -182,9 +156,8 @@ def _write_model(
 
 def _report(name: str, calibrated: Calibrated, seconds: float) -> None:
     _log.info(
-        "%s: validation accuracy %.4f, loss %.4f; accuracy on passages %.4f; %.0f s",
-        *(name, calibrated.figures.accuracy, calibrated.figures.log_loss, calibrated.on_passages.accuracy),
-        seconds,
+        "%s: validation accuracy %.4f, loss %.4f; %.0f s",
+        *(name, calibrated.figures.accuracy, calibrated.figures.log_loss, seconds),
     )
 
 

@@ -49,7 +49,7 @@ def test_the_help_is_short_and_in_groups():
     assert shown.index("Examples:") < shown.index("Data:") < shown.index("Model:") < shown.index("Training:")
     options = re.findall(r"^  (?:-\w, )?--[\w-]+", shown, re.MULTILINE)
     assert len(options) <= 32
-    assert not {"--pooling", "--passages", "--license"} & {option.split()[-1] for option in options}
+    assert not {"--pooling", "--license"} & {option.split()[-1] for option in options}
     words = " ".join(shown.split())
     for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
         assert text in words

@@ -12,7 +12,6 @@ from commands import fail, invoke, parse
 from sentcli.cli.config_file import config_option, recipe
 from sentcli.cli.train import train
 from sentcli.cli.train_options import SETTINGS, given_settings, settable
-from sentcli.config import SelfTrainingConfig
 from sentcli.errors import UsageError
 from sentcli.model.bundle import RECIPE, load_bundle
 
@@ -117,8 +116,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
     assert made.exit_code == 0, made.output
     values = tomllib.loads((tmp_path / "one" / RECIPE).read_text("utf-8"))
     keys = {each.name.replace("_", "-") for kind in SETTINGS for each in settable(kind)}
-    of_self_training = {each.name.replace("_", "-") for each in settable(SelfTrainingConfig)}
-    assert values.keys() == keys - of_self_training | {"dataset", "glove", "max-rejects"}
+    assert values.keys() == keys | {"dataset", "glove", "max-rejects"}
     assert (values["dataset"], values["glove"]) == (str(data), "none")
     assert (values["hidden-size"], values["lr"]) == (4, 0.01)
     # Settings chosen by the data have their chosen values.
@@ -166,8 +164,8 @@ def test_any_value_goes_through_a_recipe(tmp_path) -> None:
 
 
 def test_given_settings_come_from_the_command_line_and_the_file(write) -> None:
-    file = write('epochs = "auto"\nhidden-size = 40\npassages = 2\n')
+    file = write('epochs = "auto"\nhidden-size = 40\nclip = 2\n')
     with train.make_context("train", ["--config", str(file), "--seed", "7"]):
-        assert given_settings() == {"hidden_size": 40, "passages": 2.0, "seed": 7}
+        assert given_settings() == {"hidden_size": 40, "clip": 2.0, "seed": 7}
     with train.make_context("train", []):
         assert given_settings() == {}

@@ -314,7 +314,7 @@ def test_an_interrupted_run_continues_unless_something_changed(data, train, tmp_
     for changed, named in (
         (("--lr", 0.1), "lr was 0.002, is 0.1"),
         (("--seed", 2), "seed was 1, is 2"),
-        (("--unlabeled", data), "unlabeled was None"),
+        (("--validation-share", 0.2), "validation_share was 0.1"),
     ):
         refused = refuse(*line, *changed, data=data)
         assert refused.code == 1
@@ -409,16 +409,6 @@ def test_two_runs_do_not_train_into_one_model(data, tmp_path, monkeypatch):
     assert [*tmp_path.iterdir()] == []
 
 
-def test_unlabeled_texts_may_have_another_text_column(train, data, tmp_path):
-    heap = tmp_path / "heap.csv"
-    heap.write_text(
-        "id,remark,title\n" + "".join(f"{row},a warm film {row},a fine name {row}\n" for row in range(50))
-    )
-    assert "unlabeled-text-column" in refuse("--unlabeled", heap, "-o", tmp_path / "m", data=data).message
-    train("--unlabeled", heap, config='unlabeled-text-column = "remark"')
-    assert metrics_of(tmp_path / "model")["examples"]["unlabeled"] == 50
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
@@ -432,11 +422,9 @@ def test_unlabeled_texts_may_have_another_text_column(train, data, tmp_path):
         (("-o", "there", "--overwrite"), 1, ["there", "not a model folder"]),
         (("-o", "wide.txt/model"), 1, ["wide.txt", "cannot be made"]),
         (("--epochs", "0"), 2, ["epochs is 0"]),
-        (("--teacher", "auto"), 2, ["--teacher needs --unlabeled"]),
         (("--interpolate", "0.5"), 2, ["--interpolate needs --finetune"]),
         (("--validation", "there/mine.txt"), 2, ["--validation-share", "--validation"]),
-        (("--unlabeled", ""), 2, ["--unlabeled is empty"]),
-        (("--unlabeled", "x", "--teacher", ""), 2, ["--teacher is empty"]),
+        (("--validation", ""), 2, ["--validation is empty"]),
         (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),
         (("--encoding", "cp12520"), 2, ["--encoding", "cp12520"]),
     ],

@@ -12,7 +12,6 @@ from sentcli.config import (
     BundleConfig,
     DataSet,
     ModelConfig,
-    SelfTrainingConfig,
     TextConfig,
     TrainConfig,
 )
@@ -127,7 +126,7 @@ def test_the_model_is_described():
 
 
 def test_the_training_has_command_data_and_every_setting():
-    card = write(self_training=SelfTrainingConfig(passages=2).to_json(), files=(*FILES, "recipe.toml"))
+    card = write(files=(*FILES, "recipe.toml"))
     shown = section(card, "Training")
     assert f"```sh\n{LINE}\n```" in shown
     assert row(shown, "data set") == ["`stanfordnlp/imdb`"]
@@ -136,18 +135,15 @@ def test_the_training_has_command_data_and_every_setting():
     assert "](recipe.toml)" in row(shown, "settings")[0]
     assert row(shown, "epoch") == ["2 of 3, which had the lowest validation loss"]
     assert row(shown, "versions") == ["sentcli 0.1.0, torch 2.13.0, python 3.11.7"]
-    for name, value in (*TrainConfig(seed=77).to_json().items(), ("passages", 2), ("embedding_dropout", 0.3)):
+    for name, value in (*TrainConfig(seed=77).to_json().items(), ("embedding_dropout", 0.3)):
         assert row(shown, f"`{name}`") == [str(value)]
 
 
 def test_further_sources_of_the_training_are_named():
-    counts = {"train": 10, "validation": 2, "unlabeled": 90, "pseudo_labeled": 95, "passages": 5}
     more = {"path": "more.csv", "weight": 0.5, "validate": False, "targets": {"x": 1}, "terms": "CC0"}
     data = [SET, SET | more | {"texts": 1234}]
-    card = write(examples=counts, unlabeled="heap.csv", data=data, base=BASE)
+    card = write(data=data, base=BASE)
     assert row(card, "fine-tuned from")[0].startswith("the model `first`")
-    assert row(card, "texts without labels") == ["90 of `heap.csv`"]
-    assert row(card, "texts with the labels of a teacher") == ["95, 5 of them passages"]
     rows = [line for line in card.splitlines() if line.startswith("| data set |")]
     assert rows == [
         "| data set | `stanfordnlp/imdb`: 9 texts to train on |",

@@ -4,7 +4,6 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
@@ -14,7 +13,6 @@ from sentcli.evaluation.labels import LabeledTexts
 from sentcli.evaluation.training_data import read_data_sets
 from sentcli.text.tokenizer import tokenize
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_texts
-from sentcli.training.self_training.pseudo_labels import PseudoLabels
 
 LABELS = ("negative", "positive")
 ROOT = Path(__file__).parents[2]
@@ -23,12 +21,12 @@ ROOT = Path(__file__).parents[2]
 def make_texts(**parts):
     train = LabeledTexts(["a good film", "a bad film", " "], ["positive", "negative", "positive"])
     validation = LabeledTexts(["good. so good. bad!", "a bore"], ["positive", "negative"])
-    return Texts(**{"train": train, "validation": validation, "unlabeled": [], "labels": LABELS} | parts)
+    return Texts(**{"train": train, "validation": validation, "labels": LABELS} | parts)
 
 
-def encode(texts, pseudo=None, max_tokens=40, **settings):
+def encode(texts, max_tokens=40, **settings):
     config = TrainConfig(**{"min_freq": 1} | settings)
-    return encode_texts(texts, pseudo, TextConfig(max_tokens=max_tokens), config, 1)
+    return encode_texts(texts, TextConfig(max_tokens=max_tokens), config)
 
 
 def rows(count, start=0, labels=("0", "1")):
@@ -52,37 +50,20 @@ def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
     corpus = encode(make_texts())
     assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]
     assert corpus.validation.labels.tolist() == [1, 0]
-    assert len(corpus.unlabeled) == len(corpus.pseudo) == 0
     assert "left out 1 texts without a word" in caplog.text
 
 
-def test_passages_are_of_the_validation_part_with_its_labels():
-    corpus = encode(make_texts())
-    assert corpus.passages.labels.tolist() == [1, 0]
-    assert corpus.passages.lengths[0] < corpus.validation.lengths[0]
-
-
 def test_the_vocabulary_has_the_words_of_all_texts_to_train_on_and_no_others():
-    corpus = encode(make_texts(unlabeled=["a zebra film", "zebra"]))
-    assert {*corpus.vocab.words[2:]} == {"a", "good", "bad", "film", "zebra"}  # not `bore`, nor `so`
-    assert (corpus.counts["zebra"], corpus.counts["bad"]) == (2, 1)
-    assert (len(corpus.train), len(corpus.unlabeled)) == (2, 2)
-    assert "zebra" not in encode(make_texts(unlabeled=["zebra"]), min_freq=2).vocab
+    corpus = encode(make_texts())
+    assert {*corpus.vocab.words[2:]} == {"a", "good", "bad", "film"}  # not `bore`, nor `so`
+    assert (corpus.counts["film"], corpus.counts["bad"]) == (2, 1)
+    assert "bad" not in encode(make_texts(), min_freq=2).vocab
 
 
 def test_bigrams_are_counted_in_all_texts_to_train_on():
-    corpus = encode(make_texts(unlabeled=["bad film", "good film"]), bigrams=2)
-    assert corpus.vocab.words[-2:] == ("bad film", "good film")
-    assert [corpus.vocab.words[number] for number in corpus.train.ids[0]] == ["a", "good film"]
-
-
-def test_pseudo_labels_bring_texts_and_targets_but_no_words():
-    targets = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32)
-    pseudo = PseudoLabels(["zebra film", "", "lion film"], targets, passages=1, reached={})
-    corpus = encode(make_texts(unlabeled=["zebra film"]), pseudo)
-    assert corpus.pseudo.targets.tolist() == [[0.25, 0.75], [1, 0]]
-    assert "zebra" in corpus.vocab
-    assert "lion" not in corpus.vocab
+    corpus = encode(make_texts(), bigrams=3)
+    assert {*corpus.vocab.words[-3:-1]} <= {"a bad", "a good", "bad film", "good film"}
+    assert [corpus.vocab.words[number] for number in corpus.train.ids[0]] == ["a good", "film"]
 
 
 def test_long_texts_are_cut_as_in_scoring():
@@ -111,7 +92,7 @@ def test_texts_of_the_validation_part_are_in_no_other_part(tmp_path, caplog, own
     data = write(tmp_path / "labelled.csv", rows(40))
     others = write(tmp_path / "others.csv", [(f"{text.upper()} ", label) for text, label in rows(44)])
     own = {"validation": write(tmp_path / "own.csv", rows(6, 37))} if own else {}
-    texts = read(data, DataSet(others, validate=False), unlabeled=others, **own)
+    texts = read(data, DataSet(others, validate=False), **own)
     held_out = {*texts.validation.texts}
     if own:
         assert held_out == {text for text, _ in rows(6, 37)}
@@ -119,9 +100,8 @@ def test_texts_of_the_validation_part_are_in_no_other_part(tmp_path, caplog, own
         assert texts.counts[0] == 37
     else:
         assert (len(held_out), texts.counts[0]) == (10, 30)
-    for part in (texts.train.texts, texts.unlabeled):
-        assert not {text.lower().strip() for text in part} & held_out
-    assert len(texts.unlabeled) == texts.counts[1] == 44 - len(held_out)
+    assert not {text.lower().strip() for text in texts.train.texts} & held_out
+    assert texts.counts[1] == 44 - len(held_out)
     assert len(texts.train) == sum(texts.counts)
     assert texts.validation == read(data, **own).validation
 
@@ -131,22 +111,6 @@ def test_a_small_validation_part_is_warned_of(tmp_path, caplog):
     texts = read(write(tmp_path / "labelled.csv", repeated + rows(20)), share=0.2)
     assert len(texts.validation) < 10
     assert f"only {len(texts.validation)} texts are left to validate on" in caplog.text
-
-
-def test_texts_without_labels_may_have_a_column_of_their_own(tmp_path):
-    labelled, heap = write(tmp_path / "l.csv", rows(40), "words,label"), tmp_path / "heap.jsonl"
-    heap.write_text('{"words": "w", "remark": "r", "title": "t"}\n')
-
-    def unlabeled(column):
-        data = DataSet(labelled, text_column="words")
-        return read(data, unlabeled=str(heap), unlabeled_text_column=column).unlabeled
-
-    assert unlabeled(None) == ["w"]
-    assert unlabeled("remark") == ["r"]
-    with pytest.raises(
-        DataError, match=r"no column 'x'.*for --unlabeled, the setting is unlabeled-text-column"
-    ):
-        unlabeled("x")
 
 
 def test_a_class_without_validation_texts_is_warned_of(tmp_path, caplog):

@@ -149,11 +149,9 @@ def test_the_folder_names_the_base_and_its_recipe_makes_the_same_model(trained, 
 
 
 def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
-    heap = ("--unlabeled", "heap.csv", "--teacher")
     for options, said in (
         (("--glove", "none"), "--glove has no effect with --finetune"),
         (("--hidden-size", 3), "hidden-size 3: the model of --finetune"),
-        ((*heap, "auto"), "--finetune cannot be combined with"),
     ):
         failure = fail("train", "--finetune", trained.path, *options, "-o", tmp_path / "m")
         assert failure.code == 2
@@ -162,20 +160,14 @@ def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
         assert fail("train", "--finetune", trained.path / path, "-o", tmp_path / "m").code != 0
 
 
-def test_a_student_may_start_from_its_teacher(trained, finetune, tmp_path):
-    """Its data may name the classes 0 and 1."""
-    heap = tmp_path / "heap.csv"
-    pd.DataFrame({"text": [text for text, _ in invented.reviews(80, seed=22)]}).to_csv(heap, index=False)
+def test_its_data_may_name_the_classes_0_and_1(trained, finetune, tmp_path):
     rows = [(text, str(invented.TWO.index(label))) for text, label in invented.reviews(60, seed=21)]
     numbers = invented.write_csv(tmp_path / "numbers.csv", rows)
-    taught = ("--teacher", trained.path, "--unlabeled", heap)
-    bundle = finetune(*taught, "--lr", 1e-9, "--dataset", numbers)
+    bundle = finetune("--lr", 1e-9, "--dataset", numbers)
     assert bundle.config.labels == ("negative", "positive")
     before, after = (load_model(each).lstm.weight_hh_l0 for each in (trained, bundle))
     assert torch.allclose(before, after, atol=1e-3)
     assert bundle.vocab.words == trained.vocab.words
-    examples = json.loads(bundle.read(METRICS))["examples"]
-    assert examples["pseudo_labeled"] == 80 + examples["passages"]
 
 
 def test_a_stopped_run_continues_from_the_same_model_alone(trained, finetune, tmp_path, monkeypatch):
