@@ -43,7 +43,7 @@ _EXAMPLES = (
 )
 _GROUPS = {
     "Data": (
-        *("dataset", "text_column", "label_column", "delimiter", "encoding", "validation"),
+        *("dataset", "text_column", "label_column", "positive", "delimiter", "encoding", "validation"),
         "validation_share",
     ),
     "Model": (
@@ -68,6 +68,11 @@ _GROUPS = {
 )
 @text_column_option
 @label_column_option
+@click.option(
+    "--positive",
+    callback=not_empty,
+    help="Of two labels, the one whose probability is the score; by default the second as sorted.",
+)
 @delimiter_option
 @csv_encoding_option
 @click.option("--quotechar", cls=FileSetting, help="CSV and TSV: quote character; '' for none.")
@@ -113,6 +118,7 @@ def train(
     data: tuple[DataSet, ...] | None,
     text_column: str | None,
     label_column: str | None,
+    positive: str | None,
     delimiter: str | None,
     encoding: str | None,
     quotechar: str | None,
@@ -161,6 +167,7 @@ def train(
             delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0
         ),
         validation=validation,
+        positive=positive,
     )
     how = Settings(
         text,

@@ -104,7 +104,11 @@ def check_together() -> None:
         raise UsageError(
             "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"
         )
-    for name, other in {"validation_share": "validation", "glove": "finetune"}.items():
+    for name, other in {
+        "validation_share": "validation",
+        "glove": "finetune",
+        "positive": "finetune",
+    }.items():
         if is_on_the_command_line(name) and params[other]:
             raise UsageError(f"{_flag(name)} has no effect with {_flag(other)}; omit one of them")
 

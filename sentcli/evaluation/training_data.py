@@ -15,6 +15,7 @@ from sentcli.evaluation.labels import (
     class_ids,
     class_names,
     join,
+    known_labels,
     spell_out,
 )
 from sentcli.evaluation.rejects import Rejects, without_unknown
@@ -30,6 +31,7 @@ def read_data_sets(
     csv: ReadOptions = NO_OPTIONS,
     names: tuple[str, ...] | None = None,
     rejects: Rejects | None = None,
+    positive: str | None = None,
 ) -> tuple[list[LabeledTexts], tuple[str, ...]]:
     """Read the train splits of data sets, with the names of classes as labels.
 
@@ -37,10 +39,11 @@ def read_data_sets(
     :param names: the classes of the model; None: those of all labels without `targets`.
     :param rejects: gets the rows that are left out, also those with a label that is no class; None: the
         default limit holds.
+    :param positive: the class to put last of two, as a score is its probability; only if `names` is None.
     :returns: the texts of each data set, and the names of the classes.
     :raises DataError: for data that cannot be read, and fewer than two classes or too many.
     :raises RejectsError: when more rows than the limit are left out.
-    :raises UsageError: for `targets` without exactly two classes.
+    :raises UsageError: for `targets` or `positive` without exactly two classes.
     """
     parts, rejects = [], rejects or Rejects()
     for each in sets:
@@ -51,6 +54,7 @@ def read_data_sets(
         # Numbers stand for names if another data set has names.
         named = [part for part in named if not are_numbers({*part.labels})] or named
         names = class_names(join(named)) if named else _TONES
+        names = _with_last(names, positive) if positive else names
     return [with_targets(part, each, names, rejects) for each, part in zip(sets, parts, strict=True)], names
 
 
@@ -64,6 +68,14 @@ def read_validation(
     """
     data = load_validation(spec, first.path, first.text_column, first.label_column, csv, rejects)
     return with_targets(data, first, names, rejects)
+
+
+def _with_last(names: tuple[str, ...], positive: str) -> tuple[str, ...]:
+    number = known_labels([positive], names).get(positive)
+    if number is None or len(names) > 2:
+        problem = "no such label" if number is None else "only of two labels is one positive; omit it"
+        raise UsageError(f"--positive {positive!r:.100}: {problem}; the labels are {', '.join(names):.400}")
+    return names[1 - number], names[number]
 
 
 def _draw(data: LabeledTexts, most: int) -> LabeledTexts:

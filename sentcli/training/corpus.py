@@ -35,12 +35,14 @@ class DataSource:
 
     :param csv: the format of CSV files.
     :param validation: labelled texts to validate on, see `read_validation`; None: a share of the data sets.
+    :param positive: of two labels, the one whose probability is the score; None: the second one.
     """
 
     data: tuple[DataSet, ...]
     glove: str
     csv: ReadOptions = NO_OPTIONS
     validation: str | None = None
+    positive: str | None = None
 
 
 @dataclass(frozen=True)

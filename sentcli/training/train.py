@@ -62,7 +62,7 @@ def train_bundle(
         check_run(source, output, settings, overwrite=overwrite or _may_replace(output))
         names = settings.base.config.labels if settings.base else None
         rejects = rejects or Rejects()
-        parts, labels = read_data_sets(source.data, source.csv, names, rejects)
+        parts, labels = read_data_sets(source.data, source.csv, names, rejects, source.positive)
         pairs = [*zip(parts, source.data, strict=True)]
         validated = join([part for part, each in pairs if each.validate] or parts, labels)
         others = [text for part, each in pairs if not each.validate for text in part.texts]

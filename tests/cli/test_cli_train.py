@@ -63,6 +63,13 @@ def metrics_of(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
+def test_the_class_whose_probability_is_the_score_can_be_chosen(train, tmp_path):
+    result = train("--positive", "negative")
+    assert "a score is the probability of 'negative'" in result.stderr
+    assert load_bundle(tmp_path / "model").config.labels == ("positive", "negative")
+    assert 'positive = "negative"' in (tmp_path / "model" / "recipe.toml").read_text()
+
+
 def test_the_model_folder_has_all_files_and_the_settings(train, tmp_path, data):
     result = train(epochs=2, config='license = "mit"')
     assert result.stdout == ""

@@ -76,3 +76,29 @@ def test_a_label_that_is_no_probability_is_refused(tmp_path, label):
     path = write(tmp_path / "r.csv", [("bad", "0"), ("odd", label)])
     with pytest.raises(DataError, match="is not a probability from 0 to 1"):
         read_data_sets([DataSet(path, targets="probability")])
+
+
+@pytest.mark.parametrize("given", ["fraud", "Fraud"])
+def test_the_positive_class_is_the_last_of_two(tmp_path, given):
+    path = write(tmp_path / "r.csv", [("bad", "fraud"), ("good", "ok")])
+    assert read_data_sets([DataSet(path)])[1] == ("fraud", "ok")
+    (part,), names = read_data_sets([DataSet(path)], positive=given)
+    assert names == ("ok", "fraud")
+    assert part.labels == ["fraud", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "message"),
+    [
+        (("fraud", "ok"), "frod", "--positive 'frod': no such label; the labels are fraud, ok"),
+        (
+            ("a", "b", "c"),
+            "a",
+            "--positive 'a': only of two labels is one positive; omit it; the labels are a",
+        ),
+    ],
+)
+def test_a_class_that_cannot_be_the_positive_one_is_refused(tmp_path, labels, positive, message):
+    path = write(tmp_path / "r.csv", [(label, label) for label in labels])
+    with pytest.raises(UsageError, match=message):
+        read_data_sets([DataSet(path)], positive=positive)

@@ -151,6 +151,7 @@ def test_the_folder_names_the_base_and_its_recipe_makes_the_same_model(trained, 
 def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
     for options, said in (
         (("--glove", "none"), "--glove has no effect with --finetune"),
+        (("--positive", "negative"), "--positive has no effect with --finetune"),
         (("--hidden-size", 3), "hidden-size 3: the model of --finetune"),
     ):
         failure = fail("train", "--finetune", trained.path, *options, "-o", tmp_path / "m")
