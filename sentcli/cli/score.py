@@ -46,7 +46,7 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _READ = (
-    *("format", "text_column", "columns", "delimiter", "quotechar", "encoding"),
+    *("format", "text_column", "columns", "delimiter", "quotechar", "escapechar", "encoding"),
     *("skip_lines", "skip_rows", "max_row_bytes", "limit"),
 )
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
@@ -65,8 +65,8 @@ _GROUPS = {
     "Output": ("output", "output_format", "prefix", "probabilities", "overwrite", "summary", "quiet"),
     "Input": (
         *("text", "limit", "text_column", "columns", "null_values", "format", "encoding"),
-        *("delimiter", "quotechar", "no_header", "skip_lines", "skip_rows", "max_row_bytes"),
-        *("rejects", "max_rejects"),
+        *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
+        *("max_row_bytes", "rejects", "max_rejects"),
     ),
     "Model": ("model", "neutral", "backend", "device", "precision", "workers"),
 }
@@ -136,9 +136,13 @@ def _band(
     type=click.Choice(FORMATS),
     help="By default given by the suffix; for stdin and .txt by the first lines.",
 )
-@click.option("--encoding", help="CSV, TSV and lines: any text encoding of Python; by default UTF-8.")
+@click.option(
+    "--encoding",
+    help="CSV, TSV and lines: UTF-8 by default; a Python codec such as cp1252 (Excel); auto: by the bytes.",
+)
 @delimiter_option
 @quotechar_option
+@click.option("--escapechar", help=r"CSV and TSV: the character before quotes, such as \ of MySQL.")
 @click.option(
     "--no-header", is_flag=True, help="CSV and TSV: the first line is a row; columns are called 1, 2, 3..."
 )

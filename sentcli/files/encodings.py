@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -13,8 +13,12 @@ import numpy as np
 from sentcli.errors import OutputError, UsageError
 
 BOM = "\ufeff"
+AUTO = "auto"  # in place of the name of an encoding: the bytes show which it is
 # Encodings whose bytes may depend on an earlier line, or that can write a line end with letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
+_WESTERN = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]| [\x80-\x9f] ")
+_NOT_WESTERN = re.compile(rb"[\x80-\xff]{3,}")
+_NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
@@ -24,6 +28,38 @@ def marked_encoding(start: bytes) -> str | None:
         if start.startswith(tuple(BOM.encode(f"{name}-{order}") for order in ("le", "be"))):
             return name
     return None
+
+
+def detect_encoding(blocks: Iterable[bytes]) -> str | None:
+    """Return the encoding of an input: UTF-16 or UTF-32 by its mark or zero bytes, else UTF-8 or cp1252.
+
+    :param blocks: the bytes of the input, up to any of them.
+    :returns: None if the input is neither UTF-8 nor plainly of a Western language.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    is_utf8 = False
+    for number, block in enumerate(blocks):
+        if number == 0 and (name := marked_encoding(block)):
+            return name
+        if number == 0 and 3 * block.count(0) > len(block):
+            return "utf-16"
+        try:
+            is_utf8 |= not decoder.decode(block).isascii()
+        except UnicodeDecodeError:
+            return "utf-8" if is_utf8 else likely_encoding(block)
+    return "utf-8"
+
+
+def likely_encoding(data: bytes) -> str | None:
+    """Return `utf-8` or `cp1252`, whichever explains the bytes beyond ASCII; None if neither does.
+
+    Letters beyond ASCII are next to ASCII letters in Western languages, and in long runs in others.
+    """
+    text = data.decode("utf-8", "replace")
+    if len(text) - len(text.encode("ascii", "ignore")) >= 2 * text.count("\ufffd"):
+        return "utf-8"
+    is_western = len(_WESTERN.findall(data)) > len(_NOT_WESTERN.findall(data))
+    return "cp1252" if is_western and not _NOT_CP1252.search(data) else None
 
 
 @dataclass(frozen=True)

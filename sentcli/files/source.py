@@ -6,6 +6,7 @@ import select
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -138,6 +139,14 @@ class Source:
             if not block:
                 break
         return self._ahead[:size]
+
+    def sample(self) -> Iterator[bytes]:
+        """Yield the blocks of a file, opened once more; of a stream, only the next block."""
+        if self.is_stream:
+            yield self.peek(_BLOCK)
+            return
+        with Source(self._file) as again:
+            yield from iter(again.read, b"")
 
     def skip(self, size: int) -> None:
         """Consume bytes that `peek` has returned."""

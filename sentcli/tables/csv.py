@@ -11,14 +11,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, islice
 from operator import itemgetter
 from typing import Any
 
 from sentcli.errors import DataError, OutputError
-from sentcli.files.encodings import Encoding
+from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results, Rows
 from sentcli.tables.columns import check_room, check_unique, list_columns
@@ -31,7 +31,10 @@ _log = logging.getLogger("sentcli")
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "-0123456789."  # of a number
-_LIKELY_DELIMITERS = frozenset(",;\t|")
+_LIKELY_DELIMITERS = ";\t|,"
+_CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+_ESCAPED = {"\\N": "", "\\n": "\\\n", "\\r": "\\\r", "\\t": "\\\t"}
 _SECOND_HEADER = re.compile(r'\s*(\{"ImportId":.*|Open-Ended Response|Response)\s*', re.DOTALL)
 _SECOND_HEADERS = 2  # rows after the header: Qualtrics writes two, SurveyMonkey one
 _PREAMBLE_RECORDS = 20  # after the first, to look for the header in
@@ -46,24 +49,27 @@ class Dialect:
     """The syntax of a file's records.
 
     :param quotechar: the quote; empty if nothing is quoted.
+    :param escapechar: a backslash also escapes letters, as MySQL and PostgreSQL write line breaks and NULL.
     """
 
     delimiter: str
     quotechar: str
     encoding: Encoding
+    escapechar: str | None = None
 
     def parser(self, lines: Iterator[str]) -> Any:  # the type of csv.reader has no public name
         return csv.reader(
-            lines,
+            map(_decode_escapes, lines) if self.escapechar == "\\" else lines,
             delimiter=self.delimiter,
             quotechar=self.quotechar or None,  # None, given explicitly: the default '"' may be the delimiter
             quoting=csv.QUOTE_MINIMAL if self.quotechar else csv.QUOTE_NONE,
+            escapechar=self.escapechar,
             strict=True,
         )
 
     @cached_property
     def _special(self) -> re.Pattern[str]:
-        return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar)}]")
+        return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar + (self.escapechar or ''))}]")
 
     def record(self, values: Sequence[str]) -> str:
         """Return values as one record, quoted where necessary, without a line end.
@@ -76,7 +82,14 @@ class Dialect:
     def _quote(self, value: str) -> str:
         if not self.quotechar:
             raise OutputError(f"{value!r:.200} cannot be written without quotes; try another --quotechar")
-        return f"{self.quotechar}{value.replace(self.quotechar, 2 * self.quotechar)}{self.quotechar}"
+        for special in filter(None, (self.escapechar, self.quotechar)):
+            value = value.replace(special, 2 * special)
+        return f"{self.quotechar}{value}{self.quotechar}"
+
+
+def _decode_escapes(line: str) -> str:
+    r"""Return a line with characters in place of the letters after backslashes; NULL, `\N`, becomes empty."""
+    return _ESCAPE.sub(lambda found: _ESCAPED.get(found[0], found[0]), line) if "\\" in line else line
 
 
 def read(
@@ -96,7 +109,9 @@ class _CsvReader(LineReader):
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         super().__init__(source, setup, first, is_last=is_last)
         options = setup.options
-        self._dialect = Dialect(*options.separators(_DELIMITERS[setup.format]), self.encoding)
+        self._dialect = Dialect(
+            *options.separators(_DELIMITERS[setup.format]), self.encoding, options.escapechar
+        )
         self._lead = bytearray(self.byte_order_mark)  # the bytes before the header
         self._needs_values = setup.needs_values
         self._to_skip = options.skip_lines
@@ -152,6 +167,13 @@ class _CsvReader(LineReader):
                 else:
                     yield self._text(fields), fields if self._needs_values else raw, raw
             elif self._width < 0 and fields and bad.keys().isdisjoint(range(start, end)):
+                if other := self._other_dialect(fields, texts[start:]):
+                    self._open = lines[start:]
+                    if end < len(lines) or final:  # else the next records decide
+                        self._dialect = other
+                        self._report_dialect([lines[number] for number in bad])
+                        yield from self.parse([], final=final)
+                    return
                 self._check_preamble(fields, end - start, texts[end:])
                 has_header = self.setup.options.header
                 head = self._begin(fields, raw, texts[end if has_header else start :], final=final)
@@ -198,7 +220,11 @@ class _CsvReader(LineReader):
         options = self.setup.options
         title = max(first)
         is_title = len(first) != 2 and sum(map(bool, first)) == 1 and not is_usual(title)
-        if not (options.header and is_title) or options.text_column in first or {*title} & _LIKELY_DELIMITERS:
+        if (
+            not (options.header and is_title)
+            or options.text_column in first
+            or {*title} & {*_LIKELY_DELIMITERS}
+        ):
             return
         widths: list[int] = []
         line = size
@@ -286,7 +312,6 @@ class _CsvReader(LineReader):
                 "is it another --encoding?"
             )
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
-        self._check_delimiter(fields)
         if self.first and (self.first.columns, self.first.style) != (columns, self._dialect):
             raise DataError(
                 f"{self.name}: the columns or the encoding differ from the first input; "
@@ -347,21 +372,38 @@ class _CsvReader(LineReader):
                 *(self.name, columns[0]),
             )
 
-    def _check_delimiter(self, fields: Sequence[str]) -> None:
-        """Refuse a single field that holds another delimiter, because whole records would be scored as texts.
+    def _report_dialect(self, bad: Sequence[bytes]) -> None:
+        """Log the delimiter, and the encoding that lines which cannot be decoded may have."""
+        found = f"--delimiter {self._dialect.delimiter!r:.9}"
+        is_western = self.setup.options.encoding is None and "cp1252" in map(likely_encoding, bad)
+        hint = f"; it is not UTF-8, so try --encoding cp1252 {found}" if is_western else ""
+        _log.warning("%s: read with %s%s", self.name, found, hint)
+
+    def _other_dialect(self, fields: Sequence[str], texts: Sequence[str]) -> Dialect | None:
+        """Return the dialect with the delimiter that the first records share, if it is not the expected one.
 
         :param fields: the first record. In a header, any likely delimiter counts; in a text, only a tab.
+        :param texts: its lines, and those after it.
+        :raises DataError: for a single field that may hold whole records.
         """
         options, used = self.setup.options, self._dialect.delimiter
-        likely = _LIKELY_DELIMITERS if options.header else {"\t"}
         note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
         if note and options.header and options.text_column not in fields:
             hint = f"try --skip-lines {self.line} --delimiter {note[1]!r:.9}"
             raise DataError(f"{self.name}: line {self.line} tells spreadsheets the delimiter; {hint}")
         is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
-        if not is_sure and any(other in fields[0] for other in likely - {used}):
+        likely = _LIKELY_DELIMITERS if options.header else "\t"
+        others = [] if is_sure else [mark for mark in likely if mark in fields[0]]
+        for dialect in (replace(self._dialect, delimiter=mark) for mark in others):
+            with suppress(csv.Error):
+                records = islice(filter(None, dialect.parser(iter(texts))), _CHECKED_RECORDS)
+                widths = {*map(len, records)}
+                if len(widths) == 1 and 1 not in widths:
+                    return dialect
+        if others:
             hint = f"is it another --delimiter? If not, add --delimiter {used!r:.200}"
             raise DataError(f"{self.name}: {list_columns(fields)}; {hint}")
+        return None
 
     def _malformed(self, line: bytes, error: str, size: int) -> Reject:
         """Reject the first line of a record that cannot be parsed.
@@ -376,16 +418,17 @@ class _CsvReader(LineReader):
                     f"{self.name}: line {self.line}: too many quotes are not closed; try another --quotechar"
                 )
         if "expected after" in error and size <= self._limit:
-            return self.reject(line, "text after a closing quote")
+            is_escaped = b'\\"' in line and not self.setup.options.escapechar
+            hint = "; try --escapechar '\\'" if is_escaped else ""
+            return self.reject(line, f"text after a closing quote{hint}")
         within = f" within the {self._limit} bytes of --max-row-bytes" if size > self._limit else ""
         return self.reject(line, f"a quote is not closed{within}")
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         if self._width < 0:
-            raise DataError(
-                f"{self.name}: the first record cannot be read: {reason.removesuffix(self.encoding_hint)}; "
-                "is it another --encoding, --delimiter or --quotechar?"
-            )
+            hint = "" if "try --" in reason else "; is it another --encoding, --delimiter or --quotechar?"
+            reason = reason.removesuffix(self.encoding_hint)
+            raise DataError(f"{self.name}: the first record cannot be read: {reason}{hint}")
         return super().reject(raw, reason)
 
 

@@ -1,15 +1,18 @@
 """Read physical lines: the common part of the readers of CSV, JSON Lines and plain lines."""
 
+import logging
 import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from sentcli.errors import DataError
-from sentcli.files.encodings import Encoding, marked_encoding
+from sentcli.files.encodings import AUTO, Encoding, detect_encoding, likely_encoding, marked_encoding
 from sentcli.files.source import STANDARD, Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
 from sentcli.tables.options import Setup
+
+_log = logging.getLogger("sentcli")
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
 _LONGEST = 16  # times --max-row-bytes; a longer line is an error
@@ -43,15 +46,25 @@ class LineReader(ABC):
         self._limit = setup.options.max_row_bytes
         start = source.peek(4)
         self.is_empty = not start
-        if setup.options.encoding is None:
+        name = setup.options.encoding
+        if name in (None, AUTO):
             _refuse_compressed(source.peek(10) if start.startswith(b"BZh") else start, self.name)
+        if name is None:
             self._refuse_wide(start)
-        self.encoding = Encoding.named(setup.options.encoding, start)
+        self.encoding = Encoding.named(self._detect() if name == AUTO else name, start)
         self.byte_order_mark = self.encoding.byte_order_mark(start)
         source.skip(len(self.byte_order_mark))
         self.line = 1
         self.offset = len(self.byte_order_mark)
         self._waited = 0.0
+
+    def _detect(self) -> str:
+        name = detect_encoding(self._source.sample())
+        if name is None:
+            raise DataError(f"{self.name}: not UTF-8; which --encoding is it, in place of {AUTO}?")
+        if name != "utf-8":
+            _log.warning("%s: read as %s", self.name, name)
+        return name
 
     def _refuse_wide(self, start: bytes) -> None:
         """Refuse UTF-16 and UTF-32 without --encoding, because every line would be rejected.
@@ -158,6 +171,8 @@ class LineReader(ABC):
         """
         byte, place = line[error.start], offset + error.start
         hint = self.encoding_hint if self.setup.options.encoding is None else ""
+        if hint and likely_encoding(line) == "cp1252":
+            hint = "; try --encoding cp1252"
         return f"byte 0x{byte:02x} at offset {place} is not {self.encoding.name}{hint}"
 
 

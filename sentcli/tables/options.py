@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
-from sentcli.files.encodings import Encoding
+from sentcli.files.encodings import AUTO, Encoding
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class ReadOptions:
     :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
-    :param encoding: any of Python's text encodings; None: UTF-8.
+    :param escapechar: one character before others that are not special; None: there is none.
+    :param encoding: any of Python's text encodings, or `auto`; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param skip_lines: number of lines before the header; they are copied to the output.
     :param skip_rows: number of rows after the header that get no score, such as a second header.
@@ -48,6 +49,7 @@ class ReadOptions:
     columns: tuple[str, ...] | None = None
     delimiter: str | None = None
     quotechar: str | None = None
+    escapechar: str | None = None
     encoding: str | None = None
     header: bool = True
     skip_lines: int = 0
@@ -62,6 +64,8 @@ class ReadOptions:
             raise UsageError(f"--delimiter is {self.delimiter!r:.200}; it has to be one character, or \\t")
         if self.quotechar and (len(self.quotechar) != 1 or self.quotechar in "\r\n"):
             raise UsageError(f"--quotechar is {self.quotechar!r:.200}; it has to be one character, or empty")
+        if self.escapechar is not None and (len(self.escapechar) != 1 or self.escapechar in "\r\n"):
+            raise UsageError(f"--escapechar is {self.escapechar!r:.200}; it has to be one character")
         if self.delimiter is not None:
             self.separators(self.delimiter)
         if not 1 <= self.max_row_bytes <= _LARGEST_ROW:
@@ -72,7 +76,7 @@ class ReadOptions:
             raise UsageError(f"--skip-lines is {self.skip_lines}; it has to be 0 or more")
         if self.skip_rows and not self.header:
             raise UsageError("--skip-rows counts rows after the header; with --no-header, use --skip-lines")
-        if self.encoding is not None:
+        if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
 
     def separators(self, usual: str) -> tuple[str, str]:
@@ -85,6 +89,8 @@ class ReadOptions:
         quotechar = '"' if self.quotechar is None else self.quotechar
         if delimiter == quotechar:
             raise UsageError(f"--delimiter and --quotechar are both {delimiter!r:.200}")
+        if self.escapechar in (delimiter, quotechar):
+            raise UsageError(f"--escapechar {self.escapechar!r:.200} is also the --delimiter or --quotechar")
         return delimiter, quotechar
 
 

@@ -66,7 +66,9 @@ class Format:
 
 
 _COLUMNS = frozenset({"text_column"})
-_CSV_OPTIONS = _COLUMNS | {"delimiter", "quotechar", "encoding", "header", "skip_lines", "skip_rows"}
+_CSV_OPTIONS = _COLUMNS | {
+    *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
+}
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),

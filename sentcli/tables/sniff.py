@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from sentcli.files.encodings import BOM, marked_encoding
+from sentcli.files.encodings import AUTO, BOM, detect_encoding, marked_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.text_column import is_usual
 
@@ -59,10 +59,12 @@ def sniff(data: bytes, options: ReadOptions) -> Guess | None:
     :param data: the first bytes of the input.
     """
     encoding = options.encoding or marked_encoding(data)
+    if encoding == AUTO:
+        encoding = detect_encoding([data])
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if _JSON.match(text) and options.encoding is None:  # JSON Lines are UTF-8
         return Guess(replace(options, format="jsonl"), (), 0)
-    options = replace(options, encoding=encoding)
+    options = replace(options, encoding=options.encoding or encoding)
     guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or "\t;|,")
     return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)
 

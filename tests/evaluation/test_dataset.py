@@ -80,7 +80,7 @@ def test_labels_of_a_csv_file_stay_as_they_are(tmp_path):
             b"text,label\na\xff,1\n",
             r"none of the 1 rows .*: byte 0xff at offset 12 is not utf-8.* line 2",
         ),
-        ("r.csv", b"text;label\na;1\n", "is it another --delimiter"),
+        ("r.csv", b"text;label\na;1;2\n", "is it another --delimiter"),
         ("r.csv", b"", "no rows"),
         ("r.csv", b"text,label\n", "no rows"),
         ("r.csv.gz", gzip.compress(CONTENT[".csv"], mtime=0)[:-9], "cannot be read"),

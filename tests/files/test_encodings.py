@@ -1,9 +1,10 @@
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentcli.files.encodings import Encoding
+from sentcli.files.encodings import Encoding, detect_encoding, likely_encoding
 
 
 @settings(max_examples=500, deadline=None)
@@ -21,3 +22,36 @@ def test_bytes_are_split_after_complete_line_ends(text, name, universal):
     found, left = encoding.split(text.encode(name), universal=universal)
     assert [*found] == [line.encode(name) for line in lines]
     assert left == rest.encode(name)
+
+
+ASCII = b"id;text\n1;a fine film\n"
+WESTERN = "2;schön, «très» œuvre – “señor’s” 5 €\n"
+RUSSIAN = "2;очень хороший фильм\n"
+JAPANESE = "2;とても良い映画です\n"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "name"),
+    [
+        ([], "utf-8"),
+        ([ASCII], "utf-8"),
+        ([(WESTERN + RUSSIAN).encode()], "utf-8"),
+        ([ASCII, WESTERN.encode()[:7], WESTERN.encode()[7:]], "utf-8"),
+        ([ASCII, WESTERN.encode("cp1252")], "cp1252"),
+        ([ASCII, b"3; \x96 \n"], "cp1252"),
+        ([ASCII, WESTERN.encode(), b"caf\xe9\n"], "utf-8"),
+        ([WESTERN.encode() + b"caf\xe9\n"], "utf-8"),
+        ([WESTERN.encode("utf-16")], "utf-16"),
+        ([ASCII.decode().encode("utf-16-be")], "utf-16"),
+        ([WESTERN.encode("utf-32")], "utf-32"),
+        *(([ASCII, RUSSIAN.encode(name)], None) for name in ("cp1251", "koi8-r", "iso8859-5")),
+        *(([ASCII, JAPANESE.encode(name)], None) for name in ("shift-jis", "euc-jp")),
+        ([b"na\x81ve\n"], None),
+    ],
+)
+def test_bytes_show_their_encoding(blocks, name):
+    assert detect_encoding(blocks) == name
+
+
+def test_the_encoding_of_bytes_that_are_utf_8():
+    assert likely_encoding(ASCII) == likely_encoding(RUSSIAN.encode()) == "utf-8"

@@ -1,14 +1,18 @@
 import csv
 import io
+import os
 import re
+import threading
 import time
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobs import ParityScorer, read_chunks, run_job
 
 from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.tables.line_reader import PAUSE
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 HEADER = b"id,text\n"
@@ -69,7 +73,7 @@ def test_ten_thousand_columns(convert):
         (b"1,2,3\n", "3 fields instead of 2"),
         (b'1,"a"b\n', "text after a closing quote"),
         (b"1,\xff\n", "byte 0xff at offset 18 is not utf-8; is it another --encoding?"),
-        (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8; is it another --encoding?"),
+        (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8; try --encoding cp1252"),
         (b"1," + b"y" * 200 + b"\n", "longer than 100 bytes; try a higher --max-row-bytes"),
         (b"1," + b"y" * 99 + b"\n", "longer than 100 bytes; try a higher --max-row-bytes"),
         (b'1,"\n', "a quote is not closed within the 100 bytes of --max-row-bytes"),
@@ -281,22 +285,58 @@ def test_dialects(convert):
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("name", "data", "delimiter"),
     [
-        ("in.csv", b"id;review;stars\n1;a great film;5\n"),
-        ("in.csv", b"id\treview\n1\tx\n"),
-        ("in.csv", b"text|id\nx|1\n"),
-        ("in.tsv", b"id,review\n1,x\n"),
-        ("in.tsv", b"id;review\n1;x\n"),
+        ("in.csv", b'id;review;price\n1;"a great; film";0,83\n', b";"),
+        ("in.csv", b"id\treview\r\n1\ta, b\r\n", b"\t"),
+        ("in.csv", b'review|"a\nb"\nx|1\n\n', b"|"),
+        ("in.csv", b"id;review\n", b";"),
+        ("in.tsv", b"id,review\n1,x\n", b","),
+        ("in.tsv", b"id;review\n1;x\n", b";"),
     ],
 )
 @pytest.mark.parametrize("text_column", [None, "review"])
-def test_a_file_of_another_delimiter_is_refused(convert, tmp_path, name, data, text_column):
+def test_a_plain_delimiter_is_taken_and_said(convert, caplog, name, data, delimiter, text_column):
+    out = convert(data, name, read=ReadOptions(text_column=text_column))
+    assert f"in{name[2:]}: read with --delimiter {delimiter.decode()!r}" in caplog.text
+    assert out == convert(data, name, read=ReadOptions(delimiter=delimiter.decode()))
+
+
+@pytest.mark.parametrize("data", [b"a;text\n1;2;3\n", b'a;text\n1;"x\n', b"a;text\nx\n"])
+def test_a_doubted_delimiter_is_asked_for(convert, tmp_path, data):
     with pytest.raises(
-        DataError, match=r"the columns are '.*'; is it another --delimiter\? If not, add --delimiter '"
+        DataError, match=r"the columns are 'a;text'; is it another --delimiter\? If not, add "
     ):
-        convert(data, name, read=ReadOptions(text_column=text_column))
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+        convert(data)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_the_rows_of_a_pipe_decide_on_the_delimiter(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+
+    def write():
+        with (tmp_path / "pipe.csv").open("wb", buffering=0) as file:
+            for line in (b"id;text\n", b"1;x\n"):
+                file.write(line)
+                time.sleep(2 * PAUSE)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert [text for chunk in read_chunks(tmp_path / "pipe.csv") for text in chunk.texts] == ["x"]
+    writer.join()
+
+
+def test_one_message_names_delimiter_and_encoding(convert, rejects, caplog):
+    data = "id;Text\n1;sch\xf6n\n".encode("cp1252")
+    convert(data)
+    both = "in.csv: read with --delimiter ';'; it is not UTF-8, so try --encoding cp1252 --delimiter ';'"
+    assert both in caplog.text
+    assert rejects()[0]["reason"] == "byte 0xf6 at offset 13 is not utf-8; try --encoding cp1252"
+    caplog.clear()
+    assert convert(data, read=ReadOptions(encoding="auto")).splitlines()[1] == data[8:-1] + b";odd;0.714286"
+    assert "in.csv: read as cp1252" in caplog.text
+    with pytest.raises(DataError, match=r"first record cannot be read: .*; try --encoding cp1252$"):
+        convert("gr\xf6\xdfe,text\n".encode("cp1252"))
 
 
 @pytest.mark.parametrize("options", [{"delimiter": ","}, {"text_column": "good; bad"}])
@@ -320,8 +360,7 @@ def test_a_header_that_may_be_a_text_is_told_of(convert, caplog):
 
 def test_a_text_without_a_header_may_hold_any_delimiter_but_tabs(convert):
     assert convert(b"x; x|x\n", read=ReadOptions(header=False)) == b"x; x|x,even,0.857143\n"
-    with pytest.raises(DataError, match=r"is it another --delimiter\?"):
-        convert(b"1\tx\n", read=ReadOptions(header=False))
+    assert convert(b"1\txx yy zz\n", read=ReadOptions(header=False)) == b"1\txx yy zz\teven\t0.142857\n"
 
 
 @pytest.mark.parametrize(("name", "quotechar"), [("in.csv", ","), ("in.tsv", "\t")])
@@ -660,3 +699,53 @@ def test_a_header_of_one_cell_may_be_the_header(convert, data):
 def test_rows_to_skip_need_a_header():
     with pytest.raises(UsageError, match="with --no-header, use --skip-lines"):
         ReadOptions(header=False, skip_rows=1)
+
+
+# As MySQL's SELECT INTO OUTFILE and PostgreSQL's COPY write them.
+ESCAPED = rb"""id,text,note
+1,"a \"good\", film",\N
+2,"a\
+b\nc",\t\\n
+3,a\,b,x
+4,\N,x
+"""
+
+
+def test_escaped_characters(convert, rejects):
+    options = ReadOptions(escapechar="\\")
+    out = convert(ESCAPED, read=options)
+    assert re.sub(rb",(even|odd)?,(0\.\d+)?(?=\n)", b"", out) == ESCAPED.replace(
+        b"note", b"note,sentiment,sentiment_score"
+    )
+    assert rejects() == []
+    records = [*map(orjson.loads, convert(ESCAPED, target=".jsonl", read=options).splitlines())]
+    assert [[record["text"], record["note"]] for record in records] == [
+        ['a "good", film', ""],
+        ["a\nb\nc", "\t\\n"],
+        ["a,b", "x"],
+        ["", "x"],
+    ]
+
+
+def test_escapes_without_the_option_are_rejected_with_it_named(convert, rejects):
+    convert(ESCAPED)
+    assert rejects()[0]["reason"] == "text after a closing quote; try --escapechar '\\'"
+
+
+def test_another_escapechar_escapes_no_letters(convert):
+    options = ReadOptions(escapechar="^", quotechar="'")
+    out = convert(b"text\n'^'^n^^\\n'\n", target=".jsonl", read=options)
+    assert orjson.loads(out)["text"] == "'n^\\n"
+    out = convert(b"text\nx\n", read=options, write=WriteOptions(prefix="^'"))
+    assert out.startswith(b"text,'^^''sentiment','^^''sentiment_score'\n")
+
+
+@pytest.mark.parametrize("name", ["^^", "", "\n"])
+def test_an_escapechar_is_one_character(name):
+    with pytest.raises(UsageError, match=r"--escapechar is .*; it has to be one character"):
+        ReadOptions(escapechar=name)
+
+
+def test_an_escapechar_is_not_the_delimiter():
+    with pytest.raises(UsageError, match="--escapechar ';' is also the --delimiter"):
+        ReadOptions(escapechar=";", delimiter=";")

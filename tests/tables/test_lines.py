@@ -32,7 +32,7 @@ def test_shapes(convert, data, expected):
 
 def test_bytes_of_another_encoding(convert, rejects):
     assert convert(b"x\na\xf1o\n", "in.txt") == b"odd\t0.142857\tx\n"
-    assert rejects()[0]["reason"] == "byte 0xf1 at offset 3 is not utf-8; is it another --encoding?"
+    assert rejects()[0]["reason"] == "byte 0xf1 at offset 3 is not utf-8; try --encoding cp1252"
     assert rejects()[0]["raw_base64"] == "YfFvCg=="
     assert (rejects()[0]["line"], rejects()[0]["offset"]) == (2, 2)
     assert convert(b"a\xf1o\n", "in.txt", read=ReadOptions(encoding="latin-1")) == b"odd\t0.428571\ta\xf1o\n"

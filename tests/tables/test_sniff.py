@@ -115,3 +115,10 @@ def test_no_invented_review_with_a_mark_in_each_line_is_read_as_a_table(joint):
         lines = [joint.join(map(chosen.choice, parts)) for _ in range(chosen.randint(2, 30))]
         guess = sniff("\n".join(lines).encode(), ReadOptions())
         assert guess is None or (guess.doubt == 2 and not joint.endswith(" "))
+
+
+def test_auto_is_kept_for_a_table_and_decides_how_its_first_lines_are_read():
+    data = "id;größe;text\n1;weiß;schön\n2;süß;groß\n".encode("cp1252")
+    guess = sniff(data, ReadOptions(encoding="auto"))
+    assert guess.read == ReadOptions(format="csv", delimiter=";", encoding="auto")
+    assert guess.columns == ["id", "größe", "text"]
