@@ -131,6 +131,10 @@ def batches(ids: Sequence[Ids], order: npt.NDArray[np.int64]) -> list[npt.NDArra
     return found
 
 
+def padded_size(ids: Sequence[Ids], rows: npt.NDArray[np.int64]) -> int:
+    return len(rows) * max(len(ids[row]) for row in rows)
+
+
 def pad(ids: Sequence[Ids]) -> tuple[Tensor, Tensor]:
     padded = nn.utils.rnn.pad_sequence([torch.from_numpy(each.astype(np.int64)) for each in ids], True)
     lengths = torch.tensor([*map(len, ids)])
@@ -145,9 +149,11 @@ def fine_tune(
     meeting = f"file://{checkpoint.with_suffix('.meeting').resolve()}"
     distributed.init_process_group("gloo", meeting, TIMEOUT, processes, rank)
     random = np.random.default_rng(seed)
-    plan = batches(ids, random.permutation(len(ids)))
+    # The batches of a step have similar sizes, so that no process waits long for another.
+    by_size = sorted(batches(ids, random.permutation(len(ids))), key=lambda rows: padded_size(ids, rows))
+    plan = [by_size[start : start + processes] for start in range(0, len(by_size) - processes + 1, processes)]
     random.shuffle(plan)  # type: ignore[arg-type]
-    steps = len(plan) // processes
+    steps = len(plan)
     torch.manual_seed(seed)
     model = Classifier(targets.shape[1]).train()
     weights = [each for each in model.parameters() if each.requires_grad]
@@ -163,7 +169,7 @@ def fine_tune(
         torch.manual_seed(seed + step * processes + rank)
         rate = LR * min((step + 1) / (WARMUP * steps), (steps - step) / ((1 - WARMUP) * steps))
         optimizer.param_groups[0]["lr"] = rate
-        rows = plan[step * processes + rank]
+        rows = plan[step][rank]
         loss = functional.cross_entropy(
             model(*pad([ids[row] for row in rows])), targets[torch.from_numpy(rows)], reduction="sum"
         )

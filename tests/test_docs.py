@@ -232,14 +232,6 @@ def test_speeds_are_those_measured() -> None:
     assert f"{round(distilbert, -2):,.0f} times as fast as DistilBERT" in readme
 
 
-def test_sizes_are_those_measured() -> None:
-    measured = json.loads(load_bundle(default_bundle_path()).read(METRICS))["sizes"]
-    for of in measured:
-        figures = f"{of['validation_accuracy']:.3f} | {of['validation_loss']:.3f}"
-        speed = f"{of['reviews_per_second']:,.0f}"
-        assert f"| {of['hidden']} | {of['layers']} | {figures} | {speed} |" in read("models.md")
-
-
 def test_the_included_model_is_small_and_has_two_labels() -> None:
     bundle = load_bundle(default_bundle_path())
     assert bundle.config.labels == ("negative", "positive")

@@ -29,7 +29,7 @@ class Metrics(TypedDict):
     dataset: str  # the first data set, as `sentcli train` got it
     # Of each data set: the fields of `DataSet`, `hub_id` (its id on the Hugging Face hub or None), and
     # `texts` (the number of texts to train on).
-    data: NotRequired[list[dict[str, Any]]]
+    data: list[dict[str, Any]]
     # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove` and `base`.
     base: NotRequired[dict[str, Any] | None]
     validation_data: NotRequired[str | None]  # its source; None: a part of the data sets
@@ -79,7 +79,7 @@ def data_sets_of(metrics: Mapping[str, Any]) -> tuple[DataSet, ...]:
     :raises UsageError: when one of them is damaged.
     """
     known = {each.name for each in fields(DataSet)}
-    records = metrics.get("data") or [{"path": metrics["dataset"]}]
     return tuple(
-        DataSet.from_table({name: each[name] for name in known & each.keys()}, "data") for each in records
+        DataSet.from_table({name: each[name] for name in known & each.keys()}, "data")
+        for each in metrics["data"]
     )

@@ -5,14 +5,13 @@ import os.path
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, DataSet, ModelConfig
+from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.evaluation.metrics import ECE_BINS
 from sentcli.evaluation.metrics_file import Metrics, learners
 from sentcli.evaluation.report import four, interval, metrics_of
@@ -54,7 +53,7 @@ def model_card(
         columns=[name for name in history[0] if name.startswith(("train_", "validation_"))],
         files=files,
         bundle=bundle,
-        data=_data(metrics),
+        data=metrics["data"],
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
         has_bands=len(config.labels) == 2 and NEUTRAL not in config.labels,
@@ -116,14 +115,6 @@ def hub_id_of(dataset: str) -> str | None:
     return dataset if is_id else None
 
 
-def _data(learner: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the data sets of a model or its base, as `metrics.json` describes them."""
-    if "data" in learner:
-        return list(learner["data"])
-    path = learner["dataset"]
-    return [{**asdict(DataSet(path)), "hub_id": learner.get("hub_id", hub_id_of(path)), "texts": 0}]
-
-
 def _measured_on(record: Mapping[str, Any]) -> str:
     """Return the name of a data set in the card: the stem of a file, or the path or id with the split."""
     return Path(record["dataset"]).stem if is_of_file(record) else str(record["where"])
@@ -162,7 +153,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {"code": _code, "cell": _cell, "block": _block, "json": json.dumps}
     environment.filters |= {"four": four, "interval": interval, "metrics": metrics_of, "lengths": lengths_of}
-    environment.filters |= {"data_sets": _data, "measured_on": _measured_on}
+    environment.filters["measured_on"] = _measured_on
     environment.tests["glove"] = _GLOVE_NAME.fullmatch
     return environment.get_template(_TEMPLATE.name)
 

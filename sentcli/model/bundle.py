@@ -34,7 +34,6 @@ RELIABILITY = "reliability.png"  # on the validation split, before and after cal
 CONFUSION = "confusion_matrix.png"  # by `evaluate --card`, like the next two
 EVALUATED_RELIABILITY = "evaluated_reliability.png"
 LENGTHS = "accuracy_by_length.png"
-SIZES = "sizes.png"
 CARD = "README.md"
 RECIPE = "recipe.toml"
 BASE_RECIPE = "base.toml"  # the recipe of the model that was fine-tuned

@@ -17,7 +17,7 @@ from sentcli.config import (
 )
 from sentcli.evaluation.evaluate import measure
 from sentcli.evaluation.metrics import evaluate
-from sentcli.evaluation.model_card import count_parameters, model_card
+from sentcli.evaluation.model_card import count_parameters, hub_id_of, model_card
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.labels import softmax
 
@@ -34,8 +34,13 @@ GLOVE = {
     "tokens_total": 1000,
 }
 TRAINING = {**TrainConfig(seed=77).to_json(), "bf16": False, "device": "cpu", "seconds": 90.0}
-SET = {**asdict(DataSet("stanfordnlp/imdb")), "hub_id": "stanfordnlp/imdb", "texts": 9}
-BASE = {"name": "first", "dataset": "a.csv", "glove": GLOVE}
+
+
+def data_set(path="stanfordnlp/imdb", **changes):
+    return {**asdict(DataSet(path)), "hub_id": hub_id_of(path), "texts": 9, **changes}
+
+
+BASE = {"name": "first", "data": [data_set("a.csv")], "glove": GLOVE}
 
 
 def examples(classes=2, seed=3, rows=200):
@@ -70,6 +75,7 @@ def write(labels=TWO, *, history=HISTORY, name="imdb-bilstm", files=FILES, model
         "command": LINE,
         "licence": None,
         "dataset": "stanfordnlp/imdb",
+        "data": [data_set(changes.get("dataset", "stanfordnlp/imdb"))],
         "examples": {"train": 1790, "validation": 200},
         "validation": VALIDATION if labels == TWO else asdict(evaluate(*examples(len(labels)), labels)),
         "best_epoch": 2,
@@ -111,7 +117,6 @@ def test_a_local_folder_with_the_form_of_an_id_is_no_data_set_of_the_hub(tmp_pat
     assert front_matter(write(dataset="my/reviews"))["datasets"] == ["my/reviews"]
     (tmp_path / "my" / "reviews").mkdir(parents=True)
     assert "datasets" not in front_matter(write(dataset="my/reviews"))
-    assert "datasets" not in front_matter(write(dataset="elsewhere/reviews", hub_id=None))
 
 
 def test_the_model_is_described():
@@ -129,7 +134,7 @@ def test_the_training_has_command_data_and_every_setting():
     card = write(files=(*FILES, "recipe.toml"))
     shown = section(card, "Training")
     assert f"```sh\n{LINE}\n```" in shown
-    assert row(shown, "data set") == ["`stanfordnlp/imdb`"]
+    assert row(shown, "data set") == ["`stanfordnlp/imdb`: 9 texts to train on"]
     assert row(shown, "texts") == ["1,790 for training, 200 for validation"]
     assert row(shown, "word vectors") == ["`6B.100d`: 90.0% of the vocabulary, 98.5% of the running words"]
     assert "](recipe.toml)" in row(shown, "settings")[0]
@@ -141,7 +146,7 @@ def test_the_training_has_command_data_and_every_setting():
 
 def test_further_sources_of_the_training_are_named():
     more = {"path": "more.csv", "weight": 0.5, "validate": False, "targets": {"x": 1}, "terms": "CC0"}
-    data = [SET, SET | more | {"texts": 1234}]
+    data = [data_set(), data_set(**more, texts=1234)]
     card = write(data=data, base=BASE)
     assert row(card, "fine-tuned from")[0].startswith("the model `first`")
     rows = [line for line in card.splitlines() if line.startswith("| data set |")]
@@ -259,8 +264,8 @@ def test_a_class_called_neutral_leaves_the_option_out():
 
 @pytest.mark.parametrize("source", ["6B.100d", "42B.300d", "twitter.27B.50d", "glove.6B.100d.txt.gz"])
 def test_sources_are_credited_once_with_those_of_the_fine_tuned_models(source):
-    first = BASE | {"dataset": "stanfordnlp/imdb"}
-    second = BASE | {"base": first, "data": [SET, SET | {"path": "a.csv"}, SET | {"path": "more.csv"}]}
+    first = BASE | {"data": [data_set()]}
+    second = BASE | {"base": first, "data": [data_set(), data_set("a.csv"), data_set("more.csv")]}
     glove = {**GLOVE, "source": source}
     terms = section(write(dataset="b.csv", base=second, glove=glove, licence="mit"), "Licences and sources")
     for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas"):
