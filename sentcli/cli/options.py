@@ -8,7 +8,7 @@ import click
 
 from sentcli.cli import say
 from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
-from sentcli.errors import UsageError
+from sentcli.errors import NOTE, UsageError
 from sentcli.model.bundle import default_bundle_path
 
 
@@ -93,14 +93,16 @@ csv_skip_lines_option = click.option(
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Start over, and replace the output if it exists."
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Write nothing but errors to stderr.")
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Write only errors and doubtful guesses to stderr."
+)
 
 
 def log_to_stderr(*, quiet: bool) -> None:
     """Send the log of the library to stderr, one plain line per record."""
     logger = logging.getLogger("sentcli")
     logger.handlers = [_Sayer()]
-    logger.setLevel(logging.ERROR if quiet else logging.INFO)
+    logger.setLevel(NOTE if quiet else logging.INFO)
     logger.propagate = False
 
 

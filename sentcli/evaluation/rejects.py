@@ -10,6 +10,7 @@ from sentcli.errors import RejectsError
 from sentcli.evaluation.labels import LabeledTexts, known_labels
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.sink import remove
+from sentcli.runs.summary import counted
 from sentcli.tables.options import RejectOptions
 
 _log = logging.getLogger("sentcli")
@@ -44,10 +45,10 @@ class Rejects:
         first = next(each for each in found if each["reason"] == reason)
         place = next(f"{name} {first[name]}" for name in ("line", "row") if name in first)
         at = place if first["input"] == where else f"{first['input']}, {place}"
-        often = f"most often: {reason:.300} ({count} rows, first {at})"
+        often = f"most often: {reason:.300} ({counted(count, 'row')}, first {at})"
+        problem = f"{len(found):,} of {counted(read, 'row')} cannot be used"
         if len(found) == read:
-            raise RejectsError(f"{where}: none of the {read} rows can be used; {often}")
-        problem = f"{len(found)} of {read} rows cannot be used"
+            raise RejectsError(f"{where}: {problem}; {often}")
         if self._options.exceeded(len(found), read):
             limit = self._options.limit
             raise RejectsError(f"{where}: {problem}; {often}; more than {limit}; {self._remedy}")

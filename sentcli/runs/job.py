@@ -13,6 +13,7 @@ from typing import Any
 
 from sentcli import __version__
 from sentcli.errors import (
+    NOTE,
     ExistingOutputError,
     InterruptedRunError,
     OutputError,
@@ -89,7 +90,7 @@ def score_output(
         if suffix_of(output) == ".txt" and not write.format:
             write = replace(write, format=read.format)  # lines would lose its other columns
         hint = "; if it is lines of text, add --input-format lines" if guess.doubt else ""
-        level = logging.ERROR if guess.doubt else logging.WARNING  # -q shows errors
+        level = NOTE if guess.doubt else logging.WARNING
         _log.log(level, "%s looks like %s: read as such%s", name, guess, hint)
     setup = make_setup(inputs, output, read, write, scorer.shown_classes)
     if guess and setup.format == "lines":
@@ -105,12 +106,12 @@ def score_output(
     refuse_inputs(files, [output, *([rejects] if rejects else [])])
     _check_places(output, options.rejects.path)
     if len(files) > 1:
-        with ExitStack() as stack:  # what is logged about a head is logged again when the rows are read
-            _log.addFilter(silence := lambda _: False)
-            stack.callback(_log.removeFilter, silence)
-            check_heads(files, setup)
+        check_heads(files, setup)
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
+    if setup.converts and read.skip_rows:
+        left_out = "rows after the header that are left out"
+        _log.warning("%s: %s: %d, by --skip-rows", output, left_out, read.skip_rows)
     if setup.output_format == "lines" and scorer.shown_classes:
         _log.info("each line has %s, text", ", ".join(column.name for column in setup.results))
     job = _Job(scorer, files, output, target, rejects, setup, options)

@@ -23,6 +23,8 @@ Results = Sequence[Sequence[Any]]
 # A row of a text format: the text, what the writer needs, and the bytes in the input.
 Row = tuple[str | None, Any, bytes]
 
+Note = tuple[int, str]  # for the log: the level and the message
+
 # What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, the head,
 # bytes that are copied to the output (a blank line), or None when a pipe has no more bytes for now.
 Event = Union[Row, "Rows", "Reject", "Head", bytes, None]
@@ -73,6 +75,7 @@ class Head:
     :param raw: its bytes: a header record, a byte order mark.
     :param style: what a writer of the same format needs to write in the style of the input.
     :param places: the indexes of the text columns, where a name may belong to several.
+    :param notes: what was assumed.
     """
 
     columns: tuple[str, ...]
@@ -80,6 +83,7 @@ class Head:
     raw: bytes = b""
     style: Any = None
     places: tuple[int, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

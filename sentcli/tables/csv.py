@@ -6,7 +6,6 @@ A quote inside a field that does not begin with one is part of the value.
 """
 
 import csv
-import logging
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -25,19 +24,14 @@ from sentcli.tables.columns import check_room, check_unique, list_columns
 from sentcli.tables.convert import six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import Setup
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_usual, join_texts
-
-_log = logging.getLogger("sentcli")
+from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, line_after_titles, second_header
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_usual, join_texts
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "-0123456789."  # of a number
-_LIKELY_DELIMITERS = ";\t|,"
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
 _ESCAPED = {"\\N": "", "\\n": "\\\n", "\\r": "\\\r", "\\t": "\\\t"}
-_SECOND_HEADER = re.compile(r'\s*(\{"ImportId":.*|Open-Ended Response|Response)\s*', re.DOTALL)
-_SECOND_HEADERS = 2  # rows after the header: Qualtrics writes two, SurveyMonkey one
-_PREAMBLE_RECORDS = 20  # after the first, to look for the header in
 
 # The lines after a quote that is not closed are parsed again. The bytes parsed again may be this many times
 # --max-row-bytes plus this many times the bytes read so far. Without a limit, a malicious file takes hours.
@@ -115,8 +109,7 @@ class _CsvReader(LineReader):
         self._lead = bytearray(self.byte_order_mark)  # the bytes before the header
         self._needs_values = setup.needs_values
         self._to_skip = options.skip_lines
-        self._row = 0  # rows read so far, up to the first ones that may be headers
-        self._first_rows = max(options.skip_rows, _SECOND_HEADERS) if options.header else 0
+        self._rows_to_skip = options.skip_rows
         self._width = -1  # until there is a header
         self._text: Callable[[Sequence[str]], str | None]  # of a row
         self._open: list[bytes] = []  # lines of a record that may continue
@@ -162,7 +155,8 @@ class _CsvReader(LineReader):
                 end = begin = start + 1
                 parser = self._dialect.parser(map(texts.__getitem__, range(begin, len(texts))))
             elif len(fields) == self._width and (not bad or bad.keys().isdisjoint(range(start, end))):
-                if self._row < self._first_rows and self._is_skipped(fields):
+                if self._rows_to_skip:
+                    self._rows_to_skip -= 1
                     yield raw if self.setup.converts else (None, raw, raw)
                 else:
                     yield self._text(fields), fields if self._needs_values else raw, raw
@@ -174,9 +168,8 @@ class _CsvReader(LineReader):
                         self._report_dialect([lines[number] for number in bad])
                         yield from self.parse([], final=final)
                     return
-                self._check_preamble(fields, end - start, texts[end:])
                 has_header = self.setup.options.header
-                head = self._begin(fields, raw, texts[end if has_header else start :], final=final)
+                head = self._begin(fields, raw, texts[start:], final=final)
                 if not head:  # more rows are needed for the choice of the text column
                     break
                 yield head
@@ -191,55 +184,13 @@ class _CsvReader(LineReader):
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        if self._width < 0 or self._row < self._first_rows:
+        if self._width < 0 or self._rows_to_skip:
             return []
         try:
             rows = [*self._dialect.parser(iter(texts))]
         except csv.Error:
             return []
         return rows if len(rows) == len(texts) and {*map(len, rows)} == {self._width} else []
-
-    def _is_skipped(self, fields: list[str]) -> bool:
-        """Return whether one of the first rows gets no score; warn of a second header that would get one."""
-        self._row += 1
-        to_skip = self.setup.options.skip_rows
-        if self._row > to_skip and any(map(_SECOND_HEADER.fullmatch, fields)):
-            _log.warning(
-                "%s: line %d looks like a second header; if it is, add --skip-rows %d",
-                *(self.name, self.line, self._row),
-            )
-        return self._row <= to_skip
-
-    def _check_preamble(self, first: list[str], size: int, texts: list[str]) -> None:
-        """Refuse a first record of one cell before records of more cells: a title, and not the header.
-
-        :param size: lines of the first record.
-        :param texts: the lines after it.
-        :raises DataError: naming --skip-lines.
-        """
-        options = self.setup.options
-        title = max(first)
-        is_title = len(first) != 2 and sum(map(bool, first)) == 1 and not is_usual(title)
-        if (
-            not (options.header and is_title)
-            or options.text_column in first
-            or {*title} & {*_LIKELY_DELIMITERS}
-        ):
-            return
-        widths: list[int] = []
-        line = size
-        parser = self._dialect.parser(iter(texts))
-        with suppress(csv.Error):
-            for record in islice(parser, _PREAMBLE_RECORDS):
-                if widths or sum(map(bool, record)) > 1:
-                    widths.append(len(record))
-                else:
-                    line = size + parser.line_num
-        if len(widths) > 1 and len({*widths}) == 1:
-            raise DataError(
-                f"{self.name}: the first record has one cell, {title!r:.80}; if the header is "
-                f"line {self.line + line}, add --skip-lines {self.line + line - 1}"
-            )
 
     def _skip(self, lines: list[bytes]) -> list[bytes]:
         """Keep the lines before the header for the head; return the others."""
@@ -291,8 +242,8 @@ class _CsvReader(LineReader):
             self._add_to_lead(raw)
         elif not fields:
             yield raw
-        elif self._row < self.setup.options.skip_rows:
-            self._row += 1
+        elif self._rows_to_skip:
+            self._rows_to_skip -= 1
             yield raw
         else:
             fields_found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
@@ -301,8 +252,8 @@ class _CsvReader(LineReader):
     def _begin(self, fields: list[str], raw: bytes, texts: list[str], *, final: bool) -> Head | None:
         """Check the first record, and choose the text column.
 
-        :param texts, final: the lines of the first rows, and whether no more follow.
-        :returns: None if these rows do not decide.
+        :param texts, final: the lines of the first records with this one, and whether no more follow.
+        :returns: None if these records do not decide.
         """
         options = self.setup.options
         is_whole_file = not (self.encoding.is_plain or self.encoding.line_end(raw) or self.byte_order_mark)
@@ -312,72 +263,74 @@ class _CsvReader(LineReader):
                 "is it another --encoding?"
             )
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
+        records, is_all = self._records(texts)
+        self._check_first(records)
         if self.first and (self.first.columns, self.first.style) != (columns, self._dialect):
             raise DataError(
                 f"{self.name}: the columns or the encoding differ from the first input; "
                 f"{list_columns(columns)}, in the first input {list_columns(self.first.columns)}"
             )
-        if options.header and options.text_column is None and not self.first:
-            self._check_header(columns)
-        places = self.first.places if self.first else self._find_texts(columns, texts, final=final)
-        if places is None:
+        rows = (row for _, row in records[options.header :] if len(row) == len(columns))
+        values = [*zip(*rows, strict=True)] or [()] * len(columns)
+        wanted, is_sure = options.text_column, options.text_column is not None or len(columns) == 1
+        is_all = is_all or is_sure or final
+        known = Choice(self.first.places) if self.first else None
+        if not (choice := known or find_texts(columns, {}, wanted, self.name, values, is_all=is_all)):
             return None
+        places = choice.places
         check_room(columns, self.setup.names, self.name)
         if self.setup.needs_values:
             check_unique(columns, self.name)
-        if self.setup.converts and options.skip_rows:
-            _log.warning(
-                "%s: rows after the header that are left out: %d, by --skip-rows",
-                *(self.name, options.skip_rows),
-            )
         self._width, pick = len(columns), itemgetter(*places)
         self._text = pick if len(places) == 1 else lambda fields: join_texts(pick(fields))
         names = tuple(columns[place] for place in places)
         lead = bytes(self._lead + (raw if options.header else b""))
-        return Head(columns, names, lead, self._dialect, places)
+        return Head(columns, names, lead, self._dialect, places, (*self.notes, *choice.notes))
 
-    def _find_texts(self, columns: Sequence[str], texts: list[str], *, final: bool) -> tuple[int, ...] | None:
-        wanted = self.setup.options.text_column
+    def _records(self, texts: list[str]) -> tuple[Records, bool]:
+        """Return the first records, and whether they are all that count for the choice of a text column."""
         sizes = [*accumulate(map(len, texts))]
         count = bisect_left(sizes, SAMPLE_SIZE) + 1
         parser = self._dialect.parser(iter(texts[:count]))
-        rows: list[list[str]] = []
-        while len(rows) < SAMPLE_ROWS and wanted is None:
-            try:
-                row = next(parser, None)
-            except csv.Error:
-                continue
-            if row is None:
-                break
-            if len(row) == len(columns):
-                rows.append(row)
-        is_sure = wanted is not None or len(columns) == 1
-        is_all = is_sure or final or count <= len(sizes) or len(rows) == SAMPLE_ROWS
-        values = [*zip(*rows, strict=True)] or [()] * len(columns)
-        return find_texts(columns, {}, wanted, self.name, values, is_all=is_all)
+        records: Records = []
+        while len(records) <= SAMPLE_ROWS:
+            line = self.line + parser.line_num
+            with suppress(csv.Error):
+                if (record := next(parser, None)) is None:
+                    return records, count <= len(sizes)
+                records.append((line, record))
+        return records, True
 
-    def _check_header(self, columns: Sequence[str]) -> None:
-        """Check a first record without a usual name for the texts: it may be a row.
+    def _check_first(self, records: Records) -> None:
+        """Check that the first record is the header, and the only one; note what may be otherwise.
 
-        :raises DataError: if one of its fields is a number.
+        :raises DataError: naming the option that reads the file.
         """
-        if any(map(is_usual, columns)):
+        options, (_, fields) = self.setup.options, records[0]
+        if not options.header:
             return
-        if number := next(filter(str.isdecimal, columns), None):
-            hint = "if the first line is a row, add --no-header, else --text-column NAME"
-            raise DataError(f"{self.name}: a column is called {number:.80}; {hint}; {list_columns(columns)}")
-        if len(columns) == 1:
-            _log.warning(
-                "%s: the first line, %.80r, is taken for the header; if it is a text, add --no-header",
-                *(self.name, columns[0]),
-            )
+        if options.text_column not in fields and (line := line_after_titles(records)):
+            hint = f"if the header is line {line}, add --skip-lines {line - 1}"
+            raise DataError(f"{self.name}: the first record has one cell, {max(fields)!r:.80}; {hint}")
+        if options.text_column is None and not (self.first or any(map(is_usual, fields))):
+            if number := next(filter(str.isdecimal, fields), None):
+                hint = "if the first line is a row, add --no-header, else --text-column NAME"
+                raise DataError(
+                    f"{self.name}: a column is called {number:.80}; {hint}; {list_columns(fields)}"
+                )
+            if len(fields) == 1:
+                taken = f"the first line, {fields[0]!r:.80}, is taken for the header"
+                self.note(f"{taken}; if it is a text, add --no-header")
+        row, line = second_header(records[1:])
+        if row > options.skip_rows:
+            self.note(f"line {line} looks like a second header; if it is, add --skip-rows {row}")
 
     def _report_dialect(self, bad: Sequence[bytes]) -> None:
-        """Log the delimiter, and the encoding that lines which cannot be decoded may have."""
+        """Note the delimiter, and the encoding that lines which cannot be decoded may have."""
         found = f"--delimiter {self._dialect.delimiter!r:.9}"
         is_western = self.setup.options.encoding is None and "cp1252" in map(likely_encoding, bad)
         hint = f"; it is not UTF-8, so try --encoding cp1252 {found}" if is_western else ""
-        _log.warning("%s: read with %s%s", self.name, found, hint)
+        self.note(f"read with {found}{hint}")
 
     def _other_dialect(self, fields: Sequence[str], texts: Sequence[str]) -> Dialect | None:
         """Return the dialect with the delimiter that the first records share, if it is not the expected one.
@@ -392,7 +345,7 @@ class _CsvReader(LineReader):
             hint = f"try --skip-lines {self.line} --delimiter {note[1]!r:.9}"
             raise DataError(f"{self.name}: line {self.line} tells spreadsheets the delimiter; {hint}")
         is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
-        likely = _LIKELY_DELIMITERS if options.header else "\t"
+        likely = LIKELY_DELIMITERS if options.header else "\t"
         others = [] if is_sure else [mark for mark in likely if mark in fields[0]]
         for dialect in (replace(self._dialect, delimiter=mark) for mark in others):
             with suppress(csv.Error):

@@ -167,7 +167,7 @@ class _JsonlReader(LineReader):
         self._without_text.clear()
         self._has_head = True
         self._columns = (self._needs_values and self._columns) or columns
-        yield Head(self._columns, self._text_columns)
+        yield Head(self._columns, self._text_columns, notes=(*self.notes,))
 
     def _find_texts(self, lines: list[bytes], *, final: bool) -> bool:
         """Choose the text column by the first record, else by the first records.
@@ -197,7 +197,8 @@ class _JsonlReader(LineReader):
             }
             found = find_texts([*columns], others, wanted, self.name, [*columns.values()], is_all=is_all)
             if found:
-                self._text_columns = tuple([*columns][place] for place in found)
+                self._text_columns = tuple([*columns][place] for place in found.places)
+                self.notes |= dict.fromkeys(found.notes)
                 return True
         return not records
 

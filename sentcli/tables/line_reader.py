@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from sentcli.errors import DataError
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding, likely_encoding, marked_encoding
 from sentcli.files.source import STANDARD, Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, collect
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Note, Reject, collect
 from sentcli.tables.options import Setup
-
-_log = logging.getLogger("sentcli")
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
 _LONGEST = 16  # times --max-row-bytes; a longer line is an error
@@ -39,6 +37,7 @@ class LineReader(ABC):
 
     def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
         self.name = source.name
+        self.notes: dict[Note, None] = {}  # for the head
         self.setup = setup
         self.first = first
         self.is_last = is_last
@@ -63,7 +62,7 @@ class LineReader(ABC):
         if name is None:
             raise DataError(f"{self.name}: not UTF-8; which --encoding is it, in place of {AUTO}?")
         if name != "utf-8":
-            _log.warning("%s: read as %s", self.name, name)
+            self.note(f"read as {name}")
         return name
 
     def _refuse_wide(self, start: bytes) -> None:
@@ -155,6 +154,10 @@ class LineReader(ABC):
             return False
         self._waited = 0.0
         return True
+
+    def note(self, message: str) -> None:
+        """Add what is assumed about the input to the notes of the head."""
+        self.notes[logging.WARNING, f"{self.name}: {message}"] = None
 
     def advance(self, lines: int, size: int) -> None:
         """Move on by a number of lines and of bytes."""

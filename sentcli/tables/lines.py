@@ -36,7 +36,7 @@ class _LinesReader(LineReader):
                 f"{self.name}: not the encoding of the first input; it is {self.encoding.name}, "
                 f"there {first.style.name}"
             )
-        yield Head((_COLUMN,), (_COLUMN,), self.byte_order_mark, self.encoding)
+        yield Head((_COLUMN,), (_COLUMN,), self.byte_order_mark, self.encoding, notes=(*self.notes,))
         yield from super().events()
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:

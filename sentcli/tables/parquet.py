@@ -30,7 +30,7 @@ from sentcli.tables.arrow import (
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
 from sentcli.tables.columns import check_room, check_unique
 from sentcli.tables.options import ResultColumn, Setup
-from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, join_columns
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -185,12 +185,12 @@ class _ParquetReader:
             differs = _difference(first.style.schema, schema)
             raise DataError(f"{self._name}: not the schema of the first input: {differs}")
         paths = paths_of(schema)
-        places = first.places if first else self._find_texts(paths, rows)
+        places, notes = (first.places, ()) if first else self._find_texts(paths, rows)
         self._paths = [paths[place][1] for place in places]
         texts = tuple(paths[place][0] for place in places)
-        return Head(columns, texts, style=Style(schema, self._codec()), places=places)
+        return Head(columns, texts, style=Style(schema, self._codec()), places=places, notes=notes)
 
-    def _find_texts(self, paths: Sequence[Any], rows: pa.RecordBatch | None) -> tuple[int, ...]:
+    def _find_texts(self, paths: Sequence[Any], rows: pa.RecordBatch | None) -> Choice:
         # A column of type null has only missing values; it may be the text column.
         others = {
             name: f"is {kind}, not a string"
@@ -201,7 +201,7 @@ class _ParquetReader:
             _sample(column_at(rows, path)) if rows and name not in others else () for name, path, _ in paths
         ]
         names = [name for name, _, _ in paths]
-        return find_texts(names, others, self._setup.options.text_column, self._name, values) or ()
+        return find_texts(names, others, self._setup.options.text_column, self._name, values) or Choice()
 
     def _schema(self) -> pa.Schema:
         """Return the schema, including the metadata of the file that pyarrow does not put there."""

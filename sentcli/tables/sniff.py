@@ -1,4 +1,4 @@
-"""Find out from the first bytes of a text whether it is a table.
+"""Find out from the first bytes of a text whether it is a table, and what its first records are.
 
 Lines that are taken for a table lose texts, which is worse than a table that is taken for lines. So a table
 has to be plain: a record of short names, as many fields in each of the next records, a column of words, and a
@@ -10,13 +10,16 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import Any
 
 from sentcli.files.encodings import AUTO, BOM, detect_encoding, marked_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.text_column import is_usual
 
+Records = list[tuple[int, list[str]]]  # each with the number of its first line
+
+LIKELY_DELIMITERS = "\t;|,"
 SAMPLE_BYTES = 1 << 18
 SAMPLE_RECORDS = 20
 _FEWEST_ROWS = 2  # after the header
@@ -26,6 +29,8 @@ MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_SECOND_HEADER = re.compile(r'\s*(\{"ImportId":.*|Open-Ended Response|Response)\s*', re.DOTALL)
+_SECOND_HEADERS = 2  # rows after the header: Qualtrics writes two, SurveyMonkey one
 _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
 
 
@@ -65,7 +70,7 @@ def sniff(data: bytes, options: ReadOptions) -> Guess | None:
     if _JSON.match(text) and options.encoding is None:  # JSON Lines are UTF-8
         return Guess(replace(options, format="jsonl"), (), 0)
     options = replace(options, encoding=options.encoding or encoding)
-    guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or "\t;|,")
+    guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or LIKELY_DELIMITERS)
     return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)
 
 
@@ -123,3 +128,24 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 
 def _are_words(cells: Sequence[str]) -> bool:
     return sum(len(_WORD.findall(cell)) for cell in cells) >= 2 * len(cells) and not _are_numbers(cells)
+
+
+def line_after_titles(records: Records) -> int | None:
+    """Return the line of the header if the records before it have one cell, as the title of a report has."""
+    (_, first), *later = records[: 1 + SAMPLE_RECORDS]
+    is_title = len(first) != 2 and sum(map(bool, first)) == 1 and not is_usual(max(first))
+    if not is_title or {*max(first)} & {*LIKELY_DELIMITERS}:
+        return None
+    table = [*dropwhile(lambda record: sum(map(bool, record[1])) < 2, later)]
+    return table[0][0] if len(table) > 1 and len({len(record) for _, record in table}) == 1 else None
+
+
+def second_header(rows: Records) -> tuple[int, int]:
+    """Return the number and the line of the last further header, as surveys have them; 0 if none is one."""
+    first = [row for row in rows if row[1]][:_SECOND_HEADERS]
+    found = [
+        (number, line)
+        for number, (line, row) in enumerate(first, start=1)
+        if any(map(_SECOND_HEADER.fullmatch, row))
+    ]
+    return max(found, default=(0, 0))

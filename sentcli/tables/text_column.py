@@ -1,12 +1,12 @@
 """Find the columns that hold the texts: by their names, else by their first values."""
 
-import logging
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sentcli.errors import DataError
+from sentcli.errors import NOTE, DataError
+from sentcli.tables.chunk import Note
 from sentcli.tables.columns import list_columns
 
 # The first rows decide, up to either limit, so that a file and a pipe of the same bytes have the same texts.
@@ -37,7 +37,12 @@ _MOST_PROPOSED = 3
 _WORD = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]+(['\u2019][^\W\d_]+)?[^\w\s]*(?!\S)")
 _NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
 
-_log = logging.getLogger("sentcli")
+
+class Choice(NamedTuple):
+    """The indexes of the columns to score, and for the log a note on a choice that no name supports."""
+
+    places: tuple[int, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def find_texts(
@@ -48,8 +53,8 @@ def find_texts(
     values: Sequence[Sequence[Any]],
     *,
     is_all: bool = True,
-) -> tuple[int, ...] | None:
-    """Return the indexes of the columns to score; log a choice that no name supports.
+) -> Choice | None:
+    """Choose the columns to score.
 
     :param columns: the names of all columns.
     :param others: the columns that hold no texts, each with a reason such as `is int64, not a string`.
@@ -64,7 +69,7 @@ def find_texts(
         parts = several if len(several) > 1 else [wanted]
         if not is_all and not all(_match(columns, part) for part in parts):
             return None
-        return tuple(_only(part, columns, others, where) for part in parts)
+        return Choice(tuple(_only(part, columns, others, where) for part in parts))
     fields = [str(name).rpartition(".")[2] for name in columns]  # of a path
     named = [*_usual(columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
     usable = [place for place, name in enumerate(columns) if name not in others]
@@ -73,40 +78,44 @@ def find_texts(
             [place for place in group if place in usable and _has_word(values[place])] for group in groups
         ]
         chosen = [some or group for some, group in zip(good, groups, strict=True)] if is_all else groups
-        if any(good) and all(len(group) == 1 for group in chosen):
-            return tuple(group[0] for group in chosen)
-        if any(good) and is_all:
-            raise _undecided(columns, chosen[0], where)
+        if any(good) and (is_all or all(len(group) == 1 for group in chosen)):
+            return _one_of_each(chosen, columns, others, where)
     if not is_all:
         return None
     if len(columns) == 1 and usable:
-        return (0,)
+        return Choice((0,))
     sizes = {place: _size(values[place]) for place in usable}
-    ranked = sorted((place for place in usable if sizes[place]), key=sizes.__getitem__, reverse=True)
+    ranked = sorted(usable, key=sizes.__getitem__, reverse=True)
     rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
-    weak = [groups for groups in _usual(columns, _WEAK_NAMES) if groups[0][0] in usable]
-    known = {groups[0][0] for groups in weak}
-    meant = [groups for groups in weak if groups[0][0] in rivals] if rivals else [*named, *weak]
-    if meant and known.issuperset(rivals):
-        name = columns[meant[0][0][0]]
-        if name in others:  # the other columns may be anything, such as a title
-            hint = f"add --text-column with another; {list_columns(columns)}"
-            raise DataError(f"{where}: the column {name!r:.200} {others[name]}; {hint}")
-        if len(meant[0][0]) > 1:
-            raise _undecided(columns, meant[0][0], where)
-        return tuple(group[0] for group in meant[0])
-    filled = [
+    weak = [groups for groups in _usual(columns, _WEAK_NAMES) if groups[0][0] in (rivals or usable)]
+    likely = [*named, *weak] if not rivals else weak if len(weak) == len(rivals) else []
+    if likely:
+        return _one_of_each(likely[0], columns, others, where)
+    strings = [
         place for place in usable if not values[place] or any(isinstance(each, str) for each in values[place])
     ]
-    found = rivals or filled
+    found = rivals or strings
     if len(found) != 1:
         raise _undecided(columns, rivals, where)
     reason = "the column with the longest texts" if rivals else "the only column of strings"
-    # An error, so that a choice that may be wrong is also said with --quiet.
-    _log.error(
-        "%s: texts taken from %.200r, %s; another one: --text-column NAME", where, columns[found[0]], reason
-    )
-    return (found[0],)
+    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}; another one: --text-column NAME"
+    return Choice((found[0],), ((NOTE, note),))
+
+
+def _one_of_each(
+    groups: Sequence[Sequence[int]], columns: Sequence[Any], others: Mapping[Any, str], where: str
+) -> Choice:
+    """Choose the only column of each group, which has a usual name.
+
+    :raises DataError: if it holds no texts, or a group has several columns.
+    """
+    for first, *further in groups:
+        if columns[first] in others:  # the other columns may be anything, such as a title
+            hint = f"add --text-column with another; {list_columns(columns)}"
+            raise DataError(f"{where}: the column {columns[first]!r:.200} {others[columns[first]]}; {hint}")
+        if further:
+            raise _undecided(columns, [first, *further], where)
+    return Choice(tuple(first for (first,) in groups))
 
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:

@@ -180,7 +180,7 @@ def test_rows_that_cannot_be_used_are_left_out_and_counted(trained, data, rows, 
     few = invented.write_csv(tmp_path / "few.csv", [*rows, *more[1:]])
     failure = fail("evaluate", trained.path, "--dataset", few)
     assert (
-        "'mixed'; the model knows negative, positive (1 rows, first row 61); more than 1%" in failure.message
+        "'mixed'; the model knows negative, positive (1 row, first row 61); more than 1%" in failure.message
     )
 
 

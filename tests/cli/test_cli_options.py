@@ -9,6 +9,7 @@ from sentcli import backends
 from sentcli.cli import options
 from sentcli.cli.train_options import SETTINGS, settable
 from sentcli.config import BY_DATA, DEFAULT_DATASET
+from sentcli.errors import NOTE
 
 
 @pytest.mark.parametrize("line", [["train", "--dataset", "nothing.csv"], ["export", "nothing"]])
@@ -53,8 +54,8 @@ def test_the_help_is_short_and_in_groups():
     words = " ".join(shown.split())
     for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
         assert text in words
-    for command in ("evaluate", "score"):
-        assert len(re.findall("^  -", invoke(command, "--help").stdout, re.MULTILINE)) <= 28
+    for command, most in (("evaluate", 28), ("score", 32)):
+        assert len(re.findall("^  -", invoke(command, "--help").stdout, re.MULTILINE)) <= most
 
 
 def test_shared_options_are_the_same_everywhere():
@@ -83,7 +84,9 @@ def test_the_backends_are_those_of_the_library():
     assert options.BACKENDS == backends.BACKENDS
 
 
-@pytest.mark.parametrize(("quiet", "shown"), [(False, ["info", "warning", "error"]), (True, ["error"])])
+@pytest.mark.parametrize(
+    ("quiet", "shown"), [(False, ["info", "warning", "note", "error"]), (True, ["note", "error"])]
+)
 def test_the_log_goes_to_stderr_once_per_line(capsys, quiet, shown):
     for _ in range(3):
         options.log_to_stderr(quiet=quiet)
@@ -91,6 +94,7 @@ def test_the_log_goes_to_stderr_once_per_line(capsys, quiet, shown):
     logger.debug("debug")
     logger.info("info")
     logger.warning("%s", "warning")
+    logger.log(NOTE, "note")
     logger.error("error")
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -106,8 +106,7 @@ def test_rows_that_cannot_be_used_are_set_aside(train, tmp_path):
     broken = invented.write_csv(tmp_path / "broken.csv", [*rows[:40], ("who knows", ""), *rows[40:]])
     told = train("--dataset", broken, config='max-rejects = "2%"').stderr
     assert (
-        f"{broken}: left out: 1 of 81 rows cannot be used; most often: no label (1 rows, first row 41)"
-        in told
+        f"{broken}: left out: 1 of 81 rows cannot be used; most often: no label (1 row, first row 41)" in told
     )
     (entry,) = map(json.loads, (tmp_path / "model.rejects.jsonl").read_text().splitlines())
     assert (entry["row"], entry["reason"], entry["text"]) == (41, "no label", "who knows")

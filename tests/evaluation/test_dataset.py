@@ -72,13 +72,13 @@ def test_labels_of_a_csv_file_stay_as_they_are(tmp_path):
         (
             "r.csv",
             b"text,label\na,1\nb,2,3\n",
-            r"r\.csv: 1 of 2 rows .*: 3 fields instead of 2 \(1 rows, first line 3\); more than 1%",
+            r"r\.csv: 1 of 2 rows .*: 3 fields instead of 2 \(1 row, first line 3\); more than 1%",
         ),
         ("r.csv", b'text,label\nb,2\n"a,1\n', r"r\.csv: 1 of 2 rows .*: a quote is not closed.* line 3"),
         (
             "r.csv",
             b"text,label\na\xff,1\n",
-            r"none of the 1 rows .*: byte 0xff at offset 12 is not utf-8.* line 2",
+            r"1 of 1 row .*: byte 0xff at offset 12 is not utf-8.* line 2",
         ),
         ("r.csv", b"text;label\na;1;2\n", "is it another --delimiter"),
         ("r.csv", b"", "no rows"),
@@ -186,7 +186,7 @@ def test_names_and_order_of_classes(tmp_path, rows, names):
     [
         (
             '{"text": "a", "label": 1}\n{"text": null, "label": 1}\n',
-            r"1 of 2 rows cannot be used; most often: no text \(1 rows, first row 2\); more",
+            r"1 of 2 rows cannot be used; most often: no text \(1 row, first row 2\); more",
         ),
         (
             '{"text": "a", "label": 1}\n{"text": "b"}\n{"text": "c"}\n',
@@ -194,7 +194,7 @@ def test_names_and_order_of_classes(tmp_path, rows, names):
         ),
         (
             '{"text": "a", "label": ""}\n',
-            r"none of the 1 rows can be used; most often: no label \(1 rows, first row 1\)$",
+            r"1 of 1 row cannot be used; most often: no label \(1 row, first row 1\)$",
         ),
         ('{"text": "a", "label": [1]}\n', r"\[1\] is neither a name nor a number"),
     ],
@@ -206,7 +206,7 @@ def test_rows_without_text_or_label(tmp_path, rows, message):
 
 def test_not_a_number_is_no_label(tmp_path):
     (tmp_path / "r.parquet").write_bytes(parquet_of([("a", 1.0), ("b", float("nan"))]))
-    with pytest.raises(DataError, match=r"no label \(1 rows, first row 2\)"):
+    with pytest.raises(DataError, match=r"no label \(1 row, first row 2\)"):
         read(tmp_path / "r.parquet")
 
 
@@ -240,7 +240,7 @@ def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     assert read(path, split="test") == [("dull 0", "negative"), ("dull 1", "positive")]
     assert load_texts(path, None) == ["who knows 0", "who knows 1"]
     with pytest.raises(
-        DataError, match="split unsupervised: none of the 2 rows can be used; most often: no label"
+        DataError, match="split unsupervised: 2 of 2 rows cannot be used; most often: no label"
     ):
         read(path, split="unsupervised")
     with pytest.raises(DataError, match="no split 'dev'; the splits are train, test, unsupervised"):
@@ -266,7 +266,7 @@ def test_files_of_a_folder_are_read_like_files(tmp_path):
     (tmp_path / "train-2.csv").write_text("id;text;label\n7;b;1\n")
     (tmp_path / "test.csv").write_bytes(b"text;label\n\xff;\n")
     assert read(tmp_path, delimiter=";") == [("NA", "001"), ("b", "1")]  # whatever the other split is like
-    with pytest.raises(DataError, match=r"split test: none of .*: byte 0xff.*first .*test\.csv, line 2\)"):
+    with pytest.raises(DataError, match=r"split test: 1 of 1 row .*: byte 0xff.*first .*test\.csv, line 2\)"):
         read(tmp_path, split="test", delimiter=";")
     with pytest.raises(DataError, match=r"none of its splits \(train, test\) is called"):
         load_texts(str(tmp_path), None)

@@ -297,7 +297,7 @@ def test_a_table_in_a_text_file_stays_a_table(convert, caplog):
     assert convert(LABELED, "in.txt").splitlines()[0] == b'Now it "works.\t1\teven\t0.000000'
     assert convert(DOUBTFUL, "in.txt", ".jsonl", read=ReadOptions(text_column="by")).count(b'"by":') == 2
     assert caplog.records[-1].message.endswith("as such; if it is lines of text, add --input-format lines")
-    assert caplog.records[-1].levelname == "ERROR"  # also with -q
+    assert caplog.records[-1].levelname == "NOTE"  # also with -q
     out = convert(DOUBTFUL.decode().encode("utf-16"), "in.txt", read=ReadOptions(text_column="by"))
     assert out.decode("utf-16").splitlines()[0] == "rumour\tby\tsentiment\tsentiment_score"
     assert convert(TABLE, "in.txt", read=ReadOptions(format="lines")).count(b"\t") == 6

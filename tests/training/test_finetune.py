@@ -96,9 +96,7 @@ def test_an_unknown_label_is_named_with_its_row(trained, tmp_path):
     rows[49] = (rows[49][0], "good")
     data = invented.write_csv(tmp_path / "few.csv", rows)
     failure = fail("train", "--finetune", trained.path, "--dataset", data, "-o", tmp_path / "m", "-q")
-    assert (
-        "unknown label 'good'; the model knows negative, positive (1 rows, first row 50)" in failure.message
-    )
+    assert "unknown label 'good'; the model knows negative, positive (1 row, first row 50)" in failure.message
 
 
 def test_the_network_has_the_weights_and_the_gates_of_the_model(trained):
