@@ -116,6 +116,8 @@ def without_times(text: str) -> str:
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_commands_parse(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for folder in ("data", "docs"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     for block in blocks(page, "toml"):
         name = block.partition("\n")[0].removeprefix("# ")
         Path(name).write_text(block, "utf-8")
