@@ -1,7 +1,6 @@
 """Read labelled and unlabelled texts from local files, as `sentcli score` does, from folders and the hub."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,11 +13,9 @@ from sentcli.evaluation.labels import LabeledTexts, find_label_column, label_nam
 from sentcli.evaluation.rejects import Rejects, rejected_row
 from sentcli.files.source import Source, inspect_input
 from sentcli.scoring import stop
-from sentcli.tables.chunk import Chunk, Cursor
+from sentcli.tables.chunk import Chunk, Cursor, log_notes
 from sentcli.tables.options import ReadOptions, Setup
 from sentcli.tables.registry import format_of, get_format, is_suffix, suffix_of
-
-_log = logging.getLogger("sentcli")
 
 UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of a split without labels
 NO_OPTIONS = ReadOptions()
@@ -147,8 +144,8 @@ def _read_files(
         for chunk in _chunks(name, options, text_column, with_values=labeled):
             stop.check()
             rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
-            for level, note in chunk.head.notes if chunk.head else ():
-                _log.log(level, note)
+            if chunk.head:
+                log_notes(chunk.head.notes)
             if chunk.head and labeled:
                 columns = chunk.head.columns
                 column = find_label_column(columns, label_column, chunk.head.text_columns, name)

@@ -17,6 +17,7 @@ from sentcli.config import DEFAULT_DATASET, HUB_ID
 from sentcli.errors import DataError
 from sentcli.evaluation.labels import find_label_column
 from sentcli.tables.arrow import is_text
+from sentcli.tables.chunk import log_notes
 from sentcli.tables.registry import is_suffix, suffix_of
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, join_columns
 
@@ -71,8 +72,7 @@ def _read(
     table = data.with_format("arrow")[:]
     values = [() if name in others else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
     places, notes = find_texts(schema.names, others, text_column, where, values) or Choice()
-    for level, note in notes:
-        _log.log(level, note)
+    log_notes(notes)
     texts = join_columns([table.column(place).to_pylist() for place in places])
     if not labeled:
         return texts, [], (), []

@@ -1,6 +1,5 @@
 """The inputs of one output: check that they fit together, and read their chunks in order."""
 
-import logging
 import os
 import stat
 import sys
@@ -13,14 +12,12 @@ from sentcli.errors import OutputError, UsageError
 from sentcli.files.compression import WRITABLE, compression_of
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.scoring import stop
-from sentcli.tables.chunk import Chunk, Cursor, Head, Position
+from sentcli.tables.chunk import Chunk, Cursor, Head, Position, log_notes
 from sentcli.tables.jsonl import read_keys
 from sentcli.tables.line_reader import PAUSE
 from sentcli.tables.options import ReadOptions, Setup, WriteOptions
 from sentcli.tables.registry import check_options, format_of, get_format, suffix_of
 from sentcli.tables.sniff import MAY_BEGIN_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, Guess, sniff
-
-_log = logging.getLogger("sentcli")
 
 _HEAD_CHUNKS = 100  # read to find a head; a file with only bad records has none
 
@@ -184,8 +181,8 @@ class Reader:
                 cursor.open(source)
                 for chunk in read(source, setup, cursor, first, is_last=number == len(files)):
                     self.position = chunk.position
-                    for level, note in chunk.head.notes if chunk.head else ():
-                        _log.log(level, note)
+                    if chunk.head:
+                        log_notes(chunk.head.notes)
                     if chunk.head and first:
                         chunk = replace(chunk, head=None)
                     elif chunk.head:

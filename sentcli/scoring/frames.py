@@ -1,19 +1,16 @@
 """Read the texts of a pandas data frame, and add labels and scores to a copy of it."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
-from sentcli.tables.chunk import Results
+from sentcli.tables.chunk import Results, log_notes
 from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, join_columns
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_log = logging.getLogger("sentcli")
 
 _WHERE = "the data frame"  # for messages
 
@@ -39,13 +36,12 @@ def texts_of(
         if (other := _other_than_text(column)) is not None
     }
     values = [() if name in others else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
-    choice = find_texts(columns, others, text_column, _WHERE, values) or Choice()
-    for level, note in choice.notes:
-        _log.log(level, note)
+    places, notes = find_texts(columns, others, text_column, _WHERE, values) or Choice()
+    log_notes(notes)
     return join_columns(
         [
             [text if is_present else None for text, is_present in _with_presence(frame.iloc[:, place])]
-            for place in choice.places
+            for place in places
         ]
     )
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,6 +85,11 @@ class Head:
     style: Any = None
     places: tuple[int, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+def log_notes(notes: Iterable[Note]) -> None:
+    for level, message in notes:
+        logging.getLogger("sentcli").log(level, message)
 
 
 @dataclass(frozen=True, slots=True)
