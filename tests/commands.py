@@ -1,5 +1,6 @@
 """The command line in this process, and command lines that are written in documents."""
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ def parse(line: str) -> click.Context:
 
     :raises click.UsageError: for a command or an option that does not exist.
     """
-    words = shlex.split(line.split("|")[-1])
+    words = shlex.split(next(part for part in line.split("|") if re.search(r"(^|[\s/])sentcli ", part)))
     program, name, *arguments = words
     assert program.rpartition("/")[2] == "sentcli", line
     context = main.make_context("sentcli", [name])

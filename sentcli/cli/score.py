@@ -46,7 +46,7 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _READ = (
-    *("format", "text_column", "columns", "delimiter", "quotechar", "escapechar", "encoding"),
+    *("format", "text_column", "columns", "sheet", "delimiter", "quotechar", "escapechar", "encoding"),
     *("skip_lines", "skip_rows", "max_row_bytes", "limit"),
 )
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
@@ -64,7 +64,7 @@ _EXAMPLES = (
 _GROUPS = {
     "Output": ("output", "output_format", "prefix", "probabilities", "overwrite", "summary", "quiet"),
     "Input": (
-        *("text", "limit", "text_column", "columns", "null_values", "format", "encoding"),
+        *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
         *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
@@ -124,6 +124,7 @@ def _band(
     callback=lambda _, __, value: None if value is None else tuple(dict.fromkeys(value.split(","))),
     help="JSONL to another format: all columns; by default the keys of all records (of a pipe, the first).",
 )
+@click.option("--sheet", help="XLSX: name or number of the sheet; by default the first one.")
 @click.option(
     "--null-values",
     metavar="A,B,...",
@@ -187,11 +188,11 @@ def _band(
 def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.
 
-    INPUTS are CSV, TSV, JSONL or Parquet files, also compressed, or text files with one review per line; no
-    INPUTS or - means stdin. Rows keep their order and their columns. The score is the probability of the
-    second label (positive); with more than two labels, that of the most probable one; --probabilities adds
-    those of all labels. A row that cannot be read is rejected, with the reason. A row that says nothing
-    (blank, NULL, no known word) is kept, without a score.
+    INPUTS are CSV, TSV, JSONL, JSON, Parquet or XLSX files, also compressed, or text files with one review
+    per line; no INPUTS or - means stdin. Rows keep their order and their columns. The score is the
+    probability of the second label (positive); with more than two labels, that of the most probable one;
+    --probabilities adds those of all labels. A row that cannot be read is rejected, with the reason. A row
+    that says nothing (blank, NULL, no known word) is kept, without a score.
 
     Run the same command again to continue a stopped run. In a folder, finished outputs are left alone.
 

@@ -61,8 +61,10 @@ def inspect_input(name: str) -> InputFile:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        folder = name.rstrip("/")
-        raise DataError(f"{name} is a folder; name its files: '{folder}/*.csv' or '{folder}/**/*.parquet'")
+        file = next((path for path in Path(name).rglob("*.*") if path.is_file()), Path(name, "x.csv"))
+        suffix = "".join(file.suffixes[-2:]) if compression_of(file.name) else file.suffix
+        pattern = Path(name, "" if file.parent == Path(name) else "**", f"*{suffix}")
+        raise DataError(f"{name} is a folder; name its files: sentcli score '{pattern}' -o OUT/")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, identity=identity)
@@ -127,12 +129,12 @@ class Source:
             self.check_unchanged()
         return data
 
-    def peek(self, size: int) -> bytes:
+    def peek(self, size: int, *, whole: bool = False) -> bytes:
         """Return the first bytes of the next block without consuming them.
 
-        Fewer at the end of the input or of a line: a live input may wait for an answer to that line.
+        Fewer at the end of the input, or of a line unless `whole`: a live input may wait for an answer.
         """
-        while len(self._ahead) < size and not self._ahead.endswith(b"\n"):
+        while len(self._ahead) < size and (whole or not self._ahead.endswith(b"\n")):
             ahead, self._ahead = self._ahead, b""
             block = self.read()
             self._ahead = ahead + block

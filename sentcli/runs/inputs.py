@@ -60,7 +60,7 @@ def find_columns(files: Sequence[InputFile], setup: Setup) -> tuple[str, ...]:
 
     :raises DataError: if a file cannot be read, or has too many keys.
     """
-    if setup.columns or setup.format != "jsonl" or not setup.needs_values:
+    if setup.columns or setup.format not in ("json", "jsonl") or not setup.needs_values:
         return setup.columns
     keys: dict[str, None] = {}
     for file in (file for file in files if not file.is_stream):
@@ -131,7 +131,7 @@ def check_heads(files: Sequence[InputFile], setup: Setup) -> None:
     :raises DataError: for a file whose beginning cannot be scored.
     """
     read = get_format(setup.format).reader()
-    if setup.format == "jsonl":
+    if setup.format in ("json", "jsonl"):
         setup = replace(setup, output_format="jsonl")  # the columns of another format are not known yet
     first: Head | None = None
     knows_first = True

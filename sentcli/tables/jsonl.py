@@ -1,4 +1,4 @@
-"""JSON Lines, read by orjson, which is strict; new fields are appended to the bytes of a record.
+"""JSON Lines and JSON, read by orjson, which is strict; new fields are appended to the bytes of a record.
 
 Lines end with a line feed. Blank lines are not rows and are copied. The first record decides which key holds
 the texts if it has a usual name, else the first records do. In an output of another format, all keys are
@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -19,22 +20,26 @@ import orjson
 
 from sentcli.errors import DataError
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results
 from sentcli.tables.columns import check_room, find_taken, list_columns
 from sentcli.tables.convert import six_decimals, to_json
+from sentcli.tables.json_records import split_records
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn, Setup
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, join_texts
 
 _log = logging.getLogger("sentcli")
 
-
+_ARRAY = "array"  # the style of a head: the records are not one per line
+_MARK = b"\xef\xbb\xbf"  # a byte order mark, which has no place in an array
 _AHEAD_LINES, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream, to read for the columns before the first row
+_DOCUMENT_START = 64
 _MOST_COLUMNS = 1000  # a chunk has a value for each of its rows and columns
 _MISSING: Any = object()
 _LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
-_ARRAY = re.compile(rb"\s*\[\s*(\{|$)")  # of objects
-_MANY_LINES = re.compile(rb'\s*\{\s*\n\s*"')  # of one object
+_DOCUMENT = re.compile(
+    rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")'
+)  # the start of an array, or of an object on many lines
 _NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
 _KINDS = {
     dict: "an object",
@@ -78,6 +83,7 @@ class _JsonlReader(LineReader):
         self._looks_ahead = self._needs_values and source.is_stream and not (first or setup.options.columns)
         self._new_keys: dict[str, None] = {}  # those that are not columns
         self._has_head = False
+        self._is_array = False
         self._without_text: list[tuple[str, ...]] = []  # keys of the records before the first with a text
 
     def events(self) -> Iterator[Event]:
@@ -89,7 +95,10 @@ class _JsonlReader(LineReader):
             _log.warning("%s: no column for the key %s; try --columns %s", self.name, keys, columns)
 
     def lines(self) -> Iterator[list[bytes] | None]:
-        lines = super().lines()
+        is_document = self.setup.format == "json" or _DOCUMENT.match(self._source.peek(_DOCUMENT_START))
+        records = split_records(self._source, self._limit) if is_document else None
+        self._is_array = records is not None
+        lines: Iterator[list[bytes] | None] = super().lines() if records is None else records
         if self._looks_ahead:  # the first records alone give the columns, wherever the stream pauses
             _log.info(
                 "%s: the first %s lines give the columns; or name them: --columns", self.name, _AHEAD_LINES
@@ -118,8 +127,6 @@ class _JsonlReader(LineReader):
 
     def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
         lines, self._open = [*self._open, *lines], []
-        if self.line == 1 and lines:
-            self._refuse_json(lines)
         if not (self._text_columns or self._find_texts(lines, final=final)):
             self._open = lines
             return
@@ -134,25 +141,11 @@ class _JsonlReader(LineReader):
                 yield self._row(record, line)
             self.advance(1, len(line))
 
-    def _refuse_json(self, lines: list[bytes]) -> None:
-        """Refuse a file whose first lines show that it does not have one JSON object per line.
-
-        :raises DataError: naming the command that converts the file.
-        """
-        if _ARRAY.match(lines[0]):
-            raise DataError(
-                f"{self.name}: a JSON array, not one object per line; try: jq -c '.[]' FILE > FILE.jsonl"
-            )
-        if _MANY_LINES.match(b"".join(lines[:2])):
-            raise DataError(
-                f"{self.name}: an object on many lines, not one per line; try: jq -c . FILE > FILE.jsonl"
-            )
-
     def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:
         try:
             text = line.decode()
         except UnicodeDecodeError as bad:
-            return self.reject(line, self.bad_bytes(line, bad, self.offset))
+            return self.reject(line, self.bad_bytes(line, bad, 0 if self._is_array else self.offset))
         no_number = _NO_NUMBER.match(text, error.pos)
         what = f"{no_number[0]}, for which JSON has null" if no_number else error.msg
         return self.reject(line, f"not JSON: {what}, at character {error.pos + 1}")
@@ -167,7 +160,8 @@ class _JsonlReader(LineReader):
         self._without_text.clear()
         self._has_head = True
         self._columns = (self._needs_values and self._columns) or columns
-        yield Head(self._columns, self._text_columns, notes=(*self.notes,))
+        style = _ARRAY if self._is_array else None
+        yield Head(self._columns, self._text_columns, style=style, notes=(*self.notes,))
 
     def _find_texts(self, lines: list[bytes], *, final: bool) -> bool:
         """Choose the text column by the first record, else by the first records.
@@ -206,6 +200,12 @@ class _JsonlReader(LineReader):
         if len(self._without_text) > most:
             columns = list_columns(self._without_text[0])
             raise DataError(f"{self.name}: no column {self._text_names}; {columns}; is --text-column right?")
+
+    def reject(self, raw: bytes, reason: str) -> Reject:
+        reject = super().reject(raw, reason)
+        return (
+            replace(reject, offset=None) if self._is_array else reject
+        )  # lines of records, not of the input
 
     def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:
@@ -297,33 +297,44 @@ def _cell(value: Any) -> str | None:
 
 
 class Writer:
-    """Inserts the new fields before a record's closing brace; writes values of another format as objects."""
+    """Inserts the new fields before a record's closing brace; writes values of another format as objects.
+
+    The records of a JSON output are in an array, unless those of a JSON input are one per line.
+    """
 
     def __init__(self, setup: Setup) -> None:
-        self._converts = setup.converts
+        self._setup = setup
         self._columns: Sequence[str] = ()
-        self._added = setup.results
         self._names = [b",%b:" % to_json(name) for name in setup.names]
+        self._before = b"[\n" if setup.output_format == "json" else b""  # the next record of an array
 
     def begin(self, head: Head) -> bytes:
         self._columns = head.columns
+        if self._setup.format == "json" and head.style != _ARRAY:
+            self._before = b""
         return b""  # a byte order mark was written before as a gap
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        if self._converts:
+        if self._setup.converts:
             raws = [to_json(dict(zip(self._columns, row, strict=True))) + b"\n" for row in chunk.rows]
         else:
             raws = [*chunk.rows]
         # A record with a text is not empty, so a comma always precedes the new fields.
         ends = [raw.rindex(b"}") for raw in raws]
-        return chunk.join(
+        data = chunk.join(
             [raw[:end] for raw, end in zip(raws, ends, strict=True)],
-            *map(_fields, self._added, self._names, results),
+            *map(_fields, self._setup.results, self._names, results),
             [raw[end:] for raw, end in zip(raws, ends, strict=True)],
         )
+        lines = (
+            [line for line in data.removeprefix(_MARK).split(b"\n") if line.strip()] if self._before else []
+        )
+        if lines:
+            data, self._before = self._before + b",\n".join(lines), b",\n"
+        return data if lines or not self._before else b""
 
     def close(self) -> bytes:
-        return b""
+        return {b"": b"", b"[\n": b"[]\n", b",\n": b"\n]\n"}[self._before]
 
 
 def _fields(column: ResultColumn, name: bytes, values: Sequence[Any]) -> list[bytes]:

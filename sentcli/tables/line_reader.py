@@ -185,7 +185,7 @@ def _refuse_compressed(start: bytes, name: str) -> None:
     :raises DataError: naming the compression.
     """
     if start.startswith(_ARCHIVE):
-        raise DataError(f"{name}: a zip archive or a workbook; unzip it, or save its sheet as CSV")
+        raise DataError(f"{name}: a zip archive or a workbook; unzip it, or add --input-format xlsx")
     for suffix, mark in _COMPRESSED.items():
         if mark.match(start):
             hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"

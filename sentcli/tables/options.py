@@ -9,6 +9,8 @@ from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
 from sentcli.files.encodings import AUTO, Encoding
 
+_RECORDS = {"json": "jsonl"}  # formats with the same bytes for a record
+
 
 @dataclass(frozen=True)
 class ResultColumn:
@@ -32,6 +34,7 @@ class ReadOptions:
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
+    :param sheet: of a workbook, the name or number of a sheet; None: the first one.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
     :param escapechar: one character before others that are not special; None: there is none.
@@ -47,6 +50,7 @@ class ReadOptions:
     format: str | None = None
     text_column: str | None = None
     columns: tuple[str, ...] | None = None
+    sheet: str | None = None
     delimiter: str | None = None
     quotechar: str | None = None
     escapechar: str | None = None
@@ -185,7 +189,7 @@ class Setup:
 
     @property
     def converts(self) -> bool:
-        return self.format != self.output_format
+        return _RECORDS.get(self.format, self.format) != _RECORDS.get(self.output_format, self.output_format)
 
     @property
     def needs_values(self) -> bool:

@@ -1,6 +1,7 @@
 """The formats: their names, file suffixes, and the modules with their readers and writers."""
 
 import importlib
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import PurePath
@@ -73,14 +74,23 @@ _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
+    "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
+    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }
 FORMATS = tuple(_FORMATS)
 
-_INSTEAD = {  # what to save in place of formats that sentcli does not read
-    **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".xlsb", ".ods"), "CSV"),
-    **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "Parquet"),
+_INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add --input-format xlsx and -o OUT.xlsx"),
+    **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "save the table as Parquet"),
+    **dict.fromkeys(
+        (".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE 'SELECT * FROM reviews' |"
+    ),
+    ".duckdb": """try: duckdb FILE -c "COPY reviews TO 'OUT.parquet'\"""",
+    ".pkl": """try: python -c 'import pandas; pandas.read_pickle("FILE").to_parquet("OUT.parquet")'""",
+    ".tar": "try: tar -xOf FILE |",
+    ".zip": "try: unzip -p FILE |",
 }
 
 
@@ -104,10 +114,10 @@ def format_of(name: str, option: str) -> str:
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
-    if suffix in _INSTEAD:
-        raise UsageError(f"{name}: {suffix} is not a supported format; save the table as {_INSTEAD[suffix]}")
-    if suffix == ".zip":
-        raise UsageError(f"{name}: .zip is an archive, not a supported format; give the file inside it")
+    if suffix in _INSTEAD and option == "--input-format":
+        hint = _INSTEAD[suffix].replace("FILE", shlex.quote(name))
+        command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
+        raise UsageError(f"{name}: {suffix} is not a supported format; {hint}{command}")
     raise UsageError(
         f"{name}: what format is {suffix or 'this'}? Add {option} with one of {', '.join(FORMATS)}"
     )

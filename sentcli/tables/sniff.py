@@ -67,8 +67,8 @@ def sniff(data: bytes, options: ReadOptions) -> Guess | None:
     if encoding == AUTO:
         encoding = detect_encoding([data])
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
-    if _JSON.match(text) and options.encoding is None:  # JSON Lines are UTF-8
-        return Guess(replace(options, format="jsonl"), (), 0)
+    if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8
+        return Guess(replace(options, format="json" if found[1] else "jsonl"), (), 0)
     options = replace(options, encoding=options.encoding or encoding)
     guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or LIKELY_DELIMITERS)
     return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)

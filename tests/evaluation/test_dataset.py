@@ -87,8 +87,8 @@ def test_labels_of_a_csv_file_stay_as_they_are(tmp_path):
         ("r.jsonl", b'{"text": "a", "label": 1}\n{"text"', "1 of 2 rows cannot be used.*not JSON.* line 2"),
         ("r.jsonl", b"", "no rows"),
         ("r.parquet", b"PAR1 no", "[Pp]arquet"),
-        ("r.xlsx", b"", r"unknown format; known are \.csv, \.tsv"),
-        ("r.json", b"[]", "unknown format"),
+        ("r.xlsx", b"", "not a workbook that can be read"),
+        ("r.odt", b"", r"unknown format; known are \.csv, \.tsv"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, name, content, message):

@@ -3,6 +3,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -241,10 +242,16 @@ def test_a_pipe_that_does_not_block(run, tmp_path, stdin, form):
 def test_inputs_that_cannot_be_opened_are_refused_by_name(run, tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: No such file or directory"):
         run(tmp_path / "none.csv", tmp_path / "out.csv")
-    for name in ("dir", "dir.csv"):
-        (tmp_path / name).mkdir()
-        message = rf"{name} is a folder; name its files: '.*{name}/\*\.csv' or '.*{name}/\*\*/\*\.parquet'"
-        with pytest.raises(DataError, match=message):
+    for name, file, pattern in (
+        ("dir", None, "*.csv"),
+        ("dir.csv", "a.v2.jsonl.gz", "*.jsonl.gz"),
+        ("deep", "x/a.b.parquet", "**/*.parquet"),
+    ):
+        (tmp_path / name / "x").mkdir(parents=True)
+        if file:
+            (tmp_path / name / file).touch()
+        message = f"{name} is a folder; name its files: sentcli score '{tmp_path / name / pattern}' -o OUT/"
+        with pytest.raises(DataError, match=re.escape(message)):
             run(tmp_path / name, tmp_path / "out.csv")
     with pytest.raises(DataError, match="the name of an input is empty; give a file"):
         run("", tmp_path / "out.csv")

@@ -132,7 +132,9 @@ def test_compressed_bytes_under_another_name_are_refused(convert, data, kind, su
         DataError, match=rf"in\.{suffix}: compressed, as {kind} is; give it a name that ends in {kind}"
     ):
         convert(data, f"in.{suffix}")
-    with pytest.raises(DataError, match=rf"in\.{suffix}: a zip archive or a workbook; unzip it, or save"):
+    with pytest.raises(
+        DataError, match=rf"in\.{suffix}: a zip archive or a workbook; unzip it, or add --input"
+    ):
         convert(b"PK\x03\x04rest", f"in.{suffix}")
 
 

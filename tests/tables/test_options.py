@@ -1,5 +1,7 @@
 """Options of tables, and the formats that have them."""
 
+import re
+
 import pytest
 
 from sentcli.errors import UsageError
@@ -53,27 +55,41 @@ def test_a_suffix_tells_the_format(name, form):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.xlsx", "a.xlsx: .xlsx is not a supported format; save the table as CSV"),
+        ("a.xls", "a.xls: .xls is not a supported format; add --input-format xlsx and -o OUT.xlsx"),
+        ("my a.zip", "; try: unzip -p 'my a.zip' | sentcli score --input-format csv -o OUT.csv"),
+        ("a.tar.gz", "a.tar.gz: .tar is not a supported format; try: tar -xOf a.tar.gz | sentcli score"),
+        ("a.db", "try: sqlite3 -header -csv a.db 'SELECT * FROM reviews' | sentcli score"),
+        ("a.duckdb", """try: duckdb a.duckdb -c "COPY reviews TO 'OUT.parquet'\""""),
+        ("a.pkl", """pandas.read_pickle("a.pkl").to_parquet("OUT.parquet")'"""),
         ("a.feather.gz", ".feather is not a supported format; save the table as Parquet"),
-        ("a.csv.zip", ".zip is an archive, not a supported format; give the file inside it"),
-        ("a.dat", "what format is .dat.*--input-format with one of csv, tsv, jsonl, parquet, lines"),
+        ("a.csv.zip", ".zip is not a supported format; try: unzip -p a.csv.zip"),
+        (
+            "a.dat",
+            "what format is .dat.*--input-format with one of csv, tsv, jsonl, json, parquet, xlsx, lines",
+        ),
         ("a", "what format is this.*--input-format"),
     ],
 )
 def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=re.escape(message).replace(r"\.\*", ".*")):
         format_of(name, "--input-format")
+    with pytest.raises(UsageError, match=r"what format is .*--output-format with one of"):
+        format_of(name, "--output-format")
     assert not is_suffix(suffix_of(name))
 
 
 def test_the_formats_are_listed_for_a_name_of_none():
-    with pytest.raises(UsageError, match="no format 'xml'; the formats are csv, tsv, jsonl, parquet, lines"):
+    with pytest.raises(
+        UsageError, match="no format 'xml'; the formats are csv, tsv, jsonl, json, parquet, xlsx, lines"
+    ):
         get_format("xml")
     assert [get_format(name).suffixes[0] for name in FORMATS] == [
         ".csv",
         ".tsv",
         ".jsonl",
+        ".json",
         ".parquet",
+        ".xlsx",
         ".txt",
     ]
 

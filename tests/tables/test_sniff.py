@@ -28,7 +28,7 @@ DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4
         (b'"What did you like,\nand why?",by\nit works,1\nit broke,2\n', 2, "--input-format csv", None),
         (b"Was it what you expected of us?,by\n" + b"it works,an\n" * 4, 2, "--input-format csv", None),
         (b'{"a": 1}\n\n{"b": "\xe2\x80\xa8"}\n{"c', 0, "--input-format jsonl", ""),
-        (b'[{"a": 1},', 0, "--input-format jsonl", ""),
+        (b'[{"a": 1},', 0, "--input-format json", ""),
         (b'{\n  "a": 1\n}', 0, "--input-format jsonl", ""),
         (b"id,text\n1,x\n", 2, "--input-format csv", "id text"),
         (b"text\nx\n", 2, "--input-format csv", "text"),

@@ -1,0 +1,205 @@
+"""JSON documents as pandas, DuckDB, jq and web services write them."""
+
+import json
+import os
+import threading
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jobs import ParityScorer, read_chunks, run_job
+
+from sentcli.errors import DataError, InterruptedRunError
+from sentcli.tables.options import ReadOptions, WriteOptions
+
+MARK = b"\xef\xbb\xbf"
+RECORDS = [
+    {"id": 1, "text": 'x [{"a": 1}] \\" {'},
+    {"id": 2, "text": None, "more": {"a": [{"b": []}]}},
+    {"text": "é", "id": 3},
+]
+LABELS = [
+    {"sentiment": "odd", "sentiment_score": 0.428571},
+    {"sentiment": None, "sentiment_score": None},
+    {"sentiment": "odd", "sentiment_score": 0.142857},
+]
+SCORED = [record | label for record, label in zip(RECORDS, LABELS, strict=True)]
+ARRAY = json.dumps(RECORDS).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ARRAY,
+        MARK + ARRAY,
+        json.dumps(RECORDS, indent=2, ensure_ascii=False).encode(),
+        json.dumps(RECORDS, indent="\t").replace("\n", "\r\n").encode(),
+        b"[" + b",\n".join(json.dumps(record).encode() for record in RECORDS) + b"]\n",  # DuckDB
+        b"\n".join(json.dumps(record, indent=2).encode() for record in RECORDS),  # jq
+        json.dumps(RECORDS[:1]).encode() + b"\n" + json.dumps(RECORDS[1:]).encode(),  # pages of a service
+        json.dumps({"total": 3, "next": {"links": [{}]}, "reviews": RECORDS, "ok": [1]}).encode(),
+        json.dumps({"comments": RECORDS}, indent=1).encode(),
+    ],
+)
+@pytest.mark.parametrize("target", [".json", ".jsonl", ".csv", ".parquet"])
+def test_records_of_a_document(convert, tmp_path, caplog, data, target):
+    out = convert(data, "in.json", target)
+    if target == ".json":
+        assert orjson.loads(out) == SCORED
+        assert len(out.splitlines()) == len(RECORDS) + 2
+    elif target == ".jsonl":
+        assert [*map(orjson.loads, out.removeprefix(MARK).splitlines())] == SCORED
+    elif target == ".csv":
+        assert out.splitlines()[2] == b'2,,"{""a"":[{""b"":[]}]}",,'
+    else:
+        assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["1", "2", "3"]
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.json"])
+def test_values_are_written_as_they_were_read(convert, name):
+    data = b'[\n{"text":"\\u0078", "n" :1.50,"n":1E5, "t":"a\\\\\\"\\n"}\n]'
+    record = data[2:-3] + b',"sentiment":"odd","sentiment_score":0.142857}\n'
+    assert convert(data, name, ".jsonl") == record
+    assert convert(data, name, ".json") == b"[\n" + record + b"]\n"
+
+
+def test_one_object_per_line_stays_so(convert, rejects):
+    data = b'{"text":"x"}\n{"text"\n\n{"text":"xx"}\n'
+    out = convert(data, "in.json")
+    (found,) = rejects()
+    assert out == convert(data, "in.jsonl")
+    assert (found["line"], found["offset"]) == (2, 13)
+    assert convert(data[:13], "in.json").count(b"\n") == 1
+    assert orjson.loads(convert(data, "in.jsonl", ".json"))[1]["text"] == "xx"
+    assert orjson.loads(convert(b"text\nx\n", target=".json"))[0]["sentiment"] == "odd"
+
+
+def test_a_record_with_an_array_is_no_wrapper(convert):
+    record = {"text": "x", "photos": [{"url": "a"}]}
+    for indent in (None, 1):
+        out = convert(json.dumps(record, indent=indent).encode(), "in.json", ".jsonl")
+        assert orjson.loads(out)["sentiment"] == "odd"
+
+
+def test_a_bad_record_costs_no_other(convert, rejects):
+    out = convert(
+        b'[{"text":"x"},{"text":NaN},{"text":"\xff"},3,"a, b",{"text":"a\nb"},null,{"text":"xx"}]', "in.json"
+    )
+    assert [record["text"] for record in orjson.loads(out)] == ["x", "xx"]
+    assert [(found["line"], found["offset"], found["reason"].split(",")[0]) for found in rejects()] == [
+        (2, None, "not JSON: NaN"),
+        (3, None, "byte 0xff at offset 9 is not utf-8"),
+        (4, None, "a number"),
+        (5, None, "a string"),
+        (6, None, "not JSON: unexpected control character in string"),
+        (7, None, "null"),
+    ]
+
+
+@pytest.mark.parametrize("end", [b"", b',{"text"', b',{"text":"', b",", b',"', b",4"])
+@pytest.mark.parametrize("start", [b'[{"text":"x"}', b'{"n":1,"reviews":[{"text":"x"}'])
+def test_a_document_that_is_cut_off_has_one_reject(convert, rejects, start, end):
+    assert len(orjson.loads(convert(start + end, "in.json"))) == 1
+    assert len(rejects()) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b'{"a":[{"text":"x"}],"b":[{"text":"x"}]}',
+            r"several arrays of objects; write one to a file: jq \.NAME",
+        ),
+        (b'{"id":{"0":1},"a":{"0":"x"}}', r"columns, not records; in pandas: to_json\(orient='records'\)"),
+    ],
+)
+def test_documents_that_are_no_table(convert, data, message):
+    with pytest.raises(DataError, match=message):
+        convert(data, "in.json")
+
+
+@pytest.mark.parametrize(("data", "expected"), [(b"", b"[]\n"), (b"[]", b"[]\n"), (b" [ ]\n", b"[]\n")])
+def test_no_records(convert, data, expected):
+    assert convert(data, "in.json") == expected
+
+
+def test_a_large_object_is_read_piece_by_piece(tmp_path):
+    rows = [{"id": n, "text": "x" * 400} for n in range(4000)]
+    (tmp_path / "in.json").write_bytes(json.dumps({"n": 1, "reviews": rows, "z": 2}, indent=1).encode())
+    reader = read_chunks(tmp_path / "in.json", output="out.json", read=ReadOptions(max_row_bytes=1000))
+    assert sum(len(chunk.texts) for chunk in reader) == 4000
+
+
+def test_long_records(convert, rejects):
+    options = ReadOptions(max_row_bytes=1000)
+    data = json.dumps([{"text": "x"}, {"text": "y" * 2000}, {"text": "x"}]).encode()
+    assert len(orjson.loads(convert(data, "in.json", read=options))) == 2
+    assert rejects()[0]["reason"] == "longer than 1000 bytes; try a higher --max-row-bytes"
+    data = json.dumps([{"text": "y" * 1_300_000}, {"text": "x"}]).encode()
+    assert len(orjson.loads(convert(data, "in.json", read=ReadOptions(max_row_bytes=100_000)))) == 1
+    with pytest.raises(DataError, match="a record of more than 1600 bytes; is this JSON"):
+        convert(b'[{"text":"' + b"x" * (1 << 20), "in.json", read=ReadOptions(max_row_bytes=100))
+
+
+def test_records_across_blocks(convert):
+    rows = [{"text": "x" * (n * 37 % 3000), "n": {"a": [n]}} for n in range(1500)]
+    rows += [{"text": "x" * (5 << 19), "n": 1}, {"text": "x", "n": 2}]
+    assert len(json.dumps(rows)) > 3 * (1 << 19)
+    out = convert(json.dumps(rows, indent=3).encode(), "in.json", ".jsonl")
+    assert [{key: orjson.loads(line)[key] for key in ("text", "n")} for line in out.splitlines()] == rows
+
+
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(st.sampled_from('a"\\[]{}, \n'), max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text("ab{", max_size=2), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.fixed_dictionaries({"text": st.just("x"), "v": VALUE}), min_size=1, max_size=4),
+    st.integers(0, 2),
+)
+def test_any_values_are_kept(convert, records, indent):
+    out = convert(json.dumps(records, indent=indent or None).encode(), "in.json")
+    assert [{key: each[key] for key in ("text", "v")} for each in orjson.loads(out)] == records
+
+
+def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
+    (tmp_path / "in.json").write_bytes(json.dumps([{"text": "x" * (n % 9)} for n in range(3000)]).encode())
+    run(tmp_path / "in.json", tmp_path / "whole.json")
+    with pytest.raises(InterruptedRunError):
+        run(tmp_path / "in.json", tmp_path / "out.json", scorer=ParityScorer(2))
+    rest = ParityScorer()
+    run(tmp_path / "in.json", tmp_path / "out.json", scorer=rest)
+    assert rest.scored < 3000
+    assert (tmp_path / "out.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_several_documents_and_a_limit(run, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.json").write_bytes(ARRAY)
+    run([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "out.json", read=ReadOptions(limit=5))
+    assert [record["id"] for record in orjson.loads((tmp_path / "out.json").read_bytes())] == [1, 2, 3, 1, 2]
+
+
+def test_an_array_in_a_pipe_without_a_format(tmp_path):
+    """As `duckdb -json` writes it."""
+    from sentcli.tables.sniff import sniff
+
+    assert sniff(ARRAY, ReadOptions()).read.format == "json"
+    assert sniff(ARRAY[1:], ReadOptions()).read.format == "jsonl"
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[ARRAY])
+    writer.start()
+    read = ReadOptions(format="json")
+    run_job(tmp_path / "pipe", tmp_path / "out.csv", read=read, write=WriteOptions(prefix="new_"))
+    writer.join()
+    assert (tmp_path / "out.csv").read_text().startswith("id,text,more,new_sentiment,")
