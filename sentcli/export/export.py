@@ -20,6 +20,7 @@ from sentcli.export.portable import portable_graph
 from sentcli.files.atomic import resolve
 from sentcli.model.bilstm import BiLSTM, load_model
 from sentcli.model.bundle import ONNX, ORIGIN, TORCHSCRIPT, VOCAB, WEIGHTS, Bundle, new_bundle, write_config
+from sentcli.scoring.cores import usable_cores
 
 _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 
@@ -59,6 +60,7 @@ def export_bundle(
         raise UsageError(f"--graph {graph:.20} is for ONNX; try --format onnx")
     if resolve(output) == bundle.path.resolve():
         raise OutputError(f"{output} is the model itself; name another folder with -o")
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     model, max_tokens = load_model(bundle), bundle.config.text.max_tokens
     differences = {}
     with new_bundle(output, overwrite=overwrite) as folder:

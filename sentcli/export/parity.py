@@ -1,6 +1,7 @@
 """Check that an exported model gives the same probabilities as its PyTorch model."""
 
 import copy
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from sentcli.errors import ExportError
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.batches import pad
 from sentcli.scoring.labels import softmax
+from sentcli.scoring.predict import progress_bar
 from sentcli.text.vocabulary import UNK_ID
+
+_log = logging.getLogger("sentcli")
 
 # Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
 _TOLERANCE = 1e-4  # of a probability
@@ -32,7 +36,9 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
     """
     original = copy.deepcopy(model).cpu().eval()
     differences = []
-    for ids, lengths in parity_batches(model.config.vocab_size, max_tokens):
+    batches = [*parity_batches(model.config.vocab_size, max_tokens)]
+    is_quiet = not _log.isEnabledFor(logging.INFO)
+    for ids, lengths in progress_bar(batches, quiet=is_quiet, desc=f"checking {file.name}", unit="batches"):
         with torch.inference_mode():
             wanted = original(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
         found = exported.logits(ids, lengths)
