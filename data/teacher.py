@@ -239,7 +239,7 @@ def label(
 
     validation, train = (part.of_classes(texts.labels) for part in (texts.validation, texts.train))
     numbers, learnt = (label_ids(part.labels, texts.labels, part.where) for part in (validation, train))
-    by_ngrams = classify_by_ngrams(train.texts, learnt, [*validation.texts, *new])
+    by_ngrams = classify_by_ngrams(train.texts, learnt, [*validation.texts, *new], len(texts.labels))
     rows = [row for row, label in enumerate(texts.validation.labels) if label in texts.labels]
     count = len(validation)
     members = {"MiniLM": held_out[rows], NGRAMS: by_ngrams[:count]}

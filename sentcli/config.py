@@ -21,7 +21,16 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1
 MAX_CLASSES = 1000
 # The training settings that the amount of data decides, unless the user gives them.
-BY_DATA = ("epochs", "batch_size", "min_freq", "validation_share", "class_weight")
+BY_DATA = (
+    "epochs",
+    "patience",
+    "folds",
+    "batch_size",
+    "adversarial",
+    "min_freq",
+    "fill_vocab",
+    "validation_share",
+)
 SEEDS = 2**32  # number of seeds; NumPy and scikit-learn accept 0 to 2**32 - 1
 
 
@@ -119,12 +128,17 @@ class BundleConfig:
     :param labels: the name of each class; of two, the second is positive.
     :param neutral: the band of neutral texts: the lowest and the highest probability of the second of two
         classes; None for a model without a band.
+    :param log_priors: the logarithm of the share of each class in the training texts; empty if unknown.
+    :param prior_strength: the share of them that the bias of the classifier leaves out, see
+        `evaluation.prior`.
     """
 
     model: ModelConfig
     text: TextConfig
     labels: tuple[str, ...]
     neutral: tuple[float, float] | None = None
+    log_priors: tuple[float, ...] = ()
+    prior_strength: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.model.num_classes or len(set(self.labels)) != len(self.labels):
@@ -143,7 +157,12 @@ class BundleConfig:
             "text": self.text.to_json(),
             "labels": list(self.labels),
             "neutral": list(self.neutral) if self.neutral else None,
+            **({"prior": self._prior} if self.log_priors else {}),
         }
+
+    @property
+    def _prior(self) -> dict[str, Any]:
+        return {"log": list(self.log_priors), "strength": self.prior_strength}
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Self:
@@ -160,7 +179,7 @@ class BundleConfig:
                 f"{FORMAT_VERSION}; try another version of sentcli"
             )
         expected = {"format_version", "model", "text", "labels", "neutral"}
-        if values.keys() != expected:
+        if values.keys() - {"prior"} != expected:
             raise BundleError(f"{where}: wrong keys {sorted(values.keys() ^ expected)!r:.200}")
         labels = values["labels"]
         if not isinstance(labels, list) or not all(map(_is_name, labels)):
@@ -172,7 +191,13 @@ class BundleConfig:
         model = ModelConfig.from_json(values["model"], f"{where}: model")
         text = TextConfig.from_json(values["text"], f"{where}: text")
         try:
-            return cls(model, text, tuple(labels), tuple(neutral) if neutral else None)
+            prior = values.get("prior", {"log": [], "strength": 0.0})
+            log_priors, strength = tuple(map(float, prior["log"])), float(prior["strength"])
+        except (TypeError, ValueError, KeyError):
+            raise BundleError(f"{where}: prior is not a list 'log' and a number 'strength'") from None
+        try:
+            band = tuple(neutral) if neutral else None
+            return cls(model, text, tuple(labels), band, log_priors, strength)
         except UsageError as error:
             raise BundleError(f"{where}: {error}") from None
 
@@ -248,7 +273,9 @@ class TrainConfig(_Settings):
     """How a model is trained. Its weights depend only on these settings, the data and the vectors."""
 
     gates: str = _choice("separate", GATES, "forget: only the forget gate, which is 1.6 times as fast.")
-    epochs: int = _number(3, 1, 10_000, "Passes over the training part.")
+    epochs: int = _number(3, 1, 10_000, "Passes over the training part, at most.")
+    patience: int = _number(0, 0, help="Epochs without a lower validation loss that end training; 0: none.")
+    folds: int = _number(0, 0, 20, "Parts of a cross-validation, in place of a validation part; 0: none.")
     batch_size: int = _number(64, 1, 65_536, "Texts per step.")
     optimizer: str = _choice("adamw", OPTIMIZERS, "Optimizer of the weights.")
     lr: float = _number(2e-3, 1e-9, 10, "Highest learning rate, reached after the warm-up.")
@@ -263,6 +290,7 @@ class TrainConfig(_Settings):
     ema_decay: float = _number(0.995, 0, 0.999999, "Decay of the moving average (EMA) of the weights.")
     interpolate: float = _number(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
     min_freq: int = _number(5, 1, help="Minimum frequency of a word; rarer words are unknown.")
+    fill_vocab: int = _number(0, 0, help="Size up to which words of --glove fill the vocabulary; 0: none do.")
     bigrams: int = _number(0, 0, 1_000_000, "Number of word pairs that become one token each, for speed.")
     bigram_dropout: float = _number(0.2, 0, 1, "Share of bigrams that are read as two words in training.")
     validation_share: float = _number(0.1, 0.001, 0.9, "Share of the training split held out for validation.")

@@ -96,7 +96,7 @@ def train(file: Path, output: Path) -> Bundle:
             device="cpu",
             threads=1,
             quiet=True,
-            recipe=lambda settled: f"seed = {settled.seed}\n",
+            recipe=lambda settled: f"seed = {settled.config.seed}\n",
         ),
     )
     return load_bundle(output)

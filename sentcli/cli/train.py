@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,13 +30,14 @@ from sentcli.cli.train_options import (
     FileSetting,
     check_together,
     given_settings,
+    is_given,
     settings_options,
 )
 from sentcli.config import BY_DATA, DataSet, ModelConfig, TextConfig, TrainConfig
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
 
-Settings = TypeVar("Settings", TextConfig, ModelConfig, TrainConfig)
+AnyConfig = TypeVar("AnyConfig", TextConfig, ModelConfig, TrainConfig)
 
 _EXAMPLES = (
     "sentcli train --dataset reviews.csv --label-column stars -o my-model",
@@ -95,7 +97,7 @@ _GROUPS = {
 @click.option(
     "--finetune",
     type=NamedPath(file_okay=False),
-    help="Model to start from; it sets vocabulary, labels and shape. imdb-bilstm comes with sentcli.",
+    help="Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
 )
 @settings_options(BY_DATA)
 @device_option
@@ -173,24 +175,27 @@ def train(
         text,
         model,
         config,
-        auto=tuple(
-            name
-            for name in BY_DATA
-            if settings[name] is None and not (validation and name == "validation_share")
-        ),
+        auto=_left_to_the_data(settings, validation),
         device=device,
         threads=threads,
         quiet=quiet,
         licence=licence,
         command=shlex.join(["sentcli", *sys.argv[1:]]),
     )
-    decided: dict[str, Any] = {}
     if finetune:
         how = how.finetuning(load_base(finetune), given_settings())
-        decided = {**how.text.to_json(), **how.model.to_json(), "glove": None}
+    elif not is_given("glove"):
+        how = replace(how, given=given_settings())
     context = click.get_current_context()
-    without_effect = ["dataset"] if data else []
-    how = replace(how, recipe=lambda settled: recipe(context, decided | settled.to_json(), without_effect))
+
+    def recipe_of(settled: Settings) -> str:
+        kinds = settled.text, settled.model, settled.config
+        resolved = {name: value for kind in kinds for name, value in kind.to_json().items()}
+        if settled.base:
+            resolved |= {"finetune": finetune or settled.base.path.name, "glove": None}
+        return recipe(context, resolved, ["dataset"] if data else [])
+
+    how = replace(how, recipe=recipe_of)
     try:
         train_bundle(source, output, how, overwrite=overwrite, rejects=rejects)
     except (KeyboardInterrupt, MemoryError) as error:
@@ -205,10 +210,24 @@ def train(
     if not quiet:
         path, labels = shlex.quote(str(output)), load_bundle(output).config.labels
         means = f"; a score is the probability of {labels[1]!r:.100}" if len(labels) == 2 else ""
-        say(f"{output}: done{means}; try: echo 'an absolute joy' | sentcli score --model {path}")
+        is_of_tone = labels == ("negative", "positive")
+        trial = f"echo 'an absolute joy' | sentcli score --model {path}"
+        say(f"{output}: done{means}; try: {trial if is_of_tone else f'sentcli score FILE --model {path}'}")
 
 
-def _of(kind: type[Settings], values: dict[str, Any], **further: Any) -> Settings:
+def _left_to_the_data(settings: Mapping[str, Any], validation: str | None) -> list[str]:
+    """Return the settings that the data decides: those that were not given, nor ruled out by another one."""
+    ruled_out = []
+    if settings["epochs"] is not None:
+        ruled_out += ["patience", "folds", "adversarial", "fill_vocab"]
+    if validation:
+        ruled_out += ["validation_share", "folds"]
+    if settings["validation_share"] is not None or settings["interpolate"]:
+        ruled_out += ["folds"]
+    return [name for name in BY_DATA if settings[name] is None and name not in ruled_out]
+
+
+def _of(kind: type[AnyConfig], values: dict[str, Any], **further: Any) -> AnyConfig:
     """Build settings from the values of options; a value of None keeps the default."""
     known = {each.name for each in fields(kind)}
     given = {name: value for name, value in values.items() if name in known and value is not None}

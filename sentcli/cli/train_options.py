@@ -35,8 +35,6 @@ class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clic
     """A type that also accepts `auto`, which the command gets as None: the data decides the value."""
 
     def __init__(self, kind: Any) -> None:
-        if isinstance(kind, click.Choice):
-            kind = click.Choice([*kind.choices, _AUTO])  # for the help and the error message
         self._kind = click.types.convert_type(kind)
         self.name = self._kind.name
 
@@ -104,6 +102,8 @@ def check_together() -> None:
         raise UsageError(
             "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"
         )
+    if params["folds"] and params["validation"]:
+        raise UsageError("folds cannot be combined with --validation; omit one of them")
     for name, other in {
         "validation_share": "validation",
         "glove": "finetune",

@@ -123,6 +123,11 @@ def validation_part(bundle: Bundle, parts: Sequence[LabeledTexts]) -> LabeledTex
         share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.path / METRICS}: it does not identify the validation texts") from error
+    if digest is None:
+        raise BundleError(
+            f"{bundle.path}: it was cross-validated, so it has learnt all of its texts; name others with "
+            "--dataset"
+        )
     validation = join(parts, bundle.config.labels)
     if not metrics.get("validation_data"):
         validation = split_data_sets(parts, data_sets_of(metrics), bundle.config.labels, share)[1]

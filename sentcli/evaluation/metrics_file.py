@@ -11,7 +11,10 @@ from sentcli.model.bundle import METRICS, Bundle
 
 
 class ExampleCounts(TypedDict):
-    """The number of texts that a model was trained and validated on, without blank ones."""
+    """The number of texts that a model was trained and validated on, without blank ones.
+
+    In a cross-validation, both are all texts.
+    """
 
     train: int
     validation: int
@@ -39,12 +42,15 @@ class Metrics(TypedDict):
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
-    # `temperature`, and log loss and calibration error of the validation part before and after it:
-    # `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
+    # `temperature`, `prior_strength`, and log loss and calibration error of the validation part before and
+    # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: NotRequired[dict[str, float]]
     best_epoch: int
     examples: ExampleCounts
-    split: NotRequired[str]  # `digest_texts` of the validation part
+    split: NotRequired[str | None]  # `digest_texts` of the validation part; None for a cross-validation
+    # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
+    # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
+    baseline: NotRequired[dict[str, Any]]
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.evaluation.card_update`

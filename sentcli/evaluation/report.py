@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sentcli.errors import printable
+from sentcli.evaluation.metrics import wilson_interval
 from sentcli.evaluation.slices import lengths_of
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
@@ -69,6 +70,12 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def four(value: float | None) -> str:
     """Return a number with four decimals, or a dash for None and NaN."""
     return "-" if value is None or value != value else f"{value:.4f}"
+
+
+def accuracy_of_texts(accuracy: float, texts: int) -> str:
+    """Return an accuracy with the number of texts and its 95 % interval."""
+    low, high = wilson_interval(round(accuracy * texts), texts)
+    return f"{accuracy:.4f} of {texts:,} texts ({low:.2f} to {high:.2f})"
 
 
 def interval(bounds: Sequence[float] | None) -> str:

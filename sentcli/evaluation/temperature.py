@@ -9,6 +9,7 @@ from sentcli.evaluation.metrics import Labels
 from sentcli.scoring.labels import softmax
 
 TEMPERATURES = (0.1, 10.0)  # lowest and highest; real networks have 0.5 to 5
+_PRIOR_TEXTS, _MANY = 50, 1000  # with many texts, the prior is left out
 
 
 def fit_temperature(
@@ -42,3 +43,13 @@ def fit_temperature(
         slope = (softmax(exact / math.exp(middle)) * above_label).sum()  # of the loss, in 1 / T
         low, high = (low, middle) if slope < 0 else (middle, high)
     return math.exp((low + high) / 2)
+
+
+def shrink_temperature(temperature: float, texts: int) -> float:
+    """Return a temperature nearer to 1: its logarithm is averaged with a 0 that counts as 50 texts.
+
+    A temperature that was fitted to ten texts says little; as it is, it can make a poor model very sure.
+
+    :param texts: the number of texts that it was fitted to.
+    """
+    return float(temperature ** (texts / (texts + _PRIOR_TEXTS))) if texts < _MANY else temperature

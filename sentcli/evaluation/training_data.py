@@ -32,11 +32,13 @@ def read_data_sets(
     names: tuple[str, ...] | None = None,
     rejects: Rejects | None = None,
     positive: str | None = None,
+    base: tuple[str, ...] | None = None,
 ) -> tuple[list[LabeledTexts], tuple[str, ...]]:
     """Read the train splits of data sets, with the names of classes as labels.
 
     :param csv: the format of CSV files.
     :param names: the classes of the model; None: those of all labels without `targets`.
+    :param base: the classes of the model to fine-tune, which are taken if all labels are among them.
     :param rejects: gets the rows that are left out, also those with a label that is no class; None: the
         default limit holds.
     :param positive: the class to put last of two, as a score is its probability; only if `names` is None.
@@ -53,8 +55,12 @@ def read_data_sets(
         named = [part for each, part in zip(sets, parts, strict=True) if each.targets is None]
         # Numbers stand for names if another data set has names.
         named = [part for part in named if not are_numbers({*part.labels})] or named
-        names = class_names(join(named)) if named else _TONES
-        names = _with_last(names, positive) if positive else names
+        labels = {label for part in named for label in part.labels}
+        if base and known_labels(labels, base).keys() >= labels:
+            names = base
+        else:
+            names = class_names(join(named)) if named else _TONES
+            names = _with_last(names, positive) if positive else names
     return [with_targets(part, each, names, rejects) for each, part in zip(sets, parts, strict=True)], names
 
 

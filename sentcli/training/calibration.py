@@ -1,4 +1,4 @@
-"""The temperature of a trained model, and its figures on the validation part."""
+"""The calibration of a trained model, and its figures on the validation texts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,22 +11,25 @@ from torch import Tensor
 
 from sentcli.evaluation.bands import choose_band
 from sentcli.evaluation.metrics import Evaluation, evaluate, log_loss, reliability
-from sentcli.evaluation.temperature import fit_temperature
+from sentcli.evaluation.prior import choose_strength
+from sentcli.evaluation.temperature import fit_temperature, shrink_temperature
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.labels import Floats, softmax
-from sentcli.training.corpus import Corpus
-from sentcli.training.examples import Examples, evaluation_batches
+from sentcli.training.examples import Examples
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The figures of a calibrated model on the validation part.
+    """The figures of a calibrated model on the validation texts.
 
+    :param log_priors, prior_strength: see `BundleConfig`.
     :param uncalibrated, probabilities: `[texts, classes]`, before and after calibration.
-    :param neutral: the band of neutral texts; None without such texts in the validation part.
+    :param neutral: the band of neutral texts; None without such texts among the validation texts.
     """
 
     temperature: float
+    log_priors: tuple[float, ...]
+    prior_strength: float
     labels: npt.NDArray[np.int64]
     uncalibrated: Floats
     probabilities: Floats
@@ -39,6 +42,7 @@ class Calibrated:
             "validation": asdict(self.figures),
             "calibration": {
                 "temperature": self.temperature,
+                "prior_strength": self.prior_strength,
                 "log_loss_before": log_loss(self.labels, self.uncalibrated),
                 "error_before": reliability(self.labels, self.uncalibrated).error,
                 "log_loss_after": self.figures.log_loss,
@@ -48,46 +52,61 @@ class Calibrated:
 
 
 def calibrate(
-    network: BiLSTM, data: Corpus, names: Sequence[str], class_weights: Tensor | None
+    network: BiLSTM,
+    validation: Examples,
+    logits: npt.NDArray[np.float32],
+    names: Sequence[str],
+    train: Examples,
+    class_weights: Tensor | None,
 ) -> Calibrated:
-    """Divide the classifier's weights by the temperature that fits the validation part.
+    """Fold the temperature and the correction for rare classes into the classifier's weights.
 
-    So every backend and every exported graph returns calibrated probabilities without an extra step.
+    So every backend and every exported graph returns calibrated probabilities without an extra step. The
+    logits are divided by the temperature that fits the validation texts. If a part of the log priors is then
+    subtracted, the temperature is fitted again.
 
     :param network: changed in place.
+    :param logits: of the validation texts, `[texts, classes]`.
     :param names: the names of the classes.
-    :param class_weights: `[classes]`, as in training; the temperature is fitted with them.
+    :param train: the texts whose classes have the priors.
+    :param class_weights: `[classes]`, as in training; the temperature is fitted with them, and no prior is
+        left to correct.
     """
-    validation = data.validation.labelled()
-    labels = validation.labels
-    logits = _predict(network, validation)
+    sure = validation.has_label
+    labels, exact = validation.labels[sure], logits.astype(np.float64)
     weights = 1.0 if class_weights is None else class_weights.numpy()
-    temperature = fit_temperature(labels, logits, weights)
+    counts = train.targets.sum(axis=0, dtype=np.float64)
+    log_priors = np.log(np.maximum(counts, 1) / max(counts.sum(), 1))
+
+    def temperature_of(logits: Floats) -> float:
+        return shrink_temperature(fit_temperature(labels, logits[sure], weights), len(labels))
+
+    temperature = temperature_of(exact)
+    shift, strength = np.zeros(len(names)), 0.0
+    if class_weights is None:
+        strength = choose_strength(labels, exact[sure] / temperature, log_priors)
+    if strength:
+        shift = strength * log_priors
+        again = temperature_of(exact / temperature - shift)
+        temperature, shift = temperature * again, shift / again
     network.classifier.weight.data.div_(temperature)
-    network.classifier.bias.data.div_(temperature)
-    probabilities = softmax(_predict(network, validation))
+    network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
+    probabilities = softmax(exact / temperature - shift)
     return Calibrated(
         temperature,
+        tuple(log_priors.tolist()),
+        strength,
         labels,
-        softmax(logits),
-        probabilities,
-        evaluate(labels, probabilities, names),
-        _choose_band(network, data.validation),
+        softmax(exact[sure]),
+        probabilities[sure],
+        evaluate(labels, probabilities[sure], names),
+        _choose_band(probabilities, validation),
     )
 
 
-def _choose_band(network: BiLSTM, examples: Examples) -> tuple[float, float] | None:
+def _choose_band(probabilities: Floats, examples: Examples) -> tuple[float, float] | None:
     """Return the band of neutral texts; None if the examples lack neutral texts or one of two classes."""
     sides = np.where(examples.has_label, 2 * examples.labels, 1)
     if {*sides.tolist()} != {0, 1, 2}:
         return None
-    return choose_band(softmax(_predict(network, examples))[:, 1], sides)
-
-
-def _predict(network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
-    """Return the logits `[examples, classes]`, in fp32 on the CPU."""
-    logits = np.empty((len(examples), network.config.num_classes), np.float32)
-    with torch.inference_mode():
-        for rows, (ids, lengths, _) in evaluation_batches(examples, torch.device("cpu")):
-            logits[rows] = network(ids, lengths).numpy()
-    return logits
+    return choose_band(probabilities[:, 1], sides)

@@ -23,7 +23,7 @@ class Classification:
     def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
         self._config = config
         self._autocast = autocast(config, device)
-        self._class_weights = None if class_weights is None else class_weights.to(device)
+        self.class_weights = class_weights
         # Class priors: the inverse of `balanced_weights`.
         self._priors = (
             None if class_weights is None else (1 / (len(class_weights) * class_weights)).to(device)
@@ -57,9 +57,9 @@ class Classification:
         reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
         return reported, *_correct(logits, targets)
 
-    def measure(self, model: nn.Module, examples: Examples, device: torch.device) -> tuple[float, float]:
+    def measure(self, logits: npt.NDArray[np.float32], examples: Examples) -> tuple[float, float]:
         """Return mean loss and accuracy, the loss weighted by class as in training; see `measure`."""
-        return measure(model, examples, device, self._class_weights)
+        return measure(logits, examples, self.class_weights)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy, in which the sum of its targets is the weight of a text.
@@ -91,23 +91,29 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
 
 
 @torch.inference_mode()
+def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -> npt.NDArray[np.float32]:
+    """Return the logits `[examples, classes]`, in fp32."""
+    model.eval()
+    logits = np.empty(examples.targets.shape, np.float32)
+    for rows, (ids, lengths, _) in evaluation_batches(examples, device):
+        logits[rows] = model(ids, lengths).cpu().numpy()
+    return logits
+
+
 def measure(
-    model: nn.Module, examples: Examples, device: torch.device, class_weights: Tensor | None = None
+    logits: npt.NDArray[np.float32], examples: Examples, class_weights: Tensor | None = None
 ) -> tuple[float, float]:
-    """Return the mean cross-entropy in nats, weighted by class, and the accuracy, in fp32.
+    """Return the mean cross-entropy in nats, weighted by class, and the accuracy.
 
     :param examples: texts with the weight 1; those without a label, see `Examples.labelled`, count in the
         loss alone.
     """
-    model.eval()
-    loss, correct, labelled = 0.0, 0, 0
-    for _, (ids, lengths, targets) in evaluation_batches(examples, device):
-        logits = model(ids, lengths)
-        losses = functional.cross_entropy(logits, targets, reduction="none")
-        loss += (losses if class_weights is None else losses * (targets @ class_weights)).sum().item()
-        of_batch = _correct(logits, targets)
-        correct, labelled = correct + of_batch[0], labelled + of_batch[1]
-    return loss / len(examples), correct / labelled
+    given, targets = torch.from_numpy(logits), torch.from_numpy(examples.targets)
+    losses = functional.cross_entropy(given, targets, reduction="none")
+    if class_weights is not None:
+        losses = losses * (targets @ class_weights)
+    correct, labelled = _correct(given, targets)
+    return losses.mean().item(), correct / labelled
 
 
 def _correct(logits: Tensor, targets: Tensor) -> tuple[int, int]:

@@ -2,12 +2,11 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
 from sentcli.errors import DataError
@@ -26,6 +25,7 @@ from sentcli.training.examples import Examples
 _log = logging.getLogger("sentcli")
 
 _MOST_LISTED = 20  # classes
+_FEW_TOKENS = 2
 _SMALL_PART = 0.5  # of the validation share
 
 
@@ -61,11 +61,13 @@ class Texts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The texts of a training as ids.
+    """The texts of a training as ids, without those that say nothing.
 
+    :param texts: the same as texts.
     :param counts: frequency of each word in the training texts.
     """
 
+    texts: Texts
     train: Examples
     validation: Examples
     vocab: Vocab
@@ -76,13 +78,14 @@ def read_texts(
     source: DataSource,
     parts: Sequence[LabeledTexts],
     labels: tuple[str, ...],
-    validation_share: float,
+    validation_share: float | None,
     rejects: Rejects | None = None,
 ) -> Texts:
     """Split the labelled texts, or read the validation part.
 
     :param parts, labels: from `read_data_sets`.
-    :param validation_share: the share for validation, if the source names no validation texts.
+    :param validation_share: the share for validation, if the source names no validation texts; None: none,
+        for a cross-validation.
     :param rejects: gets the rows that are left out; None: the default limit holds.
     :raises UsageError: for a share that is not above 0 and below 1, or when no data set is validated on.
     :raises DataError: when no text is left to validate on, or none of a class to train on, or when a source
@@ -92,6 +95,8 @@ def read_texts(
     if source.validation:
         validation = read_validation(source.validation, source.data[0], source.csv, labels, rejects)
         trains = [without_validation(part, validation) for part in parts]
+    elif validation_share is None:
+        trains, validation = list(parts), parts[0].take([])
     else:
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
         whole = sum(len(part) for part, each in zip(parts, source.data, strict=True) if each.validate)
@@ -100,7 +105,8 @@ def read_texts(
                 "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
                 *(validation.where, len(validation)),
             )
-    if missing := [name for name in labels if name not in {*validation.labels}]:
+    missing = [name for name in labels if name not in {*validation.labels}]
+    if missing and len(validation):
         _log.warning(
             "no validation text has the class %.100r: metrics and the choice of the epoch ignore it",
             missing[0],
@@ -114,14 +120,22 @@ def read_texts(
     ]
     train = join(weighted)
     listed = ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
-    counts = f"{len(train)} texts to train on, {len(validation)} to validate"
+    counts = f"{len(train)} texts to train on, {len(validation) or 'the same'} to validate"
     _log.info("%s: %s; %d classes: %s", train.where, counts, len(labels), listed)
     return Texts(train, validation, labels, tuple(map(len, trains)))
 
 
-def encode_texts(texts: Texts, text: TextConfig, config: TrainConfig, vocab: Vocab | None = None) -> Corpus:
+def encode_texts(
+    texts: Texts,
+    text: TextConfig,
+    config: TrainConfig,
+    vocab: Vocab | None = None,
+    frequent: Sequence[str] = (),
+) -> Corpus:
     """Build the vocabulary, unless one is given, and encode all texts.
 
+    :param frequent: words that fill the vocabulary up to `config.fill_vocab`: with their vectors, the model
+        also knows words that the training texts lack.
     :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
     # Tokenise twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
@@ -131,26 +145,32 @@ def encode_texts(texts: Texts, text: TextConfig, config: TrainConfig, vocab: Voc
         if len(vocab) == UNK_ID + 1:
             raise DataError(f"no word occurs {config.min_freq} times in the texts; try a lower --min-freq")
         _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
+        missing = [word for word in frequent if word not in vocab]
+        vocab = Vocab([*vocab.words, *missing[: max(config.fill_vocab - len(vocab), 0)]])
         if config.bigrams:
             vocab = with_bigrams(vocab, map(words_of, texts.train.texts), config.bigrams, config.min_freq)
     else:
         known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
         _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
 
-    def encode(some: Iterable[str], targets: npt.NDArray[np.float32]) -> Examples:
+    def encode(part: LabeledTexts) -> tuple[LabeledTexts, Examples]:
         stop.check()
-        ids = [np.array(truncate(vocab.encode(words_of(each)), text.max_tokens), np.int32) for each in some]
+        every = (vocab.encode(words_of(each)) for each in part.texts)
+        ids = [np.array(truncate(each, text.max_tokens), np.int32) for each in every]
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
-        return Examples([ids[row] for row in kept], targets[kept])
+        part = part.take(kept)
+        return part, Examples([ids[row] for row in kept], part.class_targets(texts.labels))
 
-    corpus = Corpus(
-        train=encode(texts.train.texts, texts.train.class_targets(texts.labels)),
-        validation=encode(texts.validation.texts, texts.validation.class_targets(texts.labels)),
-        vocab=vocab,
-        counts=counts,
-    )
-    if not len(corpus.validation.labelled()):
+    (train, of_train), (validation, of_validation) = encode(texts.train), encode(texts.validation)
+    both = replace(texts, train=train, validation=validation)
+    corpus = Corpus(both, of_train, of_validation, vocab, counts)
+    if not config.folds and not len(of_validation.labelled()):
         raise DataError("no text with a word is left to validate on; try more and different texts")
+    if np.median(of_train.lengths) <= _FEW_TOKENS:
+        _log.warning(
+            "%s: most texts have one or two words, which is little to learn from; is --text-column right?",
+            texts.train.where,
+        )
     taught = {*corpus.train.labelled().labels.tolist()}
     for number, name in enumerate(texts.labels):
         if number not in taught:

@@ -32,19 +32,19 @@ class Examples:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __add__(self, other: "Examples") -> "Examples":
-        return Examples([*self.ids, *other.ids], np.concatenate([self.targets, other.targets]))
-
     @property
     def has_label(self) -> npt.NDArray[np.bool_]:
         """Whether each text has a label: a class with more than `SURE` of the probability, `[n]`."""
         has_label: npt.NDArray[np.bool_] = self.targets.max(axis=1) > SURE * self.targets.sum(axis=1)
         return has_label
 
+    def take(self, rows: Rows) -> "Examples":
+        """Return these texts, in this order."""
+        return Examples([self.ids[row] for row in rows.tolist()], self.targets[rows])
+
     def labelled(self) -> "Examples":
         """Return the texts that have a label; the others are neutral."""
-        (rows,) = self.has_label.nonzero()
-        return Examples([self.ids[row] for row in rows.tolist()], self.targets[rows])
+        return self.take(self.has_label.nonzero()[0])
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:

@@ -1,12 +1,17 @@
 """The model that fine-tuning starts from: its vocabulary, its shape and its weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.errors import BundleError
 from sentcli.evaluation.history import read_history
+from sentcli.evaluation.labels import known_labels
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.model.bundle import METRICS, RECIPE, default_bundle_path, load_bundle
@@ -29,6 +34,7 @@ class Base:
     :param history: the records of `history.csv`; each stage begins with the name of the model.
     :param origin: its `name`, and the data that it was trained on, from its metrics.
     :param decided: the settings that fine-tuning cannot change, by field name.
+    :param keeps_classifier: whether the new model has the same classes; else its classifier is a new one.
     """
 
     path: Path
@@ -41,16 +47,33 @@ class Base:
     history: list[dict[str, Any]]
     origin: dict[str, Any]
     decided: dict[str, Any]
+    keeps_classifier: bool = True
 
-    def network(self, shape: ModelConfig) -> BiLSTM:
+    def has_classes(self, labels: Sequence[str]) -> bool:
+        """Return whether the model has these classes in this order; 0 and 1 are names of its classes too."""
+        known = known_labels(labels, self.config.labels)
+        return [known.get(name) for name in labels] == [*range(len(self.config.labels))]
+
+    def network(self, shape: ModelConfig, seed: int) -> BiLSTM:
         """Build a network with the weights of the model.
 
-        :param shape: the shape of the model; only dropouts may differ.
+        :param shape: the shape of the model; only dropouts and the number of classes may differ.
+        :param seed: of the weights of a new classifier.
         """
+        torch.manual_seed(seed)
         network = BiLSTM(shape)
-        network.load_state_dict(self.model.state_dict())
+        network.load_state_dict(self._weights(), strict=False)
         tie_gates(network, gates_of(self.model))
         return network
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Return the weights that the new model starts with."""
+        weights = self.model.state_dict()
+        return {
+            name: value
+            for name, value in weights.items()
+            if self.keeps_classifier or not name.startswith("classifier.")
+        }
 
     def interpolate(self, network: BiLSTM, share: float) -> None:
         """Move the weights of a network back towards those of this model.
@@ -61,9 +84,9 @@ class Base:
 
         :param share: the share of this model's weights; 0 does not change the network.
         """
-        before = self.model.state_dict()
-        for name, weights in network.state_dict().items():
-            weights.lerp_(before[name], share)
+        weights = network.state_dict()
+        for name, before in self._weights().items():
+            weights[name].lerp_(before, share)
 
 
 def load_base(path: Path) -> Base:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from sentcli.errors import DataError
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 from sentcli.scoring import stop
+from sentcli.text.tokenizer import words_of
 from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
 _log = logging.getLogger("sentcli")
@@ -137,6 +139,18 @@ def load_glove(
     matrix[UNK_ID] = mean
     covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(found).tolist())
     return matrix, Coverage(int(found.sum()), len(ids), covered, sum(counts.values()))
+
+
+def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = False) -> list[str]:
+    """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone.
+
+    :param source: as for `load_glove`.
+    :raises DataError: as `load_glove`.
+    """
+    check_source(source, dim)
+    path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
+    words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
+    return [word for word in words if words_of(word) == [word]]
 
 
 def random_embedding(

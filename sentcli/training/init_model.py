@@ -2,9 +2,10 @@
 
 import ctypes
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +21,18 @@ _log = logging.getLogger("sentcli")
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from malloc.h
 _NEVER = (1 << 31) - 1
+_FEW_TOKENS = 0.6  # share of running words with a vector; of English texts, 0.9 and more have one
 
 
 @dataclass(frozen=True)
 class InitialModel:
     """A network before it learns the classes.
 
+    :param build: makes the network, the same one at each call.
     :param vary: see `fit`.
     """
 
-    network: BiLSTM
+    build: Callable[[], BiLSTM]
     coverage: Coverage
     vary: BigramSplitter | None
 
@@ -44,13 +47,17 @@ def init_model(data: Corpus, classes: int, glove: str, settings: Settings) -> In
     shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=classes)
     vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
     if settings.base:
-        return InitialModel(settings.base.network(shape), settings.base.coverage, vary)
+        return InitialModel(partial(settings.base.network, shape, config.seed), settings.base.coverage, vary)
     embedding, coverage = _embedding(glove, data, shape.embedding_dim, settings)
-    torch.manual_seed(config.seed)
-    network = BiLSTM(shape)
-    network.embedding.weight.data.copy_(torch.from_numpy(embedding))
-    tie_gates(network, config.gates)
-    return InitialModel(network, coverage, vary)
+
+    def build() -> BiLSTM:
+        torch.manual_seed(config.seed)
+        network = BiLSTM(shape)
+        network.embedding.weight.data.copy_(torch.from_numpy(embedding))
+        tie_gates(network, config.gates)
+        return network
+
+    return InitialModel(build, coverage, vary)
 
 
 def _embedding(
@@ -62,6 +69,12 @@ def _embedding(
     else:
         embedding, coverage = load_glove(glove, words, dim, data.counts, seed, quiet=settings.quiet)
         _log.info("%s", coverage)
+        if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
+            _log.warning(
+                "%s: vectors for few of the words; try --glove FILE with vectors of the language of the "
+                "texts, such as a .vec file of fastText",
+                glove,
+            )
     return with_bigram_vectors(embedding, data.vocab), coverage
 
 

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
 from sentcli.errors import TrainingError
+from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring import stop
 from sentcli.scoring.predict import progress_bar
@@ -25,6 +26,8 @@ from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
 
+_SAVE_SECONDS = 120  # between two checkpoints
+_STILL_FALLS = 0.02
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
 
 
@@ -32,20 +35,28 @@ def fit(
     model: BiLSTM,
     objective: Classification,
     train: Examples,
-    validation: Examples,
+    validate: Callable[[nn.Module, int], tuple[float, float]],
     config: TrainConfig,
     device: torch.device,
     *,
-    checkpoint: Path,
+    texts: int,
+    checkpoint: Path | None = None,
+    last_epoch: int | None = None,
     quiet: bool = False,
+    name: str = "",
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None,
 ) -> list[dict[str, float]]:
     """Train a model, and leave it with the averaged weights of the epoch with the lowest validation loss.
 
-    Write a checkpoint after each epoch and when a signal asks to stop. If a checkpoint exists, continue from
-    it; the weights are then the same as those of an uninterrupted training.
+    Write a checkpoint every few minutes, at the end, and when a signal asks to stop. If one exists, continue
+    from it; the weights are then the same as those of an uninterrupted training.
 
-    :param config: `epochs`, `batch_size`, `seed`, and the settings of optimizer and learning rate.
+    :param validate: returns loss and accuracy of a model after an epoch, numbered from 0.
+    :param config: `epochs`, `patience`, `batch_size`, `seed`, the settings of optimizer and learning rate.
+    :param texts: the number of texts of this accuracy, for the log.
+    :param checkpoint: its file; None: write none.
+    :param last_epoch: the number of epochs, if it is known; the learning rate follows `epochs`.
+    :param name: of a part of the training, which is logged in less detail.
     :param vary: a function that changes the ids of a text each time it is used; None for no change.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     :raises StopRequested: after a signal, once the checkpoint is written.
@@ -57,16 +68,19 @@ def fit(
     state = (model, learner.averaged)
     steps = config.epochs * math.ceil(len(train) / config.batch_size)
     progress, best = Progress(), State()
-    if checkpoint.exists():
+    if checkpoint and checkpoint.exists():
         progress, best = load_checkpoint(checkpoint, *state, learner.optimizers)
         _log.info("continued after epoch %d, batch %d", progress.epoch, progress.batch)
 
     def save() -> None:
-        save_checkpoint(checkpoint, progress, *state, best, learner.optimizers)
+        if checkpoint:
+            save_checkpoint(checkpoint, progress, *state, best, learner.optimizers)
 
-    while progress.epoch < config.epochs:
+    saved = time.monotonic()
+    patience = 0 if last_epoch else config.patience
+    while progress.epoch < (last_epoch or config.epochs) and not has_stalled(progress, patience):
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
-        title = f"epoch {progress.epoch + 1}/{config.epochs}"
+        title = f"{name}epoch {progress.epoch + 1}/{last_epoch or config.epochs}"
         words: Any = {"unit": "words", "unit_scale": True, "total": int(train.lengths.sum())}
         model.train()
         with progress_bar(quiet=quiet, desc=title, initial=progress.words, **words) as bar:
@@ -89,25 +103,46 @@ def fit(
                 if stop.requested():
                     save()
                     stop.check()
+                if time.monotonic() - saved > _SAVE_SECONDS:
+                    save()
+                    saved = time.monotonic()
         learner.lazy.settle()
-        loss, accuracy = objective.measure(learner.averaged.module, validation, device)
+        loss, accuracy = validate(learner.averaged.module, progress.epoch)
         _check_finite(loss, progress.epoch)
         if loss < progress.best_loss:
             best = {each: value.clone() for each, value in learner.averaged.module.state_dict().items()}
         rate = learning_rate((progress.epoch + 1) * len(batches) - 1, steps, config)  # of the last batch
         progress = progress.next_epoch(loss, accuracy, rate)
-        save()
-        _log.info(
-            "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %s words/s",
+        _log.log(
+            logging.DEBUG if name else logging.INFO,
+            "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s",
             title,
             *(progress.history[-1][f"train_{figure}"] for figure in ("loss", "accuracy")),
-            *(loss, accuracy, f"{progress.history[-1]['words_per_second']:,.0f}"),
+            *(loss, accuracy_of_texts(accuracy, texts)),
+            f"{progress.history[-1]['words_per_second']:,.0f}",
         )
-        stop.check()
+        if stop.requested():
+            save()
+            stop.check()
+    save()
     learner.lazy.release()
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history
+
+
+def has_stalled(progress: Progress, patience: int) -> bool:
+    """Return whether the last `patience` epochs did not lower the validation loss; never for 0."""
+    losses = [record["validation_loss"] for record in progress.history]
+    return 0 < patience <= len(losses) and min(losses[:-patience], default=math.inf) <= min(
+        losses[-patience:]
+    )
+
+
+def has_more_to_learn(history: Sequence[Mapping[str, float]], epochs: int) -> bool:
+    """Return whether the last epoch of all lowered the validation loss by more than `_STILL_FALLS`."""
+    losses = [record["validation_loss"] for record in history]
+    return len(losses) == epochs > 1 and losses[-1] < (1 - _STILL_FALLS) * min(losses[:-1])
 
 
 class Learner:

@@ -1,22 +1,64 @@
-"""A linear model of n-grams."""
+"""A linear model of n-grams: the baseline of every network."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 
 from sentcli.evaluation.metrics import Labels
+from sentcli.scoring import stop
 from sentcli.scoring.labels import Floats
 from sentcli.text.tokenizer import words_of
+from sentcli.training.corpus import Corpus
+from sentcli.training.cross_validation import Folds
 
 NGRAMS = "n-grams"
 
 _LONGEST_NGRAM, _FEWEST_TEXTS = 3, 3  # words of an n-gram; texts with it
 _INVERSE_PENALTY = 30.0  # for the weights of n-grams
+_MOST_TEXTS = 25_000  # that the baseline learns from: the n-grams of more take gigabytes
 
 
-def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[str]) -> Floats:
+@dataclass(frozen=True)
+class Baseline:
+    """What the model of n-grams says about the validation texts that have a label.
+
+    :param probabilities: `[texts, classes]`.
+    :param seconds: the time that it took.
+    """
+
+    probabilities: Floats
+    seconds: float
+
+
+def fit_baseline(data: Corpus, fold_of: Folds | None) -> Baseline:
+    """Train the model of n-grams on the texts that the network learns from, and predict the others.
+
+    :param fold_of: the fold of each text, in a cross-validation.
+    """
+    started, classes = time.perf_counter(), data.train.targets.shape[1]
+    (sure,) = data.train.has_label.nonzero()
+    texts, labels = data.texts.train.take(sure.tolist()).texts, data.train.labels[sure]
+    if fold_of is None:
+        draw = np.sort(np.random.default_rng(0).permutation(len(sure))[:_MOST_TEXTS])
+        (rows,) = data.validation.has_label.nonzero()
+        others = data.texts.validation.take(rows.tolist()).texts
+        found = classify_by_ngrams([texts[row] for row in draw], labels[draw], others, classes)
+    else:
+        found, folds = np.empty((len(sure), classes)), fold_of[sure]
+        for fold in range(folds.max() + 1):
+            stop.check()
+            (rows,), (held_out,) = (folds != fold).nonzero(), (folds == fold).nonzero()
+            others = [texts[row] for row in held_out]
+            found[held_out] = classify_by_ngrams([texts[row] for row in rows], labels[rows], others, classes)
+    return Baseline(found, time.perf_counter() - started)
+
+
+def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[str], classes: int) -> Floats:
     """Return the probabilities `[others, classes]` of other texts from a linear model of n-grams.
 
     Logistic regression on TF-IDF of words, pairs and triples is fast and unlike a network (G. Mesnil, T.
@@ -32,6 +74,15 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[st
         sublinear_tf=True,
         dtype=np.float32,
     )
-    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(vectorizer.fit_transform(texts), labels)
-    probabilities: Floats = model.predict_proba(vectorizer.transform(others))
+    features, probabilities = vectorizer.fit_transform(texts), np.zeros((len(others), classes))
+    known = np.unique(labels)
+    if len(known) == 1:  # in a fold
+        probabilities[:, known] = 1
+    else:
+        model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000)
+        if len(known) > 2:  # one model of all classes takes minutes where they are many
+            model = OneVsRestClassifier(LogisticRegression(C=_INVERSE_PENALTY, solver="liblinear"))
+        model.fit(features, labels)
+        probabilities[:, known] = model.predict_proba(vectorizer.transform(others))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)  # the sums of fp32 are not exact
     return probabilities

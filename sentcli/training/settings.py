@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
@@ -17,22 +16,24 @@ from sentcli.training.finetune import Base
 _log = logging.getLogger("sentcli")
 
 NO_VECTORS = "none"
-BY_LABELS = (
-    "validation_share",
-    "class_weight",
-)  # the settings in BY_DATA that depend on labelled texts alone
+BY_LABELS = ("validation_share",)  # the settings in BY_DATA that depend on labelled texts alone
 
 # The data that TrainConfig's defaults were tuned on, the train split of IMDb: 25,000 texts of 234 words.
 _TEXTS, _WORDS = 25_000, 5_850_000
 
 _MOST_EPOCHS = 60  # more do not help with a handful of texts
+_MOST_CLASSES_FACTOR = 3
+_LEAST_PATIENCE = 2  # epochs
+_VOCAB = 30_000  # words, about those of IMDb
 _SMALLEST_BATCH = 8  # smaller ones are no faster, as they have more padding, and their gradients are noisy
 _VALIDATION_TEXTS = (100, 10_000)  # bounds; an accuracy of 0.9 then has a standard error of 3 or 0.3 points
 _LARGEST_SHARE = 0.2  # of small data, even if that is fewer than 100 texts
 _SMALLEST_SHARE = 0.001
-# Classes are balanced if one has less than this part of an even share. Trained on 3,000 reviews, 150 of them
-# negative, a model found 24 of 500 negative reviews; with balanced classes, it found 234.
-_RARE = 0.25
+_FOLDS, _FEWEST, _FEW = (
+    5,
+    10,
+    1000,
+)  # fewer texts than the last are cross-validated, unless they are a handful
 
 _AnyConfig = TypeVar("_AnyConfig", TextConfig, ModelConfig, TrainConfig)
 
@@ -43,18 +44,15 @@ class DataSize:
 
     :param texts: texts, including the labelled ones that are held out to validate on.
     :param words: words of all texts, split at spaces.
-    :param classes, rarest: number of classes, and texts of the smallest class.
     """
 
     texts: int
     words: int
     classes: int
-    rarest: int
 
     @classmethod
     def of(cls, texts: Sequence[str], labels: Sequence[str]) -> "DataSize":
-        counts = Counter(labels)
-        return cls(0, 0, len(counts), min(counts.values(), default=0)).with_more(texts)
+        return cls(0, 0, len({*labels})).with_more(texts)
 
     def with_more(self, texts: Sequence[str]) -> "DataSize":
         """Return the size with more texts; a text that an epoch repeats has to be repeated here."""
@@ -73,6 +71,8 @@ class Settings:
     :param base: the model to fine-tune, instead of starting from word vectors.
     :param licence, command: the model's licence and the command line that makes it, for the card.
     :param recipe: writes the settings as TOML, given those that the data decided; None: no such file.
+    :param given: the fields of `text`, `model` and `config` that the user gave, with their values, if the
+        included model may be the start of a training on few texts; None: it may not.
     """
 
     text: TextConfig
@@ -85,7 +85,8 @@ class Settings:
     base: Base | None = None
     licence: str | None = None
     command: str = "sentcli train"
-    recipe: Callable[[TrainConfig], str] | None = None
+    recipe: "Callable[[Settings], str] | None" = None
+    given: Mapping[str, Any] | None = None
 
     def finetuning(self, base: Base, given: Mapping[str, Any]) -> "Settings":
         """Return the settings with the shape and the vocabulary of a model to fine-tune.
@@ -118,10 +119,13 @@ class Settings:
         chosen = {name: value for name, value in choices(size).items() if name in self.auto and name in names}
         if chosen:
             _log.info(
-                "chosen for %s texts of %s words, %s or more of each of %d classes: %s",
-                *(f"{number:,}" for number in (size.texts, size.words, size.rarest)),
-                size.classes,
-                ", ".join(f"{name.replace('_', '-')} {value}" for name, value in chosen.items()),
+                "chosen for %s texts of %s words in %d classes: %s",
+                *(f"{size.texts:,}", f"{size.words:,}", size.classes),
+                ", ".join(
+                    f"{name.replace('_', '-')} {value}"
+                    for name, value in chosen.items()
+                    if name != "validation_share" or not chosen.get("folds", self.config.folds)
+                ),
             )
         auto = [name for name in self.auto if name not in names]
         return replace(self, config=replace(self.config, **chosen), auto=auto)
@@ -145,13 +149,17 @@ def choices(size: DataSize) -> dict[str, Any]:
     batch_size = 2 ** round(math.log2(usual.batch_size * texts))
     fewest, most = (held_out / count for held_out in _VALIDATION_TEXTS)
     share = max(min(max(usual.validation_share, fewest), most, _LARGEST_SHARE), _SMALLEST_SHARE)
-    suited: dict[str, Any] = {
-        "epochs": min(max(round(usual.epochs / texts), 1), _MOST_EPOCHS),
+    # Early stopping ends most trainings before the last epoch; those of many classes need more steps.
+    many = min(math.log2(max(size.classes, 2)), _MOST_CLASSES_FACTOR)
+    epochs = min(max(round(usual.epochs * many / texts), 1), _MOST_EPOCHS)
+    return {
+        "epochs": epochs,
+        "patience": max(_LEAST_PATIENCE, round(epochs / 8)),
+        "folds": _FOLDS if _FEWEST <= count < _FEW else 0,
+        "adversarial": 0.0 if count < _FEW else usual.adversarial,
         "batch_size": min(max(batch_size, _SMALLEST_BATCH), usual.batch_size),
         # By Heaps' law, the vocabulary grows as the root of the number of words; this keeps its size.
         "min_freq": max(round(usual.min_freq * words), 1),
+        "fill_vocab": _VOCAB,
         "validation_share": round(share, 4),
     }
-    if 1 < size.rarest < _RARE * count / size.classes:  # the label of a single text may be mistyped
-        suited["class_weight"] = "balanced"
-    return suited

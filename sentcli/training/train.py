@@ -7,9 +7,9 @@ versions of the run. The same command continues the run; a different one is refu
 import json
 import logging
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 
 from sentcli import __version__
 from sentcli.config import BY_DATA
-from sentcli.errors import DataError, OutputError
+from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.labels import join
 from sentcli.evaluation.rejects import Rejects
@@ -25,10 +25,12 @@ from sentcli.evaluation.training_data import read_data_sets
 from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
 from sentcli.model.bilstm import choose_device
-from sentcli.model.bundle import check_target, check_writable
+from sentcli.model.bundle import check_target, check_writable, default_bundle_path
 from sentcli.runs.output import default_rejects
 from sentcli.scoring import stop
+from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
+from sentcli.training.finetune import load_base
 from sentcli.training.glove import check_source
 from sentcli.training.precision import check_precision
 from sentcli.training.settings import BY_LABELS, NO_VECTORS, DataSize, Settings
@@ -36,6 +38,8 @@ from sentcli.training.train_model import train_model
 
 _log = logging.getLogger("sentcli")
 
+_FEW = 2000  # labelled texts; with fewer, the included model is the start if they have its classes
+_ENGLISH = 0.8  # share of the running words that it knows
 _NOTE = "run.json"
 _OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
 
@@ -62,18 +66,47 @@ def train_bundle(
         check_run(source, output, settings, overwrite=overwrite or _may_replace(output))
         names = settings.base.config.labels if settings.base else None
         rejects = rejects or Rejects()
-        parts, labels = read_data_sets(source.data, source.csv, names, rejects, source.positive)
+        parts, labels = read_data_sets(source.data, source.csv, None, rejects, source.positive, names)
         pairs = [*zip(parts, source.data, strict=True)]
         validated = join([part for part, each in pairs if each.validate] or parts, labels)
         others = [text for part, each in pairs if not each.validate for text in part.texts]
         size = DataSize.of(validated.texts, [label for label in validated.labels if label in labels])
+        if settings.given is not None and size.with_more(others).texts < _FEW:
+            settings = _from_the_included(settings, [*validated.texts, *others], labels)
+        if base := settings.base:
+            source = replace(source, glove=NO_VECTORS)
+            settings = replace(settings, base=replace(base, keeps_classifier=base.has_classes(labels)))
+            if not base.has_classes(labels):
+                _log.info("%s has other classes: the new model gets a new classifier", base.path)
+        if others:  # a cross-validation would train on them in each fold
+            settings = replace(settings, auto=[name for name in settings.auto if name != "folds"])
         settings = settings.chosen_for(size, BY_LABELS if others else BY_DATA)
-        texts = read_texts(source, parts, labels, settings.config.validation_share, rejects)
+        config = settings.config
+        texts = read_texts(source, parts, labels, None if config.folds else config.validation_share, rejects)
         rejects.write(default_rejects(str(output)))
         settings = settings.chosen_for(size.with_more(others))
         with _noted(work, _facts(source, texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, source, output, settings, work, overwrite=replaces)
         remove_work_folder(work)
+
+
+def _from_the_included(settings: Settings, texts: Sequence[str], labels: Sequence[str]) -> Settings:
+    """Let the training start from the included model if these are English texts with labels of polarity.
+
+    A setting that contradicts this model rules it out.
+    """
+    base = load_base(default_bundle_path())
+    known = [word in base.vocab for text in texts for word in words_of(text)]
+    if not base.has_classes(labels) or sum(known) < _ENGLISH * len(known):
+        return settings
+    with suppress(UsageError):
+        settings = settings.finetuning(base, settings.given or {})
+        _log.info(
+            "few texts with labels of polarity: fine-tuning the included model, %s; --glove starts from word "
+            "vectors",
+            base.path.name,
+        )
+    return settings
 
 
 def work_folder(output: Path) -> Path:

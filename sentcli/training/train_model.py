@@ -2,8 +2,10 @@
 
 import json
 import logging
+import math
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -11,26 +13,33 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
 from sentcli.evaluation import plots
 from sentcli.evaluation.history import MODEL_STAGE, earlier_epochs
 from sentcli.evaluation.holdout import digest_texts
-from sentcli.evaluation.metrics import Evaluation
+from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.model_card import hub_id_of, write_card
+from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
-from sentcli.model.bilstm import choose_device, round_embedding, save_weights
+from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding, save_weights
 from sentcli.training.calibration import Calibrated, calibrate
-from sentcli.training.classifier import Classification, balanced_weights
+from sentcli.training.classifier import Classification, balanced_weights, predict_logits
 from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
-from sentcli.training.init_model import InitialModel, init_model, torch_set_up
-from sentcli.training.loop import fit
+from sentcli.training.cross_validation import assign_folds, cross_validate
+from sentcli.training.glove import frequent_words
+from sentcli.training.init_model import init_model, torch_set_up
+from sentcli.training.loop import fit, has_more_to_learn
+from sentcli.training.ngrams import Baseline, fit_baseline
 from sentcli.training.precision import uses_bf16
-from sentcli.training.settings import Settings
+from sentcli.training.settings import NO_VECTORS, Settings
 
 _log = logging.getLogger("sentcli")
+
+_SKEWED = 1.5  # the commonest class has this many times an even share
 
 
 def train_model(
@@ -52,38 +61,54 @@ def train_model(
     config, base, device = settings.config, settings.base, choose_device(settings.device)
     checkpoint = work / "model.safetensors"
     with torch_set_up(settings.cores):
-        data = encode_texts(texts, settings.text, config, base.vocab if base else None)
+        data = encode_texts(
+            *(texts, settings.text, config, base.vocab if base else None), _frequent(source, settings)
+        )
         initial = init_model(data, len(texts.labels), source.glove, settings)
-        network = initial.network
+        fold_of = assign_folds(data.train, config.folds) if config.folds else None
+        baseline = fit_baseline(data, fold_of)
+        folds = None
+        if fold_of is not None:
+            folds = cross_validate(
+                *(initial, data.train, fold_of, config, device, work), quiet=settings.quiet
+            )
+        network = initial.build()
         class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
+        objective = Classification(config, device, class_weights)
+        validation = data.train if folds else data.validation
+
+        def validate(model: nn.Module, epoch: int) -> tuple[float, float]:
+            if folds:
+                return folds.epochs[epoch]["validation_loss"], folds.epochs[epoch]["validation_accuracy"]
+            return objective.measure(predict_logits(model, validation, device), validation)
+
         epochs = fit(
-            network,
-            Classification(config, device, class_weights),
-            data.train,
-            data.validation,
-            config,
-            device,
+            *(network, objective, data.train, validate, config, device),
+            texts=int(validation.has_label.sum()),
             checkpoint=checkpoint,
+            last_epoch=len(folds.epochs) if folds else None,
             quiet=settings.quiet,
             vary=initial.vary,
         )
         if base:
             base.interpolate(network, config.interpolate)
         round_embedding(network)
-        calibrated = calibrate(network, data, texts.labels, class_weights)
+        logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
+        calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
     metrics: Any = {
         **_provenance(source, texts, output, settings),
         "training": {
             **config.to_json(),
             "bf16": uses_bf16(config, device),
             "device": device.type,
-            "seconds": round(sum(record["seconds"] for record in epochs), 1),
+            "seconds": round(sum(each["seconds"] for each in epochs) + (folds.seconds if folds else 0), 1),
         },
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
         **calibrated.to_json(),
+        "baseline": _baseline(baseline, calibrated, texts.labels),
         "best_epoch": min(epochs, key=lambda record: record["validation_loss"])["epoch"],
-        "examples": {"train": len(data.train), "validation": len(data.validation)},
-        "split": digest_texts(texts.validation.texts),
+        "examples": {"train": len(data.train), "validation": len(validation)},
+        "split": None if folds else digest_texts(texts.validation.texts),
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(source.glove).name,
             **asdict(initial.coverage),
@@ -92,9 +117,10 @@ def train_model(
     own = [{"stage": MODEL_STAGE, **record} for record in epochs]
     history = [*(base.history if base else ()), *own]
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
-        neutral = calibrated.neutral or (base.config.neutral if base else None)
-        bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral)
-        _write_model(folder, initial, bundle_config, data, settings)
+        neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
+        correction = calibrated.log_priors, calibrated.prior_strength
+        bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral, *correction)
+        _write_model(folder, network, bundle_config, data, settings)
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         pd.DataFrame(history).to_csv(folder / bundle.HISTORY, index=False)
         plots.curves(folder / bundle.CURVES, epochs, earlier_epochs(history))
@@ -105,8 +131,18 @@ def train_model(
         plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
         write_card(folder, bundle_config, metrics, epochs, name=output.name)  # last: it lists all files
     checkpoint.unlink(missing_ok=True)
-    _report(output.name, calibrated, time.perf_counter() - started)
+    _report(output.name, calibrated, baseline, time.perf_counter() - started)
     _warn_of_chance(output.name, calibrated.figures, is_balanced=class_weights is not None)
+    if not config.folds and has_more_to_learn(epochs, config.epochs):
+        _log.info("the validation loss still falls: more --epochs may help")
+
+
+def _frequent(source: DataSource, settings: Settings) -> list[str]:
+    """Return the words that fill the vocabulary."""
+    count = settings.config.fill_vocab
+    if source.glove == NO_VECTORS or not count:
+        return []
+    return frequent_words(source.glove, settings.model.embedding_dim, 2 * count, quiet=settings.quiet)
 
 
 def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settings) -> dict[str, Any]:
@@ -135,7 +171,7 @@ def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settin
 
 
 def _write_model(
-    folder: Path, initial: InitialModel, config: BundleConfig, data: Corpus, settings: Settings
+    folder: Path, network: BiLSTM, config: BundleConfig, data: Corpus, settings: Settings
 ) -> None:
     """Write the files for scoring, and the recipes.
 
@@ -143,9 +179,9 @@ def _write_model(
     """
     bundle.write_config(folder, config)
     (folder / bundle.VOCAB).write_text(data.vocab.to_text(), "utf-8")
-    save_weights(initial.network, folder / bundle.WEIGHTS)
-    write_onnx(initial.network, folder / bundle.ONNX, "folded", config.text.max_tokens)
-    recipe = settings.recipe(settings.config) if settings.recipe else None
+    save_weights(network, folder / bundle.WEIGHTS)
+    write_onnx(network, folder / bundle.ONNX, "folded", config.text.max_tokens)
+    recipe = settings.recipe(settings) if settings.recipe else None
     for file, content in (
         (bundle.RECIPE, recipe),
         (bundle.BASE_RECIPE, settings.base.recipe if settings.base else None),
@@ -154,11 +190,40 @@ def _write_model(
             (folder / file).write_text(content, "utf-8", "surrogateescape")
 
 
-def _report(name: str, calibrated: Calibrated, seconds: float) -> None:
-    _log.info(
-        "%s: validation accuracy %.4f, loss %.4f; %.0f s",
-        *(name, calibrated.figures.accuracy, calibrated.figures.log_loss, seconds),
+def _baseline(baseline: Baseline, calibrated: Calibrated, names: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of the model of n-grams, and whether the network beats it by more than noise."""
+    figures = evaluate(calibrated.labels, baseline.probabilities, names)
+    return {
+        "accuracy": figures.accuracy,
+        "accuracy_interval": figures.accuracy_interval,
+        "macro_f1": figures.macro_f1,
+        "log_loss": figures.log_loss,
+        "seconds": round(baseline.seconds, 1),
+        "is_beaten": _beats(calibrated, baseline),
+    }
+
+
+def _beats(calibrated: Calibrated, baseline: Baseline) -> bool:
+    """Return whether the network labels more texts correctly than the n-grams: McNemar's test at 5 %."""
+    is_right, other = (
+        each.argmax(axis=1) == calibrated.labels
+        for each in (calibrated.probabilities, baseline.probabilities)
     )
+    won, lost = int((is_right & ~other).sum()), int((other & ~is_right).sum())
+    return won - lost > 1.96 * math.sqrt(won + lost)
+
+
+def _report(name: str, calibrated: Calibrated, baseline: Baseline, seconds: float) -> None:
+    """Log the validation figures of the network and of the model of n-grams."""
+    labels, texts = calibrated.labels, len(calibrated.labels)
+    alone = float((baseline.probabilities.argmax(axis=1) == labels).mean())
+    _log.info(
+        "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
+        *(name, accuracy_of_texts(calibrated.figures.accuracy, texts), calibrated.figures.log_loss, seconds),
+        *(accuracy_of_texts(alone, texts), baseline.seconds),
+    )
+    if not _beats(calibrated, baseline):
+        _log.warning("%s: no better than a linear model of n-grams, but for chance; try more texts", name)
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
@@ -168,9 +233,8 @@ def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> Non
     if is_balanced and fmean(scores.recall or 0.0 for scores in classes) <= 1 / len(classes):
         _log.warning("%s: the mean recall on validation texts is no better than chance; try more texts", name)
     elif not is_balanced and figures.accuracy <= commonest.support / figures.examples:
+        is_skewed = commonest.support * len(classes) > _SKEWED * figures.examples
+        advice = "try more texts" + (", or --class-weight balanced" if is_skewed else "")
         _log.warning(
-            "%s: on validation texts no better than %r for every text; try more texts, or "
-            "--class-weight balanced if a class is rare",
-            name,
-            commonest.name,
+            "%s: on validation texts no better than %r for every text; %s", name, commonest.name, advice
         )

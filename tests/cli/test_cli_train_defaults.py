@@ -8,9 +8,11 @@ import random
 from pathlib import Path
 
 import invented
-from commands import invoke
+import pytest
+from commands import fail, invoke
 
 from sentcli.model.bundle import METRICS
+from sentcli.training import cross_validation
 
 SMALL = ("--glove", "none", "--hidden-size", 8, "--embedding-dim", 16, "--device", "cpu", "--threads", 1)
 
@@ -34,18 +36,69 @@ def test_a_hundred_texts_of_three_classes(tmp_path):
     figures, said = train(invented.reviews(100, seed=4, labels=invented.THREE), tmp_path)
     assert figures["accuracy"] > majority(figures) + 0.2
     assert "chosen for 100 texts of " in said
-    assert "33 or more of each of 3 classes" in said
-    assert "epochs 47, batch-size 8, min-freq 1, validation-share 0.2" in said
+    assert (
+        "epochs 60, patience 8, folds 5, adversarial 0.0, batch-size 8, min-freq 1, fill-vocab 30000\n"
+        in said
+    )
+    assert figures["examples"] == 100  # in the cross-validation
+    assert "n-grams alone: " in said
+
+
+def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeypatch):
+    rows, (whole, killed) = invented.reviews(60, seed=4), (tmp_path / name for name in ("whole", "killed"))
+    for folder in (whole, killed):
+        folder.mkdir()
+    train([*rows], whole, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
+    fit, names = cross_validation.fit, []
+
+    def stopped(*values, **named):
+        names.append(named["name"])
+        if len(names) == 3:
+            raise KilledError
+        return fit(*values, **named)
+
+    monkeypatch.setattr(cross_validation, "fit", stopped)
+    with pytest.raises(KilledError):
+        train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
+    train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
+    assert names == ["fold 1/3, ", "fold 2/3, ", "fold 3/3, ", "fold 3/3, "]
+    for name in ("model.safetensors", "model.onnx", "config.json"):
+        assert (whole / "model" / name).read_bytes() == (killed / "model" / name).read_bytes()
+    assert "it was cross-validated" in fail("evaluate", whole / "model", "--held-out").message
+    assert "3-fold cross-validation" in (whole / "model" / "README.md").read_text()
+
+
+class KilledError(BaseException):
+    pass
+
+
+def config(folder: Path, content: str) -> Path:
+    (folder / "settings.toml").write_text(content)
+    return folder / "settings.toml"
+
+
+def test_few_english_reviews_start_from_the_included_model(tmp_path):
+    data = invented.write_csv(tmp_path / "data.csv", invented.reviews(60, seed=4))
+    line = ("--dataset", data, "--epochs", 1, "--device", "cpu", "--threads", 1, "-o")
+    result = invoke("train", *line, tmp_path / "model")
+    assert result.exit_code == 0, result.output
+    assert "fine-tuning the included model, imdb-bilstm; --glove starts from word vectors" in result.stderr
+    recipe = tmp_path / "model" / "recipe.toml"
+    assert 'finetune = "imdb-bilstm"' in recipe.read_text()
+    again = invoke("train", "--config", recipe, "--device", "cpu", "--threads", 1, "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("model", "again"))
+    assert one == two
+    told = invoke("train", *line, tmp_path / "other", "--glove", "none", "--hidden-size", 4).stderr
+    assert "imdb-bilstm" not in told
 
 
 def test_a_class_with_a_twentieth_of_the_texts(tmp_path):
     rows = [row for row in invented.reviews(800, seed=6) if row[1] == "positive"]
     rows += [row for row in invented.reviews(40, seed=7) if row[1] == "negative"]
-    figures, said = train(rows, tmp_path)
+    figures, _ = train(rows, tmp_path)
     assert figures["accuracy"] > majority(figures)
     assert figures["macro_f1"] > 0.7
-    assert "20 or more of each of 2 classes" in said
-    assert "class-weight balanced" in said
 
 
 def test_a_model_no_better_than_the_majority_class_is_reported(tmp_path):

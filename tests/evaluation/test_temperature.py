@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentcli.evaluation.temperature import TEMPERATURES, fit_temperature
+from sentcli.evaluation.temperature import TEMPERATURES, fit_temperature, shrink_temperature
 from sentcli.scoring.labels import softmax
 
 
@@ -42,6 +42,12 @@ def test_a_class_with_twice_the_weight_counts_like_the_same_examples_twice():
     weighted = fit_temperature(labels, logits, [1.0, 2.0])
     assert weighted == pytest.approx(fit_temperature(labels[twice], logits[twice]), rel=1e-9)
     assert weighted != pytest.approx(fit_temperature(labels, logits), rel=1e-4)
+
+
+def test_few_texts_change_little():
+    assert shrink_temperature(4.0, 50) == pytest.approx(2.0)
+    assert shrink_temperature(0.25, 10) == pytest.approx(0.25 ** (1 / 6))
+    assert shrink_temperature(0.5, 1000) == 0.5
 
 
 def test_it_stays_within_its_limits():

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from sentcli.config import TrainConfig
 from sentcli.text.vocabulary import UNK_ID
-from sentcli.training.classifier import Classification, balanced_weights, drop_words, measure
+from sentcli.training.classifier import Classification, balanced_weights, drop_words, measure, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.loop import Learner
 
@@ -130,8 +130,9 @@ def test_neutral_texts_count_in_the_measured_loss_alone():
     model = tiny_models.make_model()
     certain = labeled_examples([[2, 3], [4, 5]], np.array([0, 1]), 2)
     neutral = Examples(certain.ids[:1], np.array([[0.5, 0.5]], np.float32))
-    loss, accuracy = measure(model, certain, CPU)
-    of_all, same = measure(model, certain + neutral, CPU)
+    loss, accuracy = measure(predict_logits(model, certain, CPU), certain)
+    every = Examples([*certain.ids, *neutral.ids], np.concatenate([certain.targets, neutral.targets]))
+    of_all, same = measure(predict_logits(model, every, CPU), every)
     with torch.inference_mode():
         logits = model(torch.tensor([[2, 3]]), torch.tensor([2]))
     assert same == accuracy
@@ -158,12 +159,11 @@ def test_measure_is_the_mean_cross_entropy_weighted_by_class():
             logits = model(torch.from_numpy(ids[None]).long(), torch.tensor([len(ids)]))[0]
             losses.append(-torch.log_softmax(logits, 0)[label].item())
             correct += int(logits.argmax()) == label
-    loss, accuracy = measure(model, examples, CPU)
+    logits = predict_logits(model, examples, CPU)
+    loss, accuracy = measure(logits, examples)
     assert loss == pytest.approx(np.mean(losses), abs=1e-5)
     assert accuracy == correct / len(examples)
-    weighted, same = measure(model, examples, CPU, torch.tensor([0.5, 3.0]))
+    weighted, same = measure(logits, examples, torch.tensor([0.5, 3.0]))
     assert weighted == pytest.approx(np.mean(np.where(examples.labels, 3, 0.5) * losses), rel=1e-4)
     assert same == accuracy
-    assert measure(model, Examples(examples.ids[:1], examples.targets[:1]), CPU)[0] == pytest.approx(
-        losses[0], abs=1e-5
-    )
+    assert measure(logits[:1], examples.take(np.array([0])))[0] == pytest.approx(losses[0], abs=1e-5)

@@ -60,6 +60,22 @@ def test_the_vocabulary_has_the_words_of_all_texts_to_train_on_and_no_others():
     assert "bad" not in encode(make_texts(), min_freq=2).vocab
 
 
+def test_frequent_words_of_the_vectors_fill_the_vocabulary():
+    texts = make_texts()
+    frequent = ["the", "film", "of", "zebra"]
+    filled = encode_texts(texts, TextConfig(), TrainConfig(min_freq=1, fill_vocab=8), None, frequent).vocab
+    assert filled.words[6:] == ("the", "of")  # after <pad>, <unk> and the four words of the texts
+    full = encode_texts(texts, TextConfig(), TrainConfig(min_freq=1, fill_vocab=3), None, frequent).vocab
+    assert full.words == filled.words[:6]
+
+
+def test_texts_of_one_or_two_words_are_warned_of(caplog):
+    encode(make_texts())
+    assert not caplog.messages
+    encode(make_texts(train=LabeledTexts(["good film", "bad", "bad"], ["positive", "negative", "negative"])))
+    assert "most texts have one or two words" in caplog.text
+
+
 def test_bigrams_are_counted_in_all_texts_to_train_on():
     corpus = encode(make_texts(), bigrams=3)
     assert {*corpus.vocab.words[-3:-1]} <= {"a bad", "a good", "bad film", "good film"}

@@ -18,15 +18,6 @@ def test_the_label_is_the_most_probable_class():
     assert examples.labels.tolist() == [1]
 
 
-def test_sets_are_joined_in_order():
-    left = labeled_examples(IDS[:1], np.array([1]), 2)
-    right = labeled_examples(IDS[1:], np.array([0, 1, 0]), 2)
-    empty = Examples([], np.empty((0, 2), np.float32))
-    joined = left + right + empty
-    assert [ids.tolist() for ids in joined.ids] == IDS
-    assert joined.labels.tolist() == [1, 0, 1, 0]
-
-
 def test_texts_in_the_middle_have_no_label_whatever_their_weight():
     targets = np.array([[0.25, 0.75], [1.2, 6.8], [5, 5], [0, 0.1]], np.float32)
     labelled = Examples(labeled_examples(IDS, np.zeros(4, int), 2).ids, targets).labelled()

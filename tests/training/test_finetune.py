@@ -91,23 +91,32 @@ def test_the_model_in_the_box_has_a_name(trained, tmp_path, monkeypatch):
     assert load_base(Path("imdb-bilstm")).digest == load_bundle(trained.path).digest
 
 
-def test_an_unknown_label_is_named_with_its_row(trained, tmp_path):
-    rows = invented.reviews(60, seed=21)
-    rows[49] = (rows[49][0], "good")
-    data = invented.write_csv(tmp_path / "few.csv", rows)
-    failure = fail("train", "--finetune", trained.path, "--dataset", data, "-o", tmp_path / "m", "-q")
-    assert "unknown label 'good'; the model knows negative, positive (1 row, first row 50)" in failure.message
+def test_other_labels_get_a_new_classifier(trained, finetune, tmp_path):
+    """Words, vectors and LSTM stay, and interpolation leaves the classifier alone."""
+    rows = invented.reviews(90, seed=21, labels=invented.THREE)
+    data = invented.write_csv(tmp_path / "three.csv", rows)
+    bundle = finetune("--dataset", data, "--interpolate", 1)
+    assert bundle.config.labels == invented.THREE
+    assert bundle.vocab.words == trained.vocab.words
+    before, after = load_model(trained), load_model(bundle)
+    assert torch.equal(before.lstm.weight_hh_l0, after.lstm.weight_hh_l0)
+    assert after.classifier.weight.shape[0] == 3
+    spam = [(text, "ham" if label == "negative" else "spam") for text, label in invented.reviews(60, seed=21)]
+    other = finetune(
+        "--dataset", invented.write_csv(tmp_path / "spam.csv", spam), "--lr", 1e-9, output="spam"
+    )
+    assert not torch.allclose(load_model(other).classifier.weight, before.classifier.weight, atol=0.01)
 
 
 def test_the_network_has_the_weights_and_the_gates_of_the_model(trained):
     base = load_base(trained.path)
     ids, lengths = torch.tensor([[2, 3, 4]]), torch.tensor([3])
-    network = base.network(replace(base.config.model, dropout=0.9))
+    network = base.network(replace(base.config.model, dropout=0.9), seed=1)
     with torch.no_grad():
         assert torch.equal(network.eval()(ids, lengths), base.model(ids, lengths))
     assert (gates_of(network), network.config.dropout) == ("separate", 0.9)
     tie_gates(network, "forget")
-    tied = replace(base, model=network).network(base.config.model)
+    tied = replace(base, model=network).network(base.config.model, seed=1)
     tied(ids, lengths).sum().backward()
     torch.optim.SGD(tied.parameters(), 1.0).step()
     assert gates_of(tied) == "forget"

@@ -12,7 +12,14 @@ from huggingface_hub import constants
 
 from sentcli.errors import DataError
 from sentcli.training import glove
-from sentcli.training.glove import HUB_REPOSITORY, Coverage, check_source, load_glove, random_embedding
+from sentcli.training.glove import (
+    HUB_REPOSITORY,
+    Coverage,
+    check_source,
+    frequent_words,
+    load_glove,
+    random_embedding,
+)
 
 WORDS = ("<pad>", "<unk>", "the", "film", "naïve", "zyxw")
 ROWS = "the 0.5 -1 2e-1\nfilm 1.5 3 0.25\nother 9 9 9\nnaïve -0.5 0.125 1\n"
@@ -105,6 +112,11 @@ def test_missing_words_are_drawn_like_the_others(tmp_path):
     np.testing.assert_allclose(matrix[1], matrix[2:2002].mean(axis=0), rtol=1e-5)
     np.testing.assert_array_equal(load(path, 2, words), matrix)
     assert (load_glove(path, words, 2, {}, seed=2)[0][2002:] != drawn).any()
+
+
+def test_frequent_words_are_the_first_that_are_tokens(tmp_path):
+    path = write(tmp_path / "v.vec", "6 2\nthe 1 2\nThe 1 2\nmid-way 1 2\nof 1 2\n, 1 2\nzebra 1 2\n")
+    assert frequent_words(path, 2, 5) == ["the", "of", ","]
 
 
 def test_coverage(tmp_path):

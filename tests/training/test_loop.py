@@ -21,7 +21,7 @@ from sentcli.scoring import stop
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training import loop
-from sentcli.training.classifier import Classification, measure
+from sentcli.training.classifier import Classification, measure, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.loop import fit, learning_rate
 
@@ -62,7 +62,12 @@ def run(data, path: Path, config: TrainConfig = CONFIG, **options) -> tuple[BiLS
     model = BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6, dropout=0.2, embedding_dropout=0.2))
     options = {"quiet": True, "vary": blur} | options
     objective = Classification(config, CPU, None)
-    return model, fit(model, objective, train, validation, config, CPU, checkpoint=path, **options)
+
+    def validate(model, epoch):
+        return objective.measure(predict_logits(model, validation, CPU), validation)
+
+    options = {"checkpoint": path, "texts": len(validation), "validate": validate} | options
+    return model, fit(model, objective, train, config=config, device=CPU, **options)
 
 
 def assert_same(left: tuple[BiLSTM, list], right: tuple[BiLSTM, list]) -> None:
@@ -84,19 +89,18 @@ def test_it_learns(data, finished):
     assert history[-1]["validation_accuracy"] > 0.85
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert not model.training
-    assert measure(model, data[1], CPU)[1] > 0.85
+    assert measure(predict_logits(model, data[1], CPU), data[1])[1] > 0.85
 
 
-def test_the_weights_are_the_average_of_the_best_epoch(data, tmp_path, monkeypatch):
+def test_the_weights_are_the_average_of_the_best_epoch(data, tmp_path):
     losses = iter([0.5, 0.2, 0.4])
     seen = []
 
-    def fake(objective, model, examples, device):
+    def fake(model, epoch):
         seen.append({name: value.clone() for name, value in model.state_dict().items()})
         return next(losses), 0.5
 
-    monkeypatch.setattr(Classification, "measure", fake)
-    model, _ = run(data, tmp_path / "checkpoint")
+    model, _ = run(data, tmp_path / "checkpoint", validate=fake)
     for name, value in model.state_dict().items():
         assert torch.equal(value, seen[1][name]), name
     assert any(not torch.equal(seen[1][name], seen[2][name]) for name in seen[1])
@@ -111,7 +115,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, fini
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     # An epoch has 10 batches and one validation: stop within epochs and at their ends.
-    [*((loop, "collate", batch) for batch in (1, 10, 15, 30)), (Classification, "measure", 3)],
+    [*((loop, "collate", batch) for batch in (1, 10, 15, 30)), (loop, "_check_finite", 33)],
 )
 @pytest.mark.usefixtures("signals")
 def test_a_stopped_training_continues_to_the_same_numbers(
@@ -151,10 +155,63 @@ def test_a_finished_training_is_not_done_again(data, finished, tmp_path, monkeyp
     assert_same(finished, run(data, tmp_path / "checkpoint"))
 
 
-def test_a_loss_that_is_not_finite_ends_the_training(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(Classification, "measure", lambda *_: (math.nan, 0.5))
+def test_a_loss_that_is_not_finite_ends_the_training(data, tmp_path):
     with pytest.raises(TrainingError, match="--lr"):
-        run(data, tmp_path / "checkpoint")
+        run(data, tmp_path / "checkpoint", validate=lambda *_: (math.nan, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "epochs"),
+    [
+        ([0.5, 0.4, 0.6, 0.6, 0.3, 0.2], 2, 4),
+        ([0.5, 0.4, 0.6, 0.4, 0.3, 0.2], 3, 6),
+        ([0.5, 0.6, 0.4, 0.3, 0.2, 0.1], 1, 2),
+        ([0.5, 0.6, 0.7, 0.8, 0.9, 1.0], 0, 6),
+    ],
+)
+def test_it_stops_after_some_epochs_without_a_lower_loss(data, tmp_path, losses, patience, epochs):
+    config = replace(CONFIG, epochs=6, patience=patience)
+    for _ in range(2):  # a finished training is loaded
+        _, history = run(
+            data, tmp_path / "checkpoint", config, validate=lambda _, epoch: (losses[epoch], 0.5)
+        )
+        assert [record["validation_loss"] for record in history] == losses[:epochs]
+
+
+def test_a_part_of_the_epochs_has_the_learning_rates_of_all(data, tmp_path):
+    _, part = run(data, tmp_path / "part", last_epoch=2)
+    _, whole = run(data, tmp_path / "whole")
+    assert [record["lr"] for record in part] == [record["lr"] for record in whole[:2]]
+    assert part[1]["validation_loss"] == whole[1]["validation_loss"]
+
+
+def test_more_epochs_may_help_while_the_loss_falls():
+    def after(*losses, epochs=3):
+        return loop.has_more_to_learn([{"validation_loss": loss} for loss in losses], epochs)
+
+    assert after(0.5, 0.4, 0.3)
+    assert not after(0.5, 0.4, 0.399)
+    assert not after(0.5, 0.2, 0.3)
+    assert not after(0.5, 0.4, 0.3, epochs=4)
+    assert not after(0.5, epochs=1)
+
+
+def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tmp_path, monkeypatch):
+    """Checkpoints come with time, also within an epoch."""
+    path, step, steps = tmp_path / "checkpoint", loop.Learner.step, iter(range(1000))
+
+    def killed(*arguments):
+        if next(steps) == 17:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_SAVE_SECONDS", 0)
+        patch.setattr(loop.Learner, "step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, path)
+        assert path.exists()
+    assert_same(finished, run(data, path))
 
 
 @pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")

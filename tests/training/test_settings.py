@@ -15,7 +15,7 @@ def chosen(size: DataSize, auto=BY_DATA, **explicit) -> TrainConfig:
 
 def for_texts(texts: int, words_each: int = 234, **explicit) -> TrainConfig:
     auto = [name for name in BY_DATA if name not in explicit]
-    size = DataSize(texts, texts * words_each, classes=2, rarest=texts // 2)
+    size = DataSize(texts, texts * words_each, classes=2)
     return chosen(size, auto, **explicit)
 
 
@@ -24,7 +24,7 @@ def steps(texts: int, config: TrainConfig) -> int:
 
 
 def test_for_imdb_they_are_the_defaults() -> None:
-    assert for_texts(25_000) == for_texts(24_000, 245) == TrainConfig()
+    assert for_texts(25_000) == for_texts(24_000, 245) == TrainConfig(patience=2, fill_vocab=30_000)
 
 
 @pytest.mark.parametrize("texts", [2, 10, 100, 1000, 25_000, 10**6, 10**8])
@@ -51,38 +51,36 @@ def test_few_texts_are_seen_often_and_many_once() -> None:
     assert epochs == sorted(epochs, reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("classes", "rarest", "weights"),
-    [
-        (2, 12, "balanced"),
-        (2, 13, "none"),
-        (5, 4, "balanced"),
-        (5, 5, "none"),
-        (50, 1, "none"),
-        (3, 1, "none"),
-    ],
-)
-def test_a_rare_class_counts_as_much_as_the_others(classes, rarest, weights) -> None:
-    size = DataSize(100, 23_400, classes, rarest)
-    assert chosen(size).class_weight == weights
-    assert chosen(size, (), class_weight="none").class_weight == "none"
+def test_many_classes_are_seen_more_often() -> None:
+    epochs = [chosen(DataSize(10_000, 100_000, classes)).epochs for classes in (2, 4, 8, 77)]
+    assert epochs == [5, 9, 14, 14]
+
+
+def test_few_texts_are_cross_validated() -> None:
+    assert [for_texts(texts).folds for texts in (9, 10, 999, 1000)] == [0, 5, 5, 0]
+
+
+def test_training_is_stopped_early_unless_the_epochs_are_given() -> None:
+    assert [for_texts(texts).patience for texts in (100, 1000, 25_000)] == [6, 2, 2]
+    assert for_texts(100, epochs=30, patience=0).patience == 0
 
 
 def test_given_settings_stay_and_the_choice_is_logged(caplog) -> None:
     caplog.set_level(logging.INFO, "sentcli")
     assert for_texts(100, epochs=2).batch_size == 8
     (message,) = caplog.messages
-    assert message.startswith("chosen for 100 texts of 23,400 words, 50 or more of each of 2 classes: ")
+    assert message.startswith("chosen for 100 texts of 23,400 words in 2 classes: ")
     assert "batch-size 8, min-freq 1" in message
     assert "epochs" not in message
     caplog.clear()
-    explicit = {"epochs": 2, "batch_size": 7, "min_freq": 9, "validation_share": 0.3, "class_weight": "none"}
+    explicit = {"epochs": 2, "batch_size": 7, "min_freq": 9, "validation_share": 0.3}
+    explicit |= {"patience": 1, "folds": 3, "adversarial": 0.5, "fill_vocab": 9}
     assert for_texts(100, **explicit) == TrainConfig(**explicit)
     assert caplog.messages == []
 
 
 def test_some_may_be_chosen_before_the_others() -> None:
     settings = Settings(TextConfig(), ModelConfig(2), TrainConfig(), auto=BY_DATA)
-    first = settings.chosen_for(DataSize(100, 100, 2, 50), ("validation_share",))
-    second = first.chosen_for(DataSize(25_000, 5_850_000, 2, 50))
+    first = settings.chosen_for(DataSize(100, 100, 2), ("validation_share",))
+    second = first.chosen_for(DataSize(25_000, 5_850_000, 2))
     assert (second.config.validation_share, second.config.epochs, second.auto) == (0.2, 3, [])

@@ -1,0 +1,148 @@
+"""Cross-validation: with few labelled texts, every text is trained on and every text is validated on."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save
+from torch import nn
+
+from sentcli.config import TrainConfig
+from sentcli.errors import DataError
+from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.files.atomic import new_file, output_errors
+from sentcli.training.classifier import Classification, balanced_weights, predict_logits
+from sentcli.training.examples import Examples
+from sentcli.training.init_model import InitialModel
+from sentcli.training.loop import fit
+
+_log = logging.getLogger("sentcli")
+
+Folds = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """What the models of all folds say about the texts that each of them did not see.
+
+    :param epochs: a record for each epoch, as of `fit`, up to the one with the lowest validation loss.
+    :param logits: after the last of these epochs, float32 `[texts, classes]`.
+    :param seconds: the time of all epochs of all folds.
+    """
+
+    epochs: list[dict[str, float]]
+    logits: npt.NDArray[np.float32]
+    seconds: float
+
+
+def assign_folds(examples: Examples, folds: int) -> Folds:
+    """Return the fold of each text, `[n]`.
+
+    Each class is cut into runs of neighbouring rows, see `evaluation.holdout`. Copies are in one fold.
+
+    :raises DataError: when there is only one fold then.
+    """
+    fold_of = np.zeros(len(examples), np.intp)
+    for number in range(examples.targets.shape[1]):
+        (rows,) = (examples.labels == number).nonzero()
+        fold_of[rows] = np.arange(len(rows)) * folds // max(len(rows), 1)
+    first: dict[bytes, int] = {}
+    copies = [
+        first.setdefault(ids.tobytes(), fold)
+        for ids, fold in zip(examples.ids, fold_of.tolist(), strict=True)
+    ]
+    if not any(copies):
+        raise DataError(
+            "the texts are copies of a few; try different texts, or name others with --validation"
+        )
+    return np.array(copies, np.intp)
+
+
+def cross_validate(
+    initial: InitialModel,
+    examples: Examples,
+    fold_of: Folds,
+    config: TrainConfig,
+    device: torch.device,
+    work: Path,
+    *,
+    quiet: bool = False,
+) -> CrossValidated:
+    """Train a model without each fold, and choose the number of epochs with the lowest mean loss.
+
+    :param fold_of: from `assign_folds`.
+    :param work: the folder for the results of finished folds, which a continued run does not repeat.
+    :raises SentcliError: as `fit`.
+    """
+    folds = int(fold_of.max()) + 1
+    held_out = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
+    found: list[tuple[list[dict[str, float]], npt.NDArray[np.float32]]] = []
+    for fold, rows in enumerate(held_out):
+        file = work / f"fold-{fold + 1}.safetensors"
+        if not file.exists():
+            train = examples.take((fold_of != fold).nonzero()[0])
+            history, logits = _fit_fold(
+                initial, train, examples.take(rows), config, device, f"fold {fold + 1}/{folds}, ", quiet=quiet
+            )
+            with output_errors(file), new_file(file) as stream:
+                stream.write(save({"logits": logits}, {"history": json.dumps(history)}))
+        with safe_open(file, "np") as result:
+            found.append((json.loads(result.metadata()["history"]), result.get_tensor("logits")))
+        best = min(found[-1][0], key=lambda record: record["validation_loss"])
+        _log.info(
+            "fold %d/%d: validation loss %.4f, accuracy %s after epoch %d of %d",
+            *(fold + 1, folds, best["validation_loss"]),
+            accuracy_of_texts(best["validation_accuracy"], len(rows)),
+            *(best["epoch"], len(found[-1][0])),
+        )
+    shares = [len(rows) / len(examples) for rows in held_out]
+    curve = [_mean(records, shares) for records in zip(*(history for history, _ in found), strict=False)]
+    best_epoch = int(np.argmin([record["validation_loss"] for record in curve]))
+    logits = np.empty_like(examples.targets)
+    for rows, (_, of_epochs) in zip(held_out, found, strict=True):
+        logits[rows] = of_epochs[best_epoch]
+    seconds = sum(record["seconds"] for history, _ in found for record in history)
+    return CrossValidated(curve[: best_epoch + 1], logits, seconds)
+
+
+def _fit_fold(
+    initial: InitialModel,
+    train: Examples,
+    held_out: Examples,
+    config: TrainConfig,
+    device: torch.device,
+    name: str,
+    *,
+    quiet: bool,
+) -> tuple[list[dict[str, float]], npt.NDArray[np.float32]]:
+    """Return the history of a model without one fold, and its logits after each epoch on this fold."""
+    class_weights = balanced_weights(train.targets) if config.class_weight == "balanced" else None
+    objective = Classification(config, device, class_weights)
+    logits = []
+
+    def validate(model: nn.Module, _: int) -> tuple[float, float]:
+        logits.append(predict_logits(model, held_out, device))
+        return objective.measure(logits[-1], held_out)
+
+    network = initial.build()
+    history = fit(
+        *(network, objective, train, validate, config, device),
+        texts=len(held_out),
+        quiet=quiet,
+        name=name,
+        vary=initial.vary,
+    )
+    return history, np.stack(logits)
+
+
+def _mean(records: tuple[dict[str, float], ...], shares: list[float]) -> dict[str, float]:
+    """Return the mean of the records of one epoch, weighted by the texts of each fold."""
+    return {
+        name: sum(share * record[name] for share, record in zip(shares, records, strict=True))
+        for name in records[0]
+    }
