@@ -71,7 +71,7 @@ dataset_option = click.option(
     "--dataset",
     default=DEFAULT_DATASET,
     callback=not_empty,
-    help="Id on the Hugging Face hub, folder, or CSV, TSV, JSONL or Parquet file.",
+    help="Id on the Hugging Face hub, folder, or file: CSV, TSV, JSONL, JSON, Parquet, XLSX.",
 )
 text_column_option = click.option(
     "--text-column",

@@ -98,10 +98,11 @@ def _band(
 
 
 @click.command(cls=_ScoreCommand, examples=_EXAMPLES, groups=_GROUPS)
-@click.argument("inputs", nargs=-1)
+@click.argument("inputs", nargs=-1, type=click.Path(allow_dash=True))
 @click.option(
     "-o",
     "--output",
+    type=click.Path(allow_dash=True),
     default="-",
     help="File; folder (ending in /) for one output per input; or - for stdout.",
 )

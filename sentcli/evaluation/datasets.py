@@ -166,7 +166,9 @@ def _chunks(
     :param with_values: chunks carry the values of all columns, or the bytes of JSON records.
     """
     if not is_suffix(suffix_of(name)):
-        raise DataError(f"{name:.200}: unknown format; known are .csv, .tsv, .jsonl, .parquet and .txt")
+        raise DataError(
+            f"{name:.200}: unknown format; known are .csv, .tsv, .jsonl, .json, .parquet, .xlsx, .txt"
+        )
     form = format_of(name, "")
     known = {each: getattr(options, each) for each in get_format(form).options} | {"text_column": text_column}
     setup = Setup(ReadOptions(**known), (), form, "jsonl" if with_values else form)

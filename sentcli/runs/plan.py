@@ -133,6 +133,6 @@ def _output_name(file: str, form: str | None) -> str:
     if form and plain.suffix.lower() not in get_format(form).suffixes:
         stem = plain.stem if is_suffix(plain.suffix) else plain.name
         plain = plain.with_name(stem + get_format(form).suffixes[0])
-        if form == "parquet":  # Parquet files are compressed inside
+        if form in ("parquet", "xlsx"):  # compressed inside
             return plain.name
     return plain.name + (compression if compression in WRITABLE else "")

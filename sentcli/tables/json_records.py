@@ -15,6 +15,7 @@ from sentcli.errors import DataError
 from sentcli.files.source import Source
 from sentcli.tables.text_column import is_usual
 
+_MOST_AHEAD = 16 << 20  # bytes to find out what kind of document it is
 _LONGEST = 16  # times --max-row-bytes; a longer record is an error
 _SEVERAL = "several arrays of objects; write one to a file: jq .NAME FILE > NEW.json"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -32,7 +33,7 @@ def split_records(source: Source, limit: int) -> Iterator[list[bytes]] | None:
     :param limit: most bytes of a record.
     :raises DataError: for another object; while reading, for a record that is too long.
     """
-    start = source.peek(limit, whole=True)
+    start = source.peek(min(limit, _MOST_AHEAD), whole=True)
     text = start.lstrip()
     line, _, rest = text.partition(b"\n")
     is_line = line.startswith(b"{") and line.rstrip().endswith(b"}")

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import sys
@@ -9,6 +10,7 @@ from functools import partial
 
 import datasets
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,11 +30,21 @@ COMPRESS = {
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
 }
+
+
+def xlsx_of(rows):
+    data = io.BytesIO()
+    pd.DataFrame(rows, columns=["text", "label"]).to_excel(data, engine="xlsxwriter", index=False)
+    return data.getvalue()
+
+
 CONTENT = {
     ".csv": csv_of(ROWS).encode(),
     ".tsv": csv_of(ROWS, "\t").encode(),
     ".tab": csv_of(ROWS, "\t").encode(),
     ".jsonl": jsonl_of(ROWS).encode(),
+    ".json": json.dumps([json.loads(line) for line in jsonl_of(ROWS).splitlines()], indent=1).encode(),
+    ".xlsx": xlsx_of(ROWS),
     ".parquet": parquet_of(ROWS),
 }
 

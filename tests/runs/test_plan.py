@@ -90,6 +90,8 @@ def test_a_folder_gets_a_file_for_each(folder, output):
         ("reviews_v1.0", "csv", "reviews_v1.0.csv"),
         ("reviews_v1.0.gz", "parquet", "reviews_v1.0.parquet"),
         ("a.csv.gz", "parquet", "a.parquet"),
+        ("a.csv.gz", "xlsx", "a.xlsx"),
+        ("a.csv.gz", "json", "a.json.gz"),
     ],
 )
 def test_names_in_a_folder(folder, name, form, expected):
