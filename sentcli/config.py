@@ -282,7 +282,9 @@ class TrainConfig(_Settings):
     weight_decay: float = _number(0.01, 0, 10, "Weight decay, for adamw.")
     warmup: float = _number(0.05, 0, 1, "Share of all steps in which the learning rate rises.")
     clip: float = _number(1.0, 1e-6, 1e6, "Maximum norm of all gradients together.")
-    adversarial: float = _number(1.0, 0, 1000, "Size of the adversarial change to a text's vectors; 0: none.")
+    adversarial: float = _number(
+        1.0, 0, 1000, "Size of the adversarial change to the vectors of a text of 200 words; 0: none."
+    )
     # Without label smoothing, the validation loss rises long before the accuracy falls.
     label_smoothing: float = _number(0.1, 0, 0.99, "Share of the target that is spread over all classes.")
     class_weight: str = _choice("none", CLASS_WEIGHTS, "balanced: all classes count equally, however rare.")

@@ -13,6 +13,10 @@ from sentcli.text.vocabulary import UNK_ID
 from sentcli.training.examples import Examples, evaluation_batches
 from sentcli.training.precision import autocast
 
+# Words of a text whose change has its full size. It shrinks with the root of their number, so that each word
+# of a short text changes as much as one of a long text; else a model hedges on sentences.
+_ADVERSARIAL_WORDS = 200
+
 
 class Classification:
     """The objective of a BiLSTM that learns the classes of texts.
@@ -49,7 +53,8 @@ class Classification:
             # is still right relies less on single rare words, such as the names of a film's actors.
             norm = embedded.grad.float().norm(dim=(0, 2), keepdim=True).clamp_min(1e-12)  # one per text
             with self._autocast:
-                moved = model.embed(ids) + self._config.adversarial * embedded.grad / norm
+                size = self._config.adversarial * (lengths / _ADVERSARIAL_WORDS).clamp(max=1).sqrt()
+                moved = model.embed(ids) + size.to(norm.device)[:, None] * embedded.grad / norm
                 loss = self._loss(model.classify(moved, lengths).float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
         # Reported without smoothing and weights, so that it is comparable with the validation loss.

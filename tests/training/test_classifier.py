@@ -66,7 +66,8 @@ def test_the_adversarial_pass_adds_the_gradient_where_the_loss_is_higher():
     embedded.retain_grad()
     loss = functional.cross_entropy(model.classify(embedded, lengths), targets)
     loss.backward()
-    moves = length * embedded.grad / embedded.grad.norm(dim=(0, 2), keepdim=True)  # of each text as long
+    sizes = length * (lengths / 200).sqrt()[:, None]
+    moves = sizes * embedded.grad / embedded.grad.norm(dim=(0, 2), keepdim=True)
     for row in range(len(ids)):
         assert not moves[lengths[row] :, row].any()  # padding stays
     model.zero_grad()
