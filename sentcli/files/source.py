@@ -146,9 +146,9 @@ class Source:
         """Yield the blocks of a file, opened once more; of a stream, only the next block."""
         if self.is_stream:
             yield self.peek(_BLOCK)
-            return
-        with Source(self._file) as again:
-            yield from iter(again.read, b"")
+        else:
+            with Source(self._file) as again:
+                yield from iter(again.read, b"")
 
     def skip(self, size: int) -> None:
         """Consume bytes that `peek` has returned."""

@@ -151,6 +151,7 @@ class Writer:
         return self._file.getvalue()
 
     def _write(self, cells: Iterable[Any]) -> None:
+        self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
             if self._sheet.write(self._row, place, cell, self._formats.get(type(cell))) < 0:
                 raise OutputError(
