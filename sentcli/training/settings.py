@@ -29,11 +29,8 @@ _SMALLEST_BATCH = 8  # smaller ones are no faster, as they have more padding, an
 _VALIDATION_TEXTS = (100, 10_000)  # bounds; an accuracy of 0.9 then has a standard error of 3 or 0.3 points
 _LARGEST_SHARE = 0.2  # of small data, even if that is fewer than 100 texts
 _SMALLEST_SHARE = 0.001
-_FOLDS, _FEWEST, _FEW = (
-    5,
-    10,
-    1000,
-)  # fewer texts than the last are cross-validated, unless they are a handful
+_FOLDS = 5
+_FEWEST, _FEW = 10, 1000  # texts; from the first up to the second, they are cross-validated
 
 _AnyConfig = TypeVar("_AnyConfig", TextConfig, ModelConfig, TrainConfig)
 
@@ -116,7 +113,8 @@ class Settings:
 
     def chosen_for(self, size: DataSize, names: Collection[str] = BY_DATA) -> "Settings":
         """Choose the named settings that are left to the data, log the choice, and return all settings."""
-        chosen = {name: value for name, value in choices(size).items() if name in self.auto and name in names}
+        suited = choices(size, finetunes=self.base is not None)
+        chosen = {name: value for name, value in suited.items() if name in self.auto and name in names}
         if chosen:
             _log.info(
                 "chosen for %s texts of %s words in %d classes: %s",
@@ -136,7 +134,7 @@ class Settings:
         return self.threads or min(torch.get_num_threads(), usable_cores())
 
 
-def choices(size: DataSize) -> dict[str, Any]:
+def choices(size: DataSize, *, finetunes: bool = False) -> dict[str, Any]:
     """Return values of the settings in `BY_DATA` for an amount of data; for IMDb, TrainConfig's defaults.
 
     They follow the square root of the size: n times as many texts are each seen 1/sqrt(n) times as often, in
@@ -156,7 +154,8 @@ def choices(size: DataSize) -> dict[str, Any]:
         "epochs": epochs,
         "patience": max(_LEAST_PATIENCE, round(epochs / 8)),
         "folds": _FOLDS if _FEWEST <= count < _FEW else 0,
-        "adversarial": 0.0 if count < _FEW else usual.adversarial,
+        # On TREC, without adversarial steps, accuracy was 0.898 instead of 0.928.
+        "adversarial": 0.0 if finetunes and count < _FEW else usual.adversarial,
         "batch_size": min(max(batch_size, _SMALLEST_BATCH), usual.batch_size),
         # By Heaps' law, the vocabulary grows as the root of the number of words; this keeps its size.
         "min_freq": max(round(usual.min_freq * words), 1),
