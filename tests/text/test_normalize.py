@@ -31,9 +31,10 @@ PARTS = [
         ("很好。ｆｕｌｌ 𝓰𝓸𝓸𝓭 ★★", "很 好 . full good ★ ★"),
         ("great:) bad :-(( =D ;-) :'( hm :/", "great 🙂 bad 🙁 😃 🙂 🙁 hm 😕"),
         (
-            "pros:(1) https://a.b/ x=(y) at 10:30 A:D and/or:",
-            "pros ( 1 ) https a . b x ( y ) at 10 30 a d and or",
+            "pros:(1) //a.b/ x=(y) at 10:30 A:D and/or:",
+            "pros ( 1 ) a . b x ( y ) at 10 30 a d and or",
         ),
+        ("RT @some_one: nice! HTTPS://a.b/bad?c=1 a@b.c @ 5", "rt nice ! a b . c 5"),
         (" \n\u200b ", ""),
     ],
 )
