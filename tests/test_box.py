@@ -16,16 +16,18 @@ from sentcli.text import normalize
 ROOT = Path(__file__).parents[1]
 PROBES = ROOT / "benchmarks" / "probes"
 LEAST = {  # accuracy, up to three points below what the card says: files are small, processors differ
-    "everyday-movies": 0.89,
-    "everyday-places": 0.90,
-    "everyday-products": 0.91,
-    "plain-restaurants": 0.93,
-    "plain-products": 0.95,
-    "movies": 0.86,
-    "restaurants": 0.88,
-    "products": 0.90,
-    "short": 0.96,
-    "negation": 0.79,
+    "everyday-movies": 0.87,
+    "everyday-places": 0.92,
+    "everyday-products": 0.93,
+    "plain-restaurants": 0.95,
+    "plain-products": 0.96,
+    "movies": 0.88,
+    "restaurants": 0.89,
+    "products": 0.91,
+    "short": 0.94,
+    "negation": 0.89,
+    "typography": 0.90,
+    "emoji": 1.0,
 }
 
 
@@ -37,10 +39,9 @@ def test_it_knows_praise_of_other_things(name: str) -> None:
     assert (labels == np.array(data.labels)).mean() >= LEAST[name]
 
 
-def test_its_card_has_the_metrics_of_its_file_and_names_the_commit_that_rebuilds_it() -> None:
+def test_its_card_has_the_metrics_of_its_file() -> None:
     box = load_bundle(default_bundle_path())
     card = box.read(CARD).decode()
-    assert "use commit 1d781ce to rebuild it" in card
     for record in read_metrics(box)["evaluations"]:
         low, high = record["accuracy_interval"]
         assert f"{record['accuracy']:.4f} ({low:.4f} to {high:.4f})" in card or (

@@ -21,6 +21,8 @@ _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s+[\w:-]+\s*=[^<>]*)?\s*/?>")
 _TAG_OR_COMMENT = re.compile(rf"{_TAG.pattern}|<!--.*?-->", re.DOTALL)
 _BREAK = re.compile("<br />")  # faster than str.replace
 _HEART = "<3"
+# What says nothing, and has parts that would be words: "https://shop.example/bad", "@great_service".
+_LINK, _MENTION = re.compile(r"https?://[^\s<>]+", re.IGNORECASE), re.compile(r"(?<!\w)@\w+")
 # Emoticons: eyes, perhaps a tear or a nose, and a mouth. What touches a word may be a bracket, a letter or a
 # slash of the text: "pros:(1) cheap", "https://".
 _EMOTICON = re.compile(
@@ -78,9 +80,9 @@ _ALONE = re.compile("[\x80-\u02ff\u2000-\u20cf\u2100-\u2bff\ufe00-\ufe0f\ufeff\U
 def normalize(text: str) -> str:
     """Return a text in lower case that `tokenize` splits into its words.
 
-    Entities and tags of HTML, typographic quotes and dashes, blanks of any width, emoticons, emoji, letters
-    repeated for emphasis, hyphens and other marks inside words are replaced. A normalised text does not
-    change again.
+    Links and names of users are removed. Entities and tags of HTML, typographic quotes and dashes, blanks of
+    any width, emoticons, emoji, letters repeated for emphasis, hyphens and other marks inside words are
+    replaced. A normalised text does not change again.
 
     :param text: any string.
     :returns: words and marks, with single blanks between them where the text had some.
@@ -94,14 +96,18 @@ def normalize(text: str) -> str:
 def plain(text: str) -> str:
     """Return a text for which the rules for ASCII remain: case, separators, marks and repeated letters.
 
-    It has no HTML and no emoticons, its other characters are in ASCII or in lower case, and a blank surrounds
-    each symbol.
+    It has no HTML, links or emoticons, its other characters are in ASCII or in lower case, and a blank
+    surrounds each symbol.
     """
     if "&" in text:
         text = _ENTITY.sub(lambda entity: unescape(f"&{entity[1]};"), text)
     if "<" in text:
         bare = _BREAK.sub(" ", text)  # all that most reviews need
         text = _without_tags(text).replace(_HEART, "❤") if "<" in bare else bare
+    if "://" in text:
+        text = _LINK.sub(" ", text)
+    if "@" in text:
+        text = _MENTION.sub(" ", text)
     if ":" in text or ";" in text or "=" in text:
         text = _EMOTICON.sub(lambda face: f" {_EMOJI[str(face.lastgroup)]} ", text)
     if text.isascii():
