@@ -45,12 +45,12 @@ class Metrics(TypedDict):
     # `temperature`, `prior_strength`, and log loss and calibration error of the validation part before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: NotRequired[dict[str, float]]
-    best_epoch: int
-    examples: ExampleCounts
-    split: NotRequired[str | None]  # `digest_texts` of the validation part; None for a cross-validation
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
     baseline: NotRequired[dict[str, Any]]
+    best_epoch: int
+    examples: ExampleCounts
+    split: NotRequired[str | None]  # `digest_texts` of the validation part; None for a cross-validation
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.evaluation.card_update`

@@ -33,6 +33,8 @@ WRITTEN = [
         "don’t",
         ":-)",
         "=D",
+        "http://a",
+        "@a",
     ),
 ]
 PIECES = ["<br />", "<br", "/>", '<b"r />', "<br\x1f/>", "<br\xa0/>", "<BR />", "don't", PAD, UNK, "film"]
