@@ -28,6 +28,7 @@ _log = logging.getLogger("sentcli")
 
 _SAVE_SECONDS = 120  # between two checkpoints
 _STILL_FALLS = 0.02
+_LEARNT = 0.95  # times the loss by frequencies: a model with a lower loss has learnt from the texts
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
 
 
@@ -78,7 +79,11 @@ def fit(
 
     saved = time.monotonic()
     patience = 0 if last_epoch else config.patience
-    while progress.epoch < (last_epoch or config.epochs) and not has_stalled(progress, patience):
+    # A network with a rare class first learns the frequencies of the classes alone, for some epochs.
+    learnt = _LEARNT * _loss_by_frequencies(train)
+    while progress.epoch < (last_epoch or config.epochs) and not (
+        progress.best_loss < learnt and has_stalled(progress, patience)
+    ):
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
         title = f"{name}epoch {progress.epoch + 1}/{last_epoch or config.epochs}"
         words: Any = {"unit": "words", "unit_scale": True, "total": int(train.lengths.sum())}
@@ -129,6 +134,12 @@ def fit(
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history
+
+
+def _loss_by_frequencies(examples: Examples) -> float:
+    """Return the mean loss of a model that knows only the frequencies of the classes."""
+    shares = examples.targets.sum(axis=0) / examples.targets.sum()
+    return float(-sum(share * math.log(share) for share in shares.tolist() if share))
 
 
 def has_stalled(progress: Progress, patience: int) -> bool:

@@ -146,7 +146,10 @@ def test_numbers_for_classes_with_names_are_warned_of(tmp_path, caplog):
 
 def test_a_validation_file_of_unknown_labels_is_an_error(tmp_path):
     other = write(tmp_path / "other.csv", [("a film", "7")])
-    with pytest.raises(DataError, match=r"other\.csv: none .*: unknown label '7'; the model knows 0, 1 "):
+    with pytest.raises(
+        DataError,
+        match=r"other\.csv: 1 of 1 row cannot be used; .*: unknown label '7'; the model knows 0, 1 ",
+    ):
         read(write(tmp_path / "labelled.csv", rows(40)), validation=other)
 
 
