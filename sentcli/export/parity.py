@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from sentcli.backends import Backend, Ids, Lengths
 from sentcli.errors import ExportError
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.batches import pad
-from sentcli.scoring.labels import softmax
+from sentcli.scoring.labels import Floats, softmax
 from sentcli.scoring.predict import progress_bar
 from sentcli.text.vocabulary import UNK_ID
 
@@ -20,6 +20,9 @@ _log = logging.getLogger("sentcli")
 
 # Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
 _TOLERANCE = 1e-4  # of a probability
+# An LSTM that learnt from short texts can amplify rounding over hundreds of tokens. From the length on at
+# which PyTorch in fp32 differs by more than this from fp64, a text shows nothing about the exported model.
+_ROUNDING = _TOLERANCE / 10
 
 _TEXTS = 512
 _ROWS = 16  # texts of a batch, of mixed lengths, so that an error in masking the padding shows
@@ -31,25 +34,44 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
     """Compare an exported model with PyTorch on synthetic texts of 1 to `max_tokens` tokens.
 
     :param file: the name of the exported model in an error.
-    :returns: the largest difference of a probability.
+    :returns: the largest difference of a probability. Texts so long that the model amplifies PyTorch's own
+        rounding are left out, if they are fewer than half.
     :raises ExportError: when it is more than 1e-4.
     """
     original = copy.deepcopy(model).cpu().eval()
-    differences = []
     batches = [*parity_batches(model.config.vocab_size, max_tokens)]
+    wanted, found = [], []
     is_quiet = not _log.isEnabledFor(logging.INFO)
     for ids, lengths in progress_bar(batches, quiet=is_quiet, desc=f"checking {file.name}", unit="batches"):
-        with torch.inference_mode():
-            wanted = original(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
-        found = exported.logits(ids, lengths)
-        differences.append(np.abs(softmax(wanted) - softmax(found)).max())
-    largest = float(np.max(differences))
-    if not largest <= _TOLERANCE:  # also when it is NaN
+        wanted.append(_probabilities(original, ids, lengths))
+        found.append(softmax(exported.logits(ids, lengths)))
+    differences = _differences(wanted, found)
+    if not differences.max() <= _TOLERANCE:  # also when it is NaN
+        exact = [_probabilities(original.double(), *batch) for batch in batches]
+        all_lengths = np.concatenate([lengths for _, lengths in batches])
+        unstable = all_lengths[_differences(wanted, exact) > _ROUNDING]
+        is_stable = all_lengths < unstable.min(initial=np.iinfo(np.int32).max)
+        if 2 * is_stable.sum() > len(is_stable):
+            differences = differences[is_stable]
+    largest = float(differences.max())
+    if not largest <= _TOLERANCE:
         raise ExportError(
             f"{file.name}: its probabilities differ from PyTorch's by up to {largest:.2g}, more than "
             f"{_TOLERANCE:g}; it was not written; please report the model's config.json as a bug"
         )
     return largest
+
+
+def _probabilities(model: BiLSTM, ids: Ids, lengths: Lengths) -> Floats:
+    """Return the probabilities of a batch, `[texts, classes]`, in the precision of the model."""
+    with torch.inference_mode():
+        return softmax(model(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy())
+
+
+def _differences(one: Sequence[Floats], other: Sequence[Floats]) -> Floats:
+    """Return the largest difference of a probability of each text, given batches `[texts, classes]`."""
+    differences: Floats = np.abs(np.concatenate(one) - np.concatenate(other)).max(axis=1)
+    return differences
 
 
 def parity_batches(vocab_size: int, max_tokens: int) -> Iterator[tuple[Ids, Lengths]]:

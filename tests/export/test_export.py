@@ -82,7 +82,8 @@ def test_the_model_itself_is_never_replaced(trained, overwrite):
 
 def test_an_export_that_fails_keeps_the_old_folder(tmp_path, trained, monkeypatch):
     export_bundle(trained, tmp_path / "exported")
-    monkeypatch.setattr("sentcli.export.parity._TOLERANCE", -1.0)
+    for name in ("_TOLERANCE", "_ROUNDING"):
+        monkeypatch.setattr(f"sentcli.export.parity.{name}", -1.0)
     with pytest.raises(ExportError, match=r"model\.onnx: its probabilities differ"):
         export_bundle(trained, tmp_path / "exported", overwrite=True)
     assert load_bundle(tmp_path / "exported").digests.keys() >= {"model.onnx"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_models import make_model, torch_logits
 
 from sentcli.errors import ExportError
@@ -48,6 +49,33 @@ def test_one_wrong_word_is_found():
     other.embedding.weight.data[2718] += 0.1
     with pytest.raises(ExportError, match="probabilities differ"):
         check_parity(model, Moved(other), FILE, 40)
+
+
+class Amplifying(torch.nn.Module):
+    """A model whose rounding grows to a hundredth of a logit in texts of more than some tokens."""
+
+    def __init__(self, model, longest):
+        super().__init__()
+        self.model, self.config, self.longest = model, model.config, longest
+
+    def forward(self, ids, lengths):
+        logits = self.model(ids, lengths)
+        if logits.dtype == torch.float32:
+            logits[lengths > self.longest, 0] += 0.01
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("longest", "by", "is_accepted"), [(300, 0, True), (300, 0.01, False), (2, 0, False)]
+)
+def test_texts_so_long_that_a_model_amplifies_rounding_are_left_out(longest, by, is_accepted):
+    model = make_model()
+    amplifying, exported = Amplifying(model, longest), Moved(model, by)
+    if is_accepted:
+        assert check_parity(amplifying, exported, FILE, 400) < 1e-4
+    else:
+        with pytest.raises(ExportError, match="probabilities differ"):
+            check_parity(amplifying, exported, FILE, 400)
 
 
 def test_texts_have_all_lengths_in_mixed_batches():
