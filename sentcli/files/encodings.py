@@ -33,20 +33,20 @@ def marked_encoding(start: bytes) -> str | None:
 def detect_encoding(blocks: Iterable[bytes]) -> str | None:
     """Return the encoding of an input: UTF-16 or UTF-32 by its mark or zero bytes, else UTF-8 or cp1252.
 
-    :param blocks: the bytes of the input, up to any of them.
+    :param blocks: the bytes of the input, which are read up to the first character beyond ASCII.
     :returns: None if the input is neither UTF-8 nor plainly of a Western language.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    is_utf8 = False
     for number, block in enumerate(blocks):
         if number == 0 and (name := marked_encoding(block)):
             return name
         if number == 0 and 3 * block.count(0) > len(block):
             return "utf-16"
         try:
-            is_utf8 |= not decoder.decode(block).isascii()
+            if not decoder.decode(block).isascii():
+                break
         except UnicodeDecodeError:
-            return "utf-8" if is_utf8 else likely_encoding(block)
+            return likely_encoding(block)
     return "utf-8"
 
 

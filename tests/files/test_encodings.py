@@ -53,5 +53,10 @@ def test_bytes_show_their_encoding(blocks, name):
     assert detect_encoding(blocks) == name
 
 
+def test_blocks_after_a_character_beyond_ascii_are_not_read():
+    blocks = iter([ASCII, WESTERN.encode(), ASCII])
+    assert (detect_encoding(blocks), [*blocks]) == ("utf-8", [ASCII])
+
+
 def test_the_encoding_of_bytes_that_are_utf_8():
     assert likely_encoding(ASCII) == likely_encoding(RUSSIAN.encode()) == "utf-8"
