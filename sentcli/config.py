@@ -16,6 +16,7 @@ TRAINING_PRECISIONS = ("auto", "fp32", "bf16")
 SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
+NOTE = 35  # level of the log, above WARNING, of doubtful guesses, which --quiet shows too
 DEFAULT_DATASET = "stanfordnlp/imdb"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1

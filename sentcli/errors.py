@@ -4,18 +4,12 @@ A message says what is wrong, where, and what to type next. Only `sentcli.cli` t
 stderr and an exit code.
 """
 
-import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Sent by Ctrl-C, by kill, and by a terminal that closes.
 STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-# The level of log records that --quiet shows too: what was assumed, and may be wrong.
-NOTE = logging.WARNING + 5
-logging.addLevelName(NOTE, "NOTE")
 
 
 class SentcliError(Exception):

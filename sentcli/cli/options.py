@@ -7,8 +7,8 @@ from typing import Any, TextIO
 import click
 
 from sentcli.cli import say
-from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
-from sentcli.errors import NOTE, UsageError
+from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, NOTE, SCORING_PRECISIONS
+from sentcli.errors import UsageError
 from sentcli.model.bundle import default_bundle_path
 
 

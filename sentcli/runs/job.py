@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sentcli import __version__
+from sentcli.config import NOTE
 from sentcli.errors import (
-    NOTE,
     ExistingOutputError,
     InterruptedRunError,
     OutputError,

@@ -12,6 +12,7 @@ from typing import Any, Union
 
 from xxhash import xxh3_128
 
+from sentcli.config import NOTE
 from sentcli.files.source import Source
 
 CHUNK_ROWS = 8192  # with 4,096 a short row takes 4 us more: each encoder call hashes the vocabulary
@@ -85,6 +86,9 @@ class Head:
     style: Any = None
     places: tuple[int, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+logging.addLevelName(NOTE, "NOTE")
 
 
 def log_notes(notes: Iterable[Note]) -> None:

@@ -5,8 +5,9 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sentcli.errors import NOTE, DataError
-from sentcli.tables.chunk import Note
+from sentcli.config import NOTE
+from sentcli.errors import DataError
+from sentcli.tables.chunk import Head, Note
 from sentcli.tables.columns import list_columns
 
 # The first rows decide, up to either limit, so that a file and a pipe of the same bytes have the same texts.

@@ -9,8 +9,7 @@ from commands import fail, invoke, parse
 from sentcli import backends
 from sentcli.cli import main, options
 from sentcli.cli.train_options import SETTINGS, settable
-from sentcli.config import BY_DATA, DEFAULT_DATASET
-from sentcli.errors import NOTE
+from sentcli.config import BY_DATA, DEFAULT_DATASET, NOTE
 
 
 @pytest.mark.parametrize("line", [["train", "--dataset", "nothing.csv"], ["export", "nothing"]])
