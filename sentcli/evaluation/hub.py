@@ -19,7 +19,7 @@ from sentcli.evaluation.labels import find_label_column
 from sentcli.tables.arrow import is_text
 from sentcli.tables.chunk import log_notes
 from sentcli.tables.registry import is_suffix, suffix_of
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 _log = logging.getLogger("sentcli")
 
@@ -71,7 +71,7 @@ def _read(
     others = {each.name: f"is {each.type}, not a string" for each in schema if not is_text(each.type)}
     table = data.with_format("arrow")[:]
     values = [() if name in others else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
-    places, notes = find_texts(schema.names, others, text_column, where, values) or Choice()
+    places, notes = find_texts(schema.names, others, text_column, where, values)
     log_notes(notes)
     texts = join_columns([table.column(place).to_pylist() for place in places])
     if not labeled:

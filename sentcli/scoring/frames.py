@@ -7,7 +7,7 @@ from sentcli.errors import DataError
 from sentcli.tables.chunk import Results, log_notes
 from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def texts_of(
         if (other := _other_than_text(column)) is not None
     }
     values = [() if name in others else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
-    places, notes = find_texts(columns, others, text_column, _WHERE, values) or Choice()
+    places, notes = find_texts(columns, others, text_column, _WHERE, values)
     log_notes(notes)
     return join_columns(
         [

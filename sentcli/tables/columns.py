@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sentcli.errors import DataError
+from sentcli.tables.options import Setup
 
 _MAX_LISTED = 20
 
@@ -29,12 +30,13 @@ def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
     return next((name for name in columns if str(name).lower() in new), None)
 
 
-def check_unique(columns: Sequence[str], where: str) -> None:
-    """Refuse columns of the same name, which another format could not hold.
+def check_names(columns: Sequence[str], setup: Setup, where: str) -> None:
+    """Refuse a column with the name of a new one, and columns of one name, which no other format could hold.
 
     :raises DataError: naming the first such column.
     """
-    for name, count in Counter(columns).items():
+    check_room(columns, setup.names, where)
+    for name, count in Counter(columns).items() if setup.needs_values else ():
         if count > 1:
             raise DataError(
                 f"{where}: there are {count} columns {name!r:.200}; only the same format can hold them"

@@ -20,12 +20,12 @@ from sentcli.errors import DataError, OutputError
 from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Reject, Results, Rows
-from sentcli.tables.columns import check_room, check_unique, list_columns
+from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import Setup
 from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, line_after_titles, second_header
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_usual, join_texts
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_usual, join_texts
 
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "-0123456789."  # of a number
@@ -272,20 +272,17 @@ class _CsvReader(LineReader):
             )
         rows = (row for _, row in records[options.header :] if len(row) == len(columns))
         values = [*zip(*rows, strict=True)] or [()] * len(columns)
-        wanted, is_sure = options.text_column, options.text_column is not None or len(columns) == 1
-        is_all = is_all or is_sure or final
-        known = Choice(self.first.places) if self.first else None
-        if not (choice := known or find_texts(columns, {}, wanted, self.name, values, is_all=is_all)):
+        wanted = options.text_column
+        is_all = is_all or final or wanted is not None or len(columns) == 1
+        places, notes = find_texts(columns, {}, wanted, self.name, values, first=self.first, is_all=is_all)
+        if not places:
             return None
-        places = choice.places
-        check_room(columns, self.setup.names, self.name)
-        if self.setup.needs_values:
-            check_unique(columns, self.name)
+        check_names(columns, self.setup, self.name)
         self._width, pick = len(columns), itemgetter(*places)
         self._text = pick if len(places) == 1 else lambda fields: join_texts(pick(fields))
         names = tuple(columns[place] for place in places)
         lead = bytes(self._lead + (raw if options.header else b""))
-        return Head(columns, names, lead, self._dialect, places, (*self.notes, *choice.notes))
+        return Head(columns, names, lead, self._dialect, places, (*self.notes, *notes))
 
     def _records(self, texts: list[str]) -> tuple[Records, bool]:
         """Return the first records, and whether they are all that count for the choice of a text column."""

@@ -37,9 +37,8 @@ _DOCUMENT_START = 64
 _MOST_COLUMNS = 1000  # a chunk has a value for each of its rows and columns
 _MISSING: Any = object()
 _LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
-_DOCUMENT = re.compile(
-    rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")'
-)  # the start of an array, or of an object on many lines
+# The start of an array, or of an object on many lines.
+_DOCUMENT = re.compile(rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")')
 _NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
 _KINDS = {
     dict: "an object",
@@ -190,7 +189,7 @@ class _JsonlReader(LineReader):
                 if wanted is None and not {str, type(None)} & {*map(type, values)}
             }
             found = find_texts([*columns], others, wanted, self.name, [*columns.values()], is_all=is_all)
-            if found:
+            if found.places:
                 self._text_columns = tuple([*columns][place] for place in found.places)
                 self.notes |= dict.fromkeys(found.notes)
                 return True
@@ -203,9 +202,7 @@ class _JsonlReader(LineReader):
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         reject = super().reject(raw, reason)
-        return (
-            replace(reject, offset=None) if self._is_array else reject
-        )  # lines of records, not of the input
+        return replace(reject, offset=None) if self._is_array else reject  # its lines are records
 
     def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:

@@ -28,7 +28,7 @@ from sentcli.tables.arrow import (
     to_values,
 )
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
-from sentcli.tables.columns import check_room, check_unique
+from sentcli.tables.columns import check_names
 from sentcli.tables.options import ResultColumn, Setup
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, join_columns
 
@@ -173,9 +173,7 @@ class _ParquetReader:
         """Choose the text column by the first rows, check the schema, and return the head."""
         schema = self._schema()
         columns = tuple(schema.names)
-        check_room(columns, self._setup.names, self._name)
-        if self._setup.needs_values:
-            check_unique(columns, self._name)
+        check_names(columns, self._setup, self._name)
         # pyarrow reads an INTERVAL as bytes, and writes none.
         lost = self._intervals - ({*columns} if self._setup.converts else set())
         if lost and self._setup.names:
@@ -185,12 +183,12 @@ class _ParquetReader:
             differs = _difference(first.style.schema, schema)
             raise DataError(f"{self._name}: not the schema of the first input: {differs}")
         paths = paths_of(schema)
-        places, notes = (first.places, ()) if first else self._find_texts(paths, rows)
+        places, notes = self._find_texts(paths, rows, first)
         self._paths = [paths[place][1] for place in places]
         texts = tuple(paths[place][0] for place in places)
         return Head(columns, texts, style=Style(schema, self._codec()), places=places, notes=notes)
 
-    def _find_texts(self, paths: Sequence[Any], rows: pa.RecordBatch | None) -> Choice:
+    def _find_texts(self, paths: Sequence[Any], rows: pa.RecordBatch | None, first: Head | None) -> Choice:
         # A column of type null has only missing values; it may be the text column.
         others = {
             name: f"is {kind}, not a string"
@@ -201,7 +199,8 @@ class _ParquetReader:
             _sample(column_at(rows, path)) if rows and name not in others else () for name, path, _ in paths
         ]
         names = [name for name, _, _ in paths]
-        return find_texts(names, others, self._setup.options.text_column, self._name, values) or Choice()
+        wanted = self._setup.options.text_column
+        return find_texts(names, others, wanted, self._name, values, first=first)
 
     def _schema(self) -> pa.Schema:
         """Return the schema, including the metadata of the file that pyarrow does not put there."""

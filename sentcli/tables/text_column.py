@@ -16,20 +16,18 @@ SAMPLE_SIZE = 1 << 20  # bytes or characters of whole lines
 
 # Names in exports of shops, apps, social media and surveys, in lower case and without blanks and punctuation.
 # The two columns of a name with + are one text.
-TEXT_NAMES = re.findall(
-    r"\S+",
+TEXT_NAMES = (  # noqa: SIM905  # a list takes a line for each name
     "reviewtext reviewbody reviewcontent reviewstext fulltext commenttext commentbody tweettext posttext "
     "messagetext feedbacktext sentimenttext text review content comment body positivereview+negativereview "
     "pros+cons sentence reviews comments verifiedreviews customerreview userreview customerfeedback feedback "
     "tweet originaltweet selftext textdisplay textoriginal verbatim opinion openendedresponse messagebody "
-    "message phrase",
-)
+    "message phrase"
+).split()
 # Names that often mean something else. They count only if no other column has longer texts.
-_WEAK_NAMES = re.findall(
-    r"\S+",
+_WEAK_NAMES = (  # noqa: SIM905  # as above
     "description response answer experience note notes remarks post caption quote summary reviewsummary "
-    "reviewheadline reviewtitle headline title subject",
-)
+    "reviewheadline reviewtitle headline title subject"
+).split()
 
 _AHEAD = 2  # a column found by its values has this many times the characters of any other
 _MOST = 500  # characters of a value that count
@@ -40,7 +38,7 @@ _NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
 
 
 class Choice(NamedTuple):
-    """The indexes of the columns to score, and for the log a note on a choice that no name supports."""
+    """The indexes of the columns to score; for the log, a note on a choice that no name supports."""
 
     places: tuple[int, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -53,8 +51,9 @@ def find_texts(
     where: str,
     values: Sequence[Sequence[Any]],
     *,
+    first: Head | None = None,
     is_all: bool = True,
-) -> Choice | None:
+) -> Choice:
     """Choose the columns to score.
 
     :param columns: the names of all columns.
@@ -62,14 +61,17 @@ def find_texts(
     :param wanted: the name of a column, its number from 1, or several of these with commas between them.
     :param where: the input's name, for messages.
     :param values: the first values of each column; only strings count.
-    :param is_all: False: more rows follow. The result is then None if these rows do not decide.
+    :param first: the head of an earlier input, whose choice holds.
+    :param is_all: False: more rows follow, and the choice is empty if these rows do not decide.
     :raises DataError: when no column or several columns qualify, or a chosen one holds no texts.
     """
+    if first:
+        return Choice(first.places)
     if wanted is not None:
         several = [] if _match(columns, wanted) else [part.strip() for part in str(wanted).split(",")]
         parts = several if len(several) > 1 else [wanted]
         if not is_all and not all(_match(columns, part) for part in parts):
-            return None
+            return Choice()
         return Choice(tuple(_only(part, columns, others, where) for part in parts))
     fields = [str(name).rpartition(".")[2] for name in columns]  # of a path
     named = [*_usual(columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
@@ -82,7 +84,7 @@ def find_texts(
         if any(good) and (is_all or all(len(group) == 1 for group in chosen)):
             return _one_of_each(chosen, columns, others, where)
     if not is_all:
-        return None
+        return Choice()
     if len(columns) == 1 and usable:
         return Choice((0,))
     sizes = {place: _size(values[place]) for place in usable}

@@ -15,11 +15,11 @@ from typing import Any
 from sentcli.errors import DataError, OutputError, requires
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Note, Reject, Results, collect
-from sentcli.tables.columns import check_room, check_unique, list_columns
+from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.options import Setup
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts
+from sentcli.tables.text_column import SAMPLE_ROWS, find_texts
 
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent
@@ -51,21 +51,17 @@ def _events(source: Source, setup: Setup, first: Head | None) -> Iterator[Event]
     columns = tuple(map(_text, header))
     if first and first.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(first.columns)}")
-    check_room(columns, setup.names, name)
-    if setup.needs_values:
-        check_unique(columns, name)
+    check_names(columns, setup, name)
     second, sample = [*islice(rows, options.skip_rows)], [*islice(rows, SAMPLE_ROWS)]
     rows_as_text = ([*map(_text, cells)] for cells in (header, *second, *sample[:SAMPLE_RECORDS]))
     if line := line_after_titles([*enumerate(rows_as_text, start=len(lead) + 1)]):
         hint = f"if the header is row {line}, add --skip-lines {line - 1}"
         raise DataError(f"{name}: the first row has one cell; {hint}")
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
-    known = Choice(first.places) if first else None
-    choice = known or find_texts(columns, {}, options.text_column, name, by_column) or Choice()
-    places, notes = choice.places, [*notes, *choice.notes]
+    places, doubts = find_texts(columns, {}, options.text_column, name, by_column, first=first)
     texts = tuple(columns[place] for place in places)
     style = (sheet.name, [*lead, header])
-    yield Head(columns, texts, to_json([lead, header]), style, places, (*notes,))
+    yield Head(columns, texts, to_json([lead, header]), style, places, (*notes, *doubts))
     start = len(lead) + 2  # the first row of a sheet is 1
     for number, cells in enumerate(chain(second, sample, rows), start):
         raw = to_json(cells) + b"\n"
