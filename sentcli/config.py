@@ -129,17 +129,12 @@ class BundleConfig:
     :param labels: the name of each class; of two, the second is positive.
     :param neutral: the band of neutral texts: the lowest and the highest probability of the second of two
         classes; None for a model without a band.
-    :param log_priors: the logarithm of the share of each class in the training texts; empty if unknown.
-    :param prior_strength: the share of them that the bias of the classifier leaves out, see
-        `evaluation.prior`.
     """
 
     model: ModelConfig
     text: TextConfig
     labels: tuple[str, ...]
     neutral: tuple[float, float] | None = None
-    log_priors: tuple[float, ...] = ()
-    prior_strength: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.model.num_classes or len(set(self.labels)) != len(self.labels):
@@ -158,12 +153,7 @@ class BundleConfig:
             "text": self.text.to_json(),
             "labels": list(self.labels),
             "neutral": list(self.neutral) if self.neutral else None,
-            **({"prior": self._prior} if self.log_priors else {}),
         }
-
-    @property
-    def _prior(self) -> dict[str, Any]:
-        return {"log": list(self.log_priors), "strength": self.prior_strength}
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Self:
@@ -180,7 +170,7 @@ class BundleConfig:
                 f"{FORMAT_VERSION}; try another version of sentcli"
             )
         expected = {"format_version", "model", "text", "labels", "neutral"}
-        if values.keys() - {"prior"} != expected:
+        if values.keys() != expected:
             raise BundleError(f"{where}: wrong keys {sorted(values.keys() ^ expected)!r:.200}")
         labels = values["labels"]
         if not isinstance(labels, list) or not all(map(_is_name, labels)):
@@ -192,13 +182,7 @@ class BundleConfig:
         model = ModelConfig.from_json(values["model"], f"{where}: model")
         text = TextConfig.from_json(values["text"], f"{where}: text")
         try:
-            prior = values.get("prior", {"log": [], "strength": 0.0})
-            log_priors, strength = tuple(map(float, prior["log"])), float(prior["strength"])
-        except (TypeError, ValueError, KeyError):
-            raise BundleError(f"{where}: prior is not a list 'log' and a number 'strength'") from None
-        try:
-            band = tuple(neutral) if neutral else None
-            return cls(model, text, tuple(labels), band, log_priors, strength)
+            return cls(model, text, tuple(labels), tuple(neutral) if neutral else None)
         except UsageError as error:
             raise BundleError(f"{where}: {error}") from None
 

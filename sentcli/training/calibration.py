@@ -22,13 +22,12 @@ from sentcli.training.examples import Examples
 class Calibrated:
     """The figures of a calibrated model on the validation texts.
 
-    :param log_priors, prior_strength: see `BundleConfig`.
+    :param prior_strength: the part of the log priors that was subtracted from the logits.
     :param uncalibrated, probabilities: `[texts, classes]`, before and after calibration.
     :param neutral: the band of neutral texts; None without such texts among the validation texts.
     """
 
     temperature: float
-    log_priors: tuple[float, ...]
     prior_strength: float
     labels: npt.NDArray[np.int64]
     uncalibrated: Floats
@@ -94,7 +93,6 @@ def calibrate(
     probabilities = softmax(exact / temperature - shift)
     return Calibrated(
         temperature,
-        tuple(log_priors.tolist()),
         strength,
         labels,
         softmax(exact[sure]),

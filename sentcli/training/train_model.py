@@ -118,8 +118,7 @@ def train_model(
     history = [*(base.history if base else ()), *own]
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
         neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
-        correction = calibrated.log_priors, calibrated.prior_strength
-        bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral, *correction)
+        bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral)
         _write_model(folder, network, bundle_config, data, settings)
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         pd.DataFrame(history).to_csv(folder / bundle.HISTORY, index=False)
