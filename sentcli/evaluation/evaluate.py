@@ -255,14 +255,14 @@ def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[Evaluati
     :raises UsageError: for another data set than the several ones of the training.
     """
     metrics = read_metrics(bundle)
-    trained_on, validation, labels = metrics["dataset"], metrics.get("validation_data"), bundle.config.labels
+    trained_on, validation, labels = metrics["dataset"], metrics["validation_data"], bundle.config.labels
     is_default, dataset = source.dataset is None, source.dataset or trained_on
     sets = data_sets_of(metrics)
     if not is_default and len(sets) > 1:
         raise UsageError(f"--dataset: {bundle.path} was trained on {len(sets)} data sets; omit it")
     source = replace(source, dataset=dataset, split="train")
     if is_default:
-        source = _with_columns(source, metrics.get("columns", {}))
+        source = _with_columns(source, metrics["columns"])
     if len(sets) == 1:
         columns = source.text_column, source.label_column
         sets = (replace(sets[0], path=dataset, text_column=columns[0], label_column=columns[1]),)
@@ -286,11 +286,11 @@ def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> Evalu
     open_options = {
         name: columns[name]
         for name in ("delimiter", "quotechar", "encoding", "skip_lines")
-        if columns.get(name) is not None and getattr(source.csv, name) == getattr(usual, name)
+        if columns[name] is not None and getattr(source.csv, name) == getattr(usual, name)
     }
     return replace(
         source,
-        text_column=source.text_column or columns.get("text_column"),
-        label_column=source.label_column or columns.get("label_column"),
+        text_column=source.text_column or columns["text_column"],
+        label_column=source.label_column or columns["label_column"],
         csv=replace(source.csv, **open_options),
     )

@@ -1,7 +1,6 @@
 """The `history.csv` of a model folder: the epochs of the model, after those of its base."""
 
 import io
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,7 +8,7 @@ import pandas as pd
 from sentcli.errors import BundleError
 from sentcli.model.bundle import HISTORY, Bundle
 
-MODEL_STAGE = "model"  # the epochs of the model itself; other stages came before it
+MODEL_STAGE = "model"  # the epochs of the model itself; those of its base come before
 
 
 def read_history(bundle: Bundle) -> list[dict[str, Any]]:
@@ -22,11 +21,6 @@ def read_history(bundle: Bundle) -> list[dict[str, Any]]:
     except ValueError as error:
         raise BundleError(f"{bundle.path / HISTORY}: cannot be read: {error!s:.200}") from None
     return records
-
-
-def earlier_epochs(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the records of the models that a model was fine-tuned from, in their order."""
-    return [record for record in history if record["stage"].endswith(f": {MODEL_STAGE}")]
 
 
 def own_epochs(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

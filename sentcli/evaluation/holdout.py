@@ -119,22 +119,19 @@ def validation_part(bundle: Bundle, parts: Sequence[LabeledTexts]) -> LabeledTex
     :raises BundleError: when `sentcli train` did not write the model, or these are not its data.
     """
     metrics = read_metrics(bundle)
-    try:
-        share, digest = float(metrics["training"]["validation_share"]), metrics["split"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{bundle.path / METRICS}: it does not identify the validation texts") from error
-    if digest is None:
+    if metrics["split"] is None:
         raise BundleError(
             f"{bundle.path}: it was cross-validated, so it has learnt all of its texts; name others with "
             "--dataset"
         )
     validation = join(parts, bundle.config.labels)
-    if not metrics.get("validation_data"):
+    if not metrics["validation_data"]:
+        share = metrics["training"]["validation_share"]
         validation = split_data_sets(parts, data_sets_of(metrics), bundle.config.labels, share)[1]
-    if digest_texts(validation.texts) != digest:
+    if digest_texts(validation.texts) != metrics["split"]:
         raise BundleError(
             f"{bundle.path}: its validation texts are not those of {validation.where:.200}: they changed "
-            "or moved, or an earlier version of sentcli chose them; give the right ones with --dataset FILE"
+            "or moved; name the right ones with --dataset FILE"
         )
     return validation
 
@@ -144,7 +141,7 @@ def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
     if METRICS not in bundle.digests:
         return False
     metrics = read_metrics(bundle)
-    known = metrics.get("validation_data"), *(each.path for each in data_sets_of(metrics))
+    known = metrics["validation_data"], *(each.path for each in data_sets_of(metrics))
     return dataset in known and (split == "train" or Path(dataset).is_file())
 
 

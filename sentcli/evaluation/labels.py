@@ -207,8 +207,7 @@ def known_labels(labels: Iterable[str], names: Sequence[str]) -> dict[str, int]:
 
     :param names: the classes of the model, in its order.
     """
-    ids = {spell_out(name): index for index, name in enumerate(names)}  # old models have other spellings
-    ids |= {name: index for index, name in enumerate(names)}
+    ids = {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):
         ids |= {str(index): index for index in range(len(names))}
     if tuple(names) in _SIGNS:

@@ -21,36 +21,36 @@ class ExampleCounts(TypedDict):
 
 
 class Metrics(TypedDict):
-    """The fields of the file in their order. Earlier versions did not write all of them.
+    """The fields of the file in their order. `evaluations` is measured after the training.
 
-    `evaluations` is measured after the training.
+    The included model was trained before `baseline`, `prior_strength`, `fill_vocab` and `folds` existed.
     """
 
     command: str  # the command line of the training
     licence: str | None  # of the model, as an identifier of the hub such as `apache-2.0`; None if unknown
-    output: NotRequired[str]  # the folder as `sentcli train` got it; commands on the card name it
+    output: str  # the folder as `sentcli train` got it; commands on the card name it
     dataset: str  # the first data set, as `sentcli train` got it
     # Of each data set: the fields of `DataSet`, `hub_id` (its id on the Hugging Face hub or None), and
     # `texts` (the number of texts to train on).
     data: list[dict[str, Any]]
     # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove` and `base`.
-    base: NotRequired[dict[str, Any] | None]
-    validation_data: NotRequired[str | None]  # its source; None: a part of the data sets
+    base: dict[str, Any] | None
+    validation_data: str | None  # its source; None: a part of the data sets
     # Options that the data set was read with: `text_column`, `label_column`, `delimiter`, `quotechar`,
     # `encoding` and `skip_lines` (a number); None for the default.
-    columns: NotRequired[dict[str, Any]]
+    columns: dict[str, Any]
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
     # `temperature`, `prior_strength`, and log loss and calibration error of the validation part before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
-    calibration: NotRequired[dict[str, float]]
+    calibration: dict[str, float]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
     baseline: NotRequired[dict[str, Any]]
     best_epoch: int
     examples: ExampleCounts
-    split: NotRequired[str | None]  # `digest_texts` of the validation part; None for a cross-validation
+    split: str | None  # `digest_texts` of the validation part; None for a cross-validation
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.evaluation.card_update`
@@ -59,14 +59,13 @@ class Metrics(TypedDict):
 def read_metrics(bundle: Bundle) -> Metrics:
     """Read the metrics of a trained model.
 
-    :raises BundleError: when they are missing, are not JSON, or do not name the training data.
+    :raises BundleError: when they are missing, are not JSON, or lack a field.
     """
     try:
         metrics: Metrics = json.loads(bundle.read(METRICS))
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{bundle.path / METRICS}: cannot be read: {error!s:.200}") from None
-    is_valid = isinstance(metrics, dict) and isinstance(metrics.get("dataset"), str)
-    if not is_valid or not isinstance(metrics.get("columns", {}), dict):
+    if not isinstance(metrics, dict) or not Metrics.__required_keys__ <= metrics.keys():
         raise BundleError(f"{bundle.path / METRICS}: not written by `sentcli train`; train the model again")
     return metrics
 
@@ -76,7 +75,7 @@ def learners(metrics: Metrics) -> Iterator[Mapping[str, Any]]:
     learner: Mapping[str, Any] | None = metrics
     while learner:
         yield learner
-        learner = learner.get("base")
+        learner = learner["base"]
 
 
 def data_sets_of(metrics: Mapping[str, Any]) -> tuple[DataSet, ...]:

@@ -42,10 +42,9 @@ def model_card(
     :raises jinja2.TemplateError: when `metrics` lacks a field.
     """
     model, text = config.model, config.text
-    gates = metrics["training"].get("gates", "separate")
     return _template().render(
         title=one_line(name),
-        where=shlex.quote(no_option(metrics.get("output", name))),
+        where=shlex.quote(no_option(metrics["output"])),
         config=config,
         metrics=metrics,
         learners=[*learners(metrics)],
@@ -57,10 +56,10 @@ def model_card(
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
         has_bands=len(config.labels) == 2 and NEUTRAL not in config.labels,
-        is_temperature_limit=_is_limit(metrics.get("calibration")),
-        parameters=count_parameters(model, gates),
+        is_temperature_limit=_is_limit(metrics["calibration"]["temperature"]),
+        parameters=count_parameters(model, metrics["training"]["gates"]),
         head=head_tokens(text.max_tokens),
-        validation_command=_validation_command(metrics, name),
+        validation_command=_validation_command(metrics),
         shown=headline(metrics),
         measured=[each for each in metrics.get("evaluations", ()) if each["kind"] != "comparison"],
     )
@@ -131,14 +130,14 @@ def one_line(text: str) -> str:
     )
 
 
-def _validation_command(metrics: Metrics, name: str) -> str:
+def _validation_command(metrics: Metrics) -> str:
     """Return a command, which reads the data sets and their format from `metrics.json`."""
-    return shlex.join(["sentcli", "evaluate", no_option(metrics.get("output", name)), "--held-out"])
+    return shlex.join(["sentcli", "evaluate", no_option(metrics["output"]), "--held-out"])
 
 
-def _is_limit(calibration: Mapping[str, float] | None) -> bool:
+def _is_limit(temperature: float) -> bool:
     low, high = TEMPERATURES
-    return calibration is not None and not low * 1.001 < calibration["temperature"] < high * 0.999
+    return not low * 1.001 < temperature < high * 0.999
 
 
 @cache

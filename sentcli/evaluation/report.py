@@ -63,8 +63,8 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     }
     if len(figures["classes"]) > 2:
         del names["f1"]
-    intervals = {"accuracy": figures["accuracy_interval"], **figures.get("intervals", {})}
-    return [(name, four(figures.get(key)), interval(intervals.get(key))) for key, name in names.items()]
+    intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
+    return [(name, four(figures[key]), interval(intervals.get(key))) for key, name in names.items()]
 
 
 def four(value: float | None) -> str:

@@ -9,18 +9,16 @@ import torch
 from torch import Tensor
 
 from sentcli.config import BundleConfig, ModelConfig
-from sentcli.errors import BundleError
 from sentcli.evaluation.history import read_history
 from sentcli.evaluation.labels import known_labels
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
-from sentcli.model.bundle import METRICS, RECIPE, default_bundle_path, load_bundle
+from sentcli.model.bundle import RECIPE, default_bundle_path, load_bundle
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.glove import Coverage
 
 _DROPOUTS = ("embedding_dropout", "dropout")  # only training uses them, so each training sets its own
-# From key in metrics.json to setting; "phrases" is the key of version 0.1.
-_OF_VOCABULARY = {"min_freq": "min_freq", "bigrams": "bigrams", "phrases": "bigrams"}
+_OF_VOCABULARY = ("min_freq", "bigrams")
 _OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
 
@@ -101,28 +99,21 @@ def load_base(path: Path) -> Base:
     bundle = load_bundle(path)
     metrics: dict[str, Any] = dict(read_metrics(bundle))
     model, config = load_model(bundle), bundle.config
-    try:
-        training, glove = metrics["training"], metrics["glove"]
-        decided = {
-            **{name: value for name, value in config.model.to_json().items() if name not in _DROPOUTS},
-            **config.text.to_json(),
-            **{name: training[key] for key, name in _OF_VOCABULARY.items() if key in training},
-            "gates": gates_of(model),
-        }
-        coverage = Coverage(**{each.name: glove[each.name] for each in fields(Coverage)})
-    except (KeyError, TypeError) as error:
-        raise BundleError(
-            f"{path / METRICS}: not in the form that `sentcli train` writes ({error!r:.100}); train it again"
-        ) from None
+    decided = {
+        **{name: value for name, value in config.model.to_json().items() if name not in _DROPOUTS},
+        **config.text.to_json(),
+        **{name: metrics["training"][name] for name in _OF_VOCABULARY},
+        "gates": gates_of(model),
+    }
     return Base(
         path=path,
         digest=bundle.digest,
         config=config,
         vocab=bundle.vocab,
         model=model,
-        coverage=coverage,
+        coverage=Coverage(**{each.name: metrics["glove"][each.name] for each in fields(Coverage)}),
         recipe=bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None,
         history=[{**each, "stage": f"{bundle.name}: {each['stage']}"} for each in read_history(bundle)],
-        origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA if name in metrics}},
+        origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}},
         decided=decided,
     )

@@ -67,25 +67,29 @@ def fit(
     torch.manual_seed(config.seed)
     learner = Learner(model, config, device)
     state = (model, learner.averaged)
-    steps = config.epochs * math.ceil(len(train) / config.batch_size)
     progress, best = Progress(), State()
     if checkpoint and checkpoint.exists():
         progress, best = load_checkpoint(checkpoint, *state, learner.optimizers)
         _log.info("continued after epoch %d, batch %d", progress.epoch, progress.batch)
 
-    def save() -> None:
-        if checkpoint:
-            save_checkpoint(checkpoint, progress, *state, best, learner.optimizers)
-
     saved = time.monotonic()
-    patience = 0 if last_epoch else config.patience
-    # A network with a rare class first learns the frequencies of the classes alone, for some epochs.
-    learnt = _LEARNT * _loss_by_frequencies(train)
-    while progress.epoch < (last_epoch or config.epochs) and not (
-        progress.best_loss < learnt and has_stalled(progress, patience)
-    ):
+
+    def save(*, now: bool = False) -> None:
+        """Save now, on a signal, which then ends the training, or some minutes after the last time."""
+        nonlocal saved
+        ends = stop.requested()
+        if checkpoint and (now or ends or time.monotonic() - saved > _SAVE_SECONDS):
+            save_checkpoint(checkpoint, progress, *state, best, learner.optimizers)
+            saved = time.monotonic()
+        if ends:
+            stop.check()
+
+    epochs, patience = (last_epoch, 0) if last_epoch else (config.epochs, config.patience)
+    loss_by_frequencies = _loss_by_frequencies(train)
+    while progress.epoch < epochs and not has_stalled(progress.history, patience, loss_by_frequencies):
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
-        title = f"{name}epoch {progress.epoch + 1}/{last_epoch or config.epochs}"
+        steps = config.epochs * len(batches)
+        title = f"{name}epoch {progress.epoch + 1}/{epochs}"
         words: Any = {"unit": "words", "unit_scale": True, "total": int(train.lengths.sum())}
         model.train()
         with progress_bar(quiet=quiet, desc=title, initial=progress.words, **words) as bar:
@@ -105,12 +109,7 @@ def fit(
                 _check_finite(progress.loss, progress.epoch)
                 bar.set_postfix_str(f"loss {progress.loss / progress.texts:.3f}", refresh=False)
                 bar.update(int(batch[1].sum()))
-                if stop.requested():
-                    save()
-                    stop.check()
-                if time.monotonic() - saved > _SAVE_SECONDS:
-                    save()
-                    saved = time.monotonic()
+                save()
         learner.lazy.settle()
         loss, accuracy = validate(learner.averaged.module, progress.epoch)
         _check_finite(loss, progress.epoch)
@@ -126,10 +125,8 @@ def fit(
             *(loss, accuracy_of_texts(accuracy, texts)),
             f"{progress.history[-1]['words_per_second']:,.0f}",
         )
-        if stop.requested():
-            save()
-            stop.check()
-    save()
+        save()
+    save(now=True)
     learner.lazy.release()
     model.load_state_dict(best)
     model.to("cpu").eval()
@@ -142,12 +139,15 @@ def _loss_by_frequencies(examples: Examples) -> float:
     return float(-sum(share * math.log(share) for share in shares.tolist() if share))
 
 
-def has_stalled(progress: Progress, patience: int) -> bool:
-    """Return whether the last `patience` epochs did not lower the validation loss; never for 0."""
-    losses = [record["validation_loss"] for record in progress.history]
-    return 0 < patience <= len(losses) and min(losses[:-patience], default=math.inf) <= min(
-        losses[-patience:]
-    )
+def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_frequencies: float) -> bool:
+    """Return whether the last `patience` epochs did not lower the validation loss; never for 0.
+
+    A network with a rare class first learns the frequencies of the classes alone, for some epochs.
+    """
+    losses = [record["validation_loss"] for record in history]
+    if not patience or min(losses, default=math.inf) >= _LEARNT * loss_by_frequencies:
+        return False
+    return len(losses) - losses.index(min(losses)) > patience
 
 
 def has_more_to_learn(history: Sequence[Mapping[str, float]], epochs: int) -> bool:

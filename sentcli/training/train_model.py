@@ -5,7 +5,7 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +18,7 @@ from torch import nn
 from sentcli import __version__
 from sentcli.config import BundleConfig
 from sentcli.evaluation import plots
-from sentcli.evaluation.history import MODEL_STAGE, earlier_epochs
+from sentcli.evaluation.history import MODEL_STAGE
 from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.model_card import hub_id_of, write_card
@@ -105,7 +105,7 @@ def train_model(
         },
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
         **calibrated.to_json(),
-        "baseline": _baseline(baseline, calibrated, texts.labels),
+        "baseline": _compare(baseline, calibrated, texts.labels),
         "best_epoch": min(epochs, key=lambda record: record["validation_loss"])["epoch"],
         "examples": {"train": len(data.train), "validation": len(validation)},
         "split": None if folds else digest_texts(texts.validation.texts),
@@ -114,15 +114,15 @@ def train_model(
             **asdict(initial.coverage),
         },
     }
+    before = base.history if base else []
     own = [{"stage": MODEL_STAGE, **record} for record in epochs]
-    history = [*(base.history if base else ()), *own]
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
         neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
         bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral)
         _write_model(folder, network, bundle_config, data, settings)
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        pd.DataFrame(history).to_csv(folder / bundle.HISTORY, index=False)
-        plots.curves(folder / bundle.CURVES, epochs, earlier_epochs(history))
+        pd.DataFrame(before + own).to_csv(folder / bundle.HISTORY, index=False)
+        plots.curves(folder / bundle.CURVES, epochs, before)
         diagrams = {
             "Before calibration": calibrated.uncalibrated,
             "After calibration": calibrated.probabilities,
@@ -130,7 +130,7 @@ def train_model(
         plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
         write_card(folder, bundle_config, metrics, epochs, name=output.name)  # last: it lists all files
     checkpoint.unlink(missing_ok=True)
-    _report(output.name, calibrated, baseline, time.perf_counter() - started)
+    _report(output.name, calibrated.figures, metrics["baseline"], time.perf_counter() - started)
     _warn_of_chance(output.name, calibrated.figures, is_balanced=class_weights is not None)
     if not config.folds and has_more_to_learn(epochs, config.epochs):
         _log.info("the validation loss still falls: more --epochs may help")
@@ -189,40 +189,31 @@ def _write_model(
             (folder / file).write_text(content, "utf-8", "surrogateescape")
 
 
-def _baseline(baseline: Baseline, calibrated: Calibrated, names: Sequence[str]) -> dict[str, Any]:
-    """Return the figures of the model of n-grams, and whether the network beats it by more than noise."""
-    figures = evaluate(calibrated.labels, baseline.probabilities, names)
+def _compare(baseline: Baseline, calibrated: Calibrated, names: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of the model of n-grams, and whether the network beats it: McNemar's test at 5 %."""
+    labels = calibrated.labels
+    figures = evaluate(labels, baseline.probabilities, names)
+    is_right, other = (each.probabilities.argmax(axis=1) == labels for each in (calibrated, baseline))
+    won, lost = int((is_right & ~other).sum()), int((other & ~is_right).sum())
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
         "seconds": round(baseline.seconds, 1),
-        "is_beaten": _beats(calibrated, baseline),
+        "is_beaten": won - lost > 1.96 * math.sqrt(won + lost),
     }
 
 
-def _beats(calibrated: Calibrated, baseline: Baseline) -> bool:
-    """Return whether the network labels more texts correctly than the n-grams: McNemar's test at 5 %."""
-    is_right, other = (
-        each.argmax(axis=1) == calibrated.labels
-        for each in (calibrated.probabilities, baseline.probabilities)
-    )
-    won, lost = int((is_right & ~other).sum()), int((other & ~is_right).sum())
-    return won - lost > 1.96 * math.sqrt(won + lost)
-
-
-def _report(name: str, calibrated: Calibrated, baseline: Baseline, seconds: float) -> None:
+def _report(name: str, figures: Evaluation, baseline: Mapping[str, Any], seconds: float) -> None:
     """Log the validation figures of the network and of the model of n-grams."""
-    labels, texts = calibrated.labels, len(calibrated.labels)
-    alone = float((baseline.probabilities.argmax(axis=1) == labels).mean())
     _log.info(
         "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
-        *(name, accuracy_of_texts(calibrated.figures.accuracy, texts), calibrated.figures.log_loss, seconds),
-        *(accuracy_of_texts(alone, texts), baseline.seconds),
+        *(name, accuracy_of_texts(figures.accuracy, figures.examples), figures.log_loss, seconds),
+        *(accuracy_of_texts(baseline["accuracy"], figures.examples), baseline["seconds"]),
     )
-    if not _beats(calibrated, baseline):
-        _log.warning("%s: no better than a linear model of n-grams, but for chance; try more texts", name)
+    if not baseline["is_beaten"]:
+        _log.warning("%s: not better than a linear model of n-grams beyond chance; try more texts", name)
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from sentcli.errors import BundleError
-from sentcli.evaluation.history import earlier_epochs, own_epochs, read_history
+from sentcli.evaluation.history import own_epochs, read_history
 from sentcli.model.bundle import HISTORY, load_bundle, write_manifest
 from sentcli.training.finetune import load_base
 
@@ -14,11 +14,9 @@ def test_a_model_has_the_epochs_of_its_training(trained):
     assert [record["epoch"] for record in records] == [*range(1, len(records) + 1)]
 
 
-def test_earlier_epochs_are_those_of_the_fine_tuned_models():
+def test_the_epochs_of_its_base_are_not_those_of_a_model():
     before, own = {"stage": "base: model"}, {"stage": "model"}
     assert own_epochs([before, own]) == [own]
-    teacher, first = {"stage": "base: teacher-1"}, {"stage": "base: first: model"}
-    assert earlier_epochs([teacher, first, before, own]) == [first, before]
 
 
 def test_a_file_that_is_no_table_is_refused(trained, tmp_path):

@@ -48,7 +48,7 @@ def test_label_ids() -> None:
     assert ids.dtype == np.int64
     assert ids.tolist() == [1, 0, 1, 0]
     assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
-    assert label_ids(["1", "0"], ("0.0", "1.0"), "r.csv").tolist() == [1, 0]  # a model of an earlier version
+    assert label_ids(["1", "0"], ("0.0", "1.0"), "r.csv").tolist() == [1, 0]
     assert label_ids(["1", "1.0"], ("1.0", "1"), "r.csv").tolist() == [1, 0]
     assert label_ids(["Negative", "POSITIVE", "NEG", "Pos"], names, "r.csv").tolist() == [0, 1, 0, 1]
     assert label_ids(["positive"], ("NEGATIVE", "POSITIVE"), "r.csv").tolist() == [1]

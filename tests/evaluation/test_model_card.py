@@ -40,7 +40,14 @@ def data_set(path="stanfordnlp/imdb", **changes):
     return {**asdict(DataSet(path)), "hub_id": hub_id_of(path), "texts": 9, **changes}
 
 
-BASE = {"name": "first", "data": [data_set("a.csv")], "glove": GLOVE}
+BASE = {"name": "first", "data": [data_set("a.csv")], "glove": GLOVE, "base": None, "validation_data": None}
+CALIBRATION = {
+    "temperature": 0.71234,
+    "log_loss_before": 0.3,
+    "error_before": 0.05,
+    "log_loss_after": 0.25,
+    "error_after": 0.004,
+}
 
 
 def examples(classes=2, seed=3, rows=200):
@@ -74,6 +81,10 @@ def write(labels=TWO, *, history=HISTORY, name="imdb-bilstm", files=FILES, model
     metrics = {
         "command": LINE,
         "licence": None,
+        "output": name,
+        "base": None,
+        "validation_data": None,
+        "calibration": CALIBRATION,
         "dataset": "stanfordnlp/imdb",
         "data": [data_set(changes.get("dataset", "stanfordnlp/imdb"))],
         "examples": {"train": 1790, "validation": 200},
@@ -186,17 +197,17 @@ def test_metrics_without_a_value_are_a_dash():
 
 
 def test_calibration_is_shown_before_and_after():
-    calibration = {"temperature": 0.71234, "log_loss_before": 0.3, "error_before": 0.05}
-    calibration |= {"log_loss_after": 0.25, "error_after": 0.004}
-    shown = write(calibration=calibration, files=(*FILES, "reliability.png")).split("### Calibration")[1]
+    shown = write(files=(*FILES, "reliability.png")).split("### Calibration")[1]
     assert "a temperature of 0.7123," in shown
     assert row(shown, "log loss") == ["0.3000", "0.2500"]
     assert "](reliability.png)" in shown
     assert "labels the whole validation part correctly" in write(
-        calibration=calibration | {"temperature": 1.0}
+        calibration=CALIBRATION | {"temperature": 1.0}
     )
-    assert "the limit of the allowed range" in write(calibration=calibration | {"temperature": 0.1 + 1e-9})
-    assert "### Calibration" not in write()
+    assert "the limit of the allowed range" in write(calibration=CALIBRATION | {"temperature": 0.1 + 1e-9})
+    assert "logarithms of the class frequencies" not in shown
+    corrected = write(calibration=CALIBRATION | {"prior_strength": 0.25})
+    assert "Then 0.25 of the logarithms of the class frequencies are" in corrected
 
 
 def test_without_an_evaluation_a_command_that_measures_is_given():
