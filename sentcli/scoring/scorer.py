@@ -26,6 +26,7 @@ from sentcli.text.null_values import NULL_VALUES, NullValues
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
 COUNTS = ("blank", "no_known_word", "mostly_unknown", "truncated", "tokens", "unknown")  # of `Scores`
@@ -42,6 +43,7 @@ class HasTexts(Protocol):
 Chunk = TypeVar("Chunk", bound=HasTexts)
 Item = TypeVar("Item")
 Rows = npt.NDArray[np.intp]
+ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,27 @@ class Scorer:
         columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
         scores = self.score(texts_of(frame, text_column, columns))
         return with_results(frame, scores.results, columns)
+
+    def score_arrow(
+        self, batch: "ArrowRows", text_column: str | None = None, prefix: str = ""
+    ) -> "ArrowRows":
+        """Return a pyarrow Table or RecordBatch with a label and a score in each row.
+
+        :param text_column: the column to score: its name, number or dotted path, or several of these with
+            commas; None: found by its name or its first values, which may differ from batch to batch.
+        :param prefix: put before the names of the new columns.
+        :returns: the same columns, and after them strings and float64 numbers with six decimals, as in files;
+            null for a text that says nothing.
+        :raises TypeError: for anything but a pyarrow Table or RecordBatch.
+        :raises DataError: for a text column that does not exist or is not of strings in UTF-8; for a new
+            column that already exists.
+        :raises BundleError, MemoryError, RuntimeError: as `score`.
+        """
+        from sentcli.scoring import arrow
+
+        columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
+        scores = self.score(arrow.texts_of(batch, text_column, columns))
+        return arrow.with_results(batch, scores.results, columns)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks in order, and prefetch the next ones meanwhile.

@@ -2,12 +2,18 @@
 
 import re
 import struct
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from sentcli.tables.chunk import Head
+from sentcli.tables.options import ResultColumn
+from sentcli.tables.text_column import Choice, find_texts
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
@@ -35,6 +41,50 @@ def paths_of(schema: pa.Schema) -> list[tuple[str, tuple[int, ...], pa.DataType]
             if (inner := f"{name}.{field.name}") not in schema.names:
                 found.append((inner, (*path, place), field.type))
     return found
+
+
+def find_text_columns(
+    paths: Sequence[tuple[str, tuple[int, ...], pa.DataType]],
+    begin: Iterable[pa.RecordBatch],
+    wanted: str | None,
+    where: str,
+    first: Head | None = None,
+) -> Choice:
+    """Choose the columns to score among `paths_of` a schema; see `find_texts`.
+
+    :param begin: the first rows.
+    """
+    # A column of type null has only missing values; it may be the text column.
+    others = {
+        name: f"is {kind}, not a string"
+        for name, _, kind in paths
+        if not (is_text(kind) or pa.types.is_null(kind))
+    }
+    values = [
+        [value for rows in begin if name not in others for value in _sample(column_at(rows, path))]
+        for name, path, _ in paths
+    ]
+    return find_texts([name for name, _, _ in paths], others, wanted, where, values, first=first)
+
+
+def _sample(column: pa.Array) -> list[Any]:
+    """Return the values of a column, without those that are not UTF-8."""
+    values = []
+    for row in range(len(column)):
+        with suppress(ValueError):
+            values += to_values(column.slice(row, 1))
+    return values
+
+
+def result_field(column: ResultColumn) -> pa.Field:
+    return pa.field(column.name, pa.float64() if column.is_number else pa.string())
+
+
+def result_array(column: ResultColumn, values: Sequence[Any]) -> pa.Array:
+    """Return the values of a new column as files have them: numbers have six decimals."""
+    if column.is_number:
+        values = [None if number is None else round(number, 6) for number in values]
+    return pa.array(values, result_field(column).type)
 
 
 def column_at(rows: pa.RecordBatch, path: tuple[int, ...]) -> pa.Array:

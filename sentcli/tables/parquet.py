@@ -6,8 +6,8 @@ another format, all columns are strings.
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
@@ -20,17 +20,19 @@ from sentcli.files.source import Source
 from sentcli.tables.arrow import (
     column_at,
     compare_times,
+    find_text_columns,
     has_valid_indices,
-    is_text,
     own_bytes,
     paths_of,
+    result_array,
+    result_field,
     to_intervals,
     to_values,
 )
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
 from sentcli.tables.columns import check_names
-from sentcli.tables.options import ResultColumn, Setup
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, join_columns
+from sentcli.tables.options import Setup
+from sentcli.tables.text_column import SAMPLE_ROWS, join_columns
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -183,24 +185,11 @@ class _ParquetReader:
             differs = _difference(first.style.schema, schema)
             raise DataError(f"{self._name}: not the schema of the first input: {differs}")
         paths = paths_of(schema)
-        places, notes = self._find_texts(paths, rows, first)
+        wanted = self._setup.options.text_column
+        places, notes = find_text_columns(paths, [rows] if rows else [], wanted, self._name, first)
         self._paths = [paths[place][1] for place in places]
         texts = tuple(paths[place][0] for place in places)
         return Head(columns, texts, style=Style(schema, self._codec()), places=places, notes=notes)
-
-    def _find_texts(self, paths: Sequence[Any], rows: pa.RecordBatch | None, first: Head | None) -> Choice:
-        # A column of type null has only missing values; it may be the text column.
-        others = {
-            name: f"is {kind}, not a string"
-            for name, _, kind in paths
-            if not (is_text(kind) or pa.types.is_null(kind))
-        }
-        values = [
-            _sample(column_at(rows, path)) if rows and name not in others else () for name, path, _ in paths
-        ]
-        names = [name for name, _, _ in paths]
-        wanted = self._setup.options.text_column
-        return find_texts(names, others, wanted, self._name, values, first=first)
 
     def _schema(self) -> pa.Schema:
         """Return the schema, including the metadata of the file that pyarrow does not put there."""
@@ -270,15 +259,6 @@ def _raw(text: pa.Scalar) -> bytes:
     return b"" if buffer is None else buffer.to_pybytes()
 
 
-def _sample(column: pa.Array) -> list[Any]:
-    """Return the values of a column, without those that are not UTF-8."""
-    values = []
-    for row in range(len(column)):
-        with suppress(ValueError):
-            values += to_values(column.slice(row, 1))
-    return values
-
-
 def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
@@ -338,7 +318,7 @@ class Writer:
 
     def _open(self, schema: pa.Schema, codec: str | None = None) -> bytes:
         for column in self._setup.results:
-            schema = schema.append(pa.field(column.name, _type_of(column)))
+            schema = schema.append(result_field(column))
         self._schema = schema
         with _translated("the Parquet output", OutputError):
             self._writer = pq.ParquetWriter(
@@ -350,7 +330,7 @@ class Writer:
         return self._sink.drain()
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        added = [*map(_to_array, self._setup.results, results)]
+        added = [*map(result_array, self._setup.results, results)]
         ends_group = False
         if not self._setup.converts:
             for batch in chunk.rows:
@@ -382,16 +362,6 @@ class Writer:
         self._end_group()
         self._writer.close()
         return self._sink.drain()
-
-
-def _type_of(column: ResultColumn) -> pa.DataType:
-    return pa.float64() if column.is_number else pa.string()
-
-
-def _to_array(column: ResultColumn, values: Sequence[Any]) -> pa.Array:
-    if column.is_number:
-        values = [None if number is None else round(number, 6) for number in values]
-    return pa.array(values, _type_of(column))
 
 
 class _Drain(io.RawIOBase):
