@@ -9,14 +9,17 @@ From Python:
 """
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sentcli.runs.summary import Summary
     from sentcli.scoring.scorer import Scorer
+    from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 __version__ = "0.1.0"
-__all__ = ["load"]
+__all__ = ["load", "score_file"]
 
 
 def load(
@@ -62,3 +65,37 @@ def load(
         null_values=null_values,
         probabilities=probabilities,
     )
+
+
+def score_file(
+    source: str | Path,
+    target: str | Path,
+    *,
+    name: str | None = None,
+    scorer: "Scorer | None" = None,
+    read: "ReadOptions | None" = None,
+    write: "WriteOptions | None" = None,
+    rejects: "RejectOptions | None" = None,
+    overwrite: bool = False,
+) -> "Summary":
+    """Score a file as `sentcli score` scores each input of a folder: the same bytes, wherever it runs.
+
+    The same call again continues a stopped output, and skips and counts a finished one.
+
+    :param source: a file or URL.
+    :param target: a file in an existing folder, or a URL.
+    :param name: what rejects and records call the input; None: `source`. Machines that have the file under
+        different paths give one name.
+    :param scorer: what `load` returns; None: load the included model for this file.
+    :param overwrite: start over, and replace the output if it exists.
+    :returns: the counts; `skipped` is 1 if the output was finished before.
+    :raises SentcliError: as `sentcli score` does; a LockedError if another process is writing the output.
+    """
+    from sentcli.runs.job import JobOptions, score_output
+    from sentcli.runs.summary import Progress
+    from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+
+    read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
+    options = JobOptions(read, write, rejects, overwrite, in_folder=True)
+    with nullcontext(scorer) if scorer else load() as model:
+        return score_output(model, [str(source)], str(target), options, Progress(), name=name)

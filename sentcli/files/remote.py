@@ -61,7 +61,8 @@ def expand(pattern: str) -> list[str]:
     :raises DataError: if the server cannot be asked.
     """
     with _translated(pattern, DataError) as (files, path):
-        return sorted(files.unstrip_protocol(name) for name in files.glob(path))
+        head = pattern.removesuffix(path.lstrip("/"))  # the protocol as it is spelled
+        return sorted(head + name.lstrip("/") for name in files.glob(path))
 
 
 class _RemoteInput:

@@ -24,12 +24,15 @@ _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is
 class InputFile:
     """The facts about an input before it is opened.
 
+    :param name: what messages, rejects and records call it.
+    :param path: where it is opened.
     :param size: bytes on disk; None for a pipe or a device.
     :param identity: device and inode; None for a URL.
     :param start: the first bytes of standard input, if they were read.
     """
 
     name: str
+    path: str
     size: int | None = None
     mtime_ns: int | None = None
     identity: tuple[int, int] | None = None
@@ -38,26 +41,28 @@ class InputFile:
     @property
     def is_stream(self) -> bool:
         """Whether the input is read only once: standard input, a pipe, a device or a URL."""
-        return self.name == STANDARD or self.size is None or self.identity is None
+        return self.path == STANDARD or self.size is None or self.identity is None
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the facts that show a change of the file, as JSON."""
         return {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
 
 
-def inspect_input(name: str) -> InputFile:
+def inspect_input(path: str, name: str | None = None) -> InputFile:
     """Return the facts about an input without reading it.
 
+    :param name: what messages, rejects and records call it; None: `path`.
     :raises DataError: if the input does not exist or is a folder.
     """
-    if not name:
+    if not path:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
-    if remote.is_url(name):
-        return InputFile(name, remote.size_of(name))
+    name = name or path
+    if remote.is_url(path):
+        return InputFile(name, path, remote.size_of(path))
     try:
-        status = os.fstat(_standard_input().fileno()) if name == STANDARD else Path(name).stat()
+        status = os.fstat(_standard_input().fileno()) if path == STANDARD else Path(path).stat()
     except io.UnsupportedOperation:  # a replaced sys.stdin, as in tests of commands
-        return InputFile(name)
+        return InputFile(name, path)
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
@@ -67,8 +72,8 @@ def inspect_input(name: str) -> InputFile:
         raise DataError(f"{name} is a folder; name its files: sentcli score '{pattern}' -o OUT/")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
-        return InputFile(name, identity=identity)
-    return InputFile(name, status.st_size, status.st_mtime_ns, identity)
+        return InputFile(name, path, identity=identity)
+    return InputFile(name, path, status.st_size, status.st_mtime_ns, identity)
 
 
 class Source:
@@ -85,12 +90,12 @@ class Source:
         self._file = file
         self._ahead = file.start
         self._count = len(file.start)  # decompressed bytes read so far
-        compression = compression_of(self.name)
+        compression = compression_of(file.path)
         self._is_compressed = bool(compression)
         # A pipe or a device, whose next bytes may take long to arrive.
         self.live = file.identity is not None and file.size is None and not compression
         try:
-            self._raw: IO[bytes] = _open(self.name, buffering=_BLOCK if compression else 0)
+            self._raw: IO[bytes] = _open(file.path, buffering=_BLOCK if compression else 0)
             self._stream: Any = decompressed(self._raw, compression) if compression else self._raw
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
@@ -101,7 +106,7 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.name != STANDARD:
+        if self._file.path != STANDARD:
             self._stream.close()
             self._raw.close()
 

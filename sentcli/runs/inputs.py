@@ -76,22 +76,22 @@ def sniff_inputs(files: list[InputFile], read: ReadOptions) -> tuple[list[InputF
     :returns: the files, standard input with the bytes that were read for this; and what they are.
     :raises UsageError: if only some of the files are tables, or their formats differ.
     """
-    names = [file.name for file in files]
-    is_known = any(name != STANDARD and suffix_of(name) != ".txt" for name in names)
-    if read.format or is_known or names.count(STANDARD) > 1:
+    paths = [file.path for file in files]
+    is_known = any(path != STANDARD and suffix_of(path) != ".txt" for path in paths)
+    if read.format or is_known or paths.count(STANDARD) > 1:
         return files, None
     starts = [_first_bytes(file) for file in files]
     guesses = [sniff(start, read) for start in starts if start]
     best = min(guesses, key=lambda guess: guess.doubt if guess else 3, default=None)
     if len({guess.read if guess and guess.doubt <= 1 else None for guess in guesses}) > 1:
-        raise UsageError(f"{names[0]}: some inputs look like {best}, others do not; add --input-format")
+        raise UsageError(f"{files[0].name}: some inputs look like {best}, others do not; add --input-format")
     pairs = zip(files, starts, strict=True)
-    return [replace(file, start=start) if file.name == STANDARD else file for file, start in pairs], best
+    return [replace(file, start=start) if file.path == STANDARD else file for file, start in pairs], best
 
 
 def _first_bytes(file: InputFile) -> bytes:
     """Return the bytes that are there already, or that a table in a pipe has within a short wait."""
-    if file.size is None and file.name != STANDARD:  # a named pipe can be read only once
+    if file.size is None and file.path != STANDARD:  # a named pipe can be read only once
         return b""
     with Source(file) as source:
         while source.live and not source.ready(PAUSE):
@@ -110,7 +110,7 @@ def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
 
     :raises OutputError: naming the output and the input.
     """
-    names = {file.name: file.name for file in files if file.name != STANDARD}
+    names = {file.path: file.name for file in files if file.path != STANDARD}
     identities = {file.identity: file.name for file in files if file.identity}
     for output in outputs:
         try:

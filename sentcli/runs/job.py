@@ -67,12 +67,19 @@ class JobOptions:
 
 
 def score_output(
-    scorer: Scorer, inputs: Sequence[str], output: str, options: JobOptions, progress: Progress
+    scorer: Scorer,
+    inputs: Sequence[str],
+    output: str,
+    options: JobOptions,
+    progress: Progress,
+    *,
+    name: str | None = None,
 ) -> Summary:
     """Score inputs to one output. The output gets its name only when it holds all rows.
 
     :param inputs: files, `-` for standard input, or URLs; their rows are written in this order.
     :param output: a file, `-` for standard output, a device, a pipe or a URL.
+    :param name: what rejects and records call the input, if there is one; None: `inputs[0]`.
     :raises UsageError: for options that contradict each other.
     :raises DataError: if an input cannot be read, or too many rows are rejected.
     :raises ExistingOutputError: if the output exists.
@@ -81,10 +88,12 @@ def score_output(
     :raises OutputError: if the output cannot be written.
     :raises InterruptedRunError: after a signal.
     """
-    files = [inspect_input(name) for name in inputs]
+    files = [inspect_input(path, name) for path in inputs]
     files, guess = sniff_inputs(files, options.read)
     read, write = options.read, options.write
-    name = "standard input" if inputs[0] == STANDARD else inputs[0]
+    if options.in_folder and read.format and not write.format:
+        write = replace(write, format=read.format)  # suffixes may not name the format
+    name = "standard input" if inputs[0] == STANDARD else files[0].name
     if guess and guess.doubt <= 1:
         read = guess.read
         if suffix_of(output) == ".txt" and not write.format:

@@ -31,10 +31,11 @@ def plan_outputs(
     repeat in the folders of a partitioned data set.
 
     :param inputs: files, `-`, URLs, and globs of files or URLs; the files of a glob are sorted.
-    :param output: a file, `-`, a URL or a folder; a name that ends in a slash is created if missing.
+    :param output: a file, `-`, a URL or a folder; a name that ends in a slash is created if missing. A URL is
+        a folder if it ends in a slash.
     :param write: if it sets a format, files in the folder get the suffix of that format.
     :raises DataError: if a glob finds nothing, or has no permission to read a folder.
-    :raises UsageError: if two inputs would have the same output, or the output is a folder at a URL.
+    :raises UsageError: if two inputs would have the same output.
     :raises OutputError: if the folder cannot be created.
     """
     found = [(name, file) for name in map(_plain, inputs) for file in _expand(name)]
@@ -43,42 +44,44 @@ def plan_outputs(
         raise UsageError("no input; give a file, or - for standard input")
     if not output:
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
-    if is_url(output) and output.endswith("/"):
-        raise UsageError(f"{output}: a URL cannot be a folder; name a file, or a local folder")
     folder = Path(output)
-    if output == STANDARD or is_url(output):
-        return [(files, output)]
-    if not (output.endswith("/") or folder.is_dir()):
-        if len(files) > 1 and not (folder.suffix or folder.exists()):
+    if output == STANDARD or not (output.endswith("/") or folder.is_dir()):
+        if len(files) > 1 and not (output == STANDARD or is_url(output) or folder.suffix or folder.exists()):
             _log.warning("%s: one file for all inputs; for one file each, give %s/", output, output)
         return [(files, output)]
     form = write.format if write else None
-    outputs = [folder / _folder_below(name, file) / _output_name(file, form) for name, file in found]
+    below = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
+    outputs = [output + path if is_url(output) else str(folder / path) for path in below]
     _refuse_collisions(files, outputs)
-    try:
-        for parent in {path.parent for path in outputs}:
-            parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output}: {error.strerror}") from None
-    return [([file], str(path)) for file, path in zip(files, outputs, strict=True)]
+    if not is_url(output):
+        try:
+            for parent in {Path(path).parent for path in outputs}:
+                parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{output}: {error.strerror}") from None
+    return [([file], path) for file, path in zip(files, outputs, strict=True)]
 
 
-def _refuse_collisions(files: Sequence[str], outputs: Sequence[Path]) -> None:
+def _refuse_collisions(files: Sequence[str], outputs: Sequence[str]) -> None:
     """Refuse outputs of the same name, and inputs that are outputs: a glob may find earlier outputs.
 
     :raises UsageError: naming the first such file.
     """
-    names = [*outputs, *(Path(default_rejects(str(path))) for path in outputs)]
-    for file, count in Counter(map(resolve, names)).items():
+    names = [*outputs, *map(default_rejects, outputs)]
+    for file, count in Counter(name if is_url(name) else str(resolve(name)) for name in names).items():
         if count > 1:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
-    inputs = {Path(file).absolute(): place for place, file in enumerate(files)}
+    inputs = {_absolute(file): place for place, file in enumerate(files)}
     for place, path in enumerate(outputs):
-        if inputs.get(path.absolute(), place) != place:
+        if inputs.get(_absolute(path), place) != place:
             raise UsageError(
                 f"{path} is an input, and also the output of {files[place]}; narrow the glob, or give "
                 "another folder"
             )
+
+
+def _absolute(name: str) -> str:
+    return name if is_url(name) else str(Path(name).absolute())
 
 
 def _plain(name: str) -> str:

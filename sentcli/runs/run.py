@@ -66,8 +66,6 @@ def score_files(
         _check_summary(str(summary_file), output, pairs, rejects.path)
         if not (overwrite or in_folder):
             refuse_existing(str(summary_file))
-    if in_folder and read.format and not write.format:
-        write = replace(write, format=read.format)  # suffixes may not name the format
     options = JobOptions(read, write, rejects, overwrite, in_folder)
     progress = Progress(shown=show_progress)
     if not in_folder:

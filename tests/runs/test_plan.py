@@ -112,12 +112,22 @@ def test_names_in_a_folder(folder, name, form, expected):
         ),
         (["-"], "sub/", UsageError, "standard input has no name"),
         (["a.csv"], "b.csv/", OutputError, "b.csv/: File exists"),
-        (["a.csv", "b.csv"], "s3://bucket/scored/", UsageError, "s3://bucket/scored/: a URL cannot be"),
+        (["a.csv", "sub/a.csv"], "s3://b/sub/", UsageError, "s3://b/sub/a.csv would be written 2 times"),
+        (["a.csv", "s3://b/o/a.csv"], "s3://b/o/", UsageError, "s3://b/o/a.csv would be written 2 times"),
     ],
 )
 def test_outputs_that_cannot_be_planned_are_refused(folder, inputs, output, error, message):
     with pytest.raises(error, match=message):
         plan_outputs(inputs, output)
+
+
+def test_a_folder_at_a_url_is_not_created(folder):
+    assert plan_outputs(["a.csv", "s3://b/in/c.jsonl"], "s3://b/out/") == [
+        (["a.csv"], "s3://b/out/a.csv"),
+        (["s3://b/in/c.jsonl"], "s3://b/out/c.jsonl"),
+    ]
+    assert not (folder / "s3:").exists()
+    assert plan_outputs(["**/?.csv"], "s3://b/out/")[-1] == (["sub/a.csv"], "s3://b/out/sub/a.csv")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jobs import ParityScorer
 
+import sentcli
 from sentcli.errors import InterruptedRunError, OutputError, UsageError
 from sentcli.runs.run import score_files
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -121,6 +122,29 @@ def test_an_output_without_its_record_is_not_scored_again(files, tmp_path, whole
     summary = run(files, f"{tmp_path}/out/")
     assert (facts(summary), content(tmp_path / "out")) == whole
     assert summary.scored == 198
+
+
+def test_one_file_is_scored_as_in_a_folder_wherever_it_is(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(["in/*.jsonl"], "out/")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir("/")
+    for source in files:
+        name = Path(source).name
+        target = tmp_path / "other" / name
+        for skipped in (0, 1):
+            summary = sentcli.score_file(source, target, name=f"in/{name}", scorer=ParityScorer())
+            assert (summary.rows, summary.rejected, summary.skipped) == (99, 1, skipped)
+        for end in (name, f"{name}.rejects.jsonl"):
+            assert (tmp_path / "out" / end).read_bytes() == (tmp_path / "other" / end).read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert run(["in/*.jsonl"], "other/").skipped == 3
+
+
+def test_one_file_is_scored_by_the_included_model(tmp_path):
+    (tmp_path / "in.txt").write_bytes(b"an absolute joy\n")
+    summary = sentcli.score_file(tmp_path / "in.txt", tmp_path / "out.txt", write=WriteOptions(format="csv"))
+    assert summary.labels == {"positive": 1}
 
 
 def change_input(files):
