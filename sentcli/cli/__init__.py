@@ -20,6 +20,7 @@ _COMMANDS = {
     "evaluate": "Measure a model on a labelled split of a data set.",
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: write the same rows with a sentiment and a score.",
+    "completion": "Print the script for completion in a shell.",
 }
 _WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
@@ -38,7 +39,7 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in self.commands:
             return None
         module = import_module(f"sentcli.cli.{cmd_name}")
         return getattr(module, cmd_name)  # type: ignore[no-any-return]
@@ -61,6 +62,7 @@ class _LazyGroup(click.Group):
 
 @click.command(
     cls=_LazyGroup,
+    commands={name: click.Command(name) for name in _COMMANDS},  # names for proposals
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=_EXAMPLES,
 )
@@ -83,7 +85,9 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         raise click.exceptions.Exit(error.exit_code) from None
     except click.UsageError as error:
         command = f"sentcli {ctx.invoked_subcommand}" if ctx and ctx.invoked_subcommand else "sentcli"
-        _fail(f"{error.format_message().removesuffix('.')}; see {command} --help", error.exit_code)
+        message = error.format_message().replace("\n\t", " ")  # of a list of choices
+        joint = " See" if message.endswith("?") else "; see"
+        _fail(f"{message.removesuffix('.')}{joint} {command} --help", error.exit_code)
     except SentcliError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:

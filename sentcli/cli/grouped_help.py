@@ -1,4 +1,4 @@
-"""A command whose help shows examples first, then its options under headings.
+"""A command whose help shows examples first, then its options under headings, and which knows other names.
 
 The click extension cloup could do this, but version 4.0 makes each start 55 ms slower, or by a fifth.
 """
@@ -9,6 +9,14 @@ from typing import Any
 import click
 
 _OTHERS = "Other options"
+
+_NAMES_ELSEWHERE = {  # of options, in other tools
+    "--column": "--text-column",
+    "--force": "--overwrite",
+    "--gpu": "--device",
+    "--sep": "--delimiter",
+    "--threads": "--workers",
+}
 
 
 class GroupedCommand(click.Command):
@@ -25,6 +33,15 @@ class GroupedCommand(click.Command):
         super().__init__(*args, **extra)
         self._examples = examples
         self._groups = groups
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            meant = _NAMES_ELSEWHERE.get(error.option_name)
+            if any(meant in parameter.opts for parameter in self.get_params(ctx)):
+                raise click.UsageError(f"{error.message} Did you mean '{meant}'?", ctx) from None
+            raise
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_help_text(ctx, formatter)

@@ -243,7 +243,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
         values = {**result.to_json(), **_provenance(scorer), "options": _options()}
         _write_summary(summary, values, addition="" if result.failed else _ALL_WRITTEN)
     if talks:
-        for line in result.lines():
+        for line in result.lines("" if output == "-" else output):
             say(line)
     if result.failed:
         raise DataError(

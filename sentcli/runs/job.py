@@ -291,8 +291,9 @@ class _Job:
         if self.ledger:
             self.ledger.finish(sizes)
         output.publish()
-        if output.rejected and self.rejects:
-            _log.warning("%s rejected: see %s", counted(output.rejected, "row"), self.rejects)
+        if output.rejected:
+            place = f"; see {self.rejects}" if self.rejects else ""
+            _log.warning("%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
         summary.scored = output.rows - replayed
         summary.seconds = time.perf_counter() - started
         if self.ledger:

@@ -1,5 +1,8 @@
 """One output and its rejects file. Each write checks that rows written and rejected equal rows read."""
 
+import re
+from collections import Counter
+
 from sentcli.errors import RejectsError, SentcliError
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
@@ -12,6 +15,8 @@ from sentcli.tables.options import RejectOptions, Setup
 from sentcli.tables.registry import get_format
 
 _SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
+_OF_ONE_ROW = re.compile(r"'.*'|0x\w+|\d+")  # what differs among reasons of one kind
+_OFFSET = re.compile(r" at offset \d+")
 
 
 def default_rejects(output: str) -> str:
@@ -37,7 +42,8 @@ class Output:
         self._rejects_path = rejects_path
         self._options = rejects
         self._overwrite = overwrite
-        self._first_reject: Reject | None = None
+        self._kinds: Counter[str] = Counter()  # of reasons
+        self._examples: dict[str, Reject] = {}  # the first of each kind
         self._writer = get_format(setup.output_format).writer(setup)
         self._compressor = Compressor(compression_of(name))
         self._rejects: Sink | None = None
@@ -53,13 +59,23 @@ class Output:
         self.rejected += len(chunk.rejects)
         self._check_law(chunk.position)
         if chunk.rejects:
-            self._first_reject = self._first_reject or chunk.rejects[0]
+            for reject in chunk.rejects:
+                kind = _OF_ONE_ROW.sub("", reject.reason)
+                self._kinds[kind] += 1
+                self._examples.setdefault(kind, reject)
             self._check_rejects(is_end=False)
             self._rejects = self._rejects or open_sink(self._rejects_path, stop.check)
             self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
         begin = self._writer.begin(chunk.head) if chunk.head else b""
         for piece in (begin, self._writer.encode(chunk, scores.results)):
             self._sink.write(self._compressor.add(piece))
+
+    @property
+    def main_reason(self) -> str:
+        """The commonest reason of the rejects, for a message."""
+        ((kind, _),) = self._kinds.most_common(1)
+        reason = _OFFSET.sub("", self._examples[kind].reason)
+        return f"{', mostly' if len(self._kinds) > 1 else ''}: {reason:.300}"
 
     def close(self, reader: Reader) -> tuple[int, int | None]:
         """Write the end of the output, and make both files durable.
@@ -100,18 +116,18 @@ class Output:
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):
             raise SentcliError(
-                f"{position.rows} rows and {position.rejected} rejected ones were read, "
-                f"but {self.rows} and {self.rejected} written; the output is not kept"
+                f"{position.rows:,} rows and {position.rejected:,} rejected ones were read, "
+                f"but {self.rows:,} and {self.rejected:,} written; the output is not kept"
             )
 
     def _check_rejects(self, *, is_end: bool) -> None:
         options, read = self._options, self.rows + self.rejected
         is_early = options.is_share and not is_end and read < _SHARE_FROM
-        if self._first_reject and not is_early and options.exceeded(self.rejected, read):
-            first = self._first_reject
+        if self.rejected and not is_early and options.exceeded(self.rejected, read):
+            first = next(iter(self._examples.values()))
             raise RejectsError(
-                f"{self.rejected} of {read} rows rejected, more than --max-rejects {options.limit}; the "
-                f"first in {first.input}, line {first.line}: {first.reason:.200}"
+                f"{self.rejected:,} of {read:,} rows rejected, more than --max-rejects {options.limit}; the "
+                f"first in {first.input}, line {first.line:,}: {first.reason:.200}"
             )
 
 

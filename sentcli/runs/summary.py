@@ -78,22 +78,34 @@ class Summary:
     def __add__(self, other: Self) -> Self:
         return type(self)(**{name: getattr(self, name) + value for name, value in vars(other).items()})
 
-    def lines(self) -> list[str]:
-        """Return the summary as lines of text."""
-        parts = [counted(self.rows, "row")]
-        for name in ("rejected", "blank", "no_known_word", "truncated"):
-            if count := getattr(self, name):
-                parts.append(f"{count:,} {name.replace('_', ' ')}")
-        if self.tokens:
-            parts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
-        if columns := sorted({*self.text_columns}):
-            parts.append("texts in " + " and ".join(f"{name!r:.100}" for name in columns))
+    def lines(self, output: str = "") -> list[str]:
+        """Return the summary as lines of text.
+
+        :param output: the name of the output; empty for standard output.
+        """
+        where = f"{output}: " if output else ""
+        rejected = f", {self.rejected:,} rejected" if self.rejected else ""
+        minutes, seconds = divmod(self.seconds, 60)
+        time = f" in {minutes:.0f} min {seconds:.0f} s" if minutes else f" in {seconds:.2g} s"
+        speed = f", {self.scored / self.seconds:,.0f} rows/s" if self.seconds >= 1 else ""
         labeled = sum(self.labels.values())
-        shares = [f"{label} {count / labeled:.1%}" for label, count in sorted(self.labels.items())]
-        speed = f"{self.scored / self.seconds:,.0f} rows/s, {self.seconds:.1f} s" if self.scored else ""
+        kinds = [f"{count:,} {label} ({count / labeled:.1%})" for label, count in sorted(self.labels.items())]
+        no_score = {"blank": self.blank, "no known word": self.no_known_word}
+        kinds += [f"{count:,} {name}" for name, count in no_score.items() if count]
+        columns = " and ".join(f"{name!r:.100}" for name in sorted({*self.text_columns}))
+        texts = [f"texts in {columns}"] if columns else []
+        if self.tokens:
+            texts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
+        if self.truncated:
+            texts.append(f"{self.truncated:,} truncated")
         is_other = 2 * self.mostly_unknown > self.rows - self.blank
-        language = "most texts look like another language than the model's" if is_other else ""
-        return [line for line in (", ".join(parts), language, ", ".join(shares), speed) if line]
+        lines = [
+            f"{where}{counted(self.rows, 'row')}{rejected}{time + speed if self.scored else ''}",
+            ", ".join(kinds),
+            ", ".join(texts),
+            "most texts look like another language than the model's" if is_other else "",
+        ]
+        return [line for line in lines if line]
 
 
 def counted(number: int, noun: str) -> str:

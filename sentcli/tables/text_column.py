@@ -17,11 +17,12 @@ SAMPLE_SIZE = 1 << 20  # bytes or characters of whole lines
 # Names in exports of shops, apps, social media and surveys, in lower case and without blanks and punctuation.
 # The two columns of a name with + are one text.
 TEXT_NAMES = (  # noqa: SIM905  # a list takes a line for each name
-    "reviewtext reviewbody reviewcontent reviewstext fulltext commenttext commentbody tweettext posttext "
-    "messagetext feedbacktext sentimenttext text review content comment body positivereview+negativereview "
-    "pros+cons sentence reviews comments verifiedreviews customerreview userreview customerfeedback feedback "
-    "tweet originaltweet selftext textdisplay textoriginal verbatim opinion openendedresponse messagebody "
-    "message phrase"
+    "reviewtext reviewbody reviewcontent reviewfull reviewdetail reviewdescription reviewcommentmessage "
+    "reviewstext fulltext commenttext commentbody commentcontent tweettext posttext messagetext feedbacktext "
+    "sentimenttext cleantext cleancomment text review content comment body positivereview+negativereview "
+    "pros+cons likedtext+dislikedtext sentence reviews comments verifiedreviews customerreview userreview "
+    "customerfeedback feedback tweet originaltweet selftext textdisplay textoriginal verbatim opinion "
+    "openendedresponse messagebody message phrase"
 ).split()
 # Names that often mean something else. They count only if no other column has longer texts.
 _WEAK_NAMES = (  # noqa: SIM905  # as above
@@ -29,6 +30,7 @@ _WEAK_NAMES = (  # noqa: SIM905  # as above
     "reviewheadline reviewtitle headline title subject"
 ).split()
 
+_FEWEST = 3  # values for a comparison with other columns
 _AHEAD = 2  # a column found by its values has this many times the characters of any other
 _MOST = 500  # characters of a value that count
 _LEAST_WORDS, _LEAST_LETTERS = 3, 0.75  # of a text; blanks count as letters
@@ -82,7 +84,8 @@ def find_texts(
         ]
         chosen = [some or group for some, group in zip(good, groups, strict=True)] if is_all else groups
         if any(good) and (is_all or all(len(group) == 1 for group in chosen)):
-            return _one_of_each(chosen, columns, others, where)
+            choice = _one_of_each(chosen, columns, others, where)
+            return choice._replace(notes=_longer(choice, columns, usable, values, where))
     if not is_all:
         return Choice()
     if len(columns) == 1 and usable:
@@ -119,6 +122,25 @@ def _one_of_each(
         if further:
             raise _undecided(columns, [first, *further], where)
     return Choice(tuple(first for (first,) in groups))
+
+
+def _longer(
+    choice: Choice, columns: Sequence[Any], usable: Sequence[int], values: Sequence[Sequence[Any]], where: str
+) -> tuple[Note, ...]:
+    """Return a note on a column with longer texts than the chosen one, whose name may mean a text too."""
+    most = _AHEAD * sum(_size(values[place]) for place in choice.places)
+    others = [group[0] for groups in _usual(columns, TEXT_NAMES + _WEAK_NAMES) for group in groups]
+    longer = [
+        place
+        for place in others
+        if place in usable and place not in choice.places and _size(values[place]) > most
+    ]
+    first = choice.places[0]
+    if not longer or len(values[first]) < _FEWEST:
+        return ()
+    other = f"{shlex.quote(_printed(columns[longer[0]])):.200}"
+    note = f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other} has longer ones"
+    return ((NOTE, f"{note}; for those: --text-column {other}"),)
 
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:

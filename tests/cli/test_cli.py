@@ -13,7 +13,7 @@ from sentcli.cli import main
 from sentcli.errors import DataError, InterruptedRunError, StopRequested, UsageError, printable
 
 GROUP = main.make_context("sentcli", ["score"])
-COMMANDS = ("train", "evaluate", "export", "score")
+COMMANDS = ("train", "evaluate", "export", "score", "completion")
 
 
 def raising(monkeypatch, error):
@@ -86,7 +86,7 @@ def test_a_usage_error_is_one_line_that_names_the_option(arguments, named, hint)
     failure = fail(*arguments)
     assert failure.code == 2
     assert named in failure.message
-    assert failure.message.endswith(f"; see {hint}\n")
+    assert failure.message.endswith((f"; see {hint}\n", f"? See {hint}\n"))
 
 
 LINE = "Error: what, where, what to try\n"

@@ -1,5 +1,9 @@
 import logging
+import os
+import pty
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +118,48 @@ def test_shells_complete_the_names_of_files(words):
     complete = ShellComplete(main, {}, "sentcli", "_SENTCLI_COMPLETE")
     (found,) = complete.get_completions(["score", *words], "rev")
     assert (found.type, found.value) == ("file", "rev")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        (["score", "a.csv", "--sep", ";"], "No such option '--sep'. Did you mean '--delimiter'?"),
+        (["score", "a.csv", "--force"], "No such option '--force'. Did you mean '--overwrite'?"),
+        (["evaluate", "--column=text"], "No such option '--column'. Did you mean '--text-column'?"),
+        (["score", "--overwite"], "No such option '--overwite'. Did you mean '--overwrite'?"),
+        (["export", "--threads"], "No such option '--threads'; "),
+        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+        (["completion", "bush"], "'bush' is not one of 'bash', 'zsh', 'fish'; "),
+        (["completion"], "Missing argument 'SHELL'. Choose from: bash, zsh, fish; "),
+    ],
+)
+def test_the_name_that_is_meant_is_proposed(line, meant):
+    failure = fail(*line)
+    assert failure.code == 2
+    assert meant in failure.message
+
+
+def test_the_script_for_bash_completes_the_name_of_a_file(tmp_path):
+    (tmp_path / "reviews.csv").touch()
+    ours, its = pty.openpty()  # bash completes at a terminal only
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    shell = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        cwd=tmp_path,
+        start_new_session=True,
+        env={**os.environ, "PATH": path, "TERM": "dumb", "INPUTRC": os.devnull},
+    )
+    # The script calls the program; the line that it has completed calls the function.
+    os.write(ours, b'eval "$(sentcli completion bash)"; sentcli() { echo "<$*>" > said; }\n')
+    os.write(ours, b"sentcli score rev\t\nexit\n")
+    assert shell.wait(60) == 0
+    assert (tmp_path / "said").read_text() == "<score reviews.csv>\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_script_calls_this_program(shell):
+    script = invoke("completion", shell).stdout
+    assert f"_SENTCLI_COMPLETE={shell}_complete" in script

@@ -17,8 +17,9 @@ def test_rejected_rows_are_written_and_counted_with_exit_code_3(score):
     kept = json.loads(Path("o.jsonl.rejects.jsonl").read_text())
     assert (kept["line"], kept["raw"]) == (2, "no JSON\n")
     lines = result.stderr.splitlines()
-    assert lines[0] == "1 row rejected: see o.jsonl.rejects.jsonl"
-    assert lines[1].startswith("2 rows, 1 rejected, ")
+    reason = "not JSON: invalid literal, expected 'null', at character 1"
+    assert lines[0] == f"1 row rejected: {reason}; see o.jsonl.rejects.jsonl"
+    assert lines[1].startswith("o.jsonl: 2 rows, 1 rejected in ")
 
 
 def test_rejected_rows_of_a_stream_go_to_stderr_or_to_the_rejects_file(score):

@@ -36,7 +36,15 @@ def test_a_job_returns_a_summary_and_logs_its_rejects(run, source, tmp_path, cap
     status = source.stat()
     assert summary.inputs == [{"path": str(source), "size": status.st_size, "mtime_ns": status.st_mtime_ns}]
     assert names(tmp_path) == ["in.csv", "out.csv", "out.csv.rejects.jsonl"]
-    assert caplog.messages == [f"2 rows rejected: see {tmp_path / 'out.csv.rejects.jsonl'}"]
+    assert caplog.messages == [f"2 rows rejected: 1 field instead of 2; see {tmp_path}/out.csv.rejects.jsonl"]
+
+
+def test_the_commonest_reason_of_rejects_is_logged_with_an_example(run, tmp_path, caplog):
+    bad = ["1,\xe9t\xe9", "2,caf\xe9s", "3,\xfcber", "4,a,b", "5,a,b,c"]
+    (tmp_path / "in.csv").write_bytes(HEADER + "\n".join(bad).encode("cp1252"))
+    run(tmp_path / "in.csv", tmp_path / "out.csv")
+    reason = "byte 0xe9 is not utf-8; try --encoding cp1252"
+    assert caplog.messages == [f"5 rows rejected, mostly: {reason}; see {tmp_path / 'out.csv.rejects.jsonl'}"]
 
 
 def test_the_row_law_is_checked_at_each_write(source, tmp_path):
@@ -88,7 +96,7 @@ def test_too_many_rejects_stop_the_run(run, source, tmp_path, limit, message):
 
 def test_a_share_of_rejects_stops_a_long_run_early_but_not_at_its_first_rows(run, tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b"bad\n" * 100 + b'{"text":"x"}\n' * 9_000 + b"bad\n" * 30_000)
-    with pytest.raises(DataError, match=r"of 1[0-9]{4} rows rejected, more than --max-rejects 10%"):
+    with pytest.raises(DataError, match=r"of 1[0-9],[0-9]{3} rows rejected, more than --max-rejects 10%"):
         run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", rejects=RejectOptions(limit="10%"))
 
 

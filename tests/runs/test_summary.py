@@ -17,26 +17,26 @@ def test_the_lines_of_a_summary_leave_out_zero_counts():
         scored=1234,
         seconds=2.0,
     )
-    counts = "1,234 rows, 5 rejected, 6 blank, 8 no known word, 7 truncated"
-    assert summary.lines() == [
-        f"{counts}, 1.0% of the words unknown to the model",
-        "negative 25.0%, positive 75.0%",
-        "617 rows/s, 2.0 s",
+    assert summary.lines("out.csv") == [
+        "out.csv: 1,234 rows, 5 rejected in 2 s, 617 rows/s",
+        "1 negative (25.0%), 3 positive (75.0%), 6 blank, 8 no known word",
+        "1.0% of the words unknown to the model, 7 truncated",
     ]
     assert Summary(rows=1, tokens=4, labels=Counter(positive=1), scored=1, seconds=0.5).lines() == [
-        "1 row, 0.0% of the words unknown to the model",
-        "positive 100.0%",
-        "2 rows/s, 0.5 s",
+        "1 row in 0.5 s",
+        "1 positive (100.0%)",
+        "0.0% of the words unknown to the model",
     ]
+    assert Summary(rows=9, scored=9000, seconds=90.2).lines() == ["9 rows in 1 min 30 s, 100 rows/s"]
     assert Summary(seconds=0.1).lines() == ["0 rows"]
     several = Summary(rows=2, text_columns=["text", "a, b", "text"])
-    assert several.lines() == ["2 rows, texts in 'a, b' and 'text'"]
+    assert several.lines() == ["2 rows", "texts in 'a, b' and 'text'"]
 
 
 def test_texts_in_another_language_are_said_to_be_so():
     other = Summary(rows=10, blank=4, mostly_unknown=4, tokens=60, unknown=40)
     said = "most texts look like another language than the model's"
-    assert other.lines() == ["10 rows, 4 blank, 66.7% of the words unknown to the model", said]
+    assert other.lines() == ["10 rows", "4 blank", "66.7% of the words unknown to the model", said]
     other.mostly_unknown = 3
     assert said not in other.lines()
 

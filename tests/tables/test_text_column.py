@@ -331,4 +331,4 @@ def test_a_later_input_without_the_column_of_the_first_is_refused(run, tmp_path)
 def test_several_text_columns_are_named_in_the_summary(run, tmp_path):
     (tmp_path / "a.csv").write_bytes(to_csv({"Title": SHORT, "Body": GOOD}))
     summary = run(tmp_path / "a.csv", tmp_path / "out.csv", read=ReadOptions(text_column="title,body"))
-    assert "texts in 'Body' and 'Title'" in summary.lines()[0]
+    assert "texts in 'Body' and 'Title'" in summary.lines()[2]
