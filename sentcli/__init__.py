@@ -35,7 +35,7 @@ def load(
 ) -> "Scorer":
     """Open a model folder for scoring.
 
-    :param model: a model folder, or one model file in it; None: the included model.
+    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
     :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
     :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
     :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
@@ -51,20 +51,21 @@ def load(
         `neutral` that are not two probabilities in order, or a model that has more than two classes, a
         class named `neutral`, or no band.
     """
+    from sentcli.errors import names_arguments
     from sentcli.model.bundle import default_bundle_path, load_bundle
     from sentcli.scoring.scorer import Scorer
 
-    bundle = load_bundle(Path(model) if model is not None else default_bundle_path())
-    return Scorer(
-        bundle,
-        backend=backend,
-        device=device,
-        precision=precision,
-        workers=workers,
-        neutral=neutral,
-        null_values=null_values,
-        probabilities=probabilities,
-    )
+    with names_arguments():
+        return Scorer(
+            load_bundle(Path(model) if model is not None else default_bundle_path()),
+            backend=backend,
+            device=device,
+            precision=precision,
+            workers=workers,
+            neutral=neutral,
+            null_values=null_values,
+            probabilities=probabilities,
+        )
 
 
 def score_file(

@@ -4,6 +4,8 @@ A message says what is wrong, where, and what to type next. Only `sentcli.cli` t
 stderr and an exit code.
 """
 
+import re
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,6 +115,37 @@ class InterruptedRunError(SentcliError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+# An option, and its value as a shell reads it.
+_OPTION = re.compile(r"""(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?: ((?:'[^']*'|"[^"]*"|[\w.,/-]*\w)+))?""")
+
+
+def as_arguments(message: str) -> str:
+    """Return a message with arguments of Python in place of options: `a_b='x'` for `--a-b x`.
+
+    In messages that can reach Python, the word after an option is its value.
+    """
+
+    def argument(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2]
+        if value is None:
+            return name
+        if re.fullmatch(r"[\d.,]+", value):
+            return f"{name}=({value.replace(',', ', ')})" if "," in value else f"{name}={value}"
+        return f"{name}={shlex.split(value)[0]!r:.200}"
+
+    return _OPTION.sub(argument, message)
+
+
+@contextmanager
+def names_arguments() -> Iterator[None]:
+    """Let the errors of a function for Python name its arguments in place of options."""
+    try:
+        yield
+    except SentcliError as error:
+        error.args = (as_arguments(str(error)),)
+        raise
 
 
 def is_utf8(text: str) -> bool:

@@ -9,7 +9,9 @@ from sentcli.errors import (
     SentcliError,
     StopRequested,
     UsageError,
+    as_arguments,
     is_utf8,
+    names_arguments,
     requires,
 )
 
@@ -65,3 +67,21 @@ def test_a_stop_request_is_no_ordinary_exception() -> None:
 @pytest.mark.parametrize("text", ["", "a", "é", "\ud7ff", "\ue000", "\U0010ffff", "\ud800", "a\udfff"])
 def test_is_utf8_where_it_can_be_encoded(text: str) -> None:
     assert is_utf8(text) == (text == text.encode(errors="ignore").decode())
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        ("try another --text-column; the", "try another text_column; the"),
+        ("Add --text-column 2 or --text-column title; the", "Add text_column=2 or text_column='title'; the"),
+        ("""--text-column 'It'"'"'s mine'""", 'text_column="It\'s mine"'),
+        ("--neutral 0.3,0.7: two", "neutral=(0.3, 0.7): two"),
+        ("pip install a--b -- c", "pip install a--b -- c"),
+    ],
+)
+def test_a_message_names_arguments(message: str, wanted: str) -> None:
+    assert as_arguments(message) == wanted
+    with pytest.raises(UsageError, match=r"^prefix$"), names_arguments():
+        raise UsageError("--prefix")
+    with pytest.raises(ValueError, match=r"^--prefix$"), names_arguments():
+        raise ValueError("--prefix")

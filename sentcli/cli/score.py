@@ -175,7 +175,9 @@ def _band(
     metavar="N|P%",
     help="Stop if more than N rows of an output, or P% of those read, are rejected.",
 )
-@click.option("--model", type=NamedPath(), help="Model folder or file; by default the included model.")
+@click.option(
+    "--model", type=NamedPath(), help="Model folder or file; by default the included one, imdb-bilstm."
+)
 @click.option(
     "--neutral",
     metavar="[LOW,HIGH]",

@@ -113,9 +113,12 @@ def load_bundle(path: Path) -> Bundle:
 
     This checks the manifest and the config. Other files are checked when they are read.
 
+    :param path: also the name of the included model, if there is no such path.
     :raises BundleError: naming the file that is missing, changed or not valid.
     """
     try:
+        if str(path) == _DEFAULT.name and not path.exists():
+            path = default_bundle_path()
         folder, model_file = (path, None) if path.is_dir() else (path.parent, path.name)
         exists = path.exists()
     except OSError as error:  # the name is too long, or a folder may not be entered

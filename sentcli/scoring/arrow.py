@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, as_arguments
 from sentcli.tables.arrow import (
     column_at,
     find_text_columns,
@@ -36,7 +36,7 @@ def texts_of(
     check_room(batch.schema.names, [column.name for column in added], _WHERE)
     paths = paths_of(batch.schema)
     places, notes = find_text_columns(paths, _parts(batch.slice(0, SAMPLE_ROWS)), text_column, _WHERE)
-    log_notes(notes)
+    log_notes((level, as_arguments(message)) for level, message in notes)
     try:
         return [
             text

@@ -1,13 +1,14 @@
 """Read the texts of a pandas data frame, and add labels and scores to a copy of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, as_arguments
 from sentcli.tables.chunk import Results, log_notes
 from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
+from sentcli.text.null_values import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +38,9 @@ def texts_of(
     }
     values = [() if name in others else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
     places, notes = find_texts(columns, others, text_column, _WHERE, values)
-    log_notes(notes)
+    log_notes((level, as_arguments(message)) for level, message in notes)
     return join_columns(
-        [
-            [text if is_present else None for text, is_present in _with_presence(frame.iloc[:, place])]
-            for place in places
-        ]
+        [[None if is_missing(text) else text for text in frame.iloc[:, place]] for place in places]
     )
 
 
@@ -59,10 +57,4 @@ def with_results(frame: "pd.DataFrame", results: Results, added: Sequence[Result
 
 def _other_than_text(column: "pd.Series[Any]") -> Any:
     """Return the first value that is neither a string nor missing, or None."""
-    values = _with_presence(column)
-    return next((value for value, is_present in values if is_present and not isinstance(value, str)), None)
-
-
-def _with_presence(column: "pd.Series[Any]") -> Iterator[tuple[Any, bool]]:
-    """Yield each value and whether it is present. pandas cannot filter all of Arrow's types."""
-    return zip(column, column.notna(), strict=True)
+    return next((value for value in column if not (isinstance(value, str) or is_missing(value))), None)

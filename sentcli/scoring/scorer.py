@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.backends import Logits, load_backend
-from sentcli.errors import UsageError
+from sentcli.errors import UsageError, names_arguments
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
 from sentcli.scoring.cores import usable_cores
@@ -22,13 +23,14 @@ from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Results
 from sentcli.tables.options import WriteOptions
 from sentcli.text.encoder import Encoded, Encoder
-from sentcli.text.null_values import NULL_VALUES, NullValues
+from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
+_SHOWN = 3  # pairs in the repr of `Scores`
 COUNTS = ("blank", "no_known_word", "mostly_unknown", "truncated", "tokens", "unknown")  # of `Scores`
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
@@ -46,9 +48,9 @@ Rows = npt.NDArray[np.intp]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scores:
-    """The labels and scores of a sequence of texts.
+    """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
 
     :param labels: for each text the most probable class, or `neutral`; None for a text that says nothing.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
@@ -71,6 +73,17 @@ class Scores:
     tokens: int
     unknown: int
     probabilities: Sequence[list[float | None]] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[tuple[str | None, float | None]]:
+        return zip(self.labels, self.scores, strict=True)
+
+    def __repr__(self) -> str:
+        shown = [f"{pair!r:.200}" for pair in islice(self, _SHOWN)]
+        more = [f"{len(self) - _SHOWN:,} more"] if len(self) > _SHOWN else []
+        return f"Scores({', '.join([*shown, *more])})"
 
     @property
     def results(self) -> Results:
@@ -185,10 +198,11 @@ class Scorer:
     def score(self, texts: Iterable[str | None]) -> Scores:
         """Return the labels and scores of texts.
 
-        :param texts: any number of texts; None counts as blank.
+        :param texts: any number of texts: a list, or a column of pandas, polars, pyarrow or NumPy. A missing
+            text (None, NaN, NA, NaT, null) counts as blank.
         :returns: one label and one score per text, in order; None for a text that says nothing.
         :raises TypeError: for a single string, a mapping or a data frame, whose elements are not texts; for
-            an element that is neither a string nor None, with its index.
+            an element that is neither a string nor missing, with its index.
         :raises BundleError: when the model fails, or returns numbers that are not finite.
         :raises MemoryError: when memory is short.
         :raises RuntimeError: when the scorer was closed.
@@ -202,13 +216,15 @@ class Scorer:
         """
         return softmax(self._run(texts).logits)
 
+    @names_arguments()
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
     ) -> "pd.DataFrame":
         """Return a copy of a pandas data frame with a label and a score in each row.
 
         :param frame: a frame with any index and columns; a missing text counts as blank.
-        :param text_column: as --text-column of `sentcli score`, which also says how None finds it.
+        :param text_column: the column to score: its name or number, or several of these with commas; None:
+            found by its name or its first values.
         :param prefix: put before the names of the new columns.
         :returns: the same rows in the same order; the new columns have missing values for a text that says
             nothing.
@@ -221,6 +237,7 @@ class Scorer:
         scores = self.score(texts_of(frame, text_column, columns))
         return with_results(frame, scores.results, columns)
 
+    @names_arguments()
     def score_arrow(
         self, batch: "ArrowRows", text_column: str | None = None, prefix: str = ""
     ) -> "ArrowRows":
@@ -365,12 +382,16 @@ def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
 
 
 def _checked(texts: Iterable[Any]) -> list[str | None]:
+    """Return texts as a list, with None for a missing one."""
     if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
         kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
-        raise TypeError(f"texts is {kind}; pass a list of strings")
-    checked = list(texts)
+        raise TypeError(f"texts is {kind}; pass a list or a column of strings")
+    # The elements of a pyarrow array are no Python objects.
+    checked = texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)
     for place, text in enumerate(checked):
-        if not (text is None or isinstance(text, str)):
-            kind = type(text).__name__
-            raise TypeError(f"texts[{place}] is {text!r:.100} ({kind}); pass strings, and None for no text")
+        if not isinstance(text, str):
+            if not is_missing(text):
+                found = f"{text!r:.100} ({type(text).__name__})"
+                raise TypeError(f"texts[{place}] is {found}; pass strings, and None for no text")
+            checked[place] = None
     return checked

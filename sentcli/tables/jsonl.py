@@ -198,7 +198,9 @@ class _JsonlReader(LineReader):
     def _check_text_column(self, most: int) -> None:
         if len(self._without_text) > most:
             columns = list_columns(self._without_text[0])
-            raise DataError(f"{self.name}: no column {self._text_names}; {columns}; is --text-column right?")
+            raise DataError(
+                f"{self.name}: no column {self._text_names}; {columns}; try another --text-column"
+            )
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         reject = super().reject(raw, reason)

@@ -117,7 +117,7 @@ def _one_of_each(
     """
     for first, *further in groups:
         if columns[first] in others:  # the other columns may be anything, such as a title
-            hint = f"add --text-column with another; {list_columns(columns)}"
+            hint = f"try another --text-column; {list_columns(columns)}"
             raise DataError(f"{where}: the column {columns[first]!r:.200} {others[columns[first]]}; {hint}")
         if further:
             raise _undecided(columns, [first, *further], where)
@@ -205,7 +205,7 @@ def _only(wanted: str, columns: Sequence[Any], others: Mapping[Any, str], where:
     found = _match(columns, wanted)
     if not found:
         raise DataError(
-            f"{where}: no column {wanted!r:.200}; {list_columns(columns)}; is --text-column right?"
+            f"{where}: no column {wanted!r:.200}; {list_columns(columns)}; try another --text-column"
         )
     if len(found) > 1:
         numbers = " or ".join(str(place + 1) for place in found[:_MOST_PROPOSED])

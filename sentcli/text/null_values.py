@@ -19,6 +19,13 @@ NULL_VALUES = (
 )
 
 
+def is_missing(value: object) -> bool:
+    """Return whether a value of a column is None, NaN, or the NaT or NA of pandas."""
+    # A comparison with NA has no truth value.
+    is_nan = isinstance(value, float) and value != value
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
+
+
 class NullValues:
     """A set of null values, in any case and with any white space around them.
 

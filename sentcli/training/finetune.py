@@ -13,7 +13,7 @@ from sentcli.evaluation.history import read_history
 from sentcli.evaluation.labels import known_labels
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
-from sentcli.model.bundle import RECIPE, default_bundle_path, load_bundle
+from sentcli.model.bundle import RECIPE, load_bundle
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.glove import Coverage
 
@@ -90,12 +90,9 @@ class Base:
 def load_base(path: Path) -> Base:
     """Read a folder that `sentcli train` wrote.
 
-    :param path: a folder, or the name of the included model if no folder has this name.
+    :param path: as of `load_bundle`.
     :raises BundleError: when `sentcli train` did not write the folder.
     """
-    in_the_box = default_bundle_path()
-    if str(path) == in_the_box.name and not path.exists():
-        path = in_the_box
     bundle = load_bundle(path)
     metrics: dict[str, Any] = dict(read_metrics(bundle))
     model, config = load_model(bundle), bundle.config
@@ -106,7 +103,7 @@ def load_base(path: Path) -> Base:
         "gates": gates_of(model),
     }
     return Base(
-        path=path,
+        path=bundle.path,
         digest=bundle.digest,
         config=config,
         vocab=bundle.vocab,

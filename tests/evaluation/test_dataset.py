@@ -165,7 +165,7 @@ def test_nested_fields_are_named_by_their_path(tmp_path):
 @pytest.mark.parametrize(
     ("text", "label", "message"),
     [
-        ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'; is --text-column right\?$"),
+        ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'; try another --text-column$"),
         ("a", "missing", r"no column 'missing'; the columns are 'a', 'b', 'n'; try --label-column"),
         ("a", None, r"which column has the labels\?; the columns are 'a', 'b', 'n'"),
         (None, "n", r"which column is the text\? Add --text-column"),

@@ -90,9 +90,9 @@ def test_an_empty_batch_keeps_its_schema(scorer, table):
 @pytest.mark.parametrize(
     ("columns", "wanted", "message"),
     [
-        ({"text": ["a"]}, "nope", "the batch: no column 'nope'"),
+        ({"text": ["a"]}, "nope", "the batch: no column 'nope'; .*; try another text_column$"),
         ({"stars": [1]}, "stars", "'stars' is int64, not a string"),
-        ({"text": ["a"], "Sentiment": ["b"]}, "text", "a column 'Sentiment' already"),
+        ({"text": ["a"], "Sentiment": ["b"]}, "text", "a column 'Sentiment' already; try prefix='new_'$"),
         ({"text": pa.array([b"\xff"]).cast(pa.string(), safe=False)}, "text", "a text is not UTF-8"),
     ],
 )

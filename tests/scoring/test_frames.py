@@ -56,15 +56,28 @@ def test_new_columns_have_the_same_types_whatever_is_in_them(scorer, texts):
         ({"stars": [1, 2]}, None, "which column"),
         ({"stars": [1, 2], "text": ["a", "b"]}, "stars", "does not hold only texts"),
         ({"text": ["a", None, 1]}, "text", r"does not hold only texts: it has 1 \(int\); pass strings"),
-        ({"text": ["a", 5]}, None, r"'text' does not hold only texts: it has 5 \(int\).*--text-column"),
+        (
+            {"text": ["a", 5]},
+            None,
+            r"'text' does not hold only texts: it has 5 \(int\).*try another text_column;",
+        ),
         (
             {"review": ["a", 5], "title": ["b", "c"]},
             None,
             r"'review' does not hold only texts: it has 5 \(int\)",
         ),
+        (
+            {"a": ["it was a good day"], "b c": ["it was a bad day"]},
+            None,
+            "Add text_column='a' or text_column='b c'; the columns",
+        ),
         ({"text": ["a", ["b"]]}, "text", r"it has \['b'\] \(list\)"),
         ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
-        ({"text": ["a"], 1: [2], "Sentiment_Score": ["b"]}, "text", "a column 'Sentiment_Score' already"),
+        (
+            {"text": ["a"], 1: [2], "Sentiment_Score": ["b"]},
+            "text",
+            "a column 'Sentiment_Score' already; try prefix='new_'$",
+        ),
     ],
 )
 def test_a_frame_without_a_column_of_texts_or_room_is_refused(scorer, columns, wanted, message):
@@ -114,3 +127,9 @@ def test_a_frame_gets_the_probability_of_each_label(trained):
     assert [*scored.columns[3:]] == ["my_probability_negative", "my_probability_positive"]
     assert scored["my_probability_positive"].equals(scored["my_sentiment_score"])
     assert scored["my_probability_negative"][0] == pytest.approx(1 - scored["my_sentiment_score"][0])
+
+
+def test_a_note_on_the_column_names_the_argument(scorer, caplog):
+    scorer.score_frame(pd.DataFrame({"id": ["a1"], "words": ["it was a very good day"]}))
+    assert "texts taken from 'words', the column with the longest texts" in caplog.text
+    assert caplog.text.endswith("another one: text_column='NAME'\n")

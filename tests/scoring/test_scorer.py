@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import invented
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from texts import BLANK, pairs
 
@@ -87,7 +88,7 @@ def test_a_single_string_is_refused_and_not_taken_for_its_characters(scorer):
 
 @pytest.mark.parametrize("texts", [b"warm", {"text": "warm"}, pd.DataFrame({"text": ["warm"]})])
 def test_what_would_give_its_names_is_refused(scorer, texts):
-    with pytest.raises(TypeError, match=f"of the type {type(texts).__name__}; pass a list of strings"):
+    with pytest.raises(TypeError, match=f"of the type {type(texts).__name__}; pass a list or a column"):
         scorer.score(texts)
 
 
@@ -95,7 +96,9 @@ def test_what_would_give_its_names_is_refused(scorer, texts):
     ("texts", "message"),
     [
         (["warm", 5], r"texts\[1\] is 5 \(int\); pass strings, and None for no text"),
-        ([math.nan], r"texts\[0\] is nan \(float\)"),
+        ([1.5], r"texts\[0\] is 1.5 \(float\)"),
+        (np.array([["warm"]]), r"texts\[0\] is array\(\['warm'\]"),
+        (pa.array([None, 5]), r"texts\[1\] is 5 \(int\)"),
         (["warm", None, b"dull"], r"texts\[2\] is b'dull' \(bytes\)"),
         ([["warm"] * 1000], r"texts\[0\] is \['warm', .{0,100} \(list\)"),
     ],
@@ -107,10 +110,10 @@ def test_what_is_no_text_is_refused_by_its_place(scorer, texts, message):
 
 
 def test_what_is_no_text_is_refused_in_a_stream_after_the_chunks_before_it(scorer):
-    chunks = (SimpleNamespace(texts=texts) for texts in (["warm"], [math.nan], ["dull"]))
+    chunks = (SimpleNamespace(texts=texts) for texts in (["warm"], [1.5], ["dull"]))
     stream = scorer.stream(chunks)
     assert next(stream)[1].labels == scorer.score(["warm"]).labels
-    with pytest.raises(TypeError, match=r"texts\[0\] is nan"):
+    with pytest.raises(TypeError, match=r"texts\[0\] is 1.5"):
         next(stream)
     assert len([*scorer.stream(SimpleNamespace(texts=["warm"]) for _ in range(2))]) == 2
 
@@ -118,7 +121,58 @@ def test_what_is_no_text_is_refused_in_a_stream_after_the_chunks_before_it(score
 def test_texts_may_come_in_any_iterable(scorer):
     expected = scorer.score(["warm", None, "dull"])
     assert scorer.score(text for text in ("warm", None, "dull")) == expected
-    assert scorer.score(np.array(["warm", None, "dull"], object)) == expected
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, np.float64("nan"), pd.NA, pd.NaT], ids=repr)
+def test_a_missing_text_is_blank(scorer, missing):
+    expected = scorer.score(["warm", None])
+    assert scorer.score(["warm", missing]) == expected
+    assert scorer.score(pd.Series(["warm", missing], dtype=object)) == expected
+    assert scorer.score(np.array(["warm", missing], object)) == expected
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [object, "str", "string", "category", pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.string_view())],
+    ids=str,
+)
+def test_texts_may_be_a_column_of_pandas(scorer, dtype):
+    column = pd.Series(["warm", None, "dull"], dtype=dtype, index=[3, 3, 1])
+    assert scorer.score(column) == scorer.score(["warm", None, "dull"])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())], ids=str
+)
+def test_texts_may_be_a_column_of_pyarrow(scorer, kind):
+    column = pa.array(["warm", None, "dull"], kind)
+    for texts in (column, pa.chunked_array([column.slice(0, 1), column.slice(1)])):
+        assert scorer.score(texts) == scorer.score(["warm", None, "dull"])
+    assert scorer.score(pa.nulls(1)).labels == [None]
+
+
+def test_texts_may_be_an_array_of_numpy(scorer):
+    of_strings = np.array(["warm", math.nan], np.dtypes.StringDType(na_object=math.nan))
+    assert scorer.score(of_strings) == scorer.score(["warm", None])
+    assert scorer.score(np.array(["warm", "dull"])) == scorer.score(["warm", "dull"])
+
+
+def test_texts_may_be_a_column_of_polars(scorer):
+    polars = pytest.importorskip("polars")
+    for kind in (polars.String, polars.Categorical):
+        column = polars.Series(["warm", None, "dull"], dtype=kind)
+        assert scorer.score(column) == scorer.score(["warm", None, "dull"])
+
+
+def test_scores_have_a_length_are_pairs_and_print_short(scorer):
+    scores = scorer.score(["warm", None, "dull"] * 500)
+    assert len(scores) == 1500
+    assert [*scores] == [*zip(scores.labels, scores.scores, strict=True)]
+    first, last = scores.scores[0], scores.scores[2]
+    pairs = f"('positive', {first!r}), (None, None), ('negative', {last!r})"
+    assert repr(scores) == f"Scores({pairs}, 1,497 more)"
+    assert repr(scorer.score(["warm", None, "dull"])) == f"Scores({pairs})"
+    assert repr(scorer.score([])) == "Scores()"
 
 
 def test_load_opens_a_folder_or_a_file_in_it(trained, texts, expected):
@@ -126,6 +180,30 @@ def test_load_opens_a_folder_or_a_file_in_it(trained, texts, expected):
         with load(model, workers=1) as scorer:
             assert scorer.backend == "onnx"
             assert scorer.score(texts) == expected
+
+
+def test_load_knows_the_included_model_by_its_name(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with load("imdb-bilstm") as scorer, load() as other:
+        assert scorer.fingerprint == other.fingerprint
+    (tmp_path / "imdb-bilstm").symlink_to(trained.path)
+    with load("imdb-bilstm") as scorer:
+        assert scorer.bundle.digest == trained.digest
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"neutral": (0.7, 0.3)}, r"^neutral=\(0.7, 0.3\): two .* such as neutral=\(0.3, 0.7\)$"),
+        ({"neutral": True}, r"^neutral: the model trained brings no band; .* neutral=\(0.3, 0.7\)$"),
+        ({"precision": "bf16"}, "^precision='bf16' is for backend='torch', not for onnx$"),
+        ({"device": "cuda"}, "try backend='torch' device='cuda'$"),
+        ({"workers": 0}, "^workers is 0"),
+    ],
+)
+def test_errors_of_load_name_its_arguments(trained, options, message):
+    with pytest.raises(UsageError, match=message):
+        load(trained.path, **({"backend": "onnx"} | options))
 
 
 def test_load_takes_another_backend(trained, texts, expected):

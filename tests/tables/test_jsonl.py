@@ -154,7 +154,11 @@ def test_a_path_through_what_is_no_object(convert, rejects):
         (b'{"a":"x","text":"y"}', {"text_column": ""}, "no column ''; the columns are 'a', 'text'"),
         (b'{"Text":"x","TEXT":"y","body":"z"}', {}, "which column is the text"),
         (b'{"a":"x"}\n' * 1001 + b'{"c":"x"}', {"text_column": "c"}, "no column 'c'; the columns are 'a'"),
-        (b'{"title":"x","review":5}', {}, "the column 'review' is a number, not a string; add --text-column"),
+        (
+            b'{"title":"x","review":5}',
+            {},
+            "the column 'review' is a number, not a string; try another --text-column",
+        ),
         (b'{"title":"x","text":["x"]}', {}, "the column 'text' is an array, not a string"),
         (b'{"text":true,"n":1}', {}, "'text' is a boolean, not a string; .*the columns are 'text', 'n'"),
         (b'{"text":"x","sentiment":1}', {}, "a column 'sentiment' already; try --prefix"),

@@ -239,7 +239,7 @@ def test_the_limit_counts_bytes_of_the_text_alone(score_table, rejects):
         (
             {"title": ["x"], "review": [b"x"]},
             {},
-            "the column 'review' is binary, not a string; add --text-column",
+            "the column 'review' is binary, not a string; try another --text-column",
         ),
         ({"id": [1], "other": [None]}, {}, "which column is the text"),
         ({"text": ["x"], "sentiment": [1]}, {}, "a column 'sentiment' already; try --prefix"),
