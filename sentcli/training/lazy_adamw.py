@@ -1,7 +1,8 @@
 """AdamW for embeddings that touches only the rows that a batch reads.
 
 AdamW updates all rows of an embedding in each step: momentum and weight decay move even the many rows without
-a gradient. Here a row gets all updates that it missed at once, when it is read again.
+a gradient. Here a row gets all updates that it missed at once, when it is read again. A row that no batch has
+read keeps its weights; AdamW would let them decay.
 """
 
 from collections.abc import Mapping
@@ -102,7 +103,8 @@ class LazyAdamW(torch.optim.Optimizer):
     def _catch_up(self, weight: Tensor, rows: Tensor) -> None:
         """Apply the steps that rows have missed since their last one, in which they had no gradient."""
         state = self.state[weight]
-        rows = rows[state["last"].index_select(0, rows) < float(state["step"])]
+        last = state["last"].index_select(0, rows)
+        rows = rows[(last > 0) & (last < float(state["step"]))]
         if not len(rows):
             return
         last, rate, decayed = (

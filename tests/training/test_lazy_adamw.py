@@ -76,6 +76,8 @@ def test_what_momentum_and_decay_do_to_a_row_is_made_up_for(embedding, goals, la
     torch.testing.assert_close(embedding.weight[:3] - start[:3], wanted, rtol=0.01, atol=5e-4)
     torch.testing.assert_close(average.weight[:3].detach(), dense.average[:3], rtol=0.01, atol=0.015)
     assert not torch.equal(stale, embedding.weight[0])
+    for weight in (embedding.weight, average.weight):
+        assert torch.equal(weight[4:], start[4:])  # no batch has read them
 
 
 def test_words_of_all_frequencies_come_near_to_where_adamw_takes_them(embedding, goals):
