@@ -66,6 +66,10 @@ class MissingExtraError(SentcliError):
     """A feature whose packages are not part of the base install."""
 
 
+class ClusterError(SentcliError):
+    """A cluster that cannot be reached, or whose nodes would make other scores."""
+
+
 class OutOfMemoryError(SentcliError):
     """A run that needs more memory than the machine has free."""
 

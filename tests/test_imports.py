@@ -13,7 +13,7 @@ from sentcli.model.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "scipy", "safetensors", "sklearn", "jinja2")
-HEAVY = (*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "tqdm")
+HEAVY = (*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "ray", "tqdm")
 METADATA = "importlib.metadata"  # and with it email and zipfile
 
 # Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.
@@ -78,7 +78,7 @@ def test_scoring_a_table(trained: Bundle, tmp_path: Path, shipped: bool) -> None
     """onnx is only for the check of models that did not come with sentcli."""
     (tmp_path / "in.csv").write_text("id,review\n7,a warm and clever film\n8,dull and lifeless\n")
     model = () if shipped else ("--model", trained.path, "--backend", "onnx")
-    watched = (*TRAINING_ONLY, "onnx", "onnxruntime")
+    watched = (*TRAINING_ONLY, "onnx", "onnxruntime", "ray")
     _, loaded = run(RUN, watched, "score", "in.csv", "-o", "out.csv", *model, cwd=tmp_path)
     assert loaded == ({"onnxruntime"} if shipped else {"onnxruntime", "onnx"})
     lines = (tmp_path / "out.csv").read_text().splitlines()

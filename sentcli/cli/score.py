@@ -60,6 +60,7 @@ _EXAMPLES = (
     "sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body",
     'sentcli score --text "an absolute joy"',
     "sentcli score big.csv --limit 1000",
+    "sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto",
 )
 _GROUPS = {
     "Output": ("output", "output_format", "prefix", "probabilities", "overwrite", "summary", "quiet"),
@@ -68,7 +69,7 @@ _GROUPS = {
         *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "Model": ("model", "neutral", "backend", "device", "precision", "workers"),
+    "Model": ("model", "neutral", "backend", "device", "precision", "workers", "ray"),
 }
 
 
@@ -129,7 +130,7 @@ def _band(
 @click.option(
     "--null-values",
     metavar="A,B,...",
-    callback=lambda _, __, value: None if value is None else value.split(","),
+    callback=lambda _, __, value: None if value is None else tuple(value.split(",")),
     help="Cells that count as blank, in any case; '' for none. By default NULL, NaN, N/A, - and the like.",
 )
 @click.option(
@@ -188,6 +189,11 @@ def _band(
 @device_option
 @precision_option
 @workers_option
+@click.option(
+    "--ray",
+    metavar="ADDRESS|auto|local",
+    help="Score each file of a folder on this Ray cluster, as a task with --workers CPUs (by default 2).",
+)
 def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.
 
@@ -208,6 +214,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
       130, 143, 129  stopped by Ctrl-C, SIGTERM, SIGHUP
       141            the reader of stdout has closed it
     """
+    from sentcli.runs.cluster import Cluster
     from sentcli.runs.run import score_files  # imports numpy, which --help does not need
     from sentcli.runs.summary import counted
     from sentcli.scoring.scorer import Scorer
@@ -229,7 +236,8 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
     # If rows go to a terminal, write nothing else.
     talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
     bundle = load_bundle(options["model"] or default_bundle_path())
-    with Scorer(bundle, **{name: options[name] for name in _SCORER}) as scorer:
+    settings = {name: options[name] for name in _SCORER}
+    with Scorer(bundle, **settings) as scorer:
         result = score_files(
             scorer,
             inputs or ("-",),
@@ -240,6 +248,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
             overwrite=options["overwrite"],
             summary_file=summary,
             show_progress=talks,
+            cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
     if summary:
         values = {**result.to_json(), **_provenance(scorer), "options": _options()}

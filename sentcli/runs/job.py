@@ -14,8 +14,10 @@ from typing import Any
 from sentcli import __version__
 from sentcli.config import NOTE
 from sentcli.errors import (
+    DataError,
     ExistingOutputError,
     InterruptedRunError,
+    LockedError,
     OutputError,
     ResumeError,
     SentcliError,
@@ -47,6 +49,9 @@ _KEPT = "; what was scored so far is kept, and the same command continues"
 # Seconds that a thread keeps the interpreter's lock. Scoring threads need the lock for microseconds between
 # calls that release it. CPython's default of 5 ms is longer than most of these calls.
 _TURN = 0.0005
+
+# Errors that concern one output of a folder. Others, such as a full disk, would stop every output.
+OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, ResumeError, LockedError)
 
 _log = logging.getLogger("sentcli")
 

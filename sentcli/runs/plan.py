@@ -71,16 +71,16 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[str]) -> None:
     for file, count in Counter(name if is_url(name) else str(resolve(name)) for name in names).items():
         if count > 1:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
-    inputs = {_absolute(file): place for place, file in enumerate(files)}
+    inputs = {absolute(file): place for place, file in enumerate(files)}
     for place, path in enumerate(outputs):
-        if inputs.get(_absolute(path), place) != place:
+        if inputs.get(absolute(path), place) != place:
             raise UsageError(
                 f"{path} is an input, and also the output of {files[place]}; narrow the glob, or give "
                 "another folder"
             )
 
 
-def _absolute(name: str) -> str:
+def absolute(name: str) -> str:
     return name if is_url(name) else str(Path(name).absolute())
 
 

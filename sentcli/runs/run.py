@@ -6,13 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from sentcli.errors import DataError, ExistingOutputError, LockedError, OutputError, ResumeError, UsageError
+from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files.atomic import AtomicFile, resolve
 from sentcli.files.remote import as_path
 from sentcli.files.sink import is_file, is_special, is_standard_output, refuse_existing
-from sentcli.files.source import inspect_input
+from sentcli.files.source import STANDARD, inspect_input
+from sentcli.runs.cluster import Cluster, score_on_cluster
 from sentcli.runs.inputs import refuse_inputs
-from sentcli.runs.job import JobOptions, check_name, score_output
+from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, check_name, score_output
 from sentcli.runs.output import default_rejects
 from sentcli.runs.plan import plan_outputs
 from sentcli.runs.summary import Progress, Summary, counted
@@ -21,9 +22,6 @@ from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 _log = logging.getLogger("sentcli")
-
-# Errors that concern one output of a folder. Others, such as a full disk, would stop every output.
-_OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, ResumeError, LockedError)
 
 
 def score_files(
@@ -37,6 +35,7 @@ def score_files(
     overwrite: bool = False,
     summary_file: Path | None = None,
     show_progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> Summary:
     """Score every row of the inputs; an output gets its name only when it holds all of its rows.
 
@@ -48,15 +47,22 @@ def score_files(
     :param overwrite: start over, and replace existing files.
     :param summary_file: the file that the caller will write the summary to; checked before any scoring.
     :param show_progress: show the progress on stderr.
+    :param cluster: score each input of a folder as a task of this cluster.
     :raises UsageError: for options that contradict each other.
     :raises DataError: for an input that cannot be read, or more rejected rows than allowed.
     :raises OutputError: for an output that exists, cannot be written or cannot be continued.
     :raises BundleError: if the model fails.
-    :raises MissingExtraError: for a URL, if the extra `remote` is not installed.
+    :raises ClusterError: if the cluster cannot be used.
+    :raises MissingExtraError: for a URL, if the extra `remote` is not installed; for a cluster, `ray`.
     :raises InterruptedRunError: after a signal.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     output = as_path(output)
+    is_folder = output.endswith("/") or Path(output).is_dir()
+    if cluster and (STANDARD in inputs or rejects.path or not is_folder):
+        raise UsageError(
+            "--ray makes an output of each file: name the files, give -o FOLDER/, omit --rejects"
+        )
     pairs = plan_outputs(inputs, output, write)
     in_folder = pairs[0][1] != output
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
@@ -71,16 +77,26 @@ def score_files(
     if not in_folder:
         return score_output(scorer, *pairs[0], options, progress)
     _refuse_other_inputs(pairs)
+    if cluster:
+        total = score_on_cluster(cluster, scorer, pairs, output, options, progress)
+    else:
+        total = _score_in_turn(scorer, pairs, options, progress)
+    if total.skipped:
+        _log.info("%s: %s already finished, left unchanged", output, counted(total.skipped, "output"))
+    return total
+
+
+def _score_in_turn(
+    scorer: Scorer, pairs: Sequence[tuple[list[str], str]], options: JobOptions, progress: Progress
+) -> Summary:
     total = Summary()
     for sources, target in pairs:
         stop.check()
         try:
             total += score_output(scorer, sources, target, options, progress)
-        except _OF_ONE_OUTPUT as error:
+        except OF_ONE_OUTPUT as error:
             _log.error("%s", error)
             total.failed += 1
-    if total.skipped:
-        _log.info("%s: %s already finished, left unchanged", output, counted(total.skipped, "output"))
     return total
 
 

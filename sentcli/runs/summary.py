@@ -123,8 +123,8 @@ class Progress:
         self._told = time.perf_counter()
 
     @contextmanager
-    def of(self, name: str, total_bytes: int | None) -> Iterator[Callable[[int, int, int], None]]:
-        """Yield a function to call with the bytes read, the rows written and the rows scored so far.
+    def of(self, name: str, total_bytes: int | None) -> Iterator[Callable[..., None]]:
+        """Yield a function to call with the bytes read, the rows written and scored so far, and more text.
 
         :param name: the name of the output.
         :param total_bytes: the size of its inputs, if known.
@@ -136,11 +136,11 @@ class Progress:
             bar = tqdm(total=total_bytes, unit="B", unit_scale=True, leave=False)
         started = time.perf_counter()
 
-        def update(read: int, rows: int, scored: int) -> None:
+        def update(read: int, rows: int, scored: int, counts: str = "") -> None:
             now = time.perf_counter()
             if bar is None and not (self._shown and now - self._told >= _SILENCE):
                 return
-            reached = f"{rows:,} rows, {scored / (now - started):,.0f} rows/s"
+            reached = f"{counts}{rows:,} rows, {scored / (now - started):,.0f} rows/s"
             if bar is not None:
                 bar.set_postfix_str(reached, refresh=False)
                 bar.update(read - bar.n)

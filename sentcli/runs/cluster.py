@@ -1,0 +1,212 @@
+"""Files on a Ray cluster: a task scores some files, each exactly as a run of its own does.
+
+No row goes through Ray, only names and counts. A task that is lost with its node runs again on another one:
+it continues or skips what the first one did, as the same command would.
+"""
+
+import logging
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sentcli.errors import (
+    STOP_SIGNALS,
+    ClusterError,
+    DataError,
+    InterruptedRunError,
+    SentcliError,
+    requires,
+    signal_of,
+)
+from sentcli.files.source import inspect_input
+from sentcli.runs.job import JobOptions
+from sentcli.runs.plan import absolute
+from sentcli.runs.summary import Progress, Summary
+from sentcli.runs.task import File, Result, conditions_of, score_task
+from sentcli.scoring import stop
+from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.scorer import Scorer
+
+_CPUS = 2  # of a task: as fast as two tasks of one, in half of the memory
+_RETRIES = 3  # of a task whose process or node was lost
+_TASK_BYTES = 64 << 20  # of a task with several files; two cores score them in 2 to 3 seconds
+_FILE_BYTES = 1 << 20  # what a task scores in the time that it takes to open and to finish a file
+_TASKS_PER_SLOT = 4  # at least, so that no slot is idle for long at the end
+_SUBMITTED = 1000  # tasks that Ray holds at once; each takes memory of the driver
+_CANCEL_SECONDS = 5.0  # for cancelled tasks to commit their ledgers
+_STORE_BYTES = 80_000_000  # shared memory of a cluster on this machine, near Ray's minimum
+
+_log = logging.getLogger("sentcli")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster, and how its tasks score.
+
+    :param address: `local` for a new one on this machine, `auto` for that of this machine, or HOST:PORT.
+    :param settings: the parameters of `Scorer`, except the model; a task has as many CPUs as `workers`.
+    """
+
+    address: str
+    settings: Mapping[str, Any]
+
+
+def score_on_cluster(
+    cluster: Cluster,
+    scorer: Scorer,
+    pairs: Sequence[tuple[Sequence[str], str]],
+    output: str,
+    options: JobOptions,
+    progress: Progress,
+) -> Summary:
+    """Score each input to its output. An output that cannot be made is logged and counted as failed.
+
+    :param scorer: the scorer that those of all nodes must equal.
+    :param pairs: an input and an output each; every node can open them.
+    :param output: the folder of the outputs, for messages.
+    :raises ClusterError: if the cluster cannot be used, or one of its nodes differs.
+    :raises SentcliError: as `score_output`, for an error that would stop every output.
+    :raises InterruptedRunError: after a signal.
+    """
+    files = [_file(source, target) for (source,), target in pairs]
+    cpus = cluster.settings["workers"] or _CPUS
+    folder = None if scorer.bundle.is_shipped else str(scorer.bundle.path.resolve())
+    model = (scorer.bundle.model_file or ".") if folder else None  # relative to the current folder of tasks
+    parameters = tuple({**cluster.settings, "workers": cpus, "model": model}.items())
+    common = parameters, conditions_of(scorer), options
+    total, done, read, size = Summary(), 0, 0, sum(file.size for file in files)
+    with _connected(cluster.address, cpus, folder) as ray, progress.of(output, size) as update:
+        started = time.perf_counter()
+        task = ray.remote(num_cpus=cpus, max_retries=_RETRIES, scheduling_strategy="SPREAD")(score_task)
+        tasks = plan_tasks(files, _slots(ray, cpus))
+        try:
+            for file, (summary, log) in _run(ray, tasks, lambda some: task.remote(some, *common)):
+                done, read = done + 1, read + file.size
+                for level, text in log:
+                    _log.log(level, "%s", text)
+                if summary:
+                    total += Summary(**summary)
+                else:
+                    total.failed += 1
+                counts = f"{done:,} of {len(files):,} files, {total.failed:,} failed, "
+                update(read, total.rows, total.scored, counts)
+        except KeyboardInterrupt as error:
+            message = f"stopped after {done:,} of {len(files):,} files; the same command continues"
+            raise InterruptedRunError(message, signal_of(error)) from None
+        total.seconds = time.perf_counter() - started
+    return total
+
+
+def _file(source: str, target: str) -> File:
+    size = 0
+    with suppress(DataError):  # raised again by the task
+        size = inspect_input(source).size or 0
+    return File(source, target, absolute(source), absolute(target), size)
+
+
+def plan_tasks(files: Sequence[File], slots: int) -> list[list[File]]:
+    """Cut files into tasks, the largest first: large files alone, small ones together.
+
+    :param slots: tasks that the cluster runs at once.
+    """
+    cost = {file: _FILE_BYTES + file.size for file in files}
+    most = min(_TASK_BYTES, sum(cost.values()) / (_TASKS_PER_SLOT * slots))
+    tasks: list[list[File]] = []
+    room = 0.0
+    for file in sorted(files, key=cost.__getitem__, reverse=True):
+        if cost[file] > room:
+            tasks.append([])
+            room = most
+        tasks[-1].append(file)
+        room -= cost[file]
+    return tasks
+
+
+@contextmanager
+def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
+    """Connect to the cluster; yield the module `ray`.
+
+    :param folder: the model to send to each node; None: each has it.
+    :raises ClusterError: if there is no such cluster.
+    :raises MissingExtraError: if Ray is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    with requires("ray"):
+        import ray
+    options: dict[str, Any] = {"runtime_env": {"working_dir": folder}} if folder else {}
+    if address == "local":
+        options |= {"num_cpus": max(usable_cores(), cpus), "object_store_memory": _STORE_BYTES}
+        options |= {"include_dashboard": False}
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    stdout = os.dup(1)
+    os.dup2(2, 1)  # Ray prints to the descriptor when a node is lost
+    try:
+        try:
+            ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
+        except Exception as error:  # Ray's errors have no common class
+            reason = str(error).partition("\n")[0]
+            hint = "give the address of its head node, such as 10.0.0.1:6379, or --ray local for this machine"
+            raise ClusterError(f"--ray {address}: {reason}; {hint}") from error
+        for number, handler in handlers.items():  # Ray has set its own
+            signal.signal(number, handler)
+        yield ray
+    finally:
+        ray.shutdown()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def _slots(ray: Any, cpus: int) -> int:
+    """Return the number of tasks that the cluster runs at once, at least 1."""
+    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    slots = sum(int(node // cpus) for node in nodes)
+    if not slots:  # a cluster that grows with its tasks may have none yet
+        _log.warning("no node of the cluster has %d CPUs; waiting for one; --workers 1 asks for fewer", cpus)
+    return slots or 1
+
+
+def _run(
+    ray: Any, tasks: Sequence[Sequence[File]], submit: Callable[[Sequence[File]], Any]
+) -> Iterator[tuple[File, Result]]:
+    """Run tasks; yield each file with its result, as soon as it is there.
+
+    A file may end every process that scores it. So the files of a task that was lost too often become tasks
+    of their own.
+
+    :param submit: starts a task for some files.
+    """
+    waiting = deque(tasks)
+    running: dict[Any, Sequence[File]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < _SUBMITTED:
+                files = waiting.popleft()
+                running[submit(files)] = files
+            stop.check()
+            for task in ray.wait([*running], timeout=stop.LOOK_SECONDS)[0]:
+                files = running.pop(task)
+                try:
+                    results = ray.get(task)
+                except ray.exceptions.RayTaskError as error:
+                    if isinstance(error.cause, SentcliError | MemoryError):
+                        raise error.cause from error
+                    reason = str(error.cause).strip().rpartition("\n")[2]
+                    raise ClusterError(f"a task failed: {type(error.cause).__name__}: {reason}") from error
+                except ray.exceptions.RayError as error:
+                    if len(files) > 1:
+                        waiting.extend([file] for file in files)
+                        continue
+                    lost = f"{files[0].output}: each process that scored {files[0].name} was lost"
+                    hint = "it had too little memory, or the file ends it; try this file without --ray"
+                    results = [(None, [(logging.ERROR, f"{lost} ({type(error).__name__}): {hint}")])]
+                yield from zip(files, results, strict=True)
+    finally:
+        for task in running:
+            ray.cancel(task)
+        if running:
+            ray.wait([*running], num_returns=len(running), timeout=_CANCEL_SECONDS)
