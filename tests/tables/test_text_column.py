@@ -4,92 +4,20 @@ import csv
 import io
 import json
 import os
+import shlex
 import threading
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from export_shapes import GOOD, IDS, LINKS, NAMES, NUMBERS, SHORT, shapes
 from jobs import read_chunks
 
 from sentcli.errors import DataError
 from sentcli.evaluation.datasets import load_texts
 from sentcli.scoring.frames import texts_of
-from sentcli.tables.options import ReadOptions
-
-# Opinions of several lengths, and what stands beside them in exports.
-GOOD = [
-    "Works as it should, and the battery lasts for days.",
-    "Broke after a week; the shop did not answer my letters.",
-    "Lovely colours, but far too small for a grown woman I'm afraid.",
-    "ok",
-    "I would buy this again. My sister and both of her neighbours did the same within a month of seeing it.",
-]
-SHORT = ["Nice one", "Never again", "Too small", "Fine", "A good buy"]
-IDS = ["R1X8", "R2Q7", "R3Z6", "R4B5", "R5M4"]
-NUMBERS = ["5", "1", "3", "4", "2"]
-DATES = ["2021-03-04", "4 May 2020", "2019-12-31 23:59:00", "01/02/2018", "2017-06-05"]
-NAMES = ["Ada L.", "Bob", "Cy Young", "Dee", "Eve Moneypenny"]
-THINGS = ["Acme Steel Kettle 2 Litres", "Acme Steel Kettle 2 Litres", "Desk Lamp", "Desk Lamp", "Desk Lamp"]
-LINKS = ["https://example.org/a/b", "https://example.org/c?d=e", "", "https://example.org/f", ""]
-JSON = ['{"verified": true, "helpful votes of all": 3}', "{}", "[]", '["a", "b"]', "{}"]
-TEXT, TITLE = GOOD, SHORT
-
-# Columns in the shape of the export, and the one with the texts.
-SHAPES = {
-    "Amazon 2018": (
-        {"overall": NUMBERS, "reviewerID": IDS, "reviewText": TEXT, "summary": TITLE},
-        "reviewText",
-    ),
-    "Amazon TSV": (
-        {"review_id": IDS, "product_title": THINGS, "review_headline": TITLE, "review_body": TEXT},
-        "review_body",
-    ),
-    "fine food": ({"Id": NUMBERS, "ProfileName": NAMES, "Summary": TITLE, "Text": TEXT}, "Text"),
-    "Yelp": ({"review_id": IDS, "stars": NUMBERS, "text": TEXT, "date": DATES}, "text"),
-    "TripAdvisor": ({"Review": TEXT, "Rating": NUMBERS}, "Review"),
-    "App Store": ({"Title": TITLE, "Author": NAMES, "Rating": NUMBERS, "Review": TEXT}, "Review"),
-    "Play Console": (
-        {"Package Name": IDS, "Review Title": TITLE, "Review Text": TEXT, "Developer Reply Text": LINKS},
-        "Review Text",
-    ),
-    "Play scraper": ({"reviewId": IDS, "userName": NAMES, "content": TEXT, "replyContent": LINKS}, "content"),
-    "airline tweets": ({"tweet_id": NUMBERS, "name": NAMES, "text": TEXT, "tweet_created": DATES}, "text"),
-    "Twitter": ({"id": NUMBERS, "text": SHORT, "full_text": TEXT, "lang": ["en"] * 5}, "full_text"),
-    "drug reviews": ({"": NUMBERS, "drugName": NAMES, "condition": NAMES, "review": TEXT}, "review"),
-    "clothing": ({"Clothing ID": NUMBERS, "Title": TITLE, "Review Text": TEXT}, "Review Text"),
-    "Datafiniti": (
-        {"name": THINGS, "reviews.date": DATES, "reviews.text": TEXT, "reviews.title": TITLE},
-        "reviews.text",
-    ),
-    "Alexa": (
-        {"rating": NUMBERS, "date": DATES, "variation": THINGS, "verified_reviews": TEXT},
-        "verified_reviews",
-    ),
-    "Zendesk": ({"Id": NUMBERS, "Subject": TITLE, "Description": TEXT, "Requester": NAMES}, "Description"),
-    "Trustpilot": ({"Reviewer": NAMES, "Review Title": TITLE, "Review Content": TEXT}, "Review Content"),
-    "Steam": (
-        {"app_id": NUMBERS, "app_name": THINGS, "review_text": TEXT, "review_votes": NUMBERS},
-        "review_text",
-    ),
-    "YouTube": ({"video_id": IDS, "comment_text": TEXT, "likes": NUMBERS}, "comment_text"),
-    "Reddit": ({"id": IDS, "author": NAMES, "body": TEXT, "created_utc": NUMBERS}, "body"),
-    "Airbnb": ({"listing_id": NUMBERS, "reviewer_name": NAMES, "comments": TEXT}, "comments"),
-    "Google Forms": (
-        {"Timestamp": DATES, "Your branch": THINGS, "What did you like?\nPlease be specific.": TEXT},
-        "What did you like?\nPlease be specific.",
-    ),
-    "SurveyMonkey": (
-        {"Respondent ID": NUMBERS, "IP Address": IDS, "How can we improve?": TEXT, "Custom Data": JSON},
-        "How can we improve?",
-    ),
-    "German": (
-        {"Nr": NUMBERS, "Datum": DATES, "Produkt": THINGS, "Kommentar": TEXT, "Link": LINKS},
-        "Kommentar",
-    ),
-    "NPS": ({"Score": NUMBERS, "Verbatim": TEXT, "Segment": NAMES}, "Verbatim"),
-}
-BY_VALUES = ("Google Forms", "SurveyMonkey", "German")
+from sentcli.tables.options import ReadOptions, WriteOptions
 
 
 def to_csv(columns):
@@ -103,26 +31,39 @@ def to_jsonl(columns):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def head_of(path, data, wanted=None, **options):
+def head_of(path, data, wanted=None, prefix="", **options):
     path.write_bytes(data)
-    chunks = [*read_chunks(path, read=ReadOptions(text_column=wanted, **options))]
+    read, write = ReadOptions(text_column=wanted, **options), WriteOptions(prefix=prefix)
+    chunks = [*read_chunks(path, read=read, write=write)]
     return chunks[0].head.text_columns, [text for chunk in chunks for text in chunk.texts]
 
 
-@pytest.mark.parametrize(("shape", "found"), SHAPES.items())
-def test_shapes_of_public_data_sets(tmp_path, caplog, shape, found):
-    columns, text = found
-    assert head_of(tmp_path / "a.csv", to_csv(columns)) == ((text,), columns[text])
-    assert head_of(tmp_path / "a.jsonl", to_jsonl(columns)) == ((text,), columns[text])
+@pytest.mark.parametrize(("columns", "marks"), [pytest.param(*shape, id=name) for name, *shape in shapes()])
+def test_the_texts_of_public_data_sets_and_exports_are_found(tmp_path, caplog, columns, marks):
+    if "Sentiment" in columns:
+        with pytest.raises(DataError, match="there is a column 'Sentiment' already; try --prefix new_"):
+            head_of(tmp_path / "a.csv", to_csv(columns))
+    if "?" in marks.values():
+        with pytest.raises(DataError, match="which column is the text") as caught:
+            head_of(tmp_path / "a.csv", to_csv(columns))
+        assert all(f"--text-column {shlex.quote(name)}" in str(caught.value) for name in marks)
+        return
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    data = (tmp_path / "a.parquet").read_bytes()
-    assert head_of(tmp_path / "a.parquet", data) == ((text,), columns[text])
-    assert texts_of(pd.DataFrame(columns), None, ()) == columns[text]
-    assert load_texts(str(tmp_path / "a.csv"), None) == columns[text]
-    told = f"texts taken from {text!r}, the column with the longest texts; another one: "
-    assert caplog.text.count(told) == (5 if shape in BY_VALUES else 0)
-    assert caplog.text == "" or shape in BY_VALUES
-    assert not caplog.records or {record.levelname for record in caplog.records} == {"NOTE"}
+    forms = {
+        "csv": to_csv(columns),
+        "jsonl": to_jsonl(columns),
+        "parquet": (tmp_path / "a.parquet").read_bytes(),
+    }
+    for form, data in forms.items():
+        names, found = head_of(tmp_path / f"a.{form}", data, prefix="new_")
+        texts = [" ".join(parts) for parts in zip(*(columns[name] for name in names), strict=True)]
+        assert ({*names}, found) == ({*marks}, texts)
+    assert texts_of(pd.DataFrame(columns), None, ()) == texts
+    assert load_texts(str(tmp_path / "a.csv"), None) == texts
+    (name, mark), *_ = marks.items()
+    told = f"texts taken from {name!r}, the column with the longest texts; another one: "
+    assert caplog.text.count(told) == len(caplog.messages) == (5 if mark == "~" else 0)
+    assert {record.levelname for record in caplog.records} <= {"NOTE"}
 
 
 @pytest.mark.parametrize("names", [("Negative_Review", "Positive_Review"), ("pros", "cons")])
@@ -135,11 +76,11 @@ def test_the_two_parts_of_a_review_are_one_text(tmp_path, names):
 @pytest.mark.parametrize(
     ("columns", "text"),
     [
-        ({"text": [""] * 5, "Review body": TEXT}, "Review body"),
-        ({"comments": NUMBERS, "title": SHORT, "Kommentar": TEXT}, "Kommentar"),
-        ({"review": IDS, "Meinung": TEXT}, "Meinung"),
+        ({"text": [""] * 5, "Review body": GOOD}, "Review body"),
+        ({"comments": NUMBERS, "title": SHORT, "Kommentar": GOOD}, "Kommentar"),
+        ({"review": IDS, "Meinung": GOOD}, "Meinung"),
         ({"content": LINKS, "tweet": SHORT}, "tweet"),
-        ({"Text": NUMBERS, "TEXT": TEXT}, "TEXT"),
+        ({"Text": NUMBERS, "TEXT": GOOD}, "TEXT"),
         ({"text": NUMBERS, "n": NUMBERS}, "text"),
         ({"title": SHORT, "n": NUMBERS}, "title"),
         ({"title": GOOD, "subject": GOOD[::-1], "n": NUMBERS}, "title"),
@@ -147,6 +88,17 @@ def test_the_two_parts_of_a_review_are_one_text(tmp_path, names):
 )
 def test_a_name_alone_does_not_decide(tmp_path, columns, text):
     assert head_of(tmp_path / "a.csv", to_csv(columns)) == ((text,), columns[text])
+
+
+def test_longer_texts_under_another_usual_name_are_told(tmp_path, caplog):
+    columns = {"product": IDS, "Review": SHORT, "Summary": GOOD}
+    assert head_of(tmp_path / "a.csv", to_csv(columns)) == (("Review",), SHORT)
+    said = "taken from 'Review' by its name, but Summary has longer ones; for those: --text-column Summary"
+    assert said in caplog.text
+    assert caplog.records[0].levelname == "NOTE"
+    caplog.clear()
+    head_of(tmp_path / "a.csv", b"text,summary\nok,Longer than the text\n")
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(
