@@ -5,7 +5,6 @@ stderr and an exit code.
 """
 
 import re
-import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,25 +120,16 @@ class InterruptedRunError(SentcliError):
         self.exit_code = 128 + signal_number
 
 
-# An option, and its value as a shell reads it.
-_OPTION = re.compile(r"""(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?: ((?:'[^']*'|"[^"]*"|[\w.,/-]*\w)+))?""")
-
-
 def as_arguments(message: str) -> str:
-    """Return a message with arguments of Python in place of options: `a_b='x'` for `--a-b x`.
+    """Return a message that names arguments of Python: `text_column=review` for `--text-column review`.
 
-    In messages that can reach Python, the word after an option is its value.
+    In messages that can reach Python, a word after an option is its value.
     """
-
-    def argument(found: re.Match[str]) -> str:
-        name, value = found[1].replace("-", "_"), found[2]
-        if value is None:
-            return name
-        if re.fullmatch(r"[\d.,]+", value):
-            return f"{name}=({value.replace(',', ', ')})" if "," in value else f"{name}={value}"
-        return f"{name}={shlex.split(value)[0]!r:.200}"
-
-    return _OPTION.sub(argument, message)
+    return re.sub(
+        r"(?<![\w-])--([a-z][a-z-]*)( ?)",
+        lambda found: found[1].replace("-", "_") + ("=" if found[2] else ""),
+        message,
+    )
 
 
 @contextmanager

@@ -176,9 +176,7 @@ def _band(
     metavar="N|P%",
     help="Stop if more than N rows of an output, or P% of those read, are rejected.",
 )
-@click.option(
-    "--model", type=NamedPath(), help="Model folder or file; by default the included one, imdb-bilstm."
-)
+@click.option("--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included.")
 @click.option(
     "--neutral",
     metavar="[LOW,HIGH]",

@@ -2,10 +2,9 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -33,11 +32,9 @@ from sentcli.cli.train_options import (
     is_given,
     settings_options,
 )
-from sentcli.config import BY_DATA, DataSet, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import BY_DATA, DataSet
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
-
-AnyConfig = TypeVar("AnyConfig", TextConfig, ModelConfig, TrainConfig)
 
 _EXAMPLES = (
     "sentcli train --dataset reviews.csv --label-column stars -o my-model",
@@ -144,8 +141,6 @@ def train(
     """
     log_to_stderr(quiet=quiet)
     check_together()
-    model = _of(ModelConfig, settings, vocab_size=2)  # vocabulary and classes come with the data
-    text, config = _of(TextConfig, settings), _of(TrainConfig, settings)
     with requires("train"):
         from sentcli.evaluation.rejects import Rejects
         from sentcli.tables.options import ReadOptions
@@ -171,11 +166,9 @@ def train(
         validation=validation,
         positive=positive,
     )
-    how = Settings(
-        text,
-        model,
-        config,
-        auto=_left_to_the_data(settings, validation),
+    how = Settings.of(
+        settings,
+        has_validation=validation is not None,
         device=device,
         threads=threads,
         quiet=quiet,
@@ -213,22 +206,3 @@ def train(
         is_of_tone = labels == ("negative", "positive")
         trial = f"echo 'an absolute joy' | sentcli score --model {path}"
         say(f"{output}: done{means}; try: {trial if is_of_tone else f'sentcli score FILE --model {path}'}")
-
-
-def _left_to_the_data(settings: Mapping[str, Any], validation: str | None) -> list[str]:
-    """Return the settings that the data decides: those that were not given, nor ruled out by another one."""
-    ruled_out = []
-    if settings["epochs"] is not None:
-        ruled_out += ["patience", "folds", "adversarial", "fill_vocab"]
-    if validation:
-        ruled_out += ["validation_share", "folds"]
-    if settings["validation_share"] is not None or settings["interpolate"]:
-        ruled_out += ["folds"]
-    return [name for name in BY_DATA if settings[name] is None and name not in ruled_out]
-
-
-def _of(kind: type[AnyConfig], values: dict[str, Any], **further: Any) -> AnyConfig:
-    """Build settings from the values of options; a value of None keeps the default."""
-    known = {each.name for each in fields(kind)}
-    given = {name: value for name, value in values.items() if name in known and value is not None}
-    return kind(**given, **further)

@@ -21,14 +21,10 @@ def texts_of(
 ) -> list[str | None]:
     """Return the texts of a frame, with None for a missing text; see `Scorer.score_frame`."""
     if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
-        kind = type(frame)
-        raise TypeError(f"frame is a {kind.__module__}.{kind.__qualname__}; pass a pandas data frame")
+        raise TypeError(f"frame is a {type(frame)!r:.200}; pass a pandas data frame")
     if hasattr(frame.columns, "levels"):  # a MultiIndex, even of one level
         raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
     columns = list(frame.columns)
-    # Comparing a name with NA raises an error.
-    if any(type(name).__name__ == "NAType" for name in columns):
-        raise DataError(f"{_WHERE}: a column has the name NA; give it another name")
     check_room(columns, [column.name for column in added], _WHERE)
     others: dict[Any, str] = {
         name: f"does not hold only texts: it has {other!r:.100} ({type(other).__name__}); "

@@ -6,8 +6,7 @@ from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import NEUTRAL, Band, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
-from sentcli.tables.chunk import Results
+from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import WriteOptions
 from sentcli.text.encoder import Encoded, Encoder
 from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
@@ -30,19 +29,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
-_SHOWN = 3  # pairs in the repr of `Scores`
 COUNTS = ("blank", "no_known_word", "mostly_unknown", "truncated", "tokens", "unknown")  # of `Scores`
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
-class HasTexts(Protocol):
-    """A chunk of rows."""
-
-    @property
-    def texts(self) -> Sequence[str | None]: ...
-
-
-Chunk = TypeVar("Chunk", bound=HasTexts)
 Item = TypeVar("Item")
 Rows = npt.NDArray[np.intp]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
@@ -81,9 +71,7 @@ class Scores:
         return zip(self.labels, self.scores, strict=True)
 
     def __repr__(self) -> str:
-        shown = [f"{pair!r:.200}" for pair in islice(self, _SHOWN)]
-        more = [f"{len(self) - _SHOWN:,} more"] if len(self) > _SHOWN else []
-        return f"Scores({', '.join([*shown, *more])})"
+        return f"<Scores of {len(self):,} texts, the first {[*islice(self, 3)]!r:.200}>"
 
     @property
     def results(self) -> Results:
@@ -125,20 +113,10 @@ class Scorer:
     only in the process that created them.
 
     :param bundle: the model.
-    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file in the bundle.
-    :param device: one of `DEVICES`; None: CUDA where there is a device, for onnx the CPU.
-    :param precision: for the torch backend, one of `SCORING_PRECISIONS`.
-    :param workers: threads that run batches; None: every core that this process may use.
-    :param neutral: the lowest and the highest score that get the label `neutral`; lower scores get the first
-        label, higher ones the second. True: the band that the model brings. False: no text is neutral.
-    :param null_values: texts that count as blank, see `NullValues`; None: `NULL_VALUES`.
-    :param probabilities: also return the probability of each label of the model.
+    :param backend, device, precision, workers, neutral, null_values, probabilities: see `sentcli.load`.
     :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
     :ivar shown_classes: the labels of the model whose probabilities are wanted: all or none.
-    :raises UsageError: for options that contradict each other, fewer workers than 1, probabilities in the
-        wrong order, or a model that has more than two classes, a class named `neutral`, or no band.
-    :raises BundleError: for a file that is missing, cannot be read or cannot be run.
-    :raises MissingExtraError: when PyTorch is needed and not installed.
+    :raises BundleError, MissingExtraError, UsageError: as `sentcli.load`.
     """
 
     def __init__(
@@ -190,9 +168,7 @@ class Scorer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pools.close()
 
     def score(self, texts: Iterable[str | None]) -> Scores:
@@ -223,8 +199,8 @@ class Scorer:
         """Return a copy of a pandas data frame with a label and a score in each row.
 
         :param frame: a frame with any index and columns; a missing text counts as blank.
-        :param text_column: the column to score: its name or number, or several of these with commas; None:
-            found by its name or its first values.
+        :param text_column: the column to score: its name, number or dotted path, or several of these with
+            commas; None: found by its name or its first values.
         :param prefix: put before the names of the new columns.
         :returns: the same rows in the same order; the new columns have missing values for a text that says
             nothing.
@@ -243,14 +219,12 @@ class Scorer:
     ) -> "ArrowRows":
         """Return a pyarrow Table or RecordBatch with a label and a score in each row.
 
-        :param text_column: the column to score: its name, number or dotted path, or several of these with
-            commas; None: found by its name or its first values, which may differ from batch to batch.
-        :param prefix: put before the names of the new columns.
-        :returns: the same columns, and after them strings and float64 numbers with six decimals, as in files;
+        :param text_column, prefix: as of `score_frame`; None may choose other columns in another batch.
+        :returns: the same columns, and after them strings and numbers of six decimals, as files have them;
             null for a text that says nothing.
-        :raises TypeError: for anything but a pyarrow Table or RecordBatch.
-        :raises DataError: for a text column that does not exist or is not of strings in UTF-8; for a new
-            column that already exists.
+        :raises TypeError: for anything else.
+        :raises DataError: for a text column that does not exist or has no strings, or for a new column that
+            already exists.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
         from sentcli.scoring import arrow
@@ -274,7 +248,7 @@ class Scorer:
                 yield chunk, self._scores(predictions)
 
     def _run(self, texts: Iterable[str | None]) -> _Predictions:
-        chunks = _chunks(_checked(texts))
+        chunks = _chunks(as_texts(texts))
         with closing(self._predict(chunks, lambda chunk: chunk)) as predicted:
             parts = [part for _, part in predicted]
         return _Predictions(*map(np.concatenate, zip(*parts, strict=True)))
@@ -285,7 +259,7 @@ class Scorer:
         is_cancelled = threading.Event()
 
         def begin(item: Item) -> "Future[_Begun]":
-            return self._pools.encoders.submit(self._begin, _checked(texts_of(item)), is_cancelled)
+            return self._pools.encoders.submit(self._begin, as_texts(texts_of(item)), is_cancelled)
 
         try:
             with closing(prefetch(items, begin, self._pools.in_flight)) as begun:
@@ -381,8 +355,11 @@ def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
     return [text or "" for text in places], inverse
 
 
-def _checked(texts: Iterable[Any]) -> list[str | None]:
-    """Return texts as a list, with None for a missing one."""
+def as_texts(texts: Iterable[Any]) -> list[str | None]:
+    """Return texts as a list, with None for a missing one; see `Scorer.score`.
+
+    :raises TypeError: naming what is no text.
+    """
     if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
         kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
         raise TypeError(f"texts is {kind}; pass a list or a column of strings")

@@ -85,6 +85,32 @@ class Settings:
     recipe: "Callable[[Settings], str] | None" = None
     given: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any], *, has_validation: bool = False, **others: Any) -> "Settings":
+        """Build settings from the values of fields of `text`, `model` and `config`.
+
+        :param values: by field name; None: the default, or what the data decides.
+        :param has_validation: whether the texts to validate on are given.
+        :param others: the other fields.
+        :raises UsageError: for an unknown name, or a value out of range.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        ruled_out = ["validation_share", "folds"] if has_validation else []
+        if "epochs" in given:
+            ruled_out += ["patience", "folds", "adversarial", "fill_vocab"]
+        if "validation_share" in given or given.get("interpolate"):
+            ruled_out += ["folds"]
+        auto = [name for name in BY_DATA if name not in given and name not in ruled_out]
+        known = {each.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) for each in fields(kind)}
+        if unknown := given.keys() - known.keys():
+            raise UsageError(f"unknown setting {min(unknown)!r:.100}; docs/training-settings.md lists all")
+
+        def build(kind: type[_AnyConfig], **further: Any) -> _AnyConfig:
+            return kind(**{name: value for name, value in given.items() if known[name] is kind}, **further)
+
+        model = build(ModelConfig, vocab_size=2)  # vocabulary and classes come with the data
+        return cls(build(TextConfig), model, build(TrainConfig), auto=auto, **others)
+
     def finetuning(self, base: Base, given: Mapping[str, Any]) -> "Settings":
         """Return the settings with the shape and the vocabulary of a model to fine-tune.
 

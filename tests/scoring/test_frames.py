@@ -69,14 +69,14 @@ def test_new_columns_have_the_same_types_whatever_is_in_them(scorer, texts):
         (
             {"a": ["it was a good day"], "b c": ["it was a bad day"]},
             None,
-            "Add text_column='a' or text_column='b c'; the columns",
+            "Add text_column=a or text_column='b c'; the columns",
         ),
         ({"text": ["a", ["b"]]}, "text", r"it has \['b'\] \(list\)"),
         ({"text": ["a"], "sentiment": ["b"]}, "text", "sentiment"),
         (
             {"text": ["a"], 1: [2], "Sentiment_Score": ["b"]},
             "text",
-            "a column 'Sentiment_Score' already; try prefix='new_'$",
+            "a column 'Sentiment_Score' already; try prefix=new_$",
         ),
     ],
 )
@@ -91,7 +91,6 @@ def test_a_frame_without_a_column_of_texts_or_room_is_refused(scorer, columns, w
         (["text", "text"], "several columns"),
         (pd.MultiIndex.from_tuples([("text", ""), ("sentiment", "")]), "the columns have 2 levels"),
         (pd.MultiIndex.from_tuples([("text",), ("id",)]), "the columns have 1 levels"),
-        (pd.Index(["text", pd.NA], dtype="string"), "a column has the name NA"),
     ],
 )
 def test_column_names_that_are_not_plain_and_unique_are_refused(scorer, columns, message):
@@ -114,7 +113,7 @@ class Frame:
 
 @pytest.mark.parametrize("frame", [pd.Series(["warm"], name="text"), {"text": ["warm"]}, Frame(), None])
 def test_what_is_no_frame_of_pandas_is_refused_by_its_type(scorer, frame):
-    with pytest.raises(TypeError, match=f"frame is a .*{type(frame).__name__}; pass a pandas data frame"):
+    with pytest.raises(TypeError, match=f"frame is a .*{type(frame).__name__}'>; pass a pandas data frame"):
         scorer.score_frame(frame, "text")
 
 
@@ -132,4 +131,4 @@ def test_a_frame_gets_the_probability_of_each_label(trained):
 def test_a_note_on_the_column_names_the_argument(scorer, caplog):
     scorer.score_frame(pd.DataFrame({"id": ["a1"], "words": ["it was a very good day"]}))
     assert "texts taken from 'words', the column with the longest texts" in caplog.text
-    assert caplog.text.endswith("another one: text_column='NAME'\n")
+    assert caplog.text.endswith("another one: text_column=NAME\n")

@@ -1,0 +1,102 @@
+"""A scikit-learn classifier of texts, which trains as `sentcli train` does and predicts as `Scorer` does."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sentcli import load
+from sentcli.config import DataSet
+from sentcli.errors import requires
+from sentcli.evaluation.labels import known_labels
+from sentcli.scoring.scorer import as_texts
+
+with requires("train"):
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import check_consistent_length
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+    from sentcli.training.corpus import DataSource
+    from sentcli.training.finetune import load_base
+    from sentcli.training.settings import NO_VECTORS, Settings
+    from sentcli.training.train import train_bundle
+
+
+class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier of texts, which are a list or a column of strings as of `Scorer.score`.
+
+    :param finetune, glove, epochs, seed: as the options of `sentcli train`, which also says what None means.
+    :param settings: other settings of docs/training-settings.md by name, such as `{"hidden_size": 64}`.
+    :ivar classes_: the labels, sorted.
+    :ivar class_prior_: the share of each class in y: the probabilities of a text that says nothing.
+    :ivar files_: the content of each file of the model folder.
+    """
+
+    def __init__(
+        self,
+        *,
+        finetune: str | Path | None = None,
+        glove: str | Path | None = None,
+        epochs: int | None = None,
+        seed: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.finetune = finetune
+        self.glove = glove
+        self.epochs = epochs
+        self.seed = seed
+        self.settings = settings
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803  # scikit-learn's name
+        """Train a model.
+
+        :param y: the label of each text: strings, or numbers that identify classes.
+        :raises ValueError: for X and y of different lengths, and for labels of fewer than two classes.
+        :raises TypeError: for an element of X that is neither a string nor missing.
+        :raises SentcliError: for parameters or texts that cannot be used.
+        """
+        texts, y = [text or "" for text in as_texts(X)], column_or_1d(y)
+        check_consistent_length(texts, y)
+        check_classification_targets(y)
+        self.classes_, ids, counts = np.unique(y, return_inverse=True, return_counts=True)
+        if len(counts) < 2:
+            raise ValueError(f"y has {len(counts)} class; a classifier needs two or more")
+        self.class_prior_ = counts / len(texts)
+        given = {"epochs": self.epochs, "seed": self.seed, **(self.settings or {})}
+        settings = Settings.of(given, quiet=True, command="sentcli.sklearn.SentimentClassifier")
+        if self.finetune:
+            settings = settings.finetuning(load_base(Path(self.finetune)), given)
+        elif not self.glove:
+            settings = replace(settings, given=given)
+        glove = NO_VECTORS if self.finetune else str(self.glove or "6B.100d")
+        with TemporaryDirectory() as folder:
+            data, model = Path(folder, "texts.parquet"), Path(folder, "model")
+            pq.write_table(pa.table({"text": texts, "label": self.classes_.astype(str)[ids]}), data)
+            train_bundle(DataSource((DataSet(str(data)),), glove), model, settings)
+            self.files_ = {path.name: path.read_bytes() for path in model.iterdir()}
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
+        """Return the probability of each class, `[texts, classes]`; raise errors as `Scorer.score`."""
+        check_is_fitted(self)
+        with TemporaryDirectory() as folder:
+            for name, content in self.files_.items():
+                Path(folder, name).write_bytes(content)
+            with load(folder) as scorer:
+                found = scorer.probabilities(X)
+        names = self.classes_.astype(str).tolist()
+        ids = known_labels(names, scorer.labels)
+        found = found[:, [ids[name] for name in names]]
+        return np.where(np.isnan(found), self.class_prior_, found)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
+        """Return the most probable label of each text; raise errors as `Scorer.score`."""
+        found = self.predict_proba(X)
+        return self.classes_[found.argmax(axis=1)]  # type: ignore[no-any-return]

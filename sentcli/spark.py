@@ -1,0 +1,27 @@
+"""Score the rows of a Spark data frame, by `mapInArrow`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sentcli import load
+from sentcli.tables.options import WriteOptions
+
+
+def score(df: Any, text_column: str, prefix: str = "", *, workers: int = 1, **options: Any) -> Any:
+    """Return a data frame with a label and a score in each row.
+
+    :param text_column, prefix: as of `Scorer.score_arrow`, whose errors the tasks raise.
+    :param workers: scoring threads of a task, as many as `spark.task.cpus`.
+    :param options: the other arguments of `sentcli.load`, whose errors are raised; all nodes need the model.
+    """
+    from pyspark.sql.types import DoubleType, StringType, StructField, StructType
+
+    def run(batches: Iterator[Any]) -> Iterator[Any]:
+        with load(workers=workers, **options) as scorer:
+            for batch in batches:
+                yield scorer.score_arrow(batch, text_column, prefix)
+
+    with load(workers=workers, **options) as scorer:
+        added = WriteOptions(prefix=prefix).columns(scorer.shown_classes)
+    new = [StructField(column.name, DoubleType() if column.is_number else StringType()) for column in added]
+    return df.mapInArrow(run, StructType([*df.schema.fields, *new]))
