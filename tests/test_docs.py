@@ -173,9 +173,7 @@ def test_all_settings_of_training_are_listed() -> None:
 
 
 def test_the_example_in_python_runs() -> None:
-    pytest.importorskip("pandas")
-    (code,) = blocks("python.md", "python")
-    exec(code, {})
+    exec(blocks("python.md", "python")[0], {})
 
 
 def test_the_code_for_other_runtimes_gives_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
-"""The recipes of docs/databases.md, where the databases are installed."""
+"""The recipes of docs/databases.md and docs/python.md, where the programs and packages are installed."""
 
+import csv
 import os
 import re
 import shutil
@@ -10,11 +11,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import invented
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from commands import invoke
 
 import sentcli
 
 ROOT = Path(__file__).parents[1]
+SECTIONS = re.split(r"^##+ ", (ROOT / "docs" / "python.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
+IN_PYTHON = {
+    section.partition("\n")[0]: code
+    for section in SECTIONS
+    for code in re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+}
 ROWS = [(1, 'Sturdy, and "cheap".'), (2, "It rattles.\nTwice."), (3, "")]
 
 
@@ -66,3 +77,60 @@ def test_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             run(line, tmp_path)
     with duckdb.connect("shop.duckdb") as database:
         check(database.execute("SELECT id, text, sentiment, sentiment_score FROM scored").fetchall())
+
+
+@pytest.fixture
+def wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pa.Table:
+    """What `sentcli score` makes of the file that the recipes in Python read."""
+    monkeypatch.chdir(tmp_path)
+    with (ROOT / "tests" / "data" / "reviews.csv").open(newline="", encoding="utf-8") as file:
+        texts = [row["review"] for row in csv.DictReader(file)]
+    texts = [*texts, None, "", "N/A", *(text for _, text in ROWS)]
+    table = pa.table({"id": range(len(texts)), "review": texts})
+    pq.write_table(table, "reviews.parquet")
+    assert invoke("score", "reviews.parquet", "-o", "wanted.parquet").exit_code == 0
+    return pq.read_table("wanted.parquet")
+
+
+def run_python(title: str) -> None:
+    for name in re.findall(r"^(?:import|from) (\w+)", IN_PYTHON[title], re.MULTILINE):
+        pytest.importorskip(name)
+    exec(IN_PYTHON[title], {})
+
+
+def check_file(wanted: pa.Table) -> None:
+    found = pq.read_table("scored.parquet").select(wanted.column_names).sort_by("id")
+    assert found.to_pylist() == wanted.to_pylist()
+
+
+def test_all_recipes_in_python_are_tested() -> None:
+    files = ["pandas", "polars", "pyarrow and NumPy", "DuckDB", "Spark", "Dask"]
+    assert sorted(IN_PYTHON) == sorted([*files, "scikit-learn", "Ray Data"])
+
+
+@pytest.mark.parametrize("title", ["pandas", "polars", "pyarrow and NumPy", "DuckDB", "Spark", "Dask"])
+def test_a_recipe_in_python_gives_the_scores_of_a_file(title: str, wanted: pa.Table) -> None:
+    run_python(title)
+    check_file(wanted)
+
+
+@pytest.mark.slow
+def test_ray_data(wanted: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.data")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    try:
+        run_python("Ray Data")
+    finally:
+        ray.shutdown()
+    check_file(wanted)
+
+
+def test_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    invented.write_csv(tmp_path / "labelled.csv", invented.reviews(60, seed=1))
+    run_python("scikit-learn")
+    with sentcli.load("my-model") as scorer:
+        assert scorer.score(["an absolute joy", "dull and lifeless"]).labels == ["positive", "negative"]
