@@ -37,7 +37,7 @@ def test_a_hundred_texts_of_three_classes(tmp_path):
     assert figures["accuracy"] > majority(figures) + 0.2
     assert "chosen for 100 texts of " in said
     assert (
-        "epochs 60, patience 8, folds 5, adversarial 1.0, batch-size 8, min-freq 1, fill-vocab 30000\n"
+        "epochs 60, patience 5, folds 3, adversarial 1.0, batch-size 8, min-freq 1, fill-vocab 30000\n"
         in said
     )
     assert figures["examples"] == 100  # in the cross-validation

@@ -57,11 +57,11 @@ def test_many_classes_are_seen_more_often() -> None:
 
 
 def test_few_texts_are_cross_validated() -> None:
-    assert [for_texts(texts).folds for texts in (9, 10, 999, 1000)] == [0, 5, 5, 0]
+    assert [for_texts(texts).folds for texts in (9, 10, 999, 1000)] == [0, 3, 3, 0]
 
 
 def test_training_is_stopped_early_unless_the_epochs_are_given() -> None:
-    assert [for_texts(texts).patience for texts in (100, 1000, 25_000)] == [6, 2, 2]
+    assert [for_texts(texts).patience for texts in (100, 1000, 25_000)] == [4, 2, 2]
     assert for_texts(100, epochs=30, patience=0).patience == 0
 
 
