@@ -23,6 +23,7 @@ import csv
 import gzip
 import io
 import json
+import logging
 import os
 import random
 import shutil
@@ -97,7 +98,7 @@ class Nodes:
     def __init__(self, work, nodes=({}, {}), cpus=1, **settings):
         self._tasks = Path(tempfile.mkdtemp(dir=work))
         self._nodes, self._cpus = nodes, cpus
-        self._settings = {"TASKS": self._tasks, "RAY_raylet_start_wait_time_s": 120, **settings}
+        self._settings = {"TASKS": self._tasks, **settings}
 
     def __enter__(self):
         from ray.cluster_utils import Cluster
@@ -285,6 +286,7 @@ def check_b4(work):
     from moto.server import ThreadedMotoServer
 
     make(work / "in", "csv", parts=8, rows=6000, bad_every=4)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -55,7 +55,7 @@ def test_a_file_that_ends_its_process_and_a_damaged_one_are_named(arguments, tmp
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_the_same_command_continues_after_the_driver(nodes, arguments, tmp_path, number, code):
-    make(tmp_path / "in", "csv", parts=3, rows=4000, bad_every=3)
+    make(tmp_path / "in", "csv", parts=2, rows=3000, bad_every=3)
     output, summary = tmp_path / "out", tmp_path / "summary.json"
     whole = (f"{tmp_path}/in/*", "-o", f"{output}/", *arguments, "--summary", summary)
     process = start(*whole)
@@ -63,10 +63,10 @@ def test_the_same_command_continues_after_the_driver(nodes, arguments, tmp_path,
         time.sleep(0.05)
     process.send_signal(number)
     end(process, code)
-    rows_missing = 4000 * (3 - len(list(output.glob("*.csv"))))
+    rows_missing = 3000 * (2 - len(list(output.glob("*.csv"))))
     score(*whole)
     found = totals(summary)
-    assert (found["rows"], found["rejected"], found["failed"]) == (12_000, 1, 0)
+    assert (found["rows"], found["rejected"], found["failed"]) == (6000, 1, 0)
     assert found["scored"] < rows_missing
     score(f"{tmp_path}/in/*", "-o", f"{tmp_path}/plain/")
     check_same(output, tmp_path / "plain")
