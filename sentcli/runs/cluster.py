@@ -140,8 +140,8 @@ def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
         import ray
     options: dict[str, Any] = {"runtime_env": {"working_dir": folder}} if folder else {}
     if address == "local":
-        options |= {"num_cpus": max(usable_cores(), cpus), "object_store_memory": _STORE_BYTES}
-        options |= {"include_dashboard": False}
+        options |= {"num_cpus": max(usable_cores(), cpus), "include_dashboard": False}
+        options["object_store_memory"] = _STORE_BYTES
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     stdout = os.dup(1)
     os.dup2(2, 1)  # Ray prints to the descriptor when a node is lost
@@ -175,8 +175,7 @@ def _run(
 ) -> Iterator[tuple[File, Result]]:
     """Run tasks; yield each file with its result, as soon as it is there.
 
-    A file may end every process that scores it. So the files of a task that was lost too often become tasks
-    of their own.
+    A file may end every process that scores it: a task that is lost too often becomes one for each file.
 
     :param submit: starts a task for some files.
     """
@@ -196,7 +195,8 @@ def _run(
                     if isinstance(error.cause, SentcliError | MemoryError):
                         raise error.cause from error
                     reason = str(error.cause).strip().rpartition("\n")[2]
-                    raise ClusterError(f"a task failed: {type(error.cause).__name__}: {reason}") from error
+                    what = f"a task failed: {type(error.cause).__name__}: {reason}"
+                    raise ClusterError(f"{what}; does each node have the same packages?") from error
                 except ray.exceptions.RayError as error:
                     if len(files) > 1:
                         waiting.extend([file] for file in files)

@@ -60,9 +60,7 @@ def score_files(
     output = as_path(output)
     is_folder = output.endswith("/") or Path(output).is_dir()
     if cluster and (STANDARD in inputs or rejects.path or not is_folder):
-        raise UsageError(
-            "--ray makes an output of each file: name the files, give -o FOLDER/, omit --rejects"
-        )
+        raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
     pairs = plan_outputs(inputs, output, write)
     in_folder = pairs[0][1] != output
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)

@@ -215,7 +215,7 @@ def test_errors_of_a_file_are_logged_with_the_node(ray, inputs, run, caplog):
         (
             RuntimeError("long\nModuleNotFoundError: No module named 'sentcli'\n"),
             ClusterError,
-            "a task failed: RuntimeError: ModuleNotFoundError: No module named 'sentcli'",
+            "a task failed: RuntimeError: ModuleNotFoundError: No module named 'sentcli'; does each node",
         ),
     ],
 )
@@ -223,7 +223,7 @@ def test_an_error_that_would_stop_every_output_ends_the_run(ray, inputs, run, ra
     ray.raised = raised
     with pytest.raises(kind) as caught:
         run(inputs)
-    assert str(caught.value) == text
+    assert str(caught.value).startswith(text)
     assert len(ray.cancelled) == len(ray.tasks) - 1
     assert ray.events[-1] == "shutdown"
 
@@ -286,7 +286,7 @@ def test_no_ray(inputs, run, monkeypatch):
     ],
 )
 def test_anything_but_files_to_a_folder_is_refused(ray, inputs, run, names, output, rejects):
-    with pytest.raises(UsageError, match=r"--ray makes an output of each file: .* give -o FOLDER/"):
+    with pytest.raises(UsageError, match=r"--ray makes an output of each file: .* -o FOLDER/"):
         run(names, output, rejects=RejectOptions(rejects))
     assert not ray.events
     assert [path.name for path in Path().iterdir()] == ["in"]
