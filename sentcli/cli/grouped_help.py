@@ -13,7 +13,6 @@ _OTHERS = "Other options"
 _NAMES_ELSEWHERE = {  # of options, in other tools
     "--column": "--text-column",
     "--force": "--overwrite",
-    "--gpu": "--device",
     "--sep": "--delimiter",
     "--threads": "--workers",
 }

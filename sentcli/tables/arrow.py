@@ -70,6 +70,8 @@ def find_text_columns(
 def _sample(column: pa.Array) -> list[Any]:
     """Return the values of a column, without those that are not UTF-8."""
     values = []
+    with suppress(ValueError):
+        return to_values(column)
     for row in range(len(column)):
         with suppress(ValueError):
             values += to_values(column.slice(row, 1))

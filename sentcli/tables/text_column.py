@@ -127,18 +127,15 @@ def _one_of_each(
 def _longer(
     choice: Choice, columns: Sequence[Any], usable: Sequence[int], values: Sequence[Sequence[Any]], where: str
 ) -> tuple[Note, ...]:
-    """Return a note on a column with longer texts than the chosen one, whose name may mean a text too."""
-    most = _AHEAD * sum(_size(values[place]) for place in choice.places)
-    others = [group[0] for groups in _usual(columns, TEXT_NAMES + _WEAK_NAMES) for group in groups]
-    longer = [
-        place
-        for place in others
-        if place in usable and place not in choice.places and _size(values[place]) > most
-    ]
-    first = choice.places[0]
-    if not longer or len(values[first]) < _FEWEST:
+    """Return a note if another column whose name may mean a text has longer texts than the chosen ones."""
+    named = {group[0] for groups in _usual(columns, TEXT_NAMES + _WEAK_NAMES) for group in groups}
+    sizes = {place: _size(values[place]) for place in named.intersection(usable).union(choice.places)}
+    longest, first = max(sizes, key=sizes.__getitem__), choice.places[0]
+    if len(values[first]) < _FEWEST or sizes[longest] <= _AHEAD * sum(
+        sizes[place] for place in choice.places
+    ):
         return ()
-    other = f"{shlex.quote(_printed(columns[longer[0]])):.200}"
+    other = f"{shlex.quote(_printed(columns[longest])):.200}"
     note = f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other} has longer ones"
     return ((NOTE, f"{note}; for those: --text-column {other}"),)
 
