@@ -25,6 +25,7 @@ from sentcli.cli.options import (
     device_option,
     is_terminal,
     log_to_stderr,
+    not_empty,
     overwrite_option,
     precision_option,
     quiet_option,
@@ -33,6 +34,7 @@ from sentcli.cli.options import (
     workers_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.files.remote import as_path
 from sentcli.files.sink import open_sink
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -54,6 +56,8 @@ _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values"
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
 
+_SHARD = re.compile(r"(\d+)/(\d+)", re.ASCII)
+
 _EXAMPLES = (
     "sentcli score reviews.csv -o scored.csv",
     "sentcli score reviews.csv -o scored.csv --neutral",
@@ -63,7 +67,9 @@ _EXAMPLES = (
     "sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto",
 )
 _GROUPS = {
-    "Output": ("output", "output_format", "prefix", "probabilities", "overwrite", "summary", "quiet"),
+    "Output": (
+        *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
+    ),
     "Input": (
         *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
         *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
@@ -98,6 +104,17 @@ def _band(
     return low, high
 
 
+def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int]:
+    """Return the number of this run and the number of all runs, `1/1` without the option."""
+    found = _SHARD.fullmatch("1/1" if value is None else value)
+    number, count = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= count:
+        raise UsageError(
+            f"--shard {value!r:.80}: not I/N with I from 1 to N; type --shard 1/4 to --shard 4/4"
+        )
+    return number, count
+
+
 @click.command(cls=_ScoreCommand, examples=_EXAMPLES, groups=_GROUPS)
 @click.argument("inputs", nargs=-1, type=click.Path(allow_dash=True))
 @click.option(
@@ -105,7 +122,7 @@ def _band(
     "--output",
     type=click.Path(allow_dash=True),
     default="-",
-    help="File; folder (ending in /) for one output per input; or - for stdout.",
+    help="File; folder or URL ending in / for one output per input; or - for stdout.",
 )
 @click.option(
     "--output-format",
@@ -115,7 +132,13 @@ def _band(
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
 @overwrite_option
-@click.option("--summary", type=NamedPath(), help="File for the summary, as JSON.")
+@click.option("--summary", callback=not_empty, help="File for the summary, as JSON.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    callback=_shard,
+    help="One of N runs that share a folder: every N-th input, from the I-th on.",
+)
 @quiet_option
 @click.option("--text", help="Score this text instead of INPUTS.")
 @click.option("--limit", type=click.IntRange(1), help="For a trial: the first N rows of each output only.")
@@ -192,7 +215,7 @@ def _band(
     metavar="ADDRESS|auto|local",
     help="Score each file of a folder on this Ray cluster, as a task with --workers CPUs (by default 2).",
 )
-def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: bool, **options: Any) -> None:
+def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.
 
     INPUTS are CSV, TSV, JSONL, JSON, Parquet or XLSX files, also compressed, or text files with one review
@@ -244,6 +267,7 @@ def score(inputs: tuple[str, ...], output: str, summary: Path | None, quiet: boo
             write=write,
             rejects=RejectOptions(options["rejects"], options["max_rejects"]),
             overwrite=options["overwrite"],
+            shard=options["shard"],
             summary_file=summary,
             show_progress=talks,
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
@@ -297,12 +321,12 @@ def _options() -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def _write_summary(path: Path, values: dict[str, Any], addition: str) -> None:
+def _write_summary(name: str, values: dict[str, Any], addition: str) -> None:
     """Write the summary.
 
     :param addition: the end of the error message if the summary cannot be written.
     """
-    sink = open_sink(str(path))
+    sink = open_sink(as_path(name))
     try:
         sink.write(f"{json.dumps(values, indent=2)}\n".encode())
         sink.publish()

@@ -12,7 +12,7 @@ from typing import Self
 from sentcli.errors import LockedError
 from sentcli.files.atomic import output_errors, temporary_path
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0  # longer than the 90 s for which NFSv4 keeps the locks of a dead machine
 _PAUSE = 0.1  # seconds between two attempts
 
 _log = logging.getLogger("sentcli")
@@ -21,23 +21,31 @@ _log = logging.getLogger("sentcli")
 class Lock:
     """A lock on a target, held until `release` or the end of the process.
 
-    If another run holds the lock, this logs a warning and waits for up to a minute.
+    If another run holds the lock, this logs a warning and waits for up to two minutes.
 
     :param kind: the kind of lock; locks of different kinds on one target are independent.
     :param check: called repeatedly while waiting; it may raise.
-    :raises LockedError: if another run still holds the lock after a minute.
+    :param waits: False: do not wait.
+    :raises LockedError: if another run still holds the lock after that time.
     :raises OutputError: if the lock file cannot be created.
     """
 
-    def __init__(self, target: Path, kind: str = "lock", *, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        target: Path,
+        kind: str = "lock",
+        *,
+        check: Callable[[], None] = lambda: None,
+        waits: bool = True,
+    ) -> None:
         self._path = temporary_path(target, kind)
         end: float | None = None
         while not self._acquire():
             now = time.monotonic()
-            if end is None:
+            if end is None and waits:
                 end = now + WAIT_SECONDS
-                _log.warning("%s: another run of sentcli is writing it; waiting up to a minute", target)
-            if now >= end:
+                _log.warning("%s: another run of sentcli is writing it; waiting up to two minutes", target)
+            if end is None or now >= end:
                 raise LockedError(
                     f"{target}: another run of sentcli is writing it; try again when it is done"
                 )

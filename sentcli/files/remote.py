@@ -2,10 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import IO, Any, cast
 
 from sentcli.errors import DataError, MissingExtraError, OutputError, SentcliError, requires
+
+_BLOCK = 8 << 20  # bytes that are held of an input or output; less than s3fs's 50 MiB, and two parts of GCS
+_opening = Lock()  # a transaction covers what any thread opens
+# What servers call the version of a file, the most exact first.
+_VERSIONS = ("ETag", "etag", "blob_id", "mtime", "created")
 
 
 def is_url(name: str) -> bool:
@@ -23,17 +29,51 @@ def open_input(url: str) -> IO[bytes]:
     :raises DataError: if that fails; also from `read` of the file.
     """
     with _translated(url, DataError) as (files, path):
-        return cast(IO[bytes], _RemoteInput(url, files.open(path, "rb")))
+        return cast(IO[bytes], _RemoteInput(url, files.open(path, "rb", block_size=_BLOCK)))
 
 
-def size_of(url: str) -> int | None:
-    """Return the size of a remote file; None if the server does not report it.
+def inspect(url: str) -> tuple[int | None, str | None]:
+    """Return the size and the version of a remote file; None for what the server does not report.
 
     :raises DataError: if there is no such file.
     """
     with _translated(url, DataError) as (files, path):
-        size = files.info(path)["size"]
-        return None if size is None else int(size)
+        info = files.info(path)
+    version = next((str(info[name]) for name in _VERSIONS if info.get(name)), None)
+    return None if info["size"] is None else int(info["size"]), version
+
+
+def list_folder(url: str) -> dict[str, int]:
+    """Return the size of each file below a folder, by its URL: a request for a thousand files.
+
+    :param url: the folder, with a slash at the end.
+    :raises OutputError: if the server cannot be asked.
+    """
+    found: dict[str, Any] = {}
+    with _translated(url, OutputError, skip_instance_cache=True) as (files, path):  # nothing from a cache
+        with suppress(FileNotFoundError):
+            found = files.find(path, detail=True)
+        start = len(path.rstrip("/")) + 1
+    return {url + name[start:]: info["size"] for name, info in found.items() if len(name) > start}
+
+
+def read(url: str) -> bytes:
+    """Return the content of a small remote file, empty if it does not exist.
+
+    :raises OutputError: if it cannot be read.
+    """
+    with _translated(url, OutputError) as (files, path), suppress(FileNotFoundError):
+        return cast(bytes, files.cat_file(path, start=0))  # without `start`, s3fs asks for the size first
+    return b""
+
+
+def write(url: str, data: bytes) -> None:
+    """Write a small remote file in one request.
+
+    :raises OutputError: if that fails.
+    """
+    with _translated(url, OutputError) as (files, path):
+        files.pipe_file(path, data)
 
 
 def exists(url: str) -> bool:
@@ -61,6 +101,7 @@ def expand(pattern: str) -> list[str]:
     :raises DataError: if the server cannot be asked.
     """
     with _translated(pattern, DataError) as (files, path):
+        files.invalidate_cache()  # of an earlier run in this process
         head = pattern.removesuffix(path.lstrip("/"))  # the protocol as it is spelled
         return sorted(head + name.lstrip("/") for name in files.glob(path))
 
@@ -89,10 +130,10 @@ class RemoteFile:
     def __init__(self, url: str) -> None:
         self.size = 0
         self._url = url
-        # A separate file system object, because a transaction covers all files of one object.
-        with _translated(url, OutputError, skip_instance_cache=True) as (self._files, path):
-            self._files.start_transaction()
-            self._file = self._files.open(path, "wb")
+        self._is_public = False
+        with _translated(url, OutputError) as (files, path), _opening, files.transaction:
+            self._file = files.open(path, "wb", block_size=_BLOCK)
+            files.transaction.files.clear()  # the file is invisible until it is committed, apart from others
 
     def write(self, data: bytes) -> None:
         with _translated(self._url, OutputError):
@@ -103,11 +144,17 @@ class RemoteFile:
         """Send the rest and make the file visible."""
         with _translated(self._url, OutputError):
             self._file.close()
-            self._files.end_transaction()
+            self._file.commit()
+        self._is_public = True
 
     def discard(self) -> None:
+        """Remove what was sent; do nothing after `publish`."""
+        if self._is_public:
+            return
+        with suppress(AttributeError):  # files in memory cannot be closed
+            self._file.closed = True  # or fsspec sends the rest when Python deletes the object
         with _translated(self._url, OutputError):
-            self._files.transaction.complete(commit=False)
+            self._file.discard()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class InputFile:
     :param name: what messages, rejects and records call it.
     :param path: where it is opened.
     :param size: bytes on disk; None for a pipe or a device.
+    :param version: what the server of a URL calls the version of the file; None for other inputs.
     :param identity: device and inode; None for a URL.
     :param start: the first bytes of standard input, if they were read.
     """
@@ -35,6 +36,7 @@ class InputFile:
     path: str
     size: int | None = None
     mtime_ns: int | None = None
+    version: str | None = None
     identity: tuple[int, int] | None = None
     start: bytes = b""
 
@@ -45,7 +47,8 @@ class InputFile:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the facts that show a change of the file, as JSON."""
-        return {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
+        facts = {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
+        return facts if self.version is None else {**facts, "version": self.version}
 
 
 def inspect_input(path: str, name: str | None = None) -> InputFile:
@@ -58,7 +61,8 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
     name = name or path
     if remote.is_url(path):
-        return InputFile(name, path, remote.size_of(path))
+        size, version = remote.inspect(path)
+        return InputFile(name, path, size, version=version)
     try:
         status = os.fstat(_standard_input().fileno()) if path == STANDARD else Path(path).stat()
     except io.UnsupportedOperation:  # a replaced sys.stdin, as in tests of commands
@@ -73,7 +77,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, path, identity=identity)
-    return InputFile(name, path, status.st_size, status.st_mtime_ns, identity)
+    return InputFile(name, path, status.st_size, status.st_mtime_ns, identity=identity)
 
 
 class Source:

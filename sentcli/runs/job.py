@@ -24,10 +24,11 @@ from sentcli.errors import (
     UsageError,
     signal_of,
 )
+from sentcli.files import remote
 from sentcli.files.atomic import resolve
 from sentcli.files.lock import Lock
 from sentcli.files.remote import is_url
-from sentcli.files.sink import is_file, is_standard_output
+from sentcli.files.sink import is_file, is_standard_output, remove
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.inputs import (
     Reader,
@@ -62,6 +63,8 @@ class JobOptions:
 
     :param overwrite: start over, and replace the files that exist.
     :param in_folder: skip finished outputs and count them; each one gets a record file for this.
+    :param waits: wait for an output that another run is writing.
+    :param listing: the sizes of the objects in the folder, if it is at a URL; None: ask for each output.
     """
 
     read: ReadOptions = field(default_factory=ReadOptions)
@@ -69,6 +72,8 @@ class JobOptions:
     rejects: RejectOptions = field(default_factory=RejectOptions)
     overwrite: bool = False
     in_folder: bool = False
+    waits: bool = True
+    listing: Mapping[str, int] | None = None
 
 
 def score_output(
@@ -89,7 +94,7 @@ def score_output(
     :raises DataError: if an input cannot be read, or too many rows are rejected.
     :raises ExistingOutputError: if the output exists.
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
-    :raises LockedError: if another run holds the output for more than a minute.
+    :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
     :raises OutputError: if the output cannot be written.
     :raises InterruptedRunError: after a signal.
     """
@@ -132,7 +137,7 @@ def score_output(
     with ExitStack() as stack:
         for path in (target, options.rejects.path):
             if path and is_file(path):
-                stack.enter_context(Lock(resolve(path), check=stop.check))
+                stack.enter_context(Lock(resolve(path), check=stop.check, waits=options.waits))
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(_TURN)
         return job.settle() or job.score(progress)
@@ -200,12 +205,27 @@ class _Job:
         }
         return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as read back
 
+    @property
+    def _is_remote(self) -> bool:
+        """Whether the output belongs to a folder at a URL, where names are not locked and never change."""
+        return self.options.in_folder and is_url(self.target) and not self.options.rejects.path
+
+    @cached_property
+    def _listing(self) -> Mapping[str, int]:
+        """The sizes of the output and its rejects at a URL, where they exist."""
+        if self.options.listing is not None:
+            return self.options.listing
+        names = (self.target, str(self.rejects))
+        return {name: remote.inspect(name)[0] or 0 for name in names if remote.exists(name)}
+
     def settle(self) -> Summary | None:
         """Check what earlier runs left; return the summary if the output is finished, None if rows remain.
 
         :raises ExistingOutputError: if the output exists and no stopped run can continue it.
         :raises ResumeError: if a condition changed.
         """
+        if self._is_remote:
+            return self._finished() if self.target in self._listing and not self.overwrite else None
         if not is_file(self.target):
             if not self.overwrite:
                 refuse_both(self.name, self.rejects)
@@ -237,18 +257,19 @@ class _Job:
         :raises ExistingOutputError: if no earlier run recorded it as finished.
         :raises ResumeError: if a condition changed since.
         """
-        record = read_done(Path(self.target))
+        record = read_done(self.target)
         if record is None:
             raise ExistingOutputError(
                 f"{self.name} exists, and no run of this command made it; give another folder, or replace it "
                 "with --overwrite"
             )
-        if changed := _changes(record["facts"], self._facts()):
+        size = self._listing[self.target] if self._is_remote else Path(self.target).stat().st_size
+        if changed := _changes(record["facts"], self._facts(size)):
             raise ResumeError(
                 f"{self.name} is finished, and {changed} changed since; give another folder, or replace "
                 "it with --overwrite"
             )
-        return replace(Summary(**record["summary"]), skipped=1, scored=0, seconds=0.0)
+        return Summary(**record["summary"])
 
     def score(self, progress: Progress) -> Summary:
         """Score the rows, and publish the output when it holds all of them."""
@@ -256,9 +277,7 @@ class _Job:
         try:
             if self.ledger:
                 self.ledger.begin({"run": self.conditions, "overwrite": self.overwrite})
-            output = Output(
-                self.name, self.rejects, self.setup, self.options.rejects, overwrite=self.overwrite
-            )
+            output = Output(self.name, self.rejects, self.setup, self.options.rejects)
             return self._score(output, progress)
         except BaseException as error:
             hint = _KEPT if self._leave(output, error) else ""
@@ -295,6 +314,10 @@ class _Job:
         summary.text_columns = reader.text_columns
         if self.ledger:
             self.ledger.finish(sizes)
+        self._make_room(is_rejected=output.rejected > 0)
+        if self.options.in_folder and (self.ledger or self._is_remote):
+            record = replace(summary, skipped=1)  # the same wherever and however often the output was begun
+            write_done(self.target, self._facts(sizes[0]), record.to_record())
         output.publish()
         if output.rejected:
             place = f"; see {self.rejects}" if self.rejects else ""
@@ -302,17 +325,35 @@ class _Job:
         summary.scored = output.rows - replayed
         summary.seconds = time.perf_counter() - started
         if self.ledger:
-            if self.options.in_folder:
-                write_done(Path(self.target), self._facts(), summary.to_record())
             self.ledger.remove()
         return summary
 
-    def _facts(self) -> dict[str, Any]:
-        """Return the conditions, with the fingerprints that show a change of the inputs or the output."""
+    def _make_room(self, *, is_rejected: bool) -> None:
+        """Remove what would pass for files of this run; refuse to replace other files.
+
+        At a URL, an old output goes before the record of the new one is written.
+
+        :param is_rejected: whether the output has rejects.
+        :raises ExistingOutputError: if another program has created one of the files meanwhile.
+        """
+        if self._is_remote:
+            for name in (self.target, str(self.rejects)):
+                if name in self._listing:
+                    remote.remove(name)
+        elif not self.overwrite:
+            refuse_both(self.name, self.rejects)
+        elif self.rejects and not is_rejected:
+            remove(self.rejects)
+
+    def _facts(self, size: int) -> dict[str, Any]:
+        """Return the conditions, with the fingerprints that show a change of the inputs or the output.
+
+        :param size: bytes of the output.
+        """
         return {
             **self.conditions,
             "the input": [file.fingerprint() for file in self.files],
-            "the output": Path(self.target).stat().st_size,
+            "the output": size,
         }
 
     def _leave(self, output: Output | None, error: BaseException) -> bool:

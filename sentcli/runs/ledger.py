@@ -19,6 +19,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from sentcli.errors import ResumeError
+from sentcli.files import remote
 from sentcli.files.atomic import create, new_file, output_errors, sync, temporary_path, write_all
 from sentcli.scoring.scorer import COUNTS, Scores
 from sentcli.tables.chunk import Chunk
@@ -239,21 +240,34 @@ def _holds_record(file: BinaryIO) -> bool:
     return len(frame) == _FRAME.size and left >= _FRAME.size + sum(_FRAME.unpack(frame)[1:])
 
 
-def write_done(target: Path, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
+def write_done(target: str, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
     """Write the record of a finished output in a folder, next to the output.
 
+    :param target: the output, a file or a URL.
     :param facts: everything that the output depends on, as JSON.
     :raises OutputError: if the record cannot be written.
     """
-    path = temporary_path(target, "done")
-    with output_errors(path), new_file(path) as file:
-        file.write(json.dumps({"facts": facts, "summary": summary}).encode())
+    name, data = _done_name(target), json.dumps({"facts": facts, "summary": summary}).encode()
+    if remote.is_url(name):
+        remote.write(name, data)
+        return
+    with output_errors(name), new_file(Path(name)) as file:
+        file.write(data)
 
 
-def read_done(target: Path) -> dict[str, Any] | None:
-    """Return the record of a finished output; None if it is missing or unreadable."""
+def read_done(target: str) -> dict[str, Any] | None:
+    """Return the record of a finished output; None if it is missing or unreadable.
+
+    :raises OutputError: if a server does not answer.
+    """
+    name = _done_name(target)
     try:
-        record = json.loads(temporary_path(target, "done").read_bytes())
+        record = json.loads(remote.read(name) if remote.is_url(name) else Path(name).read_bytes())
         return {name: record[name] for name in ("facts", "summary")}
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _done_name(target: str) -> str:
+    folder, slash, name = target.rpartition("/")
+    return f"{folder}{slash}.{name}.sentcli-done"

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
+from contextlib import ExitStack
 
 from sentcli.errors import RejectsError, SentcliError
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
-from sentcli.files.sink import Sink, open_sink, refuse_existing, remove
+from sentcli.files.sink import Sink, open_sink, refuse_existing
 from sentcli.runs.inputs import Reader
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scores
@@ -29,19 +30,14 @@ class Output:
 
     :param rejects_path: the rejects file; None: standard error.
     :param rejects: the limit on rejected rows.
-    :param overwrite: replace existing files.
     :ivar rows, rejected: numbers of rows and rejects written so far.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
-    def __init__(
-        self, name: str, rejects_path: str | None, setup: Setup, rejects: RejectOptions, *, overwrite: bool
-    ) -> None:
+    def __init__(self, name: str, rejects_path: str | None, setup: Setup, rejects: RejectOptions) -> None:
         self.rows = self.rejected = 0
-        self._name = name
         self._rejects_path = rejects_path
         self._options = rejects
-        self._overwrite = overwrite
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
         self._writer = get_format(setup.output_format).writer(setup)
@@ -95,23 +91,17 @@ class Output:
         return self._sink.size, self._rejects.size if self._rejects else None
 
     def publish(self) -> None:
-        """Rename the files to their final names, rejects first, so that no output exists without them.
-
-        :raises ExistingOutputError: if another program has created one of the files meanwhile.
-        """
-        if not self._overwrite:
-            refuse_both(self._name, self._rejects_path)
+        """Rename the files to their final names, rejects first, so that no output exists without them."""
         if self._rejects:
             self._rejects.publish()
-        elif self._rejects_path:
-            remove(self._rejects_path)  # of an earlier run; they would pass for those of this run
         self._sink.publish()
 
     def discard(self) -> None:
         """Remove the temporary files; publish nothing."""
-        for sink in (self._rejects, self._sink):
-            if sink:
-                sink.discard()
+        with ExitStack() as stack:
+            stack.callback(self._sink.discard)
+            if self._rejects:
+                self._rejects.discard()
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
-from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.errors import DataError, LockedError, OutputError, UsageError
 from sentcli.files.atomic import AtomicFile, resolve
-from sentcli.files.remote import as_path
-from sentcli.files.sink import is_file, is_special, is_standard_output, refuse_existing
-from sentcli.files.source import STANDARD, inspect_input
+from sentcli.files.remote import as_path, is_url, list_folder
+from sentcli.files.sink import is_file, is_standard_output, refuse_existing
+from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.cluster import Cluster, score_on_cluster
 from sentcli.runs.inputs import refuse_inputs
 from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, check_name, score_output
@@ -33,18 +34,21 @@ def score_files(
     write: WriteOptions | None = None,
     rejects: RejectOptions | None = None,
     overwrite: bool = False,
-    summary_file: Path | None = None,
+    shard: tuple[int, int] = (1, 1),
+    summary_file: str | None = None,
     show_progress: bool = False,
     cluster: Cluster | None = None,
 ) -> Summary:
     """Score every row of the inputs; an output gets its name only when it holds all of its rows.
 
     The same call again completes the work: a stopped output continues. In a folder, a finished output is
-    skipped and counted, and an output that cannot be made is logged and counted as failed.
+    skipped and counted, and an output that cannot be made is logged and counted as failed. Several runs can
+    share a folder: one that meets an output of another run makes the others first.
 
     :param inputs: paths, globs, URLs or `-` for stdin.
     :param output: a file, a folder for one output per input, or `-` for stdout.
     :param overwrite: start over, and replace existing files.
+    :param shard: two numbers, I and N: make every N-th output of the folder, from the I-th on.
     :param summary_file: the file that the caller will write the summary to; checked before any scoring.
     :param show_progress: show the progress on stderr.
     :param cluster: score each input of a folder as a task of this cluster.
@@ -67,34 +71,51 @@ def score_files(
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
     if summary_file:
-        _check_summary(str(summary_file), output, pairs, rejects.path)
+        summary_file = as_path(summary_file)
+        _check_summary(summary_file, output, pairs, rejects.path)
         if not (overwrite or in_folder):
-            refuse_existing(str(summary_file))
+            refuse_existing(summary_file)
     options = JobOptions(read, write, rejects, overwrite, in_folder)
     progress = Progress(shown=show_progress)
+    if shard != (1, 1) and not in_folder:
+        raise UsageError("--shard divides the inputs of a folder among several runs; give -o FOLDER/")
     if not in_folder:
         return score_output(scorer, *pairs[0], options, progress)
     _refuse_other_inputs(pairs)
+    if shard != (1, 1):
+        pairs = sorted(pairs)[shard[0] - 1 :: shard[1]]  # sorted, because all runs have to divide one list
     if cluster:
         total = score_on_cluster(cluster, scorer, pairs, output, options, progress)
     else:
-        total = _score_in_turn(scorer, pairs, options, progress)
+        total = _score_in_turn(scorer, pairs, output, options, progress)
     if total.skipped:
         _log.info("%s: %s already finished, left unchanged", output, counted(total.skipped, "output"))
     return total
 
 
 def _score_in_turn(
-    scorer: Scorer, pairs: Sequence[tuple[list[str], str]], options: JobOptions, progress: Progress
+    scorer: Scorer,
+    pairs: Sequence[tuple[list[str], str]],
+    folder: str,
+    options: JobOptions,
+    progress: Progress,
 ) -> Summary:
+    """Score outputs of a folder one after the other; log and count those that cannot be made."""
+    if is_url(folder):
+        options = replace(options, listing=list_folder(folder))
     total = Summary()
-    for sources, target in pairs:
+    locked: list[tuple[list[str], str]] = []
+    for number, (sources, target) in enumerate(chain(pairs, locked)):
         stop.check()
+        waits = number >= len(pairs)  # for an output that was locked before
         try:
-            total += score_output(scorer, sources, target, options, progress)
+            total += score_output(scorer, sources, target, replace(options, waits=waits), progress)
         except OF_ONE_OUTPUT as error:
-            _log.error("%s", error)
-            total.failed += 1
+            if isinstance(error, LockedError) and not waits:
+                locked.append((sources, target))
+            else:
+                _log.error("%s", error)
+                total.failed += 1
     return total
 
 
@@ -106,7 +127,7 @@ def _refuse_other_inputs(pairs: Sequence[tuple[list[str], str]]) -> None:
     files = []
     for sources, _ in pairs:
         with suppress(DataError):  # raised again when this input is scored
-            files += [inspect_input(name) for name in sources]
+            files += [InputFile(name, name) if is_url(name) else inspect_input(name) for name in sources]
     targets = [target for _, target in pairs]
     refuse_inputs(files, [*targets, *map(default_rejects, targets)])
 
@@ -121,7 +142,8 @@ def _check_summary(
     """
     if name == "-" or (is_standard_output(output) and is_standard_output(name)):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
-    check_name(Path(name), "--summary")
+    if not is_url(name):
+        check_name(Path(name), "--summary")
     targets = [target for _, target in pairs]
     for other in [
         rejects,
@@ -130,7 +152,7 @@ def _check_summary(
         *(name for names, _ in pairs for name in names),
     ]:
         with suppress(OutputError):  # links in a circle: raised again when that output is written
-            if other and is_file(name) and resolve(other) == resolve(name):
+            if other and (other == name or (is_file(name) and resolve(other) == resolve(name))):
                 raise UsageError(f"--summary {name} is {other}, a file of this run; give another name")
-    if not is_special(name):
+    if is_file(name):
         AtomicFile(resolve(name)).discard()  # fails now, and not after hours, if the file cannot be written

@@ -36,7 +36,7 @@ def test_a_lock_that_stays_taken_is_an_error_after_the_wait(busy, tmp_path, monk
         Lock(tmp_path / "out.txt")
     assert time.monotonic() - started >= 0.3
     assert caplog.messages == [
-        f"{tmp_path / 'out.txt'}: another run of sentcli is writing it; waiting up to a minute"
+        f"{tmp_path / 'out.txt'}: another run of sentcli is writing it; waiting up to two minutes"
     ]
 
 

@@ -56,7 +56,8 @@ def test_from_memory_to_memory(run, memory):
     summary = run("memory://in/a.csv", "memory://out/b.csv")
     assert memory.cat("/out/b.csv") == OUT
     assert b'"memory://in/a.csv", "line": 3' in memory.cat("/out/b.csv.rejects.jsonl")
-    assert summary.inputs == [{"path": "memory://in/a.csv", "size": len(CSV), "mtime_ns": None}]
+    facts = {"path": "memory://in/a.csv", "size": len(CSV), "mtime_ns": None}
+    assert summary.inputs == [{**facts, "version": str(memory.created("/in/a.csv"))}]
     with pytest.raises(OutputError, match=r"b\.csv exists"):
         run("memory://in/a.csv", "memory://out/b.csv")
     run("memory://in/a.csv", "memory://out/b.csv", overwrite=True)

@@ -54,7 +54,6 @@ def test_the_row_law_is_checked_at_each_write(source, tmp_path):
         None,
         Setup(ReadOptions(), WriteOptions().columns(), "csv", "csv"),
         RejectOptions(),
-        overwrite=False,
     )
     with pytest.raises(SentcliError, match="not read to their end"):
         output.close(reader)

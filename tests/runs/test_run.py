@@ -318,8 +318,8 @@ def test_a_summary_that_cannot_be_written_is_refused_before_the_first_row(
     scorer = ParityScorer()
     rejects = RejectOptions(path="r.jsonl")
     with pytest.raises(error, match=message):
-        run(files[:1], output, scorer, rejects=rejects, summary_file=Path(summary))
+        run(files[:1], output, scorer, rejects=rejects, summary_file=summary)
     assert scorer.scored == 0
-    run(files[:1], "o.jsonl", rejects=rejects, summary_file=Path("old"), overwrite=True)
-    run(files, "out/", summary_file=Path("old"))
-    run(files[:1], "p.jsonl", summary_file=Path("/dev/null"))
+    run(files[:1], "o.jsonl", rejects=rejects, summary_file="old", overwrite=True)
+    run(files, "out/", summary_file="old")
+    run(files[:1], "p.jsonl", summary_file="/dev/null")
