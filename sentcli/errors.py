@@ -125,11 +125,8 @@ def as_arguments(message: str) -> str:
 
     In messages that can reach Python, a word after an option is its value.
     """
-    return re.sub(
-        r"(?<![\w-])--([a-z][a-z-]*)( ?)",
-        lambda found: found[1].replace("-", "_") + ("=" if found[2] else ""),
-        message,
-    )
+    option = r"(?<![\w-])--([a-z][a-z-]*)( ?)"
+    return re.sub(option, lambda found: found[1].replace("-", "_") + "=" * len(found[2]), message)
 
 
 @contextmanager

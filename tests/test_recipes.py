@@ -120,7 +120,7 @@ def test_ray_data(wanted: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray.data")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False)
     try:
         run_python("Ray Data")
     finally:
