@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import yaml
 from commands import parse
 
 import sentcli
@@ -43,8 +44,19 @@ def sentcli_lines(page: str) -> list[str]:
     """Return each `sentcli ...` of the shell blocks and transcripts."""
     lines = [line for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
     lines += re.findall(r"^\$ (.*)$", read(page), re.MULTILINE)
+    lines += [line for block in blocks(page, "yaml") for line in strings(yaml.safe_load(block))]
+    lines = [re.sub(r"\$\(\(.*?\)\)|\$[A-Z]\w*|\{\}", "1", line) for line in lines]  # the number of a shard
     parts = [part.strip() for line in lines for part in re.split(r"&&|\|\|", line)]
     return [part for part in parts if re.search(r"(^|[|/]\s*)sentcli ", part)]
+
+
+def strings(value: object) -> list[str]:
+    """Return the strings in a document of YAML."""
+    if isinstance(value, dict | list):
+        return [
+            text for each in (value.values() if isinstance(value, dict) else value) for text in strings(each)
+        ]
+    return [value] if isinstance(value, str) else []
 
 
 def marked(name: str) -> str:

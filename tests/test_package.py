@@ -1,6 +1,7 @@
 """What a wheel and a source archive hold: the package and the model in the box, and nothing else."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -69,6 +70,19 @@ def test_the_wheel_scores_with_the_model_that_it_carries(installed: Path, tmp_pa
         command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment, timeout=120
     )
     assert done.stdout == f"{installed / 'sentcli' / 'exports' / 'imdb-bilstm'} positive\n"
+
+
+def test_the_image_for_nodes_has_what_the_wheel_is_made_of(installed: Path, tmp_path: Path) -> None:
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    for *names, folder in (line.split()[1:] for line in lines if line.startswith("COPY ")):
+        for name in names:
+            target = tmp_path / folder.removeprefix("/") / (name if folder.endswith("/") else "")
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, target)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, target)
+    assert {*files(unpack(tmp_path / "src", tmp_path))} == {*files(installed)}
 
 
 def test_a_wheel_of_the_source_archive_is_the_same(source: Path, installed: Path, tmp_path: Path) -> None:
