@@ -170,8 +170,9 @@ def check_name(path: Path, option: str) -> None:
     """
     if path.is_dir():
         raise OutputError(f"{path} is a folder; {option} takes the name of a file")
-    if not resolve(path).parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {resolve(path).parent}")
+    folder = (resolve(path) if path.is_symlink() else path).parent  # as the user named it
+    if not folder.is_dir():
+        raise OutputError(f"{path}: there is no folder {folder}")
 
 
 @dataclass
