@@ -112,7 +112,7 @@ class WriteOptions:
 
     def __post_init__(self) -> None:
         if not is_utf8(self.prefix):
-            raise UsageError(f"--prefix is {self.prefix!r:.200}; it has to be UTF-8")
+            raise UsageError(f"--prefix {self.prefix!r:.200}: it has to be UTF-8")
 
     def columns(self, classes: Sequence[str] = ()) -> tuple[ResultColumn, ...]:
         """Return the new columns in the order of their values in `Scores.results`.

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from sentcli import load
 from sentcli.cli import main
-from sentcli.errors import DataError
+from sentcli.errors import DataError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,11 @@ def test_an_empty_batch_keeps_its_schema(scorer, table):
 def test_what_cannot_be_scored_is_refused(scorer, columns, wanted, message):
     with pytest.raises(DataError, match=message):
         scorer.score_arrow(pa.table(columns), wanted)
+
+
+def test_a_prefix_that_is_not_utf8_is_refused(scorer):
+    with pytest.raises(UsageError, match=r"^prefix='\\ud800': it has to be UTF-8$"):
+        scorer.score_arrow(pa.table({"text": ["a"]}), prefix="\ud800")
 
 
 @pytest.mark.parametrize("batch", [pd.DataFrame({"text": ["a"]}), pa.array(["a"]), None])

@@ -21,7 +21,7 @@ from sentcli.tables.registry import FORMATS, check_options, format_of, get_forma
         (ReadOptions, {"max_row_bytes": 1 << 31}, "--max-row-bytes is 2147483648"),
         (ReadOptions, {"skip_lines": -1}, "--skip-lines is -1"),
         (ReadOptions, {"encoding": "rot13"}, "--encoding 'rot13' is not one of Python's encodings"),
-        (WriteOptions, {"prefix": "\ud800"}, "--prefix is"),
+        (WriteOptions, {"prefix": "\ud800"}, r"--prefix '\\ud800': it has"),
         (RejectOptions, {"path": "-"}, "--rejects takes the name of a file"),
         (RejectOptions, {"path": "a.gz"}, "--rejects 'a.gz': rejected rows are not compressed"),
         (RejectOptions, {"limit": "many"}, "--max-rejects is 'many'"),
