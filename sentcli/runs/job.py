@@ -208,7 +208,7 @@ class _Job:
 
     @property
     def _is_remote(self) -> bool:
-        """Whether the output belongs to a folder at a URL, where names are not locked and never change."""
+        """Whether the output is in a folder at a URL, where there are no locks and no ledgers."""
         return self.options.in_folder and is_url(self.target) and not self.options.rejects.path
 
     @cached_property

@@ -7,7 +7,7 @@ import pytest
 from jobs import ParityScorer
 
 import sentcli
-from sentcli.errors import UsageError
+from sentcli.errors import ExistingOutputError, UsageError
 from sentcli.runs.run import score_files
 from sentcli.tables.options import RejectOptions, WriteOptions
 
@@ -161,6 +161,19 @@ def test_one_file_at_a_url_is_skipped_when_it_is_finished(store, whole):
         assert (summary.rows, summary.rejected, summary.skipped) == (4, 1, skipped)
     assert run(store).skipped == 1
     assert store.content("out/") == whole
+
+
+@in_memory
+def test_a_summary_at_a_url_is_no_file_of_the_run(store, whole):
+    run(store, summary_file=f"{store.root}out/summary.json")
+    for name in ("in/part-0.csv", "out/part-0.csv", "out/part-0.csv.rejects.jsonl"):
+        with pytest.raises(UsageError, match="a file of this run; give another name"):
+            run(store, summary_file=store.root + name)
+    store["s.json"] = b"old"
+    with pytest.raises(ExistingOutputError, match=r"s\.json exists"):
+        score_files(
+            ParityScorer(), [f"{store.root}in/*.csv"], f"{store.root}one", summary_file="memory://s.json"
+        )
 
 
 @in_memory
