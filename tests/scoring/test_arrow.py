@@ -4,10 +4,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 
-from sentcli import load
-from sentcli.cli import main
+from sentcli import load, score_file
 from sentcli.errors import DataError, UsageError
 
 
@@ -30,9 +28,8 @@ def scored_file(trained, table, tmp_path_factory):
     """What `sentcli score` writes for the table."""
     folder = tmp_path_factory.mktemp("arrow")
     pq.write_table(table, folder / "in.parquet")
-    line = ["score", str(folder / "in.parquet"), "-o", str(folder / "out.parquet"), "--probabilities"]
-    done = CliRunner().invoke(main, [*line, "--model", str(trained.path)])
-    assert done.exit_code == 0, done.output
+    with load(trained.path, workers=1, probabilities=True) as scorer:
+        score_file(folder / "in.parquet", folder / "out.parquet", scorer=scorer)
     return pq.read_table(folder / "out.parquet")
 
 
