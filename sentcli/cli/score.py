@@ -31,7 +31,6 @@ from sentcli.cli.options import (
     quiet_option,
     quotechar_option,
     text_column_option,
-    workers_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files.remote import as_path
@@ -132,7 +131,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
 @overwrite_option
-@click.option("--summary", callback=not_empty, help="File for the summary, as JSON.")
+@click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
     "--shard",
     metavar="I/N",
@@ -209,11 +208,16 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 @backend_option
 @device_option
 @precision_option
-@workers_option
+@click.option(
+    "--workers",
+    "--ray-cpus",
+    type=click.IntRange(1),
+    help="Threads for scoring; by default one for each usable core, and 2 for a task of --ray.",
+)
 @click.option(
     "--ray",
     metavar="ADDRESS|auto|local",
-    help="Score each file of a folder on this Ray cluster, as a task with --workers CPUs (by default 2).",
+    help="Score each file of a folder as a task on this Ray cluster.",
 )
 def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.

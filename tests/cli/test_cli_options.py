@@ -31,7 +31,6 @@ def test_a_new_folder_without_a_name_of_its_own_is_refused_before_anything_is_re
         (["evaluate", "--plots", ""], "--plots"),
         (["evaluate", "--against", ""], "--against"),
         (["score", "--model", ""], "--model"),
-        (["score", "--summary", ""], "--summary"),
         (["export", ""], "[MODEL]"),
         (["train", "--config", ""], "--config"),
     ],
@@ -40,6 +39,11 @@ def test_an_empty_path_is_refused(line, name):
     failure = fail(*line, stdin="warm\n")
     assert failure.code == 2
     assert f"Invalid value for '{name}': it is empty; give a path, or omit it" in failure.message
+
+
+def test_an_empty_name_of_the_summary_is_refused():
+    failure = fail("score", "--summary", "", stdin="warm\n")
+    assert (failure.code, failure.message) == (2, "Error: --summary is empty; give a name, or omit it\n")
 
 
 def test_every_setting_of_training_is_an_option_or_a_key_with_its_default():
@@ -58,7 +62,7 @@ def test_the_help_is_short_and_in_groups():
     words = " ".join(shown.split())
     for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
         assert text in words
-    for command, most in (("evaluate", 28), ("score", 33)):
+    for command, most in (("evaluate", 28), ("score", 34)):
         assert len(re.findall("^  -", invoke(command, "--help").stdout, re.MULTILINE)) <= most
 
 
@@ -68,7 +72,6 @@ def test_shared_options_are_the_same_everywhere():
         "label_column": ("train", "evaluate"),
         "dataset": ("train", "evaluate"),
         "backend": ("evaluate", "score"),
-        "workers": ("evaluate", "score"),
         "overwrite": ("train", "evaluate", "export", "score"),
         "quiet": ("train", "evaluate", "export", "score"),
         "model": ("evaluate", "export"),
