@@ -162,7 +162,7 @@ def start(*arguments):
 def end(process, code):
     """Wait for the end of a command; return what it wrote to stderr."""
     output, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == code, f"exit code {process.returncode} and not {code}: {errors}"
+    assert process.returncode == code, f"exit code {process.returncode} and not {code}: {errors[-1000:]}"
     assert output == "", f"on stdout: {output}"
     return errors
 
@@ -395,16 +395,22 @@ def check_b9(work):
     tasks = work / "tasks"
     records = []
 
-    def local(inputs, output, code):
+    def local(inputs, output):
         tasks.mkdir()
         # Ray makes its workers nice: on a busy machine they would have another share than a plain run.
         with environment({"TASKS": tasks, "RAY_worker_niceness": 0}):
-            score(inputs, "-o", f"{output}/", "--ray", "local", "--summary", work / "summary.json", code=code)
+            arguments = (inputs, "-o", f"{output}/", "--ray", "local")
+            try:
+                score(*arguments)
+            except AssertionError as error:  # Ray gives a busy machine 30 s for its start
+                if "timed out during startup" not in str(error):
+                    raise
+                score(*arguments)
         records[:] = [json.loads(path.read_text()) for path in tasks.glob("*.json")]
         shutil.rmtree(tasks)
         return max(each["ended"] for each in records) - min(each["began"] for each in records)
 
-    seconds = local(f"{work}/small/*.csv", work / "small-out", 0)
+    seconds = local(f"{work}/small/*.csv", work / "small-out")
     assert len(list((work / "small-out").glob("*.csv"))) == 1000
     assert len(records) <= 50
     yield f"1,000 files of 4 rows: {len(records)} tasks, {seconds:.1f} s from the first task on"
@@ -413,7 +419,7 @@ def check_b9(work):
         began = time.time()
         score(f"{work}/in/*.csv", "-o", f"{work}/plain-{turn}/")
         plain = time.time() - began
-        seconds = local(f"{work}/in/*.csv", work / f"out-{turn}", 3)
+        seconds = local(f"{work}/in/*.csv", work / f"out-{turn}")
         check_same(work / f"out-{turn}", work / f"plain-{turn}")
         ratios.append(seconds / plain)
         yield f"turn {turn}: {seconds:.1f} s in {len(records)} tasks, {plain:.1f} s without"
