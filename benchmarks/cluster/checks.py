@@ -456,6 +456,7 @@ def main():
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         inner = [sys.executable, *sys.argv, "--inside"]
         os.execvp("unshare", ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *inner])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has ignored it
     failed = []
     for name in options.check or CHECKS:
         began = time.time()
