@@ -34,6 +34,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -261,7 +262,7 @@ def check_b3(work):
         seconds = time.time() - stopped
         assert seconds < 10
         time.sleep(1)
-        assert not running_tasks()
+        assert not running_tasks(nodes)
         ledgers = len(list(output.glob(".*-ledger")))
         assert ledgers
         score(*arguments)
@@ -271,12 +272,12 @@ def check_b3(work):
         yield f"interrupted: exit 130 after {seconds:.1f} s, {ledgers} ledgers left; {message}; {found}"
 
 
-def running_tasks():
-    """Return the processes that run a task, by the titles that Ray gives them."""
+def running_tasks(nodes):
+    """Return the processes of a cluster that run a task, by the titles that Ray gives them."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found += [path.parent.name] * path.read_text().startswith("ray::score_task")
+    for process in {each["pid"] for each in nodes.records()}:
+        with suppress(OSError):  # it has ended
+            found += [process] * Path(f"/proc/{process}/cmdline").read_text().startswith("ray::score_task")
     return found
 
 
@@ -467,7 +468,8 @@ def main():
                 print(f"{name}: passed in {time.time() - began:.0f} s", flush=True)
             except AssertionError as error:
                 failed.append(name)
-                print(f"{name}: FAILED: {error!r}", flush=True)
+                line = traceback.extract_tb(error.__traceback__)[-1].line
+                print(f"{name}: FAILED: {line}: {error}", flush=True)
     sys.exit(1 if failed else 0)
 
 
