@@ -166,7 +166,7 @@ def _slots(ray: Any, cpus: int) -> int:
     nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
     slots = sum(int(node // cpus) for node in nodes)
     if not slots:  # a cluster that grows with its tasks may have none yet
-        _log.warning("no node of the cluster has %d CPUs; waiting for one; --workers 1 asks for fewer", cpus)
+        _log.warning("no node of the cluster has %d CPUs; waiting for one; --ray-cpus 1 asks for fewer", cpus)
     return slots or 1
 
 

@@ -260,7 +260,9 @@ def stops(number):
 def test_waits_for_a_node_that_is_large_enough(ray, inputs, run, caplog):
     ray.cpus = 1
     assert run(inputs).rows == 42
-    assert "no node of the cluster has 2 CPUs; waiting for one; --workers 1 asks for fewer" in caplog.messages
+    assert (
+        "no node of the cluster has 2 CPUs; waiting for one; --ray-cpus 1 asks for fewer" in caplog.messages
+    )
 
 
 def test_no_cluster(ray, inputs, run):
