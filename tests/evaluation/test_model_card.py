@@ -41,8 +41,17 @@ def data_set(path="stanfordnlp/imdb", **changes):
 
 
 BASE = {"name": "first", "data": [data_set("a.csv")], "glove": GLOVE, "base": None, "validation_data": None}
+BASELINE = {
+    "accuracy": 0.85,
+    "accuracy_interval": (0.79, 0.89),
+    "macro_f1": 0.8412,
+    "log_loss": 0.4,
+    "seconds": 1.234,
+    "is_beaten": True,
+}
 CALIBRATION = {
     "temperature": 0.71234,
+    "prior_strength": 0.0,
     "log_loss_before": 0.3,
     "error_before": 0.05,
     "log_loss_after": 0.25,
@@ -85,6 +94,7 @@ def write(labels=TWO, *, history=HISTORY, name="imdb-bilstm", files=FILES, model
         "base": None,
         "validation_data": None,
         "calibration": CALIBRATION,
+        "baseline": BASELINE,
         "dataset": "stanfordnlp/imdb",
         "data": [data_set(changes.get("dataset", "stanfordnlp/imdb"))],
         "examples": {"train": 1790, "validation": 200},
@@ -208,6 +218,13 @@ def test_calibration_is_shown_before_and_after():
     assert "logarithms of the class frequencies" not in shown
     corrected = write(calibration=CALIBRATION | {"prior_strength": 0.25})
     assert "Then 0.25 of the logarithms of the class frequencies are" in corrected
+
+
+def test_a_model_is_compared_with_n_grams():
+    shown = write()
+    assert "logistic regression, 1.2 seconds) has an accuracy of 0.8500" in shown
+    assert "not better than that" not in shown
+    assert "The network is not better than that" in write(baseline=BASELINE | {"is_beaten": False})
 
 
 def test_without_an_evaluation_a_command_that_measures_is_given():
