@@ -28,22 +28,22 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
         signal.signal(_number, _handler)
 
 
+_HANDLERS = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+
+
 @pytest.fixture(autouse=True)
-def _logger() -> Iterator[None]:
-    """Put the logger back as it was: a command sends it to stderr."""
+def _no_trace_of_commands() -> Iterator[None]:
+    """Undo what commands do to their process, before the test too: fixtures of a module run commands."""
+    _undo()
+    yield
+    _undo()
+
+
+def _undo() -> None:
     logger = logging.getLogger("sentcli")
-    handlers, level, propagate = logger.handlers, logger.level, logger.propagate
-    yield
-    logger.handlers, logger.propagate = handlers, propagate
-    logger.setLevel(level)
-
-
-@pytest.fixture(autouse=True)
-def _signal_handlers() -> Iterator[None]:
-    """Put the handlers of signals back as they were: a command replaces them, and no stop request is left."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
-    for number, handler in before.items():
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
+    for number, handler in _HANDLERS.items():
         signal.signal(number, handler)
     stop._requests.clear()
 
