@@ -109,7 +109,10 @@ def test_all_recipes_in_python_are_tested() -> None:
 
 
 @pytest.mark.parametrize("title", ["pandas", "polars", "pyarrow and NumPy", "DuckDB", "Spark", "Dask"])
-def test_a_recipe_in_python_gives_the_scores_of_a_file(title: str, wanted: pa.Table) -> None:
+def test_a_recipe_in_python_gives_the_scores_of_a_file(
+    title: str, wanted: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # of its workers
     run_python(title)
     check_file(wanted)
 
