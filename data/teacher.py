@@ -40,7 +40,7 @@ from sentcli.evaluation.training_data import read_data_sets
 from sentcli.files.atomic import new_file
 from sentcli.scoring.cores import usable_cores
 from sentcli.training.corpus import DataSource, Texts, read_texts
-from sentcli.training.ngrams import NGRAMS, classify_by_ngrams
+from sentcli.training.ngrams import classify_by_ngrams
 
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -242,12 +242,12 @@ def label(
     by_ngrams = classify_by_ngrams(train.texts, learnt, [*validation.texts, *new], len(texts.labels))
     rows = [row for row, label in enumerate(texts.validation.labels) if label in texts.labels]
     count = len(validation)
-    members = {"MiniLM": held_out[rows], NGRAMS: by_ngrams[:count]}
+    members = {"MiniLM": held_out[rows], "n-grams": by_ngrams[:count]}
     teacher = StackedEnsemble(numbers, members)
     for name, values in members.items():
         print(f"{name}: validation accuracy {(values.argmax(1) == numbers).mean():.4f}")
     print(f"together: {teacher.reached}")
-    together = teacher.probabilities({"MiniLM": unlabeled, NGRAMS: by_ngrams[count:]})
+    together = teacher.probabilities({"MiniLM": unlabeled, "n-grams": by_ngrams[count:]})
     of_whole = np.concatenate([texts.train.class_targets(texts.labels), together])[long]
     in_context = (1 - CONTEXT) * alone + CONTEXT * of_whole
     return [*new, *passages], np.concatenate([together, in_context])

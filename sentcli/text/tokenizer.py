@@ -18,7 +18,6 @@ REPLACEMENTS = (
     (";", " "),
     (":", " "),
 )
-IGNORED = "".join(mark for mark, replacement in REPLACEMENTS if not replacement)
 
 
 def tokenize(text: str) -> list[str]:

@@ -16,8 +16,6 @@ from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import Corpus
 from sentcli.training.cross_validation import Folds
 
-NGRAMS = "n-grams"
-
 _LONGEST_NGRAM, _FEWEST_TEXTS = 3, 3  # words of an n-gram; texts with it
 _INVERSE_PENALTY = 30.0  # for the weights of n-grams
 _MOST_TEXTS = 25_000  # that the baseline learns from: the n-grams of more take gigabytes
