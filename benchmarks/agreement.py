@@ -18,8 +18,8 @@ import numpy.typing as npt
 from ending import run
 
 from sentcli.config import DEFAULT_DATASET
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.labels import label_ids
+from sentcli.datasets.labels import label_ids
+from sentcli.datasets.load import load_split
 from sentcli.export.export import export_bundle
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.scorer import Scorer

@@ -32,8 +32,8 @@ from throughput_picture import draw
 from throughput_report import ratios, summary_lines, table, write_docs
 
 from sentcli.config import DEFAULT_DATASET
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.labels import label_ids
+from sentcli.datasets.labels import label_ids
+from sentcli.datasets.load import load_split
 from sentcli.scoring.cores import usable_cores
 
 ROOT = Path(__file__).parents[1]

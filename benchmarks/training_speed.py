@@ -25,9 +25,9 @@ import torch
 from ending import run
 
 from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.holdout import train_validation
-from sentcli.evaluation.labels import class_names, label_ids
+from sentcli.datasets.labels import class_names, label_ids
+from sentcli.datasets.load import load_split
+from sentcli.datasets.splits import train_validation
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import Vocab

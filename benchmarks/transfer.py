@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from ending import run
 
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.labels import label_ids
+from sentcli.datasets.labels import label_ids
+from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.model.bundle import load_bundle
 from sentcli.scoring.labels import NEUTRAL, softmax

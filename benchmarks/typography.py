@@ -17,7 +17,7 @@ import numpy as np
 from ending import run
 
 import sentcli
-from sentcli.evaluation.datasets import load_split, load_texts
+from sentcli.datasets.load import load_split, load_texts
 from sentcli.scoring.labels import Floats
 
 SEED = 1

@@ -31,12 +31,12 @@ from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
 from sentcli.config import DataSet, TrainConfig
-from sentcli.evaluation.datasets import load_texts
-from sentcli.evaluation.holdout import one_spelling
-from sentcli.evaluation.labels import label_ids
+from sentcli.datasets.labels import label_ids
+from sentcli.datasets.load import load_texts
+from sentcli.datasets.splits import one_spelling
+from sentcli.datasets.training_data import read_data_sets
 from sentcli.evaluation.metrics import Labels, log_loss
 from sentcli.evaluation.passages import cut_passages
-from sentcli.evaluation.training_data import read_data_sets
 from sentcli.files.atomic import new_file
 from sentcli.scoring.cores import usable_cores
 from sentcli.training.corpus import DataSource, Texts, read_texts

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from sentcli import load
 from sentcli.config import DataSet
+from sentcli.datasets.labels import known_labels
 from sentcli.errors import requires
-from sentcli.evaluation.labels import known_labels
 from sentcli.scoring.scorer import as_texts
 
 with requires("train"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentcli.evaluation.datasets import load_split
+from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bundle import CARD, NORMALIZER, default_bundle_path, load_bundle
 from sentcli.scoring.scorer import Scorer

@@ -21,7 +21,7 @@ from commands import parse
 
 import sentcli
 from sentcli.cli import main
-from sentcli.evaluation.labels import LABEL_COLUMNS
+from sentcli.datasets.labels import LABEL_COLUMNS
 from sentcli.model.bundle import METRICS, default_bundle_path, load_bundle
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from commands import invoke
 
-from sentcli.evaluation.datasets import load_split
+from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.evaluation.model_card import headline
 from sentcli.export.export import export_bundle

@@ -22,6 +22,7 @@ LAYERS = (
     "training",
     "export",
     "evaluation",
+    "datasets",
     "runs",
     "scoring",
     "tables",

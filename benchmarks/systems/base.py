@@ -127,8 +127,8 @@ def train_split(context: Context) -> tuple[list[str], list[int]]:
 
     :returns: texts, and 1 for each positive one.
     """
-    from sentcli.evaluation.datasets import load_split
-    from sentcli.evaluation.labels import label_ids
+    from sentcli.datasets.labels import label_ids
+    from sentcli.datasets.load import load_split
 
     data = load_split(context.train, "train", None, None)
     return data.texts, label_ids(data.labels, LABELS, data.where).tolist()

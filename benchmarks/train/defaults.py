@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.labels import LabeledTexts, class_names, label_ids
+from sentcli.datasets.labels import LabeledTexts, class_names, label_ids
+from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics import evaluate
 from sentcli.training.ngrams import classify_by_ngrams
 

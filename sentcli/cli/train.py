@@ -142,7 +142,7 @@ def train(
     log_to_stderr(quiet=quiet)
     check_together()
     with requires("train"):
-        from sentcli.evaluation.rejects import Rejects
+        from sentcli.datasets.rejects import Rejects
         from sentcli.tables.options import ReadOptions
         from sentcli.training.corpus import DataSource
         from sentcli.training.finetune import load_base

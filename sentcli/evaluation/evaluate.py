@@ -10,11 +10,13 @@ import numpy as np
 
 from sentcli.backends import choose
 from sentcli.config import DEFAULT_DATASET, DataSet
+from sentcli.datasets.labels import LabeledTexts, class_ids
+from sentcli.datasets.load import load_split
+from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.datasets.splits import is_training_data, validation_part
+from sentcli.datasets.training_data import read_data_sets, read_validation, with_targets
 from sentcli.errors import DataError, UsageError
 from sentcli.evaluation.bands import band_figures
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.holdout import is_training_data, validation_part
-from sentcli.evaluation.labels import LabeledTexts, class_ids
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
 from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.evaluation.passages import cut_passages
@@ -24,9 +26,7 @@ from sentcli.evaluation.predictions import (
     prediction_table,
     write_predictions,
 )
-from sentcli.evaluation.rejects import Rejects, without_unknown
 from sentcli.evaluation.slices import scores_by_length
-from sentcli.evaluation.training_data import read_data_sets, read_validation, with_targets
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats
 from sentcli.scoring.predict import predict

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sentcli.evaluation.labels import LabeledTexts
+from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.scoring.labels import NEUTRAL, Floats

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
-from sentcli.evaluation.labels import SURE
+from sentcli.datasets.labels import SURE
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.vocabulary import UNK_ID
 from sentcli.training.examples import Examples, evaluation_batches

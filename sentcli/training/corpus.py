@@ -9,12 +9,12 @@ from itertools import chain
 import numpy as np
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
+from sentcli.datasets.labels import LabeledTexts, join
+from sentcli.datasets.load import NO_OPTIONS
+from sentcli.datasets.rejects import Rejects
+from sentcli.datasets.splits import split_data_sets, without_validation
+from sentcli.datasets.training_data import read_validation
 from sentcli.errors import DataError
-from sentcli.evaluation.datasets import NO_OPTIONS
-from sentcli.evaluation.holdout import split_data_sets, without_validation
-from sentcli.evaluation.labels import LabeledTexts, join
-from sentcli.evaluation.rejects import Rejects
-from sentcli.evaluation.training_data import read_validation
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import truncate, words_of
@@ -31,7 +31,7 @@ _SMALL_PART = 0.5  # of the validation share
 
 @dataclass(frozen=True)
 class DataSource:
-    """The sources of texts, labels and word vectors; see `evaluation.datasets` and `training.glove`.
+    """The sources of texts, labels and word vectors; see `datasets.load` and `training.glove`.
 
     :param csv: the format of CSV files.
     :param validation: labelled texts to validate on, see `read_validation`; None: a share of the data sets.

@@ -43,7 +43,7 @@ class CrossValidated:
 def assign_folds(examples: Examples, folds: int) -> Folds:
     """Return the fold of each text, `[n]`.
 
-    Each class is cut into runs of neighbouring rows, see `evaluation.holdout`. Copies are in one fold.
+    Each class is cut into runs of neighbouring rows, see `datasets.splits`. Copies are in one fold.
 
     :raises DataError: when there is only one fold then.
     """

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sentcli.evaluation.labels import SURE
+from sentcli.datasets.labels import SURE
 from sentcli.scoring.batches import length_buckets, pad
 
 Rows = npt.NDArray[np.intp]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from sentcli.config import BundleConfig, ModelConfig
+from sentcli.datasets.labels import known_labels
 from sentcli.evaluation.history import read_history
-from sentcli.evaluation.labels import known_labels
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.model.bundle import RECIPE, load_bundle

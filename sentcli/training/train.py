@@ -17,11 +17,11 @@ import torch
 
 from sentcli import __version__
 from sentcli.config import BY_DATA
+from sentcli.datasets.labels import join
+from sentcli.datasets.rejects import Rejects
+from sentcli.datasets.splits import digest_texts
+from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.evaluation.holdout import digest_texts
-from sentcli.evaluation.labels import join
-from sentcli.evaluation.rejects import Rejects
-from sentcli.evaluation.training_data import read_data_sets
 from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
 from sentcli.model.bilstm import choose_device

@@ -17,9 +17,9 @@ from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
+from sentcli.datasets.splits import digest_texts
 from sentcli.evaluation import plots
 from sentcli.evaluation.history import MODEL_STAGE
-from sentcli.evaluation.holdout import digest_texts
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.evaluation.report import accuracy_of_texts

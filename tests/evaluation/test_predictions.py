@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from sentcli.datasets.labels import LabeledTexts
 from sentcli.errors import OutputError
-from sentcli.evaluation.labels import LabeledTexts
 from sentcli.evaluation.metrics import evaluate
 from sentcli.evaluation.predictions import (
     confident_errors,

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from jobs import ParityScorer
 from test_parquet import rich_table
 
+from sentcli.datasets.load import load_texts
 from sentcli.errors import DataError
-from sentcli.evaluation.datasets import load_texts
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, get_format
 

@@ -14,8 +14,8 @@ import pytest
 from export_shapes import GOOD, IDS, LINKS, NAMES, NUMBERS, SHORT, shapes
 from jobs import read_chunks
 
+from sentcli.datasets.load import load_texts
 from sentcli.errors import DataError
-from sentcli.evaluation.datasets import load_texts
 from sentcli.scoring.frames import texts_of
 from sentcli.tables.options import ReadOptions, WriteOptions
 

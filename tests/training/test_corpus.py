@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
+from sentcli.datasets.labels import LabeledTexts
+from sentcli.datasets.load import load_split
+from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.labels import LabeledTexts
-from sentcli.evaluation.training_data import read_data_sets
 from sentcli.text.tokenizer import tokenize
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_texts
 

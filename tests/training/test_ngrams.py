@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sentcli.config import TextConfig, TrainConfig
-from sentcli.evaluation.labels import LabeledTexts
+from sentcli.datasets.labels import LabeledTexts
 from sentcli.training import ngrams
 from sentcli.training.corpus import Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds

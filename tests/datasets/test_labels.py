@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sentcli.datasets.labels import LabeledTexts, class_names, label_ids
 from sentcli.errors import DataError
-from sentcli.evaluation.labels import LabeledTexts, class_names, label_ids
 
 
 def test_class_names_needs_two_classes() -> None:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import DataSet
+from sentcli.datasets.labels import LabeledTexts, join
 from sentcli.errors import BundleError, DataError, UsageError
-from sentcli.evaluation.labels import LabeledTexts, join
 from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
 from sentcli.model.bundle import METRICS, Bundle
 

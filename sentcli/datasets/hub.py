@@ -14,8 +14,8 @@ from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID
+from sentcli.datasets.labels import find_label_column
 from sentcli.errors import DataError
-from sentcli.evaluation.labels import find_label_column
 from sentcli.tables.arrow import is_text
 from sentcli.tables.chunk import log_notes
 from sentcli.tables.registry import is_suffix, suffix_of
@@ -64,7 +64,7 @@ def _read(
     label_column: str | None,
     labeled: bool,
 ) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]:
-    """Return the `evaluation.datasets.Columns` of a split."""
+    """Return the `datasets.load.Columns` of a split."""
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
         data = data.flatten()
     schema = data.features.arrow_schema

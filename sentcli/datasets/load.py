@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
+from sentcli.datasets.labels import LabeledTexts, find_label_column, label_name, spell_out
+from sentcli.datasets.rejects import Rejects, rejected_row
 from sentcli.errors import DataError, requires
-from sentcli.evaluation.labels import LabeledTexts, find_label_column, label_name, spell_out
-from sentcli.evaluation.rejects import Rejects, rejected_row
 from sentcli.files.source import Source, inspect_input
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, log_notes
@@ -116,7 +116,7 @@ def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
     if Path(spec).is_file():
         return {"train": partial(_read_files, [spec], options, {})}
     with requires("train"):
-        from sentcli.evaluation import hub  # imports datasets and pandas
+        from sentcli.datasets import hub  # imports datasets and pandas
 
     if spec and Path(spec).is_dir():
         files, classes = hub.folder_layout(spec)

@@ -6,9 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from sentcli.config import DataSet
-from sentcli.errors import DataError, UsageError
-from sentcli.evaluation.datasets import NO_OPTIONS, load_split, load_validation
-from sentcli.evaluation.labels import (
+from sentcli.datasets.labels import (
     SURE,
     LabeledTexts,
     are_numbers,
@@ -18,7 +16,9 @@ from sentcli.evaluation.labels import (
     known_labels,
     spell_out,
 )
-from sentcli.evaluation.rejects import Rejects, without_unknown
+from sentcli.datasets.load import NO_OPTIONS, load_split, load_validation
+from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.errors import DataError, UsageError
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sentcli.config import DataSet
-from sentcli.errors import BundleError, DataError, UsageError
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.holdout import (
+from sentcli.datasets.labels import LabeledTexts
+from sentcli.datasets.load import load_split
+from sentcli.datasets.splits import (
     digest_texts,
     is_training_data,
     one_spelling,
@@ -18,7 +18,7 @@ from sentcli.evaluation.holdout import (
     validation_part,
     without_validation,
 )
-from sentcli.evaluation.labels import LabeledTexts
+from sentcli.errors import BundleError, DataError, UsageError
 
 
 def labeled(**sizes):

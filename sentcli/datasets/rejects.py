@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from sentcli.datasets.labels import LabeledTexts, known_labels
 from sentcli.errors import RejectsError
-from sentcli.evaluation.labels import LabeledTexts, known_labels
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.sink import remove
 from sentcli.runs.summary import counted

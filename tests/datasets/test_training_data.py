@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from sentcli.config import DataSet
+from sentcli.datasets.load import load_split
+from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError
-from sentcli.evaluation.datasets import load_split
-from sentcli.evaluation.training_data import read_data_sets
 
 
 def rows(count, start=0, labels=("0", "1")):

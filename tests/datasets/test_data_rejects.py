@@ -6,11 +6,11 @@ import pytest
 from data_sets import csv_of, write
 
 from sentcli.config import DataSet
+from sentcli.datasets.labels import LabeledTexts
+from sentcli.datasets.load import load_split, load_texts
+from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.datasets.training_data import read_data_sets, read_validation
 from sentcli.errors import RejectsError, UsageError
-from sentcli.evaluation.datasets import load_split, load_texts
-from sentcli.evaluation.labels import LabeledTexts
-from sentcli.evaluation.rejects import Rejects, without_unknown
-from sentcli.evaluation.training_data import read_data_sets, read_validation
 from sentcli.tables.options import ReadOptions
 
 ROWS = [(f"text {number}", "ab"[number % 2]) for number in range(300)]

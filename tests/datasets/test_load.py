@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
+from sentcli.datasets.labels import class_names
+from sentcli.datasets.load import load_split, load_texts, load_validation
 from sentcli.errors import DataError, MissingExtraError
-from sentcli.evaluation.datasets import load_split, load_texts, load_validation
-from sentcli.evaluation.labels import class_names
 from sentcli.tables.options import ReadOptions
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -333,7 +333,7 @@ def test_a_hub_out_of_reach_is_one_line():
 
 def test_without_the_package_datasets_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    monkeypatch.delitem(sys.modules, "sentcli.evaluation.hub", raising=False)
-    monkeypatch.delattr("sentcli.evaluation.hub", raising=False)
+    monkeypatch.delitem(sys.modules, "sentcli.datasets.hub", raising=False)
+    monkeypatch.delattr("sentcli.datasets.hub", raising=False)
     with pytest.raises(MissingExtraError, match=r"'datasets', .* pip install 'sentcli\[train\]'"):
         load_texts("owner/reviews", None)
