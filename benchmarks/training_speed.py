@@ -78,7 +78,8 @@ def measure(
     for packed in (False, True):
         torch.manual_seed(CONFIG.seed)
         model = BiLSTM(shape).train()
-        model.packed = packed
+        if packed:
+            model._padded_states = model._packed_states
         learners.append(Learner(model, CONFIG, CPU))
         step_seconds(learners[-1], examples, batches[0])  # warm
     seconds = [[0.0, 0.0] for _ in range(repeats)]

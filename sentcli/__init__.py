@@ -45,7 +45,7 @@ def load(
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
     :param probabilities: also return the probability of each label of the model.
-    :raises BundleError: for a file that is missing, changed, a link or not valid; the message names it.
+    :raises BundleError: for a file that is missing, changed or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
         `neutral` that are not two probabilities in order, or a model that has more than two classes, a

@@ -99,7 +99,7 @@ class Tutorial(System):
         self._vocab, self._max_tokens = bundle.vocab, bundle.config.text.max_tokens
         self._device = torch.device(device)
         self._model = load_model(bundle).to(self._device)
-        self._model.packed = True
+        self._model._padded_states = self._model._packed_states
         super().__init__(context)
 
     def positive(self, texts: Sequence[str]) -> list[float]:

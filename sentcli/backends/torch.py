@@ -1,14 +1,10 @@
 """Models on PyTorch, on CPU or GPU: from weights, or from TorchScript."""
 
 import io
-import threading
 import warnings
-from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from sentcli.backends import Ids, Lengths, Logits, check_batch, check_logits, first_line
@@ -25,11 +21,7 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class _ModuleBackend:
-    """A PyTorch module as a backend.
-
-    On CUDA each thread has its own stream and pinned memory, so that the copies of one batch run at the same
-    time as the matrix products of another.
-    """
+    """A PyTorch module as a backend."""
 
     name: str
 
@@ -46,11 +38,8 @@ class _ModuleBackend:
         self._file = file
         self._classes = config.num_classes
         self._dtype = dtype
-        self._threads = threading.local()
         self.runtime = f"torch {torch.__version__} on {device.type}"
         self.batch_factor = _CUDA_BATCH_FACTOR if device.type == "cuda" else 1
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)  # other streams do not wait for the weights
 
     def prepare(self) -> None:
         """Do nothing, because the model is already loaded; see `Backend`."""
@@ -60,42 +49,19 @@ class _ModuleBackend:
         check_batch(ids, lengths)
         if len(ids) == 0:
             return np.empty((0, self._classes), np.float32)
+        autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None)
         try:
-            with torch.inference_mode(), ExitStack() as stack:
-                stack.enter_context(self._stream())
-                if self._dtype:
-                    stack.enter_context(torch.autocast(self._device.type, self._dtype))
-                sent = self._pinned(torch.from_numpy(ids)).to(self._device, non_blocking=True)
+            with torch.inference_mode(), autocast:
                 # The lengths stay on the CPU, where packing reads them.
-                logits = self._module(sent, self._pinned(torch.from_numpy(lengths)))
-                array = self._receive(logits) if isinstance(logits, torch.Tensor) else logits
+                logits = self._module(torch.from_numpy(ids).to(self._device), torch.from_numpy(lengths))
+                logits = logits.float() if self._dtype else logits
+                array = logits.cpu().numpy()
         except (RuntimeError, TypeError, AttributeError, torch.jit.Error) as error:
-            # A TorchScript program may also lack `forward`, return a sparse tensor, or raise.
+            # A TorchScript program may also lack `forward`, return something else than a tensor, or raise.
             if is_short_of_memory(error):
                 raise MemoryError(first_line(error)) from None
             raise BundleError(f"{self._file}: {first_line(error)}") from None
         return check_logits(array, (len(ids), self._classes), self._file)
-
-    def _stream(self) -> AbstractContextManager[object]:
-        """Return the CUDA stream of this thread."""
-        if self._device.type != "cuda":
-            return nullcontext()
-        if not hasattr(self._threads, "stream"):
-            self._threads.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        return torch.cuda.stream(self._threads.stream)
-
-    def _pinned(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.pin_memory() if self._device.type == "cuda" else tensor
-
-    def _receive(self, logits: torch.Tensor) -> npt.NDArray[Any]:
-        if self._dtype:
-            logits = logits.float()
-        if logits.device.type != "cuda":
-            return logits.numpy()
-        received = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=True)
-        received.copy_(logits, non_blocking=True)
-        torch.cuda.current_stream(self._device).synchronize()  # this thread only
-        return received.numpy()
 
 
 class TorchBackend(_ModuleBackend):

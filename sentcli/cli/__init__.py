@@ -20,7 +20,6 @@ _COMMANDS = {
     "evaluate": "Measure a model on a labelled split of a data set.",
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: write the same rows with a sentiment and a score.",
-    "completion": "Print the script for completion in a shell.",
 }
 _WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
@@ -92,24 +91,20 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
         raise click.exceptions.Exit(128 + signal_of(error)) from None
-    except MemoryError:
-        _fail(f"out of memory; {_less(ctx)}", 1)
-    except RuntimeError as error:
-        if "can't start new thread" not in str(error):  # Python has no type for this error
+    except (MemoryError, RuntimeError) as error:
+        # Python has no type for a lack of threads.
+        if isinstance(error, RuntimeError) and "can't start new thread" not in str(error):
             raise
-        _fail(f"cannot start another thread; {_less(ctx)}", 1)
+        what = "out of memory" if isinstance(error, MemoryError) else "cannot start another thread"
+        is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
+        advice = "try fewer --workers" if is_threaded else "close other programs, then try again"
+        _fail(f"{what}; {advice}", 1)
     except BrokenPipeError:
         _give_up_stdout()
         raise click.exceptions.Exit(_CLOSED_PIPE) from None
     except OSError as error:  # such as a full disk, where the caller does not handle it
         _give_up_stdout()
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
-
-
-def _less(ctx: click.Context | None) -> str:
-    """Return what to try when memory or threads run out."""
-    is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
-    return "try fewer --workers" if is_threaded else "close other programs, then try again"
 
 
 def _fail(message: str, code: int) -> None:

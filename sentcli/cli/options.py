@@ -94,7 +94,7 @@ overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Start over, and replace the output if it exists."
 )
 quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Write only errors and doubtful guesses to stderr."
+    "-q", "--quiet", is_flag=True, help="Write only errors and uncertain guesses to stderr."
 )
 
 

@@ -8,9 +8,9 @@ import platform
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,20 +42,13 @@ from sentcli.tables.registry import FORMATS, is_suffix, suffix_of
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
-_ALL_WRITTEN = "; all rows are written, only this summary is missing"
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
-_READ = (
-    *("format", "text_column", "columns", "sheet", "delimiter", "quotechar", "escapechar", "encoding"),
-    *("skip_lines", "skip_rows", "max_row_bytes", "limit"),
-)
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
-
-_SHARD = re.compile(r"(\d+)/(\d+)", re.ASCII)
 
 _EXAMPLES = (
     "sentcli score reviews.csv -o scored.csv",
@@ -105,13 +98,12 @@ def _band(
 
 def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int]:
     """Return the number of this run and the number of all runs, `1/1` without the option."""
-    found = _SHARD.fullmatch("1/1" if value is None else value)
-    number, count = map(int, found.groups()) if found else (0, 0)
-    if not 1 <= number <= count:
+    number, _, count = ("1/1" if value is None else value).partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise UsageError(
             f"--shard {value!r:.80}: not I/N with I from 1 to N; type --shard 1/4 to --shard 4/4"
         )
-    return number, count
+    return int(number), int(count)
 
 
 @click.command(cls=_ScoreCommand, examples=_EXAMPLES, groups=_GROUPS)
@@ -126,7 +118,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--output-format",
     type=click.Choice(FORMATS),
-    help="By default given by the suffix; for stdout, the format of the input.",
+    help="Default: from the file suffix; on stdout, the input format.",
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
@@ -136,17 +128,17 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "--shard",
     metavar="I/N",
     callback=_shard,
-    help="One of N runs that share a folder: every N-th input, from the I-th on.",
+    help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
 )
 @quiet_option
 @click.option("--text", help="Score this text instead of INPUTS.")
-@click.option("--limit", type=click.IntRange(1), help="For a trial: the first N rows of each output only.")
+@click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
 @text_column_option
 @click.option(
     "--columns",
     metavar="A,B,...",
     callback=lambda _, __, value: None if value is None else tuple(dict.fromkeys(value.split(","))),
-    help="JSONL to another format: all columns; by default the keys of all records (of a pipe, the first).",
+    help="Columns when JSONL is converted. Default: every key in the file; of a pipe, in its first records.",
 )
 @click.option("--sheet", help="XLSX: name or number of the sheet; by default the first one.")
 @click.option(
@@ -203,7 +195,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "--neutral",
     metavar="[LOW,HIGH]",
     callback=_band,
-    help="Add the label neutral, for scores in this band, such as 0.3,0.7; by default in that of the model.",
+    help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: the model's own band.",
 )
 @backend_option
 @device_option
@@ -256,7 +248,8 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     elif not inputs and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     _refuse_texts(inputs)
-    read = ReadOptions(**{name: options[name] for name in _READ}, header=not options["no_header"])
+    given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
+    read = ReadOptions(**given, header=not options["no_header"])
     write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
     # If rows go to a terminal, write nothing else.
     talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
@@ -277,8 +270,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
     if summary:
-        values = {**result.to_json(), **_provenance(scorer), "options": _options()}
-        _write_summary(summary, values, addition="" if result.failed else _ALL_WRITTEN)
+        _write_summary(summary, {**result.to_json(), **_provenance(scorer)}, result.failed)
     if talks:
         for line in result.lines("" if output == "-" else output):
             say(line)
@@ -292,10 +284,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
 
 
 def _refuse_texts(inputs: Sequence[str]) -> None:
-    """Refuse a text in the place of a file.
-
-    :raises UsageError: naming --text.
-    """
+    """Refuse a text in the place of a file."""
     for name in inputs:
         is_name = is_suffix(suffix_of(name)) or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
         if " " in name.strip() and not is_name:
@@ -303,7 +292,7 @@ def _refuse_texts(inputs: Sequence[str]) -> None:
 
 
 def _provenance(scorer: "Scorer") -> dict[str, Any]:
-    """Return what made the scores: versions, model, backend and the command line."""
+    """Return what made the scores: versions, model, backend, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
     return {
@@ -316,24 +305,16 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
         "runtime": scorer.runtime,
         "neutral": scorer.neutral and [scorer.neutral.low, scorer.neutral.high],
         "command": sys.argv[1:],
+        "options": click.get_current_context().params,
     }
 
 
-def _options() -> dict[str, Any]:
-    """Return all arguments and options of this command, with their defaults."""
-    values = click.get_current_context().params
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-
-
-def _write_summary(name: str, values: dict[str, Any], addition: str) -> None:
-    """Write the summary.
-
-    :param addition: the end of the error message if the summary cannot be written.
-    """
+def _write_summary(name: str, values: dict[str, Any], failed: int) -> None:
     sink = open_sink(as_path(name))
     try:
-        sink.write(f"{json.dumps(values, indent=2)}\n".encode())
+        sink.write(f"{json.dumps(values, indent=2, default=str)}\n".encode())
         sink.publish()
     except OutputError as error:
         sink.discard()
-        raise OutputError(f"{error}{addition}") from error
+        kept = "" if failed else "; all rows are written, only this summary is missing"
+        raise OutputError(f"{error}{kept}") from error

@@ -29,7 +29,6 @@ class BiLSTM(nn.Module):
         super().__init__()
         self.config = config
         self.pooling = config.pooling
-        self.packed = False  # True: use the packed route on a CPU too
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim, padding_idx=PAD_ID)
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.lstm = nn.LSTM(
@@ -68,7 +67,7 @@ class BiLSTM(nn.Module):
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """Return the logits `[batch, classes]` of word vectors `[tokens, batch, embedding_dim]`."""
         embedded = self.embedding_dropout(embedded)
-        if torch.jit.is_scripting() or self.packed or embedded.is_cuda:  # type: ignore[attr-defined]
+        if torch.jit.is_scripting() or embedded.is_cuda:  # type: ignore[attr-defined]
             forward, backward = self._packed_states(embedded, lengths)
         else:
             forward, backward = self._padded_states(embedded, lengths)
@@ -91,13 +90,11 @@ class BiLSTM(nn.Module):
             forward, backward = self._run_layer(layer, states, order)
         return forward, backward  # each [tokens, batch, hidden_size]
 
-    @torch.jit.unused
     def _run_layer(self, layer: int, inputs: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
         forward = self._run_direction(2 * layer, inputs)
         backward = self._run_direction(2 * layer + 1, _reorder(inputs, order))
         return forward, _reorder(backward, order)
 
-    @torch.jit.unused
     def _run_direction(self, index: int, inputs: Tensor) -> Tensor:
         weights: list[Tensor] = [*self.lstm.all_weights[index]]
         initial = inputs.new_zeros(1, inputs.shape[1], self.config.hidden_size)

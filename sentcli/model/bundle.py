@@ -1,6 +1,5 @@
 """The model folder: its files and their manifest, read with checks and written atomically."""
 
-import errno
 import hashlib
 import json
 import os
@@ -71,7 +70,7 @@ class Bundle:
     @property
     def is_shipped(self) -> bool:
         """Whether this is the included model, which is trusted like the code."""
-        return _is_shipped(self.path)
+        return self.path.resolve() == default_bundle_path().resolve()
 
     @cached_property
     def vocab(self) -> Vocab:
@@ -182,7 +181,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{target} is a mount point, which cannot be replaced; name a folder in it")
         others = {file.name for file in target.iterdir()} - {MANIFEST}
         if others:
-            others -= _read_manifest(target / MANIFEST, may_link=True).keys()
+            others -= _read_manifest(target / MANIFEST).keys()
     except (OSError, BundleError):
         raise OutputError(f"{target} exists and is not a model folder, so it is not replaced") from None
     if others:
@@ -232,13 +231,13 @@ def write_config(folder: Path, config: BundleConfig) -> None:
     (folder / CONFIG).write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _read_manifest(path: Path, *, may_link: bool = False) -> dict[str, str]:
-    values = _decode_json(path, _read_file(path, may_link=may_link))
+def _read_manifest(path: Path) -> dict[str, str]:
+    values = _decode_json(path, _read_file(path))
     digests = values.get("sha256") if isinstance(values, dict) else None
     if not isinstance(digests, dict) or not digests:
         raise BundleError(f"{path}: it has no object 'sha256' of file names and digests")
     for name, digest in digests.items():
-        # A name without a separator cannot point outside the folder; `_read_file` refuses links.
+        # A name without a separator is in the folder. The file may be a link, as in the cache of the hub.
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name == MANIFEST:
             raise BundleError(f"{path}: {name!r:.100} is not a file name of a bundle")
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
@@ -247,60 +246,35 @@ def _read_manifest(path: Path, *, may_link: bool = False) -> dict[str, str]:
 
 
 def _read_checked(path: Path, digest: str) -> bytes:
+    """Return the bytes of a file, which are those that were hashed."""
     content = _read_file(path)
     if hashlib.sha256(content).hexdigest() != digest:
         raise BundleError(f"{path}: damaged or changed: its SHA-256 is not the one in {MANIFEST}")
     return content
 
 
-def _read_file(path: Path, *, may_link: bool = False) -> bytes:
-    """Read a regular file, and refuse links, devices and pipes.
-
-    :param may_link: accept a hard link.
-    """
+def _read_file(path: Path) -> bytes:
+    """Return the bytes of a regular file, or of one that a link points to; refuse devices and pipes."""
     try:
-        with open(path, "rb", opener=_open_itself) as file:
+        # A pipe would otherwise wait for a writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{path}: not a regular file")
-            if status.st_nlink > 1 and not (may_link or _is_shipped(path.parent)):
-                raise BundleError(
-                    f"{path}: a hard link: the file can change through its other name; "
-                    "try a copy of the model folder"
-                )
             if status.st_size > _MAX_FILE:
                 raise BundleError(f"{path}: {status.st_size} bytes, more than a model file can have")
             return file.read()
     except FileNotFoundError:
         raise BundleError(f"{path}: the file is missing from the model folder") from None
     except OSError as error:
-        if error.errno == errno.ELOOP:  # download caches store files as links
-            raise BundleError(f"{path}: a link; copy the model folder with cp -rL") from None
         raise BundleError(f"{path}: {error.strerror}") from None
-
-
-def _is_shipped(folder: Path) -> bool:
-    """Return whether a folder came with the code, whose files installers hard-link from their cache."""
-    return folder.resolve() == default_bundle_path().resolve()
-
-
-def _open_itself(path: str, flags: int) -> int:
-    """Open a file without following a link, and a pipe without waiting for a writer."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _decode_json(path: Path, content: bytes) -> object:
     try:
-        return json.loads(content, object_pairs_hook=_object)
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: not JSON: {error}") from None
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a key occurs twice in one object")
-    return values
 
 
 def _umask() -> int:

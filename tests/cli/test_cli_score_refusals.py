@@ -70,6 +70,11 @@ def test_existing_files_are_replaced_only_with_overwrite(score, refuse):
         (("broken.parquet",), 1, ["broken.parquet"]),
         (("bad.jsonl", "--max-rejects", "0"), 1, ["--max-rejects 0", "bad.jsonl, line 2: not JSON"]),
         (("folder",), 1, ["folder"]),
+        (("great movie",), 2, ['no such file; if this is a text: sentcli score --text "..."']),
+        (("x " * 3000,), 2, ['no such file; if this is a text: sentcli score --text "..."']),
+        (("two words", "--text", "warm"), 2, ["--text is scored in place of INPUTS"]),
+        (("my reviews.csv",), 1, ["my reviews.csv: No such file or directory"]),
+        (("great.movie", "--input-format", "csv"), 1, ["great.movie: No such file or directory"]),
     ],
 )
 def test_a_command_that_cannot_run_is_refused_by_name_and_changes_no_file(refuse, arguments, code, named):
@@ -89,9 +94,7 @@ def test_a_command_that_cannot_run_is_refused_by_name_and_changes_no_file(refuse
 
 def test_standard_input_at_a_terminal_is_refused(refuse, monkeypatch):
     monkeypatch.setattr("sentcli.cli.score.is_terminal", lambda stream: True)
-    failure = refuse()
-    assert failure.code == 2
-    assert "pipe text to stdin" in failure.message
+    assert "pipe text to stdin" in refuse().message
 
 
 def test_a_summary_that_cannot_be_written_leaves_the_old_one(refuse, monkeypatch):
@@ -120,13 +123,6 @@ def test_a_missing_summary_after_a_failed_output_does_not_claim_that_all_rows_ar
     assert result.stderr.splitlines()[-1] == "Error: /dev/full: No space left on device"
 
 
-def test_a_text_in_place_of_a_file_is_told_the_option(refuse, score):
-    for text in ("great movie", "is it good?", "x " * 3000):
-        failure = refuse(text)
-        assert failure.code == 2
-        assert 'no such file; if this is a text: sentcli score --text "..."' in failure.message
-    assert "my reviews.csv: No such file or directory" in refuse("my reviews.csv").message
-    assert "great.movie: No such file or directory" in refuse("great.movie", "--input-format", "csv").message
+def test_the_name_of_a_file_may_look_like_a_text(score):
     Path("two words").write_text("text\na warm film\n")
     score("two words", "--input-format", "csv")
-    assert "--text is scored in place of INPUTS" in refuse("two words", "--text", "warm").message

@@ -30,8 +30,8 @@ def test_packed_and_padded_route_agree(num_layers: int, pooling: str):
     ids, lengths = batch()
     model = tiny_models.make_model(num_layers=num_layers, pooling=pooling, **NO_DROPOUT).train()
     results = []
-    for packed in (False, True):
-        model.packed = packed
+    for route in (model._padded_states, model._packed_states):
+        model._padded_states = route
         model.zero_grad()
         logits = model(ids, lengths)
         nn.functional.cross_entropy(logits, torch.arange(len(ids)) % 2).backward()

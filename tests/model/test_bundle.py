@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -288,15 +287,6 @@ def test_a_folder_without_permission_is_not_written(folder: Path, monkeypatch: p
         check_writable(folder)
 
 
-def test_a_damaged_model_folder_of_hard_links_may_be_replaced(folder: Path, tmp_path: Path) -> None:
-    (folder / ONNX).unlink()
-    shutil.copytree(folder, tmp_path / "kept", copy_function=os.link)
-    before = read_all(folder)
-    write(folder, {VOCAB: b"new"}, overwrite=True)
-    assert load_all(folder).read(VOCAB) == b"new"
-    assert read_all(tmp_path / "kept") == before
-
-
 def test_a_link_to_a_model_folder_stays(folder: Path, tmp_path: Path) -> None:
     link = tmp_path / "current"
     link.symlink_to(folder)
@@ -341,12 +331,8 @@ def test_every_flipped_bit_is_found(folder: Path, bit: int) -> None:
     assert accepted < 0.1 * len(content)
 
 
-def test_a_file_that_changes_after_loading_is_not_used(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_changes_after_loading_is_not_used(folder: Path) -> None:
     read = load_bundle(folder)
-    (tmp_path / "elsewhere").hardlink_to(folder / ONNX)
-    with pytest.raises(BundleError, match=r"model.onnx: a hard link"):
-        read.read(ONNX)
-    (tmp_path / "elsewhere").unlink()
     (folder / ONNX).write_bytes(b"another model")
     with pytest.raises(BundleError, match=r"model.onnx: damaged or changed"):
         read.read(ONNX)
@@ -357,25 +343,66 @@ def test_a_file_that_changes_after_loading_is_not_used(folder: Path, tmp_path: P
         read.read(WEIGHTS)
 
 
-def missing(file: Path, elsewhere: Path) -> None:
+def hard_links(folder: Path, place: Path) -> Path:
+    """Copy a folder as `cp -l` does, and as uv and conda install a package."""
+    shutil.copytree(folder, place / "copy", copy_function=os.link)
+    return place / "copy"
+
+
+def hub_cache(folder: Path, place: Path) -> Path:
+    """Copy a folder as the cache of the Hugging Face hub stores it: links to blobs that hashes name."""
+    blobs, snapshot = (
+        place / "models--me--small" / "blobs",
+        place / "models--me--small" / "snapshots" / "0f3a",
+    )
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    for file in folder.iterdir():
+        blob = hashlib.sha256(file.read_bytes()).hexdigest()
+        shutil.copyfile(file, blobs / blob)
+        (snapshot / file.name).symlink_to(Path("..", "..", "blobs", blob))
+    return snapshot
+
+
+@pytest.mark.parametrize("copy", [hard_links, hub_cache])
+def test_a_folder_of_links_is_read_like_a_folder_of_files(
+    folder: Path, tmp_path: Path, copy: Callable[[Path, Path], Path]
+) -> None:
+    linked, wanted = copy(folder, tmp_path), load_all(folder)
+    for read in (load_all(linked), load_all(linked / ONNX)):
+        assert (read.config, read.digest, read.digests) == (wanted.config, wanted.digest, wanted.digests)
+    write(linked, {VOCAB: b"new"}, overwrite=True)
+    assert load_all(folder).digests == wanted.digests
+    assert load_all(linked).read(VOCAB) == b"new"
+
+
+@pytest.mark.parametrize("copy", [hard_links, hub_cache])
+def test_a_byte_that_changes_through_another_name_is_found(
+    folder: Path, tmp_path: Path, copy: Callable[[Path, Path], Path]
+) -> None:
+    linked = copy(folder, tmp_path)
+    read = load_bundle(linked)
+    with (linked / ONNX).resolve().open("r+b") as file:
+        file.write(b"!")
+    with pytest.raises(BundleError, match=r"model.onnx: damaged or changed"):
+        read.read(ONNX)
+
+
+def missing(file: Path) -> None:
     file.unlink()
 
 
-def link(file: Path, elsewhere: Path) -> None:
-    file.rename(elsewhere)
-    file.symlink_to(elsewhere)
-
-
-def hard_link(file: Path, elsewhere: Path) -> None:
-    elsewhere.hardlink_to(file)
-
-
-def pipe(file: Path, elsewhere: Path) -> None:
+def pipe(file: Path) -> None:
     file.unlink()
     os.mkfifo(file)
 
 
-def directory(file: Path, elsewhere: Path) -> None:
+def device(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
+def directory(file: Path) -> None:
     file.unlink()
     file.mkdir()
 
@@ -385,39 +412,31 @@ def directory(file: Path, elsewhere: Path) -> None:
     ("change", "message"),
     [
         (missing, "the file is missing from the model folder"),
-        (link, "a link; copy the model folder with cp -rL"),
-        (
-            hard_link,
-            "a hard link: the file can change through its other name; try a copy",
-        ),
         (pipe, "not a regular file"),
+        (device, "not a regular file"),
         (directory, ""),
     ],
 )
 def test_only_regular_files_are_read(
-    folder: Path, tmp_path: Path, name: str, change: Callable[[Path, Path], None], message: str
+    folder: Path, name: str, change: Callable[[Path], None], message: str
 ) -> None:
-    change(folder / name, tmp_path / "elsewhere")
+    change(folder / name)
     assert error_of(folder).startswith(f"{folder / name}: {message}")
-    if change in (link, hard_link):
-        subprocess.run(["cp", "-rL", folder, tmp_path / "copy"], check=True)
-        load_all(tmp_path / "copy")
 
 
-def test_the_model_in_the_box_may_be_linked(
+def test_the_included_model_is_that_of_the_package_or_of_the_checkout(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """uv and conda install each file as a hard link to their cache."""
     package = tmp_path / "site" / "sentcli"
     installed = package / "exports" / "imdb-bilstm"
     monkeypatch.setattr(bundle, "__file__", str(package / "model" / "bundle.py"))
     assert default_bundle_path() == tmp_path / "site" / "exports" / "imdb-bilstm"  # in a checkout
-    shutil.copytree(folder, installed, copy_function=os.link)
+    shutil.copytree(folder, installed)
     assert default_bundle_path() == installed
-    assert load_all(installed).is_shipped
     (tmp_path / "link").symlink_to(installed)
-    assert load_all(tmp_path / "link" / ONNX).is_shipped
-    assert "a hard link" in error_of(folder)
+    for path in (installed, tmp_path / "link" / ONNX, Path("imdb-bilstm")):
+        assert load_all(path).is_shipped
+    assert not load_all(folder).is_shipped
 
 
 def test_a_file_that_is_too_large(folder: Path) -> None:
@@ -471,7 +490,7 @@ def test_a_manifest_without_digests(folder: Path, values: object) -> None:
 
 BAD_JSON = [
     *(b"", b"{", b"nonsense", b"{'sha256': {}}", b'{"a": 1} x', b'{"\xff": 1}'),
-    *(b"[" * 200_000, b'{"a":' * 200_000, b"9" * 5000, b'{"a": 1, "a": 2}'),
+    *(b"[" * 200_000, b'{"a":' * 200_000, b"9" * 5000),
 ]
 
 
