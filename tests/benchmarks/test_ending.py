@@ -4,42 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from ending import run
-
-from sentcli.errors import DataError, UsageError
-
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def raiser(error):
-    def main():
-        raise error
-
-    return main
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "said"),
-    [
-        (DataError("stanfordnlp/imdb cannot be read"), 1, "Error: stanfordnlp/imdb cannot be read\n"),
-        (UsageError("no such split"), 2, "Error: no such split\n"),
-        (FileNotFoundError(2, "No such file or directory", "in.csv"), 1, "Error: in.csv: No such file or di"),
-        (KeyboardInterrupt(), 130, ""),
-    ],
-)
-def test_an_error_of_sentcli_is_one_line(capsys, error, code, said):
-    with pytest.raises(SystemExit) as ended:
-        run(raiser(error))
-    assert ended.value.code == code
-    told = capsys.readouterr().err
-    assert told.startswith(said)
-    assert told.count("\n") <= 1
-
-
-def test_another_error_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run(raiser(ZeroDivisionError()))
 
 
 def test_each_script_ends_in_run():

@@ -1,6 +1,5 @@
 import csv
 
-from systems import Entry
 from systems.base import Context, System
 
 
@@ -50,8 +49,3 @@ def test_the_name_of_a_trained_file_depends_on_data_and_code(tmp_path):
     first = of_file.trained("model", str(code))
     data.write_text("text,label\n")
     assert first != of_file.trained("model", str(code))
-
-
-def test_a_missing_package_is_named():
-    entry = Entry("x", "X", "X", "base:System", needs={"the-package": "no_module_of_this_name"})
-    assert entry.missing() == "the-package is not installed"

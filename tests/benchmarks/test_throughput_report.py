@@ -1,23 +1,17 @@
 import json
 from pathlib import Path
 
-import pytest
-from measured import record, result
-from throughput_report import (
-    BEGIN,
-    END,
-    better_peers,
-    docs_block,
-    frontier,
-    ratios,
-    write_docs,
-)
+from throughput_report import BEGIN, END, docs_block, frontier, ratios
 
 ROOT = Path(__file__).parents[2]
 
 
+def record(key, pipeline, accuracy):
+    return {"key": key, "pipeline": pipeline, "accuracy": accuracy, "published": None}
+
+
 def keys(records):
-    return [found["key"] for found in records]
+    return [record["key"] for record in records]
 
 
 def test_no_system_beats_one_of_the_frontier_in_both():
@@ -33,37 +27,13 @@ def test_no_system_beats_one_of_the_frontier_in_both():
     assert frontier([]) == []
 
 
-def test_the_upper_bound_of_a_published_accuracy_counts():
-    heavy = record("distilbert-torch", [1, 1], None, published=[0.92, 0.93])
-    assert keys(frontier([heavy, record("sentcli", [5, 5], 0.925)])) == ["distilbert-torch", "sentcli"]
-
-
 def test_ratios_are_taken_round_by_round():
     ours, theirs = record("sentcli", [100, 300, 200], 0.9), record("fasttext", [100, 100, 200], 0.8)
-    (ratio,) = ratios(result(ours, theirs, record("vader", [1, 1, 1], 0.7)))
+    (ratio,) = ratios({"systems": [ours, theirs, record("vader", [1, 1, 1], 0.7)]})
     assert (ratio.key, ratio.median, ratio.lowest, ratio.highest) == ("fasttext", 1.0, 1.0, 3.0)
     assert ratio.reached
-    (ratio,) = ratios(result(ours, record("tfidf", [100, 200, 150], 0.8)))
+    (ratio,) = ratios({"systems": [ours, record("tfidf", [100, 200, 150], 0.8)]})
     assert not ratio.reached
-
-
-def test_a_peer_that_is_faster_and_more_accurate_is_named():
-    ours = record("sentcli", [100], 0.9)
-    peers = [record("fasttext", [200], 0.89), record("tfidf", [90], 0.95), record("vader", [101], 0.91)]
-    assert better_peers(result(ours, *peers)) == ["Vader"]
-    assert better_peers(result(record("torch-fp32", [200], 0.95, is_peer=False), ours)) == []
-
-
-def test_a_page_gets_its_part_and_keeps_the_rest(tmp_path):
-    path = tmp_path / "speed.md"
-    path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", "utf-8")
-    measured = result(record("sentcli", [10], 0.9))
-    for _ in range(2):
-        write_docs(path, measured)
-        assert path.read_text("utf-8") == f"before\n{docs_block(measured)}\nafter\n"
-    path.write_text("nothing\n", "utf-8")
-    with pytest.raises(ValueError, match="has no <!-- throughput -->"):
-        write_docs(path, measured)
 
 
 def test_the_docs_have_the_committed_results():

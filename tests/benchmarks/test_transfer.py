@@ -17,10 +17,3 @@ def test_each_model_has_a_row_and_several_have_one_together(trained, monkeypatch
     assert all(len(row) == 3 * len(names.split()) for row in figures)
     # The mean of equal logits is the same logits.
     assert all(row == figures[0] for row in figures)
-
-
-def test_models_of_other_labels_are_refused(trained, trained_three, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["transfer.py", str(trained.path), str(trained_three.path)])
-    with pytest.raises(SystemExit):
-        transfer.main()
-    assert "its labels are not those of" in capsys.readouterr().err
