@@ -86,10 +86,13 @@ def load_backend(
             check_model(content, path, bundle.config.model)
         return OnnxBackend(content, path, bundle.config.model)
     with requires("train"):
-        from sentcli.backends import torch
+        import torch
+
+        from sentcli.backends.torch import TorchBackend, TorchScriptBackend
+    torch.set_num_threads(1)  # for the whole process; several callers with one thread each are faster
     if name == "torch":
-        return torch.TorchBackend(bundle, device, precision=precision or "fp32")
-    return torch.TorchScriptBackend(bundle.read(file), path, bundle.config.model, device)
+        return TorchBackend(bundle, device, precision=precision or "fp32")
+    return TorchScriptBackend(bundle.read(file), path, bundle.config.model, device)
 
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:

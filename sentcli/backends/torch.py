@@ -75,7 +75,6 @@ class TorchBackend(_ModuleBackend):
     """
 
     def __init__(self, bundle: Bundle, device: str | None = None, precision: str = "fp32") -> None:
-        torch.set_num_threads(1)  # for the whole process; several callers with one thread each are faster
         place = choose_device(device)
         if precision not in SCORING_PRECISIONS:
             choices = ", ".join(SCORING_PRECISIONS)
@@ -98,17 +97,13 @@ class TorchScriptBackend(_ModuleBackend):
 
     :param file: the path of the file, for messages.
     :param config: the shape that the model must have.
-    :param threads: number of PyTorch's threads in the whole process.
     :raises BundleError: when PyTorch cannot load it.
     :raises UsageError: when there is no CUDA device.
     """
 
     name = "torchscript"
 
-    def __init__(
-        self, content: bytes, file: Path, config: ModelConfig, device: str | None = None, threads: int = 1
-    ) -> None:
-        torch.set_num_threads(threads)
+    def __init__(self, content: bytes, file: Path, config: ModelConfig, device: str | None = None) -> None:
         place = choose_device(device)
         try:
             with warnings.catch_warnings():

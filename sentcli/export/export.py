@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from sentcli.backends import Backend
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.backends.onnx_check import check_model
 from sentcli.backends.torch import TORCHSCRIPT_DEPRECATED, TorchScriptBackend
@@ -62,50 +63,47 @@ def export_bundle(
         raise OutputError(f"{output} is the model itself; name another folder with -o")
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     model, max_tokens = load_model(bundle), bundle.config.text.max_tokens
-    differences = {}
+    files = []
     with new_bundle(output, overwrite=overwrite) as folder:
         write_config(folder, bundle.config)
         (folder / VOCAB).write_bytes(bundle.read(VOCAB))
         (folder / ORIGIN).write_text(f"{bundle.digests[WEIGHTS]}  {WEIGHTS}\n")
         if "onnx" in formats:
-            differences[ONNX] = write_onnx(model, folder / ONNX, graph, max_tokens)
+            files.append(write_onnx(model, folder / ONNX, graph, max_tokens))
         if "torchscript" in formats:
-            differences[TORCHSCRIPT] = write_torchscript(model, folder / TORCHSCRIPT, max_tokens)
-    return [
-        ExportedFile(name, (output / name).stat().st_size, difference)
-        for name, difference in differences.items()
-    ]
+            files.append(write_torchscript(model, folder / TORCHSCRIPT, max_tokens))
+    return files
 
 
-def write_onnx(model: BiLSTM, path: Path, graph: str, max_tokens: int = TextConfig.max_tokens) -> float:
+def write_onnx(
+    model: BiLSTM, path: Path, graph: str, max_tokens: int = TextConfig.max_tokens
+) -> ExportedFile:
     """Write a model as ONNX.
 
     :param model: its embedding rounded by `round_embedding`, because the file holds it in fp16.
     :param graph: one of `sentcli.export.GRAPHS`.
     :param max_tokens: length of the longest text that is compared.
-    :returns: the largest difference of a probability from PyTorch's.
-    :raises ExportError: when the two disagree; no file is written then.
+    :raises ExportError: when the file disagrees with PyTorch; it is not written then.
     """
     content = _BUILDERS[graph](model).SerializeToString()
     check_model(content, path, model.config)
-    exported = OnnxBackend(content, path, model.config)
-    difference = check_parity(model, exported, path, max_tokens)
-    path.write_bytes(content)
-    return difference
+    return _write(content, path, OnnxBackend(content, path, model.config), model, max_tokens)
 
 
-def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.max_tokens) -> float:
-    """Write a model as TorchScript, which PyTorch loads without sentcli.
+def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.max_tokens) -> ExportedFile:
+    """Write a model as TorchScript, which PyTorch loads without sentcli; see `write_onnx`.
 
-    PyTorch has deprecated TorchScript, so it should never be the only copy of a model. For the parameters,
-    the result and the error see `write_onnx`.
+    PyTorch has deprecated TorchScript, so it should never be the only copy of a model.
     """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", TORCHSCRIPT_DEPRECATED)  # `sentcli export --help` says so
         torch.jit.save(torch.jit.script(copy.deepcopy(model).cpu().eval()), buffer)
     content = buffer.getvalue()
-    exported = TorchScriptBackend(content, path, model.config, "cpu", torch.get_num_threads())
+    return _write(content, path, TorchScriptBackend(content, path, model.config, "cpu"), model, max_tokens)
+
+
+def _write(content: bytes, path: Path, exported: Backend, model: BiLSTM, max_tokens: int) -> ExportedFile:
     difference = check_parity(model, exported, path, max_tokens)
     path.write_bytes(content)
-    return difference
+    return ExportedFile(path.name, len(content), difference)
