@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,17 +40,16 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
     """
     original = copy.deepcopy(model).cpu().eval()
     batches = [*parity_batches(model.config.vocab_size, max_tokens)]
-    wanted, found = [], []
     is_quiet = not _log.isEnabledFor(logging.INFO)
-    for ids, lengths in progress_bar(batches, quiet=is_quiet, desc=f"checking {file.name}", unit="batches"):
-        wanted.append(_probabilities(original, ids, lengths))
-        found.append(softmax(exported.logits(ids, lengths)))
-    differences = _differences(wanted, found)
+    bar = progress_bar(batches, quiet=is_quiet, desc=f"checking {file.name}", unit="batches")
+    pairs = [(softmax(exported.logits(*batch)), _probabilities(original, *batch)) for batch in bar]
+    found, wanted = map(np.concatenate, zip(*pairs, strict=True))
+    differences = np.abs(found - wanted).max(axis=1)
     if not differences.max() <= _TOLERANCE:  # also when it is NaN
-        exact = [_probabilities(original.double(), *batch) for batch in batches]
-        all_lengths = np.concatenate([lengths for _, lengths in batches])
-        unstable = all_lengths[_differences(wanted, exact) > _ROUNDING]
-        is_stable = all_lengths < unstable.min(initial=np.iinfo(np.int32).max)
+        exact = np.concatenate([_probabilities(original.double(), *batch) for batch in batches])
+        is_unstable = np.abs(exact - wanted).max(axis=1) > _ROUNDING
+        lengths = np.concatenate([lengths for _, lengths in batches])
+        is_stable = lengths < lengths[is_unstable].min(initial=np.iinfo(np.int32).max)
         if 2 * is_stable.sum() > len(is_stable):
             differences = differences[is_stable]
     largest = float(differences.max())
@@ -66,12 +65,6 @@ def _probabilities(model: BiLSTM, ids: Ids, lengths: Lengths) -> Floats:
     """Return the probabilities of a batch, `[texts, classes]`, in the precision of the model."""
     with torch.inference_mode():
         return softmax(model(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy())
-
-
-def _differences(one: Sequence[Floats], other: Sequence[Floats]) -> Floats:
-    """Return the largest difference of a probability of each text, given batches `[texts, classes]`."""
-    differences: Floats = np.abs(np.concatenate(one) - np.concatenate(other)).max(axis=1)
-    return differences
 
 
 def parity_batches(vocab_size: int, max_tokens: int) -> Iterator[tuple[Ids, Lengths]]:
