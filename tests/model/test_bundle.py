@@ -223,27 +223,19 @@ def test_the_old_one_comes_back_when_a_rename_fails(
     assert names_in(folder.parent) == ["small"]
 
 
-def foreign_folder(target: Path) -> None:
-    target.mkdir()
-    (target / "thesis.txt").write_text("mine")
-
-
-def foreign_manifest(target: Path) -> None:
-    foreign_folder(target)
-    (target / MANIFEST).write_text('{"name": "a browser extension"}')
-
-
-def file(target: Path) -> None:
-    target.write_text("mine")
-
-
-@pytest.mark.parametrize("make", [foreign_folder, foreign_manifest, file])
-def test_another_folder_or_file_is_not_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "files", [(), ("thesis.txt",), ("thesis.txt", MANIFEST)], ids=["file", "folder", "other manifest"]
+)
+def test_another_folder_or_file_is_not_replaced(tmp_path: Path, files: tuple[str, ...]) -> None:
     target = tmp_path / "target"
-    make(target)
+    if files:
+        target.mkdir()
+    for file in [target / name for name in files] or [target]:
+        file.write_text('{"name": "mine"}')
     with pytest.raises(OutputError, match=r"target exists and is not a model folder, so it is not replaced$"):
         write(target, overwrite=True)
-    assert (target if target.is_file() else target / "thesis.txt").read_text() == "mine"
+    for file in [target / name for name in files] or [target]:
+        assert file.read_text() == '{"name": "mine"}'
     assert names_in(tmp_path) == ["target"]
 
 
@@ -388,39 +380,23 @@ def test_a_byte_that_changes_through_another_name_is_found(
         read.read(ONNX)
 
 
-def missing(file: Path) -> None:
-    file.unlink()
-
-
-def pipe(file: Path) -> None:
-    file.unlink()
-    os.mkfifo(file)
-
-
-def device(file: Path) -> None:
-    file.unlink()
-    file.symlink_to("/dev/zero")
-
-
-def directory(file: Path) -> None:
-    file.unlink()
-    file.mkdir()
-
-
 @pytest.mark.parametrize("name", [CONFIG, VOCAB, ONNX, MANIFEST])
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("make", "message"),
     [
-        (missing, "the file is missing from the model folder"),
-        (pipe, "not a regular file"),
-        (device, "not a regular file"),
-        (directory, ""),
+        (Path.exists, "the file is missing from the model folder"),
+        (os.mkfifo, "not a regular file"),
+        (lambda file: file.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda file: file.symlink_to("nothing"), "the file is missing from the model folder"),
+        (Path.mkdir, ""),
     ],
+    ids=["missing", "pipe", "device", "dangling link", "folder"],
 )
 def test_only_regular_files_are_read(
-    folder: Path, name: str, change: Callable[[Path], None], message: str
+    folder: Path, name: str, make: Callable[[Path], object], message: str
 ) -> None:
-    change(folder / name)
+    (folder / name).unlink()
+    make(folder / name)
     assert error_of(folder).startswith(f"{folder / name}: {message}")
 
 
