@@ -171,7 +171,7 @@ def test_each_marked_command_is_one_line() -> None:
     for name in ("score command", "test command"):
         assert marked(name).startswith("python3 -m venv ")
     assert marked("score command").endswith(f"sentcli score {REVIEWS.relative_to(ROOT)}")
-    assert marked("test command").endswith("python -m pytest")
+    assert marked("test command").endswith("python -m pytest -n auto --dist worksteal")
     assert "<!-- test command -->" in (ROOT / ".ci" / "run").read_text()
 
 
