@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sentcli.cli import say
-from sentcli.cli.config_file import DataTables, config_option, recipe
+from sentcli.cli.config_file import DataTables, config_option
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.cli.options import (
     NamedPath,
@@ -32,7 +32,7 @@ from sentcli.cli.train_options import (
     is_given,
     settings_options,
 )
-from sentcli.config import BY_DATA, DataSet
+from sentcli.config import DataSet
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
 
@@ -96,12 +96,10 @@ _GROUPS = {
     type=NamedPath(file_okay=False),
     help="Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
 )
-@settings_options(BY_DATA)
+@settings_options
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
-@click.option(
-    "--license", "licence", cls=FileSetting, help="Licence of the model for its card, such as apache-2.0."
-)
+@click.option("--license", cls=FileSetting, help="License of the model for its card, such as apache-2.0.")
 @click.option(
     "-o",
     "--output",
@@ -112,85 +110,33 @@ _GROUPS = {
 )
 @overwrite_option
 @quiet_option
-def train(
-    dataset: str,
-    data: tuple[DataSet, ...] | None,
-    text_column: str | None,
-    label_column: str | None,
-    positive: str | None,
-    delimiter: str | None,
-    encoding: str | None,
-    quotechar: str | None,
-    skip_lines: int | None,
-    max_rejects: str,
-    validation: str | None,
-    glove: str,
-    finetune: Path | None,
-    device: str | None,
-    threads: int | None,
-    licence: str | None,
-    output: Path,
-    overwrite: bool,
-    quiet: bool,
-    **settings: Any,
-) -> None:
+def train(output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
     """Train a model and write it to a new folder.
 
-    A share of the training split is held out to choose the best epoch. The test split is left for `sentcli
+    A share of the training split is set aside to choose the best epoch. The test split is left for `sentcli
     evaluate`. Run the same command again to continue an interrupted training. --config takes more settings.
     """
     log_to_stderr(quiet=quiet)
     check_together()
     with requires("train"):
-        from sentcli.datasets.rejects import Rejects
         from sentcli.tables.options import ReadOptions
         from sentcli.training.corpus import DataSource
-        from sentcli.training.finetune import load_base
-        from sentcli.training.settings import NO_VECTORS, Settings
+        from sentcli.training.settings import Options
         from sentcli.training.train import train_bundle, work_folder
 
-    rejects = Rejects(max_rejects, "correct them, or raise max-rejects in the file of --config")
+    csv = {name: options[name] for name in ("delimiter", "quotechar", "encoding")}
     source = DataSource(
-        tuple(
-            replace(
-                each,
-                text_column=each.text_column or text_column,
-                label_column=each.label_column or label_column,
-            )
-            for each in data or [DataSet(dataset)]
+        data=_data_sets(
+            **{name: options[name] for name in ("data", "dataset", "text_column", "label_column")}
         ),
-        NO_VECTORS if finetune else glove,
-        csv=ReadOptions(
-            delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0
-        ),
-        validation=validation,
-        positive=positive,
+        glove=options["glove"] if is_given("glove") else None,
+        csv=ReadOptions(**csv, skip_lines=options["skip_lines"] or 0),
+        **{name: options[name] for name in ("finetune", "validation", "positive", "max_rejects")},
     )
-    how = Settings.of(
-        settings,
-        has_validation=validation is not None,
-        device=device,
-        threads=threads,
-        quiet=quiet,
-        licence=licence,
-        command=shlex.join(["sentcli", *sys.argv[1:]]),
-    )
-    if finetune:
-        how = how.finetuning(load_base(finetune), given_settings())
-    elif not is_given("glove"):
-        how = replace(how, given=given_settings())
-    context = click.get_current_context()
-
-    def recipe_of(settled: Settings) -> str:
-        kinds = settled.text, settled.model, settled.config
-        resolved = {name: value for kind in kinds for name, value in kind.to_json().items()}
-        if settled.base:
-            resolved |= {"finetune": finetune or settled.base.path.name, "glove": None}
-        return recipe(context, resolved, ["dataset"] if data else [])
-
-    how = replace(how, recipe=recipe_of)
+    machine = {name: options[name] for name in ("device", "threads", "license")}
+    how = Options(**machine, quiet=quiet, command=shlex.join(["sentcli", *sys.argv[1:]]))
     try:
-        train_bundle(source, output, how, overwrite=overwrite, rejects=rejects)
+        train_bundle(source, given_settings(), output, how, overwrite=overwrite)
     except (KeyboardInterrupt, MemoryError) as error:
         same = f"the same command{' without --overwrite' if overwrite else ''} continues"
         is_saved = work_folder(output).exists()
@@ -201,8 +147,27 @@ def train(
             f"stopped; {same if is_saved else 'nothing was saved yet'}", signal_of(error)
         ) from None
     if not quiet:
-        path, labels = shlex.quote(str(output)), load_bundle(output).config.labels
-        means = f"; a score is the probability of {labels[1]!r:.100}" if len(labels) == 2 else ""
-        is_of_tone = labels == ("negative", "positive")
+        _say_done(output)
+
+
+def _data_sets(
+    data: tuple[DataSet, ...] | None, dataset: str, text_column: str | None, label_column: str | None
+) -> tuple[DataSet, ...]:
+    """Return the data sets, with the columns of the command where a table names none."""
+    return tuple(
+        replace(
+            table,
+            text_column=table.text_column or text_column,
+            label_column=table.label_column or label_column,
+        )
+        for table in data or [DataSet(dataset)]
+    )
+
+
+def _say_done(output: Path) -> None:
+    path, labels = shlex.quote(str(output)), load_bundle(output).config.labels
+    means = f"; a score is the probability of {labels[1]!r:.100}" if len(labels) == 2 else ""
+    trial = f"sentcli score FILE --model {path}"
+    if labels == ("negative", "positive"):
         trial = f"echo 'an absolute joy' | sentcli score --model {path}"
-        say(f"{output}: done{means}; try: {trial if is_of_tone else f'sentcli score FILE --model {path}'}")
+    say(f"{output}: done{means}; try: {trial}")

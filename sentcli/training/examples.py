@@ -42,10 +42,6 @@ class Examples:
         """Return these texts, in this order."""
         return Examples([self.ids[row] for row in rows.tolist()], self.targets[rows])
 
-    def labelled(self) -> "Examples":
-        """Return the texts that have a label; the others are neutral."""
-        return self.take(self.has_label.nonzero()[0])
-
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """The most probable class of each text, `[n]`."""

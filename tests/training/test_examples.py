@@ -20,9 +20,9 @@ def test_the_label_is_the_most_probable_class():
 
 def test_texts_in_the_middle_have_no_label_whatever_their_weight():
     targets = np.array([[0.25, 0.75], [1.2, 6.8], [5, 5], [0, 0.1]], np.float32)
-    labelled = Examples(labeled_examples(IDS, np.zeros(4, int), 2).ids, targets).labelled()
-    assert [ids.tolist() for ids in labelled.ids] == [IDS[1], IDS[3]]
-    assert labelled.labels.tolist() == [1, 1]
+    examples = Examples(labeled_examples(IDS, np.zeros(4, int), 2).ids, targets)
+    assert examples.has_label.tolist() == [False, True, False, True]
+    assert examples.take(examples.has_label.nonzero()[0]).labels.tolist() == [1, 1]
 
 
 def test_collate_pads_its_rows_and_may_change_them():
