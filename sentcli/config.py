@@ -39,28 +39,22 @@ def _choice(default: str, choices: tuple[str, ...], help: str = "") -> Any:  # n
     return field(default=default, metadata={"choices": choices, "help": help})
 
 
-_WORDS = {
-    str: "a string",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    Mapping: "a table",
-}
+_NOUN = {str: "a string", bool: "true or false", int: "a whole number", float: "a number", Mapping: "a table"}
 
 
 class _Settings:
     """Base class of settings, which validate themselves and convert to and from mappings."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):  # type: ignore[arg-type]
-            value, rule = getattr(self, each.name), each.metadata
+        for setting in fields(self):  # type: ignore[arg-type]
+            name, value, rule = setting.name, getattr(self, setting.name), setting.metadata
             if "choices" in rule and value not in rule["choices"]:
                 choices = ", ".join(rule["choices"])
-                raise UsageError(f"{each.name} is {value!r:.100}; choose from {choices}")
+                raise UsageError(f"{name} is {value!r:.100}; choose from {choices}")
             if "low" in rule and value is not None and not rule["low"] <= value <= rule["high"]:
                 low, high = rule["low"], rule["high"]
                 bounds = f"at least {low}" if high == math.inf else f"between {low} and {high}"
-                raise UsageError(f"{each.name} is {value!r:.100}; it has to be {bounds}")
+                raise UsageError(f"{name} is {value!r:.100}; it has to be {bounds}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
@@ -73,7 +67,7 @@ class _Settings:
         :param needs_all: whether a key with a default may not be missing.
         :raises UsageError: for a missing or unknown key, a wrong type or a value out of range.
         """
-        known = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]
+        known = {setting.name: setting for setting in fields(cls)}  # type: ignore[arg-type]
         for name, value in values.items():
             if name not in known:
                 raise UsageError(f"{where}: unknown key {name!r:.200}; the keys are {', '.join(known)}")
@@ -81,10 +75,10 @@ class _Settings:
             kinds = _kinds(known[name].type)
             accepted = (*kinds, int) if float in kinds else kinds
             if not isinstance(value, accepted) or isinstance(value, bool) > (bool in kinds):
-                words = " or ".join(_WORDS[kind] for kind in kinds if kind in _WORDS)
+                words = " or ".join(_NOUN[kind] for kind in kinds if kind in _NOUN)
                 raise UsageError(f"{where}: {name} is {value!r:.100}, which is not {words}")
-        for name, each in known.items():
-            if name not in values and (needs_all or each.default is MISSING):
+        for name, setting in known.items():
+            if name not in values and (needs_all or setting.default is MISSING):
                 raise UsageError(f"{where}: the key {name!r:.200} is missing")
         try:
             return cls(**values)

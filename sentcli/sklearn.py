@@ -33,7 +33,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     :param finetune, glove, epochs, seed: as the options of `sentcli train`, which also says what None means.
     :param settings: other settings of docs/training-settings.md by name, such as `{"hidden_size": 64}`.
     :ivar classes_: the labels, sorted.
-    :ivar class_prior_: the share of each class in y: the probabilities of a text that says nothing.
+    :ivar class_prior_: the share of each class in y: the probabilities of an empty text.
     :ivar files_: the content of each file of the model folder.
     """
 

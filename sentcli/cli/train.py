@@ -55,6 +55,11 @@ _GROUPS = {
     "Output and settings": ("output", "overwrite", "config", "quiet"),
 }
 
+# Parameters of the command that are fields of `ReadOptions`, `DataSource` and `Options`.
+_CSV = ("delimiter", "quotechar", "encoding")
+_SOURCE = ("finetune", "validation", "positive", "max_rejects")
+_OPTIONS = ("device", "threads", "license")
+
 
 @click.command(cls=GroupedCommand, examples=_EXAMPLES, groups=_GROUPS)
 @config_option
@@ -88,7 +93,7 @@ _GROUPS = {
 @click.option(
     "--validation",
     callback=not_empty,
-    help="Labelled file, or split of --dataset, to validate on; by default a share of the training split.",
+    help="Labeled file, or split of --dataset, to validate on; by default a share of the training split.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
@@ -110,7 +115,16 @@ _GROUPS = {
 )
 @overwrite_option
 @quiet_option
-def train(output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
+def train(
+    dataset: str,
+    data: tuple[DataSet, ...] | None,
+    text_column: str | None,
+    label_column: str | None,
+    output: Path,
+    overwrite: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Train a model and write it to a new folder.
 
     A share of the training split is set aside to choose the best epoch. The test split is left for `sentcli
@@ -124,17 +138,24 @@ def train(output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
         from sentcli.training.settings import Options
         from sentcli.training.train import train_bundle, work_folder
 
-    csv = {name: options[name] for name in ("delimiter", "quotechar", "encoding")}
     source = DataSource(
-        data=_data_sets(
-            **{name: options[name] for name in ("data", "dataset", "text_column", "label_column")}
+        data=tuple(
+            replace(
+                table,
+                text_column=table.text_column or text_column,
+                label_column=table.label_column or label_column,
+            )
+            for table in data or [DataSet(dataset)]
         ),
         glove=options["glove"] if is_given("glove") else None,
-        csv=ReadOptions(**csv, skip_lines=options["skip_lines"] or 0),
-        **{name: options[name] for name in ("finetune", "validation", "positive", "max_rejects")},
+        csv=ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0),
+        **{name: options[name] for name in _SOURCE},
     )
-    machine = {name: options[name] for name in ("device", "threads", "license")}
-    how = Options(**machine, quiet=quiet, command=shlex.join(["sentcli", *sys.argv[1:]]))
+    how = Options(
+        **{name: options[name] for name in _OPTIONS},
+        quiet=quiet,
+        command=shlex.join(["sentcli", *sys.argv[1:]]),
+    )
     try:
         train_bundle(source, given_settings(), output, how, overwrite=overwrite)
     except (KeyboardInterrupt, MemoryError) as error:
@@ -148,20 +169,6 @@ def train(output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
         ) from None
     if not quiet:
         _say_done(output)
-
-
-def _data_sets(
-    data: tuple[DataSet, ...] | None, dataset: str, text_column: str | None, label_column: str | None
-) -> tuple[DataSet, ...]:
-    """Return the data sets, with the columns of the command where a table names none."""
-    return tuple(
-        replace(
-            table,
-            text_column=table.text_column or text_column,
-            label_column=table.label_column or label_column,
-        )
-        for table in data or [DataSet(dataset)]
-    )
 
 
 def _say_done(output: Path) -> None:

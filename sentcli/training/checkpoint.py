@@ -84,9 +84,11 @@ class Checkpoint:
 
         :raises StopRequested: after a signal.
         """
-        if stop.requested() or time.monotonic() - self.saved > _SAVE_SECONDS:
+        stops = stop.requested()  # a signal that comes later waits until the next call, which saves
+        if stops or time.monotonic() - self.saved > _SAVE_SECONDS:
             self.save(progress, best)
-        stop.check()
+        if stops:
+            stop.check()
 
     def save(self, progress: Progress, best: State) -> None:
         """Write the file atomically: a crash leaves the old one or the new one.

@@ -87,7 +87,7 @@ def read_texts(
     validation_share: float | None,
     rejects: Rejects | None = None,
 ) -> Texts:
-    """Split the labeled texts, or read the validation part.
+    """Split the labeled texts, or read the validation split.
 
     :param parts, labels: from `read_data_sets`.
     :param validation_share: the share for validation, if the source names no validation texts; None: none,
@@ -105,7 +105,7 @@ def read_texts(
         trains, validation = list(parts), parts[0].take([])
     else:
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
-        whole = sum(len(part) for part, each in zip(parts, source.data, strict=True) if each.validate)
+        whole = sum(len(part) for part, data in zip(parts, source.data, strict=True) if data.validate)
         if len(validation) < _SMALL_PART * validation_share * whole:
             _log.warning(
                 "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
@@ -119,11 +119,11 @@ def read_texts(
             missing[0],
         )
     if len(parts) > 1:
-        for each, part in zip(source.data, trains, strict=True):
-            _log.info("%s: %d texts to train on", each.path, len(part))
+        for data, part in zip(source.data, trains, strict=True):
+            _log.info("%s: %d texts to train on", data.path, len(part))
     weighted = [
-        replace(part, targets=np.float32(each.weight) * part.class_targets(labels))
-        for each, part in zip(source.data, trains, strict=True)
+        replace(part, targets=np.float32(data.weight) * part.class_targets(labels))
+        for data, part in zip(source.data, trains, strict=True)
     ]
     train = join(weighted)
     listed = ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
@@ -145,7 +145,7 @@ def encode_texts(
         also knows words that the training texts lack.
     :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
-    # Tokenise twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
+    # Tokenize twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     counts = Counter(chain.from_iterable(map(words_of, texts.train.texts)))
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
@@ -162,8 +162,8 @@ def encode_texts(
 
     def encode(part: LabeledTexts) -> tuple[LabeledTexts, Examples]:
         stop.check()
-        every = (vocab.encode(words_of(each)) for each in part.texts)
-        ids = [np.array(truncate(each, text.max_tokens), np.int32) for each in every]
+        encoded = (vocab.encode(words_of(content)) for content in part.texts)
+        ids = [np.array(truncate(sequence, text.max_tokens), np.int32) for sequence in encoded]
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
         part = part.take(kept)
         return part, Examples([ids[row] for row in kept], part.class_targets(texts.labels))

@@ -78,19 +78,21 @@ def cross_validate(
     :raises SentcliError: as `fit`.
     """
     folds = int(fold_of.max()) + 1
-    held_out = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
-    found: list[tuple[list[dict[str, float]], npt.NDArray[np.float32]]] = []
-    for fold, rows in enumerate(held_out):
+    rows_of = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
+    histories: list[list[dict[str, float]]] = []
+    logits_of: list[npt.NDArray[np.float32]] = []  # after each epoch
+    for fold, rows in enumerate(rows_of):
         file = work / f"fold-{fold + 1}.safetensors"
         if not file.exists():
-            train, held_out_texts = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
-            of_fold = replace(run, validated=len(rows), name=f"fold {fold + 1}/{folds}, ", checkpoint=None)
-            history, logits = _fit_fold(initial, train, held_out_texts, config, of_fold)
+            train, held_out = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
+            of_fold = replace(run, validated=len(rows), name=f"fold {fold + 1}/{folds}, ")
+            history, logits = _fit_fold(initial, train, held_out, config, of_fold)
             with output_errors(file), new_file(file) as stream:
                 stream.write(save({"logits": logits}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
-            found.append((json.loads(result.metadata()["history"]), result.get_tensor("logits")))
-        best = min(found[-1][0], key=lambda record: record["validation_loss"])
+            histories.append(json.loads(result.metadata()["history"]))
+            logits_of.append(result.get_tensor("logits"))
+        best = min(histories[-1], key=lambda record: record["validation_loss"])
         _log.info(
             "fold %d/%d: validation loss %.4f, accuracy %s after epoch %d of %d",
             fold + 1,
@@ -98,15 +100,15 @@ def cross_validate(
             best["validation_loss"],
             accuracy_of_texts(best["validation_accuracy"], len(rows)),
             best["epoch"],
-            len(found[-1][0]),
+            len(histories[-1]),
         )
-    shares = [len(rows) / len(examples) for rows in held_out]
-    curve = [_mean(records, shares) for records in zip(*(history for history, _ in found), strict=False)]
+    shares = [len(rows) / len(examples) for rows in rows_of]
+    curve = [_mean(records, shares) for records in zip(*histories, strict=False)]
     best_epoch = int(np.argmin([record["validation_loss"] for record in curve]))
     logits = np.empty_like(examples.targets)
-    for rows, (_, of_epochs) in zip(held_out, found, strict=True):
+    for rows, of_epochs in zip(rows_of, logits_of, strict=True):
         logits[rows] = of_epochs[best_epoch]
-    seconds = sum(record["seconds"] for history, _ in found for record in history)
+    seconds = sum(record["seconds"] for history in histories for record in history)
     return CrossValidated(curve[: best_epoch + 1], logits, seconds)
 
 

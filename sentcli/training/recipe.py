@@ -8,24 +8,23 @@ from typing import Any
 
 from sentcli.config import DataSet, settable
 from sentcli.model.bundle import default_bundle_path
-from sentcli.training.corpus import DataSource
 from sentcli.training.settings import Settings
 
 _BARE_KEY = re.compile(r"[\w-]+", re.ASCII)
 
 
-def recipe(source: DataSource, settings: Settings, license: str | None = None) -> str:  # noqa: A002
+def recipe(settings: Settings, license: str | None = None) -> str:  # noqa: A002
     """Return as TOML everything that the model depends on, including defaults and what the data decided.
 
     :returns: text to encode with `surrogateescape`, because a path need not be valid UTF-8.
     """
-    first, base = source.data[0], settings.base
+    source, base = settings.source, settings.base
+    first, resolved = source.data[0], settings.to_json()
     columns: dict[str, Any] = {"text_column": first.text_column, "label_column": first.label_column}
     is_plain = source.data == (DataSet(first.path, **columns),)
     start: dict[str, Any] = {"glove": settings.glove}
     if base:
         start = {"finetune": base.path.name if base.path == default_bundle_path() else base.path}
-    resolved = settings.to_json()
     values = {
         **({"dataset": first.path, **columns} if is_plain else {}),
         "positive": source.positive,

@@ -78,18 +78,22 @@ class DataSize:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one training.
+    """All that one training is made of.
 
     :param model: the shape; the vocabulary of the data decides its size.
-    :param glove: the source of the word vectors, or `NO_VECTORS`.
     :param base: the model to fine-tune; None: the training starts from word vectors.
     """
 
+    source: DataSource
     text: TextConfig
     model: ModelConfig
     config: TrainConfig
-    glove: str = NO_VECTORS
     base: Base | None = None
+
+    @property
+    def glove(self) -> str:
+        """The source of the word vectors; `NO_VECTORS`: none, or those of the base model."""
+        return NO_VECTORS if self.base else self.source.glove or DEFAULT_VECTORS
 
     def to_json(self) -> dict[str, Any]:
         """Return all settings by name."""
@@ -97,15 +101,11 @@ class Settings:
 
 
 def resolve_settings(
-    given: Mapping[str, Any],
-    glove: str | None = None,
-    base: Base | None = None,
-    size: DataSize | None = None,
+    source: DataSource, given: Mapping[str, Any], base: Base | None = None, size: DataSize | None = None
 ) -> Settings:
     """Return all settings: what the user gave, else what the base model or the amount of data decides.
 
     :param given: fields of `TextConfig`, `ModelConfig` and `TrainConfig`; None: not given.
-    :param glove: the source of the word vectors; None: the default, or the base model.
     :param base: the model to fine-tune, which decides the shape and the vocabulary.
     :param size: None: not known yet; what it would decide has its default.
     :raises UsageError: for an unknown name, a value out of range, or one that contradicts the base model.
@@ -126,8 +126,7 @@ def resolve_settings(
     def build(kind: type) -> Any:
         return kind(**{name: value for name, value in values.items() if _KIND_OF[name] is kind})
 
-    vectors = NO_VECTORS if base else glove or DEFAULT_VECTORS
-    return Settings(build(TextConfig), build(ModelConfig), build(TrainConfig), vectors, base)
+    return Settings(source, build(TextConfig), build(ModelConfig), build(TrainConfig), base)
 
 
 def _chosen_for(size: DataSize, given: Mapping[str, Any], of_base: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def train_bundle(
     :raises StopRequested: after a signal, once a checkpoint is written.
     """
     base = load_base(source.finetune) if source.finetune else None
-    _check(resolve_settings(given, source.glove, base), options)
+    _check(resolve_settings(source, given, base), options)
     rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of --config")
     _make_parent(output)
     work = work_folder(output)
@@ -72,17 +72,17 @@ def train_bundle(
         parts, labels = read_data_sets(source.data, source.csv, None, rejects, source.positive, names)
         size = DataSize.of(parts, source, labels)
         if not base and not source.glove and size.texts < _FEW:
-            base = _included_model(given, parts, labels)
+            base = _included_model(source, given, parts, labels)
         if base:
             base = replace(base, keeps_classifier=base.has_classes(labels))
             if not base.keeps_classifier:
                 _log.info("%s has other classes: the new model gets a new classifier", base.path)
-        settings = resolve_settings(given, source.glove, base, size)
+        settings = resolve_settings(source, given, base, size)
         share = None if settings.config.folds else settings.config.validation_share
         texts = read_texts(source, parts, labels, share, rejects)
         rejects.write(default_rejects(str(output)))
-        with _noted(work, _facts(source, texts, settings), overwrite=overwrite) as replaces:
-            train_model(texts, source, settings, options, output, work, overwrite=replaces)
+        with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
+            train_model(texts, settings, options, output, work, overwrite=replaces)
         remove_work_folder(work)
 
 
@@ -94,7 +94,7 @@ def _check(settings: Settings, options: Options) -> None:
 
 
 def _included_model(
-    given: Mapping[str, Any], parts: Sequence[LabeledTexts], labels: Sequence[str]
+    source: DataSource, given: Mapping[str, Any], parts: Sequence[LabeledTexts], labels: Sequence[str]
 ) -> Base | None:
     """Return the included model if these are English texts with labels of polarity.
 
@@ -105,7 +105,7 @@ def _included_model(
     if not base.has_classes(labels) or sum(known) < _ENGLISH * len(known):
         return None
     with suppress(UsageError):
-        resolve_settings(given, base=base)
+        resolve_settings(source, given, base)
         _log.info(
             "few texts with labels of polarity: fine-tuning the included model, %s; --glove starts from word "
             "vectors",
@@ -138,9 +138,9 @@ def _make_parent(output: Path) -> None:
     check_writable(output.parent)
 
 
-def _facts(source: DataSource, texts: Texts, settings: Settings) -> dict[str, Any]:
+def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
-    parts = (texts.train, texts.validation)
+    source, parts = settings.source, (texts.train, texts.validation)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
     data_sets = {
         f"{name} of data set {number}": value

@@ -27,16 +27,17 @@ from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding, save_weights
+from sentcli.scoring.labels import Floats
 from sentcli.training.calibration import Calibrated, calibrate
 from sentcli.training.classifier import Classification, balanced_weights, predict_logits, uses_bf16
-from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
+from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
 from sentcli.training.examples import Examples
 from sentcli.training.finetune import Base
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.loop import Run, fit, has_more_to_learn
-from sentcli.training.ngrams import Baseline, fit_baseline
+from sentcli.training.ngrams import baseline_probabilities
 from sentcli.training.recipe import recipe
 from sentcli.training.settings import NO_VECTORS, Options, Settings
 
@@ -66,14 +67,7 @@ class Trained:
 
 
 def train_model(
-    texts: Texts,
-    source: DataSource,
-    settings: Settings,
-    options: Options,
-    output: Path,
-    work: Path,
-    *,
-    overwrite: bool = False,
+    texts: Texts, settings: Settings, options: Options, output: Path, work: Path, *, overwrite: bool
 ) -> None:
     """Train one model and write its folder; continue from its checkpoint if there is one.
 
@@ -84,9 +78,9 @@ def train_model(
     started, config = time.perf_counter(), settings.config
     with torch_set_up(options.threads):
         trained = _fit_model(texts, settings, options, work)
-    metrics = _metrics(trained, texts, source, settings, options, output)
+    metrics = _metrics(trained, texts, settings, options, output)
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
-        _write_recipes(folder, recipe(source, settings, options.license), settings.base)
+        _write_recipes(folder, recipe(settings, options.license), settings.base)
         _write_model(folder, trained, metrics, settings, name=output.name)
     (work / _CHECKPOINT).unlink(missing_ok=True)
     _report(output.name, trained, time.perf_counter() - started)
@@ -107,7 +101,10 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     initial = init_model(data, settings, quiet=options.quiet)
     run = Run(device, len(data.validation), quiet=options.quiet, vary=initial.vary)
     fold_of = assign_folds(data.train, config.folds) if config.folds else None
-    baseline, folds = fit_baseline(data, fold_of), None
+    started = time.perf_counter()
+    baseline = baseline_probabilities(data, fold_of)
+    baseline_seconds = time.perf_counter() - started
+    folds = None
     if fold_of is not None:
         folds = cross_validate(initial, data.train, fold_of, config, work, run)
     network, validation = initial.build(), data.train if folds else data.validation
@@ -134,7 +131,7 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     return Trained(
         network=network,
         calibrated=calibrated,
-        baseline=_compare(baseline, calibrated, texts.labels),
+        baseline=_compare(baseline, baseline_seconds, calibrated, texts.labels),
         data=data,
         validation=validation,
         coverage=initial.coverage,
@@ -151,17 +148,10 @@ def _frequent_words(settings: Settings, *, quiet: bool) -> list[str]:
     return frequent_words(settings.glove, settings.model.embedding_dim, 2 * count, quiet=quiet)
 
 
-def _metrics(
-    trained: Trained,
-    texts: Texts,
-    source: DataSource,
-    settings: Settings,
-    options: Options,
-    output: Path,
-) -> Metrics:
+def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Options, output: Path) -> Metrics:
     """Return the content of `metrics.json`."""
-    config, base, first, csv = settings.config, settings.base, source.data[0], source.csv
-    device = choose_device(options.device)
+    config, base, source = settings.config, settings.base, settings.source
+    first, csv, device = source.data[0], source.csv, choose_device(options.device)
     return {
         "command": options.command,
         "licence": options.license,
@@ -237,19 +227,21 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
 
 
-def _compare(baseline: Baseline, calibrated: Calibrated, names: Sequence[str]) -> dict[str, Any]:
+def _compare(
+    baseline: Floats, seconds: float, calibrated: Calibrated, names: Sequence[str]
+) -> dict[str, Any]:
     """Return the figures of the model of n-grams, and whether the network beats it: McNemar's test at 5 %."""
     labels = calibrated.labels
-    figures = evaluate(labels, baseline.probabilities, names)
+    figures = evaluate(labels, baseline, names)
     is_right = calibrated.probabilities.argmax(axis=1) == labels
-    is_baseline_right = baseline.probabilities.argmax(axis=1) == labels
+    is_baseline_right = baseline.argmax(axis=1) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
-        "seconds": round(baseline.seconds, 1),
+        "seconds": round(seconds, 1),
         "is_beaten": won - lost > 1.96 * math.sqrt(won + lost),
     }
 

@@ -142,10 +142,16 @@ def test_any_value_goes_through_a_recipe(write) -> None:
     odd = '"\\\n\t\x7f\N{CLAPPER BOARD}'
     first = DataSet(odd, weight=1e-5, targets={"3 stars": 0.5, "1": 0, odd: 1}, most=9, validate=False)
     source = DataSource((first, DataSet("b", "t", "l")), csv=ReadOptions(quotechar="\x7f"), positive=odd)
-    values = tomllib.loads(recipe(source, resolve_settings({"lr": 1e-9}), odd))
+    values = tomllib.loads(recipe(resolve_settings(source, {"lr": 1e-9}), odd))
     assert (values["quotechar"], values["positive"], values["license"]) == ("\x7f", odd, odd)
     tables = tuple(DataSet.from_table(table, "there") for table in values["data"])
     assert tables == source.data
+
+
+@pytest.mark.parametrize("file", ["exports/imdb-bilstm/recipe.toml", "data/recipe.toml", "docs/classic.toml"])
+def test_recipes_of_the_repository_are_read(file) -> None:
+    read = settings("--config", Path(__file__).parents[2] / file)
+    assert read["weight_decay"] == (0 if "classic" in file else 0.01)
 
 
 def test_given_settings_come_from_the_command_line_and_the_file(write) -> None:

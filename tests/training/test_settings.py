@@ -5,14 +5,17 @@ from dataclasses import fields
 
 import pytest
 
-from sentcli.config import TrainConfig
+from sentcli.config import DataSet, TrainConfig
 from sentcli.errors import UsageError
+from sentcli.training.corpus import DataSource
 from sentcli.training.settings import DataSize, choices, resolve_settings
+
+SOURCE = DataSource((DataSet("reviews.csv"),))
 
 
 def chosen(texts: int, words: int, classes: int = 2, splittable: int | None = None, **given) -> TrainConfig:
     size = DataSize(texts, words, classes, texts if splittable is None else splittable)
-    return resolve_settings(given, size=size).config
+    return resolve_settings(SOURCE, given, size=size).config
 
 
 def for_texts(texts: int, words_each: int = 234, **given) -> TrainConfig:
@@ -95,4 +98,4 @@ def test_the_settings_that_data_decide_are_marked_so() -> None:
 
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown setting 'hidden'"):
-        resolve_settings({"hidden": 9})
+        resolve_settings(SOURCE, {"hidden": 9})
