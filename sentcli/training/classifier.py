@@ -12,12 +12,14 @@ from sentcli.config import TrainConfig
 from sentcli.datasets.labels import SURE
 from sentcli.errors import UsageError
 from sentcli.model.bilstm import BiLSTM, has_lstm
+from sentcli.scoring.batches import length_buckets
 from sentcli.text.vocabulary import UNK_ID
-from sentcli.training.examples import Examples, evaluation_batches
+from sentcli.training.examples import Examples, collate
 
 # Words of a text whose change has its full size. It shrinks with the root of their number, so that each word
 # of a short text changes as much as one of a long text; else a model hedges on sentences.
 _ADVERSARIAL_WORDS = 200
+_VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
 class Classification:
@@ -124,7 +126,8 @@ def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -
     """Return the logits `[examples, classes]`, in fp32."""
     model.eval()
     logits = np.empty(examples.targets.shape, np.float32)
-    for rows, (ids, lengths, _) in evaluation_batches(examples, device):
+    for rows in length_buckets(examples.lengths.tolist(), _VALIDATION_TOKENS):
+        ids, lengths, _ = collate(examples, rows, device)
         logits[rows] = model(ids, lengths).cpu().numpy()
     return logits
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from labeled_examples import labeled_examples
 
-from sentcli.training.examples import Examples, collate, evaluation_batches
+from sentcli.training.examples import Examples, collate
 
 CPU = torch.device("cpu")
 IDS = [[2, 3, 4], [5], [6, 7], [8, 9, 10, 11]]
@@ -35,13 +35,3 @@ def test_collate_pads_its_rows_and_may_change_them():
     assert ids.tolist() == [[6, 6, 7, 7], [5, 5, 0, 0]]
     assert lengths.tolist() == [4, 2]
     assert examples.ids[2].tolist() == [6, 7]
-
-
-def test_evaluation_takes_every_row_once():
-    examples = labeled_examples([[2] * length for length in range(1, 300)], np.zeros(299, np.int64), 2)
-    seen = []
-    for rows, (ids, lengths, _) in evaluation_batches(examples, CPU):
-        assert ids.numel() <= 32_768
-        assert lengths.tolist() == examples.lengths[rows].tolist()
-        seen += rows.tolist()
-    assert sorted(seen) == list(range(299))
