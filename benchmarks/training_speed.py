@@ -31,11 +31,10 @@ from sentcli.datasets.splits import train_validation
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.classifier import Classification
+from sentcli.training.classifier import Classification, uses_bf16
 from sentcli.training.examples import Examples, collate, epoch_batches
 from sentcli.training.init_model import keep_freed_memory
 from sentcli.training.loop import Learner
-from sentcli.training.precision import uses_bf16
 
 CPU = torch.device("cpu")
 ROUTES = ("padded", "packed")

@@ -3,13 +3,13 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, Self
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from types import UnionType
+from typing import Any, Self, get_args, get_origin
 
 from sentcli.errors import BundleError, UsageError, is_utf8
 
 POOLINGS = ("last", "max", "mean", "max+mean")
-OPTIMIZERS = ("adam", "adamw")
 CLASS_WEIGHTS = ("none", "balanced")
 GATES = ("separate", "forget")
 TRAINING_PRECISIONS = ("auto", "fp32", "bf16")
@@ -21,23 +21,17 @@ DEFAULT_DATASET = "stanfordnlp/imdb"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1
 MAX_CLASSES = 1000
-# The training settings that the amount of data decides, unless the user gives them.
-BY_DATA = (
-    "epochs",
-    "patience",
-    "folds",
-    "batch_size",
-    "adversarial",
-    "min_freq",
-    "fill_vocab",
-    "validation_share",
-)
 SEEDS = 2**32  # number of seeds; NumPy and scikit-learn accept 0 to 2**32 - 1
 
 
-def _number(default: Any, low: float, high: float = math.inf, help: str = "") -> Any:  # noqa: A002
+def _number(default: Any, low: float, high: float = math.inf, help: str = "", **more: Any) -> Any:  # noqa: A002
     """Declare a number with its bounds, both included; `help` says what it means."""
-    return field(default=default, metadata={"low": low, "high": high, "help": help})
+    return field(default=default, metadata={"low": low, "high": high, "help": help, **more})
+
+
+def _auto(*number: Any, **more: Any) -> Any:
+    """Declare a number as `_number` does, which the data decide unless the user gives it."""
+    return _number(*number, **more, auto=True)
 
 
 def _choice(default: str, choices: tuple[str, ...], help: str = "") -> Any:  # noqa: A002
@@ -45,47 +39,74 @@ def _choice(default: str, choices: tuple[str, ...], help: str = "") -> Any:  # n
     return field(default=default, metadata={"choices": choices, "help": help})
 
 
+_NOUN = {str: "a string", bool: "true or false", int: "a whole number", float: "a number", Mapping: "a table"}
+
+
 class _Settings:
-    """Base class of settings, which validate themselves and convert to and from JSON."""
+    """Base class of settings, which validate themselves and convert to and from mappings."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):  # type: ignore[arg-type]
-            value, rule = getattr(self, each.name), each.metadata
+        for setting in fields(self):  # type: ignore[arg-type]
+            name, value, rule = setting.name, getattr(self, setting.name), setting.metadata
             if "choices" in rule and value not in rule["choices"]:
                 choices = ", ".join(rule["choices"])
-                raise UsageError(f"{each.name} is {value!r:.100}; choose from {choices}")
-            if "low" in rule and not rule["low"] <= value <= rule["high"]:
+                raise UsageError(f"{name} is {value!r:.100}; choose from {choices}")
+            if "low" in rule and value is not None and not rule["low"] <= value <= rule["high"]:
                 low, high = rule["low"], rule["high"]
                 bounds = f"at least {low}" if high == math.inf else f"between {low} and {high}"
-                raise UsageError(f"{each.name} is {value!r:.100}; it has to be {bounds}")
+                raise UsageError(f"{name} is {value!r:.100}; it has to be {bounds}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
 
     @classmethod
-    def from_json(cls, values: object, where: str) -> Self:
-        """Build the settings from decoded JSON.
+    def from_mapping(cls, values: Mapping[str, Any], where: str, *, needs_all: bool = False) -> Self:
+        """Build the settings from a table of a file.
 
         :param where: the source of the values, for error messages.
-        :raises BundleError: for a missing or unknown key, a wrong type or a value out of range.
+        :param needs_all: whether a key with a default may not be missing.
+        :raises UsageError: for a missing or unknown key, a wrong type or a value out of range.
         """
-        if not isinstance(values, Mapping):
-            raise BundleError(f"{where}: expected an object, found {type(values).__name__}")
-        types: dict[str, Any] = {each.name: each.type for each in fields(cls)}  # type: ignore[arg-type]
-        for name in values:
-            if name not in types:
-                raise BundleError(f"{where}: unknown key {name!r:.200}")
-        for name, kind in types.items():
-            if name not in values:
-                raise BundleError(f"{where}: the key {name!r:.200} is missing")
-            # For isinstance, a bool is an int. JSON may hold a whole float as an int.
-            wanted = (int, float) if kind is float else kind
-            if isinstance(values[name], bool) or not isinstance(values[name], wanted):
-                raise BundleError(f"{where}: {name} is {values[name]!r:.100}, which is not {kind.__name__}")
+        known = {setting.name: setting for setting in fields(cls)}  # type: ignore[arg-type]
+        for name, value in values.items():
+            if name not in known:
+                raise UsageError(f"{where}: unknown key {name!r:.200}; the keys are {', '.join(known)}")
+            # For isinstance, a bool is an int. A file may hold a whole float as an int.
+            kinds = _kinds(known[name].type)
+            accepted = (*kinds, int) if float in kinds else kinds
+            if not isinstance(value, accepted) or isinstance(value, bool) > (bool in kinds):
+                words = " or ".join(_NOUN[kind] for kind in kinds if kind in _NOUN)
+                raise UsageError(f"{where}: {name} is {value!r:.100}, which is not {words}")
+        for name, setting in known.items():
+            if name not in values and (needs_all or setting.default is MISSING):
+                raise UsageError(f"{where}: the key {name!r:.200} is missing")
         try:
             return cls(**values)
         except UsageError as error:
-            raise BundleError(f"{where}: {error}") from None
+            raise UsageError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_json(cls, values: object, where: str) -> Self:
+        """Build the settings from decoded JSON, which has all of them.
+
+        :raises BundleError: as `from_mapping` raises a UsageError.
+        """
+        try:
+            return cls.from_mapping(_object(values, where), where, needs_all=True)
+        except UsageError as error:
+            raise BundleError(str(error)) from None
+
+
+def _kinds(annotation: Any) -> tuple[type, ...]:
+    """Return the classes of an annotation, such as `(str, NoneType)` for `str | None`."""
+    members = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return tuple(get_origin(member) or member for member in members)
+
+
+def _object(values: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise BundleError(f"{where}: expected an object, found {type(values).__name__}")
+    return values
 
 
 @dataclass(frozen=True)
@@ -161,8 +182,7 @@ class BundleConfig:
 
         :raises BundleError: naming the field that is missing, unknown, of a wrong type or out of range.
         """
-        if not isinstance(values, Mapping):
-            raise BundleError(f"{where}: expected an object, found {type(values).__name__}")
+        values = _object(values, where)
         version = values.get("format_version")
         if version != FORMAT_VERSION or type(version) is not int:  # True and 1.0 equal 1
             raise BundleError(
@@ -196,8 +216,8 @@ PROBABILITY = "probability"  # the targets of a data set whose labels are probab
 
 
 @dataclass(frozen=True)
-class DataSet:
-    """A labelled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`.
+class DataSet(_Settings):
+    """A labeled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`.
 
     :param path: a file, a folder in the layout of the hub, or an id on the Hugging Face hub.
     :param text_column, label_column: None: found by their usual names.
@@ -206,17 +226,27 @@ class DataSet:
         labels are these probabilities; None: labels are names.
     :param most: the number of texts of each label to use, at most; they are drawn at random.
     :param validate: whether a share of its texts is held out to validate on.
-    :param terms: its licence or terms, for the model card.
+    :param terms: its license or terms, for the model card.
     """
 
     path: str
     text_column: str | None = None
     label_column: str | None = None
-    weight: float = 1.0
+    weight: float = _number(1.0, 1e-6, 1e6)
     targets: Mapping[str, float] | str | None = None
-    most: int | None = None
+    most: int | None = _number(None, 1)
     validate: bool = True
     terms: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.path:
+            raise UsageError("the path is missing; add path = 'FILE'")
+        if isinstance(self.targets, str) and self.targets != PROBABILITY:
+            raise UsageError(f"targets is {self.targets!r:.100}; give a table, or 'probability'")
+        for label, target in self.targets.items() if isinstance(self.targets, Mapping) else ():
+            if type(target) not in (int, float) or not 0 <= target <= 1:
+                raise UsageError(f"the target of {label} is {target!r:.100}; it has to be from 0 to 1")
 
     @classmethod
     def from_table(cls, table: object, where: str) -> Self:
@@ -224,33 +254,8 @@ class DataSet:
 
         :raises UsageError: naming a key that is missing or unknown or has a wrong value.
         """
-        types: dict[str, Any] = {each.name: each.type for each in fields(cls)} | {
-            "targets": dict | str | None
-        }
         given = dict(table) if isinstance(table, Mapping) else {}
-        values = {str(key).replace("-", "_"): value for key, value in given.items()}
-        for name, value in values.items():
-            if name not in types:
-                keys = ", ".join(types).replace("_", "-")
-                raise UsageError(f"{where}: unknown key {name!r:.100}; the keys are {keys}")
-            wanted = (int, float) if types[name] is float else types[name]
-            if not isinstance(value, wanted) or isinstance(value, bool) != (types[name] is bool):
-                raise UsageError(f"{where}: {name} is {value!r:.100}, which has the wrong type")
-        if not values.get("path"):
-            raise UsageError(f"{where}: the path is missing; add path = 'FILE'")
-        if not 0 < values.get("weight", 1) < math.inf:
-            raise UsageError(f"{where}: weight is {values['weight']}; it has to be a number above 0")
-        if values.get("most") is not None and values["most"] < 1:
-            raise UsageError(f"{where}: most is {values['most']}; it has to be at least 1")
-        targets = values.get("targets") or {}
-        if isinstance(targets, str) and targets != PROBABILITY:
-            raise UsageError(f"{where}: targets is {targets!r:.100}; give a table, or 'probability'")
-        for label, target in targets.items() if isinstance(targets, dict) else ():
-            if type(target) not in (int, float) or not 0 <= target <= 1:
-                raise UsageError(
-                    f"{where}: the target of {label} is {target!r:.100}; it has to be from 0 to 1"
-                )
-        return cls(**values)
+        return cls.from_mapping({"path": "", **{key.replace("-", "_"): given[key] for key in given}}, where)
 
 
 @dataclass(frozen=True)
@@ -258,17 +263,16 @@ class TrainConfig(_Settings):
     """How a model is trained. Its weights depend only on these settings, the data and the vectors."""
 
     gates: str = _choice("separate", GATES, "forget: only the forget gate, which is 1.6 times as fast.")
-    epochs: int = _number(3, 1, 10_000, "Passes over the training part, at most.")
-    patience: int = _number(0, 0, help="Epochs without a lower validation loss that end training; 0: none.")
-    folds: int = _number(0, 0, 20, "Parts of a cross-validation, in place of a validation part; 0: none.")
-    batch_size: int = _number(64, 1, 65_536, "Texts per step.")
-    optimizer: str = _choice("adamw", OPTIMIZERS, "Optimizer of the weights.")
-    lr: float = _number(2e-3, 1e-9, 10, "Highest learning rate, reached after the warm-up.")
-    weight_decay: float = _number(0.01, 0, 10, "Weight decay, for adamw.")
+    epochs: int = _auto(3, 1, 10_000, "Passes over the training split, at most.")
+    patience: int = _auto(0, 0, help="Stop after this many epochs without improvement; 0: never.")
+    folds: int = _auto(0, 0, 20, "Cross-validation folds, in place of a validation split; 0: none.")
+    batch_size: int = _auto(64, 1, 65_536, "Texts per step.")
+    lr: float = _number(2e-3, 1e-9, 10, "Peak learning rate, reached after warm-up.")
+    weight_decay: float = _number(0.01, 0, 10, "Weight decay of AdamW; 0 is Adam.")
     warmup: float = _number(0.05, 0, 1, "Share of all steps in which the learning rate rises.")
     clip: float = _number(1.0, 1e-6, 1e6, "Maximum norm of all gradients together.")
-    adversarial: float = _number(
-        1.0, 0, 1000, "Size of the adversarial change to the vectors of a text of 200 words; 0: none."
+    adversarial: float = _auto(
+        1.0, 0, 1000, "Norm of the adversarial change to a text of 200 words; 0: none."
     )
     # Without label smoothing, the validation loss rises long before the accuracy falls.
     label_smoothing: float = _number(0.1, 0, 0.99, "Share of the target that is spread over all classes.")
@@ -276,10 +280,16 @@ class TrainConfig(_Settings):
     word_dropout: float = _number(0.2, 0, 0.99, "Share of words that are replaced by <unk>.")
     ema_decay: float = _number(0.995, 0, 0.999999, "Decay of the moving average (EMA) of the weights.")
     interpolate: float = _number(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
-    min_freq: int = _number(5, 1, help="Minimum frequency of a word; rarer words are unknown.")
-    fill_vocab: int = _number(0, 0, help="Size up to which words of --glove fill the vocabulary; 0: none do.")
+    min_freq: int = _auto(5, 1, help="Minimum frequency of a word; rarer words are unknown.")
+    fill_vocab: int = _auto(0, 0, help="Pad the vocabulary to this size with words of --glove; 0: do not.")
     bigrams: int = _number(0, 0, 1_000_000, "Number of word pairs that become one token each, for speed.")
     bigram_dropout: float = _number(0.2, 0, 1, "Share of bigrams that are read as two words in training.")
-    validation_share: float = _number(0.1, 0.001, 0.9, "Share of the training split held out for validation.")
+    validation_share: float = _auto(0.1, 0.001, 0.9, "Share of the training split set aside for validation.")
     precision: str = _choice("auto", TRAINING_PRECISIONS, "auto: bf16 if the hardware has it, else fp32.")
     seed: int = _number(1, 0, SEEDS - 1, "Random seed for everything except the validation split.")
+
+
+def settable() -> list[Field[Any]]:
+    """Return the settings of a training that users can give: the fields with a help text."""
+    kinds: tuple[type, ...] = (TextConfig, ModelConfig, TrainConfig)
+    return [setting for kind in kinds for setting in fields(kind) if setting.metadata.get("help")]

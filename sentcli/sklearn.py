@@ -1,7 +1,6 @@
 """A scikit-learn classifier of texts, which trains as `sentcli train` does and predicts as `Scorer` does."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -24,8 +23,7 @@ with requires("train"):
     from sklearn.utils.validation import check_is_fitted, column_or_1d
 
     from sentcli.training.corpus import DataSource
-    from sentcli.training.finetune import load_base
-    from sentcli.training.settings import NO_VECTORS, Settings
+    from sentcli.training.settings import Options
     from sentcli.training.train import train_bundle
 
 
@@ -35,7 +33,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     :param finetune, glove, epochs, seed: as the options of `sentcli train`, which also says what None means.
     :param settings: other settings of docs/training-settings.md by name, such as `{"hidden_size": 64}`.
     :ivar classes_: the labels, sorted.
-    :ivar class_prior_: the share of each class in y: the probabilities of a text that says nothing.
+    :ivar class_prior_: the share of each class in y: the probabilities of an empty text.
     :ivar files_: the content of each file of the model folder.
     """
 
@@ -70,16 +68,13 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has {len(counts)} class; a classifier needs two or more")
         self.class_prior_ = counts / len(texts)
         given = {"epochs": self.epochs, "seed": self.seed, **(self.settings or {})}
-        settings = Settings.of(given, quiet=True, command="sentcli.sklearn.SentimentClassifier")
-        if self.finetune:
-            settings = settings.finetuning(load_base(Path(self.finetune)), given)
-        elif not self.glove:
-            settings = replace(settings, given=given)
-        glove = NO_VECTORS if self.finetune else str(self.glove or "6B.100d")
+        options = Options(quiet=True, command="sentcli.sklearn.SentimentClassifier")
+        glove = str(self.glove) if self.glove else None
+        finetune = Path(self.finetune) if self.finetune else None
         with TemporaryDirectory() as folder:
             data, model = Path(folder, "texts.parquet"), Path(folder, "model")
             pq.write_table(pa.table({"text": texts, "label": self.classes_.astype(str)[ids]}), data)
-            train_bundle(DataSource((DataSet(str(data)),), glove), model, settings)
+            train_bundle(DataSource((DataSet(str(data)),), glove, finetune), given, model, options)
             self.files_ = {path.name: path.read_bytes() for path in model.iterdir()}
         return self
 

@@ -12,13 +12,13 @@ import pytest
 # Before torch is imported: each worker of pytest-xdist has a core, and more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from sentcli.config import BundleConfig, DataSet, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import BundleConfig, DataSet, TextConfig
 from sentcli.errors import STOP_SIGNALS
 from sentcli.model.bilstm import BiLSTM, save_weights
 from sentcli.model.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
 from sentcli.scoring import stop
 from sentcli.training.corpus import DataSource
-from sentcli.training.settings import NO_VECTORS, Settings
+from sentcli.training.settings import NO_VECTORS, Options
 from sentcli.training.train import train_bundle
 
 # A shell that starts the tests in the background, or under nohup, has them ignore these; so would every
@@ -85,19 +85,16 @@ def trained_three(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return train(file, tmp_path_factory.mktemp("models") / "three")
 
 
+_TINY = {"max_tokens": 40, "embedding_dim": 12, "hidden_size": 8, "epochs": 6, "batch_size": 16, "lr": 0.02}
+_TINY |= {"ema_decay": 0.9, "min_freq": 1, "validation_share": 0.1, "precision": "fp32"}
+
+
 def train(file: Path, output: Path) -> Bundle:
     train_bundle(
         DataSource((DataSet(str(file)),), NO_VECTORS),
+        _TINY,
         output,
-        Settings(
-            text=TextConfig(max_tokens=40),
-            model=ModelConfig(vocab_size=2, embedding_dim=12, hidden_size=8),
-            config=TrainConfig(epochs=6, batch_size=16, lr=0.02, ema_decay=0.9, min_freq=1, precision="fp32"),
-            device="cpu",
-            threads=1,
-            quiet=True,
-            recipe=lambda settled: f"seed = {settled.config.seed}\n",
-        ),
+        Options(device="cpu", threads=1, quiet=True),
     )
     return load_bundle(output)
 

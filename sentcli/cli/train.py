@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sentcli.cli import say
-from sentcli.cli.config_file import DataTables, config_option, recipe
+from sentcli.cli.config_file import DataTables, config_option
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.cli.options import (
     NamedPath,
@@ -32,7 +32,7 @@ from sentcli.cli.train_options import (
     is_given,
     settings_options,
 )
-from sentcli.config import BY_DATA, DataSet
+from sentcli.config import DataSet
 from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
 from sentcli.model.bundle import load_bundle
 
@@ -54,6 +54,11 @@ _GROUPS = {
     ),
     "Output and settings": ("output", "overwrite", "config", "quiet"),
 }
+
+# Parameters of the command that are fields of `ReadOptions`, `DataSource` and `Options`.
+_CSV = ("delimiter", "quotechar", "encoding")
+_SOURCE = ("finetune", "validation", "positive", "max_rejects")
+_OPTIONS = ("device", "threads", "license")
 
 
 @click.command(cls=GroupedCommand, examples=_EXAMPLES, groups=_GROUPS)
@@ -88,7 +93,7 @@ _GROUPS = {
 @click.option(
     "--validation",
     callback=not_empty,
-    help="Labelled file, or split of --dataset, to validate on; by default a share of the training split.",
+    help="Labeled file, or split of --dataset, to validate on; by default a share of the training split.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
@@ -96,12 +101,10 @@ _GROUPS = {
     type=NamedPath(file_okay=False),
     help="Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
 )
-@settings_options(BY_DATA)
+@settings_options
 @device_option
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
-@click.option(
-    "--license", "licence", cls=FileSetting, help="Licence of the model for its card, such as apache-2.0."
-)
+@click.option("--license", cls=FileSetting, help="License of the model for its card, such as apache-2.0.")
 @click.option(
     "-o",
     "--output",
@@ -117,80 +120,44 @@ def train(
     data: tuple[DataSet, ...] | None,
     text_column: str | None,
     label_column: str | None,
-    positive: str | None,
-    delimiter: str | None,
-    encoding: str | None,
-    quotechar: str | None,
-    skip_lines: int | None,
-    max_rejects: str,
-    validation: str | None,
-    glove: str,
-    finetune: Path | None,
-    device: str | None,
-    threads: int | None,
-    licence: str | None,
     output: Path,
     overwrite: bool,
     quiet: bool,
-    **settings: Any,
+    **options: Any,
 ) -> None:
     """Train a model and write it to a new folder.
 
-    A share of the training split is held out to choose the best epoch. The test split is left for `sentcli
+    A share of the training split is set aside to choose the best epoch. The test split is left for `sentcli
     evaluate`. Run the same command again to continue an interrupted training. --config takes more settings.
     """
     log_to_stderr(quiet=quiet)
     check_together()
     with requires("train"):
-        from sentcli.datasets.rejects import Rejects
         from sentcli.tables.options import ReadOptions
         from sentcli.training.corpus import DataSource
-        from sentcli.training.finetune import load_base
-        from sentcli.training.settings import NO_VECTORS, Settings
+        from sentcli.training.settings import Options
         from sentcli.training.train import train_bundle, work_folder
 
-    rejects = Rejects(max_rejects, "correct them, or raise max-rejects in the file of --config")
     source = DataSource(
-        tuple(
+        data=tuple(
             replace(
-                each,
-                text_column=each.text_column or text_column,
-                label_column=each.label_column or label_column,
+                table,
+                text_column=table.text_column or text_column,
+                label_column=table.label_column or label_column,
             )
-            for each in data or [DataSet(dataset)]
+            for table in data or [DataSet(dataset)]
         ),
-        NO_VECTORS if finetune else glove,
-        csv=ReadOptions(
-            delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0
-        ),
-        validation=validation,
-        positive=positive,
+        glove=options["glove"] if is_given("glove") else None,
+        csv=ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0),
+        **{name: options[name] for name in _SOURCE},
     )
-    how = Settings.of(
-        settings,
-        has_validation=validation is not None,
-        device=device,
-        threads=threads,
+    how = Options(
+        **{name: options[name] for name in _OPTIONS},
         quiet=quiet,
-        licence=licence,
         command=shlex.join(["sentcli", *sys.argv[1:]]),
     )
-    if finetune:
-        how = how.finetuning(load_base(finetune), given_settings())
-    elif not is_given("glove"):
-        how = replace(how, given=given_settings())
-    context = click.get_current_context()
-
-    def recipe_of(settled: Settings) -> str:
-        kinds = settled.text, settled.model, settled.config
-        resolved = {name: value for kind in kinds for name, value in kind.to_json().items()}
-        if settled.base:
-            resolved |= {"finetune": finetune or settled.base.path.name, "glove": None}
-        return recipe(context, resolved, ["dataset"] if data else [])
-
-    how = replace(how, recipe=recipe_of)
     try:
-        train_bundle(source, output, how, overwrite=overwrite, rejects=rejects)
+        train_bundle(source, given_settings(), output, how, overwrite=overwrite)
     except (KeyboardInterrupt, MemoryError) as error:
         same = f"the same command{' without --overwrite' if overwrite else ''} continues"
         is_saved = work_folder(output).exists()
@@ -201,8 +168,13 @@ def train(
             f"stopped; {same if is_saved else 'nothing was saved yet'}", signal_of(error)
         ) from None
     if not quiet:
-        path, labels = shlex.quote(str(output)), load_bundle(output).config.labels
-        means = f"; a score is the probability of {labels[1]!r:.100}" if len(labels) == 2 else ""
-        is_of_tone = labels == ("negative", "positive")
+        _say_done(output)
+
+
+def _say_done(output: Path) -> None:
+    path, labels = shlex.quote(str(output)), load_bundle(output).config.labels
+    means = f"; a score is the probability of {labels[1]!r:.100}" if len(labels) == 2 else ""
+    trial = f"sentcli score FILE --model {path}"
+    if labels == ("negative", "positive"):
         trial = f"echo 'an absolute joy' | sentcli score --model {path}"
-        say(f"{output}: done{means}; try: {trial if is_of_tone else f'sentcli score FILE --model {path}'}")
+    say(f"{output}: done{means}; try: {trial}")

@@ -1,18 +1,16 @@
 """The settings of `sentcli train` as options, made from the fields of the settings classes."""
 
 from collections.abc import Callable
-from dataclasses import Field, fields
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from sentcli.config import ModelConfig, TextConfig, TrainConfig
+from sentcli.config import settable
 from sentcli.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-SETTINGS: tuple[type, ...] = (TextConfig, ModelConfig, TrainConfig)
 # Settings that many users change. The file of --config takes the others too.
 ON_THE_COMMAND_LINE = (
     *("hidden_size", "embedding_dim", "max_tokens", "min_freq", "bigrams", "interpolate"),
@@ -32,7 +30,7 @@ class FileSetting(click.Option):
 
 
 class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clicks than 8.2 alone
-    """A type that also accepts `auto`, which the command gets as None: the data decides the value."""
+    """A type that also accepts `auto`, which the command gets as None: the data decide the value."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = click.types.convert_type(kind)
@@ -46,42 +44,27 @@ class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clic
         return metavar
 
 
-def settable(settings: type) -> list[Field[Any]]:
-    """Return the fields of a settings class that users can set: those with a help text."""
-    return [each for each in fields(settings) if each.metadata.get("help")]
-
-
-def settings_options(auto: tuple[str, ...]) -> Callable[[Command], Command]:
-    """Make an option of each setting, with the setting's default or `auto`.
-
-    :param auto: settings whose default is `auto`; the command gets None for it.
-    """
-
-    def decorate(command: Command) -> Command:
-        for each in [each for settings in SETTINGS for each in settable(settings)][::-1]:
-            kind: Any = each.type
-            if "choices" in each.metadata:
-                kind = click.Choice(each.metadata["choices"])
-            default = each.default
-            if each.name in auto:
-                kind, default = _Auto(kind), _AUTO
-            command = click.option(
-                f"--{each.name.replace('_', '-')}",
-                cls=click.Option if each.name in ON_THE_COMMAND_LINE else FileSetting,
-                default=default,
-                type=kind,
-                help=each.metadata["help"],
-            )(command)
-        return command
-
-    return decorate
+def settings_options(command: Command) -> Command:
+    """Make an option of each setting, with its default, or `auto` where the data decide the value."""
+    for setting in settable()[::-1]:
+        rule, default = setting.metadata, setting.default
+        kind: Any = click.Choice(rule["choices"]) if "choices" in rule else setting.type
+        if rule.get("auto"):
+            kind, default = _Auto(kind), _AUTO
+        command = click.option(
+            f"--{setting.name.replace('_', '-')}",
+            cls=click.Option if setting.name in ON_THE_COMMAND_LINE else FileSetting,
+            default=default,
+            type=kind,
+            help=rule["help"],
+        )(command)
+    return command
 
 
 def given_settings() -> dict[str, Any]:
-    """Return the settings that the user gave, on the command line or in the file, with their values."""
+    """Return the settings that the user gave, on the command line or in the file; None for `auto`."""
     params = click.get_current_context().params
-    names = [each.name for settings in SETTINGS for each in settable(settings)]
-    return {name: params[name] for name in names if is_given(name) and params[name] is not None}
+    return {setting.name: params[setting.name] for setting in settable() if is_given(setting.name)}
 
 
 def is_given(name: str) -> bool:
@@ -95,7 +78,8 @@ def check_together() -> None:
 
     :raises UsageError: naming both.
     """
-    params = click.get_current_context().params
+    context = click.get_current_context()
+    params = context.params
     if params["interpolate"] and not params["finetune"]:
         raise UsageError("--interpolate needs --finetune; give both, or omit --interpolate")
     if params["data"] and is_given("dataset"):
@@ -104,19 +88,11 @@ def check_together() -> None:
         )
     if params["folds"] and params["validation"]:
         raise UsageError("folds cannot be combined with --validation; omit one of them")
-    for name, other in {
-        "validation_share": "validation",
-        "glove": "finetune",
-        "positive": "finetune",
-    }.items():
-        if is_on_the_command_line(name) and params[other]:
-            raise UsageError(f"{_flag(name)} has no effect with {_flag(other)}; omit one of them")
-
-
-def is_on_the_command_line(name: str) -> bool:
-    """Return whether a parameter was given as an option, and not in the file."""
-    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    for option, other in (
+        ("validation_share", "validation"),
+        ("glove", "finetune"),
+        ("positive", "finetune"),
+    ):
+        # In the file, which may be the recipe of another model, such an option is ignored.
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE and params[other]:
+            raise UsageError(f"--{option.replace('_', '-')} has no effect with --{other}; omit one of them")

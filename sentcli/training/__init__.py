@@ -1,1 +1,1 @@
-"""Train a model from a labelled data set and word vectors. Needs the extra `train`."""
+"""Train a model from a labeled data set and word vectors. Needs the extra `train`."""

@@ -1,8 +1,7 @@
 """The calibration of a trained model, and its figures on the validation texts."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -35,18 +34,15 @@ class Calibrated:
     figures: Evaluation
     neutral: tuple[float, float] | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures for `metrics.json`."""
+    def to_json(self) -> dict[str, float]:
+        """Return the figures of the calibration for `metrics.json`."""
         return {
-            "validation": asdict(self.figures),
-            "calibration": {
-                "temperature": self.temperature,
-                "prior_strength": self.prior_strength,
-                "log_loss_before": log_loss(self.labels, self.uncalibrated),
-                "error_before": reliability(self.labels, self.uncalibrated).error,
-                "log_loss_after": self.figures.log_loss,
-                "error_after": self.figures.expected_calibration_error,
-            },
+            "temperature": self.temperature,
+            "prior_strength": self.prior_strength,
+            "log_loss_before": log_loss(self.labels, self.uncalibrated),
+            "error_before": reliability(self.labels, self.uncalibrated).error,
+            "log_loss_after": self.figures.log_loss,
+            "error_after": self.figures.expected_calibration_error,
         }
 
 

@@ -1,6 +1,8 @@
 """The checkpoint of a training: everything that the next step depends on, in one safetensors file."""
 
 import json
+import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,8 +15,13 @@ from torch import Tensor, nn
 
 from sentcli.errors import DataError, OutputError
 from sentcli.files.atomic import new_file
+from sentcli.scoring import stop
+
+_log = logging.getLogger("sentcli")
 
 State = dict[str, Tensor]
+
+_SAVE_SECONDS = 120  # between two checkpoints
 
 
 @dataclass
@@ -23,8 +30,8 @@ class Progress:
 
     :param epoch: finished epochs.
     :param batch: finished batches of the next epoch.
-    :param loss, correct, labelled, texts, words, seconds: sums over these batches; `correct` is out of
-        `labelled`, the number of texts with a label.
+    :param loss, correct, labeled, texts, words, seconds: sums over these batches; `correct` is out of
+        `labeled`, the number of texts with a label.
     :param history: one record for each finished epoch.
     :param best_loss: lowest validation loss so far.
     """
@@ -33,7 +40,7 @@ class Progress:
     batch: int = 0
     loss: float = 0.0
     correct: int = 0
-    labelled: int = 0
+    labeled: int = 0
     texts: int = 0
     words: int = 0
     seconds: float = 0.0
@@ -43,13 +50,13 @@ class Progress:
     def next_epoch(self, loss: float, accuracy: float, rate: float) -> "Progress":
         """Return the progress after the current epoch.
 
-        :param loss, accuracy: on the validation part.
+        :param loss, accuracy: on the validation split.
         :param rate: learning rate of the last batch.
         """
         record = {
             "epoch": self.epoch + 1,
             "train_loss": self.loss / self.texts,
-            "train_accuracy": self.correct / max(self.labelled, 1),
+            "train_accuracy": self.correct / max(self.labeled, 1),
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "lr": rate,
@@ -59,64 +66,86 @@ class Progress:
         return Progress(self.epoch + 1, history=[*self.history, record], best_loss=min(loss, self.best_loss))
 
 
-def save_checkpoint(
-    path: Path,
-    progress: Progress,
-    model: nn.Module,
-    averaged: nn.Module,
-    best: State,
-    optimizers: Sequence[torch.optim.Optimizer],
-) -> None:
-    """Write the checkpoint atomically: a crash leaves the old one or the new one.
+@dataclass
+class Checkpoint:
+    """The file with the state of a model, its average, its optimizers and the random numbers.
 
-    :raises OutputError: when it cannot be written; the old one is kept.
+    :param path: None: there is no file, and nothing is saved.
     """
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"averaged.{name}": value for name, value in averaged.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in best.items()}
-    for number, optimizer in enumerate(optimizers):
-        for index, values in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in values.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(path) as file:
-            file.write(save(tensors, {"progress": json.dumps(vars(progress))}))
-    except OSError as error:
-        with suppress(OSError):
-            path.parent.rmdir()  # if it is empty
-        raise OutputError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
 
+    path: Path | None
+    model: nn.Module
+    averaged: nn.Module
+    optimizers: Sequence[torch.optim.Optimizer]
+    saved: float = field(default_factory=time.monotonic)
 
-def load_checkpoint(
-    path: Path, model: nn.Module, averaged: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
-) -> tuple[Progress, State]:
-    """Restore model, average, optimizers and random states.
+    def save_if_due(self, progress: Progress, best: State) -> None:
+        """Save some minutes after the last time, and when a signal asks to stop, which ends the training.
 
-    :returns: the progress of the training, and the best weights so far.
-    :raises DataError: when the file is damaged.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            progress = Progress(**json.loads(file.metadata()["progress"]))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: not a checkpoint: {error}; start over with --overwrite") from None
-    model.load_state_dict(_part(tensors, "model."))
-    averaged.load_state_dict(_part(tensors, "averaged."))
-    for number, optimizer in enumerate(optimizers):
-        state: dict[int, State] = {}
-        for name, value in _part(tensors, f"optimizer.{number}.").items():
-            index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = value
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
-    return progress, _part(tensors, "best.")
+        :raises StopRequested: after a signal.
+        """
+        stops = stop.requested()  # a signal that comes later waits until the next call, which saves
+        if stops or time.monotonic() - self.saved > _SAVE_SECONDS:
+            self.save(progress, best)
+        if stops:
+            stop.check()
+
+    def save(self, progress: Progress, best: State) -> None:
+        """Write the file atomically: a crash leaves the old one or the new one.
+
+        :param best: the best weights so far.
+        :raises OutputError: when it cannot be written; the old one is kept.
+        """
+        if self.path is None:
+            return
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in best.items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, values in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in values.items()}
+        tensors["random.cpu"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with new_file(self.path) as file:
+                file.write(save(tensors, {"progress": json.dumps(vars(progress))}))
+        except OSError as error:
+            with suppress(OSError):
+                self.path.parent.rmdir()  # if it is empty
+            raise OutputError(f"{self.path}: the checkpoint cannot be written: {error.strerror}") from error
+        self.saved = time.monotonic()
+
+    def load(self) -> tuple[Progress, State]:
+        """Restore model, average, optimizers and random numbers, if there is a file.
+
+        :returns: the progress of the training, and the best weights so far.
+        :raises DataError: when the file is damaged.
+        """
+        if self.path is None or not self.path.exists():
+            return Progress(), {}
+        try:
+            with safe_open(self.path, "pt") as file:
+                progress = Progress(**json.loads(file.metadata()["progress"]))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{self.path}: not a checkpoint: {error}; start over with --overwrite") from None
+        self.model.load_state_dict(_part(tensors, "model."))
+        self.averaged.load_state_dict(_part(tensors, "averaged."))
+        for number, optimizer in enumerate(self.optimizers):
+            state: dict[int, State] = {}
+            for name, value in _part(tensors, f"optimizer.{number}.").items():
+                index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        torch.set_rng_state(tensors["random.cpu"])
+        if "random.cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random.cuda"])
+        _log.info("continued after epoch %d, batch %d", progress.epoch, progress.batch)
+        return progress, _part(tensors, "best.")
 
 
 def _part(tensors: State, prefix: str) -> State:

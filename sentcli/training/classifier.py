@@ -1,5 +1,7 @@
 """The objective of a classifier: the cross-entropy of the classes, with adversarial training."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -8,14 +10,16 @@ from torch.nn import functional
 
 from sentcli.config import TrainConfig
 from sentcli.datasets.labels import SURE
-from sentcli.model.bilstm import BiLSTM
+from sentcli.errors import UsageError
+from sentcli.model.bilstm import BiLSTM, has_lstm
+from sentcli.scoring.batches import length_buckets
 from sentcli.text.vocabulary import UNK_ID
-from sentcli.training.examples import Examples, evaluation_batches
-from sentcli.training.precision import autocast
+from sentcli.training.examples import Examples, collate
 
 # Words of a text whose change has its full size. It shrinks with the root of their number, so that each word
 # of a short text changes as much as one of a long text; else a model hedges on sentences.
 _ADVERSARIAL_WORDS = 200
+_VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
 class Classification:
@@ -26,7 +30,9 @@ class Classification:
 
     def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
         self._config = config
-        self._autocast = autocast(config, device)
+        self._autocast: AbstractContextManager[object] = nullcontext()
+        if uses_bf16(config, device):
+            self._autocast = torch.autocast(device.type, torch.bfloat16)
         self.class_weights = class_weights
         # Class priors: the inverse of `balanced_weights`.
         self._priors = (
@@ -83,6 +89,26 @@ class Classification:
         return functional.cross_entropy(logits + self._priors.log(), smooth)
 
 
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Return whether matrix products run in bfloat16: by setting, or by `auto` if the hardware has it."""
+    if config.precision == "auto":
+        if device.type == "cuda":
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        # PyTorch (2.13) has no public function for this; without the private one, training is in fp32.
+        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and bool(has_bf16())
+    return config.precision == "bf16"
+
+
+def check_precision(config: TrainConfig, device: torch.device) -> None:
+    """Check that the processor supports the precision.
+
+    :raises UsageError: for bf16 on a processor without instructions for it.
+    """
+    if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
+        raise UsageError("precision bf16: this processor has no instructions for it; try precision = 'auto'")
+
+
 def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
     """Return weights that make all classes count equally: n / (classes * count), float32 `[classes]`.
 
@@ -100,7 +126,8 @@ def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -
     """Return the logits `[examples, classes]`, in fp32."""
     model.eval()
     logits = np.empty(examples.targets.shape, np.float32)
-    for rows, (ids, lengths, _) in evaluation_batches(examples, device):
+    for rows in length_buckets(examples.lengths.tolist(), _VALIDATION_TOKENS):
+        ids, lengths, _ = collate(examples, rows, device)
         logits[rows] = model(ids, lengths).cpu().numpy()
     return logits
 
@@ -110,15 +137,15 @@ def measure(
 ) -> tuple[float, float]:
     """Return the mean cross-entropy in nats, weighted by class, and the accuracy.
 
-    :param examples: texts with the weight 1; those without a label, see `Examples.labelled`, count in the
-        loss alone.
+    :param examples: texts with the weight 1; those without a label, see `Examples.has_label`, count in
+        the loss alone.
     """
     given, targets = torch.from_numpy(logits), torch.from_numpy(examples.targets)
     losses = functional.cross_entropy(given, targets, reduction="none")
     if class_weights is not None:
         losses = losses * (targets @ class_weights)
-    correct, labelled = _correct(given, targets)
-    return losses.mean().item(), correct / labelled
+    correct, labeled = _correct(given, targets)
+    return losses.mean().item(), correct / labeled
 
 
 def _correct(logits: Tensor, targets: Tensor) -> tuple[int, int]:

@@ -1,17 +1,18 @@
-"""The data of a training: split labelled texts, build the vocabulary, encode."""
+"""The data of a training: split labeled texts, build the vocabulary, encode."""
 
 import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, join
 from sentcli.datasets.load import NO_OPTIONS
-from sentcli.datasets.rejects import Rejects
+from sentcli.datasets.rejects import MOST, Rejects
 from sentcli.datasets.splits import split_data_sets, without_validation
 from sentcli.datasets.training_data import read_validation
 from sentcli.errors import DataError
@@ -31,18 +32,23 @@ _SMALL_PART = 0.5  # of the validation share
 
 @dataclass(frozen=True)
 class DataSource:
-    """The sources of texts, labels and word vectors; see `datasets.load` and `training.glove`.
+    """The sources of texts, labels and first weights; see `datasets.load` and `training.glove`.
 
+    :param glove: the source of word vectors; None: GloVe, or the included model for few English texts.
+    :param finetune: the model to start from, in place of word vectors.
     :param csv: the format of CSV files.
-    :param validation: labelled texts to validate on, see `read_validation`; None: a share of the data sets.
+    :param validation: labeled texts to validate on, see `read_validation`; None: a share of the data sets.
     :param positive: of two labels, the one whose probability is the score; None: the second one.
+    :param max_rejects: the limit on rows of a data set that cannot be used, `N` or `P%`.
     """
 
     data: tuple[DataSet, ...]
-    glove: str
+    glove: str | None = None
+    finetune: Path | None = None
     csv: ReadOptions = NO_OPTIONS
     validation: str | None = None
     positive: str | None = None
+    max_rejects: str = MOST
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def read_texts(
     validation_share: float | None,
     rejects: Rejects | None = None,
 ) -> Texts:
-    """Split the labelled texts, or read the validation part.
+    """Split the labeled texts, or read the validation split.
 
     :param parts, labels: from `read_data_sets`.
     :param validation_share: the share for validation, if the source names no validation texts; None: none,
@@ -99,11 +105,12 @@ def read_texts(
         trains, validation = list(parts), parts[0].take([])
     else:
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
-        whole = sum(len(part) for part, each in zip(parts, source.data, strict=True) if each.validate)
+        whole = sum(len(part) for part, data in zip(parts, source.data, strict=True) if data.validate)
         if len(validation) < _SMALL_PART * validation_share * whole:
             _log.warning(
                 "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
-                *(validation.where, len(validation)),
+                validation.where,
+                len(validation),
             )
     missing = [name for name in labels if name not in {*validation.labels}]
     if missing and len(validation):
@@ -112,11 +119,11 @@ def read_texts(
             missing[0],
         )
     if len(parts) > 1:
-        for each, part in zip(source.data, trains, strict=True):
-            _log.info("%s: %d texts to train on", each.path, len(part))
+        for data, part in zip(source.data, trains, strict=True):
+            _log.info("%s: %d texts to train on", data.path, len(part))
     weighted = [
-        replace(part, targets=np.float32(each.weight) * part.class_targets(labels))
-        for each, part in zip(source.data, trains, strict=True)
+        replace(part, targets=np.float32(data.weight) * part.class_targets(labels))
+        for data, part in zip(source.data, trains, strict=True)
     ]
     train = join(weighted)
     listed = ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
@@ -138,7 +145,7 @@ def encode_texts(
         also knows words that the training texts lack.
     :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
-    # Tokenise twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
+    # Tokenize twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     counts = Counter(chain.from_iterable(map(words_of, texts.train.texts)))
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
@@ -155,8 +162,8 @@ def encode_texts(
 
     def encode(part: LabeledTexts) -> tuple[LabeledTexts, Examples]:
         stop.check()
-        every = (vocab.encode(words_of(each)) for each in part.texts)
-        ids = [np.array(truncate(each, text.max_tokens), np.int32) for each in every]
+        encoded = (vocab.encode(words_of(content)) for content in part.texts)
+        ids = [np.array(truncate(sequence, text.max_tokens), np.int32) for sequence in encoded]
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
         part = part.take(kept)
         return part, Examples([ids[row] for row in kept], part.class_targets(texts.labels))
@@ -164,14 +171,14 @@ def encode_texts(
     (train, of_train), (validation, of_validation) = encode(texts.train), encode(texts.validation)
     both = replace(texts, train=train, validation=validation)
     corpus = Corpus(both, of_train, of_validation, vocab, counts)
-    if not config.folds and not len(of_validation.labelled()):
+    if not config.folds and not of_validation.has_label.any():
         raise DataError("no text with a word is left to validate on; try more and different texts")
     if np.median(of_train.lengths) <= _FEW_TOKENS:
         _log.warning(
             "%s: most texts have one or two words, which is little to learn from; is --text-column right?",
             texts.train.where,
         )
-    taught = {*corpus.train.labelled().labels.tolist()}
+    taught = {*of_train.labels[of_train.has_label].tolist()}
     for number, name in enumerate(texts.labels):
         if number not in taught:
             raise DataError(f"no text of the class {name!r:.200} with a word is left to train on")

@@ -1,13 +1,12 @@
-"""Cross-validation: with few labelled texts, every text is trained on and every text is validated on."""
+"""Cross-validation: with few labeled texts, every text is trained on and every text is validated on."""
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import safe_open
 from safetensors.numpy import save
 from torch import nn
@@ -19,7 +18,7 @@ from sentcli.files.atomic import new_file, output_errors
 from sentcli.training.classifier import Classification, balanced_weights, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import InitialModel
-from sentcli.training.loop import fit
+from sentcli.training.loop import Run, fit
 
 _log = logging.getLogger("sentcli")
 
@@ -68,45 +67,48 @@ def cross_validate(
     examples: Examples,
     fold_of: Folds,
     config: TrainConfig,
-    device: torch.device,
     work: Path,
-    *,
-    quiet: bool = False,
+    run: Run,
 ) -> CrossValidated:
     """Train a model without each fold, and choose the number of epochs with the lowest mean loss.
 
     :param fold_of: from `assign_folds`.
     :param work: the folder for the results of finished folds, which a continued run does not repeat.
+    :param run: that of all texts.
     :raises SentcliError: as `fit`.
     """
     folds = int(fold_of.max()) + 1
-    held_out = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
-    found: list[tuple[list[dict[str, float]], npt.NDArray[np.float32]]] = []
-    for fold, rows in enumerate(held_out):
+    rows_of = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
+    histories: list[list[dict[str, float]]] = []
+    logits_of: list[npt.NDArray[np.float32]] = []  # after each epoch
+    for fold, rows in enumerate(rows_of):
         file = work / f"fold-{fold + 1}.safetensors"
         if not file.exists():
-            train = examples.take((fold_of != fold).nonzero()[0])
-            history, logits = _fit_fold(
-                initial, train, examples.take(rows), config, device, f"fold {fold + 1}/{folds}, ", quiet=quiet
-            )
+            train, held_out = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
+            of_fold = replace(run, validated=len(rows), name=f"fold {fold + 1}/{folds}, ")
+            history, logits = _fit_fold(initial, train, held_out, config, of_fold)
             with output_errors(file), new_file(file) as stream:
                 stream.write(save({"logits": logits}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
-            found.append((json.loads(result.metadata()["history"]), result.get_tensor("logits")))
-        best = min(found[-1][0], key=lambda record: record["validation_loss"])
+            histories.append(json.loads(result.metadata()["history"]))
+            logits_of.append(result.get_tensor("logits"))
+        best = min(histories[-1], key=lambda record: record["validation_loss"])
         _log.info(
             "fold %d/%d: validation loss %.4f, accuracy %s after epoch %d of %d",
-            *(fold + 1, folds, best["validation_loss"]),
+            fold + 1,
+            folds,
+            best["validation_loss"],
             accuracy_of_texts(best["validation_accuracy"], len(rows)),
-            *(best["epoch"], len(found[-1][0])),
+            best["epoch"],
+            len(histories[-1]),
         )
-    shares = [len(rows) / len(examples) for rows in held_out]
-    curve = [_mean(records, shares) for records in zip(*(history for history, _ in found), strict=False)]
+    shares = [len(rows) / len(examples) for rows in rows_of]
+    curve = [_mean(records, shares) for records in zip(*histories, strict=False)]
     best_epoch = int(np.argmin([record["validation_loss"] for record in curve]))
     logits = np.empty_like(examples.targets)
-    for rows, (_, of_epochs) in zip(held_out, found, strict=True):
+    for rows, of_epochs in zip(rows_of, logits_of, strict=True):
         logits[rows] = of_epochs[best_epoch]
-    seconds = sum(record["seconds"] for history, _ in found for record in history)
+    seconds = sum(record["seconds"] for history in histories for record in history)
     return CrossValidated(curve[: best_epoch + 1], logits, seconds)
 
 
@@ -115,28 +117,18 @@ def _fit_fold(
     train: Examples,
     held_out: Examples,
     config: TrainConfig,
-    device: torch.device,
-    name: str,
-    *,
-    quiet: bool,
+    run: Run,
 ) -> tuple[list[dict[str, float]], npt.NDArray[np.float32]]:
     """Return the history of a model without one fold, and its logits after each epoch on this fold."""
     class_weights = balanced_weights(train.targets) if config.class_weight == "balanced" else None
-    objective = Classification(config, device, class_weights)
+    objective = Classification(config, run.device, class_weights)
     logits = []
 
     def validate(model: nn.Module, _: int) -> tuple[float, float]:
-        logits.append(predict_logits(model, held_out, device))
+        logits.append(predict_logits(model, held_out, run.device))
         return objective.measure(logits[-1], held_out)
 
-    network = initial.build()
-    history = fit(
-        *(network, objective, train, validate, config, device),
-        texts=len(held_out),
-        quiet=quiet,
-        name=name,
-        vary=initial.vary,
-    )
+    history = fit(initial.build(), objective, train, validate, config, run)
     return history, np.stack(logits)
 
 

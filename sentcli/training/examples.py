@@ -1,6 +1,6 @@
 """Encoded texts with their targets, and the batches of training and validation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from sentcli.datasets.labels import SURE
-from sentcli.scoring.batches import length_buckets, pad
+from sentcli.scoring.batches import pad
 
 Rows = npt.NDArray[np.intp]
 Ids = npt.NDArray[np.int32]
 
 _POOL = 50  # number of batches sorted by length together: little padding, but still well shuffled
-_EVALUATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,6 @@ class Examples:
     def take(self, rows: Rows) -> "Examples":
         """Return these texts, in this order."""
         return Examples([self.ids[row] for row in rows.tolist()], self.targets[rows])
-
-    def labelled(self) -> "Examples":
-        """Return the texts that have a label; the others are neutral."""
-        return self.take(self.has_label.nonzero()[0])
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -82,11 +77,3 @@ def collate(
     ids, lengths = pad(texts)
     targets = torch.from_numpy(examples.targets[rows])
     return torch.from_numpy(ids).to(device), torch.from_numpy(lengths), targets.to(device)
-
-
-def evaluation_batches(
-    examples: Examples, device: torch.device
-) -> Iterator[tuple[Rows, tuple[Tensor, Tensor, Tensor]]]:
-    """Yield row numbers and tensors of batches of similar length, each row once."""
-    for rows in length_buckets(examples.lengths.tolist(), _EVALUATION_TOKENS):
-        yield rows, collate(examples, rows, device)

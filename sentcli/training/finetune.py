@@ -108,9 +108,9 @@ def load_base(path: Path) -> Base:
         config=config,
         vocab=bundle.vocab,
         model=model,
-        coverage=Coverage(**{each.name: metrics["glove"][each.name] for each in fields(Coverage)}),
+        coverage=Coverage(**{count.name: metrics["glove"][count.name] for count in fields(Coverage)}),
         recipe=bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None,
-        history=[{**each, "stage": f"{bundle.name}: {each['stage']}"} for each in read_history(bundle)],
+        history=[{**record, "stage": f"{bundle.name}: {record['stage']}"} for record in read_history(bundle)],
         origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}},
         decided=decided,
     )

@@ -38,10 +38,10 @@ _LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in f
 
 @dataclass(frozen=True)
 class Coverage:
-    """The number of words of the training part with a vector in the file.
+    """The number of words of the training split with a vector in the file.
 
     :param types_covered, types_total: words of the vocabulary without `<pad>` and `<unk>`.
-    :param tokens_covered, tokens_total: tokens of the training part, unknown ones included.
+    :param tokens_covered, tokens_total: tokens of the training split, unknown ones included.
     """
 
     types_covered: int
@@ -115,7 +115,7 @@ def load_glove(
     :param source: one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip, with or
         without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
-    :param counts: frequency of each word in the training part.
+    :param counts: frequency of each word in the training split.
     :returns: float32 `[words, dim]`, and the coverage of the words.
     :raises DataError: when the vectors cannot be read, are damaged, or have another dimension.
     """

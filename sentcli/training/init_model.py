@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
+from sentcli.scoring.cores import usable_cores
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
 from sentcli.training.corpus import Corpus
 from sentcli.training.glove import Coverage, load_glove, random_embedding
@@ -37,18 +38,17 @@ class InitialModel:
     vary: BigramSplitter | None
 
 
-def init_model(data: Corpus, classes: int, glove: str, settings: Settings) -> InitialModel:
+def init_model(data: Corpus, settings: Settings, *, quiet: bool) -> InitialModel:
     """Build the network from the model to fine-tune, else from word vectors.
 
-    :param glove: source of the word vectors, or `NO_VECTORS`.
     :raises SentcliError: for unusable vectors.
     """
     config = settings.config
-    shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=classes)
+    shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(data.texts.labels))
     vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
     if settings.base:
         return InitialModel(partial(settings.base.network, shape, config.seed), settings.base.coverage, vary)
-    embedding, coverage = _embedding(glove, data, shape.embedding_dim, settings)
+    embedding, coverage = _embedding(data, settings, quiet=quiet)
 
     def build() -> BiLSTM:
         torch.manual_seed(config.seed)
@@ -60,14 +60,13 @@ def init_model(data: Corpus, classes: int, glove: str, settings: Settings) -> In
     return InitialModel(build, coverage, vary)
 
 
-def _embedding(
-    glove: str, data: Corpus, dim: int, settings: Settings
-) -> tuple[npt.NDArray[np.float32], Coverage]:
+def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.NDArray[np.float32], Coverage]:
     words, seed = data.vocab.words[: data.vocab.first_bigram], settings.config.seed
+    glove, dim = settings.glove, settings.model.embedding_dim
     if glove == NO_VECTORS:
         embedding, coverage = random_embedding(words, dim, data.counts, seed)
     else:
-        embedding, coverage = load_glove(glove, words, dim, data.counts, seed, quiet=settings.quiet)
+        embedding, coverage = load_glove(glove, words, dim, data.counts, seed, quiet=quiet)
         _log.info("%s", coverage)
         if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
             _log.warning(
@@ -79,12 +78,14 @@ def _embedding(
 
 
 @contextmanager
-def torch_set_up(threads: int) -> Iterator[None]:
+def torch_set_up(threads: int | None) -> Iterator[None]:
     """Prepare PyTorch for training.
 
+    :param threads: None: all cores that this process may use.
     :raises MemoryError: when memory runs out, in place of PyTorch's own error.
     """
-    torch.set_num_threads(threads)
+    # PyTorch's own number respects OMP_NUM_THREADS, but not the cores of this process.
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
     keep_freed_memory()
     try:
         yield

@@ -1,8 +1,6 @@
 """A linear model of n-grams: the baseline of every network."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -15,49 +13,40 @@ from sentcli.scoring.labels import Floats
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import Corpus
 from sentcli.training.cross_validation import Folds
+from sentcli.training.examples import Rows
 
 _LONGEST_NGRAM, _FEWEST_TEXTS = 3, 3  # words of an n-gram; texts with it
 _INVERSE_PENALTY = 30.0  # for the weights of n-grams
 _MOST_TEXTS = 25_000  # that the baseline learns from: the n-grams of more take gigabytes
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """What the model of n-grams says about the validation texts that have a label.
-
-    :param probabilities: `[texts, classes]`.
-    :param seconds: the time that it took.
-    """
-
-    probabilities: Floats
-    seconds: float
-
-
-def fit_baseline(data: Corpus, fold_of: Folds | None) -> Baseline:
-    """Train the model of n-grams on the texts that the network learns from, and predict the others.
+def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
+    """Train the model of n-grams on the texts that the network learns from.
 
     :param fold_of: the fold of each text, in a cross-validation.
+    :returns: `[texts, classes]` of the validation texts that have a label.
     """
-    started, classes = time.perf_counter(), data.train.targets.shape[1]
+    classes = data.train.targets.shape[1]
     (sure,) = data.train.has_label.nonzero()
     texts, labels = data.texts.train.take(sure.tolist()).texts, data.train.labels[sure]
+
+    def classify(train: Rows, unseen: Sequence[str]) -> Floats:
+        stop.check()
+        return classify_by_ngrams([texts[row] for row in train], labels[train], unseen, classes)
+
     if fold_of is None:
         draw = np.sort(np.random.default_rng(0).permutation(len(sure))[:_MOST_TEXTS])
-        (rows,) = data.validation.has_label.nonzero()
-        others = data.texts.validation.take(rows.tolist()).texts
-        found = classify_by_ngrams([texts[row] for row in draw], labels[draw], others, classes)
-    else:
-        found, folds = np.empty((len(sure), classes)), fold_of[sure]
-        for fold in range(folds.max() + 1):
-            stop.check()
-            (rows,), (held_out,) = (folds != fold).nonzero(), (folds == fold).nonzero()
-            others = [texts[row] for row in held_out]
-            found[held_out] = classify_by_ngrams([texts[row] for row in rows], labels[rows], others, classes)
-    return Baseline(found, time.perf_counter() - started)
+        (validated,) = data.validation.has_label.nonzero()
+        return classify(draw, data.texts.validation.take(validated.tolist()).texts)
+    probabilities, folds = np.empty((len(sure), classes)), fold_of[sure]
+    for fold in range(folds.max() + 1):
+        (train,), (held_out,) = (folds != fold).nonzero(), (folds == fold).nonzero()
+        probabilities[held_out] = classify(train, [texts[row] for row in held_out])
+    return probabilities
 
 
-def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[str], classes: int) -> Floats:
-    """Return the probabilities `[others, classes]` of other texts from a linear model of n-grams.
+def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[str], classes: int) -> Floats:
+    """Return the probabilities `[unseen, classes]` of unseen texts from a linear model of n-grams.
 
     Logistic regression on TF-IDF of words, pairs and triples is fast and unlike a network (G. Mesnil, T.
     Mikolov, M. Ranzato and Y. Bengio, "Ensemble of Generative and Discriminative Techniques for Sentiment
@@ -72,7 +61,7 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[st
         sublinear_tf=True,
         dtype=np.float32,
     )
-    features, probabilities = vectorizer.fit_transform(texts), np.zeros((len(others), classes))
+    features, probabilities = vectorizer.fit_transform(texts), np.zeros((len(unseen), classes))
     known = np.unique(labels)
     if len(known) == 1:  # in a fold
         probabilities[:, known] = 1
@@ -81,6 +70,6 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, others: Sequence[st
         if len(known) > 2:  # one model of all classes takes minutes where they are many
             model = OneVsRestClassifier(LogisticRegression(C=_INVERSE_PENALTY, solver="liblinear"))
         model.fit(features, labels)
-        probabilities[:, known] = model.predict_proba(vectorizer.transform(others))
+        probabilities[:, known] = model.predict_proba(vectorizer.transform(unseen))
         probabilities /= probabilities.sum(axis=1, keepdims=True)  # the sums of fp32 are not exact
     return probabilities

@@ -1,22 +1,21 @@
-"""How to train: the settings that the caller decides, and those that the amount of data decides."""
+"""The settings of a training, resolved in one place: given, of the base model, of the data, or default."""
 
 import logging
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
-import torch
-
-from sentcli.config import BY_DATA, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import ModelConfig, TextConfig, TrainConfig
+from sentcli.datasets.labels import LabeledTexts
 from sentcli.errors import UsageError
-from sentcli.scoring.cores import usable_cores
+from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
 
 _log = logging.getLogger("sentcli")
 
 NO_VECTORS = "none"
-BY_LABELS = ("validation_share",)  # the settings in BY_DATA that depend on labelled texts alone
+DEFAULT_VECTORS = "6B.100d"
 
 # The data that TrainConfig's defaults were tuned on, the train split of IMDb: 25,000 texts of 234 words.
 _TEXTS, _WORDS = 25_000, 5_850_000
@@ -32,146 +31,141 @@ _SMALLEST_SHARE = 0.001
 _FOLDS = 3  # five take 1.7 times as long, and the interval that they print is no better
 _FEWEST, _FEW = 10, 1000  # texts; from the first up to the second, they are cross-validated
 
-_AnyConfig = TypeVar("_AnyConfig", TextConfig, ModelConfig, TrainConfig)
+_KIND_OF = {field.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) for field in fields(kind)}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a training needs in addition to its data and its settings.
+
+    :param device: `cpu` or `cuda`; None: CUDA if there is a device.
+    :param threads: threads of PyTorch; None: all cores that this process may use.
+    :param license, command: the model's license and the command line that makes it, for the card.
+    """
+
+    device: str | None = None
+    threads: int | None = None
+    quiet: bool = False
+    license: str | None = None
+    command: str = "sentcli train"
 
 
 @dataclass(frozen=True)
 class DataSize:
     """The amount of data.
 
-    :param texts: texts, including the labelled ones that are held out to validate on.
-    :param words: words of all texts, split at spaces.
+    :param texts: texts to train and to validate on.
+    :param words: words of these texts, split at spaces.
+    :param splittable: texts of which a share can be validated on.
     """
 
     texts: int
     words: int
     classes: int
+    splittable: int
 
     @classmethod
-    def of(cls, texts: Sequence[str], labels: Sequence[str]) -> "DataSize":
-        return cls(0, 0, len({*labels})).with_more(texts)
-
-    def with_more(self, texts: Sequence[str]) -> "DataSize":
-        """Return the size with more texts; a text that an epoch repeats has to be repeated here."""
-        words = sum(text.count(" ") + 1 for text in texts)
-        return replace(self, texts=self.texts + len(texts), words=self.words + words)
+    def of(cls, parts: Sequence[LabeledTexts], source: DataSource, labels: Sequence[str]) -> "DataSize":
+        """Return the size of labeled data sets; `parts` and `labels` are those of `read_data_sets`."""
+        validated = [part for part, data in zip(parts, source.data, strict=True) if data.validate]
+        return cls(
+            texts=sum(map(len, parts)),
+            words=sum(text.count(" ") + 1 for part in parts for text in part.texts),
+            classes=len({label for part in validated or parts for label in part.labels} & {*labels}),
+            splittable=0 if source.validation else sum(map(len, validated)),
+        )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train, without the data and the output.
+    """All that one training is made of.
 
-    :param model: the shape; vocabulary size and classes are filled in from the data.
-    :param auto: fields of `config` whose values the data decides; all are in `BY_DATA`.
-    :param device: `cpu` or `cuda`; None: CUDA if there is a device.
-    :param threads: threads of PyTorch; None: all cores that this process may use.
-    :param base: the model to fine-tune, instead of starting from word vectors.
-    :param licence, command: the model's licence and the command line that makes it, for the card.
-    :param recipe: writes the settings as TOML, given those that the data decided; None: no such file.
-    :param given: the fields of `text`, `model` and `config` that the user gave, with their values, if the
-        included model may be the start of a training on few texts; None: it may not.
+    :param model: the shape; the vocabulary of the data decides its size.
+    :param base: the model to fine-tune; None: the training starts from word vectors.
     """
 
+    source: DataSource
     text: TextConfig
     model: ModelConfig
     config: TrainConfig
-    auto: Collection[str] = ()
-    device: str | None = None
-    threads: int | None = None
-    quiet: bool = False
     base: Base | None = None
-    licence: str | None = None
-    command: str = "sentcli train"
-    recipe: "Callable[[Settings], str] | None" = None
-    given: Mapping[str, Any] | None = None
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any], *, has_validation: bool = False, **others: Any) -> "Settings":
-        """Build settings from the values of fields of `text`, `model` and `config`.
-
-        :param values: by field name; None: the default, or what the data decides.
-        :param has_validation: whether the texts to validate on are given.
-        :param others: the other fields.
-        :raises UsageError: for an unknown name, or a value out of range.
-        """
-        given = {name: value for name, value in values.items() if value is not None}
-        ruled_out = ["validation_share", "folds"] if has_validation else []
-        if "epochs" in given:
-            ruled_out += ["patience", "folds", "adversarial", "fill_vocab"]
-        if "validation_share" in given or given.get("interpolate"):
-            ruled_out += ["folds"]
-        auto = [name for name in BY_DATA if name not in given and name not in ruled_out]
-        known = {each.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) for each in fields(kind)}
-        if unknown := given.keys() - known.keys():
-            raise UsageError(f"unknown setting {min(unknown)!r:.100}; docs/training-settings.md lists all")
-
-        def build(kind: type[_AnyConfig], **further: Any) -> _AnyConfig:
-            return kind(**{name: value for name, value in given.items() if known[name] is kind}, **further)
-
-        model = build(ModelConfig, vocab_size=2)  # vocabulary and classes come with the data
-        return cls(build(TextConfig), model, build(TrainConfig), auto=auto, **others)
-
-    def finetuning(self, base: Base, given: Mapping[str, Any]) -> "Settings":
-        """Return the settings with the shape and the vocabulary of a model to fine-tune.
-
-        :param given: the fields of `text`, `model` and `config` that the user gave, with their values.
-        :raises UsageError: for a given value that contradicts the model.
-        """
-        for name, value in given.items():
-            if base.decided.get(name, value) != value:
-                raise UsageError(
-                    f"{name.replace('_', '-')} {value}: the model of --finetune, {base.path}, has "
-                    f"{base.decided[name]}, which cannot change; omit the setting"
-                )
-
-        def with_decided(old: _AnyConfig) -> _AnyConfig:
-            mine = {each.name for each in fields(old)} & base.decided.keys()
-            return replace(old, **{name: base.decided[name] for name in mine})
-
-        return replace(
-            self,
-            base=base,
-            text=with_decided(self.text),
-            model=with_decided(self.model),
-            config=with_decided(self.config),
-            auto=[name for name in self.auto if name not in base.decided],
-        )
-
-    def chosen_for(self, size: DataSize, names: Collection[str] = BY_DATA) -> "Settings":
-        """Choose the named settings that are left to the data, log the choice, and return all settings."""
-        suited = choices(size, finetunes=self.base is not None)
-        chosen = {name: value for name, value in suited.items() if name in self.auto and name in names}
-        if chosen:
-            _log.info(
-                "chosen for %s texts of %s words in %d classes: %s",
-                *(f"{size.texts:,}", f"{size.words:,}", size.classes),
-                ", ".join(
-                    f"{name.replace('_', '-')} {value}"
-                    for name, value in chosen.items()
-                    if name != "validation_share" or not chosen.get("folds", self.config.folds)
-                ),
-            )
-        auto = [name for name in self.auto if name not in names]
-        return replace(self, config=replace(self.config, **chosen), auto=auto)
 
     @property
-    def cores(self) -> int:
-        """Threads of PyTorch. Its own number respects OMP_NUM_THREADS, but not the cores of this process."""
-        return self.threads or min(torch.get_num_threads(), usable_cores())
+    def glove(self) -> str:
+        """The source of the word vectors; `NO_VECTORS`: none, or those of the base model."""
+        return NO_VECTORS if self.base else self.source.glove or DEFAULT_VECTORS
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all settings by name."""
+        return {**self.text.to_json(), **self.model.to_json(), **self.config.to_json()}
+
+
+def resolve_settings(
+    source: DataSource, given: Mapping[str, Any], base: Base | None = None, size: DataSize | None = None
+) -> Settings:
+    """Return all settings: what the user gave, else what the base model or the amount of data decides.
+
+    :param given: fields of `TextConfig`, `ModelConfig` and `TrainConfig`; None: not given.
+    :param base: the model to fine-tune, which decides the shape and the vocabulary.
+    :param size: None: not known yet; what it would decide has its default.
+    :raises UsageError: for an unknown name, a value out of range, or one that contradicts the base model.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    if unknown := given.keys() - _KIND_OF.keys():
+        raise UsageError(f"unknown setting {min(unknown)!r:.100}; docs/training-settings.md lists all")
+    of_base = base.decided if base else {}
+    for name, value in given.items():
+        if base and of_base.get(name, value) != value:
+            raise UsageError(
+                f"{name.replace('_', '-')} {value}: the model of --finetune, {base.path}, has "
+                f"{of_base[name]}, which cannot change; omit the setting"
+            )
+    of_data = _chosen_for(size, given, of_base) if size else {}
+    values = {"vocab_size": 2, **of_data, **of_base, **given}  # the vocabulary comes with the data
+
+    def build(kind: type) -> Any:
+        return kind(**{name: value for name, value in values.items() if _KIND_OF[name] is kind})
+
+    return Settings(source, build(TextConfig), build(ModelConfig), build(TrainConfig), base)
+
+
+def _chosen_for(size: DataSize, given: Mapping[str, Any], of_base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that the amount of data decides beside the given ones, and log them."""
+    decided = {*given, *of_base}
+    if "epochs" in given:
+        decided |= {"patience", "folds", "adversarial", "fill_vocab"}
+    # A cross-validation would train on data sets that are not validated on in each fold.
+    if size.splittable < size.texts or "validation_share" in given or given.get("interpolate"):
+        decided.add("folds")
+    if not size.splittable:
+        decided.add("validation_share")
+    suited = choices(size, finetunes=bool(of_base))
+    chosen = {name: value for name, value in suited.items() if name not in decided}
+    has_folds = chosen.get("folds") or given.get("folds")
+    listed = [name for name in chosen if name != "validation_share" or not has_folds]
+    if listed:
+        _log.info(
+            "chosen for %s texts of %s words in %d classes: %s",
+            f"{size.texts:,}",
+            f"{size.words:,}",
+            size.classes,
+            ", ".join(f"{name.replace('_', '-')} {chosen[name]}" for name in listed),
+        )
+    return chosen
 
 
 def choices(size: DataSize, *, finetunes: bool = False) -> dict[str, Any]:
-    """Return values of the settings in `BY_DATA` for an amount of data; for IMDb, TrainConfig's defaults.
+    """Return the settings that suit an amount of data; for IMDb, they are TrainConfig's defaults.
 
     They follow the square root of the size: n times as many texts are each seen 1/sqrt(n) times as often, in
     batches sqrt(n) times as large. So a few hundred texts get as many steps as IMDb, about a thousand.
     """
     usual = TrainConfig()
-    count = max(size.texts, 1)  # a data set without texts is refused by `class_names`
+    count, splittable = max(size.texts, 1), max(size.splittable, 1)  # `class_names` refuses 0 texts
     texts, words = math.sqrt(count / _TEXTS), math.sqrt(size.words / _WORDS)
     # Batches larger than IMDb's save no time, and leave fewer steps in the only pass over many texts.
     batch_size = 2 ** round(math.log2(usual.batch_size * texts))
-    fewest, most = (held_out / count for held_out in _VALIDATION_TEXTS)
+    fewest, most = (validated / splittable for validated in _VALIDATION_TEXTS)
     share = max(min(max(usual.validation_share, fewest), most, _LARGEST_SHARE), _SMALLEST_SHARE)
     # Early stopping ends most trainings before the last epoch; those of many classes need more steps.
     many = min(math.log2(max(size.classes, 2)), _MOST_CLASSES_FACTOR)

@@ -1,12 +1,12 @@
-"""Train one model: initialise, fit, calibrate, write its folder."""
+"""Train one model: initialize, fit, calibrate, write its folder."""
 
 import json
 import logging
 import math
 import platform
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -21,35 +21,53 @@ from sentcli.datasets.splits import digest_texts
 from sentcli.evaluation import plots
 from sentcli.evaluation.history import MODEL_STAGE
 from sentcli.evaluation.metrics import Evaluation, evaluate
+from sentcli.evaluation.metrics_file import Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding, save_weights
+from sentcli.scoring.labels import Floats
 from sentcli.training.calibration import Calibrated, calibrate
-from sentcli.training.classifier import Classification, balanced_weights, predict_logits
-from sentcli.training.corpus import Corpus, DataSource, Texts, encode_texts
+from sentcli.training.classifier import Classification, balanced_weights, predict_logits, uses_bf16
+from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
-from sentcli.training.glove import frequent_words
+from sentcli.training.examples import Examples
+from sentcli.training.finetune import Base
+from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
-from sentcli.training.loop import fit, has_more_to_learn
-from sentcli.training.ngrams import Baseline, fit_baseline
-from sentcli.training.precision import uses_bf16
-from sentcli.training.settings import NO_VECTORS, Settings
+from sentcli.training.loop import Run, fit, has_more_to_learn
+from sentcli.training.ngrams import baseline_probabilities
+from sentcli.training.recipe import recipe
+from sentcli.training.settings import NO_VECTORS, Options, Settings
 
 _log = logging.getLogger("sentcli")
 
-_SKEWED = 1.5  # the commonest class has this many times an even share
+_CHECKPOINT = "model.safetensors"
+_SKEWED = 1.5  # the most frequent class has this many times an even share
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A calibrated network, and how it was trained.
+
+    :param validation: the texts that it was validated on; in a cross-validation, all of them.
+    :param epochs: a record for each epoch, as of `fit`.
+    :param seconds: the time of all epochs, those of folds included.
+    """
+
+    network: BiLSTM
+    calibrated: Calibrated
+    baseline: dict[str, Any]
+    data: Corpus
+    validation: Examples
+    coverage: Coverage
+    epochs: list[dict[str, float]]
+    seconds: float
 
 
 def train_model(
-    texts: Texts,
-    source: DataSource,
-    output: Path,
-    settings: Settings,
-    work: Path,
-    *,
-    overwrite: bool = False,
+    texts: Texts, settings: Settings, options: Options, output: Path, work: Path, *, overwrite: bool
 ) -> None:
     """Train one model and write its folder; continue from its checkpoint if there is one.
 
@@ -57,106 +75,93 @@ def train_model(
     :raises SentcliError: for data, vectors or settings that cannot be used.
     :raises MemoryError: when memory runs out, also on a GPU.
     """
-    started = time.perf_counter()
-    config, base, device = settings.config, settings.base, choose_device(settings.device)
-    checkpoint = work / "model.safetensors"
-    with torch_set_up(settings.cores):
-        data = encode_texts(
-            *(texts, settings.text, config, base.vocab if base else None), _frequent(source, settings)
-        )
-        initial = init_model(data, len(texts.labels), source.glove, settings)
-        fold_of = assign_folds(data.train, config.folds) if config.folds else None
-        baseline = fit_baseline(data, fold_of)
-        folds = None
-        if fold_of is not None:
-            folds = cross_validate(
-                *(initial, data.train, fold_of, config, device, work), quiet=settings.quiet
-            )
-        network = initial.build()
-        class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
-        objective = Classification(config, device, class_weights)
-        validation = data.train if folds else data.validation
-
-        def validate(model: nn.Module, epoch: int) -> tuple[float, float]:
-            if folds:
-                return folds.epochs[epoch]["validation_loss"], folds.epochs[epoch]["validation_accuracy"]
-            return objective.measure(predict_logits(model, validation, device), validation)
-
-        epochs = fit(
-            *(network, objective, data.train, validate, config, device),
-            texts=int(validation.has_label.sum()),
-            checkpoint=checkpoint,
-            last_epoch=len(folds.epochs) if folds else None,
-            quiet=settings.quiet,
-            vary=initial.vary,
-        )
-        if base:
-            base.interpolate(network, config.interpolate)
-        round_embedding(network)
-        logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
-        calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
-    metrics: Any = {
-        **_provenance(source, texts, output, settings),
-        "training": {
-            **config.to_json(),
-            "bf16": uses_bf16(config, device),
-            "device": device.type,
-            "seconds": round(sum(each["seconds"] for each in epochs) + (folds.seconds if folds else 0), 1),
-        },
-        "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        **calibrated.to_json(),
-        "baseline": _compare(baseline, calibrated, texts.labels),
-        "best_epoch": min(epochs, key=lambda record: record["validation_loss"])["epoch"],
-        "examples": {"train": len(data.train), "validation": len(validation)},
-        "split": None if folds else digest_texts(texts.validation.texts),
-        "glove": {
-            "source": base.origin["glove"]["source"] if base else Path(source.glove).name,
-            **asdict(initial.coverage),
-        },
-    }
-    before = base.history if base else []
-    own = [{"stage": MODEL_STAGE, **record} for record in epochs]
+    started, config = time.perf_counter(), settings.config
+    with torch_set_up(options.threads):
+        trained = _fit_model(texts, settings, options, work)
+    metrics = _metrics(trained, texts, settings, options, output)
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
-        neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
-        bundle_config = BundleConfig(network.config, settings.text, texts.labels, neutral)
-        _write_model(folder, network, bundle_config, data, settings)
-        (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        pd.DataFrame(before + own).to_csv(folder / bundle.HISTORY, index=False)
-        plots.curves(folder / bundle.CURVES, epochs, before)
-        diagrams = {
-            "Before calibration": calibrated.uncalibrated,
-            "After calibration": calibrated.probabilities,
-        }
-        plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
-        write_card(folder, bundle_config, metrics, epochs, name=output.name)  # last: it lists all files
-    checkpoint.unlink(missing_ok=True)
-    _report(output.name, calibrated.figures, metrics["baseline"], time.perf_counter() - started)
-    _warn_of_chance(output.name, calibrated.figures, is_balanced=class_weights is not None)
-    if not config.folds and has_more_to_learn(epochs, config.epochs):
+        _write_recipes(folder, recipe(settings, options.license), settings.base)
+        _write_model(folder, trained, metrics, settings, name=output.name)
+    (work / _CHECKPOINT).unlink(missing_ok=True)
+    _report(output.name, trained, time.perf_counter() - started)
+    _warn_of_chance(output.name, trained.calibrated.figures, is_balanced=config.class_weight == "balanced")
+    if not config.folds and has_more_to_learn(trained.epochs, config.epochs):
         _log.info("the validation loss still falls: more --epochs may help")
 
 
-def _frequent(source: DataSource, settings: Settings) -> list[str]:
+def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Trained:
+    config, base, device = settings.config, settings.base, choose_device(options.device)
+    data = encode_texts(
+        texts,
+        settings.text,
+        config,
+        vocab=base.vocab if base else None,
+        frequent=_frequent_words(settings, quiet=options.quiet),
+    )
+    initial = init_model(data, settings, quiet=options.quiet)
+    run = Run(device, len(data.validation), quiet=options.quiet, vary=initial.vary)
+    fold_of = assign_folds(data.train, config.folds) if config.folds else None
+    started = time.perf_counter()
+    baseline = baseline_probabilities(data, fold_of)
+    baseline_seconds = time.perf_counter() - started
+    folds = None
+    if fold_of is not None:
+        folds = cross_validate(initial, data.train, fold_of, config, work, run)
+    network, validation = initial.build(), data.train if folds else data.validation
+    class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
+    objective = Classification(config, device, class_weights)
+
+    def validate(model: nn.Module, epoch: int) -> tuple[float, float]:
+        if folds:
+            return folds.epochs[epoch]["validation_loss"], folds.epochs[epoch]["validation_accuracy"]
+        return objective.measure(predict_logits(model, validation, device), validation)
+
+    run = replace(
+        run,
+        validated=int(validation.has_label.sum()),
+        checkpoint=work / _CHECKPOINT,
+        last_epoch=len(folds.epochs) if folds else None,
+    )
+    epochs = fit(network, objective, data.train, validate, config, run)
+    if base:
+        base.interpolate(network, config.interpolate)
+    round_embedding(network)
+    logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
+    calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
+    return Trained(
+        network=network,
+        calibrated=calibrated,
+        baseline=_compare(baseline, baseline_seconds, calibrated, texts.labels),
+        data=data,
+        validation=validation,
+        coverage=initial.coverage,
+        epochs=epochs,
+        seconds=sum(record["seconds"] for record in epochs) + (folds.seconds if folds else 0),
+    )
+
+
+def _frequent_words(settings: Settings, *, quiet: bool) -> list[str]:
     """Return the words that fill the vocabulary."""
     count = settings.config.fill_vocab
-    if source.glove == NO_VECTORS or not count:
+    if settings.glove == NO_VECTORS or not count:
         return []
-    return frequent_words(source.glove, settings.model.embedding_dim, 2 * count, quiet=settings.quiet)
+    return frequent_words(settings.glove, settings.model.embedding_dim, 2 * count, quiet=quiet)
 
 
-def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settings) -> dict[str, Any]:
-    """Return the part of `metrics.json` on how the model was made."""
-    csv, first = source.csv, source.data[0]
+def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Options, output: Path) -> Metrics:
+    """Return the content of `metrics.json`."""
+    config, base, source = settings.config, settings.base, settings.source
+    first, csv, device = source.data[0], source.csv, choose_device(options.device)
     return {
-        "command": settings.command,
-        "licence": settings.licence,
+        "command": options.command,
+        "licence": options.license,
         "output": str(output),
         "dataset": first.path,
         "data": [
-            {**asdict(each), "hub_id": hub_id_of(each.path), "texts": count}
-            for each, count in zip(source.data, texts.counts, strict=True)
+            {**asdict(data), "hub_id": hub_id_of(data.path), "texts": count}
+            for data, count in zip(source.data, texts.counts, strict=True)
         ],
-        "base": settings.base.origin if settings.base else None,
+        "base": base.origin if base else None,
         "validation_data": source.validation,
         "columns": {
             "text_column": first.text_column,
@@ -166,51 +171,92 @@ def _provenance(source: DataSource, texts: Texts, output: Path, settings: Settin
             "encoding": csv.encoding,
             "skip_lines": csv.skip_lines or None,
         },
+        "training": {
+            **config.to_json(),
+            "bf16": uses_bf16(config, device),
+            "device": device.type,
+            "seconds": round(trained.seconds, 1),
+        },
+        "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "validation": asdict(trained.calibrated.figures),
+        "calibration": trained.calibrated.to_json(),
+        "baseline": trained.baseline,
+        "best_epoch": int(min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"]),
+        "examples": {"train": len(trained.data.train), "validation": len(trained.validation)},
+        "split": None if config.folds else digest_texts(texts.validation.texts),
+        "glove": {
+            "source": base.origin["glove"]["source"] if base else Path(settings.glove).name,
+            **asdict(trained.coverage),
+        },
     }
 
 
-def _write_model(
-    folder: Path, network: BiLSTM, config: BundleConfig, data: Corpus, settings: Settings
-) -> None:
-    """Write the files for scoring, and the recipes.
+def _write_recipes(folder: Path, own: str, base: Base | None) -> None:
+    for name, content in ((bundle.RECIPE, own), (bundle.BASE_RECIPE, base.recipe if base else None)):
+        if content:
+            (folder / name).write_text(content, "utf-8", "surrogateescape")
+
+
+def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Settings, *, name: str) -> None:
+    """Write the files for scoring, then those about the training.
 
     :raises ExportError: when the ONNX model does not agree with the network.
     """
+    base, network, calibrated, labels = (
+        settings.base,
+        trained.network,
+        trained.calibrated,
+        trained.data.texts.labels,
+    )
+    neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
+    config = BundleConfig(network.config, settings.text, labels, neutral)
     bundle.write_config(folder, config)
-    (folder / bundle.VOCAB).write_text(data.vocab.to_text(), "utf-8")
+    (folder / bundle.VOCAB).write_text(trained.data.vocab.to_text(), "utf-8")
     save_weights(network, folder / bundle.WEIGHTS)
-    write_onnx(network, folder / bundle.ONNX, "folded", config.text.max_tokens)
-    recipe = settings.recipe(settings) if settings.recipe else None
-    for file, content in (
-        (bundle.RECIPE, recipe),
-        (bundle.BASE_RECIPE, settings.base.recipe if settings.base else None),
-    ):
-        if content:
-            (folder / file).write_text(content, "utf-8", "surrogateescape")
+    write_onnx(network, folder / bundle.ONNX, "folded", settings.text.max_tokens)
+    (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+    before = base.history if base else []
+    own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
+    pd.DataFrame(before + own).to_csv(folder / bundle.HISTORY, index=False)
+    plots.curves(folder / bundle.CURVES, trained.epochs, before)
+    diagrams = {
+        "Before calibration": calibrated.uncalibrated,
+        "After calibration": calibrated.probabilities,
+    }
+    plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
+    write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
 
 
-def _compare(baseline: Baseline, calibrated: Calibrated, names: Sequence[str]) -> dict[str, Any]:
+def _compare(
+    baseline: Floats, seconds: float, calibrated: Calibrated, names: Sequence[str]
+) -> dict[str, Any]:
     """Return the figures of the model of n-grams, and whether the network beats it: McNemar's test at 5 %."""
     labels = calibrated.labels
-    figures = evaluate(labels, baseline.probabilities, names)
-    is_right, other = (each.probabilities.argmax(axis=1) == labels for each in (calibrated, baseline))
-    won, lost = int((is_right & ~other).sum()), int((other & ~is_right).sum())
+    figures = evaluate(labels, baseline, names)
+    is_right = calibrated.probabilities.argmax(axis=1) == labels
+    is_baseline_right = baseline.argmax(axis=1) == labels
+    won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
-        "seconds": round(baseline.seconds, 1),
+        "seconds": round(seconds, 1),
         "is_beaten": won - lost > 1.96 * math.sqrt(won + lost),
     }
 
 
-def _report(name: str, figures: Evaluation, baseline: Mapping[str, Any], seconds: float) -> None:
+def _report(name: str, trained: Trained, seconds: float) -> None:
     """Log the validation figures of the network and of the model of n-grams."""
+    figures, baseline = trained.calibrated.figures, trained.baseline
     _log.info(
         "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
-        *(name, accuracy_of_texts(figures.accuracy, figures.examples), figures.log_loss, seconds),
-        *(accuracy_of_texts(baseline["accuracy"], figures.examples), baseline["seconds"]),
+        name,
+        accuracy_of_texts(figures.accuracy, figures.examples),
+        figures.log_loss,
+        seconds,
+        accuracy_of_texts(baseline["accuracy"], figures.examples),
+        baseline["seconds"],
     )
     if not baseline["is_beaten"]:
         _log.warning("%s: not better than a linear model of n-grams beyond chance; try more texts", name)
@@ -219,12 +265,12 @@ def _report(name: str, figures: Evaluation, baseline: Mapping[str, Any], seconds
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
     """Warn if a model is no better than one label for every text."""
     classes = [scores for scores in figures.classes if scores.support]
-    commonest = max(classes, key=lambda scores: scores.support)
+    most_frequent = max(classes, key=lambda scores: scores.support)
     if is_balanced and fmean(scores.recall or 0.0 for scores in classes) <= 1 / len(classes):
         _log.warning("%s: the mean recall on validation texts is no better than chance; try more texts", name)
-    elif not is_balanced and figures.accuracy <= commonest.support / figures.examples:
-        is_skewed = commonest.support * len(classes) > _SKEWED * figures.examples
+    elif not is_balanced and figures.accuracy <= most_frequent.support / figures.examples:
+        is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
         advice = "try more texts" + (", or --class-weight balanced" if is_skewed else "")
         _log.warning(
-            "%s: on validation texts no better than %r for every text; %s", name, commonest.name, advice
+            "%s: on validation texts no better than %r for every text; %s", name, most_frequent.name, advice
         )

@@ -12,8 +12,7 @@ from click.shell_completion import ShellComplete
 from commands import fail, invoke, parse
 
 from sentcli.cli import main, options
-from sentcli.cli.train_options import SETTINGS, settable
-from sentcli.config import BY_DATA, DEFAULT_DATASET, NOTE
+from sentcli.config import DEFAULT_DATASET, NOTE, settable
 
 NO_FOLDER = "--output {}: name the new folder itself"
 NO_PATH = "Invalid value for '{}': it is empty; give a path, or omit it"
@@ -52,9 +51,9 @@ def test_a_line_that_cannot_be_meant_is_refused_before_anything_is_read(line, me
 
 def test_every_setting_of_training_is_an_option_or_a_key_with_its_default():
     parameters = parse("sentcli train").params
-    for settings in SETTINGS:
-        for field in settable(settings):
-            assert parameters[field.name] == (None if field.name in BY_DATA else field.default)
+    for setting in settable():
+        is_auto = setting.metadata.get("auto")
+        assert parameters[setting.name] == (None if is_auto else setting.default)
 
 
 def test_the_help_is_short_and_in_groups():

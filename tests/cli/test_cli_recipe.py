@@ -3,17 +3,18 @@
 import tomllib
 from pathlib import Path
 
-import click
 import invented
 import pytest
-from click.testing import CliRunner
 from commands import fail, invoke, parse
 
-from sentcli.cli.config_file import config_option, recipe
 from sentcli.cli.train import train
-from sentcli.cli.train_options import SETTINGS, given_settings, settable
-from sentcli.errors import UsageError
+from sentcli.cli.train_options import given_settings
+from sentcli.config import DataSet, settable
 from sentcli.model.bundle import RECIPE, load_bundle
+from sentcli.tables.options import ReadOptions
+from sentcli.training.corpus import DataSource
+from sentcli.training.recipe import recipe
+from sentcli.training.settings import resolve_settings
 
 SMALL = """
 glove = "none"
@@ -115,7 +116,7 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
     made = invoke("train", "--config", write(SMALL), "--dataset", data, "-o", tmp_path / "one")
     assert made.exit_code == 0, made.output
     values = tomllib.loads((tmp_path / "one" / RECIPE).read_text("utf-8"))
-    keys = {each.name.replace("_", "-") for kind in SETTINGS for each in settable(kind)}
+    keys = {setting.name.replace("_", "-") for setting in settable()}
     assert values.keys() == keys | {"dataset", "glove", "max-rejects"}
     assert (values["dataset"], values["glove"]) == (str(data), "none")
     assert (values["hidden-size"], values["lr"]) == (4, 0.01)
@@ -136,36 +137,26 @@ def test_a_path_that_is_not_utf8_goes_through_the_recipe(data, write, tmp_path) 
     assert again.exit_code == 0, again.output
 
 
-def test_any_value_goes_through_a_recipe(tmp_path) -> None:
-    """Lists, and texts that TOML has to escape."""
+def test_any_value_goes_through_a_recipe(write) -> None:
+    """Texts that TOML has to escape, and all values of a table."""
+    odd = '"\\\n\t\x7f\N{CLAPPER BOARD}'
+    first = DataSet(odd, weight=1e-5, targets={"3 stars": 0.5, "1": 0, odd: 1}, most=9, validate=False)
+    source = DataSource((first, DataSet("b", "t", "l")), csv=ReadOptions(quotechar="\x7f"), positive=odd)
+    values = tomllib.loads(recipe(resolve_settings(source, {"lr": 1e-9}), odd))
+    assert (values["quotechar"], values["positive"], values["license"]) == ("\x7f", odd, odd)
+    tables = tuple(DataSet.from_table(table, "there") for table in values["data"])
+    assert tables == source.data
 
-    @click.command()
-    @config_option
-    @click.option("--teacher", multiple=True, type=click.Path(path_type=Path))
-    @click.option("--name", default='"\\\n\t\x7f\N{CLAPPER BOARD}')
-    @click.option("--rate", type=float, default=1e-9)
-    @click.pass_context
-    def command(context: click.Context, **values: object) -> None:
-        click.echo(repr(values))
-        (tmp_path / "recipe.toml").write_text(recipe(context, {}), "utf-8")
 
-    def run(*arguments: str) -> str:
-        return CliRunner().invoke(command, list(arguments), catch_exceptions=False).stdout
-
-    for arguments in ((), ("--teacher", "a b", "--teacher", "c")):
-        first = run(*arguments)
-        written = (tmp_path / "recipe.toml").read_text("utf-8")
-        assert run("--config", str(tmp_path / "recipe.toml")) == first
-        assert (tmp_path / "recipe.toml").read_text("utf-8") == written
-    assert tomllib.loads(written)["teacher"] == ["a b", "c"]
-    (tmp_path / "recipe.toml").write_text('teacher = "a"\n')
-    with pytest.raises(UsageError, match=r"teacher is 'a'; it has to be a list"):
-        run("--config", str(tmp_path / "recipe.toml"))
+@pytest.mark.parametrize("file", ["exports/imdb-bilstm/recipe.toml", "data/recipe.toml", "docs/classic.toml"])
+def test_recipes_of_the_repository_are_read(file) -> None:
+    read = settings("--config", Path(__file__).parents[2] / file)
+    assert read["weight_decay"] == (0 if "classic" in file else 0.01)
 
 
 def test_given_settings_come_from_the_command_line_and_the_file(write) -> None:
     file = write('epochs = "auto"\nhidden-size = 40\nclip = 2\n')
     with train.make_context("train", ["--config", str(file), "--seed", "7"]):
-        assert given_settings() == {"hidden_size": 40, "clip": 2.0, "seed": 7}
+        assert given_settings() == {"epochs": None, "hidden_size": 40, "clip": 2.0, "seed": 7}
     with train.make_context("train", []):
         assert given_settings() == {}

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from sentcli.errors import DataError, OutputError
-from sentcli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from sentcli.training.checkpoint import Checkpoint, Progress
 
 HISTORY = [{"epoch": 1, "validation_loss": 0.1 + 0.2}]
 
@@ -38,10 +38,10 @@ class Run:
         self.averaged.update_parameters(self.model)
 
     def save(self, path: Path) -> None:
-        save_checkpoint(path, self.progress, self.model, self.averaged, self.best, self.optimizers)
+        Checkpoint(path, self.model, self.averaged, self.optimizers).save(self.progress, self.best)
 
     def load(self, path: Path) -> None:
-        self.progress, self.best = load_checkpoint(path, self.model, self.averaged, self.optimizers)
+        self.progress, self.best = Checkpoint(path, self.model, self.averaged, self.optimizers).load()
 
     def tensors(self) -> dict[object, torch.Tensor]:
         parts = [self.model.state_dict(), self.averaged.state_dict(), self.best]
@@ -85,9 +85,9 @@ def test_a_damaged_file_is_refused_and_nothing_of_it_is_taken(saved: tuple[Run, 
         with pytest.raises(DataError, match=r"not a checkpoint.*--overwrite"):
             other.load(path)
     save_file({"model.weight": torch.zeros(2, 3)}, path)
-    for missing in (path, path.parent, path / "none"):
+    for wrong in (path, path.parent):
         with pytest.raises(DataError, match="not a checkpoint"):
-            other.load(missing)
+            other.load(wrong)
     assert same(other, Run(2))
 
 
@@ -111,7 +111,7 @@ def test_the_old_one_stays_when_the_new_one_cannot_be_written(
 
 def test_the_next_epoch_starts_with_a_record_of_the_last() -> None:
     progress = Progress(
-        2, 5, loss=25.0, correct=30, labelled=40, texts=50, words=999, seconds=3.0, history=HISTORY
+        2, 5, loss=25.0, correct=30, labeled=40, texts=50, words=999, seconds=3.0, history=HISTORY
     )
     progress = progress.next_epoch(0.6, 0.8, 0.001)
     record = {

@@ -19,6 +19,7 @@ from sentcli.training.cross_validation import CrossValidated, assign_folds, cros
 from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage
 from sentcli.training.init_model import InitialModel
+from sentcli.training.loop import Run
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=12, patience=3, batch_size=8, lr=0.08, ema_decay=0.9, precision="fp32")
@@ -41,7 +42,8 @@ def run(data, work, config=CONFIG) -> CrossValidated:
         return BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6))
 
     initial = InitialModel(build, Coverage(0, 0, 0, 0), None)
-    return cross_validate(initial, examples, assign_folds(examples, 3), config, CPU, work, quiet=True)
+    how = Run(CPU, len(examples), quiet=True)
+    return cross_validate(initial, examples, assign_folds(examples, 3), config, work, how)
 
 
 def test_folds_have_runs_of_each_class_and_all_copies_of_a_text():
@@ -73,7 +75,7 @@ def test_finished_folds_are_not_trained_again(data, tmp_path, monkeypatch):
     (tmp_path / "fold-3.safetensors").unlink()
     fit, calls = cross_validation.fit, []
     monkeypatch.setattr(
-        cross_validation, "fit", lambda *values, **named: calls.append(named["name"]) or fit(*values, **named)
+        cross_validation, "fit", lambda *values: calls.append(values[-1].name) or fit(*values)
     )
     again = run(data, tmp_path)
     assert calls == ["fold 3/3, "]

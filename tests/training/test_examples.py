@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from labeled_examples import labeled_examples
 
-from sentcli.training.examples import Examples, collate, evaluation_batches
+from sentcli.training.examples import Examples, collate
 
 CPU = torch.device("cpu")
 IDS = [[2, 3, 4], [5], [6, 7], [8, 9, 10, 11]]
@@ -20,9 +20,9 @@ def test_the_label_is_the_most_probable_class():
 
 def test_texts_in_the_middle_have_no_label_whatever_their_weight():
     targets = np.array([[0.25, 0.75], [1.2, 6.8], [5, 5], [0, 0.1]], np.float32)
-    labelled = Examples(labeled_examples(IDS, np.zeros(4, int), 2).ids, targets).labelled()
-    assert [ids.tolist() for ids in labelled.ids] == [IDS[1], IDS[3]]
-    assert labelled.labels.tolist() == [1, 1]
+    examples = Examples(labeled_examples(IDS, np.zeros(4, int), 2).ids, targets)
+    assert examples.has_label.tolist() == [False, True, False, True]
+    assert examples.take(examples.has_label.nonzero()[0]).labels.tolist() == [1, 1]
 
 
 def test_collate_pads_its_rows_and_may_change_them():
@@ -35,13 +35,3 @@ def test_collate_pads_its_rows_and_may_change_them():
     assert ids.tolist() == [[6, 6, 7, 7], [5, 5, 0, 0]]
     assert lengths.tolist() == [4, 2]
     assert examples.ids[2].tolist() == [6, 7]
-
-
-def test_evaluation_takes_every_row_once():
-    examples = labeled_examples([[2] * length for length in range(1, 300)], np.zeros(299, np.int64), 2)
-    seen = []
-    for rows, (ids, lengths, _) in evaluation_batches(examples, CPU):
-        assert ids.numel() <= 32_768
-        assert lengths.tolist() == examples.lengths[rows].tolist()
-        seen += rows.tolist()
-    assert sorted(seen) == list(range(299))

@@ -14,7 +14,7 @@ import pytest
 import torch
 from commands import fail, invoke
 
-from sentcli.config import ModelConfig, TextConfig, TrainConfig
+from sentcli.config import DataSet
 from sentcli.errors import BundleError, UsageError
 from sentcli.model.bilstm import gates_of, load_model, tie_gates
 from sentcli.model.bundle import (
@@ -26,13 +26,12 @@ from sentcli.model.bundle import (
     load_bundle,
     write_manifest,
 )
+from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import load_base
 from sentcli.training.loop import Learner
-from sentcli.training.settings import Settings
+from sentcli.training.settings import DataSize, resolve_settings
 
-SETTINGS = Settings(
-    TextConfig(), ModelConfig(vocab_size=2), TrainConfig(epochs=1), auto=("epochs", "min_freq")
-)
+SOURCE = DataSource((DataSet("reviews.csv"),), "6B.100d")
 LINE = ("--epochs", 1, "--batch-size", 8, "--validation-share", 0.2, "--device", "cpu", "--threads", 1)
 
 
@@ -53,16 +52,15 @@ def finetune(trained, tmp_path):
 def test_the_model_decides_shape_and_vocabulary(trained):
     base = load_base(trained.path)
     size = base.config.model.hidden_size
-    settings = SETTINGS.finetuning(base, {"epochs": 7, "hidden_size": size})
-    assert settings.base is base
+    settings = resolve_settings(SOURCE, {"dropout": 0.7, "hidden_size": size}, base, DataSize(9, 9, 2, 9))
+    assert (settings.base, settings.glove) == (base, "none")
     assert settings.text == trained.config.text
-    assert settings.model.hidden_size == size != SETTINGS.model.hidden_size
-    assert settings.model.dropout == SETTINGS.model.dropout
+    assert (settings.model.hidden_size, settings.model.dropout) == (size, 0.7)
     assert settings.config.min_freq == json.loads(trained.read("metrics.json"))["training"]["min_freq"]
-    assert settings.auto == ["epochs"]
+    assert (settings.config.epochs, settings.config.adversarial) == (60, 0.0)  # as the data decide
     for name, value in (("hidden_size", size + 1), ("gates", "forget"), ("bigrams", 9), ("max_tokens", 5)):
         with pytest.raises(UsageError, match=rf"^{name.replace('_', '-')} {value}: the model of --finetune"):
-            SETTINGS.finetuning(base, {name: value})
+            resolve_settings(SOURCE, {name: value}, base)
 
 
 def test_a_folder_that_training_did_not_write_is_refused(trained, tmp_path):

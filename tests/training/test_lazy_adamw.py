@@ -41,7 +41,7 @@ def step(
     optimizer.param_groups[0]["lr"] = rate
     optimizer.zero_grad()
     loss(embedding, ids, goals).backward()
-    optimizer.gradients()
+    optimizer.gradient()
     optimizer.step(kept)
 
 
@@ -58,7 +58,7 @@ def goals() -> torch.Tensor:
 
 def of_rows(embedding: nn.Embedding) -> tuple[LazyAdamW, nn.Embedding]:
     average = copy.deepcopy(embedding)
-    return LazyAdamW({embedding: average}, RATE, DECAY), average
+    return LazyAdamW(embedding, average, RATE, (0.9, 0.999), DECAY), average
 
 
 @pytest.mark.parametrize("later", [1, 2, 9, 300])

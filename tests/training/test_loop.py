@@ -20,10 +20,10 @@ from sentcli.model.bilstm import BiLSTM, has_lstm
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import UNK_ID, Vocab
-from sentcli.training import loop
+from sentcli.training import checkpoint, loop
 from sentcli.training.classifier import Classification, measure, predict_logits
 from sentcli.training.examples import Examples
-from sentcli.training.loop import fit, learning_rate
+from sentcli.training.loop import Run, fit, learning_rate
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=3, batch_size=16, lr=0.08, ema_decay=0.9, word_dropout=0.1, precision="fp32")
@@ -56,18 +56,19 @@ def blur(random: np.random.Generator, ids: np.ndarray) -> np.ndarray:
     return np.where(random.random(len(ids)) < 0.05, UNK_ID, ids)
 
 
-def run(data, path: Path, config: TrainConfig = CONFIG, **options) -> tuple[BiLSTM, list[dict[str, float]]]:
+def run(
+    data, path: Path, config: TrainConfig = CONFIG, validate=None, **options
+) -> tuple[BiLSTM, list[dict[str, float]]]:
     train, validation, words = data
     torch.manual_seed(7)
     model = BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6, dropout=0.2, embedding_dropout=0.2))
-    options = {"quiet": True, "vary": blur} | options
     objective = Classification(config, CPU, None)
 
-    def validate(model, epoch):
+    def measured(model, epoch):
         return objective.measure(predict_logits(model, validation, CPU), validation)
 
-    options = {"checkpoint": path, "texts": len(validation), "validate": validate} | options
-    return model, fit(model, objective, train, config=config, device=CPU, **options)
+    how = Run(CPU, len(validation), path, **{"quiet": True, "vary": blur} | options)
+    return model, fit(model, objective, train, validate or measured, config, how)
 
 
 def assert_same(left: tuple[BiLSTM, list], right: tuple[BiLSTM, list]) -> None:
@@ -206,7 +207,7 @@ def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tm
         return step(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_SAVE_SECONDS", 0)
+        patch.setattr(checkpoint, "_SAVE_SECONDS", 0)
         patch.setattr(loop.Learner, "step", killed)
         with pytest.raises(KeyboardInterrupt):
             run(data, path)

@@ -9,7 +9,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.training import ngrams
 from sentcli.training.corpus import Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds
-from sentcli.training.ngrams import classify_by_ngrams, fit_baseline
+from sentcli.training.ngrams import baseline_probabilities, classify_by_ngrams
 
 
 def corpus(train, validation, **settings):
@@ -32,16 +32,15 @@ def test_the_baseline_is_measured_on_the_validation_texts(monkeypatch):
     data = corpus(
         [*invented.reviews(100, seed=1), (" ", "positive")], [("", "negative"), *invented.reviews(40, seed=2)]
     )
-    found = fit_baseline(data, None)
-    assert found.probabilities.shape == (40, 2)
-    assert (found.probabilities.argmax(axis=1) == data.validation.labels).mean() > 0.9
-    assert found.seconds > 0
+    found = baseline_probabilities(data, None)
+    assert found.shape == (40, 2)
+    assert (found.argmax(axis=1) == data.validation.labels).mean() > 0.9
 
 
 def test_in_a_cross_validation_it_does_not_see_the_texts_of_the_fold():
     data = corpus(invented.reviews(60, seed=1), [], folds=3)
-    found = fit_baseline(data, assign_folds(data.train, 3)).probabilities
+    found = baseline_probabilities(data, assign_folds(data.train, 3))
     assert (found.argmax(axis=1) == data.train.labels).mean() > 0.8
     rows = [("warm", "positive"), ("dull", "negative"), ("clever", "positive"), ("loud", "negative")]
-    unseen = fit_baseline(corpus(rows, [], folds=2), np.array([0, 1, 0, 1])).probabilities
+    unseen = baseline_probabilities(corpus(rows, [], folds=2), np.array([0, 1, 0, 1]))
     assert unseen.argmax(axis=1).tolist() == [0, 1, 0, 1]  # each fold learnt the other class alone

@@ -1,22 +1,25 @@
 """The settings that the data decides: sensible from a handful of texts to millions."""
 
 import logging
+from dataclasses import fields
 
 import pytest
 
-from sentcli.config import BY_DATA, ModelConfig, TextConfig, TrainConfig
-from sentcli.training.settings import DataSize, Settings
+from sentcli.config import DataSet, TrainConfig
+from sentcli.errors import UsageError
+from sentcli.training.corpus import DataSource
+from sentcli.training.settings import DataSize, choices, resolve_settings
+
+SOURCE = DataSource((DataSet("reviews.csv"),))
 
 
-def chosen(size: DataSize, auto=BY_DATA, **explicit) -> TrainConfig:
-    settings = Settings(TextConfig(), ModelConfig(2), TrainConfig(**explicit), auto=auto)
-    return settings.chosen_for(size).config
+def chosen(texts: int, words: int, classes: int = 2, splittable: int | None = None, **given) -> TrainConfig:
+    size = DataSize(texts, words, classes, texts if splittable is None else splittable)
+    return resolve_settings(SOURCE, given, size=size).config
 
 
-def for_texts(texts: int, words_each: int = 234, **explicit) -> TrainConfig:
-    auto = [name for name in BY_DATA if name not in explicit]
-    size = DataSize(texts, texts * words_each, classes=2)
-    return chosen(size, auto, **explicit)
+def for_texts(texts: int, words_each: int = 234, **given) -> TrainConfig:
+    return chosen(texts, texts * words_each, **given)
 
 
 def steps(texts: int, config: TrainConfig) -> int:
@@ -52,7 +55,7 @@ def test_few_texts_are_seen_often_and_many_once() -> None:
 
 
 def test_many_classes_are_seen_more_often() -> None:
-    epochs = [chosen(DataSize(10_000, 100_000, classes)).epochs for classes in (2, 4, 8, 77)]
+    epochs = [chosen(10_000, 100_000, classes).epochs for classes in (2, 4, 8, 77)]
     assert epochs == [5, 9, 14, 14]
 
 
@@ -62,25 +65,37 @@ def test_few_texts_are_cross_validated() -> None:
 
 def test_training_is_stopped_early_unless_the_epochs_are_given() -> None:
     assert [for_texts(texts).patience for texts in (100, 1000, 25_000)] == [4, 2, 2]
-    assert for_texts(100, epochs=30, patience=0).patience == 0
+    planned = for_texts(100, epochs=30)
+    assert (planned.patience, planned.folds, planned.batch_size) == (0, 0, 8)
+
+
+def test_a_cross_validation_needs_texts_that_may_all_be_validated_on() -> None:
+    assert for_texts(100, splittable=90).folds == 0
+    assert for_texts(100, validation_share=0.3).folds == 0
+    assert for_texts(100, interpolate=0.5).folds == 0
+    assert for_texts(100, splittable=0).validation_share == TrainConfig().validation_share
+    assert for_texts(100_000, splittable=1000).validation_share == for_texts(1000).validation_share
 
 
 def test_given_settings_stay_and_the_choice_is_logged(caplog) -> None:
     caplog.set_level(logging.INFO, "sentcli")
-    assert for_texts(100, epochs=2).batch_size == 8
+    assert for_texts(100, epochs=2, lr=None).batch_size == 8
     (message,) = caplog.messages
     assert message.startswith("chosen for 100 texts of 23,400 words in 2 classes: ")
     assert "batch-size 8, min-freq 1" in message
     assert "epochs" not in message
     caplog.clear()
-    explicit = {"epochs": 2, "batch_size": 7, "min_freq": 9, "validation_share": 0.3}
-    explicit |= {"patience": 1, "folds": 3, "adversarial": 0.5, "fill_vocab": 9}
-    assert for_texts(100, **explicit) == TrainConfig(**explicit)
+    given = {"epochs": 2, "batch_size": 7, "min_freq": 9, "validation_share": 0.3}
+    given |= {"patience": 1, "folds": 3, "adversarial": 0.5, "fill_vocab": 9}
+    assert for_texts(100, **given) == TrainConfig(**given)
     assert caplog.messages == []
 
 
-def test_some_may_be_chosen_before_the_others() -> None:
-    settings = Settings(TextConfig(), ModelConfig(2), TrainConfig(), auto=BY_DATA)
-    first = settings.chosen_for(DataSize(100, 100, 2), ("validation_share",))
-    second = first.chosen_for(DataSize(25_000, 5_850_000, 2))
-    assert (second.config.validation_share, second.config.epochs, second.auto) == (0.2, 3, [])
+def test_the_settings_that_data_decide_are_marked_so() -> None:
+    marked = {setting.name for setting in fields(TrainConfig) if setting.metadata.get("auto")}
+    assert choices(DataSize(100, 100, 2, 100)).keys() == marked
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown setting 'hidden'"):
+        resolve_settings(SOURCE, {"hidden": 9})
