@@ -92,6 +92,7 @@ def score_file(
     :returns: the counts; `skipped` is 1 if the output was finished before.
     :raises SentcliError: as `sentcli score` does; a LockedError if another process is writing the output.
     """
+    from sentcli.files.sink import Target
     from sentcli.runs.job import JobOptions, score_output
     from sentcli.runs.summary import Progress
     from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -99,4 +100,4 @@ def score_file(
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     options = JobOptions(read, write, rejects, overwrite, in_folder=True)
     with nullcontext(scorer) if scorer else load() as model:
-        return score_output(model, [str(source)], str(target), options, Progress(), name=name)
+        return score_output(model, [str(source)], Target(target), options, Progress(), name=name)

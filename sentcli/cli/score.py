@@ -32,9 +32,8 @@ from sentcli.cli.options import (
     quotechar_option,
     text_column_option,
 )
-from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.files.remote import as_path
-from sentcli.files.sink import open_sink
+from sentcli.errors import DataError, OutputError, UsageError, counted
+from sentcli.files.sink import Target, open_sink
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, is_suffix, suffix_of
@@ -241,7 +240,6 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     """
     from sentcli.runs.cluster import Cluster
     from sentcli.runs.run import score_files  # imports numpy, which --help does not need
-    from sentcli.runs.summary import counted
     from sentcli.scoring.scorer import Scorer
 
     gc.set_threshold(100_000)  # each row makes objects, none makes cycles: short rows take 8 % less time
@@ -330,7 +328,7 @@ def _write_summary(name: str, values: dict[str, Any], addition: str) -> None:
 
     :param addition: the end of the error message if the summary cannot be written.
     """
-    sink = open_sink(as_path(name))
+    sink = open_sink(Target(name))
     try:
         sink.write(f"{json.dumps(values, indent=2)}\n".encode())
         sink.publish()

@@ -12,6 +12,7 @@ from typing import Any
 
 from sentcli import __version__, load
 from sentcli.errors import ClusterError
+from sentcli.files.sink import Target
 from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
 from sentcli.runs.summary import Progress
 from sentcli.scoring.scorer import Scorer
@@ -77,7 +78,7 @@ def _score(scorer: Scorer, file: File, options: JobOptions) -> Result:
     _log.setLevel(logging.INFO)
     summary = None
     try:
-        total = score_output(scorer, [file.source], file.target, options, Progress(), name=file.name)
+        total = score_output(scorer, [file.source], Target(file.target), options, Progress(), name=file.name)
         summary = total.to_record()
     except OF_ONE_OUTPUT as error:
         _log.error("%s (on %s)", error, platform.node())

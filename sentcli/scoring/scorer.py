@@ -1,11 +1,11 @@
 """The scorer: texts in, labels and scores out."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -17,9 +17,9 @@ from sentcli.model.bundle import Bundle
 from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
-from sentcli.scoring.labels import NEUTRAL, Band, softmax
+from sentcli.scoring.labels import NEUTRAL, Band, Counts, Scores, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
-from sentcli.tables.chunk import Chunk, Results
+from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import WriteOptions
 from sentcli.text.encoder import Encoded, Encoder
 from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
@@ -29,54 +29,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
-COUNTS = ("blank", "no_known_word", "mostly_unknown", "truncated", "tokens", "unknown")  # of `Scores`
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
 Item = TypeVar("Item")
 Rows = npt.NDArray[np.intp]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
-
-
-@dataclass(frozen=True, repr=False)
-class Scores:
-    """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
-
-    :param labels: for each text the most probable class, or `neutral`; None for a text that says nothing.
-    :param scores: for each text the probability of the second of two classes, or of the most probable one of
-        more classes; None for a text that says nothing.
-    :param blank: the number of texts that are null values or without a word.
-    :param no_known_word: the number of other texts that say nothing: the model knows none of their words,
-        except digits and marks.
-    :param mostly_unknown: the number of texts with more unknown words than known ones.
-    :param truncated: the number of texts with more than the model's `max_tokens`.
-    :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
-    :param probabilities: of each class, one per text as `scores`; empty without the option of `Scorer`.
-    """
-
-    labels: list[str | None]
-    scores: list[float | None]
-    blank: int
-    no_known_word: int
-    mostly_unknown: int
-    truncated: int
-    tokens: int
-    unknown: int
-    probabilities: Sequence[list[float | None]] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __iter__(self) -> Iterator[tuple[str | None, float | None]]:
-        return zip(self.labels, self.scores, strict=True)
-
-    def __repr__(self) -> str:
-        return f"<Scores of {len(self):,} texts, the first {[*islice(self, 3)]!r:.200}>"
-
-    @property
-    def results(self) -> Results:
-        """The values of each new column, in the order of `WriteOptions.columns`."""
-        return self.labels, self.scores, *self.probabilities
 
 
 class _Predictions(NamedTuple):
@@ -211,7 +169,7 @@ class Scorer:
         """
         columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
         scores = self.score(texts_of(frame, text_column, columns))
-        return with_results(frame, scores.results, columns)
+        return with_results(frame, scores, columns)
 
     @names_arguments()
     def score_arrow(
@@ -231,7 +189,7 @@ class Scorer:
 
         columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
         scores = self.score(arrow.texts_of(batch, text_column, columns))
-        return arrow.with_results(batch, scores.results, columns)
+        return arrow.with_results(batch, scores, columns)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks in order, and prefetch the next ones meanwhile.
@@ -312,17 +270,16 @@ class Scorer:
         labels[says_nothing] = scores[says_nothing] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
         of_classes[:, says_nothing] = None
-        return Scores(
-            labels.tolist(),
-            scores.tolist(),
-            int(blank.sum()),
-            int((says_nothing & ~blank).sum()),
-            int((2 * predictions.unknown > predictions.words).sum()),
-            int((predictions.lengths > self._max_tokens).sum()),
-            int(predictions.words.sum()),
-            int(predictions.unknown.sum()),
-            of_classes.tolist(),
+        counts = Counts(
+            labels=Counter(labels[~says_nothing].tolist()),
+            blank=int(blank.sum()),
+            no_known_word=int((says_nothing & ~blank).sum()),
+            mostly_unknown=int((2 * predictions.unknown > predictions.words).sum()),
+            truncated=int((predictions.lengths > self._max_tokens).sum()),
+            tokens=int(predictions.words.sum()),
+            unknown=int(predictions.unknown.sum()),
         )
+        return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
 
 
 def _band(bundle: Bundle, wanted: tuple[float, float] | bool) -> Band:

@@ -24,9 +24,9 @@ from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
+from sentcli.files.sink import Target
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import check_target, check_writable, default_bundle_path
-from sentcli.runs.output import default_rejects
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
@@ -83,7 +83,7 @@ def train_bundle(
         settings = settings.chosen_for(size, BY_LABELS if others else BY_DATA)
         config = settings.config
         texts = read_texts(source, parts, labels, None if config.folds else config.validation_share, rejects)
-        rejects.write(default_rejects(str(output)))
+        rejects.write(Target(output).rejects)
         settings = settings.chosen_for(size.with_more(others))
         with _noted(work, _facts(source, texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, source, output, settings, work, overwrite=replaces)

@@ -55,7 +55,7 @@ def test_equal_texts_are_run_once(summing, backend):
     assert sum(len(lengths) for _, lengths in backend.batches) == 3
     for text, score in zip(texts, scores.scores, strict=True):
         assert score == summing.score([text]).scores[0]
-    assert scores.tokens == 10
+    assert scores.counts.tokens == 10
 
 
 def test_many_characters_have_the_backend_prepared(summing, backend):
