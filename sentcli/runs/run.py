@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 from sentcli.errors import DataError, LockedError, OutputError, UsageError, counted
 from sentcli.files.atomic import AtomicFile
@@ -17,7 +18,7 @@ from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
 from sentcli.runs.plan import Pair, plan_outputs
 from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.scorer import Scorer, load
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 _log = logging.getLogger("sentcli")
@@ -86,6 +87,39 @@ def score_files(
     if total.skipped:
         _log.info("%s: %s already finished, left unchanged", target.name, counted(total.skipped, "output"))
     return total
+
+
+def score_file(
+    source: str | Path,
+    target: str | Path,
+    *,
+    name: str | None = None,
+    scorer: Scorer | None = None,
+    read: ReadOptions | None = None,
+    write: WriteOptions | None = None,
+    rejects: RejectOptions | None = None,
+    overwrite: bool = False,
+) -> Summary:
+    """Score a file as `sentcli score` scores each input of a folder: the same bytes, wherever it runs.
+
+    The same call again continues a stopped output, and skips and counts a finished one, which a hidden file
+    next to it records.
+
+    :param source: a file or URL.
+    :param target: a file in an existing folder, or a URL.
+    :param name: what rejects and records call the input; None: `source`. Machines that have the file under
+        different paths give one name.
+    :param scorer: what `load` returns; None: load the included model for this file.
+    :param read, write, rejects: how to read and write rows; None: as the names of the files say.
+    :param overwrite: start over, and replace the output if it exists.
+    :returns: the counts; `skipped` is 1 if the output was finished before.
+    :raises UsageError, DataError, OutputError, BundleError, MissingExtraError, InterruptedRunError: as
+        `sentcli score`; a LockedError if another process is writing the output.
+    """
+    read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
+    options = JobOptions(read, write, rejects, overwrite, in_folder=True)
+    with nullcontext(scorer) if scorer else load() as model:
+        return score_output(model, [str(source)], Target(target), options, Progress(), name=name)
 
 
 def _score_in_turn(

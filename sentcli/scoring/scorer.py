@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from sentcli.backends import Logits, load_backend
 from sentcli.errors import UsageError, names_arguments
-from sentcli.model.bundle import Bundle
+from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
@@ -71,10 +72,10 @@ class Scorer:
     only in the process that created them.
 
     :param bundle: the model.
-    :param backend, device, precision, workers, neutral, null_values, probabilities: see `sentcli.load`.
+    :param backend, device, precision, workers, neutral, null_values, probabilities: see `load`.
     :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
     :ivar shown_classes: the labels of the model whose probabilities are wanted: all or none.
-    :raises BundleError, MissingExtraError, UsageError: as `sentcli.load`.
+    :raises BundleError, MissingExtraError, UsageError: as `load`.
     """
 
     def __init__(
@@ -280,6 +281,48 @@ class Scorer:
             unknown=int(predictions.unknown.sum()),
         )
         return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
+
+
+@names_arguments()
+def load(
+    model: str | Path | None = None,
+    *,
+    backend: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    workers: int | None = None,
+    neutral: tuple[float, float] | bool = False,
+    null_values: Iterable[str] | None = None,
+    probabilities: bool = False,
+) -> Scorer:
+    """Open a model folder for scoring.
+
+    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
+    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
+    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
+    :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
+    :param workers: number of scoring threads; None: one for each core that this process may use.
+    :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
+        included, the first label below and the second above. True: the band that the model brings.
+    :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
+        `sentcli.text.null_values`.
+    :param probabilities: also return the probability of each label of the model.
+    :raises BundleError: for a file that is missing, changed, a link or not valid; the message names it.
+    :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
+    :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
+        `neutral` that are not two probabilities in order, or a model that has more than two classes, a
+        class named `neutral`, or no band.
+    """
+    return Scorer(
+        load_bundle(Path(model) if model is not None else default_bundle_path()),
+        backend=backend,
+        device=device,
+        precision=precision,
+        workers=workers,
+        neutral=neutral,
+        null_values=null_values,
+        probabilities=probabilities,
+    )
 
 
 def _band(bundle: Bundle, wanted: tuple[float, float] | bool) -> Band:
