@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sentcli.backends import Logits, load_backend
 from sentcli.errors import UsageError, names_arguments
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
-from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
+from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import NEUTRAL, Band, Counts, Scores, softmax
@@ -71,9 +71,8 @@ class Scorer:
     Several threads may use it at the same time. A forked process must not use it, because its threads exist
     only in the process that created them.
 
-    :param bundle: the model.
+    :param bundle: the model, as `sentcli.model.bundle.load_bundle` returns it; `load` opens it by its path.
     :param backend, device, precision, workers, neutral, null_values, probabilities: see `load`.
-    :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
     :ivar shown_classes: the labels of the model whose probabilities are wanted: all or none.
     :raises BundleError, MissingExtraError, UsageError: as `load`.
     """
@@ -89,7 +88,6 @@ class Scorer:
         neutral: tuple[float, float] | bool = False,
         null_values: Iterable[str] | None = None,
         probabilities: bool = False,
-        limits: Limits = LIMITS,
     ) -> None:
         self.bundle = bundle
         self.labels = bundle.config.labels
@@ -102,7 +100,7 @@ class Scorer:
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
         factor = self._backend.batch_factor
-        self._batch_limits = factor * limits.batch_tokens, factor * limits.batch_rows
+        self._batch_limits = factor * BATCH_TOKENS, factor * BATCH_ROWS
         self._pools = Pools(workers or usable_cores())
         self.backend, self.runtime = self._backend.name, self._backend.runtime
 
@@ -147,6 +145,7 @@ class Scorer:
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
         """Return the probability of each class, `[texts, classes]`; NaN for a text that says nothing.
 
+        :param texts: as of `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
         return softmax(self._run(texts).logits)
@@ -178,6 +177,7 @@ class Scorer:
     ) -> "ArrowRows":
         """Return a pyarrow Table or RecordBatch with a label and a score in each row.
 
+        :param batch: rows of any types; a missing text counts as blank.
         :param text_column, prefix: as of `score_frame`; None may choose other columns in another batch.
         :returns: the same columns, and after them strings and numbers of six decimals, as files have them;
             null for a text that says nothing.

@@ -37,7 +37,8 @@ _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer
 class ReadOptions:
     r"""Options for reading the inputs; a default value means that the user did not set the option.
 
-    :param format: a name of `FORMATS`; None: from the suffix, or from the text.
+    :param format: `csv`, `tsv`, `jsonl`, `json`, `parquet`, `xlsx` or `lines`; None: from the suffix, or from
+        the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
@@ -109,7 +110,7 @@ class ReadOptions:
 class WriteOptions:
     """Options for writing the output.
 
-    :param format: a name of `FORMATS`; None: from the suffix, else the format of the input.
+    :param format: as of `ReadOptions`; None: from the suffix, else the format of the input.
     :param prefix: put before the names of the new columns.
     :raises UsageError: when the prefix cannot be encoded as UTF-8.
     """
