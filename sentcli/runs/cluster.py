@@ -128,8 +128,6 @@ def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
     """Connect to the cluster; yield the module `ray`.
 
     :param folder: the model to send to each node; None: each has it.
-    :raises ClusterError: if there is no such cluster.
-    :raises MissingExtraError: if Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with requires("ray"):
@@ -172,8 +170,6 @@ def _run(
     """Run tasks; yield each file with its result, as soon as it is there.
 
     A file may end every process that scores it: a task that is lost too often becomes one for each file.
-
-    :param submit: starts a task for some files.
     """
     waiting = deque(tasks)
     running: dict[Any, Sequence[File]] = {}

@@ -3,10 +3,10 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import ExistingOutputError, ResumeError, counted
 from sentcli.files import remote
@@ -17,27 +17,10 @@ from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.summary import Summary
 from sentcli.tables.options import Setup
 
+if TYPE_CHECKING:
+    from sentcli.runs.job import JobOptions
+
 _log = logging.getLogger("sentcli")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything that an output depends on.
-
-    :param conditions: model, options and versions, by the names that messages show to the user, as JSON.
-    """
-
-    conditions: Mapping[str, Any]
-    files: Sequence[InputFile]
-
-    @property
-    def inputs(self) -> list[dict[str, Any]]:
-        """What shows a change of the inputs, as JSON."""
-        return [file.fingerprint() for file in self.files]
-
-    def with_size(self, size: int) -> dict[str, Any]:
-        """Return all facts as JSON, with the size of the output in bytes."""
-        return {**self.conditions, "the input": self.inputs, "the output": size}
 
 
 @dataclass
@@ -45,15 +28,22 @@ class History:
     """The history of an output that no later run can continue: of a stream, or of a single URL.
 
     :param rejects: its rejects file; None: they go to standard error.
-    :param overwrite: start over, and replace the files that exist.
+    :param conditions: what the output depends on, except the bytes of the inputs, by the names that messages
+        show to the user, as JSON.
+    :ivar overwrite: replace the files that exist.
     :ivar ledger: the scores so far.
     """
 
     target: Target
     rejects: Target | None
-    facts: Facts
-    overwrite: bool
-    ledger: Ledger | NoLedger = field(default_factory=NoLedger, init=False)
+    files: Sequence[InputFile]
+    conditions: Mapping[str, Any]
+    setup: Setup
+    options: "JobOptions"
+
+    def __post_init__(self) -> None:
+        self.overwrite = self.options.overwrite
+        self.ledger: Ledger | NoLedger = NoLedger()
 
     def settle(self) -> Summary | None:
         """Check what earlier runs left; return the summary if the output is finished, None if rows remain.
@@ -85,11 +75,7 @@ class History:
             target.refuse_existing()
 
     def _finished(self, size: int) -> Summary:
-        """Return the summary of an output that an earlier run finished.
-
-        :raises ExistingOutputError: if no earlier run recorded it as finished.
-        :raises ResumeError: if a condition changed since.
-        """
+        """Return the summary of an output that an earlier run finished under the same conditions."""
         target, path = self.target, _record_of(self.target)
         try:
             record = json.loads(remote.read(path) if target.is_url else Path(path).read_bytes())
@@ -99,19 +85,24 @@ class History:
                 f"{target.name} exists, and no run of this command made it; give another folder, or replace "
                 "it with --overwrite"
             ) from None
-        if changed := _changes(facts, self.facts.with_size(size)):
+        if changed := _changes(facts, self._facts(size)):
             raise ResumeError(
                 f"{target.name} is finished, and {changed} changed since; give another folder, or replace "
                 "it with --overwrite"
             )
         return summary
 
+    def _facts(self, size: int) -> dict[str, Any]:
+        """Return everything that shows a change of the output or of what it depends on, as JSON."""
+        inputs = [file.fingerprint() for file in self.files]
+        return {**self.conditions, "the input": inputs, "the output": size}
+
     def _record(self, size: int, summary: Summary) -> None:
         """Record that the output is finished, in a hidden file next to it.
 
         The record is the same wherever and however often the output was begun.
         """
-        path, facts = _record_of(self.target), self.facts.with_size(size)
+        path, facts = _record_of(self.target), self._facts(size)
         data = json.dumps({"facts": facts, "summary": replace(summary, skipped=1).to_record()}).encode()
         if self.target.is_url:
             remote.write(path, data)
@@ -120,19 +111,14 @@ class History:
             file.write(data)
 
 
-@dataclass
 class UrlHistory(History):
-    """The history of an output in a folder at a URL, where there are no locks and no ledgers.
-
-    :param listing: the sizes of the objects in the folder; None: ask for those of this output.
-    """
-
-    listing: Mapping[str, int] | None
+    """The history of an output in a folder at a URL, where there are no locks and no ledgers."""
 
     @cached_property
     def _sizes(self) -> Mapping[str, int]:
-        if self.listing is not None:
-            return self.listing
+        """The sizes of the objects in the folder, at least of those with the names of this output."""
+        if self.options.listing is not None:
+            return self.options.listing
         names = [target.name for target in self._targets]
         return {name: remote.inspect(name)[0] or 0 for name in names if remote.exists(name)}
 
@@ -147,28 +133,21 @@ class UrlHistory(History):
         self._record(size, summary)
 
 
-@dataclass
 class FileHistory(History):
-    """The history of a file, with a ledger from which the same command continues.
-
-    :param in_folder: record a finished output.
-    """
-
-    setup: Setup
-    in_folder: bool
+    """The history of a file, with a ledger from which the same command continues."""
 
     def settle(self) -> Summary | None:
         path = self.target.path
         self.ledger = Ledger(path, self.setup.labels, self.setup.results, overwrite=self.overwrite)
         if self.ledger.conditions is not None:
             self._continue(self.ledger, self.ledger.conditions)
-        elif self.in_folder and path.exists() and not self.overwrite:
+        elif self.options.in_folder and path.exists() and not self.overwrite:
             return self._finished(path.stat().st_size)
         return super().settle()
 
     def _continue(self, ledger: Ledger, before: Mapping[str, Any]) -> None:
         name = self.target.name
-        if changed := _changes(before["run"], self.facts.conditions):
+        if changed := _changes(before["run"], self.conditions):
             raise ResumeError(
                 f"{name}: {changed} changed since the interrupted run. What was scored is kept: undo "
                 "the change, or start over with --overwrite"
@@ -181,8 +160,15 @@ class FileHistory(History):
 
     def complete(self, size: int, summary: Summary) -> None:
         super().complete(size, summary)
-        if self.in_folder:
+        if self.options.in_folder:
             self._record(size, summary)
+
+
+def history_kind(target: Target, options: "JobOptions") -> type[History]:
+    """Return the class of an output's history."""
+    if target.is_file:
+        return FileHistory
+    return UrlHistory if target.is_url and options.in_folder and not options.rejects.path else History
 
 
 def _record_of(target: Target) -> str:

@@ -25,7 +25,7 @@ from sentcli.errors import (
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.history import Facts, FileHistory, History, UrlHistory
+from sentcli.runs.history import History, history_kind
 from sentcli.runs.inputs import (
     Reader,
     check_heads,
@@ -34,6 +34,7 @@ from sentcli.runs.inputs import (
     refuse_inputs,
     sniff_inputs,
 )
+from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.output import Output
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
@@ -119,26 +120,19 @@ def score_output(
     if len(files) > 1:
         check_heads(files, setup)
     _log_what_is_left_out(output, setup, has_probabilities=bool(scorer.shown_classes))
-    facts = Facts(_conditions(scorer, files, setup, options), files)
-    history = History(target, rejects, facts, options.overwrite)
-    if target.is_file:
-        history = FileHistory(target, rejects, facts, options.overwrite, setup, options.in_folder)
-    elif target.is_url and options.in_folder and not given:
-        history = UrlHistory(target, rejects, facts, options.overwrite, options.listing)
-    job = _Job(scorer, target, rejects, setup, options.rejects, history)
+    conditions = _conditions(scorer, files, setup, options)
+    history = history_kind(target, options)(target, rejects, files, conditions, setup, options)
     with ExitStack() as stack:
         for each in (target, given):
             if each and each.is_file:
                 stack.enter_context(Lock(each.path, check=stop.check, waits=options.waits))
-        return history.settle() or job.score(progress)
+        return history.settle() or _score(scorer, history, progress)
 
 
 def _check_places(target: Target, rejects: Target | None) -> None:
-    """Refuse a place that cannot be written, before the first row is scored.
+    """Refuse a place that cannot be written, or not found by a continued run, before the first row is scored.
 
     :param rejects: the place from --rejects.
-    :raises UsageError: if rejects go to the same place as rows, or where a continued run cannot find them.
-    :raises OutputError: for a name that a file cannot have.
     """
     if rejects:
         are_one = target.is_file and rejects.is_file and rejects.path == target.path
@@ -178,82 +172,72 @@ def _conditions(
     return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as read back
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One output whose names and options are settled. Its files are locked."""
+def _score(scorer: Scorer, history: History, progress: Progress) -> Summary:
+    """Score the rows of an output whose files are locked, and publish it when it holds all of them."""
+    output: Output | None = None
+    name = history.target.name
+    try:
+        history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
+        output = Output(history.target, history.rejects, history.setup, history.options.rejects)
+        return _score_rows(scorer, history, output, progress)
+    except BaseException as error:
+        hint = _KEPT if _leave(history.ledger, output, error) else ""
+        where = "" if name == STANDARD else f"{name}: "
+        if isinstance(error, KeyboardInterrupt):
+            rows = counted(output.rows if output else 0, "row")
+            raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
+        if isinstance(error, SentcliError) and not isinstance(error, ResumeError):
+            named = isinstance(error, OutputError) and name not in str(error)
+            raise type(error)(f"{where if named else ''}{error}{hint}") from error
+        raise
 
-    scorer: Scorer
-    target: Target
-    rejects: Target | None
-    setup: Setup
-    limit: RejectOptions
-    history: History
 
-    def score(self, progress: Progress) -> Summary:
-        """Score the rows, and publish the output when it holds all of them."""
-        output: Output | None = None
-        history, name = self.history, self.target.name
-        try:
-            history.ledger.begin({"run": history.facts.conditions, "overwrite": history.overwrite})
-            output = Output(self.target, self.rejects, self.setup, self.limit)
-            return self._score(output, progress)
-        except BaseException as error:
-            hint = _KEPT if self._leave(output, error) else ""
-            where = "" if name == STANDARD else f"{name}: "
-            if isinstance(error, KeyboardInterrupt):
-                rows = counted(output.rows if output else 0, "row")
-                raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
-            if isinstance(error, SentcliError) and not isinstance(error, ResumeError):
-                named = isinstance(error, OutputError) and name not in str(error)
-                raise type(error)(f"{where if named else ''}{error}{hint}") from error
-            raise
+def _score_rows(scorer: Scorer, history: History, output: Output, progress: Progress) -> Summary:
+    started = time.perf_counter()
+    files, setup, ledger = history.files, history.setup, history.ledger
+    reader = Reader(files, replace(setup, columns=find_columns(files, setup)))
+    chunks, total = iter(reader), Counts()
+    with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
+        for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
+            stop.check()
+            output.write(chunk, results)
+            total += counts
+        replayed = output.rows
+        for chunk, scores in scorer.stream(chunks):
+            results = [column.values(scores) for column in setup.results]
+            output.write(chunk, results)
+            total += scores.counts
+            ledger.add(chunk, results, scores.counts)
+            bar.update(chunk.position.progress, output.rows, output.rows - replayed)
+    sizes = output.close(reader)
+    summary = Summary(
+        **vars(total),
+        rows=output.rows,
+        rejected=output.rejected,
+        text_columns=reader.text_columns,
+        inputs=[file.fingerprint() for file in files],
+    )
+    ledger.finish(sizes)
+    history.complete(sizes[0], summary)
+    output.publish()
+    if output.rejected:
+        place = f"; see {history.rejects.name}" if history.rejects else ""
+        _log.warning("%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
+    ledger.remove()
+    return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
 
-    def _score(self, output: Output, progress: Progress) -> Summary:
-        started = time.perf_counter()
-        ledger, files, total = self.history.ledger, self.history.facts.files, Counts()
-        reader = Reader(files, replace(self.setup, columns=find_columns(files, self.setup)))
-        chunks = iter(reader)
-        with closing(Bar(progress, self.target.name, reader.total_bytes)) as bar:
-            for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
-                stop.check()
-                output.write(chunk, results)
-                total += counts
-            replayed = output.rows
-            for chunk, scores in self.scorer.stream(chunks):
-                results = [column.values(scores) for column in self.setup.results]
-                output.write(chunk, results)
-                total += scores.counts
-                ledger.add(chunk, results, scores.counts)
-                bar.update(chunk.position.progress, output.rows, output.rows - replayed)
-        sizes = output.close(reader)
-        summary = Summary(
-            **vars(total),
-            rows=output.rows,
-            rejected=output.rejected,
-            text_columns=reader.text_columns,
-            inputs=self.history.facts.inputs,
-        )
-        ledger.finish(sizes)
-        self.history.complete(sizes[0], summary)
-        output.publish()
-        if output.rejected:
-            place = f"; see {self.rejects.name}" if self.rejects else ""
-            _log.warning("%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
-        ledger.remove()
-        return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
 
-    def _leave(self, output: Output | None, error: BaseException) -> bool:
-        """Discard the files of a failed or stopped run, except a ledger that was ever made durable.
+def _leave(ledger: Ledger | NoLedger, output: Output | None, error: BaseException) -> bool:
+    """Discard the files of a failed or stopped run, except a ledger that was ever made durable.
 
-        :returns: whether the same command can continue the run.
-        """
-        ledger = self.history.ledger
-        with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
-            if output:
-                stack.callback(output.discard)
-            stack.callback(ledger.close)
-            if not ledger.is_kept:
-                ledger.remove()
-            elif not isinstance(error, OutputError):
-                ledger.commit()
-        return ledger.is_kept
+    :returns: whether the same command can continue the run.
+    """
+    with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
+        if output:
+            stack.callback(output.discard)
+        stack.callback(ledger.close)
+        if not ledger.is_kept:
+            ledger.remove()
+        elif not isinstance(error, OutputError):
+            ledger.commit()
+    return ledger.is_kept

@@ -53,6 +53,7 @@ class Ledger:
         self.rows = 0
         self._path = temporary_path(target, "ledger")
         self._columns = columns
+        self._type = np.dtype([(column.name, "<f8" if column.is_number else "<u2") for column in columns])
         self._labels = [*labels, None]
         self._codes = {label: code for code, label in enumerate(self._labels)}
         self._last_commit = time.monotonic()
@@ -181,24 +182,19 @@ class Ledger:
             self._path.unlink(missing_ok=True)
 
     def _pack(self) -> bytes:
-        """Encode the results column by column: numbers with NaN for None, labels as codes."""
-        packed = []
-        columns = zip(*self._parts, strict=True)
-        for column, parts in zip(self._columns, columns, strict=True):
+        """Encode the results: numbers with NaN for None, labels as codes."""
+        rows = np.empty(sum(len(part[0]) for part in self._parts), self._type)
+        for column, parts in zip(self._columns, zip(*self._parts, strict=True), strict=True):
             values = list(chain.from_iterable(parts))
-            if not column.is_number:
-                values = [self._codes[label] for label in values]
-            packed.append(np.array(values, _type_of(column)).tobytes())
-        return b"".join(packed)
+            rows[column.name] = values if column.is_number else [self._codes[label] for label in values]
+        return rows.tobytes()
 
     def _unpack(self, data: bytes) -> list[list[Any]]:
         """Decode what `_pack` encoded."""
-        row_size = sum(np.dtype(_type_of(column)).itemsize for column in self._columns)
-        count, offset = len(data) // row_size, 0
+        rows = np.frombuffer(data, self._type)
         results = []
         for column in self._columns:
-            values = np.frombuffer(data, _type_of(column), count, offset)
-            offset += values.nbytes
+            values = rows[column.name]
             if column.is_number:
                 objects = values.astype(object)
                 objects[np.isnan(values)] = None
@@ -227,10 +223,6 @@ class NoLedger:
     def close(self) -> None: ...
 
     def remove(self) -> None: ...
-
-
-def _type_of(column: ResultColumn) -> str:
-    return "<f8" if column.is_number else "<u2"
 
 
 def _end_of(chunk: Chunk) -> dict[str, Any]:

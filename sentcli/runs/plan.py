@@ -57,10 +57,7 @@ def plan_outputs(inputs: Sequence[str], output: Target, write: WriteOptions | No
 
 
 def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
-    """Refuse outputs of the same name, and inputs that are outputs: a glob may find earlier outputs.
-
-    :raises UsageError: naming the first such file.
-    """
+    """Refuse outputs of the same name, and inputs that are outputs: a glob may find earlier outputs."""
     written = Counter(target.address for target in (*outputs, *(output.rejects for output in outputs)))
     for file, count in written.items():
         if count > 1:
@@ -108,10 +105,7 @@ def _expand(name: str) -> list[str]:
 
 
 def _check_folders(pattern: str) -> None:
-    """Refuse folders without read permission, which glob skips without an error.
-
-    :raises DataError: naming the first one.
-    """
+    """Refuse folders without read permission, which glob skips without an error."""
     while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
         for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
             folder = found or os.curdir

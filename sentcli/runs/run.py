@@ -145,10 +145,7 @@ def _score_in_turn(
 
 
 def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
-    """Refuse an output that is also an input of this run, whatever its name.
-
-    :raises OutputError: naming the output and the input.
-    """
+    """Refuse an output that is also an input of this run, whatever its name."""
     files = []
     for sources, _ in pairs:
         with suppress(DataError):  # raised again when this input is scored
@@ -158,11 +155,7 @@ def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
 
 
 def _check_summary(summary: Target, output: Target, pairs: Sequence[Pair], rejects: str | None) -> None:
-    """Refuse a summary that would replace a file of the run, or that cannot be written.
-
-    :raises UsageError: for a file of the run.
-    :raises OutputError: if it cannot be written.
-    """
+    """Refuse a summary that would replace a file of the run, or that cannot be written."""
     if summary.name == STANDARD or (output.is_standard_output and summary.is_standard_output):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
     summary.check("--summary")

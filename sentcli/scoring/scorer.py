@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -50,19 +49,6 @@ class _Predictions(NamedTuple):
     lengths: npt.NDArray[np.int64]
     words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A chunk whose batches were submitted to the workers.
-
-    :param inverse: for each text of the chunk, its row in `encoded`.
-    :param batches: for each batch, its rows in `encoded` and the future of its logits.
-    """
-
-    inverse: Rows
-    encoded: Encoded
-    batches: "list[tuple[Rows, Future[Logits]]]"
 
 
 class Scorer:
@@ -217,20 +203,25 @@ class Scorer:
     ) -> Generator[tuple[Item, _Predictions], None, None]:
         is_cancelled = threading.Event()
 
-        def begin(item: Item) -> "Future[_Begun]":
+        def begin(item: Item) -> "Future[Callable[[], _Predictions]]":
             return self._pools.encoders.submit(self._begin, as_texts(texts_of(item)), is_cancelled)
 
         try:
             with closing(prefetch(items, begin, self._pools.in_flight)) as begun:
                 for item, future in begun:
-                    yield item, self._finish(wait_for(future))
+                    finish = wait_for(future)
+                    yield item, finish()
         finally:
             is_cancelled.set()
 
-    def _begin(self, texts: Sequence[str | None], is_cancelled: threading.Event) -> _Begun:
+    def _begin(
+        self, texts: Sequence[str | None], is_cancelled: threading.Event
+    ) -> Callable[[], _Predictions]:
         """Encode the texts of a chunk, cut them into batches and submit the batches to the workers.
 
         Equal texts are scored once. Batches of long texts come first, so that no worker idles at the end.
+
+        :returns: a function that waits for the batches and returns the predictions of the texts in order.
         """
         distinct, inverse = _distinct(texts)
         distinct = ["" if text in self._null_values else text for text in distinct]
@@ -242,21 +233,21 @@ class Scorer:
         batches = [rows[each] for each in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
-        return _Begun(inverse, encoded, list(zip(batches, futures, strict=True)))
+
+        def finish() -> _Predictions:
+            logits = np.full((len(distinct), len(self.labels)), np.nan)
+            for batch, future in zip(batches, futures, strict=True):
+                logits[batch] = wait_for(future)
+            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
+            return _Predictions(logits[inverse], *of_texts)
+
+        return finish
 
     def _logits(self, encoded: Encoded, rows: Rows, is_cancelled: threading.Event) -> Logits:
         if is_cancelled.is_set():
             raise CancelledError
         ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
         return self._backend.logits(ids, lengths)
-
-    def _finish(self, begun: _Begun) -> _Predictions:
-        """Wait for the batches of a chunk, and return the predictions for its texts in order."""
-        encoded, rows = begun.encoded, begun.inverse
-        logits = np.full((len(encoded.lengths), len(self.labels)), np.nan)
-        for batch, future in begun.batches:
-            logits[batch] = wait_for(future)
-        return _Predictions(logits[rows], encoded.lengths[rows], encoded.words[rows], encoded.unknown[rows])
 
     def _scores(self, predictions: _Predictions) -> Scores:
         probabilities = softmax(predictions.logits)
