@@ -5,10 +5,11 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.errors import DataError, UsageError
+from sentcli.files.atomic import output_errors
 from sentcli.files.compression import WRITABLE, compression_of, path_of
 from sentcli.files.remote import as_path, expand, is_url
 from sentcli.files.sink import Target
@@ -52,7 +53,9 @@ def plan_outputs(inputs: Sequence[str], output: Target, write: WriteOptions | No
     outputs = [Target(f"{name}{path}" if output.is_url else Path(name, path)) for path in below]
     _refuse_collisions(files, outputs)
     if not output.is_url:
-        _make_folders({Path(target.name).parent for target in outputs}, name)
+        with output_errors(name):
+            for parent in {Path(target.name).parent for target in outputs}:
+                parent.mkdir(parents=True, exist_ok=True)
     return [([file], target) for file, target in zip(files, outputs, strict=True)]
 
 
@@ -69,14 +72,6 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
                 f"{target.name} is an input, and also the output of {files[place]}; narrow the glob, or give "
                 "another folder"
             )
-
-
-def _make_folders(folders: Collection[Path], name: str) -> None:
-    try:
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{name}: {error.strerror}") from None
 
 
 def absolute(name: str) -> str:

@@ -3,6 +3,7 @@ from collections import Counter
 from dataclasses import replace
 
 from sentcli.runs.summary import Summary
+from sentcli.scoring.labels import Counts
 
 
 def test_the_lines_of_a_summary_leave_out_zero_counts():
@@ -45,3 +46,13 @@ def test_a_summary_is_read_back_from_its_record():
     summary = Summary(rows=2, labels=Counter(positive=1), text_columns=["text"], inputs=[{"path": "a"}])
     assert Summary(**json.loads(json.dumps(summary.to_record()))) == summary
     assert (summary + summary).labels == {"positive": 2}
+
+
+def test_counts_add_up_in_themselves_and_in_a_summary():
+    first = Counts(blank=1, tokens=5, labels=Counter(positive=2))
+    second = Counts(blank=2, unknown=3, labels=Counter(positive=1, negative=1))
+    labels = Counter(positive=3, negative=1)
+    assert first + second == Counts(blank=3, tokens=5, unknown=3, labels=labels)
+    assert Summary(rows=7, blank=1) + first + second == Summary(
+        rows=7, blank=4, tokens=5, unknown=3, labels=labels
+    )
