@@ -8,7 +8,6 @@ import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum, auto
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -23,38 +22,26 @@ _LOOK_SECONDS = 0.1
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
 
 
-class Kind(Enum):
-    """What the name of an output stands for."""
-
-    FILE = auto()  # existing or new
-    FOLDER = auto()
-    STREAM = auto()  # standard output, an open file such as `/dev/fd/3`, a pipe, a device
-    URL = auto()
-
-
 class Target:
     """An output by its name, which is parsed once, before anything is written.
 
+    It is a file, a folder, a URL, or a stream: standard output, an open file such as `/dev/fd/3`, a pipe or a
+    device.
+
     :ivar name: the name without `file://`, so that a file has only one.
+    :ivar is_file: whether it is a local file, existing or new.
+    :ivar is_folder: whether it stands for several outputs: a folder, or a URL that ends in a slash.
     :raises OutputError: for a path that the system does not allow.
     """
 
     def __init__(self, name: str | Path) -> None:
         self.name = remote.as_path(str(name))
-        self.kind = _kind_of(self.name)
-
-    @property
-    def is_file(self) -> bool:
-        return self.kind is Kind.FILE
-
-    @property
-    def is_url(self) -> bool:
-        return self.kind is Kind.URL
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether the name stands for several outputs: a folder, or a URL that ends in a slash."""
-        return self.kind is Kind.FOLDER or (self.is_url and self.name.endswith("/"))
+        path = Path(self.name)
+        self.is_url = remote.is_url(self.name)
+        is_path = not self.is_url and self.name != STANDARD and _descriptor_of(self.name) is None
+        with output_errors(self.name):  # such as a name that is too long
+            self.is_folder = self.name.endswith("/") or (is_path and path.is_dir())
+            self.is_file = is_path and not self.is_folder and (path.is_file() or not path.exists())
 
     @property
     def is_standard_output(self) -> bool:
@@ -115,18 +102,6 @@ class Target:
         elif self.is_file:
             with output_errors(self.name):
                 self.path.unlink(missing_ok=True)
-
-
-def _kind_of(name: str) -> Kind:
-    path = Path(name)
-    if remote.is_url(name):
-        return Kind.URL
-    if name == STANDARD or _descriptor_of(name) is not None:
-        return Kind.STREAM
-    with output_errors(name):  # such as a name that is too long
-        if name.endswith("/") or path.is_dir():
-            return Kind.FOLDER
-        return Kind.STREAM if path.exists() and not path.is_file() else Kind.FILE
 
 
 def _descriptor_of(name: str) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import ExistingOutputError, OutputError
-from sentcli.files.sink import Kind, Target, open_sink
+from sentcli.files.sink import Target, open_sink
 
 
 def send(name, data=b"x\n"):
@@ -26,27 +26,14 @@ def test_a_name_is_that_of_a_file_a_folder_a_stream_or_a_url(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     (tmp_path / "null").symlink_to("/dev/null")
-    names = {
-        Kind.FILE: ["new", "1", str(tmp_path / "file"), "file:///new", str(tmp_path / "none" / "new")],
-        Kind.FOLDER: [str(tmp_path), "new/", f"file://{tmp_path}"],
-        Kind.STREAM: [
-            "-",
-            "/dev/stdout",
-            "/dev/fd/11",
-            "/dev/null",
-            *(str(tmp_path / n) for n in ("pipe", "null")),
-        ],
-        Kind.URL: ["s3://b/o", "s3://b/o/"],
-    }
-    assert {
-        kind: [name for name in group if Target(name).kind is kind] for kind, group in names.items()
-    } == names
-    assert [Target(name).is_folder for name in ("new/", "s3://b/o/", "new", "s3://b/o")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    files = ["new", "1", str(tmp_path / "file"), "file:///new", str(tmp_path / "none" / "new")]
+    folders = [str(tmp_path), "new/", f"file://{tmp_path}"]
+    streams = ["-", "/dev/stdout", "/dev/fd/11", "/dev/null", str(tmp_path / "pipe"), str(tmp_path / "null")]
+    urls = ["s3://b/o", "s3://b/o/"]
+    names = [*files, *folders, *streams, *urls]
+    assert [name for name in names if Target(name).is_file] == files
+    assert [name for name in names if Target(name).is_folder] == [*folders, "s3://b/o/"]
+    assert [name for name in names if Target(name).is_url] == urls
     streams = ("-", "/dev/stdout", "/dev/fd/1", "/dev/stderr", "/dev/fd/11", "1")
     assert [Target(name).is_standard_output for name in streams] == [True, True, True, False, False, False]
 
