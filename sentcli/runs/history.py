@@ -31,7 +31,7 @@ class History:
     :param conditions: what the output depends on, except the bytes of the inputs, by the names that messages
         show to the user, as JSON.
     :ivar overwrite: replace the files that exist.
-    :ivar ledger: the scores so far.
+    :ivar ledger: the results so far.
     """
 
     target: Target
