@@ -29,7 +29,8 @@ from ending import run
 
 from sentcli.model.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
 from sentcli.runs.run import score_files
-from sentcli.scoring.batches import LIMITS, Limits
+from sentcli.scoring import scorer as scoring
+from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.scorer import Scorer
 
@@ -41,8 +42,8 @@ class Settings:
     :param arena: whether onnxruntime keeps memory between runs.
     """
 
-    batch_tokens: int = LIMITS.batch_tokens
-    batch_rows: int = LIMITS.batch_rows
+    batch_tokens: int = BATCH_TOKENS
+    batch_rows: int = BATCH_ROWS
     arena: bool = False
     workers: int = usable_cores()
 
@@ -86,7 +87,7 @@ def choices() -> list[Settings]:
 
 def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
     """Load the model with these settings."""
-    limits = Limits(settings.batch_tokens, settings.batch_rows)
+    scoring.BATCH_TOKENS, scoring.BATCH_ROWS = settings.batch_tokens, settings.batch_rows
     session = onnxruntime.InferenceSession
 
     def load(content: bytes, options: Any, **others: Any) -> Any:
@@ -95,7 +96,7 @@ def make_scorer(bundle: Bundle, settings: Settings) -> Scorer:
 
     onnxruntime.InferenceSession = load
     try:
-        scorer = Scorer(bundle, backend="onnx", workers=settings.workers, limits=limits)
+        scorer = Scorer(bundle, backend="onnx", workers=settings.workers)
         # Enough texts to load the model and the bulk encoder.
         scorer.probabilities(["warm " * count for count in range(400)])
     finally:

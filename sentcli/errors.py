@@ -144,6 +144,11 @@ def is_utf8(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it has to be: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def printable(message: str) -> str:
     """Escape characters that a terminal acts on: control characters, line breaks, bidirectional overrides."""
     return "".join(

@@ -1,5 +1,6 @@
 """Jobs with a fake scorer, for tests that need no model, and their fixtures."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import pytest
 
 from sentcli.errors import StopRequested
+from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
 from sentcli.runs.inputs import Reader, make_setup
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.summary import Progress, Summary
-from sentcli.scoring.scorer import Scores
+from sentcli.scoring.labels import Counts, Scores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ReadOptions, WriteOptions
 
@@ -53,17 +55,18 @@ def score(texts: Sequence[str | None], names: Sequence[str]) -> Scores:
     pairs = list(zip(map(len, (text or "" for text in texts)), is_blank, strict=True))
     labels = [None if blank else names[length % 2] for length, blank in pairs]
     scores = [None if blank else (length % 7) / 7 for length, blank in pairs]
-    return Scores(labels, scores, sum(is_blank), 0, 0, 0, len(texts), 0)
+    given = Counter(label for label in labels if label is not None)
+    counts = Counts(blank=sum(is_blank), tokens=len(texts), labels=given)
+    return Scores(labels=labels, scores=scores, counts=counts)
 
 
 def run_job(
     inputs: Path | str | Sequence[Path | str], output: Path | str, *, scorer: Any = None, **options: Any
 ) -> Summary:
     """Score inputs to an output as `sentcli score` does, with a fake model."""
-    names = [inputs] if isinstance(inputs, (str, Path)) else inputs
+    names = [str(name) for name in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     given = {name: value for name, value in options.items() if value is not None}
-    scorer = scorer or ParityScorer()
-    return score_output(scorer, [str(name) for name in names], str(output), JobOptions(**given), Progress())
+    return score_output(scorer or ParityScorer(), names, Target(output), JobOptions(**given), Progress())
 
 
 def read_chunks(

@@ -1,8 +1,9 @@
 """README and docs are right: commands parse, transcripts are what is printed, figures are those measured.
 
-`python tests/test_docs.py` writes the transcripts and the table of settings again.
+`python tests/test_docs.py` writes the transcripts, the table of settings and the API page again.
 """
 
+import builtins
 import csv
 import json
 import os
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import api_page
 import click
 import numpy as np
 import pytest
@@ -184,6 +186,21 @@ def test_all_settings_of_training_are_listed() -> None:
     assert with_settings(read("training-settings.md")) == read("training-settings.md")
 
 
+def test_the_api_page_is_up_to_date() -> None:
+    assert api_page.page() == read("api.md")
+
+
+@pytest.mark.parametrize("found", api_page.entries(), ids=lambda found: found.name)
+def test_each_public_name_is_documented_with_its_parameters_and_errors(found: api_page.Entry) -> None:
+    assert found.text.endswith(".")
+    names = {line.partition(":")[0].partition(" ")[0] for line in api_page.parameters(found.object)} - {"*"}
+    assert found.names("param") == names
+    known = {kind.__name__ for kind in api_page.ERRORS} | {*dir(builtins)}
+    assert found.names("raises") <= known
+    if not isinstance(found.object, type):
+        assert found.names("raises") or "." in found.name
+
+
 def test_the_example_in_python_runs() -> None:
     exec(blocks("python.md", "python")[0], {})
 
@@ -252,6 +269,7 @@ def test_the_included_model_is_small_and_has_two_labels() -> None:
 
 
 if __name__ == "__main__":
+    PAGES["api.md"].write_text(api_page.page(), "utf-8")
     settings = "training-settings.md"
     PAGES[settings].write_text(with_settings(read(settings)), "utf-8")
     for name, path in PAGES.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import sentcli
 from sentcli.model.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
@@ -53,11 +54,21 @@ def test_probe_sees_what_is_loaded() -> None:
 
 
 def test_import_of_the_package() -> None:
-    output, loaded = run(
-        "import sentcli\nprint(sentcli.__version__, callable(sentcli.load))", (*HEAVY, "numpy")
-    )
+    output, loaded = run("import sentcli\nprint(*dir(sentcli))", (*HEAVY, "numpy"))
     assert loaded == set()
-    assert output.endswith(" True\n")
+    assert output.split() == sorted([*sentcli.__all__, "__version__"])
+
+
+def test_public_names_are_imported_when_they_are_used() -> None:
+    code = "import sentcli\nprint(*(name for name in sentcli.__all__ if getattr(sentcli, name)))"
+    output, loaded = run(code, HEAVY)
+    assert loaded == set()
+    assert output.split() == sentcli.__all__
+    for name in ("Path", "Iterable", "TYPE_CHECKING", "annotations", "none"):
+        assert not hasattr(sentcli, name)
+    names: dict = {}
+    exec("from sentcli import *", names)
+    assert names.keys() >= {*sentcli.__all__}
 
 
 @pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["export"], ["score"]], ids="-".join)

@@ -32,7 +32,7 @@ from sentcli.cli.options import (
 )
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
-from sentcli.files.sink import refuse_existing
+from sentcli.files.sink import Target
 from sentcli.model.bundle import CARD, load_bundle
 from sentcli.tables.options import ReadOptions
 
@@ -172,7 +172,7 @@ def evaluate(
     if card:
         check_card(bundle)
     if predictions and not overwrite:
-        refuse_existing(str(predictions))
+        Target(predictions).refuse_existing()
     if plots:
         check_folder(plots, overwrite=overwrite)
 

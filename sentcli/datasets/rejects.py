@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sentcli.datasets.labels import LabeledTexts, known_labels
-from sentcli.errors import RejectsError
-from sentcli.files.atomic import new_file, output_errors, resolve
-from sentcli.files.sink import remove
-from sentcli.runs.summary import counted
+from sentcli.errors import RejectsError, counted
+from sentcli.files.atomic import new_file, output_errors
+from sentcli.files.sink import Target
 from sentcli.tables.options import RejectOptions
 
 _log = logging.getLogger("sentcli")
@@ -54,17 +53,17 @@ class Rejects:
             raise RejectsError(f"{where}: {problem}; {often}; more than {limit}; {self._remedy}")
         _log.info("%s: left out: %s; %s", where, problem, often)
 
-    def write(self, path: str) -> None:
+    def write(self, target: Target) -> None:
         """Write the file of the rows, or remove that of an earlier run if no row was left out.
 
         :raises OutputError: when that fails.
         """
         if not self.entries:
-            remove(path)
+            target.remove()
             return
-        with output_errors(path), new_file(resolve(path)) as file:
+        with output_errors(target.name), new_file(target.path) as file:
             file.writelines(json.dumps(entry).encode() + b"\n" for entry in self.entries)
-        _log.info("%s: the rows that were left out", path)
+        _log.info("%s: the rows that were left out", target.name)
 
 
 def rejected_row(data: LabeledTexts, index: int, reason: str) -> dict[str, Any]:

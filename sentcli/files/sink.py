@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -21,40 +22,86 @@ _LOOK_SECONDS = 0.1
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
 
 
-def is_special(name: str) -> bool:
-    """Return whether a name stands for a device, a pipe, a folder, or an open file as `/dev/stdout` does."""
-    return _descriptor_of(name) is not None or (Path(name).exists() and not Path(name).is_file())
+class Target:
+    """An output by its name, which is parsed once, before anything is written.
 
+    It is a file, a folder, a URL, or a stream: standard output, an open file such as `/dev/fd/3`, a pipe or a
+    device.
 
-def is_file(name: str) -> bool:
-    """Return whether a name is that of a local file, existing or new."""
-    return name != STANDARD and not remote.is_url(name) and not is_special(name)
-
-
-def is_standard_output(name: str) -> bool:
-    return name == STANDARD or _descriptor_of(name) == 1
-
-
-def refuse_existing(name: str) -> None:
-    """Refuse to replace a file, local or at a URL.
-
-    :raises ExistingOutputError: if the file exists.
-    :raises OutputError: if a server does not answer.
+    :ivar name: the name without `file://`, so that a file has only one.
+    :ivar is_file: whether it is a local file, existing or new.
+    :ivar is_folder: whether it stands for several outputs: a folder, or a URL that ends in a slash.
+    :raises OutputError: for a path that the system does not allow.
     """
-    if remote.exists(name) if remote.is_url(name) else is_file(name) and Path(name).exists():
-        raise ExistingOutputError(f"{name} exists; give another name, or replace it with --overwrite")
 
+    def __init__(self, name: str | Path) -> None:
+        self.name = remote.as_path(str(name))
+        path = Path(self.name)
+        self.is_url = remote.is_url(self.name)
+        is_path = not self.is_url and self.name != STANDARD and _descriptor_of(self.name) is None
+        with output_errors(self.name):  # such as a name that is too long
+            self.is_folder = self.name.endswith("/") or (is_path and path.is_dir())
+            self.is_file = is_path and not self.is_folder and (path.is_file() or not path.exists())
 
-def remove(name: str) -> None:
-    """Remove a file, local or at a URL, if it exists; ignore devices and pipes.
+    @property
+    def is_standard_output(self) -> bool:
+        return self.name == STANDARD or _descriptor_of(self.name) == 1
 
-    :raises OutputError: if that fails.
-    """
-    if remote.is_url(name):
-        remote.remove(name)
-    elif is_file(name):
-        with output_errors(name):
-            resolve(name).unlink(missing_ok=True)
+    @cached_property
+    def path(self) -> Path:
+        """The file that is written: absolute and without links.
+
+        :raises OutputError: if the links form a circle.
+        """
+        return resolve(self.name)
+
+    @property
+    def address(self) -> str:
+        """What is written, by the one name that two outputs share if they are the same file."""
+        return str(self.path) if self.is_file else self.name
+
+    @cached_property
+    def rejects(self) -> "Target":
+        """The default file for rejected rows, next to the file that is written."""
+        is_link = self.is_file and Path(self.name).is_symlink()
+        return Target(f"{self.address if is_link else self.name}.rejects.jsonl")
+
+    def check(self, option: str) -> None:
+        """Refuse a name that a file cannot have.
+
+        :param option: the option that set the name, for messages.
+        :raises OutputError: for a folder, and for a file in a folder that does not exist.
+        """
+        if self.is_url or self.name == STANDARD:
+            return
+        path = Path(self.name)
+        if self.is_folder:
+            raise OutputError(f"{path} is a folder; {option} takes the name of a file")
+        folder = (self.path if path.is_symlink() else path).parent  # as the user named it
+        if not folder.is_dir():
+            raise OutputError(f"{path}: there is no folder {folder}")
+
+    def refuse_existing(self) -> None:
+        """Refuse to replace a file, local or at a URL.
+
+        :raises ExistingOutputError: if the file exists.
+        :raises OutputError: if a server does not answer.
+        """
+        if remote.exists(self.name) if self.is_url else self.is_file and self.path.exists():
+            raise ExistingOutputError(
+                f"{self.name} exists; give another name, or replace it with --overwrite"
+            )
+
+    def remove(self) -> None:
+        """Remove a file, local or at a URL, if it exists; ignore devices and pipes.
+
+        :raises OutputError: if that fails.
+        """
+        if self.is_url:
+            remote.remove(self.name)
+        elif self.is_file:
+            with output_errors(self.name):
+                self.path.unlink(missing_ok=True)
 
 
 def _descriptor_of(name: str) -> int | None:
@@ -134,12 +181,14 @@ def _standard(name: str) -> IO[bytes]:
 Sink = AtomicFile | Stream | remote.RemoteFile
 
 
-def open_sink(name: str | None, check: Callable[[], None] = lambda: None) -> Sink:
-    """Open an output by its name; None is standard error.
+def open_sink(target: Target | None, check: Callable[[], None] = lambda: None) -> Sink:
+    """Open an output; None is standard error.
 
     :param check: see `Stream`.
     :raises OutputError: if it cannot be written.
     """
-    if name is not None and remote.is_url(name):
-        return remote.RemoteFile(name)
-    return AtomicFile(resolve(name)) if name is not None and is_file(name) else Stream(name, check)
+    if target is None:
+        return Stream(None, check)
+    if target.is_url:
+        return remote.RemoteFile(target.name)
+    return AtomicFile(target.path) if target.is_file else Stream(target.name, check)

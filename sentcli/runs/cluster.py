@@ -10,8 +10,8 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sentcli.errors import (
@@ -25,8 +25,8 @@ from sentcli.errors import (
 )
 from sentcli.files.source import inspect_input
 from sentcli.runs.job import JobOptions
-from sentcli.runs.plan import absolute
-from sentcli.runs.summary import Progress, Summary
+from sentcli.runs.plan import Pair, absolute
+from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.runs.task import File, Result, conditions_of, score_task
 from sentcli.scoring import stop
 from sentcli.scoring.cores import usable_cores
@@ -59,7 +59,7 @@ class Cluster:
 def score_on_cluster(
     cluster: Cluster,
     scorer: Scorer,
-    pairs: Sequence[tuple[Sequence[str], str]],
+    pairs: Sequence[Pair],
     output: str,
     options: JobOptions,
     progress: Progress,
@@ -73,14 +73,14 @@ def score_on_cluster(
     :raises SentcliError: as `score_output`, for an error that would stop every output.
     :raises InterruptedRunError: after a signal.
     """
-    files = [_file(source, target) for (source,), target in pairs]
+    files = [_file(source, target.name) for (source,), target in pairs]
     cpus = cluster.settings["workers"] or _CPUS
     folder = None if scorer.bundle.is_shipped else str(scorer.bundle.path.resolve())
     model = (scorer.bundle.model_file or ".") if folder else None  # relative to the current folder of tasks
     parameters = tuple({**cluster.settings, "workers": cpus, "model": model}.items())
     common = parameters, conditions_of(scorer), options
     total, done, read, size = Summary(), 0, 0, sum(file.size for file in files)
-    with _connected(cluster.address, cpus, folder) as ray, progress.of(output, size) as update:
+    with _connected(cluster.address, cpus, folder) as ray, closing(Bar(progress, output, size)) as bar:
         started = time.perf_counter()
         task = ray.remote(num_cpus=cpus, max_retries=_RETRIES, scheduling_strategy="SPREAD")(score_task)
         tasks = plan_tasks(files, _slots(ray, cpus))
@@ -89,17 +89,13 @@ def score_on_cluster(
                 done, read = done + 1, read + file.size
                 for level, text in log:
                     _log.log(level, "%s", text)
-                if summary:
-                    total += Summary(**summary)
-                else:
-                    total.failed += 1
+                total += Summary(**summary) if summary else Summary(failed=1)
                 counts = f"{done:,} of {len(files):,} files, {total.failed:,} failed, "
-                update(read, total.rows, total.scored, counts)
+                bar.update(read, total.rows, total.scored, counts)
         except KeyboardInterrupt as error:
             message = f"stopped after {done:,} of {len(files):,} files; the same command continues"
             raise InterruptedRunError(message, signal_of(error)) from None
-        total.seconds = time.perf_counter() - started
-    return total
+        return replace(total, seconds=time.perf_counter() - started)
 
 
 def _file(source: str, target: str) -> File:
@@ -132,8 +128,6 @@ def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
     """Connect to the cluster; yield the module `ray`.
 
     :param folder: the model to send to each node; None: each has it.
-    :raises ClusterError: if there is no such cluster.
-    :raises MissingExtraError: if Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with requires("ray"):
@@ -176,8 +170,6 @@ def _run(
     """Run tasks; yield each file with its result, as soon as it is there.
 
     A file may end every process that scores it: a task that is lost too often becomes one for each file.
-
-    :param submit: starts a task for some files.
     """
     waiting = deque(tasks)
     running: dict[Any, Sequence[File]] = {}

@@ -1,9 +1,9 @@
-"""The ledger of a run: the scores so far, from which the same command continues after a stop.
+"""The ledger of a run: the results so far, from which the same command continues after a stop.
 
 A ledger is a sequence of records, each with a checksum. The first one holds the conditions of the run. One
-record for each chunk follows: the position after the chunk, a hash of all input bytes up to there, and its
-scores. The last record says that the output is complete. A killed run may leave half a record at the end,
-which is ignored.
+record for each chunk follows: the position after the chunk, a hash of all input bytes up to there, its counts
+and the values of its new columns. The last record says that the output is complete. A killed run may leave
+half a record at the end, which is ignored.
 """
 
 import json
@@ -19,15 +19,16 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from sentcli.errors import ResumeError
-from sentcli.files import remote
-from sentcli.files.atomic import create, new_file, output_errors, sync, temporary_path, write_all
-from sentcli.scoring.scorer import COUNTS, Scores
-from sentcli.tables.chunk import Chunk
+from sentcli.files.atomic import create, output_errors, sync, temporary_path, write_all
+from sentcli.scoring.labels import Counts
+from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ResultColumn
 
 COMMIT_SECONDS = 1.0  # the least time between two commits
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
 _POSITION = ("input", "offset", "rows", "rejected", "xxh3")
+
+_Replayed = tuple[Chunk, Results, Counts]
 
 
 class Ledger:
@@ -52,6 +53,7 @@ class Ledger:
         self.rows = 0
         self._path = temporary_path(target, "ledger")
         self._columns = columns
+        self._type = np.dtype([(column.name, "<f8" if column.is_number else "<u2") for column in columns])
         self._labels = [*labels, None]
         self._codes = {label: code for code, label in enumerate(self._labels)}
         self._last_commit = time.monotonic()
@@ -59,7 +61,8 @@ class Ledger:
         self._end = 0  # bytes of whole records in the file
         self._pending: list[bytes] = []  # records that are not in the file yet
         self._pending_rows = 0
-        self._parts: list[Scores] = []  # scores of a chunk that was cut when a pipe paused
+        self._parts: list[Results] = []  # of a chunk that was cut when a pipe paused
+        self._counts = Counts()  # of these parts
         with output_errors(self._path):
             if overwrite:
                 self._path.unlink(missing_ok=True)
@@ -94,8 +97,8 @@ class Ledger:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             os.ftruncate(self._descriptor, self._end)
 
-    def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[tuple[Chunk, Scores]]:
-        """Read the chunks that the stopped run scored, and yield each with its scores.
+    def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[_Replayed]:
+        """Read the chunks that the stopped run scored, and yield each with its results and counts.
 
         :param names: names of the inputs.
         :raises ResumeError: if an input changed since that run.
@@ -112,7 +115,7 @@ class Ledger:
 
     def _replay_record(
         self, chunks: Iterator[Chunk], entry: Mapping[str, Any], data: bytes
-    ) -> Generator[tuple[Chunk, Scores], None, bool]:
+    ) -> Generator[_Replayed, None, bool]:
         """Read chunks up to the end of a record: more than one if a pipe pauses now where it did not before.
 
         :returns: whether the chunks match the record.
@@ -121,25 +124,25 @@ class Ledger:
         start = 0
         for chunk in chunks:
             stop = start + len(chunk.texts)
-            if stop > len(results[0]) or (chunk.whole and _end_of(chunk).items() - entry.items()):
+            if stop > len(results[0]) or (chunk.whole and not _end_of(chunk).items() <= entry.items()):
                 return False
-            counts: dict[str, Any] = {name: entry[name] if chunk.whole else 0 for name in COUNTS}
-            labels, numbers, *others = (values[start:stop] for values in results)
-            yield chunk, Scores(labels, numbers, **counts, probabilities=others)
+            part = [values[start:stop] for values in results]
+            yield chunk, part, Counts(**entry["counts"]) if chunk.whole else Counts()
             if chunk.whole:
                 return True
             start = stop
         return False
 
-    def add(self, chunk: Chunk, scores: Scores) -> None:
-        """Add the scores of a chunk; commit if `COMMIT_SECONDS` have passed since the last commit."""
-        self._parts.append(scores)
+    def add(self, chunk: Chunk, results: Results, counts: Counts) -> None:
+        """Add the results of a chunk; commit if `COMMIT_SECONDS` have passed since the last commit."""
+        self._parts.append(results)
+        self._counts += counts
         if not chunk.whole:
             return
-        counts = {name: sum(getattr(part, name) for part in self._parts) for name in COUNTS}
-        self._pending.append(_record({**_end_of(chunk), **counts}, self._pack()))
+        self._pending.append(_record({**_end_of(chunk), "counts": vars(self._counts)}, self._pack()))
         self._pending_rows = chunk.position.rows
         self._parts.clear()
+        self._counts = Counts()
         if time.monotonic() - self._last_commit >= COMMIT_SECONDS:
             self.commit()
 
@@ -179,24 +182,19 @@ class Ledger:
             self._path.unlink(missing_ok=True)
 
     def _pack(self) -> bytes:
-        """Encode the results column by column: numbers with NaN for None, labels as codes."""
-        packed = []
-        columns = zip(*(part.results for part in self._parts), strict=True)
-        for column, parts in zip(self._columns, columns, strict=True):
+        """Encode the results: numbers with NaN for None, labels as codes."""
+        rows = np.empty(sum(len(part[0]) for part in self._parts), self._type)
+        for column, parts in zip(self._columns, zip(*self._parts, strict=True), strict=True):
             values = list(chain.from_iterable(parts))
-            if not column.is_number:
-                values = [self._codes[label] for label in values]
-            packed.append(np.array(values, _type_of(column)).tobytes())
-        return b"".join(packed)
+            rows[column.name] = values if column.is_number else [self._codes[label] for label in values]
+        return rows.tobytes()
 
     def _unpack(self, data: bytes) -> list[list[Any]]:
         """Decode what `_pack` encoded."""
-        row_size = sum(np.dtype(_type_of(column)).itemsize for column in self._columns)
-        count, offset = len(data) // row_size, 0
+        rows = np.frombuffer(data, self._type)
         results = []
         for column in self._columns:
-            values = np.frombuffer(data, _type_of(column), count, offset)
-            offset += values.nbytes
+            values = rows[column.name]
             if column.is_number:
                 objects = values.astype(object)
                 objects[np.isnan(values)] = None
@@ -206,8 +204,25 @@ class Ledger:
         return results
 
 
-def _type_of(column: ResultColumn) -> str:
-    return "<f8" if column.is_number else "<u2"
+class NoLedger:
+    """The ledger of an output that cannot be continued: nothing is kept."""
+
+    is_kept = False
+
+    def begin(self, conditions: Mapping[str, Any]) -> None: ...
+
+    def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[_Replayed]:
+        return iter(())
+
+    def add(self, chunk: Chunk, results: Results, counts: Counts) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def finish(self, sizes: tuple[int, int | None]) -> None: ...
+
+    def close(self) -> None: ...
+
+    def remove(self) -> None: ...
 
 
 def _end_of(chunk: Chunk) -> dict[str, Any]:
@@ -238,36 +253,3 @@ def _holds_record(file: BinaryIO) -> bool:
     file.seek(start)
     left = os.fstat(file.fileno()).st_size - start
     return len(frame) == _FRAME.size and left >= _FRAME.size + sum(_FRAME.unpack(frame)[1:])
-
-
-def write_done(target: str, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
-    """Write the record of a finished output in a folder, next to the output.
-
-    :param target: the output, a file or a URL.
-    :param facts: everything that the output depends on, as JSON.
-    :raises OutputError: if the record cannot be written.
-    """
-    name, data = _done_name(target), json.dumps({"facts": facts, "summary": summary}).encode()
-    if remote.is_url(name):
-        remote.write(name, data)
-        return
-    with output_errors(name), new_file(Path(name)) as file:
-        file.write(data)
-
-
-def read_done(target: str) -> dict[str, Any] | None:
-    """Return the record of a finished output; None if it is missing or unreadable.
-
-    :raises OutputError: if a server does not answer.
-    """
-    name = _done_name(target)
-    try:
-        record = json.loads(remote.read(name) if remote.is_url(name) else Path(name).read_bytes())
-        return {name: record[name] for name in ("facts", "summary")}
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _done_name(target: str) -> str:
-    folder, slash, name = target.rpartition("/")
-    return f"{folder}{slash}.{name}.sentcli-done"

@@ -7,11 +7,10 @@ from contextlib import ExitStack
 from sentcli.errors import RejectsError, SentcliError
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
-from sentcli.files.sink import Sink, open_sink, refuse_existing
+from sentcli.files.sink import Sink, Target, open_sink
 from sentcli.runs.inputs import Reader
 from sentcli.scoring import stop
-from sentcli.scoring.scorer import Scores
-from sentcli.tables.chunk import Chunk, Position, Reject
+from sentcli.tables.chunk import Chunk, Position, Reject, Results
 from sentcli.tables.options import RejectOptions, Setup
 from sentcli.tables.registry import get_format
 
@@ -20,38 +19,33 @@ _OF_ONE_ROW = re.compile(r"'.*'|0x\w+|\d+")  # what differs among reasons of one
 _OFFSET = re.compile(r" at offset \d+")
 
 
-def default_rejects(output: str) -> str:
-    """Return the default name of an output's rejects file."""
-    return f"{output}.rejects.jsonl"
-
-
 class Output:
     """An output and its rejects; only `publish` gives the files their final names.
 
-    :param rejects_path: the rejects file; None: standard error.
-    :param rejects: the limit on rejected rows.
+    :param rejects: the rejects file; None: standard error.
+    :param options: the limit on rejected rows.
     :ivar rows, rejected: numbers of rows and rejects written so far.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
-    def __init__(self, name: str, rejects_path: str | None, setup: Setup, rejects: RejectOptions) -> None:
+    def __init__(self, target: Target, rejects: Target | None, setup: Setup, options: RejectOptions) -> None:
         self.rows = self.rejected = 0
-        self._rejects_path = rejects_path
-        self._options = rejects
+        self._rejects_target = rejects
+        self._options = options
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
         self._writer = get_format(setup.output_format).writer(setup)
-        self._compressor = Compressor(compression_of(name))
+        self._compressor = Compressor(compression_of(target.name))
         self._rejects: Sink | None = None
-        self._sink = open_sink(name, stop.check)
+        self._sink = open_sink(target, stop.check)
 
-    def write(self, chunk: Chunk, scores: Scores) -> None:
-        """Append the rows of a chunk with their scores, and its rejects.
+    def write(self, chunk: Chunk, results: Results) -> None:
+        """Append the rows of a chunk with the values of the new columns, and its rejects.
 
         :raises RejectsError: if more rows were rejected than the limit allows.
         :raises SentcliError: if the numbers of rows read and written differ.
         """
-        self.rows += len(scores.labels)
+        self.rows += len(results[0])
         self.rejected += len(chunk.rejects)
         self._check_law(chunk.position)
         if chunk.rejects:
@@ -60,10 +54,10 @@ class Output:
                 self._kinds[kind] += 1
                 self._examples.setdefault(kind, reject)
             self._check_rejects(is_end=False)
-            self._rejects = self._rejects or open_sink(self._rejects_path, stop.check)
+            self._rejects = self._rejects or open_sink(self._rejects_target, stop.check)
             self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
         begin = self._writer.begin(chunk.head) if chunk.head else b""
-        for piece in (begin, self._writer.encode(chunk, scores.results)):
+        for piece in (begin, self._writer.encode(chunk, results)):
             self._sink.write(self._compressor.add(piece))
 
     @property
@@ -119,13 +113,3 @@ class Output:
                 f"{self.rejected:,} of {read:,} rows rejected, more than --max-rejects {options.limit}; the "
                 f"first in {first.input}, line {first.line:,}: {first.reason:.200}"
             )
-
-
-def refuse_both(name: str, rejects_path: str | None) -> None:
-    """Refuse to replace an output or its rejects file.
-
-    :raises ExistingOutputError: naming the file that exists.
-    """
-    for path in (name, rejects_path):
-        if path:
-            refuse_existing(path)

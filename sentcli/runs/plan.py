@@ -8,31 +8,30 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.files.atomic import resolve
+from sentcli.errors import DataError, UsageError
+from sentcli.files.atomic import output_errors
 from sentcli.files.compression import WRITABLE, compression_of, path_of
 from sentcli.files.remote import as_path, expand, is_url
+from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD
-from sentcli.runs.output import default_rejects
 from sentcli.tables.options import WriteOptions
 from sentcli.tables.registry import get_format, is_suffix
+
+Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
 
 _log = logging.getLogger("sentcli")
 
 _FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard of a glob
 
 
-def plan_outputs(
-    inputs: Sequence[str], output: str, write: WriteOptions | None = None
-) -> list[tuple[list[str], str]]:
+def plan_outputs(inputs: Sequence[str], output: Target, write: WriteOptions | None = None) -> list[Pair]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
     In a folder, the files that a glob finds keep their folders below its first wildcard, because file names
     repeat in the folders of a partitioned data set.
 
     :param inputs: files, `-`, URLs, and globs of files or URLs; the files of a glob are sorted.
-    :param output: a file, `-`, a URL or a folder; a name that ends in a slash is created if missing. A URL is
-        a folder if it ends in a slash.
+    :param output: a file, a stream, a URL or a folder, which is created if missing.
     :param write: if it sets a format, files in the folder get the suffix of that format.
     :raises DataError: if a glob finds nothing, or has no permission to read a folder.
     :raises UsageError: if two inputs would have the same output.
@@ -42,40 +41,35 @@ def plan_outputs(
     files = [file for _, file in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
-    if not output:
+    name = output.name
+    if not name:
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
-    folder = Path(output)
-    if output == STANDARD or not (output.endswith("/") or folder.is_dir()):
-        if len(files) > 1 and not (output == STANDARD or is_url(output) or folder.suffix or folder.exists()):
-            _log.warning("%s: one file for all inputs; for one file each, give %s/", output, output)
+    if not output.is_folder:
+        if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
+            _log.warning("%s: one file for all inputs; for one file each, give %s/", name, name)
         return [(files, output)]
     form = write.format if write else None
-    below = [str(_folder_below(name, file) / _output_name(file, form)) for name, file in found]
-    outputs = [output + path if is_url(output) else str(folder / path) for path in below]
+    below = [_folder_below(pattern, file) / _output_name(file, form) for pattern, file in found]
+    outputs = [Target(f"{name}{path}" if output.is_url else Path(name, path)) for path in below]
     _refuse_collisions(files, outputs)
-    if not is_url(output):
-        try:
-            for parent in {Path(path).parent for path in outputs}:
+    if not output.is_url:
+        with output_errors(name):
+            for parent in {Path(target.name).parent for target in outputs}:
                 parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output}: {error.strerror}") from None
-    return [([file], path) for file, path in zip(files, outputs, strict=True)]
+    return [([file], target) for file, target in zip(files, outputs, strict=True)]
 
 
-def _refuse_collisions(files: Sequence[str], outputs: Sequence[str]) -> None:
-    """Refuse outputs of the same name, and inputs that are outputs: a glob may find earlier outputs.
-
-    :raises UsageError: naming the first such file.
-    """
-    names = [*outputs, *map(default_rejects, outputs)]
-    for file, count in Counter(name if is_url(name) else str(resolve(name)) for name in names).items():
+def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
+    """Refuse outputs of the same name, and inputs that are outputs: a glob may find earlier outputs."""
+    written = Counter(target.address for target in (*outputs, *(output.rejects for output in outputs)))
+    for file, count in written.items():
         if count > 1:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
     inputs = {absolute(file): place for place, file in enumerate(files)}
-    for place, path in enumerate(outputs):
-        if inputs.get(absolute(path), place) != place:
+    for place, target in enumerate(outputs):
+        if inputs.get(absolute(target.name), place) != place:
             raise UsageError(
-                f"{path} is an input, and also the output of {files[place]}; narrow the glob, or give "
+                f"{target.name} is an input, and also the output of {files[place]}; narrow the glob, or give "
                 "another folder"
             )
 
@@ -106,10 +100,7 @@ def _expand(name: str) -> list[str]:
 
 
 def _check_folders(pattern: str) -> None:
-    """Refuse folders without read permission, which glob skips without an error.
-
-    :raises DataError: naming the first one.
-    """
+    """Refuse folders without read permission, which glob skips without an error."""
     while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
         for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
             folder = found or os.curdir

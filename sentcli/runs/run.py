@@ -2,24 +2,23 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from sentcli.errors import DataError, LockedError, OutputError, UsageError
-from sentcli.files.atomic import AtomicFile, resolve
+from sentcli.errors import DataError, LockedError, OutputError, UsageError, counted
+from sentcli.files.atomic import AtomicFile
 from sentcli.files.remote import as_path, is_url, list_folder
-from sentcli.files.sink import is_file, is_standard_output, refuse_existing
+from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.cluster import Cluster, score_on_cluster
 from sentcli.runs.inputs import refuse_inputs
-from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, check_name, score_output
-from sentcli.runs.output import default_rejects
-from sentcli.runs.plan import plan_outputs
-from sentcli.runs.summary import Progress, Summary, counted
+from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
+from sentcli.runs.plan import Pair, plan_outputs
+from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.scorer import Scorer, load
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 _log = logging.getLogger("sentcli")
@@ -61,50 +60,76 @@ def score_files(
     :raises InterruptedRunError: after a signal.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
-    output = as_path(output)
-    is_folder = output.endswith("/") or Path(output).is_dir()
-    if cluster and (STANDARD in inputs or rejects.path or not is_folder):
+    target = Target(output)
+    if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, output, write)
-    in_folder = pairs[0][1] != output
+    pairs = plan_outputs(inputs, target, write)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
     if summary_file:
-        summary_file = as_path(summary_file)
-        _check_summary(summary_file, output, pairs, rejects.path)
-        if not (overwrite or in_folder):
-            refuse_existing(summary_file)
-    options = JobOptions(read, write, rejects, overwrite, in_folder)
+        _check_summary(Target(summary_file), target, pairs, rejects.path)
+        if not (overwrite or target.is_folder):
+            Target(summary_file).refuse_existing()
+    options = JobOptions(read, write, rejects, overwrite, in_folder=target.is_folder)
     progress = Progress(shown=show_progress)
-    if shard != (1, 1) and not in_folder:
-        raise UsageError("--shard divides the inputs of a folder among several runs; give -o FOLDER/")
-    if not in_folder:
+    if not target.is_folder:
+        if shard != (1, 1):
+            raise UsageError("--shard divides the inputs of a folder among several runs; give -o FOLDER/")
         return score_output(scorer, *pairs[0], options, progress)
     _refuse_other_inputs(pairs)
-    if shard != (1, 1):
-        pairs = sorted(pairs)[shard[0] - 1 :: shard[1]]  # sorted, because all runs have to divide one list
+    if shard != (1, 1):  # sorted, because all runs have to divide one list
+        pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].name))[shard[0] - 1 :: shard[1]]
     if cluster:
-        total = score_on_cluster(cluster, scorer, pairs, output, options, progress)
+        total = score_on_cluster(cluster, scorer, pairs, target.name, options, progress)
     else:
-        total = _score_in_turn(scorer, pairs, output, options, progress)
+        total = _score_in_turn(scorer, pairs, target, options, progress)
     if total.skipped:
-        _log.info("%s: %s already finished, left unchanged", output, counted(total.skipped, "output"))
+        _log.info("%s: %s already finished, left unchanged", target.name, counted(total.skipped, "output"))
     return total
 
 
+def score_file(
+    source: str | Path,
+    target: str | Path,
+    *,
+    name: str | None = None,
+    scorer: Scorer | None = None,
+    read: ReadOptions | None = None,
+    write: WriteOptions | None = None,
+    rejects: RejectOptions | None = None,
+    overwrite: bool = False,
+) -> Summary:
+    """Score a file as `sentcli score` scores each input of a folder: the same bytes, wherever it runs.
+
+    The same call again continues a stopped output, and skips and counts a finished one, which a hidden file
+    next to it records.
+
+    :param source: a file or URL.
+    :param target: a file in an existing folder, or a URL.
+    :param name: what rejects and records call the input; None: `source`. Machines that have the file under
+        different paths give one name.
+    :param scorer: what `load` returns; None: load the included model for this file.
+    :param read, write, rejects: how to read and write rows; None: as the names of the files say.
+    :param overwrite: start over, and replace the output if it exists.
+    :returns: the counts; `skipped` is 1 if the output was finished before.
+    :raises UsageError, DataError, OutputError, BundleError, MissingExtraError, InterruptedRunError: as
+        `sentcli score`; a LockedError if another process is writing the output.
+    """
+    read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
+    options = JobOptions(read, write, rejects, overwrite, in_folder=True)
+    with nullcontext(scorer) if scorer else load() as model:
+        return score_output(model, [str(source)], Target(target), options, Progress(), name=name)
+
+
 def _score_in_turn(
-    scorer: Scorer,
-    pairs: Sequence[tuple[list[str], str]],
-    folder: str,
-    options: JobOptions,
-    progress: Progress,
+    scorer: Scorer, pairs: Sequence[Pair], folder: Target, options: JobOptions, progress: Progress
 ) -> Summary:
     """Score outputs of a folder one after the other; log and count those that cannot be made."""
-    if is_url(folder):
-        options = replace(options, listing=list_folder(folder))
+    if folder.is_url:
+        options = replace(options, listing=list_folder(folder.name))
     total = Summary()
-    locked: list[tuple[list[str], str]] = []
+    locked: list[Pair] = []
     for number, (sources, target) in enumerate(chain(pairs, locked)):
         stop.check()
         waits = number >= len(pairs)  # for an output that was locked before
@@ -115,44 +140,33 @@ def _score_in_turn(
                 locked.append((sources, target))
             else:
                 _log.error("%s", error)
-                total.failed += 1
+                total += Summary(failed=1)
     return total
 
 
-def _refuse_other_inputs(pairs: Sequence[tuple[list[str], str]]) -> None:
-    """Refuse an output that is also an input of this run, whatever its name.
-
-    :raises OutputError: naming the output and the input.
-    """
+def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
+    """Refuse an output that is also an input of this run, whatever its name."""
     files = []
     for sources, _ in pairs:
         with suppress(DataError):  # raised again when this input is scored
             files += [InputFile(name, name) if is_url(name) else inspect_input(name) for name in sources]
     targets = [target for _, target in pairs]
-    refuse_inputs(files, [*targets, *map(default_rejects, targets)])
+    refuse_inputs(files, [target.name for target in (*targets, *(target.rejects for target in targets))])
 
 
-def _check_summary(
-    name: str, output: str, pairs: Sequence[tuple[list[str], str]], rejects: str | None
-) -> None:
-    """Refuse a summary that would replace a file of the run, or that cannot be written.
-
-    :raises UsageError: for a file of the run.
-    :raises OutputError: if it cannot be written.
-    """
-    if name == "-" or (is_standard_output(output) and is_standard_output(name)):
+def _check_summary(summary: Target, output: Target, pairs: Sequence[Pair], rejects: str | None) -> None:
+    """Refuse a summary that would replace a file of the run, or that cannot be written."""
+    if summary.name == STANDARD or (output.is_standard_output and summary.is_standard_output):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
-    if not is_url(name):
-        check_name(Path(name), "--summary")
-    targets = [target for _, target in pairs]
-    for other in [
-        rejects,
-        *targets,
-        *map(default_rejects, targets),
-        *(name for names, _ in pairs for name in names),
-    ]:
+    summary.check("--summary")
+    others = [rejects] if rejects else []
+    for sources, target in pairs:
+        others += [target.name, target.rejects.name, *sources]
+    for other in others:
         with suppress(OutputError):  # links in a circle: raised again when that output is written
-            if other and (other == name or (is_file(name) and resolve(other) == resolve(name))):
-                raise UsageError(f"--summary {name} is {other}, a file of this run; give another name")
-    if is_file(name):
-        AtomicFile(resolve(name)).discard()  # fails now, and not after hours, if the file cannot be written
+            if Target(other).address == summary.address:
+                raise UsageError(
+                    f"--summary {summary.name} is {other}, a file of this run; give another name"
+                )
+    if summary.is_file:
+        AtomicFile(summary.path).discard()  # fails now, and not after hours, if the file cannot be written

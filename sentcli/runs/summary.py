@@ -3,30 +3,23 @@
 import logging
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
+from sentcli.errors import counted
 from sentcli.files.source import STANDARD
-from sentcli.scoring.scorer import COUNTS, Scores
+from sentcli.scoring.labels import Counts
 
 _SILENCE = 600.0  # seconds between two progress lines in a log
 
 _log = logging.getLogger("sentcli")
 
 
-@dataclass
-class Summary:
-    """The counts of a run.
+@dataclass(frozen=True, kw_only=True)
+class Summary(Counts):
+    """The counts of a run: those of its texts, see `Counts`, and these. Summaries add up.
 
-    :param blank: rows whose text is a null value or has no word; they get no score.
-    :param no_known_word: other rows without a known word, except digits and marks; they get no score.
-    :param mostly_unknown: rows with more unknown words than known ones.
-    :param truncated: rows whose text is longer than the model reads.
-    :param tokens, unknown: all words of the texts, and those that are not in the model's vocabulary.
-    :param labels: number of rows with each label.
+    :param rows, rejected: the number of rows that were written, and of rows that could not be read.
     :param text_columns: the text column of each output whose inputs have columns.
     :param skipped: outputs that were finished before this run.
     :param failed: outputs that this run could not make.
@@ -37,13 +30,6 @@ class Summary:
 
     rows: int = 0
     rejected: int = 0
-    blank: int = 0
-    no_known_word: int = 0
-    mostly_unknown: int = 0
-    truncated: int = 0
-    tokens: int = 0
-    unknown: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
     text_columns: list[str] = field(default_factory=list)
     skipped: int = 0
     failed: int = 0
@@ -51,20 +37,9 @@ class Summary:
     seconds: float = 0.0
     inputs: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.labels = Counter(self.labels)  # a plain dictionary when read from a record
-
-    def count(self, scores: Scores) -> None:
-        """Add the counts of a chunk, except its rows, which `Output` counts."""
-        for name in COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(scores, name))
-        counts = Counter(scores.labels)
-        del counts[None]
-        self.labels.update(counts)  # type: ignore[arg-type]  # None is gone
-
     def to_record(self) -> dict[str, Any]:
         """Return the fields as JSON, unrounded."""
-        return {**vars(self), "labels": dict(self.labels)}
+        return {"rows": self.rows, "rejected": self.rejected, **vars(self), "labels": dict(self.labels)}
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields, with rounded seconds and the speed."""
@@ -74,9 +49,6 @@ class Summary:
             "seconds": round(self.seconds, 3),
             "rows_per_second": round(rate, 1),
         }
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(**{name: getattr(self, name) + value for name, value in vars(other).items()})
 
     def lines(self, output: str = "") -> list[str]:
         """Return the summary as lines of text.
@@ -108,50 +80,49 @@ class Summary:
         return [line for line in lines if line]
 
 
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 class Progress:
-    """Shows the progress of a run: a bar for each output; without a terminal, a line every ten minutes.
+    """What the outputs of a run share to show their progress.
 
     :param shown: False: show nothing.
     """
 
     def __init__(self, *, shown: bool = False) -> None:
-        self._shown = shown
-        self._told = time.perf_counter()
+        self.shown = shown
+        self.logged = time.perf_counter()  # when the last line was logged
 
-    @contextmanager
-    def of(self, name: str, total_bytes: int | None) -> Iterator[Callable[..., None]]:
-        """Yield a function to call with the bytes read, the rows written and scored so far, and more text.
 
-        :param name: the name of the output.
-        :param total_bytes: the size of its inputs, if known.
-        """
-        bar: Any = None
-        if self._shown and sys.stderr and sys.stderr.isatty():
+class Bar:
+    """The progress of an output: a bar on a terminal, else a log line every ten minutes. `close` erases it.
+
+    :param name: the name of the output.
+    :param total_bytes: the size of its inputs, if known.
+    """
+
+    def __init__(self, progress: Progress, name: str, total_bytes: int | None) -> None:
+        self._progress = progress
+        self._where = "" if name == STANDARD else f"{name}: "
+        self._total_bytes = total_bytes
+        self._started = time.perf_counter()
+        self._bar: Any = None
+        if progress.shown and sys.stderr and sys.stderr.isatty():
             from tqdm import tqdm  # not needed, and slow to import, for a quick answer on stdin
 
-            bar = tqdm(total=total_bytes, unit="B", unit_scale=True, leave=False)
-        started = time.perf_counter()
+            self._bar = tqdm(total=total_bytes, unit="B", unit_scale=True, leave=False)
 
-        def update(read: int, rows: int, scored: int, counts: str = "") -> None:
-            now = time.perf_counter()
-            if bar is None and not (self._shown and now - self._told >= _SILENCE):
-                return
-            reached = f"{counts}{rows:,} rows, {scored / (now - started):,.0f} rows/s"
-            if bar is not None:
-                bar.set_postfix_str(reached, refresh=False)
-                bar.update(read - bar.n)
-                return
-            self._told = now
-            where = "" if name == STANDARD else f"{name}: "
-            share = f", {read / total_bytes:.0%} of the bytes" if total_bytes else ""
-            _log.info("%s%s%s", where, reached, share)
+    def update(self, read: int, rows: int, scored: int, counts: str = "") -> None:
+        """Show the bytes read so far, the rows written and scored, and before them other counts."""
+        now = time.perf_counter()
+        if self._bar is None and not (self._progress.shown and now - self._progress.logged >= _SILENCE):
+            return
+        reached = f"{counts}{rows:,} rows, {scored / (now - self._started):,.0f} rows/s"
+        if self._bar is not None:
+            self._bar.set_postfix_str(reached, refresh=False)
+            self._bar.update(read - self._bar.n)
+            return
+        self._progress.logged = now
+        share = f", {read / self._total_bytes:.0%} of the bytes" if self._total_bytes else ""
+        _log.info("%s%s%s", self._where, reached, share)
 
-        try:
-            yield update
-        finally:
-            if bar is not None:
-                bar.close()
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,7 +1,6 @@
 """The task of a node in a cluster: score some files, each exactly as a run of its own does."""
 
 import functools
-import gc
 import logging
 import platform
 import sys
@@ -10,11 +9,13 @@ from dataclasses import dataclass
 from logging.handlers import BufferingHandler
 from typing import Any
 
-from sentcli import __version__, load
+from sentcli import __version__
 from sentcli.errors import ClusterError
+from sentcli.files.sink import Target
 from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
 from sentcli.runs.summary import Progress
-from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.pool import tune_interpreter
+from sentcli.scoring.scorer import Scorer, load
 
 Parameters = tuple[tuple[str, Any], ...]
 Result = tuple[dict[str, Any] | None, list[tuple[int, str]]]
@@ -67,7 +68,7 @@ def conditions_of(scorer: Scorer) -> dict[str, Any]:
 
 @functools.cache  # a process serves many tasks of one run
 def _scorer(parameters: Parameters) -> Scorer:
-    gc.set_threshold(100_000)  # as in `sentcli score`
+    tune_interpreter()
     return load(**dict(parameters))
 
 
@@ -77,7 +78,7 @@ def _score(scorer: Scorer, file: File, options: JobOptions) -> Result:
     _log.setLevel(logging.INFO)
     summary = None
     try:
-        total = score_output(scorer, [file.source], file.target, options, Progress(), name=file.name)
+        total = score_output(scorer, [file.source], Target(file.target), options, Progress(), name=file.name)
         summary = total.to_record()
     except OF_ONE_OUTPUT as error:
         _log.error("%s (on %s)", error, platform.node())

@@ -6,8 +6,9 @@ from typing import Any
 import pyarrow as pa
 
 from sentcli.errors import as_arguments
+from sentcli.scoring.labels import Scores
 from sentcli.tables import arrow
-from sentcli.tables.chunk import Results, log_notes
+from sentcli.tables.chunk import log_notes
 from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.text_column import SAMPLE_ROWS, join_columns
@@ -32,8 +33,9 @@ def texts_of(batch: Any, text_column: str | None, added: Sequence[ResultColumn])
     return texts
 
 
-def with_results(batch: Any, results: Results, added: Sequence[ResultColumn]) -> Any:
-    """Return a table or record batch with the results appended, rounded as in files."""
-    for column, values in zip(added, results, strict=True):
-        batch = batch.append_column(arrow.result_field(column), arrow.result_array(column, values))
+def with_results(batch: Any, scores: Scores, added: Sequence[ResultColumn]) -> Any:
+    """Return a table or record batch with the new columns appended, rounded as in files."""
+    for column in added:
+        values = arrow.result_array(column, column.values(scores))
+        batch = batch.append_column(arrow.result_field(column), values)
     return batch

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -16,24 +15,10 @@ from sentcli.text.vocabulary import PAD_ID
 # 24 take the same time; 6 takes 8 % more and 32 takes 5 % more.
 _STEP_COST_ROWS = 12
 _STRIDE = 16  # rows between two places where a batch may end
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The maximum size of a batch.
-
-    benchmarks/sweep.py chose the defaults: smaller batches are slow because each operator call has a fixed
-    cost, larger ones because their state does not fit the processor's cache.
-
-    :param batch_tokens: most tokens, padding included.
-    :param batch_rows: most texts.
-    """
-
-    batch_tokens: int = 98_304
-    batch_rows: int = 512
-
-
-LIMITS = Limits()
+# The maximum size of a batch, chosen by benchmarks/sweep.py: smaller batches are slow because each operator
+# call has a fixed cost, larger ones because their state does not fit the processor's cache.
+BATCH_TOKENS = 98_304  # padding included
+BATCH_ROWS = 512
 
 
 def length_buckets(

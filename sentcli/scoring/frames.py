@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError, as_arguments
-from sentcli.tables.chunk import Results, log_notes
+from sentcli.scoring.labels import Scores
+from sentcli.tables.chunk import log_notes
 from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
@@ -40,13 +41,13 @@ def texts_of(
     )
 
 
-def with_results(frame: "pd.DataFrame", results: Results, added: Sequence[ResultColumn]) -> "pd.DataFrame":
-    """Return a copy of a frame with the results in each row: labels as objects, numbers as floats."""
+def with_results(frame: "pd.DataFrame", scores: Scores, added: Sequence[ResultColumn]) -> "pd.DataFrame":
+    """Return a copy of a frame with the new columns: labels as objects, numbers as floats."""
     import pandas as pd
 
     columns: dict[str, Any] = {
-        column.name: pd.Series(values, frame.index, float if column.is_number else object)
-        for column, values in zip(added, results, strict=True)
+        column.name: pd.Series(column.values(scores), frame.index, float if column.is_number else object)
+        for column in added
     }
     return frame.assign(**columns)
 

@@ -1,6 +1,10 @@
-"""From logits to probabilities, and the band of neutral probabilities."""
+"""From logits to probabilities, the band of neutral ones, and the labels and scores of many texts."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import islice
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -45,3 +49,59 @@ def softmax(logits: npt.NDArray[np.floating]) -> Floats:
     np.exp(exact, out=exact)
     exact /= exact.sum(axis=1, keepdims=True)
     return exact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What is counted of texts. Counts add up, over chunks and over outputs.
+
+    :param blank: the number of texts that are null values or have no word; they get no score.
+    :param no_known_word: the number of other texts without a known word, except digits and marks; they get
+        no score.
+    :param mostly_unknown: the number of texts with more unknown words than known ones.
+    :param truncated: the number of texts with more than the model's `max_tokens`.
+    :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
+    :param labels: the number of texts with each label.
+    """
+
+    blank: int = 0
+    no_known_word: int = 0
+    mostly_unknown: int = 0
+    truncated: int = 0
+    tokens: int = 0
+    unknown: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", Counter(self.labels))  # a plain dictionary when read from JSON
+
+    def __add__(self, other: "Counts") -> Self:
+        """Return a copy with the fields of `other` added."""
+        sums = {each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(other)}
+        return replace(self, **sums)
+
+
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
+
+    :param labels: for each text the most probable class, or `neutral`; None for a text that says nothing.
+    :param scores: for each text the probability of the second of two classes, or of the most probable one of
+        more classes; None for a text that says nothing.
+    :param counts: what is counted of these texts.
+    :param probabilities: of each class, one per text as `scores`; empty without the option of `Scorer`.
+    """
+
+    labels: list[str | None]
+    scores: list[float | None]
+    counts: Counts
+    probabilities: Sequence[list[float | None]] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[tuple[str | None, float | None]]:
+        return zip(self.labels, self.scores, strict=True)
+
+    def __repr__(self) -> str:
+        return f"<Scores of {len(self):,} texts, the first {[*islice(self, 3)]!r:.200}>"

@@ -1,11 +1,11 @@
 """The scorer: texts in, labels and scores out."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from sentcli.backends import Logits, load_backend
 from sentcli.errors import UsageError, names_arguments
-from sentcli.model.bundle import Bundle
-from sentcli.scoring.batches import LIMITS, Limits, gather, length_buckets
+from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
+from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
-from sentcli.scoring.labels import NEUTRAL, Band, softmax
+from sentcli.scoring.labels import NEUTRAL, Band, Counts, Scores, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
-from sentcli.tables.chunk import Chunk, Results
+from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import WriteOptions
 from sentcli.text.encoder import Encoded, Encoder
 from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
@@ -29,54 +29,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
-COUNTS = ("blank", "no_known_word", "mostly_unknown", "truncated", "tokens", "unknown")  # of `Scores`
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
 Item = TypeVar("Item")
 Rows = npt.NDArray[np.intp]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
-
-
-@dataclass(frozen=True, repr=False)
-class Scores:
-    """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
-
-    :param labels: for each text the most probable class, or `neutral`; None for a text that says nothing.
-    :param scores: for each text the probability of the second of two classes, or of the most probable one of
-        more classes; None for a text that says nothing.
-    :param blank: the number of texts that are null values or without a word.
-    :param no_known_word: the number of other texts that say nothing: the model knows none of their words,
-        except digits and marks.
-    :param mostly_unknown: the number of texts with more unknown words than known ones.
-    :param truncated: the number of texts with more than the model's `max_tokens`.
-    :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
-    :param probabilities: of each class, one per text as `scores`; empty without the option of `Scorer`.
-    """
-
-    labels: list[str | None]
-    scores: list[float | None]
-    blank: int
-    no_known_word: int
-    mostly_unknown: int
-    truncated: int
-    tokens: int
-    unknown: int
-    probabilities: Sequence[list[float | None]] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __iter__(self) -> Iterator[tuple[str | None, float | None]]:
-        return zip(self.labels, self.scores, strict=True)
-
-    def __repr__(self) -> str:
-        return f"<Scores of {len(self):,} texts, the first {[*islice(self, 3)]!r:.200}>"
-
-    @property
-    def results(self) -> Results:
-        """The values of each new column, in the order of `WriteOptions.columns`."""
-        return self.labels, self.scores, *self.probabilities
 
 
 class _Predictions(NamedTuple):
@@ -93,30 +51,16 @@ class _Predictions(NamedTuple):
     unknown: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """A chunk whose batches were submitted to the workers.
-
-    :param inverse: for each text of the chunk, its row in `encoded`.
-    :param batches: for each batch, its rows in `encoded` and the future of its logits.
-    """
-
-    inverse: Rows
-    encoded: Encoded
-    batches: "list[tuple[Rows, Future[Logits]]]"
-
-
 class Scorer:
     """Scores texts with a model. As a context manager, it ends its threads on exit.
 
     Several threads may use it at the same time. A forked process must not use it, because its threads exist
     only in the process that created them.
 
-    :param bundle: the model.
-    :param backend, device, precision, workers, neutral, null_values, probabilities: see `sentcli.load`.
-    :param limits: the size of a batch; multiplied for a backend that prefers larger batches.
+    :param bundle: the model, as `sentcli.model.bundle.load_bundle` returns it; `load` opens it by its path.
+    :param backend, device, precision, workers, neutral, null_values, probabilities: see `load`.
     :ivar shown_classes: the labels of the model whose probabilities are wanted: all or none.
-    :raises BundleError, MissingExtraError, UsageError: as `sentcli.load`.
+    :raises BundleError, MissingExtraError, UsageError: as `load`.
     """
 
     def __init__(
@@ -130,7 +74,6 @@ class Scorer:
         neutral: tuple[float, float] | bool = False,
         null_values: Iterable[str] | None = None,
         probabilities: bool = False,
-        limits: Limits = LIMITS,
     ) -> None:
         self.bundle = bundle
         self.labels = bundle.config.labels
@@ -143,7 +86,7 @@ class Scorer:
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
         factor = self._backend.batch_factor
-        self._batch_limits = factor * limits.batch_tokens, factor * limits.batch_rows
+        self._batch_limits = factor * BATCH_TOKENS, factor * BATCH_ROWS
         self._pools = Pools(workers or usable_cores())
         self.backend, self.runtime = self._backend.name, self._backend.runtime
 
@@ -188,6 +131,7 @@ class Scorer:
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
         """Return the probability of each class, `[texts, classes]`; NaN for a text that says nothing.
 
+        :param texts: as of `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
         return softmax(self._run(texts).logits)
@@ -211,7 +155,7 @@ class Scorer:
         """
         columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
         scores = self.score(texts_of(frame, text_column, columns))
-        return with_results(frame, scores.results, columns)
+        return with_results(frame, scores, columns)
 
     @names_arguments()
     def score_arrow(
@@ -219,6 +163,7 @@ class Scorer:
     ) -> "ArrowRows":
         """Return a pyarrow Table or RecordBatch with a label and a score in each row.
 
+        :param batch: rows of any types; a missing text counts as blank.
         :param text_column, prefix: as of `score_frame`; None may choose other columns in another batch.
         :returns: the same columns, and after them strings and numbers of six decimals, as files have them;
             null for a text that says nothing.
@@ -231,7 +176,7 @@ class Scorer:
 
         columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
         scores = self.score(arrow.texts_of(batch, text_column, columns))
-        return arrow.with_results(batch, scores.results, columns)
+        return arrow.with_results(batch, scores, columns)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks in order, and prefetch the next ones meanwhile.
@@ -258,20 +203,25 @@ class Scorer:
     ) -> Generator[tuple[Item, _Predictions], None, None]:
         is_cancelled = threading.Event()
 
-        def begin(item: Item) -> "Future[_Begun]":
+        def begin(item: Item) -> "Future[Callable[[], _Predictions]]":
             return self._pools.encoders.submit(self._begin, as_texts(texts_of(item)), is_cancelled)
 
         try:
             with closing(prefetch(items, begin, self._pools.in_flight)) as begun:
                 for item, future in begun:
-                    yield item, self._finish(wait_for(future))
+                    finish = wait_for(future)
+                    yield item, finish()
         finally:
             is_cancelled.set()
 
-    def _begin(self, texts: Sequence[str | None], is_cancelled: threading.Event) -> _Begun:
+    def _begin(
+        self, texts: Sequence[str | None], is_cancelled: threading.Event
+    ) -> Callable[[], _Predictions]:
         """Encode the texts of a chunk, cut them into batches and submit the batches to the workers.
 
         Equal texts are scored once. Batches of long texts come first, so that no worker idles at the end.
+
+        :returns: a function that waits for the batches and returns the predictions of the texts in order.
         """
         distinct, inverse = _distinct(texts)
         distinct = ["" if text in self._null_values else text for text in distinct]
@@ -283,21 +233,21 @@ class Scorer:
         batches = [rows[each] for each in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
-        return _Begun(inverse, encoded, list(zip(batches, futures, strict=True)))
+
+        def finish() -> _Predictions:
+            logits = np.full((len(distinct), len(self.labels)), np.nan)
+            for batch, future in zip(batches, futures, strict=True):
+                logits[batch] = wait_for(future)
+            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
+            return _Predictions(logits[inverse], *of_texts)
+
+        return finish
 
     def _logits(self, encoded: Encoded, rows: Rows, is_cancelled: threading.Event) -> Logits:
         if is_cancelled.is_set():
             raise CancelledError
         ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
         return self._backend.logits(ids, lengths)
-
-    def _finish(self, begun: _Begun) -> _Predictions:
-        """Wait for the batches of a chunk, and return the predictions for its texts in order."""
-        encoded, rows = begun.encoded, begun.inverse
-        logits = np.full((len(encoded.lengths), len(self.labels)), np.nan)
-        for batch, future in begun.batches:
-            logits[batch] = wait_for(future)
-        return _Predictions(logits[rows], encoded.lengths[rows], encoded.words[rows], encoded.unknown[rows])
 
     def _scores(self, predictions: _Predictions) -> Scores:
         probabilities = softmax(predictions.logits)
@@ -312,17 +262,58 @@ class Scorer:
         labels[says_nothing] = scores[says_nothing] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
         of_classes[:, says_nothing] = None
-        return Scores(
-            labels.tolist(),
-            scores.tolist(),
-            int(blank.sum()),
-            int((says_nothing & ~blank).sum()),
-            int((2 * predictions.unknown > predictions.words).sum()),
-            int((predictions.lengths > self._max_tokens).sum()),
-            int(predictions.words.sum()),
-            int(predictions.unknown.sum()),
-            of_classes.tolist(),
+        counts = Counts(
+            labels=Counter(labels[~says_nothing].tolist()),
+            blank=int(blank.sum()),
+            no_known_word=int((says_nothing & ~blank).sum()),
+            mostly_unknown=int((2 * predictions.unknown > predictions.words).sum()),
+            truncated=int((predictions.lengths > self._max_tokens).sum()),
+            tokens=int(predictions.words.sum()),
+            unknown=int(predictions.unknown.sum()),
         )
+        return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
+
+
+@names_arguments()
+def load(
+    model: str | Path | None = None,
+    *,
+    backend: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    workers: int | None = None,
+    neutral: tuple[float, float] | bool = False,
+    null_values: Iterable[str] | None = None,
+    probabilities: bool = False,
+) -> Scorer:
+    """Open a model folder for scoring.
+
+    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
+    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
+    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
+    :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
+    :param workers: number of scoring threads; None: one for each core that this process may use.
+    :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
+        included, the first label below and the second above. True: the band that the model brings.
+    :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
+        `sentcli.text.null_values`.
+    :param probabilities: also return the probability of each label of the model.
+    :raises BundleError: for a file that is missing, changed or not valid; the message names it.
+    :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
+    :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
+        `neutral` that are not two probabilities in order, or a model that has more than two classes, a
+        class named `neutral`, or no band.
+    """
+    return Scorer(
+        load_bundle(Path(model) if model is not None else default_bundle_path()),
+        backend=backend,
+        device=device,
+        precision=precision,
+        workers=workers,
+        neutral=neutral,
+        null_values=null_values,
+        probabilities=probabilities,
+    )
 
 
 def _band(bundle: Bundle, wanted: tuple[float, float] | bool) -> Band:

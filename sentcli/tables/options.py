@@ -1,13 +1,18 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
 from sentcli.files.encodings import AUTO, Encoding
+
+if TYPE_CHECKING:
+    from sentcli.scoring.labels import Scores
 
 _RECORDS = {"json": "jsonl"}  # formats with the same bytes for a record
 
@@ -16,10 +21,12 @@ _RECORDS = {"json": "jsonl"}  # formats with the same bytes for a record
 class ResultColumn:
     """A column that a run adds.
 
+    :param values: returns its values, one for each text.
     :param is_number: True for numbers, False for labels.
     """
 
     name: str
+    values: "Callable[[Scores], Sequence[Any]]" = field(compare=False)
     is_number: bool = False
 
 
@@ -30,7 +37,8 @@ _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer
 class ReadOptions:
     r"""Options for reading the inputs; a default value means that the user did not set the option.
 
-    :param format: a name of `FORMATS`; None: from the suffix, or from the text.
+    :param format: `csv`, `tsv`, `jsonl`, `json`, `parquet`, `xlsx` or `lines`; None: from the suffix, or from
+        the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
@@ -102,7 +110,7 @@ class ReadOptions:
 class WriteOptions:
     """Options for writing the output.
 
-    :param format: a name of `FORMATS`; None: from the suffix, else the format of the input.
+    :param format: as of `ReadOptions`; None: from the suffix, else the format of the input.
     :param prefix: put before the names of the new columns.
     :raises UsageError: when the prefix cannot be encoded as UTF-8.
     """
@@ -115,7 +123,7 @@ class WriteOptions:
             raise UsageError(f"--prefix {self.prefix!r:.200}: it has to be UTF-8")
 
     def columns(self, classes: Sequence[str] = ()) -> tuple[ResultColumn, ...]:
-        """Return the new columns in the order of their values in `Scores.results`.
+        """Return the new columns in their order.
 
         :param classes: the labels whose probabilities get a column each.
         :raises UsageError: when the columns of two classes would have the same name, in any case.
@@ -125,11 +133,17 @@ class WriteOptions:
                 "--probabilities: two columns would differ only in case, which SQL ignores: the labels are "
                 f"{', '.join(classes):.200}; omit --probabilities, or train with other labels"
             )
-        numbers = ("sentiment_score", *(f"probability_{label}" for label in classes))
-        return (
-            ResultColumn(f"{self.prefix}sentiment"),
-            *(ResultColumn(f"{self.prefix}{name}", is_number=True) for name in numbers),
-        )
+        columns = [
+            ResultColumn("sentiment", attrgetter("labels")),
+            ResultColumn("sentiment_score", attrgetter("scores"), is_number=True),
+        ]
+        for place, label in enumerate(classes):
+            columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
+        return tuple(replace(column, name=self.prefix + column.name) for column in columns)
+
+
+def _probability_of(place: int) -> "Callable[[Scores], Sequence[Any]]":
+    return lambda scores: scores.probabilities[place]
 
 
 @dataclass(frozen=True)

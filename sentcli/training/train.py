@@ -23,9 +23,9 @@ from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
+from sentcli.files.sink import Target
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import check_target, check_writable, default_bundle_path
-from sentcli.runs.output import default_rejects
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
 from sentcli.training.classifier import check_precision
@@ -80,7 +80,7 @@ def train_bundle(
         settings = resolve_settings(source, given, base, size)
         share = None if settings.config.folds else settings.config.validation_share
         texts = read_texts(source, parts, labels, share, rejects)
-        rejects.write(default_rejects(str(output)))
+        rejects.write(Target(output).rejects)
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
         remove_work_folder(work)

@@ -11,6 +11,7 @@ from sentcli.datasets.load import load_split, load_texts
 from sentcli.datasets.rejects import Rejects, without_unknown
 from sentcli.datasets.training_data import read_data_sets, read_validation
 from sentcli.errors import RejectsError, UsageError
+from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions
 
 ROWS = [(f"text {number}", "ab"[number % 2]) for number in range(300)]
@@ -23,12 +24,12 @@ def test_rows_within_the_limit_are_left_out_and_written_with_their_place_and_rea
     data = load_split(path, "train", None, None, rejects=rejects)
     assert [*zip(data.texts, data.labels, strict=True)] == ROWS
     assert [*data.rows[:3]] == [1, 3, 4]
-    rejects.write(str(tmp_path / "out"))
+    rejects.write(Target(tmp_path / "out"))
     broken, empty = map(json.loads, (tmp_path / "out").read_text().splitlines())
     assert (broken["input"], broken["line"], broken["raw"]) == (path, 3, "x,y,z\n")
     assert broken["reason"] == "3 fields instead of 2"
     assert empty == {"input": path, "row": 2, "reason": "no label", "text": "unsure", "label": None}
-    Rejects().write(str(tmp_path / "out"))
+    Rejects().write(Target(tmp_path / "out"))
     assert not (tmp_path / "out").exists()  # it would pass for that of the later run
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, MissingExtraError, OutputError, UsageError
+from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
@@ -106,18 +107,22 @@ def test_input_and_output_are_not_the_same(run, memory):
 def test_globs(memory):
     for name in ("b", "a"):
         memory.pipe(f"/in/{name}.csv", CSV)
-    assert plan_outputs(["memory://in/*.csv"], "-") == [(["memory://in/a.csv", "memory://in/b.csv"], "-")]
+
+    def plan(inputs, output):
+        return [(files, target.name) for files, target in plan_outputs(inputs, Target(output))]
+
+    assert plan(["memory://in/*.csv"], "-") == [(["memory://in/a.csv", "memory://in/b.csv"], "-")]
     with pytest.raises(DataError, match="no such files"):
-        plan_outputs(["memory://in/*.jsonl"], "-")
+        plan(["memory://in/*.jsonl"], "-")
     memory.pipe("/in/day=1/a.csv", CSV)
-    assert plan_outputs(["memory://in/**/*.csv"], "memory://out/") == [
+    assert plan(["memory://in/**/*.csv"], "memory://out/") == [
         (["memory://in/a.csv"], "memory://out/a.csv"),
         (["memory://in/b.csv"], "memory://out/b.csv"),
         (["memory://in/day=1/a.csv"], "memory://out/day=1/a.csv"),
     ]
     memory.pipe("/out/in/a.csv", CSV)
     with pytest.raises(UsageError, match=r"memory://out/in/a\.csv is an input, .*; narrow the glob"):
-        plan_outputs(["memory://*/**/*.csv"], "memory://out/")
+        plan(["memory://*/**/*.csv"], "memory://out/")
 
 
 def test_from_a_web_server(run, server, tmp_path):

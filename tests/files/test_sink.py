@@ -12,33 +12,42 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import ExistingOutputError, OutputError
-from sentcli.files.sink import (
-    is_file,
-    is_special,
-    is_standard_output,
-    open_sink,
-    refuse_existing,
-    remove,
-)
+from sentcli.files.sink import Target, open_sink
 
 
 def send(name, data=b"x\n"):
-    sink = open_sink(name)
+    sink = open_sink(name and Target(name))
     sink.write(data)
     sink.publish()
     assert sink.size == len(data)
 
 
-def test_names_of_files_special_files_and_standard_output_are_told_apart(tmp_path):
+def test_a_name_is_that_of_a_file_a_folder_a_stream_or_a_url(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
-    assert [is_file(name) for name in ("new", "-", "s3://b/o", "/dev/stdout", str(tmp_path / "file"))] == [
-        *(True, False, False, False, True)
-    ]
-    names = ("/dev/null", "/dev/fd/11", "1", "new", str(tmp_path), str(tmp_path / "pipe"))
-    assert [is_special(name) for name in names] == [True, True, False, False, True, True]
-    names = ("-", "/dev/stdout", "/dev/fd/1", "/dev/stderr", "/dev/fd/11", "1")
-    assert [is_standard_output(name) for name in names] == [True, True, True, False, False, False]
+    (tmp_path / "null").symlink_to("/dev/null")
+    files = ["new", "1", str(tmp_path / "file"), "file:///new", str(tmp_path / "none" / "new")]
+    folders = [str(tmp_path), "new/", f"file://{tmp_path}"]
+    streams = ["-", "/dev/stdout", "/dev/fd/11", "/dev/null", str(tmp_path / "pipe"), str(tmp_path / "null")]
+    urls = ["s3://b/o", "s3://b/o/"]
+    names = [*files, *folders, *streams, *urls]
+    assert [name for name in names if Target(name).is_file] == files
+    assert [name for name in names if Target(name).is_folder] == [*folders, "s3://b/o/"]
+    assert [name for name in names if Target(name).is_url] == urls
+    streams = ("-", "/dev/stdout", "/dev/fd/1", "/dev/stderr", "/dev/fd/11", "1")
+    assert [Target(name).is_standard_output for name in streams] == [True, True, True, False, False, False]
+
+
+def test_a_file_has_one_address_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("real")
+    names = ("real", "./real", "link", f"file://{tmp_path}/real", f"{tmp_path}/link")
+    assert {Target(name).address for name in names} == {str(tmp_path / "real")}
+    assert Target("link").rejects.name == f"{tmp_path}/real.rejects.jsonl"
+    assert Target("./real").rejects.name == "./real.rejects.jsonl"
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(OutputError, match="circle: its links form a circle"):
+        Target("circle").check("-o")
 
 
 def test_standard_output_and_error(capfdbinary):
@@ -59,7 +68,7 @@ def test_standard_output_without_a_descriptor(monkeypatch):
 def test_standard_streams_that_are_closed(monkeypatch, name, stream):
     monkeypatch.setattr(sys, stream, None)
     with pytest.raises(OutputError, match=r"standard (output|error) is closed; give a file"):
-        open_sink(name)
+        open_sink(name and Target(name))
 
 
 def test_a_named_pipe_stays_one(tmp_path):
@@ -67,10 +76,10 @@ def test_a_named_pipe_stays_one(tmp_path):
     got = []
     reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()))
     reader.start()
-    refuse_existing(str(tmp_path / "pipe"))
+    Target(tmp_path / "pipe").refuse_existing()
     send(str(tmp_path / "pipe"))
     reader.join()
-    remove(str(tmp_path / "pipe"))
+    Target(tmp_path / "pipe").remove()
     assert got == [b"x\n"]
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
@@ -134,10 +143,10 @@ def test_a_full_pipe_that_does_not_block(monkeypatch):
 def test_an_existing_file_is_refused_until_it_is_removed(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(ExistingOutputError, match="out exists; give another name, or replace"):
-        refuse_existing(str(tmp_path / "out"))
+        Target(tmp_path / "out").refuse_existing()
     for _ in range(2):
-        remove(str(tmp_path / "out"))
-    refuse_existing(str(tmp_path / "out"))
+        Target(tmp_path / "out").remove()
+    Target(tmp_path / "out").refuse_existing()
 
 
 @pytest.mark.parametrize("looks_writable", [False, True])
@@ -155,7 +164,7 @@ def test_the_caller_can_end_a_write_to_a_full_pipe(monkeypatch, looks_writable):
         monkeypatch.setattr("select.select", lambda *_: ([], [writing], []))
     else:
         monkeypatch.setattr("sentcli.files.sink._LOOK_SECONDS", 0.001)
-    stream = open_sink(f"/dev/fd/{writing}", check)
+    stream = open_sink(Target(f"/dev/fd/{writing}"), check)
     with pytest.raises(KeyboardInterrupt):
         stream.write(b"x" * (1 << 20))
     assert os.read(reading, 1 << 20).strip(b"x") == b""

@@ -7,7 +7,6 @@ import io
 import json
 import lzma
 import random
-from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,8 +15,6 @@ from commands import invoke
 from invented import reviews
 
 from sentcli.scoring import scorer as scoring
-from sentcli.scoring.batches import Limits
-from sentcli.scoring.scorer import Scorer
 from sentcli.tables import chunk, parquet
 
 ODD = ["", " \t ", "a", "!", "naïve café 日本語 😀", "film", "dull dull dull", "<br /><br />", "\u2028"]
@@ -139,7 +136,8 @@ def test_scores_are_the_same_in_another_order(trained, tmp_path, texts, expected
 def test_scores_are_the_same_with_any_batches_and_workers(
     trained, tmp_path, texts, expected, monkeypatch, workers, batch_tokens, batch_rows, chunk_rows
 ):
-    monkeypatch.setattr(scoring, "Scorer", partial(Scorer, limits=Limits(batch_tokens, batch_rows)))
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", batch_tokens)
+    monkeypatch.setattr(scoring, "BATCH_ROWS", batch_rows)
     monkeypatch.setattr(chunk, "CHUNK_ROWS", chunk_rows)
     monkeypatch.setattr(parquet, "CHUNK_ROWS", chunk_rows)
     for form in ("csv", "parquet"):

@@ -13,6 +13,7 @@ from jobs import ParityScorer, run_job
 
 from sentcli.errors import InterruptedRunError, LockedError
 from sentcli.files.lock import Lock
+from sentcli.files.sink import Target
 from sentcli.runs import summary as summaries
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.summary import Progress
@@ -37,8 +38,8 @@ def test_a_summary_counts_the_rows_of_the_output(trained, tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b"\n".join([*lines, b"no JSON"]) + b"\n")
     with Scorer(trained, workers=1, neutral=(0.5, 1)) as scorer:
         names = [str(tmp_path / "in.jsonl")]
-        summary = score_output(scorer, names, str(tmp_path / "out.jsonl"), JobOptions(), Progress())
-        tokens = sum(scorer.score([text]).tokens for text in ["warm zzz " * 200, *texts])
+        summary = score_output(scorer, names, Target(tmp_path / "out.jsonl"), JobOptions(), Progress())
+        tokens = sum(scorer.score([text]).counts.tokens for text in ["warm zzz " * 200, *texts])
     rows = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     labels = Counter(row["sentiment"] for row in rows)
     assert (summary.rows, summary.rejected, summary.blank) == (len(rows), 1, labels.pop(None)) == (102, 1, 1)
@@ -100,7 +101,7 @@ def test_a_run_that_waited_for_a_lock_continues_the_work_of_the_other(
 
 def show_progress(source, output, **options):
     progress = Progress(**options)
-    score_output(ParityScorer(), [str(source)], str(output), JobOptions(overwrite=True), progress)
+    score_output(ParityScorer(), [str(source)], Target(output), JobOptions(overwrite=True), progress)
 
 
 @pytest.mark.usefixtures("small_chunks")

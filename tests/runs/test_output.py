@@ -8,9 +8,10 @@ import threading
 from contextlib import nullcontext
 
 import pytest
-from jobs import ParityScorer, read_chunks, score
+from jobs import ParityScorer, read_chunks
 
 from sentcli.errors import DataError, OutputError, RejectsError, SentcliError, UsageError
+from sentcli.files.sink import Target
 from sentcli.runs.output import Output
 from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
 
@@ -49,19 +50,15 @@ def test_the_commonest_reason_of_rejects_is_logged_with_an_example(run, tmp_path
 
 def test_the_row_law_is_checked_at_each_write(source, tmp_path):
     reader = read_chunks(source)
-    output = Output(
-        str(tmp_path / "out.csv"),
-        None,
-        Setup(ReadOptions(), WriteOptions().columns(), "csv", "csv"),
-        RejectOptions(),
-    )
+    setup = Setup(ReadOptions(), WriteOptions().columns(), "csv", "csv")
+    output = Output(Target(tmp_path / "out.csv"), None, setup, RejectOptions())
     with pytest.raises(SentcliError, match="not read to their end"):
         output.close(reader)
     (chunk,) = reader
     with pytest.raises(SentcliError, match="2 rows and 2 rejected ones were read, but 0 and 0 written"):
         output.close(reader)
     with pytest.raises(SentcliError, match="2 rows and 2 rejected ones were read, but 1 and 2 written"):
-        output.write(chunk, score(chunk.texts[:1], ("a", "b")))
+        output.write(chunk, [["odd"], [0.5]])
     output.discard()
     assert names(tmp_path) == ["in.csv"]
 

@@ -4,8 +4,13 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
 from sentcli.tables.options import WriteOptions
+
+
+def plan(inputs, output, write=None):
+    return [(files, target.name) for files, target in plan_outputs(inputs, Target(output), write)]
 
 
 @pytest.fixture
@@ -19,8 +24,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_all_inputs_go_to_one_file(folder):
-    assert plan_outputs(["b.csv", "a.csv"], "out.csv") == [(["b.csv", "a.csv"], "out.csv")]
-    assert plan_outputs(["-"], "-") == [(["-"], "-")]
+    assert plan(["b.csv", "a.csv"], "out.csv") == [(["b.csv", "a.csv"], "out.csv")]
+    assert plan(["-"], "-") == [(["-"], "-")]
 
 
 @pytest.mark.parametrize(
@@ -40,22 +45,22 @@ def test_all_inputs_go_to_one_file(folder):
 def test_one_file_for_several_inputs_is_logged_where_a_folder_may_be_meant(
     folder, caplog, inputs, output, is_logged
 ):
-    plan_outputs(inputs, output)
+    plan(inputs, output)
     message = f"{output}: one file for all inputs; for one file each, give {output}/"
     assert caplog.messages == [message] * is_logged
 
 
 def test_globs_return_their_files_in_order_and_once(folder):
-    assert plan_outputs(["[ab].csv"], "-") == [(["a.csv", "b.csv"], "-")]
-    assert plan_outputs(["**/a.csv", "c.jsonl"], "-") == [(["a.csv", "sub/a.csv", "c.jsonl"], "-")]
-    assert plan_outputs([f"{folder}/?.csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
-    assert plan_outputs(["[d].csv"], "-") == [(["[d].csv"], "-")]
-    assert plan_outputs([f"file://{folder}/[ab].csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
+    assert plan(["[ab].csv"], "-") == [(["a.csv", "b.csv"], "-")]
+    assert plan(["**/a.csv", "c.jsonl"], "-") == [(["a.csv", "sub/a.csv", "c.jsonl"], "-")]
+    assert plan([f"{folder}/?.csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
+    assert plan(["[d].csv"], "-") == [(["[d].csv"], "-")]
+    assert plan([f"file://{folder}/[ab].csv"], "-") == [([f"{folder}/a.csv", f"{folder}/b.csv"], "-")]
     (folder / "sub" / "deep").mkdir()
     (folder / "sub" / "deep" / "e.csv").touch()
-    assert plan_outputs(["sub/**/**/e.csv"], "-") == [(["sub/deep/e.csv"], "-")]  # once
+    assert plan(["sub/**/**/e.csv"], "-") == [(["sub/deep/e.csv"], "-")]  # once
     with pytest.raises(DataError, match=r"\*\.txt: no such files"):
-        plan_outputs(["*.txt"], "-")
+        plan(["*.txt"], "-")
 
 
 @pytest.mark.parametrize("pattern", ["**/*.csv", "s*/*.csv", "./**/a.csv", "*/a.csv", "s?b/**/*.csv"])
@@ -63,14 +68,14 @@ def test_a_folder_that_cannot_be_read_is_an_error_of_the_glob(folder, monkeypatc
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "sub" and access(path, mode))
     with pytest.raises(DataError, match=r"^(\./)?sub/?: Permission denied; nothing in it can be scored$"):
-        plan_outputs([pattern], "-")
-    assert plan_outputs(["*.csv"], "-") == [(["[d].csv", "a.csv", "b.csv"], "-")]
+        plan([pattern], "-")
+    assert plan(["*.csv"], "-") == [(["[d].csv", "a.csv", "b.csv"], "-")]
 
 
 @pytest.mark.parametrize("output", ["sub", "sub/", "new/deep/"])
 def test_a_folder_gets_a_file_for_each(folder, output):
     base = output.rstrip("/")
-    assert plan_outputs(["a.csv", "c.jsonl"], output) == [
+    assert plan(["a.csv", "c.jsonl"], output) == [
         (["a.csv"], f"{base}/a.csv"),
         (["c.jsonl"], f"{base}/c.jsonl"),
     ]
@@ -95,7 +100,7 @@ def test_a_folder_gets_a_file_for_each(folder, output):
     ],
 )
 def test_names_in_a_folder(folder, name, form, expected):
-    assert plan_outputs([name], "sub", WriteOptions(format=form)) == [([name], f"sub/{expected}")]
+    assert plan([name], "sub", WriteOptions(format=form)) == [([name], f"sub/{expected}")]
 
 
 @pytest.mark.parametrize(
@@ -118,16 +123,16 @@ def test_names_in_a_folder(folder, name, form, expected):
 )
 def test_outputs_that_cannot_be_planned_are_refused(folder, inputs, output, error, message):
     with pytest.raises(error, match=message):
-        plan_outputs(inputs, output)
+        plan(inputs, output)
 
 
 def test_a_folder_at_a_url_is_not_created(folder):
-    assert plan_outputs(["a.csv", "s3://b/in/c.jsonl"], "s3://b/out/") == [
+    assert plan(["a.csv", "s3://b/in/c.jsonl"], "s3://b/out/") == [
         (["a.csv"], "s3://b/out/a.csv"),
         (["s3://b/in/c.jsonl"], "s3://b/out/c.jsonl"),
     ]
     assert not (folder / "s3:").exists()
-    assert plan_outputs(["**/?.csv"], "s3://b/out/")[-1] == (["sub/a.csv"], "s3://b/out/sub/a.csv")
+    assert plan(["**/?.csv"], "s3://b/out/")[-1] == (["sub/a.csv"], "s3://b/out/sub/a.csv")
 
 
 @pytest.mark.parametrize(
@@ -150,9 +155,9 @@ def test_outputs_in_a_folder_keep_the_folders_below_the_first_wildcard(folder, p
     for prefix in ("", f"{folder}/"):
         if expected is None:  # `..` could lead out of the folder
             with pytest.raises(UsageError, match=r"would be written 2 times in this run"):
-                plan_outputs([prefix + pattern], "out/")
+                plan([prefix + pattern], "out/")
             continue
-        planned = plan_outputs([prefix + pattern], "out/")
+        planned = plan([prefix + pattern], "out/")
         assert {output for _, output in planned} == {f"out/{name}" for name in expected}
         assert all(source.endswith(output.removeprefix("out/")) for (source,), output in planned)
     assert all((folder / "out" / name).parent.is_dir() for name in expected or ())
@@ -164,10 +169,10 @@ def test_a_glob_that_finds_outputs_of_an_earlier_run_is_refused(folder):
         (folder / name).touch()
     for output in ("scored/", f"{folder}/scored/"):
         with pytest.raises(UsageError, match=r"scored/days/a\.csv is an input, .*; narrow the glob"):
-            plan_outputs(["**/*.csv"], output)
+            plan(["**/*.csv"], output)
     assert not (folder / "scored" / "scored").exists()
-    assert plan_outputs(["days/*.csv"], "scored/") == [(["days/a.csv"], "scored/a.csv")]
-    jsonl = plan_outputs(["scored/days/*.csv", "b.csv"], "scored/days", WriteOptions(format="jsonl"))
+    assert plan(["days/*.csv"], "scored/") == [(["days/a.csv"], "scored/a.csv")]
+    jsonl = plan(["scored/days/*.csv", "b.csv"], "scored/days", WriteOptions(format="jsonl"))
     assert [output for _, output in jsonl] == ["scored/days/a.jsonl", "scored/days/b.jsonl"]
 
 
@@ -176,23 +181,23 @@ def test_two_outputs_that_links_make_one_file_are_refused(folder):
     for name in ("a.csv", "b.jsonl"):
         (folder / "out" / name).symlink_to(folder / "store")
     with pytest.raises(UsageError, match="store would be written 2 times in this run"):
-        plan_outputs(["a.csv", "b.jsonl"], "out/")
+        plan(["a.csv", "b.jsonl"], "out/")
     for day in (1, 2):
         (folder / "ds" / str(day)).mkdir(parents=True)
         (folder / "ds" / str(day) / "a.csv").touch()
     (folder / "days" / "1").mkdir(parents=True)
     (folder / "days" / "2").symlink_to("1")
     with pytest.raises(UsageError, match=r"days/1/a\.csv would be written 2 times in this run"):
-        plan_outputs(["ds/*/a.csv"], "days/")
+        plan(["ds/*/a.csv"], "days/")
 
 
 def test_files_and_folders_named_like_standard_streams_are_files_and_folders(folder):
     (folder / "deep").mkdir()
     (folder / "deep" / "-").touch()
-    assert plan_outputs(["deep/*"], "out.csv") == [(["deep/-"], "out.csv")]
+    assert plan(["deep/*"], "out.csv") == [(["deep/-"], "out.csv")]
     (folder / "-").mkdir()
-    assert plan_outputs(["a.csv"], "-") == [(["a.csv"], "-")]
-    assert plan_outputs(["a.csv"], "./-") == [(["a.csv"], "-/a.csv")]
+    assert plan(["a.csv"], "-") == [(["a.csv"], "-")]
+    assert plan(["a.csv"], "./-") == [(["a.csv"], "-/a.csv")]
     (folder / "-").rmdir()
     (folder / "-").touch()
-    assert plan_outputs(["[-]"], "out.csv") == [(["./-"], "out.csv")]
+    assert plan(["[-]"], "out.csv") == [(["./-"], "out.csv")]

@@ -77,7 +77,8 @@ def test_what_killed_runs_left_is_no_obstacle(store, whole):
 
 @in_memory
 @pytest.mark.parametrize(
-    "at", ["output.Output.publish", "job._Job._make_room", "job.write_done", "job._Job._score"]
+    "at",
+    ["output.Output.publish", "history.UrlHistory.complete", "history.UrlHistory._record", "job._score_rows"],
 )
 def test_a_run_that_ends_while_it_publishes_is_completed(store, whole, monkeypatch, at):
     def die(*arguments, **options):

@@ -37,7 +37,7 @@ def test_a_blank_text_has_no_label_no_score_and_no_probabilities(scorer):
     scores, probabilities = scorer.score(mixed), scorer.probabilities(mixed)
     assert scores.labels == ["positive", *[None] * len(BLANK), "negative"]
     assert scores.scores[1:-1] == [None] * len(BLANK)
-    assert scores.blank == len(BLANK)
+    assert scores.counts.blank == len(BLANK)
     assert np.isnan(probabilities).all(axis=1).tolist() == [False, *[True] * len(BLANK), False]
 
 
@@ -47,17 +47,17 @@ def test_a_text_that_says_nothing_has_no_label_and_no_score(scorer):
     scores = scorer.score(texts)
     assert [label is None for label in scores.labels] == [False, *[True] * 10, False]
     assert [score is None for score in scores.scores] == [False, *[True] * 10, False]
-    assert (scores.blank, scores.no_known_word, scores.mostly_unknown) == (5, 5, 5)
+    assert (scores.counts.blank, scores.counts.no_known_word, scores.counts.mostly_unknown) == (5, 5, 5)
     for text in texts:
         assert pairs(scorer.score([text])) == [pairs(scores)[texts.index(text)]]
 
 
 def test_the_null_values_can_be_set(trained):
     with load(trained.path, workers=1, null_values=["warm"]) as scorer:
-        assert scorer.score(["Warm ", "warm film"]).blank == 1
+        assert scorer.score(["Warm ", "warm film"]).counts.blank == 1
         assert scorer.fingerprint["--null-values"] == ["warm"]
     with load(trained.path, workers=1, null_values=()) as scorer:
-        assert scorer.score(["N/A", "warm"]).blank == 0
+        assert scorer.score(["N/A", "warm"]).counts.blank == 0
 
 
 def test_no_text_at_all_is_fine(scorer):
@@ -70,8 +70,8 @@ def test_no_text_at_all_is_fine(scorer):
 def test_words_unknown_words_and_long_texts_are_counted(scorer):
     max_tokens = scorer.bundle.config.text.max_tokens
     scores = scorer.score(["warm zzz qqq", "warm " * max_tokens, "warm " + "zzz " * max_tokens, None])
-    assert (scores.tokens, scores.unknown) == (3 + 2 * max_tokens + 1, 2 + max_tokens)
-    assert (scores.truncated, scores.blank) == (1, 1)
+    assert (scores.counts.tokens, scores.counts.unknown) == (3 + 2 * max_tokens + 1, 2 + max_tokens)
+    assert (scores.counts.truncated, scores.counts.blank) == (1, 1)
 
 
 def test_the_middle_of_a_long_text_is_not_read(scorer):
@@ -266,7 +266,7 @@ def test_of_phrases_the_words_are_counted():
     with load() as scorer:
         texts = ["not a joy . the end"]
         assert len(scorer._encoder.encode(texts).ids) < 6
-        assert scorer.score(texts).tokens == 6
+        assert scorer.score(texts).counts.tokens == 6
 
 
 def test_the_probabilities_of_all_labels_are_returned_where_they_are_wanted(trained_three):

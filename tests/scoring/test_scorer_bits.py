@@ -6,7 +6,6 @@ import pytest
 from texts import Piece, pairs
 
 from sentcli import load
-from sentcli.scoring.batches import Limits
 from sentcli.scoring.scorer import Scorer
 
 
@@ -33,8 +32,12 @@ def test_in_batches_of_any_size(trained, texts, expected, size):
     ("workers", "tokens", "rows"),
     [(2, 1, 256), (1, 97, 256), (5, 1000, 3), (1, 65_536, 1), (2, 65_536, 10_000)],
 )
-def test_with_any_limits_of_a_batch_and_any_workers(trained, texts, expected, workers, tokens, rows):
-    with Scorer(trained, workers=workers, limits=Limits(tokens, rows)) as scorer:
+def test_with_any_limits_of_a_batch_and_any_workers(
+    trained, texts, expected, monkeypatch, workers, tokens, rows
+):
+    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_TOKENS", tokens)
+    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_ROWS", rows)
+    with Scorer(trained, workers=workers) as scorer:
         assert scorer.score(texts) == expected
 
 

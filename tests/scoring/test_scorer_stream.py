@@ -13,7 +13,7 @@ from sentcli.backends.onnx import OnnxBackend
 from sentcli.errors import BundleError, StopRequested
 from sentcli.scoring import scorer as scoring
 from sentcli.scoring import stop
-from sentcli.scoring.batches import LIMITS, Limits
+from sentcli.scoring.batches import BATCH_ROWS
 from sentcli.scoring.scorer import Scorer
 
 
@@ -43,9 +43,11 @@ def backend(monkeypatch):
 
 
 @pytest.fixture
-def summing(trained, backend):
+def summing(trained, backend, monkeypatch):
     """A scorer of one worker with that backend."""
-    with Scorer(trained, workers=1, limits=Limits(batch_tokens=24, batch_rows=4)) as scorer:
+    monkeypatch.setattr(scoring, "BATCH_TOKENS", 24)
+    monkeypatch.setattr(scoring, "BATCH_ROWS", 4)
+    with Scorer(trained, workers=1) as scorer:
         yield scorer
 
 
@@ -55,7 +57,7 @@ def test_equal_texts_are_run_once(summing, backend):
     assert sum(len(lengths) for _, lengths in backend.batches) == 3
     for text, score in zip(texts, scores.scores, strict=True):
         assert score == summing.score([text]).scores[0]
-    assert scores.tokens == 10
+    assert scores.counts.tokens == 10
 
 
 def test_many_characters_have_the_backend_prepared(summing, backend):
@@ -85,9 +87,10 @@ def test_a_batch_has_the_limits_times_the_factor_of_the_backend(trained, monkeyp
         rows.append(len(ids))
         return np.zeros((len(ids), 2), np.float32)
 
-    for factor, limits in ((1, Limits(batch_rows=4)), (3, Limits(batch_rows=4)), (1, LIMITS)):
+    for factor, most in ((1, 4), (3, 4), (1, BATCH_ROWS)):
         monkeypatch.setattr(OnnxBackend, "batch_factor", factor)
-        with Scorer(trained, workers=1, limits=limits) as scorer:
+        monkeypatch.setattr(scoring, "BATCH_ROWS", most)
+        with Scorer(trained, workers=1) as scorer:
             monkeypatch.setattr(scorer._backend, "logits", counted)
             scorer.score([f"warm {number}" for number in range(24)])
     assert rows == [4] * 6 + [12] * 2 + [24]
@@ -147,7 +150,7 @@ def test_a_stop_request_begins_no_further_batch(trained, monkeypatch, call):
             assert may_end.wait(timeout=20)
         return np.zeros((len(ids), 2), np.float32)
 
-    texts = [f"warm {number}" for number in range(5 * LIMITS.batch_rows)]
+    texts = [f"warm {number}" for number in range(5 * BATCH_ROWS)]
     with Scorer(trained, workers=1) as scorer:
         monkeypatch.setattr(scorer._backend, "logits", interrupting)
         stop.install()
@@ -156,7 +159,7 @@ def test_a_stop_request_begins_no_further_batch(trained, monkeypatch, call):
         stop.install()
         may_end.set()
         scorer.score(["warm"])
-    assert batches == [LIMITS.batch_rows, 1]
+    assert batches == [BATCH_ROWS, 1]
 
 
 def test_a_closed_scorer_has_no_threads_and_says_that_it_is_closed(trained, texts):

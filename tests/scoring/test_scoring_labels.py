@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sentcli.errors import UsageError
-from sentcli.scoring.labels import Band, softmax
+from sentcli.scoring.labels import Band, Counts, Scores, softmax
+from sentcli.tables.options import WriteOptions
 
 
 def test_softmax_returns_probabilities_in_float64():
@@ -48,3 +49,14 @@ def test_a_band_has_two_sides(band, scores, sides):
 def test_an_invalid_band_is_refused(ends):
     with pytest.raises(UsageError, match=r"--neutral.*from 0 to 1"):
         Band(*ends)
+
+
+def test_each_new_column_knows_its_values() -> None:
+    scores = Scores(labels=["b"], scores=[0.9], counts=Counts(), probabilities=[[0.1], [0.9]])
+    columns = WriteOptions(prefix="x_").columns(("a", "b"))
+    assert {column.name: column.values(scores) for column in columns} == {
+        "x_sentiment": ["b"],
+        "x_sentiment_score": [0.9],
+        "x_probability_a": [0.1],
+        "x_probability_b": [0.9],
+    }
