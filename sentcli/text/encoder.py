@@ -26,8 +26,8 @@ Bytes = npt.NDArray[np.uint8]
 # Sizes in characters. Fewer than this are encoded in Python, without loading pyarrow.
 _BULK = 1 << 18
 # Characters to look up at once: more need more memory, fewer take more time, because each call builds a hash
-# table of the vocabulary. A chunk of a file has no more.
-_SLICE = 1 << 23
+# table of the vocabulary.
+_SLICE = 1 << 22
 # Characters to split and to search for bigrams at once, so that they stay in the processor's cache.
 _BLOCK = 1 << 18
 
