@@ -103,5 +103,6 @@ def gather(
     if lengths.max() > max_tokens:  # few batches have such texts
         places += (lengths - kept)[:, None] * (steps >= head_tokens(max_tokens))
     padded = ids.take(places, mode="clip").astype(np.int64)
-    padded[steps >= kept[:, None]] = PAD_ID
+    shortest = kept.min()
+    padded[:, shortest:][steps[shortest:] >= kept[:, None]] = PAD_ID
     return padded, kept.astype(np.int32)

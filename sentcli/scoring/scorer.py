@@ -339,11 +339,9 @@ def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
 
 def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
     """Return the texts without repetitions, and for each text its place among them."""
-    if len({*texts}) == len(texts):
-        return [text or "" for text in texts], np.arange(len(texts))
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    inverse = np.fromiter(map(places.__getitem__, texts), np.intp, len(texts))
-    return [text or "" for text in places], inverse
+    places: dict[str | None, int] = {}
+    inverse = [places.setdefault(text, len(places)) for text in texts]
+    return [text or "" for text in places], np.array(inverse, np.intp)
 
 
 def as_texts(texts: Iterable[Any]) -> list[str | None]:

@@ -25,9 +25,10 @@ Bytes = npt.NDArray[np.uint8]
 
 # Sizes in characters. Fewer than this are encoded in Python, without loading pyarrow.
 _BULK = 1 << 18
-# Characters to look up at once: more need more memory, fewer take more time.
-_SLICE = 1 << 20
-# Characters to split into words at once, so that they stay in the processor's cache.
+# Characters to look up at once: more need more memory, fewer take more time, because each call builds a hash
+# table of the vocabulary.
+_SLICE = 1 << 22
+# Characters to split and to search for bigrams at once, so that they stay in the processor's cache.
 _BLOCK = 1 << 18
 
 # Size of a hash of two words. Of 20,000 bigrams, one in 26 shares its slot; the table takes 1 MB.
@@ -122,27 +123,33 @@ class _BulkEncoder:
 
     def __init__(self, vocab: Vocab) -> None:
         import pyarrow as pa
-        import pyarrow.compute as pc
+
+        # Not pyarrow.compute: importing it writes a function for each of hundreds of kernels, in 40 ms.
+        from pyarrow._compute import SetLookupOptions, call_function
 
         self._pa = pa
         # Arrow's own allocator takes 10 to 30 MB more, and grows over millions of rows.
-        self._call = partial(pc.call_function, memory_pool=pa.system_memory_pool())
+        self._call = partial(call_function, memory_pool=pa.system_memory_pool())
         # Not pa.scalar: pa.scalar, pa.array and to_numpy import pandas if it is installed: 45 MB and 0.3 s.
         buffers = [None, pa.py_buffer(np.array([-1], np.int32))]
         self._not_found = pa.Array.from_buffers(pa.int32(), 1, buffers)[0]
         self._first_bigram = vocab.first_bigram
         # Without <pad> and <unk>, as in Vocab.
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_bigram]]
-        self._words = pc.SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
+        self._words = SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
         self._bigrams = _BigramTable(vocab.bigrams) if vocab.bigrams else None
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Encode texts with at least one character in total; see `Encoder._encode`."""
         blocks = [_tokens(block) for block in slices(texts, _BLOCK)]
-        letters, lengths, counts = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        # One call for all blocks, because each call builds a hash table of the vocabulary.
-        ids = self._look_up(self._strings(letters, lengths))
-        return self._join(ids, counts, self._bigrams) if self._bigrams else (ids, counts)
+        letters, lengths, counts = zip(*blocks, strict=True)
+        ids = self._look_up(self._strings(np.concatenate(letters), np.concatenate(lengths)))
+        if not self._bigrams:
+            return ids, np.concatenate(counts)
+        parts = np.split(ids, np.cumsum([*map(len, lengths)])[:-1])
+        joined = [self._join(*part, self._bigrams) for part in zip(parts, counts, strict=True)]
+        ids, kept = map(np.concatenate, zip(*joined, strict=True))
+        return ids, kept
 
     def _join(self, ids: Ids, counts: Numbers, bigrams: "_BigramTable") -> tuple[Ids, Numbers]:
         """Replace pairs of words by bigrams, as `Vocab.encode` does.
