@@ -17,7 +17,7 @@ import pytest
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
 from sentcli.datasets.labels import class_names
-from sentcli.datasets.load import load_split, load_texts, load_validation
+from sentcli.datasets.load import load_split, load_validation
 from sentcli.errors import DataError, MissingExtraError
 from sentcli.tables.options import ReadOptions
 
@@ -67,7 +67,6 @@ def test_csv_options(tmp_path):
     path.write_bytes("Of today\n\ntext;label\n'Très; bon';gut\nZäh;schlecht\n".encode("cp1252"))
     options = {"delimiter": ";", "encoding": "cp1252", "skip_lines": 2, "quotechar": "'"}
     assert read(path, **options) == [("Très; bon", "gut"), ("Zäh", "schlecht")]
-    assert load_texts(str(path), None, ReadOptions(**options)) == ["Très; bon", "Zäh"]
     lines = write(tmp_path / "r.jsonl", '{"text": "é", "label": "good"}\n')
     assert read(lines, **options) == [("é", "good")]  # they mean nothing there
 
@@ -222,17 +221,6 @@ def test_not_a_number_is_no_label(tmp_path):
         read(tmp_path / "r.parquet")
 
 
-def test_texts_of_a_file_need_no_labels(tmp_path):
-    file = write(tmp_path / "heap.csv", 'id,review\n001,"one, two"\n2,\n3,NA\n')
-    assert load_texts(file, "review") == ["one, two", "NA"]
-    assert load_texts(write(tmp_path / "heap.jsonl", '{"n": 1, "words": "a b"}\n'), None) == ["a b"]
-    assert load_texts(write(tmp_path / "heap.txt", "a b\n\nc\n"), None) == ["a b", "c"]
-    with pytest.raises(DataError, match="--text-column"):
-        load_texts(write(tmp_path / "two.csv", "a,b\nx,y\n"), None)
-    with pytest.raises(DataError, match="has no text"):
-        load_texts(write(tmp_path / "none.csv", "text,b\n,y\n"), None)
-
-
 def test_strings_of_parquet_that_are_not_utf_8_end_the_run(tmp_path):
     bad = pa.StringArray.from_buffers(
         2, pa.py_buffer(np.array([0, 2, 4], np.int32)), pa.py_buffer(b"\xff\xfeok")
@@ -250,7 +238,6 @@ def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     assert train.texts == ["fine 0", "fine 1", "fine 2"]
     assert train.labels == ["positive", "negative", "positive"]
     assert read(path, split="test") == [("dull 0", "negative"), ("dull 1", "positive")]
-    assert load_texts(path, None) == ["who knows 0", "who knows 1"]
     with pytest.raises(
         DataError, match="split unsupervised: 2 of 2 rows cannot be used; most often: no label"
     ):
@@ -280,8 +267,6 @@ def test_files_of_a_folder_are_read_like_files(tmp_path):
     assert read(tmp_path, delimiter=";") == [("NA", "001"), ("b", "1")]  # whatever the other split is like
     with pytest.raises(DataError, match=r"split test: 1 of 1 row .*: byte 0xff.*first .*test\.csv, line 2\)"):
         read(tmp_path, split="test", delimiter=";")
-    with pytest.raises(DataError, match=r"none of its splits \(train, test\) is called"):
-        load_texts(str(tmp_path), None)
 
 
 def test_a_folder_named_like_a_builder_is_that_folder(tmp_path, monkeypatch):
@@ -312,7 +297,6 @@ def test_a_hub_id_comes_from_the_cache_without_a_network(tmp_path, cache):
     datasets.load_dataset(write_hub_layout(tmp_path / "reviews"), cache_dir=str(cache))
     (cache / "reviews").rename(cache / "owner___reviews")
     assert [label for _, label in read("owner/reviews")] == ["positive", "negative", "positive"]
-    assert load_texts("owner/reviews", "text") == ["who knows 0", "who knows 1"]
     with pytest.raises(DataError, match=r"no column 'x'.*try --label-column"):
         read("owner/reviews", None, "x")
 
@@ -335,5 +319,5 @@ def test_without_the_package_datasets_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     monkeypatch.delitem(sys.modules, "sentcli.datasets.hub", raising=False)
     monkeypatch.delattr("sentcli.datasets.hub", raising=False)
-    with pytest.raises(MissingExtraError, match=r"'datasets', .* pip install 'sentcli\[train\]'"):
-        load_texts("owner/reviews", None)
+    with pytest.raises(MissingExtraError, match=r"'datasets', .* pip install 'sentcli\[evaluate\]'"):
+        read("owner/reviews")

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from jobs import ParityScorer
 from test_parquet import rich_table
 
-from sentcli.datasets.load import load_texts
 from sentcli.errors import DataError
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, get_format
@@ -216,11 +215,6 @@ def test_intervals_that_would_become_bytes_are_refused(convert, intervals):
         with pytest.raises(DataError, match=f"in.parquet: the column 'stay.wait' {message}"):
             convert(data, "in.parquet", target)
     assert convert(data, "in.parquet", ".txt") == b"odd\t0.142857\tx\n"
-
-
-def test_intervals_are_no_error_where_only_texts_are_read(intervals, tmp_path):
-    intervals({"text": ["x"], "wait": pa.array([interval(1, 2, 3)], pa.binary(12))}, "wait")
-    assert load_texts(str(tmp_path / "table.parquet"), None) == ["x"]
 
 
 def in_list(kind, values):

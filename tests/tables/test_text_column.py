@@ -14,7 +14,6 @@ import pytest
 from export_shapes import GOOD, IDS, LINKS, NAMES, NUMBERS, SHORT, shapes
 from jobs import read_chunks
 
-from sentcli.datasets.load import load_texts
 from sentcli.errors import DataError
 from sentcli.scoring.frames import texts_of
 from sentcli.tables.options import ReadOptions, WriteOptions
@@ -59,10 +58,9 @@ def test_the_texts_of_public_data_sets_and_exports_are_found(tmp_path, caplog, c
         texts = [" ".join(parts) for parts in zip(*(columns[name] for name in names), strict=True)]
         assert ({*names}, found) == ({*marks}, texts)
     assert texts_of(pd.DataFrame(columns), None, ()) == texts
-    assert load_texts(str(tmp_path / "a.csv"), None) == texts
     (name, mark), *_ = marks.items()
     told = f"texts taken from {name!r}, the column with the longest texts; another one: "
-    assert caplog.text.count(told) == len(caplog.messages) == (5 if mark == "~" else 0)
+    assert caplog.text.count(told) == len(caplog.messages) == (4 if mark == "~" else 0)
     assert {record.levelname for record in caplog.records} <= {"NOTE"}
 
 
