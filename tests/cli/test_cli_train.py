@@ -7,6 +7,9 @@ from pathlib import Path
 
 import invented
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from commands import fail, invoke
 from safetensors.numpy import load_file

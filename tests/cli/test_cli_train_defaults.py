@@ -9,6 +9,9 @@ from pathlib import Path
 
 import invented
 import pytest
+
+pytest.importorskip("torch")
+
 from commands import invoke
 
 from sentcli.model.bundle import METRICS

@@ -8,20 +8,17 @@ import lzma
 import sys
 from functools import partial
 
-import datasets
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
 from sentcli.datasets.labels import class_names
 from sentcli.datasets.load import load_split, load_validation
 from sentcli.errors import DataError, MissingExtraError
 from sentcli.tables.options import ReadOptions
-
-pytestmark = pytest.mark.usefixtures("cache")
 
 COMPRESS = {
     "": bytes,
@@ -34,7 +31,10 @@ COMPRESS = {
 
 def xlsx_of(rows):
     data = io.BytesIO()
-    pd.DataFrame(rows, columns=["text", "label"]).to_excel(data, engine="xlsxwriter", index=False)
+    with xlsxwriter.Workbook(data) as workbook:
+        sheet = workbook.add_worksheet()
+        for number, row in enumerate([("text", "label"), *rows]):
+            sheet.write_row(number, 0, row)
     return data.getvalue()
 
 
@@ -120,6 +120,7 @@ def test_labels_of_whole_numbers_are_the_same_in_each_format(tmp_path):
 
 
 def test_parquet_may_state_names_of_classes(tmp_path):
+    datasets = pytest.importorskip("datasets")
     kinds = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["2.0", "neg", "1.0"])}
     rows = {"text": ["a", "b", "c"], "label": [0, 1, 2]}
     path = str(tmp_path / "r.parquet")
@@ -232,6 +233,7 @@ def test_strings_of_parquet_that_are_not_utf_8_end_the_run(tmp_path):
             read(file)
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     path = write_hub_layout(tmp_path / "reviews")
     train = load_split(path, "train", None, None)
@@ -248,6 +250,7 @@ def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     assert class_names(ordered) == ("rotten", "fresh")
 
 
+@pytest.mark.usefixtures("cache")
 def test_classes_that_a_readme_states_hold_for_csv_too(tmp_path):
     path = write_hub_layout(tmp_path / "reviews", names=("rotten", "fresh"))
     for file in (tmp_path / "reviews" / "data").glob("*.parquet"):
@@ -260,6 +263,7 @@ def test_classes_that_a_readme_states_hold_for_csv_too(tmp_path):
         read(path, split="test")
 
 
+@pytest.mark.usefixtures("cache")
 def test_files_of_a_folder_are_read_like_files(tmp_path):
     (tmp_path / "train-1.csv").write_text("text;label\nNA;001\n")
     (tmp_path / "train-2.csv").write_text("id;text;label\n7;b;1\n")
@@ -269,6 +273,7 @@ def test_files_of_a_folder_are_read_like_files(tmp_path):
         read(tmp_path, split="test", delimiter=";")
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_folder_named_like_a_builder_is_that_folder(tmp_path, monkeypatch):
     write(tmp_path / "csv" / "train.jsonl", jsonl_of(ROWS))
     write(tmp_path / "other.csv", "text,label\nnot this,1\n")
@@ -279,6 +284,7 @@ def test_a_folder_named_like_a_builder_is_that_folder(tmp_path, monkeypatch):
         read("data[1]")
 
 
+@pytest.mark.usefixtures("cache")
 def test_validation_texts_are_a_file_or_a_split(tmp_path):
     for name in ("train", "dev"):
         write(tmp_path / "set" / f"{name}.csv", csv_of([(name, "a")]))
@@ -294,6 +300,8 @@ def test_validation_texts_are_a_file_or_a_split(tmp_path):
 
 
 def test_a_hub_id_comes_from_the_cache_without_a_network(tmp_path, cache):
+    import datasets
+
     datasets.load_dataset(write_hub_layout(tmp_path / "reviews"), cache_dir=str(cache))
     (cache / "reviews").rename(cache / "owner___reviews")
     assert [label for _, label in read("owner/reviews")] == ["positive", "negative", "positive"]
@@ -301,6 +309,7 @@ def test_a_hub_id_comes_from_the_cache_without_a_network(tmp_path, cache):
         read("owner/reviews", None, "x")
 
 
+@pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("spec", ["imdb", "csv", "data/missing.csv", "../missing", "a/b/c", ""])
 def test_neither_path_nor_hub_id(tmp_path, spec, monkeypatch):
     write(tmp_path / "here.csv", csv_of(ROWS))  # what `load_dataset("csv")` would pick up
@@ -309,6 +318,7 @@ def test_neither_path_nor_hub_id(tmp_path, spec, monkeypatch):
         read(spec)
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_hub_out_of_reach_is_one_line():
     with pytest.raises(DataError, match=r"owner/unknown cannot be read as a data set: .*Hub") as caught:
         read("owner/unknown")

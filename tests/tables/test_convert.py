@@ -12,7 +12,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -141,6 +140,7 @@ def test_durations_are_written_as_iso_8601_does(convert_table, unit):
     assert [json.loads(line)["wait"] for line in convert_table(columns, ".jsonl")] == DURATIONS
     found = [line.split(",")[1] for line in convert_table(columns, ".csv")[1:]]
     assert found == [duration or "" for duration in DURATIONS]
+    pd = pytest.importorskip("pandas")  # as a judge
     assert [pd.Timedelta(text) for text in found if text] == [
         dt.timedelta(seconds=s) for s in SECONDS if s is not None
     ]
