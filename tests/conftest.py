@@ -107,6 +107,12 @@ def trained_three(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return train(file, tmp_path_factory.mktemp("models") / "three")
 
 
+@pytest.fixture
+def torch() -> None:
+    """Skip a test that needs PyTorch on an install without it."""
+    pytest.importorskip("torch")
+
+
 def with_fewer_words(output: Path, words: int) -> Bundle:
     """Write the included model with its first words alone: it is loaded faster."""
     import onnx
@@ -148,8 +154,9 @@ def train(file: Path, output: Path) -> Bundle:
 @pytest.fixture
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the datasets library, and no way to the hub."""
-    datasets = pytest.importorskip("datasets")
-    huggingface_hub = pytest.importorskip("huggingface_hub")
+    huggingface_hub = pytest.importorskip("huggingface_hub")  # without it, `datasets` is tests/datasets
+    import datasets
+
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)

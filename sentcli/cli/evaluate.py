@@ -101,13 +101,13 @@ _HARDWARE = ("backend", "device", "precision", "workers")
 )
 @quiet_option
 def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **options: Any) -> None:
-    """Measure a model on a labelled split of a data set.
+    """Measure a model on a labeled split of a data set.
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
     accuracy, F1, ROC AUC and log loss with 95 % intervals, the balanced accuracy, the expected calibration
     error, the confusion matrix, the accuracy by text length, and coverage and accuracy over neutral bands.
     Texts that say nothing have no score: they are counted and left out. If the labels are numbers but the
-    model has names, 0 is the first name. With texts labelled neutral, the command also measures the three
+    model has names, 0 is the first name. With texts labeled neutral, the command also measures the three
     labels of score --neutral.
     """
     log_to_stderr(quiet=quiet)

@@ -33,7 +33,7 @@ def load_split(
     options: ReadOptions = NO_OPTIONS,
     rejects: Rejects | None = None,
 ) -> LabeledTexts:
-    """Read one split of a labelled data set. Rows without text or label are left out; a text may be empty.
+    """Read one split of a labeled data set. Rows without text or label are left out; a text may be empty.
 
     :param spec: a file, a folder in the layout of the hub, or an id on the Hugging Face hub. A file has no
         splits: it is read whole, whatever `split` says.
@@ -73,7 +73,7 @@ def load_validation(
     options: ReadOptions = NO_OPTIONS,
     rejects: Rejects | None = None,
 ) -> LabeledTexts:
-    """Read the labelled texts that a training is validated on.
+    """Read the labeled texts that a training is validated on.
 
     :param spec: a file, or the name of a split of `dataset`.
     :param dataset, text_column, label_column, options, rejects: as for `load_split`.

@@ -1,7 +1,7 @@
-"""The split of labelled texts into a training and a validation part.
+"""The split of labeled texts into a training and a validation part.
 
 Texts about the same film or product are similar, so a model that was trained on some of them does better on
-the others than on new texts. Such texts are usually neighbours, so the split holds out runs of neighbouring
+the others than on new texts. Such texts are usually neighbors, so the split holds out runs of neighboring
 rows, not single rows. On IMDb, a linear model of n-grams has an accuracy of 0.903 on the test split, 0.886 on
 such runs (mean of 8 seeds) and 0.910 on single rows. Choosing runs by rare words too gave 0.885.
 """
@@ -72,7 +72,7 @@ def split_data_sets(
 
 
 def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Divide each class into equal parts, and choose a run of neighbouring rows in each part."""
+    """Divide each class into equal parts, and choose a run of neighboring rows in each part."""
     _, classes, sizes = np.unique(np.array(labels, object), return_inverse=True, return_counts=True)
     quotas = np.minimum(np.maximum(np.round(share * sizes).astype(np.int64), 1), sizes - 1)
     runs = max(_FEWEST_RUNS, -(-int(quotas.max()) // _LONGEST_RUN))

@@ -1,4 +1,4 @@
-"""Read the labelled data sets of a training, and name the classes."""
+"""Read the labeled data sets of a training, and name the classes."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -67,7 +67,7 @@ def read_data_sets(
 def read_validation(
     spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str], rejects: Rejects
 ) -> LabeledTexts:
-    """Read the separate labelled texts that a training is validated on.
+    """Read the separate labeled texts that a training is validated on.
 
     :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
     :raises DataError, RejectsError, UsageError: as `read_data_sets`.

@@ -1,4 +1,4 @@
-"""Measure a model on a labelled data set: read the data, score it, and compute a record of metrics."""
+"""Measure a model on a labeled data set: read the data, score it, and compute a record of metrics."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -204,7 +204,7 @@ def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str,
 
 
 def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
-    """Return the class of each text; 2 if it is labelled neutral and the model has two other classes."""
+    """Return the class of each text; 2 if it is labeled neutral and the model has two other classes."""
     is_neutral = [label.casefold() == NEUTRAL for label in examples.labels]
     if len(names) > 2 or NEUTRAL in names or all(is_neutral):
         return class_ids(examples, names)

@@ -50,6 +50,7 @@ def test_each_script_ends_in_run():
 
 
 def test_a_missing_model_is_one_line(tmp_path):
+    pytest.importorskip("sklearn")
     command = [sys.executable, str(BENCHMARKS / "transfer.py"), str(tmp_path / "none")]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (1, "")

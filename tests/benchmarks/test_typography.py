@@ -64,6 +64,8 @@ def test_labels_that_are_lost_count_as_changed():
 
 @pytest.mark.parametrize("is_folder", [False, True])
 def test_the_same_texts_give_the_same_table(tmp_path, monkeypatch, capsys, is_folder):
+    if is_folder:
+        pytest.importorskip("huggingface_hub")
     path = tmp_path / "test.csv"
     invented.write_csv(path, invented.reviews(40, seed=3))
     dataset = tmp_path if is_folder else path

@@ -119,8 +119,10 @@ def test_labels_of_whole_numbers_are_the_same_in_each_format(tmp_path):
         assert [label for _, label in read(path)] == names
 
 
+@pytest.mark.usefixtures("cache")
 def test_parquet_may_state_names_of_classes(tmp_path):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     kinds = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["2.0", "neg", "1.0"])}
     rows = {"text": ["a", "b", "c"], "label": [0, 1, 2]}
     path = str(tmp_path / "r.parquet")

@@ -192,6 +192,7 @@ def test_errors_of_load_name_its_arguments(trained, options, message):
         load(trained.path, **({"backend": "onnx"} | options))
 
 
+@pytest.mark.usefixtures("torch")
 def test_load_takes_another_backend(trained, texts, expected):
     with load(trained.path, backend="torch", device="cpu") as scorer:
         assert scorer.backend == "torch"
