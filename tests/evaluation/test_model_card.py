@@ -1,36 +1,39 @@
 """The text of the model card; tests of `evaluate --card` are in tests/cli.
 
-`python tests/evaluation/test_model_card.py` writes the cards of `cards/` again.
+`python tests/evaluation/test_model_card.py` writes the two kept cards again: that of the included model, and
+`fine-tuned.md`.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from sentcli.config import POOLINGS, BundleConfig, DataSet, ModelConfig, TextConfig
-from sentcli.evaluation.evaluate import measure
+from sentcli.config import POOLINGS, DataSet, ModelConfig
 from sentcli.evaluation.metrics import evaluate
+from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
 from sentcli.evaluation.model_card import count_parameters, hub_id_of, model_card
+from sentcli.model.bundle import CARD, MANIFEST, default_bundle_path, load_bundle, write_manifest
 from sentcli.scoring.labels import softmax
 
-CARDS = Path(__file__).with_name("cards")
-TWO = ("negative", "positive")
-LINE = "sentcli train --dataset stanfordnlp/imdb --glove 6B.100d -o imdb-bilstm"
-EPOCH = {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.75, "validation_loss": 0.4}
-HISTORY = [EPOCH, EPOCH | {"epoch": 2, "validation_loss": 0.3}]
-FILES = ("config.json", "vocab.txt", "metrics.json", "curves.png", "manifest.json")
-GLOVE = {
-    "source": "6B.100d",
-    "types_covered": 900,
-    "types_total": 1000,
-    "tokens_covered": 985,
-    "tokens_total": 1000,
-}
-TRAINING = {"gates": "separate", "epochs": 3, "class_weight": "none", "min_freq": 5, "validation_share": 0.1}
-TRAINING |= {"seed": 77, "bf16": False, "device": "cpu", "seconds": 90.0}
+FINE_TUNED = Path(__file__).with_name("fine-tuned.md")
+BOX = load_bundle(default_bundle_path())
+METRICS = read_metrics(BOX)
+GLOVE = METRICS["glove"]
+BASELINE = {"accuracy": 0.85, "accuracy_interval": (0.79, 0.89), "macro_f1": 0.8412, "log_loss": 0.4}
+BASELINE |= {"seconds": 1.234, "is_beaten": False}
+
+
+def write(labels=BOX.config.labels, history=None, **changes):
+    """Return the card of the included model, but for some changes."""
+    shape = replace(BOX.config.model, num_classes=len(labels))
+    neutral = BOX.config.neutral if labels == BOX.config.labels else None
+    config = replace(BOX.config, model=shape, labels=labels, neutral=neutral)
+    history = history or own_epochs(read_history(BOX))
+    files = {*BOX.digests, MANIFEST}
+    return model_card(config, {**METRICS, **changes}, history, name="imdb-bilstm", files=files)
 
 
 def data_set(path="stanfordnlp/imdb", **changes):
@@ -38,70 +41,27 @@ def data_set(path="stanfordnlp/imdb", **changes):
 
 
 BASE = {"name": "first", "data": [data_set("a.csv")], "glove": GLOVE, "base": None, "validation_data": None}
-BASELINE = {
-    "accuracy": 0.85,
-    "accuracy_interval": (0.79, 0.89),
-    "macro_f1": 0.8412,
-    "log_loss": 0.4,
-    "seconds": 1.234,
-    "is_beaten": True,
-}
-CALIBRATION = {
-    "temperature": 0.71234,
-    "prior_strength": 0.0,
-    "log_loss_before": 0.3,
-    "error_before": 0.05,
-    "log_loss_after": 0.25,
-    "error_after": 0.004,
-}
 
 
-def examples(classes=2, seed=3, rows=200):
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, classes, rows)
-    logits = random.normal(0, 1, (rows, classes))
-    logits[np.arange(rows), labels] += 2
-    return labels, softmax(logits)
-
-
-def record(seed=3, names=TWO, **changes):
-    """Return an evaluation as `sentcli evaluate --card` records it."""
-    texts = ["word " * length for length in np.random.default_rng(seed).integers(1, 300, 200)]
-    return {
-        "kind": "texts",
-        "backend": "onnx",
-        "dataset": changes.get("where", "stanfordnlp/imdb"),
-        "where": "stanfordnlp/imdb, split test",
-        "command": "sentcli evaluate",
-        **measure(texts, *examples(seed=seed), names).to_json(),
-        **changes,
-    }
-
-
-VALIDATION = asdict(evaluate(*examples(), TWO))
-
-
-def write(labels=TWO, *, history=HISTORY, name="imdb-bilstm", files=FILES, model=(), **changes):
-    shape = ModelConfig(1002, num_classes=len(labels), **dict(model))
-    metrics = {
-        "command": LINE,
-        "licence": None,
-        "output": name,
-        "base": None,
-        "validation_data": None,
-        "calibration": CALIBRATION,
-        "baseline": BASELINE,
-        "dataset": "stanfordnlp/imdb",
-        "data": [data_set(changes.get("dataset", "stanfordnlp/imdb"))],
-        "examples": {"train": 1790, "validation": 200},
-        "validation": VALIDATION if labels == TWO else asdict(evaluate(*examples(len(labels)), labels)),
-        "best_epoch": 2,
-        "glove": GLOVE,
-        "training": TRAINING,
-        "versions": {"sentcli": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
-    }
-    config = BundleConfig(shape, TextConfig(), labels)
-    return model_card(config, metrics | changes, history, name=name, files=files)
+def fine_tuned():
+    """Return the card of a model of three labels that was fine-tuned on two files in a cross-validation."""
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 3, 200)
+    probabilities = softmax(random.normal(0, 1, (200, 3)) + 2 * np.eye(3)[labels])
+    names = ("bad", "so so", "good")
+    more = {"weight": 0.5, "validate": False, "targets": {"x": 1}, "terms": "CC0"}
+    return write(
+        names,
+        evaluations=[],
+        validation=asdict(evaluate(labels, probabilities, names)),
+        data=[data_set("reviews.csv"), data_set("more.csv", **more)],
+        base=BASE,
+        training=METRICS["training"] | {"folds": 5, "class_weight": "balanced"},
+        calibration=METRICS["calibration"] | {"temperature": 0.1, "prior_strength": 0.25},
+        baseline=BASELINE,
+        glove=GLOVE | {"types_covered": 0},
+        licence=None,
+    )
 
 
 def front_matter(card):
@@ -112,98 +72,49 @@ def section(card, title):
     return card.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def measured_card():
-    """A model of two labels that was measured on three data sets."""
-    own = record(seed=1, command="sentcli evaluate imdb-bilstm --dataset stanfordnlp/imdb")
-    other = record(seed=3, command="a | b", dataset="x/hotels.csv", where="x/hotels.csv")
-    other |= {"blank": 3, "neutral": 1200, "three_way": {"macro_f1": 0.65432}}
-    pictures = (
-        "confusion_matrix.png",
-        "accuracy_by_length.png",
-        "evaluated_reliability.png",
-        "reliability.png",
-    )
-    return write(
-        evaluations=[other, own, record(seed=2, command="more"), record(command="int8", kind="comparison")],
-        files=(*FILES, "recipe.toml", *pictures),
-        licence="apache-2.0",
-    )
+def test_the_kept_cards():
+    assert write() == BOX.read(CARD).decode()
+    assert fine_tuned() == FINE_TUNED.read_text("utf-8")
 
 
-def fine_tuned_card():
-    """A model of three labels that was fine-tuned on several data sets in a cross-validation."""
-    more = {"path": "more.csv", "weight": 0.5, "validate": False, "targets": {"x": 1}, "terms": "CC0"}
-    return write(
-        ("bad", "so so", "good"),
-        data=[data_set("reviews.csv"), data_set(**more, texts=1234)],
-        dataset="reviews.csv",
-        base=BASE,
-        training=TRAINING | {"folds": 5, "class_weight": "balanced"},
-        calibration=CALIBRATION | {"temperature": 0.1, "prior_strength": 0.25},
-        baseline=BASELINE | {"is_beaten": False},
-        glove={**GLOVE, "types_covered": 0},
-    )
-
-
-KEPT = {"measured": measured_card, "fine-tuned": fine_tuned_card}
-
-
-@pytest.mark.parametrize("name", KEPT)
-def test_kept_cards(name):
-    assert KEPT[name]() == (CARDS / f"{name}.md").read_text("utf-8")
-
-
-def test_front_matter_names_licence_and_data_of_the_hub(tmp_path, monkeypatch):
+def test_front_matter_names_data_of_the_hub(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert front_matter(write(licence="apache-2.0")) == {
-        "language": "en",
-        "library_name": "sentcli",
-        "pipeline_tag": "text-classification",
-        "license": "apache-2.0",
-        "datasets": ["stanfordnlp/imdb"],
-    }
-    assert front_matter(write(dataset="reviews.csv")).keys() == {"library_name", "pipeline_tag"}
-    assert front_matter(write(dataset="my/reviews"))["datasets"] == ["my/reviews"]
-    (tmp_path / "my" / "reviews").mkdir(parents=True)  # no data set of the hub
-    assert "datasets" not in front_matter(write(dataset="my/reviews"))
+    assert front_matter(write(data=[data_set("my/reviews")]))["datasets"] == ["my/reviews"]
+    (tmp_path / "my" / "reviews").mkdir(parents=True)  # a folder with the form of an id
+    assert "datasets" not in front_matter(write(data=[data_set("my/reviews")]))
 
 
 def test_metrics_without_a_value_are_a_dash():
-    validation = asdict(evaluate(np.array([1]), np.array([[0.2, 0.8]]), TWO))
-    history = [EPOCH | {"validation_accuracy": None}]
+    validation = asdict(evaluate(np.array([1]), np.array([[0.2, 0.8]]), BOX.config.labels))
+    history = [{"epoch": 1, "train_loss": 0.5, "validation_loss": None}]
     shown = section(write(validation=validation, history=history), "Validation")
-    for line in (
-        "| ROC AUC | - | - |",
-        "| `negative` | 0 | - | - | - |",
-        "| 1 | 0.5000 | 0.7500 | 0.4000 | - |",
-    ):
+    for line in ("| ROC AUC | - | - |", "| `negative` | 0 | - | - | - |", "| 1 | 0.5000 | - |"):
         assert line in shown
 
 
 def test_without_an_evaluation_a_command_that_measures_is_given():
-    line = "sentcli evaluate imdb-bilstm --dataset stanfordnlp/imdb --split test --card"
-    assert f"```sh\n{line}\n```" in section(write(), "Figures")
-    assert "--dataset TEST-SET --card\n" in section(write(dataset="reviews.csv"), "Figures")
+    line = "sentcli evaluate exports/imdb-bilstm --dataset stanfordnlp/imdb --split test --card"
+    assert f"```sh\n{line}\n```" in section(write(evaluations=[]), "Figures")
 
 
 def test_a_class_called_neutral_leaves_the_option_out():
-    labels = ("good", "neutral")
-    assert "--neutral" not in write(labels, evaluations=[record(names=labels)])
+    assert "--neutral" not in write(("good", "neutral"))
 
 
 @pytest.mark.parametrize("source", ["6B.100d", "42B.300d", "twitter.27B.50d", "glove.6B.100d.txt.gz"])
 def test_sources_are_credited_once_with_those_of_the_fine_tuned_models(source):
     first = BASE | {"data": [data_set()]}
     second = BASE | {"base": first, "data": [data_set(), data_set("a.csv"), data_set("more.csv")]}
-    glove = {**GLOVE, "source": source}
-    terms = section(write(dataset="b.csv", base=second, glove=glove, licence="mit"), "Licences and sources")
+    card = write(data=[data_set("b.csv")], base=second, glove=GLOVE | {"source": source}, licence="mit")
+    terms = section(card, "Licences and sources")
     for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas"):
         assert terms.count(said) == 1
     assert "Pennington" in terms
 
 
 def test_names_can_be_anything():
-    card = write(("a|b", "c`d", "e\nf"), dataset="{0}\n# x.csv", command="sentcli train 'a\n```\nb'")
+    data, command = [data_set("{0}\n# x.csv")], "sentcli train 'a\n```\nb'"
+    card = write(("a|b", "c`d", "e\nf"), data=data, command=command)
     assert "`a\\|b`" in card
     assert "`` c`d ``" in card
     assert "`e\N{REPLACEMENT CHARACTER}f`" in card
@@ -226,5 +137,6 @@ def test_parameters_are_counted_as_torch_counts_them(pooling, layers):
 
 
 if __name__ == "__main__":
-    for name, make in KEPT.items():
-        (CARDS / f"{name}.md").write_text(make(), "utf-8")
+    FINE_TUNED.write_text(fine_tuned(), "utf-8")
+    (BOX.path / CARD).write_text(write(), "utf-8")
+    write_manifest(BOX.path)
