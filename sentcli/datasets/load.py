@@ -65,27 +65,6 @@ def load_split(
     return data.take(kept) if found else data
 
 
-def load_validation(
-    spec: str,
-    dataset: str,
-    text_column: str | None,
-    label_column: str | None,
-    options: ReadOptions = NO_OPTIONS,
-    rejects: Rejects | None = None,
-) -> LabeledTexts:
-    """Read the labeled texts that a training is validated on.
-
-    :param spec: a file, or the name of a split of `dataset`.
-    :param dataset, text_column, label_column, options, rejects: as for `load_split`.
-    :raises DataError, RejectsError: as `load_split`.
-    """
-    if Path(spec).is_file():
-        return load_split(spec, "train", text_column, label_column, options, rejects)
-    if Path(dataset).is_file():
-        raise DataError(f"{spec:.200}: no such file, and {dataset:.200} has no splits")
-    return load_split(dataset, spec, text_column, label_column, options, rejects)
-
-
 def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
     """Return the splits of a data set by name; a file is a split called `train`."""
     if Path(spec).is_file():

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from sentcli.datasets.labels import (
     known_labels,
     spell_out,
 )
-from sentcli.datasets.load import NO_OPTIONS, load_split, load_validation
+from sentcli.datasets.load import NO_OPTIONS, load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
 from sentcli.errors import DataError, UsageError
 from sentcli.scoring.labels import NEUTRAL
@@ -72,7 +73,13 @@ def read_validation(
     :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
     :raises DataError, RejectsError, UsageError: as `read_data_sets`.
     """
-    data = load_validation(spec, first.path, first.text_column, first.label_column, csv, rejects)
+    if Path(spec).is_file():
+        path, split = spec, "train"
+    elif Path(first.path).is_file():
+        raise DataError(f"{spec:.200}: no such file, and {first.path:.200} has no splits")
+    else:
+        path, split = first.path, spec
+    data = load_split(path, split, first.text_column, first.label_column, csv, rejects)
     return with_targets(data, first, names, rejects)
 
 

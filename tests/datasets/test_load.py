@@ -16,7 +16,7 @@ import xlsxwriter
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
 from sentcli.datasets.labels import class_names
-from sentcli.datasets.load import load_split, load_validation
+from sentcli.datasets.load import load_split
 from sentcli.errors import DataError, MissingExtraError
 from sentcli.tables.options import ReadOptions
 
@@ -284,21 +284,6 @@ def test_a_folder_named_like_a_builder_is_that_folder(tmp_path, monkeypatch):
     write(tmp_path / "data[1]" / "train.csv", csv_of(ROWS))
     with pytest.raises(DataError, match=r"may not have \*, \? or \["):
         read("data[1]")
-
-
-@pytest.mark.usefixtures("cache")
-def test_validation_texts_are_a_file_or_a_split(tmp_path):
-    for name in ("train", "dev"):
-        write(tmp_path / "set" / f"{name}.csv", csv_of([(name, "a")]))
-    folder, file = str(tmp_path / "set"), str(tmp_path / "set" / "dev.csv")
-    assert load_validation(file, "owner/name", None, None).texts == ["dev"]
-    assert load_validation("validation", folder, None, None).texts == ["dev"]  # another name of that split
-    for spec, dataset, message in (
-        ("typo.csv", folder, "no split 'typo.csv'; the splits are train, validation"),
-        ("validation", file, r"no such file, and .*dev\.csv has no splits"),
-    ):
-        with pytest.raises(DataError, match=message):
-            load_validation(spec, dataset, None, None)
 
 
 def test_a_hub_id_comes_from_the_cache_without_a_network(tmp_path, cache):
