@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from throughput_report import OURS, Record, accuracy, frontier, speed
 
-from sentcli.evaluation.plots import COLOURS, GREY, saved_figure
+from sentcli.evaluation.plots import COLORS, GREY, saved_figure
 
 _ACCURACIES = (0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98)  # ticks of the axis
 # Ways of sentcli that the picture shows; the table has all of them.
@@ -48,11 +48,11 @@ def _to_accuracy(place: Any) -> Any:
 
 def _point(axes: Axes, record: Record) -> None:
     key = record["key"]
-    colour = COLOURS[1] if key == OURS else COLOURS[2] if record["is_peer"] else COLOURS[0]
-    face = "white" if record["published"] else colour  # hollow: the accuracy is from publications
-    axes.plot(speed(record), accuracy(record), "o", color=colour, markerfacecolor=face, markersize=6)
+    color = COLORS[1] if key == OURS else COLORS[2] if record["is_peer"] else COLORS[0]
+    face = "white" if record["published"] else color  # hollow: the accuracy is from publications
+    axes.plot(speed(record), accuracy(record), "o", color=color, markerfacecolor=face, markersize=6)
     if record["published"]:
-        axes.vlines(speed(record), *record["published"], color=colour, linewidth=1.5)
+        axes.vlines(speed(record), *record["published"], color=color, linewidth=1.5)
     offset, horizontal = (8, -3), "left"
     if key in _LEFT:
         offset, horizontal = (-8, -3), "right"

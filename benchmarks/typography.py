@@ -17,7 +17,7 @@ import numpy as np
 from ending import run
 
 import sentcli
-from sentcli.datasets.load import load_split, load_texts
+from sentcli.datasets.load import load_split
 from sentcli.scoring.labels import Floats
 
 SEED = 1
@@ -32,14 +32,12 @@ FULL_WIDTH = {code: code + 0xFEE0 for code in range(ord("A"), ord("z") + 1)}
 def main() -> None:
     """Score texts as they are and rewritten, and print one row per rewriting."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--dataset", type=Path, required=True, help="a file, or a folder with a test split")
+    parser.add_argument("--dataset", type=Path, required=True, help="a labeled file, or a folder")
     parser.add_argument("--model", type=Path, help="a model folder; by default the model in the box")
     parser.add_argument("--texts", type=int, default=3000, help="how many texts are drawn; by default 3000")
     options = parser.parse_args()
 
-    path = str(options.dataset)
-    is_folder = options.dataset.is_dir()
-    texts = load_split(path, "test", None, None).texts if is_folder else load_texts(path, None)
+    texts = load_split(str(options.dataset), "test", None, None).texts
     draw = random.Random(SEED)
     texts = draw.sample(texts, min(options.texts, len(texts)))
     with sentcli.load(options.model) as scorer:

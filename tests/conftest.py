@@ -4,7 +4,10 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import invented
 import pytest
@@ -14,12 +17,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from sentcli.config import BundleConfig, DataSet, TextConfig
 from sentcli.errors import STOP_SIGNALS
-from sentcli.model.bilstm import BiLSTM, save_weights
-from sentcli.model.bundle import VOCAB, WEIGHTS, Bundle, load_bundle, new_bundle, write_config
+from sentcli.model.bundle import (
+    ONNX,
+    VOCAB,
+    WEIGHTS,
+    Bundle,
+    default_bundle_path,
+    load_bundle,
+    new_bundle,
+    write_config,
+)
 from sentcli.scoring import stop
-from sentcli.training.corpus import DataSource
-from sentcli.training.settings import NO_VECTORS, Options
-from sentcli.training.train import train_bundle
+
+if TYPE_CHECKING:
+    from sentcli.model.bilstm import BiLSTM
+
+# The base install with the extra `test` has neither; .ci/run tests it too.
+HAS_TORCH, HAS_SKLEARN = (find_spec(package) is not None for package in ("torch", "sklearn"))
+collect_ignore = [*([] if HAS_TORCH else ["export", "training"]), *([] if HAS_SKLEARN else ["evaluation"])]
 
 # A shell that starts the tests in the background, or under nohup, has them ignore these; so would every
 # process that they start.
@@ -52,7 +67,9 @@ def _undo() -> None:
 def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
     """Write a bundle with the weights of a model, as training does but for the papers around it."""
 
-    def make(model: BiLSTM, name: str = "trained", max_tokens: int = 40) -> Bundle:
+    from sentcli.model.bilstm import save_weights
+
+    def make(model: "BiLSTM", name: str = "trained", max_tokens: int = 40) -> Bundle:
         config = model.config
         labels = tuple(f"class{number}" for number in range(config.num_classes))
         words = ["<pad>", "<unk>", *(f"word{number}" for number in range(config.vocab_size - 2))]
@@ -73,13 +90,18 @@ def labeled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(labeled: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A model that was really trained, once for all tests; not to be written to."""
-    return train(labeled, tmp_path_factory.mktemp("models") / "trained")
+    """A model that was really trained, once for all tests; not to be written to.
+
+    Without PyTorch, it is a part of the included model, which has the same labels.
+    """
+    folder = tmp_path_factory.mktemp("models") / "trained"
+    return train(labeled, folder) if HAS_TORCH else with_fewer_words(folder, words=7000)
 
 
 @pytest.fixture(scope="session")
 def trained_three(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The same with three classes."""
+    pytest.importorskip("torch")
     rows = invented.reviews(240, seed=2, labels=invented.THREE)
     file = invented.write_csv(tmp_path_factory.mktemp("data") / "three.csv", rows)
     return train(file, tmp_path_factory.mktemp("models") / "three")
@@ -89,7 +111,34 @@ _TINY = {"max_tokens": 40, "embedding_dim": 12, "hidden_size": 8, "epochs": 6, "
 _TINY |= {"ema_decay": 0.9, "min_freq": 1, "validation_share": 0.1, "precision": "fp32"}
 
 
+@pytest.fixture
+def torch() -> None:
+    """Skip a test that needs PyTorch on an install without it."""
+    pytest.importorskip("torch")
+
+
+def with_fewer_words(output: Path, words: int) -> Bundle:
+    """Write the included model with its first words alone: it is loaded faster."""
+    import onnx
+    from onnx import numpy_helper
+
+    box = load_bundle(default_bundle_path())
+    model = onnx.load_from_string(box.read(ONNX))
+    (table,) = (tensor for tensor in model.graph.initializer if tensor.name == "embedding")
+    table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table)[:words], table.name))
+    shape = replace(box.config.model, vocab_size=words)
+    with new_bundle(output) as folder:
+        write_config(folder, BundleConfig(shape, TextConfig(max_tokens=40), box.config.labels))
+        (folder / VOCAB).write_text("".join(f"{word}\n" for word in box.vocab.words[:words]), "utf-8")
+        (folder / ONNX).write_bytes(model.SerializeToString())
+    return load_bundle(output)
+
+
 def train(file: Path, output: Path) -> Bundle:
+    from sentcli.training.corpus import DataSource
+    from sentcli.training.settings import NO_VECTORS, Options
+    from sentcli.training.train import train_bundle
+
     train_bundle(
         DataSource((DataSet(str(file)),), NO_VECTORS),
         _TINY,
@@ -102,8 +151,8 @@ def train(file: Path, output: Path) -> Bundle:
 @pytest.fixture
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the datasets library, and no way to the hub."""
+    huggingface_hub = pytest.importorskip("huggingface_hub")  # without it, `datasets` is tests/datasets
     import datasets
-    import huggingface_hub
 
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)

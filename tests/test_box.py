@@ -1,4 +1,4 @@
-"""The model in the box: sentences about other things than those it learnt from, and its card."""
+"""The model in the box: sentences about other things than those it learnt from."""
 
 import shutil
 import subprocess
@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from sentcli.datasets.load import load_split
-from sentcli.evaluation.metrics_file import read_metrics
-from sentcli.model.bundle import CARD, NORMALIZER, default_bundle_path, load_bundle
+from sentcli.model.bundle import NORMALIZER, default_bundle_path, load_bundle
 from sentcli.scoring.scorer import Scorer
 from sentcli.text import normalize
 
@@ -37,17 +36,6 @@ def test_it_knows_praise_of_other_things(name: str) -> None:
     with Scorer(load_bundle(default_bundle_path()), workers=1) as scorer:
         labels = np.array(scorer.score(data.texts).labels)
     assert (labels == np.array(data.labels)).mean() >= LEAST[name]
-
-
-def test_its_card_has_the_metrics_of_its_file() -> None:
-    box = load_bundle(default_bundle_path())
-    card = box.read(CARD).decode()
-    for record in read_metrics(box)["evaluations"]:
-        low, high = record["accuracy_interval"]
-        assert f"{record['accuracy']:.4f} ({low:.4f} to {high:.4f})" in card or (
-            f"| accuracy | {record['accuracy']:.4f} | {low:.4f} to {high:.4f} |" in card
-        )
-        assert record["command"] in card
 
 
 def test_its_rules_for_texts_are_those_of_the_code() -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("sklearn")
+
 from commands import invoke
 
 from sentcli.datasets.load import load_split

@@ -109,6 +109,15 @@ def test_reading_a_labeled_file(tmp_path: Path) -> None:
     assert run(code, TRAINING_ONLY, cwd=tmp_path)[1] == set()
 
 
+def test_evaluating_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    (tmp_path / "in.csv").write_text("text,label\na warm film,positive\ndull and lifeless,negative\n")
+    watched = ("torch", "datasets", "safetensors", "ray", "onnxruntime")
+    output, loaded = run(RUN, watched, "evaluate", "-q", "--dataset", "in.csv", cwd=tmp_path)
+    assert output.startswith("imdb-bilstm on in.csv (onnx)\n2 texts\n")
+    assert loaded == {"onnxruntime"}
+
+
 def test_scoring_a_line() -> None:
     output, loaded = run(RUN, (*HEAVY, METADATA), "score", stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}

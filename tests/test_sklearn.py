@@ -5,8 +5,11 @@ from pathlib import Path
 
 import invented
 import numpy as np
-import pandas as pd
 import pytest
+
+pytest.importorskip("torch")
+
+import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline

@@ -1,6 +1,10 @@
 """Models that are small enough for every test, with weights that are far from zero."""
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from sentcli.backends import Ids, Lengths

@@ -17,7 +17,7 @@ from sentcli.scoring import stop
 # In the order of use. The descriptions are repeated here so that the help of the group imports no command.
 _COMMANDS = {
     "train": "Train a model and write it to a new folder.",
-    "evaluate": "Measure a model on a labelled split of a data set.",
+    "evaluate": "Measure a model on a labeled split of a data set.",
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: write the same rows with a sentiment and a score.",
 }

@@ -38,7 +38,9 @@ from sentcli.tables.options import ReadOptions
 
 # Options that change no figure.
 _NO_FIGURE = ("card", "as_json", "predictions", "plots", "overwrite", "quiet")
-_SENTENCES = 3  # in a passage, if --passages has no number
+_DATA = ("dataset", "split", "text_column", "label_column")
+_CSV = ("delimiter", "quotechar", "encoding")
+_HARDWARE = ("backend", "device", "precision", "workers")
 
 
 @click.command(
@@ -49,21 +51,15 @@ _SENTENCES = 3  # in a passage, if --passages has no number
         "sentcli evaluate my-model --dataset test.csv --against other-model",
     ),
     groups={
-        "Data": ("dataset", "split", "held_out", "text_column", "label_column", "targets", "passages"),
-        "CSV and TSV files": ("delimiter", "quotechar", "encoding", "skip_lines"),
+        "Data": (*_DATA, "targets"),
+        "CSV and TSV files": (*_CSV, "skip_lines"),
         "Results": ("against", "target_precision", *_NO_FIGURE),
-        "Hardware": ("backend", "device", "precision", "workers"),
+        "Hardware": _HARDWARE,
     },
 )
 @model_argument
 @dataset_option
 @click.option("--split", default="test", help="Split of the data set; a file has only one.")
-@click.option(
-    "--held-out",
-    is_flag=True,
-    help="Measure on the validation part of the model's training instead of on --split. --dataset then "
-    "defaults to the training data set.",
-)
 @text_column_option
 @label_column_option
 @click.option(
@@ -76,15 +72,6 @@ _SENTENCES = 3  # in a passage, if --passages has no number
 @quotechar_option
 @csv_encoding_option
 @csv_skip_lines_option
-@click.option(
-    "--passages",
-    metavar="[N]",
-    type=click.IntRange(1),
-    is_flag=False,
-    flag_value=_SENTENCES,
-    help=f"Measure on one passage of 1 to N sentences from each text; N is {_SENTENCES} by default. A "
-    "passage has the label of its text, which may not fit the passage.",
-)
 @click.option(
     "--against",
     type=NamedPath(),
@@ -113,84 +100,61 @@ _SENTENCES = 3  # in a passage, if --passages has no number
     help="Write the metrics into the model card; a repeated command replaces its earlier metrics.",
 )
 @quiet_option
-def evaluate(
-    model: Path,
-    dataset: str,
-    split: str,
-    held_out: bool,
-    text_column: str | None,
-    label_column: str | None,
-    targets: str | None,
-    delimiter: str | None,
-    quotechar: str | None,
-    encoding: str | None,
-    skip_lines: int | None,
-    passages: int | None,
-    against: Path | None,
-    backend: str | None,
-    device: str | None,
-    precision: str | None,
-    workers: int | None,
-    target_precision: float | None,
-    as_json: bool,
-    predictions: Path | None,
-    plots: Path | None,
-    overwrite: bool,
-    card: bool,
-    quiet: bool,
-) -> None:
-    """Measure a model on a labelled split of a data set.
+def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **options: Any) -> None:
+    """Measure a model on a labeled split of a data set.
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
     accuracy, F1, ROC AUC and log loss with 95 % intervals, the balanced accuracy, the expected calibration
     error, the confusion matrix, the accuracy by text length, and coverage and accuracy over neutral bands.
     Texts that say nothing have no score: they are counted and left out. If the labels are numbers but the
-    model has names, 0 is the first name. With texts labelled neutral, the command also measures the three
+    model has names, 0 is the first name. With texts labeled neutral, the command also measures the three
     labels of score --neutral.
     """
     log_to_stderr(quiet=quiet)
-    if card and held_out:
-        raise UsageError("--card: the card already has the metrics of the validation part; omit --held-out")
+    against, precision, predictions = (
+        options[name] for name in ("against", "target_precision", "predictions")
+    )
     if card and against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
-    if targets and held_out:
-        raise UsageError("--held-out uses the targets of the training; omit --targets")
-    table = _read_targets(targets) if targets else None
+    targets = _read_targets(options["targets"]) if options["targets"] else None
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
         raise UsageError(f"--against {against}: its labels, or their order, differ from those of {model}")
-    if target_precision and len(bundle.config.labels) > 2:
+    if precision and len(bundle.config.labels) > 2:
         raise UsageError(
             f"--target-precision: {model} has {len(bundle.config.labels)} labels, not two; omit it"
         )
-    with requires("train"):
+    with requires("evaluate"):
         from sentcli.evaluation.card_update import check_card, record_evaluation
         from sentcli.evaluation.evaluate import EvaluationSource, evaluate_bundle
         from sentcli.evaluation.plots import check_folder, draw_evaluation
         from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
-    if predictions and not overwrite:
+    if predictions and not options["overwrite"]:
         Target(predictions).refuse_existing()
     if plots:
-        check_folder(plots, overwrite=overwrite)
+        check_folder(plots, overwrite=options["overwrite"])
 
-    context = click.get_current_context()
-    is_default = context.get_parameter_source("dataset") is ParameterSource.DEFAULT
-    csv = ReadOptions(delimiter=delimiter, quotechar=quotechar, encoding=encoding, skip_lines=skip_lines or 0)
-    named = None if is_default else dataset
-    source = EvaluationSource(named, split, held_out, text_column, label_column, table, csv, passages)
-    how: dict[str, Any] = {"target_precision": target_precision, "predictions": predictions, "quiet": quiet}
-    how |= {"backend": backend, "device": device, "precision": precision, "workers": workers}
-    measured, record = evaluate_bundle(bundle, source, other, **how)
+    csv = ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0)
+    measured, record = evaluate_bundle(
+        bundle,
+        EvaluationSource(**{name: options[name] for name in _DATA}, targets=targets, csv=csv),
+        other,
+        target_precision=precision,
+        predictions=predictions,
+        quiet=quiet,
+        **{name: options[name] for name in _HARDWARE},
+    )
 
-    click.echo(json.dumps(record, indent=2) if as_json else report(record))
+    click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))
     if plots:
         draw_evaluation(plots, measured, bundle.config.labels)
     if card:
         record.pop("errors")  # a model folder contains no texts
-        record_evaluation(bundle, record | {"command": _command(context)}, measured)
+        command = _command(click.get_current_context())
+        record_evaluation(bundle, record | {"command": command}, measured)
         if not quiet:
             say(f"{bundle.path / CARD}: updated with these metrics")
 

@@ -62,7 +62,6 @@ def _read(
     data: datasets.Dataset,
     text_column: str | None,
     label_column: str | None,
-    labeled: bool,
 ) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]:
     """Return the `datasets.load.Columns` of a split."""
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
@@ -74,8 +73,6 @@ def _read(
     places, notes = find_texts(schema.names, others, text_column, where, values)
     log_notes(notes)
     texts = join_columns([table.column(place).to_pylist() for place in places])
-    if not labeled:
-        return texts, [], (), []
     text_columns = [schema.names[place] for place in places]
     label_column = find_label_column(schema.names, label_column, text_columns, where)
     classes = _classes(data.features).get(label_column, ())

@@ -54,10 +54,6 @@ class LabeledTexts:
         numbers = [self.rows[row] for row in rows] if self.rows else ()
         return LabeledTexts(texts, labels, self.order, self.where, targets, numbers)
 
-    def of_classes(self, names: Sequence[str]) -> "LabeledTexts":
-        """Return the texts whose label is one of these, which leaves out those between two classes."""
-        return self.take([row for row, label in enumerate(self.labels) if label in names])
-
     def class_targets(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the targets; for certain labels, which are some of these names, one-hot rows."""
         if self.targets is not None:

@@ -1,4 +1,4 @@
-"""Read labelled and unlabelled texts from local files, as `sentcli score` does, from folders and the hub."""
+"""Read labeled texts from local files, as `sentcli score` reads them, from folders and from the hub."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +17,12 @@ from sentcli.tables.chunk import Chunk, Cursor, log_notes
 from sentcli.tables.options import ReadOptions, Setup
 from sentcli.tables.registry import format_of, get_format, is_suffix, suffix_of
 
-UNLABELED = ("unsupervised", "unlabeled", "unlabelled")  # names of a split without labels
 NO_OPTIONS = ReadOptions()
 
 # The texts, the stored labels, the names of the classes if the data set states them, and the entries of
-# rejected records. Arguments of `Read`: text column, label column, and whether to read labels.
+# rejected records. Arguments of `Read`: text column and label column.
 Columns = tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]
-Read = Callable[[str | None, str | None, bool], Columns]
+Read = Callable[[str | None, str | None], Columns]
 
 
 def load_split(
@@ -34,7 +33,7 @@ def load_split(
     options: ReadOptions = NO_OPTIONS,
     rejects: Rejects | None = None,
 ) -> LabeledTexts:
-    """Read one split of a labelled data set. Rows without text or label are left out; a text may be empty.
+    """Read one split of a labeled data set. Rows without text or label are left out; a text may be empty.
 
     :param spec: a file, a folder in the layout of the hub, or an id on the Hugging Face hub. A file has no
         splits: it is read whole, whatever `split` says.
@@ -52,7 +51,7 @@ def load_split(
         where = f"{spec:.200}, split {split:.100}"
     if split not in splits:
         raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
-    texts, values, classes, found = splits[split](text_column, label_column, True)
+    texts, values, classes, found = splits[split](text_column, label_column)
     labels = [label_name(value, classes, where) for value in values]
     order, read = tuple(map(spell_out, classes)), len(texts) + len(found)
     data = LabeledTexts(texts, labels, order, where, rows=range(1, len(texts) + 1))  # type: ignore[arg-type]  # without None below
@@ -66,56 +65,11 @@ def load_split(
     return data.take(kept) if found else data
 
 
-def load_validation(
-    spec: str,
-    dataset: str,
-    text_column: str | None,
-    label_column: str | None,
-    options: ReadOptions = NO_OPTIONS,
-    rejects: Rejects | None = None,
-) -> LabeledTexts:
-    """Read the labelled texts that a training is validated on.
-
-    :param spec: a file, or the name of a split of `dataset`.
-    :param dataset, text_column, label_column, options, rejects: as for `load_split`.
-    :raises DataError, RejectsError: as `load_split`.
-    """
-    if Path(spec).is_file():
-        return load_split(spec, "train", text_column, label_column, options, rejects)
-    if Path(dataset).is_file():
-        raise DataError(f"{spec:.200}: no such file, and {dataset:.200} has no splits")
-    return load_split(dataset, spec, text_column, label_column, options, rejects)
-
-
-def load_texts(
-    spec: str, text_column: str | None, options: ReadOptions = NO_OPTIONS, rejects: Rejects | None = None
-) -> list[str]:
-    """Read texts without labels; rows without a text are left out.
-
-    :param spec: as for `load_split`; if it has several splits, the one named in `UNLABELED` is read.
-    :param text_column, options, rejects: as for `load_split`; only rejected records count.
-    :raises DataError, RejectsError: as `load_split`, and when no text is left.
-    """
-    splits = _open(spec, options)
-    name = next((name for name in UNLABELED if name in splits), next(iter(splits)))
-    if name not in UNLABELED and len(splits) > 1:
-        raise DataError(
-            f"{spec:.200}: none of its splits ({', '.join(splits):.300}) is called "
-            f"{', '.join(UNLABELED)}; give the texts without labels as a file"
-        )
-    rows, _, _, found = splits[name](text_column, None, False)
-    (rejects or Rejects()).add(f"{spec:.200}", found, len(rows) + len(found))
-    texts = [text for text in rows if text]
-    if not texts:
-        raise DataError(f"{spec:.200}: the text column has no text")
-    return texts
-
-
 def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
     """Return the splits of a data set by name; a file is a split called `train`."""
     if Path(spec).is_file():
         return {"train": partial(_read_files, [spec], options, {})}
-    with requires("train"):
+    with requires("evaluate"):
         from sentcli.datasets import hub  # imports datasets and pandas
 
     if spec and Path(spec).is_dir():
@@ -130,7 +84,7 @@ def _read_files(
     classes: Mapping[str, tuple[str, ...]],
     text_column: str | None,
     label_column: str | None,
-    labeled: bool,
+    labeled: bool = True,
 ) -> Columns:
     """Read a split from local files.
 

@@ -1,4 +1,4 @@
-"""The rows of labelled data sets that cannot be used: the limit on them, and their file."""
+"""The rows of labeled data sets that cannot be used: the limit on them, and their file."""
 
 import json
 import logging

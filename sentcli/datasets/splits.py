@@ -1,7 +1,7 @@
-"""The split of labelled texts into a training and a validation part.
+"""The split of labeled texts into a training and a validation part.
 
 Texts about the same film or product are similar, so a model that was trained on some of them does better on
-the others than on new texts. Such texts are usually neighbours, so the split holds out runs of neighbouring
+the others than on new texts. Such texts are usually neighbors, so the split holds out runs of neighboring
 rows, not single rows. On IMDb, a linear model of n-grams has an accuracy of 0.903 on the test split, 0.886 on
 such runs (mean of 8 seeds) and 0.910 on single rows. Choosing runs by rare words too gave 0.885.
 """
@@ -9,16 +9,13 @@ such runs (mean of 8 seeds) and 0.910 on single rows. Choosing runs by rare word
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, join
-from sentcli.errors import BundleError, DataError, UsageError
-from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
-from sentcli.model.bundle import METRICS, Bundle
+from sentcli.errors import DataError, UsageError
 
 _log = logging.getLogger("sentcli")
 
@@ -75,7 +72,7 @@ def split_data_sets(
 
 
 def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Divide each class into equal parts, and choose a run of neighbouring rows in each part."""
+    """Divide each class into equal parts, and choose a run of neighboring rows in each part."""
     _, classes, sizes = np.unique(np.array(labels, object), return_inverse=True, return_counts=True)
     quotas = np.minimum(np.maximum(np.round(share * sizes).astype(np.int64), 1), sizes - 1)
     runs = max(_FEWEST_RUNS, -(-int(quotas.max()) // _LONGEST_RUN))
@@ -110,39 +107,6 @@ def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
             f"{data.where}: no text of the class {min(lost)!r:.200} is left to train on: all are copies of "
             "texts of the validation part; try more texts"
         )
-
-
-def validation_part(bundle: Bundle, parts: Sequence[LabeledTexts]) -> LabeledTexts:
-    """Return the validation part of the training of a model.
-
-    :param parts: the texts of each data set, or the separate validation texts of the model.
-    :raises BundleError: when `sentcli train` did not write the model, or these are not its data.
-    """
-    metrics = read_metrics(bundle)
-    if metrics["split"] is None:
-        raise BundleError(
-            f"{bundle.path}: it was cross-validated, so it has learnt all of its texts; name others with "
-            "--dataset"
-        )
-    validation = join(parts, bundle.config.labels)
-    if not metrics["validation_data"]:
-        share = metrics["training"]["validation_share"]
-        validation = split_data_sets(parts, data_sets_of(metrics), bundle.config.labels, share)[1]
-    if digest_texts(validation.texts) != metrics["split"]:
-        raise BundleError(
-            f"{bundle.path}: its validation texts are not those of {validation.where:.200}: they changed "
-            "or moved; name the right ones with --dataset FILE"
-        )
-    return validation
-
-
-def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
-    """Return whether a model was trained or validated on a split; False if it is unknown."""
-    if METRICS not in bundle.digests:
-        return False
-    metrics = read_metrics(bundle)
-    known = metrics["validation_data"], *(each.path for each in data_sets_of(metrics))
-    return dataset in known and (split == "train" or Path(dataset).is_file())
 
 
 def one_spelling(text: str) -> str:

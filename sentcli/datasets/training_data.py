@@ -1,7 +1,8 @@
-"""Read the labelled data sets of a training, and name the classes."""
+"""Read the labeled data sets of a training, and name the classes."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from sentcli.datasets.labels import (
     known_labels,
     spell_out,
 )
-from sentcli.datasets.load import NO_OPTIONS, load_split, load_validation
+from sentcli.datasets.load import NO_OPTIONS, load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
 from sentcli.errors import DataError, UsageError
 from sentcli.scoring.labels import NEUTRAL
@@ -67,12 +68,18 @@ def read_data_sets(
 def read_validation(
     spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str], rejects: Rejects
 ) -> LabeledTexts:
-    """Read the separate labelled texts that a training is validated on.
+    """Read the separate labeled texts that a training is validated on.
 
     :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
     :raises DataError, RejectsError, UsageError: as `read_data_sets`.
     """
-    data = load_validation(spec, first.path, first.text_column, first.label_column, csv, rejects)
+    if Path(spec).is_file():
+        path, split = spec, "train"
+    elif Path(first.path).is_file():
+        raise DataError(f"{spec:.200}: no such file, and {first.path:.200} has no splits")
+    else:
+        path, split = first.path, spec
+    data = load_split(path, split, first.text_column, first.label_column, csv, rejects)
     return with_targets(data, first, names, rejects)
 
 

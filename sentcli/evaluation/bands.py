@@ -1,4 +1,4 @@
-"""The neutral band: a choice that suits labelled texts, and the figures of labels with a band."""
+"""The neutral band: a choice that suits labeled texts, and the figures of labels with a band."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -10,8 +10,7 @@ from jinja2 import TemplateError
 from sentcli.errors import BundleError, UsageError
 from sentcli.evaluation import plots
 from sentcli.evaluation.evaluate import Measurement
-from sentcli.evaluation.history import own_epochs, read_history
-from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
 from sentcli.evaluation.model_card import headline, is_of_file, model_card, write_card
 from sentcli.model.bundle import (
     CONFUSION,
@@ -26,7 +25,7 @@ from sentcli.model.bundle import (
 )
 
 # An evaluation on the same data that agrees in all of these is a repetition, and replaces the earlier one.
-_IDENTITY = ("kind", "file", "backend", "text_column", "label_column", "passages")
+_IDENTITY = ("kind", "file", "backend", "text_column", "label_column")
 
 
 def check_card(bundle: Bundle) -> None:

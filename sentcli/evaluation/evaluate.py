@@ -1,4 +1,4 @@
-"""Measure a model on a labelled data set: read the data, score it, and compute a record of metrics."""
+"""Measure a model on a labeled data set: read the data, score it, and compute a record of metrics."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,19 @@ from typing import Any
 import numpy as np
 
 from sentcli.backends import choose
-from sentcli.config import DEFAULT_DATASET, DataSet
+from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, class_ids
 from sentcli.datasets.load import load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
-from sentcli.datasets.splits import is_training_data, validation_part
-from sentcli.datasets.training_data import read_data_sets, read_validation, with_targets
-from sentcli.errors import DataError, UsageError
+from sentcli.datasets.training_data import with_targets
+from sentcli.errors import DataError
 from sentcli.evaluation.bands import band_figures
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
-from sentcli.evaluation.metrics_file import data_sets_of, read_metrics
-from sentcli.evaluation.passages import cut_passages
+from sentcli.evaluation.metrics_file import is_training_data
 from sentcli.evaluation.predictions import (
     confident_errors,
     confused_pairs,
-    prediction_table,
+    prediction_rows,
     write_predictions,
 )
 from sentcli.evaluation.slices import scores_by_length
@@ -38,23 +36,18 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class EvaluationSource:
-    """The labelled texts to measure on.
+    """The labeled texts to measure on.
 
-    :param dataset: see `load_split`; None: the training data set with `held_out`, else IMDb.
-    :param split, text_column, label_column, csv: see `load_split`.
+    :param dataset, split, text_column, label_column, csv: see `load_split`.
     :param targets: see `DataSet`.
-    :param held_out: measure on the validation part of the model's training instead of on `split`.
-    :param passages: cut a passage of at most this many sentences from each text; None: whole texts.
     """
 
-    dataset: str | None
+    dataset: str
     split: str
-    held_out: bool
     text_column: str | None
     label_column: str | None
     targets: Mapping[str, float] | str | None
     csv: ReadOptions
-    passages: int | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,7 @@ def evaluate_bundle(
     """
     name, file = choose(runtime.get("backend"), bundle)
     precision = runtime.get("precision")
-    source, examples, left_out = _read(source, bundle)
+    examples, left_out = _read(source, bundle)
     texts, labels = examples.texts, _class_ids(examples, bundle.config.labels)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, others = None, None
@@ -125,25 +118,23 @@ def evaluate_bundle(
         others = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
     how = bundle.config.labels, others, bundle.config.neutral, target_precision
     measured = measure(texts, labels, probabilities, *how)
-    table = prediction_table(examples, labels, probabilities, bundle.config.labels)
+    rows = prediction_rows(examples, labels, probabilities, bundle.config.labels)
     if predictions:
-        write_predictions(predictions, table)
+        write_predictions(predictions, rows)
     return measured, {
-        "kind": "comparison" if against else "passages" if source.passages else "texts",
+        "kind": "comparison" if against else "texts",
         "model": bundle.name,
         "file": file,
         "backend": name if precision in (None, "fp32") else f"{name} {precision}",
         "against": other,
         "dataset": source.dataset,
         "split": source.split,
-        "held_out": source.held_out,
         "where": examples.where,
         "text_column": source.text_column,
         "label_column": source.label_column,
-        "passages": source.passages,
         "left_out": left_out,
         **measured.to_json(),
-        "errors": confident_errors(table),
+        "errors": confident_errors(rows, bundle.config.labels),
         "confused": confused_pairs(measured.figures),
     }
 
@@ -213,7 +204,7 @@ def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str,
 
 
 def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
-    """Return the class of each text; 2 if it is labelled neutral and the model has two other classes."""
+    """Return the class of each text; 2 if it is labeled neutral and the model has two other classes."""
     is_neutral = [label.casefold() == NEUTRAL for label in examples.labels]
     if len(names) > 2 or NEUTRAL in names or all(is_neutral):
         return class_ids(examples, names)
@@ -221,76 +212,19 @@ def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     return np.where(is_neutral, 2, class_ids(others, names))
 
 
-def _read(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts, int]:
+def _read(source: EvaluationSource, bundle: Bundle) -> tuple[LabeledTexts, int]:
     """Read the texts of a source.
 
-    :returns: the source with its defaults filled in, the texts, and the number of rows that cannot be used.
-    :raises DataError, UsageError: see `load_split` and `with_targets`.
-    :raises BundleError: see `validation_part`.
+    :returns: the texts, and the number of rows that cannot be used.
     """
-    left_out = 0
-    if source.held_out:
-        source, examples = _read_validation(source, bundle)
+    rejects, unknown, labels = Rejects(None), Rejects(), bundle.config.labels
+    columns = source.text_column, source.label_column
+    examples = load_split(source.dataset, source.split, *columns, source.csv, rejects)
+    if source.targets is None:
+        examples = without_unknown(examples, labels, unknown, (NEUTRAL,) if len(labels) == 2 else ())
     else:
-        dataset = source.dataset or DEFAULT_DATASET
-        source, rejects, unknown = replace(source, dataset=dataset), Rejects(None), Rejects()
-        columns, labels = (source.text_column, source.label_column), bundle.config.labels
-        examples = load_split(dataset, source.split, *columns, source.csv, rejects)
-        if source.targets is None:
-            examples = without_unknown(examples, labels, unknown, (NEUTRAL,) if len(labels) == 2 else ())
-        else:
-            examples = with_targets(examples, DataSet(dataset, targets=source.targets), labels, unknown)
-        left_out = len(rejects.entries) + len(unknown.entries)
-        if is_training_data(bundle, dataset, source.split):
-            problem = "%s was trained on %s, so its metrics are optimistic; use other texts or --held-out"
-            _log.warning(problem, bundle.path, examples.where)
-    if source.passages:
-        examples = replace(examples, texts=cut_passages(examples.texts, source.passages))
-    return source, examples, left_out
-
-
-def _read_validation(source: EvaluationSource, bundle: Bundle) -> tuple[EvaluationSource, LabeledTexts]:
-    """Read the validation part of the model's training.
-
-    :raises UsageError: for another data set than the several ones of the training.
-    """
-    metrics = read_metrics(bundle)
-    trained_on, validation, labels = metrics["dataset"], metrics["validation_data"], bundle.config.labels
-    is_default, dataset = source.dataset is None, source.dataset or trained_on
-    sets = data_sets_of(metrics)
-    if not is_default and len(sets) > 1:
-        raise UsageError(f"--dataset: {bundle.path} was trained on {len(sets)} data sets; omit it")
-    source = replace(source, dataset=dataset, split="train")
-    if is_default:
-        source = _with_columns(source, metrics["columns"])
-    if len(sets) == 1:
-        columns = source.text_column, source.label_column
-        sets = (replace(sets[0], path=dataset, text_column=columns[0], label_column=columns[1]),)
-    try:
-        # A file that is not the training data can be the validation file, at a new path.
-        if validation and (dataset == trained_on or not Path(dataset).is_file()):
-            parts = [read_validation(validation, sets[0], source.csv, labels, Rejects(None))]
-        else:
-            parts = read_data_sets(sets, source.csv, labels, Rejects(None))[0]
-    except DataError as error:
-        if not is_default:
-            raise
-        hint = "; if it moved, give --dataset" if len(sets) == 1 else ""
-        raise DataError(f"{error}; {bundle.path} was trained on it{hint}") from error
-    return source, validation_part(bundle, parts)
-
-
-def _with_columns(source: EvaluationSource, columns: Mapping[str, Any]) -> EvaluationSource:
-    """Use the columns and the CSV format of the training where the user gave none."""
-    usual = ReadOptions()
-    open_options = {
-        name: columns[name]
-        for name in ("delimiter", "quotechar", "encoding", "skip_lines")
-        if columns[name] is not None and getattr(source.csv, name) == getattr(usual, name)
-    }
-    return replace(
-        source,
-        text_column=source.text_column or columns["text_column"],
-        label_column=source.label_column or columns["label_column"],
-        csv=replace(source.csv, **open_options),
-    )
+        examples = with_targets(examples, DataSet(source.dataset, targets=source.targets), labels, unknown)
+    if is_training_data(bundle, source.dataset, source.split):
+        problem = "%s was trained on %s, so its metrics are optimistic; use other texts"
+        _log.warning(problem, bundle.path, examples.where)
+    return examples, len(rejects.entries) + len(unknown.entries)

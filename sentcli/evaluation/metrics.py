@@ -158,9 +158,9 @@ def wilson_interval(successes: int, trials: int) -> Interval:
     :param trials: at least 1.
     """
     share, z = successes / trials, _Z
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    center = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return max(0.0, centre - margin), min(1.0, centre + margin)
+    return max(0.0, center - margin), min(1.0, center + margin)
 
 
 def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:

@@ -1,13 +1,17 @@
-"""The `metrics.json` of a model folder: how the model was trained, and its metrics."""
+"""The figures in a model folder: `metrics.json` of its training, and `history.csv` of the epochs."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from sentcli.config import DataSet
+from pyarrow import csv
+
 from sentcli.errors import BundleError
-from sentcli.model.bundle import METRICS, Bundle
+from sentcli.model.bundle import HISTORY, METRICS, Bundle
+
+MODEL_STAGE = "model"  # of the epochs of the model itself in `history.csv`
 
 
 class ExampleCounts(TypedDict):
@@ -78,13 +82,28 @@ def learners(metrics: Metrics) -> Iterator[Mapping[str, Any]]:
         learner = learner["base"]
 
 
-def data_sets_of(metrics: Mapping[str, Any]) -> tuple[DataSet, ...]:
-    """Return the data sets of the training.
+def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
+    """Return whether a model was trained or validated on a split; False if it is unknown."""
+    if METRICS not in bundle.digests:
+        return False
+    metrics = read_metrics(bundle)
+    known = metrics["validation_data"], *(part["path"] for part in metrics["data"])
+    return dataset in known and (split == "train" or Path(dataset).is_file())
 
-    :raises UsageError: when one of them is damaged.
+
+def read_history(bundle: Bundle) -> list[dict[str, Any]]:
+    """Return the records of `history.csv`: one for each epoch, those of its base models first.
+
+    :raises BundleError: when the file is missing or not a table.
     """
-    known = {each.name for each in fields(DataSet)}
-    return tuple(
-        DataSet.from_table({name: each[name] for name in known & each.keys()}, "data")
-        for each in metrics["data"]
-    )
+    try:
+        table = csv.read_csv(io.BytesIO(bundle.read(HISTORY)))
+    except ValueError as error:
+        raise BundleError(f"{bundle.path / HISTORY}: cannot be read: {error!s:.200}") from None
+    records: list[dict[str, Any]] = table.to_pylist()
+    return records
+
+
+def own_epochs(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records of the model itself, without those of its base models."""
+    return [record for record in history if record["stage"] == MODEL_STAGE]

@@ -59,9 +59,8 @@ def model_card(
         is_temperature_limit=_is_limit(metrics["calibration"]["temperature"]),
         parameters=count_parameters(model, metrics["training"]["gates"]),
         head=head_tokens(text.max_tokens),
-        validation_command=_validation_command(metrics),
         shown=headline(metrics),
-        measured=[each for each in metrics.get("evaluations", ()) if each["kind"] != "comparison"],
+        measured=[each for each in metrics.get("evaluations", ()) if each["kind"] == "texts"],
     )
 
 
@@ -128,11 +127,6 @@ def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-
-
-def _validation_command(metrics: Metrics) -> str:
-    """Return a command, which reads the data sets and their format from `metrics.json`."""
-    return shlex.join(["sentcli", "evaluate", no_option(metrics["output"]), "--held-out"])
 
 
 def _is_limit(temperature: float) -> bool:

@@ -27,8 +27,8 @@ from sentcli.scoring.labels import Floats
 if TYPE_CHECKING:
     from sentcli.evaluation.evaluate import Measurement
 
-# The palette of Okabe and Ito for every kind of colour vision, darkest first, without its pale yellow.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# The palette of Okabe and Ito for every kind of color vision, darkest first, without its pale yellow.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#6b6b6b"
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # part of matplotlib, so that a plot is the same everywhere
@@ -86,7 +86,7 @@ def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) 
         named = [f"{short_name(pair['label'])} → {short_name(pair['predicted'])}" for pair in pairs]
         with saved_figure(path, 8, 6) as figure:
             axes = figure.add_subplot(title=f"Classes confused most often: {correct}", axisbelow=True)
-            axes.barh(range(len(pairs)), [pair["count"] for pair in pairs], color=COLOURS[0])
+            axes.barh(range(len(pairs)), [pair["count"] for pair in pairs], color=COLORS[0])
             axes.set_yticks(range(len(pairs)), named)
             axes.set_xlabel("texts: label → prediction")
         return
@@ -103,16 +103,16 @@ def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) 
 
 def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
     """Draw the ROC curve of the second of two classes; of more classes, the curves of the first few."""
-    numbers = range(min(len(names), len(COLOURS))) if len(names) > 2 else [1]
+    numbers = range(min(len(names), len(COLORS))) if len(names) > 2 else [1]
     with saved_figure(path, 5.2, 5.2) as figure:
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], label="chance", **_REFERENCE)
-        for number, colour in zip(numbers, COLOURS, strict=False):
+        for number, color in zip(numbers, COLORS, strict=False):
             is_positive = measured.labels == number
             if is_positive.any() and not is_positive.all():
                 false_rate, true_rate, _ = roc_curve(is_positive, measured.probabilities[:, number])
                 label = f"AUC {auc(false_rate, true_rate):.4f}, {short_name(names[number])}"
-                axes.plot(false_rate, true_rate, color=colour, label=label)
+                axes.plot(false_rate, true_rate, color=color, label=label)
         axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
         axes.legend(loc="lower right")
 
@@ -164,9 +164,9 @@ def curves(
     kept = min(epochs[len(before) :], key=lambda epoch: records[epoch - 1]["validation_loss"])
     with saved_figure(path, 9, 3.8) as figure:
         for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-            for part, colour in zip(("train", "validation"), COLOURS, strict=False):
+            for part, color in zip(("train", "validation"), COLORS, strict=False):
                 values = [record[f"{part}_{metric}"] for record in records]
-                axes.plot(epochs, values, "o-", color=colour, label=part)
+                axes.plot(epochs, values, "o-", color=color, label=part)
             axes.axvline(kept, label="selected epoch", zorder=1, **_REFERENCE)
             if before:
                 axes.axvline(len(before) + 0.5, label="start of fine-tuning", color=GREY, linewidth=1)
@@ -180,7 +180,7 @@ def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence
     intervals = [wilson_interval(round(a * n), n) for a, n in zip(accuracies, counts, strict=True)]
     bounds = np.abs(np.transpose(intervals) - accuracies)  # abs: rounding can put 1 above its bound
     label = "accuracy with 95 % interval and number of texts"
-    axes.errorbar(places, accuracies, bounds, fmt="o", color=COLOURS[0], capsize=3, label=label)
+    axes.errorbar(places, accuracies, bounds, fmt="o", color=COLORS[0], capsize=3, label=label)
     for place, accuracy, count in zip(places, accuracies, counts, strict=True):
         axes.annotate(f"{count:,}", (place, accuracy), (5, 3), textcoords="offset points", fontsize=7)
     axes.yaxis.set_major_formatter(PercentFormatter(1))

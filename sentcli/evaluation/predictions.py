@@ -1,62 +1,77 @@
 """The predictions of an evaluation as a table, and the worst of them."""
 
 import csv
+import io
+import math
 from collections.abc import Sequence
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.scoring.labels import NEUTRAL, Floats
 
-_PREFIX = "probability_"
 _MOST_ERRORS, _LONGEST_TEXT = 5, 200  # characters
 
+Row = dict[str, Any]
 
-def prediction_table(
+
+def prediction_rows(
     examples: LabeledTexts, labels: Labels, probabilities: Floats, names: Sequence[str]
-) -> pd.DataFrame:
-    """Return a row for each text: its row in the data set, text, label, prediction and probabilities.
+) -> list[Row]:
+    """Return for each text its row in the data set, text, label, predicted label and probabilities.
 
     :param labels: class numbers; the number after the last class is neutral.
-    :param probabilities: `[texts, classes]`; a text that says nothing has NaN, and no prediction.
+    :param probabilities: `[texts, classes]`; a text that says nothing has NaN. Its prediction and
+        probabilities are None.
     """
-    called, is_blank = np.array([*names, NEUTRAL], object), np.isnan(probabilities).all(axis=1)
-    columns = {
-        "row": examples.rows or range(1, len(examples) + 1),
-        "text": examples.texts,
-        "label": called[labels],
-        "predicted": np.where(is_blank, None, called[probabilities.argmax(axis=1)]),
-    }
-    rounded = np.round(probabilities.astype(np.float64), 6)
-    return pd.DataFrame(columns | {f"{_PREFIX}{name}": rounded[:, n] for n, name in enumerate(names)})
+    columns, called = [f"probability_{name}" for name in names], (*names, NEUTRAL)
+    numbers = examples.rows or range(1, len(examples) + 1)
+    rounded = np.round(probabilities.astype(np.float64), 6).tolist()
+    rows = []
+    for values, predicted, label, number, text in zip(
+        rounded, probabilities.argmax(axis=1), labels, numbers, examples.texts, strict=True
+    ):
+        is_blank = all(map(math.isnan, values))
+        row = {"row": number, "text": text, "label": called[label]}
+        row |= {"predicted": None if is_blank else called[predicted]}
+        rows.append(row | dict(zip(columns, [None] * len(names) if is_blank else values, strict=True)))
+    return rows
 
 
-def write_predictions(path: Path, predictions: pd.DataFrame) -> None:
-    """Write a table of predictions as CSV. Texts are quoted: pandas would write a carriage return bare.
+def write_predictions(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows of predictions as CSV, with quotes around texts.
 
     :raises OutputError: when that fails.
     """
     with output_errors(path), new_file(resolve(path)) as file:
-        predictions.to_csv(file, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        stream = io.TextIOWrapper(file, "utf-8", newline="")
+        writer = csv.DictWriter(stream, rows[0], quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        stream.detach()  # it leaves the file open
 
 
-def confident_errors(predictions: pd.DataFrame) -> list[dict[Any, Any]]:
+def confident_errors(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     """Return the wrong predictions with the highest probabilities, with shortened texts.
 
-    :param predictions: from `prediction_table`; texts labelled neutral count only if that is a class.
+    :param rows: from `prediction_rows`; texts labeled neutral count only if that is one of `names`.
     """
-    label, predicted = predictions["label"], predictions["predicted"]
-    is_class = (_PREFIX + label).isin(predictions.columns)
-    wrong = predictions[is_class & predicted.notna() & (predicted != label)]
-    probability = wrong.filter(regex=f"^{_PREFIX}").max(axis=1)
-    wrong = wrong.assign(probability=probability, text=wrong["text"].str.slice(0, _LONGEST_TEXT))
-    columns = ["row", "text", "label", "predicted", "probability"]
-    return wrong.nlargest(_MOST_ERRORS, "probability")[columns].to_dict("records")
+    wrong = [
+        {
+            **{name: row[name] for name in ("row", "text", "label", "predicted")},
+            "probability": row[f"probability_{row['predicted']}"],
+        }
+        for row in rows
+        if row["label"] in names and row["predicted"] not in (None, row["label"])
+    ]
+    worst = nlargest(_MOST_ERRORS, wrong, key=itemgetter("probability"))
+    return [row | {"text": row["text"][:_LONGEST_TEXT]} for row in worst]
 
 
 def confused_pairs(figures: Evaluation, most: int = 10) -> list[dict[str, Any]]:

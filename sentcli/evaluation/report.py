@@ -13,16 +13,13 @@ _LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters
 
 def report(record: Mapping[str, Any]) -> str:
     """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` as text."""
-    passages = f"passages of 1 to {record['passages']} sentences of " if record["passages"] else ""
     blank = f", and {record['blank']:,} that say nothing, which are left out" if record["blank"] else ""
-    title = printable(f"{record['model']} on {passages}{record['where']}") + f" ({record['backend']})"
+    title = printable(f"{record['model']} on {record['where']}") + f" ({record['backend']})"
     title += f"\n{record['examples']:,} texts{blank}"
     if record["left_out"]:
         title += f"\n{record['left_out']:,} rows without text or known label, or unreadable, are left out"
     if record["neutral"]:
         title += f"\n{record['neutral']:,} more are neutral, and count only in the figures of neutral bands"
-    if passages:
-        title += "\neach passage has the label of its text, which need not be its own"
     blocks = [title, _aligned([("metric", "value", "95 % interval"), *metrics_of(record)], "<><")]
     if record["roc_auc_reason"]:
         blocks.append(f"ROC AUC is undefined: {printable(record['roc_auc_reason'])}")

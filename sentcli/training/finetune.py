@@ -10,8 +10,7 @@ from torch import Tensor
 
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.datasets.labels import known_labels
-from sentcli.evaluation.history import read_history
-from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.evaluation.metrics_file import read_history, read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
 from sentcli.model.bundle import RECIPE, load_bundle
 from sentcli.text.vocabulary import Vocab

@@ -19,9 +19,8 @@ from sentcli import __version__
 from sentcli.config import BundleConfig
 from sentcli.datasets.splits import digest_texts
 from sentcli.evaluation import plots
-from sentcli.evaluation.history import MODEL_STAGE
 from sentcli.evaluation.metrics import Evaluation, evaluate
-from sentcli.evaluation.metrics_file import Metrics
+from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.export.export import write_onnx

@@ -3,6 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from tiny_models import make_batch, make_model, torch_logits
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -15,6 +17,7 @@ def test_each_script_ends_in_run():
 
 
 def test_a_missing_model_is_one_line(tmp_path):
+    pytest.importorskip("sklearn")
     command = [sys.executable, str(BENCHMARKS / "transfer.py"), str(tmp_path / "none")]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (1, "")

@@ -3,6 +3,9 @@
 import sys
 
 import pytest
+
+pytest.importorskip("sklearn")
+
 import transfer
 
 

@@ -165,13 +165,14 @@ def test_a_shell_can_complete_commands_and_options():
 
 
 @pytest.mark.parametrize(
-    ("package", "line"), [("torch", ["train", "-o", "m"]), ("jinja2", ["evaluate", "--dataset", "x.csv"])]
+    ("extra", "package", "line"),
+    [("train", "torch", ["train", "-o", "m"]), ("evaluate", "jinja2", ["evaluate", "--dataset", "x.csv"])],
 )
-def test_a_missing_extra_is_named_with_the_pip_command(package, line):
+def test_a_missing_extra_is_named_with_the_pip_command(extra, package, line):
     code = f"import sys; sys.modules[{package!r}] = None; from sentcli.cli import main; main({line!r})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "pip install 'sentcli[train]'" in result.stderr
+    assert f"pip install 'sentcli[{extra}]'" in result.stderr
 
 
 def test_no_file_gets_the_number_of_a_standard_stream_that_was_closed():

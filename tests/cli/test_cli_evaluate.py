@@ -1,21 +1,23 @@
 """`sentcli evaluate`: metrics on standard output, and plots."""
 
+import csv
 import json
 import shutil
 from collections import Counter
 from dataclasses import replace
 
 import invented
-import pandas as pd
 import pytest
+
+pytest.importorskip("torch")
+
 from click.testing import CliRunner
 from commands import fail, invoke
 
 from sentcli.cli import main
-from sentcli.evaluation.passages import cut_passages
 from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
-from sentcli.model.bundle import METRICS, load_bundle, write_config, write_manifest
+from sentcli.model.bundle import load_bundle, write_config, write_manifest
 from sentcli.scoring.scorer import Scorer
 
 PLOTS = {"accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"}
@@ -70,14 +72,14 @@ def test_an_evaluation_on_the_training_data_warns(trained, data):
     warned = invoke("evaluate", trained.path, "--dataset", learnt)
     assert warned.exit_code == 0
     assert f"{trained.path} was trained on {learnt}" in warned.stderr
-    for line in (("--held-out",), ("--dataset", data)):
-        assert invoke("evaluate", trained.path, *line).stderr == ""
+    assert invoke("evaluate", trained.path, "--dataset", data).stderr == ""
 
 
-def test_csv_options_read_the_file(trained, data, tmp_path):
+def test_csv_options_read_the_file(trained, data, rows, tmp_path):
     other = tmp_path / "test.csv"
-    table = pd.read_csv(data)
-    other.write_text(f"sep=;\n{table.to_csv(index=False, sep=';')}", "utf-16", newline="")
+    with other.open("w", newline="", encoding="utf-16") as file:
+        file.write("sep=;\n")
+        csv.writer(file, delimiter=";").writerows([("review", "label"), *rows])
     how = ("--delimiter", ";", "--encoding", "utf-16", "--skip-lines", 1)
     assert figures(trained.path, other, *how)["confusion"] == figures(trained.path, data)["confusion"]
 
@@ -145,22 +147,20 @@ def test_predictions_errors_and_confused_classes(trained, trained_three, data, r
     path = tmp_path / "p.csv"
     some = invented.write_csv(tmp_path / "some.csv", [(" ", "positive"), *rows])
     found = figures(trained.path, some, "--predictions", path)
-    table = pd.read_csv(path)
-    assert table["row"].tolist() == [*range(1, 62)]
-    assert table["label"].tolist() == ["positive", *(label for _, label in rows)]
-    assert table["predicted"].tolist()[1:] == predicted(trained, [text for text, _ in rows])
-    assert table.loc[0, ["predicted", "probability_negative", "probability_positive"]].isna().all()
-    wrong = table[1:][table[1:]["predicted"] != table[1:]["label"]]
-    assert {of["row"] for of in found["errors"]} == {*wrong["row"]}  # two
+    with path.open(newline="") as file:
+        table = [*csv.DictReader(file)]
+    assert [row["row"] for row in table] == [*map(str, range(1, 62))]
+    assert [row["label"] for row in table] == ["positive", *(label for _, label in rows)]
+    assert [row["predicted"] for row in table] == ["", *predicted(trained, [text for text, _ in rows])]
+    assert [*table[0].values()][3:] == ["", "", ""]
+    wrong = {int(row["row"]) for row in table[1:] if row["predicted"] != row["label"]}
+    assert {of["row"] for of in found["errors"]} == wrong  # two
     report = invoke("evaluate", trained.path, "--dataset", some).stdout
     assert "the most confident errors\nrow" in report
     assert "most confused" not in report
     before = path.read_bytes()
     assert "exists" in fail("evaluate", trained.path, "--dataset", some, "--predictions", path).message
-    assert (
-        invoke("evaluate", trained.path, "-q", "--held-out", "--predictions", path, "--overwrite").stderr
-        == ""
-    )
+    figures(trained.path, data, "--predictions", path, "--overwrite")
     assert path.read_bytes() != before
     three = invented.write_csv(tmp_path / "three.csv", [(text, "neutral") for text, _ in rows])
     assert (
@@ -202,7 +202,6 @@ def test_targets_turn_other_labels_into_those_of_the_model(banded, rows, tmp_pat
         ("{ 1 = 2 }", "the target of 1 is 2"),
     ):
         assert said in fail("evaluate", banded, "--dataset", rated, "--targets", wrong).message
-    assert "omit --targets" in fail("evaluate", banded, "--held-out", "--targets", table).message
 
 
 def test_a_target_precision_has_thresholds(trained, data, rows, tmp_path):
@@ -237,35 +236,6 @@ def test_a_model_with_other_labels_is_not_compared(trained, trained_three, data)
     failure = fail("evaluate", trained.path, "--dataset", data, "--against", trained_three.path)
     assert failure.code == 2
     assert f"--against {trained_three.path}: its labels, or their order, differ" in failure.message
-
-
-def test_passages_are_cut_from_the_texts_and_have_their_labels(trained, data, rows):
-    found = figures(trained.path, data, "--passages", 2)
-    labels = predicted(trained, cut_passages([text for text, _ in rows], 2))
-    right = sum(label == given for (_, label), given in zip(rows, labels, strict=True))
-    assert (found["kind"], found["passages"], found["accuracy"]) == ("passages", 2, right / 60)
-    lines = invoke("evaluate", trained.path, "--dataset", data, "--passages").stdout.splitlines()
-    assert lines[0] == f"trained on passages of 1 to 3 sentences of {data} (onnx)"
-
-
-def test_the_validation_part_has_the_figures_of_the_training(trained, labeled):
-    found = figures(trained.path, labeled, "--held-out")
-    expected = json.loads((trained.path / METRICS).read_text())["validation"]
-    assert (found["split"], found["held_out"], found["examples"]) == ("train", True, 24)
-    assert found["confusion"] == expected["confusion"]
-    assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-6)
-    result = invoke("evaluate", trained.path, "--held-out", "--json")  # on the data set of the training
-    assert json.loads(result.stdout)["confusion"] == found["confusion"]
-
-
-def test_missing_training_data_are_an_error_that_names_dataset(trained, tmp_path):
-    folder = shutil.copytree(trained.path, tmp_path / "model")
-    metrics = json.loads((folder / METRICS).read_text("utf-8"))
-    (folder / METRICS).write_text(json.dumps(metrics | {"dataset": "../gone.csv"}), "utf-8")
-    write_manifest(folder)
-    message = fail("evaluate", folder, "--held-out").message
-    assert "../gone.csv: no such file" in message
-    assert "give --dataset" in message
 
 
 def test_three_classes_have_no_positive_class(trained_three, tmp_path):
@@ -312,7 +282,6 @@ def test_plots_are_drawn_and_replaced_only_with_overwrite(trained, data, tmp_pat
         (("--label-column", "stars"), 1, ["'stars'", "'review', 'label'", "--label-column"]),
         (("--dataset", "strange.csv"), 1, ["strange.csv", "'so-so'", "row 2", "negative, positive"]),
         (("--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
-        (("--held-out", "--card"), 2, ["--card", "--held-out"]),
         (("--against", "nothing", "--card"), 2, ["--card", "--against"]),
     ],
 )

@@ -103,6 +103,7 @@ def test_probabilities_are_added_for_each_label(score):
     assert "sentiment, sentiment_score, probability_negative, probability_positive, text" in quick.stderr
 
 
+@pytest.mark.usefixtures("torch")
 @pytest.mark.parametrize("backend", ["torch", "onnx"])
 def test_another_backend_gives_the_same_labels(score, backend):
     write_csv("r.csv")
@@ -114,6 +115,7 @@ def test_another_backend_gives_the_same_labels(score, backend):
         assert scores[0] == pytest.approx(scores[1], abs=2e-6)
 
 
+@pytest.mark.usefixtures("torch")
 def test_a_model_file_may_be_named_instead_of_its_folder(trained):
     result = invoke("score", "--model", trained.path / "model.safetensors", stdin="a warm film")
     assert (result.exit_code, result.stdout[:9]) == (0, "positive\t")
@@ -199,6 +201,7 @@ def test_a_summary_may_go_to_a_pipe(score):
         assert json.load(file)["rows"] == 5
 
 
+@pytest.mark.usefixtures("torch")  # for the share of words that a small vocabulary does not have
 def test_texts_that_say_nothing_are_empty_in_every_format_and_counted(score):
     texts = ["a warm film", "NULL", "👍", "12/3", "n/a", "None", "zzz qqq"]
     Path("r.jsonl").write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts))

@@ -1,4 +1,5 @@
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,10 @@ def test_existing_files_are_replaced_only_with_overwrite(score, refuse):
         (("r.csv", "--neutral"), 2, ["the model trained brings no band", "--neutral 0.3,0.7"]),
         (("r.csv", "--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
         (("r.csv", "--precision", "bf16"), 2, ["--precision bf16", "--backend torch"]),
-        (("r.csv", "--precision", "fp16", "--backend", "torch", "--device", "cpu"), 2, ["fp16", "CUDA"]),
+        pytest.param(
+            *(("r.csv", "--precision", "fp16", "--backend", "torch", "--device", "cpu"), 2, ["fp16", "CUDA"]),
+            marks=pytest.mark.skipif(not find_spec("torch"), reason="needs PyTorch"),
+        ),
         (("r.csv", "--model", "nothing"), 1, ["nothing", "no such model"]),
         (("r.csv", "--model", "r.csv"), 1, ["r.csv: not a file of a model folder", "manifest.json"]),
         (("broken.parquet",), 1, ["broken.parquet"]),

@@ -76,6 +76,7 @@ def test_a_folder_in_a_bucket(begin, s3, inputs):  # noqa: F811
         assert (summary["rows"], summary["rejected"], summary["skipped"]) == (1215, 1, skipped)
 
 
+@pytest.mark.slow
 def test_a_killed_upload_leaves_no_object(begin, s3):  # noqa: F811
     row = b"1,%b,a warm film\n" % (b"x" * 2000)
     s3["in/a.csv"] = b"id,note,review\n" + row * 20_000

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import invented
 import pytest
-from commands import fail, invoke
+
+pytest.importorskip("torch")
+
+from commands import invoke
 
 from sentcli.model.bundle import METRICS
 from sentcli.training import cross_validation
@@ -64,7 +67,6 @@ def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeyp
     assert names == ["fold 1/3, ", "fold 2/3, ", "fold 3/3, ", "fold 3/3, "]
     for name in ("model.safetensors", "model.onnx", "config.json"):
         assert (whole / "model" / name).read_bytes() == (killed / "model" / name).read_bytes()
-    assert "it was cross-validated" in fail("evaluate", whole / "model", "--held-out").message
     assert "3-fold cross-validation" in (whole / "model" / "README.md").read_text()
 
 

@@ -7,7 +7,7 @@ from data_sets import csv_of, write
 
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.datasets.load import load_split, load_texts
+from sentcli.datasets.load import load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
 from sentcli.datasets.training_data import read_data_sets, read_validation
 from sentcli.errors import RejectsError, UsageError
@@ -66,10 +66,3 @@ def test_labels_that_are_no_class_are_left_out_of_validation_files(tmp_path):
 def test_further_labels_can_be_kept():
     data = LabeledTexts(["x", "y", "z"], ["a", "Neutral", "?"])
     assert without_unknown(data, ("a", "b"), Rejects(None), ("neutral",)).texts == ["x", "y"]
-
-
-def test_unlabelled_texts_are_left_out_where_they_cannot_be_read(tmp_path):
-    path = write(tmp_path / "r.jsonl", '{"text": "a"}\n' * 200 + "{\n")
-    rejects = Rejects()
-    assert len(load_texts(path, None, rejects=rejects)) == 200
-    assert rejects.entries[0]["line"] == 201

@@ -8,20 +8,17 @@ import lzma
 import sys
 from functools import partial
 
-import datasets
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
 from sentcli.datasets.labels import class_names
-from sentcli.datasets.load import load_split, load_texts, load_validation
+from sentcli.datasets.load import load_split
 from sentcli.errors import DataError, MissingExtraError
 from sentcli.tables.options import ReadOptions
-
-pytestmark = pytest.mark.usefixtures("cache")
 
 COMPRESS = {
     "": bytes,
@@ -34,7 +31,10 @@ COMPRESS = {
 
 def xlsx_of(rows):
     data = io.BytesIO()
-    pd.DataFrame(rows, columns=["text", "label"]).to_excel(data, engine="xlsxwriter", index=False)
+    with xlsxwriter.Workbook(data) as workbook:
+        sheet = workbook.add_worksheet()
+        for number, row in enumerate([("text", "label"), *rows]):
+            sheet.write_row(number, 0, row)
     return data.getvalue()
 
 
@@ -67,7 +67,6 @@ def test_csv_options(tmp_path):
     path.write_bytes("Of today\n\ntext;label\n'Très; bon';gut\nZäh;schlecht\n".encode("cp1252"))
     options = {"delimiter": ";", "encoding": "cp1252", "skip_lines": 2, "quotechar": "'"}
     assert read(path, **options) == [("Très; bon", "gut"), ("Zäh", "schlecht")]
-    assert load_texts(str(path), None, ReadOptions(**options)) == ["Très; bon", "Zäh"]
     lines = write(tmp_path / "r.jsonl", '{"text": "é", "label": "good"}\n')
     assert read(lines, **options) == [("é", "good")]  # they mean nothing there
 
@@ -120,7 +119,10 @@ def test_labels_of_whole_numbers_are_the_same_in_each_format(tmp_path):
         assert [label for _, label in read(path)] == names
 
 
+@pytest.mark.usefixtures("cache")
 def test_parquet_may_state_names_of_classes(tmp_path):
+    import datasets
+
     kinds = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["2.0", "neg", "1.0"])}
     rows = {"text": ["a", "b", "c"], "label": [0, 1, 2]}
     path = str(tmp_path / "r.parquet")
@@ -222,17 +224,6 @@ def test_not_a_number_is_no_label(tmp_path):
         read(tmp_path / "r.parquet")
 
 
-def test_texts_of_a_file_need_no_labels(tmp_path):
-    file = write(tmp_path / "heap.csv", 'id,review\n001,"one, two"\n2,\n3,NA\n')
-    assert load_texts(file, "review") == ["one, two", "NA"]
-    assert load_texts(write(tmp_path / "heap.jsonl", '{"n": 1, "words": "a b"}\n'), None) == ["a b"]
-    assert load_texts(write(tmp_path / "heap.txt", "a b\n\nc\n"), None) == ["a b", "c"]
-    with pytest.raises(DataError, match="--text-column"):
-        load_texts(write(tmp_path / "two.csv", "a,b\nx,y\n"), None)
-    with pytest.raises(DataError, match="has no text"):
-        load_texts(write(tmp_path / "none.csv", "text,b\n,y\n"), None)
-
-
 def test_strings_of_parquet_that_are_not_utf_8_end_the_run(tmp_path):
     bad = pa.StringArray.from_buffers(
         2, pa.py_buffer(np.array([0, 2, 4], np.int32)), pa.py_buffer(b"\xff\xfeok")
@@ -244,13 +235,13 @@ def test_strings_of_parquet_that_are_not_utf_8_end_the_run(tmp_path):
             read(file)
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     path = write_hub_layout(tmp_path / "reviews")
     train = load_split(path, "train", None, None)
     assert train.texts == ["fine 0", "fine 1", "fine 2"]
     assert train.labels == ["positive", "negative", "positive"]
     assert read(path, split="test") == [("dull 0", "negative"), ("dull 1", "positive")]
-    assert load_texts(path, None) == ["who knows 0", "who knows 1"]
     with pytest.raises(
         DataError, match="split unsupervised: 2 of 2 rows cannot be used; most often: no label"
     ):
@@ -261,6 +252,7 @@ def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     assert class_names(ordered) == ("rotten", "fresh")
 
 
+@pytest.mark.usefixtures("cache")
 def test_classes_that_a_readme_states_hold_for_csv_too(tmp_path):
     path = write_hub_layout(tmp_path / "reviews", names=("rotten", "fresh"))
     for file in (tmp_path / "reviews" / "data").glob("*.parquet"):
@@ -273,6 +265,7 @@ def test_classes_that_a_readme_states_hold_for_csv_too(tmp_path):
         read(path, split="test")
 
 
+@pytest.mark.usefixtures("cache")
 def test_files_of_a_folder_are_read_like_files(tmp_path):
     (tmp_path / "train-1.csv").write_text("text;label\nNA;001\n")
     (tmp_path / "train-2.csv").write_text("id;text;label\n7;b;1\n")
@@ -280,10 +273,9 @@ def test_files_of_a_folder_are_read_like_files(tmp_path):
     assert read(tmp_path, delimiter=";") == [("NA", "001"), ("b", "1")]  # whatever the other split is like
     with pytest.raises(DataError, match=r"split test: 1 of 1 row .*: byte 0xff.*first .*test\.csv, line 2\)"):
         read(tmp_path, split="test", delimiter=";")
-    with pytest.raises(DataError, match=r"none of its splits \(train, test\) is called"):
-        load_texts(str(tmp_path), None)
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_folder_named_like_a_builder_is_that_folder(tmp_path, monkeypatch):
     write(tmp_path / "csv" / "train.jsonl", jsonl_of(ROWS))
     write(tmp_path / "other.csv", "text,label\nnot this,1\n")
@@ -294,29 +286,17 @@ def test_a_folder_named_like_a_builder_is_that_folder(tmp_path, monkeypatch):
         read("data[1]")
 
 
-def test_validation_texts_are_a_file_or_a_split(tmp_path):
-    for name in ("train", "dev"):
-        write(tmp_path / "set" / f"{name}.csv", csv_of([(name, "a")]))
-    folder, file = str(tmp_path / "set"), str(tmp_path / "set" / "dev.csv")
-    assert load_validation(file, "owner/name", None, None).texts == ["dev"]
-    assert load_validation("validation", folder, None, None).texts == ["dev"]  # another name of that split
-    for spec, dataset, message in (
-        ("typo.csv", folder, "no split 'typo.csv'; the splits are train, validation"),
-        ("validation", file, r"no such file, and .*dev\.csv has no splits"),
-    ):
-        with pytest.raises(DataError, match=message):
-            load_validation(spec, dataset, None, None)
-
-
 def test_a_hub_id_comes_from_the_cache_without_a_network(tmp_path, cache):
+    import datasets
+
     datasets.load_dataset(write_hub_layout(tmp_path / "reviews"), cache_dir=str(cache))
     (cache / "reviews").rename(cache / "owner___reviews")
     assert [label for _, label in read("owner/reviews")] == ["positive", "negative", "positive"]
-    assert load_texts("owner/reviews", "text") == ["who knows 0", "who knows 1"]
     with pytest.raises(DataError, match=r"no column 'x'.*try --label-column"):
         read("owner/reviews", None, "x")
 
 
+@pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("spec", ["imdb", "csv", "data/missing.csv", "../missing", "a/b/c", ""])
 def test_neither_path_nor_hub_id(tmp_path, spec, monkeypatch):
     write(tmp_path / "here.csv", csv_of(ROWS))  # what `load_dataset("csv")` would pick up
@@ -325,6 +305,7 @@ def test_neither_path_nor_hub_id(tmp_path, spec, monkeypatch):
         read(spec)
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_hub_out_of_reach_is_one_line():
     with pytest.raises(DataError, match=r"owner/unknown cannot be read as a data set: .*Hub") as caught:
         read("owner/unknown")
@@ -335,5 +316,5 @@ def test_without_the_package_datasets_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     monkeypatch.delitem(sys.modules, "sentcli.datasets.hub", raising=False)
     monkeypatch.delattr("sentcli.datasets.hub", raising=False)
-    with pytest.raises(MissingExtraError, match=r"'datasets', .* pip install 'sentcli\[train\]'"):
-        load_texts("owner/reviews", None)
+    with pytest.raises(MissingExtraError, match=r"'datasets', .* pip install 'sentcli\[evaluate\]'"):
+        read("owner/reviews")

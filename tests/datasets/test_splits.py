@@ -1,6 +1,5 @@
 """The split: a share of each class in runs of neighbouring rows, and copies of a text on one side."""
 
-import json
 from collections import Counter
 
 import numpy as np
@@ -8,17 +7,14 @@ import pytest
 
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import (
     digest_texts,
-    is_training_data,
     one_spelling,
     split_data_sets,
     train_validation,
-    validation_part,
     without_validation,
 )
-from sentcli.errors import BundleError, DataError, UsageError
+from sentcli.errors import DataError, UsageError
 
 
 def labeled(**sizes):
@@ -136,7 +132,7 @@ def test_a_share_of_each_validated_data_set_is_held_out_from_all():
 
 
 def test_the_split_is_the_same_in_every_version():
-    """A model keeps the digest of its validation texts; `evaluate --held-out` splits the data again."""
+    """A training that continues splits its data again, and all models are compared on the same texts."""
     draw = np.random.default_rng(1)
     texts = [f"text {number}" for number in range(2400)]
     texts[::50] = ["seen time and again"] * 48
@@ -145,17 +141,6 @@ def test_the_split_is_the_same_in_every_version():
     assert (
         digest_texts(validation.texts) == "6b0f30a024be1c910bc38eabad37f12765155e39784cbb57b68059ab0e99454f"
     )
-
-
-def test_the_validation_part_of_a_model_is_found_again(trained, labeled, trained_three, tmp_path):
-    data = load_split(str(labeled), "train", None, None)
-    found = validation_part(trained, [data])
-    share = json.loads(trained.read("metrics.json"))["training"]["validation_share"]
-    assert found == train_validation(data, share)[1]
-    assert is_training_data(trained, str(labeled), "test")
-    assert not is_training_data(trained_three, str(labeled), "train")
-    with pytest.raises(BundleError, match=r"its validation texts are not those of .* --dataset FILE"):
-        validation_part(trained, [data.take(range(100))])
 
 
 def test_a_digest_tells_texts_and_their_order_apart():

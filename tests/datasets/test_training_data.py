@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from sentcli.config import DataSet
-from sentcli.datasets.load import load_split
-from sentcli.datasets.training_data import read_data_sets
+from sentcli.datasets.load import NO_OPTIONS, load_split
+from sentcli.datasets.rejects import Rejects
+from sentcli.datasets.training_data import read_data_sets, read_validation
 from sentcli.errors import DataError, UsageError
 
 
@@ -102,3 +103,18 @@ def test_a_class_that_cannot_be_the_positive_one_is_refused(tmp_path, labels, po
     path = write(tmp_path / "r.csv", [(label, label) for label in labels])
     with pytest.raises(UsageError, match=message):
         read_data_sets([DataSet(path)], positive=positive)
+
+
+@pytest.mark.usefixtures("cache")
+def test_validation_texts_are_a_file_or_a_split(tmp_path):
+    def read(spec, dataset):
+        return read_validation(spec, DataSet(dataset), NO_OPTIONS, ("a", "b"), Rejects()).texts
+
+    folder, file = str(tmp_path), write(tmp_path / "dev.csv", [("dev", "a")])
+    write(tmp_path / "train.csv", [("train", "a")])
+    assert read(file, "owner/name") == ["dev"]
+    assert read("validation", folder) == ["dev"]  # another name of that split
+    with pytest.raises(DataError, match=r"no split 'typo\.csv'; the splits are train, validation"):
+        read("typo.csv", folder)
+    with pytest.raises(DataError, match=r"no such file, and .*dev\.csv has no splits"):
+        read("validation", file)

@@ -1,4 +1,4 @@
-"""The fields of metrics.json."""
+"""The fields of metrics.json, and the epochs of history.csv."""
 
 import json
 import shutil
@@ -6,8 +6,15 @@ import shutil
 import pytest
 
 from sentcli.errors import BundleError
-from sentcli.evaluation.metrics_file import ExampleCounts, Metrics, read_metrics
-from sentcli.model.bundle import METRICS, Bundle, load_bundle, write_manifest
+from sentcli.evaluation.metrics_file import (
+    ExampleCounts,
+    Metrics,
+    is_training_data,
+    own_epochs,
+    read_history,
+    read_metrics,
+)
+from sentcli.model.bundle import HISTORY, METRICS, Bundle, load_bundle, write_manifest
 
 MEASURED_LATER = {"evaluations"}
 
@@ -49,3 +56,24 @@ def test_a_damaged_file_is_refused(trained, tmp_path, content, message):
     write_manifest(tmp_path / "m")
     with pytest.raises(BundleError, match=rf"metrics\.json: {message}"):
         read_metrics(load_bundle(tmp_path / "m"))
+
+
+def test_a_model_knows_the_data_of_its_training(trained, trained_three, labeled):
+    assert is_training_data(trained, str(labeled), "test")
+    assert not is_training_data(trained_three, str(labeled), "train")
+
+
+def test_the_epochs_of_a_model_are_its_own(trained):
+    records = read_history(trained)
+    assert own_epochs(records) == records
+    assert [record["epoch"] for record in records] == [*range(1, len(records) + 1)]
+    before, own = {"stage": "base: model"}, {"stage": "model"}
+    assert own_epochs([before, own]) == [own]
+
+
+def test_a_history_that_is_no_table_is_refused(trained, tmp_path):
+    folder = shutil.copytree(trained.path, tmp_path / "model")
+    (folder / HISTORY).write_bytes(b"")
+    write_manifest(folder)
+    with pytest.raises(BundleError, match=r"model.history\.csv: cannot be read"):
+        read_history(load_bundle(folder))

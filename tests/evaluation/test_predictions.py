@@ -12,7 +12,7 @@ from sentcli.evaluation.metrics import evaluate
 from sentcli.evaluation.predictions import (
     confident_errors,
     confused_pairs,
-    prediction_table,
+    prediction_rows,
     write_predictions,
 )
 
@@ -22,14 +22,14 @@ LABELS = np.array([0, 1, 0, 1, 2])
 PROBABILITIES = np.array([[0.25, 0.75], [0.1, 0.9], [0.2, 0.8], [np.nan, np.nan], [0.01, 0.99]])
 
 
-def table(rows=(1, 2, 4, 5, 6)):
+def rows_of(rows=(1, 2, 4, 5, 6)):
     examples = LabeledTexts(TEXTS, [""] * 5, rows=rows)
-    return prediction_table(examples, LABELS, PROBABILITIES, NAMES)
+    return prediction_rows(examples, LABELS, PROBABILITIES, NAMES)
 
 
 def test_a_file_has_a_row_for_each_text(tmp_path):
     path = tmp_path / "p.csv"
-    write_predictions(path, table())
+    write_predictions(path, rows_of())
     with path.open(newline="") as file:
         head, *found = csv.reader(file)
     assert head == [*("row", "text", "label", "predicted", "probability_negative", "probability_positive")]
@@ -40,15 +40,15 @@ def test_a_file_has_a_row_for_each_text(tmp_path):
     assert [row[5] for row in found] == ["0.75", "0.9", "0.8", "", "0.99"]
     assert [file.name for file in tmp_path.iterdir()] == ["p.csv"]
     with pytest.raises(OutputError, match="No such file"):
-        write_predictions(tmp_path / "no" / "p.csv", table())
+        write_predictions(tmp_path / "no" / "p.csv", rows_of())
 
 
 def test_rows_without_a_number_are_counted():
-    assert table(rows=())["row"].tolist() == [1, 2, 3, 4, 5]
+    assert [row["row"] for row in rows_of(rows=())] == [1, 2, 3, 4, 5]
 
 
 def test_the_most_confident_errors_are_of_texts_with_a_class():
-    errors = confident_errors(table())
+    errors = confident_errors(rows_of(), NAMES)
     assert json.loads(json.dumps(errors)) == errors  # plain values
     assert [(of["row"], of["probability"]) for of in errors] == [(4, 0.8), (1, 0.75)]
     assert (errors[0]["text"], errors[0]["label"], errors[0]["predicted"]) == (
@@ -56,10 +56,13 @@ def test_the_most_confident_errors_are_of_texts_with_a_class():
         "negative",
         "positive",
     )
-    assert confident_errors(table()[3:]) == []
+    assert confident_errors(rows_of()[3:], NAMES) == []
     examples = LabeledTexts(TEXTS, [""] * 5)
-    three = prediction_table(examples, LABELS, np.insert(PROBABILITIES, 2, 0, axis=1), (*NAMES, "neutral"))
-    worst = confident_errors(three)[0]  # neutral is a class here
+    names = (*NAMES, "neutral")
+    three = prediction_rows(
+        examples, LABELS, np.insert(PROBABILITIES, 2, [0, 0, 0, np.nan, 0], axis=1), names
+    )
+    worst = confident_errors(three, names)[0]  # neutral is a class here
     assert (worst["row"], worst["label"], worst["text"]) == (5, "neutral", "é" * 200)
 
 

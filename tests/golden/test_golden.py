@@ -46,7 +46,7 @@ def content(path: Path) -> object:
     """Return the decompressed bytes of a file, or the schema and values of Parquet."""
     if path.suffix == ".parquet":
         table = pq.read_table(path)
-        return str(table.schema), table.schema.metadata, table.drop_columns(["sentiment_score"]).to_pylist()
+        return str(table.schema), table.schema.metadata, table.drop_columns(["sentiment_score"])
     data = path.read_bytes()
     if path.suffix == ".gz":
         return gzip.decompress(data)

@@ -20,6 +20,7 @@ def check_error(run, *parts):
         assert part in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_after_any_failed_call_to_the_disk_a_rerun_makes_the_same_bytes(folder, score, form, number):

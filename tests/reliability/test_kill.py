@@ -31,6 +31,7 @@ def check_partial(folder, complete):
         assert content == complete[name], f"{name} is not complete"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_killed_at_random_moments(folder, score, form):
     write_table(folder, form, 3000)
@@ -60,6 +61,7 @@ def test_killed_at_random_moments(folder, score, form):
     assert continued >= KILLS // 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_killed_at_every_call_to_the_disk(folder, score, form):
     write_table(folder, form, 120)
@@ -87,6 +89,7 @@ def test_killed_at_every_call_to_the_disk(folder, score, form):
     assert files(folder) == complete
 
 
+@pytest.mark.slow
 def test_a_folder_of_outputs_killed_at_every_call_to_the_disk(folder, score):
     parts = [write_table(folder, form, rows).name for form, rows in (("csv", 20), ("parquet", 30))]
     command = *parts, "-o", "out/", "-q", "--summary", "summary"

@@ -1,6 +1,5 @@
 """Arrow tables and batches: scores as in files, and everything else untouched."""
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -102,7 +101,7 @@ def test_a_prefix_that_is_not_utf8_is_refused(scorer):
         scorer.score_arrow(pa.table({"text": ["a"]}), prefix="\ud800")
 
 
-@pytest.mark.parametrize("batch", [pd.DataFrame({"text": ["a"]}), pa.array(["a"]), None])
+@pytest.mark.parametrize("batch", [{"text": ["a"]}, pa.array(["a"]), None])
 def test_what_is_no_table_of_arrow_is_refused_by_its_type(scorer, batch):
     with pytest.raises(TypeError, match=f"batch is a .*{type(batch).__name__}'>; pass a pyarrow Table"):
         scorer.score_arrow(batch, "text")

@@ -1,8 +1,13 @@
 """Data frames: which column is scored, what is added, and what is refused."""
 
-import pandas as pd
+import math
+
 import pyarrow as pa
 import pytest
+
+pytest.importorskip("pandas")
+
+import pandas as pd
 
 from sentcli import load
 from sentcli.errors import DataError
@@ -132,3 +137,25 @@ def test_a_note_on_the_column_names_the_argument(scorer, caplog):
     scorer.score_frame(pd.DataFrame({"id": ["a1"], "words": ["it was a very good day"]}))
     assert "texts taken from 'words', the column with the longest texts" in caplog.text
     assert caplog.text.endswith("another one: text_column=NAME\n")
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, pd.NA, pd.NaT], ids=repr)
+def test_a_missing_text_of_a_column_is_blank(scorer, missing):
+    expected = scorer.score(["warm", None])
+    assert scorer.score(["warm", missing]) == expected
+    assert scorer.score(pd.Series(["warm", missing], dtype=object)) == expected
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [object, "str", "string", "category", pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.string_view())],
+    ids=str,
+)
+def test_texts_may_be_a_column(scorer, dtype):
+    column = pd.Series(["warm", None, "dull"], dtype=dtype, index=[3, 3, 1])
+    assert scorer.score(column) == scorer.score(["warm", None, "dull"])
+
+
+def test_a_frame_in_place_of_a_column_is_refused(scorer):
+    with pytest.raises(TypeError, match="of the type DataFrame; pass a list or a column"):
+        scorer.score(pd.DataFrame({"text": ["warm"]}))

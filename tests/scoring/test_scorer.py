@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import invented
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 from texts import BLANK, pairs
@@ -86,7 +85,7 @@ def test_a_single_string_is_refused_and_not_taken_for_its_characters(scorer):
         scorer.score("warm")
 
 
-@pytest.mark.parametrize("texts", [b"warm", {"text": "warm"}, pd.DataFrame({"text": ["warm"]})])
+@pytest.mark.parametrize("texts", [b"warm", {"text": "warm"}, pa.table({"text": ["warm"]})])
 def test_what_would_give_its_names_is_refused(scorer, texts):
     with pytest.raises(TypeError, match=f"of the type {type(texts).__name__}; pass a list or a column"):
         scorer.score(texts)
@@ -123,22 +122,11 @@ def test_texts_may_come_in_any_iterable(scorer):
     assert scorer.score(text for text in ("warm", None, "dull")) == expected
 
 
-@pytest.mark.parametrize("missing", [None, math.nan, np.float64("nan"), pd.NA, pd.NaT], ids=repr)
+@pytest.mark.parametrize("missing", [None, math.nan, np.float64("nan")], ids=repr)
 def test_a_missing_text_is_blank(scorer, missing):
     expected = scorer.score(["warm", None])
     assert scorer.score(["warm", missing]) == expected
-    assert scorer.score(pd.Series(["warm", missing], dtype=object)) == expected
     assert scorer.score(np.array(["warm", missing], object)) == expected
-
-
-@pytest.mark.parametrize(
-    "dtype",
-    [object, "str", "string", "category", pd.ArrowDtype(pa.string()), pd.ArrowDtype(pa.string_view())],
-    ids=str,
-)
-def test_texts_may_be_a_column_of_pandas(scorer, dtype):
-    column = pd.Series(["warm", None, "dull"], dtype=dtype, index=[3, 3, 1])
-    assert scorer.score(column) == scorer.score(["warm", None, "dull"])
 
 
 @pytest.mark.parametrize(
@@ -204,6 +192,7 @@ def test_errors_of_load_name_its_arguments(trained, options, message):
         load(trained.path, **({"backend": "onnx"} | options))
 
 
+@pytest.mark.usefixtures("torch")
 def test_load_takes_another_backend(trained, texts, expected):
     with load(trained.path, backend="torch", device="cpu") as scorer:
         assert scorer.backend == "torch"

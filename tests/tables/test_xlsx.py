@@ -5,7 +5,6 @@ import io
 from datetime import date, datetime, time, timedelta
 
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -106,6 +105,7 @@ def test_workbooks_from_parquet(run, tmp_path):
 
 
 def test_workbooks_of_pandas(convert):
+    pd = pytest.importorskip("pandas")
     data = io.BytesIO()
     frame = pd.DataFrame({"text": ["x", None], "n": [1.5, None], "day": pd.to_datetime(["2024-01-05", None])})
     frame.to_excel(data, engine="xlsxwriter")

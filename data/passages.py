@@ -1,9 +1,19 @@
-"""Passages of a few sentences, cut from longer texts at the ends of sentences."""
+"""Cut passages of a few sentences from longer texts: for data/teacher.py, and to measure a model on them.
 
+    python data/passages.py --dataset stanfordnlp/imdb --split test -o snippets/passages.csv
+
+The file has one passage of each text with the label of the text, which need not be that of the passage.
+"""
+
+import argparse
+import csv
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from sentcli.datasets.load import load_split
 
 _LINE_BREAK = "<br />"
 # Both expressions take linear time even on a page of dots: they start to match only at the first mark.
@@ -74,3 +84,22 @@ def _ends(text: str) -> list[int]:
 
 def _is_abbreviated(text: str, end: int) -> bool:
     return _ABBREVIATION.search(text, max(end - _LONGEST_ABBREVIATION, 0), end) is not None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", required=True, help="file, folder, or id on the Hugging Face hub")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--sentences", type=int, default=3, help="in a passage, at most; by default 3")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
+    options = parser.parse_args()
+    data = load_split(options.dataset, options.split, None, None)
+    passages = cut_passages(data.texts, options.sentences)
+    with options.output.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *zip(passages, data.labels, strict=True)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,10 @@
-import time
-from collections import Counter
+"""Passages of `data/passages.py`."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from passages import cut_passages, sentence_spans
 
-from sentcli.evaluation.passages import cut_passages, sentence_spans
 from sentcli.text.tokenizer import tokenize
 
 PIECES = [
@@ -51,18 +50,6 @@ def test_sentences_by_hand(text: str, sentences: list[str]) -> None:
     assert split_sentences(text) == sentences
 
 
-@given(TEXTS)
-def test_sentences_are_what_the_text_has_in_its_order(text: str) -> None:
-    sentences = split_sentences(text)
-
-    place = 0
-    for sentence in sentences:
-        place = text.index(sentence, place) + len(sentence)
-    assert "".join(map(_letters, sentences)) == _letters(text)
-    if len(sentences) > 1:
-        assert all(map(_letters, sentences))
-
-
 @given(st.lists(TEXTS, max_size=5), st.integers(1, 4), st.integers(0, 3))
 def test_passages_are_runs_of_sentences(texts: list[str], most: int, seed: int) -> None:
     passages = cut_passages(texts, most, seed)
@@ -79,33 +66,6 @@ def test_passages_are_runs_of_sentences(texts: list[str], most: int, seed: int) 
         cut = split_sentences(passage)
         assert min(1, len(sentences)) <= len(cut) <= most
         assert cut in [sentences[first : first + len(cut)] for first in range(len(sentences) + 1)]
-
-
-@given(st.lists(TEXTS, max_size=5), TEXTS, st.integers(0, 3))
-def test_the_draw_depends_on_seed_and_place_alone(texts: list[str], more: str, seed: int) -> None:
-    assert cut_passages([*texts, more], seed=seed)[: len(texts)] == cut_passages(texts, seed=seed)
-
-
-def test_number_and_place_are_uniform() -> None:
-    text = " ".join(f"S{number}." for number in range(5))
-
-    passages = Counter(cut_passages([text] * 6000, sentences=3, seed=4))
-
-    by_length = Counter[int]()
-    for passage, count in passages.items():
-        by_length[passage.count(".")] += count
-    assert sorted(by_length) == [1, 2, 3]
-    assert all(1850 < count < 2150 for count in by_length.values())
-    assert all(330 < passages[f"S{number}."] < 470 for number in range(5))
-
-
-@pytest.mark.parametrize("piece", [".", ".)", " ", "<br />", "<br /> ", "!'", "a.", "? "])
-def test_long_runs_take_linear_time(piece: str) -> None:
-    start = time.process_time()
-
-    split_sentences(piece * 50_000 + "x")
-
-    assert time.process_time() - start < 5  # 0.2 s; quadratic would be minutes
 
 
 def _letters(text: str) -> str:
