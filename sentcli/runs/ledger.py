@@ -50,6 +50,7 @@ class Ledger:
         self.conditions: dict[str, Any] | None = None
         self.sizes: list[int | None] | None = None
         self.rows = 0
+        self._target = target
         self._path = temporary_path(target, "ledger")
         self._columns = columns
         self._labels = [*labels, None]
@@ -148,7 +149,7 @@ class Ledger:
         data = b"".join(self._pending)
         with output_errors(self._path):
             if self._descriptor < 0:
-                self._descriptor = create(self._path)
+                self._descriptor = create(self._path, self._target)
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
             write_all(self._descriptor, data)
             os.fsync(self._descriptor)
