@@ -20,6 +20,7 @@ from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.options import Setup
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts
+from sentcli.tables.xlsx_check import check_workbook
 
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent
@@ -87,7 +88,9 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note]]:
     with requires("excel"):
         from python_calamine import CalamineError, CalamineWorkbook
     try:
-        book = CalamineWorkbook.from_filelike(source.seekable())
+        file = source.seekable()
+        check_workbook(file, source.name)
+        book = CalamineWorkbook.from_filelike(file)
         names = book.sheet_names
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
         chosen = names[0] if wanted is None else wanted if wanted in names else numbered.get(wanted)

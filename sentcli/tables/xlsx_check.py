@@ -1,0 +1,97 @@
+"""Check a workbook before calamine reads it, because a process that asks for too much memory is aborted.
+
+A workbook of a kilobyte can ask for hundreds of gigabytes: by the number of its strings, by a cell in the
+last column and row, or by parts that unpack to a thousand times their size. The XML is searched, not parsed:
+where it may be read in two ways, the larger sheet counts.
+"""
+
+import re
+import struct
+import zipfile
+import zlib
+from typing import IO
+
+from sentcli.errors import DataError
+
+_UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
+_UNPACKED_RATIO = 100  # more may be so many times the file: the bound of Apache POI
+_AREA = 4_000_000  # cells, empty ones included, that any sheet may have
+_AREA_RATIO = 4  # more may be so many times the bytes of the file
+_ROW = re.compile(rb"row(?<=[<:]row)[\s/>]")
+_CELL = re.compile(rb"c(?<=[<:]c)[\s/>]")
+_CELL_WITHOUT_PLACE = re.compile(rb"c(?<=[<:]c)(?=[\s/>])(?!\s+r\s*=)")  # as far as one can see
+_EMPTY_CELL = re.compile(rb"""<(?:[\w.-]+:)?c(?:\s+[\w:.-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/>""")
+_PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # B2; of a row, 2
+_STRINGS = re.compile(rb"""uniqueCount\s*=\s*["']\+?(\d+)""")
+_OTHER_FORMATS = {"xl/workbook.bin", "content.xml"}  # .xlsb and .ods, which calamine would read
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def check_workbook(file: IO[bytes], name: str) -> None:
+    """Check that the memory for a workbook is in proportion to its size; leave the file at its start.
+
+    :raises DataError: naming what is out of proportion, or if the file is not an .xlsx workbook.
+    """
+    size = file.seek(0, 2)
+    room = max(_UNPACKED, _UNPACKED_RATIO * size)
+    try:
+        with zipfile.ZipFile(file) as book:
+            if not _OTHER_FORMATS.isdisjoint(map(str.lower, book.namelist())):
+                raise DataError(f"{name}: not an .xlsx workbook; save it as one")
+            for part in book.infolist():
+                with book.open(part) as stream:
+                    data = stream.read(room + 1)
+                room -= len(data)
+                if room < 0:
+                    raise DataError(f"{name}: it unpacks to {_UNPACKED_RATIO} times its size; save it anew")
+                _check_part(data, max(_AREA, _AREA_RATIO * size), name)
+    except _DAMAGE as error:
+        raise DataError(
+            f"{name}: not a workbook that can be read: {error or type(error).__name__}"
+        ) from error
+    file.seek(0)
+
+
+def _check_part(data: bytes, most_cells: int, name: str) -> None:
+    if (strings := max(map(int, _STRINGS.findall(data)), default=0)) > len(data):
+        raise DataError(f"{name}: it has no room for the {strings:,} strings that it says; save it anew")
+    if b"sheetData" not in data:
+        return
+    is_placed = not _CELL_WITHOUT_PLACE.search(data)
+    rows, columns = _extent(data, is_placed=is_placed)
+    if rows * columns > most_cells and is_placed:  # rarely: cells with a style and no value take no memory
+        rows, columns = _extent(_EMPTY_CELL.sub(b"", data), is_placed=True)
+    if rows * columns > most_cells:
+        sheet = f"a sheet spans {rows:,} rows and {columns:,} columns, and the file is small"
+        raise DataError(f"{name}: {sheet}; delete the cells that are far from the table")
+
+
+def _extent(data: bytes, *, is_placed: bool) -> tuple[int, int]:
+    """Return at least the numbers of rows and columns of a sheet.
+
+    :param is_placed: False: cells may follow the one before, without a place of their own.
+    """
+    places = _PLACE.findall(data)
+    height = max(map(int, {row for _, row in places}), default=0)
+    width = max(map(_column, {letters for letters, _ in places}), default=0)
+    if is_placed:
+        return height, width
+    rows = _ROW.split(data)
+    return height + len(rows), width + max(len(_CELL.findall(row)) for row in rows)
+
+
+def _column(letters: bytes) -> int:
+    """Return the number of a column, from 1, by its letters."""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + letter - ord("A") + 1
+    return number
