@@ -17,10 +17,10 @@ from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Note, Reject, Results, collect
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
+from sentcli.tables.limits import check_workbook
 from sentcli.tables.options import Setup
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts
-from sentcli.tables.xlsx_check import check_workbook
 
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent

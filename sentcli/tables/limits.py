@@ -1,20 +1,21 @@
-"""Check a workbook before calamine reads it, because a process that asks for too much memory is aborted.
+"""Refuse small files that ask for gigabytes of memory, before a library reads them.
 
-A workbook of a kilobyte can ask for hundreds of gigabytes: by the number of its strings, by a cell in the
-last column and row, or by parts that unpack to a thousand times their size. The XML is searched, not parsed:
-where it may be read in two ways, the larger sheet counts.
+calamine aborts the process where it cannot get the memory. A workbook asks for it by the number of its
+strings, by a cell in the last column and row, or by parts that unpack to a thousand times their size. Its XML
+is searched, not parsed: where it may be read in two ways, the larger sheet counts.
 """
 
 import re
 import struct
 import zipfile
 import zlib
-from typing import IO
+from typing import IO, Any
 
 from sentcli.errors import DataError
 
+_RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
 _UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
-_UNPACKED_RATIO = 100  # more may be so many times the file: the bound of Apache POI
+_GROUP = 24 << 20  # bytes that any row group may have
 _AREA = 4_000_000  # cells, empty ones included, that any sheet may have
 _AREA_RATIO = 4  # more may be so many times the bytes of the file
 _ROW = re.compile(rb"row(?<=[<:]row)[\s/>]")
@@ -42,7 +43,7 @@ def check_workbook(file: IO[bytes], name: str) -> None:
     :raises DataError: naming what is out of proportion, or if the file is not an .xlsx workbook.
     """
     size = file.seek(0, 2)
-    room = max(_UNPACKED, _UNPACKED_RATIO * size)
+    room = max(_UNPACKED, _RATIO * size)
     try:
         with zipfile.ZipFile(file) as book:
             if not _OTHER_FORMATS.isdisjoint(map(str.lower, book.namelist())):
@@ -52,7 +53,7 @@ def check_workbook(file: IO[bytes], name: str) -> None:
                     data = stream.read(room + 1)
                 room -= len(data)
                 if room < 0:
-                    raise DataError(f"{name}: it unpacks to {_UNPACKED_RATIO} times its size; save it anew")
+                    raise DataError(f"{name}: it unpacks to {_RATIO} times its size; save it anew")
                 _check_part(data, max(_AREA, _AREA_RATIO * size), name)
     except _DAMAGE as error:
         raise DataError(
@@ -95,3 +96,20 @@ def _column(letters: bytes) -> int:
     for letter in letters.upper():
         number = 26 * number + letter - ord("A") + 1
     return number
+
+
+def check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: str) -> None:
+    """Check that no row group of a Parquet file can have much larger rows than are allowed, by its footer.
+
+    :param metadata: pyarrow's `FileMetaData`, whose columns would crash the process if they were damaged.
+    :raises DataError: naming the row group.
+    """
+    most = max(_GROUP, max_row_bytes)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        size, rows = group.total_byte_size, group.num_rows
+        if size > most and (size > most * rows or size > _RATIO * file_size):
+            raise DataError(
+                f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; if you trust the "
+                "file, try a higher --max-row-bytes"
+            )

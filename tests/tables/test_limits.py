@@ -1,18 +1,22 @@
-"""Workbooks of a kilobyte that ask for gigabytes are refused, and large honest ones are not."""
+"""Small files that ask for gigabytes are refused, and large honest ones are not."""
 
 import io
 import re
 import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_xlsx import workbook
 
 from sentcli.errors import DataError
-from sentcli.tables.xlsx_check import check_workbook
+from sentcli.tables.limits import check_row_groups, check_workbook
 
 ROWS = [["id", "text"], *([number, f"good {number}"] for number in range(30))]
 SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
 FAR = b'<row r="1048576"><c r="XFD1048576" t="n"><v>1</v></c></row></sheetData>'
+
+LAST = b"<row r='90000' x"
 
 
 def edited(part, old, new, data=None):
@@ -42,8 +46,8 @@ def check(data):
         (SHEET, b'r="B3"', b'r="ZZZZZZ3"', "spans 31 rows and 321,272,406 columns"),
         (SHEET, b'r="B3"', b"s='>' r = 'ZZZZZZ3'", "spans .* 321,272,408 columns"),
         (SHEET, b'r="B3"', b'r="B4294967295"', "spans 4,294,967,295 rows"),
-        (SHEET, b"<row", b"<row>%s<c><v>1</v></c></row><row r='90000' x" % (b"<c/>" * 9_000), "9,00. columns"),
-        (SHEET, b"<row", b"<row><c r='XFC1'/><c><v>1</v></c></row><row r='90000' x", "16,38. columns"),
+        (SHEET, b"<row", b"<row>%s<c><v>1</v></c></row>" % (b"<c/>" * 9_000) + LAST, "9,00. columns"),
+        (SHEET, b"<row", b"<row><c r='XFC1'/><c><v>1</v></c></row>" + LAST, "16,38. columns"),
         (SHEET, b'r="B3"', b'r="B%s"' % (b"1" * 5000), "can be read: Exceeds the limit"),
         (STRINGS, b'uniqueCount="[0-9]+"', b'uniqueCount="4000000000"', "the 4,000,000,000 strings"),
         (STRINGS, b"good 1<", b"%s<" % (b"good " * (14 << 20)), "unpacks to 100 times its size"),
@@ -83,3 +87,27 @@ def test_other_formats_in_the_name_of_a_workbook_are_refused(name):
 def test_what_is_no_archive_is_refused(data):
     with pytest.raises(DataError, match="not a workbook that can be read: File is not a zip file"):
         check(data)
+
+
+def check_parquet(*texts, limit, **options):
+    data = io.BytesIO()
+    pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), data, use_dictionary=False, **options)
+    check_row_groups(pq.ParquetFile(data).metadata, len(data.getvalue()), limit, "in")
+
+
+@pytest.mark.parametrize("others", [0, 1000])
+def test_a_parquet_file_whose_footer_tells_of_a_huge_text_is_refused(others):
+    texts = ["good " * 6_000_000, *["good"] * others]
+    with pytest.raises(
+        DataError, match=r"^in: row group 0 unpacks to 30,.* bytes for .* rows; .* higher --max-row-bytes"
+    ):
+        check_parquet(*texts, limit=1 << 24, compression="zstd")
+    check_parquet(*texts, limit=1 << 25, compression="zstd")
+
+
+def test_many_short_texts_are_read_with_any_limit():
+    check_parquet(*(f"{number:0300}" for number in range(100_000)), limit=1 << 10, compression="none")
+
+
+def test_a_row_group_without_rows_is_read():
+    check_parquet(limit=1 << 10)
