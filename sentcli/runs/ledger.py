@@ -11,6 +11,7 @@ import os
 import struct
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +22,7 @@ from xxhash import xxh3_64_intdigest
 from sentcli.errors import ResumeError
 from sentcli.files import remote
 from sentcli.files.atomic import create, new_file, output_errors, sync, temporary_path, write_all
+from sentcli.runs.summary import Summary
 from sentcli.scoring.scorer import COUNTS, Scores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn
@@ -28,6 +30,12 @@ from sentcli.tables.options import ResultColumn
 COMMIT_SECONDS = 1.0  # the least time between two commits
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
 _POSITION = ("input", "offset", "rows", "rejected", "xxh3")
+# The names and types in a record, by its kind.
+_CONDITIONS: dict[str, type] = {"run": dict, "overwrite": bool}
+_CHUNK: dict[str, type] = dict.fromkeys((*_POSITION, *COUNTS), int) | {"xxh3": str}
+_END: dict[str, type] = {"sizes": list}
+_DONE: dict[str, type] = {"facts": dict, "summary": dict}
+_SUMMARY = {name: type(value) for name, value in Summary().to_record().items()}
 
 
 class Ledger:
@@ -69,11 +77,14 @@ class Ledger:
 
     def _load(self) -> None:
         with self._path.open("rb") as file:
-            for entry, _ in _records(file):
-                self.conditions = self.conditions or entry
-                self.rows = entry.get("rows", self.rows)
-                self.sizes = entry.get("sizes")
-                self._end = file.tell()
+            try:
+                for entry, _ in _records(file):
+                    self.conditions = checked(self.conditions or entry, _CONDITIONS)
+                    self.rows = entry.get("rows", self.rows)
+                    self.sizes = entry.get("sizes")
+                    self._end = file.tell()
+            except ValueError:
+                self._end = 0
             file.seek(0)
             if not self._end and _holds_record(file):
                 raise ResumeError(f"{self._path} is damaged; start over with --overwrite")
@@ -106,9 +117,10 @@ class Ledger:
         with self._path.open("rb") as file:
             for entry, data in _records(file):
                 if "xxh3" in entry and not (yield from self._replay_record(chunks, entry, data)):
+                    name = names[entry["input"] % len(names)]
                     raise ResumeError(
-                        f"{names[entry['input']]} changed since the interrupted run read it. What was scored "
-                        "is kept: restore the file, or start over with --overwrite"
+                        f"{name} changed since the interrupted run read it. What was scored is kept: restore "
+                        "the file, or start over with --overwrite"
                     )
 
     def _replay_record(
@@ -202,7 +214,7 @@ class Ledger:
                 objects = values.astype(object)
                 objects[np.isnan(values)] = None
             else:
-                objects = np.array(self._labels, object)[values]
+                objects = np.array(self._labels, object)[np.minimum(values, len(self._labels) - 1)]
             results.append(objects.tolist())
         return results
 
@@ -229,7 +241,7 @@ def _records(file: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
         content = file.read(text_size + data_size)
         if xxh3_64_intdigest(frame[8:] + content) != checksum:
             return
-        yield json.loads(content[:text_size]), content[text_size:]
+        yield parsed(content[:text_size], _CONDITIONS, _CHUNK, _END), content[text_size:]
 
 
 def _holds_record(file: BinaryIO) -> bool:
@@ -239,6 +251,27 @@ def _holds_record(file: BinaryIO) -> bool:
     file.seek(start)
     left = os.fstat(file.fileno()).st_size - start
     return len(frame) == _FRAME.size and left >= _FRAME.size + sum(_FRAME.unpack(frame)[1:])
+
+
+def parsed(data: bytes, *kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return an object of JSON that anybody may have written.
+
+    :param kinds: names and types of values; those of one kind have to be there.
+    :raises ValueError: for anything else.
+    """
+    try:
+        return checked(json.loads(data), *kinds)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def checked(value: Any, *kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return an object if it is of one of these kinds; see `parsed`."""
+    if isinstance(value, dict):
+        for kind in kinds:
+            if all(isinstance(value.get(name), of_type) for name, of_type in kind.items()):
+                return value
+    raise ValueError("not a record of sentcli")
 
 
 def write_done(target: str, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
@@ -262,11 +295,11 @@ def read_done(target: str) -> dict[str, Any] | None:
     :raises OutputError: if a server does not answer.
     """
     name = _done_name(target)
-    try:
-        record = json.loads(remote.read(name) if remote.is_url(name) else Path(name).read_bytes())
-        return {name: record[name] for name in ("facts", "summary")}
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    with suppress(OSError, ValueError):
+        record = parsed(remote.read(name) if remote.is_url(name) else Path(name).read_bytes(), _DONE)
+        checked(record["summary"], {name: _SUMMARY.get(name, type(None)) for name in record["summary"]})
+        return record
+    return None
 
 
 def _done_name(target: str) -> str:
