@@ -153,6 +153,6 @@ def printable(message: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a URL or a message without the passwords in URLs, and without queries of http: they hold keys."""
+    """Return a URL or a message without passwords in URLs, and without queries of http, which hold keys."""
     text = re.sub(r"(https?://)[^/\s?#]*@|(://)[^/\s?#:]*:[^/\s?#]*@", r"\1\2", text)
     return re.sub(r"(https?://[^\s?#'\"]*)\?[^\s'\"]*?(?=:?(?:[\s'\"]|$))", r"\1?...", text)

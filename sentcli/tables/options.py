@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
@@ -173,6 +174,7 @@ class Setup:
     :param output_format: format of the output.
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
     :param columns: from JSON Lines to another format, the known columns; empty: the keys of the first record.
+    :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 
     options: ReadOptions
@@ -181,6 +183,7 @@ class Setup:
     output_format: str
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    scratch: Path | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
