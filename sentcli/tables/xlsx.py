@@ -94,6 +94,8 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note]]:
         check_workbook(file, source.name)
         book = CalamineWorkbook.from_filelike(file)
         names = book.sheet_names
+        if not names:
+            raise DataError(f"{source.name}: not a workbook that can be read: it has no sheets")
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
         chosen = names[0] if wanted is None else wanted if wanted in names else numbered.get(wanted)
         if chosen is None:
