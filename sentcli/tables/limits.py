@@ -24,7 +24,8 @@ _CELL_WITHOUT_PLACE = re.compile(rb"c(?<=[<:]c)(?=[\s/>])(?!\s+r\s*=)")  # as fa
 _EMPTY_CELL = re.compile(rb"""<(?:[\w.-]+:)?c(?:\s+[\w:.-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/>""")
 _PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # B2; of a row, 2
 _STRINGS = re.compile(rb"""uniqueCount\s*=\s*["']\+?(\d+)""")
-_OTHER_FORMATS = {"xl/workbook.bin", "content.xml"}  # .xlsb and .ods, which calamine would read
+_UNCHECKED = (".xls", ".xlsb", ".ods")  # read where the user asks for it
+_PARTS_OF_OTHERS = {"xl/workbook.bin", "content.xml"}  # of .xlsb and .ods in the name of .xlsx
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -42,12 +43,14 @@ def check_workbook(file: IO[bytes], name: str) -> None:
 
     :raises DataError: naming what is out of proportion, or if the file is not an .xlsx workbook.
     """
+    if name.lower().endswith(_UNCHECKED):
+        return
     size = file.seek(0, 2)
     room = max(_UNPACKED, _RATIO * size)
     try:
         with zipfile.ZipFile(file) as book:
-            if not _OTHER_FORMATS.isdisjoint(map(str.lower, book.namelist())):
-                raise DataError(f"{name}: not an .xlsx workbook; save it as one")
+            if not _PARTS_OF_OTHERS.isdisjoint(map(str.lower, book.namelist())):
+                raise DataError(f"{name}: not an .xlsx workbook; name it .xlsb or .ods, or save it as one")
             for part in book.infolist():
                 with book.open(part) as stream:
                     data = stream.read(room + 1)

@@ -19,7 +19,7 @@ import xlsxwriter
 from mutated_tables import Case
 from processes import environment
 
-COUNT = 300  # files of a folder
+COUNT = 100  # files of a folder
 MINUTES = float(os.environ.get("SENTCLI_FUZZ", "0"))
 MOST_MEMORY = 600 << 10  # KiB
 MOST_SECONDS = 20  # of CPU
