@@ -5,7 +5,6 @@ However a process ends, a name refers to the complete old file or to the complet
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -97,16 +96,6 @@ def create(path: Path, target: Path) -> int:
     descriptor = os.open(path, flags, 0o600)
     os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode) | 0o600)
     return descriptor
-
-
-def create_folder(path: Path) -> None:
-    """Create a folder for private files; first remove one that a killed run left under this name.
-
-    :raises OutputError: if the folder cannot be created.
-    """
-    with output_errors(path):
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(0o700)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

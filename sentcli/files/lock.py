@@ -23,22 +23,14 @@ class Lock:
 
     If another run holds the lock, this logs a warning and waits for up to two minutes.
 
-    :param kind: the kind of lock; locks of different kinds on one target are independent.
     :param check: called repeatedly while waiting; it may raise.
     :param waits: False: do not wait.
     :raises LockedError: if another run still holds the lock after that time.
     :raises OutputError: if the lock file cannot be created.
     """
 
-    def __init__(
-        self,
-        target: Path,
-        kind: str = "lock",
-        *,
-        check: Callable[[], None] = lambda: None,
-        waits: bool = True,
-    ) -> None:
-        self._path = temporary_path(target, kind)
+    def __init__(self, target: Path, *, check: Callable[[], None] = lambda: None, waits: bool = True) -> None:
+        self._path = temporary_path(target, "lock")
         end: float | None = None
         while not self._acquire():
             now = time.monotonic()

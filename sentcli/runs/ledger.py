@@ -30,12 +30,11 @@ from sentcli.tables.options import ResultColumn
 COMMIT_SECONDS = 1.0  # the least time between two commits
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
 _POSITION = ("input", "offset", "rows", "rejected", "xxh3")
-# The names and types in a record, by its kind.
-_CONDITIONS: dict[str, type] = {"run": dict, "overwrite": bool}
-_CHUNK: dict[str, type] = dict.fromkeys((*_POSITION, *COUNTS), int) | {"xxh3": str}
-_END: dict[str, type] = {"sizes": list}
-_DONE: dict[str, type] = {"facts": dict, "summary": dict}
-_SUMMARY = {name: type(value) for name, value in Summary().to_record().items()}
+# The kinds of records, with the types of their values.
+_CONDITIONS = {"run": dict, "overwrite": bool}
+_CHUNK = dict.fromkeys((*_POSITION, *COUNTS), int) | {"xxh3": str}
+_END = {"sizes": list}
+_DONE = {"facts": dict, "summary": {name: type(value) for name, value in Summary().to_record().items()}}
 
 
 class Ledger:
@@ -77,14 +76,11 @@ class Ledger:
 
     def _load(self) -> None:
         with self._path.open("rb") as file:
-            try:
-                for entry, _ in _records(file):
-                    self.conditions = checked(self.conditions or entry, _CONDITIONS)
-                    self.rows = entry.get("rows", self.rows)
-                    self.sizes = entry.get("sizes")
-                    self._end = file.tell()
-            except ValueError:
-                self._end = 0
+            for entry, _ in _records(file):
+                self.conditions = self.conditions or entry
+                self.rows = entry.get("rows", self.rows)
+                self.sizes = entry.get("sizes")
+                self._end = file.tell()
             file.seek(0)
             if not self._end and _holds_record(file):
                 raise ResumeError(f"{self._path} is damaged; start over with --overwrite")
@@ -234,14 +230,17 @@ def _record(entry: Mapping[str, Any], data: bytes = b"") -> bytes:
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Read records up to the first incomplete or damaged one."""
+    """Read records up to the first incomplete, damaged or foreign one."""
+    kinds: tuple[dict[str, Any], ...] = (_CONDITIONS,)
     while _holds_record(file):
         frame = file.read(_FRAME.size)
         checksum, text_size, data_size = _FRAME.unpack(frame)
         content = file.read(text_size + data_size)
-        if xxh3_64_intdigest(frame[8:] + content) != checksum:
+        entry = _parse(content[:text_size], *kinds)
+        if entry is None or xxh3_64_intdigest(frame[8:] + content) != checksum:
             return
-        yield parsed(content[:text_size], _CONDITIONS, _CHUNK, _END), content[text_size:]
+        yield entry, content[text_size:]
+        kinds = (_CHUNK, _END)
 
 
 def _holds_record(file: BinaryIO) -> bool:
@@ -253,25 +252,21 @@ def _holds_record(file: BinaryIO) -> bool:
     return len(frame) == _FRAME.size and left >= _FRAME.size + sum(_FRAME.unpack(frame)[1:])
 
 
-def parsed(data: bytes, *kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Return an object of JSON that anybody may have written.
-
-    :param kinds: names and types of values; those of one kind have to be there.
-    :raises ValueError: for anything else.
-    """
-    try:
-        return checked(json.loads(data), *kinds)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+def _parse(data: bytes, *kinds: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a record from JSON that anybody may have written; None if it is of none of these kinds."""
+    with suppress(ValueError, RecursionError):  # of a value that is nested too deeply
+        record = json.loads(data)
+        if any(_is(record, kind) for kind in kinds):
+            return record  # type: ignore[no-any-return]
+    return None
 
 
-def checked(value: Any, *kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Return an object if it is of one of these kinds; see `parsed`."""
-    if isinstance(value, dict):
-        for kind in kinds:
-            if all(isinstance(value.get(name), of_type) for name, of_type in kind.items()):
-                return value
-    raise ValueError("not a record of sentcli")
+def _is(value: Any, kind: Any) -> bool:
+    """Return whether a value has a type, or the names of a kind with values of its types."""
+    if isinstance(kind, type):
+        return isinstance(value, kind)
+    is_alike = isinstance(value, dict) and value.keys() == kind.keys()
+    return is_alike and all(_is(value[name], of_name) for name, of_name in kind.items())
 
 
 def write_done(target: str, facts: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
@@ -295,10 +290,8 @@ def read_done(target: str) -> dict[str, Any] | None:
     :raises OutputError: if a server does not answer.
     """
     name = _done_name(target)
-    with suppress(OSError, ValueError):
-        record = parsed(remote.read(name) if remote.is_url(name) else Path(name).read_bytes(), _DONE)
-        checked(record["summary"], {name: _SUMMARY.get(name, type(None)) for name in record["summary"]})
-        return record
+    with suppress(OSError):
+        return _parse(remote.read(name) if remote.is_url(name) else Path(name).read_bytes(), _DONE)
     return None
 
 

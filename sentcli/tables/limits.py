@@ -46,7 +46,7 @@ def check_workbook(file: IO[bytes], name: str) -> None:
     if name.lower().endswith(_UNCHECKED):
         return
     size = file.seek(0, 2)
-    room = max(_UNPACKED, _RATIO * size)
+    room, most_cells = max(_UNPACKED, _RATIO * size), max(_AREA, _AREA_RATIO * size)
     try:
         with zipfile.ZipFile(file) as book:
             if not _PARTS_OF_OTHERS.isdisjoint(map(str.lower, book.namelist())):
@@ -55,9 +55,8 @@ def check_workbook(file: IO[bytes], name: str) -> None:
                 with book.open(part) as stream:
                     data = stream.read(room + 1)
                 room -= len(data)
-                if room < 0:
-                    raise DataError(f"{name}: it unpacks to {_RATIO} times its size; save it anew")
-                _check_part(data, max(_AREA, _AREA_RATIO * size), name)
+                if fault := "it is packed too densely" if room < 0 else _fault_of(data, most_cells):
+                    raise DataError(f"{name}: {fault}, too much for a file of {size:,} bytes; save it anew")
     except _DAMAGE as error:
         raise DataError(
             f"{name}: not a workbook that can be read: {error or type(error).__name__}"
@@ -65,32 +64,27 @@ def check_workbook(file: IO[bytes], name: str) -> None:
     file.seek(0)
 
 
-def _check_part(data: bytes, most_cells: int, name: str) -> None:
+def _fault_of(data: bytes, most_cells: int) -> str:
+    """Return what is out of proportion in a part; empty if nothing is."""
     if (strings := max(map(int, _STRINGS.findall(data)), default=0)) > len(data):
-        raise DataError(f"{name}: it has no room for the {strings:,} strings that it says; save it anew")
+        return f"it says that it has {strings:,} strings"
+    rows, columns = _extent(data)
+    if rows * columns > most_cells and not _CELL_WITHOUT_PLACE.search(data):
+        rows, columns = _extent(_EMPTY_CELL.sub(b"", data))  # cells with a style and no value take no memory
+    return f"a sheet spans {rows:,} rows and {columns:,} columns" if rows * columns > most_cells else ""
+
+
+def _extent(data: bytes) -> tuple[int, int]:
+    """Return at least the numbers of rows and columns of a sheet; zeros for what is no sheet."""
     if b"sheetData" not in data:
-        return
-    is_placed = not _CELL_WITHOUT_PLACE.search(data)
-    rows, columns = _extent(data, is_placed=is_placed)
-    if rows * columns > most_cells and is_placed:  # rarely: cells with a style and no value take no memory
-        rows, columns = _extent(_EMPTY_CELL.sub(b"", data), is_placed=True)
-    if rows * columns > most_cells:
-        sheet = f"a sheet spans {rows:,} rows and {columns:,} columns, and the file is small"
-        raise DataError(f"{name}: {sheet}; delete the cells that are far from the table")
-
-
-def _extent(data: bytes, *, is_placed: bool) -> tuple[int, int]:
-    """Return at least the numbers of rows and columns of a sheet.
-
-    :param is_placed: False: cells may follow the one before, without a place of their own.
-    """
+        return 0, 0
     places = _PLACE.findall(data)
     height = max(map(int, {row for _, row in places}), default=0)
     width = max(map(_column, {letters for letters, _ in places}), default=0)
-    if is_placed:
-        return height, width
-    rows = _ROW.split(data)
-    return height + len(rows), width + max(len(_CELL.findall(row)) for row in rows)
+    if _CELL_WITHOUT_PLACE.search(data):  # it follows the one before
+        rows = _ROW.split(data)
+        return height + len(rows), width + max(len(_CELL.findall(row)) for row in rows)
+    return height, width
 
 
 def _column(letters: bytes) -> int:

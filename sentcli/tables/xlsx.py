@@ -6,15 +6,15 @@ whole numbers have no fraction, and dates, times and durations are ISO 8601. A w
 
 import logging
 import math
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from itertools import chain, islice
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sentcli.errors import DataError, OutputError, requires
-from sentcli.files.atomic import create_folder
+from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Note, Reject, Results, collect
 from sentcli.tables.columns import check_names, list_columns
@@ -131,11 +131,10 @@ class Writer:
         self._setup = setup
         self._file = BytesIO()
         if setup.scratch:
-            create_folder(setup.scratch)
-        else:  # removed at the end of the process, if it is not killed
-            self._folder = TemporaryDirectory(ignore_cleanup_errors=True)
-        tmpdir = str(setup.scratch or self._folder.name)
-        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": tmpdir})
+            with output_errors(setup.scratch):
+                shutil.rmtree(setup.scratch, ignore_errors=True)  # of a run that was killed
+                setup.scratch.mkdir(0o700)
+        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": setup.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
         self._sheet: Any = None

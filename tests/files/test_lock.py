@@ -56,8 +56,8 @@ def test_a_signal_ends_the_wait(busy, tmp_path):
         Lock(tmp_path / "out.txt", check=check)
 
 
-def test_other_targets_and_kinds_are_free(busy, tmp_path):
-    with Lock(tmp_path / "other.txt"), Lock(tmp_path / "out.txt", "card-lock"):
+def test_other_targets_are_free(busy, tmp_path):
+    with Lock(tmp_path / "other.txt"):
         pass
 
 
