@@ -3,13 +3,16 @@
 import io
 import re
 import zipfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from jobs import ParityScorer
 from test_xlsx import workbook
 
 from sentcli.errors import DataError
+from sentcli.runs.run import score_files
 from sentcli.tables.limits import check_row_groups, check_workbook
 
 ROWS = [["id", "text"], *([number, f"good {number}"] for number in range(30))]
@@ -56,6 +59,21 @@ def check(data):
 def test_a_workbook_that_asks_for_too_much_is_refused(part, old, new, reason):
     with pytest.raises(DataError, match=rf"^in\.xlsx: .*{reason}"):
         check(edited(part, old, new))
+
+
+def test_the_other_files_of_a_folder_are_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.xlsx").write_bytes(edited(SHEET, b"</sheetData>", FAR))
+    Path("b.xlsx").write_bytes(edited("xl/workbook.xml", b"<sheet [^>]*>", b""))
+    Path("c.xlsx").write_bytes(workbook(Reviews=ROWS))
+    summary = score_files(ParityScorer(), ["*.xlsx"], "out/")
+    assert (summary.failed, summary.rows) == (2, 30)
+    assert [path.name for path in Path("out").glob("*.xlsx")] == ["c.xlsx"]
+
+
+def test_a_workbook_without_sheets_is_refused(convert):
+    with pytest.raises(DataError, match=r"in\.xlsx: not a workbook that can be read: it has no sheets"):
+        convert(edited("xl/workbook.xml", b"<sheet [^>]*>", b""), "in.xlsx")
 
 
 def test_cells_with_a_style_alone_take_no_room():
