@@ -51,7 +51,7 @@ class InputFile:
         """Return the facts that show a change of the file, as JSON."""
         facts: dict[str, Any] = {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
         if without_secrets(self.path) != self.path:  # or two queries would be one file
-            facts["url"] = xxh3_64_hexdigest(self.path.encode())
+            facts["url"] = xxh3_64_hexdigest(os.fsencode(self.path))
         return facts if self.version is None else {**facts, "version": self.version}
 
 
