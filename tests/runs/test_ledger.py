@@ -402,6 +402,7 @@ def test_a_ledger_of_an_input_that_is_not_there_does_not_match(lines):
 def test_a_record_of_another_program_is_no_record(tmp_path, record):
     (tmp_path / ".out.sentcli-done").write_bytes(record)
     assert read_done(f"{tmp_path}/out") is None
+    assert read_done(f"{tmp_path}/another") is None
 
 
 def test_the_ledger_of_a_private_file_is_private(lines):

@@ -8,12 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from jobs import ParityScorer
-from test_xlsx import workbook
+from jobs import ParityScorer, run_job
+from test_xlsx import cells_of, workbook
 
 from sentcli.errors import DataError
 from sentcli.runs.run import score_files
 from sentcli.tables.limits import check_row_groups, check_workbook
+from sentcli.tables.options import WriteOptions
 
 ROWS = [["id", "text"], *([number, f"good {number}"] for number in range(30))]
 SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
@@ -74,6 +75,17 @@ def test_the_other_files_of_a_folder_are_made(tmp_path, monkeypatch):
 def test_a_workbook_without_sheets_is_refused(convert):
     with pytest.raises(DataError, match=r"in\.xlsx: not a workbook that can be read: it has no sheets"):
         convert(edited("xl/workbook.xml", b"<sheet [^>]*>", b""), "in.xlsx")
+
+
+def test_a_workbook_with_damaged_xml_is_refused(convert):
+    with pytest.raises(DataError, match=r"in\.xlsx: not a workbook that can be read: "):
+        convert(edited(SHEET, b'r="B3"', b'r="="'), "in.xlsx")
+
+
+def test_a_workbook_goes_to_standard_output_too(tmp_path, capfdbinary):
+    (tmp_path / "in.xlsx").write_bytes(workbook(Reviews=ROWS))
+    run_job(tmp_path / "in.xlsx", "-", write=WriteOptions(format="xlsx"))
+    assert cells_of(capfdbinary.readouterr().out)[1][:2] == [0.0, "good 0"]
 
 
 def test_cells_with_a_style_alone_take_no_room():
