@@ -155,3 +155,9 @@ def printable(message: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in message
     )
+
+
+def without_secrets(text: str) -> str:
+    """Return a URL or a message without passwords in URLs, and without queries of http, which hold keys."""
+    text = re.sub(r"(https?://)[^/\s?#]*@|(://)[^/\s?#:]*:[^/\s?#]*@", r"\1\2", text)
+    return re.sub(r"(https?://[^\s?#'\"]*)\?[^\s'\"]*?(?=:?(?:[\s'\"]|$))", r"\1?...", text)

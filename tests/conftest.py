@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import invented
 import pytest
+from hypothesis import settings
 
 # Before torch is imported: each worker of pytest-xdist has a core, and more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,6 +43,11 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
+
+# `SENTCLI_FUZZ=MINUTES` lets all fuzzers go on for longer; see tests/reliability/test_fuzz.py.
+if minutes := float(os.environ.get("SENTCLI_FUZZ", "0")):
+    settings.register_profile("fuzz", max_examples=int(1000 * minutes), deadline=None)
+    settings.load_profile("fuzz")
 
 _HANDLERS = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 

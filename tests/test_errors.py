@@ -13,6 +13,7 @@ from sentcli.errors import (
     is_utf8,
     names_arguments,
     requires,
+    without_secrets,
 )
 
 
@@ -84,3 +85,20 @@ def test_a_message_names_arguments(message: str, wanted: str) -> None:
         raise UsageError("--prefix")
     with pytest.raises(ValueError, match=r"^--prefix$"), names_arguments():
         raise ValueError("--prefix")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://user:pw@host/x.csv?X-Amz-Signature=SIG", "http://host/x.csv?..."),
+        ("https://token@host/x.csv", "https://host/x.csv"),
+        ("sftp://user:p@w@host/x.csv?a=b: no such file", "sftp://host/x.csv?a=b: no such file"),
+        ("http://host/x.csv?sig=1&b=2: status 404", "http://host/x.csv?...: status 404"),
+        ("url='http://u:p@host/x?sig=1', http://host/y?z", "url='http://host/x?...', http://host/y?..."),
+        ("abfs://container@account.net/x.csv", "abfs://container@account.net/x.csv"),
+        ("s3://bucket/a?b@c:d/*.csv: no such files", "s3://bucket/a?b@c:d/*.csv: no such files"),
+        ("what is http://host: an @ and a ?", "what is http://host: an @ and a ?"),
+    ],
+)
+def test_what_is_shown_of_urls_has_no_secrets(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sentcli import __version__
-from sentcli.errors import SentcliError, printable, signal_of
+from sentcli.errors import SentcliError, printable, signal_of, without_secrets
 from sentcli.scoring import stop
 
 # In the order of use. The descriptions are repeated here so that the help of the group imports no command.
@@ -116,7 +116,7 @@ def say(message: str) -> None:
     """Write a line to stderr. A closed or full stderr does not change how the run ends."""
     try:
         if sys.stderr:
-            click.echo(printable(message), err=True)
+            click.echo(printable(without_secrets(message)), err=True)
     except OSError:
         # Keep the descriptor: rejected rows go to stderr when the output is stdout, and must not be lost.
         sys.stderr = None

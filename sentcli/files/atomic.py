@@ -69,8 +69,9 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     :raises OSError: if the file cannot be written; the old file stays, and the new one is removed.
     """
     part = temporary_path(path, "part")
+    descriptor = create(part, path)
     try:
-        with part.open("wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -81,14 +82,20 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def create(path: Path) -> int:
+def create(path: Path, target: Path) -> int:
     """Create a file without following links; first remove one that a killed run left under this name.
 
+    :param target: if it exists, the new file is from the start as private as this one.
     :returns: the descriptor.
     :raises OSError: if the file cannot be created.
     """
     path.unlink(missing_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    if not target.exists():
+        return os.open(path, flags, 0o666)
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode) | 0o600)
+    return descriptor
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -122,7 +129,7 @@ class AtomicFile:
         self.size = 0
         self._path = temporary_path(target, "part")
         with output_errors(self._path):
-            self._descriptor = create(self._path)
+            self._descriptor = create(self._path, target)
 
     def write(self, data: bytes) -> None:
         with output_errors(self._path):

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import IO, Any, cast
 
-from sentcli.errors import DataError, MissingExtraError, OutputError, SentcliError, requires
+from sentcli.errors import DataError, MissingExtraError, OutputError, SentcliError, requires, without_secrets
 
 _BLOCK = 8 << 20  # bytes that are held of an input or output; less than s3fs's 50 MiB, and two parts of GCS
 _opening = Lock()  # a transaction covers what any thread opens
@@ -103,7 +103,11 @@ def expand(pattern: str) -> list[str]:
     with _translated(pattern, DataError) as (files, path):
         files.invalidate_cache()  # of an earlier run in this process
         head = pattern.removesuffix(path.lstrip("/"))  # the protocol as it is spelled
-        return sorted(head + name.lstrip("/") for name in files.glob(path))
+        found = files.glob(path)
+        bucket = head and path.partition("/")[0]
+        if not found and bucket and not files.exists(bucket):
+            raise FileNotFoundError(f"there is no {head}{bucket}")
+        return sorted(head + name.lstrip("/") for name in found)
 
 
 class _RemoteInput:
@@ -169,9 +173,10 @@ def _translated(url: str, kind: type[SentcliError], **options: Any) -> Iterator[
     try:
         yield fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        raise MissingExtraError(f"{url}: {error}; try: pip install 'sentcli[remote]'") from error
+        message = f"{url}: {error}; try: pip install 'sentcli[remote]'"
+        raise MissingExtraError(without_secrets(message)) from error
     except Exception as error:  # every backend of fsspec has other errors
-        raise kind(f"{url}: {_reason(error, url)}") from error
+        raise kind(without_secrets(f"{url}: {_reason(error, url)}")) from error
 
 
 def _reason(error: BaseException, url: str) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from sentcli.errors import DataError, OutputError
+from xxhash import xxh3_64_hexdigest
+
+from sentcli.errors import DataError, OutputError, without_secrets
 from sentcli.files import remote
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 
@@ -47,7 +49,9 @@ class InputFile:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the facts that show a change of the file, as JSON."""
-        facts = {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
+        facts: dict[str, Any] = {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
+        if without_secrets(self.path) != self.path:  # or two queries would be one file
+            facts["url"] = xxh3_64_hexdigest(os.fsencode(self.path))
         return facts if self.version is None else {**facts, "version": self.version}
 
 
@@ -59,7 +63,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     """
     if not path:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
-    name = name or path
+    name = without_secrets(name or path)
     if remote.is_url(path):
         size, version = remote.inspect(path)
         return InputFile(name, path, size, version=version)

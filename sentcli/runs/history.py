@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from sentcli.files import remote
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.files.sink import Target
 from sentcli.files.source import InputFile
-from sentcli.runs.ledger import Ledger, NoLedger
+from sentcli.runs.ledger import Ledger, NoLedger, parse_record
 from sentcli.runs.summary import Summary
 from sentcli.tables.options import Setup
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from sentcli.runs.job import JobOptions
 
 _log = logging.getLogger("sentcli")
+
+# The record of a finished output, with the types of its values.
+DONE = {"facts": dict, "summary": {name: type(value) for name, value in Summary().to_record().items()}}
 
 
 @dataclass
@@ -77,20 +81,20 @@ class History:
     def _finished(self, size: int) -> Summary:
         """Return the summary of an output that an earlier run finished under the same conditions."""
         target, path = self.target, _record_of(self.target)
-        try:
-            record = json.loads(remote.read(path) if target.is_url else Path(path).read_bytes())
-            facts, summary = record["facts"], Summary(**record["summary"])
-        except (OSError, ValueError, TypeError, KeyError):
+        record = None
+        with suppress(OSError):
+            record = parse_record(remote.read(path) if target.is_url else Path(path).read_bytes(), DONE)
+        if record is None:
             raise ExistingOutputError(
                 f"{target.name} exists, and no run of this command made it; give another folder, or replace "
                 "it with --overwrite"
-            ) from None
-        if changed := _changes(facts, self._facts(size)):
+            )
+        if changed := _changes(record["facts"], self._facts(size)):
             raise ResumeError(
                 f"{target.name} is finished, and {changed} changed since; give another folder, or replace "
                 "it with --overwrite"
             )
-        return summary
+        return Summary(**record["summary"])
 
     def _facts(self, size: int) -> dict[str, Any]:
         """Return everything that shows a change of the output or of what it depends on, as JSON."""

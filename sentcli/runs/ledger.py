@@ -11,6 +11,7 @@ import os
 import struct
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,11 @@ from sentcli.tables.options import ResultColumn
 COMMIT_SECONDS = 1.0  # the least time between two commits
 _FRAME = struct.Struct("<QII")  # XXH3 of the rest of the record, bytes of its JSON, bytes of its scores
 _POSITION = ("input", "offset", "rows", "rejected", "xxh3")
+# The kinds of records, with the types of their values.
+_CONDITIONS = {"run": dict, "overwrite": bool}
+_COUNTS = {**dict.fromkeys(vars(Counts()), int), "labels": dict}
+_CHUNK = {**dict.fromkeys(_POSITION, int), "xxh3": str, "counts": _COUNTS}
+_END = {"sizes": list}
 
 _Replayed = tuple[Chunk, Results, Counts]
 
@@ -51,6 +57,7 @@ class Ledger:
         self.conditions: dict[str, Any] | None = None
         self.sizes: list[int | None] | None = None
         self.rows = 0
+        self._target = target
         self._path = temporary_path(target, "ledger")
         self._columns = columns
         self._type = np.dtype([(column.name, "<f8" if column.is_number else "<u2") for column in columns])
@@ -108,9 +115,10 @@ class Ledger:
         with self._path.open("rb") as file:
             for entry, data in _records(file):
                 if "xxh3" in entry and not (yield from self._replay_record(chunks, entry, data)):
+                    name = names[entry["input"] % len(names)]
                     raise ResumeError(
-                        f"{names[entry['input']]} changed since the interrupted run read it. What was scored "
-                        "is kept: restore the file, or start over with --overwrite"
+                        f"{name} changed since the interrupted run read it. What was scored is kept: restore "
+                        "the file, or start over with --overwrite"
                     )
 
     def _replay_record(
@@ -151,7 +159,7 @@ class Ledger:
         data = b"".join(self._pending)
         with output_errors(self._path):
             if self._descriptor < 0:
-                self._descriptor = create(self._path)
+                self._descriptor = create(self._path, self._target)
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
             write_all(self._descriptor, data)
             os.fsync(self._descriptor)
@@ -199,7 +207,7 @@ class Ledger:
                 objects = values.astype(object)
                 objects[np.isnan(values)] = None
             else:
-                objects = np.array(self._labels, object)[values]
+                objects = np.array(self._labels, object)[np.minimum(values, len(self._labels) - 1)]
             results.append(objects.tolist())
         return results
 
@@ -236,14 +244,17 @@ def _record(entry: Mapping[str, Any], data: bytes = b"") -> bytes:
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Read records up to the first incomplete or damaged one."""
+    """Read records up to the first incomplete, damaged or foreign one."""
+    kinds: tuple[dict[str, Any], ...] = (_CONDITIONS,)
     while _holds_record(file):
         frame = file.read(_FRAME.size)
         checksum, text_size, data_size = _FRAME.unpack(frame)
         content = file.read(text_size + data_size)
-        if xxh3_64_intdigest(frame[8:] + content) != checksum:
+        entry = parse_record(content[:text_size], *kinds)
+        if entry is None or xxh3_64_intdigest(frame[8:] + content) != checksum:
             return
-        yield json.loads(content[:text_size]), content[text_size:]
+        yield entry, content[text_size:]
+        kinds = (_CHUNK, _END)
 
 
 def _holds_record(file: BinaryIO) -> bool:
@@ -253,3 +264,20 @@ def _holds_record(file: BinaryIO) -> bool:
     file.seek(start)
     left = os.fstat(file.fileno()).st_size - start
     return len(frame) == _FRAME.size and left >= _FRAME.size + sum(_FRAME.unpack(frame)[1:])
+
+
+def parse_record(data: bytes, *kinds: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a record from JSON that anybody may have written; None if it is of none of these kinds."""
+    with suppress(ValueError, RecursionError):  # of a value that is nested too deeply
+        record = json.loads(data)
+        if any(_is(record, kind) for kind in kinds):
+            return record  # type: ignore[no-any-return]
+    return None
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Return whether a value has a type, or the names of a kind with values of its types."""
+    if isinstance(kind, type):
+        return isinstance(value, kind)
+    is_alike = isinstance(value, dict) and value.keys() == kind.keys()
+    return is_alike and all(_is(value[name], of_name) for name, of_name in kind.items())

@@ -1,11 +1,13 @@
 """One output and its rejects file. Each write checks that rows written and rejected equal rows read."""
 
 import re
+import shutil
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 
 from sentcli.errors import RejectsError, SentcliError
-from sentcli.files.atomic import AtomicFile
+from sentcli.files.atomic import AtomicFile, temporary_path
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, open_sink
 from sentcli.runs.inputs import Reader
@@ -34,7 +36,8 @@ class Output:
         self._options = options
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
-        self._writer = get_format(setup.output_format).writer(setup)
+        self._scratch = temporary_path(target.path, "scratch") if target.is_file else None
+        self._writer = get_format(setup.output_format).writer(replace(setup, scratch=self._scratch))
         self._compressor = Compressor(compression_of(target.name))
         self._rejects: Sink | None = None
         self._sink = open_sink(target, stop.check)
@@ -78,6 +81,7 @@ class Output:
         self._check_law(reader.position)
         self._check_rejects(is_end=True)
         self._sink.write(self._compressor.add(self._writer.close()))
+        self._remove_scratch()
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):
             if isinstance(sink, AtomicFile):
@@ -94,8 +98,13 @@ class Output:
         """Remove the temporary files; publish nothing."""
         with ExitStack() as stack:
             stack.callback(self._sink.discard)
+            stack.callback(self._remove_scratch)
             if self._rejects:
                 self._rejects.discard()
+
+    def _remove_scratch(self) -> None:
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):

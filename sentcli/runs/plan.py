@@ -109,12 +109,17 @@ def _check_folders(pattern: str) -> None:
 
 
 def _folder_below(name: str, file: str) -> PurePath:
-    """Return the folders between the first wildcard of a glob and a file that it found."""
+    """Return the folders between the first wildcard of a glob and a file that it found.
+
+    :raises DataError: if the name would lead out of the output folder, as a key of a bucket can.
+    """
     fixed = _FIXED.findall(name)[0]
     if file == name or not file.startswith(fixed):
         return PurePath()
-    below = PurePath(file.removeprefix(fixed)).parent
-    return PurePath() if ".." in below.parts else below
+    below = PurePath(file.removeprefix(fixed))
+    if below.is_absolute() or ".." in below.parts or "\0" in file:
+        raise DataError(f"{file}: the output folder cannot hold such a name; rename it, or narrow the glob")
+    return below.parent
 
 
 def _output_name(file: str, form: str | None) -> str:

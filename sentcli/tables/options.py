@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import UsageError, is_utf8
@@ -187,6 +188,7 @@ class Setup:
     :param output_format: format of the output.
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
     :param columns: from JSON Lines to another format, the known columns; empty: the keys of the first record.
+    :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 
     options: ReadOptions
@@ -195,6 +197,7 @@ class Setup:
     output_format: str
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    scratch: Path | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from sentcli.tables.arrow import (
 )
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
 from sentcli.tables.columns import check_names
+from sentcli.tables.limits import check_row_groups
 from sentcli.tables.options import Setup
 from sentcli.tables.text_column import SAMPLE_ROWS, join_columns
 
@@ -91,6 +92,8 @@ class _ParquetReader:
         self._cursor = cursor
         self._bytes = _Hashed(source.seekable(), cursor)
         self._file = self._open()
+        limit = setup.options.max_row_bytes
+        check_row_groups(self._file.metadata, self._bytes.seek(0, io.SEEK_END), limit, self._name)
         if unit := self._unit_of_int96():
             self._file = self._open(coerce_int96_timestamp_unit=unit)
         self._row = 1  # number of the next row

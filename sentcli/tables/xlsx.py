@@ -6,6 +6,7 @@ whole numbers have no fraction, and dates, times and durations are ISO 8601. A w
 
 import logging
 import math
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
@@ -13,10 +14,12 @@ from itertools import chain, islice
 from typing import Any
 
 from sentcli.errors import DataError, OutputError, requires
+from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Note, Reject, Results, collect
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
+from sentcli.tables.limits import check_workbook
 from sentcli.tables.options import Setup
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts
@@ -87,8 +90,12 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note]]:
     with requires("excel"):
         from python_calamine import CalamineError, CalamineWorkbook
     try:
-        book = CalamineWorkbook.from_filelike(source.seekable())
+        file = source.seekable()
+        check_workbook(file, source.name)
+        book = CalamineWorkbook.from_filelike(file)
         names = book.sheet_names
+        if not names:
+            raise DataError(f"{source.name}: not a workbook that can be read: it has no sheets")
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
         chosen = names[0] if wanted is None else wanted if wanted in names else numbered.get(wanted)
         if chosen is None:
@@ -123,7 +130,11 @@ class Writer:
             from xlsxwriter import Workbook
         self._setup = setup
         self._file = BytesIO()
-        self._book = Workbook(self._file, _AS_GIVEN)
+        if setup.scratch:
+            with output_errors(setup.scratch):
+                shutil.rmtree(setup.scratch, ignore_errors=True)  # of a run that was killed
+                setup.scratch.mkdir(0o700)
+        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": setup.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
         self._sheet: Any = None

@@ -37,7 +37,7 @@ def test_the_old_file_stays_if_the_new_one_cannot_be_written(tmp_path, monkeypat
                 fail()
 
     with monkeypatch.context() as patch:
-        if call == "fsync":
+        if call in ("open", "fsync"):
             patch.setattr(os, call, fail)
         elif call != "write":
             patch.setattr(type(path), call, fail)
@@ -86,11 +86,13 @@ def test_a_link_under_a_temporary_name_is_not_followed(tmp_path, monkeypatch):
     part.symlink_to(precious)
     monkeypatch.setattr(type(part), "unlink", lambda *_, **__: None)  # as if another process put it back
     with pytest.raises(FileExistsError):
-        create(part)
+        create(part, tmp_path / "out")
+    with pytest.raises(FileExistsError), new_file(tmp_path / "out"):
+        pass
     assert precious.read_text() == "keep"
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o440])
+@pytest.mark.parametrize("mode", [0o600, 0o440, 0o666])
 def test_a_file_keeps_the_mode_of_the_one_it_replaces(tmp_path, mode):
     path = tmp_path / "out"
     path.write_text("old")
@@ -99,6 +101,43 @@ def test_a_file_keeps_the_mode_of_the_one_it_replaces(tmp_path, mode):
     file.write(b"new")
     file.publish()
     assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    "write", [lambda path: AtomicFile(path).discard(), lambda path: new_file(path).__enter__()]
+)
+def test_the_temporary_file_is_never_open_to_more_people_than_the_file(tmp_path, monkeypatch, write):
+    path = tmp_path / "out"
+    path.write_text("old")
+    path.chmod(0o600)
+    modes = []
+    fchmod, create_file = os.fchmod, os.open
+
+    def opened(name, flags, mode=0o777, **options):
+        descriptor = create_file(name, flags, mode, **options)
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "fchmod", lambda *arguments: modes.append(arguments[1]) or fchmod(*arguments))
+    mask = os.umask(0)
+    try:
+        write(path)
+    finally:
+        os.umask(mask)
+    assert modes
+    assert {*modes} == {0o600}
+
+
+def test_a_planted_link_to_a_temporary_file_is_replaced(tmp_path):
+    victim, path = tmp_path / "victim", tmp_path / "f.json"
+    victim.write_text("keep")
+    temporary_path(path, "part").symlink_to(victim)
+    with new_file(path) as file:
+        file.write(b"new")
+    assert victim.read_text() == "keep"
+    assert not path.is_symlink()
     assert path.read_bytes() == b"new"
 
 

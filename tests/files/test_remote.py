@@ -1,6 +1,7 @@
 import gzip
 import http.server
 import io
+import json
 import sys
 import tempfile
 import threading
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentcli.errors import DataError, MissingExtraError, OutputError, UsageError
+from sentcli.errors import DataError, MissingExtraError, OutputError, ResumeError, UsageError
 from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -136,6 +137,25 @@ def test_from_a_web_server(run, server, tmp_path):
         run("http://127.0.0.1:9/a.csv", tmp_path / "none.csv")
     with pytest.raises(OutputError, match=r"out\.csv: "):
         run(tmp_path / "out.csv", f"{server}/out.csv", write=PREFIX, overwrite=True)
+
+
+def test_passwords_and_signatures_are_in_no_file_and_no_message(run, server, tmp_path, caplog):
+    pytest.importorskip("aiohttp")
+    caplog.set_level("INFO")
+    (tmp_path / "www" / "a.csv").write_bytes(CSV)
+    url = f"{server.replace('://', '://user:secret@')}/a.csv?X-Amz-Signature=secret"
+    (tmp_path / "out").mkdir()
+    summary = run(url, tmp_path / "out" / "a.csv", in_folder=True)
+    assert "secret" not in json.dumps(summary.to_json())
+    assert summary.inputs[0]["path"] == f"{server}/a.csv?..."
+    with pytest.raises(DataError) as caught:
+        run(url.replace("a.csv", "none.csv"), tmp_path / "none.csv")
+    assert str(caught.value) == f"{server}/none.csv?...: status 404"
+    assert not [path for path in (tmp_path / "out").iterdir() if b"secret" in path.read_bytes()]
+    assert len([*(tmp_path / "out").iterdir()]) == 3
+    assert "secret" not in caplog.text
+    with pytest.raises(ResumeError, match="the input changed since"):
+        run(url.replace("Signature=secret", "Signature=other"), tmp_path / "out" / "a.csv", in_folder=True)
 
 
 @pytest.mark.parametrize("name", ["cut.csv", "cut.csv.gz", "cut.csv.zst", "cut.parquet"])

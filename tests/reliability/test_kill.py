@@ -6,9 +6,12 @@ import os
 import random
 import shutil
 import signal
+import stat
+import subprocess
 import time
 
 import pytest
+from processes import start_anew
 from workload import (
     DONE,
     FORMATS,
@@ -129,3 +132,24 @@ def test_the_old_file_stays_until_the_new_one_is_complete(folder, score):
         if not killed:
             break
     assert states == {b"old", complete["out.csv"]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_workbook_leaves_no_texts_in_the_temporary_folder(folder, trained, monkeypatch, number):
+    """XlsxWriter collects rows in a file; it is next to the output, and the next run removes it."""
+    write_table(folder, "csv", 20_000)
+    (folder / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
+    arguments = ("in.csv", "-o", "out.xlsx", "-q", "--model", trained.path, "--max-rejects", "100%")
+    scratch = folder / ".out.xlsx.sentcli-scratch"
+    patience = time.monotonic() + 60
+    run = start_anew(folder, *arguments, stderr=subprocess.DEVNULL)
+    while run.poll() is None and time.monotonic() < patience and not any(scratch.glob("*")):
+        time.sleep(0.002)
+    assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+    run.send_signal(number)
+    assert run.wait(60) in (-signal.SIGKILL, 143)
+    assert [*(folder / "tmp").iterdir()] == []
+    assert scratch.exists() == (number == signal.SIGKILL)
+    assert start_anew(folder, *arguments, stderr=subprocess.DEVNULL).wait(60) == 3
+    assert not [*folder.glob(".*")]

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -84,6 +85,18 @@ def test_a_signal_during_the_start_leaves_no_traceback(folder, trained):
         _, error = run.communicate(timeout=PROMPTLY)
         assert b"Traceback" not in error
         assert run.returncode in (-signal.SIGTERM, 143, DONE["csv"])
+
+
+def test_ctrl_c_during_the_imports_leaves_no_traceback_of_ours(folder):
+    """Python itself and the package's `__init__` may still leave one in the first hundredths of a second."""
+    for number in range(20):
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        run = start_anew(folder, **pipes)
+        time.sleep(0.02 * number)
+        run.send_signal(signal.SIGINT)
+        _, error = run.communicate(timeout=PROMPTLY)
+        assert {*re.findall(rb'sentcli/([^"]+)", line', error)} <= {b"__init__.py", b"__main__.py"}
+        assert run.returncode in (-signal.SIGINT, 130, 1, 0)
 
 
 @pytest.mark.parametrize("number", CODES)

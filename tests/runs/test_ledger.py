@@ -3,15 +3,20 @@
 import errno
 import gzip
 import itertools
+import json
 import os
+import stat
+import struct
 import threading
 import time
 
 import pytest
 from jobs import ParityScorer, run_job
+from xxhash import xxh3_64_intdigest
 
 from sentcli.errors import DataError, InterruptedRunError, OutputError, RejectsError, ResumeError
-from sentcli.runs.ledger import Ledger
+from sentcli.runs.history import DONE
+from sentcli.runs.ledger import Ledger, parse_record
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 ROWS, LINES = 60, 130
@@ -333,6 +338,73 @@ def test_a_damaged_ledger_is_an_error(lines):
         run_job(source, output)
     run_job(source, output, overwrite=True)
     assert output.read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *(b'{"a": 1}', b"[]", b"1", b"null", b"\xff", b"[" * 100_000, b"9" * 5000),
+        *(b'{"run": [], "overwrite": false}', b'{"run": {}, "overwrite": 1}', b'{"sizes": [1, 2]}'),
+    ],
+)
+def test_a_ledger_of_another_program_is_an_error(lines, record):
+    source, output, _ = lines
+    rest = struct.pack("<II", len(record), 0) + record
+    ledger_of(output).write_bytes(xxh3_64_intdigest(rest).to_bytes(8, "little") + rest)
+    with pytest.raises(ResumeError, match="sentcli-ledger is damaged; start over with --overwrite"):
+        run_job(source, output)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *(b'{"run": {}, "overwrite": true}', b'{"sizes": 1}', b"[" * 100_000),
+        b'{"input": "0", "offset": 9, "rows": 25, "rejected": 0, "xxh3": ""}',
+    ],
+)
+def test_a_record_of_another_program_ends_the_ledger(lines, record):
+    source, output, expected = lines
+    whole = ledger_of(output).read_bytes()
+    _, size, _ = struct.unpack("<QII", whole[:16])
+    rest = struct.pack("<II", len(record), 0) + record
+    ledger_of(output).write_bytes(whole[: 16 + size] + xxh3_64_intdigest(rest).to_bytes(8, "little") + rest)
+    assert run_job(source, output).scored == LINES
+    assert output.read_bytes() == expected
+
+
+def test_a_ledger_of_an_input_that_is_not_there_does_not_match(lines):
+    source, output, _ = lines
+    whole = ledger_of(output).read_bytes()
+    _, size, _ = struct.unpack("<QII", whole[:16])
+    start = 32 + size
+    _, size_of_next, _ = struct.unpack("<QII", whole[start - 16 : start])
+    entry = json.loads(whole[start : start + size_of_next]) | {"input": 7, "xxh3": "no"}
+    record, data = json.dumps(entry).encode(), b"\xff" * 1000
+    rest = struct.pack("<II", len(record), len(data)) + record + data
+    ledger_of(output).write_bytes(whole[: 16 + size] + xxh3_64_intdigest(rest).to_bytes(8, "little") + rest)
+    with pytest.raises(ResumeError, match=r"in\.txt changed since the interrupted run"):
+        run_job(source, output)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *(b"", b"{}", b"[" * 100_000, b"\xff", b"null"),
+        *(b'{"facts":[],"summary":[]}', b'{"facts":{},"summary":1}'),
+        *(b'{"facts":{},"summary":{"rows":"1"}}', b'{"facts":{},"summary":{"other":1}}'),
+        b'{"facts":{},"summary":{"rows":%s}}' % (b"9" * 5000),
+    ],
+)
+def test_a_record_of_another_program_is_no_record(record):
+    assert parse_record(record, DONE) is None
+
+
+def test_the_ledger_of_a_private_file_is_private(lines):
+    source, output, _ = lines
+    output.write_text("old")
+    output.chmod(0o600)
+    stop(source, output, overwrite=True)
+    assert stat.S_IMODE(ledger_of(output).stat().st_mode) == 0o600
 
 
 def test_a_link_in_place_of_a_ledger_is_not_followed(lines):

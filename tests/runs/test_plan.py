@@ -1,10 +1,15 @@
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.errors import DataError, OutputError, SentcliError, UsageError
 from sentcli.files.sink import Target
+from sentcli.runs import plan as planning
 from sentcli.runs.plan import plan_outputs
 from sentcli.tables.options import WriteOptions
 
@@ -154,7 +159,7 @@ def test_outputs_in_a_folder_keep_the_folders_below_the_first_wildcard(folder, p
         (folder / "ds" / name).touch()
     for prefix in ("", f"{folder}/"):
         if expected is None:  # `..` could lead out of the folder
-            with pytest.raises(UsageError, match=r"would be written 2 times in this run"):
+            with pytest.raises(DataError, match=r"ds/.*\.csv: the output folder cannot hold such a name"):
                 plan([prefix + pattern], "out/")
             continue
         planned = plan([prefix + pattern], "out/")
@@ -201,3 +206,29 @@ def test_files_and_folders_named_like_standard_streams_are_files_and_folders(fol
     (folder / "-").rmdir()
     (folder / "-").touch()
     assert plan(["[-]"], "out.csv") == [(["./-"], "out.csv")]
+
+
+_PARTS = ("", ".", "..", "...", "a.csv", "b", "~", "*", "\\", "%2f", "\0", "\n", "\u202e", "a" * 300)
+_HOSTILE = st.lists(st.sampled_from(_PARTS) | st.text("./\\a\0#?", max_size=6), max_size=5).map("/".join)
+
+
+@given(keys=st.lists(_HOSTILE, min_size=1, max_size=3, unique=True))
+def test_no_key_of_a_bucket_leads_out_of_the_output_folder(keys):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        files = [f"s3://bucket/in/{key}" for key in keys]
+        patch.setattr(planning, "expand", lambda pattern: files)
+        output = Path(folder, "deep", "out")
+        with suppress(SentcliError):
+            pairs = plan(["s3://bucket/in/**/*"], f"{output}/")
+            assert [file for (file,), _ in pairs] == files
+            assert all(output.resolve() in Path(target).resolve().parents for _, target in pairs)
+        assert {path.name for path in Path(folder).iterdir()} <= {"deep"}
+        assert {path.name for path in Path(folder, "deep").glob("*")} <= {"out"}
+
+
+def test_a_key_that_is_absolute_below_the_wildcard_is_refused_by_name(tmp_path, monkeypatch):
+    key = f"s3://bucket/in/{tmp_path}/new/evil.csv"
+    monkeypatch.setattr(planning, "expand", lambda pattern: [key])
+    with pytest.raises(DataError, match=rf"{key}: the output folder cannot hold such a name"):
+        plan(["s3://bucket/in/**/*.csv"], f"{tmp_path}/out/")
+    assert not [*tmp_path.iterdir()]

@@ -7,7 +7,7 @@ import pytest
 from jobs import ParityScorer
 
 import sentcli
-from sentcli.errors import ExistingOutputError, UsageError
+from sentcli.errors import DataError, ExistingOutputError, UsageError
 from sentcli.runs.run import score_files
 from sentcli.tables.options import RejectOptions, WriteOptions
 
@@ -250,3 +250,12 @@ def test_other_outputs_are_made_before_a_locked_one_is_waited_for(files, tmp_pat
         f"{tmp_path}/out/{NAMES[0]}: another run of sentcli is writing it; waiting up to two minutes"
     ]
     assert not [*Path(tmp_path / "out").glob(".*lock")]
+
+
+def test_a_bucket_that_does_not_exist_is_named(s3, tmp_path):
+    with pytest.raises(DataError, match=r"s3://nowhere/in/\*\.csv: there is no s3://nowhere$"):
+        score_files(ParityScorer(), ["s3://nowhere/in/*.csv"], f"{tmp_path}/out/")
+    with pytest.raises(DataError, match=r"in/\*\.csv: no such files"):
+        score_files(ParityScorer(), [f"{s3.root}in/*.csv"], f"{tmp_path}/out/")
+    with pytest.raises(DataError, match=r"in/\*\.csv: no such files"):
+        score_files(ParityScorer(), ["memory://in/*.csv"], f"{tmp_path}/out/")

@@ -1,0 +1,112 @@
+"""Refuse small files that ask for gigabytes of memory, before a library reads them.
+
+calamine aborts the process where it cannot get the memory. A workbook asks for it by the number of its
+strings, by a cell in the last column and row, or by parts that unpack to a thousand times their size. Its XML
+is searched, not parsed: where it may be read in two ways, the larger sheet counts.
+"""
+
+import re
+import struct
+import zipfile
+import zlib
+from typing import IO, Any
+
+from sentcli.errors import DataError
+
+_RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
+_UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
+_GROUP = 24 << 20  # bytes that any row group may have
+_AREA = 4_000_000  # cells, empty ones included, that any sheet may have
+_AREA_RATIO = 4  # more may be so many times the bytes of the file
+_ROW = re.compile(rb"row(?<=[<:]row)[\s/>]")
+_CELL = re.compile(rb"c(?<=[<:]c)[\s/>]")
+_CELL_WITHOUT_PLACE = re.compile(rb"c(?<=[<:]c)(?=[\s/>])(?!\s+r\s*=)")  # as far as one can see
+_EMPTY_CELL = re.compile(rb"""<(?:[\w.-]+:)?c(?:\s+[\w:.-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/>""")
+_PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # B2; of a row, 2
+_STRINGS = re.compile(rb"""uniqueCount\s*=\s*["']\+?(\d+)""")
+_UNCHECKED = (".xls", ".xlsb", ".ods")  # read where the user asks for it
+_PARTS_OF_OTHERS = {"xl/workbook.bin", "content.xml"}  # of .xlsb and .ods in the name of .xlsx
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def check_workbook(file: IO[bytes], name: str) -> None:
+    """Check that the memory for a workbook is in proportion to its size; leave the file at its start.
+
+    :raises DataError: naming what is out of proportion, or if the file is not an .xlsx workbook.
+    """
+    if name.lower().endswith(_UNCHECKED):
+        return
+    size = file.seek(0, 2)
+    room, most_cells = max(_UNPACKED, _RATIO * size), max(_AREA, _AREA_RATIO * size)
+    try:
+        with zipfile.ZipFile(file) as book:
+            if not _PARTS_OF_OTHERS.isdisjoint(map(str.lower, book.namelist())):
+                raise DataError(f"{name}: not an .xlsx workbook; name it .xlsb or .ods, or save it as one")
+            for part in book.infolist():
+                with book.open(part) as stream:
+                    data = stream.read(room + 1)
+                room -= len(data)
+                if fault := "it is packed too densely" if room < 0 else _fault_of(data, most_cells):
+                    raise DataError(f"{name}: {fault}, too much for a file of {size:,} bytes; save it anew")
+    except _DAMAGE as error:
+        raise DataError(
+            f"{name}: not a workbook that can be read: {error or type(error).__name__}"
+        ) from error
+    file.seek(0)
+
+
+def _fault_of(data: bytes, most_cells: int) -> str:
+    """Return what is out of proportion in a part; empty if nothing is."""
+    if (strings := max(map(int, _STRINGS.findall(data)), default=0)) > len(data):
+        return f"it says that it has {strings:,} strings"
+    rows, columns = _extent(data)
+    if rows * columns > most_cells and not _CELL_WITHOUT_PLACE.search(data):
+        rows, columns = _extent(_EMPTY_CELL.sub(b"", data))  # cells with a style and no value take no memory
+    return f"a sheet spans {rows:,} rows and {columns:,} columns" if rows * columns > most_cells else ""
+
+
+def _extent(data: bytes) -> tuple[int, int]:
+    """Return at least the numbers of rows and columns of a sheet; zeros for what is no sheet."""
+    if b"sheetData" not in data:
+        return 0, 0
+    places = _PLACE.findall(data)
+    height = max(map(int, {row for _, row in places}), default=0)
+    width = max(map(_column, {letters for letters, _ in places}), default=0)
+    if _CELL_WITHOUT_PLACE.search(data):  # it follows the one before
+        rows = _ROW.split(data)
+        return height + len(rows), width + max(len(_CELL.findall(row)) for row in rows)
+    return height, width
+
+
+def _column(letters: bytes) -> int:
+    """Return the number of a column, from 1, by its letters."""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + letter - ord("A") + 1
+    return number
+
+
+def check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: str) -> None:
+    """Check that no row group of a Parquet file can have much larger rows than are allowed, by its footer.
+
+    :param metadata: pyarrow's `FileMetaData`, whose columns would crash the process if they were damaged.
+    :raises DataError: naming the row group.
+    """
+    most = max(_GROUP, max_row_bytes)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        size, rows = group.total_byte_size, group.num_rows
+        if size > most and (size > most * rows or size > _RATIO * file_size):
+            raise DataError(
+                f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; if you trust the "
+                "file, try a higher --max-row-bytes"
+            )
