@@ -60,7 +60,10 @@ def test_import_of_the_package() -> None:
     assert output.endswith(" True\n")
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["export"], ["score"]], ids="-".join)
+COMMANDS = ("train", "evaluate", "export", "score", "explain")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids="-".join)
 def test_help(command: list[str]) -> None:
     output, loaded = run(RUN, HEAVY, *command, "--help")
     assert loaded == set()
@@ -98,8 +101,9 @@ def test_reading_a_labeled_file(tmp_path: Path) -> None:
     assert run(code, TRAINING_ONLY, cwd=tmp_path)[1] == set()
 
 
-def test_scoring_a_line() -> None:
-    output, loaded = run(RUN, (*HEAVY, METADATA), "score", stdin="a warm and clever film\n")
+@pytest.mark.parametrize("command", ["score", "explain"])
+def test_scoring_a_line(command: str) -> None:
+    output, loaded = run(RUN, (*HEAVY, METADATA), command, stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}
     assert "positive" in output
 

@@ -25,6 +25,7 @@ LAYERS = (
     "datasets",
     "runs",
     "scoring",
+    "explain",
     "tables",
     "backends",
     "model",

@@ -20,6 +20,7 @@ _COMMANDS = {
     "evaluate": "Measure a model on a labelled split of a data set.",
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: write the same rows with a sentiment and a score.",
+    "explain": "Show why texts have their scores: words and sentences.",
     "completion": "Print the script for completion in a shell.",
 }
 _WITH_WORKERS = ("evaluate", "score")

@@ -13,7 +13,7 @@ from sentcli.cli import main
 from sentcli.errors import DataError, InterruptedRunError, StopRequested, UsageError, printable
 
 GROUP = main.make_context("sentcli", ["score"])
-COMMANDS = ("train", "evaluate", "export", "score", "completion")
+COMMANDS = ("train", "evaluate", "export", "score", "explain", "completion")
 
 
 def raising(monkeypatch, error):
