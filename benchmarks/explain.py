@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from ending import run
 
 import sentcli
 from sentcli.datasets.load import load_texts
@@ -105,4 +106,4 @@ def row(name: str, falls: Sequence[Floats], odds: Floats, ms: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

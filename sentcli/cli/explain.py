@@ -58,14 +58,15 @@ def explain(texts: tuple[str, ...], model: Path | None, as_json: bool) -> None:
     lines = (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer)
     is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
     with Scorer(load_bundle(model or default_bundle_path())) as scorer:
-        for text, _ in prefetch(texts or lines, lambda _: None, 2):  # a signal can end it in a read
+        # Read ahead in a thread, so that a signal can end it.
+        for number, (text, _) in enumerate(prefetch(texts or lines, lambda _: None, 2)):
             (explanation,) = scorer.explain([text])
             if as_json:
                 click.echo(json.dumps(explanation.to_json(), ensure_ascii=False))
             else:
                 towards = scorer.labels[1] if len(scorer.labels) == 2 else explanation.label
                 page = "\n".join(_lines(explanation, towards, is_colored=is_colored))
-                click.echo(f"{page}\n", color=is_colored)
+                click.echo(f"\n{page}" if number else page, color=is_colored)
 
 
 def _lines(explanation: "Explanation", towards: str | None, *, is_colored: bool) -> Iterator[str]:
@@ -82,7 +83,8 @@ def _lines(explanation: "Explanation", towards: str | None, *, is_colored: bool)
         yield "sentences:"
         for sentence in explanation.sentences:
             yield f"  {'' if sentence.score is None else f'{sentence.score:.6f}':8}  {_shown(sentence.text)}"
-    yield f"words for {towards} (+) and against (-):"
+    if explanation.phrases:
+        yield f"words for {towards} (+) and against (-):"
     for phrase in explanation.phrases[:_MOST]:
         yield f"  {phrase.part:+8.2f}  {_shown(phrase.text)}"
     if explanation.unknown:

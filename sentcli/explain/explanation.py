@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 from sentcli.explain.parts import Parts, Word
 from sentcli.explain.pieces import sentences_of
 
-# A word decides if its part is above both: log odds, and a share of the largest part of the text.
-_LEAST, _LEAST_SHARE = 0.1, 0.2
+# A word decides if its part has these log odds and this share of the largest part, and if it says something
+# alone: these log odds, or this share of what says most. Without "the", a model may score a sentence higher,
+# but "the" decides nothing.
+_PART, _PART_SHARE = 0.1, 0.2
+_ALONE, _ALONE_SHARE = 1.5, 0.3
 
 
 class Sentence(NamedTuple):
@@ -83,11 +86,12 @@ def phrases(text: str, words: Sequence[Word]) -> list[Word]:
 
     The part of a phrase is the largest of its words: without both, "not bad" says as little as with both.
     """
-    least = max([_LEAST, *(_LEAST_SHARE * abs(word.part) for word in words)])
+    least = max([_PART, *(_PART_SHARE * abs(word.part) for word in words)])
+    least_alone = min(_ALONE, max((_ALONE_SHARE * word.alone for word in words), default=0))
     found: list[Word] = []
     for word in words:
         last = found[-1] if found else word
-        if abs(word.part) < least:
+        if abs(word.part) < least or word.alone < least_alone:
             continue
         if text[last.end : word.start].isspace() and (last.part > 0) == (word.part > 0):
             part = max(last.part, word.part, key=abs)

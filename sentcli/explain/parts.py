@@ -1,15 +1,14 @@
 """The part of each word in the score of its text: leave the word out, and read the text again."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from heapq import nlargest
-from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.explain.pieces import MARKS, Piece, pieces_of
+from sentcli.explain.pieces import MARKS, pieces_of
 from sentcli.text.encoder import slices
 from sentcli.text.tokenizer import truncate
 from sentcli.text.vocabulary import UNK_ID, Vocab
@@ -17,7 +16,7 @@ from sentcli.text.vocabulary import UNK_ID, Vocab
 Floats = npt.NDArray[np.floating[Any]]
 
 _GROUP = 1 << 15  # characters of texts that are read together
-_SHARE, _FEWEST = 3, 4  # in bulk, a third of the words of a text is left out, and at least this many
+_SHARE, _FEWEST = 4, 4  # in bulk, a quarter of the words of a text is left out, and at least this many
 
 
 class Word(NamedTuple):
@@ -25,6 +24,7 @@ class Word(NamedTuple):
 
     :param part: by how much the log odds of the label fall without the word, in six decimals. The label is
         the second of two, or the predicted one of more.
+    :param alone: how far the log odds of the word as a text of its own are from those of an unknown word.
     """
 
     text: str
@@ -32,13 +32,14 @@ class Word(NamedTuple):
     start: int
     end: int
     is_known: bool = True
+    alone: float = 0.0
 
 
 class _Cut(NamedTuple):
-    """The tokens of a text, and the pieces to leave out, each with the places of its tokens."""
+    """The tokens of a text, and its words, still without their parts, each with the places of its tokens."""
 
     tokens: list[str]
-    words: list[tuple[Piece, int, int]]
+    words: list[tuple[Word, int, int]]
 
 
 class Parts:
@@ -49,19 +50,22 @@ class Parts:
 
     def __init__(self, vocab: Vocab, max_tokens: int, logits: Callable[[list[list[int]]], Floats]) -> None:
         self._vocab, self._max_tokens, self._logits = vocab, max_tokens, logits
+        self._alone: dict[str, float] = {}  # of the known tokens that were read so far
 
     def words(self, texts: Sequence[str], *, exact: bool = True) -> Iterator[list[Word]]:
         """Yield the words of each text in order. A long text has no words where truncation leaves them out.
 
-        :param exact: leave out every word; else the third of them that says most as texts of their own, in
-            less than half of the time. Nearly all words that decide are among them.
+        :param exact: leave out every word; else only the quarter that says most alone. That takes a third of
+            the time, and nearly all words that decide are among them.
         """
         for group in slices(texts, _GROUP):
             cuts = [self._cut(text, exact=exact) for text in group]
-            sequences = [ids for cut in cuts for ids in self._variants(cut)]
+            logits = self._logits([ids for cut in cuts for ids in self._variants(cut)])
             ends = np.cumsum([1 + len(cut.words) for cut in cuts])
-            logits = np.split(self._logits(sequences), ends[:-1])
-            yield from map(self._words, group, cuts, map(_log_odds, logits))
+            for cut, found in zip(cuts, np.split(logits, ends[:-1]), strict=True):
+                odds = _log_odds(found)
+                parts = np.round(odds[0] - odds[1:], 6).tolist()
+                yield [word._replace(part=part) for (word, *_), part in zip(cut.words, parts, strict=True)]
 
     def _cut(self, text: str, *, exact: bool) -> _Cut:
         pieces = pieces_of(text)
@@ -69,43 +73,32 @@ class Parts:
         if len(pieces) > 2 * most:
             pieces = pieces[:most] + pieces[-most:]
         tokens = [token for piece in pieces for token in piece.tokens]
-        spans = pairwise(accumulate((len(piece.tokens) for piece in pieces), initial=0))
-        words = [
-            (piece, *span)
-            for piece, span in zip(pieces, spans, strict=True)
-            if not MARKS.issuperset(piece.tokens)
-        ]
-        count = max(_FEWEST, -(-len(words) // _SHARE))
-        if not exact and len(words) > count:
-            ids = np.array(self._vocab.encode(tokens))
-            strengths = self._strengths[ids].repeat(1 + (ids >= self._vocab.first_bigram))  # of each token
-            strongest = nlargest(count, words, key=lambda word: strengths[word[1] : word[2]].max())
-            words = sorted(strongest)
+        self._read_alone({*tokens})
+        words: list[tuple[Word, int, int]] = []
+        last = 0
+        for start, end, own in pieces:
+            first, last = last, last + len(own)
+            if not MARKS.issuperset(own):
+                is_known = all(token in self._alone for token in own)
+                alone = max(self._alone.get(token, 0.0) for token in own)
+                words.append((Word(text[start:end], 0.0, start, end, is_known, alone), first, last))
+        if not exact:
+            count = max(_FEWEST, -(-len(words) // _SHARE))
+            words = sorted(nlargest(count, words, key=lambda word: word[0].alone), key=itemgetter(1))
         return _Cut(tokens, words)
 
-    @cached_property
-    def _strengths(self) -> Floats:
-        """For each id, how far the log odds of a text of it alone are from those of an unknown word."""
-        logits = self._logits([[number] for number in range(len(self._vocab))])
-        strengths: Floats = np.ptp(logits - logits[UNK_ID], axis=1)
-        return strengths
+    def _read_alone(self, tokens: set[str]) -> None:
+        """Score tokens as texts of their own, each once."""
+        new = [token for token in tokens if token in self._vocab and token not in self._alone]
+        if new:
+            logits = self._logits([[UNK_ID], *(self._vocab.encode([token]) for token in new)])
+            self._alone.update(zip(new, np.ptp(logits[1:] - logits[0], axis=1).tolist(), strict=True))
 
     def _variants(self, cut: _Cut) -> Iterator[list[int]]:
         """Yield the ids of a text, and those of the text without each of its words."""
-        for start, stop in ((0, 0), *(places for _, *places in cut.words)):
-            ids = self._vocab.encode(cut.tokens[:start] + cut.tokens[stop:])
+        for first, last in ((0, 0), *(places for _, *places in cut.words)):
+            ids = self._vocab.encode(cut.tokens[:first] + cut.tokens[last:])
             yield truncate(ids, self._max_tokens) or [UNK_ID]
-
-    def _words(self, text: str, cut: _Cut, log_odds: Floats) -> list[Word]:
-        """Return the words of a text.
-
-        :param log_odds: those of `_variants`.
-        """
-        parts = np.round(log_odds[0] - log_odds[1:], 6).tolist()
-        return [
-            Word(text[start:end], part, start, end, all(token in self._vocab for token in tokens))
-            for ((start, end, tokens), *_), part in zip(cut.words, parts, strict=True)
-        ]
 
 
 def _log_odds(logits: Floats) -> Floats:

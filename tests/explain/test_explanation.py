@@ -25,7 +25,8 @@ def words_of(text, **parts):
     for spelled in text.split():
         start = text.index(spelled, end)
         end = start + len(spelled)
-        found.append(Word(spelled, parts.get(spelled.strip(",."), 0.0), start, end))
+        word = Word(spelled, parts.get(spelled.strip(",."), 0.0), start, end, alone=1.0)
+        found.append(word._replace(alone=0.2) if spelled == "was" else word)
     return found
 
 
@@ -109,6 +110,7 @@ def test_what_is_no_list_of_texts_is_refused(scorer, texts):
         ("not awful food", {"not": 1.0, "awful": -3.0}, [("awful", -3.0), ("not", 1.0)]),
         ("so the awful food", {"so": -1.0, "the": -0.5, "awful": -3.0}, [("awful", -3.0), ("so", -1.0)]),
         ("the food", {"the": 0.05, "food": -0.09}, []),
+        ("was awful", {"was": -2.0, "awful": -3.0}, [("awful", -3.0)]),
         ("", {}, []),
     ],
 )

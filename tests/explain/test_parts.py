@@ -48,7 +48,7 @@ def test_the_last_word_is_compared_with_an_unknown_word(scorer):
     (joy,), (unknown,) = scorer.parts.words(["joy", "zqxwy"])
     assert joy.part > 2
     assert joy.is_known
-    assert unknown == ("zqxwy", 0, 0, 5, False)
+    assert unknown == ("zqxwy", 0, 0, 5, False, 0)
 
 
 def test_of_a_long_text_the_words_are_those_that_the_model_reads(scorer):
@@ -64,10 +64,10 @@ def test_blank_texts_have_no_words(scorer):
     assert list(scorer.parts.words(["", "a joy", " <br /> !!"]))[::2] == [[], []]
 
 
-def test_in_bulk_the_third_that_says_most_has_the_same_parts(scorer, texts):
+def test_in_bulk_the_quarter_that_says_most_has_the_same_parts(scorer, texts):
     exact, bulk = (list(scorer.parts.words([*texts, LONG], exact=exact)) for exact in (True, False))
     for words, some in zip(exact, bulk, strict=True):
-        assert len(some) == min(len(words), max(4, -(-len(words) // 3)))
+        assert len(some) == min(len(words), max(4, -(-len(words) // 4)))
         assert [word for word in words if word in some] == some
     assert {"lovely", "Never", "awful"} <= {*spelled(bulk[-1])}
 
