@@ -55,11 +55,10 @@ def explain(texts: tuple[str, ...], model: Path | None, as_json: bool) -> None:
     for text in texts:
         if len(text) < _LONGEST_NAME and Path(text).is_file():
             raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {text}")
-    lines = (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer)
     is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
     with Scorer(load_bundle(model or default_bundle_path())) as scorer:
-        # Read ahead in a thread, so that a signal can end it.
-        for number, (text, _) in enumerate(prefetch(texts or lines, lambda _: None, 2)):
+        # A thread of its own reads, so that a signal can end the wait for a line.
+        for number, (text, _) in enumerate(prefetch(texts or _lines_of_stdin(), lambda _: None, 2)):
             (explanation,) = scorer.explain([text])
             if as_json:
                 click.echo(json.dumps(explanation.to_json(), ensure_ascii=False))
@@ -67,6 +66,17 @@ def explain(texts: tuple[str, ...], model: Path | None, as_json: bool) -> None:
                 towards = scorer.labels[1] if len(scorer.labels) == 2 else explanation.label
                 page = "\n".join(_lines(explanation, towards, is_colored=is_colored))
                 click.echo(f"\n{page}" if number else page, color=is_colored)
+
+
+def _lines_of_stdin() -> Iterator[str]:
+    from sentcli.files.source import STANDARD, Source, inspect_input
+
+    source, rest = Source(inspect_input(STANDARD)), b""
+    while block := source.read():
+        *lines, rest = (rest + block).split(b"\n")
+        yield from (line.decode("utf-8", "replace").removesuffix("\r") for line in lines)
+    if rest:
+        yield rest.decode("utf-8", "replace")
 
 
 def _lines(explanation: "Explanation", towards: str | None, *, is_colored: bool) -> Iterator[str]:

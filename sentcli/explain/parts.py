@@ -68,8 +68,8 @@ class Parts:
                 yield [word._replace(part=part) for (word, *_), part in zip(cut.words, parts, strict=True)]
 
     def _cut(self, text: str, *, exact: bool) -> _Cut:
-        pieces = pieces_of(text)
-        most = 2 * self._max_tokens  # an id is two words at most
+        pieces = [piece for piece in pieces_of(text) if piece.tokens]
+        most = 2 * self._max_tokens  # an id is two tokens at most
         if len(pieces) > 2 * most:
             pieces = pieces[:most] + pieces[-most:]
         tokens = [token for piece in pieces for token in piece.tokens]

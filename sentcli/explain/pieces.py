@@ -19,10 +19,11 @@ class Piece(NamedTuple):
     tokens: tuple[str, ...]
 
 
+_LT, _GT = "&(?:amp;)*lt;", "&(?:amp;)*gt;"
 # What has no blank, or is a comment or a tag. Neither has a second beginning in it, so that a search for its
 # end takes linear time.
 _CHUNK = re.compile(
-    r"<!--(?:(?!<!--).)*?-->|(?:<|&lt;)/?[A-Za-z](?:(?!&lt;)[^<>])*?(?:>|&gt;)|<3|[^\s<]+|<", re.DOTALL
+    rf"<!--(?:(?!<!--).)*?-->|(?:<|{_LT})/?[A-Za-z](?:(?!{_LT})[^<>])*?(?:>|{_GT})|<3|[^\s<]+|<", re.DOTALL
 )
 # Words with their apostrophes and hyphens, numbers such as 4.5 and 10/10, and the marks between them.
 _WORD = re.compile(r"[^\W_]+(?:(?:['`\xb4\u02bc\u2018\u2019-]|(?<=\d)[./,:](?=\d))[^\W_]+)*|[\W_]+")
@@ -43,7 +44,15 @@ _SENTENCE_END = re.compile(
 
 def pieces_of(text: str) -> list[Piece]:
     """Return the pieces of a text in order. Together they have its tokens, and only blanks between them."""
-    return _agreeing(text, [found.span() for found in _CHUNK.finditer(text)])
+    pieces = []
+    for chunk in _CHUNK.finditer(text):
+        cut = _cut if len(chunk[0]) <= _CACHED else _cut.__wrapped__
+        first = chunk.start()
+        pieces += [Piece(first + start, first + end, tokens) for start, end, tokens in cut(chunk[0])]
+    whole = words_of(text)
+    if [token for piece in pieces for token in piece.tokens] == whole:
+        return pieces
+    return [Piece(0, len(text), tuple(whole))]  # a tag that is written in a way that no review was
 
 
 def sentences_of(text: str) -> list[tuple[int, int]]:
@@ -55,24 +64,6 @@ def sentences_of(text: str) -> list[tuple[int, int]]:
         if not MARKS.issuperset(words_of(sentence)):
             spans.append((end - len(sentence.lstrip()), start + len(sentence.rstrip())))
     return spans
-
-
-def _agreeing(text: str, chunks: list[tuple[int, int]]) -> list[Piece]:
-    """Return the pieces of chunks; if chunks alone have other tokens than in the text, longer pieces."""
-    pieces = [
-        Piece(first + start, first + end, tokens)
-        for first, last in chunks
-        for start, end, tokens in (_cut if last - first <= _CACHED else _cut.__wrapped__)(text[first:last])
-    ]
-    start, end = (chunks[0][0], chunks[-1][1]) if chunks else (0, 0)
-    whole = words_of(text[start:end])
-    if [token for piece in pieces for token in piece.tokens] == whole:
-        return pieces
-    half = len(chunks) // 2
-    border = chunks[half][0]
-    if half and words_of(text[start:border]) + words_of(text[border:end]) == whole:
-        return _agreeing(text, chunks[:half]) + _agreeing(text, chunks[half:])
-    return [Piece(start, end, tuple(whole))]
 
 
 @lru_cache(1 << 14)

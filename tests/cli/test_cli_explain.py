@@ -1,6 +1,10 @@
 """`sentcli explain`."""
 
 import json
+import signal
+import subprocess
+import sys
+from subprocess import PIPE
 
 import pytest
 from commands import fail, invoke
@@ -106,3 +110,14 @@ def test_nothing_to_explain(at_a_terminal):
     failure = fail("explain")
     assert failure.code == 2
     assert "pipe lines to stdin" in failure.message
+
+
+def test_a_line_is_explained_at_once_and_a_signal_ends_the_wait_for_the_next():
+    command = [sys.executable, "-m", "sentcli", "explain"]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        process.stdin.write(b"an absolute joy\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b"positive")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 128 + signal.SIGINT
+        assert process.stderr.read() == b""

@@ -52,7 +52,7 @@ def test_the_last_word_is_compared_with_an_unknown_word(scorer):
 
 
 def test_of_a_long_text_the_words_are_those_that_the_model_reads(scorer):
-    text = "good " * 5000 + "bad " * 5000
+    text = "good " * 5000 + "<b> </b> bad " * 5000
     (words,) = scorer.parts.words([text])
     assert len(words) == 4 * scorer.bundle.config.text.max_tokens
     assert (words[0].text, words[-1].text) == ("good", "bad")
