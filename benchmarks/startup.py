@@ -17,6 +17,7 @@ ROUNDS = 21
 SENTCLI = str(Path(sys.executable).with_name("sentcli"))
 PAIRS = {
     'echo "an absolute joy" | sentcli score': ([SENTCLI, "score"], "import numpy, onnxruntime", 2.5),
+    'echo "an absolute joy" | sentcli explain': ([SENTCLI, "explain"], "import numpy, onnxruntime", 2.5),
     "sentcli --help": ([SENTCLI, "--help"], "import click", 3.0),
 }
 

@@ -5,6 +5,7 @@ stderr and an exit code.
 """
 
 import re
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,6 +119,41 @@ class InterruptedRunError(SentcliError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+# How messages name an option where Python calls it otherwise than the command line.
+_IN_PYTHON = {
+    "input_format": "read.format",
+    "output_format": "write.format",
+    "no_header": "read.header",
+    "rejects": "rejects.path",
+    "max_rejects": "rejects.limit",
+}
+_flags = False  # whether messages name options as the command line does; see `names_flags`
+
+
+def option(name: str, value: object = None) -> str:
+    """Return an option as its user writes it: `--text-column review`, in Python `text_column='review'`.
+
+    :param name: its name on the command line, with `_`.
+    :param value: the value to try; None: the option alone.
+    """
+    if _flags:
+        flag = "--" + name.replace("_", "-")
+        return flag if value is None else f"{flag} {shlex.quote(str(value))}"
+    field = _IN_PYTHON.get(name, name)
+    return field if value is None else f"{field}={value!r:.200}"
+
+
+@contextmanager
+def names_flags() -> Iterator[None]:
+    """Let the messages of this process name options as the command line does."""
+    global _flags
+    before, _flags = _flags, True
+    try:
+        yield
+    finally:
+        _flags = before
 
 
 def as_arguments(message: str) -> str:

@@ -71,7 +71,10 @@ def test_public_names_are_imported_when_they_are_used() -> None:
     assert names.keys() >= {*sentcli.__all__}
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["export"], ["score"]], ids="-".join)
+COMMANDS = ("train", "evaluate", "export", "score", "explain")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids="-".join)
 def test_help(command: list[str]) -> None:
     output, loaded = run(RUN, HEAVY, *command, "--help")
     assert loaded == set()
@@ -118,8 +121,9 @@ def test_evaluating_a_file(tmp_path: Path) -> None:
     assert loaded == {"onnxruntime"}
 
 
-def test_scoring_a_line() -> None:
-    output, loaded = run(RUN, (*HEAVY, METADATA), "score", stdin="a warm and clever film\n")
+@pytest.mark.parametrize("command", ["score", "explain"])
+def test_scoring_a_line(command: str) -> None:
+    output, loaded = run(RUN, (*HEAVY, METADATA), command, stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}
     assert "positive" in output
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sentcli import __version__
-from sentcli.errors import SentcliError, printable, signal_of, without_secrets
+from sentcli.errors import SentcliError, names_flags, printable, signal_of, without_secrets
 from sentcli.scoring import stop
 
 # In the order of use. The descriptions are repeated here so that the help of the group imports no command.
@@ -20,6 +20,7 @@ _COMMANDS = {
     "evaluate": "Measure a model on a labeled split of a data set.",
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: write the same rows with a sentiment and a score.",
+    "explain": "Show why texts have their scores: words and sentences.",
 }
 _WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
@@ -48,14 +49,14 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        with exit_codes():
+        with names_flags(), exit_codes():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         _fill_standard_descriptors()
         _escape_what_stdout_lacks()
         stop.install()
-        with exit_codes(ctx):
+        with names_flags(), exit_codes(ctx):
             return super().invoke(ctx)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from sentcli.backends import Logits, load_backend
 from sentcli.errors import UsageError, names_arguments
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
-from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets
+from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import NEUTRAL, Band, Counts, Scores, softmax
@@ -27,6 +28,9 @@ from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from sentcli.explain.explanation import Explanation
+    from sentcli.explain.parts import Parts
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
@@ -135,6 +139,32 @@ class Scorer:
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
         return softmax(self._run(texts).logits)
+
+    def explain(self, texts: Iterable[str | None]) -> "list[Explanation]":
+        """Return why each text has its label and score: the parts of its words, and its sentences.
+
+        :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
+        """
+        from sentcli.explain.explanation import explain
+
+        return explain(as_texts(texts), self.parts, self.score)
+
+    @cached_property
+    def parts(self) -> "Parts":
+        """What finds the parts of words in the scores of this model."""
+        from sentcli.explain.parts import Parts
+
+        return Parts(self.bundle.vocab, self._max_tokens, self._logits_of)
+
+    def _logits_of(self, sequences: Sequence[list[int]]) -> Logits:
+        """Return the logits of sequences of ids, each of at least one id."""
+        logits = np.empty((len(sequences), len(self.labels)), np.float32)
+        batches = length_buckets([*map(len, sequences)], *self._batch_limits)
+        run = self._pools.workers.submit
+        futures = [run(self._backend.logits, *pad([sequences[row] for row in rows])) for rows in batches]
+        for rows, future in zip(batches, futures, strict=True):
+            logits[rows] = wait_for(future)
+        return logits
 
     @names_arguments()
     def score_frame(

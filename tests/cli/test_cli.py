@@ -13,7 +13,7 @@ from sentcli.cli import main
 from sentcli.errors import DataError, InterruptedRunError, StopRequested, UsageError, printable
 
 GROUP = main.make_context("sentcli", ["score"])
-COMMANDS = ("train", "evaluate", "export", "score")
+COMMANDS = ("train", "evaluate", "export", "score", "explain")
 
 
 def raising(monkeypatch, error):
