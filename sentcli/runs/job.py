@@ -5,14 +5,13 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sentcli import __version__
-from sentcli.config import NOTE
 from sentcli.errors import (
     DataError,
     ExistingOutputError,
@@ -30,21 +29,13 @@ from sentcli.files.lock import Lock
 from sentcli.files.remote import is_url
 from sentcli.files.sink import is_file, is_standard_output, remove
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.inputs import (
-    Reader,
-    check_heads,
-    find_columns,
-    make_setup,
-    refuse_inputs,
-    sniff_inputs,
-)
+from sentcli.runs.inputs import Reader, Setup, make_setup, refuse_inputs
 from sentcli.runs.ledger import Ledger, read_done, write_done
 from sentcli.runs.output import Output, default_rejects, refuse_both
 from sentcli.runs.summary import Progress, Summary, counted
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
-from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
-from sentcli.tables.registry import suffix_of
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 # Seconds that a thread keeps the interpreter's lock. Scoring threads need the lock for microseconds between
@@ -99,40 +90,17 @@ def score_output(
     :raises InterruptedRunError: after a signal.
     """
     files = [inspect_input(path, name) for path in inputs]
-    files, guess = sniff_inputs(files, options.read)
-    read, write = options.read, options.write
-    if options.in_folder and read.format and not write.format:
-        write = replace(write, format=read.format)  # suffixes may not name the format
-    name = "standard input" if inputs[0] == STANDARD else files[0].name
-    if guess and guess.doubt <= 1:
-        read = guess.read
-        if suffix_of(output) == ".txt" and not write.format:
-            write = replace(write, format=read.format)  # lines would lose its other columns
-        hint = "; if it is lines of text, add --input-format lines" if guess.doubt else ""
-        level = NOTE if guess.doubt else logging.WARNING
-        _log.log(level, "%s looks like %s: read as such%s", name, guess, hint)
-    setup = make_setup(inputs, output, read, write, scorer.shown_classes)
-    if guess and setup.format == "lines":
-        hint = f"{name} may be {guess}: if it is, add {guess.flags}"
-        if setup.output_format != "lines":
-            raise UsageError(f"{hint}; if each line is a text, add --input-format lines")
-        _log.warning("%s; it is read as one review per line", hint)
-    setup = replace(setup, labels=tuple(scorer.given_labels))
+    write = options.write
+    if options.in_folder and options.read.format and not write.format:
+        write = replace(write, format=options.read.format)  # suffixes may not name the format
+    classes, labels = scorer.shown_classes, scorer.given_labels
+    setup = make_setup(inputs, output, options.read, write, classes, labels)
     target = str(resolve(output)) if is_file(output) else output
     rejects = options.rejects.path
     if not rejects and (is_file(output) or is_url(output)):
         rejects = default_rejects(target if Path(output).is_symlink() else output)
     refuse_inputs(files, [output, *([rejects] if rejects else [])])
     _check_places(output, options.rejects.path)
-    if len(files) > 1:
-        check_heads(files, setup)
-    if setup.output_format == "lines" != setup.format:
-        _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
-    if setup.converts and read.skip_rows:
-        left_out = "rows after the header that are left out"
-        _log.warning("%s: %s: %d, by --skip-rows", output, left_out, read.skip_rows)
-    if setup.output_format == "lines" and scorer.shown_classes:
-        _log.info("each line has %s, text", ", ".join(column.name for column in setup.results))
     job = _Job(scorer, files, output, target, rejects, setup, options)
     with ExitStack() as stack:
         for path in (target, options.rejects.path):
@@ -275,11 +243,13 @@ class _Job:
     def score(self, progress: Progress) -> Summary:
         """Score the rows, and publish the output when it holds all of them."""
         output: Output | None = None
+        started = time.perf_counter()
         try:
             if self.ledger:
                 self.ledger.begin({"run": self.conditions, "overwrite": self.overwrite})
-            output = Output(self.name, self.rejects, self.setup, self.options.rejects)
-            return self._score(output, progress)
+            with closing(Reader(self.files, self.setup)) as reader:
+                output = Output(self.name, self.rejects, reader.writer(), self.options.rejects)
+                return self._score(reader, output, progress, started)
         except BaseException as error:
             hint = _KEPT if self._leave(output, error) else ""
             where = "" if self.name == STANDARD else f"{self.name}: "
@@ -291,10 +261,8 @@ class _Job:
                 raise type(error)(f"{where if named else ''}{error}{hint}") from error
             raise
 
-    def _score(self, output: Output, progress: Progress) -> Summary:
-        started = time.perf_counter()
+    def _score(self, reader: Reader, output: Output, progress: Progress, started: float) -> Summary:
         summary = Summary(inputs=[file.fingerprint() for file in self.files])
-        reader = Reader(self.files, replace(self.setup, columns=find_columns(self.files, self.setup)))
         chunks = iter(reader)
         with progress.of(self.name, reader.total_bytes) as update:
             if self.ledger:

@@ -12,8 +12,8 @@ from sentcli.runs.inputs import Reader
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scores
 from sentcli.tables.chunk import Chunk, Position, Reject
-from sentcli.tables.options import RejectOptions, Setup
-from sentcli.tables.registry import get_format
+from sentcli.tables.options import RejectOptions
+from sentcli.tables.registry import Writer
 
 _SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
 _OF_ONE_ROW = re.compile(r"'.*'|0x\w+|\d+")  # what differs among reasons of one kind
@@ -29,18 +29,20 @@ class Output:
     """An output and its rejects; only `publish` gives the files their final names.
 
     :param rejects_path: the rejects file; None: standard error.
+    :param writer: encodes the rows.
     :param rejects: the limit on rejected rows.
     :ivar rows, rejected: numbers of rows and rejects written so far.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
-    def __init__(self, name: str, rejects_path: str | None, setup: Setup, rejects: RejectOptions) -> None:
+    def __init__(self, name: str, rejects_path: str | None, writer: Writer, rejects: RejectOptions) -> None:
+        self._begin = writer.begin()  # before a file is created, because it may fail
         self.rows = self.rejected = 0
         self._rejects_path = rejects_path
         self._options = rejects
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
-        self._writer = get_format(setup.output_format).writer(setup)
+        self._writer = writer
         self._compressor = Compressor(compression_of(name))
         self._rejects: Sink | None = None
         self._sink = open_sink(name, stop.check)
@@ -62,9 +64,12 @@ class Output:
             self._check_rejects(is_end=False)
             self._rejects = self._rejects or open_sink(self._rejects_path, stop.check)
             self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
-        begin = self._writer.begin(chunk.head) if chunk.head else b""
-        for piece in (begin, self._writer.encode(chunk, scores.results)):
+        self._write(self._writer.encode(chunk, scores.results))
+
+    def _write(self, data: bytes) -> None:
+        for piece in (self._begin, data):
             self._sink.write(self._compressor.add(piece))
+        self._begin = b""
 
     @property
     def main_reason(self) -> str:
@@ -83,7 +88,7 @@ class Output:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
         self._check_law(reader.position)
         self._check_rejects(is_end=True)
-        self._sink.write(self._compressor.add(self._writer.close()))
+        self._write(self._writer.close())
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):
             if isinstance(sink, AtomicFile):

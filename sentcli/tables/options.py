@@ -3,13 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from sentcli.errors import UsageError, is_utf8
 from sentcli.files.compression import compression_of
 from sentcli.files.encodings import AUTO, Encoding
-
-_RECORDS = {"json": "jsonl"}  # formats with the same bytes for a record
 
 
 @dataclass(frozen=True)
@@ -161,37 +158,3 @@ class RejectOptions:
         if self.limit is None:
             return False
         return rejected > (float(self.limit[:-1]) / 100 * read if self.is_share else int(self.limit))
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The settings of an output's readers and writer.
-
-    :param options: how to read the inputs.
-    :param results: the new columns.
-    :param format: format of the inputs.
-    :param output_format: format of the output.
-    :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
-    :param columns: from JSON Lines to another format, the known columns; empty: the keys of the first record.
-    """
-
-    options: ReadOptions
-    results: tuple[ResultColumn, ...]
-    format: str
-    output_format: str
-    labels: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of the new columns; empty for lines, which have no names."""
-        return () if self.output_format == "lines" else tuple(column.name for column in self.results)
-
-    @property
-    def converts(self) -> bool:
-        return _RECORDS.get(self.format, self.format) != _RECORDS.get(self.output_format, self.output_format)
-
-    @property
-    def needs_values(self) -> bool:
-        """Whether the writer needs the values of all columns. To write lines it needs only the texts."""
-        return self.converts and self.output_format != "lines"
