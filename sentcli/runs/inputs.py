@@ -65,8 +65,8 @@ def make_setup(
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
         output_form = format_of(output, "--output-format")
-    if output_form:
-        get_format(output_form)
+    if output_form and not get_format(output_form).is_written:
+        raise UsageError(f"{output_form} can only be read; give another format for {output}")
     setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
     return setup if is_open else _checked(setup, inputs[0])
 

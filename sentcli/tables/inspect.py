@@ -53,7 +53,7 @@ _COMPRESSED = {
     ".xz": re.compile(rb"\xfd7zX"),
 }
 _ARCHIVE = b"PK\x03\x04"
-_START = 10  # bytes that show a compression or a byte order mark
+_START, _LONG_START = 4, 6  # bytes that show a compression or a byte order mark; further bytes of bzip2
 _AUTO_BYTES = 1 << 19  # of a stream, that show its encoding
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 _DOCUMENT_START = 64
@@ -71,11 +71,9 @@ def inspect(source: Source, request: Request) -> Table:
     :raises DataError: if it cannot be scored, or does not fit the first input of the same output.
     """
     known = get_format(request.format)
-    if known.module not in _TEXT_FORMATS:
-        table: Table = known.load().inspect(source, request)
-    else:
-        table = _TEXT_FORMATS[known.module](_Text.of(source, request), request)
-    return replace(table, taken=request.taken)
+    if known.module in _TEXT_FORMATS:
+        return _TEXT_FORMATS[known.module](_Text.of(source, request), request)
+    return known.load().inspect(source, request)  # type: ignore[no-any-return]
 
 
 def guess_format(source: Source, options: ReadOptions, check: Callable[[], None]) -> Guess | None:
@@ -133,6 +131,8 @@ class _Text:
         name, notes = request.options.encoding, ()
         with source.looking_ahead():
             start = _first_bytes(source, _START, request)
+            if start.startswith(b"BZh") and not start.endswith(b"\n"):
+                start += _first_bytes(source, _LONG_START, request)
         if name in (None, AUTO):
             _refuse_compressed(start, source.name)
         if name is None and (marked := marked_encoding(start)):
@@ -207,10 +207,8 @@ def _inspect_lines(text: _Text, request: Request) -> Table:
             f"{source.name}: not the encoding of the first input; it is {text.encoding.name}, "
             f"there {first.style.name}"  # type: ignore[union-attr]
         )
-    return Table(
+    return request.table(
         source.name,
-        request.format,
-        request.options,
         columns=("text",),
         texts=("text",),
         lead=text.mark,
@@ -288,10 +286,8 @@ class _CsvStart:
             )
         choice = Choice(first.places) if first else self._find_texts(columns, records, is_sample=is_sample)
         check_names(columns, self._request, self._name)
-        return Table(
+        return self._request.table(
             self._name,
-            self._request.format,
-            options,
             columns,
             texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
@@ -360,8 +356,9 @@ class _CsvStart:
         is_short = len(self._lines) < options.skip_lines
         if options.skip_lines and (is_short or options.header) and lead[len(self._text.mark) :].strip():
             raise DataError(f"{self._name}: no header after the lines to skip; try a lower --skip-lines")
-        table = Table(self._name, self._request.format, options, lead=lead, style=self._dialect)
-        return replace(table, is_empty=True, notes=self._notes)
+        return self._request.table(
+            self._name, lead=lead, style=self._dialect, is_empty=True, notes=self._notes
+        )
 
     def _other_dialect(self, fields: Sequence[str]) -> Dialect | None:
         """Return the dialect with the delimiter that the first records share, if it is not the expected one.
@@ -478,12 +475,10 @@ def _inspect_json(text: _Text, request: Request) -> Table:
         if text.source.is_stream and not request.options.columns:
             said = f"the first {_AHEAD_LINES} lines give the columns; or name them: --columns"
             notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
-    return Table(
+    return request.table(
         text.source.name,
-        request.format,
-        request.options,
         columns,
-        texts,
+        texts=texts,
         lead=text.mark,
         style=ARRAY if is_array else None,
         is_empty=not columns,

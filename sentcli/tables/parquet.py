@@ -97,10 +97,8 @@ def inspect(source: Source, request: Request) -> Table:
         wanted = request.options.text_column
         choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, source.name)
         used = [paths[place] for place in choice.places]
-        return Table(
+        return request.table(
             source.name,
-            request.format,
-            request.options,
             columns,
             texts=tuple(name for name, _, _ in used),
             places=choice.places,

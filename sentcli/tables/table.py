@@ -73,6 +73,10 @@ class Request:
     first: Table | None = None
     check: Callable[[], None] = lambda: None
 
+    def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
+        """Return the table of an input that was found to be so."""
+        return Table(name, self.format, self.options, columns, taken=self.taken, **found)
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -58,7 +58,7 @@ def inspect(source: Source, request: Request) -> Table:
             break
     else:
         style = Style(sheet.name, (), sheet)
-        return Table(name, request.format, options, style=style, is_empty=True, notes=notes)
+        return request.table(name, style=style, is_empty=True, notes=notes)
     columns = tuple(map(_text, header))
     if first and first.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(first.columns)}")
@@ -70,10 +70,8 @@ def inspect(source: Source, request: Request) -> Table:
         raise DataError(f"{name}: the first row has one cell; {hint}")
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
-    return Table(
+    return request.table(
         name,
-        request.format,
-        options,
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
