@@ -177,10 +177,7 @@ class Reader:
             self._open.popitem()[1].close()
 
     def _guess(self, setup: Setup) -> Setup:
-        """Find out whether standard input or `.txt` files are a table, or may be one.
-
-        :raises UsageError: if only some of the files are tables, or their formats differ.
-        """
+        """Find out whether standard input or `.txt` files are a table, or may be one."""
         guesses: list[Guess] = []
         for number, file in enumerate(self._files):
             if file.size is not None or file.path == STANDARD:  # a named pipe may wait for its turn

@@ -181,10 +181,7 @@ def _iso_8601(nanoseconds: int) -> str:
 
 
 def _spelled(column: pa.Array) -> pa.Array:
-    """Convert times to strings; times with a zone in UTC, with a Z.
-
-    :raises ValueError: when a time is out of pyarrow's range.
-    """
+    """Convert times to strings; times with a zone in UTC, with a Z."""
     kind = column.type
     has_zone = pa.types.is_timestamp(kind) and kind.tz
     spelled = (column.cast(pa.timestamp(kind.unit)) if has_zone else column).cast(pa.string())

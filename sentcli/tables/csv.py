@@ -205,7 +205,6 @@ class _CsvReader(LineReader):
         """Count the bytes that are parsed again.
 
         :param line, size: bytes of the first line of a malformed record, and of all of it.
-        :raises DataError: when they are too many.
         """
         if line < size:
             self._rescanned += size

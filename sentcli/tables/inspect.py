@@ -311,7 +311,6 @@ class _CsvStart:
         """Move to the first record that is not blank; return its fields, and the line after it.
 
         :returns: no fields if there is no record.
-        :raises DataError: if it cannot be read.
         """
         begin, limit = self._start, self._options.max_row_bytes
         parser = self._dialect.parser(iter(self._texts[begin:]))
@@ -364,7 +363,6 @@ class _CsvStart:
         """Return the dialect with the delimiter that the first records share, if it is not the expected one.
 
         :param fields: the first record. In a header, any likely delimiter counts; in a text, only a tab.
-        :raises DataError: for a single field that may hold whole records.
         """
         options, used = self._options, self._dialect.delimiter
         note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
@@ -424,10 +422,7 @@ class _CsvStart:
         return records, True
 
     def _check_first(self, records: Records) -> None:
-        """Check that the first record is the header; note what may be otherwise.
-
-        :raises DataError: naming the option that reads the file.
-        """
+        """Check that the first record is the header; note what may be otherwise."""
         options, (_, fields) = self._options, records[0]
         if not options.header:
             return
@@ -522,7 +517,6 @@ def _json_start(
 
     :param is_all: no more records count.
     :returns: None if the records do not decide.
-    :raises DataError: if no column is found, or one has the name of a new column.
     """
     if not records:
         return None
@@ -578,10 +572,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(text: _Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
-    """Return the keys of all records of a file, or of the first records of a stream, as they appear.
-
-    :raises DataError: when there are too many.
-    """
+    """Return the keys of all records of a file, or of the first records of a stream, as they appear."""
     keys: dict[str, None] = {}
     count = size = 0
     with text.looking_ahead():

@@ -112,10 +112,7 @@ class _JsonlReader(LineReader):
             return self.reject(line, "a value is nested too deeply")
 
     def _values(self, line: bytes) -> list[str | None]:
-        """Decode a record again, with the digits of its numbers, for a writer of another format.
-
-        :raises ValueError: when it does not fit the columns.
-        """
+        """Decode a record again, with the digits of its numbers, for a writer of another format."""
         record = json.loads(line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_unique)
         if new := [key for key in record if key not in self.table.columns]:
             self._new_keys |= dict.fromkeys(new[: _MOST_NAMED - len(self._new_keys)])

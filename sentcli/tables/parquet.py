@@ -124,7 +124,6 @@ def _unit_of_int96(file: IO[bytes], name: str) -> str | None:
     pyarrow uses nanoseconds, which overflow outside 1677 to 2262. The year 9999 often means "never".
 
     :returns: None if nanoseconds fit all times, or there is no INT96.
-    :raises DataError: when no unit fits all times.
     """
     in_nanoseconds = _open(file)
     columns = {column.path for column in in_nanoseconds.schema if column.physical_type == "INT96"}
@@ -150,10 +149,7 @@ def _unit_of_int96(file: IO[bytes], name: str) -> str | None:
 
 
 def _refuse_intervals(file: Any, name: str) -> None:
-    """Refuse columns of the type INTERVAL, which pyarrow reads as bytes, and does not write.
-
-    :raises DataError: naming the first such column.
-    """
+    """Refuse columns of the type INTERVAL, which pyarrow reads as bytes, and does not write."""
     if lost := [column.path for column in file.schema if column.converted_type == "INTERVAL"]:
         raise DataError(
             f"{name}: the column {min(lost)!r:.200} is an INTERVAL, which cannot be kept; make it text: "
@@ -184,7 +180,6 @@ def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
     """Read the row groups in order, each in parts within the limits of a chunk.
 
     :param most: the number of rows at which a part ends.
-    :raises DataError: when a row group is damaged.
     """
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
@@ -214,7 +209,6 @@ class _ParquetReader:
     """Reads a file that is not trusted.
 
     :param cursor: hashes the bytes that are read.
-    :raises ArrowException, OSError, ValueError: from all methods, when pyarrow cannot read the file.
     """
 
     def __init__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> None:
@@ -252,10 +246,7 @@ class _ParquetReader:
         return Chunk(texts, cargo, rejects, position, size)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
-        """Return the texts, and the values of each row where they are asked for.
-
-        :raises ValueError: when a text is too long, or as `to_values`.
-        """
+        """Return the texts, and the values of each row where they are asked for."""
         texts = join_columns([to_values(column_at(rows, path)) for path in self._paths])
         # A character has at most four bytes, so only long texts must be encoded to know their size.
         if any(len(text.encode()) > self._limit for text in texts if text and 4 * len(text) > self._limit):

@@ -127,10 +127,7 @@ def _by_values(
 def _one_of_each(
     groups: Sequence[Sequence[int]], columns: Sequence[Any], others: Mapping[Any, str], where: str
 ) -> Choice:
-    """Choose the only column of each group, which has a usual name.
-
-    :raises DataError: if it holds no texts, or a group has several columns.
-    """
+    """Choose the only column of each group, which has a usual name."""
     for first, *further in groups:
         if columns[first] in others:  # the other columns may be anything, such as a title
             hint = f"try another --text-column; {list_columns(columns)}"

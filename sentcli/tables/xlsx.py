@@ -107,10 +107,7 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
 
 
 def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...]]:
-    """Return a sheet by its name or number, else the first one; and a note on the others.
-
-    :raises DataError: if the file is not a workbook, or has no such sheet.
-    """
+    """Return a sheet by its name or number, else the first one; and a note on the others."""
     with requires("excel"):
         from python_calamine import CalamineError, CalamineWorkbook
     try:
