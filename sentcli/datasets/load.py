@@ -144,12 +144,13 @@ def _read_files(
     rejected: list[dict[str, Any]] = []
     for name in names:
         with Source(inspect_input(name)) as source:
-            table = inspect(source, _request(name, options, text_column, labeled=labeled))
+            request = _request(name, options, text_column, labeled=labeled)
+            table = inspect(source, request)
             log_notes(table.notes)
             if labeled and table.columns:
                 column = find_label_column(table.columns, label_column, table.texts, name)
                 stated = classes.get(column) or _stated_classes(table, column)
-            for chunk in _chunks(source, table, _content_of(table.format, labeled=labeled)):
+            for chunk in _chunks(source, table, request.content):
                 texts += chunk.texts
                 rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
                 if labeled:
@@ -160,20 +161,18 @@ def _read_files(
 
 
 def _request(name: str, options: ReadOptions, text_column: str | None, *, labeled: bool) -> Request:
-    """Return how to read a file: with the options that its format has."""
+    """Return how to read a file: with the options that its format has.
+
+    Records of JSON keep the types of their values; values of JSON would be strings.
+    """
     if not is_suffix(suffix_of(name)):
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
     known = {option: getattr(options, option) for option in get_format(form).options}
     options = ReadOptions(**known | {"text_column": text_column})
-    return Request(form, options, _content_of(form, labeled=labeled), check=stop.check)
-
-
-def _content_of(form: str, *, labeled: bool) -> Content:
-    """Return what to read of each row; as records, those of JSON keep the types of their values."""
-    if not labeled:
-        return Content.TEXTS
-    return Content.RECORDS if get_format(form).module == "jsonl" else Content.VALUES
+    is_json = get_format(form).module == "jsonl"
+    content = Content.TEXTS if not labeled else Content.RECORDS if is_json else Content.VALUES
+    return Request(form, options, content, check=stop.check)
 
 
 def _chunks(source: Source, table: Table, content: Content) -> Iterator[Chunk]:

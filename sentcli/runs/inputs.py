@@ -189,10 +189,8 @@ class Reader:
         best = min(guesses, key=lambda guess: guess.doubt, default=None)
         if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
             raise UsageError(f"{file.name}: some inputs look like {best}, others do not; add --input-format")
-        is_table = best is not None and best.is_table
-        options = best.read if best and is_table else setup.options
-        setup = replace(setup, options=options, format=options.format if is_table else "lines")
-        setup = _checked(setup, file.path)
+        options = best.read if best and best.is_table else setup.options
+        setup = _checked(replace(setup, options=options, format=options.format or "lines"), file.path)
         if best:
             name = "standard input" if file.path == STANDARD else file.name
             log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))

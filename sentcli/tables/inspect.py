@@ -128,7 +128,8 @@ class _Text:
 
         :raises DataError: because every line would be rejected.
         """
-        name, notes = request.options.encoding, ()
+        name = request.options.encoding
+        notes: tuple[Note, ...] = ()
         with source.looking_ahead():
             start = _first_bytes(source, _START, request)
             if start.startswith(b"BZh") and not start.endswith(b"\n"):
@@ -520,14 +521,14 @@ def _json_start(
     """
     if not records:
         return None
-    if request.first:
-        texts, notes = request.first.texts, ()
-    else:
-        found = _json_texts(records[:1], name, request, is_all=False)
-        found = found or _json_texts(records, name, request, is_all=is_all)
-        if not found:
-            return None
-        texts, notes = found
+    found = (
+        (request.first and (request.first.texts, ()))
+        or _json_texts(records[:1], name, request, is_all=False)
+        or _json_texts(records, name, request, is_all=is_all)
+    )
+    if not found:
+        return None
+    texts, notes = found
     for record in records:
         check_room([*record], request.taken, name)
         if text_of(record, texts) is not MISSING:

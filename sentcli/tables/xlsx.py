@@ -6,7 +6,7 @@ whole numbers have no fraction, and dates, times and durations are ISO 8601. A w
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
@@ -155,13 +155,9 @@ class Writer:
         self._row = 0
 
     def begin(self) -> bytes:
-        table, style = self._table, self._table.style
-        if self._layout.converts:
-            self._sheet = self._book.add_worksheet()
-            lead = (table.columns,)
-        else:
-            self._sheet = self._book.add_worksheet(style.name)
-            lead = style.lead
+        table, is_new = self._table, self._layout.converts
+        self._sheet = self._book.add_worksheet(None if is_new else table.style.name)
+        lead: Sequence[Sequence[Any]] = [table.columns] if is_new else table.style.lead
         for cells in lead[:-1]:
             self._write(cells)
         if table.columns:

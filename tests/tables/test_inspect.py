@@ -126,3 +126,16 @@ def test_a_format_may_be_for_reading_alone(run, files, monkeypatch):
     for target, options in (("out.orc", {}), ("out", {"write": WriteOptions(format="orc")})):
         with pytest.raises(UsageError, match=r"orc can only be read; give another format for .*out"):
             run(files / "a.csv", files / target, **options)
+
+
+@pytest.mark.parametrize(("suffix", "target"), [("jsonl", ".csv"), ("txt", ".csv"), ("parquet", ".jsonl")])
+def test_an_input_that_was_closed_is_read_as_it_was_found(run, files, monkeypatch, suffix, target):
+    names = [f"a.{suffix}", f"c.{suffix}", f"a.{suffix}"]
+    if suffix == "jsonl":
+        (files / "c.jsonl").write_bytes(b'{"text":"x","late":1}\n')
+    else:
+        (files / f"c.{suffix}").write_bytes((files / f"a.{suffix}").read_bytes())
+    run([files / name for name in names], files / f"all{target}")
+    monkeypatch.setattr(inputs, "_MOST_OPEN", 1)
+    run([files / name for name in names], files / f"few{target}")
+    assert (files / f"few{target}").read_bytes() == (files / f"all{target}").read_bytes()
