@@ -183,12 +183,9 @@ class _CsvReader(LineReader):
 
         :param numbers: the numbers of its lines, as in `bad`.
         """
-        offset = self.offset
-        for number, line in zip(numbers, lines, strict=True):
-            if number in bad:
-                break
-            offset += len(line)
-        return self.bad_bytes(line, bad[number], offset)
+        place = next(place for place, number in enumerate(numbers) if number in bad)
+        offset = self.offset + sum(map(len, lines[:place]))
+        return self.bad_bytes(lines[place], bad[numbers[place]], offset)
 
     def _unusual(self, fields: list[str], raw: bytes) -> Event:
         """Return the event of a blank line, a row to skip, or a record with a wrong number of fields."""

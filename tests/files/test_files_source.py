@@ -236,6 +236,12 @@ def test_a_pipe_that_does_not_block(run, tmp_path, stdin, form):
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
 
 
+def test_a_read_waits_for_a_pipe_that_does_not_block(stdin):
+    os.set_blocking(sys.stdin.fileno(), False)
+    threading.Timer(0.3, stdin.write, [b"x"]).start()
+    assert Source(inspect_input("-")).read() == b"x"
+
+
 def test_inputs_that_cannot_be_opened_are_refused_by_name(run, tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: No such file or directory"):
         run(tmp_path / "none.csv", tmp_path / "out.csv")

@@ -93,7 +93,11 @@ def test_of_many_inputs_few_are_open_at_a_time(run, files, opened, monkeypatch):
 
 @pytest.mark.parametrize(
     ("form", "data", "columns"),
-    [("csv", CSV, ("id", "text")), ("jsonl", JSONL, ("id", "text", "more")), ("lines", CSV, ("text",))],
+    [
+        ("csv", b"\xef\xbb\xbf" + CSV, ("id", "text")),
+        ("jsonl", JSONL, ("id", "text", "more")),
+        ("lines", CSV, ("text",)),
+    ],
 )
 @pytest.mark.parametrize("is_pipe", [False, True])
 def test_what_was_looked_at_is_read(tmp_path, form, data, columns, is_pipe):
