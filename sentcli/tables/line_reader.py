@@ -3,15 +3,47 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sentcli.errors import DataError
 from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
-from sentcli.tables.table import Content, Table
+from sentcli.tables.table import Content, Note, Request, Table
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
 _LONGEST = 16  # times --max-row-bytes; a longer line is an error
+
+
+@dataclass(frozen=True)
+class Text:
+    """An input of text before its rows are read.
+
+    :param mark: its byte order mark.
+    """
+
+    source: Source
+    encoding: Encoding
+    mark: bytes
+    notes: tuple[Note, ...]
+    is_empty: bool
+
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """Read the input after its byte order mark, without consuming it."""
+        with self.source.looking_ahead():
+            self.source.skip(len(self.mark))
+            yield
+
+    def lines(self, request: Request, *, universal: bool = False) -> Iterator[list[bytes]]:
+        """Yield the lines in lists, and call `request.check` while a live input has none."""
+        limit = request.options.max_row_bytes
+        for lines in physical_lines(self.source, self.encoding, limit, universal=universal):
+            if lines is None:
+                request.check()
+            else:
+                yield lines
 
 
 class LineReader(ABC):
@@ -144,6 +176,15 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
         if not block:
             return
         yield block
+
+
+def awaited(source: Source, request: Request) -> Iterator[bytes]:
+    """Yield the blocks of an input, and call `request.check` while a live input has none."""
+    for block in blocks_of(source):
+        if block is None:
+            request.check()
+        else:
+            yield block
 
 
 def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
