@@ -181,10 +181,9 @@ class Reader:
         guesses: list[Guess] = []
         for number, file in enumerate(self._files):
             if file.size is not None or file.path == STANDARD:  # a named pipe may wait for its turn
-                source = self._source(number)
-                if guess := guess_format(source, setup.options, stop.check):
-                    guesses.append(guess)
-                self._keep(number, source)
+                guess = guess_format(self._source(number), setup.options, stop.check)
+                guesses += [guess] if guess else []
+                self._keep(number)
         file = self._files[0]
         best = min(guesses, key=lambda guess: guess.doubt, default=None)
         if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
@@ -198,16 +197,15 @@ class Reader:
 
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
-        return self._open.pop(number, None) or Source(self._files[number])
+        if number not in self._open:
+            self._open[number] = Source(self._files[number])
+        return self._open[number]
 
-    def _keep(self, number: int, source: Source) -> bool:
+    def _keep(self, number: int) -> bool:
         """Keep an input open until it is read, or close it; return whether it is kept."""
-        is_kept = source.is_stream or len(self._open) < _MOST_OPEN
-        if is_kept:
-            self._open[number] = source
-        else:
-            source.close()
-        return is_kept
+        if not self._open[number].is_stream and len(self._open) > _MOST_OPEN:
+            self._open.pop(number).close()
+        return number in self._open
 
     def _inspect_all(self) -> Table:
         """Inspect the inputs; return the first table that has records."""
@@ -216,14 +214,13 @@ class Reader:
         for number, file in enumerate(self._files):
             if file.is_stream and first:
                 continue
-            source = self._source(number)
-            table = inspect(source, self._request)
+            table = inspect(self._source(number), self._request)
             log_notes(table.notes)
             if not (first or table.is_empty):
                 first = table
                 self._request = replace(self._request, first=first)
             tables.append(table)
-            if self._keep(number, source):
+            if self._keep(number):
                 self._tables[number] = table
         first = first or tables[-1]
         if first.has_keys and self.layout.content is Content.VALUES and not first.options.columns:
@@ -241,6 +238,7 @@ class Reader:
             if not cursor.rows_left:
                 break
             with self._source(number) as source:
+                del self._open[number]  # this thread alone closes it
                 cursor.open(source)
                 table = self._tables.pop(number, None) or self._inspect_again(number, source)
                 for chunk in read(source, table, cursor, self.layout.content):
