@@ -2,8 +2,8 @@
 
 Each guess is made here: the format of standard input and `.txt` files, the encoding, the delimiter of CSV
 and its header (by `csv_header`), an array of JSON or objects by lines, the columns, and which of them hold
-the texts. A user is told of a guess by the notes of a `Table`. Formats that say what they are have an `inspect`
-of their own, such as Parquet.
+the texts. A user is told of a guess by the notes of a `Table`. Formats that say what they are, as Parquet
+does, have an `inspect` of their own.
 
 The first thousand rows decide, or the first MiB. A pipe is read only until what is there decides. What was
 read to decide is read again for the rows, see `Source.looking_ahead`.
