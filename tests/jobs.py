@@ -77,8 +77,9 @@ def read_chunks(
 ) -> Reader:
     """Return the reader that a job with this output would have."""
     names = [str(name) for name in inputs]
-    setup = make_setup(names, output, read or ReadOptions(), write or WriteOptions())
-    return Reader([inspect_input(name) for name in names], replace(setup, labels=ParityScorer().given_labels))
+    labels = ParityScorer().given_labels
+    setup = make_setup(names, output, read or ReadOptions(), write or WriteOptions(), labels=labels)
+    return Reader([inspect_input(name) for name in names], setup)
 
 
 @pytest.fixture(autouse=True)

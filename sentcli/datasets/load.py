@@ -13,9 +13,11 @@ from sentcli.datasets.rejects import Rejects, rejected_row
 from sentcli.errors import DataError, requires
 from sentcli.files.source import Source, inspect_input
 from sentcli.scoring import stop
-from sentcli.tables.chunk import Chunk, Cursor, log_notes
-from sentcli.tables.options import ReadOptions, Setup
-from sentcli.tables.registry import format_of, get_format, is_suffix, suffix_of
+from sentcli.tables.chunk import Chunk, Cursor
+from sentcli.tables.inspect import inspect
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_suffix, suffix_of
+from sentcli.tables.table import Content, Request, Table, log_notes
 
 NO_OPTIONS = ReadOptions()
 
@@ -95,46 +97,49 @@ def _read_files(
     stated: tuple[str, ...] = ()
     rejected: list[dict[str, Any]] = []
     for name in names:
-        for chunk in _chunks(name, options, text_column, with_values=labeled):
-            stop.check()
-            rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
-            if chunk.head:
-                log_notes(chunk.head.notes)
-            if chunk.head and labeled:
-                columns = chunk.head.columns
-                column = find_label_column(columns, label_column, chunk.head.text_columns, name)
-                stated = classes.get(column) or _stated_classes(name, column)
-            texts += chunk.texts
-            if labeled:
-                labels += [_field(record, column) for record in _records(chunk, columns)]
+        with Source(inspect_input(name)) as source:
+            request = _request(name, options, text_column, labeled=labeled)
+            table = inspect(source, request)
+            log_notes(table.notes)
+            if labeled and table.columns:
+                column = find_label_column(table.columns, label_column, table.texts, name)
+                stated = classes.get(column) or _stated_classes(table, column)
+            for chunk in _chunks(source, table, request.content):
+                texts += chunk.texts
+                rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
+                if labeled:
+                    labels += [_field(record, column) for record in _records(chunk, table)]
     if not texts and not rejected:
         raise DataError(f"{', '.join(names):.200}: no rows")
     return texts, labels, stated, rejected
 
 
-def _chunks(
-    name: str, options: ReadOptions, text_column: str | None, *, with_values: bool
-) -> Iterator[Chunk]:
-    """Read a file with the reader of its format.
+def _request(name: str, options: ReadOptions, text_column: str | None, *, labeled: bool) -> Request:
+    """Return how to read a file: with the options that its format has.
 
-    :param with_values: chunks carry the values of all columns, or the bytes of JSON records.
+    Records of JSON keep the types of their values; values of JSON would be strings.
     """
     if not is_suffix(suffix_of(name)):
-        raise DataError(
-            f"{name:.200}: unknown format; known are .csv, .tsv, .jsonl, .json, .parquet, .xlsx, .txt"
-        )
+        raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
-    known = {each: getattr(options, each) for each in get_format(form).options} | {"text_column": text_column}
-    setup = Setup(ReadOptions(**known), (), form, "jsonl" if with_values else form)
-    with Source(inspect_input(name)) as source:
-        cursor = Cursor()
-        cursor.open(source)
-        yield from get_format(form).reader()(source, setup, cursor, None, is_last=True)
+    known = {option: getattr(options, option) for option in get_format(form).options}
+    options = ReadOptions(**known | {"text_column": text_column})
+    is_json = get_format(form).module == "jsonl"
+    content = Content.TEXTS if not labeled else Content.RECORDS if is_json else Content.VALUES
+    return Request(form, options, content, check=stop.check)
 
 
-def _records(chunk: Chunk, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _chunks(source: Source, table: Table, content: Content) -> Iterator[Chunk]:
+    cursor = Cursor()
+    cursor.open(source)
+    for chunk in get_format(table.format).reader()(source, table, cursor, content):
+        stop.check()
+        yield chunk
+
+
+def _records(chunk: Chunk, table: Table) -> Iterator[dict[str, Any]]:
     for row in chunk.rows:
-        yield orjson.loads(row) if isinstance(row, bytes) else dict(zip(columns, row, strict=True))
+        yield orjson.loads(row) if isinstance(row, bytes) else dict(zip(table.columns, row, strict=True))
 
 
 def _field(record: Mapping[str, Any], name: str) -> Any:
@@ -145,11 +150,9 @@ def _field(record: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _stated_classes(name: str, column: str) -> tuple[str, ...]:
+def _stated_classes(table: Table, column: str) -> tuple[str, ...]:
     """Return the names of classes that the datasets library wrote into the schema of a Parquet file."""
-    if not name.lower().endswith((".parquet", ".pq")):
-        return ()
-    import pyarrow.parquet as pq
-
-    said = (pq.read_schema(name).metadata or {}).get(b"huggingface", b"{}")
-    return tuple(json.loads(said).get("info", {}).get("features", {}).get(column, {}).get("names", ()))
+    schema = getattr(table.style, "schema", None)
+    said = (schema.metadata if schema else None) or {}
+    stated = json.loads(said.get(b"huggingface", b"{}"))
+    return tuple(stated.get("info", {}).get("features", {}).get(column, {}).get("names", ()))

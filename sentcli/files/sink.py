@@ -14,7 +14,7 @@ from typing import IO
 
 from sentcli.errors import ExistingOutputError, OutputError
 from sentcli.files import remote
-from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve, write_all
+from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve, temporary_path, write_all
 from sentcli.files.source import STANDARD
 
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
@@ -65,6 +65,11 @@ class Target:
         """The default file for rejected rows, next to the file that is written."""
         is_link = self.is_file and Path(self.name).is_symlink()
         return Target(f"{self.address if is_link else self.name}.rejects.jsonl")
+
+    @property
+    def scratch(self) -> Path | None:
+        """The name of a folder for temporary files next to the file that is written, if it is one."""
+        return temporary_path(self.path, "scratch") if self.is_file else None
 
     def check(self, option: str) -> None:
         """Refuse a name that a file cannot have.

@@ -6,7 +6,9 @@ import select
 import stat
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +33,6 @@ class InputFile:
     :param size: bytes on disk; None for a pipe or a device.
     :param version: what the server of a URL calls the version of the file; None for other inputs.
     :param identity: device and inode; None for a URL.
-    :param start: the first bytes of standard input, if they were read.
     """
 
     name: str
@@ -40,7 +41,6 @@ class InputFile:
     mtime_ns: int | None = None
     version: str | None = None
     identity: tuple[int, int] | None = None
-    start: bytes = b""
 
     @property
     def is_stream(self) -> bool:
@@ -85,7 +85,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
 
 
 class Source:
-    """The decompressed bytes of an input.
+    """The decompressed bytes of an input, which is opened once.
 
     :param file: the result of `inspect_input`.
     :raises DataError: if the input cannot be opened; also from all methods, if it cannot be read.
@@ -96,17 +96,22 @@ class Source:
         self.size = file.size
         self.is_stream = file.is_stream
         self._file = file
-        self._ahead = file.start
-        self._count = len(file.start)  # decompressed bytes read so far
-        compression = compression_of(file.path)
-        self._is_compressed = bool(compression)
+        self._ahead: deque[bytes] = deque()  # blocks that were looked at, and are to be read
+        self._seen: list[bytes] | None = None  # the blocks of a stream that were read while looking ahead
+        self._copy: IO[bytes] | None = None
+        self._count = 0  # decompressed bytes read so far
+        self._is_over = False
+        self._compression = compression_of(file.path)
         # A pipe or a device, whose next bytes may take long to arrive.
-        self.live = file.identity is not None and file.size is None and not compression
+        self.live = file.identity is not None and file.size is None and not self._compression
         try:
-            self._raw: IO[bytes] = _open(file.path, buffering=_BLOCK if compression else 0)
-            self._stream: Any = decompressed(self._raw, compression) if compression else self._raw
+            self._raw: IO[bytes] = _open(file.path, buffering=_BLOCK if self._compression else 0)
+            self._streams = [self._decompressed()]  # the last one is read; earlier ones would close the file
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
+
+    def _decompressed(self) -> Any:
+        return decompressed(self._raw, self._compression) if self._compression else self._raw
 
     def __enter__(self) -> Self:
         return self
@@ -114,8 +119,12 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self._file.path != STANDARD:
-            self._stream.close()
+            for stream in self._streams:
+                stream.close()
             self._raw.close()
 
     @property
@@ -125,59 +134,71 @@ class Source:
 
     def read(self) -> bytes:
         """Return the next block, or the bytes that a pipe has now; empty at the end."""
-        if self._ahead:
-            block, self._ahead = self._ahead, b""
-            return block
+        block = self._ahead.popleft() if self._ahead else self._next_block()
+        if self._seen is not None:
+            self._seen.append(block)
+        return block
+
+    def _next_block(self) -> bytes:
+        if self._is_over:  # a terminal would ask for more
+            return b""
         try:
-            data: bytes | None = self._stream.read(_BLOCK)
+            data: bytes | None = self._streams[-1].read(_BLOCK)
             while data is None:  # another process made a shared terminal or pipe non-blocking
                 self.ready(None)
-                data = self._stream.read(_BLOCK)
+                data = self._streams[-1].read(_BLOCK)
         except DAMAGE as error:
             raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
         self._count += len(data)
         if not data:
-            if self._is_compressed and self._file.size == 0:
+            self._is_over = True
+            if self._compression and self._file.size == 0:
                 raise DataError(f"{self.name}: cannot be read: an empty file is not a valid compressed file")
             self.check_unchanged()
         return data
 
-    def peek(self, size: int, *, whole: bool = False) -> bytes:
-        """Return the first bytes of the next block without consuming them.
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """Return to the start after the block: what was read in it is read again.
 
-        Fewer at the end of the input, or of a line unless `whole`: a live input may wait for an answer.
+        In a file, the position is set; the bytes of a stream, which is read only once, are kept in memory.
         """
-        while len(self._ahead) < size and (whole or not self._ahead.endswith(b"\n")):
-            ahead, self._ahead = self._ahead, b""
-            block = self.read()
-            self._ahead = ahead + block
-            if not block:
-                break
-        return self._ahead[:size]
-
-    def sample(self) -> Iterator[bytes]:
-        """Yield the blocks of a file, opened once more; of a stream, only the next block."""
         if self.is_stream:
-            yield self.peek(_BLOCK)
-        else:
-            with Source(self._file) as again:
-                yield from iter(again.read, b"")
+            self._seen = []
+            yield
+            self._ahead.extendleft(filter(None, reversed(self._seen)))
+            self._seen = None
+            return
+        yield
+        self._ahead.clear()
+        self._is_over = False
+        self._raw.seek(0)
+        if self._compression:
+            self._streams.append(self._decompressed())
 
     def skip(self, size: int) -> None:
-        """Consume bytes that `peek` has returned."""
-        self._ahead = self._ahead[size:]
+        """Read bytes that are known."""
+        while size > 0 and (block := self.read()):
+            if len(block) > size:
+                self._ahead.appendleft(block[size:])
+                if self._seen:
+                    self._seen[-1] = block[:size]
+            size -= len(block)
 
     def ready(self, seconds: float | None) -> bool:
         """Wait until a live input has bytes or ends; return False if neither happens in time."""
-        return bool(self._ahead) or bool(select.select([self._raw], [], [], seconds)[0])
+        return bool(self._ahead or self._is_over) or bool(select.select([self._raw], [], [], seconds)[0])
 
     def seekable(self) -> IO[bytes]:
         """Return the content as a seekable file; a stream is first copied to a temporary file without a name.
 
         :raises OutputError: if the copy cannot be written.
         """
-        if not self._is_compressed and self._raw.seekable() and self._file.size is not None:
-            return self._raw
+        if not self._compression and self._raw.seekable() and self._file.size is not None:
+            self._copy = self._raw
+        if self._copy:
+            self._copy.seek(0)
+            return self._copy
         try:
             copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
             while block := self.read():
@@ -188,6 +209,7 @@ class Source:
             raise OutputError(
                 f"the copy of {self.name} in {folder}: {error.strerror}; set TMPDIR to another folder"
             ) from error
+        self._copy = copy
         return copy
 
     def check_unchanged(self) -> None:

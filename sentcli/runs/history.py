@@ -14,9 +14,9 @@ from sentcli.files import remote
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.files.sink import Target
 from sentcli.files.source import InputFile
+from sentcli.runs.inputs import Setup
 from sentcli.runs.ledger import Ledger, NoLedger, parse_record
 from sentcli.runs.summary import Summary
-from sentcli.tables.options import Setup
 
 if TYPE_CHECKING:
     from sentcli.runs.job import JobOptions

@@ -1,35 +1,81 @@
 """The inputs of one output: check that they fit together, and read their chunks in order."""
 
+import logging
 import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import islice
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentcli.errors import OutputError, UsageError
 from sentcli.files.compression import WRITABLE, compression_of
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.scoring import stop
-from sentcli.tables.chunk import Chunk, Cursor, Head, Position, log_notes
-from sentcli.tables.jsonl import read_keys
-from sentcli.tables.line_reader import PAUSE
-from sentcli.tables.options import ReadOptions, Setup, WriteOptions
-from sentcli.tables.registry import check_options, format_of, get_format, suffix_of
-from sentcli.tables.sniff import MAY_BEGIN_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, Guess, sniff
+from sentcli.tables.chunk import Chunk, Cursor, Position
+from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
+from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
+from sentcli.tables.registry import Writer, check_options, content_for, format_of, get_format, suffix_of
+from sentcli.tables.sniff import Guess
+from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
 
-_HEAD_CHUNKS = 100  # read to find a head; a file with only bad records has none
+_USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
+_MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is known of an output before its inputs are opened.
+
+    :param output: its name, for messages.
+    :param results: the new columns.
+    :param labels: all labels that a row may get.
+    :param format: format of the inputs; empty: their text decides.
+    :param output_format: empty: the format of the inputs.
+    """
+
+    options: ReadOptions
+    write: WriteOptions
+    output: str
+    results: tuple[ResultColumn, ...]
+    labels: tuple[str, ...] = ()
+    format: str = ""
+    output_format: str = ""
 
 
 def make_setup(
-    inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions, classes: Sequence[str] = ()
+    inputs: Sequence[str],
+    output: str,
+    read: ReadOptions,
+    write: WriteOptions,
+    classes: Sequence[str] = (),
+    labels: Sequence[str] = (),
 ) -> Setup:
     """Choose the formats of the inputs and the output: from the options, else from the suffixes.
 
     :param classes: the labels whose probabilities get a column each.
+    :param labels: all labels that a row may get.
     :raises UsageError: if formats or options contradict each other.
     """
+    is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
+    form = "" if is_open else _format_of_all(inputs, read)
+    if compression_of(output) not in ("", *WRITABLE):
+        raise UsageError(f"{output}: output is compressed with {' or '.join(WRITABLE)} only")
+    output_form = write.format or ""
+    if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
+        output_form = format_of(output, "--output-format")
+    if output_form and not get_format(output_form).is_written:
+        raise UsageError(f"{output_form} can only be read; give another format for {output}")
+    setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
+    return setup if is_open else _checked(setup, inputs[0])
+
+
+def _is_text(name: str) -> bool:
+    return name == STANDARD or suffix_of(name) == ".txt"
+
+
+def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
     formats = {
         read.format or ("lines" if name == STANDARD else format_of(name, "--input-format")) for name in inputs
     }
@@ -38,71 +84,23 @@ def make_setup(
         raise UsageError(
             f"inputs of several formats ({', '.join(sorted(formats))}) cannot go to one output; {what}"
         )
-    (form,) = formats
-    check_options(read, form, inputs[0])
-    if compression_of(output) not in ("", *WRITABLE):
-        raise UsageError(f"{output}: output is compressed with {' or '.join(WRITABLE)} only")
-    names_format = write.format or (output != STANDARD and suffix_of(output))
-    output_form = (write.format or format_of(output, "--output-format")) if names_format else form
-    get_format(output_form)
-    if write.prefix and output_form == "lines":
+    return formats.pop()
+
+
+def _checked(setup: Setup, name: str) -> Setup:
+    """Return the setup with both formats, if the options apply to them.
+
+    :param name: the first input.
+    """
+    read, output = setup.options, setup.output
+    check_options(read, setup.format, name)
+    setup = replace(setup, output_format=setup.output_format or setup.format)
+    content = content_for(setup.format, setup.output_format)
+    if setup.write.prefix and setup.output_format == "lines":
         raise UsageError(f"--prefix does not apply to lines output, which has no column names: {output}")
-    setup = Setup(read, write.columns(classes), form, output_form, columns=read.columns or ())
-    if read.columns is not None and not setup.needs_values:
-        raise UsageError(f"--columns does not apply to {output_form} output: {output}")
+    if read.columns is not None and content is not Content.VALUES:
+        raise UsageError(f"--columns does not apply to {setup.output_format} output: {output}")
     return setup
-
-
-def find_columns(files: Sequence[InputFile], setup: Setup) -> tuple[str, ...]:
-    """Return the keys of all records of JSON Lines, as columns of another format; or those of --columns.
-
-    Files are read once more for this; streams are not, but the reader looks ahead in one that comes first.
-
-    :raises DataError: if a file cannot be read, or has too many keys.
-    """
-    if setup.columns or setup.format not in ("json", "jsonl") or not setup.needs_values:
-        return setup.columns
-    keys: dict[str, None] = {}
-    for file in (file for file in files if not file.is_stream):
-        with Source(file) as source:
-            for _ in read_keys(source, setup, keys):
-                stop.check()
-    return tuple(keys)
-
-
-def sniff_inputs(files: list[InputFile], read: ReadOptions) -> tuple[list[InputFile], Guess | None]:
-    """Find out whether standard input or `.txt` files are a table, or may be one.
-
-    :returns: the files, standard input with the bytes that were read for this; and what they are.
-    :raises UsageError: if only some of the files are tables, or their formats differ.
-    """
-    paths = [file.path for file in files]
-    is_known = any(path != STANDARD and suffix_of(path) != ".txt" for path in paths)
-    if read.format or is_known or paths.count(STANDARD) > 1:
-        return files, None
-    starts = [_first_bytes(file) for file in files]
-    guesses = [sniff(start, read) for start in starts if start]
-    best = min(guesses, key=lambda guess: guess.doubt if guess else 3, default=None)
-    if len({guess.read if guess and guess.doubt <= 1 else None for guess in guesses}) > 1:
-        raise UsageError(f"{files[0].name}: some inputs look like {best}, others do not; add --input-format")
-    pairs = zip(files, starts, strict=True)
-    return [replace(file, start=start) if file.path == STANDARD else file for file, start in pairs], best
-
-
-def _first_bytes(file: InputFile) -> bytes:
-    """Return the bytes that are there already, or that a table in a pipe has within a short wait."""
-    if file.size is None and file.path != STANDARD:  # a named pipe can be read only once
-        return b""
-    with Source(file) as source:
-        while source.live and not source.ready(PAUSE):
-            stop.check()
-        data = more = source.read()
-        while more and source.live and len(data) < SAMPLE_BYTES and data.count(b"\n") <= SAMPLE_RECORDS:
-            if not (MAY_BEGIN_TABLE.match(data) and source.ready(PAUSE)):
-                break
-            more = source.read()
-            data += more
-    return data
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
@@ -123,72 +121,154 @@ def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
             raise OutputError(f"{output} is the input {name}; give another name")
 
 
-def check_heads(files: Sequence[InputFile], setup: Setup) -> None:
-    """Read the beginning of each file, so that columns that do not match fail now and not after hours.
-
-    Streams are skipped: they can be read only once.
-
-    :raises DataError: for a file whose beginning cannot be scored.
-    """
-    read = get_format(setup.format).reader()
-    if setup.format in ("json", "jsonl"):
-        setup = replace(setup, output_format="jsonl")  # the columns of another format are not known yet
-    first: Head | None = None
-    knows_first = True
-    for number, file in enumerate(files, start=1):
-        if file.is_stream:
-            knows_first &= first is not None
-            continue
-        with Source(file) as source:
-            cursor = Cursor()
-            cursor.open(source)
-            chunks = read(source, setup, cursor, first, is_last=number == len(files))
-            head = next((chunk.head for chunk in islice(chunks, _HEAD_CHUNKS) if chunk.head), None)
-        if knows_first:
-            first = first or head
-
-
 class Reader:
-    """An iterator over the chunks of the inputs, in order; only the head of the first input is in a chunk.
+    """An iterator over the chunks of the inputs, in order.
+
+    All inputs are inspected first, so that columns that do not match fail now and not after hours. Each is
+    opened once, except that of more than `_MOST_OPEN` inputs the others are closed until their turn. A stream
+    after the first input is inspected when it is its turn, because its program may be waiting for that.
 
     :param files: the inputs, in the order in which their rows are written.
+    :ivar table: the table of the first input that has records.
+    :ivar layout: what the writer of the output needs to know.
     :ivar position: the end of the last chunk.
     :ivar is_finished: True when all inputs were read to their end.
-    :ivar text_columns: empty before the first chunk, and always for lines, which have no columns.
+    :ivar text_columns: empty for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
-    :raises DataError: during iteration, if an input cannot be read.
+    :raises DataError: if an input cannot be scored; during iteration, if it cannot be read.
+    :raises UsageError: if an option does not apply to what the inputs are.
     """
 
     def __init__(self, files: Sequence[InputFile], setup: Setup) -> None:
         self.position = Position(input=0, offset=0, rows=0, rejected=0, xxh3="")
         self.is_finished = False
-        self.text_columns: list[str] = []
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
-        self._chunks = self._read(files, setup)
+        self._files = files
+        self._open: dict[int, Source] = {}  # inputs that were opened already
+        self._tables: dict[int, Table] = {}  # those of open inputs
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            setup = setup if setup.format else self._guess(setup)
+            self.layout = Layout(
+                setup.output_format,
+                setup.results,
+                setup.labels,
+                content_for(setup.format, setup.output_format),
+            )
+            self._request = Request(
+                setup.format, setup.options, self.layout.content, self.layout.names, check=stop.check
+            )
+            self.table = self._inspect_all()
+            log_notes(_notes_of(setup, self.layout))
+            stack.pop_all()
+        self.text_columns = [*self.table.texts] if setup.format != "lines" else []
+        self._chunks = self._read()
 
     def __iter__(self) -> Iterator[Chunk]:
         return self._chunks
 
-    def _read(self, files: Sequence[InputFile], setup: Setup) -> Iterator[Chunk]:
-        read = get_format(setup.format).reader()
-        cursor = Cursor(setup.options.limit)
-        first: Head | None = None
-        for number, file in enumerate(files, start=1):
+    def writer(self, scratch: Path | None = None) -> Writer:
+        """Return the writer of the output.
+
+        :param scratch: as for `Layout`.
+        """
+        return get_format(self.layout.format).writer(replace(self.layout, scratch=scratch), self.table)
+
+    def close(self) -> None:
+        """Close the inputs that were not read."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _guess(self, setup: Setup) -> Setup:
+        """Find out whether standard input or `.txt` files are a table, or may be one."""
+        guesses: list[Guess] = []
+        for number, file in enumerate(self._files):
+            if file.size is not None or file.path == STANDARD:  # a named pipe may wait for its turn
+                guess = guess_format(self._source(number), setup.options, stop.check)
+                guesses += [guess] if guess else []
+                self._keep(number)
+        file = self._files[0]
+        best = min(guesses, key=lambda guess: guess.doubt, default=None)
+        if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
+            raise UsageError(f"{file.name}: some inputs look like {best}, others do not; add --input-format")
+        options = best.read if best and best.is_table else setup.options
+        setup = _checked(replace(setup, options=options, format=options.format or "lines"), file.path)
+        if best:
+            name = "standard input" if file.path == STANDARD else file.name
+            log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))
+        return setup
+
+    def _source(self, number: int) -> Source:
+        """Return an input that is open, else open it."""
+        if number not in self._open:
+            self._open[number] = Source(self._files[number])
+        return self._open[number]
+
+    def _keep(self, number: int) -> bool:
+        """Keep an input open until it is read, or close it; return whether it is kept."""
+        if not self._open[number].is_stream and len(self._open) > _MOST_OPEN:
+            self._open.pop(number).close()
+        return number in self._open
+
+    def _inspect_all(self) -> Table:
+        """Inspect the inputs; return the first table that has records."""
+        tables: list[Table] = []
+        first: Table | None = None
+        for number, file in enumerate(self._files):
+            if file.is_stream and first:
+                continue
+            table = inspect(self._source(number), self._request)
+            log_notes(table.notes)
+            if not (first or table.is_empty):
+                first = table
+                self._request = replace(self._request, first=first)
+            tables.append(table)
+            if self._keep(number):
+                self._tables[number] = table
+        first = first or tables[-1]
+        if first.has_keys and self.layout.content is Content.VALUES and not first.options.columns:
+            columns = columns_of_all(tables)
+            options = replace(first.options, columns=columns)
+            self._request = replace(self._request, options=options)
+            self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
+            first = replace(first, columns=columns)
+        return first
+
+    def _read(self) -> Iterator[Chunk]:
+        read = get_format(self._request.format).reader()
+        cursor = Cursor(self._request.options.limit)
+        for number in range(len(self._files)):
             if not cursor.rows_left:
                 break
-            with Source(file) as source:
+            with self._source(number) as source:
+                del self._open[number]  # this thread alone closes it
                 cursor.open(source)
-                for chunk in read(source, setup, cursor, first, is_last=number == len(files)):
+                table = self._tables.pop(number, None) or self._inspect_again(number, source)
+                for chunk in read(source, table, cursor, self.layout.content):
                     self.position = chunk.position
-                    if chunk.head:
-                        log_notes(chunk.head.notes)
-                    if chunk.head and first:
-                        chunk = replace(chunk, head=None)
-                    elif chunk.head:
-                        first = chunk.head
-                        self.text_columns = [*first.text_columns] if setup.format != "lines" else []
                     yield chunk
                     if not cursor.rows_left:
                         break
         self.is_finished = True
+        self.close()
+
+    def _inspect_again(self, number: int, source: Source) -> Table:
+        """Inspect an input whose turn it is: a stream for the first time, others were closed since."""
+        table = inspect(source, self._request)
+        if self._files[number].is_stream:
+            log_notes(table.notes)
+        return table
+
+
+def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
+    """Return what a conversion leaves out."""
+    if layout.content is Content.TEXTS:
+        left_out = "lines hold only the new columns and the text; other columns are left out"
+        yield logging.WARNING, f"{setup.output}: {left_out}"
+    if layout.converts and setup.options.skip_rows:
+        left_out = f"rows after the header that are left out: {setup.options.skip_rows}, by --skip-rows"
+        yield logging.WARNING, f"{setup.output}: {left_out}"
+    if layout.format == "lines" and len(setup.results) > _USUAL_COLUMNS:
+        names = ", ".join(column.name for column in setup.results)
+        yield logging.INFO, f"each line has {names}, text"

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sentcli import __version__
-from sentcli.config import NOTE
 from sentcli.errors import (
     DataError,
     ExistingOutputError,
@@ -26,22 +25,14 @@ from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.history import History, history_kind
-from sentcli.runs.inputs import (
-    Reader,
-    check_heads,
-    find_columns,
-    make_setup,
-    refuse_inputs,
-    sniff_inputs,
-)
+from sentcli.runs.inputs import Reader, Setup, make_setup, refuse_inputs
 from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.output import Output
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
-from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
-from sentcli.tables.registry import suffix_of
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
@@ -94,32 +85,15 @@ def score_output(
     """
     output = target.name
     files = [inspect_input(path, name) for path in inputs]
-    files, guess = sniff_inputs(files, options.read)
-    read, write = options.read, options.write
-    if options.in_folder and read.format and not write.format:
-        write = replace(write, format=read.format)  # suffixes may not name the format
-    name = "standard input" if inputs[0] == STANDARD else files[0].name
-    if guess and guess.doubt <= 1:
-        read = guess.read
-        if suffix_of(output) == ".txt" and not write.format:
-            write = replace(write, format=read.format)  # lines would lose its other columns
-        hint = "; if it is lines of text, add --input-format lines" if guess.doubt else ""
-        level = NOTE if guess.doubt else logging.WARNING
-        _log.log(level, "%s looks like %s: read as such%s", name, guess, hint)
-    setup = make_setup(inputs, output, read, write, scorer.shown_classes)
-    if guess and setup.format == "lines":
-        hint = f"{name} may be {guess}: if it is, add {guess.flags}"
-        if setup.output_format != "lines":
-            raise UsageError(f"{hint}; if each line is a text, add --input-format lines")
-        _log.warning("%s; it is read as one review per line", hint)
-    setup = replace(setup, labels=tuple(scorer.given_labels))
+    write = options.write
+    if options.in_folder and options.read.format and not write.format:
+        write = replace(write, format=options.read.format)  # suffixes may not name the format
+    classes, labels = scorer.shown_classes, scorer.given_labels
+    setup = make_setup(inputs, output, options.read, write, classes, labels)
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     refuse_inputs(files, [output, *([rejects.name] if rejects else [])])
     _check_places(target, given)
-    if len(files) > 1:
-        check_heads(files, setup)
-    _log_what_is_left_out(output, setup, has_probabilities=bool(scorer.shown_classes))
     conditions = _conditions(scorer, files, setup, options)
     history = history_kind(target, options)(target, rejects, files, conditions, setup, options)
     with ExitStack() as stack:
@@ -145,16 +119,6 @@ def _check_places(target: Target, rejects: Target | None) -> None:
         rejects.check("--rejects")
 
 
-def _log_what_is_left_out(output: str, setup: Setup, *, has_probabilities: bool) -> None:
-    if setup.output_format == "lines" != setup.format:
-        _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
-    if setup.converts and setup.options.skip_rows:
-        left_out = "rows after the header that are left out"
-        _log.warning("%s: %s: %d, by --skip-rows", output, left_out, setup.options.skip_rows)
-    if setup.output_format == "lines" and has_probabilities:
-        _log.info("each line has %s, text", ", ".join(column.name for column in setup.results))
-
-
 def _conditions(
     scorer: Scorer, files: Sequence[InputFile], setup: Setup, options: JobOptions
 ) -> dict[str, Any]:
@@ -175,11 +139,13 @@ def _conditions(
 def _score(scorer: Scorer, history: History, progress: Progress) -> Summary:
     """Score the rows of an output whose files are locked, and publish it when it holds all of them."""
     output: Output | None = None
-    name = history.target.name
+    name, started = history.target.name, time.perf_counter()
     try:
         history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
-        output = Output(history.target, history.rejects, history.setup, history.options.rejects)
-        return _score_rows(scorer, history, output, progress)
+        with closing(Reader(history.files, history.setup)) as reader:
+            writer = reader.writer(history.target.scratch)
+            output = Output(history.target, history.rejects, writer, history.options.rejects)
+            return _score_rows(scorer, history, reader, output, progress, started)
     except BaseException as error:
         hint = _KEPT if _leave(history.ledger, output, error) else ""
         where = "" if name == STANDARD else f"{name}: "
@@ -192,10 +158,10 @@ def _score(scorer: Scorer, history: History, progress: Progress) -> Summary:
         raise
 
 
-def _score_rows(scorer: Scorer, history: History, output: Output, progress: Progress) -> Summary:
-    started = time.perf_counter()
-    files, setup, ledger = history.files, history.setup, history.ledger
-    reader = Reader(files, replace(setup, columns=find_columns(files, setup)))
+def _score_rows(
+    scorer: Scorer, history: History, reader: Reader, output: Output, progress: Progress, started: float
+) -> Summary:
+    files, ledger = history.files, history.ledger
     chunks, total = iter(reader), Counts()
     with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
@@ -204,7 +170,7 @@ def _score_rows(scorer: Scorer, history: History, output: Output, progress: Prog
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
-            results = [column.values(scores) for column in setup.results]
+            results = [column.values(scores) for column in history.setup.results]
             output.write(chunk, results)
             total += scores.counts
             ledger.add(chunk, results, scores.counts)

@@ -4,17 +4,16 @@ import re
 import shutil
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import replace
 
 from sentcli.errors import RejectsError, SentcliError
-from sentcli.files.atomic import AtomicFile, temporary_path
+from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, open_sink
 from sentcli.runs.inputs import Reader
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Position, Reject, Results
-from sentcli.tables.options import RejectOptions, Setup
-from sentcli.tables.registry import get_format
+from sentcli.tables.options import RejectOptions
+from sentcli.tables.registry import Writer
 
 _SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
 _OF_ONE_ROW = re.compile(r"'.*'|0x\w+|\d+")  # what differs among reasons of one kind
@@ -25,19 +24,23 @@ class Output:
     """An output and its rejects; only `publish` gives the files their final names.
 
     :param rejects: the rejects file; None: standard error.
+    :param writer: encodes the rows.
     :param options: the limit on rejected rows.
     :ivar rows, rejected: numbers of rows and rejects written so far.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
-    def __init__(self, target: Target, rejects: Target | None, setup: Setup, options: RejectOptions) -> None:
+    def __init__(
+        self, target: Target, rejects: Target | None, writer: Writer, options: RejectOptions
+    ) -> None:
+        self._begin = writer.begin()  # before a file is created, because it may fail
         self.rows = self.rejected = 0
         self._rejects_target = rejects
         self._options = options
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
-        self._scratch = temporary_path(target.path, "scratch") if target.is_file else None
-        self._writer = get_format(setup.output_format).writer(replace(setup, scratch=self._scratch))
+        self._scratch = target.scratch
+        self._writer = writer
         self._compressor = Compressor(compression_of(target.name))
         self._rejects: Sink | None = None
         self._sink = open_sink(target, stop.check)
@@ -59,9 +62,12 @@ class Output:
             self._check_rejects(is_end=False)
             self._rejects = self._rejects or open_sink(self._rejects_target, stop.check)
             self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
-        begin = self._writer.begin(chunk.head) if chunk.head else b""
-        for piece in (begin, self._writer.encode(chunk, results)):
+        self._write(self._writer.encode(chunk, results))
+
+    def _write(self, data: bytes) -> None:
+        for piece in (self._begin, data):
             self._sink.write(self._compressor.add(piece))
+        self._begin = b""
 
     @property
     def main_reason(self) -> str:
@@ -80,7 +86,7 @@ class Output:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
         self._check_law(reader.position)
         self._check_rejects(is_end=True)
-        self._sink.write(self._compressor.add(self._writer.close()))
+        self._write(self._writer.close())
         self._remove_scratch()
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):

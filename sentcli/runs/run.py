@@ -24,7 +24,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 _log = logging.getLogger("sentcli")
 
 
-def score_files(
+def score_files(  # noqa: PLR0913  # the options of a run
     scorer: Scorer,
     inputs: Sequence[str],
     output: str,

@@ -8,9 +8,9 @@ import pyarrow as pa
 from sentcli.errors import as_arguments
 from sentcli.scoring.labels import Scores
 from sentcli.tables import arrow
-from sentcli.tables.chunk import log_notes
 from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
+from sentcli.tables.table import log_notes
 from sentcli.tables.text_column import SAMPLE_ROWS, join_columns
 
 _WHERE = "the batch"  # for messages

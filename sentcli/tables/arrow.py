@@ -1,7 +1,5 @@
 """Arrow columns, nested to any depth: their types, and their values in Python."""
 
-import re
-import struct
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice, pairwise
@@ -11,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentcli.tables.chunk import Head
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.text_column import Choice, find_texts
 
@@ -48,7 +45,6 @@ def find_text_columns(
     begin: Iterable[pa.RecordBatch],
     wanted: str | None,
     where: str,
-    first: Head | None = None,
 ) -> Choice:
     """Choose the columns to score among `paths_of` a schema; see `find_texts`.
 
@@ -64,7 +60,7 @@ def find_text_columns(
         [value for rows in begin if name not in others for value in _sample(column_at(rows, path))]
         for name, path, _ in paths
     ]
-    return find_texts([name for name, _, _ in paths], others, wanted, where, values, first=first)
+    return find_texts([name for name, _, _ in paths], others, wanted, where, values)
 
 
 def _sample(column: pa.Array) -> list[Any]:
@@ -171,32 +167,21 @@ def to_values(column: pa.Array) -> list[Any]:
     return column.to_pylist()  # type: ignore[no-any-return]
 
 
-def to_intervals(column: pa.Array) -> list[str | None]:
-    """Return Parquet's INTERVALs as ISO 8601 durations; each has months, days and ms in four bytes each."""
-    found: Any = (value and struct.unpack("<3I", value) for value in column.to_pylist())
-    return [parts and _iso_8601(parts[0], parts[1], parts[2] * 10**6) for parts in found]
-
-
 def _durations(column: pa.Array) -> list[str | None]:
-    unit, day = _NANOSECONDS[column.type.unit], 86_400 * 10**9
+    """Return durations as ISO 8601 has them, in seconds: PT93603.5S."""
+    unit = _NANOSECONDS[column.type.unit]
     counts = column.cast(pa.int64()).to_pylist()
-    return [n if n is None else "-" * (n < 0) + _iso_8601(0, *divmod(abs(n) * unit, day)) for n in counts]
+    return [None if count is None else _iso_8601(count * unit) for count in counts]
 
 
-def _iso_8601(months: int, days: int, nanoseconds: int) -> str:
-    """Return a duration such as P1DT2H3.5S, without the parts that are zero."""
-    seconds, fraction = divmod(nanoseconds, 10**9)
-    exact = f"{seconds % 60}.{fraction:09}".rstrip("0").rstrip(".")
-    time = f"{seconds // 3600}H{seconds // 60 % 60}M{exact}S"
-    parts = re.sub("(?<=[A-Z])0[A-Z]", "", f"P{months // 12}Y{months % 12}M{days}DT{time}").rstrip("T")
-    return "PT0S" if parts == "P" else parts
+def _iso_8601(nanoseconds: int) -> str:
+    seconds, fraction = divmod(abs(nanoseconds), 10**9)
+    exact = f"{seconds}.{fraction:09}".rstrip("0").rstrip(".")
+    return f"{'-' * (nanoseconds < 0)}PT{exact}S"
 
 
 def _spelled(column: pa.Array) -> pa.Array:
-    """Convert times to strings; times with a zone in UTC, with a Z.
-
-    :raises ValueError: when a time is out of pyarrow's range.
-    """
+    """Convert times to strings; times with a zone in UTC, with a Z."""
     kind = column.type
     has_zone = pa.types.is_timestamp(kind) and kind.tz
     spelled = (column.cast(pa.timestamp(kind.unit)) if has_zone else column).cast(pa.string())

@@ -2,17 +2,15 @@
 
 import base64
 import json
-import logging
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Union
 
 from xxhash import xxh3_128
 
-from sentcli.config import NOTE
 from sentcli.files.source import Source
 
 CHUNK_ROWS = 8192  # with 4,096 a short row takes 4 us more: each encoder call hashes the vocabulary
@@ -25,11 +23,9 @@ Results = Sequence[Sequence[Any]]
 # A row of a text format: the text, what the writer needs, and the bytes in the input.
 Row = tuple[str | None, Any, bytes]
 
-Note = tuple[int, str]  # for the log: the level and the message
-
-# What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, the head,
-# bytes that are copied to the output (a blank line), or None when a pipe has no more bytes for now.
-Event = Union[Row, "Rows", "Reject", "Head", bytes, None]
+# What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, bytes
+# that are copied to the output (a blank line), or None when a pipe has no more bytes for now.
+Event = Union[Row, "Rows", "Reject", bytes, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +66,6 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The part of an input before its rows.
-
-    :param text_columns: the names or paths of the columns whose texts are scored, usually one.
-    :param raw: its bytes: a header record, a byte order mark.
-    :param style: what a writer of the same format needs to write in the style of the input.
-    :param places: the indexes of the text columns, where a name may belong to several.
-    :param notes: what was assumed.
-    """
-
-    columns: tuple[str, ...]
-    text_columns: tuple[str, ...]
-    raw: bytes = b""
-    style: Any = None
-    places: tuple[int, ...] = ()
-    notes: tuple[Note, ...] = ()
-
-
-logging.addLevelName(NOTE, "NOTE")
-
-
-def log_notes(notes: Iterable[Note]) -> None:
-    for level, message in notes:
-        logging.getLogger("sentcli").log(level, message)
-
-
-@dataclass(frozen=True, slots=True)
 class Position:
     """A position in the inputs: everything before it is in the chunks so far.
 
@@ -114,9 +83,6 @@ class Position:
     xxh3: str
     progress: int = field(default=0, compare=False)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -125,8 +91,7 @@ class Chunk:
     A chunk ends at `CHUNK_ROWS` rows and rejects in total, or with the record that reaches `CHUNK_BYTES`.
 
     :param texts: one per row; blank, or None, for a row that has nothing to score.
-    :param rows: what the writer needs: the bytes of each row for the same text format, the values of all
-        columns for another format; from Parquet to Parquet, record batches.
+    :param rows: what a `Content` says of each row; as records, those of Parquet are `RowGroupPart`s.
     :param gaps: bytes between rows, each as (number of the next row, bytes).
     :param size: bytes of input.
     :param whole: False if the chunk was cut because a pipe paused; other chunks end at the same places in
@@ -139,7 +104,6 @@ class Chunk:
     position: Position
     size: int
     gaps: Sequence[tuple[int, bytes]] = ()
-    head: Head | None = None
     whole: bool = True
 
     def join(self, *columns: Sequence[bytes]) -> bytes:
@@ -183,10 +147,6 @@ class Cursor:
     def rows_left(self) -> int:
         """The number of rows until the limit; without a limit, more than any input has."""
         return sys.maxsize if self._limit is None else self._limit - self._rows
-
-    @property
-    def is_in_first_input(self) -> bool:
-        return self._input == 0
 
     def open(self, source: Source) -> None:
         """Move to the start of the next input."""
@@ -235,7 +195,6 @@ class _Draft:
         self._rows: list[Any] = []
         self._rejects: list[Reject] = []
         self._gaps: list[tuple[int, bytes]] = []
-        self._head: Head | None = None
         self._size = 0
 
     def _make_room(self) -> None:
@@ -243,7 +202,7 @@ class _Draft:
 
     @property
     def is_empty(self) -> bool:
-        return not (self._size or self._head)  # the head may have no bytes of its own
+        return not self._size
 
     @property
     def is_open(self) -> bool:
@@ -254,23 +213,19 @@ class _Draft:
     def is_full(self) -> bool:
         return self._room <= 0 or self._room_bytes <= 0
 
-    def add_mark(self, mark: bytes) -> None:
-        """Add a byte order mark; only that of the first input is written, as others would be between rows."""
-        self._take(mark)
-        if self._keep_gaps and self._cursor.is_in_first_input:
-            self._gaps.append((0, mark))
-
     def add_rows(self, new: Rows) -> Rows:
         """Add the rows that fit; return the others."""
         sizes = [*accumulate(map(len, new.raw[: self._room]))]
-        count = bisect_left(sizes, self._room_bytes) + 1  # with the row that reaches the limit
+        count = min(
+            bisect_left(sizes, self._room_bytes) + 1, len(sizes)
+        )  # with the row that reaches the limit
         self._texts += new.texts[:count]
         self._rows += new.rows[:count]
-        self._take(b"".join(new.raw[:count]))
-        self._room -= min(count, len(sizes))
+        self.take(b"".join(new.raw[:count]))
+        self._room -= count
         return Rows(new.texts[count:], new.rows[count:], new.raw[count:])
 
-    def add(self, event: Row | Reject | Head | bytes) -> None:
+    def add(self, event: Row | Reject | bytes) -> None:
         """Add what a reader yielded."""
         if isinstance(event, tuple):
             text, row, raw = event
@@ -280,16 +235,14 @@ class _Draft:
             raw = event
             if self._keep_gaps:
                 self._gaps.append((len(self._texts), raw))
-        elif isinstance(event, Head):
-            self._head, raw = event, event.raw
-            self._room += 1
         else:
             raw = event.raw
             self._rejects.append(event)
-        self._take(raw)
+        self.take(raw)
         self._room -= 1
 
-    def _take(self, data: bytes) -> None:
+    def take(self, data: bytes) -> None:
+        """Count and hash bytes of the input."""
         self._consume(data)
         self._size += len(data)
         self._room_bytes -= len(data)
@@ -298,7 +251,7 @@ class _Draft:
         """Return the chunk and begin the next one, which after a pause gets only the room that was left."""
         position = self._cursor.advance(self._size, len(self._texts), len(self._rejects))
         chunk = Chunk(
-            *(self._texts, self._rows, self._rejects, position, self._size, self._gaps, self._head, whole)
+            self._texts, self._rows, self._rejects, position, self._size, gaps=self._gaps, whole=whole
         )
         self._begin()
         self._is_cut = not whole
@@ -308,18 +261,17 @@ class _Draft:
 
 
 def collect(
-    events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool, mark: bytes = b""
+    events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool, lead: bytes = b""
 ) -> Iterator[Chunk]:
     """Group what a text reader yields into chunks.
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
 
     :param keep_gaps: False: leave out bytes between rows.
-    :param mark: the byte order mark at the start of the input.
+    :param lead: the bytes of the input before its rows.
     """
     draft = _Draft(cursor, keep_gaps=keep_gaps)
-    if mark:
-        draft.add_mark(mark)
+    draft.take(lead)
     for event in events:
         if isinstance(event, Rows):
             while event.raw:

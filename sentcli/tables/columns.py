@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sentcli.errors import DataError
-from sentcli.tables.options import Setup
+from sentcli.tables.table import Content, Request
 
 _MAX_LISTED = 20
 
@@ -30,13 +30,13 @@ def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
     return next((name for name in columns if str(name).lower() in new), None)
 
 
-def check_names(columns: Sequence[str], setup: Setup, where: str) -> None:
+def check_names(columns: Sequence[str], request: Request, where: str) -> None:
     """Refuse a column with the name of a new one, and columns of one name, which no other format could hold.
 
     :raises DataError: naming the first such column.
     """
-    check_room(columns, setup.names, where)
-    for name, count in Counter(columns).items() if setup.needs_values else ():
+    check_room(columns, request.taken, where)
+    for name, count in Counter(columns).items() if request.content is Content.VALUES else ():
         if count > 1:
             raise DataError(
                 f"{where}: there are {count} columns {name!r:.200}; only the same format can hold them"

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from sentcli.files.encodings import Encoding
+
 
 def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes) -> list[bytes]:
     """Return each number with six decimals, None as `missing`.
@@ -39,3 +41,32 @@ def to_text(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+class LastLine:
+    """Ends the last line of an input before the lines of the next input, if it has no line end.
+
+    :param universal: a single carriage return ends a line too.
+    """
+
+    def __init__(self, encoding: Encoding, *, universal: bool) -> None:
+        self._encoding = encoding
+        self._universal = universal
+        self._end = encoding.newline  # the last line end that was written
+        self._is_open = False
+
+    def then(self, data: bytes) -> bytes:
+        """Return the next bytes of the output, after a line end if the line before them has none."""
+        if not data:
+            return data
+        end = self._end if self._is_open else b""
+        self._is_open = not data.endswith(self._encoding.newline)
+        if self._is_open:
+            lines, rest = self._encoding.split(data, universal=self._universal)
+            if self._universal and (last := self._encoding.line_end(rest)):
+                self._end, self._is_open = last, False
+            elif lines:
+                self._end = self._encoding.line_end(lines[-1])
+        else:
+            self._end = self._encoding.line_end(data)
+        return end + data

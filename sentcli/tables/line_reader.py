@@ -1,28 +1,49 @@
 """Read physical lines: the common part of the readers of CSV, JSON Lines and plain lines."""
 
-import logging
-import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sentcli.errors import DataError
-from sentcli.files.encodings import AUTO, Encoding, detect_encoding, likely_encoding, marked_encoding
-from sentcli.files.source import STANDARD, Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Note, Reject, collect
-from sentcli.tables.options import Setup
+from sentcli.files.encodings import Encoding, likely_encoding
+from sentcli.files.source import Source
+from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
+from sentcli.tables.table import Content, Note, Request, Table
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
 _LONGEST = 16  # times --max-row-bytes; a longer line is an error
 
-# First bytes of compressed files. `BZh` could begin a text, so the digit and marker after it count too.
-_COMPRESSED = {
-    ".gz": re.compile(rb"\x1f\x8b"),
-    ".zst": re.compile(rb"\x28\xb5\x2f\xfd"),
-    ".bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
-    ".xz": re.compile(rb"\xfd7zX"),
-}
-_ARCHIVE = b"PK\x03\x04"
+
+@dataclass(frozen=True)
+class Text:
+    """An input of text before its rows are read.
+
+    :param mark: its byte order mark.
+    """
+
+    source: Source
+    encoding: Encoding
+    mark: bytes
+    notes: tuple[Note, ...]
+    is_empty: bool
+
+    @contextmanager
+    def looking_ahead(self) -> Iterator[None]:
+        """Read the input after its byte order mark, without consuming it."""
+        with self.source.looking_ahead():
+            self.source.skip(len(self.mark))
+            yield
+
+    def lines(self, request: Request, *, universal: bool = False) -> Iterator[list[bytes]]:
+        """Yield the lines in lists, and call `request.check` while a live input has none."""
+        limit = request.options.max_row_bytes
+        for lines in physical_lines(self.source, self.encoding, limit, universal=universal):
+            if lines is None:
+                request.check()
+            else:
+                yield lines
 
 
 class LineReader(ABC):
@@ -33,57 +54,35 @@ class LineReader(ABC):
 
     universal_line_ends = False  # True: a single carriage return ends a line too
     encoding_hint = "; is it another --encoding?"
-    mark_in_head = True  # the head holds the byte order mark; nothing is written before it
 
-    def __init__(self, source: Source, setup: Setup, first: Head | None, *, is_last: bool) -> None:
-        self.name = source.name
-        self.notes: dict[Note, None] = {}  # for the head
-        self.setup = setup
-        self.first = first
-        self.is_last = is_last
+    def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
+        self.name = table.name
+        self.table = table
+        self.content = content
+        self.encoding = encoding
         self._source = source
-        self._limit = setup.options.max_row_bytes
-        start = source.peek(4)
-        self.is_empty = not start
-        name = setup.options.encoding
-        if name in (None, AUTO):
-            _refuse_compressed(source.peek(10) if start.startswith(b"BZh") else start, self.name)
-        if name is None:
-            self._refuse_wide(start)
-        self.encoding = Encoding.named(self._detect() if name == AUTO else name, start)
-        self.byte_order_mark = self.encoding.byte_order_mark(start)
-        source.skip(len(self.byte_order_mark))
-        self.line = 1
-        self.offset = len(self.byte_order_mark)
-        self._waited = 0.0
-
-    def _detect(self) -> str:
-        name = detect_encoding(self._source.sample())
-        if name is None:
-            raise DataError(f"{self.name}: not UTF-8; which --encoding is it, in place of {AUTO}?")
-        if name != "utf-8":
-            self.note(f"read as {name}")
-        return name
-
-    def _refuse_wide(self, start: bytes) -> None:
-        """Refuse UTF-16 and UTF-32 without --encoding, because every line would be rejected.
-
-        :raises DataError: naming the encoding.
-        """
-        if name := marked_encoding(start):
-            hint = f"try --encoding {name}" if self.encoding_hint else "JSON Lines are UTF-8: convert it"
-            raise DataError(f"{self.name}: begins with the byte order mark of {name}; {hint}")
+        self._limit = table.options.max_row_bytes
+        lines, rest = encoding.split(table.lead, universal=self.universal_line_ends)
+        has_end = encoding.line_end(rest)
+        self.line = 1 + len(lines) + bool(has_end)
+        self.offset = len(table.lead)
 
     def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
-        mark = b"" if self.mark_in_head else self.byte_order_mark
-        return collect(self.events(), cursor, keep_gaps=not self.setup.converts, mark=mark)
+        self._source.skip(self.offset)
+        keep_gaps = self.content is Content.RECORDS
+        return collect(self.events(), cursor, keep_gaps=keep_gaps, lead=self.table.lead)
 
     @abstractmethod
-    def parse(self, lines: list[bytes], *, final: bool) -> Iterator[Event]:
-        """Parse the next lines: yield their events, and advance `line` and `offset`.
+    def parse(self, lines: list[bytes]) -> Iterator[Event]:
+        """Parse the next lines: yield their events, and advance `line` and `offset`."""
 
-        :param final: the lines that `parse` has kept so far are complete; no more lines belong to them.
-        """
+    def finish(self) -> Iterator[Event]:
+        """Yield the events of lines that `parse` has kept, because no more lines belong to them."""
+        yield from ()
+
+    def lines(self) -> Iterator[list[bytes] | None]:
+        """Yield lists of lines, and None when a live input pauses."""
+        return physical_lines(self._source, self.encoding, self._limit, universal=self.universal_line_ends)
 
     def events(self) -> Iterator[Event]:
         for lines in self.lines():
@@ -93,71 +92,14 @@ class LineReader(ABC):
             start = 0
             for number, line in enumerate(lines if max(map(len, lines)) > self._limit else []):
                 if len(line) > self._limit:
-                    self._check_length(line)
-                    yield from self.parse(lines[start:number], final=True)
-                    yield self.reject(line, f"longer than {self._limit} bytes; try a higher --max-row-bytes")
+                    check_length(line, self._limit, self.name)
+                    yield from self.parse(lines[start:number])
+                    yield from self.finish()
+                    yield self.reject(line, too_long(self._limit))
                     self.advance(1, len(line))
                     start = number + 1
-            yield from self.parse(lines[start:], final=False)
-        yield from self.parse([], final=True)
-
-    def lines(self) -> Iterator[list[bytes] | None]:
-        """Yield lists of lines, and None when a live input pauses.
-
-        If another input follows, a last line without a line end gets one.
-
-        :raises DataError: when the input cannot be read, or a line never ends.
-        """
-        encoding, universal = self.encoding, self.universal_line_ends
-        pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
-        line_end = encoding.newline
-        while True:
-            if self._source.live and self._pauses():
-                yield None
-            block = self._source.read()
-            if not block:
-                break
-            seen = max(0, len(pending) - 2 * encoding.unit)
-            pending += block
-            # Look for a line end first, so that a long line is not split again with each of its blocks.
-            ends = (encoding.newline, encoding.carriage_return) if universal else (encoding.newline,)
-            if any(pending.find(end, seen) >= 0 for end in ends):
-                lines, pending = encoding.split(bytes(pending), universal=universal)
-                if lines:
-                    line_end = encoding.line_end(lines[-1])
-                    yield lines
-            elif isinstance(pending, bytes):
-                pending = bytearray(pending)  # grows in place when the line is long
-            self._check_length(pending)
-        if pending:
-            if not self.is_last and not (universal and encoding.line_end(pending)):
-                pending += line_end
-            yield [bytes(pending)]
-
-    def _check_length(self, line: bytes | bytearray) -> None:
-        if len(line) > _LONGEST * self._limit:
-            raise DataError(
-                f"{self.name}: a line of more than {_LONGEST * self._limit} bytes; is this text? "
-                "If it is, try a higher --max-row-bytes"
-            )
-
-    def _pauses(self) -> bool:
-        """Wait for a live input.
-
-        :returns: whether the waits since the last pause add up to `PAUSE`, so that lines which arrive now
-            and then do not delay earlier lines for minutes.
-        """
-        began = time.monotonic()
-        is_ready = self._source.ready(PAUSE - self._waited)
-        self._waited += time.monotonic() - began
-        if is_ready and self._waited < PAUSE:
-            return False
-        self._waited = 0.0
-        return True
-
-    def note(self, message: str) -> None:
-        """Add what is assumed about the input to the notes of the head."""
-        self.notes[logging.WARNING, f"{self.name}: {message}"] = None
+            yield from self.parse(lines[start:])
+        yield from self.finish()
 
     def advance(self, lines: int, size: int) -> None:
         """Move on by a number of lines and of bytes."""
@@ -168,25 +110,86 @@ class LineReader(ABC):
         return Reject(self.name, self.line, self.offset, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
-        """Return a message that names the first byte that is not in the encoding.
+        """Return a message that names the first byte that is not in the encoding, and what to try.
 
         :param offset: the offset of the line.
         """
-        byte, place = line[error.start], offset + error.start
-        hint = self.encoding_hint if self.setup.options.encoding is None else ""
+        hint = self.encoding_hint if self.table.options.encoding is None else ""
         if hint and likely_encoding(line) == "cp1252":
             hint = "; try --encoding cp1252"
-        return f"byte 0x{byte:02x} at offset {place} is not {self.encoding.name}{hint}"
+        return f"{bad_bytes(line, error, offset, self.encoding)}{hint}"
 
 
-def _refuse_compressed(start: bytes, name: str) -> None:
-    """Refuse compressed bytes without a suffix that says so, because every line would be rejected.
+def bad_bytes(line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding) -> str:
+    return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}"
 
-    :raises DataError: naming the compression.
+
+def too_long(limit: int) -> str:
+    return f"longer than {limit} bytes; try a higher --max-row-bytes"
+
+
+def physical_lines(
+    source: Source, encoding: Encoding, limit: int, *, universal: bool = False
+) -> Iterator[list[bytes] | None]:
+    """Yield lists of lines; of a live input also None, now and then while it has no bytes.
+
+    :param limit: most bytes of a record.
+    :param universal: a single carriage return ends a line too.
+    :raises DataError: when the input cannot be read, or a line never ends.
     """
-    if start.startswith(_ARCHIVE):
-        raise DataError(f"{name}: a zip archive or a workbook; unzip it, or add --input-format xlsx")
-    for suffix, mark in _COMPRESSED.items():
-        if mark.match(start):
-            hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"
-            raise DataError(f"{name}: compressed, as {suffix} is; {hint}")
+    pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
+    for block in blocks_of(source):
+        if block is None:
+            yield None
+            continue
+        seen = max(0, len(pending) - 2 * encoding.unit)
+        pending += block
+        # Look for a line end first, so that a long line is not split again with each of its blocks.
+        ends = (encoding.newline, encoding.carriage_return) if universal else (encoding.newline,)
+        if any(pending.find(end, seen) >= 0 for end in ends):
+            lines, pending = encoding.split(bytes(pending), universal=universal)
+            if lines:
+                yield lines
+        elif isinstance(pending, bytes):
+            pending = bytearray(pending)  # grows in place when the line is long
+        check_length(pending, limit, source.name)
+    if pending:
+        yield [bytes(pending)]
+
+
+def blocks_of(source: Source) -> Iterator[bytes | None]:
+    """Yield the blocks of an input, and None whenever a live input pauses.
+
+    Waits add up to a pause, so that lines which arrive now and then do not delay earlier lines for minutes.
+    """
+    waited = 0.0
+    while True:
+        while source.live:
+            began = time.monotonic()
+            is_ready = source.ready(PAUSE - waited)
+            waited += time.monotonic() - began
+            if is_ready and waited < PAUSE:
+                break
+            waited = 0.0
+            yield None
+        block = source.read()
+        if not block:
+            return
+        yield block
+
+
+def awaited(source: Source, request: Request) -> Iterator[bytes]:
+    """Yield the blocks of an input, and call `request.check` while a live input has none."""
+    for block in blocks_of(source):
+        if block is None:
+            request.check()
+        else:
+            yield block
+
+
+def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
+    if len(line) > _LONGEST * limit:
+        raise DataError(
+            f"{name}: a line of more than {_LONGEST * limit} bytes; is this text? "
+            "If it is, try a higher --max-row-bytes"
+        )

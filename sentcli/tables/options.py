@@ -3,9 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import UsageError, is_utf8
@@ -14,8 +12,6 @@ from sentcli.files.encodings import AUTO, Encoding
 
 if TYPE_CHECKING:
     from sentcli.scoring.labels import Scores
-
-_RECORDS = {"json": "jsonl"}  # formats with the same bytes for a record
 
 
 @dataclass(frozen=True)
@@ -176,39 +172,3 @@ class RejectOptions:
         if self.limit is None:
             return False
         return rejected > (float(self.limit[:-1]) / 100 * read if self.is_share else int(self.limit))
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The settings of an output's readers and writer.
-
-    :param options: how to read the inputs.
-    :param results: the new columns.
-    :param format: format of the inputs.
-    :param output_format: format of the output.
-    :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
-    :param columns: from JSON Lines to another format, the known columns; empty: the keys of the first record.
-    :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
-    """
-
-    options: ReadOptions
-    results: tuple[ResultColumn, ...]
-    format: str
-    output_format: str
-    labels: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    scratch: Path | None = None
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of the new columns; empty for lines, which have no names."""
-        return () if self.output_format == "lines" else tuple(column.name for column in self.results)
-
-    @property
-    def converts(self) -> bool:
-        return _RECORDS.get(self.format, self.format) != _RECORDS.get(self.output_format, self.output_format)
-
-    @property
-    def needs_values(self) -> bool:
-        """Whether the writer needs the values of all columns. To write lines it needs only the texts."""
-        return self.converts and self.output_format != "lines"

@@ -6,10 +6,10 @@ another format, all columns are strings.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
@@ -26,14 +26,15 @@ from sentcli.tables.arrow import (
     paths_of,
     result_array,
     result_field,
-    to_intervals,
     to_values,
 )
-from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Head, Reject, Results
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Reject, Results
 from sentcli.tables.columns import check_names
+from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
-from sentcli.tables.options import Setup
-from sentcli.tables.text_column import SAMPLE_ROWS, join_columns
+from sentcli.tables.line_reader import too_long
+from sentcli.tables.table import Content, Layout, Request, Table
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -47,10 +48,10 @@ _ARROW_SCHEMA = b"ARROW:schema"  # pyarrow's own metadata key, which it writes a
 
 
 @dataclass(frozen=True)
-class Batch:
+class RowGroupPart:
     """Consecutive rows of one row group.
 
-    :param ends_group: the batch ends where its row group ends.
+    :param ends_group: the last row is that of the row group.
     """
 
     rows: pa.RecordBatch
@@ -59,160 +60,179 @@ class Batch:
 
 @dataclass(frozen=True)
 class Style:
-    """The schema and the compression of a file.
+    """The schema and the compression of a file, and how its times are read.
 
     :param codec: the compression of all columns of the first row group; None: the default one.
+    :param paths: the indexes of each text column.
+    :param int96: the unit for INT96, the type of times in files of older programs; None: nanoseconds.
     """
 
     schema: pa.Schema
     codec: str | None
+    paths: tuple[tuple[int, ...], ...]
+    int96: str | None
 
 
-def read(
-    source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
-) -> Iterator[Chunk]:
+def inspect(source: Source, request: Request) -> Table:
+    """Return the table of a file by its schema and its first rows; see `inspect.inspect`.
+
+    :raises DataError: when pyarrow cannot read it, for a column of intervals, or when no unit fits its times.
+    """
+    with _translated(source.name, DataError):
+        file = source.seekable()
+        limit = request.options.max_row_bytes
+        check_row_groups(_open(file).metadata, file.seek(0, io.SEEK_END), limit, source.name)
+        int96 = _unit_of_int96(file, source.name)
+        opened = _open(file, int96)
+        parts = _parts(opened, source.name, SAMPLE_ROWS)
+        begin = [*islice(parts, 1)]  # before the schema: with damaged columns it would crash the process
+        schema = _schema(opened)
+        columns = tuple(schema.names)
+        check_names(columns, request, source.name)
+        if request.content is not Content.TEXTS:
+            _refuse_intervals(opened, source.name)
+        first = request.first
+        if first and not first.style.schema.equals(schema):
+            differs = _difference(first.style.schema, schema)
+            raise DataError(f"{source.name}: not the schema of the first input: {differs}")
+        paths = paths_of(schema)
+        rows = [part.rows.slice(0, SAMPLE_ROWS) for part in begin]
+        wanted = request.options.text_column
+        choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, source.name)
+        used = [paths[place] for place in choice.places]
+        return request.table(
+            source.name,
+            columns,
+            texts=tuple(name for name, _, _ in used),
+            places=choice.places,
+            style=Style(schema, _codec(opened), tuple(path for _, path, _ in used), int96),
+            notes=choice.notes,
+        )
+
+
+def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
     """Read one file; see `registry.Reader`."""
     with _translated(source.name, DataError):
-        yield from _ParquetReader(source, setup, cursor).chunks(first)
+        yield from _ParquetReader(source, table, cursor, content).chunks()
         source.check_unchanged()
+
+
+def _open(file: IO[bytes], int96: str | None = None) -> Any:
+    return pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, coerce_int96_timestamp_unit=int96)
+
+
+def _unit_of_int96(file: IO[bytes], name: str) -> str | None:
+    """Choose the unit for INT96.
+
+    pyarrow uses nanoseconds, which overflow outside 1677 to 2262. The year 9999 often means "never".
+
+    :returns: None if nanoseconds fit all times, or there is no INT96.
+    """
+    in_nanoseconds = _open(file)
+    columns = {column.path for column in in_nanoseconds.schema if column.physical_type == "INT96"}
+    if not columns:
+        return None
+    is_far = is_fine = False
+    pairs = zip(
+        *(
+            opened.iter_batches(_READ_ROWS, columns=sorted(columns), use_threads=False)
+            for opened in (in_nanoseconds, _open(file, "us"))
+        ),
+        strict=True,
+    )
+    for nanoseconds, microseconds in pairs:
+        far, fine = compare_times(nanoseconds, microseconds)
+        is_far, is_fine = is_far or far, is_fine or fine
+    if is_far and is_fine:
+        raise DataError(
+            f"{name}: the column {min(columns)!r:.200} has INT96 times outside the years 1677 to "
+            "2262, and also times finer than a microsecond; write the column as another type"
+        )
+    return "us" if is_far else None
+
+
+def _refuse_intervals(file: Any, name: str) -> None:
+    """Refuse columns of the type INTERVAL, which pyarrow reads as bytes, and does not write."""
+    if lost := [column.path for column in file.schema if column.converted_type == "INTERVAL"]:
+        raise DataError(
+            f"{name}: the column {min(lost)!r:.200} is an INTERVAL, which cannot be kept; make it text: "
+            "CAST(... AS VARCHAR)"
+        )
+
+
+def _schema(file: Any) -> pa.Schema:
+    """Return the schema, including the metadata of the file that pyarrow does not put there."""
+    schema: pa.Schema = file.schema_arrow
+    metadata = {**(file.metadata.metadata or {}), **(schema.metadata or {})}
+    metadata.pop(_ARROW_SCHEMA, None)
+    return schema.with_metadata(metadata or None)
+
+
+def _codec(file: Any) -> str | None:
+    if not file.num_row_groups:
+        return None
+    group = file.metadata.row_group(0)
+    found = {group.column(index).compression for index in range(group.num_columns)}
+    if len(found) > 1:
+        return None
+    codec: str = found.pop().lower()
+    return "none" if codec == "uncompressed" else codec
+
+
+def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
+    """Read the row groups in order, each in parts within the limits of a chunk.
+
+    :param most: the number of rows at which a part ends.
+    """
+    for group in range(file.num_row_groups):
+        metadata = file.metadata.row_group(group)
+        left = metadata.num_rows
+        fitting = CHUNK_BYTES * left // max(1, metadata.total_byte_size)
+        some = file.iter_batches(
+            min(_READ_ROWS, most, max(1, fitting)), row_groups=[group], use_threads=False
+        )
+        pending: list[pa.RecordBatch] = []
+        size = count = 0
+        for rows in some:
+            if not all(map(has_valid_indices, rows.columns)):
+                raise DataError(f"{name}: row group {group} is damaged")
+            pending.append(rows)
+            size += sum(map(own_bytes, rows.columns))
+            count += len(rows)
+            left -= len(rows)
+            if count >= most or size >= CHUNK_BYTES or not left:
+                yield RowGroupPart(_concatenated(pending), ends_group=left == 0)
+                pending = []
+                size = count = 0
+        if left:
+            raise DataError(f"{name}: row group {group} does not have as many rows as it says")
 
 
 class _ParquetReader:
     """Reads a file that is not trusted.
 
     :param cursor: hashes the bytes that are read.
-    :raises DataError: when no unit of time fits all INT96 times.
-    :raises ArrowException, OSError, ValueError: from all methods, when pyarrow cannot read the file.
     """
 
-    def __init__(self, source: Source, setup: Setup, cursor: Cursor) -> None:
+    def __init__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> None:
         self._name = source.name
         self._size = source.size or 0
-        self._setup = setup
+        self._content = content
+        self._limit = table.options.max_row_bytes
+        self._paths = table.style.paths
         self._cursor = cursor
-        self._bytes = _Hashed(source.seekable(), cursor)
-        self._file = self._open()
-        limit = setup.options.max_row_bytes
-        check_row_groups(self._file.metadata, self._bytes.seek(0, io.SEEK_END), limit, self._name)
-        if unit := self._unit_of_int96():
-            self._file = self._open(coerce_int96_timestamp_unit=unit)
+        self._file = _open(_Hashed(source.seekable(), cursor), table.style.int96)  # type: ignore[arg-type]
         self._row = 1  # number of the next row
-        self._paths: list[tuple[int, ...]] = []  # of the text columns
-        self._intervals = {column.path for column in self._file.schema if column.converted_type == "INTERVAL"}
 
-    def _open(self, **options: Any) -> Any:
-        return pq.ParquetFile(self._bytes, pre_buffer=False, buffer_size=_BUFFER, **options)
+    def chunks(self) -> Iterator[Chunk]:
+        for part in _parts(self._file, self._name, CHUNK_ROWS):
+            while len(part.rows) > (room := self._cursor.rows_left):  # the last rows of --limit
+                yield self._chunk(RowGroupPart(part.rows.slice(0, room), ends_group=False))
+                part = RowGroupPart(part.rows.slice(room), part.ends_group)
+            yield self._chunk(part)
 
-    def _unit_of_int96(self) -> str | None:
-        """Choose the unit for INT96, the type of times in files of older programs.
-
-        pyarrow uses nanoseconds, which overflow outside 1677 to 2262. The year 9999 often means "never".
-
-        :returns: None if nanoseconds fit all times, or there is no INT96.
-        :raises DataError: when no unit fits all times.
-        """
-        columns = {column.path for column in self._file.schema if column.physical_type == "INT96"}
-        if not columns:
-            return None
-        in_microseconds = self._open(coerce_int96_timestamp_unit="us")
-        is_far = is_fine = False
-        pairs = zip(
-            *(
-                file.iter_batches(_READ_ROWS, columns=sorted(columns), use_threads=False)
-                for file in (self._file, in_microseconds)
-            ),
-            strict=True,
-        )
-        for nanoseconds, microseconds in pairs:
-            far, fine = compare_times(nanoseconds, microseconds)
-            is_far, is_fine = is_far or far, is_fine or fine
-        if is_far and is_fine:
-            raise DataError(
-                f"{self._name}: the column {min(columns)!r:.200} has INT96 times outside the years 1677 to "
-                "2262, and also times finer than a microsecond; write the column as another type"
-            )
-        return "us" if is_far else None
-
-    def chunks(self, first: Head | None) -> Iterator[Chunk]:
-        batches = self._batches()
-        begin = [*islice(batches, 1)]  # before the schema: with damaged columns it would crash the process
-        head: Head | None = self._head(first, begin[0].rows.slice(0, SAMPLE_ROWS) if begin else None)
-        for batch in chain(begin, batches):
-            while len(batch.rows) > (room := self._cursor.rows_left):  # the last rows of --limit
-                yield self._chunk(Batch(batch.rows.slice(0, room), ends_group=False), head)
-                batch, head = Batch(batch.rows.slice(room), batch.ends_group), None
-            yield self._chunk(batch, head)
-            head = None
-        if head:
-            yield Chunk([], (), (), self._cursor.advance(0, 0, 0), 0, head=head)
-
-    def _batches(self) -> Iterator[Batch]:
-        """Read the row groups in order, each in batches within the limits of a chunk.
-
-        :raises DataError: when a row group is damaged.
-        """
-        for group in range(self._file.num_row_groups):
-            metadata = self._file.metadata.row_group(group)
-            left = metadata.num_rows
-            fitting = CHUNK_BYTES * left // max(1, metadata.total_byte_size)
-            some = self._file.iter_batches(
-                min(_READ_ROWS, CHUNK_ROWS, max(1, fitting)), row_groups=[group], use_threads=False
-            )
-            pending: list[pa.RecordBatch] = []
-            size = count = 0
-            for rows in some:
-                if not all(map(has_valid_indices, rows.columns)):
-                    raise DataError(f"{self._name}: row group {group} is damaged")
-                pending.append(rows)
-                size += sum(map(own_bytes, rows.columns))
-                count += len(rows)
-                left -= len(rows)
-                if count >= CHUNK_ROWS or size >= CHUNK_BYTES or not left:
-                    yield Batch(_concatenated(pending), ends_group=left == 0)
-                    pending = []
-                    size = count = 0
-            if left:
-                raise DataError(f"{self._name}: row group {group} does not have as many rows as it says")
-
-    def _head(self, first: Head | None, rows: pa.RecordBatch | None) -> Head:
-        """Choose the text column by the first rows, check the schema, and return the head."""
-        schema = self._schema()
-        columns = tuple(schema.names)
-        check_names(columns, self._setup, self._name)
-        # pyarrow reads an INTERVAL as bytes, and writes none.
-        lost = self._intervals - ({*columns} if self._setup.converts else set())
-        if lost and self._setup.names:
-            hint = "which only CSV and JSON Lines hold, not nested; try -o OUT.csv, or make it text by CAST"
-            raise DataError(f"{self._name}: the column {min(lost)!r:.200} is an INTERVAL, {hint}")
-        if first and not first.style.schema.equals(schema):
-            differs = _difference(first.style.schema, schema)
-            raise DataError(f"{self._name}: not the schema of the first input: {differs}")
-        paths = paths_of(schema)
-        wanted = self._setup.options.text_column
-        places, notes = find_text_columns(paths, [rows] if rows else [], wanted, self._name, first)
-        self._paths = [paths[place][1] for place in places]
-        texts = tuple(paths[place][0] for place in places)
-        return Head(columns, texts, style=Style(schema, self._codec()), places=places, notes=notes)
-
-    def _schema(self) -> pa.Schema:
-        """Return the schema, including the metadata of the file that pyarrow does not put there."""
-        schema: pa.Schema = self._file.schema_arrow
-        metadata = {**(self._file.metadata.metadata or {}), **(schema.metadata or {})}
-        metadata.pop(_ARROW_SCHEMA, None)
-        return schema.with_metadata(metadata or None)
-
-    def _codec(self) -> str | None:
-        if not self._file.num_row_groups:
-            return None
-        group = self._file.metadata.row_group(0)
-        found = {group.column(index).compression for index in range(group.num_columns)}
-        if len(found) > 1:
-            return None
-        codec: str = found.pop().lower()
-        return "none" if codec == "uncompressed" else codec
-
-    def _chunk(self, batch: Batch, head: Head | None) -> Chunk:
-        rows = batch.rows
+    def _chunk(self, part: RowGroupPart) -> Chunk:
+        rows = part.rows
         size, count = sum(map(own_bytes, rows.columns)), len(rows)
         rejects: list[Reject] = []
         try:
@@ -224,25 +244,19 @@ class _ParquetReader:
         # Progress counts rows, because a file is not read from its beginning to its end.
         progress = self._size * (self._row - 1) // max(1, self._file.metadata.num_rows)
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
-        carrier = values if self._setup.converts else [Batch(rows, batch.ends_group)]
-        return Chunk(texts, carrier, rejects, position, size, head=head)
+        is_kept = self._content is Content.RECORDS
+        cargo = [RowGroupPart(rows, part.ends_group)] if is_kept else values
+        return Chunk(texts, cargo, rejects, position, size)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
-        """Return the texts, and the values of each row where the writer needs them.
-
-        :raises ValueError: when a text is too long, or as `to_values`.
-        """
-        limit = self._setup.options.max_row_bytes
+        """Return the texts, and the values of each row where they are asked for."""
         texts = join_columns([to_values(column_at(rows, path)) for path in self._paths])
         # A character has at most four bytes, so only long texts must be encoded to know their size.
-        if any(len(text.encode()) > limit for text in texts if text and 4 * len(text) > limit):
-            raise ValueError(f"longer than {limit} bytes; try a higher --max-row-bytes")
-        if not self._setup.needs_values:
+        if any(len(text.encode()) > self._limit for text in texts if text and 4 * len(text) > self._limit):
+            raise ValueError(too_long(self._limit))
+        if self._content is not Content.VALUES:
             return texts, texts
-        columns = zip(rows.schema.names, rows.columns, strict=True)
-        spell: dict[str, Any] = dict.fromkeys(self._intervals, to_intervals)
-        values = [spell.get(name, to_values)(column) for name, column in columns]
-        return texts, list(zip(*values, strict=True))
+        return texts, list(zip(*map(to_values, rows.columns), strict=True))
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
         good, rejects = [rows.slice(0, 0)], []
@@ -306,21 +320,21 @@ class _Hashed(io.RawIOBase):
 class Writer:
     """Writes row groups with the new columns; from another format, the other columns are strings."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
+    def __init__(self, layout: Layout, table: Table) -> None:
+        self._layout = layout
+        self._table = table
         self._sink = _Drain()
         self._writer: Any = None
         self._schema: Any = None
         self._pending: list[pa.RecordBatch] = []
         self._size = self._rows = 0  # size and rows of the pending batches
 
-    def begin(self, head: Head) -> bytes:
-        if self._setup.converts:
-            return self._open(pa.schema([(name, pa.string()) for name in head.columns]))
-        return self._open(head.style.schema, head.style.codec)
-
-    def _open(self, schema: pa.Schema, codec: str | None = None) -> bytes:
-        for column in self._setup.results:
+    def begin(self) -> bytes:
+        if self._layout.converts:
+            schema, codec = pa.schema([(name, pa.string()) for name in self._table.columns]), None
+        else:
+            schema, codec = self._table.style.schema, self._table.style.codec
+        for column in self._layout.results:
             schema = schema.append(result_field(column))
         self._schema = schema
         with _translated("the Parquet output", OutputError):
@@ -333,14 +347,14 @@ class Writer:
         return self._sink.drain()
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        added = [*map(result_array, self._setup.results, results)]
+        added = [*map(result_array, self._layout.results, results)]
         ends_group = False
-        if not self._setup.converts:
-            for batch in chunk.rows:
-                self._pending.append(pa.record_batch([*batch.rows.columns, *added], schema=self._schema))
-                ends_group = batch.ends_group
+        if not self._layout.converts:
+            for part in chunk.rows:
+                self._pending.append(pa.record_batch([*part.rows.columns, *added], schema=self._schema))
+                ends_group = part.ends_group
         elif chunk.rows:
-            columns = [pa.array(column, pa.string()) for column in zip(*chunk.rows, strict=True)]
+            columns = [_strings(column) for column in zip(*chunk.rows, strict=True)]
             self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
             # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.
             self._size += _OFFSET * len(columns) * len(chunk.rows)
@@ -360,11 +374,14 @@ class Writer:
         self._size = self._rows = 0
 
     def close(self) -> bytes:
-        if not self._writer:
-            self._open(pa.schema([]))
         self._end_group()
         self._writer.close()
         return self._sink.drain()
+
+
+def _strings(values: Sequence[Any]) -> pa.Array:
+    strings = [value if value is None else to_text(value) for value in values]
+    return pa.array(strings, pa.string())
 
 
 class _Drain(io.RawIOBase):

@@ -10,29 +10,27 @@ from typing import Any, Protocol
 from sentcli.errors import UsageError
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Head, Results
-from sentcli.tables.options import ReadOptions, Setup
+from sentcli.tables.chunk import Chunk, Cursor, Results
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.table import Content, Layout, Table
 
 
 class Reader(Protocol):
-    """A function that reads one input.
+    """A function that reads one input from its start.
 
-    :param first: the head of the first input that had one; the head of this input must agree with it.
-    :param is_last: no other input follows.
+    :param table: what `inspect` returned for this input.
+    :param content: what the chunks are to hold of each row.
     """
 
-    def __call__(
-        self, source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
-    ) -> Iterator[Chunk]: ...
+    def __call__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]: ...
 
 
 class Writer(Protocol):
-    """Encodes chunks and their results as the bytes of the output."""
+    """Encodes chunks and their results as the bytes of the output, in the style of the first input."""
 
-    def begin(self, head: Head) -> bytes:
+    def begin(self) -> bytes:
         """Return the bytes before the first row.
 
-        :param head: the head of the first input.
         :raises OutputError: when the output cannot hold the name of a column or a label.
         """
 
@@ -47,22 +45,27 @@ class Writer(Protocol):
 class Format:
     """One format.
 
-    :param module: the module with `read` and `Writer`; imported only when needed, as pyarrow loads slowly.
+    :param module: the module with `read` and `Writer`, and with `inspect` unless `tables.inspect` knows the
+        format; imported only when needed, as pyarrow loads slowly.
     :param suffixes: the suffixes of file names; new files get the first.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
+    :param records: the format that has the same bytes for a record; empty: no other has.
+    :param is_written: False for a format that can only be read; its module has no `Writer`.
     """
 
     module: str
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
+    records: str = ""
+    is_written: bool = True
 
     def reader(self) -> Reader:
-        return self._load().read  # type: ignore[no-any-return]
+        return self.load().read  # type: ignore[no-any-return]
 
-    def writer(self, setup: Setup) -> Writer:
-        return self._load().Writer(setup)  # type: ignore[no-any-return]
+    def writer(self, layout: Layout, table: Table) -> Writer:
+        return self.load().Writer(layout, table)  # type: ignore[no-any-return]
 
-    def _load(self) -> Any:
+    def load(self) -> Any:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
@@ -74,12 +77,14 @@ _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
-    "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}),
+    "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
     "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }
 FORMATS = tuple(_FORMATS)
+OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if form.is_written)
+SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
     **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add --input-format xlsx and -o OUT.xlsx"),
@@ -125,7 +130,15 @@ def format_of(name: str, option: str) -> str:
 
 def is_suffix(suffix: str) -> bool:
     """Return whether a suffix belongs to a format."""
-    return any(suffix.lower() in form.suffixes for form in _FORMATS.values())
+    return suffix.lower() in SUFFIXES
+
+
+def content_for(input_format: str, output_format: str) -> Content:
+    """Return what the writer of a format needs of the rows of another, or of the same format."""
+    read, written = ((get_format(name).records or name) for name in (input_format, output_format))
+    if read == written:
+        return Content.RECORDS
+    return Content.TEXTS if written == "lines" else Content.VALUES
 
 
 def suffix_of(name: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
-from typing import Any
 
 from sentcli.files.encodings import AUTO, BOM, detect_encoding, marked_encoding
 from sentcli.tables.options import ReadOptions
@@ -20,17 +19,15 @@ from sentcli.tables.text_column import is_usual
 Records = list[tuple[int, list[str]]]  # each with the number of its first line
 
 LIKELY_DELIMITERS = "\t;|,"
+NO_TABLE = 3
 SAMPLE_BYTES = 1 << 18
 SAMPLE_RECORDS = 20
 _FEWEST_ROWS = 2  # after the header
 _MANY_ROWS = 4  # fewer may have the same number of fields, or a column of numbers, by chance
-_LONGEST_LABEL = 20  # characters
 MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_SECOND_HEADER = re.compile(r'\s*(\{"ImportId":.*|Open-Ended Response|Response)\s*', re.DOTALL)
-_SECOND_HEADERS = 2  # rows after the header: Qualtrics writes two, SurveyMonkey one
 _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
 
 
@@ -40,12 +37,18 @@ class Guess:
 
     :param read: the options that read it.
     :param columns: names of the columns; empty if they have none.
-    :param doubt: 0: it is certainly one; 1: it looks like one; 2: it may be one, and is read as lines.
+    :param doubt: 0: it is certainly one; 1: it looks like one; 2: it may be one, and is read as lines;
+        `NO_TABLE`: it is none.
     """
 
     read: ReadOptions
     columns: Sequence[str]
     doubt: int
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is read as a table."""
+        return self.doubt <= 1
 
     def __str__(self) -> str:
         names = ", ".join(f"{name:.60}" for name in self.columns)
@@ -76,12 +79,9 @@ def sniff(data: bytes, options: ReadOptions) -> Guess | None:
 
 def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Guess | None:
     read = replace(options, format="tsv" if delimiter == "\t" else "csv")
-    if delimiter == "\t" and (column := _labeled_texts(_records(text, delimiter, quoting=csv.QUOTE_NONE))):
-        read = replace(read, header=False, quotechar="", text_column=options.text_column or str(column))
-        return Guess(read, (), 0)
     if delimiter not in "\t,":
         read = replace(read, delimiter=delimiter)
-    names, *rows = _records(text, delimiter, strict=True) or [[]]
+    names, *rows = _records(text, delimiter) or [[]]
     has_usual = bool(rows) and any(map(is_usual, names))
     if len(names) > 1 and len(rows) >= _FEWEST_ROWS and {*map(len, rows)} == {len(names)}:
         columns = [*zip(*rows, strict=True)]
@@ -97,29 +97,14 @@ def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Guess | Non
     return Guess(read, names, 2) if has_usual and (len(names) > 1 or delimiter == ",") else None
 
 
-def _records(text: str, delimiter: str, **options: Any) -> list[list[str]]:
+def _records(text: str, delimiter: str) -> list[list[str]]:
     """Return the first records that are not empty, up to a malformed one."""
     records: list[list[str]] = []
     with suppress(csv.Error):
-        parser = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, **options)
+        parser = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
         records += islice(filter(None, parser), SAMPLE_RECORDS)
     is_cut = len(records) > _FEWEST_ROWS + 1 and not text.endswith("\n")  # the last one may go on
     return records[:-1] if is_cut else records
-
-
-def _labeled_texts(records: Sequence[Sequence[str]]) -> int:
-    """Return the number of the column of texts, from 1, if all others have labels or numbers; 0 otherwise."""
-    if len(records) <= _FEWEST_ROWS or len({*map(len, records)}) > 1:
-        return 0
-    columns = [*zip(*records, strict=True)]
-    texts = [number for number, column in enumerate(columns, start=1) if not _are_labels(column)]
-    return texts[0] if len(texts) == 1 < len(columns) and _are_words(columns[texts[0] - 1]) else 0
-
-
-def _are_labels(cells: Sequence[str]) -> bool:
-    """Return whether cells are numbers or short words; the first one repeats, as a name would not."""
-    is_short = max(map(len, cells)) <= _LONGEST_LABEL and cells[0] in cells[1:]
-    return _are_numbers(cells) or (is_short and not any(" " in cell for cell in cells))
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
@@ -138,14 +123,3 @@ def line_after_titles(records: Records) -> int | None:
         return None
     table = [*dropwhile(lambda record: sum(map(bool, record[1])) < 2, later)]
     return table[0][0] if len(table) > 1 and len({len(record) for _, record in table}) == 1 else None
-
-
-def second_header(rows: Records) -> tuple[int, int]:
-    """Return the number and the line of the last further header, as surveys have them; 0 if none is one."""
-    first = [row for row in rows if row[1]][:_SECOND_HEADERS]
-    found = [
-        (number, line)
-        for number, (line, row) in enumerate(first, start=1)
-        if any(map(_SECOND_HEADER.fullmatch, row))
-    ]
-    return max(found, default=(0, 0))

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError
-from sentcli.tables.chunk import Head, Note
 from sentcli.tables.columns import list_columns
+from sentcli.tables.table import Note
 
 # The first rows decide, up to either limit, so that a file and a pipe of the same bytes have the same texts.
 SAMPLE_ROWS = 1000
@@ -42,8 +42,23 @@ _NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
 class Choice(NamedTuple):
     """The indexes of the columns to score; for the log, a note on a choice that no name supports."""
 
-    places: tuple[int, ...] = ()
+    places: tuple[int, ...]
     notes: tuple[Note, ...] = ()
+
+
+def is_decided(
+    columns: Sequence[Any], others: Mapping[Any, str], wanted: str | None, values: Sequence[Sequence[Any]]
+) -> bool:
+    """Return whether the first rows decide what `find_texts` returns, whatever rows follow.
+
+    They do if they have the columns that the user named, or a word under the most usual name.
+    """
+    if wanted is not None:
+        return all(_match(columns, part) for part in _parts(columns, wanted))
+    groups = next(iter(_named(columns)), [])
+    return all(len(group) == 1 for group in groups) and any(
+        columns[place] not in others and _has_word(values[place]) for (place,) in groups
+    )
 
 
 def find_texts(
@@ -52,9 +67,6 @@ def find_texts(
     wanted: str | None,
     where: str,
     values: Sequence[Sequence[Any]],
-    *,
-    first: Head | None = None,
-    is_all: bool = True,
 ) -> Choice:
     """Choose the columns to score.
 
@@ -63,33 +75,37 @@ def find_texts(
     :param wanted: the name of a column, its number from 1, or several of these with commas between them.
     :param where: the input's name, for messages.
     :param values: the first values of each column; only strings count.
-    :param first: the head of an earlier input, whose choice holds.
-    :param is_all: False: more rows follow, and the choice is empty if these rows do not decide.
     :raises DataError: when no column or several columns qualify, or a chosen one holds no texts.
     """
-    if first:
-        return Choice(first.places)
     if wanted is not None:
-        several = [] if _match(columns, wanted) else [part.strip() for part in str(wanted).split(",")]
-        parts = several if len(several) > 1 else [wanted]
-        if not is_all and not all(_match(columns, part) for part in parts):
-            return Choice()
-        return Choice(tuple(_only(part, columns, others, where) for part in parts))
-    fields = [str(name).rpartition(".")[2] for name in columns]  # of a path
-    named = [*_usual(columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
+        return Choice(tuple(_only(part, columns, others, where) for part in _parts(columns, wanted)))
+    named = _named(columns)
     usable = [place for place, name in enumerate(columns) if name not in others]
-    for groups in named if is_all else named[:1]:
+    for groups in named:
         good = [
             [place for place in group if place in usable and _has_word(values[place])] for group in groups
         ]
-        chosen = [some or group for some, group in zip(good, groups, strict=True)] if is_all else groups
-        if any(good) and (is_all or all(len(group) == 1 for group in chosen)):
+        if any(good):
+            chosen = [some or group for some, group in zip(good, groups, strict=True)]
             choice = _one_of_each(chosen, columns, others, where)
             return choice._replace(notes=_longer(choice, columns, usable, values, where))
-    if not is_all:
-        return Choice()
     if len(columns) == 1 and usable:
         return Choice((0,))
+    return _by_values(columns, others, usable, values, named, where)
+
+
+def _by_values(
+    columns: Sequence[Any],
+    others: Mapping[Any, str],
+    usable: Sequence[int],
+    values: Sequence[Sequence[Any]],
+    named: Sequence[list[list[int]]],
+    where: str,
+) -> Choice:
+    """Choose the column with the longest texts, else by its name, else the only column of strings.
+
+    :param named: the columns with usual names, which have no words.
+    """
     sizes = {place: _size(values[place]) for place in usable}
     ranked = sorted(usable, key=sizes.__getitem__, reverse=True)
     rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
@@ -111,10 +127,7 @@ def find_texts(
 def _one_of_each(
     groups: Sequence[Sequence[int]], columns: Sequence[Any], others: Mapping[Any, str], where: str
 ) -> Choice:
-    """Choose the only column of each group, which has a usual name.
-
-    :raises DataError: if it holds no texts, or a group has several columns.
-    """
+    """Choose the only column of each group, which has a usual name."""
     for first, *further in groups:
         if columns[first] in others:  # the other columns may be anything, such as a title
             hint = f"try another --text-column; {list_columns(columns)}"
@@ -182,6 +195,17 @@ def _usual(columns: Sequence[Any], usual: Sequence[str]) -> Iterator[list[list[i
 
 def _plain(name: Any) -> str:
     return re.sub(r"[\W_]+", "", str(name)).casefold()  # names in a data frame may not be strings
+
+
+def _named(columns: Sequence[Any]) -> list[list[list[int]]]:
+    fields = [str(name).rpartition(".")[2] for name in columns]  # of a path
+    return [*_usual(columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
+
+
+def _parts(columns: Sequence[Any], wanted: str) -> list[str]:
+    """Return the names of several columns, or the only one."""
+    several = [] if _match(columns, wanted) else [part.strip() for part in str(wanted).split(",")]
+    return several if len(several) > 1 else [wanted]
 
 
 def _match(columns: Sequence[Any], wanted: str) -> list[int]:

@@ -7,22 +7,24 @@ whole numbers have no fraction, and dates, times and durations are ISO 8601. A w
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from sentcli.errors import DataError, OutputError, requires
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Head, Note, Reject, Results, collect
+from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, collect
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
-from sentcli.tables.options import Setup
+from sentcli.tables.line_reader import too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
-from sentcli.tables.text_column import SAMPLE_ROWS, find_texts
+from sentcli.tables.table import Content, Layout, Note, Request, Table
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts
 
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent
@@ -30,63 +32,85 @@ _FORMATS = {datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd", time: "hh:mm:ss
 _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 
-def read(
-    source: Source, setup: Setup, cursor: Cursor, first: Head | None, *, is_last: bool
-) -> Iterator[Chunk]:
-    """Read one sheet; see `registry.Reader`. The bytes of a row are its cells as JSON.
+@dataclass(frozen=True)
+class Style:
+    """A sheet.
+
+    :param lead: the cells of its first rows, up to those of the header.
+    :param sheet: the sheet itself, because a workbook takes long to open.
+    """
+
+    name: str
+    lead: tuple[list[Any], ...]
+    sheet: Any
+
+
+def inspect(source: Source, request: Request) -> Table:
+    """Return the table of a sheet by its first rows; see `inspect.inspect`.
 
     :raises MissingExtraError: without the extra `excel`.
+    :raises DataError: if the file is not a workbook, or for a title before the header.
     """
-    return collect(_events(source, setup, first), cursor, keep_gaps=False)
-
-
-def _events(source: Source, setup: Setup, first: Head | None) -> Iterator[Event]:
-    options, name = setup.options, source.name
+    options, name, first = request.options, source.name, request.first
     sheet, notes = _open_sheet(source, options.sheet)
     rows: Iterator[list[Any]] = sheet.iter_rows()
     lead = [*islice(rows, options.skip_lines)]
     for header in rows:
+        lead.append(header)
         if any(cell != "" for cell in header):
             break
-        lead.append(header)
     else:
-        return
+        style = Style(sheet.name, (), sheet)
+        return request.table(name, style=style, is_empty=True, notes=notes)
     columns = tuple(map(_text, header))
     if first and first.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(first.columns)}")
-    check_names(columns, setup, name)
+    check_names(columns, request, name)
     second, sample = [*islice(rows, options.skip_rows)], [*islice(rows, SAMPLE_ROWS)]
     rows_as_text = ([*map(_text, cells)] for cells in (header, *second, *sample[:SAMPLE_RECORDS]))
-    if line := line_after_titles([*enumerate(rows_as_text, start=len(lead) + 1)]):
+    if line := line_after_titles([*enumerate(rows_as_text, start=len(lead))]):
         hint = f"if the header is row {line}, add --skip-lines {line - 1}"
         raise DataError(f"{name}: the first row has one cell; {hint}")
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
-    places, doubts = find_texts(columns, {}, options.text_column, name, by_column, first=first)
-    texts = tuple(columns[place] for place in places)
-    style = (sheet.name, [*lead, header])
-    yield Head(columns, texts, to_json([lead, header]), style, places, (*notes, *doubts))
-    start = len(lead) + 2  # the first row of a sheet is 1
-    for number, cells in enumerate(chain(second, sample, rows), start):
+    choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
+    return request.table(
+        name,
+        columns,
+        texts=tuple(columns[place] for place in choice.places),
+        places=choice.places,
+        lead=to_json([lead[:-1], header]),
+        style=Style(sheet.name, tuple(lead), sheet),
+        notes=(*notes, *choice.notes),
+    )
+
+
+def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
+    """Read one sheet; see `registry.Reader`. The bytes of a row are its cells as JSON."""
+    events = _events(source, table, is_kept=content is Content.RECORDS)
+    return collect(events, cursor, keep_gaps=False, lead=table.lead)
+
+
+def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
+    """Yield the rows.
+
+    :param is_kept: their cells are written to another sheet.
+    """
+    limit, skip = table.options.max_row_bytes, len(table.style.lead)
+    for number, cells in enumerate(islice(table.style.sheet.iter_rows(), skip, None)):
         raw = to_json(cells) + b"\n"
-        values = cells if setup.output_format == "xlsx" else [*map(_portable, cells)]
-        if setup.output_format == "parquet":  # there, columns of other formats are strings
-            values = [_text(cell) or None for cell in cells]
-        text = " ".join(filter(None, (_text(cells[place]) for place in places)))
-        if number - start < len(second):
-            yield raw if setup.converts else (None, values, raw)
-        elif len(text.encode()) > options.max_row_bytes:
-            reason = f"longer than {options.max_row_bytes} bytes; try a higher --max-row-bytes"
-            yield Reject(name, number, None, reason, raw)
+        values = cells if is_kept else [*map(_portable, cells)]
+        text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
+        if number < table.options.skip_rows:
+            yield (None, values, raw) if is_kept else raw
+        elif len(text.encode()) > limit:
+            yield Reject(table.name, skip + number + 1, None, too_long(limit), raw)
         else:
             yield text, values, raw
     source.check_unchanged()
 
 
-def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note]]:
-    """Return a sheet by its name or number, else the first one; and a note on the others.
-
-    :raises DataError: if the file is not a workbook, or has no such sheet.
-    """
+def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...]]:
+    """Return a sheet by its name or number, else the first one; and a note on the others."""
     with requires("excel"):
         from python_calamine import CalamineError, CalamineWorkbook
     try:
@@ -104,7 +128,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note]]:
             )
         others = ", ".join(name for name in names if name != chosen)
         note = f"{source.name}: other sheets are left out: {others:.400}; choose with --sheet"
-        return book.get_sheet_by_name(chosen), [(logging.WARNING, note)] if others else []
+        return book.get_sheet_by_name(chosen), ((logging.WARNING, note),) if others else ()
     except CalamineError as error:
         raise DataError(f"{source.name}: not a workbook that can be read: {error}") from error
 
@@ -125,27 +149,30 @@ def _text(cell: Any) -> str:
 class Writer:
     """Writes one sheet. What comes from another format is text, except numbers and booleans."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, layout: Layout, table: Table) -> None:
         with requires("excel"):
             from xlsxwriter import Workbook
-        self._setup = setup
+        self._layout = layout
+        self._table = table
         self._file = BytesIO()
-        if setup.scratch:
-            with output_errors(setup.scratch):
-                shutil.rmtree(setup.scratch, ignore_errors=True)  # of a run that was killed
-                setup.scratch.mkdir(0o700)
-        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": setup.scratch})
+        if layout.scratch:
+            with output_errors(layout.scratch):
+                shutil.rmtree(layout.scratch, ignore_errors=True)  # of a run that was killed
+                layout.scratch.mkdir(0o700)
+        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": layout.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
         self._sheet: Any = None
         self._row = 0
 
-    def begin(self, head: Head) -> bytes:
-        name, lead = (None, [head.columns]) if self._setup.converts else head.style
-        self._sheet = self._book.add_worksheet(name)
+    def begin(self) -> bytes:
+        table, is_new = self._table, self._layout.converts
+        self._sheet = self._book.add_worksheet(None if is_new else table.style.name)
+        lead: Sequence[Sequence[Any]] = [table.columns] if is_new else table.style.lead
         for cells in lead[:-1]:
             self._write(cells)
-        self._write([*lead[-1], *self._setup.names])
+        if table.columns:
+            self._write([*lead[-1], *self._layout.names])
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:

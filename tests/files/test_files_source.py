@@ -182,10 +182,9 @@ def test_parquet_from_a_pipe(run, convert, tmp_path, stdin):
 
 
 def test_a_pipe_that_pauses_yields_its_complete_lines(tmp_path, stdin):
-    reader = read_chunks("-")
-    chunks = iter(reader)
     stdin.write(b"first\nsec")
     started = time.monotonic()
+    chunks = iter(read_chunks("-"))
     assert [*next(chunks).texts] == ["first"]
     assert time.monotonic() - started < 10
     time.sleep(0.3)  # no complete line has arrived
@@ -209,9 +208,8 @@ def test_a_pause_at_the_end_of_an_input_does_not_change_compressed_bytes(run, tm
 
 
 def test_a_pause_within_a_csv_record(tmp_path, stdin):
-    reader = read_chunks("-", read=ReadOptions(format="csv"))
-    chunks = iter(reader)
     stdin.write(b'text\nx\n"a\n')
+    chunks = iter(read_chunks("-", read=ReadOptions(format="csv")))
     assert [*next(chunks).texts] == ["x"]
     stdin.write(b'b"\ny\n')
     stdin.close()
@@ -222,10 +220,9 @@ def test_a_pause_within_a_character_after_a_record_of_the_greatest_length(tmp_pa
     """A carriage return may end the line; whether a line feed follows is not known yet."""
     read = ReadOptions(format="csv", encoding="utf-16-le", max_row_bytes=32)
     data = ("text\r" + ("x" * 15 + "\r") * 2).encode("utf-16-le")
-    reader = read_chunks("-", read=read)
-    chunks = iter(reader)
     stdin.write(data[: 10 + 32 + 1])
     threading.Timer(0.5, lambda: (stdin.write(data[10 + 32 + 1 :]), stdin.close())).start()
+    chunks = read_chunks("-", read=read)
     assert [text for chunk in chunks for text in chunk.texts] == ["x" * 15] * 2
 
 
@@ -237,6 +234,12 @@ def test_a_pipe_that_does_not_block(run, tmp_path, stdin, form):
     run("-", tmp_path / "out.txt", read=ReadOptions(format=form))
     thread.join()
     assert (tmp_path / "out.txt").read_bytes() == b"odd\t0.142857\tx\n"
+
+
+def test_a_read_waits_for_a_pipe_that_does_not_block(stdin):
+    os.set_blocking(sys.stdin.fileno(), False)
+    threading.Timer(0.3, stdin.write, [b"x"]).start()
+    assert Source(inspect_input("-")).read() == b"x"
 
 
 def test_inputs_that_cannot_be_opened_are_refused_by_name(run, tmp_path):

@@ -286,7 +286,6 @@ def test_a_limit_of_rows_of_parquet(run, tmp_path, target):
 
 
 TABLE = b"id,text\n1,x\n2,x\n"
-LABELED = b'Now it "works.\t1\nNow it broke\t0\nNow it works\t1\n'
 DOUBTFUL = b"rumour\tby\nit works\tan\nit broke\tbo\n"
 
 
@@ -294,7 +293,6 @@ def test_a_table_in_a_text_file_stays_a_table(convert, caplog):
     assert convert(TABLE, "in.txt") == ADDED + b"1,x" + X + b"\n2,x" + X + b"\n"
     assert "in.txt looks like CSV with the columns id, text: read as such" in caplog.text
     assert caplog.records[-1].levelname == "WARNING"
-    assert convert(LABELED, "in.txt").splitlines()[0] == b'Now it "works.\t1\teven\t0.000000'
     assert convert(DOUBTFUL, "in.txt", ".jsonl", read=ReadOptions(text_column="by")).count(b'"by":') == 2
     assert caplog.records[-1].message.endswith("as such; if it is lines of text, add --input-format lines")
     assert caplog.records[-1].levelname == "NOTE"  # also with -q
@@ -355,7 +353,7 @@ def standard_input(monkeypatch):
 def test_a_live_input_is_looked_at_as_it_arrives(
     run, tmp_path, monkeypatch, standard_input, pause, parts, expected
 ):
-    monkeypatch.setattr("sentcli.runs.inputs.PAUSE", pause)
+    monkeypatch.setattr("sentcli.tables.inspect.PAUSE", pause)
     standard_input.write(parts[0])
 
     def write_rest():

@@ -13,7 +13,7 @@ from jobs import ParityScorer, read_chunks
 from sentcli.errors import DataError, OutputError, RejectsError, SentcliError, UsageError
 from sentcli.files.sink import Target
 from sentcli.runs.output import Output
-from sentcli.tables.options import ReadOptions, RejectOptions, Setup, WriteOptions
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
 X = b",odd,0.142857"  # of the text "x"
@@ -50,8 +50,7 @@ def test_the_commonest_reason_of_rejects_is_logged_with_an_example(run, tmp_path
 
 def test_the_row_law_is_checked_at_each_write(source, tmp_path):
     reader = read_chunks(source)
-    setup = Setup(ReadOptions(), WriteOptions().columns(), "csv", "csv")
-    output = Output(Target(tmp_path / "out.csv"), None, setup, RejectOptions())
+    output = Output(Target(tmp_path / "out.csv"), None, reader.writer(), RejectOptions())
     with pytest.raises(SentcliError, match="not read to their end"):
         output.close(reader)
     (chunk,) = reader

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from sentcli.tables.chunk import Chunk, Position
@@ -24,8 +22,3 @@ def test_fields_of_a_row_are_neighbours_and_gaps_are_in_their_places():
 def test_no_row_is_lost_for_want_of_a_field(counts, gaps):
     with pytest.raises(ValueError, match="for 300 texts"):
         join(gaps, *([b"x"] * count for count in counts))
-
-
-def test_a_position_comes_back_from_json():
-    position = Position(1, 20, 30, 4, "ab", progress=50)
-    assert Position(**json.loads(json.dumps(position.to_json()))) == position

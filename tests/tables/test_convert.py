@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -130,7 +131,7 @@ TIMES = [
 
 
 SECONDS = [93_603, 0, None, -93_603, 86_400, 59, 3_600, 60, 2 * 365 * 86_400]
-DURATIONS = ["P1DT2H3S", "PT0S", None, "-P1DT2H3S", "P1D", "PT59S", "PT1H", "PT1M", "P730D"]
+DURATIONS = [None if s is None else f"{'-' * (s < 0)}PT{abs(s)}S" for s in SECONDS]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -151,7 +152,7 @@ def test_durations_keep_their_last_digit(convert_table):
     columns = {"text": ["x"] * len(ends), "wait": pa.array(ends, pa.duration("ns"))}
     assert [json.loads(line)["wait"] for line in convert_table(columns, ".jsonl")] == [
         *("PT0.000000001S", "PT0.00000001S", "PT3.5S", "-PT0.000000001S"),
-        *("P106751DT23H47M16.854775807S", "-P106751DT23H47M16.854775807S"),
+        *("PT9223372036.854775807S", "-PT9223372036.854775807S"),
     ]
 
 
@@ -187,34 +188,16 @@ def intervals(tmp_path):
     return intervals
 
 
-def test_intervals_are_written_as_iso_8601_does(convert, intervals):
-    values = [interval(14, 3, 90_061_500), None, interval(0, 0, 0), interval(12, 0, 0), interval(0, 40, 0)]
-    columns = {
-        "text": ["x"] * 5,
-        "wait": pa.array(values, pa.binary(12)),
-        "twelve": pa.array(values, pa.binary(12)),
-    }
-    data = intervals(columns, "wait")
-    rows = [json.loads(line) for line in convert(data, "in.parquet", ".jsonl").splitlines()]
-    assert [row["wait"] for row in rows] == ["P1Y2M3DT25H1M1.5S", None, "PT0S", "P1Y", "P40D"]
-    assert rows[3]["twelve"] == "DAAAAAAAAAAAAAAA"
-    assert convert(data, "in.parquet", ".csv").splitlines()[1].startswith(b"x,P1Y2M3DT25H1M1.5S,")
-    assert convert(data, "in.parquet", ".txt").count(b"\n") == 5
-
-
-def test_intervals_that_would_become_bytes_are_refused(convert, intervals):
+def test_intervals_would_become_bytes_and_are_refused(convert, intervals):
     values = pa.array([interval(1, 2, 3)], pa.binary(12))
-    message = (
-        "is an INTERVAL, which only CSV and JSON Lines hold, not nested; try -o OUT.csv, or make it text by"
-    )
-    with pytest.raises(DataError, match=f"in.parquet: the column 'wait' {message}"):
-        convert(intervals({"text": ["x"], "wait": values}, "wait"), "in.parquet", ".parquet")
     nested = pa.StructArray.from_arrays([values], ["wait"])
-    data = intervals({"text": ["x"], "stay": nested}, "wait")
-    for target in (".parquet", ".csv", ".jsonl"):
-        with pytest.raises(DataError, match=f"in.parquet: the column 'stay.wait' {message}"):
-            convert(data, "in.parquet", target)
-    assert convert(data, "in.parquet", ".txt") == b"odd\t0.142857\tx\n"
+    for column, name in ((values, "wait"), (nested, "stay.wait")):
+        data = intervals({"text": ["x"], name.split(".")[0]: column}, "wait")
+        message = f"in.parquet: the column '{name}' is an INTERVAL, which cannot be kept; make it text: CAST"
+        for target in (".parquet", ".csv", ".jsonl"):
+            with pytest.raises(DataError, match=re.escape(message)):
+                convert(data, "in.parquet", target)
+        assert convert(data, "in.parquet", ".txt") == b"odd\t0.142857\tx\n"
 
 
 def in_list(kind, values):

@@ -12,7 +12,7 @@ from jobs import read_chunks
 from xxhash import xxh3_128
 
 from sentcli.errors import DataError
-from sentcli.tables import jsonl
+from sentcli.tables import inspect
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 MARK = b"\xef\xbb\xbf"
@@ -59,7 +59,8 @@ def test_a_byte_order_mark_does_not_get_between_the_inputs(run, tmp_path, first)
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
     run([tmp_path / name for name in contents], tmp_path / "out.jsonl")
-    expected = first.replace(b"bad\n", b"").replace(b"}", FIELDS) + b'\n{"text":"xx"'
+    rows = first.removeprefix(MARK).replace(b"bad\n", b"").replace(b"}", FIELDS)
+    expected = MARK + rows + b'\n{"text":"xx"'
     assert (tmp_path / "out.jsonl").read_bytes().startswith(expected)
     *_, last = read_chunks(*(tmp_path / name for name in contents))
     assert last.position.xxh3 == xxh3_128(b"".join(contents.values())).hexdigest()
@@ -303,7 +304,7 @@ def test_of_a_pipe_the_first_records_give_the_columns(
     """However it pauses, the columns are the same."""
     lines = OPTIONAL.splitlines(keepends=True)
     caplog.set_level("INFO")
-    monkeypatch.setattr(jsonl, limit, most if limit == "_AHEAD_LINES" else len(b"".join(lines[:most])))
+    monkeypatch.setattr(inspect, limit, most if limit == "_AHEAD_LINES" else len(b"".join(lines[:most])))
     os.mkfifo(tmp_path / "in.jsonl")
     feed(tmp_path / "in.jsonl", *([OPTIONAL] if pauses == 1 else lines))
     run(tmp_path / "in.jsonl", tmp_path / "out.csv")

@@ -5,21 +5,15 @@ import threading
 import time
 
 import pytest
+from jobs import read_chunks
 
 from sentcli.errors import DataError
-from sentcli.files.source import Source, inspect_input
-from sentcli.tables.chunk import Cursor
-from sentcli.tables.options import ReadOptions, Setup, WriteOptions
-from sentcli.tables.registry import get_format
+from sentcli.tables.options import ReadOptions
 
 
-def read(path, form="lines", is_last=True, **options):
+def read(path, form="lines", **options):
     """Return the chunks of a file or pipe."""
-    setup = Setup(ReadOptions(**options), WriteOptions().columns(), form, form)
-    cursor = Cursor()
-    with Source(inspect_input(str(path))) as source:
-        cursor.open(source)
-        return [*get_format(form).reader()(source, setup, cursor, None, is_last=is_last)]
+    return [*read_chunks(path, read=ReadOptions(format=form, **options))]
 
 
 @pytest.fixture
@@ -61,18 +55,7 @@ def test_lines_that_come_now_and_then_hold_none_back_for_long(pipe):
 
 def test_a_pause_within_the_first_line_gives_nothing(pipe):
     chunks = read(pipe([b"text", b"\nx\n"], 0.25), "csv")
-    assert [(chunk.texts, bool(chunk.head), chunk.whole) for chunk in chunks] == [
-        (["x"], True, False),
-        ([], False, True),
-    ]
-
-
-@pytest.mark.parametrize("end", ["", "\n", "\r"])
-def test_a_last_line_gets_a_line_end_where_another_input_follows(tmp_path, end):
-    (tmp_path / "in.csv").write_bytes(f"text\r\nx{end}".encode())
-    (last,) = read(tmp_path / "in.csv", "csv")
-    (chunk,) = read(tmp_path / "in.csv", "csv", is_last=False)
-    assert (last.rows, chunk.rows) == ([f"x{end}".encode()], [f"x{end or chr(13) + chr(10)}".encode()])
+    assert [(chunk.texts, chunk.whole) for chunk in chunks] == [(["x"], False), ([], True)]
 
 
 @pytest.mark.parametrize("block", [1, 3, 1 << 19])

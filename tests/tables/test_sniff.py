@@ -7,7 +7,6 @@ import pytest
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.sniff import sniff
 
-UCI = 'Wow... Loved this place.\t1\nCrust is "not good.\t0\n"Tasty" stop by, and late\t0\n'
 BARS = "id|rumour\n1|it works, mostly\n2|it broke\n3|it works\n4|so it goes\n5|and"
 DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4,it broke,\n"
 
@@ -23,8 +22,6 @@ DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4
         (DATES.encode(), 1, "--input-format csv", "id rumour on"),
         ("rumour\tby\nit works\tan\nit broke\tbo\n".encode("utf-16"), 1, "--input-format tsv", "rumour by"),
         ("\ufefftext\tid\nit works\t1\nit broke\t2\n".encode(), 0, "--input-format tsv", "text id"),
-        (UCI.encode(), 0, "--input-format tsv --no-header", ""),
-        (b"ham\tGo until late\nham\tOk then, see you\nspam\tFree entry now\n", 0, None, ""),
         (b'"What did you like,\nand why?",by\nit works,1\nit broke,2\n', 2, "--input-format csv", None),
         (b"Was it what you expected of us?,by\n" + b"it works,an\n" * 4, 2, "--input-format csv", None),
         (b'{"a": 1}\n\n{"b": "\xe2\x80\xa8"}\n{"c', 0, "--input-format jsonl", ""),
@@ -51,11 +48,6 @@ def test_tables(data, doubt, flags, columns):
 
 
 def test_the_options_that_read_it():
-    assert sniff(UCI.encode(), ReadOptions()).read == ReadOptions(
-        format="tsv", header=False, quotechar="", text_column="1"
-    )
-    labels_first = b"ham\tGo until late\nham\tOk then, see you\nspam\tFree entry now\n"
-    assert sniff(labels_first, ReadOptions()).read.text_column == "2"
     wide = "text\tid\nit works\t1\nit broke\t2\n"
     assert sniff(wide.encode("utf-16"), ReadOptions()).read == ReadOptions(format="tsv", encoding="utf-16")
     named = ReadOptions(encoding="utf-16-le", delimiter=":")

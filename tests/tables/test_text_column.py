@@ -33,8 +33,8 @@ def to_jsonl(columns):
 def head_of(path, data, wanted=None, prefix="", **options):
     path.write_bytes(data)
     read, write = ReadOptions(text_column=wanted, **options), WriteOptions(prefix=prefix)
-    chunks = [*read_chunks(path, read=read, write=write)]
-    return chunks[0].head.text_columns, [text for chunk in chunks for text in chunk.texts]
+    reader = read_chunks(path, read=read, write=write)
+    return reader.table.texts, [text for chunk in reader for text in chunk.texts]
 
 
 def check_frame(columns, wanted, texts):
@@ -242,10 +242,10 @@ def test_the_first_thousand_rows_decide_however_they_arrive(tmp_path, form, late
 
     writer = threading.Thread(target=write)
     writer.start()
-    chunks = [*read_chunks(pipe, read=ReadOptions(format=form))]
+    reader = read_chunks(pipe, read=ReadOptions(format=form))
+    assert reader.table.texts == expected[0]
+    assert [text for chunk in reader for text in chunk.texts] == expected[1]
     writer.join()
-    assert chunks[0].head.text_columns == expected[0]
-    assert [text for chunk in chunks for text in chunk.texts] == expected[1]
 
 
 def test_a_usual_name_with_a_word_decides_at_the_first_row(tmp_path):

@@ -1,0 +1,337 @@
+"""Decide what an input is, by its first bytes; the readers below decide nothing.
+
+Each guess is made here: the format of standard input and `.txt` files, the encoding, the delimiter of CSV
+and its header (by `csv_header`), an array of JSON or objects by lines, the columns, and which of them hold
+the texts. A user is told of a guess by the notes of a `Table`. Formats that say what they are, as Parquet
+does, have an `inspect` of their own.
+
+The first thousand rows decide, or the first MiB. A pipe is read only until what is there decides. What was
+read to decide is read again for the rows, see `Source.looking_ahead`.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from sentcli.config import NOTE
+from sentcli.errors import DataError, UsageError
+from sentcli.files.encodings import AUTO, Encoding, detect_encoding, marked_encoding
+from sentcli.files.source import STANDARD, Source
+from sentcli.tables.columns import check_room, list_columns
+from sentcli.tables.csv_header import inspect_csv
+from sentcli.tables.json_records import split_records
+from sentcli.tables.jsonl import ARRAY, MISSING, no_string, text_names, text_of
+from sentcli.tables.line_reader import PAUSE, Text, awaited
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.registry import get_format
+from sentcli.tables.sniff import (
+    MAY_BEGIN_TABLE,
+    NO_TABLE,
+    SAMPLE_BYTES,
+    SAMPLE_RECORDS,
+    Guess,
+    sniff,
+)
+from sentcli.tables.table import Content, Note, Request, Table
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_decided
+
+# First bytes of compressed files. `BZh` could begin a text, so the digit and marker after it count too.
+_COMPRESSED = {
+    ".gz": re.compile(rb"\x1f\x8b"),
+    ".zst": re.compile(rb"\x28\xb5\x2f\xfd"),
+    ".bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
+    ".xz": re.compile(rb"\xfd7zX"),
+}
+_ARCHIVE = b"PK\x03\x04"
+_START, _LONG_START = 4, 6  # bytes that show a compression or a byte order mark; further bytes of bzip2
+_AUTO_BYTES = 1 << 19  # of a stream, that show its encoding
+_DOCUMENT_START = 64
+# The start of an array, or of an object on many lines.
+_DOCUMENT = re.compile(rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")')
+_AHEAD_LINES, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream, to read for the columns before the first row
+_MOST_COLUMNS = 1000  # that the keys of JSON may become
+_LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
+
+
+def inspect(source: Source, request: Request) -> Table:
+    """Decide what an input is, without consuming it.
+
+    :param request: its format, and what is to be read from it.
+    :raises DataError: if it cannot be scored, or does not fit the first input of the same output.
+    """
+    known = get_format(request.format)
+    if known.module in _TEXT_FORMATS:
+        return _TEXT_FORMATS[known.module](_text_of(source, request), request)
+    return known.load().inspect(source, request)  # type: ignore[no-any-return]
+
+
+def guess_format(source: Source, options: ReadOptions, check: Callable[[], None]) -> Guess | None:
+    """Return what a text without a format may be; None if it is empty.
+
+    Waits for the first bytes; if they may begin a table in a pipe, a short time for more.
+    """
+    with source.looking_ahead():
+        while source.live and not source.ready(PAUSE):
+            check()
+        data = more = source.read()
+        while more and source.live and len(data) < SAMPLE_BYTES and data.count(b"\n") <= SAMPLE_RECORDS:
+            if not (MAY_BEGIN_TABLE.match(data) and source.ready(PAUSE)):
+                break
+            more = source.read()
+            data += more
+    return (sniff(data, options) or Guess(options, (), NO_TABLE)) if data else None
+
+
+def notes_of(guess: Guess, name: str, *, is_refused: bool) -> tuple[Note, ...]:
+    """Return what a user is told of the guess of a format.
+
+    :param name: what the user calls the input.
+    :param is_refused: what may be a table cannot be read as lines.
+    :raises UsageError: if it is so.
+    """
+    if guess.doubt == NO_TABLE:
+        return ()
+    if guess.is_table:
+        hint = "; if it is lines of text, add --input-format lines" if guess.doubt else ""
+        level = NOTE if guess.doubt else logging.WARNING
+        return ((level, f"{name} looks like {guess}: read as such{hint}"),)
+    hint = f"{name} may be {guess}: if it is, add {guess.flags}"
+    if is_refused:
+        raise UsageError(f"{hint}; if each line is a text, add --input-format lines")
+    return ((logging.WARNING, f"{hint}; it is read as one review per line"),)
+
+
+def _text_of(source: Source, request: Request) -> Text:
+    """Decide on the encoding; refuse compressed bytes, and wide characters without --encoding."""
+    name = request.options.encoding
+    notes: tuple[Note, ...] = ()
+    with source.looking_ahead():
+        start = _first_bytes(source, _START, request)
+        if start.startswith(b"BZh") and not start.endswith(b"\n"):
+            start += _first_bytes(source, _LONG_START, request)
+    if name in (None, AUTO):
+        _refuse_compressed(start, source.name)
+    if name is None and (marked := marked_encoding(start)):
+        is_json = get_format(request.format).module == "jsonl"
+        hint = "JSON Lines are UTF-8: convert it" if is_json else f"try --encoding {marked}"
+        raise DataError(f"{source.name}: begins with the byte order mark of {marked}; {hint}")
+    if name == AUTO:
+        name, notes = _detect(source, request)
+    encoding = Encoding.named(name, start)
+    return Text(source, encoding, encoding.byte_order_mark(start), notes, not start)
+
+
+def _first_bytes(source: Source, size: int, request: Request) -> bytes:
+    """Return the first bytes; fewer at the end of a line, because a live input may wait for an answer."""
+    data = b""
+    for block in awaited(source, request):
+        data += block
+        if len(data) >= size or data.endswith(b"\n"):
+            break
+    return data
+
+
+def _refuse_compressed(start: bytes, name: str) -> None:
+    if start.startswith(_ARCHIVE):
+        raise DataError(f"{name}: a zip archive or a workbook; unzip it, or add --input-format xlsx")
+    for suffix, mark in _COMPRESSED.items():
+        if mark.match(start):
+            hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"
+            raise DataError(f"{name}: compressed, as {suffix} is; {hint}")
+
+
+def _detect(source: Source, request: Request) -> tuple[str, tuple[Note, ...]]:
+    """Find the encoding by the bytes: those of a file up to the first one that is not ASCII."""
+    with source.looking_ahead():
+        is_short = source.is_stream
+        blocks = [_first_bytes(source, _AUTO_BYTES, request)] if is_short else iter(source.read, b"")
+        name = detect_encoding(blocks)
+    if name is None:
+        raise DataError(f"{source.name}: not UTF-8; which --encoding is it, in place of {AUTO}?")
+    return name, () if name == "utf-8" else ((logging.WARNING, f"{source.name}: read as {name}"),)
+
+
+def _inspect_lines(text: Text, request: Request) -> Table:
+    source, first = text.source, request.first
+    is_same = first is None or first.style == text.encoding
+    if not (is_same or text.is_empty or request.content is not Content.RECORDS):
+        raise DataError(
+            f"{source.name}: not the encoding of the first input; it is {text.encoding.name}, "
+            f"there {first.style.name}"  # type: ignore[union-attr]
+        )
+    return request.table(
+        source.name,
+        columns=("text",),
+        texts=("text",),
+        lead=text.mark,
+        style=text.encoding,
+        is_empty=text.is_empty,
+        notes=text.notes,
+    )
+
+
+def _inspect_json(text: Text, request: Request) -> Table:
+    is_array = _is_document(text, request)
+    records: list[dict[str, Any]] = []
+    size, found = 0, None
+    with text.looking_ahead():
+        for lines in _json_lines(text, request, is_array=is_array):
+            for line in lines:
+                records += _objects(line, request)
+                size += len(line) if records else 0
+                if is_full := len(records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
+                    break
+            if found := _json_start(records, text.source.name, request, is_all=is_full):
+                break
+    found = found or _json_start(records, text.source.name, request, is_all=True)
+    texts, columns, notes = found or ((), (), ())
+    if request.content is Content.VALUES and columns:
+        columns = request.options.columns or _keys(text, request, is_array=is_array)
+        check_room(columns, request.taken, text.source.name)
+        if text.source.is_stream and not request.options.columns:
+            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: --columns"
+            notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
+    return request.table(
+        text.source.name,
+        columns,
+        texts=texts,
+        lead=text.mark,
+        style=ARRAY if is_array else None,
+        is_empty=not columns,
+        notes=(*text.notes, *notes),
+    )
+
+
+def _is_document(text: Text, request: Request) -> bool:
+    """Return whether the records are those of an array, or stand on several lines each."""
+    with text.looking_ahead():
+        data = _first_bytes(text.source, _DOCUMENT_START, request)
+        if request.format != "json" and not _DOCUMENT.match(data[:_DOCUMENT_START]):
+            return False
+        for block in chain([b""], awaited(text.source, request)):
+            data = (data + block).lstrip()
+            if data and (b"\n" in data or data[:1] != b"{" or len(data) > request.options.max_row_bytes):
+                break
+    line = data.partition(b"\n")[0].rstrip()
+    return data.startswith(b"[") or (line.startswith(b"{") and not line.endswith(b"}"))
+
+
+def _json_lines(text: Text, request: Request, *, is_array: bool) -> Iterator[list[bytes]]:
+    if not is_array:
+        return text.lines(request)
+    blocks = awaited(text.source, request)
+    return split_records(blocks, request.options.max_row_bytes, text.source.name)
+
+
+def _objects(line: bytes, request: Request) -> list[dict[str, Any]]:
+    """Return the object of a line, if it is one and has a key."""
+    with suppress(orjson.JSONDecodeError):
+        record = orjson.loads(line if len(line) <= request.options.max_row_bytes else b"")
+        return [record] if type(record) is dict and record else []
+    return []
+
+
+def _json_start(
+    records: list[dict[str, Any]], name: str, request: Request, *, is_all: bool
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Note, ...]] | None:
+    """Return the columns of the texts, the keys of the first record with a text, and notes.
+
+    :param is_all: no more records count.
+    :returns: None if the records do not decide.
+    """
+    if not records:
+        return None
+    found = (
+        (request.first and (request.first.texts, ()))
+        or _json_texts(records[:1], name, request, is_all=False)
+        or _json_texts(records, name, request, is_all=is_all)
+    )
+    if not found:
+        return None
+    texts, notes = found
+    for record in records:
+        check_room([*record], request.taken, name)
+        if text_of(record, texts) is not MISSING:
+            return texts, tuple(record), notes
+    if not is_all:
+        return None
+    columns = list_columns([*records[0]])
+    raise DataError(f"{name}: no column {text_names(texts)}; {columns}; try another --text-column")
+
+
+def _json_texts(
+    records: list[dict[str, Any]], name: str, request: Request, *, is_all: bool
+) -> tuple[tuple[str, ...], tuple[Note, ...]] | None:
+    """Choose the columns of the texts among the keys of records; None if they do not decide."""
+    wanted = request.options.text_column
+    columns: dict[str, list[Any]] = {}
+    for record in records:
+        for key, value in _flat(record).items():
+            columns.setdefault(key, []).append(value)
+    others = {
+        key: no_string(next(value for value in values if value is not None))
+        for key, values in columns.items()
+        if wanted is None and not {str, type(None)} & {*map(type, values)}
+    }
+    values = [*columns.values()]
+    if not (is_all or is_decided([*columns], others, wanted, values)):
+        return None
+    choice = find_texts([*columns], others, wanted, name, values)
+    return tuple([*columns][place] for place in choice.places), choice.notes
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a record's keys, and after them those of the dotted paths of nested objects."""
+    flat: dict[str, Any] = {}
+    inner = [("", record)]
+    for before, values in inner:  # grows
+        for key, value in values.items():
+            flat.setdefault(before + key, value)
+            if type(value) is dict and len(before) < _LONGEST_PATH:
+                inner.append((f"{before}{key}.", value))
+    return flat
+
+
+def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
+    """Return the keys of all records of a file, or of the first records of a stream, as they appear."""
+    keys: dict[str, None] = {}
+    count = size = 0
+    with text.looking_ahead():
+        for lines in _json_lines(text, request, is_array=is_array):
+            request.check()
+            for line in lines:
+                if text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
+                    return tuple(keys)
+                for record in _objects(line, request):
+                    keys |= dict.fromkeys(record)
+                count += 1
+                size += len(line)
+            _check_count(keys, text.source.name)
+    return tuple(keys)
+
+
+def columns_of_all(tables: Sequence[Table]) -> tuple[str, ...]:
+    """Return the keys of all inputs of JSON as columns.
+
+    :raises DataError: when there are too many, because a chunk has a value for each of its rows and columns.
+    """
+    columns = tuple(dict.fromkeys(name for table in tables for name in table.columns))
+    _check_count(columns, tables[-1].name)
+    return columns
+
+
+def _check_count(columns: Collection[str], name: str) -> None:
+    if len(columns) > _MOST_COLUMNS:
+        raise DataError(f"{name}: more than {_MOST_COLUMNS:,} keys; write JSON Lines: -o OUT.jsonl")
+
+
+_TEXT_FORMATS: dict[str, Callable[[Text, Request], Table]] = {
+    "csv": inspect_csv,
+    "jsonl": _inspect_json,
+    "lines": _inspect_lines,
+}

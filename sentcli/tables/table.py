@@ -1,0 +1,111 @@
+"""What an input is: all that its reader, and the writer of its output, need to know of it."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from sentcli.config import NOTE
+from sentcli.tables.options import ReadOptions, ResultColumn
+
+Note = tuple[int, str]  # for the log: the level and the message
+
+logging.addLevelName(NOTE, "NOTE")
+
+
+class Content(Enum):
+    """What chunks hold of each row, in addition to its text."""
+
+    RECORDS = "records"  # as they were read, for an output of the same format
+    VALUES = "values"  # of all columns, for another format
+    TEXTS = "texts"  # no more, for plain lines
+
+
+@dataclass(frozen=True)
+class Table:
+    """What an input is, see `inspect`.
+
+    :param name: the name of the input, for messages.
+    :param format: a name of `FORMATS`.
+    :param options: how to read it.
+    :param columns: the names of its columns; empty if it has no record.
+    :param texts: the names or paths of the columns whose texts are scored, usually one.
+    :param places: the indexes of these columns, where a name may belong to several.
+    :param lead: the bytes before the first row: a byte order mark, a header record.
+    :param style: what else the reader and writer of the format need, such as the dialect of CSV.
+    :param taken: the names of the new columns, which no column may have.
+    :param is_empty: there is no record that decides.
+    :param notes: what was assumed.
+    """
+
+    name: str
+    format: str
+    options: ReadOptions
+    columns: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
+    lead: bytes = b""
+    style: Any = None
+    taken: tuple[str, ...] = ()
+    is_empty: bool = False
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether its records may have other keys than `columns`."""
+        return self.format in ("json", "jsonl")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be read from an input.
+
+    :param format: a name of `FORMATS`.
+    :param first: the table of an earlier input of the same output, which decides on the text columns.
+    :param check: called while a pipe has no bytes; it may raise an error.
+    """
+
+    format: str
+    options: ReadOptions = field(default_factory=ReadOptions)
+    content: Content = Content.RECORDS
+    taken: tuple[str, ...] = ()
+    first: Table | None = None
+    check: Callable[[], None] = lambda: None
+
+    def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
+        """Return the table of an input that was found to be so."""
+        return Table(name, self.format, self.options, columns, taken=self.taken, **found)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a writer writes.
+
+    :param format: a name of `FORMATS`.
+    :param results: the new columns.
+    :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
+    :param content: what the chunks hold.
+    :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
+    """
+
+    format: str
+    results: tuple[ResultColumn, ...]
+    labels: tuple[str, ...] = ()
+    content: Content = Content.RECORDS
+    scratch: Path | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the new columns; empty for lines, which have no names."""
+        return () if self.format == "lines" else tuple(column.name for column in self.results)
+
+    @property
+    def converts(self) -> bool:
+        return self.content is not Content.RECORDS
+
+
+def log_notes(notes: Iterable[Note]) -> None:
+    for level, message in notes:
+        logging.getLogger("sentcli").log(level, message)
