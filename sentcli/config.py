@@ -63,9 +63,7 @@ class _Settings:
     def from_mapping(cls, values: Mapping[str, Any], where: str, *, needs_all: bool = False) -> Self:
         """Build the settings from a table of a file.
 
-        :param where: the source of the values, for error messages.
         :param needs_all: whether a key with a default may not be missing.
-        :raises UsageError: for a missing or unknown key, a wrong type or a value out of range.
         """
         known = {setting.name: setting for setting in fields(cls)}  # type: ignore[arg-type]
         for name, value in values.items():
@@ -87,10 +85,7 @@ class _Settings:
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Self:
-        """Build the settings from decoded JSON, which has all of them.
-
-        :raises BundleError: as `from_mapping` raises a UsageError.
-        """
+        """Build the settings from decoded JSON, which has all of them."""
         try:
             return cls.from_mapping(_object(values, where), where, needs_all=True)
         except UsageError as error:
@@ -178,10 +173,7 @@ class BundleConfig:
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Self:
-        """Build the config from decoded JSON.
-
-        :raises BundleError: naming the field that is missing, unknown, of a wrong type or out of range.
-        """
+        """Build the config from decoded JSON."""
         values = _object(values, where)
         version = values.get("format_version")
         if version != FORMAT_VERSION or type(version) is not int:  # True and 1.0 equal 1
@@ -250,10 +242,7 @@ class DataSet(_Settings):
 
     @classmethod
     def from_table(cls, table: object, where: str) -> Self:
-        """Build it from a table of TOML or JSON; a key may have - or _.
-
-        :raises UsageError: naming a key that is missing or unknown or has a wrong value.
-        """
+        """Build it from a table of TOML or JSON; a key may have - or _."""
         given = dict(table) if isinstance(table, Mapping) else {}
         return cls.from_mapping({"path": "", **{key.replace("-", "_"): given[key] for key in given}}, where)
 

@@ -160,10 +160,7 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:
-    """Read the targets of labels as a `[[data]]` table has them.
-
-    :raises UsageError: unless they are probabilities, in TOML.
-    """
+    """Read the targets of labels as a `[[data]]` table has them."""
     try:
         values = tomllib.loads(f"targets = {table}")
     except ValueError as error:

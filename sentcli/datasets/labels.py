@@ -31,7 +31,6 @@ class LabeledTexts:
     """Texts and the names of their classes.
 
     :param order: all classes in the order that the data set states; empty when it states none.
-    :param where: the source of the texts, for messages.
     :param rows: the number of each row in its data set, from 1; empty if that is unknown.
     :param targets: the probability of each class times the weight of the text, float32 `[texts, classes]`;
         None: the labels are certain and the weights are 1.
@@ -82,11 +81,7 @@ def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTex
 def find_label_column(
     columns: Sequence[str], wanted: str | None, text_columns: Sequence[str], where: str
 ) -> str:
-    """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS`, ignoring case.
-
-    :param wanted: None, the name of a column, or the dotted path of a nested field.
-    :raises DataError: when it is missing, or is the column of texts.
-    """
+    """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS`, ignoring case."""
     name = find_usual(columns, LABEL_COLUMNS) if wanted is None else wanted
     if name is None or not {name, name.split(".")[0]} & {*columns}:
         problem = f"no column {name!r:.200}" if name else "which column has the labels?"
@@ -103,7 +98,6 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
 
     :param value: the stored label: a string, a number, or the number of one of `classes`.
     :param classes: the names of the classes, if the data set states them; -1 is then a missing label.
-    :raises DataError: for a value that is neither a name nor a number, or a number without a class.
     """
     if value is None or value == "" or value != value:  # NaN is not equal to itself
         return None
@@ -135,8 +129,6 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     """Return the classes that occur in the stated order, else by number, else alphabetically.
 
     Warn about classes that differ only by case, blanks or a short form, and classes with one text.
-
-    :raises DataError: for fewer than two classes, or more than a model can have.
     """
     counts = Counter(data.labels)
     if data.order:
@@ -162,11 +154,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
 
 
 def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the id of each text's class; warn if numbers stand for names.
-
-    :param names: the classes of the model, in its order.
-    :raises DataError: for a label that the model does not know.
-    """
+    """Return the id of each text's class; warn if numbers stand for names."""
     ids = label_ids(data.labels, names, data.where)
     taken = {label: names[number] for label, number in zip(data.labels, ids.tolist(), strict=True)}
     if said := ", ".join(
@@ -179,11 +167,7 @@ def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Return the id of each label's class, see `known_labels`.
-
-    :param where: the source of the labels, for messages.
-    :raises DataError: for a label that the model does not know.
-    """
+    """Return the id of each label's class, see `known_labels`."""
     ids = known_labels(labels, names)
     try:
         return np.array([ids[label] for label in labels], np.int64)
@@ -200,8 +184,6 @@ def known_labels(labels: Iterable[str], names: Sequence[str]) -> dict[str, int]:
 
     Case does not matter unless two classes differ only by it. If no class has a number as its name, `0` means
     class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are accepted too.
-
-    :param names: the classes of the model, in its order.
     """
     ids = {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):

@@ -21,9 +21,7 @@ class Rejects:
     """The rows that were left out of data sets.
 
     :param limit: `N` rows, or `P%` of the rows, of one data set; None: no limit.
-    :param remedy: the next thing to do, for the message.
     :ivar entries: one per row, in the fields of `Reject.to_json` or with `row`, `text` and `label`.
-    :raises UsageError: for an invalid limit.
     """
 
     def __init__(self, limit: str | None = MOST, remedy: str = "correct them or leave them out") -> None:
@@ -33,9 +31,7 @@ class Rejects:
     def add(self, where: str, found: Sequence[Mapping[str, Any]], read: int) -> None:
         """Add the rows that were left out of a data set.
 
-        :param found: the entries.
         :param read: the number of rows of the data set, with these.
-        :raises RejectsError: for more rows than the limit, or if no row is left.
         """
         if not found:
             return
@@ -54,10 +50,7 @@ class Rejects:
         _log.info("%s: left out: %s; %s", where, problem, often)
 
     def write(self, target: Target) -> None:
-        """Write the file of the rows, or remove that of an earlier run if no row was left out.
-
-        :raises OutputError: when that fails.
-        """
+        """Write the file of the rows, or remove that of an earlier run if no row was left out."""
         if not self.entries:
             target.remove()
             return
@@ -77,9 +70,7 @@ def without_unknown(
 ) -> LabeledTexts:
     """Leave out the texts whose label is not a class.
 
-    :param names: the classes.
     :param also: further labels to keep, in lower case.
-    :raises RejectsError: as `Rejects.add`.
     """
     known = known_labels(data.labels, names)
     unknown = [

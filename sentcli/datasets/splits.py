@@ -29,11 +29,6 @@ def train_validation(
     """Split off a share of each class for validation: at least one text if the class has two.
 
     Copies of a text, which differ only in case and blanks, all go to the part with most of them.
-
-    :param validation_share: above 0 and below 1.
-    :returns: training and validation part, each in the order of the data.
-    :raises UsageError: when the share is out of range.
-    :raises DataError: when no text is left to validate on, or none of a class to train on.
     """
     if not 0 < validation_share < 1:
         raise UsageError(f"--validation-share is {validation_share:g}; it has to be above 0 and below 1")
@@ -53,13 +48,7 @@ def train_validation(
 def split_data_sets(
     parts: Sequence[LabeledTexts], sets: Sequence[DataSet], names: Sequence[str], validation_share: float
 ) -> tuple[list[LabeledTexts], LabeledTexts]:
-    """Hold out a share of each data set that has `validate`; no training part keeps one of these texts.
-
-    :param names: the classes.
-    :returns: the training part of each data set, and one validation part.
-    :raises UsageError: when no data set is validated on, or the share is out of range.
-    :raises DataError: as `train_validation`.
-    """
+    """Hold out a share of each data set that has `validate`; no training part keeps one of these texts."""
     split = [
         train_validation(part, validation_share) if each.validate else (part, part.take([]))
         for part, each in zip(parts, sets, strict=True)
@@ -89,10 +78,7 @@ def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[
 
 
 def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledTexts:
-    """Remove the texts of a validation part from a training part, ignoring case and blanks.
-
-    :raises DataError: when a class has no text left.
-    """
+    """Remove the texts of a validation part from a training part, ignoring case and blanks."""
     held_out = {*map(one_spelling, validation.texts)}
     train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in held_out])
     if removed := len(data) - len(train):

@@ -37,16 +37,9 @@ def read_data_sets(
 ) -> tuple[list[LabeledTexts], tuple[str, ...]]:
     """Read the train splits of data sets, with the names of classes as labels.
 
-    :param csv: the format of CSV files.
     :param names: the classes of the model; None: those of all labels without `targets`.
     :param base: the classes of the model to fine-tune, which are taken if all labels are among them.
-    :param rejects: gets the rows that are left out, also those with a label that is no class; None: the
-        default limit holds.
     :param positive: the class to put last of two, as a score is its probability; only if `names` is None.
-    :returns: the texts of each data set, and the names of the classes.
-    :raises DataError: for data that cannot be read, and fewer than two classes or too many.
-    :raises RejectsError: when more rows than the limit are left out.
-    :raises UsageError: for `targets` or `positive` without exactly two classes.
     """
     parts, rejects = [], rejects or Rejects()
     for each in sets:
@@ -71,7 +64,6 @@ def read_validation(
     """Read the separate labeled texts that a training is validated on.
 
     :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
-    :raises DataError, RejectsError, UsageError: as `read_data_sets`.
     """
     if Path(spec).is_file():
         path, split = spec, "train"
@@ -102,10 +94,6 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
     """Return the texts with the names of their classes, or with the targets of the data set.
 
     The label of a target is its class, or `NEUTRAL` if neither class has more than `SURE`.
-
-    :raises DataError: for a label without a target.
-    :raises RejectsError: when the labels of too many texts are not classes.
-    :raises UsageError: for targets without exactly two classes.
     """
     if source.targets is None:
         data = without_unknown(data, names, rejects)
@@ -131,10 +119,7 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
 
 
 def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:
-    """Return the probability that each label states.
-
-    :raises DataError: for a label that is no probability.
-    """
+    """Return the probability that each label states."""
     targets = {label: float(label) for label in labels if are_numbers([label])}
     if wrong := [label for label in labels if not 0 <= targets.get(label, -1) <= 1]:
         raise DataError(f"{where}: the label {min(wrong)!r:.100} is not a probability from 0 to 1")

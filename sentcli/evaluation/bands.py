@@ -46,8 +46,6 @@ def band_figures(
     """Measure the labels of a model with two classes outside of neutral bands, on texts that may be neutral.
 
     :param labels: the class of each text; 2 is neutral.
-    :param probabilities: `[texts, classes]`.
-    :param own: the band of the model.
     :param precision: the precision that `thresholds` reach; None: find none.
     :returns: `bands`, for each the share of texts outside (`coverage`) and the accuracy on them; `three_way`,
         the metrics of three labels with `own`, None without neutral texts; and `thresholds`, for each class

@@ -29,12 +29,7 @@ _IDENTITY = ("kind", "file", "backend", "text_column", "label_column")
 
 
 def check_card(bundle: Bundle) -> None:
-    """Check that the card of a model can be written, before the metrics are computed.
-
-    :raises UsageError: when the model has no card.
-    :raises BundleError: when the folder lacks what the card needs.
-    :raises OutputError: when the folder cannot be replaced.
-    """
+    """Check that the card of a model can be written, before the metrics are computed."""
     if METRICS not in bundle.digests:
         raise UsageError(
             f"--card: {bundle.path} was not written by `sentcli train` and has no card; "
@@ -57,8 +52,6 @@ def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measu
 
     :param bundle: checked by `check_card`.
     :param record: what `sentcli evaluate --json` prints, and `command`.
-    :raises BundleError: when the model has changed since it was opened.
-    :raises OutputError: when the folder cannot be written.
     """
     now = load_bundle(bundle.path)  # another evaluation may have been recorded in the meantime
     if now.digest != bundle.digest:

@@ -36,11 +36,7 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class EvaluationSource:
-    """The labeled texts to measure on.
-
-    :param dataset, split, text_column, label_column, csv: see `load_split`.
-    :param targets: see `DataSet`.
-    """
+    """The labeled texts to measure on."""
 
     dataset: str
     split: str
@@ -56,10 +52,8 @@ class Measurement:
 
     Neutral texts, for which a model with two classes has no class, count only in the figures of bands.
 
-    :param labels: the true classes, `[examples]`.
     :param probabilities: `[examples, classes]`.
     :param blank: the number of texts that say nothing, which were left out.
-    :param neutral: the number of neutral texts.
     :param bands: see `band_figures`.
     :param comparison: with another model, see `compare`.
     """
@@ -98,12 +92,8 @@ def evaluate_bundle(
 
     :param against: another model with the same labels, to compare with; its file decides its backend.
     :param target_precision: see `band_figures`.
-    :param predictions: a CSV file to write, with the prediction of each text.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
-    :raises DataError: when the data set cannot be read, a label is unknown, or no text has a word.
-    :raises BundleError: when a bundle has no file for the backend, or cannot be run.
-    :raises UsageError: when values of `runtime` contradict each other.
     """
     name, file = choose(runtime.get("backend"), bundle)
     precision = runtime.get("precision")
@@ -152,10 +142,7 @@ def measure(
 
     :param labels: the true class of each text; 2 is neutral for a model with two classes.
     :param probabilities: `[texts, classes]`, a row of NaN for a blank text.
-    :param names: the name of each class; of two, the second is the positive one.
-    :param against: the probabilities of another model for the same texts.
     :param band, target_precision: see `band_figures`.
-    :raises DataError: when no text has a word.
     """
     if against is not None:  # compare on the texts that both models score
         missing = np.isnan(probabilities + against)
@@ -183,8 +170,6 @@ def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str,
 
     The difference of an example is the largest difference of its class probabilities.
 
-    :param labels: `[examples]`, at least one.
-    :param probabilities, against: of the two models, `[examples, classes]`.
     :returns: `changed`, the number of examples whose predicted class differs, its share, the mean, the 99th
         percentile and the maximum of the differences, and both accuracies.
     """

@@ -35,14 +35,11 @@ class ClassScores:
 class Evaluation:
     """The metrics of one model on one set of examples. An undefined metric is None, never NaN.
 
-    :param accuracy_interval: Wilson's 95 % interval of the accuracy.
     :param balanced_accuracy: mean recall of the classes that occur as a label.
     :param f1: F1 of the positive class, which is the second of two; None with more than two classes.
     :param macro_f1: mean F1 of the classes that occur as a label or as a prediction.
     :param roc_auc: of the positive class; with more than two classes, the mean of one-vs-rest.
-    :param roc_auc_reason: why `roc_auc` is None.
     :param expected_calibration_error: over `ECE_BINS` bins, see `Reliability`.
-    :param classes: in the order of the model.
     :param confusion: counts, `[label][predicted class]`.
     :param intervals: 95 % intervals of `f1`, `macro_f1`, `roc_auc` and `log_loss`.
     """
@@ -86,10 +83,7 @@ class Reliability:
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
     """Measure predictions against labels. The predicted class is the first with the highest probability.
 
-    :param labels: the true class of each example, `[examples]`, at least one.
     :param probabilities: `[examples, classes]`, each row summing to 1.
-    :param names: the name of each class; of two, the second is the positive one.
-    :raises ValueError: when sizes do not match or a probability is out of range.
     """
     classes, examples = len(names), len(labels)
     numbers = np.arange(classes)
@@ -154,8 +148,6 @@ def wilson_interval(successes: int, trials: int) -> Interval:
 
     L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
     (2001), equation (4).
-
-    :param trials: at least 1.
     """
     share, z = successes / trials, _Z
     center = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)

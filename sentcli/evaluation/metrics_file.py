@@ -61,10 +61,7 @@ class Metrics(TypedDict):
 
 
 def read_metrics(bundle: Bundle) -> Metrics:
-    """Read the metrics of a trained model.
-
-    :raises BundleError: when they are missing, are not JSON, or lack a field.
-    """
+    """Read the metrics of a trained model."""
     try:
         metrics: Metrics = json.loads(bundle.read(METRICS))
     except (ValueError, RecursionError) as error:
@@ -92,10 +89,7 @@ def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
 
 
 def read_history(bundle: Bundle) -> list[dict[str, Any]]:
-    """Return the records of `history.csv`: one for each epoch, those of its base models first.
-
-    :raises BundleError: when the file is missing or not a table.
-    """
+    """Return the records of `history.csv`: one for each epoch, those of its base models first."""
     try:
         table = csv.read_csv(io.BytesIO(bundle.read(HISTORY)))
     except ValueError as error:

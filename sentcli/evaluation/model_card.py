@@ -36,8 +36,6 @@ def model_card(
 ) -> str:
     """Fill in the template: Markdown with the front matter of the Hugging Face hub.
 
-    :param history: a record for each epoch, as in `history.csv`.
-    :param name: of the model folder.
     :param files: the names of all files of the folder; a plot that is missing is not shown.
     :raises jinja2.TemplateError: when `metrics` lacks a field.
     """

@@ -48,11 +48,7 @@ _MOST_PAIRS = 20
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder for `draw_evaluation`, before the metrics are computed.
-
-    :raises OutputError: when it cannot be made or is in a model folder, or when it has one of the plots and
-        `overwrite` is not set.
-    """
+    """Make the folder for `draw_evaluation`, before the metrics are computed."""
     for parent in (folder, *folder.absolute().parents):
         if (parent / MANIFEST).exists():  # model folders are replaced as a whole
             raise OutputError(f"{folder}: {parent} is a model folder; give a folder outside of it")
@@ -66,11 +62,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
 
 def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str]) -> None:
-    """Draw `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`.
-
-    :param names: the name of each class.
-    :raises OutputError: when a plot cannot be written.
-    """
+    """Draw `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`."""
     confusion_matrix(folder / _EVALUATION[0], measured, names)
     roc(folder / _EVALUATION[1], measured, names)
     reliability(folder / _EVALUATION[2], measured.labels, {"Reliability": measured.probabilities})
@@ -120,9 +112,7 @@ def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
 def reliability(path: Path, labels: Labels, diagrams: Mapping[str, Floats]) -> None:
     """Draw accuracy against confidence in bins, each with its number of examples.
 
-    :param labels: the true class of each example, `[examples]`.
     :param diagrams: title to probabilities `[examples, classes]`; drawn side by side on the same scale.
-    :raises OutputError: when the plot cannot be written.
     """
     with saved_figure(path, 0.6 + 4.6 * len(diagrams), 5) as figure:
         row = figure.subplots(1, len(diagrams), sharex=True, sharey=True, squeeze=False)[0]
@@ -154,10 +144,7 @@ def curves(
 ) -> None:
     """Draw loss and accuracy over the epochs, of the training and the validation part.
 
-    :param history: a record for each epoch with `train_loss`, `train_accuracy`, `validation_loss` and
-        `validation_accuracy`.
     :param before: the records of the model that was fine-tuned; they are drawn first.
-    :raises OutputError: when the plot cannot be written.
     """
     records = [*before, *history]
     epochs = range(1, len(records) + 1)
@@ -192,7 +179,6 @@ def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Yield a figure in the common style, whatever matplotlibrc says, and save it.
 
     :param width, height: in inches.
-    :raises OutputError: when it cannot be written.
     """
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script shows as boxes

@@ -45,10 +45,7 @@ def prediction_rows(
 
 
 def write_predictions(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows of predictions as CSV, with quotes around texts.
-
-    :raises OutputError: when that fails.
-    """
+    """Write rows of predictions as CSV, with quotes around texts."""
     with output_errors(path), new_file(resolve(path)) as file:
         stream = io.TextIOWrapper(file, "utf-8", newline="")
         writer = csv.DictWriter(stream, rows[0], quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

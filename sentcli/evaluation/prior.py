@@ -19,8 +19,6 @@ def choose_strength(labels: Labels, logits: Logits, log_priors: npt.NDArray[np.f
     equation 9. A tau above 0 has to raise macro F1 by a point and by more than noise (in 19 of 20 bootstrap
     samples), and to cost less than a point of accuracy.
 
-    :param labels: the true class of each validation text, `[examples]`.
-    :param log_priors: `[classes]`.
     :returns: 0, or one of `STRENGTHS`.
     """
     classes, plain = len(log_priors), logits.argmax(axis=1)

@@ -45,10 +45,7 @@ def report(record: Mapping[str, Any]) -> str:
 
 
 def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return name, value and 95 % interval of each metric.
-
-    :param figures: the fields of `sentcli.evaluation.metrics.Evaluation`.
-    """
+    """Return name, value and 95 % interval of each metric."""
     names = {
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced accuracy",

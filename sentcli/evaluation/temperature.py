@@ -21,12 +21,8 @@ def fit_temperature(
     Networks", ICML 2017, section 4.2. It changes no prediction. The loss is convex in 1 / T:
     bisection of its slope finds the minimum.
 
-    :param labels: the true class of each example of the validation part, `[examples]`.
-    :param logits: `[examples, classes]`.
-    :param class_weights: the weight of each class in the loss, `[classes]`.
     :returns: a value within `TEMPERATURES`; 1 where each label has the highest logit, since the loss then
         keeps falling as T goes to 0.
-    :raises ValueError: when the sizes do not match, there is no example, or a logit is not finite.
     """
     if labels.ndim != 1 or logits.ndim != 2 or len(labels) != len(logits) or not len(labels):
         raise ValueError(f"labels {labels.shape} and logits {logits.shape}")
@@ -49,7 +45,5 @@ def shrink_temperature(temperature: float, texts: int) -> float:
     """Return a temperature nearer to 1: its logarithm is averaged with a 0 that counts as 50 texts.
 
     A temperature that was fitted to ten texts says little; as it is, it can make a poor model very sure.
-
-    :param texts: the number of texts that it was fitted to.
     """
     return float(temperature ** (texts / (texts + _PRIOR_TEXTS))) if texts < _MANY else temperature

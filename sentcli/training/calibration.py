@@ -60,10 +60,7 @@ def calibrate(
     logits are divided by the temperature that fits the validation texts. If a part of the log priors is then
     subtracted, the temperature is fitted again.
 
-    :param network: changed in place.
     :param logits: of the validation texts, `[texts, classes]`.
-    :param names: the names of the classes.
-    :param train: the texts whose classes have the priors.
     :param class_weights: `[classes]`, as in training; the temperature is fitted with them, and no prior is
         left to correct.
     """

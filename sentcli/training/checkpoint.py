@@ -32,8 +32,6 @@ class Progress:
     :param batch: finished batches of the next epoch.
     :param loss, correct, labeled, texts, words, seconds: sums over these batches; `correct` is out of
         `labeled`, the number of texts with a label.
-    :param history: one record for each finished epoch.
-    :param best_loss: lowest validation loss so far.
     """
 
     epoch: int = 0
@@ -48,11 +46,7 @@ class Progress:
     best_loss: float = float("inf")
 
     def next_epoch(self, loss: float, accuracy: float, rate: float) -> "Progress":
-        """Return the progress after the current epoch.
-
-        :param loss, accuracy: on the validation split.
-        :param rate: learning rate of the last batch.
-        """
+        """Return the progress after the current epoch."""
         record = {
             "epoch": self.epoch + 1,
             "train_loss": self.loss / self.texts,
@@ -80,10 +74,7 @@ class Checkpoint:
     saved: float = field(default_factory=time.monotonic)
 
     def save_if_due(self, progress: Progress, best: State) -> None:
-        """Save some minutes after the last time, and when a signal asks to stop, which ends the training.
-
-        :raises StopRequested: after a signal.
-        """
+        """Save some minutes after the last time, and when a signal asks to stop, which ends the training."""
         stops = stop.requested()  # a signal that comes later waits until the next call, which saves
         if stops or time.monotonic() - self.saved > _SAVE_SECONDS:
             self.save(progress, best)
@@ -91,11 +82,7 @@ class Checkpoint:
             stop.check()
 
     def save(self, progress: Progress, best: State) -> None:
-        """Write the file atomically: a crash leaves the old one or the new one.
-
-        :param best: the best weights so far.
-        :raises OutputError: when it cannot be written; the old one is kept.
-        """
+        """Write the file atomically: a crash leaves the old one or the new one."""
         if self.path is None:
             return
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
@@ -119,11 +106,7 @@ class Checkpoint:
         self.saved = time.monotonic()
 
     def load(self) -> tuple[Progress, State]:
-        """Restore model, average, optimizers and random numbers, if there is a file.
-
-        :returns: the progress of the training, and the best weights so far.
-        :raises DataError: when the file is damaged.
-        """
+        """Restore model, average, optimizers and random numbers, if there is a file."""
         if self.path is None or not self.path.exists():
             return Progress(), {}
         try:

@@ -101,10 +101,7 @@ def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
 
 
 def check_precision(config: TrainConfig, device: torch.device) -> None:
-    """Check that the processor supports the precision.
-
-    :raises UsageError: for bf16 on a processor without instructions for it.
-    """
+    """Check that the processor supports the precision."""
     if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
         raise UsageError("precision bf16: this processor has no instructions for it; try precision = 'auto'")
 

@@ -35,8 +35,6 @@ class DataSource:
     """The sources of texts, labels and first weights; see `datasets.load` and `training.glove`.
 
     :param glove: the source of word vectors; None: GloVe, or the included model for few English texts.
-    :param finetune: the model to start from, in place of word vectors.
-    :param csv: the format of CSV files.
     :param validation: labeled texts to validate on, see `read_validation`; None: a share of the data sets.
     :param positive: of two labels, the one whose probability is the score; None: the second one.
     :param max_rejects: the limit on rows of a data set that cannot be used, `N` or `P%`.
@@ -55,7 +53,6 @@ class DataSource:
 class Texts:
     """The texts of a training, none of them in both parts.
 
-    :param labels: the names of the classes.
     :param counts: the number of texts to train on of each data set.
     """
 
@@ -69,7 +66,6 @@ class Texts:
 class Corpus:
     """The texts of a training as ids, without those that say nothing.
 
-    :param texts: the same as texts.
     :param counts: frequency of each word in the training texts.
     """
 
@@ -89,13 +85,8 @@ def read_texts(
 ) -> Texts:
     """Split the labeled texts, or read the validation split.
 
-    :param parts, labels: from `read_data_sets`.
     :param validation_share: the share for validation, if the source names no validation texts; None: none,
         for a cross-validation.
-    :param rejects: gets the rows that are left out; None: the default limit holds.
-    :raises UsageError: for a share that is not above 0 and below 1, or when no data set is validated on.
-    :raises DataError: when no text is left to validate on, or none of a class to train on, or when a source
-        cannot be read.
     """
     rejects = rejects or Rejects()
     if source.validation:
@@ -143,7 +134,6 @@ def encode_texts(
 
     :param frequent: words that fill the vocabulary up to `config.fill_vocab`: with their vectors, the model
         also knows words that the training texts lack.
-    :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
     # Tokenize twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     counts = Counter(chain.from_iterable(map(words_of, texts.train.texts)))

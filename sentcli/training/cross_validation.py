@@ -31,7 +31,6 @@ class CrossValidated:
 
     :param epochs: a record for each epoch, as of `fit`, up to the one with the lowest validation loss.
     :param logits: after the last of these epochs, float32 `[texts, classes]`.
-    :param seconds: the time of all epochs of all folds.
     """
 
     epochs: list[dict[str, float]]
@@ -43,8 +42,6 @@ def assign_folds(examples: Examples, folds: int) -> Folds:
     """Return the fold of each text, `[n]`.
 
     Each class is cut into runs of neighbouring rows, see `datasets.splits`. Copies are in one fold.
-
-    :raises DataError: when there is only one fold then.
     """
     fold_of = np.zeros(len(examples), np.intp)
     for number in range(examples.targets.shape[1]):
@@ -72,10 +69,7 @@ def cross_validate(
 ) -> CrossValidated:
     """Train a model without each fold, and choose the number of epochs with the lowest mean loss.
 
-    :param fold_of: from `assign_folds`.
     :param work: the folder for the results of finished folds, which a continued run does not repeat.
-    :param run: that of all texts.
-    :raises SentcliError: as `fit`.
     """
     folds = int(fold_of.max()) + 1
     rows_of = [(fold_of == fold).nonzero()[0] for fold in range(folds)]

@@ -57,10 +57,7 @@ class Coverage:
 
 
 def check_source(source: str | Path, dim: int) -> None:
-    """Check the source of vectors before anything is downloaded or read.
-
-    :raises DataError: for an unknown name, a missing file, or a name that states another dimension.
-    """
+    """Check the source of vectors before anything is downloaded or read."""
     if source in GLOVE_DIMS:
         _check_width(f"--glove {source}", GLOVE_DIMS[str(source)], dim)
     elif not Path(source).is_file():
@@ -70,12 +67,7 @@ def check_source(source: str | Path, dim: int) -> None:
 
 
 def download(name: str, *, quiet: bool = False) -> Path:
-    """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed.
-
-    :param name: one of `GLOVE_DIMS`.
-    :param quiet: show no progress bar.
-    :raises DataError: when the archive is not in the cache and the hub cannot be reached.
-    """
+    """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed."""
     import huggingface_hub
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented
 
@@ -115,9 +107,6 @@ def load_glove(
     :param source: one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip, with or
         without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
-    :param counts: frequency of each word in the training split.
-    :returns: float32 `[words, dim]`, and the coverage of the words.
-    :raises DataError: when the vectors cannot be read, are damaged, or have another dimension.
     """
     check_source(source, dim)
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
@@ -142,11 +131,7 @@ def load_glove(
 
 
 def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = False) -> list[str]:
-    """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone.
-
-    :param source: as for `load_glove`.
-    :raises DataError: as `load_glove`.
-    """
+    """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
     check_source(source, dim)
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
     words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
@@ -156,10 +141,7 @@ def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = Fa
 def random_embedding(
     words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
 ) -> tuple[Matrix, Coverage]:
-    """Build a random embedding: normal values with standard deviation 1/sqrt(dim), so rows have length 1.
-
-    :returns: as `load_glove`; `<pad>` is zero.
-    """
+    """Build a random embedding: normal values with standard deviation 1/sqrt(dim), so rows have length 1."""
     matrix = np.random.default_rng(seed).normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
     matrix[PAD_ID] = 0
     return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
@@ -191,10 +173,7 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _parse(numbers: bytes, where: str) -> npt.NDArray[np.float64]:
-    """Parse the numbers of one vector.
-
-    :raises DataError: for a value that is not a number or does not fit in float16.
-    """
+    """Parse the numbers of one vector."""
     with suppress(ValueError):
         values = np.array(numbers.split(b" "), np.float64)
         if np.abs(values).max() <= _LARGEST:

@@ -27,11 +27,7 @@ _FEW_TOKENS = 0.6  # share of running words with a vector; of English texts, 0.9
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A network before it learns the classes.
-
-    :param build: makes the network, the same one at each call.
-    :param vary: see `fit`.
-    """
+    """A network before it learns the classes."""
 
     build: Callable[[], BiLSTM]
     coverage: Coverage
@@ -39,10 +35,7 @@ class InitialModel:
 
 
 def init_model(data: Corpus, settings: Settings, *, quiet: bool) -> InitialModel:
-    """Build the network from the model to fine-tune, else from word vectors.
-
-    :raises SentcliError: for unusable vectors.
-    """
+    """Build the network from the model to fine-tune, else from word vectors."""
     config = settings.config
     shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(data.texts.labels))
     vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
@@ -81,7 +74,6 @@ def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.ND
 def torch_set_up(threads: int | None) -> Iterator[None]:
     """Prepare PyTorch for training.
 
-    :param threads: None: all cores that this process may use.
     :raises MemoryError: when memory runs out, in place of PyTorch's own error.
     """
     # PyTorch's own number respects OMP_NUM_THREADS, but not the cores of this process.

@@ -29,7 +29,6 @@ class LazyAdamW(torch.optim.Optimizer):
 
     :param embedding: gets sparse gradients until `release`.
     :param average: the embedding of the averaged model.
-    :param weight_decay: decoupled from the gradient; 0 is Adam.
     """
 
     def __init__(

@@ -36,10 +36,8 @@ class Run:
     """What one run of `fit` has of its own.
 
     :param validated: the number of texts of the validation accuracy, for the log.
-    :param checkpoint: its file; None: write none.
     :param last_epoch: the number of epochs, if it is known; the learning rate follows `config.epochs`.
     :param name: of a part of the training, which is logged in less detail.
-    :param vary: a function that changes the ids of a text each time it is used; None for no change.
     """
 
     device: torch.device
@@ -66,9 +64,6 @@ def fit(
 
     :param validate: returns loss and accuracy of a model after an epoch, numbered from 0.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
-    :raises StopRequested: after a signal, once the checkpoint is written.
-    :raises TrainingError: when the loss is no longer finite.
-    :raises DataError: when the checkpoint is damaged.
     """
     torch.manual_seed(config.seed)
     learner = Learner(model, config, run.device)
@@ -178,10 +173,7 @@ class Learner:
     def step(
         self, objective: Classification, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float
     ) -> tuple[float, int, int]:
-        """Make one step: gradients, clipping, update of the weights and of their average.
-
-        :returns: as `Classification.backward`, of the model before the step.
-        """
+        """Make one step: gradients, clipping, update of the weights and of their average."""
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad(set_to_none=True)

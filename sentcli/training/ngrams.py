@@ -23,7 +23,6 @@ _MOST_TEXTS = 25_000  # that the baseline learns from: the n-grams of more take 
 def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
     """Train the model of n-grams on the texts that the network learns from.
 
-    :param fold_of: the fold of each text, in a cross-validation.
     :returns: `[texts, classes]` of the validation texts that have a label.
     """
     classes = data.train.targets.shape[1]

@@ -38,8 +38,6 @@ _KIND_OF = {field.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) 
 class Options:
     """What a training needs in addition to its data and its settings.
 
-    :param device: `cpu` or `cuda`; None: CUDA if there is a device.
-    :param threads: threads of PyTorch; None: all cores that this process may use.
     :param license, command: the model's license and the command line that makes it, for the card.
     """
 
@@ -54,7 +52,6 @@ class Options:
 class DataSize:
     """The amount of data.
 
-    :param texts: texts to train and to validate on.
     :param words: words of these texts, split at spaces.
     :param splittable: texts of which a share can be validated on.
     """
@@ -106,7 +103,6 @@ def resolve_settings(
     """Return all settings: what the user gave, else what the base model or the amount of data decides.
 
     :param given: fields of `TextConfig`, `ModelConfig` and `TrainConfig`; None: not given.
-    :param base: the model to fine-tune, which decides the shape and the vocabulary.
     :param size: None: not known yet; what it would decide has its default.
     :raises UsageError: for an unknown name, a value out of range, or one that contradicts the base model.
     """

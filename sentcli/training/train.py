@@ -55,9 +55,7 @@ def train_bundle(
 
     Rows that cannot be used are written to a file next to the model folder.
 
-    :param given: the settings that the user gave, see `resolve_settings`.
     :param overwrite: start over, and replace a model at `output`.
-    :raises SentcliError: for data, vectors, settings or an output that cannot be used.
     :raises StopRequested: after a signal, once a checkpoint is written.
     """
     base = load_base(source.finetune) if source.finetune else None
@@ -180,8 +178,6 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
     A run that ends before it saved anything leaves no folder.
 
     :returns: whether the run may replace a model.
-    :raises DataError: naming what changed since the interrupted run.
-    :raises OutputError: when the folder cannot be written.
     """
     facts, note = json.loads(json.dumps(facts)), None if overwrite else _read_note(work)
     if note is None:

@@ -51,7 +51,6 @@ class Trained:
     """A calibrated network, and how it was trained.
 
     :param validation: the texts that it was validated on; in a cross-validation, all of them.
-    :param epochs: a record for each epoch, as of `fit`.
     :param seconds: the time of all epochs, those of folds included.
     """
 
@@ -68,12 +67,7 @@ class Trained:
 def train_model(
     texts: Texts, settings: Settings, options: Options, output: Path, work: Path, *, overwrite: bool
 ) -> None:
-    """Train one model and write its folder; continue from its checkpoint if there is one.
-
-    :param work: the folder with the checkpoints.
-    :raises SentcliError: for data, vectors or settings that cannot be used.
-    :raises MemoryError: when memory runs out, also on a GPU.
-    """
+    """Train one model and write its folder; continue from its checkpoint if there is one."""
     started, config = time.perf_counter(), settings.config
     with torch_set_up(options.threads):
         trained = _fit_model(texts, settings, options, work)
@@ -197,10 +191,7 @@ def _write_recipes(folder: Path, own: str, base: Base | None) -> None:
 
 
 def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Settings, *, name: str) -> None:
-    """Write the files for scoring, then those about the training.
-
-    :raises ExportError: when the ONNX model does not agree with the network.
-    """
+    """Write the files for scoring, then those about the training."""
     base, network, calibrated, labels = (
         settings.base,
         trained.network,
