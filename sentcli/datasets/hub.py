@@ -61,7 +61,7 @@ def _read(
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
         data = data.flatten()
     schema = data.features.arrow_schema
-    others = {each.name: f"is {each.type}, not a string" for each in schema if not is_text(each.type)}
+    others = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
     table = data.with_format("arrow")[:]
     values = [() if name in others else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
     places, notes = find_texts(schema.names, others, text_column, where, values)

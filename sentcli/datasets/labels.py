@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import MAX_CLASSES
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.tables.columns import list_columns
 from sentcli.tables.text_column import find_usual
 
@@ -79,16 +79,17 @@ def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTex
 
 
 def find_label_column(
-    columns: Sequence[str], wanted: str | None, text_columns: Sequence[str], where: str
+    columns: Sequence[str], given: str | None, text_columns: Sequence[str], where: str
 ) -> str:
-    """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS`, ignoring case."""
-    name = find_usual(columns, LABEL_COLUMNS) if wanted is None else wanted
+    """Choose the column of labels: the given one, else the first of `LABEL_COLUMNS`, ignoring case."""
+    name = find_usual(columns, LABEL_COLUMNS) if given is None else given
     if name is None or not {name, name.split(".")[0]} & {*columns}:
         problem = f"no column {name!r:.200}" if name else "which column has the labels?"
-        raise DataError(f"{where}: {problem}; {list_columns(columns)}; try --label-column")
+        raise DataError(f"{where}: {problem}; {list_columns(columns)}; try {option('label_column')}")
     if name in text_columns:
+        text_column = option("text_column")
         raise DataError(
-            f"{where}: the column {name!r:.200} has the labels; name the texts with --text-column"
+            f"{where}: the column {name!r:.200} has the labels; name the texts with {text_column}"
         )
     return name
 
@@ -104,7 +105,8 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, str | int | float):
-        raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try --label-column")
+        label_column = option("label_column")
+        raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try {label_column}")
     if classes and value not in classes:
         try:
             number = int(value)
@@ -141,7 +143,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         raise DataError(
             f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {MAX_CLASSES}; "
-            f"is --label-column right?"
+            f"is {option('label_column')} right?"
         )
     plain = [spell_out(name.strip().casefold()) for name in names]
     alike = [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]

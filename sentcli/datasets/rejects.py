@@ -36,8 +36,8 @@ class Rejects:
         if not found:
             return
         self.entries += found
-        reason, count = Counter(each["reason"] for each in found).most_common(1)[0]
-        first = next(each for each in found if each["reason"] == reason)
+        reason, count = Counter(entry["reason"] for entry in found).most_common(1)[0]
+        first = next(entry for entry in found if entry["reason"] == reason)
         place = next(f"{name} {first[name]}" for name in ("line", "row") if name in first)
         at = place if first["input"] == where else f"{first['input']}, {place}"
         often = f"most often: {reason:.300} ({counted(count, 'row')}, first {at})"
@@ -72,11 +72,12 @@ def without_unknown(
 
     :param also: further labels to keep, in lower case.
     """
-    known = known_labels(data.labels, names)
-    unknown = [
-        row for row, label in enumerate(data.labels) if label not in known and label.casefold() not in also
-    ]
-    why = f"; the model knows {', '.join(names):.200}"
-    found = [rejected_row(data, row, f"unknown label {data.labels[row]!r:.200}{why}") for row in unknown]
-    rejects.add(data.where, found, len(data))
-    return data.take(sorted({*range(len(data))}.difference(unknown))) if found else data
+    known, why = known_labels(data.labels, names), f"; the model knows {', '.join(names):.200}"
+    kept, unknown = [], []
+    for row, label in enumerate(data.labels):
+        if label in known or label.casefold() in also:
+            kept.append(row)
+        else:
+            unknown.append(rejected_row(data, row, f"unknown label {label!r:.200}{why}"))
+    rejects.add(data.where, unknown, len(data))
+    return data.take(kept) if unknown else data

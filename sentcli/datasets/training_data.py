@@ -19,7 +19,7 @@ from sentcli.datasets.labels import (
 )
 from sentcli.datasets.load import NO_OPTIONS, load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, UsageError, option
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
 
@@ -30,32 +30,29 @@ _SEED = 1  # of `DataSet.most`: models of all seeds are validated on the same te
 def read_data_sets(
     sets: Sequence[DataSet],
     csv: ReadOptions = NO_OPTIONS,
-    names: tuple[str, ...] | None = None,
     rejects: Rejects | None = None,
     positive: str | None = None,
     base: tuple[str, ...] | None = None,
 ) -> tuple[list[LabeledTexts], tuple[str, ...]]:
-    """Read the train splits of data sets, with the names of classes as labels.
+    """Read the train splits of data sets, with the names of classes as labels; return these names too.
 
-    :param names: the classes of the model; None: those of all labels without `targets`.
+    :param positive: the class to put last of two, as a score is its probability.
     :param base: the classes of the model to fine-tune, which are taken if all labels are among them.
-    :param positive: the class to put last of two, as a score is its probability; only if `names` is None.
     """
     parts, rejects = [], rejects or Rejects()
-    for each in sets:
-        part = load_split(each.path, "train", each.text_column, each.label_column, csv, rejects)
-        parts.append(_draw(part, each.most) if each.most else part)
-    if names is None:
-        named = [part for each, part in zip(sets, parts, strict=True) if each.targets is None]
-        # Numbers stand for names if another data set has names.
-        named = [part for part in named if not are_numbers({*part.labels})] or named
-        labels = {label for part in named for label in part.labels}
-        if base and known_labels(labels, base).keys() >= labels:
-            names = base
-        else:
-            names = class_names(join(named)) if named else _TONES
-            names = _with_last(names, positive) if positive else names
-    return [with_targets(part, each, names, rejects) for each, part in zip(sets, parts, strict=True)], names
+    for data in sets:
+        part = load_split(data.path, "train", data.text_column, data.label_column, csv, rejects)
+        parts.append(_draw(part, data.most) if data.most else part)
+    named = [part for data, part in zip(sets, parts, strict=True) if data.targets is None]
+    # Numbers stand for names if another data set has names.
+    named = [part for part in named if not are_numbers({*part.labels})] or named
+    labels = {label for part in named for label in part.labels}
+    if base and known_labels(labels, base).keys() >= labels:
+        names = base
+    else:
+        names = class_names(join(named)) if named else _TONES
+        names = _with_last(names, positive) if positive else names
+    return [with_targets(part, data, names, rejects) for data, part in zip(sets, parts, strict=True)], names
 
 
 def read_validation(
@@ -79,7 +76,8 @@ def _with_last(names: tuple[str, ...], positive: str) -> tuple[str, ...]:
     number = known_labels([positive], names).get(positive)
     if number is None or len(names) > 2:
         problem = "no such label" if number is None else "only of two labels is one positive; omit it"
-        raise UsageError(f"--positive {positive!r:.100}: {problem}; the labels are {', '.join(names):.400}")
+        given = option("positive", positive)
+        raise UsageError(f"{given:.200}: {problem}; the labels are {', '.join(names):.400}")
     return names[1 - number], names[number]
 
 

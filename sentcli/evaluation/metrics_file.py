@@ -14,16 +14,6 @@ from sentcli.model.bundle import HISTORY, METRICS, Bundle
 MODEL_STAGE = "model"  # of the epochs of the model itself in `history.csv`
 
 
-class ExampleCounts(TypedDict):
-    """The number of texts that a model was trained and validated on, without blank ones.
-
-    In a cross-validation, both are all texts.
-    """
-
-    train: int
-    validation: int
-
-
 class Metrics(TypedDict):
     """The fields of the file in their order. `evaluations` is measured after the training.
 
@@ -40,9 +30,6 @@ class Metrics(TypedDict):
     # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove` and `base`.
     base: dict[str, Any] | None
     validation_data: str | None  # its source; None: a part of the data sets
-    # Options that the data set was read with: `text_column`, `label_column`, `delimiter`, `quotechar`,
-    # `encoding` and `skip_lines` (a number); None for the default.
-    columns: dict[str, Any]
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
@@ -53,8 +40,7 @@ class Metrics(TypedDict):
     # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
     baseline: NotRequired[dict[str, Any]]
     best_epoch: int
-    examples: ExampleCounts
-    split: str | None  # `digest_texts` of the validation part; None for a cross-validation
+    examples: dict[str, int]  # of `train` and `validation`, without empty texts; both all in folds
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.evaluation.card_update`

@@ -67,7 +67,7 @@ def train_bundle(
     with Lock(resolve(output), check=stop.check):
         check_target(output, overwrite=overwrite or _may_replace(output))
         names = base.config.labels if base else None
-        parts, labels = read_data_sets(source.data, source.csv, None, rejects, source.positive, names)
+        parts, labels = read_data_sets(source.data, source.csv, rejects, source.positive, names)
         size = DataSize.of(parts, source, labels)
         if not base and not source.glove and size.texts < _FEW:
             base = _included_model(source, given, parts, labels)

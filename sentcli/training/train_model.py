@@ -17,7 +17,6 @@ from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
-from sentcli.datasets.splits import digest_texts
 from sentcli.evaluation import plots
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
@@ -144,26 +143,18 @@ def _frequent_words(settings: Settings, *, quiet: bool) -> list[str]:
 def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Options, output: Path) -> Metrics:
     """Return the content of `metrics.json`."""
     config, base, source = settings.config, settings.base, settings.source
-    first, csv, device = source.data[0], source.csv, choose_device(options.device)
+    device = choose_device(options.device)
     return {
         "command": options.command,
         "licence": options.license,
         "output": str(output),
-        "dataset": first.path,
+        "dataset": source.data[0].path,
         "data": [
             {**asdict(data), "hub_id": hub_id_of(data.path), "texts": count}
             for data, count in zip(source.data, texts.counts, strict=True)
         ],
         "base": base.origin if base else None,
         "validation_data": source.validation,
-        "columns": {
-            "text_column": first.text_column,
-            "label_column": first.label_column,
-            "delimiter": csv.delimiter,
-            "quotechar": csv.quotechar,
-            "encoding": csv.encoding,
-            "skip_lines": csv.skip_lines or None,
-        },
         "training": {
             **config.to_json(),
             "bf16": uses_bf16(config, device),
@@ -176,7 +167,6 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
         "baseline": trained.baseline,
         "best_epoch": int(min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"]),
         "examples": {"train": len(trained.data.train), "validation": len(trained.validation)},
-        "split": None if config.folds else digest_texts(texts.validation.texts),
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(settings.glove).name,
             **asdict(trained.coverage),
