@@ -61,10 +61,7 @@ class _Settings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str, *, needs_all: bool = False) -> Self:
-        """Build the settings from a table of a file.
-
-        :param needs_all: whether a key with a default may not be missing.
-        """
+        """Build the settings from a table of a file, which has to have all keys if `needs_all`."""
         known = {setting.name: setting for setting in fields(cls)}  # type: ignore[arg-type]
         for name, value in values.items():
             if name not in known:
@@ -106,11 +103,7 @@ def _object(values: object, where: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class TextConfig(_Settings):
-    """How a text becomes ids, the same in training and scoring.
-
-    A text of more than `max_tokens` tokens keeps its first `max_tokens // 4` and the rest from its end. A
-    bigram is one token.
-    """
+    """How a text becomes ids, the same in training and scoring; a bigram is one token."""
 
     max_tokens: int = _number(
         512, 4, 100_000, "Maximum tokens per text; longer ones keep 1/4 at the start and 3/4 at the end."

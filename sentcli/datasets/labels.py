@@ -17,7 +17,7 @@ from sentcli.tables.text_column import find_usual
 
 _log = logging.getLogger("sentcli")
 
-SURE = 0.75  # a text has a label if one class has more of the probability in its target; else it is neutral
+SURE = 0.75  # targets above this are labels; those below are neutral
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}
@@ -61,10 +61,7 @@ class LabeledTexts:
 
 
 def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTexts:
-    """Return the texts of several data sets as one.
-
-    :param names: the classes; needed if a part has targets.
-    """
+    """Return the texts of several data sets as one; parts with targets need the names of the classes."""
     if len(parts) == 1:
         return parts[0]
     has_order = all(part.order for part in parts)

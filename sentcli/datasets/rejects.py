@@ -29,10 +29,7 @@ class Rejects:
         self._options, self._remedy = RejectOptions(limit=limit), remedy
 
     def add(self, where: str, found: Sequence[Mapping[str, Any]], read: int) -> None:
-        """Add the rows that were left out of a data set.
-
-        :param read: the number of rows of the data set, with these.
-        """
+        """Add the rows that were left out of the `read` rows of a data set, or refuse to leave out so many."""
         if not found:
             return
         self.entries += found
@@ -68,10 +65,7 @@ def rejected_row(data: LabeledTexts, index: int, reason: str) -> dict[str, Any]:
 def without_unknown(
     data: LabeledTexts, names: Sequence[str], rejects: Rejects, also: Collection[str] = ()
 ) -> LabeledTexts:
-    """Leave out the texts whose label is not a class.
-
-    :param also: further labels to keep, in lower case.
-    """
+    """Leave out the texts whose label is neither a class nor, in lower case, in `also`."""
     known, why = known_labels(data.labels, names), f"; the model knows {', '.join(names):.200}"
     kept, unknown = [], []
     for row, label in enumerate(data.labels):

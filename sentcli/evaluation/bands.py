@@ -43,10 +43,9 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
 def band_figures(
     labels: Labels, probabilities: Floats, names: Sequence[str], own: Ends | None, precision: float | None
 ) -> dict[str, Any]:
-    """Measure the labels of a model with two classes outside of neutral bands, on texts that may be neutral.
+    """Report coverage and accuracy of a model with two classes when scores inside a neutral band are left out.
 
     :param labels: the class of each text; 2 is neutral.
-    :param precision: the precision that `thresholds` reach; None: find none.
     :returns: `bands`, for each the share of texts outside (`coverage`) and the accuracy on them; `three_way`,
         the metrics of three labels with `own`, None without neutral texts; and `thresholds`, for each class
         the score nearest to 0.5 beyond which it has the precision, and the share of texts there

@@ -48,11 +48,7 @@ def check_card(bundle: Bundle) -> None:
 
 
 def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measurement) -> None:
-    """Write an evaluation into a model folder, in place of an earlier record of the same evaluation.
-
-    :param bundle: checked by `check_card`.
-    :param record: what `sentcli evaluate --json` prints, and `command`.
-    """
+    """Write an evaluation and its command into the model folder, in place of an earlier one of the same kind."""
     now = load_bundle(bundle.path)  # another evaluation may have been recorded in the meantime
     if now.digest != bundle.digest:
         raise BundleError(f"{bundle.path}: the model changed while it was measured; measure it again")

@@ -127,7 +127,7 @@ def measure(
     """Compute all metrics of a model.
 
     :param labels: the true class of each text; 2 is neutral for a model with two classes.
-    :param probabilities: `[texts, classes]`, a row of NaN for a blank text.
+    :param probabilities: `[texts, classes]`, a row of NaN for an empty text.
     :param band, target_precision: see `band_figures`.
     """
     if against is not None:  # compare on the texts that both models score
@@ -155,13 +155,7 @@ def measure(
 
 
 def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str, float]:
-    """Compare two models on the same examples.
-
-    The difference of an example is the largest difference of its class probabilities.
-
-    :returns: `changed`, the number of examples whose predicted class differs, its share, the mean, the 99th
-        percentile and the maximum of the differences, and both accuracies.
-    """
+    """Compare two models on examples; the difference of an example is the largest of its probabilities."""
     differences = np.abs(probabilities - against).max(axis=1)
     predicted, other = probabilities.argmax(axis=1), against.argmax(axis=1)
     changed = int((predicted != other).sum())

@@ -81,10 +81,7 @@ class Reliability:
 
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
-    """Measure predictions against labels. The predicted class is the first with the highest probability.
-
-    :param probabilities: `[examples, classes]`, each row summing to 1.
-    """
+    """Measure predictions `[examples, classes]`; the first class with the highest probability is predicted."""
     classes, examples = len(names), len(labels)
     numbers = np.arange(classes)
     predicted = probabilities.argmax(axis=1)

@@ -78,10 +78,7 @@ def write_card(
 
 
 def headline(metrics: Metrics) -> Mapping[str, Any] | None:
-    """Return the evaluation that the card shows in full.
-
-    It is the first on whole texts of the training data set, else the first on whole texts.
-    """
+    """Return the evaluation that the card shows in full: the first of the training data set, else the first."""
     whole = [each for each in metrics.get("evaluations", ()) if each["kind"] == "texts"]
     trained_on = os.path.normpath(metrics["dataset"])
     own = [each for each in whole if os.path.normpath(each["dataset"]) == trained_on]

@@ -110,10 +110,7 @@ def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
 
 
 def reliability(path: Path, labels: Labels, diagrams: Mapping[str, Floats]) -> None:
-    """Draw accuracy against confidence in bins, each with its number of examples.
-
-    :param diagrams: title to probabilities `[examples, classes]`; drawn side by side on the same scale.
-    """
+    """Draw accuracy against confidence in bins: the diagrams by title, side by side on the same scale."""
     with saved_figure(path, 0.6 + 4.6 * len(diagrams), 5) as figure:
         row = figure.subplots(1, len(diagrams), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (title, probabilities) in zip(row, diagrams.items(), strict=True):
@@ -142,10 +139,7 @@ def accuracy_by_length(path: Path, measured: "Measurement") -> None:
 def curves(
     path: Path, history: Sequence[Mapping[str, float]], before: Sequence[Mapping[str, float]] = ()
 ) -> None:
-    """Draw loss and accuracy over the epochs, of the training and the validation part.
-
-    :param before: the records of the model that was fine-tuned; they are drawn first.
-    """
+    """Draw loss and accuracy over the epochs; `before` has those of the model that was fine-tuned."""
     records = [*before, *history]
     epochs = range(1, len(records) + 1)
     kept = min(epochs[len(before) :], key=lambda epoch: records[epoch - 1]["validation_loss"])
@@ -176,10 +170,7 @@ def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence
 
 @contextmanager
 def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure in the common style, whatever matplotlibrc says, and save it.
-
-    :param width, height: in inches.
-    """
+    """Yield a figure, its size in inches, in the common style, whatever matplotlibrc says, and save it."""
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script shows as boxes
         mpl.rcdefaults()

@@ -27,8 +27,7 @@ def prediction_rows(
     """Return for each text its row in the data set, text, label, predicted label and probabilities.
 
     :param labels: class numbers; the number after the last class is neutral.
-    :param probabilities: `[texts, classes]`; a text that says nothing has NaN. Its prediction and
-        probabilities are None.
+    :param probabilities: `[texts, classes]`; NaN for an empty text, whose prediction is None.
     """
     columns, called = [f"probability_{name}" for name in names], (*names, NEUTRAL)
     numbers = examples.rows or range(1, len(examples) + 1)
@@ -55,10 +54,7 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
 
 
 def confident_errors(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """Return the wrong predictions with the highest probabilities, with shortened texts.
-
-    :param rows: from `prediction_rows`; texts labeled neutral count only if that is one of `names`.
-    """
+    """Return the most confident errors, texts shortened; neutral texts count only if `names` has the class."""
     wrong = [
         {
             **{name: row[name] for name in ("row", "text", "label", "predicted")},

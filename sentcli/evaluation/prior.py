@@ -18,8 +18,6 @@ def choose_strength(labels: Labels, logits: Logits, log_priors: npt.NDArray[np.f
     Logit adjustment after training: A. Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021,
     equation 9. A tau above 0 has to raise macro F1 by a point and by more than noise (in 19 of 20 bootstrap
     samples), and to cost less than a point of accuracy.
-
-    :returns: 0, or one of `STRENGTHS`.
     """
     classes, plain = len(log_priors), logits.argmax(axis=1)
     draws = np.random.default_rng(0).integers(len(labels), size=(_DRAWS, len(labels)))

@@ -62,12 +62,9 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """The file with the state of a model, its average, its optimizers and the random numbers.
+    """The file with the state of a model, its average, its optimizers and the random numbers."""
 
-    :param path: None: there is no file, and nothing is saved.
-    """
-
-    path: Path | None
+    path: Path | None  # None: nothing is saved
     model: nn.Module
     averaged: nn.Module
     optimizers: Sequence[torch.optim.Optimizer]

@@ -23,10 +23,7 @@ _VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
 class Classification:
-    """The objective of a BiLSTM that learns the classes of texts.
-
-    :param class_weights: from `balanced_weights`, if all classes count equally; else None.
-    """
+    """The objective of a BiLSTM that learns the classes of texts; class weights make them count equally."""
 
     def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
         self._config = config
@@ -152,10 +149,7 @@ def _correct(logits: Tensor, targets: Tensor) -> tuple[int, int]:
 
 
 def drop_words(ids: Tensor, share: float) -> Tensor:
-    """Return the ids with a random share of them set to `<unk>`.
-
-    Padding may become `<unk>` too: no state and no gradient depends on it.
-    """
+    """Return the ids with a random share set to `<unk>`, padding too: no state or gradient depends on it."""
     if share == 0:
         return ids
     return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < share, UNK_ID)

@@ -51,10 +51,7 @@ class DataSource:
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts of a training, none of them in both parts.
-
-    :param counts: the number of texts to train on of each data set.
-    """
+    """The texts of a training, none in both parts; `counts` are the texts to train on of each data set."""
 
     train: LabeledTexts
     validation: LabeledTexts
@@ -64,10 +61,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The texts of a training as ids, without those that say nothing.
-
-    :param counts: frequency of each word in the training texts.
-    """
+    """The texts of a training as ids, without empty ones; `counts` are the words of those to train on."""
 
     texts: Texts
     train: Examples
@@ -83,11 +77,7 @@ def read_texts(
     validation_share: float | None,
     rejects: Rejects | None = None,
 ) -> Texts:
-    """Split the labeled texts, or read the validation split.
-
-    :param validation_share: the share for validation, if the source names no validation texts; None: none,
-        for a cross-validation.
-    """
+    """Split off validation texts, unless the source names them or the share is None: a cross-validation."""
     rejects = rejects or Rejects()
     if source.validation:
         validation = read_validation(source.validation, source.data[0], source.csv, labels, rejects)

@@ -41,7 +41,7 @@ class CrossValidated:
 def assign_folds(examples: Examples, folds: int) -> Folds:
     """Return the fold of each text, `[n]`.
 
-    Each class is cut into runs of neighbouring rows, see `datasets.splits`. Copies are in one fold.
+    Each class is cut into runs of neighboring rows, see `datasets.splits`. Copies are in one fold.
     """
     fold_of = np.zeros(len(examples), np.intp)
     for number in range(examples.targets.shape[1]):

@@ -49,10 +49,7 @@ class Base:
         return [known.get(name) for name in labels] == [*range(len(self.config.labels))]
 
     def network(self, shape: ModelConfig, seed: int) -> BiLSTM:
-        """Build a network with the weights of the model.
-
-        :param shape: the shape of the model; only dropouts and the number of classes may differ.
-        """
+        """Build a network with the weights of the model; `shape` has its own dropouts and number of classes."""
         torch.manual_seed(seed)
         network = BiLSTM(shape)
         network.load_state_dict(self._weights(), strict=False)

@@ -72,10 +72,7 @@ def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.ND
 
 @contextmanager
 def torch_set_up(threads: int | None) -> Iterator[None]:
-    """Prepare PyTorch for training.
-
-    :raises MemoryError: when memory runs out, in place of PyTorch's own error.
-    """
+    """Prepare PyTorch for training; raise a MemoryError, not PyTorch's own error, when memory runs out."""
     # PyTorch's own number respects OMP_NUM_THREADS, but not the cores of this process.
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
     keep_freed_memory()

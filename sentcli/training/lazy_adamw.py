@@ -70,10 +70,7 @@ class LazyAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, kept: float) -> None:  # type: ignore[override]
-        """Update the rows that were read, by the gradient that `gradient` returned.
-
-        :param kept: decay of the average in this step.
-        """
+        """Update the rows that were read, by the gradient that `gradient` returned; `kept`: decay of the average."""
         state, group = self.state[self._weight], self.param_groups[0]
         (beta1, beta2), rate = group["betas"], group["lr"]
         state["step"] += 1

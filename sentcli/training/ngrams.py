@@ -21,10 +21,7 @@ _MOST_TEXTS = 25_000  # that the baseline learns from: the n-grams of more take 
 
 
 def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
-    """Train the model of n-grams on the texts that the network learns from.
-
-    :returns: `[texts, classes]` of the validation texts that have a label.
-    """
+    """Train on the texts of the network; return the probabilities of the validation texts with a label."""
     classes = data.train.targets.shape[1]
     (sure,) = data.train.has_label.nonzero()
     texts, labels = data.texts.train.take(sure.tolist()).texts, data.train.labels[sure]

@@ -36,10 +36,7 @@ _KIND_OF = {field.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) 
 
 @dataclass(frozen=True)
 class Options:
-    """What a training needs in addition to its data and its settings.
-
-    :param license, command: the model's license and the command line that makes it, for the card.
-    """
+    """What a training needs in addition to data and settings; license and command are for the model card."""
 
     device: str | None = None
     threads: int | None = None
@@ -50,16 +47,12 @@ class Options:
 
 @dataclass(frozen=True)
 class DataSize:
-    """The amount of data.
-
-    :param words: words of these texts, split at spaces.
-    :param splittable: texts of which a share can be validated on.
-    """
+    """The amount of data."""
 
     texts: int
-    words: int
+    words: int  # split at spaces
     classes: int
-    splittable: int
+    splittable: int  # texts of which a share can be validated on
 
     @classmethod
     def of(cls, parts: Sequence[LabeledTexts], source: DataSource, labels: Sequence[str]) -> "DataSize":
@@ -75,17 +68,13 @@ class DataSize:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that one training is made of.
-
-    :param model: the shape; the vocabulary of the data decides its size.
-    :param base: the model to fine-tune; None: the training starts from word vectors.
-    """
+    """All that one training is made of."""
 
     source: DataSource
     text: TextConfig
-    model: ModelConfig
+    model: ModelConfig  # the vocabulary of the data decides its size
     config: TrainConfig
-    base: Base | None = None
+    base: Base | None = None  # the model to fine-tune, in place of word vectors
 
     @property
     def glove(self) -> str:

@@ -94,10 +94,7 @@ def _check(settings: Settings, options: Options) -> None:
 def _included_model(
     source: DataSource, given: Mapping[str, Any], parts: Sequence[LabeledTexts], labels: Sequence[str]
 ) -> Base | None:
-    """Return the included model if these are English texts with labels of polarity.
-
-    A setting that contradicts this model rules it out.
-    """
+    """Return the included model for English texts with labels of polarity, unless a setting contradicts it."""
     base = load_base(default_bundle_path())
     known = [word in base.vocab for part in parts for text in part.texts for word in words_of(text)]
     if not base.has_classes(labels) or sum(known) < _ENGLISH * len(known):
@@ -175,9 +172,7 @@ def _read_note(work: Path) -> dict[str, Any] | None:
 def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bool]:
     """Make the work folder and its note, or check that they are those of the same run.
 
-    A run that ends before it saved anything leaves no folder.
-
-    :returns: whether the run may replace a model.
+    Yield whether the run may replace a model. A run that ends before it saved anything leaves no folder.
     """
     facts, note = json.loads(json.dumps(facts)), None if overwrite else _read_note(work)
     if note is None:
