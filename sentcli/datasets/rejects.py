@@ -29,7 +29,7 @@ class Rejects:
         self._options, self._remedy = RejectOptions(limit=limit), remedy
 
     def add(self, where: str, found: Sequence[Mapping[str, Any]], read: int) -> None:
-        """Add the rows that were left out of the `read` rows of a data set, or refuse to leave out so many."""
+        """Add the rows that were left out of the `read` rows of a data set; refuse to leave out too many."""
         if not found:
             return
         self.entries += found

@@ -1,8 +1,8 @@
-"""The split of labeled texts into a training and a validation part.
+"""The division of labeled texts into a training and a validation split.
 
 Texts about the same film or product are similar, so a model that was trained on some of them does better on
-the others than on new texts. Such texts are usually neighbors, so the validation part has runs of neighboring
-rows, not single rows. On IMDb, a linear model of n-grams has an accuracy of 0.903 on the test split, 0.886 on
+the others than on new texts. Such texts are usually neighbors, so it has runs of neighboring rows, not
+single rows. On IMDb, a linear model of n-grams has an accuracy of 0.903 on the test split, 0.886 on
 such runs (mean of 8 seeds) and 0.910 on single rows.
 """
 
@@ -46,7 +46,7 @@ def train_validation(
 def split_data_sets(
     parts: Sequence[LabeledTexts], sets: Sequence[DataSet], names: Sequence[str], validation_share: float
 ) -> tuple[list[LabeledTexts], LabeledTexts]:
-    """Split off a share of each data set that has `validate`; no training part keeps one of these texts."""
+    """Split off a share of each data set that has `validate`; no training split keeps one of these texts."""
     split = [
         train_validation(part, validation_share) if data.validate else (part, part.take([]))
         for part, data in zip(parts, sets, strict=True)
@@ -77,11 +77,11 @@ def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[
 
 
 def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledTexts:
-    """Remove the texts of a validation part from a training part, ignoring case and blanks."""
+    """Remove the texts of a validation split from a training split, ignoring case and blanks."""
     excluded = {*map(one_spelling, validation.texts)}
     train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in excluded])
     if removed := len(data) - len(train):
-        _log.info("%s: %d texts are in the validation part too and were removed", data.where, removed)
+        _log.info("%s: %d texts are in the validation split too and were removed", data.where, removed)
     _check_classes(train, data)
     return train
 
@@ -90,7 +90,7 @@ def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
     if lost := {*data.labels} - {*train.labels}:
         raise DataError(
             f"{data.where}: no text of the class {min(lost)!r:.200} is left to train on: all are copies of "
-            "texts of the validation part; try more texts"
+            "texts of the validation split; try more texts"
         )
 
 

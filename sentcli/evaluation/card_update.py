@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from sentcli.errors import BundleError, UsageError
+from sentcli.errors import BundleError, UsageError, option
 from sentcli.evaluation import plots
 from sentcli.evaluation.evaluate import Measurement
 from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
@@ -32,7 +32,7 @@ def check_card(bundle: Bundle) -> None:
     """Check that the card of a model can be written, before the metrics are computed."""
     if METRICS not in bundle.digests:
         raise UsageError(
-            f"--card: {bundle.path} was not written by `sentcli train` and has no card; "
+            f"{option('card')}: {bundle.path} was not written by `sentcli train` and has no card; "
             "give the folder of the trained model"
         )
     check_target(bundle.path, overwrite=True)
@@ -48,12 +48,12 @@ def check_card(bundle: Bundle) -> None:
 
 
 def record_evaluation(bundle: Bundle, record: Mapping[str, Any], measured: Measurement) -> None:
-    """Write an evaluation and its command into the model folder, in place of an earlier one of the same kind."""
+    """Write an evaluation and its command into the model folder, in place of an earlier one of its kind."""
     now = load_bundle(bundle.path)  # another evaluation may have been recorded in the meantime
     if now.digest != bundle.digest:
         raise BundleError(f"{bundle.path}: the model changed while it was measured; measure it again")
     metrics, history = read_metrics(now), own_epochs(read_history(now))
-    records = {tuple(_identity(each)): each for each in [*metrics.get("evaluations", ()), dict(record)]}
+    records = {tuple(_identity(old)): old for old in [*metrics.get("evaluations", ()), dict(record)]}
     metrics["evaluations"] = [*records.values()]
     with new_bundle(bundle.path, overwrite=True) as folder:
         for name in now.digests:

@@ -81,7 +81,7 @@ class Reliability:
 
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
-    """Measure predictions `[examples, classes]`; the first class with the highest probability is predicted."""
+    """Measure predictions `[examples, classes]`: the first class with the highest probability."""
     classes, examples = len(names), len(labels)
     numbers = np.arange(classes)
     predicted = probabilities.argmax(axis=1)

@@ -33,7 +33,7 @@ class Metrics(TypedDict):
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
-    # `temperature`, `prior_strength`, and log loss and calibration error of the validation part before and
+    # `temperature`, `prior_strength`, and log loss and calibration error of the validation split before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: dict[str, float]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,

@@ -39,7 +39,7 @@ def model_card(
     :param files: the names of all files of the folder; a plot that is missing is not shown.
     :raises jinja2.TemplateError: when `metrics` lacks a field.
     """
-    model, text = config.model, config.text
+    model, text, (lowest, highest) = config.model, config.text, TEMPERATURES
     return _template().render(
         title=one_line(name),
         where=shlex.quote(no_option(metrics["output"])),
@@ -54,7 +54,7 @@ def model_card(
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
         has_bands=len(config.labels) == 2 and NEUTRAL not in config.labels,
-        is_temperature_limit=_is_limit(metrics["calibration"]["temperature"]),
+        is_temperature_limit=not 1.001 * lowest < metrics["calibration"]["temperature"] < 0.999 * highest,
         parameters=count_parameters(model, metrics["training"]["gates"]),
         head=head_tokens(text.max_tokens),
         shown=headline(metrics),
@@ -78,7 +78,7 @@ def write_card(
 
 
 def headline(metrics: Metrics) -> Mapping[str, Any] | None:
-    """Return the evaluation that the card shows in full: the first of the training data set, else the first."""
+    """Return the evaluation that the card shows in full: the first on the training data set, or on any."""
     whole = [each for each in metrics.get("evaluations", ()) if each["kind"] == "texts"]
     trained_on = os.path.normpath(metrics["dataset"])
     own = [each for each in whole if os.path.normpath(each["dataset"]) == trained_on]
@@ -122,11 +122,6 @@ def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-
-
-def _is_limit(temperature: float) -> bool:
-    low, high = TEMPERATURES
-    return not low * 1.001 < temperature < high * 0.999
 
 
 @cache

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
 
-from sentcli.errors import OutputError
+from sentcli.errors import OutputError, option
 from sentcli.evaluation.metrics import Labels, wilson_interval
 from sentcli.evaluation.metrics import reliability as reliability_bins
 from sentcli.evaluation.predictions import confused_pairs
 from sentcli.evaluation.report import short_name
 from sentcli.evaluation.slices import lengths_of
-from sentcli.files.atomic import new_file
+from sentcli.files.atomic import new_file, output_errors
 from sentcli.model.bundle import MANIFEST
 from sentcli.scoring.labels import Floats
 
@@ -58,7 +58,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
     existing = [name for name in _EVALUATION if (folder / name).exists()]
     if existing and not overwrite:
-        raise OutputError(f"{folder / existing[0]} exists; give another folder or --overwrite")
+        raise OutputError(f"{folder / existing[0]} exists; give another folder or {option('overwrite')}")
 
 
 def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str]) -> None:
@@ -178,8 +178,6 @@ def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
-        try:
-            with new_file(path) as file:  # without matplotlib's version, equal figures have equal bytes
-                figure.savefig(file, format="png", metadata={"Software": None})
-        except OSError as error:
-            raise OutputError(f"{path}: the plot cannot be written: {error.strerror}") from None
+        with output_errors(path), new_file(path) as file:
+            # Without matplotlib's version, equal figures have equal bytes.
+            figure.savefig(file, format="png", metadata={"Software": None})

@@ -54,7 +54,7 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
 
 
 def confident_errors(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """Return the most confident errors, texts shortened; neutral texts count only if `names` has the class."""
+    """Return the most confident errors, texts shortened; neutral texts count only if `names` has it."""
     wrong = [
         {
             **{name: row[name] for name in ("row", "text", "label", "predicted")},

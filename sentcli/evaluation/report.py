@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sentcli.errors import printable
+from sentcli.errors import counted, printable
 from sentcli.evaluation.metrics import wilson_interval
 from sentcli.evaluation.slices import lengths_of
 
@@ -13,7 +13,7 @@ _LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters
 
 def report(record: Mapping[str, Any]) -> str:
     """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` as text."""
-    blank = f", and {record['blank']:,} that say nothing, which are left out" if record["blank"] else ""
+    blank = f", without {counted(record['blank'], 'empty text')}" if record["blank"] else ""
     title = printable(f"{record['model']} on {record['where']}") + f" ({record['backend']})"
     title += f"\n{record['examples']:,} texts{blank}"
     if record["left_out"]:

@@ -12,9 +12,8 @@ STARTS = (1, 32, 64, 128, 256, 512)  # tokens; where each slice of lengths begin
 
 
 def scores_by_length(is_right: Bools, tokens: Sequence[int]) -> list[dict[str, Any]]:
-    """Measure the accuracy on short and long texts.
+    """Measure the accuracy on short and long texts; `tokens` has all tokens of each text.
 
-    :param tokens: all tokens of each text, not only those that the model reads.
     :returns: for each slice, `shortest` and `longest` (both included; None for the last slice), `examples`,
         `accuracy` and Wilson's `accuracy_interval` (both None without an example).
     """

@@ -4,7 +4,6 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sentcli.errors import DataError, OutputError
-from sentcli.files.atomic import new_file
+from sentcli.errors import DataError, option
+from sentcli.files.atomic import new_file, output_errors
 from sentcli.scoring import stop
 
 _log = logging.getLogger("sentcli")
@@ -82,9 +81,8 @@ class Checkpoint:
         """Write the file atomically: a crash leaves the old one or the new one."""
         if self.path is None:
             return
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in best.items()}
+        parts = {"model": self.model.state_dict(), "averaged": self.averaged.state_dict(), "best": best}
+        tensors = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
         for number, optimizer in enumerate(self.optimizers):
             for index, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in values.items()}
@@ -92,14 +90,8 @@ class Checkpoint:
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
         tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with new_file(self.path) as file:
-                file.write(save(tensors, {"progress": json.dumps(vars(progress))}))
-        except OSError as error:
-            with suppress(OSError):
-                self.path.parent.rmdir()  # if it is empty
-            raise OutputError(f"{self.path}: the checkpoint cannot be written: {error.strerror}") from error
+        with output_errors(self.path), new_file(self.path) as file:
+            file.write(save(tensors, {"progress": json.dumps(vars(progress))}))
         self.saved = time.monotonic()
 
     def load(self) -> tuple[Progress, State]:
@@ -111,7 +103,8 @@ class Checkpoint:
                 progress = Progress(**json.loads(file.metadata()["progress"]))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{self.path}: not a checkpoint: {error}; start over with --overwrite") from None
+            again = option("overwrite")
+            raise DataError(f"{self.path}: not a checkpoint: {error}; start over with {again}") from None
         self.model.load_state_dict(_part(tensors, "model."))
         self.averaged.load_state_dict(_part(tensors, "averaged."))
         for number, optimizer in enumerate(self.optimizers):

@@ -15,7 +15,7 @@ from sentcli.datasets.load import NO_OPTIONS
 from sentcli.datasets.rejects import MOST, Rejects
 from sentcli.datasets.splits import split_data_sets, without_validation
 from sentcli.datasets.training_data import read_validation
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import truncate, words_of
@@ -130,7 +130,8 @@ def encode_texts(
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
         if len(vocab) == UNK_ID + 1:
-            raise DataError(f"no word occurs {config.min_freq} times in the texts; try a lower --min-freq")
+            lower = f"try a lower {option('min_freq')}"
+            raise DataError(f"no word occurs {config.min_freq} times in the texts; {lower}")
         _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
         missing = [word for word in frequent if word not in vocab]
         vocab = Vocab([*vocab.words, *missing[: max(config.fill_vocab - len(vocab), 0)]])
@@ -155,8 +156,9 @@ def encode_texts(
         raise DataError("no text with a word is left to validate on; try more and different texts")
     if np.median(of_train.lengths) <= _FEW_TOKENS:
         _log.warning(
-            "%s: most texts have one or two words, which is little to learn from; is --text-column right?",
+            "%s: most texts have one or two words, which is little to learn from; is %s right?",
             texts.train.where,
+            option("text_column"),
         )
     taught = {*of_train.labels[of_train.has_label].tolist()}
     for number, name in enumerate(texts.labels):

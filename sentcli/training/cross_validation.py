@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from torch import nn
 
 from sentcli.config import TrainConfig
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.training.classifier import Classification, balanced_weights, predict_logits
@@ -53,9 +53,8 @@ def assign_folds(examples: Examples, folds: int) -> Folds:
         for ids, fold in zip(examples.ids, fold_of.tolist(), strict=True)
     ]
     if not any(copies):
-        raise DataError(
-            "the texts are copies of a few; try different texts, or name others with --validation"
-        )
+        others = option("validation")
+        raise DataError(f"the texts are copies of a few; try different texts, or name others with {others}")
     return np.array(copies, np.intp)
 
 

@@ -21,8 +21,7 @@ _POOL = 50  # number of batches sorted by length together: little padding, but s
 class Examples:
     """Encoded texts `ids[i]`, at least one id each.
 
-    :param targets: the probability of each class times the weight of the text, float32 `[n, classes]`:
-        one-hot for a label, the probabilities of the classes for an uncertain one.
+    :param targets: the probability of each class times the weight of the text, float32 `[n, classes]`.
     """
 
     ids: Sequence[Ids]

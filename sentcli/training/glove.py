@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
@@ -59,7 +59,7 @@ class Coverage:
 def check_source(source: str | Path, dim: int) -> None:
     """Check the source of vectors before anything is downloaded or read."""
     if source in GLOVE_DIMS:
-        _check_width(f"--glove {source}", GLOVE_DIMS[str(source)], dim)
+        _check_width(option("glove", source), GLOVE_DIMS[str(source)], dim)
     elif not Path(source).is_file():
         raise DataError(
             f"{source!s:.200}: no such file of word vectors; known names are {', '.join(GLOVE_DIMS)}, none"
@@ -84,8 +84,8 @@ def download(name: str, *, quiet: bool = False) -> Path:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
             f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}: "
-            f"{reason:.300}; the same command resumes the download; or try --glove FILE with a local copy, "
-            "or --glove none"
+            f"{reason:.300}; the same command resumes the download; or try {option('glove', 'FILE')} with a "
+            f"local copy, or {option('glove', 'none')}"
         ) from error
 
 
@@ -108,7 +108,6 @@ def load_glove(
         without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
     """
-    check_source(source, dim)
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
@@ -132,7 +131,6 @@ def load_glove(
 
 def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = False) -> list[str]:
     """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
-    check_source(source, dim)
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
     words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
     return [word for word in words if words_of(word) == [word]]
@@ -187,7 +185,7 @@ def _check_width(where: str | Path, width: int, dim: int) -> None:
     if width != dim:
         raise DataError(
             f"{where}: the vectors have {width} dimensions, not {dim}; "
-            f"try --embedding-dim {width}, or other vectors with --glove"
+            f"try {option('embedding_dim', width)}, or other vectors with {option('glove')}"
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sentcli.errors import option
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
 from sentcli.scoring.cores import usable_cores
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
@@ -63,9 +64,10 @@ def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.ND
         _log.info("%s", coverage)
         if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
             _log.warning(
-                "%s: vectors for few of the words; try --glove FILE with vectors of the language of the "
-                "texts, such as a .vec file of fastText",
+                "%s: vectors for few of the words; try %s with vectors of the language of the texts, such "
+                "as a .vec file of fastText",
                 glove,
+                option("glove", "FILE"),
             )
     return with_bigram_vectors(embedding, data.vocab), coverage
 
@@ -88,8 +90,7 @@ def keep_freed_memory() -> None:
     """Keep freed memory in this process for the next step; only glibc can do so.
 
     By default, each large tensor is a separate mapping (mallopt(3), M_MMAP_THRESHOLD), whose pages the system
-    clears in each step. On one core, kept memory raises the speed of the default model from 49,000 to 71,000
-    words/s, and its peak memory by a tenth.
+    clears in each step. Kept memory raises the speed of one core from 49,000 to 71,000 words/s.
     """
     with suppress(OSError, AttributeError, TypeError):  # another C library, another system
         mallopt = ctypes.CDLL(None).mallopt

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
-from sentcli.errors import TrainingError
+from sentcli.errors import TrainingError, option
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.predict import progress_bar
@@ -153,10 +153,7 @@ def has_more_to_learn(history: Sequence[Mapping[str, float]], epochs: int) -> bo
 
 
 class Learner:
-    """A model with its optimizers and the moving average (EMA) of its weights.
-
-    The embedding gets sparse gradients and a separate optimizer, which updates the rows that a batch reads.
-    """
+    """A model with its optimizers and the moving average (EMA) of its weights."""
 
     def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
         self.model = model.to(device)
@@ -215,4 +212,4 @@ def _ema_decay(most: float, updates: int) -> float:
 
 def _check_finite(loss: float, epoch: int) -> None:
     if not math.isfinite(loss):
-        raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; try a lower --lr")
+        raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; try a lower {option('lr')}")

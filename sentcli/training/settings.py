@@ -8,7 +8,7 @@ from typing import Any
 
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.errors import UsageError
+from sentcli.errors import UsageError, option
 from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
 
@@ -102,7 +102,7 @@ def resolve_settings(
     for name, value in given.items():
         if base and of_base.get(name, value) != value:
             raise UsageError(
-                f"{name.replace('_', '-')} {value}: the model of --finetune, {base.path}, has "
+                f"{name.replace('_', '-')} {value}: the model of {option('finetune')}, {base.path}, has "
                 f"{of_base[name]}, which cannot change; omit the setting"
             )
     of_data = _chosen_for(size, given, of_base) if size else {}

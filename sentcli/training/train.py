@@ -20,7 +20,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
 from sentcli.datasets.splits import digest_texts
 from sentcli.datasets.training_data import read_data_sets
-from sentcli.errors import DataError, OutputError, UsageError
+from sentcli.errors import DataError, OutputError, UsageError, option
 from sentcli.files.atomic import new_file, resolve
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
@@ -60,7 +60,7 @@ def train_bundle(
     """
     base = load_base(source.finetune) if source.finetune else None
     _check(resolve_settings(source, given, base), options)
-    rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of --config")
+    rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of settings")
     _make_parent(output)
     work = work_folder(output)
     # Two runs of one output would share the work folder.
@@ -94,7 +94,7 @@ def _check(settings: Settings, options: Options) -> None:
 def _included_model(
     source: DataSource, given: Mapping[str, Any], parts: Sequence[LabeledTexts], labels: Sequence[str]
 ) -> Base | None:
-    """Return the included model for English texts with labels of polarity, unless a setting contradicts it."""
+    """Return the included model for English texts with labels of polarity, unless settings contradict it."""
     base = load_base(default_bundle_path())
     known = [word in base.vocab for part in parts for text in part.texts for word in words_of(text)]
     if not base.has_classes(labels) or sum(known) < _ENGLISH * len(known):
@@ -102,9 +102,9 @@ def _included_model(
     with suppress(UsageError):
         resolve_settings(source, given, base)
         _log.info(
-            "few texts with labels of polarity: fine-tuning the included model, %s; --glove starts from word "
-            "vectors",
+            "few texts of polarity: fine-tuning the included model, %s; %s starts from word vectors",
             base.path.name,
+            option("glove"),
         )
         return base
     return None
@@ -164,7 +164,8 @@ def _read_note(work: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; start over with --overwrite") from None
+        again = option("overwrite")
+        raise DataError(f"{path}: cannot be read: {error}; start over with {again}") from None
     return note if isinstance(note, dict) else None
 
 
@@ -195,7 +196,7 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
         if changed:
             raise DataError(
                 f"{work}: the interrupted run had other settings or data: {'; '.join(changed[:4])}; "
-                "repeat its command to continue, or start over with --overwrite"
+                f"repeat its command to continue, or start over with {option('overwrite')}"
             )
     try:
         yield replaces

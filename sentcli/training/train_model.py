@@ -17,6 +17,7 @@ from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
+from sentcli.errors import option
 from sentcli.evaluation import plots
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
@@ -31,7 +32,6 @@ from sentcli.training.classifier import Classification, balanced_weights, predic
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
 from sentcli.training.examples import Examples
-from sentcli.training.finetune import Base
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.loop import Run, fit, has_more_to_learn
@@ -72,13 +72,12 @@ def train_model(
         trained = _fit_model(texts, settings, options, work)
     metrics = _metrics(trained, texts, settings, options, output)
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
-        _write_recipes(folder, recipe(settings, options.license), settings.base)
         _write_model(folder, trained, metrics, settings, name=output.name)
     (work / _CHECKPOINT).unlink(missing_ok=True)
     _report(output.name, trained, time.perf_counter() - started)
     _warn_of_chance(output.name, trained.calibrated.figures, is_balanced=config.class_weight == "balanced")
     if not config.folds and has_more_to_learn(trained.epochs, config.epochs):
-        _log.info("the validation loss still falls: more --epochs may help")
+        _log.info("the validation loss still falls: more %s may help", option("epochs"))
 
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Trained:
@@ -174,26 +173,19 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
     }
 
 
-def _write_recipes(folder: Path, own: str, base: Base | None) -> None:
-    for name, content in ((bundle.RECIPE, own), (bundle.BASE_RECIPE, base.recipe if base else None)):
-        if content:
-            (folder / name).write_text(content, "utf-8", "surrogateescape")
-
-
 def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Settings, *, name: str) -> None:
     """Write the files for scoring, then those about the training."""
-    base, network, calibrated, labels = (
-        settings.base,
-        trained.network,
-        trained.calibrated,
-        trained.data.texts.labels,
-    )
+    base, network, calibrated = settings.base, trained.network, trained.calibrated
     neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
-    config = BundleConfig(network.config, settings.text, labels, neutral)
+    config = BundleConfig(network.config, settings.text, trained.data.texts.labels, neutral)
     bundle.write_config(folder, config)
     (folder / bundle.VOCAB).write_text(trained.data.vocab.to_text(), "utf-8")
     save_weights(network, folder / bundle.WEIGHTS)
     write_onnx(network, folder / bundle.ONNX, "folded", settings.text.max_tokens)
+    recipes = {bundle.RECIPE: recipe(settings, metrics["licence"]), bundle.BASE_RECIPE: base and base.recipe}
+    for file, content in recipes.items():
+        if content:
+            (folder / file).write_text(content, "utf-8", "surrogateescape")
     (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     before = base.history if base else []
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
@@ -250,7 +242,7 @@ def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> Non
         _log.warning("%s: the mean recall on validation texts is no better than chance; try more texts", name)
     elif not is_balanced and figures.accuracy <= most_frequent.support / figures.examples:
         is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
-        advice = "try more texts" + (", or --class-weight balanced" if is_skewed else "")
+        advice = "try more texts" + (f", or {option('class_weight', 'balanced')}" if is_skewed else "")
         _log.warning(
             "%s: on validation texts no better than %r for every text; %s", name, most_frequent.name, advice
         )

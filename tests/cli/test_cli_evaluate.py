@@ -252,7 +252,7 @@ def test_blank_texts_are_counted_and_left_out(trained, data, rows, tmp_path):
     found = figures(trained.path, other)
     assert (found["examples"], found["blank"]) == (60, 2)
     assert found["accuracy"] == figures(trained.path, data)["accuracy"]
-    assert "60 texts, and 2 that say nothing" in invoke("evaluate", trained.path, "--dataset", other).stdout
+    assert "60 texts, without 2 empty texts" in invoke("evaluate", trained.path, "--dataset", other).stdout
     invented.write_csv(other, [("", "positive"), (" ", "negative")])
     assert "none of the 2 texts has a word" in fail("evaluate", trained.path, "--dataset", other).message
 

@@ -114,7 +114,7 @@ def test_rows_that_cannot_be_used_are_set_aside(train, tmp_path):
     (entry,) = map(json.loads, (tmp_path / "model.rejects.jsonl").read_text().splitlines())
     assert (entry["row"], entry["reason"], entry["text"]) == (41, "no label", "who knows")
     failure = refuse("-o", tmp_path / "other", data=broken)
-    assert "more than 1%; correct them, or raise max-rejects in the file of --config" in failure.message
+    assert "more than 1%; correct them, or raise max-rejects in the file of settings" in failure.message
     assert not (tmp_path / "other.rejects.jsonl").exists()
 
 

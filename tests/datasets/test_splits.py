@@ -106,7 +106,7 @@ def test_texts_of_a_validation_file_leave_the_training_part(caplog):
     data = LabeledTexts(["One", "two", "three"], ["a", "b", "a"], where="r.csv")
     train = without_validation(data, LabeledTexts([" one", "four"], ["a", "a"]))
     assert train.texts == ["two", "three"]
-    assert "r.csv: 1 texts are in the validation part too and were removed" in caplog.text
+    assert "r.csv: 1 texts are in the validation split too and were removed" in caplog.text
     with pytest.raises(DataError, match="no text of the class 'b' is left to train on"):
         without_validation(data, LabeledTexts(["TWO"], ["b"]))
 

@@ -93,7 +93,7 @@ def test_long_texts_are_cut_as_in_scoring():
         ({"train": [" ", ""]}, 1, "no word occurs 1 times"),
         ({"train": ["x", " "]}, 1, "no text of the class 'positive' with a word"),
         ({"validation": [" ", ""]}, 1, "no text with a word is left to validate on"),
-        ({}, 1000, r"no word occurs 1000 times .* lower --min-freq"),
+        ({}, 1000, r"no word occurs 1000 times .* lower min_freq"),
     ],
 )
 def test_texts_without_enough_words_are_an_error(parts, min_freq, message):
@@ -112,7 +112,7 @@ def test_texts_of_the_validation_part_are_in_no_other_part(tmp_path, caplog, own
     held_out = {*texts.validation.texts}
     if own:
         assert held_out == {text for text, _ in rows(6, 37)}
-        assert "labelled.csv: 3 texts are in the validation part too" in caplog.text
+        assert "labelled.csv: 3 texts are in the validation split too" in caplog.text
         assert texts.counts[0] == 37
     else:
         assert (len(held_out), texts.counts[0]) == (10, 30)

@@ -157,7 +157,7 @@ def test_a_finished_training_is_not_done_again(data, finished, tmp_path, monkeyp
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(data, tmp_path):
-    with pytest.raises(TrainingError, match="--lr"):
+    with pytest.raises(TrainingError, match="try a lower lr"):
         run(data, tmp_path / "checkpoint", validate=lambda *_: (math.nan, 0.5))
 
 
