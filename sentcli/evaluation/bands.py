@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.evaluation.metrics import Labels, evaluate
-from sentcli.evaluation.slices import accuracy_of
+from sentcli.evaluation.metrics import Labels, accuracy_of, evaluate
 from sentcli.scoring.labels import NEUTRAL, Band, Bools, Floats, Sides
 
 Ends = tuple[float, float]  # the lowest and the highest score of a band

@@ -16,7 +16,7 @@ from sentcli.datasets.rejects import Rejects, without_unknown
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
 from sentcli.evaluation.bands import band_figures
-from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
+from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
 from sentcli.evaluation.metrics_file import is_training_data
 from sentcli.evaluation.predictions import (
     confident_errors,
@@ -24,7 +24,6 @@ from sentcli.evaluation.predictions import (
     prediction_rows,
     write_predictions,
 )
-from sentcli.evaluation.slices import scores_by_length
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats
 from sentcli.scoring.predict import predict

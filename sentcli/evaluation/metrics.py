@@ -1,21 +1,23 @@
 """Metrics of a classifier: point estimates, 95 % intervals and calibration, from labels and probabilities."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
-from sentcli.scoring.labels import Floats
+from sentcli.scoring.labels import Bools, Floats
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
 Interval = tuple[float, float]
 
 ECE_BINS = 15
+_STARTS = (1, 32, 64, 128, 256, 512)  # tokens; where each slice of lengths begins
 _DRAWS = 1000  # of the bootstrap
 _Z = NormalDist().inv_cdf(0.975)
 
@@ -209,3 +211,30 @@ def _mean_interval(mean: float, values: Floats, highest: float) -> Interval | No
 
 def _defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def scores_by_length(is_right: Bools, tokens: Sequence[int]) -> list[dict[str, Any]]:
+    """Measure the accuracy on short and long texts; `tokens` has all tokens of each text.
+
+    :returns: for each slice, `shortest` and `longest` (both included; None for the last slice), `examples`,
+        `accuracy` and Wilson's `accuracy_interval` (both None without an example).
+    """
+    lengths = np.asarray(tokens)
+    slices = []
+    for start, end in zip(_STARTS, [*_STARTS[1:], None], strict=True):
+        inside = is_right[(lengths >= start) & (lengths < (end or np.inf))]
+        bounds = {"shortest": start, "longest": end - 1 if end else None, "examples": len(inside)}
+        slices.append(bounds | accuracy_of(inside))
+    return slices
+
+
+def lengths_of(part: Mapping[str, Any]) -> str:
+    """Return the lengths of a slice, such as `32-63`."""
+    return f"{part['shortest']}+" if part["longest"] is None else f"{part['shortest']}-{part['longest']}"
+
+
+def accuracy_of(is_right: Bools) -> dict[str, Any]:
+    """Return `accuracy` and Wilson's `accuracy_interval`; both None without an example."""
+    right, examples = int(is_right.sum()), len(is_right)
+    interval = wilson_interval(right, examples) if examples else None
+    return {"accuracy": right / examples if examples else None, "accuracy_interval": interval}

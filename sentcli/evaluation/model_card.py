@@ -12,11 +12,10 @@ from typing import Any
 import jinja2
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
-from sentcli.evaluation.metrics import ECE_BINS
+from sentcli.evaluation.calibration import TEMPERATURES
+from sentcli.evaluation.metrics import ECE_BINS, lengths_of
 from sentcli.evaluation.metrics_file import Metrics, learners
 from sentcli.evaluation.report import four, interval, metrics_of
-from sentcli.evaluation.slices import lengths_of
-from sentcli.evaluation.temperature import TEMPERATURES
 from sentcli.model import bundle
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens

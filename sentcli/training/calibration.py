@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from sentcli.evaluation.bands import choose_band
+from sentcli.evaluation.calibration import choose_strength, fit_temperature, shrink_temperature
 from sentcli.evaluation.metrics import Evaluation, evaluate, log_loss, reliability
-from sentcli.evaluation.prior import choose_strength
-from sentcli.evaluation.temperature import fit_temperature, shrink_temperature
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.examples import Examples
@@ -84,6 +83,7 @@ def calibrate(
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
     probabilities = softmax(exact / temperature - shift)
+    sides = np.where(sure, 2 * validation.labels, 1)  # 1: neutral
     return Calibrated(
         temperature,
         strength,
@@ -91,13 +91,5 @@ def calibrate(
         softmax(exact[sure]),
         probabilities[sure],
         evaluate(labels, probabilities[sure], names),
-        _choose_band(probabilities, validation),
+        choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None,
     )
-
-
-def _choose_band(probabilities: Floats, examples: Examples) -> tuple[float, float] | None:
-    """Return the band of neutral texts; None if the examples lack neutral texts or one of two classes."""
-    sides = np.where(examples.has_label, 2 * examples.labels, 1)
-    if {*sides.tolist()} != {0, 1, 2}:
-        return None
-    return choose_band(probabilities[:, 1], sides)

@@ -65,7 +65,8 @@ def train_bundle(
     work = work_folder(output)
     # Two runs of one output would share the work folder.
     with Lock(resolve(output), check=stop.check):
-        check_target(output, overwrite=overwrite or _may_replace(output))
+        may_replace = bool((_read_note(work) or {}).get(_OVERWRITE))  # as the interrupted run
+        check_target(output, overwrite=overwrite or may_replace)
         names = base.config.labels if base else None
         parts, labels = read_data_sets(source.data, source.csv, rejects, source.positive, names)
         size = DataSize.of(parts, source, labels)
@@ -81,7 +82,7 @@ def train_bundle(
         rejects.write(Target(output).rejects)
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
-        remove_work_folder(work)
+        shutil.rmtree(work)
 
 
 def _check(settings: Settings, options: Options) -> None:
@@ -113,15 +114,6 @@ def _included_model(
 def work_folder(output: Path) -> Path:
     """Return the folder of the run that writes this model."""
     return output.parent / f".{output.name}.training"
-
-
-def remove_work_folder(work: Path) -> None:
-    shutil.rmtree(work)
-
-
-def _may_replace(output: Path) -> bool:
-    """Return whether the interrupted run of this output was started with `overwrite`."""
-    return bool((_read_note(work_folder(output)) or {}).get(_OVERWRITE))
 
 
 def _make_parent(output: Path) -> None:
@@ -202,5 +194,5 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
         yield replaces
     except BaseException:
         if [*work.glob("*")] == [work / _NOTE]:
-            remove_work_folder(work)
+            shutil.rmtree(work)
         raise

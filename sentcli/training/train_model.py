@@ -82,12 +82,16 @@ def train_model(
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Trained:
     config, base, device = settings.config, settings.base, choose_device(options.device)
+    frequent = []
+    if settings.glove != NO_VECTORS and config.fill_vocab:
+        width, count = settings.model.embedding_dim, 2 * config.fill_vocab
+        frequent = frequent_words(settings.glove, width, count, quiet=options.quiet)
     data = encode_texts(
         texts,
         settings.text,
         config,
         vocab=base.vocab if base else None,
-        frequent=_frequent_words(settings, quiet=options.quiet),
+        frequent=frequent,
     )
     initial = init_model(data, settings, quiet=options.quiet)
     run = Run(device, len(data.validation), quiet=options.quiet, vary=initial.vary)
@@ -129,14 +133,6 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         epochs=epochs,
         seconds=sum(record["seconds"] for record in epochs) + (folds.seconds if folds else 0),
     )
-
-
-def _frequent_words(settings: Settings, *, quiet: bool) -> list[str]:
-    """Return the words that fill the vocabulary."""
-    count = settings.config.fill_vocab
-    if settings.glove == NO_VECTORS or not count:
-        return []
-    return frequent_words(settings.glove, settings.model.embedding_dim, 2 * count, quiet=quiet)
 
 
 def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Options, output: Path) -> Metrics:

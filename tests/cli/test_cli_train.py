@@ -242,10 +242,6 @@ def test_validation_data_may_be_given(data, tmp_path):
     assert reached["accuracy"] == right / 30
     measured = json.loads(invoke("evaluate", model, "--json", "--dataset", own).stdout)
     assert (measured["confusion"], measured["examples"]) == (reached["confusion"], 30)
-    again = invoke("train", "--config", model / "recipe.toml", "-o", tmp_path / "again")
-    assert again.exit_code == 0, again.output
-    one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
-    assert one.read("model.safetensors") == two.read("model.safetensors")
 
 
 def test_word_vectors_are_the_first_embedding(train, tmp_path):
@@ -349,25 +345,6 @@ def test_overwrite_starts_over_and_a_finished_model_needs_it(data, train, tmp_pa
     monkeypatch.undo()
     assert "epoch 1/1" in train("--seed", 3, "--overwrite").stderr
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_run_killed_after_its_model_was_written_needs_overwrite(data, train, tmp_path, monkeypatch):
-    monkeypatch.setattr("sentcli.training.train.remove_work_folder", kill)
-    with pytest.raises(KilledError):
-        train()
-    monkeypatch.undo()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".model.training", "model"]
-    assert "model exists" in refuse("--epochs", 1, "-o", tmp_path / "model", data=data).message
-    train("--overwrite")
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-class KilledError(BaseException):
-    pass
-
-
-def kill(work):
-    raise KilledError
 
 
 def test_a_full_disk_leaves_the_old_model_and_the_checkpoint(data, train, tmp_path, stop_at, monkeypatch):

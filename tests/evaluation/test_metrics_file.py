@@ -12,20 +12,15 @@ from sentcli.evaluation.metrics_file import (
     read_history,
     read_metrics,
 )
-from sentcli.model.bundle import HISTORY, METRICS, Bundle, load_bundle, write_manifest
+from sentcli.model.bundle import HISTORY, METRICS, load_bundle, write_manifest
 
 MEASURED_LATER = {"evaluations"}
 
 
+@pytest.mark.usefixtures("torch")
 def test_training_writes_every_field_in_order(trained):
     metrics = read_metrics(trained)
     assert [*metrics] == [name for name in Metrics.__annotations__ if name not in MEASURED_LATER]
-
-
-def test_an_export_has_no_metrics(trained):
-    without = {name: digest for name, digest in trained.digests.items() if name != METRICS}
-    with pytest.raises(BundleError, match=r"the bundle has no metrics\.json"):
-        read_metrics(Bundle(trained.path, trained.config, without))
 
 
 @pytest.mark.parametrize(

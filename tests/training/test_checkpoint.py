@@ -107,19 +107,3 @@ def test_the_old_one_stays_when_the_new_one_cannot_be_written(
         run.save(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_the_next_epoch_starts_with_a_record_of_the_last() -> None:
-    sums = {"loss": 25.0, "correct": 30, "labeled": 40, "texts": 50, "words": 999, "seconds": 3.0}
-    progress = Progress(2, 5, **sums, history=HISTORY).next_epoch(0.6, 0.8, 0.001)
-    record = {
-        "epoch": 3,
-        "train_loss": 0.5,
-        "train_accuracy": 0.75,
-        "validation_loss": 0.6,
-        "validation_accuracy": 0.8,
-        "lr": 0.001,
-        "seconds": 3.0,
-        "words_per_second": 333.0,
-    }
-    assert progress == Progress(epoch=3, history=[*HISTORY, record], best_loss=0.6)

@@ -84,11 +84,6 @@ def test_compressed_files(tmp_path):
         load(many, dim=4)
 
 
-def test_the_header_of_vectors_of_one_dimension(tmp_path):
-    words = ("<pad>", "<unk>", "the", "2")
-    assert load(write(tmp_path / "v.txt", "2 1\nthe 0.5\n2 0.25\n"), 1, words)[2:].tolist() == [[0.5], [0.25]]
-
-
 def test_memory_holds_the_matrix_and_not_the_file(tmp_path):
     rows = ("".join(f"{word}{' 0.25' * 100}\n" for word in ["the", *range(20_000)])).encode()
     tracemalloc.start()
