@@ -210,7 +210,7 @@ class DataSet(_Settings):
     :param targets: of two classes, the probability of the second one for each label; `PROBABILITY`: the
         labels are these probabilities; None: labels are names.
     :param most: the number of texts of each label to use, at most; they are drawn at random.
-    :param validate: whether a share of its texts is held out to validate on.
+    :param validate: whether a share of its texts is set aside to validate on.
     :param terms: its license or terms, for the model card.
     """
 

@@ -110,8 +110,8 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
             f"--target-precision: {model} has {len(bundle.config.labels)} labels, not two; omit it"
         )
     with requires("evaluate"):
-        from sentcli.evaluation.card_update import check_card, record_evaluation
         from sentcli.evaluation.evaluate import evaluate_bundle
+        from sentcli.evaluation.model_card import check_card, record_evaluation
         from sentcli.evaluation.plots import check_folder, draw_evaluation
         from sentcli.evaluation.report import report
     if card:
@@ -161,11 +161,6 @@ def _command(context: click.Context) -> str:
         name = str(parameter.name)
         if name in _NO_FIGURE or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
-        value, flag = str(context.params[name]), parameter.opts[0]
-        if isinstance(parameter, click.Argument):
-            words.append(f"./{value}" if value.startswith("-") else value)
-        elif isinstance(parameter, click.Option) and parameter.is_flag:
-            words.append(flag)
-        else:
-            words += [f"{flag}={value}"] if value.startswith("-") else [flag, value]
+        value = str(context.params[name])
+        words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]
     return shlex.join(["sentcli", "evaluate", *words])

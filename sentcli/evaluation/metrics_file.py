@@ -43,7 +43,7 @@ class Metrics(TypedDict):
     examples: dict[str, int]  # of `train` and `validation`, without empty texts; both all in folds
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
-    evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.evaluation.card_update`
+    evaluations: NotRequired[list[dict[str, Any]]]  # see `record_evaluation`
 
 
 def read_metrics(bundle: Bundle) -> Metrics:

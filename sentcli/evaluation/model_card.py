@@ -1,4 +1,7 @@
-"""The model card: the README of a model folder, filled in from its `metrics.json` and `history.csv`."""
+"""The model card: the README of a model folder, filled in from its `metrics.json` and `history.csv`.
+
+It also shows measurements made after the training, which are written into the folder with their plots.
+"""
 
 import json
 import os.path
@@ -7,21 +10,28 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
+from sentcli.errors import BundleError, UsageError, option
+from sentcli.evaluation import plots
 from sentcli.evaluation.calibration import TEMPERATURES
 from sentcli.evaluation.metrics import ECE_BINS, lengths_of
-from sentcli.evaluation.metrics_file import Metrics, learners
+from sentcli.evaluation.metrics_file import Metrics, learners, own_epochs, read_history, read_metrics
 from sentcli.evaluation.report import four, interval, metrics_of
 from sentcli.model import bundle
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens
 
+if TYPE_CHECKING:
+    from sentcli.evaluation.evaluate import Measurement
+
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
+# An evaluation on the same data that agrees in all of these is a repetition, and replaces the earlier one.
+_IDENTITY = ("kind", "file", "backend", "text_column", "label_column")
 _FREE_GATES = {"separate": 4, "forget": 2}  # gates with weights, including the cell gate
 
 
@@ -41,7 +51,7 @@ def model_card(
     model, text, (lowest, highest) = config.model, config.text, TEMPERATURES
     return _template().render(
         title=one_line(name),
-        where=shlex.quote(no_option(metrics["output"])),
+        where=shlex.quote(metrics["output"]),
         config=config,
         metrics=metrics,
         learners=[*learners(metrics)],
@@ -112,11 +122,6 @@ def _measured_on(record: Mapping[str, Any]) -> str:
     return Path(record["dataset"]).stem if is_of_file(record) else str(record["where"])
 
 
-def no_option(path: str) -> str:
-    """Return a path that no command mistakes for an option."""
-    return f"./{path}" if path.startswith("-") else path
-
-
 def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
@@ -160,3 +165,50 @@ def _block(lines: str) -> str:
 
 def _longest_ticks(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
+
+
+def check_card(model: bundle.Bundle) -> None:
+    """Check that the card of a model can be written, before the metrics are computed."""
+    if bundle.METRICS not in model.digests:
+        raise UsageError(
+            f"{option('card')}: {model.path} was not written by `sentcli train` and has no card; "
+            "give the folder of the trained model"
+        )
+    bundle.check_target(model.path, overwrite=True)
+    bundle.check_writable(model.path.resolve().parent)
+    metrics, history = read_metrics(model), own_epochs(read_history(model))
+    try:
+        model_card(model.config, metrics, history, name=model.name, files=model.digests)
+    except (jinja2.TemplateError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{model.path / bundle.METRICS}: cannot make a card from it ({error!r:.200}); "
+            "another version of sentcli wrote it; train the model again"
+        ) from error
+
+
+def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any], measured: "Measurement") -> None:
+    """Write an evaluation and its command into the model folder, in place of an earlier one of its kind."""
+    now = bundle.load_bundle(model.path)  # another evaluation may have been recorded in the meantime
+    if now.digest != model.digest:
+        raise BundleError(f"{model.path}: the model changed while it was measured; measure it again")
+    metrics, history = read_metrics(now), own_epochs(read_history(now))
+    records = {tuple(_identity(old)): old for old in [*metrics.get("evaluations", ()), dict(record)]}
+    metrics["evaluations"] = [*records.values()]
+    with bundle.new_bundle(model.path, overwrite=True) as folder:
+        for name in now.digests:
+            (folder / name).write_bytes(now.read(name))
+        if headline(metrics) == record:
+            plots.confusion_matrix(folder / bundle.CONFUSION, measured, model.config.labels)
+            diagram = {"Reliability": measured.probabilities}
+            plots.reliability(folder / bundle.EVALUATED_RELIABILITY, measured.labels, diagram)
+            plots.accuracy_by_length(folder / bundle.LENGTHS, measured)
+        (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        write_card(folder, model.config, metrics, history, name=model.name)
+
+
+def _identity(record: Mapping[str, Any]) -> list[Any]:
+    return [
+        os.path.normpath(record["dataset"]),
+        None if is_of_file(record) else record["split"],
+        *(record[name] for name in _IDENTITY),
+    ]

@@ -25,7 +25,6 @@ from sentcli.training.examples import Examples
 
 _log = logging.getLogger("sentcli")
 
-_MOST_LISTED = 20  # classes
 _FEW_TOKENS = 2
 _SMALL_PART = 0.5  # of the validation share
 
@@ -107,9 +106,8 @@ def read_texts(
         for data, part in zip(source.data, trains, strict=True)
     ]
     train = join(weighted)
-    listed = ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
     counts = f"{len(train)} texts to train on, {len(validation) or 'the same'} to validate"
-    _log.info("%s: %s; %d classes: %s", train.where, counts, len(labels), listed)
+    _log.info("%s: %s; %d classes: %.400s", train.where, counts, len(labels), ", ".join(labels))
     return Texts(train, validation, labels, tuple(map(len, trains)))
 
 

@@ -21,7 +21,7 @@ from sentcli.datasets.rejects import Rejects
 from sentcli.datasets.splits import digest_texts
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, OutputError, UsageError, option
-from sentcli.files.atomic import new_file, resolve
+from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
 from sentcli.model.bilstm import choose_device
@@ -65,7 +65,7 @@ def train_bundle(
     work = work_folder(output)
     # Two runs of one output would share the work folder.
     with Lock(resolve(output), check=stop.check):
-        may_replace = bool((_read_note(work) or {}).get(_OVERWRITE))  # as the interrupted run
+        may_replace = bool(_read_note(work).get(_OVERWRITE))  # as the interrupted run
         check_target(output, overwrite=overwrite or may_replace)
         names = base.config.labels if base else None
         parts, labels = read_data_sets(source.data, source.csv, rejects, source.positive, names)
@@ -148,17 +148,17 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _read_note(work: Path) -> dict[str, Any] | None:
-    """Return the note of an interrupted run; None if there is none."""
+def _read_note(work: Path) -> dict[str, Any]:
+    """Return the note of an interrupted run; empty if there is none."""
     path = work / _NOTE
     try:
         note = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return {}
     except (OSError, ValueError) as error:
         again = option("overwrite")
         raise DataError(f"{path}: cannot be read: {error}; start over with {again}") from None
-    return note if isinstance(note, dict) else None
+    return note if isinstance(note, dict) else {}
 
 
 @contextmanager
@@ -167,32 +167,27 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
 
     Yield whether the run may replace a model. A run that ends before it saved anything leaves no folder.
     """
-    facts, note = json.loads(json.dumps(facts)), None if overwrite else _read_note(work)
-    if note is None:
-        replaces = overwrite
-        try:
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir(parents=True)
-            with new_file(work / _NOTE) as file:
-                file.write((json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n").encode())
-        except OSError as error:
-            shutil.rmtree(work, ignore_errors=True)
-            raise OutputError(f"{work}: cannot be written: {error.strerror}") from error
-    else:
-        replaces = bool(note.pop(_OVERWRITE, False))
-        changed = [
-            f"{name} was {note.get(name)!r:.60}, is {facts.get(name)!r:.60}"
-            for name in facts | note
-            if note.get(name) != facts.get(name)
-        ]
-        if changed:
-            raise DataError(
-                f"{work}: the interrupted run had other settings or data: {'; '.join(changed[:4])}; "
-                f"repeat its command to continue, or start over with {option('overwrite')}"
-            )
+    facts, note = json.loads(json.dumps(facts)), {} if overwrite else _read_note(work)
+    replaces = bool(note.pop(_OVERWRITE, overwrite))
+    changed = [
+        f"{name} was {note.get(name)!r:.60}, is {facts.get(name)!r:.60}"
+        for name in facts | note
+        if note.get(name) != facts.get(name)
+    ]
+    if note and changed:
+        raise DataError(
+            f"{work}: the interrupted run had other settings or data: {'; '.join(changed[:4])}; "
+            f"repeat its command to continue, or start over with {option('overwrite')}"
+        )
     try:
+        if not note:
+            shutil.rmtree(work, ignore_errors=True)
+            with output_errors(work):
+                work.mkdir(parents=True)
+                with new_file(work / _NOTE) as file:
+                    file.write((json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n").encode())
         yield replaces
     except BaseException:
-        if [*work.glob("*")] == [work / _NOTE]:
-            shutil.rmtree(work)
+        if all(file.name == _NOTE for file in work.glob("*")):
+            shutil.rmtree(work, ignore_errors=True)
         raise
