@@ -61,10 +61,10 @@ def _read(
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
         data = data.flatten()
     schema = data.features.arrow_schema
-    others = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
+    unfit = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
     table = data.with_format("arrow")[:]
-    values = [() if name in others else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
-    places, notes = find_texts(schema.names, others, text_column, where, values)
+    values = [() if name in unfit else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
+    places, notes = find_texts(schema.names, unfit, text_column, where, values)
     log_notes(notes)
     texts = join_columns([table.column(place).to_pylist() for place in places])
     text_columns = [schema.names[place] for place in places]

@@ -28,20 +28,20 @@ class Rejects:
         self.entries: list[Mapping[str, Any]] = []
         self._options, self._remedy = RejectOptions(limit=limit), remedy
 
-    def add(self, where: str, found: Sequence[Mapping[str, Any]], read: int) -> None:
+    def add(self, where: str, entries: Sequence[Mapping[str, Any]], read: int) -> None:
         """Add the rows that were left out of the `read` rows of a data set; refuse to leave out too many."""
-        if not found:
+        if not entries:
             return
-        self.entries += found
-        reason, count = Counter(entry["reason"] for entry in found).most_common(1)[0]
-        first = next(entry for entry in found if entry["reason"] == reason)
+        self.entries += entries
+        reason, count = Counter(entry["reason"] for entry in entries).most_common(1)[0]
+        first = next(entry for entry in entries if entry["reason"] == reason)
         place = next(f"{name} {first[name]}" for name in ("line", "row") if name in first)
         at = place if first["input"] == where else f"{first['input']}, {place}"
         often = f"most often: {reason:.300} ({counted(count, 'row')}, first {at})"
-        problem = f"{len(found):,} of {counted(read, 'row')} cannot be used"
-        if len(found) == read:
+        problem = f"{len(entries):,} of {counted(read, 'row')} cannot be used"
+        if len(entries) == read:
             raise RejectsError(f"{where}: {problem}; {often}")
-        if self._options.exceeded(len(found), read):
+        if self._options.exceeded(len(entries), read):
             limit = self._options.limit
             raise RejectsError(f"{where}: {problem}; {often}; more than {limit}; {self._remedy}")
         _log.info("%s: left out: %s; %s", where, problem, often)

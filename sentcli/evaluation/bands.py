@@ -32,8 +32,8 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
     # Shares of the texts of each class below `lows`, `[classes, lows, 1]`, and above `highs`.
     below = np.array([_beyond(of, lows, 0) / len(of) for of in by_side])[:, :, np.newaxis]
     above = np.array([_beyond(of, highs, 2) / len(of) for of in by_side])[:, np.newaxis]
-    found = (below, 1 - below - above, above)
-    f1 = [2 * shares[side] / (shares.sum(axis=0) + 1) for side, shares in enumerate(found)]
+    shares_of = (below, 1 - below - above, above)
+    f1 = [2 * shares[side] / (shares.sum(axis=0) + 1) for side, shares in enumerate(shares_of)]
     macro_f1 = np.mean(np.broadcast_arrays(*f1), axis=0)
     low, high = np.unravel_index(macro_f1.argmax(), macro_f1.shape)
     return float(lows[low]), float(highs[high])
@@ -55,10 +55,10 @@ def band_figures(
         return figures
     scores, sides = probabilities[:, 1], np.array([0, 2, 1])[labels]
     for ends in dict.fromkeys([*_BANDS, *([own] if own else [])]):
-        found = Band(*ends).sides(scores)
-        kept = found != 1
+        predicted = Band(*ends).sides(scores)
+        kept = predicted != 1
         band = {"low": ends[0], "high": ends[1], "of_model": ends == own, "coverage": float(kept.mean())}
-        figures["bands"].append(band | accuracy_of((found == sides)[kept]))
+        figures["bands"].append(band | accuracy_of((predicted == sides)[kept]))
     if own and (sides == 1).any():
         certain = np.eye(3)[Band(*own).sides(scores)]
         three = asdict(evaluate(sides, certain, [names[0], NEUTRAL, names[1]]))

@@ -193,8 +193,8 @@ def _auc_influence(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats
     """Return the influence of each example on the area under the ROC curve, `[examples]`."""
     ranks, share = rankdata(scores), is_positive.mean()
     placements = np.empty(len(scores))
-    for side, others in ((is_positive, ~is_positive), (~is_positive, is_positive)):
-        placements[side] = (ranks[side] - rankdata(scores[side])) / others.sum()  # share of others below
+    for side, other in ((is_positive, ~is_positive), (~is_positive, is_positive)):
+        placements[side] = (ranks[side] - rankdata(scores[side])) / other.sum()  # share of the others below
     placements[~is_positive] = 1 - placements[~is_positive]
     shares = np.where(is_positive, share, 1 - share)
     influence: Floats = (placements - placements[is_positive].mean()) / shares

@@ -30,11 +30,10 @@ def prediction_rows(
     :param probabilities: `[texts, classes]`; NaN for an empty text, whose prediction is None.
     """
     columns, called = [f"probability_{name}" for name in names], (*names, NEUTRAL)
-    numbers = examples.rows or range(1, len(examples) + 1)
     rounded = np.round(probabilities.astype(np.float64), 6).tolist()
     rows = []
     for values, predicted, label, number, text in zip(
-        rounded, probabilities.argmax(axis=1), labels, numbers, examples.texts, strict=True
+        rounded, probabilities.argmax(axis=1), labels, examples.rows, examples.texts, strict=True
     ):
         is_blank = all(map(math.isnan, values))
         row = {"row": number, "text": text, "label": called[label]}

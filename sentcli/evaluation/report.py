@@ -103,9 +103,9 @@ def _bands(record: Mapping[str, Any]) -> Iterator[str]:
         yield _aligned([(title, "value", "95 % interval"), ("accuracy", *_accuracy(three)), macro_f1], "<><")
         yield _classes(three)
         yield _confusion(three)
-    if found := record["thresholds"]:
-        rows = [(f"precision of {found[0]['precision']:g}", "score", "coverage")]
-        for side, of in zip(("below", "above"), found, strict=True):
+    if thresholds := record["thresholds"]:
+        rows = [(f"precision of {thresholds[0]['precision']:g}", "score", "coverage")]
+        for side, of in zip(("below", "above"), thresholds, strict=True):
             reached = f"{side} {of['threshold']:g}" if of["coverage"] else "none reaches it"
             rows.append((short_name(of["label"]), reached, f"{of['coverage'] or 0:.2%}"))
         yield _aligned(rows, "<<>")
@@ -116,14 +116,14 @@ def _ends(band: Mapping[str, Any]) -> str:
 
 
 def _comparison(record: Mapping[str, Any]) -> str:
-    found = record["comparison"]
+    comparison = record["comparison"]
     against = printable("against {model} ({backend}, {file})".format(**record["against"]))
     rows = [
-        ("labels changed", f"{found['changed']:,}", f"{found['changed_share']:.2%} of the texts"),
-        ("accuracy", four(found["accuracy"]), f"against {four(found['against_accuracy'])}"),
-        ("score, mean difference", f"{found['mean_difference']:.6f}", ""),
-        ("score, 99th percentile", f"{found['p99_difference']:.6f}", ""),
-        ("score, largest difference", f"{found['max_difference']:.6f}", ""),
+        ("labels changed", f"{comparison['changed']:,}", f"{comparison['changed_share']:.2%} of the texts"),
+        ("accuracy", four(comparison["accuracy"]), f"against {four(comparison['against_accuracy'])}"),
+        ("score, mean difference", f"{comparison['mean_difference']:.6f}", ""),
+        ("score, 99th percentile", f"{comparison['p99_difference']:.6f}", ""),
+        ("score, largest difference", f"{comparison['max_difference']:.6f}", ""),
     ]
     return f"{against}\n{_aligned(rows, '<><')}"
 

@@ -53,8 +53,8 @@ def assign_folds(examples: Examples, folds: int) -> Folds:
         for ids, fold in zip(examples.ids, fold_of.tolist(), strict=True)
     ]
     if not any(copies):
-        others = option("validation")
-        raise DataError(f"the texts are copies of a few; try different texts, or name others with {others}")
+        flag = option("validation")
+        raise DataError(f"the texts are copies of a few; try different texts, or name others with {flag}")
     return np.array(copies, np.intp)
 
 
@@ -77,9 +77,9 @@ def cross_validate(
     for fold, rows in enumerate(rows_of):
         file = work / f"fold-{fold + 1}.safetensors"
         if not file.exists():
-            train, held_out = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
+            train, unseen = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
             of_fold = replace(run, validated=len(rows), name=f"fold {fold + 1}/{folds}, ")
-            history, logits = _fit_fold(initial, train, held_out, config, of_fold)
+            history, logits = _fit_fold(initial, train, unseen, config, of_fold)
             with output_errors(file), new_file(file) as stream:
                 stream.write(save({"logits": logits}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
@@ -108,7 +108,7 @@ def cross_validate(
 def _fit_fold(
     initial: InitialModel,
     train: Examples,
-    held_out: Examples,
+    unseen: Examples,
     config: TrainConfig,
     run: Run,
 ) -> tuple[list[dict[str, float]], npt.NDArray[np.float32]]:
@@ -118,8 +118,8 @@ def _fit_fold(
     logits = []
 
     def validate(model: nn.Module, _: int) -> tuple[float, float]:
-        logits.append(predict_logits(model, held_out, run.device))
-        return objective.measure(logits[-1], held_out)
+        logits.append(predict_logits(model, unseen, run.device))
+        return objective.measure(logits[-1], unseen)
 
     history = fit(initial.build(), objective, train, validate, config, run)
     return history, np.stack(logits)

@@ -111,22 +111,22 @@ def load_glove(
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
-    found = np.zeros(len(words), bool)
+    has_vector = np.zeros(len(words), bool)
     for line, word, numbers in _rows(path, dim):
         stop.check()
         index = ids.get(word)
-        if index is not None and not found[index]:
+        if index is not None and not has_vector[index]:
             matrix[index] = _parse(numbers, f"{path}, line {line}")
-            found[index] = True
-    if not found.any():
+            has_vector[index] = True
+    if not has_vector.any():
         raise DataError(f"{path}: it has none of the {len(ids)} words of the data set; is it the right file?")
-    mean, spread = matrix[found].mean(0, dtype=np.float64), matrix[found].std(0, dtype=np.float64)
-    lacking = ~found
+    mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
+    lacking = ~has_vector
     lacking[[PAD_ID, UNK_ID]] = False
     matrix[lacking] = np.random.default_rng(seed).normal(mean, spread, (int(lacking.sum()), dim))
     matrix[UNK_ID] = mean
-    covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(found).tolist())
-    return matrix, Coverage(int(found.sum()), len(ids), covered, sum(counts.values()))
+    covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(has_vector).tolist())
+    return matrix, Coverage(int(has_vector.sum()), len(ids), covered, sum(counts.values()))
 
 
 def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = False) -> list[str]:

@@ -36,8 +36,8 @@ def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
         return classify(draw, data.texts.validation.take(validated.tolist()).texts)
     probabilities, folds = np.empty((len(sure), classes)), fold_of[sure]
     for fold in range(folds.max() + 1):
-        (train,), (held_out,) = (folds != fold).nonzero(), (folds == fold).nonzero()
-        probabilities[held_out] = classify(train, [texts[row] for row in held_out])
+        (train,), (tested,) = (folds != fold).nonzero(), (folds == fold).nonzero()
+        probabilities[tested] = classify(train, [texts[row] for row in tested])
     return probabilities
 
 

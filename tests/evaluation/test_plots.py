@@ -143,13 +143,6 @@ def test_the_same_figures_have_the_same_bytes_whatever_the_settings_of_the_proce
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_a_folder_with_a_plot_needs_overwrite(tmp_path):
-    (tmp_path / "roc.png").touch()
-    with pytest.raises(OutputError, match=r"roc.png exists.*overwrite"):
-        plots.check_folder(tmp_path, overwrite=False)
-    plots.check_folder(tmp_path, overwrite=True)
-
-
 def test_a_file_or_a_model_folder_in_place_of_the_folder_is_refused(tmp_path, trained):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file: the folder cannot be made"):

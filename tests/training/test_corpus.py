@@ -144,15 +144,6 @@ def test_numbers_for_classes_with_names_are_warned_of(tmp_path, caplog):
         assert "numbers.csv: labels are numbers; 0 is taken for 'bad', 1 is taken for 'good'" in caplog.text
 
 
-def test_a_validation_file_of_unknown_labels_is_an_error(tmp_path):
-    other = write(tmp_path / "other.csv", [("a film", "7")])
-    with pytest.raises(
-        DataError,
-        match=r"other\.csv: 1 of 1 row cannot be used; .*: unknown label '7'; the model knows 0, 1 ",
-    ):
-        read(write(tmp_path / "labelled.csv", rows(40)), validation=other)
-
-
 def test_a_text_has_the_target_of_its_label_times_the_weight_of_its_data_set(tmp_path):
     stars = write(
         tmp_path / "stars.csv", [(f"{text} {n}", f"{n}") for text, _ in rows(30) for n in range(1, 6)]
