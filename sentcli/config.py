@@ -133,17 +133,12 @@ class ModelConfig(_Settings):
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """The content of `config.json`.
-
-    :param labels: the name of each class; of two, the second is positive.
-    :param neutral: the band of neutral texts: the lowest and the highest probability of the second of two
-        classes; None for a model without a band.
-    """
+    """The content of `config.json`."""
 
     model: ModelConfig
     text: TextConfig
-    labels: tuple[str, ...]
-    neutral: tuple[float, float] | None = None
+    labels: tuple[str, ...]  # of two, the second is the positive one
+    neutral: tuple[float, float] | None = None  # the band, as probabilities of the second class
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.model.num_classes or len(set(self.labels)) != len(self.labels):
@@ -181,7 +176,7 @@ class BundleConfig:
         if not isinstance(labels, list) or not all(map(_is_name, labels)):
             raise BundleError(f"{where}: labels is not a list of names: {labels!r:.200}")
         neutral = values["neutral"]
-        is_band = isinstance(neutral, list) and [type(end) in (int, float) for end in neutral] == [True] * 2
+        is_band = isinstance(neutral, list) and [type(end) in (int, float) for end in neutral] == [True, True]
         if neutral is not None and not is_band:
             raise BundleError(f"{where}: neutral is {neutral!r:.200}, which is not two numbers or null")
         model = ModelConfig.from_json(values["model"], f"{where}: model")
@@ -202,26 +197,18 @@ PROBABILITY = "probability"  # the targets of a data set whose labels are probab
 
 @dataclass(frozen=True)
 class DataSet(_Settings):
-    """A labeled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`.
+    """A labeled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`."""
 
-    :param path: a file, a folder in the layout of the hub, or an id on the Hugging Face hub.
-    :param text_column, label_column: None: found by their usual names.
-    :param weight: the weight of each of its texts in the loss.
-    :param targets: of two classes, the probability of the second one for each label; `PROBABILITY`: the
-        labels are these probabilities; None: labels are names.
-    :param most: the number of texts of each label to use, at most; they are drawn at random.
-    :param validate: whether a share of its texts is set aside to validate on.
-    :param terms: its license or terms, for the model card.
-    """
-
-    path: str
-    text_column: str | None = None
+    path: str  # a file, a folder in the layout of the hub, or an id on the Hugging Face hub
+    text_column: str | None = None  # None: found by its usual names, as the label column
     label_column: str | None = None
-    weight: float = _number(1.0, 1e-6, 1e6)
+    weight: float = _number(1.0, 1e-6, 1e6)  # of each of its texts in the loss
+    # Of two classes, the probability of the second one for each label; `PROBABILITY`: the labels are these
+    # probabilities; None: labels are names.
     targets: Mapping[str, float] | str | None = None
-    most: int | None = _number(None, 1)
-    validate: bool = True
-    terms: str | None = None
+    most: int | None = _number(None, 1)  # texts of each label to use, drawn at random
+    validate: bool = True  # whether a share of its texts is set aside to validate on
+    terms: str | None = None  # its license or terms, for the model card
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -30,18 +30,16 @@ _MOST_LISTED = 6  # classes named in a warning
 class LabeledTexts:
     """Texts and the names of their classes.
 
-    :param order: all classes in the order that the data set states; empty when it states none.
-    :param rows: the number of each row in its data set, from 1; empty if that is unknown.
     :param targets: the probability of each class times the weight of the text, float32 `[texts, classes]`;
         None: the labels are certain and the weights are 1.
     """
 
     texts: list[str]
     labels: list[str]
-    order: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()  # all classes in the order that the data set states, if it states one
     where: str = "the data set"
     targets: npt.NDArray[np.float32] | None = field(default=None, compare=False)
-    rows: Sequence[int] = field(default=(), compare=False)
+    rows: Sequence[int] = field(default=(), compare=False)  # numbers in the data set, from 1, if known
 
     def __len__(self) -> int:
         return len(self.texts)

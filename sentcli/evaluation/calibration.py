@@ -22,11 +22,9 @@ def fit_temperature(
     """Return the temperature T at which softmax(logits / T) has the lowest log loss.
 
     Temperature scaling: C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural
-    Networks", ICML 2017, section 4.2. It changes no prediction. The loss is convex in 1 / T:
-    bisection of its slope finds the minimum.
-
-    :returns: a value within `TEMPERATURES`; 1 where each label has the highest logit, since the loss then
-        keeps falling as T goes to 0.
+    Networks", ICML 2017, section 4.2. It changes no prediction. The loss is convex in 1 / T: bisection of its
+    slope finds the minimum within `TEMPERATURES`. T is 1 where each label has the highest logit, as the loss
+    then keeps falling as T goes to 0.
     """
     exact = np.asarray(logits, np.float64)
     above_label = exact - exact[np.arange(len(labels)), labels][:, None]

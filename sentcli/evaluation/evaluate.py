@@ -38,21 +38,16 @@ class Measurement:
     """All measurements, on the texts that have a word.
 
     Neutral texts, for which a model with two classes has no class, count only in the figures of bands.
-
-    :param probabilities: `[examples, classes]`.
-    :param blank: the number of empty texts, which were left out.
-    :param bands: see `band_figures`.
-    :param comparison: with another model, see `compare`.
     """
 
     labels: Labels
-    probabilities: Floats
-    blank: int
+    probabilities: Floats  # `[examples, classes]`
+    blank: int  # empty texts, which were left out
     neutral: int
     figures: Evaluation
     by_length: list[dict[str, Any]]
-    bands: dict[str, Any]
-    comparison: dict[str, float] | None
+    bands: dict[str, Any]  # see `band_figures`
+    comparison: dict[str, float] | None  # with another model, see `compare`
 
 
 def evaluate_bundle(
@@ -67,12 +62,10 @@ def evaluate_bundle(
     quiet: bool = False,
     **runtime: Any,
 ) -> tuple[Measurement, dict[str, Any]]:
-    """Measure a model.
+    """Measure a model; return the measurement, and a record of it as `sentcli evaluate --json` prints it.
 
     :param against: another model with the same labels, to compare with; its file decides its backend.
-    :param target_precision: see `band_figures`.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
-    :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
     """
     name, file = choose(runtime.get("backend"), bundle)
     precision = runtime.get("precision")

@@ -35,30 +35,21 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of one model on one set of examples. An undefined metric is None, never NaN.
-
-    :param balanced_accuracy: mean recall of the classes that occur as a label.
-    :param f1: F1 of the positive class, which is the second of two; None with more than two classes.
-    :param macro_f1: mean F1 of the classes that occur as a label or as a prediction.
-    :param roc_auc: of the positive class; with more than two classes, the mean of one-vs-rest.
-    :param expected_calibration_error: over `ECE_BINS` bins, see `Reliability`.
-    :param confusion: counts, `[label][predicted class]`.
-    :param intervals: 95 % intervals of `f1`, `macro_f1`, `roc_auc` and `log_loss`.
-    """
+    """The metrics of one model on one set of examples. An undefined metric is None, never NaN."""
 
     examples: int
     accuracy: float
     accuracy_interval: Interval
-    balanced_accuracy: float
-    f1: float | None
-    macro_f1: float
-    roc_auc: float | None
+    balanced_accuracy: float  # mean recall of the classes that occur as a label
+    f1: float | None  # of the positive class, the second of two; None with more classes
+    macro_f1: float  # mean F1 of the classes that occur as a label or as a prediction
+    roc_auc: float | None  # of the positive class; of more than two classes, the mean of one-vs-rest
     roc_auc_reason: str | None
     log_loss: float
-    expected_calibration_error: float
+    expected_calibration_error: float  # over `ECE_BINS` bins, see `Reliability`
     classes: tuple[ClassScores, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    intervals: dict[str, Interval | None]
+    confusion: tuple[tuple[int, ...], ...]  # counts, `[label][predicted class]`
+    intervals: dict[str, Interval | None]  # 95 %, of `f1`, `macro_f1`, `roc_auc` and `log_loss`
 
 
 @dataclass(frozen=True)
@@ -157,10 +148,9 @@ def wilson_interval(successes: int, trials: int) -> Interval:
 def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:
     """Return the percentile bootstrap intervals of the F1 of the second of two classes and of macro F1.
 
-    Resampling examples is the same as resampling cells of the confusion matrix. The seed is fixed.
-    B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
-
-    :returns: None for an F1 that is undefined in a draw.
+    Resampling examples is the same as resampling cells of the confusion matrix. The seed is fixed. An F1 that
+    is undefined in a draw has no interval. B. Efron and R. Tibshirani, "An Introduction to the Bootstrap",
+    1993, chapter 13.
     """
     random, examples = np.random.default_rng(0), confusion.sum()
     draws = []
@@ -177,9 +167,8 @@ def _auc_interval(labels: Labels, probabilities: Floats, auc: float) -> Interval
     """Return the interval of the area under the ROC curve from the variance of its placement values.
 
     E. DeLong, D. DeLong and D. Clarke-Pearson, "Comparing the Areas under Two or More Correlated Receiver
-    Operating Characteristic Curves: A Nonparametric Approach", Biometrics 44 (1988), 837-845.
-
-    :returns: None if a class has fewer than two examples.
+    Operating Characteristic Curves: A Nonparametric Approach", Biometrics 44 (1988), 837-845. It needs two
+    examples of each class.
     """
     classes = probabilities.shape[1]
     if np.bincount(labels, minlength=classes).min() < 2:

@@ -46,7 +46,6 @@ def model_card(
     """Fill in the template: Markdown with the front matter of the Hugging Face hub.
 
     :param files: the names of all files of the folder; a plot that is missing is not shown.
-    :raises jinja2.TemplateError: when `metrics` lacks a field.
     """
     model, text, (lowest, highest) = config.model, config.text, TEMPERATURES
     return _template().render(

@@ -40,13 +40,10 @@ class BigramSplitter:
 
     This also trains the words of bigrams, which texts on other subjects have in other pairs (after I.
     Provilkov, D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
-
-    :param pairs: ids of the words of each bigram, int32 `[bigrams, 2]`.
-    :param first_bigram: ids from this one on are bigrams.
     """
 
-    pairs: Ids
-    first_bigram: int
+    pairs: Ids  # the words of each bigram, `[bigrams, 2]`
+    first_bigram: int  # ids from this one on are bigrams
     share: float
 
     @classmethod

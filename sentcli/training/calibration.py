@@ -18,20 +18,15 @@ from sentcli.training.examples import Examples
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The figures of a calibrated model on the validation texts.
-
-    :param prior_strength: the part of the log priors that was subtracted from the logits.
-    :param uncalibrated, probabilities: `[texts, classes]`, before and after calibration.
-    :param neutral: the band of neutral texts; None without such texts among the validation texts.
-    """
+    """The figures of a calibrated model on the validation texts."""
 
     temperature: float
-    prior_strength: float
+    prior_strength: float  # the part of the log priors that was subtracted from the logits
     labels: npt.NDArray[np.int64]
-    uncalibrated: Floats
-    probabilities: Floats
+    uncalibrated: Floats  # `[texts, classes]`, before calibration
+    probabilities: Floats  # `[texts, classes]`
     figures: Evaluation
-    neutral: tuple[float, float] | None
+    neutral: tuple[float, float] | None  # the band of neutral texts; None without such texts
 
     def to_json(self) -> dict[str, float]:
         """Return the figures of the calibration for `metrics.json`."""
@@ -56,12 +51,8 @@ def calibrate(
     """Fold the temperature and the correction for rare classes into the classifier's weights.
 
     So every backend and every exported graph returns calibrated probabilities without an extra step. The
-    logits are divided by the temperature that fits the validation texts. If a part of the log priors is then
-    subtracted, the temperature is fitted again.
-
-    :param logits: of the validation texts, `[texts, classes]`.
-    :param class_weights: `[classes]`, as in training; the temperature is fitted with them, and no prior is
-        left to correct.
+    logits, `[texts, classes]`, are divided by the temperature that fits the validation texts. If a part of
+    the log priors is then subtracted, the temperature is fitted again. Class weights leave no such part.
     """
     sure = validation.has_label
     labels, exact = validation.labels[sure], logits.astype(np.float64)

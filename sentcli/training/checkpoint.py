@@ -25,19 +25,13 @@ _SAVE_SECONDS = 120  # between two checkpoints
 
 @dataclass
 class Progress:
-    """The progress of a training.
+    """The progress of a training; sums over the finished batches of the next epoch."""
 
-    :param epoch: finished epochs.
-    :param batch: finished batches of the next epoch.
-    :param loss, correct, labeled, texts, words, seconds: sums over these batches; `correct` is out of
-        `labeled`, the number of texts with a label.
-    """
-
-    epoch: int = 0
-    batch: int = 0
+    epoch: int = 0  # finished epochs
+    batch: int = 0  # finished batches of the next epoch
     loss: float = 0.0
-    correct: int = 0
-    labeled: int = 0
+    correct: int = 0  # out of `labeled`
+    labeled: int = 0  # texts with a label
     texts: int = 0
     words: int = 0
     seconds: float = 0.0

@@ -107,9 +107,7 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
     """Return weights that make all classes count equally: n / (classes * count), float32 `[classes]`.
 
     The formula of scikit-learn's `class_weight="balanced"`, after G. King and L. Zeng, "Logistic Regression
-    in Rare Events Data", 2001. The weights of all n texts have the mean 1.
-
-    :param targets: the probability of each class times the weight, `[n, classes]`; a count is their sum.
+    in Rare Events Data", 2001. The weights of all n texts have the mean 1. A count is the sum of targets.
     """
     counts = targets.sum(axis=0, dtype=np.float64)
     return torch.from_numpy((counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32))

@@ -31,21 +31,15 @@ _SMALL_PART = 0.5  # of the validation share
 
 @dataclass(frozen=True)
 class DataSource:
-    """The sources of texts, labels and first weights; see `datasets.load` and `training.glove`.
-
-    :param glove: the source of word vectors; None: GloVe, or the included model for few English texts.
-    :param validation: labeled texts to validate on, see `read_validation`; None: a share of the data sets.
-    :param positive: of two labels, the one whose probability is the score; None: the second one.
-    :param max_rejects: the limit on rows of a data set that cannot be used, `N` or `P%`.
-    """
+    """The sources of texts, labels and first weights; see `datasets.load` and `training.glove`."""
 
     data: tuple[DataSet, ...]
-    glove: str | None = None
+    glove: str | None = None  # word vectors; None: GloVe, or the included model for few English texts
     finetune: Path | None = None
     csv: ReadOptions = NO_OPTIONS
-    validation: str | None = None
-    positive: str | None = None
-    max_rejects: str = MOST
+    validation: str | None = None  # see `read_validation`; None: a share of the data sets
+    positive: str | None = None  # of two labels, the one whose probability is the score; None: the second
+    max_rejects: str = MOST  # the limit on rows of a data set that cannot be used, `N` or `P%`
 
 
 @dataclass(frozen=True)

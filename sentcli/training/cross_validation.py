@@ -27,14 +27,10 @@ Folds = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """What the models of all folds say about the texts that each of them did not see.
+    """What the models of all folds say about the texts that each of them did not see."""
 
-    :param epochs: a record for each epoch, as of `fit`, up to the one with the lowest validation loss.
-    :param logits: after the last of these epochs, float32 `[texts, classes]`.
-    """
-
-    epochs: list[dict[str, float]]
-    logits: npt.NDArray[np.float32]
+    epochs: list[dict[str, float]]  # as of `fit`, up to the one with the lowest validation loss
+    logits: npt.NDArray[np.float32]  # after the last of these epochs, `[texts, classes]`
     seconds: float
 
 

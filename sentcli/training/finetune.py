@@ -23,13 +23,7 @@ _OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
 @dataclass(frozen=True)
 class Base:
-    """A model to fine-tune. It is read completely before training, because its folder may change later.
-
-    :param history: the records of `history.csv`; each stage begins with the name of the model.
-    :param origin: its `name`, and the data that it was trained on, from its metrics.
-    :param decided: the settings that fine-tuning cannot change, by field name.
-    :param keeps_classifier: whether the new model has the same classes; else its classifier is a new one.
-    """
+    """A model to fine-tune. It is read completely before training, because its folder may change later."""
 
     path: Path
     digest: str
@@ -38,10 +32,10 @@ class Base:
     model: BiLSTM
     coverage: Coverage
     recipe: str | None
-    history: list[dict[str, Any]]
-    origin: dict[str, Any]
-    decided: dict[str, Any]
-    keeps_classifier: bool = True
+    history: list[dict[str, Any]]  # of `history.csv`; each stage begins with the name of the model
+    origin: dict[str, Any]  # its `name`, and the data that it was trained on, from its metrics
+    decided: dict[str, Any]  # the settings that fine-tuning cannot change, by field name
+    keeps_classifier: bool = True  # whether the new model has the same classes
 
     def has_classes(self, labels: Sequence[str]) -> bool:
         """Return whether the model has these classes in this order; 0 and 1 are names of its classes too."""

@@ -38,15 +38,11 @@ _LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in f
 
 @dataclass(frozen=True)
 class Coverage:
-    """The number of words of the training split with a vector in the file.
+    """The number of words of the training split with a vector in the file."""
 
-    :param types_covered, types_total: words of the vocabulary without `<pad>` and `<unk>`.
-    :param tokens_covered, tokens_total: tokens of the training split, unknown ones included.
-    """
-
-    types_covered: int
+    types_covered: int  # words of the vocabulary without `<pad>` and `<unk>`
     types_total: int
-    tokens_covered: int
+    tokens_covered: int  # tokens of the training split, unknown ones included
     tokens_total: int
 
     def __str__(self) -> str:

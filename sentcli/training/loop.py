@@ -33,18 +33,13 @@ _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of `fit` has of its own.
-
-    :param validated: the number of texts of the validation accuracy, for the log.
-    :param last_epoch: the number of epochs, if it is known; the learning rate follows `config.epochs`.
-    :param name: of a part of the training, which is logged in less detail.
-    """
+    """What one run of `fit` has of its own."""
 
     device: torch.device
-    validated: int
+    validated: int  # the number of texts of the validation accuracy, for the log
     checkpoint: Path | None = None
-    last_epoch: int | None = None
-    name: str = ""
+    last_epoch: int | None = None  # the number of epochs, if known; the learning rate follows `config.epochs`
+    name: str = ""  # of a part of the training, which is logged in less detail
     quiet: bool = False
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None
 

@@ -91,7 +91,6 @@ def resolve_settings(
 ) -> Settings:
     """Return all settings: what the user gave, else what the base model or the amount of data decides.
 
-    :param given: fields of `TextConfig`, `ModelConfig` and `TrainConfig`; None: not given.
     :param size: None: not known yet; what it would decide has its default.
     :raises UsageError: for an unknown name, a value out of range, or one that contradicts the base model.
     """

@@ -56,7 +56,6 @@ def train_bundle(
     Rows that cannot be used are written to a file next to the model folder.
 
     :param overwrite: start over, and replace a model at `output`.
-    :raises StopRequested: after a signal, once a checkpoint is written.
     """
     base = load_base(source.finetune) if source.finetune else None
     _check(resolve_settings(source, given, base), options)

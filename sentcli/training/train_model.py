@@ -47,20 +47,16 @@ _SKEWED = 1.5  # the most frequent class has this many times an even share
 
 @dataclass(frozen=True)
 class Trained:
-    """A calibrated network, and how it was trained.
-
-    :param validation: the texts that it was validated on; in a cross-validation, all of them.
-    :param seconds: the time of all epochs, those of folds included.
-    """
+    """A calibrated network, and how it was trained."""
 
     network: BiLSTM
     calibrated: Calibrated
     baseline: dict[str, Any]
     data: Corpus
-    validation: Examples
+    validation: Examples  # the texts that it was validated on; in a cross-validation, all of them
     coverage: Coverage
     epochs: list[dict[str, float]]
-    seconds: float
+    seconds: float  # the time of all epochs, those of folds included
 
 
 def train_model(
@@ -187,10 +183,8 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
     pd.DataFrame(before + own).to_csv(folder / bundle.HISTORY, index=False)
     plots.curves(folder / bundle.CURVES, trained.epochs, before)
-    diagrams = {
-        "Before calibration": calibrated.uncalibrated,
-        "After calibration": calibrated.probabilities,
-    }
+    diagrams = {"Before calibration": calibrated.uncalibrated}
+    diagrams["After calibration"] = calibrated.probabilities
     plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
 
