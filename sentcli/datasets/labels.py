@@ -92,8 +92,7 @@ def find_label_column(
 def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
     """Return the label of a row as models spell it; None if it is missing.
 
-    :param value: the stored label: a string, a number, or the number of one of `classes`.
-    :param classes: the names of the classes, if the data set states them; -1 is then a missing label.
+    :param value: a string, a number, or the number of one of `classes`, of which -1 is a missing label.
     """
     if value is None or value == "" or value != value:  # NaN is not equal to itself
         return None

@@ -58,10 +58,7 @@ def read_data_sets(
 def read_validation(
     spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str], rejects: Rejects
 ) -> LabeledTexts:
-    """Read the separate labeled texts that a training is validated on.
-
-    :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
-    """
+    """Read the texts to validate on: a file, or a split of the first data set; they share its columns."""
     if Path(spec).is_file():
         path, split = spec, "train"
     elif Path(first.path).is_file():

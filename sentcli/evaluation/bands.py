@@ -22,7 +22,6 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
 
     All three count equally, however many texts they have. Both ends belong to the band.
 
-    :param scores: the probability of the second of two classes, `[examples]`.
     :param sides: the true class of each example: 0 negative, 1 neutral, 2 positive; each occurs.
     :returns: the ends, with 0 <= low <= 0.5 <= high <= 1; of equally good bands, the lowest.
     """

@@ -99,10 +99,7 @@ def is_of_file(record: Mapping[str, Any]) -> bool:
 
 
 def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
-    """Return the number of trained weights of a `BiLSTM`.
-
-    :param gates: one of `sentcli.config.GATES`; a gate that is derived from others has no weights.
-    """
+    """Return the number of trained weights of a `BiLSTM`; a gate that is derived from others has none."""
     hidden, width, lstm = model.hidden_size, model.embedding_dim, 0
     for _ in range(model.num_layers):
         lstm += 2 * _FREE_GATES[gates] * hidden * (width + hidden + 2)  # two directions, two biases each

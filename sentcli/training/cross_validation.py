@@ -62,10 +62,7 @@ def cross_validate(
     work: Path,
     run: Run,
 ) -> CrossValidated:
-    """Train a model without each fold, and choose the number of epochs with the lowest mean loss.
-
-    :param work: the folder for the results of finished folds, which a continued run does not repeat.
-    """
+    """Train a model without each fold; choose the best number of epochs. `work` keeps finished folds."""
     folds = int(fold_of.max()) + 1
     rows_of = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
     histories: list[list[dict[str, float]]] = []

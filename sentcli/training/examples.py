@@ -68,10 +68,7 @@ def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) ->
 def collate(
     examples: Examples, rows: Rows, device: torch.device, vary: Callable[[Ids], Ids] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return padded ids `[batch, tokens]`, lengths `[batch]` on the CPU, and targets `[batch, classes]`.
-
-    :param vary: a function that first changes the ids of each text.
-    """
+    """Return padded ids, which `vary` changes first, lengths on the CPU, and targets `[batch, classes]`."""
     texts = [vary(examples.ids[row]) if vary else examples.ids[row] for row in rows]
     ids, lengths = pad(texts)
     targets = torch.from_numpy(examples.targets[rows])

@@ -62,7 +62,7 @@ class Trained:
 def train_model(
     texts: Texts, settings: Settings, options: Options, output: Path, work: Path, *, overwrite: bool
 ) -> None:
-    """Train one model and write its folder; continue from its checkpoint if there is one."""
+    """Train one model and write its folder; continue from its checkpoint in `work` if there is one."""
     started, config = time.perf_counter(), settings.config
     with torch_set_up(options.threads):
         trained = _fit_model(texts, settings, options, work)
@@ -183,8 +183,10 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
     pd.DataFrame(before + own).to_csv(folder / bundle.HISTORY, index=False)
     plots.curves(folder / bundle.CURVES, trained.epochs, before)
-    diagrams = {"Before calibration": calibrated.uncalibrated}
-    diagrams["After calibration"] = calibrated.probabilities
+    diagrams = {
+        "Before calibration": calibrated.uncalibrated,
+        "After calibration": calibrated.probabilities,
+    }
     plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
 
