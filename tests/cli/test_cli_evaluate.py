@@ -68,10 +68,10 @@ def test_accuracy_and_confusion_matrix_are_counted_from_the_labels(trained, data
 
 
 def test_an_evaluation_on_the_training_data_warns(trained, data):
-    learnt = json.loads(trained.read("metrics.json"))["dataset"]
-    warned = invoke("evaluate", trained.path, "--dataset", learnt)
+    learned = json.loads(trained.read("metrics.json"))["dataset"]
+    warned = invoke("evaluate", trained.path, "--dataset", learned)
     assert warned.exit_code == 0
-    assert f"{trained.path} was trained on {learnt}" in warned.stderr
+    assert f"{trained.path} was trained on {learned}" in warned.stderr
     assert invoke("evaluate", trained.path, "--dataset", data).stderr == ""
 
 
@@ -125,7 +125,7 @@ def banded(trained, tmp_path):
     return model
 
 
-def test_texts_labelled_neutral_measure_three_labels(trained, banded, data, rows, tmp_path):
+def test_texts_labeled_neutral_measure_three_labels(trained, banded, data, rows, tmp_path):
     texts = ["evening", "a film", "warm dull"]
     more = invented.write_csv(tmp_path / "more.csv", [*rows, *((text, "Neutral") for text in texts)])
     found, alone = figures(banded, more), figures(banded, data)

@@ -435,8 +435,3 @@ def test_vectors_and_output_are_checked_before_the_data_is_read(tmp_path, monkey
 def test_a_device_that_is_missing_is_refused(data, tmp_path):
     failure = refuse("-o", tmp_path / "m", "--device", "cuda", data=data)
     assert (failure.code, "--device cpu" in failure.message) == (2, True)
-
-
-def test_the_card_takes_any_path(train, tmp_path):
-    train(output="caf\udce9 `x`")
-    assert (tmp_path / "caf\udce9 `x`" / "README.md").read_text("utf-8")

@@ -6,9 +6,8 @@ import pytest
 from data_sets import csv_of, write
 
 from sentcli.config import DataSet
-from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.load import load_split
-from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.datasets.rejects import Rejects
 from sentcli.datasets.training_data import read_validation
 from sentcli.errors import RejectsError
 from sentcli.files.sink import Target
@@ -57,8 +56,3 @@ def test_labels_that_are_no_class_are_left_out_of_validation_files(tmp_path):
     assert len(data) == 300
     assert rejects.entries[0]["reason"] == "unknown label 'c'; the model knows a, b"
     assert (rejects.entries[0]["row"], rejects.entries[0]["label"]) == (301, "c")
-
-
-def test_further_labels_can_be_kept():
-    data = LabeledTexts(["x", "y", "z"], ["a", "Neutral", "?"])
-    assert without_unknown(data, ("a", "b"), Rejects(None), ("neutral",)).texts == ["x", "y"]

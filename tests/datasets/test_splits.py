@@ -1,4 +1,4 @@
-"""The split: a share of each class in runs of neighbouring rows, and copies of a text on one side."""
+"""The split: a share of each class in runs of neighboring rows, and copies of a text on one side."""
 
 from collections import Counter
 
@@ -38,7 +38,7 @@ def test_validation_is_a_stratified_share():
 
 
 @pytest.mark.parametrize(("rows", "share", "most"), [(60, 0.05, 3), (400, 0.1, 5), (25_000, 0.1, 10)])
-def test_runs_of_neighbouring_rows_are_held_out(rows, share, most):
+def test_runs_of_neighboring_rows_are_held_out(rows, share, most):
     """Texts of one source stand side by side."""
     for seed in range(5):
         _, validation = train_validation(labeled(a=rows), share, seed)

@@ -33,11 +33,6 @@ def test_targets_give_labels_and_probabilities(tmp_path):
     assert part.targets.tolist() == [[1, 0], [0.75, 0.25], [0.5, 0.5], [0.125, 0.875], [0, 1]]
 
 
-def test_with_targets_alone_the_classes_are_negative_and_positive(tmp_path):
-    targets = {"0": 0.0, "1": 1.0}
-    assert names_of(DataSet(write(tmp_path / "r.csv", rows(40)), targets=targets)) == ("negative", "positive")
-
-
 def test_classes_are_those_of_all_data_sets_and_numbers_stand_for_names(tmp_path):
     sets = [
         DataSet(write(tmp_path / f"{number}.csv", rows(40, 40 * number, labels)))

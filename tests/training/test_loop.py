@@ -39,7 +39,7 @@ def data() -> tuple[Examples, Examples, int]:
 
 
 def blur(random: np.random.Generator, ids: np.ndarray) -> np.ndarray:
-    """Change a text a little each time that it is learnt from."""
+    """Change a text a little each time that it is learned from."""
     return np.where(random.random(len(ids)) < 0.05, UNK_ID, ids)
 
 
