@@ -188,7 +188,6 @@ class BundleConfig:
 
 
 def _is_name(value: object) -> bool:
-    """Return whether a table can hold a value as the name of a class."""
     return isinstance(value, str) and value != "" and is_utf8(value)
 
 

@@ -114,7 +114,6 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
 
 
 def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:
-    """Return the probability that each label states."""
     targets = {label: float(label) for label in labels if are_numbers([label])}
     if wrong := [label for label in labels if not 0 <= targets.get(label, -1) <= 1]:
         raise DataError(f"{where}: the label {min(wrong)!r:.100} is not a probability from 0 to 1")

@@ -154,7 +154,6 @@ def _code(text: str) -> str:
 
 
 def _block(lines: str) -> str:
-    """Return lines as a block of shell code."""
     fence = "`" * max(3, _longest_ticks(lines) + 1)
     return f"{fence}sh\n{lines}\n{fence}"
 

@@ -90,7 +90,6 @@ def _confusion(record: Mapping[str, Any]) -> str:
 
 
 def _bands(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the figures of `sentcli.evaluation.bands.band_figures`."""
     bands = [
         (_ends(of) + " (model)" * of["of_model"], f"{of['coverage']:.2%}", *_accuracy(of))
         for of in record["bands"]

@@ -51,7 +51,6 @@ class Base:
         return network
 
     def _weights(self) -> dict[str, Tensor]:
-        """Return the weights that the new model starts with."""
         weights = self.model.state_dict()
         return {
             name: value

@@ -167,7 +167,6 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _parse(numbers: bytes, where: str) -> npt.NDArray[np.float64]:
-    """Parse the numbers of one vector."""
     with suppress(ValueError):
         values = np.array(numbers.split(b" "), np.float64)
         if np.abs(values).max() <= _LARGEST:

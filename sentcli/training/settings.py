@@ -114,7 +114,7 @@ def resolve_settings(
 
 
 def _chosen_for(size: DataSize, given: Mapping[str, Any], of_base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that the amount of data decides beside the given ones, and log them."""
+    """Return the settings that the amount of data decides, except the given ones, and log them."""
     decided = {*given, *of_base}
     if "epochs" in given:
         decided |= {"patience", "folds", "adversarial", "fill_vocab"}

@@ -116,7 +116,6 @@ def work_folder(output: Path) -> Path:
 
 
 def _make_parent(output: Path) -> None:
-    """Make the folder that holds the output and the work folder."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -132,7 +132,6 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
 
 
 def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Options, output: Path) -> Metrics:
-    """Return the content of `metrics.json`."""
     config, base, source = settings.config, settings.base, settings.source
     device = choose_device(options.device)
     return {
@@ -211,7 +210,6 @@ def _compare(
 
 
 def _report(name: str, trained: Trained, seconds: float) -> None:
-    """Log the validation figures of the network and of the model of n-grams."""
     figures, baseline = trained.calibrated.figures, trained.baseline
     _log.info(
         "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
