@@ -61,12 +61,7 @@ class _Settings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str, *, needs_all: bool = False) -> Self:
-        """Build the settings from a table of a file.
-
-        :param where: the source of the values, for error messages.
-        :param needs_all: whether a key with a default may not be missing.
-        :raises UsageError: for a missing or unknown key, a wrong type or a value out of range.
-        """
+        """Build the settings from a table of a file, which has to have all keys if `needs_all`."""
         known = {setting.name: setting for setting in fields(cls)}  # type: ignore[arg-type]
         for name, value in values.items():
             if name not in known:
@@ -87,10 +82,7 @@ class _Settings:
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Self:
-        """Build the settings from decoded JSON, which has all of them.
-
-        :raises BundleError: as `from_mapping` raises a UsageError.
-        """
+        """Build the settings from decoded JSON, which has all of them."""
         try:
             return cls.from_mapping(_object(values, where), where, needs_all=True)
         except UsageError as error:
@@ -111,11 +103,7 @@ def _object(values: object, where: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class TextConfig(_Settings):
-    """How a text becomes ids, the same in training and scoring.
-
-    A text of more than `max_tokens` tokens keeps its first `max_tokens // 4` and the rest from its end. A
-    bigram is one token.
-    """
+    """How a text becomes ids, the same in training and scoring; a bigram is one token."""
 
     max_tokens: int = _number(
         512, 4, 100_000, "Maximum tokens per text; longer ones keep 1/4 at the start and 3/4 at the end."
@@ -145,17 +133,12 @@ class ModelConfig(_Settings):
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """The content of `config.json`.
-
-    :param labels: the name of each class; of two, the second is positive.
-    :param neutral: the band of neutral texts: the lowest and the highest probability of the second of two
-        classes; None for a model without a band.
-    """
+    """The content of `config.json`."""
 
     model: ModelConfig
     text: TextConfig
-    labels: tuple[str, ...]
-    neutral: tuple[float, float] | None = None
+    labels: tuple[str, ...]  # of two, the second is the positive one
+    neutral: tuple[float, float] | None = None  # the band, as probabilities of the second class
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.model.num_classes or len(set(self.labels)) != len(self.labels):
@@ -178,10 +161,7 @@ class BundleConfig:
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Self:
-        """Build the config from decoded JSON.
-
-        :raises BundleError: naming the field that is missing, unknown, of a wrong type or out of range.
-        """
+        """Build the config from decoded JSON."""
         values = _object(values, where)
         version = values.get("format_version")
         if version != FORMAT_VERSION or type(version) is not int:  # True and 1.0 equal 1
@@ -196,7 +176,7 @@ class BundleConfig:
         if not isinstance(labels, list) or not all(map(_is_name, labels)):
             raise BundleError(f"{where}: labels is not a list of names: {labels!r:.200}")
         neutral = values["neutral"]
-        is_band = isinstance(neutral, list) and [type(end) in (int, float) for end in neutral] == [True] * 2
+        is_band = isinstance(neutral, list) and [type(end) in (int, float) for end in neutral] == [True, True]
         if neutral is not None and not is_band:
             raise BundleError(f"{where}: neutral is {neutral!r:.200}, which is not two numbers or null")
         model = ModelConfig.from_json(values["model"], f"{where}: model")
@@ -208,7 +188,6 @@ class BundleConfig:
 
 
 def _is_name(value: object) -> bool:
-    """Return whether a table can hold a value as the name of a class."""
     return isinstance(value, str) and value != "" and is_utf8(value)
 
 
@@ -217,26 +196,18 @@ PROBABILITY = "probability"  # the targets of a data set whose labels are probab
 
 @dataclass(frozen=True)
 class DataSet(_Settings):
-    """A labeled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`.
+    """A labeled data set to learn from: a `[[data]]` table in the file of `sentcli train --config`."""
 
-    :param path: a file, a folder in the layout of the hub, or an id on the Hugging Face hub.
-    :param text_column, label_column: None: found by their usual names.
-    :param weight: the weight of each of its texts in the loss.
-    :param targets: of two classes, the probability of the second one for each label; `PROBABILITY`: the
-        labels are these probabilities; None: labels are names.
-    :param most: the number of texts of each label to use, at most; they are drawn at random.
-    :param validate: whether a share of its texts is held out to validate on.
-    :param terms: its license or terms, for the model card.
-    """
-
-    path: str
-    text_column: str | None = None
+    path: str  # a file, a folder in the layout of the hub, or an id on the Hugging Face hub
+    text_column: str | None = None  # None: found by its usual names, as the label column
     label_column: str | None = None
-    weight: float = _number(1.0, 1e-6, 1e6)
+    weight: float = _number(1.0, 1e-6, 1e6)  # of each of its texts in the loss
+    # Of two classes, the probability of the second one for each label; `PROBABILITY`: the labels are these
+    # probabilities; None: labels are names.
     targets: Mapping[str, float] | str | None = None
-    most: int | None = _number(None, 1)
-    validate: bool = True
-    terms: str | None = None
+    most: int | None = _number(None, 1)  # texts of each label to use, drawn at random
+    validate: bool = True  # whether a share of its texts is set aside to validate on
+    terms: str | None = None  # its license or terms, for the model card
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -250,10 +221,7 @@ class DataSet(_Settings):
 
     @classmethod
     def from_table(cls, table: object, where: str) -> Self:
-        """Build it from a table of TOML or JSON; a key may have - or _.
-
-        :raises UsageError: naming a key that is missing or unknown or has a wrong value.
-        """
+        """Build it from a table of TOML or JSON; a key may have - or _."""
         given = dict(table) if isinstance(table, Mapping) else {}
         return cls.from_mapping({"path": "", **{key.replace("-", "_"): given[key] for key in given}}, where)
 

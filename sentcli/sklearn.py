@@ -85,13 +85,13 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for name, content in self.files_.items():
                 Path(folder, name).write_bytes(content)
             with load(folder) as scorer:
-                found = scorer.probabilities(X)
+                probabilities = scorer.probabilities(X)
         names = self.classes_.astype(str).tolist()
         ids = known_labels(names, scorer.labels)
-        found = found[:, [ids[name] for name in names]]
-        return np.where(np.isnan(found), self.class_prior_, found)
+        probabilities = probabilities[:, [ids[name] for name in names]]
+        return np.where(np.isnan(probabilities), self.class_prior_, probabilities)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
         """Return the most probable label of each text; raise errors as `Scorer.score`."""
-        found = self.predict_proba(X)
-        return self.classes_[found.argmax(axis=1)]  # type: ignore[no-any-return]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]  # type: ignore[no-any-return]

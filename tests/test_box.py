@@ -1,4 +1,4 @@
-"""The model in the box: sentences about other things than those it learnt from."""
+"""The model in the box: sentences about other things than those it learned from."""
 
 import shutil
 import subprocess

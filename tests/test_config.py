@@ -33,26 +33,6 @@ def test_json_round_trip(settings: Any) -> None:
     assert type(settings).from_json(values, "there") == settings
 
 
-def test_json_of_a_bundle() -> None:
-    assert BUNDLE.to_json() == {
-        "format_version": 1,
-        "model": {
-            "vocab_size": 1000,
-            "num_classes": 3,
-            "embedding_dim": 50,
-            "hidden_size": 32,
-            "num_layers": 2,
-            "pooling": "last",
-            "embedding_dropout": 0.25,
-            "dropout": 0.125,
-        },
-        "text": {"max_tokens": 300, "normalizer": "sentcli-1", "tokenizer": "basic_english"},
-        "labels": ["bad", "großartig", "🎬"],
-        "neutral": None,
-    }
-    assert PAIR.to_json()["neutral"] == [0.25, 0.75]
-
-
 def test_the_config_of_the_model_in_the_box_loads_and_comes_back() -> None:
     values = json.loads((default_bundle_path() / "config.json").read_text())
     assert BundleConfig.from_json(values, "there").to_json() == values
@@ -60,11 +40,6 @@ def test_the_config_of_the_model_in_the_box_loads_and_comes_back() -> None:
 
 def test_whole_number_for_a_float() -> None:
     assert TrainConfig.from_json(TrainConfig().to_json() | {"clip": 2}, "there").clip == 2
-
-
-@pytest.mark.parametrize(("pooling", "width"), [("last", 64), ("max", 64), ("mean", 64), ("max+mean", 128)])
-def test_pooled_size(pooling: str, width: int) -> None:
-    assert replace(MODEL, pooling=pooling).pooled_size == width
 
 
 def test_every_setting_has_bounds_or_choices() -> None:

@@ -240,7 +240,7 @@ def test_accuracies_are_those_of_the_card() -> None:
     readme = read("README.md")
     for line, dataset in (
         ("25,000 IMDb reviews", "stanfordnlp/imdb"),
-        ("5,511 reviews of airlines, a subject that it has not learnt", "reviews/airlines.parquet"),
+        ("5,511 reviews of airlines, a domain it was not trained on", "reviews/airlines.parquet"),
         ("sentences on electronics, by customers", "snippets/amazon.csv"),
         ("tweets", "snippets/tweets.csv"),
         ("sentences with a negation", "benchmarks/probes/negation.csv"),

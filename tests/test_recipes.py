@@ -133,7 +133,7 @@ def test_ray_data(wanted: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    invented.write_csv(tmp_path / "labelled.csv", invented.reviews(60, seed=1))
+    invented.write_csv(tmp_path / "labeled.csv", invented.reviews(60, seed=1))
     run_python("scikit-learn")
     with sentcli.load("my-model") as scorer:
         assert scorer.score(["an absolute joy", "dull and lifeless"]).labels == ["positive", "negative"]

@@ -53,7 +53,7 @@ def test_predictions_are_those_of_its_model(fitted, folder):
     assert fitted.score(TEXTS, LABELS) > 0.9
 
 
-def test_a_text_that_says_nothing_gets_the_shares_of_the_training_texts(fitted):
+def test_an_empty_text_gets_the_shares_of_the_training_texts(fitted):
     shares = [LABELS.count(name) / len(LABELS) for name in ("negative", "positive")]
     assert fitted.predict_proba([None, "?", float("nan")]).tolist() == [shares] * 3
     assert fitted.predict([None])[0] == fitted.classes_[np.argmax(shares)]
@@ -125,11 +125,6 @@ def test_checks_of_scikit_learn_that_need_no_numbers(check):
         (["a", "b"], [0.5, 1.25], ValueError, "Unknown label type: continuous"),
     ],
 )
-def test_what_cannot_be_learnt_is_refused(texts, labels, kind, message):
+def test_what_cannot_be_learned_is_refused(texts, labels, kind, message):
     with pytest.raises(kind, match=message):
         classifier().fit(texts, labels)
-
-
-def test_an_unknown_setting_is_refused():
-    with pytest.raises(UsageError, match="unknown setting 'hidden'"):
-        SentimentClassifier(settings={"hidden": 9}).fit(TEXTS, LABELS)

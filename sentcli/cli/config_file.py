@@ -29,10 +29,7 @@ class DataTables(click.ParamType):  # type: ignore[type-arg]  # generic in later
 
 
 def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
-    """Make the values of a file the defaults of the command's other options.
-
-    :raises UsageError: naming the file, and a key that is unknown or has a wrong value.
-    """
+    """Make the values of a file the defaults of the command's other options."""
     if path is None:
         return
     try:

@@ -10,26 +10,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import (
-    NamedPath,
-    backend_option,
-    csv_encoding_option,
-    csv_skip_lines_option,
-    dataset_option,
-    delimiter_option,
-    device_option,
-    label_column_option,
-    log_to_stderr,
-    model_argument,
-    overwrite_option,
-    precision_option,
-    quiet_option,
-    quotechar_option,
-    text_column_option,
-    workers_option,
-)
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
 from sentcli.files.sink import Target
@@ -38,7 +21,6 @@ from sentcli.tables.options import ReadOptions
 
 # Options that change no figure.
 _NO_FIGURE = ("card", "as_json", "predictions", "plots", "overwrite", "quiet")
-_DATA = ("dataset", "split", "text_column", "label_column")
 _CSV = ("delimiter", "quotechar", "encoding")
 _HARDWARE = ("backend", "device", "precision", "workers")
 
@@ -51,36 +33,36 @@ _HARDWARE = ("backend", "device", "precision", "workers")
         "sentcli evaluate my-model --dataset test.csv --against other-model",
     ),
     groups={
-        "Data": (*_DATA, "targets"),
+        "Data": ("dataset", "split", "text_column", "label_column", "targets"),
         "CSV and TSV files": (*_CSV, "skip_lines"),
         "Results": ("against", "target_precision", *_NO_FIGURE),
         "Hardware": _HARDWARE,
     },
 )
-@model_argument
-@dataset_option
+@common.model_argument
+@common.dataset_option
 @click.option("--split", default="test", help="Split of the data set; a file has only one.")
-@text_column_option
-@label_column_option
+@common.text_column_option
+@common.label_column_option
 @click.option(
     "--targets",
     metavar="TABLE",
     help="Two labels: the probability of the second for each label of the data, as in a [[data]] table of "
     "sentcli train, such as '{ 1 = 0, 2 = 0, 3 = 0.5, 4 = 1, 5 = 1 }'. A text in the middle is neutral.",
 )
-@delimiter_option
-@quotechar_option
-@csv_encoding_option
-@csv_skip_lines_option
+@common.delimiter_option
+@common.quotechar_option
+@common.csv_encoding_option
+@common.csv_skip_lines_option
 @click.option(
     "--against",
-    type=NamedPath(),
+    type=common.NamedPath(),
     help="Another model folder or file; compare its labels and scores with those of MODEL.",
 )
-@backend_option
-@device_option
-@precision_option
-@workers_option
+@common.backend_option
+@common.device_option
+@common.precision_option
+@common.workers_option
 @click.option(
     "--target-precision",
     type=click.FloatRange(0.5, 1),
@@ -89,34 +71,36 @@ _HARDWARE = ("backend", "device", "precision", "workers")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option(
     "--predictions",
-    type=NamedPath(dir_okay=False),
+    type=common.NamedPath(dir_okay=False),
     help="New CSV file: row, text, label, predicted label, and the probability of each class.",
 )
-@click.option("--plots", type=NamedPath(), help="Folder for plots.")
-@overwrite_option
+@click.option("--plots", type=common.NamedPath(), help="Folder for plots.")
+@common.overwrite_option
 @click.option(
     "--card",
     is_flag=True,
     help="Write the metrics into the model card; a repeated command replaces its earlier metrics.",
 )
-@quiet_option
+@common.quiet_option
 def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **options: Any) -> None:
     """Measure a model on a labeled split of a data set.
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
     accuracy, F1, ROC AUC and log loss with 95 % intervals, the balanced accuracy, the expected calibration
     error, the confusion matrix, the accuracy by text length, and coverage and accuracy over neutral bands.
-    Texts that say nothing have no score: they are counted and left out. If the labels are numbers but the
+    Empty texts have no score: they are counted and left out. If the labels are numbers but the
     model has names, 0 is the first name. With texts labeled neutral, the command also measures the three
     labels of score --neutral.
     """
-    log_to_stderr(quiet=quiet)
+    common.log_to_stderr(quiet=quiet)
     against, precision, predictions = (
         options[name] for name in ("against", "target_precision", "predictions")
     )
     if card and against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
+    columns = {name: options[name] for name in ("text_column", "label_column")}
     targets = _read_targets(options["targets"]) if options["targets"] else None
+    data = DataSet(options["dataset"], **columns, targets=targets)
     bundle = load_bundle(model)
     other = load_bundle(against) if against else None
     if other and other.config.labels != bundle.config.labels:
@@ -126,8 +110,8 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
             f"--target-precision: {model} has {len(bundle.config.labels)} labels, not two; omit it"
         )
     with requires("evaluate"):
-        from sentcli.evaluation.card_update import check_card, record_evaluation
-        from sentcli.evaluation.evaluate import EvaluationSource, evaluate_bundle
+        from sentcli.evaluation.evaluate import evaluate_bundle
+        from sentcli.evaluation.model_card import check_card, record_evaluation
         from sentcli.evaluation.plots import check_folder, draw_evaluation
         from sentcli.evaluation.report import report
     if card:
@@ -140,7 +124,9 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
     csv = ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0)
     measured, record = evaluate_bundle(
         bundle,
-        EvaluationSource(**{name: options[name] for name in _DATA}, targets=targets, csv=csv),
+        data,
+        options["split"],
+        csv,
         other,
         target_precision=precision,
         predictions=predictions,
@@ -160,10 +146,7 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:
-    """Read the targets of labels as a `[[data]]` table has them.
-
-    :raises UsageError: unless they are probabilities, in TOML.
-    """
+    """Read the targets of labels as a `[[data]]` table has them."""
     try:
         values = tomllib.loads(f"targets = {table}")
     except ValueError as error:
@@ -178,11 +161,6 @@ def _command(context: click.Context) -> str:
         name = str(parameter.name)
         if name in _NO_FIGURE or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
-        value, flag = str(context.params[name]), parameter.opts[0]
-        if isinstance(parameter, click.Argument):
-            words.append(f"./{value}" if value.startswith("-") else value)
-        elif isinstance(parameter, click.Option) and parameter.is_flag:
-            words.append(flag)
-        else:
-            words += [f"{flag}={value}"] if value.startswith("-") else [flag, value]
+        value = str(context.params[name])
+        words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]
     return shlex.join(["sentcli", "evaluate", *words])

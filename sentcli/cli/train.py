@@ -8,23 +8,10 @@ from typing import Any
 
 import click
 
+from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.config_file import DataTables, config_option
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import (
-    NamedPath,
-    csv_encoding_option,
-    dataset_option,
-    delimiter_option,
-    device_option,
-    label_column_option,
-    log_to_stderr,
-    new_folder,
-    not_empty,
-    overwrite_option,
-    quiet_option,
-    text_column_option,
-)
 from sentcli.cli.train_options import (
     FileSetting,
     check_together,
@@ -63,22 +50,22 @@ _OPTIONS = ("device", "threads", "license")
 
 @click.command(cls=GroupedCommand, examples=_EXAMPLES, groups=_GROUPS)
 @config_option
-@dataset_option
+@common.dataset_option
 @click.option(
     "--data",
     cls=FileSetting,
     type=DataTables(),
     help="Several data sets, in place of dataset: a [[data]] table for each.",
 )
-@text_column_option
-@label_column_option
+@common.text_column_option
+@common.label_column_option
 @click.option(
     "--positive",
-    callback=not_empty,
+    callback=common.not_empty,
     help="Of two labels, the one whose probability is the score; by default the second as sorted.",
 )
-@delimiter_option
-@csv_encoding_option
+@common.delimiter_option
+@common.csv_encoding_option
 @click.option("--quotechar", cls=FileSetting, help="CSV and TSV: quote character; '' for none.")
 @click.option(
     "--skip-lines", cls=FileSetting, type=click.IntRange(0), help="CSV and TSV: lines before the header."
@@ -92,17 +79,17 @@ _OPTIONS = ("device", "threads", "license")
 )
 @click.option(
     "--validation",
-    callback=not_empty,
+    callback=common.not_empty,
     help="Labeled file, or split of --dataset, to validate on; by default a share of the training split.",
 )
 @click.option("--glove", default="6B.100d", help="Word vectors: a file, a name such as 6B.100d, or none.")
 @click.option(
     "--finetune",
-    type=NamedPath(file_okay=False),
+    type=common.NamedPath(file_okay=False),
     help="Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
 )
 @settings_options
-@device_option
+@common.device_option
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
 @click.option("--license", cls=FileSetting, help="License of the model for its card, such as apache-2.0.")
 @click.option(
@@ -110,11 +97,11 @@ _OPTIONS = ("device", "threads", "license")
     "--output",
     type=click.Path(path_type=Path),
     default="sentcli-model",
-    callback=new_folder,
+    callback=common.new_folder,
     help="New model folder.",
 )
-@overwrite_option
-@quiet_option
+@common.overwrite_option
+@common.quiet_option
 def train(
     dataset: str,
     data: tuple[DataSet, ...] | None,
@@ -130,7 +117,7 @@ def train(
     A share of the training split is set aside to choose the best epoch. The test split is left for `sentcli
     evaluate`. Run the same command again to continue an interrupted training. --config takes more settings.
     """
-    log_to_stderr(quiet=quiet)
+    common.log_to_stderr(quiet=quiet)
     check_together()
     with requires("train"):
         from sentcli.tables.options import ReadOptions

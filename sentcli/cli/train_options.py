@@ -74,10 +74,7 @@ def is_given(name: str) -> bool:
 
 
 def check_together() -> None:
-    """Refuse an option that needs another one which is missing, or that contradicts another one.
-
-    :raises UsageError: naming both.
-    """
+    """Refuse an option that needs another one which is missing, or that contradicts another one."""
     context = click.get_current_context()
     params = context.params
     if params["interpolate"] and not params["finetune"]:

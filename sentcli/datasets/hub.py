@@ -25,10 +25,7 @@ _log = logging.getLogger("sentcli")
 
 
 def load(spec: str) -> dict[str, partial[Any]]:
-    """Download a data set of the hub, or take it from the cache; return a function that reads each split.
-
-    :raises DataError: when `spec` is not an id on the hub, or the data set cannot be read.
-    """
+    """Download a data set of the hub, or take it from the cache; return a function that reads each split."""
     if not HUB_ID.fullmatch(spec) or is_suffix(suffix_of(spec)):
         raise DataError(f"{spec:.200}: no such file or folder, and not a hub id such as {DEFAULT_DATASET}")
     with _translated(spec):
@@ -44,10 +41,7 @@ def load(spec: str) -> dict[str, partial[Any]]:
 
 
 def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
-    """Return the files of each split of a folder, and for each column the class names in its README.
-
-    :raises DataError: when no data files are found, or the README cannot be read.
-    """
+    """Return the files of each split of a folder, and for each column the class names in its README."""
     whole = str(Path(spec).resolve())  # `datasets` would take a relative name such as `csv` for a builder
     if glob.has_magic(whole):  # `datasets` would treat it as a pattern
         raise DataError(f"{spec:.200}: the path of a folder may not have *, ? or [; rename it")
@@ -67,10 +61,10 @@ def _read(
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
         data = data.flatten()
     schema = data.features.arrow_schema
-    others = {each.name: f"is {each.type}, not a string" for each in schema if not is_text(each.type)}
+    unfit = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
     table = data.with_format("arrow")[:]
-    values = [() if name in others else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
-    places, notes = find_texts(schema.names, others, text_column, where, values)
+    values = [() if name in unfit else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
+    places, notes = find_texts(schema.names, unfit, text_column, where, values)
     log_notes(notes)
     texts = join_columns([table.column(place).to_pylist() for place in places])
     text_columns = [schema.names[place] for place in places]

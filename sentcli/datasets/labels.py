@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import MAX_CLASSES
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.tables.columns import list_columns
 from sentcli.tables.text_column import find_usual
 
 _log = logging.getLogger("sentcli")
 
-SURE = 0.75  # a text has a label if one class has more of the probability in its target; else it is neutral
+SURE = 0.75  # targets above this are labels; those below are neutral
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
 _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}
@@ -30,19 +30,16 @@ _MOST_LISTED = 6  # classes named in a warning
 class LabeledTexts:
     """Texts and the names of their classes.
 
-    :param order: all classes in the order that the data set states; empty when it states none.
-    :param where: the source of the texts, for messages.
-    :param rows: the number of each row in its data set, from 1; empty if that is unknown.
     :param targets: the probability of each class times the weight of the text, float32 `[texts, classes]`;
         None: the labels are certain and the weights are 1.
     """
 
     texts: list[str]
     labels: list[str]
-    order: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()  # all classes in the order that the data set states, if it states one
     where: str = "the data set"
     targets: npt.NDArray[np.float32] | None = field(default=None, compare=False)
-    rows: Sequence[int] = field(default=(), compare=False)
+    rows: Sequence[int] = field(default=(), compare=False)  # numbers in the data set, from 1, if known
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -62,10 +59,7 @@ class LabeledTexts:
 
 
 def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTexts:
-    """Return the texts of several data sets as one.
-
-    :param names: the classes; needed if a part has targets.
-    """
+    """Return the texts of several data sets as one; parts with targets need the names of the classes."""
     if len(parts) == 1:
         return parts[0]
     has_order = all(part.order for part in parts)
@@ -80,20 +74,17 @@ def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTex
 
 
 def find_label_column(
-    columns: Sequence[str], wanted: str | None, text_columns: Sequence[str], where: str
+    columns: Sequence[str], given: str | None, text_columns: Sequence[str], where: str
 ) -> str:
-    """Choose the column of labels: the named one, else the first of `LABEL_COLUMNS`, ignoring case.
-
-    :param wanted: None, the name of a column, or the dotted path of a nested field.
-    :raises DataError: when it is missing, or is the column of texts.
-    """
-    name = find_usual(columns, LABEL_COLUMNS) if wanted is None else wanted
+    """Choose the column of labels: the given one, else the first of `LABEL_COLUMNS`, ignoring case."""
+    name = find_usual(columns, LABEL_COLUMNS) if given is None else given
     if name is None or not {name, name.split(".")[0]} & {*columns}:
         problem = f"no column {name!r:.200}" if name else "which column has the labels?"
-        raise DataError(f"{where}: {problem}; {list_columns(columns)}; try --label-column")
+        raise DataError(f"{where}: {problem}; {list_columns(columns)}; try {option('label_column')}")
     if name in text_columns:
+        text_column = option("text_column")
         raise DataError(
-            f"{where}: the column {name!r:.200} has the labels; name the texts with --text-column"
+            f"{where}: the column {name!r:.200} has the labels; name the texts with {text_column}"
         )
     return name
 
@@ -101,16 +92,15 @@ def find_label_column(
 def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
     """Return the label of a row as models spell it; None if it is missing.
 
-    :param value: the stored label: a string, a number, or the number of one of `classes`.
-    :param classes: the names of the classes, if the data set states them; -1 is then a missing label.
-    :raises DataError: for a value that is neither a name nor a number, or a number without a class.
+    :param value: a string, a number, or the number of one of `classes`, of which -1 is a missing label.
     """
     if value is None or value == "" or value != value:  # NaN is not equal to itself
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, str | int | float):
-        raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try --label-column")
+        label_column = option("label_column")
+        raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try {label_column}")
     if classes and value not in classes:
         try:
             number = int(value)
@@ -135,8 +125,6 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     """Return the classes that occur in the stated order, else by number, else alphabetically.
 
     Warn about classes that differ only by case, blanks or a short form, and classes with one text.
-
-    :raises DataError: for fewer than two classes, or more than a model can have.
     """
     counts = Counter(data.labels)
     if data.order:
@@ -149,7 +137,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         raise DataError(
             f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {MAX_CLASSES}; "
-            f"is --label-column right?"
+            f"is {option('label_column')} right?"
         )
     plain = [spell_out(name.strip().casefold()) for name in names]
     alike = [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]
@@ -162,11 +150,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
 
 
 def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the id of each text's class; warn if numbers stand for names.
-
-    :param names: the classes of the model, in its order.
-    :raises DataError: for a label that the model does not know.
-    """
+    """Return the id of each text's class; warn if numbers stand for names."""
     ids = label_ids(data.labels, names, data.where)
     taken = {label: names[number] for label, number in zip(data.labels, ids.tolist(), strict=True)}
     if said := ", ".join(
@@ -179,11 +163,7 @@ def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Return the id of each label's class, see `known_labels`.
-
-    :param where: the source of the labels, for messages.
-    :raises DataError: for a label that the model does not know.
-    """
+    """Return the id of each label's class, see `known_labels`."""
     ids = known_labels(labels, names)
     try:
         return np.array([ids[label] for label in labels], np.int64)
@@ -200,8 +180,6 @@ def known_labels(labels: Iterable[str], names: Sequence[str]) -> dict[str, int]:
 
     Case does not matter unless two classes differ only by it. If no class has a number as its name, `0` means
     class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are accepted too.
-
-    :param names: the classes of the model, in its order.
     """
     ids = {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):

@@ -21,43 +21,33 @@ class Rejects:
     """The rows that were left out of data sets.
 
     :param limit: `N` rows, or `P%` of the rows, of one data set; None: no limit.
-    :param remedy: the next thing to do, for the message.
     :ivar entries: one per row, in the fields of `Reject.to_json` or with `row`, `text` and `label`.
-    :raises UsageError: for an invalid limit.
     """
 
     def __init__(self, limit: str | None = MOST, remedy: str = "correct them or leave them out") -> None:
         self.entries: list[Mapping[str, Any]] = []
         self._options, self._remedy = RejectOptions(limit=limit), remedy
 
-    def add(self, where: str, found: Sequence[Mapping[str, Any]], read: int) -> None:
-        """Add the rows that were left out of a data set.
-
-        :param found: the entries.
-        :param read: the number of rows of the data set, with these.
-        :raises RejectsError: for more rows than the limit, or if no row is left.
-        """
-        if not found:
+    def add(self, where: str, entries: Sequence[Mapping[str, Any]], read: int) -> None:
+        """Add the rows that were left out of the `read` rows of a data set; refuse to leave out too many."""
+        if not entries:
             return
-        self.entries += found
-        reason, count = Counter(each["reason"] for each in found).most_common(1)[0]
-        first = next(each for each in found if each["reason"] == reason)
+        self.entries += entries
+        reason, count = Counter(entry["reason"] for entry in entries).most_common(1)[0]
+        first = next(entry for entry in entries if entry["reason"] == reason)
         place = next(f"{name} {first[name]}" for name in ("line", "row") if name in first)
         at = place if first["input"] == where else f"{first['input']}, {place}"
         often = f"most often: {reason:.300} ({counted(count, 'row')}, first {at})"
-        problem = f"{len(found):,} of {counted(read, 'row')} cannot be used"
-        if len(found) == read:
+        problem = f"{len(entries):,} of {counted(read, 'row')} cannot be used"
+        if len(entries) == read:
             raise RejectsError(f"{where}: {problem}; {often}")
-        if self._options.exceeded(len(found), read):
+        if self._options.exceeded(len(entries), read):
             limit = self._options.limit
             raise RejectsError(f"{where}: {problem}; {often}; more than {limit}; {self._remedy}")
         _log.info("%s: left out: %s; %s", where, problem, often)
 
     def write(self, target: Target) -> None:
-        """Write the file of the rows, or remove that of an earlier run if no row was left out.
-
-        :raises OutputError: when that fails.
-        """
+        """Write the file of the rows, or remove that of an earlier run if no row was left out."""
         if not self.entries:
             target.remove()
             return
@@ -75,17 +65,13 @@ def rejected_row(data: LabeledTexts, index: int, reason: str) -> dict[str, Any]:
 def without_unknown(
     data: LabeledTexts, names: Sequence[str], rejects: Rejects, also: Collection[str] = ()
 ) -> LabeledTexts:
-    """Leave out the texts whose label is not a class.
-
-    :param names: the classes.
-    :param also: further labels to keep, in lower case.
-    :raises RejectsError: as `Rejects.add`.
-    """
-    known = known_labels(data.labels, names)
-    unknown = [
-        row for row, label in enumerate(data.labels) if label not in known and label.casefold() not in also
-    ]
-    why = f"; the model knows {', '.join(names):.200}"
-    found = [rejected_row(data, row, f"unknown label {data.labels[row]!r:.200}{why}") for row in unknown]
-    rejects.add(data.where, found, len(data))
-    return data.take(sorted({*range(len(data))}.difference(unknown))) if found else data
+    """Leave out the texts whose label is neither a class nor, in lower case, in `also`."""
+    known, why = known_labels(data.labels, names), f"; the model knows {', '.join(names):.200}"
+    kept, unknown = [], []
+    for row, label in enumerate(data.labels):
+        if label in known or label.casefold() in also:
+            kept.append(row)
+        else:
+            unknown.append(rejected_row(data, row, f"unknown label {label!r:.200}{why}"))
+    rejects.add(data.where, unknown, len(data))
+    return data.take(kept) if unknown else data

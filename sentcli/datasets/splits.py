@@ -1,9 +1,9 @@
-"""The split of labeled texts into a training and a validation part.
+"""The division of labeled texts into a training and a validation split.
 
 Texts about the same film or product are similar, so a model that was trained on some of them does better on
-the others than on new texts. Such texts are usually neighbors, so the split holds out runs of neighboring
-rows, not single rows. On IMDb, a linear model of n-grams has an accuracy of 0.903 on the test split, 0.886 on
-such runs (mean of 8 seeds) and 0.910 on single rows. Choosing runs by rare words too gave 0.885.
+the others than on new texts. Such texts are usually neighbors, so it has runs of neighboring rows, not
+single rows. On IMDb, a linear model of n-grams has an accuracy of 0.903 on the test split, 0.886 on
+such runs (mean of 8 seeds) and 0.910 on single rows.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, join
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, UsageError, option
 
 _log = logging.getLogger("sentcli")
 
@@ -29,22 +29,15 @@ def train_validation(
     """Split off a share of each class for validation: at least one text if the class has two.
 
     Copies of a text, which differ only in case and blanks, all go to the part with most of them.
-
-    :param validation_share: above 0 and below 1.
-    :returns: training and validation part, each in the order of the data.
-    :raises UsageError: when the share is out of range.
-    :raises DataError: when no text is left to validate on, or none of a class to train on.
     """
-    if not 0 < validation_share < 1:
-        raise UsageError(f"--validation-share is {validation_share:g}; it has to be above 0 and below 1")
-    is_held_out = _choose_runs(data.labels, validation_share, seed)
+    is_chosen = _choose_runs(data.labels, validation_share, seed)
     _, text_of = np.unique(np.array([*map(one_spelling, data.texts)], object), return_inverse=True)
-    is_held_out = (2 * np.bincount(text_of, is_held_out) >= np.bincount(text_of))[text_of]
-    train, validation = (data.take(np.flatnonzero(rows).tolist()) for rows in (~is_held_out, is_held_out))
+    is_chosen = (2 * np.bincount(text_of, is_chosen) >= np.bincount(text_of))[text_of]
+    train, validation = (data.take(np.flatnonzero(rows).tolist()) for rows in (~is_chosen, is_chosen))
     if not len(validation):
         raise DataError(
             f"{data.where}: no text is left to validate on: each class has one text or repeats a few; "
-            "is --label-column right? If it is, name other texts with --validation"
+            f"is {option('label_column')} right? If it is, name other texts with {option('validation')}"
         )
     _check_classes(train, data)
     return train, validation
@@ -53,21 +46,16 @@ def train_validation(
 def split_data_sets(
     parts: Sequence[LabeledTexts], sets: Sequence[DataSet], names: Sequence[str], validation_share: float
 ) -> tuple[list[LabeledTexts], LabeledTexts]:
-    """Hold out a share of each data set that has `validate`; no training part keeps one of these texts.
-
-    :param names: the classes.
-    :returns: the training part of each data set, and one validation part.
-    :raises UsageError: when no data set is validated on, or the share is out of range.
-    :raises DataError: as `train_validation`.
-    """
+    """Split off a share of each data set that has `validate`; no training split keeps one of these texts."""
     split = [
-        train_validation(part, validation_share) if each.validate else (part, part.take([]))
-        for part, each in zip(parts, sets, strict=True)
+        train_validation(part, validation_share) if data.validate else (part, part.take([]))
+        for part, data in zip(parts, sets, strict=True)
     ]
-    held_out = [validation for _, validation in split if len(validation)]
-    if not held_out:
-        raise UsageError("all data sets have validate = false; remove it from one, or add --validation FILE")
-    validation = join(held_out, names)
+    validated = [validation for _, validation in split if len(validation)]
+    if not validated:
+        add = option("validation", "FILE")
+        raise UsageError(f"all data sets have validate = false; remove it from one, or add {add}")
+    validation = join(validated, names)
     return [without_validation(train, validation) for train, _ in split], validation
 
 
@@ -89,14 +77,11 @@ def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[
 
 
 def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledTexts:
-    """Remove the texts of a validation part from a training part, ignoring case and blanks.
-
-    :raises DataError: when a class has no text left.
-    """
-    held_out = {*map(one_spelling, validation.texts)}
-    train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in held_out])
+    """Remove the texts of a validation split from a training split, ignoring case and blanks."""
+    excluded = {*map(one_spelling, validation.texts)}
+    train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in excluded])
     if removed := len(data) - len(train):
-        _log.info("%s: %d texts are in the validation part too and were removed", data.where, removed)
+        _log.info("%s: %d texts are in the validation split too and were removed", data.where, removed)
     _check_classes(train, data)
     return train
 
@@ -105,7 +90,7 @@ def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
     if lost := {*data.labels} - {*train.labels}:
         raise DataError(
             f"{data.where}: no text of the class {min(lost)!r:.200} is left to train on: all are copies of "
-            "texts of the validation part; try more texts"
+            "texts of the validation split; try more texts"
         )
 
 

@@ -19,7 +19,7 @@ from sentcli.datasets.labels import (
 )
 from sentcli.datasets.load import NO_OPTIONS, load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, UsageError, option
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
 
@@ -30,49 +30,35 @@ _SEED = 1  # of `DataSet.most`: models of all seeds are validated on the same te
 def read_data_sets(
     sets: Sequence[DataSet],
     csv: ReadOptions = NO_OPTIONS,
-    names: tuple[str, ...] | None = None,
     rejects: Rejects | None = None,
     positive: str | None = None,
     base: tuple[str, ...] | None = None,
 ) -> tuple[list[LabeledTexts], tuple[str, ...]]:
-    """Read the train splits of data sets, with the names of classes as labels.
+    """Read the train splits of data sets, with the names of classes as labels; return these names too.
 
-    :param csv: the format of CSV files.
-    :param names: the classes of the model; None: those of all labels without `targets`.
+    :param positive: the class to put last of two, as a score is its probability.
     :param base: the classes of the model to fine-tune, which are taken if all labels are among them.
-    :param rejects: gets the rows that are left out, also those with a label that is no class; None: the
-        default limit holds.
-    :param positive: the class to put last of two, as a score is its probability; only if `names` is None.
-    :returns: the texts of each data set, and the names of the classes.
-    :raises DataError: for data that cannot be read, and fewer than two classes or too many.
-    :raises RejectsError: when more rows than the limit are left out.
-    :raises UsageError: for `targets` or `positive` without exactly two classes.
     """
     parts, rejects = [], rejects or Rejects()
-    for each in sets:
-        part = load_split(each.path, "train", each.text_column, each.label_column, csv, rejects)
-        parts.append(_draw(part, each.most) if each.most else part)
-    if names is None:
-        named = [part for each, part in zip(sets, parts, strict=True) if each.targets is None]
-        # Numbers stand for names if another data set has names.
-        named = [part for part in named if not are_numbers({*part.labels})] or named
-        labels = {label for part in named for label in part.labels}
-        if base and known_labels(labels, base).keys() >= labels:
-            names = base
-        else:
-            names = class_names(join(named)) if named else _TONES
-            names = _with_last(names, positive) if positive else names
-    return [with_targets(part, each, names, rejects) for each, part in zip(sets, parts, strict=True)], names
+    for data in sets:
+        part = load_split(data.path, "train", data.text_column, data.label_column, csv, rejects)
+        parts.append(_draw(part, data.most) if data.most else part)
+    named = [part for data, part in zip(sets, parts, strict=True) if data.targets is None]
+    # Numbers stand for names if another data set has names.
+    named = [part for part in named if not are_numbers({*part.labels})] or named
+    labels = {label for part in named for label in part.labels}
+    if base and known_labels(labels, base).keys() >= labels:
+        names = base
+    else:
+        names = class_names(join(named)) if named else _TONES
+        names = _with_last(names, positive) if positive else names
+    return [with_targets(part, data, names, rejects) for data, part in zip(sets, parts, strict=True)], names
 
 
 def read_validation(
     spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str], rejects: Rejects
 ) -> LabeledTexts:
-    """Read the separate labeled texts that a training is validated on.
-
-    :param spec: a file, or the name of a split of the first data set, with the columns and targets of this.
-    :raises DataError, RejectsError, UsageError: as `read_data_sets`.
-    """
+    """Read the texts to validate on: a file, or a split of the first data set; they share its columns."""
     if Path(spec).is_file():
         path, split = spec, "train"
     elif Path(first.path).is_file():
@@ -87,7 +73,8 @@ def _with_last(names: tuple[str, ...], positive: str) -> tuple[str, ...]:
     number = known_labels([positive], names).get(positive)
     if number is None or len(names) > 2:
         problem = "no such label" if number is None else "only of two labels is one positive; omit it"
-        raise UsageError(f"--positive {positive!r:.100}: {problem}; the labels are {', '.join(names):.400}")
+        given = option("positive", positive)
+        raise UsageError(f"{given:.200}: {problem}; the labels are {', '.join(names):.400}")
     return names[1 - number], names[number]
 
 
@@ -102,10 +89,6 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
     """Return the texts with the names of their classes, or with the targets of the data set.
 
     The label of a target is its class, or `NEUTRAL` if neither class has more than `SURE`.
-
-    :raises DataError: for a label without a target.
-    :raises RejectsError: when the labels of too many texts are not classes.
-    :raises UsageError: for targets without exactly two classes.
     """
     if source.targets is None:
         data = without_unknown(data, names, rejects)
@@ -131,10 +114,6 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
 
 
 def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:
-    """Return the probability that each label states.
-
-    :raises DataError: for a label that is no probability.
-    """
     targets = {label: float(label) for label in labels if are_numbers([label])}
     if wrong := [label for label in labels if not 0 <= targets.get(label, -1) <= 1]:
         raise DataError(f"{where}: the label {min(wrong)!r:.100} is not a probability from 0 to 1")

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.evaluation.metrics import Labels, evaluate
-from sentcli.evaluation.slices import accuracy_of
+from sentcli.evaluation.metrics import Labels, accuracy_of, evaluate
 from sentcli.scoring.labels import NEUTRAL, Band, Bools, Floats, Sides
 
 Ends = tuple[float, float]  # the lowest and the highest score of a band
@@ -23,7 +22,6 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
 
     All three count equally, however many texts they have. Both ends belong to the band.
 
-    :param scores: the probability of the second of two classes, `[examples]`.
     :param sides: the true class of each example: 0 negative, 1 neutral, 2 positive; each occurs.
     :returns: the ends, with 0 <= low <= 0.5 <= high <= 1; of equally good bands, the lowest.
     """
@@ -33,8 +31,8 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
     # Shares of the texts of each class below `lows`, `[classes, lows, 1]`, and above `highs`.
     below = np.array([_beyond(of, lows, 0) / len(of) for of in by_side])[:, :, np.newaxis]
     above = np.array([_beyond(of, highs, 2) / len(of) for of in by_side])[:, np.newaxis]
-    found = (below, 1 - below - above, above)
-    f1 = [2 * shares[side] / (shares.sum(axis=0) + 1) for side, shares in enumerate(found)]
+    shares_of = (below, 1 - below - above, above)
+    f1 = [2 * shares[side] / (shares.sum(axis=0) + 1) for side, shares in enumerate(shares_of)]
     macro_f1 = np.mean(np.broadcast_arrays(*f1), axis=0)
     low, high = np.unravel_index(macro_f1.argmax(), macro_f1.shape)
     return float(lows[low]), float(highs[high])
@@ -43,12 +41,9 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
 def band_figures(
     labels: Labels, probabilities: Floats, names: Sequence[str], own: Ends | None, precision: float | None
 ) -> dict[str, Any]:
-    """Measure the labels of a model with two classes outside of neutral bands, on texts that may be neutral.
+    """Report coverage and accuracy of a binary model when scores inside a neutral band are left out.
 
     :param labels: the class of each text; 2 is neutral.
-    :param probabilities: `[texts, classes]`.
-    :param own: the band of the model.
-    :param precision: the precision that `thresholds` reach; None: find none.
     :returns: `bands`, for each the share of texts outside (`coverage`) and the accuracy on them; `three_way`,
         the metrics of three labels with `own`, None without neutral texts; and `thresholds`, for each class
         the score nearest to 0.5 beyond which it has the precision, and the share of texts there
@@ -59,10 +54,10 @@ def band_figures(
         return figures
     scores, sides = probabilities[:, 1], np.array([0, 2, 1])[labels]
     for ends in dict.fromkeys([*_BANDS, *([own] if own else [])]):
-        found = Band(*ends).sides(scores)
-        kept = found != 1
+        predicted = Band(*ends).sides(scores)
+        kept = predicted != 1
         band = {"low": ends[0], "high": ends[1], "of_model": ends == own, "coverage": float(kept.mean())}
-        figures["bands"].append(band | accuracy_of((found == sides)[kept]))
+        figures["bands"].append(band | accuracy_of((predicted == sides)[kept]))
     if own and (sides == 1).any():
         certain = np.eye(3)[Band(*own).sides(scores)]
         three = asdict(evaluate(sides, certain, [names[0], NEUTRAL, names[1]]))

@@ -1,7 +1,7 @@
 """Measure a model on a labeled data set: read the data, score it, and compute a record of metrics."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from sentcli.datasets.labels import LabeledTexts, class_ids
 from sentcli.datasets.load import load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
 from sentcli.datasets.training_data import with_targets
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.evaluation.bands import band_figures
-from sentcli.evaluation.metrics import Evaluation, Labels, evaluate
+from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
 from sentcli.evaluation.metrics_file import is_training_data
 from sentcli.evaluation.predictions import (
     confident_errors,
@@ -24,7 +24,6 @@ from sentcli.evaluation.predictions import (
     prediction_rows,
     write_predictions,
 )
-from sentcli.evaluation.slices import scores_by_length
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats
 from sentcli.scoring.predict import predict
@@ -35,58 +34,27 @@ _log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)
-class EvaluationSource:
-    """The labeled texts to measure on.
-
-    :param dataset, split, text_column, label_column, csv: see `load_split`.
-    :param targets: see `DataSet`.
-    """
-
-    dataset: str
-    split: str
-    text_column: str | None
-    label_column: str | None
-    targets: Mapping[str, float] | str | None
-    csv: ReadOptions
-
-
-@dataclass(frozen=True)
 class Measurement:
     """All measurements, on the texts that have a word.
 
     Neutral texts, for which a model with two classes has no class, count only in the figures of bands.
-
-    :param labels: the true classes, `[examples]`.
-    :param probabilities: `[examples, classes]`.
-    :param blank: the number of texts that say nothing, which were left out.
-    :param neutral: the number of neutral texts.
-    :param bands: see `band_figures`.
-    :param comparison: with another model, see `compare`.
     """
 
     labels: Labels
-    probabilities: Floats
-    blank: int
+    probabilities: Floats  # `[examples, classes]`
+    blank: int  # empty texts, which were left out
     neutral: int
     figures: Evaluation
     by_length: list[dict[str, Any]]
-    bands: dict[str, Any]
-    comparison: dict[str, float] | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "blank": self.blank,
-            "neutral": self.neutral,
-            **asdict(self.figures),
-            "by_length": self.by_length,
-            **self.bands,
-            "comparison": self.comparison,
-        }
+    bands: dict[str, Any]  # see `band_figures`
+    comparison: dict[str, float] | None  # with another model, see `compare`
 
 
 def evaluate_bundle(
     bundle: Bundle,
-    source: EvaluationSource,
+    data: DataSet,
+    split: str,
+    csv: ReadOptions,
     against: Bundle | None = None,
     *,
     target_precision: float | None = None,
@@ -94,31 +62,26 @@ def evaluate_bundle(
     quiet: bool = False,
     **runtime: Any,
 ) -> tuple[Measurement, dict[str, Any]]:
-    """Measure a model.
+    """Measure a model; return the measurement, and a record of it as `sentcli evaluate --json` prints it.
 
     :param against: another model with the same labels, to compare with; its file decides its backend.
-    :param target_precision: see `band_figures`.
-    :param predictions: a CSV file to write, with the prediction of each text.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
-    :returns: the measurement, and a record of it in plain values, as `sentcli evaluate --json` prints it.
-    :raises DataError: when the data set cannot be read, a label is unknown, or no text has a word.
-    :raises BundleError: when a bundle has no file for the backend, or cannot be run.
-    :raises UsageError: when values of `runtime` contradict each other.
     """
     name, file = choose(runtime.get("backend"), bundle)
     precision = runtime.get("precision")
-    examples, left_out = _read(source, bundle)
-    texts, labels = examples.texts, _class_ids(examples, bundle.config.labels)
+    examples, left_out = _read(bundle, data, split, csv)
+    texts, names = examples.texts, bundle.config.labels
+    labels = _class_ids(examples, names)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
-    other, others = None, None
+    other, of_other = None, None
     if against:
         backend, other_file = choose(None, against)
         other = {"model": against.name, "file": other_file, "backend": backend}
         device = None if backend == "onnx" else runtime.get("device")
-        others = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
-    how = bundle.config.labels, others, bundle.config.neutral, target_precision
-    measured = measure(texts, labels, probabilities, *how)
-    rows = prediction_rows(examples, labels, probabilities, bundle.config.labels)
+        of_other = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
+    band = bundle.config.neutral
+    measured = measure(texts, labels, probabilities, names, of_other, band, target_precision)
+    rows = prediction_rows(examples, labels, probabilities, names)
     if predictions:
         write_predictions(predictions, rows)
     return measured, {
@@ -127,14 +90,19 @@ def evaluate_bundle(
         "file": file,
         "backend": name if precision in (None, "fp32") else f"{name} {precision}",
         "against": other,
-        "dataset": source.dataset,
-        "split": source.split,
+        "dataset": data.path,
+        "split": split,
         "where": examples.where,
-        "text_column": source.text_column,
-        "label_column": source.label_column,
+        "text_column": data.text_column,
+        "label_column": data.label_column,
         "left_out": left_out,
-        **measured.to_json(),
-        "errors": confident_errors(rows, bundle.config.labels),
+        "blank": measured.blank,
+        "neutral": measured.neutral,
+        **asdict(measured.figures),
+        "by_length": measured.by_length,
+        **measured.bands,
+        "comparison": measured.comparison,
+        "errors": confident_errors(rows, names),
         "confused": confused_pairs(measured.figures),
     }
 
@@ -151,11 +119,8 @@ def measure(
     """Compute all metrics of a model.
 
     :param labels: the true class of each text; 2 is neutral for a model with two classes.
-    :param probabilities: `[texts, classes]`, a row of NaN for a blank text.
-    :param names: the name of each class; of two, the second is the positive one.
-    :param against: the probabilities of another model for the same texts.
+    :param probabilities: `[texts, classes]`, a row of NaN for an empty text.
     :param band, target_precision: see `band_figures`.
-    :raises DataError: when no text has a word.
     """
     if against is not None:  # compare on the texts that both models score
         missing = np.isnan(probabilities + against)
@@ -163,7 +128,10 @@ def measure(
     has_words = ~np.isnan(probabilities).all(axis=1)
     rows = np.flatnonzero(has_words & (labels < len(names)))  # not neutral
     if not rows.size:
-        raise DataError(f"none of the {len(labels)} texts has a word; try another --text-column or --split")
+        raise DataError(
+            f"none of the {len(labels)} texts has a word; try another {option('text_column')} or "
+            f"{option('split')}"
+        )
     kept, of_model = labels[rows], probabilities[rows]
     tokens = [len(words_of(texts[row])) for row in rows.tolist()]
     return Measurement(
@@ -179,15 +147,7 @@ def measure(
 
 
 def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str, float]:
-    """Compare two models on the same examples.
-
-    The difference of an example is the largest difference of its class probabilities.
-
-    :param labels: `[examples]`, at least one.
-    :param probabilities, against: of the two models, `[examples, classes]`.
-    :returns: `changed`, the number of examples whose predicted class differs, its share, the mean, the 99th
-        percentile and the maximum of the differences, and both accuracies.
-    """
+    """Compare two models on examples; the difference of an example is the largest of its probabilities."""
     differences = np.abs(probabilities - against).max(axis=1)
     predicted, other = probabilities.argmax(axis=1), against.argmax(axis=1)
     changed = int((predicted != other).sum())
@@ -208,23 +168,19 @@ def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     is_neutral = [label.casefold() == NEUTRAL for label in examples.labels]
     if len(names) > 2 or NEUTRAL in names or all(is_neutral):
         return class_ids(examples, names)
-    others = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())
-    return np.where(is_neutral, 2, class_ids(others, names))
+    named = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())
+    return np.where(is_neutral, 2, class_ids(named, names))
 
 
-def _read(source: EvaluationSource, bundle: Bundle) -> tuple[LabeledTexts, int]:
-    """Read the texts of a source.
-
-    :returns: the texts, and the number of rows that cannot be used.
-    """
+def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[LabeledTexts, int]:
+    """Return the texts to measure on, and the number of rows that cannot be used."""
     rejects, unknown, labels = Rejects(None), Rejects(), bundle.config.labels
-    columns = source.text_column, source.label_column
-    examples = load_split(source.dataset, source.split, *columns, source.csv, rejects)
-    if source.targets is None:
+    examples = load_split(data.path, split, data.text_column, data.label_column, csv, rejects)
+    if data.targets is None:
         examples = without_unknown(examples, labels, unknown, (NEUTRAL,) if len(labels) == 2 else ())
     else:
-        examples = with_targets(examples, DataSet(source.dataset, targets=source.targets), labels, unknown)
-    if is_training_data(bundle, source.dataset, source.split):
+        examples = with_targets(examples, data, labels, unknown)
+    if is_training_data(bundle, data.path, split):
         problem = "%s was trained on %s, so its metrics are optimistic; use other texts"
         _log.warning(problem, bundle.path, examples.where)
     return examples, len(rejects.entries) + len(unknown.entries)

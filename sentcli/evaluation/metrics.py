@@ -1,21 +1,23 @@
 """Metrics of a classifier: point estimates, 95 % intervals and calibration, from labels and probabilities."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
-from sentcli.scoring.labels import Floats
+from sentcli.scoring.labels import Bools, Floats
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
 Interval = tuple[float, float]
 
 ECE_BINS = 15
+_STARTS = (1, 32, 64, 128, 256, 512)  # tokens; where each slice of lengths begins
 _DRAWS = 1000  # of the bootstrap
 _Z = NormalDist().inv_cdf(0.975)
 
@@ -33,33 +35,21 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of one model on one set of examples. An undefined metric is None, never NaN.
-
-    :param accuracy_interval: Wilson's 95 % interval of the accuracy.
-    :param balanced_accuracy: mean recall of the classes that occur as a label.
-    :param f1: F1 of the positive class, which is the second of two; None with more than two classes.
-    :param macro_f1: mean F1 of the classes that occur as a label or as a prediction.
-    :param roc_auc: of the positive class; with more than two classes, the mean of one-vs-rest.
-    :param roc_auc_reason: why `roc_auc` is None.
-    :param expected_calibration_error: over `ECE_BINS` bins, see `Reliability`.
-    :param classes: in the order of the model.
-    :param confusion: counts, `[label][predicted class]`.
-    :param intervals: 95 % intervals of `f1`, `macro_f1`, `roc_auc` and `log_loss`.
-    """
+    """The metrics of one model on one set of examples. An undefined metric is None, never NaN."""
 
     examples: int
     accuracy: float
     accuracy_interval: Interval
-    balanced_accuracy: float
-    f1: float | None
-    macro_f1: float
-    roc_auc: float | None
+    balanced_accuracy: float  # mean recall of the classes that occur as a label
+    f1: float | None  # of the positive class, the second of two; None with more classes
+    macro_f1: float  # mean F1 of the classes that occur as a label or as a prediction
+    roc_auc: float | None  # of the positive class; of more than two classes, the mean of one-vs-rest
     roc_auc_reason: str | None
     log_loss: float
-    expected_calibration_error: float
+    expected_calibration_error: float  # over `ECE_BINS` bins, see `Reliability`
     classes: tuple[ClassScores, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    intervals: dict[str, Interval | None]
+    confusion: tuple[tuple[int, ...], ...]  # counts, `[label][predicted class]`
+    intervals: dict[str, Interval | None]  # 95 %, of `f1`, `macro_f1`, `roc_auc` and `log_loss`
 
 
 @dataclass(frozen=True)
@@ -84,13 +74,7 @@ class Reliability:
 
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
-    """Measure predictions against labels. The predicted class is the first with the highest probability.
-
-    :param labels: the true class of each example, `[examples]`, at least one.
-    :param probabilities: `[examples, classes]`, each row summing to 1.
-    :param names: the name of each class; of two, the second is the positive one.
-    :raises ValueError: when sizes do not match or a probability is out of range.
-    """
+    """Measure predictions `[examples, classes]`: the first class with the highest probability."""
     classes, examples = len(names), len(labels)
     numbers = np.arange(classes)
     predicted = probabilities.argmax(axis=1)
@@ -154,8 +138,6 @@ def wilson_interval(successes: int, trials: int) -> Interval:
 
     L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
     (2001), equation (4).
-
-    :param trials: at least 1.
     """
     share, z = successes / trials, _Z
     center = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
@@ -166,10 +148,9 @@ def wilson_interval(successes: int, trials: int) -> Interval:
 def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:
     """Return the percentile bootstrap intervals of the F1 of the second of two classes and of macro F1.
 
-    Resampling examples is the same as resampling cells of the confusion matrix. The seed is fixed.
-    B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
-
-    :returns: None for an F1 that is undefined in a draw.
+    Resampling examples is the same as resampling cells of the confusion matrix. The seed is fixed. An F1 that
+    is undefined in a draw has no interval. B. Efron and R. Tibshirani, "An Introduction to the Bootstrap",
+    1993, chapter 13.
     """
     random, examples = np.random.default_rng(0), confusion.sum()
     draws = []
@@ -186,9 +167,8 @@ def _auc_interval(labels: Labels, probabilities: Floats, auc: float) -> Interval
     """Return the interval of the area under the ROC curve from the variance of its placement values.
 
     E. DeLong, D. DeLong and D. Clarke-Pearson, "Comparing the Areas under Two or More Correlated Receiver
-    Operating Characteristic Curves: A Nonparametric Approach", Biometrics 44 (1988), 837-845.
-
-    :returns: None if a class has fewer than two examples.
+    Operating Characteristic Curves: A Nonparametric Approach", Biometrics 44 (1988), 837-845. It needs two
+    examples of each class.
     """
     classes = probabilities.shape[1]
     if np.bincount(labels, minlength=classes).min() < 2:
@@ -202,8 +182,8 @@ def _auc_influence(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats
     """Return the influence of each example on the area under the ROC curve, `[examples]`."""
     ranks, share = rankdata(scores), is_positive.mean()
     placements = np.empty(len(scores))
-    for side, others in ((is_positive, ~is_positive), (~is_positive, is_positive)):
-        placements[side] = (ranks[side] - rankdata(scores[side])) / others.sum()  # share of others below
+    for side, other in ((is_positive, ~is_positive), (~is_positive, is_positive)):
+        placements[side] = (ranks[side] - rankdata(scores[side])) / other.sum()  # share of the others below
     placements[~is_positive] = 1 - placements[~is_positive]
     shares = np.where(is_positive, share, 1 - share)
     influence: Floats = (placements - placements[is_positive].mean()) / shares
@@ -220,3 +200,30 @@ def _mean_interval(mean: float, values: Floats, highest: float) -> Interval | No
 
 def _defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def scores_by_length(is_right: Bools, tokens: Sequence[int]) -> list[dict[str, Any]]:
+    """Measure the accuracy on short and long texts; `tokens` has all tokens of each text.
+
+    :returns: for each slice, `shortest` and `longest` (both included; None for the last slice), `examples`,
+        `accuracy` and Wilson's `accuracy_interval` (both None without an example).
+    """
+    lengths = np.asarray(tokens)
+    slices = []
+    for start, end in zip(_STARTS, [*_STARTS[1:], None], strict=True):
+        inside = is_right[(lengths >= start) & (lengths < (end or np.inf))]
+        bounds = {"shortest": start, "longest": end - 1 if end else None, "examples": len(inside)}
+        slices.append(bounds | accuracy_of(inside))
+    return slices
+
+
+def lengths_of(part: Mapping[str, Any]) -> str:
+    """Return the lengths of a slice, such as `32-63`."""
+    return f"{part['shortest']}+" if part["longest"] is None else f"{part['shortest']}-{part['longest']}"
+
+
+def accuracy_of(is_right: Bools) -> dict[str, Any]:
+    """Return `accuracy` and Wilson's `accuracy_interval`; both None without an example."""
+    right, examples = int(is_right.sum()), len(is_right)
+    interval = wilson_interval(right, examples) if examples else None
+    return {"accuracy": right / examples if examples else None, "accuracy_interval": interval}

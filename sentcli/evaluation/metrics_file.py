@@ -14,16 +14,6 @@ from sentcli.model.bundle import HISTORY, METRICS, Bundle
 MODEL_STAGE = "model"  # of the epochs of the model itself in `history.csv`
 
 
-class ExampleCounts(TypedDict):
-    """The number of texts that a model was trained and validated on, without blank ones.
-
-    In a cross-validation, both are all texts.
-    """
-
-    train: int
-    validation: int
-
-
 class Metrics(TypedDict):
     """The fields of the file in their order. `evaluations` is measured after the training.
 
@@ -40,31 +30,24 @@ class Metrics(TypedDict):
     # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove` and `base`.
     base: dict[str, Any] | None
     validation_data: str | None  # its source; None: a part of the data sets
-    # Options that the data set was read with: `text_column`, `label_column`, `delimiter`, `quotechar`,
-    # `encoding` and `skip_lines` (a number); None for the default.
-    columns: dict[str, Any]
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
-    # `temperature`, `prior_strength`, and log loss and calibration error of the validation part before and
+    # `temperature`, `prior_strength`, and log loss and calibration error of the validation split before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: dict[str, float]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
     baseline: NotRequired[dict[str, Any]]
     best_epoch: int
-    examples: ExampleCounts
-    split: str | None  # `digest_texts` of the validation part; None for a cross-validation
+    examples: dict[str, int]  # of `train` and `validation`, without empty texts; both all in folds
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
-    evaluations: NotRequired[list[dict[str, Any]]]  # see `sentcli.evaluation.card_update`
+    evaluations: NotRequired[list[dict[str, Any]]]  # see `record_evaluation`
 
 
 def read_metrics(bundle: Bundle) -> Metrics:
-    """Read the metrics of a trained model.
-
-    :raises BundleError: when they are missing, are not JSON, or lack a field.
-    """
+    """Read the metrics of a trained model."""
     try:
         metrics: Metrics = json.loads(bundle.read(METRICS))
     except (ValueError, RecursionError) as error:
@@ -92,10 +75,7 @@ def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
 
 
 def read_history(bundle: Bundle) -> list[dict[str, Any]]:
-    """Return the records of `history.csv`: one for each epoch, those of its base models first.
-
-    :raises BundleError: when the file is missing or not a table.
-    """
+    """Return the records of `history.csv`: one for each epoch, those of its base models first."""
     try:
         table = csv.read_csv(io.BytesIO(bundle.read(HISTORY)))
     except ValueError as error:

@@ -1,4 +1,7 @@
-"""The model card: the README of a model folder, filled in from its `metrics.json` and `history.csv`."""
+"""The model card: the README of a model folder, filled in from its `metrics.json` and `history.csv`.
+
+It also shows measurements made after the training, which are written into the folder with their plots.
+"""
 
 import json
 import os.path
@@ -7,22 +10,28 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
-from sentcli.evaluation.metrics import ECE_BINS
-from sentcli.evaluation.metrics_file import Metrics, learners
+from sentcli.errors import BundleError, UsageError, option
+from sentcli.evaluation import plots
+from sentcli.evaluation.calibration import TEMPERATURES
+from sentcli.evaluation.metrics import ECE_BINS, lengths_of
+from sentcli.evaluation.metrics_file import Metrics, learners, own_epochs, read_history, read_metrics
 from sentcli.evaluation.report import four, interval, metrics_of
-from sentcli.evaluation.slices import lengths_of
-from sentcli.evaluation.temperature import TEMPERATURES
 from sentcli.model import bundle
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens
 
+if TYPE_CHECKING:
+    from sentcli.evaluation.evaluate import Measurement
+
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
+# An evaluation on the same data that agrees in all of these is a repetition, and replaces the earlier one.
+_IDENTITY = ("kind", "file", "backend", "text_column", "label_column")
 _FREE_GATES = {"separate": 4, "forget": 2}  # gates with weights, including the cell gate
 
 
@@ -36,15 +45,12 @@ def model_card(
 ) -> str:
     """Fill in the template: Markdown with the front matter of the Hugging Face hub.
 
-    :param history: a record for each epoch, as in `history.csv`.
-    :param name: of the model folder.
     :param files: the names of all files of the folder; a plot that is missing is not shown.
-    :raises jinja2.TemplateError: when `metrics` lacks a field.
     """
-    model, text = config.model, config.text
+    model, text, (lowest, highest) = config.model, config.text, TEMPERATURES
     return _template().render(
         title=one_line(name),
-        where=shlex.quote(no_option(metrics["output"])),
+        where=shlex.quote(metrics["output"]),
         config=config,
         metrics=metrics,
         learners=[*learners(metrics)],
@@ -56,7 +62,7 @@ def model_card(
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
         has_bands=len(config.labels) == 2 and NEUTRAL not in config.labels,
-        is_temperature_limit=_is_limit(metrics["calibration"]["temperature"]),
+        is_temperature_limit=not 1.001 * lowest < metrics["calibration"]["temperature"] < 0.999 * highest,
         parameters=count_parameters(model, metrics["training"]["gates"]),
         head=head_tokens(text.max_tokens),
         shown=headline(metrics),
@@ -80,10 +86,7 @@ def write_card(
 
 
 def headline(metrics: Metrics) -> Mapping[str, Any] | None:
-    """Return the evaluation that the card shows in full.
-
-    It is the first on whole texts of the training data set, else the first on whole texts.
-    """
+    """Return the evaluation that the card shows in full: the first on the training data set, or on any."""
     whole = [each for each in metrics.get("evaluations", ()) if each["kind"] == "texts"]
     trained_on = os.path.normpath(metrics["dataset"])
     own = [each for each in whole if os.path.normpath(each["dataset"]) == trained_on]
@@ -96,10 +99,7 @@ def is_of_file(record: Mapping[str, Any]) -> bool:
 
 
 def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
-    """Return the number of trained weights of a `BiLSTM`.
-
-    :param gates: one of `sentcli.config.GATES`; a gate that is derived from others has no weights.
-    """
+    """Return the number of trained weights of a `BiLSTM`; a gate that is derived from others has none."""
     hidden, width, lstm = model.hidden_size, model.embedding_dim, 0
     for _ in range(model.num_layers):
         lstm += 2 * _FREE_GATES[gates] * hidden * (width + hidden + 2)  # two directions, two biases each
@@ -118,20 +118,10 @@ def _measured_on(record: Mapping[str, Any]) -> str:
     return Path(record["dataset"]).stem if is_of_file(record) else str(record["where"])
 
 
-def no_option(path: str) -> str:
-    """Return a path that no command mistakes for an option."""
-    return f"./{path}" if path.startswith("-") else path
-
-
 def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-
-
-def _is_limit(temperature: float) -> bool:
-    low, high = TEMPERATURES
-    return not low * 1.001 < temperature < high * 0.999
 
 
 @cache
@@ -164,10 +154,56 @@ def _code(text: str) -> str:
 
 
 def _block(lines: str) -> str:
-    """Return lines as a block of shell code."""
     fence = "`" * max(3, _longest_ticks(lines) + 1)
     return f"{fence}sh\n{lines}\n{fence}"
 
 
 def _longest_ticks(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
+
+
+def check_card(model: bundle.Bundle) -> None:
+    """Check that the card of a model can be written, before the metrics are computed."""
+    if bundle.METRICS not in model.digests:
+        raise UsageError(
+            f"{option('card')}: {model.path} was not written by `sentcli train` and has no card; "
+            "give the folder of the trained model"
+        )
+    bundle.check_target(model.path, overwrite=True)
+    bundle.check_writable(model.path.resolve().parent)
+    metrics, history = read_metrics(model), own_epochs(read_history(model))
+    try:
+        model_card(model.config, metrics, history, name=model.name, files=model.digests)
+    except (jinja2.TemplateError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{model.path / bundle.METRICS}: cannot make a card from it ({error!r:.200}); "
+            "another version of sentcli wrote it; train the model again"
+        ) from error
+
+
+def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any], measured: "Measurement") -> None:
+    """Write an evaluation and its command into the model folder, in place of an earlier one of its kind."""
+    now = bundle.load_bundle(model.path)  # another evaluation may have been recorded in the meantime
+    if now.digest != model.digest:
+        raise BundleError(f"{model.path}: the model changed while it was measured; measure it again")
+    metrics, history = read_metrics(now), own_epochs(read_history(now))
+    records = {tuple(_identity(old)): old for old in [*metrics.get("evaluations", ()), dict(record)]}
+    metrics["evaluations"] = [*records.values()]
+    with bundle.new_bundle(model.path, overwrite=True) as folder:
+        for name in now.digests:
+            (folder / name).write_bytes(now.read(name))
+        if headline(metrics) == record:
+            plots.confusion_matrix(folder / bundle.CONFUSION, measured, model.config.labels)
+            diagram = {"Reliability": measured.probabilities}
+            plots.reliability(folder / bundle.EVALUATED_RELIABILITY, measured.labels, diagram)
+            plots.accuracy_by_length(folder / bundle.LENGTHS, measured)
+        (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        write_card(folder, model.config, metrics, history, name=model.name)
+
+
+def _identity(record: Mapping[str, Any]) -> list[Any]:
+    return [
+        os.path.normpath(record["dataset"]),
+        None if is_of_file(record) else record["split"],
+        *(record[name] for name in _IDENTITY),
+    ]

@@ -14,13 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
 
-from sentcli.errors import OutputError
-from sentcli.evaluation.metrics import Labels, wilson_interval
+from sentcli.errors import OutputError, option
+from sentcli.evaluation.metrics import Labels, lengths_of, wilson_interval
 from sentcli.evaluation.metrics import reliability as reliability_bins
 from sentcli.evaluation.predictions import confused_pairs
 from sentcli.evaluation.report import short_name
-from sentcli.evaluation.slices import lengths_of
-from sentcli.files.atomic import new_file
+from sentcli.files.atomic import new_file, output_errors
 from sentcli.model.bundle import MANIFEST
 from sentcli.scoring.labels import Floats
 
@@ -48,11 +47,7 @@ _MOST_PAIRS = 20
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder for `draw_evaluation`, before the metrics are computed.
-
-    :raises OutputError: when it cannot be made or is in a model folder, or when it has one of the plots and
-        `overwrite` is not set.
-    """
+    """Make the folder for `draw_evaluation`, before the metrics are computed."""
     for parent in (folder, *folder.absolute().parents):
         if (parent / MANIFEST).exists():  # model folders are replaced as a whole
             raise OutputError(f"{folder}: {parent} is a model folder; give a folder outside of it")
@@ -62,15 +57,11 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
     existing = [name for name in _EVALUATION if (folder / name).exists()]
     if existing and not overwrite:
-        raise OutputError(f"{folder / existing[0]} exists; give another folder or --overwrite")
+        raise OutputError(f"{folder / existing[0]} exists; give another folder or {option('overwrite')}")
 
 
 def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str]) -> None:
-    """Draw `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`.
-
-    :param names: the name of each class.
-    :raises OutputError: when a plot cannot be written.
-    """
+    """Draw `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`."""
     confusion_matrix(folder / _EVALUATION[0], measured, names)
     roc(folder / _EVALUATION[1], measured, names)
     reliability(folder / _EVALUATION[2], measured.labels, {"Reliability": measured.probabilities})
@@ -118,12 +109,7 @@ def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
 
 
 def reliability(path: Path, labels: Labels, diagrams: Mapping[str, Floats]) -> None:
-    """Draw accuracy against confidence in bins, each with its number of examples.
-
-    :param labels: the true class of each example, `[examples]`.
-    :param diagrams: title to probabilities `[examples, classes]`; drawn side by side on the same scale.
-    :raises OutputError: when the plot cannot be written.
-    """
+    """Draw accuracy against confidence in bins: the diagrams by title, side by side on the same scale."""
     with saved_figure(path, 0.6 + 4.6 * len(diagrams), 5) as figure:
         row = figure.subplots(1, len(diagrams), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (title, probabilities) in zip(row, diagrams.items(), strict=True):
@@ -152,13 +138,7 @@ def accuracy_by_length(path: Path, measured: "Measurement") -> None:
 def curves(
     path: Path, history: Sequence[Mapping[str, float]], before: Sequence[Mapping[str, float]] = ()
 ) -> None:
-    """Draw loss and accuracy over the epochs, of the training and the validation part.
-
-    :param history: a record for each epoch with `train_loss`, `train_accuracy`, `validation_loss` and
-        `validation_accuracy`.
-    :param before: the records of the model that was fine-tuned; they are drawn first.
-    :raises OutputError: when the plot cannot be written.
-    """
+    """Draw loss and accuracy over the epochs; `before` has those of the model that was fine-tuned."""
     records = [*before, *history]
     epochs = range(1, len(records) + 1)
     kept = min(epochs[len(before) :], key=lambda epoch: records[epoch - 1]["validation_loss"])
@@ -189,11 +169,7 @@ def _accuracies(axes: Axes, places: Floats, accuracies: Floats, counts: Sequence
 
 @contextmanager
 def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure in the common style, whatever matplotlibrc says, and save it.
-
-    :param width, height: in inches.
-    :raises OutputError: when it cannot be written.
-    """
+    """Yield a figure, its size in inches, in the common style, whatever matplotlibrc says, and save it."""
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script shows as boxes
         mpl.rcdefaults()
@@ -201,8 +177,6 @@ def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
-        try:
-            with new_file(path) as file:  # without matplotlib's version, equal figures have equal bytes
-                figure.savefig(file, format="png", metadata={"Software": None})
-        except OSError as error:
-            raise OutputError(f"{path}: the plot cannot be written: {error.strerror}") from None
+        with output_errors(path), new_file(path) as file:
+            # Without matplotlib's version, equal figures have equal bytes.
+            figure.savefig(file, format="png", metadata={"Software": None})

@@ -27,15 +27,13 @@ def prediction_rows(
     """Return for each text its row in the data set, text, label, predicted label and probabilities.
 
     :param labels: class numbers; the number after the last class is neutral.
-    :param probabilities: `[texts, classes]`; a text that says nothing has NaN. Its prediction and
-        probabilities are None.
+    :param probabilities: `[texts, classes]`; NaN for an empty text, whose prediction is None.
     """
     columns, called = [f"probability_{name}" for name in names], (*names, NEUTRAL)
-    numbers = examples.rows or range(1, len(examples) + 1)
     rounded = np.round(probabilities.astype(np.float64), 6).tolist()
     rows = []
     for values, predicted, label, number, text in zip(
-        rounded, probabilities.argmax(axis=1), labels, numbers, examples.texts, strict=True
+        rounded, probabilities.argmax(axis=1), labels, examples.rows, examples.texts, strict=True
     ):
         is_blank = all(map(math.isnan, values))
         row = {"row": number, "text": text, "label": called[label]}
@@ -45,10 +43,7 @@ def prediction_rows(
 
 
 def write_predictions(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows of predictions as CSV, with quotes around texts.
-
-    :raises OutputError: when that fails.
-    """
+    """Write rows of predictions as CSV, with quotes around texts."""
     with output_errors(path), new_file(resolve(path)) as file:
         stream = io.TextIOWrapper(file, "utf-8", newline="")
         writer = csv.DictWriter(stream, rows[0], quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -58,10 +53,7 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
 
 
 def confident_errors(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """Return the wrong predictions with the highest probabilities, with shortened texts.
-
-    :param rows: from `prediction_rows`; texts labeled neutral count only if that is one of `names`.
-    """
+    """Return the most confident errors, texts shortened; neutral texts count only if `names` has it."""
     wrong = [
         {
             **{name: row[name] for name in ("row", "text", "label", "predicted")},

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sentcli.errors import printable
-from sentcli.evaluation.metrics import wilson_interval
-from sentcli.evaluation.slices import lengths_of
+from sentcli.errors import counted, printable
+from sentcli.evaluation.metrics import lengths_of, wilson_interval
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
 _LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters
@@ -13,7 +12,7 @@ _LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters
 
 def report(record: Mapping[str, Any]) -> str:
     """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` as text."""
-    blank = f", and {record['blank']:,} that say nothing, which are left out" if record["blank"] else ""
+    blank = f", without {counted(record['blank'], 'empty text')}" if record["blank"] else ""
     title = printable(f"{record['model']} on {record['where']}") + f" ({record['backend']})"
     title += f"\n{record['examples']:,} texts{blank}"
     if record["left_out"]:
@@ -45,10 +44,7 @@ def report(record: Mapping[str, Any]) -> str:
 
 
 def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return name, value and 95 % interval of each metric.
-
-    :param figures: the fields of `sentcli.evaluation.metrics.Evaluation`.
-    """
+    """Return name, value and 95 % interval of each metric."""
     names = {
         "accuracy": "accuracy",
         "balanced_accuracy": "balanced accuracy",
@@ -94,7 +90,6 @@ def _confusion(record: Mapping[str, Any]) -> str:
 
 
 def _bands(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the figures of `sentcli.evaluation.bands.band_figures`."""
     bands = [
         (_ends(of) + " (model)" * of["of_model"], f"{of['coverage']:.2%}", *_accuracy(of))
         for of in record["bands"]
@@ -107,9 +102,9 @@ def _bands(record: Mapping[str, Any]) -> Iterator[str]:
         yield _aligned([(title, "value", "95 % interval"), ("accuracy", *_accuracy(three)), macro_f1], "<><")
         yield _classes(three)
         yield _confusion(three)
-    if found := record["thresholds"]:
-        rows = [(f"precision of {found[0]['precision']:g}", "score", "coverage")]
-        for side, of in zip(("below", "above"), found, strict=True):
+    if thresholds := record["thresholds"]:
+        rows = [(f"precision of {thresholds[0]['precision']:g}", "score", "coverage")]
+        for side, of in zip(("below", "above"), thresholds, strict=True):
             reached = f"{side} {of['threshold']:g}" if of["coverage"] else "none reaches it"
             rows.append((short_name(of["label"]), reached, f"{of['coverage'] or 0:.2%}"))
         yield _aligned(rows, "<<>")
@@ -120,14 +115,14 @@ def _ends(band: Mapping[str, Any]) -> str:
 
 
 def _comparison(record: Mapping[str, Any]) -> str:
-    found = record["comparison"]
+    comparison = record["comparison"]
     against = printable("against {model} ({backend}, {file})".format(**record["against"]))
     rows = [
-        ("labels changed", f"{found['changed']:,}", f"{found['changed_share']:.2%} of the texts"),
-        ("accuracy", four(found["accuracy"]), f"against {four(found['against_accuracy'])}"),
-        ("score, mean difference", f"{found['mean_difference']:.6f}", ""),
-        ("score, 99th percentile", f"{found['p99_difference']:.6f}", ""),
-        ("score, largest difference", f"{found['max_difference']:.6f}", ""),
+        ("labels changed", f"{comparison['changed']:,}", f"{comparison['changed_share']:.2%} of the texts"),
+        ("accuracy", four(comparison["accuracy"]), f"against {four(comparison['against_accuracy'])}"),
+        ("score, mean difference", f"{comparison['mean_difference']:.6f}", ""),
+        ("score, 99th percentile", f"{comparison['p99_difference']:.6f}", ""),
+        ("score, largest difference", f"{comparison['max_difference']:.6f}", ""),
     ]
     return f"{against}\n{_aligned(rows, '<><')}"
 

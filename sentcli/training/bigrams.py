@@ -15,12 +15,7 @@ Ids = npt.NDArray[np.int32]
 
 
 def with_bigrams(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_freq: int) -> Vocab:
-    """Add the most frequent bigrams to a vocabulary of words; break ties by the ids of their words.
-
-    :param texts: token lists of the training texts.
-    :param count: maximum number of bigrams.
-    :param min_freq: rarer bigrams are left out.
-    """
+    """Add the most frequent bigrams to a vocabulary of words; break ties by the ids of their words."""
     words = np.fromiter(chain.from_iterable(vocab.encode((*tokens, PAD)) for tokens in texts), np.int64)
     known = (words[:-1] != UNK_ID) & (words[1:] != UNK_ID)
     pairs, counts = np.unique((words[:-1] * len(vocab) + words[1:])[known], return_counts=True)
@@ -34,11 +29,7 @@ def with_bigrams(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_f
 
 
 def with_bigram_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
-    """Append a vector for each bigram: the mean of the vectors of its words.
-
-    :param vectors: `[words, dimensions]`, those of all words of the vocabulary with `<pad>` and `<unk>`.
-    :returns: `[len(vocab), dimensions]`.
-    """
+    """Append a vector for each bigram: the mean of the vectors of its words."""
     pairs = np.array(vocab.bigrams, np.int64).reshape(-1, 2)
     return np.concatenate([vectors, vectors[pairs].mean(axis=1)])
 
@@ -49,14 +40,10 @@ class BigramSplitter:
 
     This also trains the words of bigrams, which texts on other subjects have in other pairs (after I.
     Provilkov, D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
-
-    :param pairs: ids of the words of each bigram, int32 `[bigrams, 2]`.
-    :param first_bigram: ids from this one on are bigrams.
-    :param share: probability of a replacement.
     """
 
-    pairs: Ids
-    first_bigram: int
+    pairs: Ids  # the words of each bigram, `[bigrams, 2]`
+    first_bigram: int  # ids from this one on are bigrams
     share: float
 
     @classmethod

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from sentcli.evaluation.bands import choose_band
+from sentcli.evaluation.calibration import choose_strength, fit_temperature, shrink_temperature
 from sentcli.evaluation.metrics import Evaluation, evaluate, log_loss, reliability
-from sentcli.evaluation.prior import choose_strength
-from sentcli.evaluation.temperature import fit_temperature, shrink_temperature
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.examples import Examples
@@ -19,20 +18,15 @@ from sentcli.training.examples import Examples
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The figures of a calibrated model on the validation texts.
-
-    :param prior_strength: the part of the log priors that was subtracted from the logits.
-    :param uncalibrated, probabilities: `[texts, classes]`, before and after calibration.
-    :param neutral: the band of neutral texts; None without such texts among the validation texts.
-    """
+    """The figures of a calibrated model on the validation texts."""
 
     temperature: float
-    prior_strength: float
+    prior_strength: float  # the part of the log priors that was subtracted from the logits
     labels: npt.NDArray[np.int64]
-    uncalibrated: Floats
-    probabilities: Floats
+    uncalibrated: Floats  # `[texts, classes]`, before calibration
+    probabilities: Floats  # `[texts, classes]`
     figures: Evaluation
-    neutral: tuple[float, float] | None
+    neutral: tuple[float, float] | None  # the band of neutral texts; None without such texts
 
     def to_json(self) -> dict[str, float]:
         """Return the figures of the calibration for `metrics.json`."""
@@ -57,15 +51,8 @@ def calibrate(
     """Fold the temperature and the correction for rare classes into the classifier's weights.
 
     So every backend and every exported graph returns calibrated probabilities without an extra step. The
-    logits are divided by the temperature that fits the validation texts. If a part of the log priors is then
-    subtracted, the temperature is fitted again.
-
-    :param network: changed in place.
-    :param logits: of the validation texts, `[texts, classes]`.
-    :param names: the names of the classes.
-    :param train: the texts whose classes have the priors.
-    :param class_weights: `[classes]`, as in training; the temperature is fitted with them, and no prior is
-        left to correct.
+    logits, `[texts, classes]`, are divided by the temperature that fits the validation texts. If a part of
+    the log priors is then subtracted, the temperature is fitted again. Class weights leave no such part.
     """
     sure = validation.has_label
     labels, exact = validation.labels[sure], logits.astype(np.float64)
@@ -87,6 +74,7 @@ def calibrate(
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
     probabilities = softmax(exact / temperature - shift)
+    sides = np.where(sure, 2 * validation.labels, 1)  # 1: neutral
     return Calibrated(
         temperature,
         strength,
@@ -94,13 +82,5 @@ def calibrate(
         softmax(exact[sure]),
         probabilities[sure],
         evaluate(labels, probabilities[sure], names),
-        _choose_band(probabilities, validation),
+        choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None,
     )
-
-
-def _choose_band(probabilities: Floats, examples: Examples) -> tuple[float, float] | None:
-    """Return the band of neutral texts; None if the examples lack neutral texts or one of two classes."""
-    sides = np.where(examples.has_label, 2 * examples.labels, 1)
-    if {*sides.tolist()} != {0, 1, 2}:
-        return None
-    return choose_band(probabilities[:, 1], sides)

@@ -4,7 +4,6 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from sentcli.errors import DataError, OutputError
-from sentcli.files.atomic import new_file
+from sentcli.errors import DataError, option
+from sentcli.files.atomic import new_file, output_errors
 from sentcli.scoring import stop
 
 _log = logging.getLogger("sentcli")
@@ -26,21 +25,13 @@ _SAVE_SECONDS = 120  # between two checkpoints
 
 @dataclass
 class Progress:
-    """The progress of a training.
+    """The progress of a training; sums over the finished batches of the next epoch."""
 
-    :param epoch: finished epochs.
-    :param batch: finished batches of the next epoch.
-    :param loss, correct, labeled, texts, words, seconds: sums over these batches; `correct` is out of
-        `labeled`, the number of texts with a label.
-    :param history: one record for each finished epoch.
-    :param best_loss: lowest validation loss so far.
-    """
-
-    epoch: int = 0
-    batch: int = 0
+    epoch: int = 0  # finished epochs
+    batch: int = 0  # finished batches of the next epoch
     loss: float = 0.0
-    correct: int = 0
-    labeled: int = 0
+    correct: int = 0  # out of `labeled`
+    labeled: int = 0  # texts with a label
     texts: int = 0
     words: int = 0
     seconds: float = 0.0
@@ -48,11 +39,7 @@ class Progress:
     best_loss: float = float("inf")
 
     def next_epoch(self, loss: float, accuracy: float, rate: float) -> "Progress":
-        """Return the progress after the current epoch.
-
-        :param loss, accuracy: on the validation split.
-        :param rate: learning rate of the last batch.
-        """
+        """Return the progress after the current epoch."""
         record = {
             "epoch": self.epoch + 1,
             "train_loss": self.loss / self.texts,
@@ -68,22 +55,16 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """The file with the state of a model, its average, its optimizers and the random numbers.
+    """The file with the state of a model, its average, its optimizers and the random numbers."""
 
-    :param path: None: there is no file, and nothing is saved.
-    """
-
-    path: Path | None
+    path: Path | None  # None: nothing is saved
     model: nn.Module
     averaged: nn.Module
     optimizers: Sequence[torch.optim.Optimizer]
     saved: float = field(default_factory=time.monotonic)
 
     def save_if_due(self, progress: Progress, best: State) -> None:
-        """Save some minutes after the last time, and when a signal asks to stop, which ends the training.
-
-        :raises StopRequested: after a signal.
-        """
+        """Save some minutes after the last time, and when a signal asks to stop, which ends the training."""
         stops = stop.requested()  # a signal that comes later waits until the next call, which saves
         if stops or time.monotonic() - self.saved > _SAVE_SECONDS:
             self.save(progress, best)
@@ -91,16 +72,11 @@ class Checkpoint:
             stop.check()
 
     def save(self, progress: Progress, best: State) -> None:
-        """Write the file atomically: a crash leaves the old one or the new one.
-
-        :param best: the best weights so far.
-        :raises OutputError: when it cannot be written; the old one is kept.
-        """
+        """Write the file atomically: a crash leaves the old one or the new one."""
         if self.path is None:
             return
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in best.items()}
+        parts = {"model": self.model.state_dict(), "averaged": self.averaged.state_dict(), "best": best}
+        tensors = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
         for number, optimizer in enumerate(self.optimizers):
             for index, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in values.items()}
@@ -108,22 +84,12 @@ class Checkpoint:
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
         tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with new_file(self.path) as file:
-                file.write(save(tensors, {"progress": json.dumps(vars(progress))}))
-        except OSError as error:
-            with suppress(OSError):
-                self.path.parent.rmdir()  # if it is empty
-            raise OutputError(f"{self.path}: the checkpoint cannot be written: {error.strerror}") from error
+        with output_errors(self.path), new_file(self.path) as file:
+            file.write(save(tensors, {"progress": json.dumps(vars(progress))}))
         self.saved = time.monotonic()
 
     def load(self) -> tuple[Progress, State]:
-        """Restore model, average, optimizers and random numbers, if there is a file.
-
-        :returns: the progress of the training, and the best weights so far.
-        :raises DataError: when the file is damaged.
-        """
+        """Restore model, average, optimizers and random numbers, if there is a file."""
         if self.path is None or not self.path.exists():
             return Progress(), {}
         try:
@@ -131,7 +97,8 @@ class Checkpoint:
                 progress = Progress(**json.loads(file.metadata()["progress"]))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{self.path}: not a checkpoint: {error}; start over with --overwrite") from None
+            again = option("overwrite")
+            raise DataError(f"{self.path}: not a checkpoint: {error}; start over with {again}") from None
         self.model.load_state_dict(_part(tensors, "model."))
         self.averaged.load_state_dict(_part(tensors, "averaged."))
         for number, optimizer in enumerate(self.optimizers):

@@ -23,10 +23,7 @@ _VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
 class Classification:
-    """The objective of a BiLSTM that learns the classes of texts.
-
-    :param class_weights: from `balanced_weights`, if all classes count equally; else None.
-    """
+    """The objective of a BiLSTM that learns the classes of texts; class weights make them count equally."""
 
     def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
         self._config = config
@@ -101,10 +98,7 @@ def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
 
 
 def check_precision(config: TrainConfig, device: torch.device) -> None:
-    """Check that the processor supports the precision.
-
-    :raises UsageError: for bf16 on a processor without instructions for it.
-    """
+    """Check that the processor supports the precision."""
     if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
         raise UsageError("precision bf16: this processor has no instructions for it; try precision = 'auto'")
 
@@ -113,9 +107,7 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
     """Return weights that make all classes count equally: n / (classes * count), float32 `[classes]`.
 
     The formula of scikit-learn's `class_weight="balanced"`, after G. King and L. Zeng, "Logistic Regression
-    in Rare Events Data", 2001. The weights of all n texts have the mean 1.
-
-    :param targets: the probability of each class times the weight, `[n, classes]`; a count is their sum.
+    in Rare Events Data", 2001. The weights of all n texts have the mean 1. A count is the sum of targets.
     """
     counts = targets.sum(axis=0, dtype=np.float64)
     return torch.from_numpy((counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32))
@@ -155,10 +147,7 @@ def _correct(logits: Tensor, targets: Tensor) -> tuple[int, int]:
 
 
 def drop_words(ids: Tensor, share: float) -> Tensor:
-    """Return the ids with a random share of them set to `<unk>`.
-
-    Padding may become `<unk>` too: no state and no gradient depends on it.
-    """
+    """Return the ids with a random share set to `<unk>`, padding too: no state or gradient depends on it."""
     if share == 0:
         return ids
     return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < share, UNK_ID)

@@ -15,7 +15,7 @@ from sentcli.datasets.load import NO_OPTIONS
 from sentcli.datasets.rejects import MOST, Rejects
 from sentcli.datasets.splits import split_data_sets, without_validation
 from sentcli.datasets.training_data import read_validation
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import truncate, words_of
@@ -25,39 +25,26 @@ from sentcli.training.examples import Examples
 
 _log = logging.getLogger("sentcli")
 
-_MOST_LISTED = 20  # classes
 _FEW_TOKENS = 2
 _SMALL_PART = 0.5  # of the validation share
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """The sources of texts, labels and first weights; see `datasets.load` and `training.glove`.
-
-    :param glove: the source of word vectors; None: GloVe, or the included model for few English texts.
-    :param finetune: the model to start from, in place of word vectors.
-    :param csv: the format of CSV files.
-    :param validation: labeled texts to validate on, see `read_validation`; None: a share of the data sets.
-    :param positive: of two labels, the one whose probability is the score; None: the second one.
-    :param max_rejects: the limit on rows of a data set that cannot be used, `N` or `P%`.
-    """
+    """The sources of texts, labels and first weights; see `datasets.load` and `training.glove`."""
 
     data: tuple[DataSet, ...]
-    glove: str | None = None
+    glove: str | None = None  # word vectors; None: GloVe, or the included model for few English texts
     finetune: Path | None = None
     csv: ReadOptions = NO_OPTIONS
-    validation: str | None = None
-    positive: str | None = None
-    max_rejects: str = MOST
+    validation: str | None = None  # see `read_validation`; None: a share of the data sets
+    positive: str | None = None  # of two labels, the one whose probability is the score; None: the second
+    max_rejects: str = MOST  # the limit on rows of a data set that cannot be used, `N` or `P%`
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts of a training, none of them in both parts.
-
-    :param labels: the names of the classes.
-    :param counts: the number of texts to train on of each data set.
-    """
+    """The texts of a training, none in both parts; `counts` are the texts to train on of each data set."""
 
     train: LabeledTexts
     validation: LabeledTexts
@@ -67,11 +54,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The texts of a training as ids, without those that say nothing.
-
-    :param texts: the same as texts.
-    :param counts: frequency of each word in the training texts.
-    """
+    """The texts of a training as ids, without empty ones; `counts` are the words of those to train on."""
 
     texts: Texts
     train: Examples
@@ -87,16 +70,7 @@ def read_texts(
     validation_share: float | None,
     rejects: Rejects | None = None,
 ) -> Texts:
-    """Split the labeled texts, or read the validation split.
-
-    :param parts, labels: from `read_data_sets`.
-    :param validation_share: the share for validation, if the source names no validation texts; None: none,
-        for a cross-validation.
-    :param rejects: gets the rows that are left out; None: the default limit holds.
-    :raises UsageError: for a share that is not above 0 and below 1, or when no data set is validated on.
-    :raises DataError: when no text is left to validate on, or none of a class to train on, or when a source
-        cannot be read.
-    """
+    """Split off validation texts, unless the source names them or the share is None: a cross-validation."""
     rejects = rejects or Rejects()
     if source.validation:
         validation = read_validation(source.validation, source.data[0], source.csv, labels, rejects)
@@ -126,9 +100,8 @@ def read_texts(
         for data, part in zip(source.data, trains, strict=True)
     ]
     train = join(weighted)
-    listed = ", ".join(labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
     counts = f"{len(train)} texts to train on, {len(validation) or 'the same'} to validate"
-    _log.info("%s: %s; %d classes: %s", train.where, counts, len(labels), listed)
+    _log.info("%s: %s; %d classes: %.400s", train.where, counts, len(labels), ", ".join(labels))
     return Texts(train, validation, labels, tuple(map(len, trains)))
 
 
@@ -143,14 +116,14 @@ def encode_texts(
 
     :param frequent: words that fill the vocabulary up to `config.fill_vocab`: with their vectors, the model
         also knows words that the training texts lack.
-    :raises DataError: when no word is frequent enough, or no text to train or to validate on has a word.
     """
     # Tokenize twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     counts = Counter(chain.from_iterable(map(words_of, texts.train.texts)))
     if vocab is None:
         vocab = Vocab.of_counts(counts, config.min_freq)
         if len(vocab) == UNK_ID + 1:
-            raise DataError(f"no word occurs {config.min_freq} times in the texts; try a lower --min-freq")
+            lower = f"try a lower {option('min_freq')}"
+            raise DataError(f"no word occurs {config.min_freq} times in the texts; {lower}")
         _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
         missing = [word for word in frequent if word not in vocab]
         vocab = Vocab([*vocab.words, *missing[: max(config.fill_vocab - len(vocab), 0)]])
@@ -175,8 +148,9 @@ def encode_texts(
         raise DataError("no text with a word is left to validate on; try more and different texts")
     if np.median(of_train.lengths) <= _FEW_TOKENS:
         _log.warning(
-            "%s: most texts have one or two words, which is little to learn from; is --text-column right?",
+            "%s: most texts have one or two words, which is little to learn from; is %s right?",
             texts.train.where,
+            option("text_column"),
         )
     taught = {*of_train.labels[of_train.has_label].tolist()}
     for number, name in enumerate(texts.labels):

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from torch import nn
 
 from sentcli.config import TrainConfig
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.training.classifier import Classification, balanced_weights, predict_logits
@@ -27,24 +27,17 @@ Folds = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """What the models of all folds say about the texts that each of them did not see.
+    """What the models of all folds say about the texts that each of them did not see."""
 
-    :param epochs: a record for each epoch, as of `fit`, up to the one with the lowest validation loss.
-    :param logits: after the last of these epochs, float32 `[texts, classes]`.
-    :param seconds: the time of all epochs of all folds.
-    """
-
-    epochs: list[dict[str, float]]
-    logits: npt.NDArray[np.float32]
+    epochs: list[dict[str, float]]  # as of `fit`, up to the one with the lowest validation loss
+    logits: npt.NDArray[np.float32]  # after the last of these epochs, `[texts, classes]`
     seconds: float
 
 
 def assign_folds(examples: Examples, folds: int) -> Folds:
     """Return the fold of each text, `[n]`.
 
-    Each class is cut into runs of neighbouring rows, see `datasets.splits`. Copies are in one fold.
-
-    :raises DataError: when there is only one fold then.
+    Each class is cut into runs of neighboring rows, see `datasets.splits`. Copies are in one fold.
     """
     fold_of = np.zeros(len(examples), np.intp)
     for number in range(examples.targets.shape[1]):
@@ -56,9 +49,8 @@ def assign_folds(examples: Examples, folds: int) -> Folds:
         for ids, fold in zip(examples.ids, fold_of.tolist(), strict=True)
     ]
     if not any(copies):
-        raise DataError(
-            "the texts are copies of a few; try different texts, or name others with --validation"
-        )
+        flag = option("validation")
+        raise DataError(f"the texts are copies of a few; try different texts, or name others with {flag}")
     return np.array(copies, np.intp)
 
 
@@ -70,13 +62,7 @@ def cross_validate(
     work: Path,
     run: Run,
 ) -> CrossValidated:
-    """Train a model without each fold, and choose the number of epochs with the lowest mean loss.
-
-    :param fold_of: from `assign_folds`.
-    :param work: the folder for the results of finished folds, which a continued run does not repeat.
-    :param run: that of all texts.
-    :raises SentcliError: as `fit`.
-    """
+    """Train a model without each fold; choose the best number of epochs. `work` keeps finished folds."""
     folds = int(fold_of.max()) + 1
     rows_of = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
     histories: list[list[dict[str, float]]] = []
@@ -84,9 +70,9 @@ def cross_validate(
     for fold, rows in enumerate(rows_of):
         file = work / f"fold-{fold + 1}.safetensors"
         if not file.exists():
-            train, held_out = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
+            train, unseen = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
             of_fold = replace(run, validated=len(rows), name=f"fold {fold + 1}/{folds}, ")
-            history, logits = _fit_fold(initial, train, held_out, config, of_fold)
+            history, logits = _fit_fold(initial, train, unseen, config, of_fold)
             with output_errors(file), new_file(file) as stream:
                 stream.write(save({"logits": logits}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
@@ -115,7 +101,7 @@ def cross_validate(
 def _fit_fold(
     initial: InitialModel,
     train: Examples,
-    held_out: Examples,
+    unseen: Examples,
     config: TrainConfig,
     run: Run,
 ) -> tuple[list[dict[str, float]], npt.NDArray[np.float32]]:
@@ -125,8 +111,8 @@ def _fit_fold(
     logits = []
 
     def validate(model: nn.Module, _: int) -> tuple[float, float]:
-        logits.append(predict_logits(model, held_out, run.device))
-        return objective.measure(logits[-1], held_out)
+        logits.append(predict_logits(model, unseen, run.device))
+        return objective.measure(logits[-1], unseen)
 
     history = fit(initial.build(), objective, train, validate, config, run)
     return history, np.stack(logits)

@@ -21,8 +21,7 @@ _POOL = 50  # number of batches sorted by length together: little padding, but s
 class Examples:
     """Encoded texts `ids[i]`, at least one id each.
 
-    :param targets: the probability of each class times the weight of the text, float32 `[n, classes]`:
-        one-hot for a label, the probabilities of the classes for an uncertain one.
+    :param targets: the probability of each class times the weight of the text, float32 `[n, classes]`.
     """
 
     ids: Sequence[Ids]
@@ -69,10 +68,7 @@ def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) ->
 def collate(
     examples: Examples, rows: Rows, device: torch.device, vary: Callable[[Ids], Ids] | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return padded ids `[batch, tokens]`, lengths `[batch]` on the CPU, and targets `[batch, classes]`.
-
-    :param vary: a function that first changes the ids of each text.
-    """
+    """Return padded ids, which `vary` changes first, lengths on the CPU, and targets `[batch, classes]`."""
     texts = [vary(examples.ids[row]) if vary else examples.ids[row] for row in rows]
     ids, lengths = pad(texts)
     targets = torch.from_numpy(examples.targets[rows])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
@@ -38,15 +38,11 @@ _LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in f
 
 @dataclass(frozen=True)
 class Coverage:
-    """The number of words of the training split with a vector in the file.
+    """The number of words of the training split with a vector in the file."""
 
-    :param types_covered, types_total: words of the vocabulary without `<pad>` and `<unk>`.
-    :param tokens_covered, tokens_total: tokens of the training split, unknown ones included.
-    """
-
-    types_covered: int
+    types_covered: int  # words of the vocabulary without `<pad>` and `<unk>`
     types_total: int
-    tokens_covered: int
+    tokens_covered: int  # tokens of the training split, unknown ones included
     tokens_total: int
 
     def __str__(self) -> str:
@@ -57,12 +53,9 @@ class Coverage:
 
 
 def check_source(source: str | Path, dim: int) -> None:
-    """Check the source of vectors before anything is downloaded or read.
-
-    :raises DataError: for an unknown name, a missing file, or a name that states another dimension.
-    """
+    """Check the source of vectors before anything is downloaded or read."""
     if source in GLOVE_DIMS:
-        _check_width(f"--glove {source}", GLOVE_DIMS[str(source)], dim)
+        _check_width(option("glove", source), GLOVE_DIMS[str(source)], dim)
     elif not Path(source).is_file():
         raise DataError(
             f"{source!s:.200}: no such file of word vectors; known names are {', '.join(GLOVE_DIMS)}, none"
@@ -70,12 +63,7 @@ def check_source(source: str | Path, dim: int) -> None:
 
 
 def download(name: str, *, quiet: bool = False) -> Path:
-    """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed.
-
-    :param name: one of `GLOVE_DIMS`.
-    :param quiet: show no progress bar.
-    :raises DataError: when the archive is not in the cache and the hub cannot be reached.
-    """
+    """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed."""
     import huggingface_hub
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented
 
@@ -92,8 +80,8 @@ def download(name: str, *, quiet: bool = False) -> Path:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
             f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}: "
-            f"{reason:.300}; the same command resumes the download; or try --glove FILE with a local copy, "
-            "or --glove none"
+            f"{reason:.300}; the same command resumes the download; or try {option('glove', 'FILE')} with a "
+            f"local copy, or {option('glove', 'none')}"
         ) from error
 
 
@@ -115,39 +103,30 @@ def load_glove(
     :param source: one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip, with or
         without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
-    :param counts: frequency of each word in the training split.
-    :returns: float32 `[words, dim]`, and the coverage of the words.
-    :raises DataError: when the vectors cannot be read, are damaged, or have another dimension.
     """
-    check_source(source, dim)
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
-    found = np.zeros(len(words), bool)
+    has_vector = np.zeros(len(words), bool)
     for line, word, numbers in _rows(path, dim):
         stop.check()
         index = ids.get(word)
-        if index is not None and not found[index]:
+        if index is not None and not has_vector[index]:
             matrix[index] = _parse(numbers, f"{path}, line {line}")
-            found[index] = True
-    if not found.any():
+            has_vector[index] = True
+    if not has_vector.any():
         raise DataError(f"{path}: it has none of the {len(ids)} words of the data set; is it the right file?")
-    mean, spread = matrix[found].mean(0, dtype=np.float64), matrix[found].std(0, dtype=np.float64)
-    lacking = ~found
+    mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
+    lacking = ~has_vector
     lacking[[PAD_ID, UNK_ID]] = False
     matrix[lacking] = np.random.default_rng(seed).normal(mean, spread, (int(lacking.sum()), dim))
     matrix[UNK_ID] = mean
-    covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(found).tolist())
-    return matrix, Coverage(int(found.sum()), len(ids), covered, sum(counts.values()))
+    covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(has_vector).tolist())
+    return matrix, Coverage(int(has_vector.sum()), len(ids), covered, sum(counts.values()))
 
 
 def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = False) -> list[str]:
-    """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone.
-
-    :param source: as for `load_glove`.
-    :raises DataError: as `load_glove`.
-    """
-    check_source(source, dim)
+    """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
     path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
     words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
     return [word for word in words if words_of(word) == [word]]
@@ -156,10 +135,7 @@ def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = Fa
 def random_embedding(
     words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
 ) -> tuple[Matrix, Coverage]:
-    """Build a random embedding: normal values with standard deviation 1/sqrt(dim), so rows have length 1.
-
-    :returns: as `load_glove`; `<pad>` is zero.
-    """
+    """Build a random embedding: normal values with standard deviation 1/sqrt(dim), so rows have length 1."""
     matrix = np.random.default_rng(seed).normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
     matrix[PAD_ID] = 0
     return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
@@ -191,10 +167,6 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _parse(numbers: bytes, where: str) -> npt.NDArray[np.float64]:
-    """Parse the numbers of one vector.
-
-    :raises DataError: for a value that is not a number or does not fit in float16.
-    """
     with suppress(ValueError):
         values = np.array(numbers.split(b" "), np.float64)
         if np.abs(values).max() <= _LARGEST:
@@ -208,7 +180,7 @@ def _check_width(where: str | Path, width: int, dim: int) -> None:
     if width != dim:
         raise DataError(
             f"{where}: the vectors have {width} dimensions, not {dim}; "
-            f"try --embedding-dim {width}, or other vectors with --glove"
+            f"try {option('embedding_dim', width)}, or other vectors with {option('glove')}"
         )
 
 

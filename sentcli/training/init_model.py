@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sentcli.errors import option
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
 from sentcli.scoring.cores import usable_cores
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
@@ -27,11 +28,7 @@ _FEW_TOKENS = 0.6  # share of running words with a vector; of English texts, 0.9
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A network before it learns the classes.
-
-    :param build: makes the network, the same one at each call.
-    :param vary: see `fit`.
-    """
+    """A network before it learns the classes."""
 
     build: Callable[[], BiLSTM]
     coverage: Coverage
@@ -39,10 +36,7 @@ class InitialModel:
 
 
 def init_model(data: Corpus, settings: Settings, *, quiet: bool) -> InitialModel:
-    """Build the network from the model to fine-tune, else from word vectors.
-
-    :raises SentcliError: for unusable vectors.
-    """
+    """Build the network from the model to fine-tune, else from word vectors."""
     config = settings.config
     shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(data.texts.labels))
     vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
@@ -70,20 +64,17 @@ def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.ND
         _log.info("%s", coverage)
         if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
             _log.warning(
-                "%s: vectors for few of the words; try --glove FILE with vectors of the language of the "
-                "texts, such as a .vec file of fastText",
+                "%s: vectors for few of the words; try %s with vectors of the language of the texts, such "
+                "as a .vec file of fastText",
                 glove,
+                option("glove", "FILE"),
             )
     return with_bigram_vectors(embedding, data.vocab), coverage
 
 
 @contextmanager
 def torch_set_up(threads: int | None) -> Iterator[None]:
-    """Prepare PyTorch for training.
-
-    :param threads: None: all cores that this process may use.
-    :raises MemoryError: when memory runs out, in place of PyTorch's own error.
-    """
+    """Prepare PyTorch for training; raise a MemoryError, not PyTorch's own error, when memory runs out."""
     # PyTorch's own number respects OMP_NUM_THREADS, but not the cores of this process.
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
     keep_freed_memory()
@@ -99,8 +90,7 @@ def keep_freed_memory() -> None:
     """Keep freed memory in this process for the next step; only glibc can do so.
 
     By default, each large tensor is a separate mapping (mallopt(3), M_MMAP_THRESHOLD), whose pages the system
-    clears in each step. On one core, kept memory raises the speed of the default model from 49,000 to 71,000
-    words/s, and its peak memory by a tenth.
+    clears in each step. Kept memory raises the speed of one core from 49,000 to 71,000 words/s.
     """
     with suppress(OSError, AttributeError, TypeError):  # another C library, another system
         mallopt = ctypes.CDLL(None).mallopt

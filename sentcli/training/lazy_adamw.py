@@ -25,11 +25,7 @@ class LazyAdamW(torch.optim.Optimizer):
     `beta^k`, the weight shrinks by `exp(-decay * sum of the rates)`, and it moves by the sum of a geometric
     series. The sum assumes the learning rate of the row's last step, and the bias corrections of the current
     step or, if earlier, of ten steps after the row's last one. The average treats the k steps as one move in
-    the first of them.
-
-    :param embedding: gets sparse gradients until `release`.
-    :param average: the embedding of the averaged model.
-    :param weight_decay: decoupled from the gradient; 0 is Adam.
+    the first of them. The embedding gets sparse gradients until `release`.
     """
 
     def __init__(
@@ -71,10 +67,7 @@ class LazyAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, kept: float) -> None:  # type: ignore[override]
-        """Update the rows that were read, by the gradient that `gradient` returned.
-
-        :param kept: decay of the average in this step.
-        """
+        """Update the rows that were read, by the result of `gradient`; the average decays by `kept`."""
         state, group = self.state[self._weight], self.param_groups[0]
         (beta1, beta2), rate = group["betas"], group["lr"]
         state["step"] += 1

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
-from sentcli.errors import TrainingError
+from sentcli.errors import TrainingError, option
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.predict import progress_bar
@@ -33,20 +33,13 @@ _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of `fit` has of its own.
-
-    :param validated: the number of texts of the validation accuracy, for the log.
-    :param checkpoint: its file; None: write none.
-    :param last_epoch: the number of epochs, if it is known; the learning rate follows `config.epochs`.
-    :param name: of a part of the training, which is logged in less detail.
-    :param vary: a function that changes the ids of a text each time it is used; None for no change.
-    """
+    """What one run of `fit` has of its own."""
 
     device: torch.device
-    validated: int
+    validated: int  # the number of texts of the validation accuracy, for the log
     checkpoint: Path | None = None
-    last_epoch: int | None = None
-    name: str = ""
+    last_epoch: int | None = None  # the number of epochs, if known; the learning rate follows `config.epochs`
+    name: str = ""  # of a part of the training, which is logged in less detail
     quiet: bool = False
     vary: Callable[[np.random.Generator, Ids], Ids] | None = None
 
@@ -66,9 +59,6 @@ def fit(
 
     :param validate: returns loss and accuracy of a model after an epoch, numbered from 0.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
-    :raises StopRequested: after a signal, once the checkpoint is written.
-    :raises TrainingError: when the loss is no longer finite.
-    :raises DataError: when the checkpoint is damaged.
     """
     torch.manual_seed(config.seed)
     learner = Learner(model, config, run.device)
@@ -158,10 +148,7 @@ def has_more_to_learn(history: Sequence[Mapping[str, float]], epochs: int) -> bo
 
 
 class Learner:
-    """A model with its optimizers and the moving average (EMA) of its weights.
-
-    The embedding gets sparse gradients and a separate optimizer, which updates the rows that a batch reads.
-    """
+    """A model with its optimizers and the moving average (EMA) of its weights."""
 
     def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
         self.model = model.to(device)
@@ -178,10 +165,7 @@ class Learner:
     def step(
         self, objective: Classification, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float
     ) -> tuple[float, int, int]:
-        """Make one step: gradients, clipping, update of the weights and of their average.
-
-        :returns: as `Classification.backward`, of the model before the step.
-        """
+        """Make one step: gradients, clipping, update of the weights and of their average."""
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
@@ -223,4 +207,4 @@ def _ema_decay(most: float, updates: int) -> float:
 
 def _check_finite(loss: float, epoch: int) -> None:
     if not math.isfinite(loss):
-        raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; try a lower --lr")
+        raise TrainingError(f"the loss became {loss} in epoch {epoch + 1}; try a lower {option('lr')}")

@@ -21,11 +21,7 @@ _MOST_TEXTS = 25_000  # that the baseline learns from: the n-grams of more take 
 
 
 def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
-    """Train the model of n-grams on the texts that the network learns from.
-
-    :param fold_of: the fold of each text, in a cross-validation.
-    :returns: `[texts, classes]` of the validation texts that have a label.
-    """
+    """Train on the texts of the network; return the probabilities of the validation texts with a label."""
     classes = data.train.targets.shape[1]
     (sure,) = data.train.has_label.nonzero()
     texts, labels = data.texts.train.take(sure.tolist()).texts, data.train.labels[sure]
@@ -40,8 +36,8 @@ def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
         return classify(draw, data.texts.validation.take(validated.tolist()).texts)
     probabilities, folds = np.empty((len(sure), classes)), fold_of[sure]
     for fold in range(folds.max() + 1):
-        (train,), (held_out,) = (folds != fold).nonzero(), (folds == fold).nonzero()
-        probabilities[held_out] = classify(train, [texts[row] for row in held_out])
+        (train,), (tested,) = (folds != fold).nonzero(), (folds == fold).nonzero()
+        probabilities[tested] = classify(train, [texts[row] for row in tested])
     return probabilities
 
 

@@ -16,7 +16,7 @@ _BARE_KEY = re.compile(r"[\w-]+", re.ASCII)
 def recipe(settings: Settings, license: str | None = None) -> str:  # noqa: A002
     """Return as TOML everything that the model depends on, including defaults and what the data decided.
 
-    :returns: text to encode with `surrogateescape`, because a path need not be valid UTF-8.
+    Encode it with `surrogateescape`, because a path need not be valid UTF-8.
     """
     source, base = settings.source, settings.base
     first, resolved = source.data[0], settings.to_json()

@@ -8,7 +8,7 @@ from typing import Any
 
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.errors import UsageError
+from sentcli.errors import UsageError, option
 from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
 
@@ -36,12 +36,7 @@ _KIND_OF = {field.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) 
 
 @dataclass(frozen=True)
 class Options:
-    """What a training needs in addition to its data and its settings.
-
-    :param device: `cpu` or `cuda`; None: CUDA if there is a device.
-    :param threads: threads of PyTorch; None: all cores that this process may use.
-    :param license, command: the model's license and the command line that makes it, for the card.
-    """
+    """What a training needs in addition to data and settings; license and command are for the model card."""
 
     device: str | None = None
     threads: int | None = None
@@ -52,17 +47,12 @@ class Options:
 
 @dataclass(frozen=True)
 class DataSize:
-    """The amount of data.
-
-    :param texts: texts to train and to validate on.
-    :param words: words of these texts, split at spaces.
-    :param splittable: texts of which a share can be validated on.
-    """
+    """The amount of data."""
 
     texts: int
-    words: int
+    words: int  # split at spaces
     classes: int
-    splittable: int
+    splittable: int  # texts of which a share can be validated on
 
     @classmethod
     def of(cls, parts: Sequence[LabeledTexts], source: DataSource, labels: Sequence[str]) -> "DataSize":
@@ -78,17 +68,13 @@ class DataSize:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that one training is made of.
-
-    :param model: the shape; the vocabulary of the data decides its size.
-    :param base: the model to fine-tune; None: the training starts from word vectors.
-    """
+    """All that one training is made of."""
 
     source: DataSource
     text: TextConfig
-    model: ModelConfig
+    model: ModelConfig  # the vocabulary of the data decides its size
     config: TrainConfig
-    base: Base | None = None
+    base: Base | None = None  # the model to fine-tune, in place of word vectors
 
     @property
     def glove(self) -> str:
@@ -105,8 +91,6 @@ def resolve_settings(
 ) -> Settings:
     """Return all settings: what the user gave, else what the base model or the amount of data decides.
 
-    :param given: fields of `TextConfig`, `ModelConfig` and `TrainConfig`; None: not given.
-    :param base: the model to fine-tune, which decides the shape and the vocabulary.
     :param size: None: not known yet; what it would decide has its default.
     :raises UsageError: for an unknown name, a value out of range, or one that contradicts the base model.
     """
@@ -117,7 +101,7 @@ def resolve_settings(
     for name, value in given.items():
         if base and of_base.get(name, value) != value:
             raise UsageError(
-                f"{name.replace('_', '-')} {value}: the model of --finetune, {base.path}, has "
+                f"{name.replace('_', '-')} {value}: the model of {option('finetune')}, {base.path}, has "
                 f"{of_base[name]}, which cannot change; omit the setting"
             )
     of_data = _chosen_for(size, given, of_base) if size else {}
@@ -130,7 +114,7 @@ def resolve_settings(
 
 
 def _chosen_for(size: DataSize, given: Mapping[str, Any], of_base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that the amount of data decides beside the given ones, and log them."""
+    """Return the settings that the amount of data decides, except the given ones, and log them."""
     decided = {*given, *of_base}
     if "epochs" in given:
         decided |= {"patience", "folds", "adversarial", "fill_vocab"}

@@ -20,8 +20,8 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
 from sentcli.datasets.splits import digest_texts
 from sentcli.datasets.training_data import read_data_sets
-from sentcli.errors import DataError, OutputError, UsageError
-from sentcli.files.atomic import new_file, resolve
+from sentcli.errors import DataError, OutputError, UsageError, option
+from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
 from sentcli.model.bilstm import choose_device
@@ -55,21 +55,19 @@ def train_bundle(
 
     Rows that cannot be used are written to a file next to the model folder.
 
-    :param given: the settings that the user gave, see `resolve_settings`.
     :param overwrite: start over, and replace a model at `output`.
-    :raises SentcliError: for data, vectors, settings or an output that cannot be used.
-    :raises StopRequested: after a signal, once a checkpoint is written.
     """
     base = load_base(source.finetune) if source.finetune else None
     _check(resolve_settings(source, given, base), options)
-    rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of --config")
+    rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of settings")
     _make_parent(output)
     work = work_folder(output)
     # Two runs of one output would share the work folder.
     with Lock(resolve(output), check=stop.check):
-        check_target(output, overwrite=overwrite or _may_replace(output))
+        may_replace = bool(_read_note(work).get(_OVERWRITE))  # as the interrupted run
+        check_target(output, overwrite=overwrite or may_replace)
         names = base.config.labels if base else None
-        parts, labels = read_data_sets(source.data, source.csv, None, rejects, source.positive, names)
+        parts, labels = read_data_sets(source.data, source.csv, rejects, source.positive, names)
         size = DataSize.of(parts, source, labels)
         if not base and not source.glove and size.texts < _FEW:
             base = _included_model(source, given, parts, labels)
@@ -83,7 +81,7 @@ def train_bundle(
         rejects.write(Target(output).rejects)
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
-        remove_work_folder(work)
+        shutil.rmtree(work)
 
 
 def _check(settings: Settings, options: Options) -> None:
@@ -96,10 +94,7 @@ def _check(settings: Settings, options: Options) -> None:
 def _included_model(
     source: DataSource, given: Mapping[str, Any], parts: Sequence[LabeledTexts], labels: Sequence[str]
 ) -> Base | None:
-    """Return the included model if these are English texts with labels of polarity.
-
-    A setting that contradicts this model rules it out.
-    """
+    """Return the included model for English texts with labels of polarity, unless settings contradict it."""
     base = load_base(default_bundle_path())
     known = [word in base.vocab for part in parts for text in part.texts for word in words_of(text)]
     if not base.has_classes(labels) or sum(known) < _ENGLISH * len(known):
@@ -107,9 +102,9 @@ def _included_model(
     with suppress(UsageError):
         resolve_settings(source, given, base)
         _log.info(
-            "few texts with labels of polarity: fine-tuning the included model, %s; --glove starts from word "
-            "vectors",
+            "few texts of polarity: fine-tuning the included model, %s; %s starts from word vectors",
             base.path.name,
+            option("glove"),
         )
         return base
     return None
@@ -120,17 +115,7 @@ def work_folder(output: Path) -> Path:
     return output.parent / f".{output.name}.training"
 
 
-def remove_work_folder(work: Path) -> None:
-    shutil.rmtree(work)
-
-
-def _may_replace(output: Path) -> bool:
-    """Return whether the interrupted run of this output was started with `overwrite`."""
-    return bool((_read_note(work_folder(output)) or {}).get(_OVERWRITE))
-
-
 def _make_parent(output: Path) -> None:
-    """Make the folder that holds the output and the work folder."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -161,54 +146,46 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _read_note(work: Path) -> dict[str, Any] | None:
-    """Return the note of an interrupted run; None if there is none."""
+def _read_note(work: Path) -> dict[str, Any]:
+    """Return the note of an interrupted run; empty if there is none."""
     path = work / _NOTE
     try:
         note = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return {}
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; start over with --overwrite") from None
-    return note if isinstance(note, dict) else None
+        again = option("overwrite")
+        raise DataError(f"{path}: cannot be read: {error}; start over with {again}") from None
+    return note if isinstance(note, dict) else {}
 
 
 @contextmanager
 def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bool]:
     """Make the work folder and its note, or check that they are those of the same run.
 
-    A run that ends before it saved anything leaves no folder.
-
-    :returns: whether the run may replace a model.
-    :raises DataError: naming what changed since the interrupted run.
-    :raises OutputError: when the folder cannot be written.
+    Yield whether the run may replace a model. A run that ends before it saved anything leaves no folder.
     """
-    facts, note = json.loads(json.dumps(facts)), None if overwrite else _read_note(work)
-    if note is None:
-        replaces = overwrite
-        try:
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir(parents=True)
-            with new_file(work / _NOTE) as file:
-                file.write((json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n").encode())
-        except OSError as error:
-            shutil.rmtree(work, ignore_errors=True)
-            raise OutputError(f"{work}: cannot be written: {error.strerror}") from error
-    else:
-        replaces = bool(note.pop(_OVERWRITE, False))
-        changed = [
-            f"{name} was {note.get(name)!r:.60}, is {facts.get(name)!r:.60}"
-            for name in facts | note
-            if note.get(name) != facts.get(name)
-        ]
-        if changed:
-            raise DataError(
-                f"{work}: the interrupted run had other settings or data: {'; '.join(changed[:4])}; "
-                "repeat its command to continue, or start over with --overwrite"
-            )
+    facts, note = json.loads(json.dumps(facts)), {} if overwrite else _read_note(work)
+    replaces = bool(note.pop(_OVERWRITE, overwrite))
+    changed = [
+        f"{name} was {note.get(name)!r:.60}, is {facts.get(name)!r:.60}"
+        for name in facts | note
+        if note.get(name) != facts.get(name)
+    ]
+    if note and changed:
+        raise DataError(
+            f"{work}: the interrupted run had other settings or data: {'; '.join(changed[:4])}; "
+            f"repeat its command to continue, or start over with {option('overwrite')}"
+        )
     try:
+        if not note:
+            shutil.rmtree(work, ignore_errors=True)
+            with output_errors(work):
+                work.mkdir(parents=True)
+                with new_file(work / _NOTE) as file:
+                    file.write((json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n").encode())
         yield replaces
     except BaseException:
-        if [*work.glob("*")] == [work / _NOTE]:
-            remove_work_folder(work)
+        if all(file.name == _NOTE for file in work.glob("*")):
+            shutil.rmtree(work, ignore_errors=True)
         raise

@@ -17,7 +17,7 @@ from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
-from sentcli.datasets.splits import digest_texts
+from sentcli.errors import option
 from sentcli.evaluation import plots
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
@@ -32,7 +32,6 @@ from sentcli.training.classifier import Classification, balanced_weights, predic
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
 from sentcli.training.examples import Examples
-from sentcli.training.finetune import Base
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.loop import Run, fit, has_more_to_learn
@@ -48,54 +47,47 @@ _SKEWED = 1.5  # the most frequent class has this many times an even share
 
 @dataclass(frozen=True)
 class Trained:
-    """A calibrated network, and how it was trained.
-
-    :param validation: the texts that it was validated on; in a cross-validation, all of them.
-    :param epochs: a record for each epoch, as of `fit`.
-    :param seconds: the time of all epochs, those of folds included.
-    """
+    """A calibrated network, and how it was trained."""
 
     network: BiLSTM
     calibrated: Calibrated
     baseline: dict[str, Any]
     data: Corpus
-    validation: Examples
+    validation: Examples  # the texts that it was validated on; in a cross-validation, all of them
     coverage: Coverage
     epochs: list[dict[str, float]]
-    seconds: float
+    seconds: float  # the time of all epochs, those of folds included
 
 
 def train_model(
     texts: Texts, settings: Settings, options: Options, output: Path, work: Path, *, overwrite: bool
 ) -> None:
-    """Train one model and write its folder; continue from its checkpoint if there is one.
-
-    :param work: the folder with the checkpoints.
-    :raises SentcliError: for data, vectors or settings that cannot be used.
-    :raises MemoryError: when memory runs out, also on a GPU.
-    """
+    """Train one model and write its folder; continue from its checkpoint in `work` if there is one."""
     started, config = time.perf_counter(), settings.config
     with torch_set_up(options.threads):
         trained = _fit_model(texts, settings, options, work)
     metrics = _metrics(trained, texts, settings, options, output)
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
-        _write_recipes(folder, recipe(settings, options.license), settings.base)
         _write_model(folder, trained, metrics, settings, name=output.name)
     (work / _CHECKPOINT).unlink(missing_ok=True)
     _report(output.name, trained, time.perf_counter() - started)
     _warn_of_chance(output.name, trained.calibrated.figures, is_balanced=config.class_weight == "balanced")
     if not config.folds and has_more_to_learn(trained.epochs, config.epochs):
-        _log.info("the validation loss still falls: more --epochs may help")
+        _log.info("the validation loss still falls: more %s may help", option("epochs"))
 
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Trained:
     config, base, device = settings.config, settings.base, choose_device(options.device)
+    frequent = []
+    if settings.glove != NO_VECTORS and config.fill_vocab:
+        width, count = settings.model.embedding_dim, 2 * config.fill_vocab
+        frequent = frequent_words(settings.glove, width, count, quiet=options.quiet)
     data = encode_texts(
         texts,
         settings.text,
         config,
         vocab=base.vocab if base else None,
-        frequent=_frequent_words(settings, quiet=options.quiet),
+        frequent=frequent,
     )
     initial = init_model(data, settings, quiet=options.quiet)
     run = Run(device, len(data.validation), quiet=options.quiet, vary=initial.vary)
@@ -139,37 +131,20 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     )
 
 
-def _frequent_words(settings: Settings, *, quiet: bool) -> list[str]:
-    """Return the words that fill the vocabulary."""
-    count = settings.config.fill_vocab
-    if settings.glove == NO_VECTORS or not count:
-        return []
-    return frequent_words(settings.glove, settings.model.embedding_dim, 2 * count, quiet=quiet)
-
-
 def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Options, output: Path) -> Metrics:
-    """Return the content of `metrics.json`."""
     config, base, source = settings.config, settings.base, settings.source
-    first, csv, device = source.data[0], source.csv, choose_device(options.device)
+    device = choose_device(options.device)
     return {
         "command": options.command,
         "licence": options.license,
         "output": str(output),
-        "dataset": first.path,
+        "dataset": source.data[0].path,
         "data": [
             {**asdict(data), "hub_id": hub_id_of(data.path), "texts": count}
             for data, count in zip(source.data, texts.counts, strict=True)
         ],
         "base": base.origin if base else None,
         "validation_data": source.validation,
-        "columns": {
-            "text_column": first.text_column,
-            "label_column": first.label_column,
-            "delimiter": csv.delimiter,
-            "quotechar": csv.quotechar,
-            "encoding": csv.encoding,
-            "skip_lines": csv.skip_lines or None,
-        },
         "training": {
             **config.to_json(),
             "bf16": uses_bf16(config, device),
@@ -182,7 +157,6 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
         "baseline": trained.baseline,
         "best_epoch": int(min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"]),
         "examples": {"train": len(trained.data.train), "validation": len(trained.validation)},
-        "split": None if config.folds else digest_texts(texts.validation.texts),
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(settings.glove).name,
             **asdict(trained.coverage),
@@ -190,29 +164,19 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
     }
 
 
-def _write_recipes(folder: Path, own: str, base: Base | None) -> None:
-    for name, content in ((bundle.RECIPE, own), (bundle.BASE_RECIPE, base.recipe if base else None)):
-        if content:
-            (folder / name).write_text(content, "utf-8", "surrogateescape")
-
-
 def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Settings, *, name: str) -> None:
-    """Write the files for scoring, then those about the training.
-
-    :raises ExportError: when the ONNX model does not agree with the network.
-    """
-    base, network, calibrated, labels = (
-        settings.base,
-        trained.network,
-        trained.calibrated,
-        trained.data.texts.labels,
-    )
+    """Write the files for scoring, then those about the training."""
+    base, network, calibrated = settings.base, trained.network, trained.calibrated
     neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
-    config = BundleConfig(network.config, settings.text, labels, neutral)
+    config = BundleConfig(network.config, settings.text, trained.data.texts.labels, neutral)
     bundle.write_config(folder, config)
     (folder / bundle.VOCAB).write_text(trained.data.vocab.to_text(), "utf-8")
     save_weights(network, folder / bundle.WEIGHTS)
     write_onnx(network, folder / bundle.ONNX, "folded", settings.text.max_tokens)
+    recipes = {bundle.RECIPE: recipe(settings, metrics["licence"]), bundle.BASE_RECIPE: base and base.recipe}
+    for file, content in recipes.items():
+        if content:
+            (folder / file).write_text(content, "utf-8", "surrogateescape")
     (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     before = base.history if base else []
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
@@ -246,7 +210,6 @@ def _compare(
 
 
 def _report(name: str, trained: Trained, seconds: float) -> None:
-    """Log the validation figures of the network and of the model of n-grams."""
     figures, baseline = trained.calibrated.figures, trained.baseline
     _log.info(
         "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
@@ -269,7 +232,7 @@ def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> Non
         _log.warning("%s: the mean recall on validation texts is no better than chance; try more texts", name)
     elif not is_balanced and figures.accuracy <= most_frequent.support / figures.examples:
         is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
-        advice = "try more texts" + (", or --class-weight balanced" if is_skewed else "")
+        advice = "try more texts" + (f", or {option('class_weight', 'balanced')}" if is_skewed else "")
         _log.warning(
             "%s: on validation texts no better than %r for every text; %s", name, most_frequent.name, advice
         )

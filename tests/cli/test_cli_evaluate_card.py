@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 from commands import fail, invoke
 
-from sentcli.evaluation import card_update
+from sentcli.evaluation import model_card
 from sentcli.model.bundle import default_bundle_path, load_bundle, write_manifest
 
 PLOTS = {"accuracy_by_length.png", "confusion_matrix.png", "evaluated_reliability.png"}
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_the_folder_as_it_was_after_printing_the_metrics(mode
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(card_update, "write_card", full)
+    monkeypatch.setattr(model_card, "write_card", full)
     result = invoke("evaluate", "model", "--dataset", "test.csv", "--card")
     assert result.exit_code == 1
     assert result.stderr == "Error: model: the model folder cannot be written: No space left on device\n"
@@ -135,15 +135,15 @@ def test_a_full_disk_leaves_the_folder_as_it_was_after_printing_the_metrics(mode
 
 
 def test_a_concurrent_evaluation_is_kept_and_a_changed_model_refused(model, monkeypatch):
-    write = card_update.record_evaluation
+    write = model_card.record_evaluation
 
     def after(change):
         def late(bundle, *arguments):
-            monkeypatch.setattr(card_update, "record_evaluation", write)
+            monkeypatch.setattr(model_card, "record_evaluation", write)
             change()
             write(bundle, *arguments)
 
-        monkeypatch.setattr(card_update, "record_evaluation", late)
+        monkeypatch.setattr(model_card, "record_evaluation", late)
         return invoke("evaluate", "model", "--dataset", "test.csv", "--card")
 
     assert after(lambda: evaluate("model", "--dataset", "other.csv", "--card")).exit_code == 0
@@ -159,18 +159,17 @@ def test_a_concurrent_evaluation_is_kept_and_a_changed_model_refused(model, monk
 
 
 def test_each_command_on_the_card_gives_its_metrics_again(model):
-    model.rename("-model")
-    lines = Path("test.csv").read_text().replace("label", "-label", 1).replace(",positive", "\tpositive")
+    lines = Path("test.csv").read_text().replace(",positive", "\tpositive")
     Path("tabs.csv").write_text(lines.replace(",negative", "\tnegative").replace("review,", "review\t"))
     lines = [
-        ("--dataset", "test.csv", "--plots", "one", "-q", "--", "-model"),
-        ("--dataset", "tabs.csv", "--delimiter", "\t", "--label-column", "-label", "--", "-model"),
+        ("--dataset", "test.csv", "--plots", "one", "-q", "model"),
+        ("--dataset", "tabs.csv", "--delimiter", "\t", "--label-column", "label", "model"),
     ]
     found = [evaluate("--card", *line) for line in lines]
-    commands = [record["command"] for record in recorded(Path("-model"))]
+    commands = [record["command"] for record in recorded(model)]
     assert commands == [
-        "sentcli evaluate ./-model --dataset test.csv",
-        r"sentcli evaluate ./-model --dataset tabs.csv --label-column=-label --delimiter '\t'",
+        "sentcli evaluate model --dataset test.csv",
+        r"sentcli evaluate model --dataset tabs.csv --label-column label --delimiter '\t'",
     ]
     assert evaluate(*commands[0].split()[2:]) == found[0]
     assert evaluate(*commands[1].replace("'", "").split()[2:]) == found[1]

@@ -114,7 +114,7 @@ def test_rows_that_cannot_be_used_are_set_aside(train, tmp_path):
     (entry,) = map(json.loads, (tmp_path / "model.rejects.jsonl").read_text().splitlines())
     assert (entry["row"], entry["reason"], entry["text"]) == (41, "no label", "who knows")
     failure = refuse("-o", tmp_path / "other", data=broken)
-    assert "more than 1%; correct them, or raise max-rejects in the file of --config" in failure.message
+    assert "more than 1%; correct them, or raise max-rejects in the file of settings" in failure.message
     assert not (tmp_path / "other.rejects.jsonl").exists()
 
 
@@ -242,10 +242,6 @@ def test_validation_data_may_be_given(data, tmp_path):
     assert reached["accuracy"] == right / 30
     measured = json.loads(invoke("evaluate", model, "--json", "--dataset", own).stdout)
     assert (measured["confusion"], measured["examples"]) == (reached["confusion"], 30)
-    again = invoke("train", "--config", model / "recipe.toml", "-o", tmp_path / "again")
-    assert again.exit_code == 0, again.output
-    one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
-    assert one.read("model.safetensors") == two.read("model.safetensors")
 
 
 def test_word_vectors_are_the_first_embedding(train, tmp_path):
@@ -351,25 +347,6 @@ def test_overwrite_starts_over_and_a_finished_model_needs_it(data, train, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_run_killed_after_its_model_was_written_needs_overwrite(data, train, tmp_path, monkeypatch):
-    monkeypatch.setattr("sentcli.training.train.remove_work_folder", kill)
-    with pytest.raises(KilledError):
-        train()
-    monkeypatch.undo()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".model.training", "model"]
-    assert "model exists" in refuse("--epochs", 1, "-o", tmp_path / "model", data=data).message
-    train("--overwrite")
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-class KilledError(BaseException):
-    pass
-
-
-def kill(work):
-    raise KilledError
-
-
 def test_a_full_disk_leaves_the_old_model_and_the_checkpoint(data, train, tmp_path, stop_at, monkeypatch):
     train()
     made = load_bundle(tmp_path / "model").digest
@@ -458,8 +435,3 @@ def test_vectors_and_output_are_checked_before_the_data_is_read(tmp_path, monkey
 def test_a_device_that_is_missing_is_refused(data, tmp_path):
     failure = refuse("-o", tmp_path / "m", "--device", "cuda", data=data)
     assert (failure.code, "--device cpu" in failure.message) == (2, True)
-
-
-def test_the_card_takes_any_path(train, tmp_path):
-    train(output="caf\udce9 `x`")
-    assert (tmp_path / "caf\udce9 `x`" / "README.md").read_text("utf-8")

@@ -6,11 +6,10 @@ import pytest
 from data_sets import csv_of, write
 
 from sentcli.config import DataSet
-from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.load import load_split
-from sentcli.datasets.rejects import Rejects, without_unknown
-from sentcli.datasets.training_data import read_data_sets, read_validation
-from sentcli.errors import RejectsError, UsageError
+from sentcli.datasets.rejects import Rejects
+from sentcli.datasets.training_data import read_validation
+from sentcli.errors import RejectsError
 from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions
 
@@ -48,8 +47,6 @@ def test_a_message_names_the_most_frequent_reason():
     found = [{"input": "r", "row": n, "reason": "no text" if n == 3 else "no label"} for n in (3, 5, 8)]
     with pytest.raises(RejectsError, match=r"3 of 9 .*no label \(2 rows, first row 5\); more than 0"):
         Rejects("0").add("r", found, 9)
-    with pytest.raises(UsageError, match="--max-rejects is 'few'"):
-        Rejects("few")
 
 
 def test_labels_that_are_no_class_are_left_out_of_validation_files(tmp_path):
@@ -59,10 +56,3 @@ def test_labels_that_are_no_class_are_left_out_of_validation_files(tmp_path):
     assert len(data) == 300
     assert rejects.entries[0]["reason"] == "unknown label 'c'; the model knows a, b"
     assert (rejects.entries[0]["row"], rejects.entries[0]["label"]) == (301, "c")
-    with pytest.raises(RejectsError, match="unknown label 'a'; the model knows c, d"):
-        read_data_sets([DataSet(path)], names=("c", "d"))
-
-
-def test_further_labels_can_be_kept():
-    data = LabeledTexts(["x", "y", "z"], ["a", "Neutral", "?"])
-    assert without_unknown(data, ("a", "b"), Rejects(None), ("neutral",)).texts == ["x", "y"]

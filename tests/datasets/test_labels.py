@@ -1,6 +1,7 @@
-"""The classes of labelled texts: what makes them classes, and their numbers."""
+"""The classes of labeled texts: what makes them classes, and their numbers."""
 
-import numpy as np
+import re
+
 import pytest
 
 from sentcli.datasets.labels import LabeledTexts, class_names, label_ids
@@ -42,29 +43,37 @@ def test_classes_with_a_single_text_are_warned_of(caplog: pytest.LogCaptureFixtu
     assert "r.csv: classes that have a single text: '?'; are they mistyped?" in caplog.text
 
 
-def test_label_ids() -> None:
-    names = ("negative", "positive")
-    ids = label_ids(["positive", "negative", "1", "0"], names, "r.csv")
-    assert ids.dtype == np.int64
-    assert ids.tolist() == [1, 0, 1, 0]
-    assert label_ids(["4", "1"], ("1", "2", "4"), "r.csv").tolist() == [2, 0]
-    assert label_ids(["1", "0"], ("0.0", "1.0"), "r.csv").tolist() == [1, 0]
-    assert label_ids(["1", "1.0"], ("1.0", "1"), "r.csv").tolist() == [1, 0]
-    assert label_ids(["Negative", "POSITIVE", "NEG", "Pos"], names, "r.csv").tolist() == [0, 1, 0, 1]
-    assert label_ids(["positive"], ("NEGATIVE", "POSITIVE"), "r.csv").tolist() == [1]
-    assert label_ids(["Neg", "pos", "POS", "positive"], ("NEG", "POS"), "r.csv").tolist() == [0, 1, 1, 1]
-    assert label_ids(["negative", "neg"], ("neg", "negative"), "r.csv").tolist() == [1, 0]
-    assert label_ids(["negative", "positive", "1"], ("0", "1"), "r.csv").tolist() == [0, 1, 1]
-    assert label_ids(["positive", "-1"], ("-1", "1"), "r.csv").tolist() == [1, 0]
-    with pytest.raises(DataError, match="unknown label 'OK'"):
-        label_ids(["OK"], ("ok", "Ok"), "r.csv")
-    with pytest.raises(DataError, match="unknown label 'negative'"):
-        label_ids(["negative"], ("1", "2"), "r.csv")
-    with pytest.raises(DataError, match="unknown label 'fine' in row 2; the model knows negative, positive"):
-        label_ids(["positive", "fine"], names, "r.csv")
-    with pytest.raises(DataError, match="unknown label '0'"):
-        label_ids(["0"], ("1", "2"), "r.csv")
-    with pytest.raises(DataError, match="unknown label '0'"):
-        label_ids(["0"], ("+1", "+2"), "r.csv")
-    with pytest.raises(DataError, match="unknown label '2'"):
-        label_ids(["2"], names, "r.csv")
+@pytest.mark.parametrize(
+    ("labels", "names", "ids"),
+    [
+        (("positive", "negative", "1", "0"), ("negative", "positive"), [1, 0, 1, 0]),
+        (("4", "1"), ("1", "2", "4"), [2, 0]),
+        (("1", "0"), ("0.0", "1.0"), [1, 0]),
+        (("1", "1.0"), ("1.0", "1"), [1, 0]),
+        (("Negative", "POSITIVE", "NEG", "Pos"), ("negative", "positive"), [0, 1, 0, 1]),
+        (("positive",), ("NEGATIVE", "POSITIVE"), [1]),
+        (("Neg", "pos", "POS", "positive"), ("NEG", "POS"), [0, 1, 1, 1]),
+        (("negative", "neg"), ("neg", "negative"), [1, 0]),
+        (("negative", "positive", "1"), ("0", "1"), [0, 1, 1]),
+        (("positive", "-1"), ("-1", "1"), [1, 0]),
+    ],
+)
+def test_label_ids(labels: tuple[str, ...], names: tuple[str, ...], ids: list[int]) -> None:
+    assert label_ids(labels, names, "r.csv").tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("label", "names"),
+    [
+        ("OK", ("ok", "Ok")),
+        ("negative", ("1", "2")),
+        ("fine", ("negative", "positive")),
+        ("0", ("1", "2")),
+        ("0", ("+1", "+2")),
+        ("2", ("negative", "positive")),
+    ],
+)
+def test_an_unknown_label_is_named(label: str, names: tuple[str, ...]) -> None:
+    message = f"r.csv: unknown label '{label}' in row 2; the model knows {', '.join(names)}"
+    with pytest.raises(DataError, match=re.escape(message)):
+        label_ids([names[0], label], names, "r.csv")

@@ -168,11 +168,11 @@ def test_nested_fields_are_named_by_their_path(tmp_path):
     ("text", "label", "message"),
     [
         ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'; try another --text-column$"),
-        ("a", "missing", r"no column 'missing'; the columns are 'a', 'b', 'n'; try --label-column"),
+        ("a", "missing", r"no column 'missing'; the columns are 'a', 'b', 'n'; try label_column"),
         ("a", None, r"which column has the labels\?; the columns are 'a', 'b', 'n'"),
         (None, "n", r"which column is the text\? Add --text-column"),
         ("n", "a", r"'n' is a number, not a string"),
-        ("a", "a", r"the column 'a' has the labels; .* --text-column"),
+        ("a", "a", r"the column 'a' has the labels; .* text_column"),
     ],
 )
 def test_missing_columns(tmp_path, text, label, message):
@@ -292,7 +292,7 @@ def test_a_hub_id_comes_from_the_cache_without_a_network(tmp_path, cache):
     datasets.load_dataset(write_hub_layout(tmp_path / "reviews"), cache_dir=str(cache))
     (cache / "reviews").rename(cache / "owner___reviews")
     assert [label for _, label in read("owner/reviews")] == ["positive", "negative", "positive"]
-    with pytest.raises(DataError, match=r"no column 'x'.*try --label-column"):
+    with pytest.raises(DataError, match=r"no column 'x'.*try label_column"):
         read("owner/reviews", None, "x")
 
 

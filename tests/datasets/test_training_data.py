@@ -33,11 +33,6 @@ def test_targets_give_labels_and_probabilities(tmp_path):
     assert part.targets.tolist() == [[1, 0], [0.75, 0.25], [0.5, 0.5], [0.125, 0.875], [0, 1]]
 
 
-def test_with_targets_alone_the_classes_are_negative_and_positive(tmp_path):
-    targets = {"0": 0.0, "1": 1.0}
-    assert names_of(DataSet(write(tmp_path / "r.csv", rows(40)), targets=targets)) == ("negative", "positive")
-
-
 def test_classes_are_those_of_all_data_sets_and_numbers_stand_for_names(tmp_path):
     sets = [
         DataSet(write(tmp_path / f"{number}.csv", rows(40, 40 * number, labels)))
@@ -91,12 +86,8 @@ def test_the_positive_class_is_the_last_of_two(tmp_path, given):
 @pytest.mark.parametrize(
     ("labels", "positive", "message"),
     [
-        (("fraud", "ok"), "frod", "--positive 'frod': no such label; the labels are fraud, ok"),
-        (
-            ("a", "b", "c"),
-            "a",
-            "--positive 'a': only of two labels is one positive; omit it; the labels are a",
-        ),
+        (("fraud", "ok"), "frod", "^positive='frod': no such label; the labels are fraud, ok"),
+        (("a", "b", "c"), "a", "only of two labels is one positive; omit it; the labels are a, b, c"),
     ],
 )
 def test_a_class_that_cannot_be_the_positive_one_is_refused(tmp_path, labels, positive, message):

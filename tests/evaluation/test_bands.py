@@ -42,19 +42,6 @@ def test_separate_classes_are_found_whatever_their_numbers():
     assert 0.81 <= high < 0.95
 
 
-def test_the_mix_of_the_classes_changes_nothing():
-    probabilities, sides = invented((100, 100, 100))
-    repeats = np.array([1, 4, 2])[sides]
-    again = np.repeat(probabilities, repeats), np.repeat(sides, repeats)
-    assert macro_f1(*again, *choose_band(*again)) == pytest.approx(
-        macro_f1(probabilities, sides, *choose_band(probabilities, sides)), abs=0.01
-    )
-
-
-def test_equal_probabilities_have_a_band():
-    assert choose_band(np.full(6, 0.5), np.array([0, 1, 2, 0, 1, 2])) == (0.5, 0.5)
-
-
 NAMES = ("bad", "good")
 
 
@@ -114,8 +101,3 @@ def test_no_threshold_reaches_a_precision():
     found = figures(np.array([0.1, 0.2, 0.9, 0.95]), np.array([0, 2, 2, 0]), precision=0.9)["thresholds"]
     assert found[1] == {"label": "good", "precision": 0.9, "threshold": None, "coverage": None}
     assert found[0] == {"label": "bad", "precision": 0.9, "threshold": 0.2, "coverage": 0.25}
-
-
-def test_more_classes_have_no_band():
-    found = band_figures(np.array([2]), np.array([[0.1, 0.2, 0.7]]), ("a", "b", "c"), None, None)
-    assert found == {"bands": [], "three_way": None, "thresholds": []}

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from sentcli.errors import DataError
 from sentcli.evaluation.evaluate import compare, measure
 
 LABELS = np.array([0, 1, 1, 0])
@@ -18,11 +17,6 @@ def test_blank_texts_are_left_out_of_all_metrics():
     measured = measure(texts, labels, next(both), ("negative", "positive"), next(both))
     assert (measured.blank, measured.figures.examples, measured.by_length[0]["examples"]) == (1, 4, 4)
     assert measured.comparison == compare(LABELS, ONE, OTHER)
-
-
-def test_texts_without_a_word_cannot_be_measured():
-    with pytest.raises(DataError, match="none of the 2 texts has a word"):
-        measure([" ", ""], np.array([0, 1]), np.full((2, 2), np.nan), ("negative", "positive"))
 
 
 def test_neutral_texts_count_only_in_the_figures_of_bands():
@@ -71,8 +65,3 @@ def test_at_most_one_in_a_hundred_differences_exceeds_the_99th_percentile():
         assert compare(np.zeros(count, int), other + shifts, other)["p99_difference"] == pytest.approx(
             expected / 1e4
         )
-
-
-def test_the_class_with_the_largest_difference_counts():
-    one, other = np.array([[0.5, 0.3, 0.2]]), np.array([[0.45, 0.35, 0.2]])
-    assert compare(np.array([0]), one, other)["mean_difference"] == pytest.approx(0.05)

@@ -1,13 +1,18 @@
-import json
 import math
-from dataclasses import asdict
 from itertools import product
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from sentcli.evaluation.metrics import evaluate, log_loss, reliability, wilson_interval
+from sentcli.evaluation.metrics import (
+    evaluate,
+    lengths_of,
+    log_loss,
+    reliability,
+    scores_by_length,
+    wilson_interval,
+)
 from sentcli.scoring.labels import softmax
 
 NAMES = ("negative", "positive")
@@ -98,27 +103,6 @@ class TestEvaluate:
         assert figures.macro_f1 == pytest.approx(b.f1 / 2)  # over `a` and `b`, which occur
         assert (figures.roc_auc, figures.roc_auc_reason) == (None, "no example of 'c'")
 
-    @pytest.mark.parametrize("labels", [LABELS, np.array([1])])
-    def test_json_has_every_metric_and_no_nan(self, labels):
-        figures = evaluate(labels, PROBABILITIES[: len(labels)], NAMES)
-        values = json.loads(json.dumps(asdict(figures), allow_nan=False))
-        assert values.keys() == vars(figures).keys()
-        assert values["confusion"] == [list(row) for row in figures.confusion]
-        assert values["roc_auc"] == figures.roc_auc
-
-    @pytest.mark.parametrize(
-        ("labels", "probabilities"),
-        [
-            (LABELS[:5], PROBABILITIES),
-            (LABELS + 1, PROBABILITIES),
-            (LABELS, PROBABILITIES * 2),
-            (LABELS, np.where(PROBABILITIES == 0.9, np.nan, PROBABILITIES)),
-        ],
-    )
-    def test_values_that_do_not_fit_are_refused(self, labels, probabilities):
-        with pytest.raises(ValueError):
-            evaluate(labels, probabilities, NAMES)
-
 
 class TestIntervals:
     @pytest.mark.parametrize("classes", [2, 3])
@@ -139,10 +123,6 @@ class TestIntervals:
         for name, drawn in values.items():
             low, high = np.quantile(drawn, [0.025, 0.975])
             assert found[name] == pytest.approx((low, high), abs=0.25 * (high - low))
-
-    def test_they_are_the_same_each_time(self):
-        one, two = (evaluate(*random_examples(40), NAMES).intervals for _ in range(2))
-        assert one == two
 
     def test_too_few_examples_have_none(self):
         assert evaluate(np.array([0, 0, 1]), binary([0.1, 0.2, 0.4]), NAMES).intervals["roc_auc"] is None
@@ -180,3 +160,19 @@ class TestReliability:
         assert result.accuracy[2:] == pytest.approx([0.5, 0.75])
         assert np.isnan(result.confidence[:2]).all()
         assert result.error == pytest.approx((2 * 0.15 + 4 * 0.1) / 6)
+
+
+def test_a_slice_of_lengths_includes_both_ends():
+    is_right = np.array([True, True, False, True, True, False])
+    slices = scores_by_length(is_right, [1, 31, 32, 63, 511, 512])
+    assert [(lengths_of(part), part["examples"]) for part in slices] == [
+        ("1-31", 2),
+        ("32-63", 2),
+        ("64-127", 0),
+        ("128-255", 0),
+        ("256-511", 1),
+        ("512+", 1),
+    ]
+    assert [part["accuracy"] for part in slices] == [1, 0.5, None, None, 1, 0]
+    assert slices[1]["accuracy_interval"] == wilson_interval(1, 2)
+    assert slices[2]["accuracy_interval"] is None

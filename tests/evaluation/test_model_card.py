@@ -106,7 +106,7 @@ def test_sources_are_credited_once_with_those_of_the_fine_tuned_models(source):
     first = BASE | {"data": [data_set()]}
     second = BASE | {"base": first, "data": [data_set(), data_set("a.csv"), data_set("more.csv")]}
     card = write(data=[data_set("b.csv")], base=second, glove=GLOVE | {"source": source}, licence="mit")
-    terms = section(card, "Licences and sources")
+    terms = section(card, "Licenses and sources")
     for said in ("Model: `mit`", "`b.csv`", "`a.csv`", "`more.csv`", "Maas"):
         assert terms.count(said) == 1
     assert "Pennington" in terms

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -124,20 +122,6 @@ def test_reliability_diagrams_have_one_scale(tmp_path, drawn):
     assert (left.get_xlim(), left.get_ylim()) == (right.get_xlim(), right.get_ylim())
 
 
-def test_accuracy_by_length_has_the_slices_with_texts_and_their_intervals(tmp_path, drawn):
-    of = measured()
-    plots.accuracy_by_length(tmp_path / "a.png", of)
-    (axes,) = drawn[0].axes
-    slices = [of.by_length[0], of.by_length[2]]
-    assert points_of(axes)[1] == [part["accuracy"] for part in slices]
-    (bars,) = axes.containers[0].lines[2]
-    assert [bar[:, 1].tolist() for bar in bars.get_segments()] == [
-        pytest.approx(list(part["accuracy_interval"])) for part in slices
-    ]
-    assert texts_of(axes) == ["100", "200"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["1-31", "64-127"]
-
-
 def test_curves_have_both_parts_and_the_selected_epoch(tmp_path, drawn):
     plots.curves(tmp_path / "a.png", HISTORY)
     plots.curves(tmp_path / "b.png", HISTORY[:2], HISTORY)
@@ -157,26 +141,6 @@ def test_the_same_figures_have_the_same_bytes_whatever_the_settings_of_the_proce
         plots.curves(tmp_path / "b.png", HISTORY)
         assert mpl.rcParams["font.size"] == 30
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-
-
-def test_an_old_plot_stays_when_the_new_one_cannot_be_written(tmp_path, monkeypatch):
-    def fill_up(figure, file, **options):
-        (file.open("wb") if isinstance(file, Path) else file).write(b"half")
-        raise OSError(28, "No space left on device")
-
-    (tmp_path / "a.png").write_bytes(b"old")
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fill_up)
-    with pytest.raises(OutputError, match=r"a\.png: the plot cannot be written: No space left"):
-        plots.curves(tmp_path / "a.png", HISTORY)
-    assert (tmp_path / "a.png").read_bytes() == b"old"
-    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
-
-
-def test_a_folder_with_a_plot_needs_overwrite(tmp_path):
-    (tmp_path / "roc.png").touch()
-    with pytest.raises(OutputError, match=r"roc.png exists.*--overwrite"):
-        plots.check_folder(tmp_path, overwrite=False)
-    plots.check_folder(tmp_path, overwrite=True)
 
 
 def test_a_file_or_a_model_folder_in_place_of_the_folder_is_refused(tmp_path, trained):

@@ -43,10 +43,6 @@ def test_a_file_has_a_row_for_each_text(tmp_path):
         write_predictions(tmp_path / "no" / "p.csv", rows_of())
 
 
-def test_rows_without_a_number_are_counted():
-    assert [row["row"] for row in rows_of(rows=())] == [1, 2, 3, 4, 5]
-
-
 def test_the_most_confident_errors_are_of_texts_with_a_class():
     errors = confident_errors(rows_of(), NAMES)
     assert json.loads(json.dumps(errors)) == errors  # plain values
@@ -57,7 +53,7 @@ def test_the_most_confident_errors_are_of_texts_with_a_class():
         "positive",
     )
     assert confident_errors(rows_of()[3:], NAMES) == []
-    examples = LabeledTexts(TEXTS, [""] * 5)
+    examples = LabeledTexts(TEXTS, [""] * 5, rows=range(1, 6))
     names = (*NAMES, "neutral")
     three = prediction_rows(
         examples, LABELS, np.insert(PROBABILITIES, 2, [0, 0, 0, np.nan, 0], axis=1), names

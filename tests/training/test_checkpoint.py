@@ -58,7 +58,7 @@ def same(left: Run, right: Run) -> bool:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Run, Path]:
-    run, path = Run(5), tmp_path / "deep" / "model.safetensors"
+    run, path = Run(5), tmp_path / "model.safetensors"
     run.save(path)
     return run, path
 
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_refused_and_nothing_of_it_is_taken(saved: tuple[Run, 
     content = path.read_bytes()
     for length in range(0, len(content), 97):
         path.write_bytes(content[:length])
-        with pytest.raises(DataError, match=r"not a checkpoint.*--overwrite"):
+        with pytest.raises(DataError, match=r"not a checkpoint.*overwrite"):
             other.load(path)
     save_file({"model.weight": torch.zeros(2, 3)}, path)
     for wrong in (path, path.parent):
@@ -103,25 +103,7 @@ def test_the_old_one_stays_when_the_new_one_cannot_be_written(
 
     run.step()
     monkeypatch.setattr(*(os, call) if call == "fsync" else (Path, call), fail)
-    with pytest.raises(OutputError, match="checkpoint cannot be written: No space left"):
+    with pytest.raises(OutputError, match=r"model\.safetensors: No space left"):
         run.save(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_the_next_epoch_starts_with_a_record_of_the_last() -> None:
-    progress = Progress(
-        2, 5, loss=25.0, correct=30, labeled=40, texts=50, words=999, seconds=3.0, history=HISTORY
-    )
-    progress = progress.next_epoch(0.6, 0.8, 0.001)
-    record = {
-        "epoch": 3,
-        "train_loss": 0.5,
-        "train_accuracy": 0.75,
-        "validation_loss": 0.6,
-        "validation_accuracy": 0.8,
-        "lr": 0.001,
-        "seconds": 3.0,
-        "words_per_second": 333.0,
-    }
-    assert progress == Progress(epoch=3, history=[*HISTORY, record], best_loss=0.6)

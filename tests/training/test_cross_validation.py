@@ -14,7 +14,6 @@ from sentcli.errors import DataError
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import Vocab
-from sentcli.training import cross_validation
 from sentcli.training.cross_validation import CrossValidated, assign_folds, cross_validate
 from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage
@@ -68,18 +67,3 @@ def test_every_text_gets_the_logits_of_a_model_that_did_not_see_it(data, tmp_pat
     assert last["validation_accuracy"] == pytest.approx((found.logits.argmax(axis=1) == labels).mean())
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(found.logits), torch.from_numpy(labels))
     assert last["validation_loss"] == pytest.approx(loss.item(), rel=1e-5)
-
-
-def test_finished_folds_are_not_trained_again(data, tmp_path, monkeypatch):
-    whole = run(data, tmp_path)
-    (tmp_path / "fold-3.safetensors").unlink()
-    fit, calls = cross_validation.fit, []
-    monkeypatch.setattr(
-        cross_validation, "fit", lambda *values: calls.append(values[-1].name) or fit(*values)
-    )
-    again = run(data, tmp_path)
-    assert calls == ["fold 3/3, "]
-    assert np.array_equal(whole.logits, again.logits)
-    assert [record["train_loss"] for record in whole.epochs] == [
-        record["train_loss"] for record in again.epochs
-    ]

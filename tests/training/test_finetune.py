@@ -59,7 +59,7 @@ def test_the_model_decides_shape_and_vocabulary(trained):
     assert settings.config.min_freq == json.loads(trained.read("metrics.json"))["training"]["min_freq"]
     assert (settings.config.epochs, settings.config.adversarial) == (60, 0.0)  # as the data decide
     for name, value in (("hidden_size", size + 1), ("gates", "forget"), ("bigrams", 9), ("max_tokens", 5)):
-        with pytest.raises(UsageError, match=rf"^{name.replace('_', '-')} {value}: the model of --finetune"):
+        with pytest.raises(UsageError, match=rf"^{name.replace('_', '-')} {value}: the model of finetune, "):
             resolve_settings(SOURCE, {name: value}, base)
 
 

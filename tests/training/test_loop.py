@@ -1,9 +1,7 @@
 """The training loop: it learns, it is deterministic, and it continues where it was stopped."""
 
 import math
-import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -15,9 +13,8 @@ import torch
 from labeled_examples import labeled_examples
 
 from sentcli.config import ModelConfig, TrainConfig
-from sentcli.errors import StopRequested, TrainingError
+from sentcli.errors import TrainingError
 from sentcli.model.bilstm import BiLSTM, has_lstm
-from sentcli.scoring import stop
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training import checkpoint, loop
@@ -41,18 +38,8 @@ def data() -> tuple[Examples, Examples, int]:
     return train, labeled_examples(ids[150:], labels[150:], 2), len(vocab)
 
 
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """Handle signals as the command line does."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    stop.install()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def blur(random: np.random.Generator, ids: np.ndarray) -> np.ndarray:
-    """Change a text a little each time that it is learnt from."""
+    """Change a text a little each time that it is learned from."""
     return np.where(random.random(len(ids)) < 0.05, UNK_ID, ids)
 
 
@@ -113,32 +100,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, fini
     assert not torch.equal(other.classifier.weight, finished[0].classifier.weight)
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "call"),
-    # An epoch has 10 batches and one validation: stop within epochs and at their ends.
-    [*((loop, "collate", batch) for batch in (1, 10, 15, 30)), (loop, "_check_finite", 33)],
-)
-@pytest.mark.usefixtures("signals")
-def test_a_stopped_training_continues_to_the_same_numbers(
-    data, finished, tmp_path, monkeypatch, owner, name, call
-):
-    path, function, calls = tmp_path / "checkpoint", getattr(owner, name), iter(range(1, 1000))
-
-    def stopping(*arguments):
-        if next(calls) == call:
-            signal.raise_signal(signal.SIGTERM)
-        return function(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, stopping)
-        with pytest.raises(StopRequested) as caught:
-            run(data, path)
-    assert caught.value.number == signal.SIGTERM
-    assert next(calls) == call + 1  # it stopped at once
-    stop.install()  # the next process
-    assert_same(finished, run(data, path))
-
-
 def test_each_batch_of_each_epoch_is_varied_by_random_numbers_of_its_own(data, tmp_path):
     drawn = []
 
@@ -157,7 +118,7 @@ def test_a_finished_training_is_not_done_again(data, finished, tmp_path, monkeyp
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(data, tmp_path):
-    with pytest.raises(TrainingError, match="--lr"):
+    with pytest.raises(TrainingError, match="try a lower lr"):
         run(data, tmp_path / "checkpoint", validate=lambda *_: (math.nan, 0.5))
 
 

@@ -43,4 +43,4 @@ def test_in_a_cross_validation_it_does_not_see_the_texts_of_the_fold():
     assert (found.argmax(axis=1) == data.train.labels).mean() > 0.8
     rows = [("warm", "positive"), ("dull", "negative"), ("clever", "positive"), ("loud", "negative")]
     unseen = baseline_probabilities(corpus(rows, [], folds=2), np.array([0, 1, 0, 1]))
-    assert unseen.argmax(axis=1).tolist() == [0, 1, 0, 1]  # each fold learnt the other class alone
+    assert unseen.argmax(axis=1).tolist() == [0, 1, 0, 1]  # each fold learned the other class alone

@@ -1,0 +1,82 @@
+"""The calibration of logits: their temperature, and the correction for rare classes."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from sentcli.evaluation.metrics import Labels
+from sentcli.scoring.labels import softmax
+
+TEMPERATURES = (0.1, 10.0)  # lowest and highest; real networks have 0.5 to 5
+_PRIOR_TEXTS, _MANY = 50, 1000  # with many texts, the prior is left out
+
+STRENGTHS = (0.25, 0.5, 0.75, 1.0)  # of the correction
+_LEAST_GAIN, _MOST_LOSS = 0.01, 0.01  # of macro F1 and of accuracy
+_DRAWS, _QUANTILE = 200, 0.05  # of the bootstrap of the gain
+
+
+def fit_temperature(
+    labels: Labels, logits: npt.NDArray[np.floating], class_weights: npt.ArrayLike = 1.0
+) -> float:
+    """Return the temperature T at which softmax(logits / T) has the lowest log loss.
+
+    Temperature scaling: C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural
+    Networks", ICML 2017, section 4.2. It changes no prediction. The loss is convex in 1 / T: bisection of its
+    slope finds the minimum within `TEMPERATURES`. T is 1 where each label has the highest logit, as the loss
+    then keeps falling as T goes to 0.
+    """
+    exact = np.asarray(logits, np.float64)
+    above_label = exact - exact[np.arange(len(labels)), labels][:, None]
+    if above_label.max() <= 0:
+        return 1.0
+    above_label *= np.broadcast_to(class_weights, exact.shape[1:])[labels][:, None]
+    low, high = (math.log(temperature) for temperature in TEMPERATURES)
+    for _ in range(40):  # until the logarithm of T is exact to 4e-12
+        middle = (low + high) / 2
+        slope = (softmax(exact / math.exp(middle)) * above_label).sum()  # of the loss, in 1 / T
+        low, high = (low, middle) if slope < 0 else (middle, high)
+    return math.exp((low + high) / 2)
+
+
+def shrink_temperature(temperature: float, texts: int) -> float:
+    """Return a temperature nearer to 1: its logarithm is averaged with a 0 that counts as 50 texts.
+
+    A temperature that was fitted to ten texts says little; as it is, it can make a poor model very sure.
+    """
+    return float(temperature ** (texts / (texts + _PRIOR_TEXTS))) if texts < _MANY else temperature
+
+
+def choose_strength(
+    labels: Labels, logits: npt.NDArray[np.floating], log_priors: npt.NDArray[np.float64]
+) -> float:
+    """Return the tau with the highest macro F1 of the predictions argmax(logits - tau * log priors).
+
+    Logit adjustment after training: A. Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021,
+    equation 9. A tau above 0 has to raise macro F1 by a point and by more than noise (in 19 of 20 bootstrap
+    samples), and to cost less than a point of accuracy.
+    """
+    classes, plain = len(log_priors), logits.argmax(axis=1)
+    draws = np.random.default_rng(0).integers(len(labels), size=(_DRAWS, len(labels)))
+    best, highest = 0.0, _macro_f1(labels, plain, classes) + _LEAST_GAIN
+    for strength in STRENGTHS:
+        adjusted = (logits - strength * log_priors).argmax(axis=1)
+        reached = _macro_f1(labels, adjusted, classes)
+        loss = (plain == labels).mean() - (adjusted == labels).mean()
+        if reached <= highest or loss >= _MOST_LOSS:
+            continue
+        gains = [
+            _macro_f1(labels[rows], adjusted[rows], classes) - _macro_f1(labels[rows], plain[rows], classes)
+            for rows in draws
+        ]
+        if np.quantile(gains, _QUANTILE) > 0:
+            best, highest = strength, reached
+    return best
+
+
+def _macro_f1(labels: Labels, predicted: Labels, classes: int) -> float:
+    """Return the mean F1 of the classes that occur as a label or as a prediction."""
+    of_label, of_prediction = (np.bincount(each, minlength=classes) for each in (labels, predicted))
+    right = np.bincount(labels[labels == predicted], minlength=classes)
+    counts = of_label + of_prediction
+    return float((2 * right[counts > 0] / counts[counts > 0]).mean())
