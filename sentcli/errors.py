@@ -39,7 +39,7 @@ class OutputError(SentcliError):
 
 
 class ExistingOutputError(OutputError):
-    """An output that exists and must not be replaced without --overwrite."""
+    """An output that exists and must not be replaced."""
 
 
 class ResumeError(OutputError):
@@ -136,11 +136,11 @@ def option(name: str, value: object = None) -> str:
     """Return an option as its user writes it: `--text-column review`, in Python `text_column='review'`.
 
     :param name: its name on the command line, with `_`.
-    :param value: the value to try; None: the option alone.
+    :param value: the value to try, True for a flag; None: the option alone.
     """
     if _flags:
         flag = "--" + name.replace("_", "-")
-        return flag if value is None else f"{flag} {shlex.quote(str(value))}"
+        return flag if value is None or value is True else f"{flag} {shlex.quote(str(value))}"
     field = _IN_PYTHON.get(name, name)
     return field if value is None else f"{field}={value!r:.200}"
 
@@ -154,25 +154,6 @@ def names_flags() -> Iterator[None]:
         yield
     finally:
         _flags = before
-
-
-def as_arguments(message: str) -> str:
-    """Return a message that names arguments of Python: `text_column=review` for `--text-column review`.
-
-    In messages that can reach Python, a word after an option is its value.
-    """
-    option = r"(?<![\w-])--([a-z][a-z-]*)( ?)"
-    return re.sub(option, lambda found: found[1].replace("-", "_") + "=" * len(found[2]), message)
-
-
-@contextmanager
-def names_arguments() -> Iterator[None]:
-    """Let the errors of a function for Python name its arguments in place of options."""
-    try:
-        yield
-    except SentcliError as error:
-        error.args = (as_arguments(str(error)),)
-        raise
 
 
 def is_utf8(text: str) -> bool:

@@ -35,7 +35,7 @@ class ParityScorer:
     ) -> None:
         self.given_labels = given_labels
         self.shown_classes = given_labels if probabilities else ()
-        self.fingerprint = {"model": model, "--probabilities": probabilities}
+        self.fingerprint = {"model": model, "probabilities": probabilities}
         self.scored = 0  # texts
         self._stop_after = stop_after
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import BACKENDS, DEVICES
-from sentcli.errors import BundleError, UsageError, requires
+from sentcli.errors import BundleError, UsageError, option, requires
 from sentcli.model.bundle import ONNX, TORCHSCRIPT, WEIGHTS, Bundle
 
 Ids = npt.NDArray[np.int64]  # [batch, tokens]
@@ -72,11 +72,13 @@ def load_backend(
     if device not in (None, *DEVICES):
         raise UsageError(f"the device {device!r:.100} is unknown; choose from {', '.join(DEVICES)}")
     if precision not in (None, "fp32") and name != "torch":
-        raise UsageError(f"--precision {precision:.20} is for --backend torch, not for {name}")
+        given, torch_only = option("precision", precision), option("backend", "torch")
+        raise UsageError(f"{given} is for {torch_only}, not for {name}")
     path = bundle.path / file
     if name == "onnx":
         if device == "cuda":
-            raise UsageError("onnx runs on the CPU; try --backend torch --device cuda")
+            cuda = f"{option('backend', 'torch')} {option('device', 'cuda')}"
+            raise UsageError(f"onnx runs on the CPU; try {cuda}")
         from sentcli.backends.onnx import OnnxBackend
 
         content = bundle.read(file)
@@ -102,7 +104,8 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     if bundle.model_file is not None:
         needed = _backend_for(bundle.path / bundle.model_file)
         if name not in (None, needed):
-            raise UsageError(f"{bundle.model_file} is for {needed}, not for {name}; leave out --backend")
+            hint = f"leave out {option('backend')}"
+            raise UsageError(f"{bundle.model_file} is for {needed}, not for {name}; {hint}")
         return needed, bundle.model_file
     candidates = {name: _FILES[name]} if name else _FILES
     for candidate, file in candidates.items():

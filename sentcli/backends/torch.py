@@ -9,7 +9,7 @@ import torch
 
 from sentcli.backends import Ids, Lengths, Logits, check_batch, check_logits, first_line
 from sentcli.config import SCORING_PRECISIONS, ModelConfig
-from sentcli.errors import BundleError, UsageError
+from sentcli.errors import BundleError, UsageError, option
 from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory, load_model
 from sentcli.model.bundle import WEIGHTS, Bundle
 
@@ -80,11 +80,12 @@ class TorchBackend(_ModuleBackend):
             choices = ", ".join(SCORING_PRECISIONS)
             raise UsageError(f"the precision {precision!r:.100} is unknown; choose from {choices}")
         if precision == "fp16" and place.type != "cuda":
-            raise UsageError("--precision fp16 is for CUDA; try bf16")
+            raise UsageError(f"{option('precision', precision)} is for CUDA; try bf16")
         self.name = "torch" if precision == "fp32" else f"torch {precision}"
         dtype = _DTYPES.get(precision)
         if dtype and place.type == "cpu" and not has_lstm(dtype):
-            raise UsageError(f"--precision {precision}: this processor does not support it; try fp32")
+            given = option("precision", precision)
+            raise UsageError(f"{given}: this processor does not support it; try fp32")
         model = load_model(bundle).to(place)
         super().__init__(model, place, bundle.path / WEIGHTS, bundle.config.model, dtype)
 

@@ -14,7 +14,7 @@ from sentcli.backends.onnx import OnnxBackend
 from sentcli.backends.onnx_check import check_model
 from sentcli.backends.torch import TORCHSCRIPT_DEPRECATED, TorchScriptBackend
 from sentcli.config import TextConfig
-from sentcli.errors import OutputError, UsageError
+from sentcli.errors import OutputError, UsageError, option
 from sentcli.export.folded import folded_graph
 from sentcli.export.parity import check_parity
 from sentcli.export.portable import portable_graph
@@ -58,7 +58,7 @@ def export_bundle(
     :raises ExportError: when an exported file disagrees with PyTorch; nothing is written then.
     """
     if graph != "portable" and "onnx" not in formats:
-        raise UsageError(f"--graph {graph:.20} is for ONNX; try --format onnx")
+        raise UsageError(f"{option('graph', graph)} is for ONNX; try {option('format', 'onnx')}")
     if resolve(output) == bundle.path.resolve():
         raise OutputError(f"{output} is the model itself; name another folder with -o")
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from sentcli.errors import ExistingOutputError, OutputError
+from sentcli.errors import ExistingOutputError, OutputError, option
 from sentcli.files import remote
 from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve, write_all
 from sentcli.files.source import STANDARD
@@ -66,20 +66,16 @@ class Target:
         is_link = self.is_file and Path(self.name).is_symlink()
         return Target(f"{self.address if is_link else self.name}.rejects.jsonl")
 
-    def check(self, option: str) -> None:
-        """Refuse a name that a file cannot have.
-
-        :param option: the option that set the name, for messages.
-        :raises OutputError: for a folder, and for a file in a folder that does not exist.
-        """
+    def check(self) -> None:
+        """Refuse a folder, and a file in a folder that does not exist."""
         if self.is_url or self.name == STANDARD:
             return
         path = Path(self.name)
         if self.is_folder:
-            raise OutputError(f"{path} is a folder; {option} takes the name of a file")
+            raise OutputError(f"{path} is a folder; name a file in it")
         folder = (self.path if path.is_symlink() else path).parent  # as the user named it
         if not folder.is_dir():
-            raise OutputError(f"{path}: there is no folder {folder}")
+            raise OutputError(f"{folder}: no such folder")
 
     def refuse_existing(self) -> None:
         """Refuse to replace a file, local or at a URL.
@@ -89,7 +85,7 @@ class Target:
         """
         if remote.exists(self.name) if self.is_url else self.is_file and self.path.exists():
             raise ExistingOutputError(
-                f"{self.name} exists; give another name, or replace it with --overwrite"
+                f"{self.name} exists; give another name, or replace it with {option('overwrite', True)}"
             )
 
     def remove(self) -> None:

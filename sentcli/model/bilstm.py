@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentcli.config import ModelConfig
-from sentcli.errors import BundleError, UsageError
+from sentcli.errors import BundleError, UsageError, option
 from sentcli.model.bundle import WEIGHTS, Bundle
 from sentcli.text.vocabulary import PAD_ID
 
@@ -239,5 +239,6 @@ def choose_device(name: str | None) -> torch.device:
     :raises UsageError: when the name is `cuda` and there is no device.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
+        cuda, cpu = option("device", "cuda"), option("device", "cpu")
+        raise UsageError(f"{cuda}: PyTorch finds no CUDA device here; try {cpu}")
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

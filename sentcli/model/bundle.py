@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sentcli.config import BundleConfig
-from sentcli.errors import BundleError, OutputError
+from sentcli.errors import BundleError, OutputError, option
 from sentcli.files.atomic import sync
 from sentcli.text import normalize
 from sentcli.text.vocabulary import Vocab
@@ -172,7 +172,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if not target.exists():
             return
         if not overwrite:
-            raise OutputError(f"{target} exists; give another name or --overwrite")
+            raise OutputError(f"{target} exists; give another name or {option('overwrite', True)}")
         if target.samefile("."):  # the user's shell would be in a deleted folder
             raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
         if not os.access(target, os.W_OK):  # its files could not be deleted

@@ -20,6 +20,7 @@ from sentcli.errors import (
     SentcliError,
     UsageError,
     counted,
+    option,
     signal_of,
 )
 from sentcli.files.lock import Lock
@@ -132,25 +133,27 @@ def score_output(
 def _check_places(target: Target, rejects: Target | None) -> None:
     """Refuse a place that cannot be written, or not found by a continued run, before the first row is scored.
 
-    :param rejects: the place from --rejects.
+    :param rejects: the place that the user named.
     """
     if rejects:
         are_one = target.is_file and rejects.is_file and rejects.path == target.path
         if are_one or (target.is_standard_output and rejects.is_standard_output):
-            raise UsageError(f"{target.name}: the rejected rows cannot go there too; give another --rejects")
+            hint = f"give another {option('rejects')}"
+            raise UsageError(f"{target.name}: the rejected rows cannot go there too; {hint}")
         if target.is_file and not (rejects.is_file or rejects.is_folder):
-            raise UsageError(f"{rejects.name}: the output is a file, so --rejects must name a file too")
-    target.check("-o")
+            needed = f"{option('rejects')} must name a file too"
+            raise UsageError(f"{rejects.name}: the output is a file, so {needed}")
+    target.check()
     if rejects:
-        rejects.check("--rejects")
+        rejects.check()
 
 
 def _log_what_is_left_out(output: str, setup: Setup, *, has_probabilities: bool) -> None:
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
     if setup.converts and setup.options.skip_rows:
-        left_out = "rows after the header that are left out"
-        _log.warning("%s: %s: %d, by --skip-rows", output, left_out, setup.options.skip_rows)
+        rows = option("skip_rows", setup.options.skip_rows)
+        _log.warning("%s: the rows after the header are left out, as %s says", output, rows)
     if setup.output_format == "lines" and has_probabilities:
         _log.info("each line has %s, text", ", ".join(column.name for column in setup.results))
 
@@ -158,16 +161,18 @@ def _log_what_is_left_out(output: str, setup: Setup, *, has_probabilities: bool)
 def _conditions(
     scorer: Scorer, files: Sequence[InputFile], setup: Setup, options: JobOptions
 ) -> dict[str, Any]:
-    """Return what an output depends on, by the names that messages show to the user."""
+    """Return what an output depends on: options by their names, other conditions as messages name them."""
     read, write = asdict(setup.options), asdict(options.write)
     conditions = {
         "inputs": [file.name for file in files],
         **scorer.fingerprint,
         "version of sentcli": __version__,
-        "--input-format": read.pop("format"),
-        "--output-format": write.pop("format"),
-        "--rejects": options.rejects.path,
-        **{f"--{name.replace('_', '-')}": value for name, value in (read | write).items()},
+        "input_format": read.pop("format"),
+        "output_format": write.pop("format"),
+        "no_header": not read.pop("header"),
+        "rejects": options.rejects.path,
+        **read,
+        **write,
     }
     return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as read back
 

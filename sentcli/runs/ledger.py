@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from sentcli.errors import ResumeError
+from sentcli.errors import ResumeError, option
 from sentcli.files.atomic import create, output_errors, sync, temporary_path, write_all
 from sentcli.scoring.labels import Counts
 from sentcli.tables.chunk import Chunk, Results
@@ -85,7 +85,8 @@ class Ledger:
                 self._end = file.tell()
             file.seek(0)
             if not self._end and _holds_record(file):
-                raise ResumeError(f"{self._path} is damaged; start over with --overwrite")
+                hint = f"start over with {option('overwrite', True)}"
+                raise ResumeError(f"{self._path} is damaged; {hint}")
 
     @property
     def is_kept(self) -> bool:
@@ -118,7 +119,7 @@ class Ledger:
                     name = names[entry["input"] % len(names)]
                     raise ResumeError(
                         f"{name} changed since the interrupted run read it. What was scored is kept: restore "
-                        "the file, or start over with --overwrite"
+                        f"the file, or start over with {option('overwrite', True)}"
                     )
 
     def _replay_record(

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 
-from sentcli.errors import RejectsError, SentcliError
+from sentcli.errors import RejectsError, SentcliError, option
 from sentcli.files.atomic import AtomicFile, temporary_path
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, open_sink
@@ -118,7 +118,8 @@ class Output:
         is_early = options.is_share and not is_end and read < _SHARE_FROM
         if self.rejected and not is_early and options.exceeded(self.rejected, read):
             first = next(iter(self._examples.values()))
+            limit = option("max_rejects", options.limit)
             raise RejectsError(
-                f"{self.rejected:,} of {read:,} rows rejected, more than --max-rejects {options.limit}; the "
-                f"first in {first.input}, line {first.line:,}: {first.reason:.200}"
+                f"{self.rejected:,} of {read:,} rows rejected, more than {limit}; the first in "
+                f"{first.input}, line {first.line:,}: {first.reason:.200}"
             )

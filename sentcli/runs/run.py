@@ -158,7 +158,7 @@ def _check_summary(summary: Target, output: Target, pairs: Sequence[Pair], rejec
     """Refuse a summary that would replace a file of the run, or that cannot be written."""
     if summary.name == STANDARD or (output.is_standard_output and summary.is_standard_output):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
-    summary.check("--summary")
+    summary.check()
     others = [rejects] if rejects else []
     for sources, target in pairs:
         others += [target.name, target.rejects.name, *sources]

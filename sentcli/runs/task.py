@@ -10,7 +10,7 @@ from logging.handlers import BufferingHandler
 from typing import Any
 
 from sentcli import __version__
-from sentcli.errors import ClusterError
+from sentcli.errors import ClusterError, names_flags
 from sentcli.files.sink import Target
 from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
 from sentcli.runs.summary import Progress
@@ -39,6 +39,7 @@ class File:
     size: int
 
 
+@names_flags()  # a cluster is used from the command line only
 def score_task(
     files: Sequence[File], parameters: Parameters, conditions: Mapping[str, Any], options: JobOptions
 ) -> list[Result]:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.errors import UsageError
+from sentcli.errors import UsageError, option
 
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
@@ -32,8 +32,8 @@ class Band:
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high <= 1:  # a NaN fails this too
             raise UsageError(
-                f"--neutral {self.low:g},{self.high:g}: two probabilities are needed, from 0 to 1, "
-                "the lower one first, such as --neutral 0.3,0.7"
+                f"{option('neutral')} {self.low:g},{self.high:g}: two probabilities are needed, from 0 to 1, "
+                "the lower one first, such as 0.3,0.7"
             )
 
     def sides(self, scores: Floats) -> Sides:

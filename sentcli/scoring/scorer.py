@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.backends import Logits, load_backend
-from sentcli.errors import UsageError, names_arguments
+from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
@@ -107,8 +107,8 @@ class Scorer:
             "model": self.bundle.digest,
             "backend": self.backend,
             "runtime": self.runtime,
-            "--null-values": self._null_values.values,
-            "--probabilities": bool(self.shown_classes),
+            "null_values": self._null_values.values,
+            "probabilities": bool(self.shown_classes),
             "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
         }
 
@@ -166,7 +166,6 @@ class Scorer:
             logits[rows] = wait_for(future)
         return logits
 
-    @names_arguments()
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
     ) -> "pd.DataFrame":
@@ -187,7 +186,6 @@ class Scorer:
         scores = self.score(texts_of(frame, text_column, columns))
         return with_results(frame, scores, columns)
 
-    @names_arguments()
     def score_arrow(
         self, batch: "ArrowRows", text_column: str | None = None, prefix: str = ""
     ) -> "ArrowRows":
@@ -304,7 +302,6 @@ class Scorer:
         return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
 
 
-@names_arguments()
 def load(
     model: str | Path | None = None,
     *,
@@ -348,14 +345,14 @@ def load(
 
 def _band(bundle: Bundle, wanted: tuple[float, float] | bool) -> Band:
     """Return the band with the wanted ends, or that of the model."""
-    labels, model = bundle.config.labels, f"--neutral: the model {bundle.name}"
+    labels, model = bundle.config.labels, f"{option('neutral')}: the model {bundle.name}"
     if len(labels) > 2 or NEUTRAL in labels:
         raise UsageError(
             f"{model} has the labels {', '.join(labels):.200}; only two others can have a neutral band"
         )
     ends = bundle.config.neutral if isinstance(wanted, bool) else wanted
     if ends is None:
-        raise UsageError(f"{model} brings no band; give one, such as --neutral 0.3,0.7")
+        raise UsageError(f"{model} brings no band; give two numbers, such as 0.3,0.7")
     return Band(*ends)
 
 

@@ -125,7 +125,7 @@ def test_an_unknown_backend_is_named(exported):
 def test_onnx_has_no_cuda(exported):
     with pytest.raises(UsageError, match="'gpu' is unknown; choose from cpu, cuda"):
         load_backend("onnx", exported, device="gpu")
-    with pytest.raises(UsageError, match="--backend torch --device cuda"):
+    with pytest.raises(UsageError, match="backend='torch' device='cuda'"):
         load_backend("onnx", exported, device="cuda")
 
 

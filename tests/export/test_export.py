@@ -64,7 +64,7 @@ def test_a_folder_that_exists_is_kept_without_overwrite(tmp_path, trained):
     output = tmp_path / "exported"
     export_bundle(trained, output)
     before = (output / "manifest.json").read_bytes()
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         export_bundle(trained, output, graph="folded")
     assert (output / "manifest.json").read_bytes() == before
     export_bundle(trained, output, graph="folded", overwrite=True)

@@ -165,8 +165,8 @@ def change_output(files):
         (change_input, "a.jsonl is finished, and the input changed since"),
         (change_output, "a.jsonl is finished, and the output changed since"),
         (lambda _: {"scorer": ParityScorer(model="other")}, "is finished, and model changed since"),
-        (lambda _: {"write": WriteOptions(prefix="x_")}, "is finished, and --prefix changed since"),
-        (lambda _: {"read": ReadOptions(text_column="text")}, "is finished, and --text-column changed since"),
+        (lambda _: {"write": WriteOptions(prefix="x_")}, "is finished, and prefix changed since"),
+        (lambda _: {"read": ReadOptions(text_column="text")}, "is finished, and text_column changed since"),
     ],
 )
 def test_a_changed_condition_of_a_finished_output_fails_by_name(
@@ -180,7 +180,7 @@ def test_a_changed_condition_of_a_finished_output_fails_by_name(
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == failed
     assert named in errors[0]
-    assert errors[0].endswith("; give another folder, or replace it with --overwrite")
+    assert errors[0].endswith("; give another folder, or replace it with overwrite=True")
     assert content(tmp_path / "whole") == before
     summary = run(files, f"{tmp_path}/whole/", overwrite=True, **options)
     assert (summary.failed, summary.skipped, summary.scored) == (0, 0, summary.rows)
@@ -194,7 +194,7 @@ def test_an_output_that_the_command_did_not_make_fails_by_name(files, tmp_path, 
         (tmp_path / "out" / ".b.jsonl.sentcli-done").write_bytes(record)
     summary = run(files, f"{tmp_path}/out/")
     assert (summary.failed, summary.rows) == (1, 198)
-    assert "b.jsonl exists, and no run of this command made it" in caplog.text
+    assert "b.jsonl exists but was not written by this command" in caplog.text
     assert (tmp_path / "out" / "b.jsonl").read_text() == "mine"
     assert run(files, f"{tmp_path}/out/", overwrite=True).rows == 297
 
@@ -305,8 +305,8 @@ def test_a_named_input_format_is_the_output_format_in_a_folder(tmp_path):
         ("in/a.jsonl", "o.jsonl", UsageError, "is .*a.jsonl, a file of this run"),
         ("o.jsonl", "o.jsonl", UsageError, "is .*o.jsonl, a file of this run"),
         ("r.jsonl", "o.jsonl", UsageError, "is .*r.jsonl, a file of this run"),
-        ("in", "o.jsonl", OutputError, "in is a folder; --summary takes the name of a file"),
-        ("none/s.json", "o.jsonl", OutputError, "no folder .*none"),
+        ("in", "o.jsonl", OutputError, "in is a folder; name a file in it"),
+        ("none/s.json", "o.jsonl", OutputError, "none: no such folder"),
         ("old", "o.jsonl", OutputError, "old exists; give another name"),
     ],
 )

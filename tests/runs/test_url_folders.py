@@ -126,9 +126,9 @@ def test_a_run_that_ends_between_rejects_and_output_is_completed(store, whole, m
         (
             lambda store: store.__delitem__("out/.part-0.csv.sentcli-done"),
             {},
-            "no run of this command made it",
+            "but was not written by this command",
         ),
-        (lambda store: None, {"write": WriteOptions(prefix="x_")}, "--prefix changed since"),
+        (lambda store: None, {"write": WriteOptions(prefix="x_")}, "prefix changed since"),
     ],
 )
 def test_what_changed_since_is_an_error_of_this_output(store, whole, change, options, message, caplog):

@@ -54,7 +54,7 @@ def test_a_text_that_says_nothing_has_no_label_and_no_score(scorer):
 def test_the_null_values_can_be_set(trained):
     with load(trained.path, workers=1, null_values=["warm"]) as scorer:
         assert scorer.score(["Warm ", "warm film"]).counts.blank == 1
-        assert scorer.fingerprint["--null-values"] == ["warm"]
+        assert scorer.fingerprint["null_values"] == ["warm"]
     with load(trained.path, workers=1, null_values=()) as scorer:
         assert scorer.score(["N/A", "warm"]).counts.blank == 0
 
@@ -180,10 +180,10 @@ def test_load_knows_the_included_model_by_its_name(trained, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"neutral": (0.7, 0.3)}, r"^neutral=0.7,0.3: two .* such as neutral=0.3,0.7$"),
-        ({"neutral": True}, r"^neutral: the model trained brings no band; .* neutral=0.3,0.7$"),
-        ({"precision": "bf16"}, "^precision=bf16 is for backend=torch, not for onnx$"),
-        ({"device": "cuda"}, "try backend=torch device=cuda$"),
+        ({"neutral": (0.7, 0.3)}, r"^neutral 0.7,0.3: two .* such as 0.3,0.7$"),
+        ({"neutral": True}, r"^neutral: the model trained brings no band; .* 0.3,0.7$"),
+        ({"precision": "bf16"}, "^precision='bf16' is for backend='torch', not for onnx$"),
+        ({"device": "cuda"}, "try backend='torch' device='cuda'$"),
         ({"workers": 0}, "^workers is 0"),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_band_divides_the_labels_also_where_it_leaves_out_a_half(trained, text
 @pytest.mark.parametrize(
     ("labels", "neutral", "message"),
     [
-        (("bad", "good"), True, "the model trained brings no band; give one, such as --neutral 0.3,0.7"),
+        (("bad", "good"), True, "the model trained brings no band; give two numbers, such as 0.3,0.7"),
         (("bad", "neutral"), (0.4, 0.6), "the model trained has the labels bad, neutral"),
         (("a", "b", "c"), True, "the model trained has the labels a, b, c"),
     ],
