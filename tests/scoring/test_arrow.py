@@ -88,7 +88,7 @@ def test_an_empty_batch_keeps_its_schema(scorer, table):
     [
         ({"text": ["a"]}, "nope", "the batch: no column 'nope'; .*; try another (--)?text.column$"),
         ({"stars": [1]}, "stars", "'stars' is int64, not a string"),
-        ({"text": ["a"], "Sentiment": ["b"]}, "text", "a column 'Sentiment' already; try (--)?prefix.'?new_'?$"),
+        ({"text": ["a"], "Sentiment": ["b"]}, "text", "'Sentiment' already; try (--)?prefix.'?new_'?$"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(scorer, columns, wanted, message):
