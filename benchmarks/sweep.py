@@ -64,9 +64,6 @@ class Counted:
         self._backend = backend
         self.words = self.steps = 0
 
-    def prepare(self) -> None:
-        self._backend.prepare()
-
     def logits(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         self.steps += ids.size
         self.words += int(lengths.sum())

@@ -79,8 +79,6 @@ class StopRequested(KeyboardInterrupt):
 
     It is a KeyboardInterrupt, so that one `except` clause handles it and Ctrl-C alike, and `except Exception`
     does not swallow it.
-
-    :param number: the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -98,7 +96,6 @@ def requires(extra: str) -> Iterator[None]:
     """Turn a failed import of a third-party package into an error with the pip command.
 
     :param extra: the extra of sentcli that installs the package.
-    :raises MissingExtraError: when an import inside the block does not find its package.
     """
     try:
         yield

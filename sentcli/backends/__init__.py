@@ -33,14 +33,6 @@ class Backend(Protocol):
     runtime: str
     batch_factor: int
 
-    def prepare(self) -> None:
-        """Load what the first large batch would otherwise wait for. Later calls do nothing.
-
-        :raises BundleError: when the model cannot be run.
-        :raises MemoryError: when there is too little memory.
-        """
-        ...
-
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Return the logits of a batch.
 
@@ -64,9 +56,6 @@ def load_backend(
     :param name: one of `BACKENDS`; None: the one for `model_file`, else the first whose file exists.
     :param device: one of `DEVICES`; None: CUDA if there is a device; for onnx the CPU.
     :param precision: the precision of matrix products, one of `SCORING_PRECISIONS`; None: fp32.
-    :raises UsageError: when name, device, precision and file contradict each other.
-    :raises BundleError: when the bundle lacks the file, or the file cannot be run.
-    :raises MissingExtraError: when PyTorch is needed and not installed.
     """
     name, file = choose(name, bundle)
     if device not in (None, *DEVICES):
@@ -123,20 +112,14 @@ def _backend_for(path: Path) -> str:
 
 
 def check_batch(ids: Ids, lengths: Lengths) -> None:
-    """Check the lengths of a batch: for wrong lengths a model would return meaningless numbers.
-
-    :raises ValueError: when a length is below 1 or above the number of tokens.
-    """
+    """Check the lengths of a batch: for wrong lengths a model would return meaningless numbers."""
     if len(ids) and not 1 <= lengths.min() <= lengths.max() <= ids.shape[1]:
         lowest, highest = lengths.min(), lengths.max()
         raise ValueError(f"lengths from {lowest} to {highest} in a batch of {ids.shape[1]} tokens")
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:
-    """Return the output of a model if it is finite logits of this shape.
-
-    :raises BundleError: when the output has another type or shape, or is not finite.
-    """
+    """Return the output of a model if it is finite logits of this shape."""
     if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != shape:
         raise BundleError(f"{file}: the model does not return logits {list(shape)!r:.200} in fp32")
     if not np.isfinite(logits).all():

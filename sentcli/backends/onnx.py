@@ -1,27 +1,18 @@
 """A model on onnxruntime, on the CPU."""
 
-import re
-import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime
 
 from sentcli.backends import Ids, Lengths, Logits, check_batch, check_logits, first_line
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
-from sentcli.text.vocabulary import PAD_ID, UNK_ID
+from sentcli.text.vocabulary import UNK_ID
 
 INPUT_IDS, LENGTHS, LOGITS = "input_ids", "lengths", "logits"  # inputs and output of every ONNX model
 EMBEDDING = "embedding"  # name of the largest constant: fp16, `[vocab_size, embedding_dim]`
 
-# Loading a folded model computes the input products of the whole vocabulary. With 58,000 words, this takes 85
-# of the 400 ms until a first answer. So the first small batches run on models with only the words of the
-# batch, which load in 5 ms.
-_SMALL_BATCHES = 8
-_SMALL_TOKENS = 4096
 _FATAL = 4  # at this log level onnxruntime writes nothing to stderr; it raises errors
 
 
@@ -31,9 +22,6 @@ class OnnxBackend:
     The logits of a text do not depend on its batch, to the last bit.
 
     :param content: the bytes of the file; `onnx_check.check_model` has checked all but the included model.
-    :param file: the path of the file, for messages.
-    :param config: the shape that the model must have.
-    :raises BundleError: when onnxruntime cannot run it.
     """
 
     name = "onnx"
@@ -41,20 +29,12 @@ class OnnxBackend:
     batch_factor = 1
 
     def __init__(self, content: bytes, file: Path, config: ModelConfig) -> None:
-        self._content = content
         self._file = file
         self._config = config
-        self._small_batches_left = _SMALL_BATCHES
-        self._lock = threading.Lock()
-        self._session: Any = None  # with the whole vocabulary
         onnxruntime.set_default_logger_severity(_FATAL)
+        self._session = self._load(content)
         # Run the model once, so that a broken one fails here and not at the first row.
         self.logits(np.array([[UNK_ID]]), np.array([1], np.int32))
-
-    def prepare(self) -> None:
-        """Load the model with its whole vocabulary; see `Backend`."""
-        with self._lock:
-            self._session = self._session or self._load(self._content)
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
@@ -64,27 +44,11 @@ class OnnxBackend:
             return np.empty((0, self._config.num_classes), np.float32)
         if rows == 1:  # onnxruntime rounds the product of a single row differently
             ids, lengths = ids.repeat(2, axis=0), lengths.repeat(2)
-        session = None
-        if self._is_small(ids):
-            # At least two words, because onnxruntime rounds the product of a single row differently.
-            words, small_ids = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
-            if small := keep_words(self._content, words, self._config):
-                session, ids = self._load(small), small_ids[:-2].reshape(ids.shape)
-        if session is None:
-            self.prepare()
-            session = self._session
         try:
-            (logits,) = session.run([LOGITS], {INPUT_IDS: ids, LENGTHS: lengths})
+            (logits,) = self._session.run([LOGITS], {INPUT_IDS: ids, LENGTHS: lengths})
         except Exception as error:  # onnxruntime's exceptions have no other common base
             raise self._failure(error) from None
         return check_logits(logits, (len(ids), self._config.num_classes), self._file)[:rows]
-
-    def _is_small(self, ids: Ids) -> bool:
-        """Return whether a batch is one of the first small ones, and count it."""
-        with self._lock:
-            is_small = self._session is None and self._small_batches_left > 0 and ids.size <= _SMALL_TOKENS
-            self._small_batches_left -= is_small
-            return is_small
 
     def _load(self, content: bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
@@ -107,42 +71,3 @@ class OnnxBackend:
         if "std::bad_alloc" in str(error):
             return MemoryError(first_line(error))
         return BundleError(f"{self._file}: onnxruntime: {first_line(error)}")
-
-
-# A file of `sentcli.export` up to the values of its embedding. The groups are the numbers that depend on the
-# vocabulary, and what precedes each of them. Protobuf writes a number with 7 bits a byte, the lowest first.
-_START = re.compile(
-    rb"""
-    ([^:]*:) (NUMBER)  # the length of the graph
-    (.*?\*) (NUMBER)  # the nodes; the length of the embedding
-    (\x08) (NUMBER)  # its rows
-    (\x08 NUMBER \x10\x0aB\x09embeddingJ) (NUMBER)  # its columns, type and name; the length of its values
-    """.replace(b"NUMBER", rb"[\x80-\xff]*[\x00-\x7f]"),
-    re.DOTALL | re.VERBOSE,
-)
-
-
-def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig) -> bytes | None:
-    """Return a model with only some rows of its embedding.
-
-    This edits the bytes of the file, because importing the onnx package takes 80 ms or more.
-
-    :param words: the ids to keep, in this order.
-    :returns: None when `sentcli.export` did not write the embedding.
-    """
-    start, size = _START.match(content), 2 * config.vocab_size * config.embedding_dim
-    if start is None or len(content) < start.end() + size:
-        return None
-    vectors = np.frombuffer(content, np.float16, size // 2, start.end()).reshape(config.vocab_size, -1)[words]
-    less = size - vectors.nbytes
-    parts = list(start.groups())
-    for place, by in ((1, less), (3, less), (5, config.vocab_size - len(words)), (7, less)):
-        parts[place] = _lower(parts[place], by)
-    return b"".join([*parts, vectors.tobytes(), content[start.end() + size :]])
-
-
-def _lower(number: bytes, by: int) -> bytes:
-    """Return a number of protobuf less another, in as many bytes."""
-    places = range(len(number))
-    value = sum((number[place] & 0x7F) << 7 * place for place in places) - by
-    return bytes(value >> 7 * place & 0x7F | 0x80 * (place < places[-1]) for place in places)

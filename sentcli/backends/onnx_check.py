@@ -35,12 +35,7 @@ class _RefusedError(Exception):
 
 
 def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
-    """Check an ONNX file before onnxruntime loads it.
-
-    :param file: the path of the file, for messages.
-    :param config: the shape that the model must have.
-    :raises BundleError: naming the part that is not allowed or does not match the config.
-    """
+    """Check an ONNX file before onnxruntime loads it."""
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError:

@@ -41,9 +41,6 @@ class _ModuleBackend:
         self.runtime = f"torch {torch.__version__} on {device.type}"
         self.batch_factor = _CUDA_BATCH_FACTOR if device.type == "cuda" else 1
 
-    def prepare(self) -> None:
-        """Do nothing, because the model is already loaded; see `Backend`."""
-
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
         check_batch(ids, lengths)
@@ -67,11 +64,8 @@ class _ModuleBackend:
 class TorchBackend(_ModuleBackend):
     """The BiLSTM of `sentcli.model.bilstm` with the weights of `model.safetensors`.
 
-    :param device: see `choose_device`.
     :param precision: one of `SCORING_PRECISIONS`, for matrix products and states, by autocast. The tests
         allow a probability to change by 0.05 with bf16 and by 0.01 with fp16.
-    :raises BundleError: when the weights do not fit the config.
-    :raises UsageError: when there is no CUDA device, or the device does not support the precision.
     """
 
     def __init__(self, bundle: Bundle, device: str | None = None, precision: str = "fp32") -> None:
@@ -95,11 +89,6 @@ class TorchScriptBackend(_ModuleBackend):
 
     PyTorch loads it without pickle, but it is a program whose operators are not checked. Run only files from
     sources that you trust.
-
-    :param file: the path of the file, for messages.
-    :param config: the shape that the model must have.
-    :raises BundleError: when PyTorch cannot load it.
-    :raises UsageError: when there is no CUDA device.
     """
 
     name = "torchscript"

@@ -50,10 +50,7 @@ class Builder:
         return helper.make_graph(self.nodes, name, inputs, outputs, list(self._constants.values()))
 
     def model(self, name: str, num_classes: int) -> onnx.ModelProto:
-        """Return the graph as a model from `input_ids` and `lengths` to `logits`.
-
-        :raises onnx.checker.ValidationError: when the graph is not valid ONNX.
-        """
+        """Return the graph as a model from `input_ids` and `lengths` to `logits`."""
         inputs = [
             value(INPUT_IDS, "batch", "tokens", dtype=np.int64),
             value(LENGTHS, "batch", dtype=np.int32),

@@ -30,7 +30,6 @@ _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 class ExportedFile:
     """A model file that was written.
 
-    :param size: in bytes.
     :param difference: the largest difference of a probability from PyTorch's, on synthetic texts.
     """
 
@@ -49,12 +48,6 @@ def export_bundle(
 ) -> list[ExportedFile]:
     """Write a model folder with the model in other formats, for `sentcli score --model`.
 
-    :param output: the new folder.
-    :param formats: some of `sentcli.export.FORMATS`.
-    :param graph: the ONNX graph, one of `sentcli.export.GRAPHS`.
-    :raises UsageError: when the options contradict each other.
-    :raises OutputError: when the folder exists and `overwrite` is not set, or is the model itself.
-    :raises BundleError: when the bundle has no weights, or they do not fit its config.
     :raises ExportError: when an exported file disagrees with PyTorch; nothing is written then.
     """
     if graph != "portable" and "onnx" not in formats:
@@ -81,9 +74,7 @@ def write_onnx(
     """Write a model as ONNX.
 
     :param model: its embedding rounded by `round_embedding`, because the file holds it in fp16.
-    :param graph: one of `sentcli.export.GRAPHS`.
     :param max_tokens: length of the longest text that is compared.
-    :raises ExportError: when the file disagrees with PyTorch; it is not written then.
     """
     content = _BUILDERS[graph](model).SerializeToString()
     check_model(content, path, model.config)

@@ -84,7 +84,6 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
 class _Layer:
     """One direction of one layer.
 
-    :param name: the prefix of its values.
     :param gates: the gates of its weights, in their order.
     :param pooling: the pooling; "" if the next layer needs all states.
     """

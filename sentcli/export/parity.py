@@ -33,10 +33,8 @@ _SHORT = 64  # tokens; in a longer text a wrong word vector changes the probabil
 def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) -> float:
     """Compare an exported model with PyTorch on synthetic texts of 1 to `max_tokens` tokens.
 
-    :param file: the name of the exported model in an error.
     :returns: the largest difference of a probability. Texts so long that the model amplifies PyTorch's own
         rounding are left out, if they are fewer than half.
-    :raises ExportError: when it is more than 1e-4.
     """
     original = copy.deepcopy(model).cpu().eval()
     batches = [*parity_batches(model.config.vocab_size, max_tokens)]

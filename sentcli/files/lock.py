@@ -23,10 +23,8 @@ class Lock:
 
     If another run holds the lock, this logs a warning and waits for up to two minutes.
 
-    :param check: called repeatedly while waiting; it may raise.
     :param waits: False: do not wait.
     :raises LockedError: if another run still holds the lock after that time.
-    :raises OutputError: if the lock file cannot be created.
     """
 
     def __init__(self, target: Path, *, check: Callable[[], None] = lambda: None, waits: bool = True) -> None:

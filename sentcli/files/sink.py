@@ -31,7 +31,6 @@ class Target:
     :ivar name: the name without `file://`, so that a file has only one.
     :ivar is_file: whether it is a local file, existing or new.
     :ivar is_folder: whether it stands for several outputs: a folder, or a URL that ends in a slash.
-    :raises OutputError: for a path that the system does not allow.
     """
 
     def __init__(self, name: str | Path) -> None:
@@ -49,10 +48,7 @@ class Target:
 
     @cached_property
     def path(self) -> Path:
-        """The file that is written: absolute and without links.
-
-        :raises OutputError: if the links form a circle.
-        """
+        """The file that is written: absolute and without links."""
         return resolve(self.name)
 
     @property
@@ -78,21 +74,14 @@ class Target:
             raise OutputError(f"{folder}: no such folder")
 
     def refuse_existing(self) -> None:
-        """Refuse to replace a file, local or at a URL.
-
-        :raises ExistingOutputError: if the file exists.
-        :raises OutputError: if a server does not answer.
-        """
+        """Refuse to replace a file, local or at a URL."""
         if remote.exists(self.name) if self.is_url else self.is_file and self.path.exists():
             raise ExistingOutputError(
                 f"{self.name} exists; give another name, or replace it with {option('overwrite', True)}"
             )
 
     def remove(self) -> None:
-        """Remove a file, local or at a URL, if it exists; ignore devices and pipes.
-
-        :raises OutputError: if that fails.
-        """
+        """Remove a file, local or at a URL, if it exists; ignore devices and pipes."""
         if self.is_url:
             remote.remove(self.name)
         elif self.is_file:
@@ -111,7 +100,6 @@ def _descriptor_of(name: str) -> int | None:
 class Stream:
     """Standard output or error, a pipe, or a device: written bytes cannot be taken back.
 
-    :param name: `-`, a path, or None for standard error.
     :param check: called several times a second while a pipe or terminal is full; it may raise.
     :raises OutputError: with the name and the reason; a closed pipe raises BrokenPipeError.
     """
@@ -178,11 +166,7 @@ Sink = AtomicFile | Stream | remote.RemoteFile
 
 
 def open_sink(target: Target | None, check: Callable[[], None] = lambda: None) -> Sink:
-    """Open an output; None is standard error.
-
-    :param check: see `Stream`.
-    :raises OutputError: if it cannot be written.
-    """
+    """Open an output; None is standard error."""
     if target is None:
         return Stream(None, check)
     if target.is_url:

@@ -47,7 +47,6 @@ _DEFAULT = Path("exports", "imdb-bilstm")
 class Bundle:
     """A model folder.
 
-    :param config: the content of `config.json`.
     :param digests: the SHA-256 of each file by its name, from the manifest.
     :param model_file: the model file to run, if the caller named one.
     """
@@ -74,10 +73,7 @@ class Bundle:
 
     @cached_property
     def vocab(self) -> Vocab:
-        """The vocabulary of `vocab.txt`.
-
-        :raises BundleError: when it is not valid, or its size is not that in the config.
-        """
+        """The vocabulary of `vocab.txt`."""
         content, path = self.read(VOCAB), self.path / VOCAB
         try:
             vocab = Vocab.from_text(content.decode())
@@ -90,10 +86,7 @@ class Bundle:
         return vocab
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of a file, checked against the SHA-256 in the manifest.
-
-        :raises BundleError: when the file is not in the manifest, or has another SHA-256.
-        """
+        """Return the bytes of a file, checked against the SHA-256 in the manifest."""
         if name not in self.digests:
             hint = "the folder that `sentcli train` wrote has it"
             raise BundleError(f"{self.path / MANIFEST}: the bundle has no {name}; {hint}")
@@ -113,7 +106,6 @@ def load_bundle(path: Path) -> Bundle:
     This checks the manifest and the config. Other files are checked when they are read.
 
     :param path: also the name of the included model, if there is no such path.
-    :raises BundleError: naming the file that is missing, changed or not valid.
     """
     try:
         if str(path) == _DEFAULT.name and not path.exists():
@@ -141,8 +133,6 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     When the block fails, the folder is removed. An old `target` stays until the new one is complete. If
     `target` is a link, the folder that it points to is replaced.
-
-    :raises OutputError: when `target` may not be replaced (see `check_target`) or cannot be written.
     """
     check_target(target, overwrite=overwrite)
     try:
@@ -163,11 +153,7 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Check that a model folder may be written here, before hours of training.
-
-    :raises OutputError: when `target` exists and `overwrite` is not set; when it cannot be replaced, is not a
-        model folder, or holds other files, which would be lost.
-    """
+    """Check that a model folder may be written here, before hours of training."""
     try:
         if not target.exists():
             return
@@ -189,10 +175,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Check that a folder can be written to, before hours of training.
-
-    :raises OutputError: when there is no permission.
-    """
+    """Check that a folder can be written to, before hours of training."""
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{folder}: no permission to write there")
 

@@ -67,11 +67,6 @@ def score_on_cluster(
     """Score each input to its output. An output that cannot be made is logged and counted as failed.
 
     :param scorer: the scorer that those of all nodes must equal.
-    :param pairs: an input and an output each; every node can open them.
-    :param output: the folder of the outputs, for messages.
-    :raises ClusterError: if the cluster cannot be used, or one of its nodes differs.
-    :raises SentcliError: as `score_output`, for an error that would stop every output.
-    :raises InterruptedRunError: after a signal.
     """
     files = [_file(source, target.name) for (source,), target in pairs]
     cpus = cluster.settings["workers"] or _CPUS

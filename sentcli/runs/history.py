@@ -37,8 +37,6 @@ class History:
     :param rejects: its rejects file; None: they go to standard error.
     :param conditions: what the output depends on, except the bytes of the inputs, by the names that messages
         show to the user, as JSON.
-    :ivar overwrite: replace the files that exist.
-    :ivar ledger: the results so far.
     """
 
     target: Target
@@ -65,7 +63,6 @@ class History:
     def complete(self, size: int, summary: Summary) -> None:
         """Make room for files that hold all rows, before they get their names, and record that they do.
 
-        :param size: bytes of the output.
         :raises ExistingOutputError: if another program has created one of the files meanwhile.
         """
         if not self.overwrite:

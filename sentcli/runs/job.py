@@ -82,16 +82,10 @@ def score_output(
 ) -> Summary:
     """Score inputs to one output. The output gets its name only when it holds all rows.
 
-    :param inputs: files, `-` for standard input, or URLs; their rows are written in this order.
-    :param target: the output: a file, a stream or a URL.
     :param name: what rejects and records call the input, if there is one; None: `inputs[0]`.
-    :raises UsageError: for options that contradict each other.
-    :raises DataError: if an input cannot be read, or too many rows are rejected.
     :raises ExistingOutputError: if the output exists.
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
     :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
-    :raises OutputError: if the output cannot be written.
-    :raises InterruptedRunError: after a signal.
     """
     output = target.name
     files = [inspect_input(path, name) for path in inputs]

@@ -40,10 +40,6 @@ _Replayed = tuple[Chunk, Results, Counts]
 class Ledger:
     """The ledger of an output, in a hidden file next to it.
 
-    :param target: the output.
-    :param labels: all labels that a row can get.
-    :param columns: the new columns.
-    :param overwrite: start over, and remove the ledger of a stopped run.
     :ivar conditions: the conditions of the stopped run; None if there is no such run.
     :ivar sizes: bytes of that run's output and rejects; None if it was not yet about to rename them.
     :ivar rows: number of rows whose scores are in the file.
@@ -94,10 +90,7 @@ class Ledger:
         return self._end > 0
 
     def begin(self, conditions: Mapping[str, Any]) -> None:
-        """Begin a new ledger, written at the first commit; or open that of the stopped run to append to it.
-
-        :param conditions: the conditions of this run, as JSON.
-        """
+        """Begin a new ledger, written at the first commit; or open that of the stopped run to append to it."""
         if not self._end:
             self._pending.append(_record(conditions))
             return
@@ -106,11 +99,7 @@ class Ledger:
             os.ftruncate(self._descriptor, self._end)
 
     def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[_Replayed]:
-        """Read the chunks that the stopped run scored, and yield each with its results and counts.
-
-        :param names: names of the inputs.
-        :raises ResumeError: if an input changed since that run.
-        """
+        """Read the chunks that the stopped run scored, and yield each with its results and counts."""
         if not self._end:
             return
         with self._path.open("rb") as file:
@@ -172,10 +161,7 @@ class Ledger:
         self._last_commit = time.monotonic()
 
     def finish(self, sizes: tuple[int, int | None]) -> None:
-        """Record durably that the files are about to get their final names, so that a later run owns them.
-
-        :param sizes: what `Output.close` returned.
-        """
+        """Record durably that the files are about to get their final names, so that a later run owns them."""
         self._pending.append(_record({"sizes": sizes}))
         self.commit()
 

@@ -25,8 +25,6 @@ class Output:
     """An output and its rejects; only `publish` gives the files their final names.
 
     :param rejects: the rejects file; None: standard error.
-    :param options: the limit on rejected rows.
-    :ivar rows, rejected: numbers of rows and rejects written so far.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
@@ -46,7 +44,6 @@ class Output:
         """Append the rows of a chunk with the values of the new columns, and its rejects.
 
         :raises RejectsError: if more rows were rejected than the limit allows.
-        :raises SentcliError: if the numbers of rows read and written differ.
         """
         self.rows += len(results[0])
         self.rejected += len(chunk.rejects)
@@ -74,7 +71,6 @@ class Output:
         """Write the end of the output, and make both files durable.
 
         :returns: the sizes in bytes of the output and of the rejects, None if no row was rejected.
-        :raises RejectsError, SentcliError: as `write`.
         """
         if not reader.is_finished:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")

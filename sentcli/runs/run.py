@@ -44,20 +44,9 @@ def score_files(
     skipped and counted, and an output that cannot be made is logged and counted as failed. Several runs can
     share a folder: one that meets an output of another run makes the others first.
 
-    :param inputs: paths, globs, URLs or `-` for stdin.
-    :param output: a file, a folder for one output per input, or `-` for stdout.
-    :param overwrite: start over, and replace existing files.
     :param shard: two numbers, I and N: make every N-th output of the folder, from the I-th on.
     :param summary_file: the file that the caller will write the summary to; checked before any scoring.
-    :param show_progress: show the progress on stderr.
     :param cluster: score each input of a folder as a task of this cluster.
-    :raises UsageError: for options that contradict each other.
-    :raises DataError: for an input that cannot be read, or more rejected rows than allowed.
-    :raises OutputError: for an output that exists, cannot be written or cannot be continued.
-    :raises BundleError: if the model fails.
-    :raises ClusterError: if the cluster cannot be used.
-    :raises MissingExtraError: for a URL, if the extra `remote` is not installed; for a cluster, `ray`.
-    :raises InterruptedRunError: after a signal.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     target = Target(output)

@@ -81,10 +81,7 @@ class Summary(Counts):
 
 
 class Progress:
-    """What the outputs of a run share to show their progress.
-
-    :param shown: False: show nothing.
-    """
+    """What the outputs of a run share to show their progress."""
 
     def __init__(self, *, shown: bool = False) -> None:
         self.shown = shown
@@ -94,7 +91,6 @@ class Progress:
 class Bar:
     """The progress of an output: a bar on a terminal, else a log line every ten minutes. `close` erases it.
 
-    :param name: the name of the output.
     :param total_bytes: the size of its inputs, if known.
     """
 

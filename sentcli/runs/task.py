@@ -29,7 +29,6 @@ class File:
 
     :param name, output: what messages, rejects and records call them.
     :param source, target: absolute paths or URLs, because a node has another current folder.
-    :param size: bytes of the input.
     """
 
     name: str
@@ -45,11 +44,9 @@ def score_task(
 ) -> list[Result]:
     """Score each file to its output. A task may run again, or twice at once.
 
-    :param parameters: those of `sentcli.load`.
     :param conditions: the conditions of the driver, see `conditions_of`.
     :returns: for each file the record of its summary, None if an error concerns this file alone; and its log.
     :raises ClusterError: before anything is written, if the scores could differ from those of other nodes.
-    :raises SentcliError: as `score_output`, for an error that would stop every output.
     """
     scorer = _scorer(parameters)
     here = conditions_of(scorer)

@@ -21,10 +21,7 @@ NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
 
 @dataclass(frozen=True)
 class Band:
-    """The range of probabilities of the second of two classes that are neutral, both ends included.
-
-    :raises UsageError: unless 0 <= low <= high <= 1.
-    """
+    """The range of probabilities of the second of two classes that are neutral, both ends included."""
 
     low: float
     high: float

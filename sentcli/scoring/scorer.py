@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sentcli.explain.parts import Parts
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
-_MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
 Item = TypeVar("Item")
@@ -212,9 +211,6 @@ class Scorer:
         Each chunk is yielded as soon as it is scored, so a slow stream gets its answers at once. Memory
         holds four chunks, and one more for every four workers after the first four. An error of the iterable
         is raised after the chunks before it.
-
-        :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
-        :raises StopRequested: when a signal asked this process to stop, see `sentcli.scoring.stop`.
         """
         with closing(self._predict(chunks, lambda chunk: chunk.texts)) as parts:
             for chunk, predictions in parts:
@@ -253,8 +249,6 @@ class Scorer:
         """
         distinct, inverse = _distinct(texts)
         distinct = ["" if text in self._null_values else text for text in distinct]
-        if sum(map(len, distinct)) > _MANY:
-            self._pools.workers.submit(self._backend.prepare)  # while this thread encodes
         encoded = self._encoder.encode(distinct)
         (rows,) = encoded.lengths.nonzero()
         kept = np.minimum(encoded.lengths[rows], self._max_tokens)
@@ -372,10 +366,7 @@ def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
 
 
 def as_texts(texts: Iterable[Any]) -> list[str | None]:
-    """Return texts as a list, with None for a missing one; see `Scorer.score`.
-
-    :raises TypeError: naming what is no text.
-    """
+    """Return texts as a list, with None for a missing one; see `Scorer.score`."""
     if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
         kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
         raise TypeError(f"texts is {kind}; pass a list or a column of strings")

@@ -107,10 +107,7 @@ def _says_something(word: str) -> bool:
 
 
 def slices(texts: Sequence[str], size: int) -> list[Sequence[str]]:
-    """Cut a sequence of texts into slices of about equal size.
-
-    :param size: the approximate number of characters of a slice.
-    """
+    """Cut a sequence of texts into slices of about equal size."""
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     total = int(ends[-1]) if len(ends) else 0
     count = -(-total // size)
@@ -152,10 +149,7 @@ class _BulkEncoder:
         return ids, kept
 
     def _join(self, ids: Ids, counts: Numbers, bigrams: "_BigramTable") -> tuple[Ids, Numbers]:
-        """Replace pairs of words by bigrams, as `Vocab.encode` does.
-
-        :returns: the new ids, and the new number of ids of each text.
-        """
+        """Replace pairs of words by bigrams, as `Vocab.encode` does."""
         ends = np.cumsum(counts)
         second = np.append(ids[1:], np.int32(UNK_ID))
         second[ends[ends > 0] - 1] = UNK_ID  # the next word belongs to another text
@@ -188,8 +182,6 @@ class _BigramTable:
 
     Each slot holds the first bigram with its hash, and each bigram holds the next one with the same hash. The
     last entry is a pair that matches no words.
-
-    :param pairs: the ids of the two words of each bigram; at least one.
     """
 
     def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:

@@ -23,7 +23,6 @@ REPLACEMENTS = (
 def tokenize(text: str) -> list[str]:
     """Return the tokens of `get_tokenizer("basic_english")` of torchtext 0.18.0.
 
-    :param text: any string.
     :returns: lower-case tokens without white space; empty for a blank text.
     """
     text = text.lower()

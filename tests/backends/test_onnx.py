@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from onnx import ModelProto, numpy_helper
 from tiny_models import make_batch, make_model
 
-from sentcli.backends.onnx import OnnxBackend, keep_words
+from sentcli.backends.onnx import OnnxBackend
 from sentcli.errors import BundleError
 from sentcli.export.folded import folded_graph
 from sentcli.export.portable import portable_graph
@@ -25,20 +24,6 @@ GRAPHS = {"portable": portable_graph(MODEL), "folded": folded_graph(MODEL)}
 @pytest.fixture(params=GRAPHS)
 def content(request):
     return GRAPHS[request.param].SerializeToString()
-
-
-@pytest.fixture
-def loaded(monkeypatch):
-    """The contents of the sessions that are made."""
-    contents = []
-    session = onnxruntime.InferenceSession
-
-    def load(content, *arguments, **options):
-        contents.append(content)
-        return session(content, *arguments, **options)
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", load)
-    return contents
 
 
 def backend(content: bytes) -> OnnxBackend:
@@ -60,73 +45,6 @@ def test_a_single_row_gets_the_bits_that_it_gets_among_others(content):
     for row in range(12):
         alone = running.logits(ids[row : row + 1, : lengths[row]], lengths[row : row + 1])
         assert np.array_equal(alone, together[row : row + 1])
-
-
-def test_small_and_large_batches_get_the_same_bits(content):
-    batches = [make_batch(6, 20, seed) for seed in range(12)]  # more than run with their words alone
-    small, large = backend(content), backend(content)
-    large.prepare()
-    for batch in batches:
-        assert np.array_equal(small.logits(*batch), large.logits(*batch))
-
-
-def test_small_first_batches_load_only_their_words(loaded):
-    model = make_model(vocab_size=3000)
-    content = folded_graph(model).SerializeToString()
-    running = OnnxBackend(content, FILE, model.config)
-    running.logits(*make_batch(2, 20))
-    assert max(map(len, loaded)) < len(content) - 2 * 10 * 2900
-    for batch in (make_batch(300, 30), make_batch(300, 30), make_batch(2, 20)):
-        running.logits(*batch)
-    assert loaded.count(content) == 1
-    assert loaded[-1] == content
-    loaded.clear()
-    running = OnnxBackend(content, FILE, model.config)
-    for _ in range(20):
-        running.logits(*make_batch(2, 20))
-    assert len(loaded) < 10
-    assert loaded[-1] == content
-
-
-@pytest.mark.parametrize("graph", [portable_graph, folded_graph])
-@pytest.mark.parametrize("shape", [{}, {"vocab_size": 20_000, "embedding_dim": 200}])
-def test_a_model_with_some_of_the_words_gives_them_the_same_bits(graph, shape):
-    model = make_model(**shape)
-    content = graph(model).SerializeToString()
-    words = np.array([0, 1, 7, 30, 59])
-    cut = ModelProto.FromString(keep_words(content, words, model.config))
-    (embedding,) = (constant for constant in cut.graph.initializer if constant.name == "embedding")
-    expected = model.embedding.weight.detach().numpy()[words].astype(np.float16)
-    assert np.array_equal(numpy_helper.to_array(embedding), expected)
-    ids, lengths = np.array([[2, 3, 4], [4, 1, 0]]), np.array([3, 2], np.int32)
-    small = OnnxBackend(cut.SerializeToString(), FILE, replace(model.config, vocab_size=5))
-    whole = OnnxBackend(content, FILE, model.config)
-    whole.prepare()
-    assert np.array_equal(small.logits(ids, lengths), whole.logits(words[ids], lengths))
-
-
-def test_an_embedding_that_is_stored_in_another_way_is_loaded_whole():
-    model = ModelProto.FromString(GRAPHS["folded"].SerializeToString())
-    (embedding,) = (constant for constant in model.graph.initializer if constant.name == "embedding")
-    values = numpy_helper.to_array(embedding)
-    embedding.ClearField("raw_data")
-    embedding.int32_data.extend(values.view(np.uint16).ravel().tolist())
-    content = model.SerializeToString()
-    assert keep_words(content, np.array([0, 1]), MODEL.config) is None
-    batch = make_batch(2, 3)
-    expected = backend(GRAPHS["folded"].SerializeToString()).logits(*batch)
-    assert np.array_equal(backend(content).logits(*batch), expected)
-
-
-def test_a_prepared_backend_loads_no_more(loaded, content):
-    batch = make_batch(2, 20)
-    expected = backend(content).logits(*batch)
-    running = backend(content)
-    loaded.clear()
-    running.prepare()
-    running.prepare()
-    assert np.array_equal(running.logits(*batch), expected)
-    assert loaded == [content]
 
 
 def test_threads_share_one_backend(content):
