@@ -20,7 +20,7 @@ _log = logging.getLogger("sentcli")
 
 # Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
 _TOLERANCE = 1e-4  # of a probability
-# An LSTM that learnt from short texts can amplify rounding over hundreds of tokens. From the length on at
+# An LSTM that learned from short texts can amplify rounding over hundreds of tokens. From the length on at
 # which PyTorch in fp32 differs by more than this from fp64, a text shows nothing about the exported model.
 _ROUNDING = _TOLERANCE / 10
 
@@ -41,11 +41,11 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
     is_quiet = not _log.isEnabledFor(logging.INFO)
     bar = progress_bar(batches, quiet=is_quiet, desc=f"checking {file.name}", unit="batches")
     pairs = [(softmax(exported.logits(*batch)), _probabilities(original, *batch)) for batch in bar]
-    found, wanted = map(np.concatenate, zip(*pairs, strict=True))
-    differences = np.abs(found - wanted).max(axis=1)
+    probabilities, expected = map(np.concatenate, zip(*pairs, strict=True))
+    differences = np.abs(probabilities - expected).max(axis=1)
     if not differences.max() <= _TOLERANCE:  # also when it is NaN
         exact = np.concatenate([_probabilities(original.double(), *batch) for batch in batches])
-        is_unstable = np.abs(exact - wanted).max(axis=1) > _ROUNDING
+        is_unstable = np.abs(exact - expected).max(axis=1) > _ROUNDING
         lengths = np.concatenate([lengths for _, lengths in batches])
         is_stable = lengths < lengths[is_unstable].min(initial=np.iinfo(np.int32).max)
         if 2 * is_stable.sum() > len(is_stable):

@@ -118,9 +118,9 @@ def score_output(
     conditions = _conditions(scorer, files, setup, options)
     history = history_kind(target, options)(target, rejects, files, conditions, setup, options)
     with ExitStack() as stack:
-        for each in (target, given):
-            if each and each.is_file:
-                stack.enter_context(Lock(each.path, check=stop.check, waits=options.waits))
+        for place in (target, given):
+            if place and place.is_file:
+                stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
         return history.settle() or _score(scorer, history, progress)
 
 

@@ -90,7 +90,7 @@ class Ledger:
         return self._end > 0
 
     def begin(self, conditions: Mapping[str, Any]) -> None:
-        """Begin a new ledger, written at the first commit; or open that of the stopped run to append to it."""
+        """Begin a new ledger, written at the first commit, or open that of the stopped run to append."""
         if not self._end:
             self._pending.append(_record(conditions))
             return

@@ -28,11 +28,8 @@ def score_files(
     scorer: Scorer,
     inputs: Sequence[str],
     output: str,
+    options: JobOptions = JobOptions(),  # noqa: B008  # frozen
     *,
-    read: ReadOptions | None = None,
-    write: WriteOptions | None = None,
-    rejects: RejectOptions | None = None,
-    overwrite: bool = False,
     shard: tuple[int, int] = (1, 1),
     summary_file: str | None = None,
     show_progress: bool = False,
@@ -48,19 +45,18 @@ def score_files(
     :param summary_file: the file that the caller will write the summary to; checked before any scoring.
     :param cluster: score each input of a folder as a task of this cluster.
     """
-    read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
-    target = Target(output)
+    target, rejects = Target(output), options.rejects
     if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, target, write)
+    pairs = plan_outputs(inputs, target, options.write)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
     if summary_file:
         _check_summary(Target(summary_file), target, pairs, rejects.path)
-        if not (overwrite or target.is_folder):
+        if not (options.overwrite or target.is_folder):
             Target(summary_file).refuse_existing()
-    options = JobOptions(read, write, rejects, overwrite, in_folder=target.is_folder)
+    options = replace(options, rejects=rejects, in_folder=target.is_folder)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
         if shard != (1, 1):

@@ -43,8 +43,8 @@ ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 class _Predictions(NamedTuple):
     """The logits and the lengths of a sequence of texts.
 
-    :param logits: `[texts, classes]`; NaN for a text that says nothing.
-    :param lengths: number of ids of the text before truncation; 0 for a text that says nothing.
+    :param logits: `[texts, classes]`; NaN for an empty text.
+    :param lengths: number of ids of the text before truncation; 0 for an empty text.
     :param words, unknown: number of words of the text, and of words that are not in the vocabulary.
     """
 
@@ -62,7 +62,7 @@ class Scorer:
 
     :param bundle: the model, as `sentcli.model.bundle.load_bundle` returns it; `load` opens it by its path.
     :param backend, device, precision, workers, neutral, null_values, probabilities: see `load`.
-    :ivar shown_classes: the labels of the model whose probabilities are wanted: all or none.
+    :ivar shown_classes: labels that get a probability column (all or none).
     :raises BundleError, MissingExtraError, UsageError: as `load`.
     """
 
@@ -122,7 +122,7 @@ class Scorer:
 
         :param texts: any number of texts: a list, or a column of pandas, polars, pyarrow or NumPy. A missing
             text (None, NaN, NA, NaT, null) counts as blank.
-        :returns: one label and one score per text, in order; None for a text that says nothing.
+        :returns: one label and one score per text, in order; None for an empty text.
         :raises TypeError: for a single string, a mapping or a data frame, whose elements are not texts; for
             an element that is neither a string nor missing, with its index.
         :raises BundleError: when the model fails, or returns numbers that are not finite.
@@ -132,7 +132,7 @@ class Scorer:
         return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, `[texts, classes]`; NaN for a text that says nothing.
+        """Return the probability of each class, `[texts, classes]`; NaN for an empty text.
 
         :param texts: as of `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
@@ -174,8 +174,7 @@ class Scorer:
         :param text_column: the column to score: its name, number or dotted path, or several of these with
             commas; None: found by its name or its first values.
         :param prefix: put before the names of the new columns.
-        :returns: the same rows in the same order; the new columns have missing values for a text that says
-            nothing.
+        :returns: the same rows in the same order; the new columns have missing values for an empty text.
         :raises TypeError: for anything but a pandas data frame.
         :raises DataError: for a text column that does not exist or holds anything but strings and missing
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
@@ -193,7 +192,7 @@ class Scorer:
         :param batch: rows of any types; a missing text counts as blank.
         :param text_column, prefix: as of `score_frame`; None may choose other columns in another batch.
         :returns: the same columns, and after them strings and numbers of six decimals, as files have them;
-            null for a text that says nothing.
+            null for an empty text.
         :raises TypeError: for anything else.
         :raises DataError: for a text column that does not exist or has no strings, or for a new column that
             already exists.
@@ -252,7 +251,7 @@ class Scorer:
         encoded = self._encoder.encode(distinct)
         (rows,) = encoded.lengths.nonzero()
         kept = np.minimum(encoded.lengths[rows], self._max_tokens)
-        batches = [rows[each] for each in length_buckets(kept, *self._batch_limits)]
+        batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
 
@@ -273,7 +272,7 @@ class Scorer:
 
     def _scores(self, predictions: _Predictions) -> Scores:
         probabilities = softmax(predictions.logits)
-        says_nothing = predictions.lengths == 0
+        is_empty = predictions.lengths == 0
         blank = predictions.words == 0
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
@@ -281,13 +280,13 @@ class Scorer:
         if self.neutral:
             classes = self.neutral.sides(probabilities[:, 1])
         labels = np.array(self.given_labels, object)[classes]
-        labels[says_nothing] = scores[says_nothing] = None
+        labels[is_empty] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
-        of_classes[:, says_nothing] = None
+        of_classes[:, is_empty] = None
         counts = Counts(
-            labels=Counter(labels[~says_nothing].tolist()),
+            labels=Counter(labels[~is_empty].tolist()),
             blank=int(blank.sum()),
-            no_known_word=int((says_nothing & ~blank).sum()),
+            no_known_word=int((is_empty & ~blank).sum()),
             mostly_unknown=int((2 * predictions.unknown > predictions.words).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
@@ -337,14 +336,14 @@ def load(
     )
 
 
-def _band(bundle: Bundle, wanted: tuple[float, float] | bool) -> Band:
-    """Return the band with the wanted ends, or that of the model."""
+def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band:
+    """Return the band with the given ends; True: that of the model."""
     labels, model = bundle.config.labels, f"{option('neutral')}: the model {bundle.name}"
     if len(labels) > 2 or NEUTRAL in labels:
         raise UsageError(
             f"{model} has the labels {', '.join(labels):.200}; only two others can have a neutral band"
         )
-    ends = bundle.config.neutral if isinstance(wanted, bool) else wanted
+    ends = bundle.config.neutral if isinstance(given, bool) else given
     if ends is None:
         raise UsageError(f"{model} brings no band; give two numbers, such as 0.3,0.7")
     return Band(*ends)

@@ -41,7 +41,7 @@ class Encoded:
 
     :param ids: int32, `[ids of all texts]`.
     :param starts: for each text, the index of its first id in `ids`.
-    :param lengths: for each text, its number of ids; 0 if it says nothing: none of its known words has a
+    :param lengths: for each text, its number of ids; 0 for an empty text: none of its known words has a
         letter or is a symbol such as an emoji.
     :param words: for each text, its number of words; a bigram has two.
     :param unknown: for each text, its number of words that are not in the vocabulary.
@@ -59,8 +59,8 @@ class Encoder:
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
-        self._says_nothing = np.array([not (word.islower() or _says_something(word)) for word in vocab.words])
-        self._says_nothing[: UNK_ID + 1] = True
+        self._is_empty = np.array([not (word.islower() or _has_meaning(word)) for word in vocab.words])
+        self._is_empty[: UNK_ID + 1] = True
         self._lock = Lock()
         self._made: _BulkEncoder | None = None
 
@@ -72,13 +72,13 @@ class Encoder:
         ends = np.cumsum(lengths)
         starts = ends - lengths
 
-        def count(wanted: npt.NDArray[np.bool_]) -> Numbers:
-            return np.diff(np.searchsorted(np.flatnonzero(wanted), ends), prepend=0)
+        def count(selected: npt.NDArray[np.bool_]) -> Numbers:
+            return np.diff(np.searchsorted(np.flatnonzero(selected), ends), prepend=0)
 
         words = lengths + count(ids >= self._vocab.first_bigram)
         # With one more element, so that a blank text at the end has a place.
-        is_silent = np.append(self._says_nothing.take(ids, mode="clip"), True)
-        lengths[np.bitwise_and.reduceat(is_silent, starts)] = 0
+        is_empty = np.append(self._is_empty.take(ids, mode="clip"), True)
+        lengths[np.bitwise_and.reduceat(is_empty, starts)] = 0
         return Encoded(ids, starts, lengths, words, count(ids == UNK_ID))
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
@@ -98,7 +98,7 @@ class Encoder:
             return self._made
 
 
-def _says_something(word: str) -> bool:
+def _has_meaning(word: str) -> bool:
     """Return whether a word has a letter or a symbol, not only digits and marks."""
     return any(character.isalpha() or category(character) == "So" for character in word)
 

@@ -92,6 +92,7 @@ def normalize(text: str) -> str:
     any width, emoticons, emoji, letters repeated for emphasis, hyphens and other marks inside words are
     replaced. A normalised text does not change again.
 
+    :param text: any string.
     :returns: words and marks, with single blanks between them where the text had some.
     """
     text = plain(text).lower().translate(_ASCII)

@@ -97,6 +97,6 @@ def _check_bigrams(words: Sequence[str], bigrams: Sequence[str]) -> None:
     """Refuse bigrams that are not two words of the list with one space between them."""
     known = {*words[2:]}
     parts = " ".join(bigrams).split(" ") if bigrams else []
-    if len(parts) != 2 * len(bigrams) or not known >= {*parts} or not all(" " in each for each in bigrams):
-        wrong = next(each for each in bigrams if each.count(" ") != 1 or not known >= {*each.split(" ")})
+    if len(parts) != 2 * len(bigrams) or not known >= {*parts} or not all(" " in pair for pair in bigrams):
+        wrong = next(pair for pair in bigrams if pair.count(" ") != 1 or not known >= {*pair.split(" ")})
         raise BundleError(f"the vocabulary has {wrong!r:.200}, which is not a pair of its words")

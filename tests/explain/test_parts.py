@@ -5,7 +5,6 @@ import pytest
 
 import sentcli
 from sentcli.explain.parts import Parts
-from sentcli.scoring.batches import Limits
 from sentcli.scoring.scorer import Scorer
 from sentcli.text.vocabulary import Vocab
 
@@ -73,11 +72,13 @@ def test_in_bulk_the_quarter_that_says_most_has_the_same_parts(scorer, texts):
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_parts_are_the_same_in_any_batch_and_thread(scorer, texts, exact):
+def test_parts_are_the_same_in_any_batch_and_thread(scorer, texts, exact, monkeypatch):
     expected = list(scorer.parts.words(texts, exact=exact))
     single = [words for text in texts[::-1] for words in scorer.parts.words([text], exact=exact)]
     assert single[::-1] == expected
-    with Scorer(scorer.bundle, workers=1, limits=Limits(2000, 7)) as other:
+    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_TOKENS", 2000)
+    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_ROWS", 7)
+    with Scorer(scorer.bundle, workers=1) as other:
         assert list(other.parts.words(texts, exact=exact)) == expected
 
 

@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from jobs import ParityScorer
+from jobs import ParityScorer, score_files
 
 import sentcli
 from sentcli.errors import InterruptedRunError, OutputError, UsageError
-from sentcli.runs.run import score_files
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 CHUNK = 16  # rows

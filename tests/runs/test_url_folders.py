@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from jobs import ParityScorer
+from jobs import ParityScorer, score_files
 
 import sentcli
 from sentcli.errors import DataError, ExistingOutputError, UsageError
-from sentcli.runs.run import score_files
 from sentcli.tables.options import RejectOptions, WriteOptions
 
 in_memory = pytest.mark.parametrize("store", ["memory"], indirect=True)

@@ -40,7 +40,7 @@ def test_a_blank_text_has_no_label_no_score_and_no_probabilities(scorer):
     assert np.isnan(probabilities).all(axis=1).tolist() == [False, *[True] * len(BLANK), False]
 
 
-def test_a_text_that_says_nothing_has_no_label_and_no_score(scorer):
+def test_an_empty_text_has_no_label_and_no_score(scorer):
     nulls, unknown = ["NULL", " n/a", "NaN", "-", "None"], ["zzz", "👍", "4711", "哈哈!", "zzz 👍 ..."]
     texts = ["warm", *nulls, *unknown, "warm zzz qqq"]
     scores = scorer.score(texts)

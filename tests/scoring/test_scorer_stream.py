@@ -152,12 +152,14 @@ def test_a_stop_request_begins_no_further_batch(trained, monkeypatch, call):
 
 
 def test_a_closed_scorer_has_no_threads_and_says_that_it_is_closed(trained, texts):
+    before = {*threading.enumerate()}
     with Scorer(trained, workers=3) as scorer:
         scorer.score(texts)
         stream = scorer.stream(Piece(["warm"]) for _ in range(100))
         next(stream)
         assert any(thread.name.startswith("sentcli-worker") for thread in threading.enumerate())
-    assert not any(thread.name.startswith(("sentcli-w", "sentcli-e")) for thread in threading.enumerate())
+    left = {*threading.enumerate()} - before
+    assert not any(thread.name.startswith(("sentcli-w", "sentcli-e")) for thread in left)
     with pytest.raises(RuntimeError, match=r"closed|shutdown"):
         list(stream)
     with pytest.raises(RuntimeError, match=r"closed|shutdown"):
