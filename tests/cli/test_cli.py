@@ -1,4 +1,3 @@
-import os
 import re
 import signal
 import subprocess
@@ -155,13 +154,6 @@ def test_printable_text_stays_as_it_is():
 
 def test_a_message_does_not_flood_the_terminal(monkeypatch):
     assert len(raising(monkeypatch, DataError("x" * 100_000)).stderr) < 2100
-
-
-def test_a_shell_can_complete_commands_and_options():
-    command = [sys.executable, "-m", "sentcli"]
-    asked = {"_SENTCLI_COMPLETE": "bash_complete", "COMP_WORDS": "sentcli score --pre", "COMP_CWORD": "2"}
-    result = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **asked})
-    assert result.stdout.split() == ["plain,--prefix", "plain,--precision"]
 
 
 @pytest.mark.parametrize(

@@ -258,20 +258,6 @@ def test_a_full_disk_ends_the_run(files, tmp_path, monkeypatch):
     assert content(tmp_path / "out") == {}
 
 
-def test_two_commands_in_one_folder_do_not_disturb_each_other(files, tmp_path, whole):
-    children = []
-    for order in (files, files[::-1]):
-        child = os.fork()
-        if not child:
-            try:
-                os._exit(run(order, f"{tmp_path}/out/").failed)
-            finally:
-                os._exit(9)
-        children.append(child)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
-    assert content(tmp_path / "out") == whole[1]
-
-
 @pytest.mark.parametrize("name", ["b.jsonl", "b.jsonl.rejects.jsonl"])
 def test_an_output_that_is_another_ones_input_is_refused(files, tmp_path, name):
     (tmp_path / "out").mkdir()

@@ -1,6 +1,5 @@
 """Data frames: which column is scored, what is added, and what is refused."""
 
-import math
 import re
 
 import pyarrow as pa
@@ -42,11 +41,6 @@ def test_a_frame_may_call_its_columns_anything(scorer):
 def test_a_missing_text_of_a_frame_is_blank(scorer, missing, dtype):
     scored = scorer.score_frame(pd.DataFrame({"text": pd.Series(["warm", missing], dtype=dtype)}))
     assert scored["sentiment"].isna().tolist() == [False, True]
-
-
-def test_a_null_value_of_a_frame_is_blank(scorer):
-    scored = scorer.score_frame(pd.DataFrame({"text": ["warm", "NULL", "👍", "n/a"]}))
-    assert scored["sentiment"].isna().tolist() == [False, True, True, True]
 
 
 @pytest.mark.parametrize("texts", [["warm", None], [None, ""], [], ["warm", "dull"]])
@@ -138,13 +132,6 @@ def test_a_note_on_the_column_names_the_argument(scorer, caplog):
     scorer.score_frame(pd.DataFrame({"id": ["a1"], "words": ["it was a very good day"]}))
     assert "texts taken from 'words', the column with the longest texts" in caplog.text
     assert re.search("another one: (--)?text.column.'?NAME'?$", caplog.messages[-1])
-
-
-@pytest.mark.parametrize("missing", [None, math.nan, pd.NA, pd.NaT], ids=repr)
-def test_a_missing_text_of_a_column_is_blank(scorer, missing):
-    expected = scorer.score(["warm", None])
-    assert scorer.score(["warm", missing]) == expected
-    assert scorer.score(pd.Series(["warm", missing], dtype=object)) == expected
 
 
 @pytest.mark.parametrize(

@@ -202,14 +202,6 @@ def test_load_takes_another_backend(trained, texts, expected):
         assert one == (other if other is None else pytest.approx(other, abs=1e-5))
 
 
-def test_load_refuses_options_that_do_not_go_together(trained):
-    with pytest.raises(UsageError, match="cuda"):
-        load(trained.path, backend="onnx", device="cuda")
-    for workers in (0, -1):
-        with pytest.raises(UsageError, match=f"workers is {workers}"):
-            load(trained.path, workers=workers)
-
-
 def test_what_lies_in_the_band_is_neutral_and_keeps_its_score(trained, texts, expected):
     ranked = sorted(score for score in expected.scores if score is not None)
     low, high = ranked[len(ranked) // 3], ranked[2 * len(ranked) // 3]
