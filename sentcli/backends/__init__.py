@@ -46,10 +46,7 @@ class Backend(Protocol):
 
 
 def load_backend(
-    name: str | None,
-    bundle: Bundle,
-    device: str | None = None,
-    precision: str | None = None,
+    name: str | None, bundle: Bundle, device: str | None = None, precision: str | None = None
 ) -> Backend:
     """Load the model of a bundle.
 

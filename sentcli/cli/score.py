@@ -33,7 +33,6 @@ from sentcli.cli.options import (
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, open_sink
-from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, is_suffix, suffix_of
 
@@ -253,9 +252,8 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
     # If rows go to a terminal, write nothing else.
     talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
-    bundle = load_bundle(options["model"] or default_bundle_path())
     settings = {name: options[name] for name in _SCORER}
-    with Scorer(bundle, **settings) as scorer:
+    with Scorer(options["model"], **settings) as scorer:
         result = score_files(
             scorer,
             inputs or ("-",),

@@ -44,11 +44,7 @@ class Summary(Counts):
     def to_json(self) -> dict[str, Any]:
         """Return the fields, with rounded seconds and the speed."""
         rate = self.scored / self.seconds if self.seconds else 0.0
-        return {
-            **self.to_record(),
-            "seconds": round(self.seconds, 3),
-            "rows_per_second": round(rate, 1),
-        }
+        return {**self.to_record(), "seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
 
     def lines(self, output: str = "") -> list[str]:
         """Return the summary as lines of text.

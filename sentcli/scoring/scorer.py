@@ -60,15 +60,27 @@ class Scorer:
     Several threads may use it at the same time. A forked process must not use it, because its threads exist
     only in the process that created them.
 
-    :param bundle: the model, as `sentcli.model.bundle.load_bundle` returns it; `load` opens it by its path.
-    :param backend, device, precision, workers, neutral, null_values, probabilities: see `load`.
+    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
+    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
+    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
+    :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
+    :param workers: number of scoring threads; None: one for each core that this process may use.
+    :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
+        included, the first label below and the second above. True: the band that the model brings.
+    :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
+        `sentcli.text.null_values`.
+    :param probabilities: also return the probability of each label of the model.
     :ivar shown_classes: labels that get a probability column (all or none).
-    :raises BundleError, MissingExtraError, UsageError: as `load`.
+    :raises BundleError: for a file that is missing, changed or not valid; the message names it.
+    :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
+    :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
+        `neutral` that are not two probabilities in order, or a model that has more than two classes, a
+        class named `neutral`, or no band.
     """
 
     def __init__(
         self,
-        bundle: Bundle,
+        model: str | Path | Bundle | None = None,
         *,
         backend: str | None = None,
         device: str | None = None,
@@ -78,7 +90,8 @@ class Scorer:
         null_values: Iterable[str] | None = None,
         probabilities: bool = False,
     ) -> None:
-        self.bundle = bundle
+        path = default_bundle_path() if model is None else model
+        self.bundle = bundle = path if isinstance(path, Bundle) else load_bundle(Path(path))
         self.labels = bundle.config.labels
         self.shown_classes = self.labels if probabilities else ()
         self.neutral = _band(bundle, neutral) if neutral else None
@@ -295,45 +308,7 @@ class Scorer:
         return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
 
 
-def load(
-    model: str | Path | None = None,
-    *,
-    backend: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    workers: int | None = None,
-    neutral: tuple[float, float] | bool = False,
-    null_values: Iterable[str] | None = None,
-    probabilities: bool = False,
-) -> Scorer:
-    """Open a model folder for scoring.
-
-    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
-    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
-    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
-    :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
-    :param workers: number of scoring threads; None: one for each core that this process may use.
-    :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
-        included, the first label below and the second above. True: the band that the model brings.
-    :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
-        `sentcli.text.null_values`.
-    :param probabilities: also return the probability of each label of the model.
-    :raises BundleError: for a file that is missing, changed or not valid; the message names it.
-    :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
-    :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
-        `neutral` that are not two probabilities in order, or a model that has more than two classes, a
-        class named `neutral`, or no band.
-    """
-    return Scorer(
-        load_bundle(Path(model) if model is not None else default_bundle_path()),
-        backend=backend,
-        device=device,
-        precision=precision,
-        workers=workers,
-        neutral=neutral,
-        null_values=null_values,
-        probabilities=probabilities,
-    )
+load = Scorer  # reads as a call where a model is opened by its path
 
 
 def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band:

@@ -21,7 +21,7 @@ def raising(monkeypatch, error):
     def fail_to_load(path):
         raise error
 
-    monkeypatch.setattr("sentcli.cli.score.load_bundle", fail_to_load)
+    monkeypatch.setattr("sentcli.scoring.scorer.load_bundle", fail_to_load)
     return invoke("score", "--model", "m", stdin="warm\n")
 
 
@@ -113,8 +113,8 @@ def test_an_error_is_a_line_on_stderr_and_an_exit_code(monkeypatch, error, code,
 @pytest.mark.parametrize(
     ("arguments", "loader", "advice"),
     [
-        (("score", "--model", "m"), "score", "try fewer --workers"),
-        (("export", "m", "-o", "n"), "export", "close other programs, then try again"),
+        (("score", "--model", "m"), "scoring.scorer", "try fewer --workers"),
+        (("export", "m", "-o", "n"), "cli.export", "close other programs, then try again"),
     ],
 )
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_lack_of_memory_or_threads_is_one_line_with_advice(
     def need_too_much(path):
         raise error
 
-    monkeypatch.setattr(f"sentcli.cli.{loader}.load_bundle", need_too_much)
+    monkeypatch.setattr(f"sentcli.{loader}.load_bundle", need_too_much)
     failure = fail(*arguments, stdin="warm\n")
     assert (failure.code, failure.message) == (1, f"Error: {what}; {advice}\n")
 

@@ -104,7 +104,7 @@ def test_probabilities_are_added_for_each_label(score):
 
 
 def test_the_default_model_is_the_bundled_one(trained, monkeypatch):
-    monkeypatch.setattr("sentcli.cli.score.default_bundle_path", lambda: trained.path)
+    monkeypatch.setattr("sentcli.scoring.scorer.default_bundle_path", lambda: trained.path)
     assert invoke("score", "-q", stdin="a warm film").stdout.startswith("positive\t")
 
 
