@@ -22,16 +22,11 @@ _FILES = {"onnx": ONNX, "torch": WEIGHTS, "torchscript": TORCHSCRIPT}  # in the 
 
 
 class Backend(Protocol):
-    """A loaded model. Several threads may call it at the same time.
+    """A loaded model. Several threads may call it at the same time."""
 
-    :ivar name: backends of different names may give different scores.
-    :ivar runtime: the library and its version, with the device if the library supports several.
-    :ivar batch_factor: the factor for the batch limits, which suit one CPU core.
-    """
-
-    name: str
-    runtime: str
-    batch_factor: int
+    name: str  # backends of different names may give different scores
+    runtime: str  # the library and its version, with the device if the library supports several
+    batch_factor: int  # for the batch limits, which suit one CPU core
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Return the logits of a batch.

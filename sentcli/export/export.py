@@ -28,14 +28,11 @@ _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A model file that was written.
-
-    :param difference: the largest difference of a probability from PyTorch's, on synthetic texts.
-    """
+    """A model file that was written."""
 
     name: str
-    size: int
-    difference: float
+    size: int  # in bytes
+    difference: float  # the largest one of a probability from PyTorch's, on synthetic texts
 
 
 def export_bundle(

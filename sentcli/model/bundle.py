@@ -45,16 +45,12 @@ _DEFAULT = Path("exports", "imdb-bilstm")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model folder.
-
-    :param digests: the SHA-256 of each file by its name, from the manifest.
-    :param model_file: the model file to run, if the caller named one.
-    """
+    """A model folder."""
 
     path: Path
     config: BundleConfig
-    digests: Mapping[str, str]
-    model_file: str | None = None
+    digests: Mapping[str, str]  # the SHA-256 of each file by its name, from the manifest
+    model_file: str | None = None  # the one to run, if the caller named one
 
     @property
     def name(self) -> str:

@@ -46,14 +46,10 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Ray cluster, and how its tasks score.
+    """A Ray cluster, and how its tasks score."""
 
-    :param address: `local` for a new one on this machine, `auto` for that of this machine, or HOST:PORT.
-    :param settings: the parameters of `Scorer`, except the model; a task has as many CPUs as `workers`.
-    """
-
-    address: str
-    settings: Mapping[str, Any]
+    address: str  # `local` for a new one on this machine, `auto` for that of this machine, or HOST:PORT
+    settings: Mapping[str, Any]  # of `Scorer`, except the model; a task has as many CPUs as `workers`
 
 
 def score_on_cluster(

@@ -32,17 +32,12 @@ DONE = {"facts": dict, "summary": {name: type(value) for name, value in Summary(
 
 @dataclass
 class History:
-    """The history of an output that no later run can continue: of a stream, or of a single URL.
-
-    :param rejects: its rejects file; None: they go to standard error.
-    :param conditions: what the output depends on, except the bytes of the inputs, by the names that messages
-        show to the user, as JSON.
-    """
+    """The history of an output that no later run can continue: of a stream, or of a single URL."""
 
     target: Target
-    rejects: Target | None
+    rejects: Target | None  # None: standard error
     files: Sequence[InputFile]
-    conditions: Mapping[str, Any]
+    conditions: Mapping[str, Any]  # what the output depends on, except the bytes of the inputs, as JSON
     setup: Setup
     options: "JobOptions"
 

@@ -54,21 +54,15 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class JobOptions:
-    """The options that all outputs of a run share.
-
-    :param overwrite: start over, and replace the files that exist.
-    :param in_folder: skip finished outputs and count them; each one gets a record file for this.
-    :param waits: wait for an output that another run is writing.
-    :param listing: the sizes of the objects in the folder, if it is at a URL; None: ask for each output.
-    """
+    """The options that all outputs of a run share."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     write: WriteOptions = field(default_factory=WriteOptions)
     rejects: RejectOptions = field(default_factory=RejectOptions)
-    overwrite: bool = False
-    in_folder: bool = False
-    waits: bool = True
-    listing: Mapping[str, int] | None = None
+    overwrite: bool = False  # start over, and replace the files that exist
+    in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
+    waits: bool = True  # for an output that another run is writing
+    listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
 def score_output(
@@ -146,8 +140,8 @@ def _log_what_is_left_out(output: str, setup: Setup, *, has_probabilities: bool)
     if setup.output_format == "lines" != setup.format:
         _log.warning("%s: lines hold only the new columns and the text; other columns are left out", output)
     if setup.converts and setup.options.skip_rows:
-        rows = option("skip_rows", setup.options.skip_rows)
-        _log.warning("%s: the rows after the header are left out, as %s says", output, rows)
+        what = f"rows after the header that are left out: {setup.options.skip_rows}"
+        _log.warning("%s: %s, by %s", output, what, option("skip_rows"))
     if setup.output_format == "lines" and has_probabilities:
         _log.info("each line has %s, text", ", ".join(column.name for column in setup.results))
 

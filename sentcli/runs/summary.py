@@ -76,12 +76,12 @@ class Summary(Counts):
         return [line for line in lines if line]
 
 
+@dataclass
 class Progress:
     """What the outputs of a run share to show their progress."""
 
-    def __init__(self, *, shown: bool = False) -> None:
-        self.shown = shown
-        self.logged = time.perf_counter()  # when the last line was logged
+    shown: bool = False
+    logged: float = field(default_factory=time.perf_counter)  # when the last line was logged
 
 
 class Bar:

@@ -25,15 +25,11 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class File:
-    """An input with its output.
+    """An input with its output."""
 
-    :param name, output: what messages, rejects and records call them.
-    :param source, target: absolute paths or URLs, because a node has another current folder.
-    """
-
-    name: str
+    name: str  # what messages, rejects and records call the input
     output: str
-    source: str
+    source: str  # absolute paths or URLs, because a node has another current folder
     target: str
     size: int
 

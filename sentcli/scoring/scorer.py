@@ -41,15 +41,10 @@ ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
 class _Predictions(NamedTuple):
-    """The logits and the lengths of a sequence of texts.
+    """The logits and the lengths of a sequence of texts; see `Encoded`."""
 
-    :param logits: `[texts, classes]`; NaN for an empty text.
-    :param lengths: number of ids of the text before truncation; 0 for an empty text.
-    :param words, unknown: number of words of the text, and of words that are not in the vocabulary.
-    """
-
-    logits: npt.NDArray[np.float64]
-    lengths: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float64]  # [texts, classes]; NaN for an empty text
+    lengths: npt.NDArray[np.int64]  # before truncation
     words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
 

@@ -6,9 +6,8 @@ This takes a third of the time, with bigrams a sixth, and most of it does not ho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
-from threading import Lock
 from typing import Any
 from unicodedata import category
 
@@ -39,19 +38,14 @@ _SEPARATOR, _END = 0xFE, 0xFF
 class Encoded:
     """The ids of texts, one text after the other.
 
-    :param ids: int32, `[ids of all texts]`.
-    :param starts: for each text, the index of its first id in `ids`.
-    :param lengths: for each text, its number of ids; 0 for an empty text: none of its known words has a
-        letter or is a symbol such as an emoji.
-    :param words: for each text, its number of words; a bigram has two.
-    :param unknown: for each text, its number of words that are not in the vocabulary.
+    An empty text has no known word with a letter or a symbol such as an emoji; its length is 0.
     """
 
-    ids: Ids
-    starts: Numbers
-    lengths: Numbers
-    words: Numbers
-    unknown: Numbers
+    ids: Ids  # [ids of all texts]
+    starts: Numbers  # for each text, the index of its first id
+    lengths: Numbers  # for each text, its number of ids
+    words: Numbers  # for each text, its number of words; a bigram has two
+    unknown: Numbers  # for each text, its number of words that are not in the vocabulary
 
 
 class Encoder:
@@ -61,8 +55,6 @@ class Encoder:
         self._vocab = vocab
         self._is_empty = np.array([not (word.islower() or _has_meaning(word)) for word in vocab.words])
         self._is_empty[: UNK_ID + 1] = True
-        self._lock = Lock()
-        self._made: _BulkEncoder | None = None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order."""
@@ -91,11 +83,9 @@ class Encoder:
         ids = np.concatenate([np.empty(0, np.int32), *(np.array(ids, np.int32) for ids in lists)])
         return ids, np.fromiter(map(len, lists), np.int64, len(lists))
 
-    @property
+    @cached_property
     def _bulk(self) -> "_BulkEncoder":
-        with self._lock:  # so that only one thread creates it
-            self._made = self._made or _BulkEncoder(self._vocab)
-            return self._made
+        return _BulkEncoder(self._vocab)
 
 
 def _has_meaning(word: str) -> bool:
@@ -160,10 +150,8 @@ class _BulkEncoder:
 
     def _places(self, values: Any, of: Any) -> Ids:
         """Return the place of each value in a set, -1 if it is not there."""
-        places: Ids = np.from_dlpack(
-            self._call("coalesce", [self._call("index_in", [values], of), self._not_found])
-        )
-        return places
+        places = self._call("coalesce", [self._call("index_in", [values], of), self._not_found])
+        return np.asarray(np.from_dlpack(places), np.int32)
 
     def _pairs(self, ids: Ids) -> Any:
         """Return pairs of ids `[pairs, 2]` as an Arrow array, each as one number of 64 bits."""
