@@ -24,8 +24,8 @@ ERRORS = [
 _START = """# API reference
 
 All names are in the module `sentcli`. They are imported when they are used first. [Using sentcli from
-Python](python.md) has examples. `load` is another name of `Scorer`. `tests/test_docs.py` writes this page from
-the docstrings.
+Python](python.md) has examples. `load` is another name of `Scorer`. `tests/test_docs.py` writes this page
+from the docstrings.
 """
 _TITLES = {"param": "Parameters", "ivar": "Attributes", "returns": "Returns", "raises": "Raises"}
 _FIELD = re.compile(r"^:(param|ivar|returns|raises) ?([^:]*): (.*(?:\n    .*)*)", re.MULTILINE)
