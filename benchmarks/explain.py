@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from ending import run
+from pyarrow import csv, parquet
 
 import sentcli
-from sentcli.datasets.load import load_texts
 from sentcli.explain.parts import Word
+from sentcli.scoring.arrow import texts_of
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.scorer import Scorer
 
@@ -63,7 +64,8 @@ def sample(scorer: Scorer, files: Sequence[Path], count: int, draw: random.Rando
     """Return texts that say something, as many of each file."""
     chosen: list[str] = []
     for number, file in enumerate(files, start=1):
-        texts = [text for text in load_texts(str(file), None) if len(text.split()) >= LEAST_WORDS]
+        table = parquet.read_table(file) if file.suffix == ".parquet" else csv.read_csv(file)
+        texts = [text for text in texts_of(table, None, ()) if text and len(text.split()) >= LEAST_WORDS]
         texts = [text for text, (label, _) in zip(texts, scorer.score(texts), strict=True) if label]
         chosen += draw.sample(texts, min(len(texts), count * number // len(files) - len(chosen)))
     return chosen

@@ -28,6 +28,7 @@ from mutation_law import BrokenLawError, check_error, check_result
 from sentcli import load
 from sentcli.errors import SentcliError
 from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.runs.job import JobOptions
 from sentcli.runs.run import score_files
 from sentcli.scoring.scorer import Scorer
 
@@ -46,7 +47,7 @@ def run_case(scorer: Scorer, case: Case, folder: Path) -> tuple[str, float]:
     source.write_bytes(case.data)
     started = time.process_time()
     try:
-        summary = score_files(scorer, [str(source)], str(output), read=case.options)
+        summary = score_files(scorer, [str(source)], str(output), JobOptions(read=case.options))
     except SentcliError as error:
         seconds = time.process_time() - started
         check_error(error, folder, source, output)

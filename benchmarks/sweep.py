@@ -28,6 +28,7 @@ import onnxruntime
 from ending import run
 
 from sentcli.model.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
+from sentcli.runs.job import JobOptions
 from sentcli.runs.run import score_files
 from sentcli.scoring import scorer as scoring
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS
@@ -115,7 +116,7 @@ def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict
         counted = Counted(scorer._backend)
         scorer._backend = counted
         clock, processors = time.perf_counter(), time.process_time()
-        summary = score_files(scorer, [str(source)], str(output), overwrite=True)
+        summary = score_files(scorer, [str(source)], str(output), JobOptions(overwrite=True))
         clock, processors = time.perf_counter() - clock, time.process_time() - processors
     return {
         "reviews_per_second": summary.rows / clock,

@@ -39,7 +39,7 @@ class OutputError(SentcliError):
 
 
 class ExistingOutputError(OutputError):
-    """An output that exists and must not be replaced without --overwrite."""
+    """An output that exists and must not be replaced."""
 
 
 class ResumeError(OutputError):
@@ -79,8 +79,6 @@ class StopRequested(KeyboardInterrupt):
 
     It is a KeyboardInterrupt, so that one `except` clause handles it and Ctrl-C alike, and `except Exception`
     does not swallow it.
-
-    :param number: the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -98,7 +96,6 @@ def requires(extra: str) -> Iterator[None]:
     """Turn a failed import of a third-party package into an error with the pip command.
 
     :param extra: the extra of sentcli that installs the package.
-    :raises MissingExtraError: when an import inside the block does not find its package.
     """
     try:
         yield
@@ -136,11 +133,11 @@ def option(name: str, value: object = None) -> str:
     """Return an option as its user writes it: `--text-column review`, in Python `text_column='review'`.
 
     :param name: its name on the command line, with `_`.
-    :param value: the value to try; None: the option alone.
+    :param value: the value to try, True for a flag; None: the option alone.
     """
     if _flags:
         flag = "--" + name.replace("_", "-")
-        return flag if value is None else f"{flag} {shlex.quote(str(value))}"
+        return flag if value is None or value is True else f"{flag} {shlex.quote(str(value))}"
     field = _IN_PYTHON.get(name, name)
     return field if value is None else f"{field}={value!r:.200}"
 
@@ -154,25 +151,6 @@ def names_flags() -> Iterator[None]:
         yield
     finally:
         _flags = before
-
-
-def as_arguments(message: str) -> str:
-    """Return a message that names arguments of Python: `text_column=review` for `--text-column review`.
-
-    In messages that can reach Python, a word after an option is its value.
-    """
-    option = r"(?<![\w-])--([a-z][a-z-]*)( ?)"
-    return re.sub(option, lambda found: found[1].replace("-", "_") + "=" * len(found[2]), message)
-
-
-@contextmanager
-def names_arguments() -> Iterator[None]:
-    """Let the errors of a function for Python name its arguments in place of options."""
-    try:
-        yield
-    except SentcliError as error:
-        error.args = (as_arguments(str(error)),)
-        raise
 
 
 def is_utf8(text: str) -> bool:

@@ -24,7 +24,8 @@ ERRORS = [
 _START = """# API reference
 
 All names are in the module `sentcli`. They are imported when they are used first. [Using sentcli from
-Python](python.md) has examples. `tests/test_docs.py` writes this page from the docstrings.
+Python](python.md) has examples. `load` is another name of `Scorer`. `tests/test_docs.py` writes this page
+from the docstrings.
 """
 _TITLES = {"param": "Parameters", "ivar": "Attributes", "returns": "Returns", "raises": "Raises"}
 _FIELD = re.compile(r"^:(param|ivar|returns|raises) ?([^:]*): (.*(?:\n    .*)*)", re.MULTILINE)
@@ -48,7 +49,7 @@ class Entry(NamedTuple):
 
 def entries() -> Iterator[Entry]:
     """Yield the public names, functions first, and after each class its methods."""
-    for name in sorted(sentcli.__all__, key=lambda name: (name[0].isupper(), name)):
+    for name in sorted({*sentcli.__all__} - {"load"}, key=lambda name: (name[0].isupper(), name)):
         yield entry(name, getattr(sentcli, name))
         for method in METHODS.get(name, ()):
             yield entry(f"{name}.{method}", getattr(getattr(sentcli, name), method))

@@ -11,6 +11,7 @@ import pytest
 from sentcli.errors import StopRequested
 from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
+from sentcli.runs import run as runs
 from sentcli.runs.inputs import Reader, make_setup
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.summary import Progress, Summary
@@ -35,7 +36,7 @@ class ParityScorer:
     ) -> None:
         self.given_labels = given_labels
         self.shown_classes = given_labels if probabilities else ()
-        self.fingerprint = {"model": model, "--probabilities": probabilities}
+        self.fingerprint = {"model": model, "probabilities": probabilities}
         self.scored = 0  # texts
         self._stop_after = stop_after
 
@@ -67,6 +68,12 @@ def run_job(
     names = [str(name) for name in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     given = {name: value for name, value in options.items() if value is not None}
     return score_output(scorer or ParityScorer(), names, Target(output), JobOptions(**given), Progress())
+
+
+def score_files(scorer: Any, inputs: Sequence[str], output: str, **options: Any) -> Summary:
+    """Score files as `sentcli score` does; the fields of `JobOptions` are options as the others."""
+    given = {name: options.pop(name) for name in ("read", "write", "rejects", "overwrite") if name in options}
+    return runs.score_files(scorer, inputs, output, JobOptions(**given), **options)
 
 
 def read_chunks(

@@ -9,9 +9,9 @@ from sentcli.errors import (
     SentcliError,
     StopRequested,
     UsageError,
-    as_arguments,
     is_utf8,
-    names_arguments,
+    names_flags,
+    option,
     requires,
     without_secrets,
 )
@@ -70,21 +70,19 @@ def test_is_utf8_where_it_can_be_encoded(text: str) -> None:
     assert is_utf8(text) == (text == text.encode(errors="ignore").decode())
 
 
-@pytest.mark.parametrize(
-    ("message", "wanted"),
-    [
-        ("try another --text-column; the", "try another text_column; the"),
-        ("Add --text-column 'b c'; the", "Add text_column='b c'; the"),
-        ("--neutral 0.3,0.7: two", "neutral=0.3,0.7: two"),
-        ("pip install a--b -- c", "pip install a--b -- c"),
-    ],
-)
-def test_a_message_names_arguments(message: str, wanted: str) -> None:
-    assert as_arguments(message) == wanted
-    with pytest.raises(UsageError, match=r"^prefix$"), names_arguments():
-        raise UsageError("--prefix")
-    with pytest.raises(ValueError, match=r"^--prefix$"), names_arguments():
-        raise ValueError("--prefix")
+def test_an_option_is_named_as_its_user_writes_it() -> None:
+    cases = [
+        ("text_column", None, "text_column", "--text-column"),
+        ("text_column", "a b", "text_column='a b'", "--text-column 'a b'"),
+        ("skip_rows", 2, "skip_rows=2", "--skip-rows 2"),
+        ("overwrite", True, "overwrite=True", "--overwrite"),
+        ("output_format", "csv", "write.format='csv'", "--output-format csv"),
+    ]
+    for name, value, argument, flag in cases:
+        assert option(name, value) == argument
+        with names_flags():
+            assert option(name, value) == flag
+        assert option(name, value) == argument
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import sentcli
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
+from sentcli.runs.job import JobOptions
 from sentcli.runs.run import score_files
 from sentcli.scoring.scorer import Scorer
 from systems.base import Context, System
@@ -17,7 +18,7 @@ _ROWS = 2048  # rows of a chunk, for texts in memory
 
 def score_csv(scorer: Scorer, source: Path, target: Path) -> None:
     """Run `sentcli score SOURCE -o TARGET` with a loaded model."""
-    score_files(scorer, [str(source)], str(target), overwrite=True)
+    score_files(scorer, [str(source)], str(target), JobOptions(overwrite=True))
 
 
 @dataclass(frozen=True)

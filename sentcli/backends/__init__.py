@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import BACKENDS, DEVICES
-from sentcli.errors import BundleError, UsageError, requires
+from sentcli.errors import BundleError, UsageError, option, requires
 from sentcli.model.bundle import ONNX, TORCHSCRIPT, WEIGHTS, Bundle
 
 Ids = npt.NDArray[np.int64]  # [batch, tokens]
@@ -22,23 +22,14 @@ _FILES = {"onnx": ONNX, "torch": WEIGHTS, "torchscript": TORCHSCRIPT}  # in the 
 
 
 class Backend(Protocol):
-    """A loaded model. Several threads may call it at the same time.
+    """A loaded model. Several threads may call it at the same time."""
 
-    :ivar name: backends of different names may give different scores.
-    :ivar runtime: the library and its version, with the device if the library supports several.
-    :ivar batch_factor: the factor for the batch limits, which suit one CPU core.
-    """
-
-    name: str
-    runtime: str
-    batch_factor: int
+    name: str  # backends of different names may give different scores
+    runtime: str  # the library and its version, with the device if the library supports several
+    batch_factor: int  # for the batch limits, which suit one CPU core
 
     def prepare(self) -> None:
-        """Load what the first large batch would otherwise wait for. Later calls do nothing.
-
-        :raises BundleError: when the model cannot be run.
-        :raises MemoryError: when there is too little memory.
-        """
+        """Load what the first large batch would otherwise wait for; may raise as `logits`."""
         ...
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
@@ -54,29 +45,25 @@ class Backend(Protocol):
 
 
 def load_backend(
-    name: str | None,
-    bundle: Bundle,
-    device: str | None = None,
-    precision: str | None = None,
+    name: str | None, bundle: Bundle, device: str | None = None, precision: str | None = None
 ) -> Backend:
     """Load the model of a bundle.
 
     :param name: one of `BACKENDS`; None: the one for `model_file`, else the first whose file exists.
     :param device: one of `DEVICES`; None: CUDA if there is a device; for onnx the CPU.
     :param precision: the precision of matrix products, one of `SCORING_PRECISIONS`; None: fp32.
-    :raises UsageError: when name, device, precision and file contradict each other.
-    :raises BundleError: when the bundle lacks the file, or the file cannot be run.
-    :raises MissingExtraError: when PyTorch is needed and not installed.
     """
     name, file = choose(name, bundle)
     if device not in (None, *DEVICES):
         raise UsageError(f"the device {device!r:.100} is unknown; choose from {', '.join(DEVICES)}")
     if precision not in (None, "fp32") and name != "torch":
-        raise UsageError(f"--precision {precision:.20} is for --backend torch, not for {name}")
+        given, torch_only = option("precision", precision), option("backend", "torch")
+        raise UsageError(f"{given} is for {torch_only}, not for {name}")
     path = bundle.path / file
     if name == "onnx":
         if device == "cuda":
-            raise UsageError("onnx runs on the CPU; try --backend torch --device cuda")
+            cuda = f"{option('backend', 'torch')} {option('device', 'cuda')}"
+            raise UsageError(f"onnx runs on the CPU; try {cuda}")
         from sentcli.backends.onnx import OnnxBackend
 
         content = bundle.read(file)
@@ -102,7 +89,8 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     if bundle.model_file is not None:
         needed = _backend_for(bundle.path / bundle.model_file)
         if name not in (None, needed):
-            raise UsageError(f"{bundle.model_file} is for {needed}, not for {name}; leave out --backend")
+            hint = f"leave out {option('backend')}"
+            raise UsageError(f"{bundle.model_file} is for {needed}, not for {name}; {hint}")
         return needed, bundle.model_file
     candidates = {name: _FILES[name]} if name else _FILES
     for candidate, file in candidates.items():
@@ -120,20 +108,14 @@ def _backend_for(path: Path) -> str:
 
 
 def check_batch(ids: Ids, lengths: Lengths) -> None:
-    """Check the lengths of a batch: for wrong lengths a model would return meaningless numbers.
-
-    :raises ValueError: when a length is below 1 or above the number of tokens.
-    """
+    """Check the lengths of a batch: for wrong lengths a model would return meaningless numbers."""
     if len(ids) and not 1 <= lengths.min() <= lengths.max() <= ids.shape[1]:
         lowest, highest = lengths.min(), lengths.max()
         raise ValueError(f"lengths from {lowest} to {highest} in a batch of {ids.shape[1]} tokens")
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:
-    """Return the output of a model if it is finite logits of this shape.
-
-    :raises BundleError: when the output has another type or shape, or is not finite.
-    """
+    """Return the output of a model if it is finite logits of this shape."""
     if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != shape:
         raise BundleError(f"{file}: the model does not return logits {list(shape)!r:.200} in fp32")
     if not np.isfinite(logits).all():

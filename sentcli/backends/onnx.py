@@ -31,9 +31,6 @@ class OnnxBackend:
     The logits of a text do not depend on its batch, to the last bit.
 
     :param content: the bytes of the file; `onnx_check.check_model` has checked all but the included model.
-    :param file: the path of the file, for messages.
-    :param config: the shape that the model must have.
-    :raises BundleError: when onnxruntime cannot run it.
     """
 
     name = "onnx"
@@ -128,7 +125,7 @@ def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig
     This edits the bytes of the file, because importing the onnx package takes 80 ms or more.
 
     :param words: the ids to keep, in this order.
-    :returns: None when `sentcli.export` did not write the embedding.
+    :returns: None if `sentcli.export` did not write the embedding.
     """
     start, size = _START.match(content), 2 * config.vocab_size * config.embedding_dim
     if start is None or len(content) < start.end() + size:

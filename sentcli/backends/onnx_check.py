@@ -35,12 +35,7 @@ class _RefusedError(Exception):
 
 
 def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
-    """Check an ONNX file before onnxruntime loads it.
-
-    :param file: the path of the file, for messages.
-    :param config: the shape that the model must have.
-    :raises BundleError: naming the part that is not allowed or does not match the config.
-    """
+    """Check an ONNX file before onnxruntime loads it."""
     try:
         model = onnx.ModelProto.FromString(content)
     except DecodeError:
@@ -52,8 +47,8 @@ def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
         _require(opsets == [("", OPSET)], f"the opsets {opsets!r:.200} are not allowed, only {OPSET} is")
         _check_interface(model.graph, config)
         shapes = _check_constants(model.graph)
-        shape, wanted = shapes.get(EMBEDDING), (config.vocab_size, config.embedding_dim)
-        _require(shape == wanted, f"the shape of the embedding is {shape!r:.200}, not {wanted}")
+        shape, expected = shapes.get(EMBEDDING), (config.vocab_size, config.embedding_dim)
+        _require(shape == expected, f"the shape of the embedding is {shape!r:.200}, not {expected}")
         _check_nodes(model.graph.node)
     except _RefusedError as error:
         raise BundleError(f"{file}: {error}; write the file again with `sentcli export`") from None
@@ -68,9 +63,9 @@ def _check_interface(graph: onnx.GraphProto, config: ModelConfig) -> None:
     """Check that the names, types and shapes of the inputs and outputs are those that scoring uses."""
     inputs = [(INPUT_IDS, TensorProto.INT64, [0, 0]), (LENGTHS, TensorProto.INT32, [0])]
     outputs = [(LOGITS, TensorProto.FLOAT, [0, config.num_classes])]
-    for kind, values, wanted in (("inputs", graph.input, inputs), ("outputs", graph.output, outputs)):
-        found = [_signature(value) for value in values]
-        _require(found == wanted, f"the {kind} are {found!r:.200}, not {wanted!r:.200}")
+    for kind, values, expected in (("inputs", graph.input, inputs), ("outputs", graph.output, outputs)):
+        signatures = [_signature(value) for value in values]
+        _require(signatures == expected, f"the {kind} are {signatures!r:.200}, not {expected!r:.200}")
 
 
 def _signature(value: onnx.ValueInfoProto) -> tuple[str, int, list[int]]:

@@ -9,7 +9,7 @@ import torch
 
 from sentcli.backends import Ids, Lengths, Logits, check_batch, check_logits, first_line
 from sentcli.config import SCORING_PRECISIONS, ModelConfig
-from sentcli.errors import BundleError, UsageError
+from sentcli.errors import BundleError, UsageError, option
 from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory, load_model
 from sentcli.model.bundle import WEIGHTS, Bundle
 
@@ -42,7 +42,7 @@ class _ModuleBackend:
         self.batch_factor = _CUDA_BATCH_FACTOR if device.type == "cuda" else 1
 
     def prepare(self) -> None:
-        """Do nothing, because the model is already loaded; see `Backend`."""
+        """Do nothing, because the model is already loaded."""
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
@@ -67,11 +67,8 @@ class _ModuleBackend:
 class TorchBackend(_ModuleBackend):
     """The BiLSTM of `sentcli.model.bilstm` with the weights of `model.safetensors`.
 
-    :param device: see `choose_device`.
     :param precision: one of `SCORING_PRECISIONS`, for matrix products and states, by autocast. The tests
         allow a probability to change by 0.05 with bf16 and by 0.01 with fp16.
-    :raises BundleError: when the weights do not fit the config.
-    :raises UsageError: when there is no CUDA device, or the device does not support the precision.
     """
 
     def __init__(self, bundle: Bundle, device: str | None = None, precision: str = "fp32") -> None:
@@ -80,11 +77,12 @@ class TorchBackend(_ModuleBackend):
             choices = ", ".join(SCORING_PRECISIONS)
             raise UsageError(f"the precision {precision!r:.100} is unknown; choose from {choices}")
         if precision == "fp16" and place.type != "cuda":
-            raise UsageError("--precision fp16 is for CUDA; try bf16")
+            raise UsageError(f"{option('precision', precision)} is for CUDA; try bf16")
         self.name = "torch" if precision == "fp32" else f"torch {precision}"
         dtype = _DTYPES.get(precision)
         if dtype and place.type == "cpu" and not has_lstm(dtype):
-            raise UsageError(f"--precision {precision}: this processor does not support it; try fp32")
+            given = option("precision", precision)
+            raise UsageError(f"{given}: this processor does not support it; try fp32")
         model = load_model(bundle).to(place)
         super().__init__(model, place, bundle.path / WEIGHTS, bundle.config.model, dtype)
 
@@ -94,11 +92,6 @@ class TorchScriptBackend(_ModuleBackend):
 
     PyTorch loads it without pickle, but it is a program whose operators are not checked. Run only files from
     sources that you trust.
-
-    :param file: the path of the file, for messages.
-    :param config: the shape that the model must have.
-    :raises BundleError: when PyTorch cannot load it.
-    :raises UsageError: when there is no CUDA device.
     """
 
     name = "torchscript"

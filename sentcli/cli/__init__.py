@@ -73,10 +73,7 @@ def main() -> None:
 
 @contextmanager
 def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
-    """Turn expected errors into a line on stderr and an exit code, without a traceback.
-
-    :param ctx: the context of the group; None while the command is unknown.
-    """
+    """Turn expected errors into a line on stderr and an exit code, without a traceback."""
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as error:

@@ -13,7 +13,6 @@ import click
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.cli.options import NamedPath, is_terminal
 from sentcli.errors import UsageError, printable
-from sentcli.model.bundle import default_bundle_path, load_bundle
 
 if TYPE_CHECKING:
     from sentcli.explain.explanation import Explanation
@@ -56,7 +55,7 @@ def explain(texts: tuple[str, ...], model: Path | None, as_json: bool) -> None:
         if len(text) < _LONGEST_NAME and Path(text).is_file():
             raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {text}")
     is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
-    with Scorer(load_bundle(model or default_bundle_path())) as scorer:
+    with Scorer(model) as scorer:
         # A thread of its own reads, so that a signal can end the wait for a line.
         for number, (text, _) in enumerate(prefetch(texts or _lines_of_stdin(), lambda _: None, 2)):
             (explanation,) = scorer.explain([text])

@@ -21,7 +21,6 @@ _NAMES_ELSEWHERE = {  # of options, in other tools
 class GroupedCommand(click.Command):
     """A command that lists its options under headings.
 
-    :param examples: command lines, each on a line of its own.
     :param groups: the parameter names of the options under each heading. Options without a heading come
         last.
     """

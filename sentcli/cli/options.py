@@ -25,11 +25,7 @@ class NamedPath(click.Path):
 
 
 def not_empty(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Check that a name is not empty, for example because of an unset variable in a script.
-
-    :param value: a word, several of them, or None.
-    :raises UsageError: for an empty word.
-    """
+    """Check that a name is not empty, for example because of an unset variable in a script."""
     if value == "" or (isinstance(value, tuple) and "" in value):
         raise UsageError(f"{parameter.opts[0]} is empty; give a name, or omit it")
     return value
@@ -41,10 +37,7 @@ def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str 
 
 
 def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Check that the path of a new folder ends with a name, since the work folder next to it contains it.
-
-    :raises UsageError: for the current folder, its parent and the root.
-    """
+    """Check that the path of a new folder ends with a name, since the work folder next to it contains it."""
     if path is not None and path.name in ("", ".."):
         raise UsageError(f"{parameter.opts[-1]} {path}: name the new folder itself, such as my-model")
     return path

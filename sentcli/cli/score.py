@@ -33,7 +33,6 @@ from sentcli.cli.options import (
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, open_sink
-from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, is_suffix, suffix_of
 
@@ -216,7 +215,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     per line; no INPUTS or - means stdin. Rows keep their order and their columns. The score is the
     probability of the second label (positive); with more than two labels, that of the most probable one;
     --probabilities adds those of all labels. A row that cannot be read is rejected, with the reason. A row
-    that says nothing (blank, NULL, no known word) is kept, without a score.
+    with an empty text (blank, NULL, no known word) is kept, without a score.
 
     Run the same command again to continue a stopped run. In a folder, finished outputs are left alone.
 
@@ -230,6 +229,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
       141            the reader of stdout has closed it
     """
     from sentcli.runs.cluster import Cluster
+    from sentcli.runs.job import JobOptions
     from sentcli.runs.run import score_files  # imports numpy, which --help does not need
     from sentcli.scoring.pool import tune_interpreter
     from sentcli.scoring.scorer import Scorer
@@ -249,19 +249,16 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
     write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
+    rejects = RejectOptions(options["rejects"], options["max_rejects"])
     # If rows go to a terminal, write nothing else.
     talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
-    bundle = load_bundle(options["model"] or default_bundle_path())
     settings = {name: options[name] for name in _SCORER}
-    with Scorer(bundle, **settings) as scorer:
+    with Scorer(options["model"], **settings) as scorer:
         result = score_files(
             scorer,
             inputs or ("-",),
             output,
-            read=read,
-            write=write,
-            rejects=RejectOptions(options["rejects"], options["max_rejects"]),
-            overwrite=options["overwrite"],
+            JobOptions(read, write, rejects, options["overwrite"]),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,

@@ -26,7 +26,7 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """The explanation of a score. A text that says nothing has no label, score, words and sentences.
+    """The explanation of a score. An empty text has no label, score, words and sentences.
 
     :param label, score: as of `Scores`.
     :param words: the words that the model reads, in order. A part above 0 speaks for the second of two
@@ -55,7 +55,8 @@ class Explanation:
             "score": self.score and round(self.score, 6),
             **{name: [word[:4] for word in words] for name, words in groups.items()},
             "sentences": [
-                each._replace(score=each.score and round(each.score, 6)) for each in self.sentences
+                sentence._replace(score=sentence.score and round(sentence.score, 6))
+                for sentence in self.sentences
             ],
         }
 

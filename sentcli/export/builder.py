@@ -50,10 +50,7 @@ class Builder:
         return helper.make_graph(self.nodes, name, inputs, outputs, list(self._constants.values()))
 
     def model(self, name: str, num_classes: int) -> onnx.ModelProto:
-        """Return the graph as a model from `input_ids` and `lengths` to `logits`.
-
-        :raises onnx.checker.ValidationError: when the graph is not valid ONNX.
-        """
+        """Return the graph as a model from `input_ids` and `lengths` to `logits`."""
         inputs = [
             value(INPUT_IDS, "batch", "tokens", dtype=np.int64),
             value(LENGTHS, "batch", dtype=np.int32),
@@ -76,17 +73,12 @@ def value(name: str, *shape: int | str, dtype: npt.DTypeLike = np.float32) -> on
 
 @dataclass(frozen=True)
 class Weights:
-    """One direction of one LSTM layer, its gates side by side.
+    """One direction of one LSTM layer, its gates side by side."""
 
-    :param inputs: `[input size, gates * hidden_size]`.
-    :param recurrent: `[hidden_size, gates * hidden_size]`.
-    :param input_bias, recurrent_bias: `[gates * hidden_size]`.
-    """
-
-    inputs: Array
-    recurrent: Array
-    input_bias: Array
-    recurrent_bias: Array
+    inputs: Array  # [input size, gates * hidden_size]
+    recurrent: Array  # [hidden_size, gates * hidden_size]
+    input_bias: Array  # [gates * hidden_size]
+    recurrent_bias: Array  # [gates * hidden_size]
 
 
 def lstm_weights(model: BiLSTM, gates: str) -> list[tuple[Weights, Weights]]:

@@ -14,7 +14,7 @@ from sentcli.backends.onnx import OnnxBackend
 from sentcli.backends.onnx_check import check_model
 from sentcli.backends.torch import TORCHSCRIPT_DEPRECATED, TorchScriptBackend
 from sentcli.config import TextConfig
-from sentcli.errors import OutputError, UsageError
+from sentcli.errors import OutputError, UsageError, option
 from sentcli.export.folded import folded_graph
 from sentcli.export.parity import check_parity
 from sentcli.export.portable import portable_graph
@@ -28,15 +28,11 @@ _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A model file that was written.
-
-    :param size: in bytes.
-    :param difference: the largest difference of a probability from PyTorch's, on synthetic texts.
-    """
+    """A model file that was written."""
 
     name: str
-    size: int
-    difference: float
+    size: int  # in bytes
+    difference: float  # the largest one of a probability from PyTorch's, on synthetic texts
 
 
 def export_bundle(
@@ -49,16 +45,10 @@ def export_bundle(
 ) -> list[ExportedFile]:
     """Write a model folder with the model in other formats, for `sentcli score --model`.
 
-    :param output: the new folder.
-    :param formats: some of `sentcli.export.FORMATS`.
-    :param graph: the ONNX graph, one of `sentcli.export.GRAPHS`.
-    :raises UsageError: when the options contradict each other.
-    :raises OutputError: when the folder exists and `overwrite` is not set, or is the model itself.
-    :raises BundleError: when the bundle has no weights, or they do not fit its config.
     :raises ExportError: when an exported file disagrees with PyTorch; nothing is written then.
     """
     if graph != "portable" and "onnx" not in formats:
-        raise UsageError(f"--graph {graph:.20} is for ONNX; try --format onnx")
+        raise UsageError(f"{option('graph', graph)} is for ONNX; try {option('format', 'onnx')}")
     if resolve(output) == bundle.path.resolve():
         raise OutputError(f"{output} is the model itself; name another folder with -o")
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
@@ -81,9 +71,7 @@ def write_onnx(
     """Write a model as ONNX.
 
     :param model: its embedding rounded by `round_embedding`, because the file holds it in fp16.
-    :param graph: one of `sentcli.export.GRAPHS`.
     :param max_tokens: length of the longest text that is compared.
-    :raises ExportError: when the file disagrees with PyTorch; it is not written then.
     """
     content = _BUILDERS[graph](model).SerializeToString()
     check_model(content, path, model.config)

@@ -82,17 +82,12 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One direction of one layer.
-
-    :param name: the prefix of its values.
-    :param gates: the gates of its weights, in their order.
-    :param pooling: the pooling; "" if the next layer needs all states.
-    """
+    """One direction of one layer."""
 
     name: str
     weights: Weights
-    gates: str
-    pooling: str
+    gates: str  # of the weights, in their order
+    pooling: str  # "" if the next layer needs all states
 
 
 def _add_ids(graph: Builder) -> str:

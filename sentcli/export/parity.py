@@ -20,7 +20,7 @@ _log = logging.getLogger("sentcli")
 
 # Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
 _TOLERANCE = 1e-4  # of a probability
-# An LSTM that learnt from short texts can amplify rounding over hundreds of tokens. From the length on at
+# An LSTM that learned from short texts can amplify rounding over hundreds of tokens. From the length on at
 # which PyTorch in fp32 differs by more than this from fp64, a text shows nothing about the exported model.
 _ROUNDING = _TOLERANCE / 10
 
@@ -33,21 +33,19 @@ _SHORT = 64  # tokens; in a longer text a wrong word vector changes the probabil
 def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) -> float:
     """Compare an exported model with PyTorch on synthetic texts of 1 to `max_tokens` tokens.
 
-    :param file: the name of the exported model in an error.
     :returns: the largest difference of a probability. Texts so long that the model amplifies PyTorch's own
         rounding are left out, if they are fewer than half.
-    :raises ExportError: when it is more than 1e-4.
     """
     original = copy.deepcopy(model).cpu().eval()
     batches = [*parity_batches(model.config.vocab_size, max_tokens)]
     is_quiet = not _log.isEnabledFor(logging.INFO)
     bar = progress_bar(batches, quiet=is_quiet, desc=f"checking {file.name}", unit="batches")
     pairs = [(softmax(exported.logits(*batch)), _probabilities(original, *batch)) for batch in bar]
-    found, wanted = map(np.concatenate, zip(*pairs, strict=True))
-    differences = np.abs(found - wanted).max(axis=1)
+    probabilities, expected = map(np.concatenate, zip(*pairs, strict=True))
+    differences = np.abs(probabilities - expected).max(axis=1)
     if not differences.max() <= _TOLERANCE:  # also when it is NaN
         exact = np.concatenate([_probabilities(original.double(), *batch) for batch in batches])
-        is_unstable = np.abs(exact - wanted).max(axis=1) > _ROUNDING
+        is_unstable = np.abs(exact - expected).max(axis=1) > _ROUNDING
         lengths = np.concatenate([lengths for _, lengths in batches])
         is_stable = lengths < lengths[is_unstable].min(initial=np.iinfo(np.int32).max)
         if 2 * is_stable.sum() > len(is_stable):

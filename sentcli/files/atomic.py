@@ -16,10 +16,7 @@ from sentcli.errors import OutputError
 
 @contextmanager
 def output_errors(name: object) -> Iterator[None]:
-    """Turn an OSError of the block, except a BrokenPipeError, into an error that names the file.
-
-    :raises OutputError: with the reason from the system.
-    """
+    """Turn an OSError of the block, except a BrokenPipeError, into an error that names the file."""
     try:
         yield
     except BrokenPipeError:
@@ -29,10 +26,7 @@ def output_errors(name: object) -> Iterator[None]:
 
 
 def resolve(name: str | Path) -> Path:
-    """Return the file that a name refers to, so that a write replaces the target of a link, not the link.
-
-    :raises OutputError: if the links form a circle.
-    """
+    """Return the file that a name refers to, so that a write replaces the target of a link, not the link."""
     path = Path(name)
     try:
         path.stat()
@@ -48,10 +42,7 @@ def temporary_path(target: Path, kind: str) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Flush a file to disk, or the names in a folder if the file system supports that.
-
-    :raises OSError: if that fails.
-    """
+    """Flush a file to disk, or the names in a folder if the file system supports that."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -64,10 +55,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` at the end of the block.
-
-    :raises OSError: if the file cannot be written; the old file stays, and the new one is removed.
-    """
+    """Open a file that replaces `path` at the end of the block."""
     part = temporary_path(path, "part")
     descriptor = create(part, path)
     try:
@@ -86,8 +74,6 @@ def create(path: Path, target: Path) -> int:
     """Create a file without following links; first remove one that a killed run left under this name.
 
     :param target: if it exists, the new file is from the start as private as this one.
-    :returns: the descriptor.
-    :raises OSError: if the file cannot be created.
     """
     path.unlink(missing_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -99,27 +85,20 @@ def create(path: Path, target: Path) -> int:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all bytes to a file, even if the system writes fewer at a time.
-
-    :raises OSError: if the system cannot write them.
-    """
+    """Write all bytes to a file, even if the system writes fewer at a time."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def check_kept(descriptor: int) -> None:
-    """Check for errors that a network file system reports only on close, such as an exceeded quota.
-
-    :raises OSError: from the system.
-    """
+    """Check for errors that a network file system reports only on close, such as an exceeded quota."""
     os.close(os.dup(descriptor))
 
 
 class AtomicFile:
     """A file that is written under a temporary name next to its target.
 
-    :param target: the final path, absolute and without links.
     :ivar size: bytes written so far.
     :raises OutputError: here and from all methods, with the name and the reason.
     """

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from sentcli.errors import LockedError
@@ -23,10 +22,8 @@ class Lock:
 
     If another run holds the lock, this logs a warning and waits for up to two minutes.
 
-    :param check: called repeatedly while waiting; it may raise.
     :param waits: False: do not wait.
     :raises LockedError: if another run still holds the lock after that time.
-    :raises OutputError: if the lock file cannot be created.
     """
 
     def __init__(self, target: Path, *, check: Callable[[], None] = lambda: None, waits: bool = True) -> None:
@@ -67,7 +64,5 @@ class Lock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()

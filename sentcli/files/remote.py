@@ -24,19 +24,13 @@ def as_path(name: str) -> str:
 
 
 def open_input(url: str) -> IO[bytes]:
-    """Open a remote file for reading.
-
-    :raises DataError: if that fails; also from `read` of the file.
-    """
+    """Open a remote file for reading."""
     with _translated(url, DataError) as (files, path):
         return cast(IO[bytes], _RemoteInput(url, files.open(path, "rb", block_size=_BLOCK)))
 
 
 def inspect(url: str) -> tuple[int | None, str | None]:
-    """Return the size and the version of a remote file; None for what the server does not report.
-
-    :raises DataError: if there is no such file.
-    """
+    """Return the size and the version of a remote file; None for what the server does not report."""
     with _translated(url, DataError) as (files, path):
         info = files.info(path)
     version = next((str(info[name]) for name in _VERSIONS if info.get(name)), None)
@@ -44,11 +38,7 @@ def inspect(url: str) -> tuple[int | None, str | None]:
 
 
 def list_folder(url: str) -> dict[str, int]:
-    """Return the size of each file below a folder, by its URL: a request for a thousand files.
-
-    :param url: the folder, with a slash at the end.
-    :raises OutputError: if the server cannot be asked.
-    """
+    """Return the size of each file below a folder, by its URL: a request for a thousand files."""
     found: dict[str, Any] = {}
     with _translated(url, OutputError, skip_instance_cache=True) as (files, path):  # nothing from a cache
         with suppress(FileNotFoundError):
@@ -58,48 +48,33 @@ def list_folder(url: str) -> dict[str, int]:
 
 
 def read(url: str) -> bytes:
-    """Return the content of a small remote file, empty if it does not exist.
-
-    :raises OutputError: if it cannot be read.
-    """
+    """Return the content of a small remote file, empty if it does not exist."""
     with _translated(url, OutputError) as (files, path), suppress(FileNotFoundError):
         return cast(bytes, files.cat_file(path, start=0))  # without `start`, s3fs asks for the size first
     return b""
 
 
 def write(url: str, data: bytes) -> None:
-    """Write a small remote file in one request.
-
-    :raises OutputError: if that fails.
-    """
+    """Write a small remote file in one request."""
     with _translated(url, OutputError) as (files, path):
         files.pipe_file(path, data)
 
 
 def exists(url: str) -> bool:
-    """Return whether a remote file exists.
-
-    :raises OutputError: if the server cannot be asked.
-    """
+    """Return whether a remote file exists."""
     with _translated(url, OutputError) as (files, path):
         return bool(files.exists(path))
 
 
 def remove(url: str) -> None:
-    """Remove a remote file, if there is one.
-
-    :raises OutputError: if that fails.
-    """
+    """Remove a remote file, if there is one."""
     with _translated(url, OutputError) as (files, path):
         if files.exists(path):
             files.rm_file(path)
 
 
 def expand(pattern: str) -> list[str]:
-    """List the remote files that match a pattern with `*`, sorted.
-
-    :raises DataError: if the server cannot be asked.
-    """
+    """List the remote files that match a pattern with `*`, sorted."""
     with _translated(pattern, DataError) as (files, path):
         files.invalidate_cache()  # of an earlier run in this process
         head = pattern.removesuffix(path.lstrip("/"))  # the protocol as it is spelled
@@ -163,11 +138,7 @@ class RemoteFile:
 
 @contextmanager
 def _translated(url: str, kind: type[SentcliError], **options: Any) -> Iterator[tuple[Any, str]]:
-    """Yield the file system and the path of a URL, and turn errors of the block into errors of one line.
-
-    :param kind: the type of the error to raise.
-    :param options: options of the file system.
-    """
+    """Yield the file system and the path of a URL, and turn errors of the block into errors of one line."""
     with requires("remote"):
         import fsspec
     try:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from sentcli.errors import ExistingOutputError, OutputError
+from sentcli.errors import ExistingOutputError, OutputError, option
 from sentcli.files import remote
 from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve, temporary_path, write_all
 from sentcli.files.source import STANDARD
@@ -31,7 +31,6 @@ class Target:
     :ivar name: the name without `file://`, so that a file has only one.
     :ivar is_file: whether it is a local file, existing or new.
     :ivar is_folder: whether it stands for several outputs: a folder, or a URL that ends in a slash.
-    :raises OutputError: for a path that the system does not allow.
     """
 
     def __init__(self, name: str | Path) -> None:
@@ -49,10 +48,7 @@ class Target:
 
     @cached_property
     def path(self) -> Path:
-        """The file that is written: absolute and without links.
-
-        :raises OutputError: if the links form a circle.
-        """
+        """The file that is written: absolute and without links."""
         return resolve(self.name)
 
     @property
@@ -71,37 +67,26 @@ class Target:
         """The name of a folder for temporary files next to the file that is written, if it is one."""
         return temporary_path(self.path, "scratch") if self.is_file else None
 
-    def check(self, option: str) -> None:
-        """Refuse a name that a file cannot have.
-
-        :param option: the option that set the name, for messages.
-        :raises OutputError: for a folder, and for a file in a folder that does not exist.
-        """
+    def check(self) -> None:
+        """Refuse a folder, and a file in a folder that does not exist."""
         if self.is_url or self.name == STANDARD:
             return
         path = Path(self.name)
         if self.is_folder:
-            raise OutputError(f"{path} is a folder; {option} takes the name of a file")
+            raise OutputError(f"{path} is a folder; name a file in it")
         folder = (self.path if path.is_symlink() else path).parent  # as the user named it
         if not folder.is_dir():
-            raise OutputError(f"{path}: there is no folder {folder}")
+            raise OutputError(f"{folder}: no such folder")
 
     def refuse_existing(self) -> None:
-        """Refuse to replace a file, local or at a URL.
-
-        :raises ExistingOutputError: if the file exists.
-        :raises OutputError: if a server does not answer.
-        """
+        """Refuse to replace a file, local or at a URL."""
         if remote.exists(self.name) if self.is_url else self.is_file and self.path.exists():
             raise ExistingOutputError(
-                f"{self.name} exists; give another name, or replace it with --overwrite"
+                f"{self.name} exists; give another name, or replace it with {option('overwrite', True)}"
             )
 
     def remove(self) -> None:
-        """Remove a file, local or at a URL, if it exists; ignore devices and pipes.
-
-        :raises OutputError: if that fails.
-        """
+        """Remove a file, local or at a URL, if it exists; ignore devices and pipes."""
         if self.is_url:
             remote.remove(self.name)
         elif self.is_file:
@@ -120,7 +105,6 @@ def _descriptor_of(name: str) -> int | None:
 class Stream:
     """Standard output or error, a pipe, or a device: written bytes cannot be taken back.
 
-    :param name: `-`, a path, or None for standard error.
     :param check: called several times a second while a pipe or terminal is full; it may raise.
     :raises OutputError: with the name and the reason; a closed pipe raises BrokenPipeError.
     """
@@ -187,11 +171,7 @@ Sink = AtomicFile | Stream | remote.RemoteFile
 
 
 def open_sink(target: Target | None, check: Callable[[], None] = lambda: None) -> Sink:
-    """Open an output; None is standard error.
-
-    :param check: see `Stream`.
-    :raises OutputError: if it cannot be written.
-    """
+    """Open an output; None is standard error."""
     if target is None:
         return Stream(None, check)
     if target.is_url:

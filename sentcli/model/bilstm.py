@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentcli.config import ModelConfig
-from sentcli.errors import BundleError, UsageError
+from sentcli.errors import BundleError, UsageError, option
 from sentcli.model.bundle import WEIGHTS, Bundle
 from sentcli.text.vocabulary import PAD_ID
 
@@ -146,8 +146,6 @@ def tie_gates(model: BiLSTM, gates: str) -> None:
 
     Hooks tie the gradients in the same way, so that an optimizer that treats all numbers alike keeps the
     weights tied, to the last bit.
-
-    :param gates: one of `sentcli.config.GATES`.
     """
     if gates == "separate":
         return
@@ -208,10 +206,7 @@ def save_weights(model: BiLSTM, path: Path) -> None:
 
 
 def load_model(bundle: Bundle) -> BiLSTM:
-    """Return the model of a bundle, ready for inference.
-
-    :raises BundleError: when the weights do not fit the config, or are not finite.
-    """
+    """Return the model of a bundle, ready for inference."""
     content, file = bundle.read(WEIGHTS), bundle.path / WEIGHTS
     with torch.device("meta"):  # allocates nothing, as an untrusted config may claim any size
         model = BiLSTM(bundle.config.model)
@@ -234,10 +229,8 @@ def is_short_of_memory(error: Exception) -> bool:
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Return the device of this name; None: CUDA if there is a device, else the CPU.
-
-    :raises UsageError: when the name is `cuda` and there is no device.
-    """
+    """Return the device of this name; None: CUDA if there is a device, else the CPU."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch finds no CUDA device here; try --device cpu")
+        cuda, cpu = option("device", "cuda"), option("device", "cpu")
+        raise UsageError(f"{cuda}: PyTorch finds no CUDA device here; try {cpu}")
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

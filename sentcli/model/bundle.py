@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sentcli.config import BundleConfig
-from sentcli.errors import BundleError, OutputError
+from sentcli.errors import BundleError, OutputError, option
 from sentcli.files.atomic import sync
 from sentcli.text import normalize
 from sentcli.text.vocabulary import Vocab
@@ -45,17 +45,12 @@ _DEFAULT = Path("exports", "imdb-bilstm")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model folder.
-
-    :param config: the content of `config.json`.
-    :param digests: the SHA-256 of each file by its name, from the manifest.
-    :param model_file: the model file to run, if the caller named one.
-    """
+    """A model folder."""
 
     path: Path
     config: BundleConfig
-    digests: Mapping[str, str]
-    model_file: str | None = None
+    digests: Mapping[str, str]  # the SHA-256 of each file by its name, from the manifest
+    model_file: str | None = None  # the one to run, if the caller named one
 
     @property
     def name(self) -> str:
@@ -74,10 +69,7 @@ class Bundle:
 
     @cached_property
     def vocab(self) -> Vocab:
-        """The vocabulary of `vocab.txt`.
-
-        :raises BundleError: when it is not valid, or its size is not that in the config.
-        """
+        """The vocabulary of `vocab.txt`."""
         content, path = self.read(VOCAB), self.path / VOCAB
         try:
             vocab = Vocab.from_text(content.decode())
@@ -90,10 +82,7 @@ class Bundle:
         return vocab
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of a file, checked against the SHA-256 in the manifest.
-
-        :raises BundleError: when the file is not in the manifest, or has another SHA-256.
-        """
+        """Return the bytes of a file, checked against the SHA-256 in the manifest."""
         if name not in self.digests:
             hint = "the folder that `sentcli train` wrote has it"
             raise BundleError(f"{self.path / MANIFEST}: the bundle has no {name}; {hint}")
@@ -113,7 +102,6 @@ def load_bundle(path: Path) -> Bundle:
     This checks the manifest and the config. Other files are checked when they are read.
 
     :param path: also the name of the included model, if there is no such path.
-    :raises BundleError: naming the file that is missing, changed or not valid.
     """
     try:
         if str(path) == _DEFAULT.name and not path.exists():
@@ -141,8 +129,6 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     When the block fails, the folder is removed. An old `target` stays until the new one is complete. If
     `target` is a link, the folder that it points to is replaced.
-
-    :raises OutputError: when `target` may not be replaced (see `check_target`) or cannot be written.
     """
     check_target(target, overwrite=overwrite)
     try:
@@ -163,16 +149,12 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Check that a model folder may be written here, before hours of training.
-
-    :raises OutputError: when `target` exists and `overwrite` is not set; when it cannot be replaced, is not a
-        model folder, or holds other files, which would be lost.
-    """
+    """Check that a model folder may be written here, before hours of training."""
     try:
         if not target.exists():
             return
         if not overwrite:
-            raise OutputError(f"{target} exists; give another name or --overwrite")
+            raise OutputError(f"{target} exists; give another name or {option('overwrite', True)}")
         if target.samefile("."):  # the user's shell would be in a deleted folder
             raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
         if not os.access(target, os.W_OK):  # its files could not be deleted
@@ -189,10 +171,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Check that a folder can be written to, before hours of training.
-
-    :raises OutputError: when there is no permission.
-    """
+    """Check that a folder can be written to, before hours of training."""
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{folder}: no permission to write there")
 

@@ -46,14 +46,10 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Ray cluster, and how its tasks score.
+    """A Ray cluster, and how its tasks score."""
 
-    :param address: `local` for a new one on this machine, `auto` for that of this machine, or HOST:PORT.
-    :param settings: the parameters of `Scorer`, except the model; a task has as many CPUs as `workers`.
-    """
-
-    address: str
-    settings: Mapping[str, Any]
+    address: str  # `local` for a new one on this machine, `auto` for that of this machine, or HOST:PORT
+    settings: Mapping[str, Any]  # of `Scorer`, except the model; a task has as many CPUs as `workers`
 
 
 def score_on_cluster(
@@ -67,11 +63,6 @@ def score_on_cluster(
     """Score each input to its output. An output that cannot be made is logged and counted as failed.
 
     :param scorer: the scorer that those of all nodes must equal.
-    :param pairs: an input and an output each; every node can open them.
-    :param output: the folder of the outputs, for messages.
-    :raises ClusterError: if the cluster cannot be used, or one of its nodes differs.
-    :raises SentcliError: as `score_output`, for an error that would stop every output.
-    :raises InterruptedRunError: after a signal.
     """
     files = [_file(source, target.name) for (source,), target in pairs]
     cpus = cluster.settings["workers"] or _CPUS

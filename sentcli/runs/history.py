@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentcli.errors import ExistingOutputError, ResumeError, counted
+from sentcli.errors import ExistingOutputError, ResumeError, counted, option
 from sentcli.files import remote
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.files.sink import Target
@@ -23,25 +23,21 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sentcli")
 
+# The conditions of an output that messages do not spell as an option.
+_NO_OPTIONS = ("inputs", "model", "runtime", "version of sentcli", "the input", "the output")
+
 # The record of a finished output, with the types of its values.
 DONE = {"facts": dict, "summary": {name: type(value) for name, value in Summary().to_record().items()}}
 
 
 @dataclass
 class History:
-    """The history of an output that no later run can continue: of a stream, or of a single URL.
-
-    :param rejects: its rejects file; None: they go to standard error.
-    :param conditions: what the output depends on, except the bytes of the inputs, by the names that messages
-        show to the user, as JSON.
-    :ivar overwrite: replace the files that exist.
-    :ivar ledger: the results so far.
-    """
+    """The history of an output that no later run can continue: of a stream, or of a single URL."""
 
     target: Target
-    rejects: Target | None
+    rejects: Target | None  # None: standard error
     files: Sequence[InputFile]
-    conditions: Mapping[str, Any]
+    conditions: Mapping[str, Any]  # what the output depends on, except the bytes of the inputs, as JSON
     setup: Setup
     options: "JobOptions"
 
@@ -62,7 +58,6 @@ class History:
     def complete(self, size: int, summary: Summary) -> None:
         """Make room for files that hold all rows, before they get their names, and record that they do.
 
-        :param size: bytes of the output.
         :raises ExistingOutputError: if another program has created one of the files meanwhile.
         """
         if not self.overwrite:
@@ -84,16 +79,11 @@ class History:
         record = None
         with suppress(OSError):
             record = parse_record(remote.read(path) if target.is_url else Path(path).read_bytes(), DONE)
+        hint = f"give another folder, or replace it with {option('overwrite', True)}"
         if record is None:
-            raise ExistingOutputError(
-                f"{target.name} exists, and no run of this command made it; give another folder, or replace "
-                "it with --overwrite"
-            )
+            raise ExistingOutputError(f"{target.name} exists but was not written by this command; {hint}")
         if changed := _changes(record["facts"], self._facts(size)):
-            raise ResumeError(
-                f"{target.name} is finished, and {changed} changed since; give another folder, or replace "
-                "it with --overwrite"
-            )
+            raise ResumeError(f"{target.name} is finished, and {changed} changed since; {hint}")
         return Summary(**record["summary"])
 
     def _facts(self, size: int) -> dict[str, Any]:
@@ -154,7 +144,7 @@ class FileHistory(History):
         if changed := _changes(before["run"], self.conditions):
             raise ResumeError(
                 f"{name}: {changed} changed since the interrupted run. What was scored is kept: undo "
-                "the change, or start over with --overwrite"
+                f"the change, or start over with {option('overwrite', True)}"
             )
         _log.info("%s: continuing after %s", name, counted(ledger.rows, "row"))
         paths = [target.path for target in self._targets]
@@ -188,4 +178,5 @@ def _is_own(path: Path, size: int | None) -> bool:
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Name the conditions that differ, for a message."""
-    return ", ".join(name for name in {**before, **now} if before.get(name) != now.get(name))
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(name if name in _NO_OPTIONS else option(name) for name in names)

@@ -19,6 +19,7 @@ from sentcli.errors import (
     SentcliError,
     UsageError,
     counted,
+    option,
     signal_of,
 )
 from sentcli.files.lock import Lock
@@ -44,21 +45,15 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class JobOptions:
-    """The options that all outputs of a run share.
-
-    :param overwrite: start over, and replace the files that exist.
-    :param in_folder: skip finished outputs and count them; each one gets a record file for this.
-    :param waits: wait for an output that another run is writing.
-    :param listing: the sizes of the objects in the folder, if it is at a URL; None: ask for each output.
-    """
+    """The options that all outputs of a run share."""
 
     read: ReadOptions = field(default_factory=ReadOptions)
     write: WriteOptions = field(default_factory=WriteOptions)
     rejects: RejectOptions = field(default_factory=RejectOptions)
-    overwrite: bool = False
-    in_folder: bool = False
-    waits: bool = True
-    listing: Mapping[str, int] | None = None
+    overwrite: bool = False  # start over, and replace the files that exist
+    in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
+    waits: bool = True  # for an output that another run is writing
+    listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
 def score_output(
@@ -72,16 +67,10 @@ def score_output(
 ) -> Summary:
     """Score inputs to one output. The output gets its name only when it holds all rows.
 
-    :param inputs: files, `-` for standard input, or URLs; their rows are written in this order.
-    :param target: the output: a file, a stream or a URL.
     :param name: what rejects and records call the input, if there is one; None: `inputs[0]`.
-    :raises UsageError: for options that contradict each other.
-    :raises DataError: if an input cannot be read, or too many rows are rejected.
     :raises ExistingOutputError: if the output exists.
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
     :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
-    :raises OutputError: if the output cannot be written.
-    :raises InterruptedRunError: after a signal.
     """
     output = target.name
     files = [inspect_input(path, name) for path in inputs]
@@ -97,41 +86,45 @@ def score_output(
     conditions = _conditions(scorer, files, setup, options)
     history = history_kind(target, options)(target, rejects, files, conditions, setup, options)
     with ExitStack() as stack:
-        for each in (target, given):
-            if each and each.is_file:
-                stack.enter_context(Lock(each.path, check=stop.check, waits=options.waits))
+        for place in (target, given):
+            if place and place.is_file:
+                stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
         return history.settle() or _score(scorer, history, progress)
 
 
 def _check_places(target: Target, rejects: Target | None) -> None:
     """Refuse a place that cannot be written, or not found by a continued run, before the first row is scored.
 
-    :param rejects: the place from --rejects.
+    :param rejects: the place that the user named.
     """
     if rejects:
         are_one = target.is_file and rejects.is_file and rejects.path == target.path
         if are_one or (target.is_standard_output and rejects.is_standard_output):
-            raise UsageError(f"{target.name}: the rejected rows cannot go there too; give another --rejects")
+            hint = f"give another {option('rejects')}"
+            raise UsageError(f"{target.name}: the rejected rows cannot go there too; {hint}")
         if target.is_file and not (rejects.is_file or rejects.is_folder):
-            raise UsageError(f"{rejects.name}: the output is a file, so --rejects must name a file too")
-    target.check("-o")
+            needed = f"{option('rejects')} must name a file too"
+            raise UsageError(f"{rejects.name}: the output is a file, so {needed}")
+    target.check()
     if rejects:
-        rejects.check("--rejects")
+        rejects.check()
 
 
 def _conditions(
     scorer: Scorer, files: Sequence[InputFile], setup: Setup, options: JobOptions
 ) -> dict[str, Any]:
-    """Return what an output depends on, by the names that messages show to the user."""
+    """Return what an output depends on: options by their names, other conditions as messages name them."""
     read, write = asdict(setup.options), asdict(options.write)
     conditions = {
         "inputs": [file.name for file in files],
         **scorer.fingerprint,
         "version of sentcli": __version__,
-        "--input-format": read.pop("format"),
-        "--output-format": write.pop("format"),
-        "--rejects": options.rejects.path,
-        **{f"--{name.replace('_', '-')}": value for name, value in (read | write).items()},
+        "input_format": read.pop("format"),
+        "output_format": write.pop("format"),
+        "no_header": not read.pop("header"),
+        "rejects": options.rejects.path,
+        **read,
+        **write,
     }
     return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as read back
 

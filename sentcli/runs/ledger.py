@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from sentcli.errors import ResumeError
+from sentcli.errors import ResumeError, option
 from sentcli.files.atomic import create, output_errors, sync, temporary_path, write_all
 from sentcli.scoring.labels import Counts
 from sentcli.tables.chunk import Chunk, Results
@@ -40,10 +40,6 @@ _Replayed = tuple[Chunk, Results, Counts]
 class Ledger:
     """The ledger of an output, in a hidden file next to it.
 
-    :param target: the output.
-    :param labels: all labels that a row can get.
-    :param columns: the new columns.
-    :param overwrite: start over, and remove the ledger of a stopped run.
     :ivar conditions: the conditions of the stopped run; None if there is no such run.
     :ivar sizes: bytes of that run's output and rejects; None if it was not yet about to rename them.
     :ivar rows: number of rows whose scores are in the file.
@@ -85,7 +81,8 @@ class Ledger:
                 self._end = file.tell()
             file.seek(0)
             if not self._end and _holds_record(file):
-                raise ResumeError(f"{self._path} is damaged; start over with --overwrite")
+                hint = f"start over with {option('overwrite', True)}"
+                raise ResumeError(f"{self._path} is damaged; {hint}")
 
     @property
     def is_kept(self) -> bool:
@@ -93,10 +90,7 @@ class Ledger:
         return self._end > 0
 
     def begin(self, conditions: Mapping[str, Any]) -> None:
-        """Begin a new ledger, written at the first commit; or open that of the stopped run to append to it.
-
-        :param conditions: the conditions of this run, as JSON.
-        """
+        """Begin a new ledger, written at the first commit, or open that of the stopped run to append."""
         if not self._end:
             self._pending.append(_record(conditions))
             return
@@ -105,11 +99,7 @@ class Ledger:
             os.ftruncate(self._descriptor, self._end)
 
     def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[_Replayed]:
-        """Read the chunks that the stopped run scored, and yield each with its results and counts.
-
-        :param names: names of the inputs.
-        :raises ResumeError: if an input changed since that run.
-        """
+        """Read the chunks that the stopped run scored, and yield each with its results and counts."""
         if not self._end:
             return
         with self._path.open("rb") as file:
@@ -118,7 +108,7 @@ class Ledger:
                     name = names[entry["input"] % len(names)]
                     raise ResumeError(
                         f"{name} changed since the interrupted run read it. What was scored is kept: restore "
-                        "the file, or start over with --overwrite"
+                        f"the file, or start over with {option('overwrite', True)}"
                     )
 
     def _replay_record(
@@ -171,10 +161,7 @@ class Ledger:
         self._last_commit = time.monotonic()
 
     def finish(self, sizes: tuple[int, int | None]) -> None:
-        """Record durably that the files are about to get their final names, so that a later run owns them.
-
-        :param sizes: what `Output.close` returned.
-        """
+        """Record durably that the files are about to get their final names, so that a later run owns them."""
         self._pending.append(_record({"sizes": sizes}))
         self.commit()
 

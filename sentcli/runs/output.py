@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 from contextlib import ExitStack
 
-from sentcli.errors import RejectsError, SentcliError
+from sentcli.errors import RejectsError, SentcliError, option
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, open_sink
@@ -26,7 +26,6 @@ class Output:
     :param rejects: the rejects file; None: standard error.
     :param writer: encodes the rows.
     :param options: the limit on rejected rows.
-    :ivar rows, rejected: numbers of rows and rejects written so far.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
@@ -49,7 +48,6 @@ class Output:
         """Append the rows of a chunk with the values of the new columns, and its rejects.
 
         :raises RejectsError: if more rows were rejected than the limit allows.
-        :raises SentcliError: if the numbers of rows read and written differ.
         """
         self.rows += len(results[0])
         self.rejected += len(chunk.rejects)
@@ -80,7 +78,6 @@ class Output:
         """Write the end of the output, and make both files durable.
 
         :returns: the sizes in bytes of the output and of the rejects, None if no row was rejected.
-        :raises RejectsError, SentcliError: as `write`.
         """
         if not reader.is_finished:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
@@ -124,7 +121,8 @@ class Output:
         is_early = options.is_share and not is_end and read < _SHARE_FROM
         if self.rejected and not is_early and options.exceeded(self.rejected, read):
             first = next(iter(self._examples.values()))
+            limit = option("max_rejects", options.limit)
             raise RejectsError(
-                f"{self.rejected:,} of {read:,} rows rejected, more than --max-rejects {options.limit}; the "
-                f"first in {first.input}, line {first.line:,}: {first.reason:.200}"
+                f"{self.rejected:,} of {read:,} rows rejected, more than {limit}; the first in "
+                f"{first.input}, line {first.line:,}: {first.reason:.200}"
             )

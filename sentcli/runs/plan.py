@@ -31,11 +31,7 @@ def plan_outputs(inputs: Sequence[str], output: Target, write: WriteOptions | No
     repeat in the folders of a partitioned data set.
 
     :param inputs: files, `-`, URLs, and globs of files or URLs; the files of a glob are sorted.
-    :param output: a file, a stream, a URL or a folder, which is created if missing.
     :param write: if it sets a format, files in the folder get the suffix of that format.
-    :raises DataError: if a glob finds nothing, or has no permission to read a folder.
-    :raises UsageError: if two inputs would have the same output.
-    :raises OutputError: if the folder cannot be created.
     """
     found = [(name, file) for name in map(_plain, inputs) for file in _expand(name)]
     files = [file for _, file in found]

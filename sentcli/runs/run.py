@@ -24,15 +24,12 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 _log = logging.getLogger("sentcli")
 
 
-def score_files(  # noqa: PLR0913  # the options of a run
+def score_files(  # the options of a run
     scorer: Scorer,
     inputs: Sequence[str],
     output: str,
+    options: JobOptions = JobOptions(),  # noqa: B008  # frozen
     *,
-    read: ReadOptions | None = None,
-    write: WriteOptions | None = None,
-    rejects: RejectOptions | None = None,
-    overwrite: bool = False,
     shard: tuple[int, int] = (1, 1),
     summary_file: str | None = None,
     show_progress: bool = False,
@@ -44,34 +41,22 @@ def score_files(  # noqa: PLR0913  # the options of a run
     skipped and counted, and an output that cannot be made is logged and counted as failed. Several runs can
     share a folder: one that meets an output of another run makes the others first.
 
-    :param inputs: paths, globs, URLs or `-` for stdin.
-    :param output: a file, a folder for one output per input, or `-` for stdout.
-    :param overwrite: start over, and replace existing files.
     :param shard: two numbers, I and N: make every N-th output of the folder, from the I-th on.
     :param summary_file: the file that the caller will write the summary to; checked before any scoring.
-    :param show_progress: show the progress on stderr.
     :param cluster: score each input of a folder as a task of this cluster.
-    :raises UsageError: for options that contradict each other.
-    :raises DataError: for an input that cannot be read, or more rejected rows than allowed.
-    :raises OutputError: for an output that exists, cannot be written or cannot be continued.
-    :raises BundleError: if the model fails.
-    :raises ClusterError: if the cluster cannot be used.
-    :raises MissingExtraError: for a URL, if the extra `remote` is not installed; for a cluster, `ray`.
-    :raises InterruptedRunError: after a signal.
     """
-    read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
-    target = Target(output)
+    target, rejects = Target(output), options.rejects
     if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, target, write)
+    pairs = plan_outputs(inputs, target, options.write)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
     if summary_file:
         _check_summary(Target(summary_file), target, pairs, rejects.path)
-        if not (overwrite or target.is_folder):
+        if not (options.overwrite or target.is_folder):
             Target(summary_file).refuse_existing()
-    options = JobOptions(read, write, rejects, overwrite, in_folder=target.is_folder)
+    options = replace(options, rejects=rejects, in_folder=target.is_folder)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
         if shard != (1, 1):
@@ -158,7 +143,7 @@ def _check_summary(summary: Target, output: Target, pairs: Sequence[Pair], rejec
     """Refuse a summary that would replace a file of the run, or that cannot be written."""
     if summary.name == STANDARD or (output.is_standard_output and summary.is_standard_output):
         raise UsageError("--summary takes the name of a file; standard output is for the rows")
-    summary.check("--summary")
+    summary.check()
     others = [rejects] if rejects else []
     for sources, target in pairs:
         others += [target.name, target.rejects.name, *sources]

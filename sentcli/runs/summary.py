@@ -44,11 +44,7 @@ class Summary(Counts):
     def to_json(self) -> dict[str, Any]:
         """Return the fields, with rounded seconds and the speed."""
         rate = self.scored / self.seconds if self.seconds else 0.0
-        return {
-            **self.to_record(),
-            "seconds": round(self.seconds, 3),
-            "rows_per_second": round(rate, 1),
-        }
+        return {**self.to_record(), "seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
 
     def lines(self, output: str = "") -> list[str]:
         """Return the summary as lines of text.
@@ -80,21 +76,17 @@ class Summary(Counts):
         return [line for line in lines if line]
 
 
+@dataclass
 class Progress:
-    """What the outputs of a run share to show their progress.
+    """What the outputs of a run share to show their progress."""
 
-    :param shown: False: show nothing.
-    """
-
-    def __init__(self, *, shown: bool = False) -> None:
-        self.shown = shown
-        self.logged = time.perf_counter()  # when the last line was logged
+    shown: bool = False
+    logged: float = field(default_factory=time.perf_counter)  # when the last line was logged
 
 
 class Bar:
     """The progress of an output: a bar on a terminal, else a log line every ten minutes. `close` erases it.
 
-    :param name: the name of the output.
     :param total_bytes: the size of its inputs, if known.
     """
 

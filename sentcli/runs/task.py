@@ -10,7 +10,7 @@ from logging.handlers import BufferingHandler
 from typing import Any
 
 from sentcli import __version__
-from sentcli.errors import ClusterError
+from sentcli.errors import ClusterError, names_flags
 from sentcli.files.sink import Target
 from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
 from sentcli.runs.summary import Progress
@@ -25,30 +25,24 @@ _log = logging.getLogger("sentcli")
 
 @dataclass(frozen=True)
 class File:
-    """An input with its output.
+    """An input with its output."""
 
-    :param name, output: what messages, rejects and records call them.
-    :param source, target: absolute paths or URLs, because a node has another current folder.
-    :param size: bytes of the input.
-    """
-
-    name: str
+    name: str  # what messages, rejects and records call the input
     output: str
-    source: str
+    source: str  # absolute paths or URLs, because a node has another current folder
     target: str
     size: int
 
 
+@names_flags()  # a cluster is used from the command line only
 def score_task(
     files: Sequence[File], parameters: Parameters, conditions: Mapping[str, Any], options: JobOptions
 ) -> list[Result]:
     """Score each file to its output. A task may run again, or twice at once.
 
-    :param parameters: those of `sentcli.load`.
     :param conditions: the conditions of the driver, see `conditions_of`.
     :returns: for each file the record of its summary, None if an error concerns this file alone; and its log.
     :raises ClusterError: before anything is written, if the scores could differ from those of other nodes.
-    :raises SentcliError: as `score_output`, for an error that would stop every output.
     """
     scorer = _scorer(parameters)
     here = conditions_of(scorer)

@@ -94,8 +94,6 @@ def gather(
     """Truncate and pad sequences that lie in one array, as `truncate` and `pad` do.
 
     :param starts, lengths: the place of each sequence in `ids`; at least one, each of at least one id.
-    :param max_tokens: the number of ids to keep of a longer sequence.
-    :returns: the same as `pad`.
     """
     kept = np.minimum(lengths, max_tokens)
     steps = np.arange(kept.max())

@@ -29,7 +29,7 @@ def _group_folders() -> list[Path]:
         if not controllers or "cpu" in controllers.split(","):
             group = PurePosixPath(path.lstrip("/"))
             mount = _GROUPS / "cpu" if controllers else _GROUPS
-            folders += [mount / each for each in (group, *group.parents)]
+            folders += [mount / path for path in (group, *group.parents)]
     return folders
 
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.errors import UsageError
+from sentcli.errors import UsageError, option
 
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
@@ -21,10 +21,7 @@ NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
 
 @dataclass(frozen=True)
 class Band:
-    """The range of probabilities of the second of two classes that are neutral, both ends included.
-
-    :raises UsageError: unless 0 <= low <= high <= 1.
-    """
+    """The range of probabilities of the second of two classes that are neutral, both ends included."""
 
     low: float
     high: float
@@ -32,8 +29,8 @@ class Band:
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high <= 1:  # a NaN fails this too
             raise UsageError(
-                f"--neutral {self.low:g},{self.high:g}: two probabilities are needed, from 0 to 1, "
-                "the lower one first, such as --neutral 0.3,0.7"
+                f"{option('neutral')} {self.low:g},{self.high:g}: two probabilities are needed, from 0 to 1, "
+                "the lower one first, such as 0.3,0.7"
             )
 
     def sides(self, scores: Floats) -> Sides:
@@ -55,9 +52,10 @@ def softmax(logits: npt.NDArray[np.floating]) -> Floats:
 class Counts:
     """What is counted of texts. Counts add up, over chunks and over outputs.
 
-    :param blank: the number of texts that are null values or have no word; they get no score.
-    :param no_known_word: the number of other texts without a known word, except digits and marks; they get
-        no score.
+    An empty text gets no label and no score: it is blank, or has no known word.
+
+    :param blank: the number of texts that are null values or have no word.
+    :param no_known_word: the number of other texts without a known word, except digits and marks.
     :param mostly_unknown: the number of texts with more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
@@ -77,7 +75,8 @@ class Counts:
 
     def __add__(self, other: "Counts") -> Self:
         """Return a copy with the fields of `other` added."""
-        sums = {each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(other)}
+        names = [field.name for field in fields(other)]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
         return replace(self, **sums)
 
 
@@ -85,9 +84,9 @@ class Counts:
 class Scores:
     """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
 
-    :param labels: for each text the most probable class, or `neutral`; None for a text that says nothing.
+    :param labels: for each text the most probable class, or `neutral`; None for an empty text.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
-        more classes; None for a text that says nothing.
+        more classes; None for an empty text.
     :param counts: what is counted of these texts.
     :param probabilities: of each class, one per text as `scores`; empty without the option of `Scorer`.
     """

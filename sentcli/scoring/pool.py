@@ -33,7 +33,6 @@ class Pools:
 
     In one pool, encoding would wait until all earlier batches have begun, and workers would idle.
 
-    :param workers: threads that run batches.
     :ivar in_flight: the number of chunks that keeps all threads busy.
     """
 

@@ -16,12 +16,7 @@ _CHUNK = 8192  # texts between two steps of the bar
 
 
 def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: bool, **options: Any) -> Floats:
-    """Return the probabilities that a model predicts, float64 `[texts, classes]`; NaN for a blank text.
-
-    :param title: the label of the progress bar.
-    :param options: passed to `Scorer`, whose errors are raised.
-    :raises StopRequested: when a signal asked this process to stop.
-    """
+    """Return the probabilities that a model predicts, float64 `[texts, classes]`; NaN for a blank text."""
     probabilities = np.empty((len(texts), len(bundle.config.labels)))
     with (
         Scorer(bundle, **options) as scorer,
@@ -36,10 +31,7 @@ def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: boo
 
 
 def progress_bar(items: Iterable[Any] | None = None, *, quiet: bool, **options: Any) -> "tqdm[Any]":
-    """Return a progress bar on stderr; it is hidden if `quiet` is set or stderr is not a terminal.
-
-    :param options: passed to tqdm.
-    """
+    """Return a progress bar on stderr; it is hidden if `quiet` is set or stderr is not a terminal."""
     # stderr is None if it was closed at the start; tqdm would take that for a terminal.
     is_off = True if quiet or sys.stderr is None else None
     return tqdm(items, **{"leave": False, "disable": is_off} | options)

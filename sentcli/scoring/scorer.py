@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.backends import Logits, load_backend
-from sentcli.errors import UsageError, names_arguments
+from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
@@ -42,15 +42,10 @@ ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
 class _Predictions(NamedTuple):
-    """The logits and the lengths of a sequence of texts.
+    """The logits and the lengths of a sequence of texts; see `Encoded`."""
 
-    :param logits: `[texts, classes]`; NaN for a text that says nothing.
-    :param lengths: number of ids of the text before truncation; 0 for a text that says nothing.
-    :param words, unknown: number of words of the text, and of words that are not in the vocabulary.
-    """
-
-    logits: npt.NDArray[np.float64]
-    lengths: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float64]  # [texts, classes]; NaN for an empty text
+    lengths: npt.NDArray[np.int64]  # before truncation
     words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
 
@@ -61,15 +56,27 @@ class Scorer:
     Several threads may use it at the same time. A forked process must not use it, because its threads exist
     only in the process that created them.
 
-    :param bundle: the model, as `sentcli.model.bundle.load_bundle` returns it; `load` opens it by its path.
-    :param backend, device, precision, workers, neutral, null_values, probabilities: see `load`.
-    :ivar shown_classes: the labels of the model whose probabilities are wanted: all or none.
-    :raises BundleError, MissingExtraError, UsageError: as `load`.
+    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
+    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
+    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
+    :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
+    :param workers: number of scoring threads; None: one for each core that this process may use.
+    :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
+        included, the first label below and the second above. True: the band that the model brings.
+    :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
+        `sentcli.text.null_values`.
+    :param probabilities: also return the probability of each label of the model.
+    :ivar shown_classes: labels that get a probability column (all or none).
+    :raises BundleError: for a file that is missing, changed or not valid; the message names it.
+    :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
+    :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
+        `neutral` that are not two probabilities in order, or a model that has more than two classes, a
+        class named `neutral`, or no band.
     """
 
     def __init__(
         self,
-        bundle: Bundle,
+        model: str | Path | Bundle | None = None,
         *,
         backend: str | None = None,
         device: str | None = None,
@@ -79,7 +86,8 @@ class Scorer:
         null_values: Iterable[str] | None = None,
         probabilities: bool = False,
     ) -> None:
-        self.bundle = bundle
+        path = default_bundle_path() if model is None else model
+        self.bundle = bundle = path if isinstance(path, Bundle) else load_bundle(Path(path))
         self.labels = bundle.config.labels
         self.shown_classes = self.labels if probabilities else ()
         self.neutral = _band(bundle, neutral) if neutral else None
@@ -107,8 +115,8 @@ class Scorer:
             "model": self.bundle.digest,
             "backend": self.backend,
             "runtime": self.runtime,
-            "--null-values": self._null_values.values,
-            "--probabilities": bool(self.shown_classes),
+            "null_values": self._null_values.values,
+            "probabilities": bool(self.shown_classes),
             "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
         }
 
@@ -123,7 +131,7 @@ class Scorer:
 
         :param texts: any number of texts: a list, or a column of pandas, polars, pyarrow or NumPy. A missing
             text (None, NaN, NA, NaT, null) counts as blank.
-        :returns: one label and one score per text, in order; None for a text that says nothing.
+        :returns: one label and one score per text, in order; None for an empty text.
         :raises TypeError: for a single string, a mapping or a data frame, whose elements are not texts; for
             an element that is neither a string nor missing, with its index.
         :raises BundleError: when the model fails, or returns numbers that are not finite.
@@ -133,7 +141,7 @@ class Scorer:
         return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, `[texts, classes]`; NaN for a text that says nothing.
+        """Return the probability of each class, `[texts, classes]`; NaN for an empty text.
 
         :param texts: as of `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
@@ -166,7 +174,6 @@ class Scorer:
             logits[rows] = wait_for(future)
         return logits
 
-    @names_arguments()
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
     ) -> "pd.DataFrame":
@@ -176,8 +183,7 @@ class Scorer:
         :param text_column: the column to score: its name, number or dotted path, or several of these with
             commas; None: found by its name or its first values.
         :param prefix: put before the names of the new columns.
-        :returns: the same rows in the same order; the new columns have missing values for a text that says
-            nothing.
+        :returns: the same rows in the same order; the new columns have missing values for an empty text.
         :raises TypeError: for anything but a pandas data frame.
         :raises DataError: for a text column that does not exist or holds anything but strings and missing
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
@@ -187,7 +193,6 @@ class Scorer:
         scores = self.score(texts_of(frame, text_column, columns))
         return with_results(frame, scores, columns)
 
-    @names_arguments()
     def score_arrow(
         self, batch: "ArrowRows", text_column: str | None = None, prefix: str = ""
     ) -> "ArrowRows":
@@ -196,7 +201,7 @@ class Scorer:
         :param batch: rows of any types; a missing text counts as blank.
         :param text_column, prefix: as of `score_frame`; None may choose other columns in another batch.
         :returns: the same columns, and after them strings and numbers of six decimals, as files have them;
-            null for a text that says nothing.
+            null for an empty text.
         :raises TypeError: for anything else.
         :raises DataError: for a text column that does not exist or has no strings, or for a new column that
             already exists.
@@ -214,9 +219,6 @@ class Scorer:
         Each chunk is yielded as soon as it is scored, so a slow stream gets its answers at once. Memory
         holds four chunks, and one more for every four workers after the first four. An error of the iterable
         is raised after the chunks before it.
-
-        :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
-        :raises StopRequested: when a signal asked this process to stop, see `sentcli.scoring.stop`.
         """
         with closing(self._predict(chunks, lambda chunk: chunk.texts)) as parts:
             for chunk, predictions in parts:
@@ -260,7 +262,7 @@ class Scorer:
         encoded = self._encoder.encode(distinct)
         (rows,) = encoded.lengths.nonzero()
         kept = np.minimum(encoded.lengths[rows], self._max_tokens)
-        batches = [rows[each] for each in length_buckets(kept, *self._batch_limits)]
+        batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
 
@@ -281,7 +283,7 @@ class Scorer:
 
     def _scores(self, predictions: _Predictions) -> Scores:
         probabilities = softmax(predictions.logits)
-        says_nothing = predictions.lengths == 0
+        is_empty = predictions.lengths == 0
         blank = predictions.words == 0
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
@@ -289,13 +291,13 @@ class Scorer:
         if self.neutral:
             classes = self.neutral.sides(probabilities[:, 1])
         labels = np.array(self.given_labels, object)[classes]
-        labels[says_nothing] = scores[says_nothing] = None
+        labels[is_empty] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
-        of_classes[:, says_nothing] = None
+        of_classes[:, is_empty] = None
         counts = Counts(
-            labels=Counter(labels[~says_nothing].tolist()),
+            labels=Counter(labels[~is_empty].tolist()),
             blank=int(blank.sum()),
-            no_known_word=int((says_nothing & ~blank).sum()),
+            no_known_word=int((is_empty & ~blank).sum()),
             mostly_unknown=int((2 * predictions.unknown > predictions.words).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
@@ -304,58 +306,19 @@ class Scorer:
         return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
 
 
-@names_arguments()
-def load(
-    model: str | Path | None = None,
-    *,
-    backend: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    workers: int | None = None,
-    neutral: tuple[float, float] | bool = False,
-    null_values: Iterable[str] | None = None,
-    probabilities: bool = False,
-) -> Scorer:
-    """Open a model folder for scoring.
-
-    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
-    :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
-    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
-    :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
-    :param workers: number of scoring threads; None: one for each core that this process may use.
-    :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
-        included, the first label below and the second above. True: the band that the model brings.
-    :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
-        `sentcli.text.null_values`.
-    :param probabilities: also return the probability of each label of the model.
-    :raises BundleError: for a file that is missing, changed or not valid; the message names it.
-    :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
-    :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
-        `neutral` that are not two probabilities in order, or a model that has more than two classes, a
-        class named `neutral`, or no band.
-    """
-    return Scorer(
-        load_bundle(Path(model) if model is not None else default_bundle_path()),
-        backend=backend,
-        device=device,
-        precision=precision,
-        workers=workers,
-        neutral=neutral,
-        null_values=null_values,
-        probabilities=probabilities,
-    )
+load = Scorer  # reads as a call where a model is opened by its path
 
 
-def _band(bundle: Bundle, wanted: tuple[float, float] | bool) -> Band:
-    """Return the band with the wanted ends, or that of the model."""
-    labels, model = bundle.config.labels, f"--neutral: the model {bundle.name}"
+def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band:
+    """Return the band with the given ends; True: that of the model."""
+    labels, model = bundle.config.labels, f"{option('neutral')}: the model {bundle.name}"
     if len(labels) > 2 or NEUTRAL in labels:
         raise UsageError(
             f"{model} has the labels {', '.join(labels):.200}; only two others can have a neutral band"
         )
-    ends = bundle.config.neutral if isinstance(wanted, bool) else wanted
+    ends = bundle.config.neutral if isinstance(given, bool) else given
     if ends is None:
-        raise UsageError(f"{model} brings no band; give one, such as --neutral 0.3,0.7")
+        raise UsageError(f"{model} brings no band; give two numbers, such as 0.3,0.7")
     return Band(*ends)
 
 
@@ -375,10 +338,7 @@ def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
 
 
 def as_texts(texts: Iterable[Any]) -> list[str | None]:
-    """Return texts as a list, with None for a missing one; see `Scorer.score`.
-
-    :raises TypeError: naming what is no text.
-    """
+    """Return texts as a list, with None for a missing one; see `Scorer.score`."""
     if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
         kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
         raise TypeError(f"texts is {kind}; pass a list or a column of strings")

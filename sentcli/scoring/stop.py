@@ -39,10 +39,7 @@ def requested() -> int | None:
 
 
 def check() -> None:
-    """Raise an error if a signal asked this process to stop. Call this between two steps of a loop.
-
-    :raises StopRequested: with the signal.
-    """
+    """Raise an error if a signal asked this process to stop. Call this between two steps of a loop."""
     if _requests:
         raise StopRequested(_requests[0][0])
 

@@ -6,9 +6,8 @@ This takes a third of the time, with bigrams a sixth, and most of it does not ho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
-from threading import Lock
 from typing import Any
 from unicodedata import category
 
@@ -31,9 +30,6 @@ _SLICE = 1 << 22
 # Characters to split and to search for bigrams at once, so that they stay in the processor's cache.
 _BLOCK = 1 << 18
 
-# Size of a hash of two words. Of 20,000 bigrams, one in 26 shares its slot; the table takes 1 MB.
-_HASH_BITS = 18
-
 # The bytes that separate words and texts; UTF-8 has neither.
 _SEPARATOR, _END = 0xFE, 0xFF
 
@@ -42,19 +38,14 @@ _SEPARATOR, _END = 0xFE, 0xFF
 class Encoded:
     """The ids of texts, one text after the other.
 
-    :param ids: int32, `[ids of all texts]`.
-    :param starts: for each text, the index of its first id in `ids`.
-    :param lengths: for each text, its number of ids; 0 if it says nothing: none of its known words has a
-        letter or is a symbol such as an emoji.
-    :param words: for each text, its number of words; a bigram has two.
-    :param unknown: for each text, its number of words that are not in the vocabulary.
+    An empty text has no known word with a letter or a symbol such as an emoji; its length is 0.
     """
 
-    ids: Ids
-    starts: Numbers
-    lengths: Numbers
-    words: Numbers
-    unknown: Numbers
+    ids: Ids  # [ids of all texts]
+    starts: Numbers  # for each text, the index of its first id
+    lengths: Numbers  # for each text, its number of ids
+    words: Numbers  # for each text, its number of words; a bigram has two
+    unknown: Numbers  # for each text, its number of words that are not in the vocabulary
 
 
 class Encoder:
@@ -62,10 +53,8 @@ class Encoder:
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
-        self._says_nothing = np.array([not (word.islower() or _says_something(word)) for word in vocab.words])
-        self._says_nothing[: UNK_ID + 1] = True
-        self._lock = Lock()
-        self._made: _BulkEncoder | None = None
+        self._is_empty = np.array([not (word.islower() or _has_meaning(word)) for word in vocab.words])
+        self._is_empty[: UNK_ID + 1] = True
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order."""
@@ -75,13 +64,13 @@ class Encoder:
         ends = np.cumsum(lengths)
         starts = ends - lengths
 
-        def count(wanted: npt.NDArray[np.bool_]) -> Numbers:
-            return np.diff(np.searchsorted(np.flatnonzero(wanted), ends), prepend=0)
+        def count(selected: npt.NDArray[np.bool_]) -> Numbers:
+            return np.diff(np.searchsorted(np.flatnonzero(selected), ends), prepend=0)
 
         words = lengths + count(ids >= self._vocab.first_bigram)
         # With one more element, so that a blank text at the end has a place.
-        is_silent = np.append(self._says_nothing.take(ids, mode="clip"), True)
-        lengths[np.bitwise_and.reduceat(is_silent, starts)] = 0
+        is_empty = np.append(self._is_empty.take(ids, mode="clip"), True)
+        lengths[np.bitwise_and.reduceat(is_empty, starts)] = 0
         return Encoded(ids, starts, lengths, words, count(ids == UNK_ID))
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
@@ -94,23 +83,18 @@ class Encoder:
         ids = np.concatenate([np.empty(0, np.int32), *(np.array(ids, np.int32) for ids in lists)])
         return ids, np.fromiter(map(len, lists), np.int64, len(lists))
 
-    @property
+    @cached_property
     def _bulk(self) -> "_BulkEncoder":
-        with self._lock:  # so that only one thread creates it
-            self._made = self._made or _BulkEncoder(self._vocab)
-            return self._made
+        return _BulkEncoder(self._vocab)
 
 
-def _says_something(word: str) -> bool:
+def _has_meaning(word: str) -> bool:
     """Return whether a word has a letter or a symbol, not only digits and marks."""
     return any(character.isalpha() or category(character) == "So" for character in word)
 
 
 def slices(texts: Sequence[str], size: int) -> list[Sequence[str]]:
-    """Cut a sequence of texts into slices of about equal size.
-
-    :param size: the approximate number of characters of a slice.
-    """
+    """Cut a sequence of texts into slices of about equal size."""
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     total = int(ends[-1]) if len(ends) else 0
     count = -(-total // size)
@@ -137,99 +121,47 @@ class _BulkEncoder:
         # Without <pad> and <unk>, as in Vocab.
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_bigram]]
         self._words = SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
-        self._bigrams = _BigramTable(vocab.bigrams) if vocab.bigrams else None
+        self._bigrams = SetLookupOptions(self._pairs(np.array(vocab.bigrams, np.int32).reshape(-1, 2)))
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Encode texts with at least one character in total; see `Encoder._encode`."""
         blocks = [_tokens(block) for block in slices(texts, _BLOCK)]
         letters, lengths, counts = zip(*blocks, strict=True)
-        ids = self._look_up(self._strings(np.concatenate(letters), np.concatenate(lengths)))
-        if not self._bigrams:
-            return ids, np.concatenate(counts)
-        parts = np.split(ids, np.cumsum([*map(len, lengths)])[:-1])
-        joined = [self._join(*part, self._bigrams) for part in zip(parts, counts, strict=True)]
-        ids, kept = map(np.concatenate, zip(*joined, strict=True))
-        return ids, kept
+        words = self._strings(np.concatenate(letters), np.concatenate(lengths))
+        ids = self._places(words, self._words) + np.int32(UNK_ID + 1)  # an unknown word gets UNK_ID
+        return self._join(ids, np.concatenate(counts))
 
-    def _join(self, ids: Ids, counts: Numbers, bigrams: "_BigramTable") -> tuple[Ids, Numbers]:
-        """Replace pairs of words by bigrams, as `Vocab.encode` does.
-
-        :returns: the new ids, and the new number of ids of each text.
-        """
+    def _join(self, ids: Ids, counts: Numbers) -> tuple[Ids, Numbers]:
+        """Replace pairs of words by bigrams, as `Vocab.encode` does."""
         ends = np.cumsum(counts)
-        second = np.append(ids[1:], np.int32(UNK_ID))
+        second = np.roll(ids, -1)
         second[ends[ends > 0] - 1] = UNK_ID  # the next word belongs to another text
-        starts, numbers = bigrams.find(ids, second)
+        numbers = self._places(self._pairs(np.stack([ids, second], axis=1)), self._bigrams)
+        starts = np.flatnonzero(numbers >= 0)
         # Bigrams in a run overlap: each begins with the last word of the previous one. Take every other one.
         order = np.arange(len(starts))
         first = np.maximum.accumulate(order * (np.diff(starts, prepend=-2) > 1))
         is_taken = (order - first) & 1 == 0
         starts = np.compress(is_taken, starts)
-        ids[starts] = np.compress(is_taken, numbers) + np.int32(self._first_bigram)
+        ids[starts] = numbers[starts] + np.int32(self._first_bigram)
         is_kept = np.ones(len(ids), bool)
         is_kept[starts + 1] = False
         return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
 
-    def _look_up(self, words: Any) -> Ids:
-        """Return the id of each word; unknown words get the id of `<unk>`."""
-        places = self._call("coalesce", [self._call("index_in", [words], self._words), self._not_found])
-        ids: Ids = np.add(np.from_dlpack(places), UNK_ID + 1, dtype=np.int32)
-        return ids
+    def _places(self, values: Any, of: Any) -> Ids:
+        """Return the place of each value in a set, -1 if it is not there."""
+        places = self._call("coalesce", [self._call("index_in", [values], of), self._not_found])
+        return np.asarray(np.from_dlpack(places), np.int32)
+
+    def _pairs(self, ids: Ids) -> Any:
+        """Return pairs of ids `[pairs, 2]` as an Arrow array, each as one number of 64 bits."""
+        return self._pa.Array.from_buffers(self._pa.int64(), len(ids), [None, self._pa.py_buffer(ids)])
 
     def _strings(self, letters: Any, lengths: npt.ArrayLike) -> Any:
         """Return an Arrow array of the strings in a buffer, given the length of each."""
         offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
         buffers = map(self._pa.py_buffer, (offsets, letters))
         return self._pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
-
-
-class _BigramTable:
-    """Finds bigrams by their two words: a hash table that NumPy searches for many pairs at once.
-
-    Each slot holds the first bigram with its hash, and each bigram holds the next one with the same hash. The
-    last entry is a pair that matches no words.
-
-    :param pairs: the ids of the two words of each bigram; at least one.
-    """
-
-    def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
-        self._none = len(pairs)
-        self._first, self._second = np.array([*pairs, (-1, -1)], np.int32).T.copy()
-        slots = _hashes(self._first[:-1], self._second[:-1])
-        order = np.argsort(slots, kind="stable")
-        shared = np.flatnonzero(slots[order[1:]] == slots[order[:-1]])
-        self._slots = np.full(1 << _HASH_BITS, self._none, np.int32)
-        self._slots[slots[order[::-1]]] = order[::-1]
-        self._next = np.full(len(pairs) + 1, self._none, np.int32)
-        self._next[order[shared]] = order[shared + 1]
-
-    def find(self, first: Ids, second: Ids) -> tuple[Numbers, Ids]:
-        """Return the indices at which the two words are a bigram, and the numbers of the bigrams."""
-        numbers = self._slots.take(_hashes(first, second), mode="clip")
-        is_bigram = self._are(numbers, first, second)
-        rest = np.flatnonzero(~is_bigram & self._has_next(numbers))
-        while len(rest):
-            numbers[rest] = self._next.take(numbers[rest])
-            is_bigram[rest] = self._are(numbers[rest], first[rest], second[rest])
-            rest = rest[~is_bigram[rest] & self._has_next(numbers[rest])]
-        places = np.flatnonzero(is_bigram)
-        return places, numbers[places]
-
-    def _are(self, numbers: Ids, first: Ids, second: Ids) -> npt.NDArray[np.bool_]:
-        """Return for each bigram whether it consists of these words."""
-        are: npt.NDArray[np.bool_] = self._first.take(numbers, mode="clip") == first
-        are &= self._second.take(numbers, mode="clip") == second
-        return are
-
-    def _has_next(self, numbers: Ids) -> npt.NDArray[np.bool_]:
-        has_next: npt.NDArray[np.bool_] = self._next.take(numbers, mode="clip") != self._none
-        return has_next
-
-
-def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
-    """Return a hash below `1 << _HASH_BITS` for each pair: the high bits of products with odd constants."""
-    mixed = (first * np.int32(0x1B873593)) ^ (second * np.int32(0x27D4EB2F))
-    return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
 
 def _tables() -> tuple[bytes, bytes]:

@@ -27,10 +27,7 @@ def is_missing(value: object) -> bool:
 
 
 class NullValues:
-    """A set of null values, in any case and with any white space around them.
-
-    :raises UsageError: for a single string.
-    """
+    """A set of null values, in any case and with any white space around them."""
 
     def __init__(self, values: Iterable[str]) -> None:
         if isinstance(values, str):

@@ -1,4 +1,4 @@
-"""Normalise texts and tokenise them as torchtext's `basic_english` does; truncate long texts."""
+"""Normalize texts and tokenize them as torchtext's `basic_english` does; truncate long texts."""
 
 from sentcli.text.normalize import normalize
 
@@ -23,7 +23,6 @@ REPLACEMENTS = (
 def tokenize(text: str) -> list[str]:
     """Return the tokens of `get_tokenizer("basic_english")` of torchtext 0.18.0.
 
-    :param text: any string.
     :returns: lower-case tokens without white space; empty for a blank text.
     """
     text = text.lower()
@@ -33,7 +32,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the tokens of the normalised text: what the model reads, in training and in scoring."""
+    """Return the tokens of the normalized text: what the model reads, in training and in scoring."""
     return tokenize(normalize(text))
 
 

@@ -25,8 +25,6 @@ class Vocab:
     :param words: `<pad>`, `<unk>`, the single words, then the bigrams with a space between their two words,
         without repetitions.
     :ivar first_bigram: ids from this one on are bigrams.
-    :raises BundleError: for a list that does not begin with `<pad>` and `<unk>`, a repeated word, a word with
-        white space, or a bigram whose words are not in the list.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -54,11 +52,7 @@ class Vocab:
 
     @classmethod
     def of_counts(cls, counts: Counter[str], min_freq: int) -> "Vocab":
-        """Return a vocabulary ordered by frequency, highest first; words of equal frequency are sorted.
-
-        :param counts: the frequency of each word.
-        :param min_freq: words with a lower frequency are left out.
-        """
+        """Return a vocabulary ordered by frequency, highest first; words of equal frequency are sorted."""
         kept = [
             word
             for word, count in counts.items()
@@ -95,10 +89,7 @@ class Vocab:
 
     @classmethod
     def from_text(cls, text: str) -> "Vocab":
-        """Return the vocabulary from the text that `to_text` returned.
-
-        :raises BundleError: for a text that is not a vocabulary.
-        """
+        """Return the vocabulary from the text that `to_text` returned."""
         return cls(text.removesuffix("\n").split("\n"))
 
 
@@ -106,6 +97,6 @@ def _check_bigrams(words: Sequence[str], bigrams: Sequence[str]) -> None:
     """Refuse bigrams that are not two words of the list with one space between them."""
     known = {*words[2:]}
     parts = " ".join(bigrams).split(" ") if bigrams else []
-    if len(parts) != 2 * len(bigrams) or not known >= {*parts} or not all(" " in each for each in bigrams):
-        wrong = next(each for each in bigrams if each.count(" ") != 1 or not known >= {*each.split(" ")})
+    if len(parts) != 2 * len(bigrams) or not known >= {*parts} or not all(" " in pair for pair in bigrams):
+        wrong = next(pair for pair in bigrams if pair.count(" ") != 1 or not known >= {*pair.split(" ")})
         raise BundleError(f"the vocabulary has {wrong!r:.200}, which is not a pair of its words")

@@ -31,7 +31,7 @@ def test_words_are_replaced_by_blanks(scorer):
     assert explain.without("a joy, a joy", [words[3], words[0]]) == "  joy, a    "
 
 
-def test_a_text_that_says_nothing_any_more_has_even_odds(scorer):
+def test_an_empty_text_has_even_odds(scorer):
     assert explain.log_odds(scorer, ["..."]).tolist() == [0]
 
 

@@ -33,19 +33,3 @@ def test_a_peer_returns_every_row_in_order(tmp_path):
         check(tmp_path / "out.csv", texts)
         assert system.score_texts(texts) == system.positive(texts)
         system.close()
-
-
-def test_the_name_of_a_trained_file_depends_on_data_and_code(tmp_path):
-    code = tmp_path / "code.py"
-    code.write_text("1")
-    first = context(tmp_path).trained("model", str(code))
-    assert first == context(tmp_path).trained("model", str(code))
-    assert first != Context(str(tmp_path), "other", None, None, 2).trained("model", str(code))
-    code.write_text("2")
-    assert first != context(tmp_path).trained("model", str(code))
-    data = tmp_path / "train"
-    data.write_text("text,label")
-    of_file = Context(str(tmp_path), str(data), None, None, 2)
-    first = of_file.trained("model", str(code))
-    data.write_text("text,label\n")
-    assert first != of_file.trained("model", str(code))

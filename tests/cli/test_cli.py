@@ -1,4 +1,3 @@
-import os
 import re
 import signal
 import subprocess
@@ -22,7 +21,7 @@ def raising(monkeypatch, error):
     def fail_to_load(path):
         raise error
 
-    monkeypatch.setattr("sentcli.cli.score.load_bundle", fail_to_load)
+    monkeypatch.setattr("sentcli.scoring.scorer.load_bundle", fail_to_load)
     return invoke("score", "--model", "m", stdin="warm\n")
 
 
@@ -114,8 +113,8 @@ def test_an_error_is_a_line_on_stderr_and_an_exit_code(monkeypatch, error, code,
 @pytest.mark.parametrize(
     ("arguments", "loader", "advice"),
     [
-        (("score", "--model", "m"), "score", "try fewer --workers"),
-        (("export", "m", "-o", "n"), "export", "close other programs, then try again"),
+        (("score", "--model", "m"), "scoring.scorer", "try fewer --workers"),
+        (("export", "m", "-o", "n"), "cli.export", "close other programs, then try again"),
     ],
 )
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_a_lack_of_memory_or_threads_is_one_line_with_advice(
     def need_too_much(path):
         raise error
 
-    monkeypatch.setattr(f"sentcli.cli.{loader}.load_bundle", need_too_much)
+    monkeypatch.setattr(f"sentcli.{loader}.load_bundle", need_too_much)
     failure = fail(*arguments, stdin="warm\n")
     assert (failure.code, failure.message) == (1, f"Error: {what}; {advice}\n")
 
@@ -155,13 +154,6 @@ def test_printable_text_stays_as_it_is():
 
 def test_a_message_does_not_flood_the_terminal(monkeypatch):
     assert len(raising(monkeypatch, DataError("x" * 100_000)).stderr) < 2100
-
-
-def test_a_shell_can_complete_commands_and_options():
-    command = [sys.executable, "-m", "sentcli"]
-    asked = {"_SENTCLI_COMPLETE": "bash_complete", "COMP_WORDS": "sentcli score --pre", "COMP_CWORD": "2"}
-    result = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **asked})
-    assert result.stdout.split() == ["plain,--prefix", "plain,--precision"]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.shell_completion import ShellComplete
 from commands import fail, invoke, parse
 
-from sentcli.cli import main, options
+from sentcli.cli import options
 from sentcli.config import DEFAULT_DATASET, NOTE, settable
 
 NO_FOLDER = "--output {}: name the new folder itself"
@@ -113,13 +112,6 @@ def test_the_log_is_escaped_and_a_closed_stderr_is_no_error(capsys, monkeypatch)
     assert capsys.readouterr().err == r"classes: \x1b[2J\n\u202e" + "\n"
     monkeypatch.setattr("sys.stderr", None)
     logging.getLogger("sentcli").error("nobody hears it")
-
-
-@pytest.mark.parametrize("words", [[], ["-o"], ["a.csv", "--summary"], ["--model"]])
-def test_shells_complete_the_names_of_files(words):
-    complete = ShellComplete(main, {}, "sentcli", "_SENTCLI_COMPLETE")
-    (found,) = complete.get_completions(["score", *words], "rev")
-    assert (found.type, found.value) == ("file", "rev")
 
 
 def test_bash_completes_commands_and_names_of_files(tmp_path):

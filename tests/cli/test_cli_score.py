@@ -103,26 +103,8 @@ def test_probabilities_are_added_for_each_label(score):
     assert "sentiment, sentiment_score, probability_negative, probability_positive, text" in quick.stderr
 
 
-@pytest.mark.usefixtures("torch")
-@pytest.mark.parametrize("backend", ["torch", "onnx"])
-def test_another_backend_gives_the_same_labels(score, backend):
-    write_csv("r.csv")
-    score("r.csv", "-o", "o.csv")
-    score("r.csv", "-o", "p.csv", "--backend", backend, "--device", "cpu")
-    for one, other in zip(read("o.csv"), read("p.csv"), strict=True):
-        scores = [float(row.pop("sentiment_score") or 0) for row in (one, other)]
-        assert one == other
-        assert scores[0] == pytest.approx(scores[1], abs=2e-6)
-
-
-@pytest.mark.usefixtures("torch")
-def test_a_model_file_may_be_named_instead_of_its_folder(trained):
-    result = invoke("score", "--model", trained.path / "model.safetensors", stdin="a warm film")
-    assert (result.exit_code, result.stdout[:9]) == (0, "positive\t")
-
-
 def test_the_default_model_is_the_bundled_one(trained, monkeypatch):
-    monkeypatch.setattr("sentcli.cli.score.default_bundle_path", lambda: trained.path)
+    monkeypatch.setattr("sentcli.scoring.scorer.default_bundle_path", lambda: trained.path)
     assert invoke("score", "-q", stdin="a warm film").stdout.startswith("positive\t")
 
 
@@ -242,20 +224,6 @@ def test_a_limit_scores_the_first_rows_for_a_trial(score):
     result = score("r.csv", "--limit", 2)
     assert result.stdout == "".join(everything[:3])
     assert result.stderr.startswith("2 rows")
-
-
-def test_records_with_optional_keys_become_a_table(score):
-    rows = [{"text": "warm"}, {"text": "film", "stars": 5}, {"text": "warm", "photos": ["a.jpg"]}]
-    data = "".join(f"{json.dumps(row)}\n" for row in rows)
-    Path("r.jsonl").write_text(data)
-    score("r.jsonl", "-o", "o.csv")
-    header, *found = Path("o.csv").read_text().splitlines()
-    assert header == "text,stars,photos,sentiment,sentiment_score"
-    assert [line.split(",")[1] for line in found] == ["", "5", ""]
-    options = ("--input-format", "jsonl", "--output-format", "csv", "--columns", "text,stars,text")
-    said = score(*options, stdin=data, code=3)
-    assert said.stdout.splitlines()[0] == "text,stars,sentiment,sentiment_score"
-    assert "-: no column for the key 'photos'; try --columns text,stars,photos\n" in said.stderr
 
 
 def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):

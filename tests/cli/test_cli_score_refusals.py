@@ -58,11 +58,11 @@ def test_existing_files_are_replaced_only_with_overwrite(score, refuse):
         (("r.csv", "--max-rejects", "some"), 2, ["--max-rejects", "'some'"]),
         (("r.csv", "--summary", "r.csv", "--overwrite"), 2, ["--summary", "r.csv"]),
         (("r.csv", "--ray", "local"), 2, ["--ray makes an output of each file", "-o FOLDER/"]),
-        (("r.csv", "--neutral", "0.6,0.4"), 2, ["--neutral 0.6,0.4", "from 0 to 1", "--neutral 0.3,0.7"]),
+        (("r.csv", "--neutral", "0.6,0.4"), 2, ["--neutral 0.6,0.4", "from 0 to 1", "such as 0.3,0.7"]),
         (("r.csv", "--neutral", "-0.6,1e3"), 2, ["--neutral -0.6,1000"]),
         (("r.csv", "--neutral=0.3 0.7"), 2, ["--neutral=0.3 0.7", "type --neutral=0.3,0.7"]),
         (("r.csv", "--neutral=0.3,0.5,0.7"), 2, ["type --neutral=0.3,0.7"]),
-        (("r.csv", "--neutral"), 2, ["the model trained brings no band", "--neutral 0.3,0.7"]),
+        (("r.csv", "--neutral"), 2, ["the model trained brings no band", "such as 0.3,0.7"]),
         (("r.csv", "--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
         (("r.csv", "--precision", "bf16"), 2, ["--precision bf16", "--backend torch"]),
         pytest.param(

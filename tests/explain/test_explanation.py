@@ -48,7 +48,7 @@ def test_phrases_have_the_spelling_of_the_text(explained):
     assert explained[5].phrases[0].text == "not bad"
 
 
-def test_a_text_that_says_nothing_has_no_explanation(explained):
+def test_an_empty_text_has_no_explanation(explained):
     for each in explained[1:5]:
         assert (each.label, each.score, each.words, each.phrases, each.sentences) == (None, None, [], [], [])
 

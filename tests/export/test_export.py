@@ -14,7 +14,7 @@ from tiny_models import make_batch, make_model, torch_logits
 from sentcli.backends import load_backend
 from sentcli.backends.torch import TorchScriptBackend
 from sentcli.config import POOLINGS
-from sentcli.errors import BundleError, ExportError, OutputError
+from sentcli.errors import ExportError, OutputError
 from sentcli.export import GRAPHS
 from sentcli.export.export import export_bundle, write_onnx, write_torchscript
 from sentcli.model.bundle import load_bundle
@@ -60,18 +60,6 @@ def test_the_result_is_a_bundle_that_runs(tmp_path, trained, model, options, fil
             assert np.abs(found - wanted).max() < 1e-5
 
 
-def test_a_folder_that_exists_is_kept_without_overwrite(tmp_path, trained):
-    output = tmp_path / "exported"
-    export_bundle(trained, output)
-    before = (output / "manifest.json").read_bytes()
-    with pytest.raises(OutputError, match="--overwrite"):
-        export_bundle(trained, output, graph="folded")
-    assert (output / "manifest.json").read_bytes() == before
-    export_bundle(trained, output, graph="folded", overwrite=True)
-    assert (output / "manifest.json").read_bytes() != before
-    assert load_bundle(output)
-
-
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_the_model_itself_is_never_replaced(trained, overwrite):
     around = trained.path / ".." / trained.path.name
@@ -87,13 +75,6 @@ def test_an_export_that_fails_keeps_the_old_folder(tmp_path, trained, monkeypatc
     with pytest.raises(ExportError, match=r"model\.onnx: its probabilities differ"):
         export_bundle(trained, tmp_path / "exported", overwrite=True)
     assert load_bundle(tmp_path / "exported").digests.keys() >= {"model.onnx"}
-
-
-def test_a_bundle_without_weights_cannot_be_exported(tmp_path, trained):
-    export_bundle(trained, tmp_path / "exported")
-    with pytest.raises(BundleError, match=r"the bundle has no model\.safetensors"):
-        export_bundle(load_bundle(tmp_path / "exported"), tmp_path / "again")
-    assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -130,17 +130,6 @@ def test_the_temporary_file_is_never_open_to_more_people_than_the_file(tmp_path,
     assert {*modes} == {0o600}
 
 
-def test_a_planted_link_to_a_temporary_file_is_replaced(tmp_path):
-    victim, path = tmp_path / "victim", tmp_path / "f.json"
-    victim.write_text("keep")
-    temporary_path(path, "part").symlink_to(victim)
-    with new_file(path) as file:
-        file.write(b"new")
-    assert victim.read_text() == "keep"
-    assert not path.is_symlink()
-    assert path.read_bytes() == b"new"
-
-
 def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path):
     mask = os.umask(0o027)
     try:

@@ -47,7 +47,7 @@ def test_a_file_has_one_address_whatever_its_name(tmp_path, monkeypatch):
     assert Target("./real").rejects.name == "./real.rejects.jsonl"
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(OutputError, match="circle: its links form a circle"):
-        Target("circle").check("-o")
+        Target("circle").check()
 
 
 def test_standard_output_and_error(capfdbinary):

@@ -68,9 +68,8 @@ def test_a_changed_option_or_model_is_refused_by_name(folder, score, trained, tm
         bundle = shutil.copytree(trained.path, tmp_path / "other")
         (bundle / "vocab.txt").write_bytes(trained.read("vocab.txt").replace(b"film\n", b"fiim\n"))
         write_manifest(bundle)
-    changed = name.replace("--neutral", "neutral")
     run = score(*command, bundle=bundle)
-    check_refused(run, f"{changed} changed since the interrupted run. What was scored is kept")
+    check_refused(run, f"{name} changed since the interrupted run. What was scored is kept")
     assert ledger_of(folder, "csv").read_bytes() == before
     assert score(*command, "--overwrite", bundle=bundle).wait() == DONE["csv"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from jobs import score_files
 
 from sentcli.errors import (
     BundleError,
@@ -22,7 +23,6 @@ from sentcli.errors import (
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.runs import cluster, task
 from sentcli.runs.cluster import Cluster, plan_tasks
-from sentcli.runs.run import score_files
 from sentcli.runs.task import File
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer

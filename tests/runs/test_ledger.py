@@ -97,7 +97,7 @@ def test_a_stopped_job_with_probabilities_continues_to_the_same_bytes(tmp_path, 
     run_job(source, tmp_path / f"whole{target}", scorer=ParityScorer(probabilities=True))
     with pytest.raises(InterruptedRunError):
         run_job(source, output, scorer=ParityScorer(3, probabilities=True))
-    with pytest.raises(ResumeError, match="--probabilities changed since"):
+    with pytest.raises(ResumeError, match="probabilities changed since"):
         run_job(source, output)
     summary = run_job(source, output, scorer=ParityScorer(probabilities=True))
     assert 0 < summary.scored < summary.rows
@@ -164,9 +164,9 @@ def fail_at(number, name, code, patch):
     ("options", "what"),
     [
         ({"scorer": ParityScorer(model="other")}, "model"),
-        ({"read": ReadOptions(max_row_bytes=1000)}, "--max-row-bytes"),
-        ({"write": WriteOptions(format="csv")}, "--output-format"),
-        ({"rejects": RejectOptions(path="other.jsonl")}, "--rejects"),
+        ({"read": ReadOptions(max_row_bytes=1000)}, "max_row_bytes"),
+        ({"write": WriteOptions(format="csv")}, "write.format"),
+        ({"rejects": RejectOptions(path="other.jsonl")}, "rejects.path"),
     ],
 )
 def test_a_changed_condition_is_refused_by_name(lines, options, what):
@@ -334,7 +334,7 @@ def test_a_damaged_ledger_is_an_error(lines):
     data = bytearray(ledger.read_bytes())
     data[40] ^= 1
     ledger.write_bytes(data)
-    with pytest.raises(ResumeError, match="sentcli-ledger is damaged; start over with --overwrite"):
+    with pytest.raises(ResumeError, match="sentcli-ledger is damaged; start over with overwrite=True"):
         run_job(source, output)
     run_job(source, output, overwrite=True)
     assert output.read_bytes() == expected
@@ -351,7 +351,7 @@ def test_a_ledger_of_another_program_is_an_error(lines, record):
     source, output, _ = lines
     rest = struct.pack("<II", len(record), 0) + record
     ledger_of(output).write_bytes(xxh3_64_intdigest(rest).to_bytes(8, "little") + rest)
-    with pytest.raises(ResumeError, match="sentcli-ledger is damaged; start over with --overwrite"):
+    with pytest.raises(ResumeError, match="sentcli-ledger is damaged; start over with overwrite=True"):
         run_job(source, output)
 
 

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from jobs import ParityScorer
+from jobs import ParityScorer, score_files
 
 import sentcli
 from sentcli.errors import DataError, ExistingOutputError, UsageError
-from sentcli.runs.run import score_files
 from sentcli.tables.options import RejectOptions, WriteOptions
 
 in_memory = pytest.mark.parametrize("store", ["memory"], indirect=True)
@@ -126,9 +125,9 @@ def test_a_run_that_ends_between_rejects_and_output_is_completed(store, whole, m
         (
             lambda store: store.__delitem__("out/.part-0.csv.sentcli-done"),
             {},
-            "no run of this command made it",
+            "but was not written by this command",
         ),
-        (lambda store: None, {"write": WriteOptions(prefix="x_")}, "--prefix changed since"),
+        (lambda store: None, {"write": WriteOptions(prefix="x_")}, "prefix changed since"),
     ],
 )
 def test_what_changed_since_is_an_error_of_this_output(store, whole, change, options, message, caplog):

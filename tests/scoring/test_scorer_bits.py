@@ -9,16 +9,8 @@ from sentcli import load
 from sentcli.scoring.scorer import Scorer
 
 
-def test_alone_with_a_fresh_model_as_among_all_others(trained, texts, expected):
-    """A fresh model runs its first small batches with their words alone."""
-    for text, pair in list(zip(texts, pairs(expected), strict=True))[:12]:
-        with Scorer(trained, workers=1) as fresh:
-            assert pairs(fresh.score([text])) == [pair]
-
-
 @pytest.mark.parametrize("size", [1, 3, 7, 64])
 def test_in_batches_of_any_size(trained, texts, expected, size):
-    """The first small batches run with their words alone, the later ones with the whole model."""
     with Scorer(trained, workers=1) as fresh:
         scored = [
             pair

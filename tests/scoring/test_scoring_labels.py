@@ -47,7 +47,7 @@ def test_a_band_has_two_sides(band, scores, sides):
 
 @pytest.mark.parametrize("ends", [(0.6, 0.4), (-0.1, 0.5), (0.5, 1.1), (math.nan, 0.5), (0.5, math.nan)])
 def test_an_invalid_band_is_refused(ends):
-    with pytest.raises(UsageError, match=r"--neutral.*from 0 to 1"):
+    with pytest.raises(UsageError, match=r"^neutral .*from 0 to 1"):
         Band(*ends)
 
 
