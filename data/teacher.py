@@ -2,7 +2,7 @@
 
     python data/teacher.py --config data/recipe.toml --unlabeled stanfordnlp/imdb -o labels.parquet
 
-all-MiniLM-L6-v2 (Apache-2.0) is fine-tuned on the labelled texts of the recipe and stacked with a linear
+all-MiniLM-L6-v2 (Apache-2.0) is fine-tuned on the labeled texts of the recipe and stacked with a linear
 model of n-grams. Together they label the texts without labels; MiniLM alone labels a passage of each longer
 text. The output has the columns `text` and `probability`, that of the second class, and is one more data set
 of the recipe.
@@ -276,7 +276,7 @@ def main() -> None:
     texts = read_texts(DataSource(tuple(sets), "none"), parts, labels, share)
     work = options.output.with_suffix(".work")
     work.mkdir(exist_ok=True)
-    labelled, probabilities = label(
+    labeled, probabilities = label(
         texts,
         [text for text in datasets.load_dataset(options.unlabeled, split=UNLABELED)["text"] if text],
         work,
@@ -284,8 +284,8 @@ def main() -> None:
         recipe.get("seed", TrainConfig().seed),
     )
     with new_file(options.output) as file:
-        pq.write_table(pa.table({"text": labelled, "probability": probabilities[:, 1]}), file)
-    print(f"{options.output}: {len(labelled):,} texts")
+        pq.write_table(pa.table({"text": labeled, "probability": probabilities[:, 1]}), file)
+    print(f"{options.output}: {len(labeled):,} texts")
 
 
 if __name__ == "__main__":

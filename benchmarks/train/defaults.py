@@ -1,4 +1,4 @@
-"""Compare `sentcli train` with its default settings and a linear model of n-grams on labelled files.
+"""Compare `sentcli train` with its default settings and a linear model of n-grams on labeled files.
 
     python benchmarks/train/defaults.py --train trec.train.csv --test trec.test.csv
     python benchmarks/train/defaults.py --train hotels.parquet --draw 50 --draws 5 --labels 0,1
@@ -40,8 +40,8 @@ def main() -> None:
     """Train on each draw, and print one line for each of the two models."""
     own, _, further = (" ".join(sys.argv[1:]) + " ").partition(" -- ")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--train", required=True, help="labelled file")
-    parser.add_argument("--test", help="labelled file; by default the rows that are not drawn")
+    parser.add_argument("--train", required=True, help="labeled file")
+    parser.add_argument("--test", help="labeled file; by default the rows that are not drawn")
     parser.add_argument("--labels", help="use the rows with these labels alone, such as 0,1")
     parser.add_argument("--draw", type=int, help="number of rows to train on")
     parser.add_argument("--draws", type=int, default=5, help="number of draws")

@@ -1,4 +1,4 @@
-"""Labelled texts of files and folders: a file is read as `sentcli score` reads it."""
+"""Labeled texts of files and folders: a file is read as `sentcli score` reads it."""
 
 import bz2
 import gzip

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sentcli.text.tokenizer import tokenize, truncate
 
-# What each replacement of the tokeniser looks at, whole and in pieces, and what could look like it.
+# What each replacement of the tokenizer looks at, whole and in pieces, and what could look like it.
 PIECES = [
     *"'\".,()!?;:<>/ \t\n\r\v\f-_*&#",
     *("<br />", "<b", "r />", "<br", " />", "<br/>", "<BR />", "<br  />", "</br>", "&quot;", "''", "..."),
@@ -24,7 +24,7 @@ CATEGORIES = sorted({unicodedata.category(chr(point)) for point in range(sys.max
 
 @pytest.fixture(scope="session")
 def basic_english() -> Callable[[str], list[str]]:
-    """The tokeniser of torchtext 0.18.0 out of its file: the package itself loads with no torch of today."""
+    """The tokenizer of torchtext 0.18.0 out of its file: the package itself loads with no torch of today."""
     package = importlib.util.find_spec("torchtext")
     if package is None or package.origin is None:
         pytest.skip("torchtext 0.18.0 is not installed")
