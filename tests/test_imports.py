@@ -140,5 +140,5 @@ def test_scoring_from_python() -> None:
 
 
 def test_modules_for_engines_do_not_load_them() -> None:
-    _, loaded = run("import sentcli.ray, sentcli.spark", (*HEAVY, "ray", "pyspark"))
+    _, loaded = run("import sentcli.scoring.engines", (*HEAVY, "ray", "pyspark"))
     assert loaded == set()

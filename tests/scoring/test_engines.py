@@ -6,10 +6,9 @@ from types import ModuleType, SimpleNamespace
 import pyarrow as pa
 import pytest
 
-import sentcli.ray
-import sentcli.spark
 from sentcli import load
 from sentcli.errors import DataError, UsageError
+from sentcli.scoring.engines import RayScorer, score_spark
 
 TABLE = pa.table({"id": ["01", "NA", "3", "4"], "review": ["an absolute joy", None, "a waste of time", "ok"]})
 
@@ -21,11 +20,11 @@ def scored():
 
 
 def test_the_class_for_ray_scores_a_batch(scored):
-    scorer = sentcli.ray.Scorer("review", "my_", probabilities=True)
+    scorer = RayScorer("review", "my_", probabilities=True)
     assert scorer(TABLE).equals(scored)
     assert scorer(TABLE.slice(0, 0)).schema == scored.schema
     with pytest.raises(DataError, match="no column 'text'"):
-        sentcli.ray.Scorer("text")(TABLE)
+        RayScorer("text")(TABLE)
 
 
 def test_the_function_for_spark_adds_its_columns_to_each_batch(scored, monkeypatch):
@@ -42,6 +41,6 @@ def test_the_function_for_spark_adds_its_columns_to_each_batch(scored, monkeypat
         return pa.Table.from_batches(run(iter(TABLE.to_batches(max_chunksize=3))), pa.schema(schema))
 
     df = SimpleNamespace(schema=SimpleNamespace(fields=fields), mapInArrow=map_in_arrow)
-    assert sentcli.spark.score(df, "review", "my_", probabilities=True).equals(scored)
+    assert score_spark(df, "review", "my_", probabilities=True).equals(scored)
     with pytest.raises(UsageError, match=r"^workers is 0"):
-        sentcli.spark.score(df, "review", workers=0)
+        score_spark(df, "review", workers=0)

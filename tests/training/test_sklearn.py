@@ -18,7 +18,7 @@ from sklearn.utils import estimator_checks
 
 from sentcli import load
 from sentcli.errors import UsageError
-from sentcli.sklearn import SentimentClassifier
+from sentcli.training.sklearn import SentimentClassifier
 
 TINY = {"hidden_size": 8, "embedding_dim": 12, "max_tokens": 40, "batch_size": 16, "lr": 0.02, "min_freq": 1}
 TINY |= {"ema_decay": 0.9, "precision": "fp32"}

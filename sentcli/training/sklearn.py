@@ -68,7 +68,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has {len(counts)} class; a classifier needs two or more")
         self.class_prior_ = counts / len(texts)
         given = {"epochs": self.epochs, "seed": self.seed, **(self.settings or {})}
-        options = Options(quiet=True, command="sentcli.sklearn.SentimentClassifier")
+        options = Options(quiet=True, command="sentcli.training.sklearn.SentimentClassifier")
         glove = str(self.glove) if self.glove else None
         finetune = Path(self.finetune) if self.finetune else None
         with TemporaryDirectory() as folder:
