@@ -10,7 +10,7 @@ from operator import methodcaller
 
 import numpy as np
 
-from sentcli.errors import OutputError, UsageError
+from sentcli.errors import OutputError, UsageError, option
 
 BOM = "\ufeff"
 AUTO = "auto"  # in place of the name of an encoding: the bytes show which it is
@@ -98,13 +98,14 @@ class Encoding:
             is_plain &= letter.decode(known, "replace") == "a"
             if _NOT_BY_LINES.match(known):
                 raise UsageError(
-                    f"--encoding {name!r:.200}: its lines cannot be read alone; convert the file to UTF-8"
+                    f"{option('encoding')} {name!r:.200}: its lines cannot be read alone; "
+                    "convert the file to UTF-8"
                 )
             if is_plain and len(newline) == len(carriage_return) == unit:
                 return cls(known, unit, newline, carriage_return)
         except (LookupError, ValueError):  # unknown, or not from text to bytes
             pass
-        raise UsageError(f"--encoding {name!r:.200} is not one of Python's encodings of text")
+        raise UsageError(f"{option('encoding')} {name!r:.200} is not one of Python's encodings of text")
 
     @cached_property
     def is_plain(self) -> bool:
@@ -125,7 +126,8 @@ class Encoding:
             return text.encode(self.name)
         except UnicodeEncodeError:
             raise OutputError(
-                f"{text!r:.200} cannot be written in {self.name}, as the input is; try --output-format jsonl"
+                f"{text!r:.200} cannot be written in {self.name}, as the input is; "
+                f"try {option('output_format', 'jsonl')}"
             ) from None
 
     def byte_order_mark(self, start: bytes) -> bytes:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sentcli.errors import OutputError, UsageError
+from sentcli.errors import OutputError, UsageError, option
 from sentcli.files.compression import WRITABLE, compression_of
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.scoring import stop
@@ -64,7 +64,7 @@ def make_setup(
         raise UsageError(f"{output}: output is compressed with {' or '.join(WRITABLE)} only")
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
-        output_form = format_of(output, "--output-format")
+        output_form = format_of(output, "output_format")
     if output_form and not get_format(output_form).is_written:
         raise UsageError(f"{output_form} can only be read; give another format for {output}")
     setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
@@ -77,10 +77,14 @@ def _is_text(name: str) -> bool:
 
 def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
     formats = {
-        read.format or ("lines" if name == STANDARD else format_of(name, "--input-format")) for name in inputs
+        read.format or ("lines" if name == STANDARD else format_of(name, "input_format")) for name in inputs
     }
     if len(formats) > 1:
-        what = "add --input-format (without it, - is read as lines)" if STANDARD in inputs else "give -o DIR/"
+        what = (
+            f"add {option('input_format')} (without it, - is read as lines)"
+            if STANDARD in inputs
+            else "give -o DIR/"
+        )
         raise UsageError(
             f"inputs of several formats ({', '.join(sorted(formats))}) cannot go to one output; {what}"
         )
@@ -97,9 +101,11 @@ def _checked(setup: Setup, name: str) -> Setup:
     setup = replace(setup, output_format=setup.output_format or setup.format)
     content = content_for(setup.format, setup.output_format)
     if setup.write.prefix and setup.output_format == "lines":
-        raise UsageError(f"--prefix does not apply to lines output, which has no column names: {output}")
+        raise UsageError(
+            f"{option('prefix')} does not apply to lines output, which has no column names: {output}"
+        )
     if read.columns is not None and content is not Content.VALUES:
-        raise UsageError(f"--columns does not apply to {setup.output_format} output: {output}")
+        raise UsageError(f"{option('columns')} does not apply to {setup.output_format} output: {output}")
     return setup
 
 
@@ -191,7 +197,8 @@ class Reader:
         file = self._files[0]
         best = min(guesses, key=lambda guess: guess.doubt, default=None)
         if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
-            raise UsageError(f"{file.name}: some inputs look like {best}, others do not; add --input-format")
+            hint = f"add {option('input_format')}"
+            raise UsageError(f"{file.name}: some inputs look like {best}, others do not; {hint}")
         options = best.read if best and best.is_table else setup.options
         setup = _checked(replace(setup, options=options, format=options.format or "lines"), file.path)
         if best:
@@ -267,8 +274,8 @@ def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
         left_out = "lines hold only the new columns and the text; other columns are left out"
         yield logging.WARNING, f"{setup.output}: {left_out}"
     if layout.converts and setup.options.skip_rows:
-        left_out = f"rows after the header that are left out: {setup.options.skip_rows}, by --skip-rows"
-        yield logging.WARNING, f"{setup.output}: {left_out}"
+        left_out = f"rows after the header that are left out: {setup.options.skip_rows}"
+        yield logging.WARNING, f"{setup.output}: {left_out}, by {option('skip_rows')}"
     if layout.format == "lines" and len(setup.results) > _USUAL_COLUMNS:
         names = ", ".join(column.name for column in setup.results)
         yield logging.INFO, f"each line has {names}, text"

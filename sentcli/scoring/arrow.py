@@ -5,7 +5,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from sentcli.errors import as_arguments
 from sentcli.scoring.labels import Scores
 from sentcli.tables import arrow
 from sentcli.tables.columns import check_room
@@ -25,7 +24,7 @@ def texts_of(batch: Any, text_column: str | None, added: Sequence[ResultColumn])
     paths = arrow.paths_of(table.schema)
     begin = table.slice(0, SAMPLE_ROWS).to_batches()
     places, notes = arrow.find_text_columns(paths, begin, text_column, _WHERE)
-    log_notes((level, as_arguments(message)) for level, message in notes)
+    log_notes(notes)
     texts: list[str | None] = []
     for part in table.to_batches():
         columns = [arrow.column_at(part, paths[place][1]) for place in places]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sentcli.errors import DataError, as_arguments
+from sentcli.errors import DataError
 from sentcli.scoring.labels import Scores
 from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
@@ -35,7 +35,7 @@ def texts_of(
     }
     values = [() if name in others else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
     places, notes = find_texts(columns, others, text_column, _WHERE, values)
-    log_notes((level, as_arguments(message)) for level, message in notes)
+    log_notes(notes)
     return join_columns(
         [[None if is_missing(text) else text for text in frame.iloc[:, place]] for place in places]
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.tables.table import Content, Request
 
 _MAX_LISTED = 20
@@ -21,7 +21,9 @@ def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None
     :raises DataError: naming the column and --prefix.
     """
     if (name := find_taken(columns, names)) is not None:
-        raise DataError(f"{where}: there is a column {name!r:.200} already; try --prefix new_")
+        raise DataError(
+            f"{where}: the input has a column {name!r:.200} already; try {option('prefix', 'new_')}"
+        )
 
 
 def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:

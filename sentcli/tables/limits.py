@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from typing import IO, Any
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 
 _RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
 _UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
@@ -108,5 +108,5 @@ def check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: st
         if size > most and (size > most * rows or size > _RATIO * file_size):
             raise DataError(
                 f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; if you trust the "
-                "file, try a higher --max-row-bytes"
+                f"file, try a higher {option('max_row_bytes')}"
             )

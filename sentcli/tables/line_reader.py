@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
@@ -53,7 +53,7 @@ class LineReader(ABC):
     """
 
     universal_line_ends = False  # True: a single carriage return ends a line too
-    encoding_hint = "; is it another --encoding?"
+    may_be_encoded = True  # False: the format is UTF-8
 
     def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
         self.name = table.name
@@ -114,18 +114,21 @@ class LineReader(ABC):
 
         :param offset: the offset of the line.
         """
-        hint = self.encoding_hint if self.table.options.encoding is None else ""
-        if hint and likely_encoding(line) == "cp1252":
-            hint = "; try --encoding cp1252"
-        return f"{bad_bytes(line, error, offset, self.encoding)}{hint}"
+        is_named = self.table.options.encoding is not None or not self.may_be_encoded
+        reason = bad_bytes(line, error, offset, self.encoding, is_named=is_named)
+        return reason if is_named or "; try " in reason else f"{reason}; is it another {option('encoding')}?"
 
 
-def bad_bytes(line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding) -> str:
-    return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}"
+def bad_bytes(
+    line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding, *, is_named: bool
+) -> str:
+    is_western = not is_named and likely_encoding(line) == "cp1252"
+    hint = f"; try {option('encoding', 'cp1252')}" if is_western else ""
+    return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
 
 
 def too_long(limit: int) -> str:
-    return f"longer than {limit} bytes; try a higher --max-row-bytes"
+    return f"longer than {limit} bytes; try a higher {option('max_row_bytes')}"
 
 
 def physical_lines(
@@ -191,5 +194,5 @@ def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
     if len(line) > _LONGEST * limit:
         raise DataError(
             f"{name}: a line of more than {_LONGEST * limit} bytes; is this text? "
-            "If it is, try a higher --max-row-bytes"
+            f"If it is, try a higher {option('max_row_bytes')}"
         )

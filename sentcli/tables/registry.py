@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any, Protocol
 
-from sentcli.errors import UsageError
+from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Results
@@ -109,23 +109,22 @@ def get_format(name: str) -> Format:
     return _FORMATS[name]
 
 
-def format_of(name: str, option: str) -> str:
+def format_of(name: str, field: str) -> str:
     """Return the name of a file's format by its suffix, ignoring a compression suffix.
 
-    :param option: the option that sets the format, for messages.
+    :param field: the option that sets the format, for messages.
     :raises UsageError: for an unknown suffix.
     """
     suffix = suffix_of(name)
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
-    if suffix in _INSTEAD and option == "--input-format":
+    if suffix in _INSTEAD and field == "input_format":
         hint = _INSTEAD[suffix].replace("FILE", shlex.quote(name))
         command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
         raise UsageError(f"{name}: {suffix} is not a supported format; {hint}{command}")
-    raise UsageError(
-        f"{name}: what format is {suffix or 'this'}? Add {option} with one of {', '.join(FORMATS)}"
-    )
+    hint = f"Add {option(field)} with one of {', '.join(FORMATS)}"
+    raise UsageError(f"{name}: what format is {suffix or 'this'}? {hint}")
 
 
 def is_suffix(suffix: str) -> bool:
@@ -154,9 +153,9 @@ def check_options(options: ReadOptions, format_name: str, name: str) -> None:
     :raises UsageError: naming the option and the input.
     """
     everywhere = {"format", "max_row_bytes", "limit"}
-    for option in fields(options):
-        is_given = getattr(options, option.name) != option.default
-        if is_given and option.name not in everywhere | get_format(format_name).options:
-            flag = "no-header" if option.name == "header" else option.name.replace("_", "-")
-            hint = "; add --input-format with another" if format_name == "lines" else ""
-            raise UsageError(f"--{flag} does not apply to {format_name} input, such as {name}{hint}")
+    for given in fields(options):
+        is_given = getattr(options, given.name) != given.default
+        if is_given and given.name not in everywhere | get_format(format_name).options:
+            named = option("no_header" if given.name == "header" else given.name)
+            hint = f"; add {option('input_format')} with another" if format_name == "lines" else ""
+            raise UsageError(f"{named} does not apply to {format_name} input, such as {name}{hint}")

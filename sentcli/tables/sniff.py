@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 
+from sentcli.errors import option
 from sentcli.files.encodings import AUTO, BOM, detect_encoding, marked_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.text_column import is_usual
@@ -56,9 +57,10 @@ class Guess:
 
     @property
     def flags(self) -> str:
-        """The options of the command line that read it."""
-        delimiter = f" --delimiter '{self.read.delimiter}'" if self.read.delimiter else ""
-        return f"--input-format {self.read.format}{delimiter}{'' if self.read.header else ' --no-header'}"
+        """The options that read it."""
+        delimiter = option("delimiter", self.read.delimiter) if self.read.delimiter else ""
+        header = "" if self.read.header else option("no_header")
+        return " ".join(filter(None, (option("input_format", self.read.format), delimiter, header)))
 
 
 def sniff(data: bytes, options: ReadOptions) -> Guess | None:

@@ -1,12 +1,11 @@
 """Find the columns that hold the texts: by their names, else by their first values."""
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sentcli.config import NOTE
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.tables.columns import list_columns
 from sentcli.tables.table import Note
 
@@ -120,7 +119,8 @@ def _by_values(
     if len(found) != 1:
         raise _undecided(columns, rivals, where)
     reason = "the column with the longest texts" if rivals else "the only column of strings"
-    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}; another one: --text-column NAME"
+    other = f"another one: {option('text_column', 'NAME')}"
+    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}; {other}"
     return Choice((found[0],), ((NOTE, note),))
 
 
@@ -130,7 +130,7 @@ def _one_of_each(
     """Choose the only column of each group, which has a usual name."""
     for first, *further in groups:
         if columns[first] in others:  # the other columns may be anything, such as a title
-            hint = f"try another --text-column; {list_columns(columns)}"
+            hint = f"try another {option('text_column')}; {list_columns(columns)}"
             raise DataError(f"{where}: the column {columns[first]!r:.200} {others[columns[first]]}; {hint}")
         if further:
             raise _undecided(columns, [first, *further], where)
@@ -148,9 +148,11 @@ def _longer(
         sizes[place] for place in choice.places
     ):
         return ()
-    other = f"{shlex.quote(_printed(columns[longest])):.200}"
-    note = f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other} has longer ones"
-    return ((NOTE, f"{note}; for those: --text-column {other}"),)
+    other = _printed(columns[longest])
+    note = (
+        f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other!r:.200} has longer ones"
+    )
+    return ((NOTE, f"{note}; for those: {option('text_column', other)}"),)
 
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
@@ -225,12 +227,11 @@ def _match(columns: Sequence[Any], wanted: str) -> list[int]:
 def _only(wanted: str, columns: Sequence[Any], others: Mapping[Any, str], where: str) -> int:
     found = _match(columns, wanted)
     if not found:
-        raise DataError(
-            f"{where}: no column {wanted!r:.200}; {list_columns(columns)}; try another --text-column"
-        )
+        hint = f"{list_columns(columns)}; try another {option('text_column')}"
+        raise DataError(f"{where}: no column {wanted!r:.200}; {hint}")
     if len(found) > 1:
-        numbers = " or ".join(str(place + 1) for place in found[:_MOST_PROPOSED])
-        raise DataError(f"{where}: there are several columns {wanted!r:.200}; add --text-column {numbers}")
+        numbers = " or ".join(option("text_column", place + 1) for place in found[:_MOST_PROPOSED])
+        raise DataError(f"{where}: there are several columns {wanted!r:.200}; add {numbers}")
     name = columns[found[0]]
     if name in others:
         raise DataError(f"{where}: the column {name!r:.200} {others[name]}")
@@ -244,10 +245,10 @@ def _printed(name: Any) -> str:
 def _undecided(columns: Sequence[Any], places: Sequence[int], where: str) -> DataError:
     """Return an error that proposes the likely columns, by number where a name is not the only one."""
     names = [
-        shlex.quote(_printed(columns[place]) if [*columns].count(columns[place]) == 1 else str(place + 1))
+        _printed(columns[place]) if [*columns].count(columns[place]) == 1 else place + 1
         for place in places[:_MOST_PROPOSED]
     ]
-    proposed = " or ".join(f"--text-column {name:.200}" for name in names or ["NAME"])
+    proposed = " or ".join(option("text_column", name) for name in names or ["NAME"])
     return DataError(f"{where}: which column is the text? Add {proposed}; {list_columns(columns)}")
 
 

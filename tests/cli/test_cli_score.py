@@ -255,7 +255,7 @@ def test_records_with_optional_keys_become_a_table(score):
     options = ("--input-format", "jsonl", "--output-format", "csv", "--columns", "text,stars,text")
     said = score(*options, stdin=data, code=3)
     assert said.stdout.splitlines()[0] == "text,stars,sentiment,sentiment_score"
-    assert "-: no column for the key 'photos'; try --columns text,stars,photos\n" in said.stderr
+    assert "unexpected key 'photos' were rejected; try --columns text,stars,photos\n" in said.stderr
 
 
 def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):

@@ -48,7 +48,7 @@ def test_a_message_names_the_most_frequent_reason():
     found = [{"input": "r", "row": n, "reason": "no text" if n == 3 else "no label"} for n in (3, 5, 8)]
     with pytest.raises(RejectsError, match=r"3 of 9 .*no label \(2 rows, first row 5\); more than 0"):
         Rejects("0").add("r", found, 9)
-    with pytest.raises(UsageError, match="--max-rejects is 'few'"):
+    with pytest.raises(UsageError, match=r"^rejects\.limit is 'few'"):
         Rejects("few")
 
 

@@ -312,9 +312,10 @@ def test_of_a_pipe_the_first_records_give_the_columns(
     assert columns == ",".join(["a", "text", "vote", "image"][: most + 1]) + ",sentiment,sentiment_score"
     assert len(rows) == min(most, 3)
     assert "lines give the columns; or name them: --columns" in caplog.text
-    assert ("no column for the key" in caplog.text) == (most < 3)
+    assert ("records with the unexpected key" in caplog.text) == (most < 3)
     if most == 1:
-        assert "no column for the key 'vote' or 'image'; try --columns a,text,vote,image\n" in caplog.text
+        hint = "unexpected key 'vote' or 'image' were rejected; try --columns a,text,vote,image\n"
+        assert hint in caplog.text
 
 
 def test_of_a_pipe_with_named_columns_nothing_is_awaited(run, tmp_path, caplog):

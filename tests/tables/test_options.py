@@ -48,7 +48,7 @@ def test_too_many_rejects(limit, rejected, is_exceeded):
     ],
 )  # fmt: skip
 def test_a_suffix_tells_the_format(name, form):
-    assert format_of(name, "--input-format") == form
+    assert format_of(name, "input_format") == form
     assert is_suffix(suffix_of(name))
 
 
@@ -72,7 +72,7 @@ def test_a_suffix_tells_the_format(name, form):
 )
 def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
     with pytest.raises(UsageError, match=re.escape(message).replace(r"\.\*", ".*")):
-        format_of(name, "--input-format")
+        format_of(name, "input_format")
     with pytest.raises(UsageError, match=r"what format is .*--output-format with one of"):
         format_of(name, "--output-format")
     assert not is_suffix(suffix_of(name))
@@ -116,3 +116,11 @@ def test_each_label_has_a_column_for_its_probability():
     ]
     with pytest.raises(UsageError, match="only in case, which SQL ignores: the labels are no, No, yes"):
         write.columns(["no", "No", "yes"])
+
+
+def test_messages_for_python_name_its_arguments(monkeypatch):
+    monkeypatch.setattr("sentcli.errors._flags", False)
+    with pytest.raises(UsageError, match=r"^delimiter is ',,'; it has to be one character"):
+        ReadOptions(delimiter=",,")
+    with pytest.raises(UsageError, match=r"^a.dat: what format is .dat\? Add read.format with one of csv, "):
+        format_of("a.dat", "input_format")
