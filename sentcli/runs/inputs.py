@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentcli.errors import OutputError, UsageError, option
-from sentcli.files.compression import WRITABLE, compression_of
+from sentcli.files.compression import SUFFIXES
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position
@@ -21,6 +21,7 @@ from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
 
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
+_NOT_WRITTEN = (".bz2", ".xz")
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
 
 
@@ -60,8 +61,8 @@ def make_setup(
     """
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
     form = "" if is_open else _format_of_all(inputs, read)
-    if compression_of(output) not in ("", *WRITABLE):
-        raise UsageError(f"{output}: output is compressed with {' or '.join(WRITABLE)} only")
+    if suffix_of(output) in _NOT_WRITTEN:
+        raise UsageError(f"{output}: output is compressed with {' or '.join(SUFFIXES)} only")
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
         output_form = format_of(output, "output_format")

@@ -20,6 +20,7 @@ import orjson
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, option
+from sentcli.files.compression import SUFFIXES
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding, marked_encoding
 from sentcli.files.source import STANDARD, Source
 from sentcli.tables.columns import check_room, list_columns
@@ -142,7 +143,8 @@ def _refuse_compressed(start: bytes, name: str) -> None:
         raise DataError(f"{name}: a zip archive or a workbook; {hint}")
     for suffix, mark in _COMPRESSED.items():
         if mark.match(start):
-            hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"
+            is_piped = name == STANDARD or suffix not in SUFFIXES
+            hint = "pipe it decompressed" if is_piped else f"give it a name that ends in {suffix}"
             raise DataError(f"{name}: compressed, as {suffix} is; {hint}")
 
 

@@ -201,7 +201,7 @@ def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
             count += len(rows)
             left -= len(rows)
             if count >= most or size >= CHUNK_BYTES or not left:
-                yield RowGroupPart(_concatenated(pending), ends_group=left == 0)
+                yield RowGroupPart(pa.concat_batches(pending), ends_group=left == 0)
                 pending = []
                 size = count = 0
         if left:
@@ -268,19 +268,12 @@ class _ParquetReader:
             except ValueError as error:
                 raw = b" ".join(_raw(column_at(row, path)[0]) for path in self._paths)
                 rejects.append(Reject(self._name, self._row + number, None, str(error), raw))
-        return _concatenated(good), rejects
+        return pa.concat_batches(good), rejects
 
 
 def _raw(text: pa.Scalar) -> bytes:
     buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
     return b"" if buffer is None else buffer.to_pybytes()
-
-
-def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    if len(batches) == 1:
-        return batches[0]
-    columns = [pa.concat_arrays(column) for column in zip(*(batch.columns for batch in batches), strict=True)]
-    return pa.record_batch(columns, schema=batches[0].schema)
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str:

@@ -95,6 +95,8 @@ _INSTEAD = {  # what to do with other files; after a bar, the command for what c
     ".duckdb": """try: duckdb FILE -c "COPY reviews TO 'OUT.parquet'\"""",
     ".pkl": """try: python -c 'import pandas; pandas.read_pickle("FILE").to_parquet("OUT.parquet")'""",
     ".tar": "try: tar -xOf FILE |",
+    ".bz2": "try: bzip2 -dc FILE |",
+    ".xz": "try: xz -dc FILE |",
     ".zip": "try: unzip -p FILE |",
 }
 

@@ -1,10 +1,8 @@
 """Labelled texts of files and folders: a file is read as `sentcli score` reads it."""
 
-import bz2
 import gzip
 import io
 import json
-import lzma
 import sys
 from functools import partial
 
@@ -24,8 +22,6 @@ COMPRESS = {
     "": bytes,
     ".gz": gzip.compress,
     ".zst": partial(pa.Codec("zstd").compress, asbytes=True),
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
 }
 
 
