@@ -29,9 +29,6 @@ _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection u
 class Setup:
     """What is known of an output before its inputs are opened.
 
-    :param output: its name, for messages.
-    :param results: the new columns.
-    :param labels: all labels that a row may get.
     :param format: format of the inputs; empty: their text decides.
     :param output_format: empty: the format of the inputs.
     """
@@ -53,12 +50,7 @@ def make_setup(
     classes: Sequence[str] = (),
     labels: Sequence[str] = (),
 ) -> Setup:
-    """Choose the formats of the inputs and the output: from the options, else from the suffixes.
-
-    :param classes: the labels whose probabilities get a column each.
-    :param labels: all labels that a row may get.
-    :raises UsageError: if formats or options contradict each other.
-    """
+    """Choose the formats of the inputs and the output: from the options, else from the suffixes."""
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
     form = "" if is_open else _format_of_all(inputs, read)
     if suffix_of(output) in _NOT_WRITTEN:
@@ -93,10 +85,7 @@ def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
 
 
 def _checked(setup: Setup, name: str) -> Setup:
-    """Return the setup with both formats, if the options apply to them.
-
-    :param name: the first input.
-    """
+    """Return the setup with both formats, if the options apply to them."""
     read, output = setup.options, setup.output
     check_options(read, setup.format, name)
     setup = replace(setup, output_format=setup.output_format or setup.format)
@@ -111,10 +100,7 @@ def _checked(setup: Setup, name: str) -> Setup:
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
-    """Refuse to write to an input, whatever name the output has for it.
-
-    :raises OutputError: naming the output and the input.
-    """
+    """Refuse to write to an input, whatever name the output has for it."""
     names = {file.path: file.name for file in files if file.path != STANDARD}
     identities = {file.identity: file.name for file in files if file.identity}
     for output in outputs:
@@ -135,15 +121,10 @@ class Reader:
     opened once, except that of more than `_MOST_OPEN` inputs the others are closed until their turn. A stream
     after the first input is inspected when it is its turn, because its program may be waiting for that.
 
-    :param files: the inputs, in the order in which their rows are written.
     :ivar table: the table of the first input that has records.
-    :ivar layout: what the writer of the output needs to know.
-    :ivar position: the end of the last chunk.
     :ivar is_finished: True when all inputs were read to their end.
     :ivar text_columns: empty for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
-    :raises DataError: if an input cannot be scored; during iteration, if it cannot be read.
-    :raises UsageError: if an option does not apply to what the inputs are.
     """
 
     def __init__(self, files: Sequence[InputFile], setup: Setup) -> None:
@@ -176,10 +157,7 @@ class Reader:
         return self._chunks
 
     def writer(self, scratch: Path | None = None) -> Writer:
-        """Return the writer of the output.
-
-        :param scratch: as for `Layout`.
-        """
+        """Return the writer of the output."""
         return get_format(self.layout.format).writer(replace(self.layout, scratch=scratch), self.table)
 
     def close(self) -> None:
@@ -235,7 +213,8 @@ class Reader:
             if self._keep(number):
                 self._tables[number] = table
         first = first or tables[-1]
-        if first.has_keys and self.layout.content is Content.VALUES and not first.options.columns:
+        has_keys = first.format in ("json", "jsonl")  # records may have others than `columns`
+        if has_keys and self.layout.content is Content.VALUES and not first.options.columns:
             columns = columns_of_all(tables)
             options = replace(first.options, columns=columns)
             self._request = replace(self._request, options=options)

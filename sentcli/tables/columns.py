@@ -16,10 +16,7 @@ def list_columns(columns: Sequence[str]) -> str:
 
 
 def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None:
-    """Refuse an input with a column that has the name of a new column.
-
-    :raises DataError: naming the column and --prefix.
-    """
+    """Refuse an input with a column that has the name of a new column."""
     if (name := find_taken(columns, names)) is not None:
         raise DataError(
             f"{where}: the input has a column {name!r:.200} already; try {option('prefix', 'new_')}"
@@ -33,10 +30,7 @@ def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
 
 
 def check_names(columns: Sequence[str], request: Request, where: str) -> None:
-    """Refuse a column with the name of a new one, and columns of one name, which no other format could hold.
-
-    :raises DataError: naming the first such column.
-    """
+    """Refuse columns with the name of a new one, and of one name, which no other format could hold."""
     check_room(columns, request.taken, where)
     for name, count in Counter(columns).items() if request.content is Content.VALUES else ():
         if count > 1:

@@ -63,10 +63,7 @@ class Dialect:
         return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar + (self.escapechar or ''))}]")
 
     def record(self, values: Sequence[str]) -> str:
-        """Return values as one record, quoted where necessary, without a line end.
-
-        :raises OutputError: when a value needs quotes, but there is no quotechar.
-        """
+        """Return values as one record, quoted where necessary, without a line end."""
         search = self._special.search
         return self.delimiter.join([self._quote(value) if search(value) else value for value in values])
 
@@ -137,10 +134,7 @@ class _CsvReader(LineReader):
             self.advance(end - start, len(raw))
 
     def _parse_open(self, *, is_end: bool) -> Iterator[Event]:
-        """Parse a record of many lines, then in slices what follows it: a list of all lines can be huge.
-
-        :param is_end: no more lines belong to the record.
-        """
+        """Parse a record of many lines, then in slices what follows it: a list of all lines can be huge."""
         data, self._open = bytes(self._open), bytearray()
         count, size, fields, problem = self._first_record(data)
         if problem and size <= self._limit and not is_end:
@@ -286,9 +280,7 @@ def decode_lines(lines: list[bytes], encoding: Encoding) -> tuple[list[str], set
 def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     """Return why a record cannot be parsed.
 
-    :param line: its first line.
     :param error: the message of the csv module; empty: the record is too long.
-    :param size: bytes of the record when the error was found.
     """
     limit = options.max_row_bytes
     if "expected after" in error and size <= limit:

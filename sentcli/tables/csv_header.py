@@ -42,10 +42,7 @@ class _MoreNeeded(Exception):  # noqa: N818  # no error
 
 
 class _CsvStart:
-    """The first lines of CSV.
-
-    :param is_all: no more lines follow.
-    """
+    """The first lines of CSV."""
 
     def __init__(
         self, text: Text, request: Request, dialect: Dialect, lines: list[bytes], *, is_all: bool
@@ -64,11 +61,7 @@ class _CsvStart:
         self._bad = [self._lines[skipped + number] for number in sorted(bad)]
 
     def table(self) -> Table:
-        """Return the table.
-
-        :raises _MoreNeeded: if the lines do not decide.
-        :raises DataError: if the first record is no header, or no column is found.
-        """
+        """Return the table."""
         fields, end = self._first_record()
         if not fields:
             return self._without_records()
@@ -113,10 +106,7 @@ class _CsvStart:
         return lead
 
     def _first_record(self) -> tuple[list[str], int]:
-        """Move to the first record that is not blank; return its fields, and the line after it.
-
-        :returns: no fields if there is no record.
-        """
+        """Move to the first record that is not blank; return its fields, and the line after it."""
         begin, limit = self._start, self._options.max_row_bytes
         parser = self._dialect.parser(iter(self._texts[begin:]))
         while self._start < len(self._lines):

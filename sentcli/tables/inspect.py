@@ -60,11 +60,7 @@ _LONGEST_PATH = 200  # characters before the last key; deeper values are not loo
 
 
 def inspect(source: Source, request: Request) -> Table:
-    """Decide what an input is, without consuming it.
-
-    :param request: its format, and what is to be read from it.
-    :raises DataError: if it cannot be scored, or does not fit the first input of the same output.
-    """
+    """Decide what an input is, without consuming it."""
     known = get_format(request.format)
     if known.module in _TEXT_FORMATS:
         return _TEXT_FORMATS[known.module](_text_of(source, request), request)
@@ -89,12 +85,7 @@ def guess_format(source: Source, options: ReadOptions, check: Callable[[], None]
 
 
 def notes_of(guess: Guess, name: str, *, is_refused: bool) -> tuple[Note, ...]:
-    """Return what a user is told of the guess of a format.
-
-    :param name: what the user calls the input.
-    :param is_refused: what may be a table cannot be read as lines.
-    :raises UsageError: if it is so.
-    """
+    """Return what a user is told of the guess of a format."""
     if guess.doubt == NO_TABLE:
         return ()
     if guess.is_table:
@@ -244,7 +235,6 @@ def _json_start(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Note, ...]] | None:
     """Return the columns of the texts, the keys of the first record with a text, and notes.
 
-    :param is_all: no more records count.
     :returns: None if the records do not decide.
     """
     if not records:

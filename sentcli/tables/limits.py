@@ -39,10 +39,7 @@ _DAMAGE = (
 
 
 def check_workbook(file: IO[bytes], name: str) -> None:
-    """Check that the memory for a workbook is in proportion to its size; leave the file at its start.
-
-    :raises DataError: naming what is out of proportion, or if the file is not an .xlsx workbook.
-    """
+    """Check that the memory for a workbook is in proportion to its size; leave the file at its start."""
     if name.lower().endswith(_UNCHECKED):
         return
     size = file.seek(0, 2)
@@ -99,7 +96,6 @@ def check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: st
     """Check that no row group of a Parquet file can have much larger rows than are allowed, by its footer.
 
     :param metadata: pyarrow's `FileMetaData`, whose columns would crash the process if they were damaged.
-    :raises DataError: naming the row group.
     """
     most = max(_GROUP, max_row_bytes)
     for number in range(metadata.num_row_groups):

@@ -18,10 +18,7 @@ _LONGEST = 16  # times --max-row-bytes; a longer line is an error
 
 @dataclass(frozen=True)
 class Text:
-    """An input of text before its rows are read.
-
-    :param mark: its byte order mark.
-    """
+    """An input of text before its rows are read."""
 
     source: Source
     encoding: Encoding
@@ -110,10 +107,7 @@ class LineReader(ABC):
         return Reject(self.name, self.line, self.offset, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
-        """Return a message that names the first byte that is not in the encoding, and what to try.
-
-        :param offset: the offset of the line.
-        """
+        """Return a message that names the first byte that is not in the encoding, and what to try."""
         is_named = self.table.options.encoding is not None or not self.may_be_encoded
         reason = bad_bytes(line, error, offset, self.encoding, is_named=is_named)
         return reason if is_named or "; try " in reason else f"{reason}; is it another {option('encoding')}?"
@@ -134,12 +128,7 @@ def too_long(limit: int) -> str:
 def physical_lines(
     source: Source, encoding: Encoding, limit: int, *, universal: bool = False
 ) -> Iterator[list[bytes] | None]:
-    """Yield lists of lines; of a live input also None, now and then while it has no bytes.
-
-    :param limit: most bytes of a record.
-    :param universal: a single carriage return ends a line too.
-    :raises DataError: when the input cannot be read, or a line never ends.
-    """
+    """Yield lists of lines; of a live input also None, now and then while it has no bytes."""
     pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
     for block in blocks_of(source):
         if block is None:

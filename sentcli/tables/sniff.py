@@ -36,8 +36,6 @@ _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date 
 class Guess:
     """A table that a text may be.
 
-    :param read: the options that read it.
-    :param columns: names of the columns; empty if they have none.
     :param doubt: 0: it is certainly one; 1: it looks like one; 2: it may be one, and is read as lines;
         `NO_TABLE`: it is none.
     """
@@ -64,10 +62,7 @@ class Guess:
 
 
 def sniff(data: bytes, options: ReadOptions) -> Guess | None:
-    """Return the table that a text may be; None if it is none.
-
-    :param data: the first bytes of the input.
-    """
+    """Return the table that a text may be; None if it is none."""
     encoding = options.encoding or marked_encoding(data)
     if encoding == AUTO:
         encoding = detect_encoding([data])

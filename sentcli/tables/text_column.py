@@ -34,6 +34,7 @@ _AHEAD = 2  # a column found by its values has this many times the characters of
 _MOST = 500  # characters of a value that count
 _LEAST_WORDS, _LEAST_LETTERS = 3, 0.75  # of a text; blanks count as letters
 _MOST_PROPOSED = 3
+_LONGEST_NAME = 200
 _WORD = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]+(['\u2019][^\W\d_]+)?[^\w\s]*(?!\S)")
 _NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
 
@@ -69,10 +70,8 @@ def find_texts(
 ) -> Choice:
     """Choose the columns to score.
 
-    :param columns: the names of all columns.
     :param others: the columns that hold no texts, each with a reason such as `is int64, not a string`.
     :param wanted: the name of a column, its number from 1, or several of these with commas between them.
-    :param where: the input's name, for messages.
     :param values: the first values of each column; only strings count.
     :raises DataError: when no column or several columns qualify, or a chosen one holds no texts.
     """
@@ -101,10 +100,7 @@ def _by_values(
     named: Sequence[list[list[int]]],
     where: str,
 ) -> Choice:
-    """Choose the column with the longest texts, else by its name, else the only column of strings.
-
-    :param named: the columns with usual names, which have no words.
-    """
+    """Choose the column with the longest texts, else by its name, else the only column of strings."""
     sizes = {place: _size(values[place]) for place in usable}
     ranked = sorted(usable, key=sizes.__getitem__, reverse=True)
     rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
@@ -148,11 +144,8 @@ def _longer(
         sizes[place] for place in choice.places
     ):
         return ()
-    other = _printed(columns[longest])
-    note = (
-        f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other!r:.200} has longer ones"
-    )
-    return ((NOTE, f"{note}; for those: {option('text_column', other)}"),)
+    other = f"{columns[longest]!r:.200} has longer ones; for those: {_proposed(columns, longest)}"
+    return ((NOTE, f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other}"),)
 
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
@@ -243,13 +236,17 @@ def _printed(name: Any) -> str:
 
 
 def _undecided(columns: Sequence[Any], places: Sequence[int], where: str) -> DataError:
-    """Return an error that proposes the likely columns, by number where a name is not the only one."""
-    names = [
-        _printed(columns[place]) if [*columns].count(columns[place]) == 1 else place + 1
-        for place in places[:_MOST_PROPOSED]
-    ]
-    proposed = " or ".join(option("text_column", name) for name in names or ["NAME"])
+    """Return an error that proposes the likely columns."""
+    options = [_proposed(columns, place) for place in places[:_MOST_PROPOSED]]
+    proposed = " or ".join(options or [option("text_column", "NAME")])
     return DataError(f"{where}: which column is the text? Add {proposed}; {list_columns(columns)}")
+
+
+def _proposed(columns: Sequence[Any], place: int) -> str:
+    """Return the option for a column, by number where its name is long or not the only one."""
+    name = _printed(columns[place])
+    is_clear = len(name) <= _LONGEST_NAME and [*columns].count(columns[place]) == 1
+    return option("text_column", name if is_clear else place + 1)
 
 
 def _has_word(values: Iterable[Any]) -> bool:

@@ -46,11 +46,7 @@ class Style:
 
 
 def inspect(source: Source, request: Request) -> Table:
-    """Return the table of a sheet by its first rows; see `inspect.inspect`.
-
-    :raises MissingExtraError: without the extra `excel`.
-    :raises DataError: if the file is not a workbook, or for a title before the header.
-    """
+    """Return the table of a sheet by its first rows; see `inspect.inspect`."""
     options, name, first = request.options, source.name, request.first
     sheet, notes = _open_sheet(source, options.sheet)
     rows: Iterator[list[Any]] = sheet.iter_rows()
@@ -91,10 +87,7 @@ def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iter
 
 
 def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
-    """Yield the rows.
-
-    :param is_kept: their cells are written to another sheet.
-    """
+    """Yield the rows."""
     limit, skip = table.options.max_row_bytes, len(table.style.lead)
     for number, cells in enumerate(islice(table.style.sheet.iter_rows(), skip, None)):
         raw = to_json(cells) + b"\n"
