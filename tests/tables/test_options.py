@@ -19,7 +19,7 @@ from sentcli.tables.registry import FORMATS, check_options, format_of, get_forma
         (ReadOptions, {"escapechar": "^^"}, r"--escapechar is .\^\^.; it has to be one character"),
         (ReadOptions, {"escapechar": ";", "delimiter": ";"}, "--escapechar ';' is also the --delimiter"),
         (ReadOptions, {"header": False, "skip_rows": 1}, "with --no-header, use --skip-lines"),
-        (ReadOptions, {"encoding": "undefined"}, "not one of Python's encodings"),
+        (ReadOptions, {"encoding": "unicode_escape"}, "not one of Python's encodings"),
         (ReadOptions, {"encoding": "a\0b"}, "not one of Python's encodings"),
         (ReadOptions, {"delimiter": '"'}, "--delimiter and --quotechar are both"),
         (ReadOptions, {"max_row_bytes": 0}, "--max-row-bytes is 0"),
