@@ -41,6 +41,8 @@ class Rows:
 class Reject:
     """A record that is not a row.
 
+    Its reason names options as the command line does, so that the file of rejects is always the same.
+
     :param line: the number of its first physical line, from 1; in Parquet the number of the row.
     :param offset: bytes from the start of the decompressed input; None in Parquet.
     """

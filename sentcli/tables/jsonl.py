@@ -98,7 +98,7 @@ class _JsonlReader(LineReader):
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
         if (name := find_taken(record, self.table.taken)) is not None:
-            return self.reject(line, f"there is a {name!r:.200} already; try {option('prefix')}")
+            return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
         text = text_of(record, self.table.texts)
         if text is MISSING:
             return self.reject(line, f"no {text_names(self.table.texts)}")
@@ -118,7 +118,7 @@ class _JsonlReader(LineReader):
         record = json.loads(line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_unique)
         if new := [key for key in record if key not in self.table.columns]:
             self._new_keys |= dict.fromkeys(new[: _MOST_NAMED - len(self._new_keys)])
-            raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try {option('columns')}")
+            raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try --columns")
         return [_cell(record.get(name)) for name in self.table.columns]
 
 

@@ -110,19 +110,19 @@ class LineReader(ABC):
         """Return a message that names the first byte that is not in the encoding, and what to try."""
         is_named = self.table.options.encoding is not None or not self.may_be_encoded
         reason = bad_bytes(line, error, offset, self.encoding, is_named=is_named)
-        return reason if is_named or "; try " in reason else f"{reason}; is it another {option('encoding')}?"
+        return reason if is_named or "; try " in reason else f"{reason}; is it another --encoding?"
 
 
 def bad_bytes(
     line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding, *, is_named: bool
 ) -> str:
     is_western = not is_named and likely_encoding(line) == "cp1252"
-    hint = f"; try {option('encoding', 'cp1252')}" if is_western else ""
+    hint = "; try --encoding cp1252" if is_western else ""
     return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
 
 
 def too_long(limit: int) -> str:
-    return f"longer than {limit} bytes; try a higher {option('max_row_bytes')}"
+    return f"longer than {limit} bytes; try a higher --max-row-bytes"
 
 
 def physical_lines(

@@ -44,7 +44,7 @@ def test_the_commonest_reason_of_rejects_is_logged_with_an_example(run, tmp_path
     bad = ["1,\xe9t\xe9", "2,caf\xe9s", "3,\xfcber", "4,a,b", "5,a,b,c"]
     (tmp_path / "in.csv").write_bytes(HEADER + "\n".join(bad).encode("cp1252"))
     run(tmp_path / "in.csv", tmp_path / "out.csv")
-    reason = "byte 0xe9 is not utf-8; try encoding='cp1252'"
+    reason = "byte 0xe9 is not utf-8; try --encoding cp1252"
     assert caplog.messages == [f"5 rows rejected, mostly: {reason}; see {tmp_path / 'out.csv.rejects.jsonl'}"]
 
 
