@@ -1,11 +1,9 @@
 """Check without sentcli's readers that rows in = rows out + rejected, and that nothing else changed."""
 
 import base64
-import bz2
 import csv
 import gzip
 import json
-import lzma
 import re
 from collections.abc import Callable
 from itertools import zip_longest
@@ -22,8 +20,6 @@ _RESULT = "{0}(?:([a-z0-9]+){0}([01][.][0-9]{{6}})|{0})"  # label and score afte
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
     ".zst": lambda data: pa.CompressedInputStream(pa.BufferReader(data), "zstd").read(),
 }
 

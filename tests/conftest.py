@@ -17,7 +17,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from sentcli.config import BundleConfig, DataSet, TextConfig
-from sentcli.errors import STOP_SIGNALS
+from sentcli.errors import STOP_SIGNALS, names_flags
 from sentcli.model.bundle import (
     ONNX,
     VOCAB,
@@ -50,6 +50,13 @@ if minutes := float(os.environ.get("SENTCLI_FUZZ", "0")):
     settings.load_profile("fuzz")
 
 _HANDLERS = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+
+
+@pytest.fixture
+def flag_names() -> Iterator[None]:
+    """Let messages name options as the command line does."""
+    with names_flags():
+        yield
 
 
 @pytest.fixture(autouse=True)

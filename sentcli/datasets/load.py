@@ -41,10 +41,7 @@ def load_split(
         splits: it is read whole, whatever `split` says.
     :param text_column: None: found as `sentcli score` finds it. A dotted path names a nested field.
     :param label_column: None: the first of `labels.LABEL_COLUMNS`.
-    :param options: the format of CSV files.
     :param rejects: gets the rows and rejected records that are left out; None: the default limit holds.
-    :raises DataError: for a missing data set, split or column, or a label that is no name and no number.
-    :raises RejectsError: when more rows than the limit are left out.
     """
     splits = _open(spec, options)
     if Path(spec).is_file():

@@ -1,8 +1,6 @@
 """Compression by suffix: decompress inputs, and compress outputs in members of a fixed size."""
 
-import bz2
 import gzip
-import lzma
 import re
 import zlib
 from collections.abc import Callable
@@ -11,12 +9,9 @@ from pathlib import PurePath
 from typing import IO, Any
 
 _GZIP, _ZSTD = ".gz", ".zst"
-SUFFIXES = (_GZIP, _ZSTD, ".bz2", ".xz")
-WRITABLE = (_GZIP, _ZSTD)
-DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # raised by a read of a damaged file
+SUFFIXES = (_GZIP, _ZSTD)
+DAMAGE = (OSError, EOFError, zlib.error)  # raised by a read of a damaged file
 
-# Each member copies the rest of its block, so large blocks would be slow if members are small.
-_BLOCK = 16 << 10  # bytes
 _MEMBER = 1 << 20  # bytes of content
 
 
@@ -35,61 +30,9 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
     """Return a reader of the decompressed content of a file with any number of members."""
     if suffix == _GZIP:
         return gzip.GzipFile(fileobj=raw, mode="rb")
-    if suffix == ".bz2":
-        return _MemberReader(raw, bz2.BZ2Decompressor)
-    if suffix == ".xz":
-        return _MemberReader(raw, lzma.LZMADecompressor, padding=b"\0")
     import pyarrow as pa
 
     return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
-
-
-class _MemberReader:
-    """A reader of all members of a compressed file.
-
-    `BZ2File` and `LZMAFile` lose rows: they end without an error if the first bytes of a member are damaged.
-
-    :param new: returns the decompressor of a member.
-    :param padding: a byte that may be repeated after a member.
-    """
-
-    def __init__(
-        self,
-        raw: IO[bytes],
-        new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor],
-        padding: bytes = b"",
-    ) -> None:
-        self._raw = raw
-        self._new = new
-        self._padding = padding
-        self._member = new()
-        self._block = b""  # compressed bytes that were not decompressed yet
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes; empty at the end.
-
-        :raises OSError, LZMAError: if a member is damaged, or other bytes follow a member.
-        :raises EOFError: if a member is incomplete.
-        """
-        data = b""
-        while not data:
-            if not self._block and (self._member.eof or self._member.needs_input):
-                self._block = self._raw.read(_BLOCK)
-                if not self._block and self._member.eof:
-                    return b""
-                if not self._block:
-                    raise EOFError("the end of a member is missing")
-            if self._member.eof:
-                self._block = self._block.lstrip(self._padding)
-                if not self._block:
-                    continue
-                self._member = self._new()
-            data = self._member.decompress(self._block, size)
-            self._block = self._member.unused_data  # empty before the member's end
-        return data
-
-    def close(self) -> None:
-        """Do nothing, because the caller closes the file."""
 
 
 class Compressor:

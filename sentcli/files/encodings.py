@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
-from operator import methodcaller
 
 import numpy as np
 
-from sentcli.errors import OutputError, UsageError
+from sentcli.errors import OutputError, UsageError, option
 
 BOM = "\ufeff"
 AUTO = "auto"  # in place of the name of an encoding: the bytes show which it is
@@ -67,9 +66,6 @@ class Encoding:
     """A character encoding in whose bytes line ends can be found.
 
     :param name: the name of the Python codec, including the byte order of UTF-16 and UTF-32.
-    :param unit: size of a code unit in bytes: 1, 2 or 4.
-    :param newline: the encoded line feed.
-    :param carriage_return: the encoded carriage return.
     """
 
     name: str
@@ -84,8 +80,6 @@ class Encoding:
         :param name: any of Python's text encodings; None: UTF-8.
         :param start: the first bytes of the input, whose byte order mark decides the byte order of UTF-16 and
             UTF-32. Without a mark it is little-endian, unless `start` is a big-endian ASCII character.
-        :raises UsageError: for a name that is unknown, is not an encoding of text, or is an encoding whose
-            lines cannot be decoded separately.
         """
         try:
             known = codecs.lookup(name or "utf-8").name
@@ -98,13 +92,14 @@ class Encoding:
             is_plain &= letter.decode(known, "replace") == "a"
             if _NOT_BY_LINES.match(known):
                 raise UsageError(
-                    f"--encoding {name!r:.200}: its lines cannot be read alone; convert the file to UTF-8"
+                    f"{option('encoding')} {name!r:.200}: its lines cannot be read alone; "
+                    "convert the file to UTF-8"
                 )
             if is_plain and len(newline) == len(carriage_return) == unit:
                 return cls(known, unit, newline, carriage_return)
         except (LookupError, ValueError):  # unknown, or not from text to bytes
             pass
-        raise UsageError(f"--encoding {name!r:.200} is not one of Python's encodings of text")
+        raise UsageError(f"{option('encoding')} {name!r:.200} is not one of Python's encodings of text")
 
     @cached_property
     def is_plain(self) -> bool:
@@ -117,15 +112,13 @@ class Encoding:
         return bytes.decode if self.name == "utf-8" else partial(bytes.decode, encoding=self.name)
 
     def encode(self, text: str) -> bytes:
-        """Encode a label or the name of a column.
-
-        :raises OutputError: when the encoding lacks a character.
-        """
+        """Encode a label or the name of a column."""
         try:
             return text.encode(self.name)
         except UnicodeEncodeError:
             raise OutputError(
-                f"{text!r:.200} cannot be written in {self.name}, as the input is; try --output-format jsonl"
+                f"{text!r:.200} cannot be written in {self.name}, as the input is; "
+                f"try {option('output_format', 'jsonl')}"
             ) from None
 
     def byte_order_mark(self, start: bytes) -> bytes:
@@ -144,12 +137,12 @@ class Encoding:
         return line[: len(line) - len(end)], end
 
     def cut_line_ends(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-        """Cut records from their line ends."""
-        if self.is_plain:  # usually they are all the same; one by one takes three times as long
-            returns = sum(map(methodcaller("endswith", b"\r\n"), lines))
-            end = b"\r\n" if returns else b"\n"
-            if returns in (0, len(lines)) and all(map(methodcaller("endswith", end), lines)):
-                return [line[: -len(end)] for line in lines], [end] * len(lines)
+        """Cut records from their line ends, which all have but the last."""
+        data = b"".join(lines)
+        end = b"\r\n" if b"\r" in data else b"\n"
+        counts = {data.count(mark) for mark in (b"\n", end[:1], end)}
+        if self.is_plain and data.endswith(end) and counts == {len(lines)}:  # usually they are all alike
+            return data.split(end)[:-1], [end] * len(lines)
         cut = [*map(self.cut_line_end, lines)]
         return [record for record, _ in cut], [end for _, end in cut]
 

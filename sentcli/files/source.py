@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from xxhash import xxh3_64_hexdigest
@@ -28,8 +27,6 @@ _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is
 class InputFile:
     """The facts about an input before it is opened.
 
-    :param name: what messages, rejects and records call it.
-    :param path: where it is opened.
     :param size: bytes on disk; None for a pipe or a device.
     :param version: what the server of a URL calls the version of the file; None for other inputs.
     :param identity: device and inode; None for a URL.
@@ -56,11 +53,7 @@ class InputFile:
 
 
 def inspect_input(path: str, name: str | None = None) -> InputFile:
-    """Return the facts about an input without reading it.
-
-    :param name: what messages, rejects and records call it; None: `path`.
-    :raises DataError: if the input does not exist or is a folder.
-    """
+    """Return the facts about an input without reading it."""
     if not path:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
     name = without_secrets(name or path)
@@ -87,7 +80,6 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
 class Source:
     """The decompressed bytes of an input, which is opened once.
 
-    :param file: the result of `inspect_input`.
     :raises DataError: if the input cannot be opened; also from all methods, if it cannot be read.
     """
 
@@ -116,9 +108,7 @@ class Source:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -190,10 +180,7 @@ class Source:
         return bool(self._ahead or self._is_over) or bool(select.select([self._raw], [], [], seconds)[0])
 
     def seekable(self) -> IO[bytes]:
-        """Return the content as a seekable file; a stream is first copied to a temporary file without a name.
-
-        :raises OutputError: if the copy cannot be written.
-        """
+        """Return the content as a seekable file; a stream is first copied to a nameless temporary file."""
         if not self._compression and self._raw.seekable() and self._file.size is not None:
             self._copy = self._raw
         if self._copy:
@@ -213,10 +200,7 @@ class Source:
         return copy
 
     def check_unchanged(self) -> None:
-        """Refuse a file that changed while it was read.
-
-        :raises DataError: naming the file.
-        """
+        """Refuse a file that changed while it was read."""
         if self._file.mtime_ns is not None:
             now = os.fstat(self._raw.fileno())
             if (now.st_size, now.st_mtime_ns) != (self._file.size, self._file.mtime_ns):

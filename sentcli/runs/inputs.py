@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sentcli.errors import OutputError, UsageError
-from sentcli.files.compression import WRITABLE, compression_of
+from sentcli.errors import OutputError, UsageError, option
+from sentcli.files.compression import SUFFIXES
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position
@@ -21,6 +21,7 @@ from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
 
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
+_NOT_WRITTEN = (".bz2", ".xz")
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
 
 
@@ -28,9 +29,6 @@ _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection u
 class Setup:
     """What is known of an output before its inputs are opened.
 
-    :param output: its name, for messages.
-    :param results: the new columns.
-    :param labels: all labels that a row may get.
     :param format: format of the inputs; empty: their text decides.
     :param output_format: empty: the format of the inputs.
     """
@@ -52,19 +50,14 @@ def make_setup(
     classes: Sequence[str] = (),
     labels: Sequence[str] = (),
 ) -> Setup:
-    """Choose the formats of the inputs and the output: from the options, else from the suffixes.
-
-    :param classes: the labels whose probabilities get a column each.
-    :param labels: all labels that a row may get.
-    :raises UsageError: if formats or options contradict each other.
-    """
+    """Choose the formats of the inputs and the output: from the options, else from the suffixes."""
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
     form = "" if is_open else _format_of_all(inputs, read)
-    if compression_of(output) not in ("", *WRITABLE):
-        raise UsageError(f"{output}: output is compressed with {' or '.join(WRITABLE)} only")
+    if suffix_of(output) in _NOT_WRITTEN:
+        raise UsageError(f"{output}: output is compressed with {' or '.join(SUFFIXES)} only")
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
-        output_form = format_of(output, "--output-format")
+        output_form = format_of(output, "output_format")
     if output_form and not get_format(output_form).is_written:
         raise UsageError(f"{output_form} can only be read; give another format for {output}")
     setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
@@ -77,10 +70,14 @@ def _is_text(name: str) -> bool:
 
 def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
     formats = {
-        read.format or ("lines" if name == STANDARD else format_of(name, "--input-format")) for name in inputs
+        read.format or ("lines" if name == STANDARD else format_of(name, "input_format")) for name in inputs
     }
     if len(formats) > 1:
-        what = "add --input-format (without it, - is read as lines)" if STANDARD in inputs else "give -o DIR/"
+        what = (
+            f"add {option('input_format')} (without it, - is read as lines)"
+            if STANDARD in inputs
+            else "give -o DIR/"
+        )
         raise UsageError(
             f"inputs of several formats ({', '.join(sorted(formats))}) cannot go to one output; {what}"
         )
@@ -88,26 +85,22 @@ def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
 
 
 def _checked(setup: Setup, name: str) -> Setup:
-    """Return the setup with both formats, if the options apply to them.
-
-    :param name: the first input.
-    """
+    """Return the setup with both formats, if the options apply to them."""
     read, output = setup.options, setup.output
     check_options(read, setup.format, name)
     setup = replace(setup, output_format=setup.output_format or setup.format)
     content = content_for(setup.format, setup.output_format)
     if setup.write.prefix and setup.output_format == "lines":
-        raise UsageError(f"--prefix does not apply to lines output, which has no column names: {output}")
+        raise UsageError(
+            f"{option('prefix')} does not apply to lines output, which has no column names: {output}"
+        )
     if read.columns is not None and content is not Content.VALUES:
-        raise UsageError(f"--columns does not apply to {setup.output_format} output: {output}")
+        raise UsageError(f"{option('columns')} does not apply to {setup.output_format} output: {output}")
     return setup
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
-    """Refuse to write to an input, whatever name the output has for it.
-
-    :raises OutputError: naming the output and the input.
-    """
+    """Refuse to write to an input, whatever name the output has for it."""
     names = {file.path: file.name for file in files if file.path != STANDARD}
     identities = {file.identity: file.name for file in files if file.identity}
     for output in outputs:
@@ -128,15 +121,10 @@ class Reader:
     opened once, except that of more than `_MOST_OPEN` inputs the others are closed until their turn. A stream
     after the first input is inspected when it is its turn, because its program may be waiting for that.
 
-    :param files: the inputs, in the order in which their rows are written.
     :ivar table: the table of the first input that has records.
-    :ivar layout: what the writer of the output needs to know.
-    :ivar position: the end of the last chunk.
     :ivar is_finished: True when all inputs were read to their end.
     :ivar text_columns: empty for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
-    :raises DataError: if an input cannot be scored; during iteration, if it cannot be read.
-    :raises UsageError: if an option does not apply to what the inputs are.
     """
 
     def __init__(self, files: Sequence[InputFile], setup: Setup) -> None:
@@ -169,10 +157,7 @@ class Reader:
         return self._chunks
 
     def writer(self, scratch: Path | None = None) -> Writer:
-        """Return the writer of the output.
-
-        :param scratch: as for `Layout`.
-        """
+        """Return the writer of the output."""
         return get_format(self.layout.format).writer(replace(self.layout, scratch=scratch), self.table)
 
     def close(self) -> None:
@@ -191,7 +176,8 @@ class Reader:
         file = self._files[0]
         best = min(guesses, key=lambda guess: guess.doubt, default=None)
         if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
-            raise UsageError(f"{file.name}: some inputs look like {best}, others do not; add --input-format")
+            hint = f"add {option('input_format')}"
+            raise UsageError(f"{file.name}: some inputs look like {best}, others do not; {hint}")
         options = best.read if best and best.is_table else setup.options
         setup = _checked(replace(setup, options=options, format=options.format or "lines"), file.path)
         if best:
@@ -227,7 +213,8 @@ class Reader:
             if self._keep(number):
                 self._tables[number] = table
         first = first or tables[-1]
-        if first.has_keys and self.layout.content is Content.VALUES and not first.options.columns:
+        has_keys = first.format in ("json", "jsonl")  # records may have others than `columns`
+        if has_keys and self.layout.content is Content.VALUES and not first.options.columns:
             columns = columns_of_all(tables)
             options = replace(first.options, columns=columns)
             self._request = replace(self._request, options=options)
@@ -267,8 +254,8 @@ def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
         left_out = "lines hold only the new columns and the text; other columns are left out"
         yield logging.WARNING, f"{setup.output}: {left_out}"
     if layout.converts and setup.options.skip_rows:
-        left_out = f"rows after the header that are left out: {setup.options.skip_rows}, by --skip-rows"
-        yield logging.WARNING, f"{setup.output}: {left_out}"
+        left_out = f"rows after the header that are left out: {setup.options.skip_rows}"
+        yield logging.WARNING, f"{setup.output}: {left_out}, by {option('skip_rows')}"
     if layout.format == "lines" and len(setup.results) > _USUAL_COLUMNS:
         names = ", ".join(column.name for column in setup.results)
         yield logging.INFO, f"each line has {names}, text"

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from sentcli.errors import DataError, UsageError
 from sentcli.files.atomic import output_errors
-from sentcli.files.compression import WRITABLE, compression_of, path_of
+from sentcli.files.compression import compression_of, path_of
 from sentcli.files.remote import as_path, expand, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD
@@ -130,4 +130,4 @@ def _output_name(file: str, form: str | None) -> str:
         plain = plain.with_name(stem + get_format(form).suffixes[0])
         if form in ("parquet", "xlsx"):  # compressed inside
             return plain.name
-    return plain.name + (compression if compression in WRITABLE else "")
+    return plain.name + compression

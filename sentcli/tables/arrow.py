@@ -46,10 +46,7 @@ def find_text_columns(
     wanted: str | None,
     where: str,
 ) -> Choice:
-    """Choose the columns to score among `paths_of` a schema; see `find_texts`.
-
-    :param begin: the first rows.
-    """
+    """Choose the columns to score among `paths_of` a schema; see `find_texts`."""
     # A column of type null has only missing values; it may be the text column.
     others = {
         name: f"is {kind}, not a string"

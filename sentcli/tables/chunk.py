@@ -41,9 +41,10 @@ class Rows:
 class Reject:
     """A record that is not a row.
 
+    Its reason names options as the command line does, so that the file of rejects is always the same.
+
     :param line: the number of its first physical line, from 1; in Parquet the number of the row.
     :param offset: bytes from the start of the decompressed input; None in Parquet.
-    :param raw: the bytes of the record.
     """
 
     input: str
@@ -69,7 +70,6 @@ class Reject:
 class Position:
     """A position in the inputs: everything before it is in the chunks so far.
 
-    :param input: number of the input, from 0.
     :param offset: decompressed bytes read of this input; in Parquet rows.
     :param rows, rejected: rows and rejects of all inputs so far.
     :param xxh3: hash of all bytes consumed so far; 128 bits, in hexadecimal.
@@ -93,7 +93,6 @@ class Chunk:
     :param texts: one per row; blank, or None, for a row that has nothing to score.
     :param rows: what a `Content` says of each row; as records, those of Parquet are `RowGroupPart`s.
     :param gaps: bytes between rows, each as (number of the next row, bytes).
-    :param size: bytes of input.
     :param whole: False if the chunk was cut because a pipe paused; other chunks end at the same places in
         every run over the same inputs.
     """
@@ -109,7 +108,6 @@ class Chunk:
     def join(self, *columns: Sequence[bytes]) -> bytes:
         """Concatenate the fields of each row, with the gaps in their places.
 
-        :param columns: at least one column, each with one field per row.
         :raises ValueError: when a column has more or fewer fields, because a row would be lost.
         """
         width = len(columns)
@@ -124,10 +122,7 @@ class Chunk:
 
 
 class Cursor:
-    """The position of the readers, which read the inputs one after the other.
-
-    :param limit: the number of rows to read; None: all.
-    """
+    """The position of the readers, which read the inputs one after the other."""
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
@@ -160,7 +155,6 @@ class Cursor:
 
         :param offset, rows, rejected: counts of that chunk alone.
         :param progress: bytes read of this input so far; None: ask its source.
-        :returns: the new position.
         """
         self._offset += offset
         self._rows += rows
@@ -177,10 +171,7 @@ class Cursor:
 
 
 class _Draft:
-    """A chunk under construction.
-
-    :param keep_gaps: False: leave out bytes between rows.
-    """
+    """A chunk under construction."""
 
     def __init__(self, cursor: Cursor, *, keep_gaps: bool) -> None:
         self._cursor = cursor
@@ -266,9 +257,6 @@ def collect(
     """Group what a text reader yields into chunks.
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
-
-    :param keep_gaps: False: leave out bytes between rows.
-    :param lead: the bytes of the input before its rows.
     """
     draft = _Draft(cursor, keep_gaps=keep_gaps)
     draft.take(lead)

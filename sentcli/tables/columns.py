@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.tables.table import Content, Request
 
 _MAX_LISTED = 20
@@ -16,12 +16,11 @@ def list_columns(columns: Sequence[str]) -> str:
 
 
 def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None:
-    """Refuse an input with a column that has the name of a new column.
-
-    :raises DataError: naming the column and --prefix.
-    """
+    """Refuse an input with a column that has the name of a new column."""
     if (name := find_taken(columns, names)) is not None:
-        raise DataError(f"{where}: there is a column {name!r:.200} already; try --prefix new_")
+        raise DataError(
+            f"{where}: the input has a column {name!r:.200} already; try {option('prefix', 'new_')}"
+        )
 
 
 def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
@@ -31,10 +30,7 @@ def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
 
 
 def check_names(columns: Sequence[str], request: Request, where: str) -> None:
-    """Refuse a column with the name of a new one, and columns of one name, which no other format could hold.
-
-    :raises DataError: naming the first such column.
-    """
+    """Refuse columns with the name of a new one, and of one name, which no other format could hold."""
     check_room(columns, request.taken, where)
     for name, count in Counter(columns).items() if request.content is Content.VALUES else ():
         if count > 1:

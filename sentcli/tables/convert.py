@@ -12,10 +12,7 @@ from sentcli.files.encodings import Encoding
 
 
 def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes) -> list[bytes]:
-    """Return each number with six decimals, None as `missing`.
-
-    :param before: written before each number.
-    """
+    """Return each number with six decimals, None as `missing`."""
     template, empty = before.replace(b"%", b"%%") + b"%.6f", before + missing
     return [empty if number is None else template % number for number in numbers]
 

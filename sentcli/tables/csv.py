@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sentcli.errors import DataError, OutputError
+from sentcli.errors import DataError, OutputError, counted, option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows
@@ -31,6 +32,7 @@ _ESCAPED = {"\\N": "", "\\n": "\\\n", "\\r": "\\\r", "\\t": "\\\t"}
 # The lines after a quote that is not closed are parsed again. The bytes parsed again may be this many times
 # --max-row-bytes plus this many times the bytes read so far. Without a limit, a malicious file takes hours.
 _RESCAN_LIMITS, _RESCAN_SHARE = 32, 4
+_SLICE = 1 << 20  # bytes of kept lines to split at a time
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,15 @@ class Dialect:
         return re.compile(f"[\r\n{re.escape(self.delimiter + self.quotechar + (self.escapechar or ''))}]")
 
     def record(self, values: Sequence[str]) -> str:
-        """Return values as one record, quoted where necessary, without a line end.
-
-        :raises OutputError: when a value needs quotes, but there is no quotechar.
-        """
+        """Return values as one record, quoted where necessary, without a line end."""
         search = self._special.search
         return self.delimiter.join([self._quote(value) if search(value) else value for value in values])
 
     def _quote(self, value: str) -> str:
         if not self.quotechar:
-            raise OutputError(f"{value!r:.200} cannot be written without quotes; try another --quotechar")
+            raise OutputError(
+                f"{value!r:.200} cannot be written without quotes; try another {option('quotechar')}"
+            )
         for special in filter(None, (self.escapechar, self.quotechar)):
             value = value.replace(special, 2 * special)
         return f"{self.quotechar}{value}{self.quotechar}"
@@ -103,42 +104,89 @@ class _CsvReader(LineReader):
             pick if len(table.places) == 1 else lambda fields: join_texts(pick(fields))
         )
         self._rows_to_skip = table.options.skip_rows
-        self._open: list[bytes] = []  # lines of a record that may continue
-        self._wait_for = 0  # bytes of lines before it is worth looking for its end again
+        self._open = bytearray()  # the lines of a record that may continue
+        self._wait_for = 0  # bytes of it before it is worth looking for its end again
         self._rescanned = 0
 
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
-        lines = [*self._open, *lines]
-        self._open = []
-        if sum(map(len, lines)) < self._wait_for:
-            self._open = lines
-        else:
-            yield from self._parse(lines, is_end=False)
+        if not self._open:
+            yield from self._parse(lines)
+            return
+        self._open += b"".join(lines)
+        if len(self._open) >= self._wait_for:
+            yield from self._parse_open(is_end=False)
 
     def finish(self) -> Iterator[Event]:
-        lines, self._open = self._open, []
-        yield from self._parse(lines, is_end=True)
+        while self._open:
+            yield from self._parse_open(is_end=True)
 
-    def _parse(self, lines: list[bytes], *, is_end: bool) -> Iterator[Event]:
-        """Parse lines; keep those of a last record that may go on, unless the input ends."""
-        self._wait_for = 0
+    def _parse(self, lines: list[bytes]) -> Iterator[Event]:
+        """Parse lines; keep those of a last record that may continue."""
         texts, bad = decode_lines(lines, self.encoding)
         if not bad and (rows := self._single_lines(texts)):
             yield Rows([*map(self._text, rows)], self._cargo(rows, lines), lines)
             self.advance(len(lines), sum(map(len, lines)))
             return
-        for start, end, fields, problem in self._records(lines, texts, is_end=is_end):
+        for start, end, fields, problem in self._records(lines, texts):
             raw = lines[start] if end == start + 1 else b"".join(lines[start:end])
-            is_bad = bool(bad) and not bad.keys().isdisjoint(range(start, end))
-            if problem:
-                yield self.reject(raw, problem)
-            elif len(fields) == self._width and not (is_bad or self._rows_to_skip):
-                yield self._text(fields), self._cargo(fields, raw), raw
-            elif is_bad:
-                yield self.reject(raw, self._first_bad_bytes(lines[start:end], range(start, end), bad))
-            else:
-                yield self._unusual(fields, raw)
+            is_bad = bool(bad) and not bad.isdisjoint(range(start, end))
+            yield self._event(fields, raw, problem, is_bad=is_bad)
             self.advance(end - start, len(raw))
+
+    def _parse_open(self, *, is_end: bool) -> Iterator[Event]:
+        """Parse a record of many lines, then in slices what follows it: a list of all lines can be huge."""
+        data, self._open = bytes(self._open), bytearray()
+        count, size, fields, problem = self._first_record(data)
+        if problem and size <= self._limit and not is_end:
+            self._keep(data)
+            return
+        if problem or size > self._limit:
+            line = next(self._slices(data))[0]
+            problem = self._malformed(line, problem, size)
+            count, size = 1, len(line)
+        yield self._event(fields, data[:size], problem, is_bad=True)
+        self.advance(count, size)
+        for lines in self._slices(data, size):
+            yield from self.parse(lines)
+
+    def _keep(self, data: bytes) -> None:
+        self._open += data
+        self._wait_for = min(2 * len(data), self._limit + 1)
+
+    def _first_record(self, data: bytes) -> tuple[int, int, list[str], str]:
+        """Return the lines and bytes of the first record, its fields, and why it cannot be read.
+
+        A record that does not end within the limit is not read further.
+        """
+        count = size = 0  # of the slices before the last one
+        lines: list[bytes] = []
+
+        def texts() -> Iterator[list[str]]:
+            nonlocal count, size, lines
+            for lines in self._slices(data):
+                yield decode_lines(lines, self.encoding)[0]
+                count += len(lines)
+                size += sum(map(len, lines))
+                if size > self._limit:
+                    return
+
+        parser = self._dialect.parser(chain.from_iterable(texts()))
+        try:
+            fields, problem = next(parser), ""
+        except csv.Error as error:
+            fields, problem = [], str(error)
+        size += sum(map(len, lines[: parser.line_num - count]))
+        return parser.line_num, size, fields, problem
+
+    def _slices(self, data: bytes, start: int = 0) -> Iterator[list[bytes]]:
+        """Yield the lines of data in lists that take little memory."""
+        rest = b""
+        for begin in range(start, len(data), _SLICE):
+            lines, rest = self.encoding.split(rest + data[begin : begin + _SLICE], universal=True)
+            if lines:
+                yield lines
+        if rest:
+            yield [rest]
 
     def _cargo(self, values: Any, raw: Any) -> Any:
         return values if self.content is Content.VALUES else raw
@@ -153,9 +201,7 @@ class _CsvReader(LineReader):
             return []
         return rows if len(rows) == len(texts) and {*map(len, rows)} == {self._width} else []
 
-    def _records(
-        self, lines: list[bytes], texts: list[str], *, is_end: bool
-    ) -> Iterator[tuple[int, int, list[str], str]]:
+    def _records(self, lines: list[bytes], texts: list[str]) -> Iterator[tuple[int, int, list[str], str]]:
         """Yield the first line of each record, the line after it, its fields, and why it cannot be read."""
         start = begin = 0  # the first line of the record, and the first line that the parser got
         parser = self._dialect.parser(iter(texts))
@@ -166,85 +212,83 @@ class _CsvReader(LineReader):
                 fields, problem = [], str(error)
             end = begin + parser.line_num
             size = len(lines[start]) if end == start + 1 else sum(map(len, lines[start:end]))
-            if problem and end == len(lines) and size <= self._limit and not is_end:
-                self._wait_for = 2 * size
-                self._open = lines[start:]
+            if problem and end == len(lines) and size <= self._limit:
+                self._keep(b"".join(lines[start:]))
                 return
-            if problem or size > self._limit:  # a record over the limit has a quote that is not closed
-                self._count_rescanned(len(lines[start]), size)
-                problem = malformed(lines[start], problem, size, self.table.options)
+            if problem or size > self._limit:
+                problem = self._malformed(lines[start], problem, size)
                 end = begin = start + 1
                 parser = self._dialect.parser(map(texts.__getitem__, range(begin, len(texts))))
             yield start, end, fields, problem
             start = end
 
-    def _first_bad_bytes(self, lines: list[bytes], numbers: range, bad: dict[int, UnicodeDecodeError]) -> str:
-        """Return why a record cannot be decoded.
+    def _event(self, fields: list[str], raw: bytes, problem: str, *, is_bad: bool) -> Event:
+        """Return the event of a record.
 
-        :param numbers: the numbers of its lines, as in `bad`.
+        :param is_bad: it may have bytes that are not in the encoding.
         """
-        place = next(place for place, number in enumerate(numbers) if number in bad)
-        offset = self.offset + sum(map(len, lines[:place]))
-        return self.bad_bytes(lines[place], bad[numbers[place]], offset)
-
-    def _unusual(self, fields: list[str], raw: bytes) -> Event:
-        """Return the event of a blank line, a row to skip, or a record with a wrong number of fields."""
+        if is_bad and not problem:
+            try:
+                self.encoding.decode(raw)
+            except UnicodeDecodeError as error:
+                problem = self.bad_bytes(raw, error, self.offset)
+        if problem:
+            return self.reject(raw, problem)
         if not fields:
             return raw
         if self._rows_to_skip:
             self._rows_to_skip -= 1
             is_kept = len(fields) == self._width and self.content is Content.RECORDS
             return (None, raw, raw) if is_kept else raw
-        fields_found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
-        return self.reject(raw, f"{fields_found} instead of {self._width}")
+        if len(fields) == self._width:
+            return self._text(fields), self._cargo(fields, raw), raw
+        return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
 
-    def _count_rescanned(self, line: int, size: int) -> None:
-        """Count the bytes that are parsed again.
-
-        :param line, size: bytes of the first line of a malformed record, and of all of it.
-        """
-        if line < size:
+    def _malformed(self, line: bytes, error: str, size: int) -> str:
+        """Return why a record is malformed, and count the bytes that are parsed again; see `malformed`."""
+        if len(line) < size:
             self._rescanned += size
             if self._rescanned > _RESCAN_LIMITS * self._limit + _RESCAN_SHARE * self.offset:
                 raise DataError(
-                    f"{self.name}: line {self.line}: too many quotes are not closed; try another --quotechar"
+                    f"{self.name}: line {self.line}: too many quotes are not closed; try another "
+                    f"{option('quotechar')}"
                 )
+        return malformed(line, error, size, self.table.options)
 
 
-def decode_lines(lines: list[bytes], encoding: Encoding) -> tuple[list[str], dict[int, UnicodeDecodeError]]:
+def decode_lines(lines: list[bytes], encoding: Encoding) -> tuple[list[str], set[int]]:
     """Decode lines; replace bad bytes by a stand-in, so that records keep their borders.
 
-    :returns: the text of each line, and the errors of bad lines by line number.
+    :returns: the text of each line, and the indexes of lines with bad bytes.
     """
     decode = encoding.decode
     try:
-        return [*map(decode, lines)], {}
+        return [*map(decode, lines)], set()
     except UnicodeDecodeError:
         pass
-    texts, bad = [], {}
+    texts, bad = [], set()
     for number, line in enumerate(lines):
         try:
             texts.append(decode(line))
-        except UnicodeDecodeError as error:
+        except UnicodeDecodeError:
             record, end = encoding.cut_line_end(line)
             texts.append(record.decode(encoding.name, "replace") + decode(end))
-            bad[number] = error
+            bad.add(number)
     return texts, bad
 
 
 def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     """Return why a record cannot be parsed.
 
-    :param line: its first line.
     :param error: the message of the csv module; empty: the record is too long.
-    :param size: bytes of the record when the error was found.
     """
     limit = options.max_row_bytes
     if "expected after" in error and size <= limit:
         is_escaped = b'\\"' in line and not options.escapechar
         hint = "; try --escapechar '\\'" if is_escaped else ""
         return f"text after a closing quote{hint}"
-    return f"a quote is not closed{f' within the {limit} bytes of --max-row-bytes' if size > limit else ''}"
+    bound = f" within the {limit} bytes of --max-row-bytes" if size > limit else ""
+    return f"a quote is not closed{bound}"
 
 
 class Writer:

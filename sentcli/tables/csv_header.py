@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, islice
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.files.encodings import likely_encoding
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.csv import DELIMITERS, Dialect, decode_lines, lift_field_limit, malformed
@@ -18,6 +18,7 @@ from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, line_after_titles
 from sentcli.tables.table import Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
 
+_MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 
 
@@ -41,10 +42,7 @@ class _MoreNeeded(Exception):  # noqa: N818  # no error
 
 
 class _CsvStart:
-    """The first lines of CSV.
-
-    :param is_all: no more lines follow.
-    """
+    """The first lines of CSV."""
 
     def __init__(
         self, text: Text, request: Request, dialect: Dialect, lines: list[bytes], *, is_all: bool
@@ -60,14 +58,10 @@ class _CsvStart:
         self._start = skipped = min(request.options.skip_lines, len(lines))  # of the record
         texts, bad = decode_lines(lines[skipped:], text.encoding)
         self._texts = [""] * skipped + texts
-        self._bad = {skipped + number: error for number, error in bad.items()}
+        self._bad = [self._lines[skipped + number] for number in sorted(bad)]
 
     def table(self) -> Table:
-        """Return the table.
-
-        :raises _MoreNeeded: if the lines do not decide.
-        :raises DataError: if the first record is no header, or no column is found.
-        """
+        """Return the table."""
         fields, end = self._first_record()
         if not fields:
             return self._without_records()
@@ -112,10 +106,7 @@ class _CsvStart:
         return lead
 
     def _first_record(self) -> tuple[list[str], int]:
-        """Move to the first record that is not blank; return its fields, and the line after it.
-
-        :returns: no fields if there is no record.
-        """
+        """Move to the first record that is not blank; return its fields, and the line after it."""
         begin, limit = self._start, self._options.max_row_bytes
         parser = self._dialect.parser(iter(self._texts[begin:]))
         while self._start < len(self._lines):
@@ -125,7 +116,8 @@ class _CsvStart:
                 fields, problem = [], str(error)
             end = begin + parser.line_num
             size = sum(map(len, self._lines[self._start : end]))
-            if problem and end == len(self._lines) and size <= limit:
+            may_end = size <= limit and end - self._start < _MOST_LINES
+            if problem and end == len(self._lines) and may_end:
                 self._need_more()
             if fields or problem or size > limit:
                 self._check_readable(end, problem, size)
@@ -143,22 +135,25 @@ class _CsvStart:
         elif problem or size > self._options.max_row_bytes:
             reason = malformed(lines[0], problem, size, self._options)
         else:
-            bad = [number for number in range(self._start, end) if number in self._bad]
-            if not bad:
+            raw = b"".join(lines)
+            try:
+                self._text.encoding.decode(raw)
+            except UnicodeDecodeError as error:
+                offset = len(self._text.mark) + sum(map(len, self._lines[: self._start]))
+                is_named = self._options.encoding is not None
+                reason = bad_bytes(raw, error, offset, self._text.encoding, is_named=is_named)
+            else:
                 return
-            line, error = self._lines[bad[0]], self._bad[bad[0]]
-            offset = len(self._text.mark) + sum(map(len, self._lines[: bad[0]]))
-            is_cp1252 = self._options.encoding is None and likely_encoding(line) == "cp1252"
-            hint = "; try --encoding cp1252" if is_cp1252 else ""
-            reason = bad_bytes(line, error, offset, self._text.encoding) + hint
-        hint = "" if "try --" in reason else "; is it another --encoding, --delimiter or --quotechar?"
+        others = f"{option('encoding')}, {option('delimiter')} or {option('quotechar')}"
+        hint = "" if "; try " in reason else f"; is it another {others}?"
         raise DataError(f"{self._name}: the first record cannot be read: {reason}{hint}")
 
     def _without_records(self) -> Table:
         options, lead = self._options, self._lead()
         is_short = len(self._lines) < options.skip_lines
         if options.skip_lines and (is_short or options.header) and lead[len(self._text.mark) :].strip():
-            raise DataError(f"{self._name}: no header after the lines to skip; try a lower --skip-lines")
+            hint = f"try a lower {option('skip_lines')}"
+            raise DataError(f"{self._name}: no header after the lines to skip; {hint}")
         return self._request.table(
             self._name, lead=lead, style=self._dialect, is_empty=True, notes=self._notes
         )
@@ -172,7 +167,7 @@ class _CsvStart:
         note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
         if note and options.header and options.text_column not in fields:
             line = self._start + 1
-            hint = f"try --skip-lines {line} --delimiter {note[1]!r:.9}"
+            hint = f"try {option('skip_lines', line)} {_delimiter(note[1])}"
             raise DataError(f"{self._name}: line {line} tells spreadsheets the delimiter; {hint}")
         is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
         likely = LIKELY_DELIMITERS if options.header else "\t"
@@ -185,16 +180,15 @@ class _CsvStart:
                 if len(widths) == 1 and 1 not in widths:
                     return dialect
         if others:
-            hint = f"is it another --delimiter? If not, add --delimiter {used!r:.200}"
+            hint = f"is it another {option('delimiter')}? If not, add {_delimiter(used)}"
             raise DataError(f"{self._name}: {list_columns(fields)}; {hint}")
         return None
 
     def _note_dialect(self) -> None:
         """Note the delimiter, and the encoding that lines which cannot be decoded may have."""
-        bad = [self._lines[number] for number in self._bad]
-        found = f"--delimiter {self._dialect.delimiter!r:.9}"
-        is_western = self._options.encoding is None and "cp1252" in map(likely_encoding, bad)
-        hint = f"; it is not UTF-8, so try --encoding cp1252 {found}" if is_western else ""
+        found = _delimiter(self._dialect.delimiter)
+        is_western = self._options.encoding is None and "cp1252" in map(likely_encoding, self._bad)
+        hint = f"; it is not UTF-8, so try {option('encoding', 'cp1252')} {found}" if is_western else ""
         self._note(f"read with {found}{hint}")
 
     def _note(self, message: str) -> None:
@@ -207,7 +201,7 @@ class _CsvStart:
         if is_whole_file and b"\n" in raw:
             raise DataError(
                 f"{self._name}: in {encoding.name} all of it would be the first record; "
-                "is it another --encoding?"
+                f"is it another {option('encoding')}?"
             )
 
     def _records(self) -> tuple[Records, bool]:
@@ -231,17 +225,18 @@ class _CsvStart:
         if not options.header:
             return
         if options.text_column not in fields and (line := line_after_titles(records)):
-            hint = f"if the header is line {line}, add --skip-lines {line - 1}"
+            hint = f"if the header is line {line}, add {option('skip_lines', line - 1)}"
             raise DataError(f"{self._name}: the first record has one cell, {max(fields)!r:.80}; {hint}")
         if options.text_column is None and not (self._request.first or any(map(is_usual, fields))):
             if number := next(filter(str.isdecimal, fields), None):
-                hint = "if the first line is a row, add --no-header, else --text-column NAME"
+                no_header, named = option("no_header"), option("text_column", "NAME")
+                hint = f"if the first line is a row, add {no_header}, else {named}"
                 raise DataError(
                     f"{self._name}: a column is called {number:.80}; {hint}; {list_columns(fields)}"
                 )
             if len(fields) == 1:
                 taken = f"the first line, {fields[0]!r:.80}, is taken for the header"
-                self._note(f"{taken}; if it is a text, add --no-header")
+                self._note(f"{taken}; if it is a text, add {option('no_header')}")
 
     def _find_texts(self, columns: tuple[str, ...], records: Records, *, is_sample: bool) -> Choice:
         rows = (row for _, row in records[self._options.header :] if len(row) == len(columns))
@@ -251,3 +246,7 @@ class _CsvStart:
         if not (is_enough or is_decided(columns, {}, wanted, values)):
             raise _MoreNeeded
         return find_texts(columns, {}, wanted, self._name, values)
+
+
+def _delimiter(mark: str) -> str:
+    return option("delimiter", r"\t" if mark == "\t" else mark)

@@ -19,7 +19,8 @@ from typing import Any
 import orjson
 
 from sentcli.config import NOTE
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, UsageError, option
+from sentcli.files.compression import SUFFIXES
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding, marked_encoding
 from sentcli.files.source import STANDARD, Source
 from sentcli.tables.columns import check_room, list_columns
@@ -59,11 +60,7 @@ _LONGEST_PATH = 200  # characters before the last key; deeper values are not loo
 
 
 def inspect(source: Source, request: Request) -> Table:
-    """Decide what an input is, without consuming it.
-
-    :param request: its format, and what is to be read from it.
-    :raises DataError: if it cannot be scored, or does not fit the first input of the same output.
-    """
+    """Decide what an input is, without consuming it."""
     known = get_format(request.format)
     if known.module in _TEXT_FORMATS:
         return _TEXT_FORMATS[known.module](_text_of(source, request), request)
@@ -88,21 +85,16 @@ def guess_format(source: Source, options: ReadOptions, check: Callable[[], None]
 
 
 def notes_of(guess: Guess, name: str, *, is_refused: bool) -> tuple[Note, ...]:
-    """Return what a user is told of the guess of a format.
-
-    :param name: what the user calls the input.
-    :param is_refused: what may be a table cannot be read as lines.
-    :raises UsageError: if it is so.
-    """
+    """Return what a user is told of the guess of a format."""
     if guess.doubt == NO_TABLE:
         return ()
     if guess.is_table:
-        hint = "; if it is lines of text, add --input-format lines" if guess.doubt else ""
+        hint = f"; if it is lines of text, add {option('input_format', 'lines')}" if guess.doubt else ""
         level = NOTE if guess.doubt else logging.WARNING
         return ((level, f"{name} looks like {guess}: read as such{hint}"),)
     hint = f"{name} may be {guess}: if it is, add {guess.flags}"
     if is_refused:
-        raise UsageError(f"{hint}; if each line is a text, add --input-format lines")
+        raise UsageError(f"{hint}; if each line is a text, add {option('input_format', 'lines')}")
     return ((logging.WARNING, f"{hint}; it is read as one review per line"),)
 
 
@@ -118,7 +110,7 @@ def _text_of(source: Source, request: Request) -> Text:
         _refuse_compressed(start, source.name)
     if name is None and (marked := marked_encoding(start)):
         is_json = get_format(request.format).module == "jsonl"
-        hint = "JSON Lines are UTF-8: convert it" if is_json else f"try --encoding {marked}"
+        hint = "JSON Lines are UTF-8: convert it" if is_json else f"try {option('encoding', marked)}"
         raise DataError(f"{source.name}: begins with the byte order mark of {marked}; {hint}")
     if name == AUTO:
         name, notes = _detect(source, request)
@@ -138,10 +130,12 @@ def _first_bytes(source: Source, size: int, request: Request) -> bytes:
 
 def _refuse_compressed(start: bytes, name: str) -> None:
     if start.startswith(_ARCHIVE):
-        raise DataError(f"{name}: a zip archive or a workbook; unzip it, or add --input-format xlsx")
+        hint = f"unzip it, or add {option('input_format', 'xlsx')}"
+        raise DataError(f"{name}: a zip archive or a workbook; {hint}")
     for suffix, mark in _COMPRESSED.items():
         if mark.match(start):
-            hint = "pipe it decompressed" if name == STANDARD else f"give it a name that ends in {suffix}"
+            is_piped = name == STANDARD or suffix not in SUFFIXES
+            hint = "pipe it decompressed" if is_piped else f"give it a name that ends in {suffix}"
             raise DataError(f"{name}: compressed, as {suffix} is; {hint}")
 
 
@@ -152,7 +146,7 @@ def _detect(source: Source, request: Request) -> tuple[str, tuple[Note, ...]]:
         blocks = [_first_bytes(source, _AUTO_BYTES, request)] if is_short else iter(source.read, b"")
         name = detect_encoding(blocks)
     if name is None:
-        raise DataError(f"{source.name}: not UTF-8; which --encoding is it, in place of {AUTO}?")
+        raise DataError(f"{source.name}: not UTF-8; which {option('encoding')} is it, in place of {AUTO}?")
     return name, () if name == "utf-8" else ((logging.WARNING, f"{source.name}: read as {name}"),)
 
 
@@ -194,7 +188,7 @@ def _inspect_json(text: Text, request: Request) -> Table:
         columns = request.options.columns or _keys(text, request, is_array=is_array)
         check_room(columns, request.taken, text.source.name)
         if text.source.is_stream and not request.options.columns:
-            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: --columns"
+            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('columns')}"
             notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
     return request.table(
         text.source.name,
@@ -241,7 +235,6 @@ def _json_start(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Note, ...]] | None:
     """Return the columns of the texts, the keys of the first record with a text, and notes.
 
-    :param is_all: no more records count.
     :returns: None if the records do not decide.
     """
     if not records:
@@ -260,8 +253,8 @@ def _json_start(
             return texts, tuple(record), notes
     if not is_all:
         return None
-    columns = list_columns([*records[0]])
-    raise DataError(f"{name}: no column {text_names(texts)}; {columns}; try another --text-column")
+    hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
+    raise DataError(f"{name}: no column {text_names(texts)}; {hint}")
 
 
 def _json_texts(

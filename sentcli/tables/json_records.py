@@ -23,9 +23,6 @@ def split_records(blocks: Iterator[bytes], limit: int, name: str) -> Iterator[li
     """Yield the records of a document, each as a line.
 
     The last one is a bracket, which will be rejected, if the end of an array is missing.
-
-    :param limit: most bytes of a record.
-    :raises DataError: for a record that is too long.
     """
     depth = 0
     data, enough = b"", 0

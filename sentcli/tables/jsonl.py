@@ -9,13 +9,13 @@ numbers with their digits in the input. A record with another key, or a repeated
 import json
 import logging
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from sentcli.errors import option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results
@@ -50,7 +50,7 @@ def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iter
 
 
 class _JsonlReader(LineReader):
-    encoding_hint = ""  # JSON is UTF-8
+    may_be_encoded = False
 
     def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
         super().__init__(source, table, content, encoding)
@@ -60,9 +60,11 @@ class _JsonlReader(LineReader):
     def events(self) -> Iterator[Event]:
         yield from super().events()
         if self._new_keys:
-            columns = shlex.quote(",".join([*self.table.columns, *self._new_keys]))
+            columns = option("columns", ",".join([*self.table.columns, *self._new_keys]))
             keys = " or ".join(map(repr, self._new_keys))
-            _log.warning("%s: no column for the key %s; try --columns %s", self.name, keys, columns)
+            _log.warning(
+                "%s: records with the unexpected key %s were rejected; try %s", self.name, keys, columns
+            )
 
     def lines(self) -> Iterator[list[bytes] | None]:
         if self._is_array:

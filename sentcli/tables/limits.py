@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from typing import IO, Any
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 
 _RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
 _UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
@@ -39,10 +39,7 @@ _DAMAGE = (
 
 
 def check_workbook(file: IO[bytes], name: str) -> None:
-    """Check that the memory for a workbook is in proportion to its size; leave the file at its start.
-
-    :raises DataError: naming what is out of proportion, or if the file is not an .xlsx workbook.
-    """
+    """Check that the memory for a workbook is in proportion to its size; leave the file at its start."""
     if name.lower().endswith(_UNCHECKED):
         return
     size = file.seek(0, 2)
@@ -99,7 +96,6 @@ def check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: st
     """Check that no row group of a Parquet file can have much larger rows than are allowed, by its footer.
 
     :param metadata: pyarrow's `FileMetaData`, whose columns would crash the process if they were damaged.
-    :raises DataError: naming the row group.
     """
     most = max(_GROUP, max_row_bytes)
     for number in range(metadata.num_row_groups):
@@ -108,5 +104,5 @@ def check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: st
         if size > most and (size > most * rows or size > _RATIO * file_size):
             raise DataError(
                 f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; if you trust the "
-                "file, try a higher --max-row-bytes"
+                f"file, try a higher {option('max_row_bytes')}"
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
@@ -18,10 +18,7 @@ _LONGEST = 16  # times --max-row-bytes; a longer line is an error
 
 @dataclass(frozen=True)
 class Text:
-    """An input of text before its rows are read.
-
-    :param mark: its byte order mark.
-    """
+    """An input of text before its rows are read."""
 
     source: Source
     encoding: Encoding
@@ -53,7 +50,7 @@ class LineReader(ABC):
     """
 
     universal_line_ends = False  # True: a single carriage return ends a line too
-    encoding_hint = "; is it another --encoding?"
+    may_be_encoded = True  # False: the format is UTF-8
 
     def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
         self.name = table.name
@@ -110,18 +107,18 @@ class LineReader(ABC):
         return Reject(self.name, self.line, self.offset, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
-        """Return a message that names the first byte that is not in the encoding, and what to try.
-
-        :param offset: the offset of the line.
-        """
-        hint = self.encoding_hint if self.table.options.encoding is None else ""
-        if hint and likely_encoding(line) == "cp1252":
-            hint = "; try --encoding cp1252"
-        return f"{bad_bytes(line, error, offset, self.encoding)}{hint}"
+        """Return a message that names the first byte that is not in the encoding, and what to try."""
+        is_named = self.table.options.encoding is not None or not self.may_be_encoded
+        reason = bad_bytes(line, error, offset, self.encoding, is_named=is_named)
+        return reason if is_named or "; try " in reason else f"{reason}; is it another --encoding?"
 
 
-def bad_bytes(line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding) -> str:
-    return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}"
+def bad_bytes(
+    line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding, *, is_named: bool
+) -> str:
+    is_western = not is_named and likely_encoding(line) == "cp1252"
+    hint = "; try --encoding cp1252" if is_western else ""
+    return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
 
 
 def too_long(limit: int) -> str:
@@ -131,12 +128,7 @@ def too_long(limit: int) -> str:
 def physical_lines(
     source: Source, encoding: Encoding, limit: int, *, universal: bool = False
 ) -> Iterator[list[bytes] | None]:
-    """Yield lists of lines; of a live input also None, now and then while it has no bytes.
-
-    :param limit: most bytes of a record.
-    :param universal: a single carriage return ends a line too.
-    :raises DataError: when the input cannot be read, or a line never ends.
-    """
+    """Yield lists of lines; of a live input also None, now and then while it has no bytes."""
     pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
     for block in blocks_of(source):
         if block is None:
@@ -191,5 +183,5 @@ def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
     if len(line) > _LONGEST * limit:
         raise DataError(
             f"{name}: a line of more than {_LONGEST * limit} bytes; is this text? "
-            "If it is, try a higher --max-row-bytes"
+            f"If it is, try a higher {option('max_row_bytes')}"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sentcli.errors import UsageError, is_utf8
+from sentcli.errors import UsageError, is_utf8, option
 from sentcli.files.compression import compression_of
 from sentcli.files.encodings import AUTO, Encoding
 
@@ -70,21 +70,30 @@ class ReadOptions:
         if self.delimiter == r"\t":
             object.__setattr__(self, "delimiter", "\t")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in "\r\n"):
-            raise UsageError(f"--delimiter is {self.delimiter!r:.200}; it has to be one character, or \\t")
+            raise UsageError(
+                f"{option('delimiter')} is {self.delimiter!r:.200}; it has to be one character, or \\t"
+            )
         if self.quotechar and (len(self.quotechar) != 1 or self.quotechar in "\r\n"):
-            raise UsageError(f"--quotechar is {self.quotechar!r:.200}; it has to be one character, or empty")
+            raise UsageError(
+                f"{option('quotechar')} is {self.quotechar!r:.200}; it has to be one character, or empty"
+            )
         if self.escapechar is not None and (len(self.escapechar) != 1 or self.escapechar in "\r\n"):
-            raise UsageError(f"--escapechar is {self.escapechar!r:.200}; it has to be one character")
+            raise UsageError(
+                f"{option('escapechar')} is {self.escapechar!r:.200}; it has to be one character"
+            )
         if self.delimiter is not None:
             self.separators(self.delimiter)
         if not 1 <= self.max_row_bytes <= _LARGEST_ROW:
             raise UsageError(
-                f"--max-row-bytes is {self.max_row_bytes}; it has to be 1 to {_LARGEST_ROW} bytes"
+                f"{option('max_row_bytes')} is {self.max_row_bytes}; it has to be 1 to {_LARGEST_ROW} bytes"
             )
         if self.skip_lines < 0:
-            raise UsageError(f"--skip-lines is {self.skip_lines}; it has to be 0 or more")
+            raise UsageError(f"{option('skip_lines')} is {self.skip_lines}; it has to be 0 or more")
         if self.skip_rows and not self.header:
-            raise UsageError("--skip-rows counts rows after the header; with --no-header, use --skip-lines")
+            raise UsageError(
+                f"{option('skip_rows')} counts rows after the header; with {option('no_header')}, "
+                f"use {option('skip_lines')}"
+            )
         if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
 
@@ -97,9 +106,10 @@ class ReadOptions:
         delimiter = usual if self.delimiter is None else self.delimiter
         quotechar = '"' if self.quotechar is None else self.quotechar
         if delimiter == quotechar:
-            raise UsageError(f"--delimiter and --quotechar are both {delimiter!r:.200}")
+            raise UsageError(f"{option('delimiter')} and {option('quotechar')} are both {delimiter!r:.200}")
         if self.escapechar in (delimiter, quotechar):
-            raise UsageError(f"--escapechar {self.escapechar!r:.200} is also the --delimiter or --quotechar")
+            other = f"{option('delimiter')} or {option('quotechar')}"
+            raise UsageError(f"{option('escapechar')} {self.escapechar!r:.200} is also the {other}")
         return delimiter, quotechar
 
 
@@ -117,7 +127,7 @@ class WriteOptions:
 
     def __post_init__(self) -> None:
         if not is_utf8(self.prefix):
-            raise UsageError(f"--prefix {self.prefix!r:.200}: it has to be UTF-8")
+            raise UsageError(f"{option('prefix')} {self.prefix!r:.200}: it has to be UTF-8")
 
     def columns(self, classes: Sequence[str] = ()) -> tuple[ResultColumn, ...]:
         """Return the new columns in their order.
@@ -127,8 +137,8 @@ class WriteOptions:
         """
         if len({label.lower() for label in classes}) < len(classes):
             raise UsageError(
-                "--probabilities: two columns would differ only in case, which SQL ignores: the labels are "
-                f"{', '.join(classes):.200}; omit --probabilities, or train with other labels"
+                f"{option('probabilities')}: two columns would differ only in case, which SQL ignores: the "
+                f"labels are {', '.join(classes):.200}; omit it, or train with other labels"
             )
         columns = [
             ResultColumn("sentiment", attrgetter("labels")),
@@ -157,11 +167,15 @@ class RejectOptions:
 
     def __post_init__(self) -> None:
         if self.path == "-":
-            raise UsageError("--rejects takes the name of a file; standard output is for the rows")
+            raise UsageError(f"{option('rejects')} takes the name of a file; standard output is for the rows")
         if self.path is not None and compression_of(self.path):
-            raise UsageError(f"--rejects {self.path!r:.200}: rejected rows are not compressed; try .jsonl")
+            raise UsageError(
+                f"{option('rejects')} {self.path!r:.200}: rejected rows are not compressed; try .jsonl"
+            )
         if self.limit is not None and not re.fullmatch(r"[0-9]{1,18}|[0-9]{1,3}(\.[0-9]+)?%", self.limit):
-            raise UsageError(f"--max-rejects is {self.limit!r:.200}; give a number of rows, or a share: 0.5%")
+            raise UsageError(
+                f"{option('max_rejects')} is {self.limit!r:.200}; give a number of rows, or a share: 0.5%"
+            )
 
     @property
     def is_share(self) -> bool:

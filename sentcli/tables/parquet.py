@@ -49,10 +49,7 @@ _ARROW_SCHEMA = b"ARROW:schema"  # pyarrow's own metadata key, which it writes a
 
 @dataclass(frozen=True)
 class RowGroupPart:
-    """Consecutive rows of one row group.
-
-    :param ends_group: the last row is that of the row group.
-    """
+    """Consecutive rows of one row group."""
 
     rows: pa.RecordBatch
     ends_group: bool
@@ -63,7 +60,6 @@ class Style:
     """The schema and the compression of a file, and how its times are read.
 
     :param codec: the compression of all columns of the first row group; None: the default one.
-    :param paths: the indexes of each text column.
     :param int96: the unit for INT96, the type of times in files of older programs; None: nanoseconds.
     """
 
@@ -74,10 +70,7 @@ class Style:
 
 
 def inspect(source: Source, request: Request) -> Table:
-    """Return the table of a file by its schema and its first rows; see `inspect.inspect`.
-
-    :raises DataError: when pyarrow cannot read it, for a column of intervals, or when no unit fits its times.
-    """
+    """Return the table of a file by its schema and its first rows; see `inspect.inspect`."""
     with _translated(source.name, DataError):
         file = source.seekable()
         limit = request.options.max_row_bytes
@@ -180,10 +173,7 @@ def _codec(file: Any) -> str | None:
 
 
 def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
-    """Read the row groups in order, each in parts within the limits of a chunk.
-
-    :param most: the number of rows at which a part ends.
-    """
+    """Read the row groups in order, each in parts within the limits of a chunk."""
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
         left = metadata.num_rows
@@ -201,7 +191,7 @@ def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
             count += len(rows)
             left -= len(rows)
             if count >= most or size >= CHUNK_BYTES or not left:
-                yield RowGroupPart(_concatenated(pending), ends_group=left == 0)
+                yield RowGroupPart(pa.concat_batches(pending), ends_group=left == 0)
                 pending = []
                 size = count = 0
         if left:
@@ -209,10 +199,7 @@ def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
 
 
 class _ParquetReader:
-    """Reads a file that is not trusted.
-
-    :param cursor: hashes the bytes that are read.
-    """
+    """Reads a file that is not trusted."""
 
     def __init__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> None:
         self._name = source.name
@@ -268,19 +255,12 @@ class _ParquetReader:
             except ValueError as error:
                 raw = b" ".join(_raw(column_at(row, path)[0]) for path in self._paths)
                 rejects.append(Reject(self._name, self._row + number, None, str(error), raw))
-        return _concatenated(good), rejects
+        return pa.concat_batches(good), rejects
 
 
 def _raw(text: pa.Scalar) -> bytes:
     buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
     return b"" if buffer is None else buffer.to_pybytes()
-
-
-def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    if len(batches) == 1:
-        return batches[0]
-    columns = [pa.concat_arrays(column) for column in zip(*(batch.columns for batch in batches), strict=True)]
-    return pa.record_batch(columns, schema=batches[0].schema)
 
 
 def _difference(first: pa.Schema, other: pa.Schema) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any, Protocol
 
-from sentcli.errors import UsageError
+from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Results
@@ -16,11 +16,7 @@ from sentcli.tables.table import Content, Layout, Table
 
 
 class Reader(Protocol):
-    """A function that reads one input from its start.
-
-    :param table: what `inspect` returned for this input.
-    :param content: what the chunks are to hold of each row.
-    """
+    """A function that reads one input from its start."""
 
     def __call__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]: ...
 
@@ -29,10 +25,7 @@ class Writer(Protocol):
     """Encodes chunks and their results as the bytes of the output, in the style of the first input."""
 
     def begin(self) -> bytes:
-        """Return the bytes before the first row.
-
-        :raises OutputError: when the output cannot hold the name of a column or a label.
-        """
+        """Return the bytes before the first row."""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
@@ -47,9 +40,7 @@ class Format:
 
     :param module: the module with `read` and `Writer`, and with `inspect` unless `tables.inspect` knows the
         format; imported only when needed, as pyarrow loads slowly.
-    :param suffixes: the suffixes of file names; new files get the first.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
-    :param records: the format that has the same bytes for a record; empty: no other has.
     :param is_written: False for a format that can only be read; its module has no `Writer`.
     """
 
@@ -87,7 +78,7 @@ OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if form.is_writte
 SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
-    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add --input-format xlsx and -o OUT.xlsx"),
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add FORMAT and -o OUT.xlsx"),
     **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "save the table as Parquet"),
     **dict.fromkeys(
         (".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE 'SELECT * FROM reviews' |"
@@ -95,37 +86,32 @@ _INSTEAD = {  # what to do with other files; after a bar, the command for what c
     ".duckdb": """try: duckdb FILE -c "COPY reviews TO 'OUT.parquet'\"""",
     ".pkl": """try: python -c 'import pandas; pandas.read_pickle("FILE").to_parquet("OUT.parquet")'""",
     ".tar": "try: tar -xOf FILE |",
+    ".bz2": "try: bzip2 -dc FILE |",
+    ".xz": "try: xz -dc FILE |",
     ".zip": "try: unzip -p FILE |",
 }
 
 
 def get_format(name: str) -> Format:
-    """Return the format of a name.
-
-    :raises UsageError: for an unknown name; the message lists the formats.
-    """
+    """Return the format of a name."""
     if name not in _FORMATS:
         raise UsageError(f"there is no format {name!r:.200}; the formats are {', '.join(FORMATS)}")
     return _FORMATS[name]
 
 
-def format_of(name: str, option: str) -> str:
-    """Return the name of a file's format by its suffix, ignoring a compression suffix.
-
-    :param option: the option that sets the format, for messages.
-    :raises UsageError: for an unknown suffix.
-    """
+def format_of(name: str, field: str) -> str:
+    """Return the name of a file's format by its suffix, ignoring a compression suffix."""
     suffix = suffix_of(name)
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
-    if suffix in _INSTEAD and option == "--input-format":
-        hint = _INSTEAD[suffix].replace("FILE", shlex.quote(name))
+    if suffix in _INSTEAD and field == "input_format":
+        hint = _INSTEAD[suffix].replace("FORMAT", option("input_format", "xlsx"))
+        hint = hint.replace("FILE", shlex.quote(name))
         command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
         raise UsageError(f"{name}: {suffix} is not a supported format; {hint}{command}")
-    raise UsageError(
-        f"{name}: what format is {suffix or 'this'}? Add {option} with one of {', '.join(FORMATS)}"
-    )
+    hint = f"Add {option(field)} with one of {', '.join(FORMATS)}"
+    raise UsageError(f"{name}: what format is {suffix or 'this'}? {hint}")
 
 
 def is_suffix(suffix: str) -> bool:
@@ -148,15 +134,11 @@ def suffix_of(name: str) -> str:
 
 
 def check_options(options: ReadOptions, format_name: str, name: str) -> None:
-    """Refuse options that a format does not support.
-
-    :param name: the name of an input of that format.
-    :raises UsageError: naming the option and the input.
-    """
+    """Refuse options that a format does not support."""
     everywhere = {"format", "max_row_bytes", "limit"}
-    for option in fields(options):
-        is_given = getattr(options, option.name) != option.default
-        if is_given and option.name not in everywhere | get_format(format_name).options:
-            flag = "no-header" if option.name == "header" else option.name.replace("_", "-")
-            hint = "; add --input-format with another" if format_name == "lines" else ""
-            raise UsageError(f"--{flag} does not apply to {format_name} input, such as {name}{hint}")
+    for given in fields(options):
+        is_given = getattr(options, given.name) != given.default
+        if is_given and given.name not in everywhere | get_format(format_name).options:
+            named = option("no_header" if given.name == "header" else given.name)
+            hint = f"; add {option('input_format')} with another" if format_name == "lines" else ""
+            raise UsageError(f"{named} does not apply to {format_name} input, such as {name}{hint}")

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 
+from sentcli.errors import option
 from sentcli.files.encodings import AUTO, BOM, detect_encoding, marked_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.text_column import is_usual
@@ -35,8 +36,6 @@ _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date 
 class Guess:
     """A table that a text may be.
 
-    :param read: the options that read it.
-    :param columns: names of the columns; empty if they have none.
     :param doubt: 0: it is certainly one; 1: it looks like one; 2: it may be one, and is read as lines;
         `NO_TABLE`: it is none.
     """
@@ -56,16 +55,14 @@ class Guess:
 
     @property
     def flags(self) -> str:
-        """The options of the command line that read it."""
-        delimiter = f" --delimiter '{self.read.delimiter}'" if self.read.delimiter else ""
-        return f"--input-format {self.read.format}{delimiter}{'' if self.read.header else ' --no-header'}"
+        """The options that read it."""
+        delimiter = option("delimiter", self.read.delimiter) if self.read.delimiter else ""
+        header = "" if self.read.header else option("no_header")
+        return " ".join(filter(None, (option("input_format", self.read.format), delimiter, header)))
 
 
 def sniff(data: bytes, options: ReadOptions) -> Guess | None:
-    """Return the table that a text may be; None if it is none.
-
-    :param data: the first bytes of the input.
-    """
+    """Return the table that a text may be; None if it is none."""
     encoding = options.encoding or marked_encoding(data)
     if encoding == AUTO:
         encoding = detect_encoding([data])

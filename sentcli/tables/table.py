@@ -27,9 +27,6 @@ class Content(Enum):
 class Table:
     """What an input is, see `inspect`.
 
-    :param name: the name of the input, for messages.
-    :param format: a name of `FORMATS`.
-    :param options: how to read it.
     :param columns: the names of its columns; empty if it has no record.
     :param texts: the names or paths of the columns whose texts are scored, usually one.
     :param places: the indexes of these columns, where a name may belong to several.
@@ -37,7 +34,6 @@ class Table:
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.
     :param is_empty: there is no record that decides.
-    :param notes: what was assumed.
     """
 
     name: str
@@ -52,17 +48,11 @@ class Table:
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether its records may have other keys than `columns`."""
-        return self.format in ("json", "jsonl")
-
 
 @dataclass(frozen=True)
 class Request:
     """What is to be read from an input.
 
-    :param format: a name of `FORMATS`.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
@@ -83,10 +73,7 @@ class Request:
 class Layout:
     """What a writer writes.
 
-    :param format: a name of `FORMATS`.
-    :param results: the new columns.
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
-    :param content: what the chunks hold.
     :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 

@@ -1,12 +1,11 @@
 """Find the columns that hold the texts: by their names, else by their first values."""
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sentcli.config import NOTE
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.tables.columns import list_columns
 from sentcli.tables.table import Note
 
@@ -35,6 +34,7 @@ _AHEAD = 2  # a column found by its values has this many times the characters of
 _MOST = 500  # characters of a value that count
 _LEAST_WORDS, _LEAST_LETTERS = 3, 0.75  # of a text; blanks count as letters
 _MOST_PROPOSED = 3
+_LONGEST_NAME = 200
 _WORD = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]+(['\u2019][^\W\d_]+)?[^\w\s]*(?!\S)")
 _NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
 
@@ -70,10 +70,8 @@ def find_texts(
 ) -> Choice:
     """Choose the columns to score.
 
-    :param columns: the names of all columns.
     :param others: the columns that hold no texts, each with a reason such as `is int64, not a string`.
     :param wanted: the name of a column, its number from 1, or several of these with commas between them.
-    :param where: the input's name, for messages.
     :param values: the first values of each column; only strings count.
     :raises DataError: when no column or several columns qualify, or a chosen one holds no texts.
     """
@@ -102,10 +100,7 @@ def _by_values(
     named: Sequence[list[list[int]]],
     where: str,
 ) -> Choice:
-    """Choose the column with the longest texts, else by its name, else the only column of strings.
-
-    :param named: the columns with usual names, which have no words.
-    """
+    """Choose the column with the longest texts, else by its name, else the only column of strings."""
     sizes = {place: _size(values[place]) for place in usable}
     ranked = sorted(usable, key=sizes.__getitem__, reverse=True)
     rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
@@ -120,7 +115,8 @@ def _by_values(
     if len(found) != 1:
         raise _undecided(columns, rivals, where)
     reason = "the column with the longest texts" if rivals else "the only column of strings"
-    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}; another one: --text-column NAME"
+    other = f"another one: {option('text_column', 'NAME')}"
+    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}; {other}"
     return Choice((found[0],), ((NOTE, note),))
 
 
@@ -130,7 +126,7 @@ def _one_of_each(
     """Choose the only column of each group, which has a usual name."""
     for first, *further in groups:
         if columns[first] in others:  # the other columns may be anything, such as a title
-            hint = f"try another --text-column; {list_columns(columns)}"
+            hint = f"try another {option('text_column')}; {list_columns(columns)}"
             raise DataError(f"{where}: the column {columns[first]!r:.200} {others[columns[first]]}; {hint}")
         if further:
             raise _undecided(columns, [first, *further], where)
@@ -148,9 +144,8 @@ def _longer(
         sizes[place] for place in choice.places
     ):
         return ()
-    other = f"{shlex.quote(_printed(columns[longest])):.200}"
-    note = f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other} has longer ones"
-    return ((NOTE, f"{note}; for those: --text-column {other}"),)
+    other = f"{columns[longest]!r:.200} has longer ones; for those: {_proposed(columns, longest)}"
+    return ((NOTE, f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other}"),)
 
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
@@ -225,12 +220,11 @@ def _match(columns: Sequence[Any], wanted: str) -> list[int]:
 def _only(wanted: str, columns: Sequence[Any], others: Mapping[Any, str], where: str) -> int:
     found = _match(columns, wanted)
     if not found:
-        raise DataError(
-            f"{where}: no column {wanted!r:.200}; {list_columns(columns)}; try another --text-column"
-        )
+        hint = f"{list_columns(columns)}; try another {option('text_column')}"
+        raise DataError(f"{where}: no column {wanted!r:.200}; {hint}")
     if len(found) > 1:
-        numbers = " or ".join(str(place + 1) for place in found[:_MOST_PROPOSED])
-        raise DataError(f"{where}: there are several columns {wanted!r:.200}; add --text-column {numbers}")
+        numbers = " or ".join(option("text_column", place + 1) for place in found[:_MOST_PROPOSED])
+        raise DataError(f"{where}: there are several columns {wanted!r:.200}; add {numbers}")
     name = columns[found[0]]
     if name in others:
         raise DataError(f"{where}: the column {name!r:.200} {others[name]}")
@@ -242,13 +236,17 @@ def _printed(name: Any) -> str:
 
 
 def _undecided(columns: Sequence[Any], places: Sequence[int], where: str) -> DataError:
-    """Return an error that proposes the likely columns, by number where a name is not the only one."""
-    names = [
-        shlex.quote(_printed(columns[place]) if [*columns].count(columns[place]) == 1 else str(place + 1))
-        for place in places[:_MOST_PROPOSED]
-    ]
-    proposed = " or ".join(f"--text-column {name:.200}" for name in names or ["NAME"])
+    """Return an error that proposes the likely columns."""
+    options = [_proposed(columns, place) for place in places[:_MOST_PROPOSED]]
+    proposed = " or ".join(options or [option("text_column", "NAME")])
     return DataError(f"{where}: which column is the text? Add {proposed}; {list_columns(columns)}")
+
+
+def _proposed(columns: Sequence[Any], place: int) -> str:
+    """Return the option for a column, by number where its name is long or not the only one."""
+    name = _printed(columns[place])
+    is_clear = len(name) <= _LONGEST_NAME and [*columns].count(columns[place]) == 1
+    return option("text_column", name if is_clear else place + 1)
 
 
 def _has_word(values: Iterable[Any]) -> bool:

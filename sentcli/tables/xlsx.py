@@ -14,7 +14,7 @@ from io import BytesIO
 from itertools import islice
 from typing import Any
 
-from sentcli.errors import DataError, OutputError, requires
+from sentcli.errors import DataError, OutputError, option, requires
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, collect
@@ -46,11 +46,7 @@ class Style:
 
 
 def inspect(source: Source, request: Request) -> Table:
-    """Return the table of a sheet by its first rows; see `inspect.inspect`.
-
-    :raises MissingExtraError: without the extra `excel`.
-    :raises DataError: if the file is not a workbook, or for a title before the header.
-    """
+    """Return the table of a sheet by its first rows; see `inspect.inspect`."""
     options, name, first = request.options, source.name, request.first
     sheet, notes = _open_sheet(source, options.sheet)
     rows: Iterator[list[Any]] = sheet.iter_rows()
@@ -69,7 +65,7 @@ def inspect(source: Source, request: Request) -> Table:
     second, sample = [*islice(rows, options.skip_rows)], [*islice(rows, SAMPLE_ROWS)]
     rows_as_text = ([*map(_text, cells)] for cells in (header, *second, *sample[:SAMPLE_RECORDS]))
     if line := line_after_titles([*enumerate(rows_as_text, start=len(lead))]):
-        hint = f"if the header is row {line}, add --skip-lines {line - 1}"
+        hint = f"if the header is row {line}, add {option('skip_lines', line - 1)}"
         raise DataError(f"{name}: the first row has one cell; {hint}")
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
@@ -91,10 +87,7 @@ def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iter
 
 
 def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
-    """Yield the rows.
-
-    :param is_kept: their cells are written to another sheet.
-    """
+    """Yield the rows."""
     limit, skip = table.options.max_row_bytes, len(table.style.lead)
     for number, cells in enumerate(islice(table.style.sheet.iter_rows(), skip, None)):
         raw = to_json(cells) + b"\n"
@@ -127,7 +120,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
                 f"{source.name}: no sheet {wanted!r:.200}; the sheets are {', '.join(names):.400}"
             )
         others = ", ".join(name for name in names if name != chosen)
-        note = f"{source.name}: other sheets are left out: {others:.400}; choose with --sheet"
+        note = f"{source.name}: other sheets are left out: {others:.400}; choose with {option('sheet')}"
         return book.get_sheet_by_name(chosen), ((logging.WARNING, note),) if others else ()
     except CalamineError as error:
         raise DataError(f"{source.name}: not a workbook that can be read: {error}") from error

@@ -1,10 +1,8 @@
 """Labeled texts of files and folders: a file is read as `sentcli score` reads it."""
 
-import bz2
 import gzip
 import io
 import json
-import lzma
 import sys
 from functools import partial
 
@@ -24,8 +22,6 @@ COMPRESS = {
     "": bytes,
     ".gz": gzip.compress,
     ".zst": partial(pa.Codec("zstd").compress, asbytes=True),
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
 }
 
 
@@ -91,7 +87,7 @@ def test_labels_of_a_csv_file_stay_as_they_are(tmp_path):
             b"text,label\na\xff,1\n",
             r"1 of 1 row .*: byte 0xff at offset 12 is not utf-8.* line 2",
         ),
-        ("r.csv", b"text;label\na;1;2\n", "is it another --delimiter"),
+        ("r.csv", b"text;label\na;1;2\n", "is it another delimiter"),
         ("r.csv", b"", "no rows"),
         ("r.csv", b"text,label\n", "no rows"),
         ("r.csv.gz", gzip.compress(CONTENT[".csv"], mtime=0)[:-9], "cannot be read"),
@@ -167,10 +163,10 @@ def test_nested_fields_are_named_by_their_path(tmp_path):
 @pytest.mark.parametrize(
     ("text", "label", "message"),
     [
-        ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'; try another --text-column$"),
+        ("missing", "b", r"no column 'missing'; the columns are 'a', 'b', 'n'; try another text_column$"),
         ("a", "missing", r"no column 'missing'; the columns are 'a', 'b', 'n'; try label_column"),
         ("a", None, r"which column has the labels\?; the columns are 'a', 'b', 'n'"),
-        (None, "n", r"which column is the text\? Add --text-column"),
+        (None, "n", r"which column is the text\? Add text_column="),
         ("n", "a", r"'n' is a number, not a string"),
         ("a", "a", r"the column 'a' has the labels; .* text_column"),
     ],

@@ -1,11 +1,9 @@
 """The score of a text depends on text and model alone: not on format, order, neighbours or threads."""
 
-import bz2
 import csv
 import gzip
 import io
 import json
-import lzma
 import random
 
 import pyarrow as pa
@@ -60,8 +58,7 @@ FORMATS = {
     "txt": to_lines,
     "csv.gz": lambda texts: gzip.compress(to_csv(texts)),
     "jsonl.zst": lambda texts: pa.Codec("zstd").compress(to_jsonl(texts), asbytes=True),
-    "csv.bz2": lambda texts: bz2.compress(to_csv(texts)),
-    "txt.xz": lambda texts: lzma.compress(to_lines(texts)),
+    "txt.zst": lambda texts: pa.Codec("zstd").compress(to_lines(texts), asbytes=True),
 }
 
 

@@ -15,6 +15,8 @@ from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
+pytestmark = pytest.mark.usefixtures("flag_names")
+
 HEADER, ADDED = b"id,text\n", b"id,text,sentiment,sentiment_score\n"
 HEADERS = {"txt": b"", "csv": b"text\n"}  # of a format read row by row, and of one read in blocks
 X = b",odd,0.142857"  # of the text "x"
@@ -115,7 +117,7 @@ def test_of_streams_only_the_first_gives_columns(run, tmp_path, monkeypatch, cap
             monkeypatch.setattr("sys.stdin", file)
             assert run(inputs, "out.csv", **options).rejected == rejected
         assert (tmp_path / "out.csv").read_bytes().startswith(header + b",sentiment,")
-    assert "-: no column for the key 'a'; try --columns text,b,a\n" in caplog.text
+    assert "-: records with the unexpected key 'a' were rejected; try --columns text,b,a\n" in caplog.text
 
 
 def test_named_columns_are_those_of_the_output(run, tmp_path, caplog):
@@ -126,7 +128,7 @@ def test_named_columns_are_those_of_the_output(run, tmp_path, caplog):
     ):
         run(tmp_path / "a.jsonl", tmp_path / "out.csv", read=ReadOptions(columns=names), overwrite=True)
         assert (tmp_path / "out.csv").read_bytes() == text
-    assert "a.jsonl: no column for the key 'c d'; try --columns 'text,b,no,c d'" in caplog.text
+    assert "unexpected key 'c d' were rejected; try --columns 'text,b,no,c d'" in caplog.text
 
 
 @pytest.mark.parametrize(

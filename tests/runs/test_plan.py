@@ -93,7 +93,6 @@ def test_a_folder_gets_a_file_for_each(folder, output):
         ("a.csv", "jsonl", "a.jsonl"),
         ("a.csv.gz", "jsonl", "a.jsonl.gz"),
         ("a.ndjson", "jsonl", "a.ndjson"),
-        ("a.csv.bz2", None, "a.csv"),
         ("a.b.CSV.zst", "csv", "a.b.CSV.zst"),
         ("https://host/dir/a.csv?x=1/2", None, "a.csv"),
         ("noname", "csv", "noname.csv"),

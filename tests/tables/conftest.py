@@ -10,6 +10,11 @@ from jobs import convert, no_fsync, run  # noqa: F401  # fixtures
 from sentcli.runs.summary import Summary
 
 
+@pytest.fixture(autouse=True)
+def _flag_names(flag_names: None) -> None:
+    """Expect messages as on the command line; `test_options` has examples of those in Python."""
+
+
 @pytest.fixture
 def rejects(tmp_path: Path) -> Callable[[], list[dict[str, Any]]]:
     """Read the rejects file of the last `convert`."""

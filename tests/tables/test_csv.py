@@ -2,6 +2,8 @@ import csv
 import io
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 
@@ -141,6 +143,43 @@ def test_an_open_quote_before_an_overlong_line(convert, rejects):
     assert [entry["line"] for entry in rejects()] == [2, 3]
 
 
+_READ = """
+import sys
+from sentcli.files.source import Source, inspect_input
+from sentcli.tables.chunk import Cursor
+from sentcli.tables.csv import read
+from sentcli.tables.inspect import inspect
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.table import Content, Request
+
+rows = rejects = 0
+with Source(inspect_input(sys.argv[1])) as source:
+    table = inspect(source, Request("csv", ReadOptions(max_row_bytes=6 << 20)))
+    cursor = Cursor()
+    cursor.open(source)
+    for chunk in read(source, table, cursor, Content.RECORDS):
+        rows += len(chunk.texts)
+        rejects += len(chunk.rejects)
+print(rows, rejects, open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+"""
+
+
+def test_an_open_quote_before_many_short_rows_takes_little_memory(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_bytes(HEADER + b'1,"good\n' + b"1,bad\n" * 1_100_000)  # longer than the limit of a row
+    result = subprocess.run([sys.executable, "-c", _READ, path], capture_output=True, check=True)
+    rows, rejects, kibibytes = map(int, result.stdout.split())
+    assert (rows, rejects) == (1_100_000, 1)
+    assert kibibytes < 160 << 10
+
+
+def test_a_header_whose_quote_stays_open_is_not_read_to_the_end(convert, monkeypatch):
+    monkeypatch.setattr("sentcli.tables.csv_header._MOST_LINES", 2)
+    monkeypatch.setattr("sentcli.files.source._BLOCK", 14)
+    with pytest.raises(DataError, match="the first record cannot be read: a quote is not closed"):
+        convert(b'id,"text\n1,x\n2,y\n3",z\n')
+
+
 def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):
     started = time.monotonic()
     with pytest.raises(DataError, match="too many quotes are not closed"):
@@ -148,11 +187,16 @@ def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):
     assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("data", [b"id,\xff\n", b'id,"a"b\n1,x\n', b'"\n', b"y" * 200 + b"\n1,x\n"])
-def test_a_header_that_cannot_be_read_is_an_error(convert, data):
-    with pytest.raises(DataError, match=r"the first record cannot be read: .*--encoding") as caught:
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        *((data, "; is it another --encoding, ") for data in (b"id,\xff\n", b'id,"a"b\n1,x\n', b'"\n')),
+        (b"y" * 200 + b"\n1,x\n", "; try a higher --max-row-bytes$"),
+    ],
+)
+def test_a_header_that_cannot_be_read_is_an_error(convert, data, hint):
+    with pytest.raises(DataError, match=f"the first record cannot be read: [^;]*{hint}"):
         convert(data, read=ReadOptions(max_row_bytes=100))
-    assert str(caught.value).count("is it another") == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp037"])
@@ -285,21 +329,21 @@ def test_dialects(convert):
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "delimiter"),
+    ("name", "data", "said"),
     [
-        ("in.csv", b'id;review;price\n1;"a great; film";0,83\n', b";"),
-        ("in.csv", b"id\treview\r\n1\ta, b\r\n", b"\t"),
-        ("in.csv", b'review|"a\nb"\nx|1\n\n', b"|"),
-        ("in.csv", b"id;review\n", b";"),
-        ("in.tsv", b"id,review\n1,x\n", b","),
-        ("in.tsv", b"id;review\n1;x\n", b";"),
+        ("in.csv", b'id;review;price\n1;"a great; film";0,83\n', "';'"),
+        ("in.csv", b"id\treview\r\n1\ta, b\r\n", "'\\t'"),
+        ("in.csv", b'review|"a\nb"\nx|1\n\n', "'|'"),
+        ("in.csv", b"id;review\n", "';'"),
+        ("in.tsv", b"id,review\n1,x\n", ","),
+        ("in.tsv", b"id;review\n1;x\n", "';'"),
     ],
 )
 @pytest.mark.parametrize("text_column", [None, "review"])
-def test_a_plain_delimiter_is_taken_and_said(convert, caplog, name, data, delimiter, text_column):
+def test_a_plain_delimiter_is_taken_and_said(convert, caplog, name, data, said, text_column):
     out = convert(data, name, read=ReadOptions(text_column=text_column))
-    assert f"in{name[2:]}: read with --delimiter {delimiter.decode()!r}" in caplog.text
-    assert out == convert(data, name, read=ReadOptions(delimiter=delimiter.decode()))
+    assert f"in{name[2:]}: read with --delimiter {said}" in caplog.text
+    assert out == convert(data, name, read=ReadOptions(delimiter=said.strip("'")))
 
 
 @pytest.mark.parametrize("data", [b"a;text\n1;2;3\n", b'a;text\n1;"x\n', b"a;text\nx\n"])
@@ -510,11 +554,7 @@ def test_a_line_like_a_spreadsheets_note_may_be_a_column_or_a_row(convert):
 @pytest.mark.parametrize(
     ("header", "options", "message"),
     [
-        (b"a,b\n", {}, "which column is the text.*the columns are 'a', 'b'"),
         (b"a,b\n", {"text_column": "c"}, "no column 'c'; the columns are 'a', 'b'"),
-        (b"a,a\n", {"text_column": "a"}, "there are several columns 'a'"),
-        (b"text,text,b\n", {}, "which column is the text"),
-        (b"text,sentiment\n", {}, "a column 'sentiment' already; try --prefix"),
         (b"text,Sentiment_Score\n", {}, "a column 'Sentiment_Score' already; try --prefix"),
         (b",".join(b"c%d" % n for n in range(30)) + b"\n", {}, "'c19' and 10 more"),
     ],
@@ -523,11 +563,6 @@ def test_columns_that_do_not_fit(convert, tmp_path, header, options, message):
     with pytest.raises(DataError, match=message):
         convert(header + b"1,x\n", read=ReadOptions(**options))
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
-
-
-def test_a_prefix_makes_room(convert):
-    out = convert(b"text,sentiment\nx,2\n", write=WriteOptions(prefix="new_"))
-    assert out == b"text,sentiment,new_sentiment,new_sentiment_score\nx,2,odd,0.142857\n"
 
 
 @pytest.mark.parametrize(
@@ -541,20 +576,6 @@ def test_a_prefix_makes_room(convert):
 def test_of_the_usual_names_the_most_usual_is_the_text(convert, columns, text):
     row = ",".join("x" if name == text else "xx" for name in columns.split(","))
     assert convert(f"{columns}\n{row}\n".encode()).endswith(row.encode() + ODD + b"\n")
-
-
-@pytest.mark.parametrize("columns", ["text,text,body", "Text,TEXT,comment", "Review, review ,id"])
-def test_names_that_differ_in_case_alone_are_ambiguous(convert, columns):
-    with pytest.raises(DataError, match="which column is the text"):
-        convert(f"{columns}\nx,y,z\n".encode())
-
-
-@pytest.mark.parametrize(
-    "encoding", ["nonsense", "rot13", "base64", "punycode", "unicode_escape", "idna", "undefined", "a\0b"]
-)
-def test_encodings_that_are_none_of_text(encoding):
-    with pytest.raises(UsageError, match="not one of Python's encodings"):
-        ReadOptions(encoding=encoding)
 
 
 def test_a_label_that_the_encoding_has_no_bytes_for(convert):
@@ -692,11 +713,6 @@ def test_a_header_of_one_cell_may_be_the_header(convert, data):
     assert convert(data)
 
 
-def test_rows_to_skip_need_a_header():
-    with pytest.raises(UsageError, match="with --no-header, use --skip-lines"):
-        ReadOptions(header=False, skip_rows=1)
-
-
 # As MySQL's SELECT INTO OUTFILE and PostgreSQL's COPY write them.
 ESCAPED = rb"""id,text,note
 1,"a \"good\", film",\N
@@ -734,14 +750,3 @@ def test_another_escapechar_escapes_no_letters(convert):
     assert orjson.loads(out)["text"] == "'n^\\n"
     out = convert(b"text\nx\n", read=options, write=WriteOptions(prefix="^'"))
     assert out.startswith(b"text,'^^''sentiment','^^''sentiment_score'\n")
-
-
-@pytest.mark.parametrize("name", ["^^", "", "\n"])
-def test_an_escapechar_is_one_character(name):
-    with pytest.raises(UsageError, match=r"--escapechar is .*; it has to be one character"):
-        ReadOptions(escapechar=name)
-
-
-def test_an_escapechar_is_not_the_delimiter():
-    with pytest.raises(UsageError, match="--escapechar ';' is also the --delimiter"):
-        ReadOptions(escapechar=";", delimiter=";")

@@ -16,6 +16,11 @@ from sentcli.tables.registry import FORMATS, check_options, format_of, get_forma
         (ReadOptions, {"delimiter": "\n"}, "--delimiter is"),
         (ReadOptions, {"quotechar": "''"}, '--quotechar is "'),
         (ReadOptions, {"quotechar": "\r"}, "--quotechar is"),
+        (ReadOptions, {"escapechar": "^^"}, r"--escapechar is .\^\^.; it has to be one character"),
+        (ReadOptions, {"escapechar": ";", "delimiter": ";"}, "--escapechar ';' is also the --delimiter"),
+        (ReadOptions, {"header": False, "skip_rows": 1}, "with --no-header, use --skip-lines"),
+        (ReadOptions, {"encoding": "unicode_escape"}, "not one of Python's encodings"),
+        (ReadOptions, {"encoding": "a\0b"}, "not one of Python's encodings"),
         (ReadOptions, {"delimiter": '"'}, "--delimiter and --quotechar are both"),
         (ReadOptions, {"max_row_bytes": 0}, "--max-row-bytes is 0"),
         (ReadOptions, {"max_row_bytes": 1 << 31}, "--max-row-bytes is 2147483648"),
@@ -48,7 +53,7 @@ def test_too_many_rejects(limit, rejected, is_exceeded):
     ],
 )  # fmt: skip
 def test_a_suffix_tells_the_format(name, form):
-    assert format_of(name, "--input-format") == form
+    assert format_of(name, "input_format") == form
     assert is_suffix(suffix_of(name))
 
 
@@ -72,7 +77,7 @@ def test_a_suffix_tells_the_format(name, form):
 )
 def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
     with pytest.raises(UsageError, match=re.escape(message).replace(r"\.\*", ".*")):
-        format_of(name, "--input-format")
+        format_of(name, "input_format")
     with pytest.raises(UsageError, match=r"what format is .*--output-format with one of"):
         format_of(name, "--output-format")
     assert not is_suffix(suffix_of(name))
@@ -116,3 +121,11 @@ def test_each_label_has_a_column_for_its_probability():
     ]
     with pytest.raises(UsageError, match="only in case, which SQL ignores: the labels are no, No, yes"):
         write.columns(["no", "No", "yes"])
+
+
+def test_messages_for_python_name_its_arguments(monkeypatch):
+    monkeypatch.setattr("sentcli.errors._flags", False)
+    with pytest.raises(UsageError, match=r"^delimiter is ',,'; it has to be one character"):
+        ReadOptions(delimiter=",,")
+    with pytest.raises(UsageError, match=r"^a.dat: what format is .dat\? Add read.format with one of csv, "):
+        format_of("a.dat", "input_format")

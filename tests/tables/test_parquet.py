@@ -242,17 +242,12 @@ def test_the_limit_counts_bytes_of_the_text_alone(score_table, rejects):
             "the column 'review' is binary, not a string; try another --text-column",
         ),
         ({"id": [1], "other": [None]}, {}, "which column is the text"),
-        ({"text": ["x"], "sentiment": [1]}, {}, "a column 'sentiment' already; try --prefix"),
         ({"text": ["x"], "SENTIMENT": [1]}, {}, "a column 'SENTIMENT' already; try --prefix"),
     ],
 )
 def test_columns_that_do_not_fit(score_table, columns, options, message):
     with pytest.raises(DataError, match=message):
         score_table(pa.table(columns), read=ReadOptions(**options))
-
-
-def test_the_only_string_column_is_the_text(score_table):
-    assert score_table(pa.table({"n": [1], "t": ["x"]})).read()["sentiment"].to_pylist() == ["odd"]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def check_frame(columns, wanted, texts):
 @pytest.mark.parametrize(("columns", "marks"), [pytest.param(*shape, id=name) for name, *shape in shapes()])
 def test_the_texts_of_public_data_sets_and_exports_are_found(tmp_path, caplog, columns, marks):
     if "Sentiment" in columns:
-        with pytest.raises(DataError, match="there is a column 'Sentiment' already; try --prefix new_"):
+        with pytest.raises(DataError, match="the input has a column 'Sentiment' already; try --prefix new_"):
             head_of(tmp_path / "a.csv", to_csv(columns))
     if "?" in marks.values():
         with pytest.raises(DataError, match="which column is the text") as caught:
@@ -99,7 +99,7 @@ def test_a_name_alone_does_not_decide(tmp_path, columns, text):
 def test_longer_texts_under_another_usual_name_are_told(tmp_path, caplog):
     columns = {"product": IDS, "Review": SHORT, "Summary": GOOD}
     assert head_of(tmp_path / "a.csv", to_csv(columns)) == (("Review",), SHORT)
-    said = "taken from 'Review' by its name, but Summary has longer ones; for those: --text-column Summary"
+    said = "taken from 'Review' by its name, but 'Summary' has longer ones; for those: --text-column Summary"
     assert said in caplog.text
     assert caplog.records[0].levelname == "NOTE"
     caplog.clear()
@@ -125,7 +125,7 @@ def test_columns_of_one_name_are_proposed_by_their_numbers(tmp_path):
     data = b"id,text,text\n1,so good,so bad\n"
     with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):
         head_of(tmp_path / "a.csv", data)
-    with pytest.raises(DataError, match="there are several columns 'text'; add --text-column 2 or 3"):
+    with pytest.raises(DataError, match="several columns 'text'; add --text-column 2 or --text-column 3"):
         head_of(tmp_path / "a.csv", data, "text")
     assert head_of(tmp_path / "a.csv", data, "3") == (("text",), ["so bad"])
     with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):

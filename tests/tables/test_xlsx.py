@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
-from jobs import ParityScorer, read_chunks
+from jobs import ParityScorer
 from python_calamine import CalamineWorkbook
 
 from sentcli.errors import DataError, InterruptedRunError, MissingExtraError, OutputError
@@ -180,21 +180,6 @@ def test_several_workbooks_have_the_same_columns(run, tmp_path):
         run([tmp_path / "a.xlsx", tmp_path / "c.xlsx"], tmp_path / "no.xlsx")
 
 
-def test_names_that_another_format_cannot_hold(convert):
-    data = workbook(A=[["text", "a", "a"], ["x", 1, 2]])
-    assert cells_of(convert(data, "in.xlsx"))[1][:3] == ["x", 1.0, 2.0]
-    with pytest.raises(DataError, match="2 columns 'a'"):
-        convert(data, "in.xlsx", ".csv")
-    with pytest.raises(DataError, match="a column 'Sentiment' already"):
-        convert(workbook(A=[["text", "Sentiment"], ["x", 1]]), "in.xlsx")
-
-
-@pytest.mark.parametrize("data", [b"id,text\n1,x\n", b"", b"PK\x03\x04no"])
-def test_no_workbook(convert, data):
-    with pytest.raises(DataError, match=r"in\.xlsx: not a workbook that can be read: "):
-        convert(data, "in.xlsx")
-
-
 def test_what_a_sheet_cannot_hold_is_an_error(convert, monkeypatch):
     with pytest.raises(
         OutputError, match=r"no room for row 3, column 2: .*; write another format: -o OUT.csv"
@@ -223,12 +208,6 @@ def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch, s
     run(tmp_path / "in.xlsx", tmp_path / target, scorer=rest)
     assert rest.scored < 3000
     assert (tmp_path / target).read_bytes() == (tmp_path / f"whole-{target}").read_bytes()
-
-
-def test_a_limit_ends_a_trial(tmp_path):
-    (tmp_path / "in.xlsx").write_bytes(workbook(A=[["text"], *(["x"] for _ in range(50))]))
-    chunks = [*read_chunks(tmp_path / "in.xlsx", output="out.xlsx", read=ReadOptions(limit=7))]
-    assert sum(len(chunk.texts) for chunk in chunks) == 7
 
 
 @pytest.mark.parametrize("target", [".csv", ".xlsx"])
