@@ -24,7 +24,6 @@ from sentcli.files.compression import SUFFIXES
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding, marked_encoding
 from sentcli.files.source import STANDARD, Source
 from sentcli.tables.columns import check_room, list_columns
-from sentcli.tables.csv_header import inspect_csv
 from sentcli.tables.json_records import split_records
 from sentcli.tables.jsonl import ARRAY, MISSING, no_string, text_names, text_of
 from sentcli.tables.line_reader import PAUSE, Text, awaited
@@ -323,8 +322,14 @@ def _check_count(columns: Collection[str], name: str) -> None:
         raise DataError(f"{name}: more than {_MOST_COLUMNS:,} keys; write JSON Lines: -o OUT.jsonl")
 
 
+def _inspect_csv(text: Text, request: Request) -> Table:
+    from sentcli.tables.csv_header import inspect_csv  # the other formats start without it
+
+    return inspect_csv(text, request)
+
+
 _TEXT_FORMATS: dict[str, Callable[[Text, Request], Table]] = {
-    "csv": inspect_csv,
+    "csv": _inspect_csv,
     "jsonl": _inspect_json,
     "lines": _inspect_lines,
 }
