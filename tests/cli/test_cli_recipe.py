@@ -7,6 +7,8 @@ import invented
 import pytest
 from commands import fail, invoke, parse
 
+pytest.importorskip("torch")  # `sentcli train` needs it
+
 from sentcli.cli.train import train
 from sentcli.cli.train_options import given_settings
 from sentcli.config import DataSet, settable
@@ -98,7 +100,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
     assert "binary.toml: not TOML" in fail("train", "--config", tmp_path / "binary.toml").message
 
 
-@pytest.mark.usefixtures("torch")
 def test_the_recipe_makes_the_same_model_again(data, write, tmp_path) -> None:
     file = write(SMALL + 'license = "mit"\npooling = "max"\n')
     line = ("train", "--config", file, "--dataset", data, "--dropout", 0.4)
@@ -113,7 +114,6 @@ def test_the_recipe_makes_the_same_model_again(data, write, tmp_path) -> None:
     assert RECIPE in load_bundle(tmp_path / "one").digests
 
 
-@pytest.mark.usefixtures("torch")
 def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_path) -> None:
     made = invoke("train", "--config", write(SMALL), "--dataset", data, "-o", tmp_path / "one")
     assert made.exit_code == 0, made.output
@@ -127,7 +127,6 @@ def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_pa
     assert isinstance(values["validation-share"], float)
 
 
-@pytest.mark.usefixtures("torch")
 def test_a_path_that_is_not_utf8_goes_through_the_recipe(data, write, tmp_path) -> None:
     odd = tmp_path / "caf\udce9.txt"
     try:

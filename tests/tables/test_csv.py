@@ -672,7 +672,7 @@ def test_rows_after_the_header_are_kept_without_a_score(convert, rejects, caplog
     assert caplog.text == ""
     out = convert(data, target=".jsonl", read=ReadOptions(text_column=column, skip_rows=skip))
     assert out.count(b"\n") == 2
-    assert f"rows after the header that are left out: {skip}, by skip_rows" in caplog.text
+    assert f"rows after the header that are left out: {skip}, by --skip-rows" in caplog.text
     assert rejects() == []
 
 
