@@ -73,7 +73,9 @@ def run_transcripts(page: str, folder: Path) -> str:
 
     A `cat` of a file that does not exist creates it.
     """
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    scripts = Path(sys.executable).parent
+    assert (scripts / "sentcli").exists(), "install sentcli in this environment first"
+    path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
     for name in ("benchmarks", "exports", "tests"):
         (folder / name).symlink_to(ROOT / name)
 
@@ -273,6 +275,6 @@ if __name__ == "__main__":
     PAGES["api.md"].write_text(api_page.page(), "utf-8")
     settings = "training-settings.md"
     PAGES[settings].write_text(with_settings(read(settings)), "utf-8")
-    for name, path in PAGES.items():
+    for name, path in PAGES.items() if "transcripts" in sys.argv else ():
         with tempfile.TemporaryDirectory() as folder:
             path.write_text(run_transcripts(name, Path(folder)), "utf-8")

@@ -34,7 +34,7 @@ from sentcli.cli.options import (
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, open_sink
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.registry import FORMATS, is_suffix, suffix_of
+from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
@@ -114,7 +114,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option(
     "--output-format",
-    type=click.Choice(FORMATS),
+    type=click.Choice(OUTPUT_FORMATS),
     help="Default: from the file suffix; on stdout, the input format.",
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")

@@ -16,7 +16,7 @@ from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position
 from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
-from sentcli.tables.registry import Writer, check_options, content_for, format_of, get_format, suffix_of
+from sentcli.tables.registry import OUTPUT_FORMATS, Writer, check_options, content_for, format_of, get_format, suffix_of
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
 
@@ -58,8 +58,6 @@ def make_setup(
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
         output_form = format_of(output, "output_format")
-    if output_form and not get_format(output_form).is_written:
-        raise UsageError(f"{output_form} can only be read; give another format for {output}")
     setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
     return setup if is_open else _checked(setup, inputs[0])
 
@@ -89,6 +87,9 @@ def _checked(setup: Setup, name: str) -> Setup:
     read, output = setup.options, setup.output
     check_options(read, setup.format, name)
     setup = replace(setup, output_format=setup.output_format or setup.format)
+    if not get_format(setup.output_format).is_written:
+        hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
+        raise UsageError(f"{setup.output_format} can only be read: {output}; {hint}")
     content = content_for(setup.format, setup.output_format)
     if setup.write.prefix and setup.output_format == "lines":
         raise UsageError(

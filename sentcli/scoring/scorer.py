@@ -331,7 +331,7 @@ def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
 
 
 def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
-    """Return the texts without repetitions, and for each text its place among them."""
+    """Return the different texts, with "" for None, and for each text its place among them."""
     places: dict[str | None, int] = {}
     inverse = [places.setdefault(text, len(places)) for text in texts]
     return [text or "" for text in places], np.array(inverse, np.intp)

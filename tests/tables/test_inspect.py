@@ -128,8 +128,11 @@ def test_a_format_may_be_for_reading_alone(run, files, monkeypatch):
     known = {**registry._FORMATS, "orc": registry.Format("orc", (".orc",), is_written=False)}
     monkeypatch.setattr(registry, "_FORMATS", known)
     for target, options in (("out.orc", {}), ("out", {"write": WriteOptions(format="orc")})):
-        with pytest.raises(UsageError, match=r"orc can only be read; give another format for .*out"):
+        with pytest.raises(UsageError, match=r"orc can only be read: .*out.*; give -o OUT.parquet"):
             run(files / "a.csv", files / target, **options)
+    monkeypatch.setitem(known, "csv", replace(known["csv"], is_written=False))
+    with pytest.raises(UsageError, match=r"csv can only be read"):
+        run(files / "a.csv", files / "out")
 
 
 @pytest.mark.parametrize(("suffix", "target"), [("jsonl", ".csv"), ("txt", ".csv"), ("parquet", ".jsonl")])
