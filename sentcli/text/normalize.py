@@ -1,4 +1,4 @@
-"""Normalise texts as people write them, so that `tokenize` finds their words: the normaliser `sentcli-1`.
+"""Normalize texts as people write them, so that `tokenize` finds their words: the normalizer `sentcli-1`.
 
 `basic_english` knows ASCII alone: `isn’t`, `<b>great</b>` or `Amazing😍` would be unknown words.
 
@@ -54,7 +54,7 @@ _QUOTES = "\x93\x94\u201c\u201d\u201e\u201f\u2033\u2036\u2039\u203a\xab\xbb\u300
 _DASHES = "\x96\x97\u2010-\u2015\u2212\u2e3a\u2e3b"
 _BLANKS = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f"
 _BLANKS += "\xa1\xa6\xa7\xa9\xac\xae\xb6\xb7\xbf\u2022\u2044\u2122\u3000"
-# Characters without a width, and those that change the emoji before them: variation, colour of skin, sex.
+# Characters without a width, and those that change the emoji before them: variation, color of skin, sex.
 _INVISIBLE = (
     "\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
     "\u2640\u2642\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
@@ -90,7 +90,7 @@ def normalize(text: str) -> str:
 
     Links and names of users are removed. Entities and tags of HTML, typographic quotes and dashes, blanks of
     any width, emoticons, emoji, letters repeated for emphasis, hyphens and other marks inside words are
-    replaced. A normalised text does not change again.
+    replaced. A normalized text does not change again.
 
     :param text: any string.
     :returns: words and marks, with single blanks between them where the text had some.
