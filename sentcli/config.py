@@ -231,7 +231,7 @@ class TrainConfig(_Settings):
     """How a model is trained. Its weights depend only on these settings, the data and the vectors."""
 
     gates: str = _choice("separate", GATES, "forget: only the forget gate, which is 1.6 times as fast.")
-    epochs: int = _auto(3, 1, 10_000, "Passes over the training split, at most.")
+    epochs: int = _auto(3, 1, 10_000, "Maximum number of passes over the training split.")
     patience: int = _auto(0, 0, help="Stop after this many epochs without improvement; 0: never.")
     folds: int = _auto(0, 0, 20, "Cross-validation folds, in place of a validation split; 0: none.")
     batch_size: int = _auto(64, 1, 65_536, "Texts per step.")

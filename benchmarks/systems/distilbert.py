@@ -1,6 +1,6 @@
 """Run DistilBERT (Sanh et al., 2019) on PyTorch or onnxruntime, with random weights or a checkpoint.
 
-All choices favour it: batches of texts of similar length, padded to the longest one, and by default 256
+All choices favor it: batches of texts of similar length, padded to the longest one, and by default 256
 tokens, although the published accuracies are those of 512.
 """
 

@@ -104,7 +104,7 @@ def _backend_for(path: Path) -> str:
     for name, suffix in (("onnx", ".onnx"), ("torchscript", ".torchscript.pt"), ("torch", ".safetensors")):
         if path.name.endswith(suffix):
             return name
-    raise BundleError(f"{path}: not a model; a model ends in .onnx, .torchscript.pt or .safetensors")
+    raise BundleError(f"{path}: not a model file; its name ends in .onnx, .torchscript.pt or .safetensors")
 
 
 def check_batch(ids: Ids, lengths: Lengths) -> None:

@@ -66,7 +66,7 @@ _HARDWARE = ("backend", "device", "precision", "workers")
 @click.option(
     "--target-precision",
     type=click.FloatRange(0.5, 1),
-    help="Two labels: print for each the score from which at least this share of its texts is right.",
+    help="Two labels: print for each the score beyond which at least this share of its predictions is right.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option(
@@ -89,8 +89,8 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
     accuracy, F1, ROC AUC and log loss with 95 % intervals, the balanced accuracy, the expected calibration
     error, the confusion matrix, the accuracy by text length, and coverage and accuracy over neutral bands.
     Empty texts have no score: they are counted and left out. If the labels are numbers but the
-    model has names, 0 is the first name. With texts labeled neutral, the command also measures the three
-    labels of score --neutral.
+    model has names, 0 stands for the first name. With texts labeled neutral, the command also measures the
+    three labels of score --neutral.
     """
     common.log_to_stderr(quiet=quiet)
     against, precision, predictions = (

@@ -39,9 +39,9 @@ _LONGEST_NAME = 200  # of a file, in characters
 def explain(texts: tuple[str, ...], model: Path | None, as_json: bool) -> None:
     """Show why texts have their scores: words and sentences.
 
-    Without TEXTS, each line of stdin is one. The number of a word says how far the log odds of the label fall
-    without the word; neighbors of one sign are one phrase. The score of a sentence is that of the sentence
-    alone.
+    Without TEXTS, each line of stdin is a text. The number of a word says how far the log odds of the label
+    fall without the word; neighboring words of the same sign form one phrase. Each sentence is scored as a
+    text of its own.
 
     In a terminal, words for the second label (positive) are teal, words against it orange and underlined, and
     unknown words dim. Elsewhere, and with NO_COLOR, they are marked as [+for], [-against] and [?unknown].

@@ -129,7 +129,7 @@ def measure(
     rows = np.flatnonzero(has_words & (labels < len(names)))  # not neutral
     if not rows.size:
         raise DataError(
-            f"none of the {len(labels)} texts has a word; try another {option('text_column')} or "
+            f"all {len(labels)} texts are empty or neutral; try another {option('text_column')} or "
             f"{option('split')}"
         )
     kept, of_model = labels[rows], probabilities[rows]

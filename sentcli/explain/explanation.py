@@ -28,7 +28,7 @@ class Sentence(NamedTuple):
 class Explanation:
     """The explanation of a score. An empty text has no label, score, words and sentences.
 
-    :param label, score: as of `Scores`.
+    :param label, score: as in `Scores`.
     :param words: the words that the model reads, in order. A part above 0 speaks for the second of two
         labels, or for the predicted one of more.
     :param phrases: the words that decided, with the largest part first; neighbors of one sign are joined.

@@ -99,7 +99,7 @@ class Encoding:
                 return cls(known, unit, newline, carriage_return)
         except (LookupError, ValueError):  # unknown, or not from text to bytes
             pass
-        raise UsageError(f"{option('encoding')} {name!r:.200} is not one of Python's encodings of text")
+        raise UsageError(f"{option('encoding')} {name!r:.200} is not one of Python's text encodings")
 
     @cached_property
     def is_plain(self) -> bool:

@@ -194,7 +194,7 @@ class Source:
         except OSError as error:
             folder = tempfile.tempdir or "a temporary folder"  # None if no temporary folder is writable
             raise OutputError(
-                f"the copy of {self.name} in {folder}: {error.strerror}; set TMPDIR to another folder"
+                f"cannot copy {self.name} to {folder}: {error.strerror}; set TMPDIR to another folder"
             ) from error
         self._copy = copy
         return copy

@@ -218,7 +218,7 @@ def _read_manifest(path: Path) -> dict[str, str]:
     for name, digest in digests.items():
         # A name without a separator is in the folder. The file may be a link, as in the cache of the hub.
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name == MANIFEST:
-            raise BundleError(f"{path}: {name!r:.100} is not a file name of a bundle")
+            raise BundleError(f"{path}: {name!r:.100} is not a valid name for a file of a model")
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise BundleError(f"{path}: the digest of {name} is not a SHA-256")
     return digests

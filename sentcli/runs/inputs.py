@@ -16,7 +16,15 @@ from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position
 from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
-from sentcli.tables.registry import OUTPUT_FORMATS, Writer, check_options, content_for, format_of, get_format, suffix_of
+from sentcli.tables.registry import (
+    OUTPUT_FORMATS,
+    Writer,
+    check_options,
+    content_for,
+    format_of,
+    get_format,
+    suffix_of,
+)
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
 

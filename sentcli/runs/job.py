@@ -101,7 +101,7 @@ def _check_places(target: Target, rejects: Target | None) -> None:
         are_one = target.is_file and rejects.is_file and rejects.path == target.path
         if are_one or (target.is_standard_output and rejects.is_standard_output):
             hint = f"give another {option('rejects')}"
-            raise UsageError(f"{target.name}: the rejected rows cannot go there too; {hint}")
+            raise UsageError(f"{target.name}: the rejected rows cannot go to the output too; {hint}")
         if target.is_file and not (rejects.is_file or rejects.is_folder):
             needed = f"{option('rejects')} must name a file too"
             raise UsageError(f"{rejects.name}: the output is a file, so {needed}")

@@ -87,13 +87,13 @@ def score_file(
 ) -> Summary:
     """Score a file as `sentcli score` scores each input of a folder: the same bytes, wherever it runs.
 
-    The same call again continues a stopped output, and skips and counts a finished one, which a hidden file
-    next to it records.
+    The same call again continues a stopped output, and skips and counts a finished one. A hidden file next to
+    an output records that it is finished.
 
     :param source: a file or URL.
     :param target: a file in an existing folder, or a URL.
-    :param name: what rejects and records call the input; None: `source`. Machines that have the file under
-        different paths give one name.
+    :param name: what rejects and records call the input; None: `source`. Give the same name on machines that
+        have the file under different paths.
     :param scorer: what `load` returns; None: load the included model for this file.
     :param read, write, rejects: how to read and write rows; None: as the names of the files say.
     :param overwrite: start over, and replace the output if it exists.

@@ -10,7 +10,7 @@ from sentcli.tables.options import WriteOptions
 class RayScorer:
     """Scores batches of Ray Data: `ds.map_batches(RayScorer, batch_format="pyarrow", ...)`.
 
-    :param text_column, prefix: as of `Scorer.score_arrow`, whose errors are raised.
+    :param text_column, prefix: as for `Scorer.score_arrow`, whose errors are raised.
     :param workers: scoring threads, as many as the `num_cpus` of `map_batches`.
     :param options: the other arguments of `sentcli.load`.
     """
@@ -26,7 +26,7 @@ class RayScorer:
 def score_spark(df: Any, text_column: str, prefix: str = "", *, workers: int = 1, **options: Any) -> Any:
     """Return a Spark data frame with a label and a score in each row, by `mapInArrow`.
 
-    :param text_column, prefix: as of `Scorer.score_arrow`, whose errors the tasks raise.
+    :param text_column, prefix: as for `Scorer.score_arrow`, whose errors the tasks raise.
     :param workers: scoring threads of a task, as many as `spark.task.cpus`.
     :param options: the other arguments of `sentcli.load`, whose errors are raised; all nodes need the model.
     """

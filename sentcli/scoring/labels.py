@@ -50,12 +50,12 @@ def softmax(logits: npt.NDArray[np.floating]) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What is counted of texts. Counts add up, over chunks and over outputs.
+    """The counts of a sequence of texts. They add up over chunks and over outputs.
 
     An empty text gets no label and no score: it is blank, or has no known word.
 
     :param blank: the number of texts that are null values or have no word.
-    :param no_known_word: the number of other texts without a known word, except digits and marks.
+    :param no_known_word: the number of other texts in which the model knows only digits and marks.
     :param mostly_unknown: the number of texts with more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
@@ -87,8 +87,8 @@ class Scores:
     :param labels: for each text the most probable class, or `neutral`; None for an empty text.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
         more classes; None for an empty text.
-    :param counts: what is counted of these texts.
-    :param probabilities: of each class, one per text as `scores`; empty without the option of `Scorer`.
+    :param counts: the counts of these texts.
+    :param probabilities: for each class, one probability per text; empty without this option of `Scorer`.
     """
 
     labels: list[str | None]

@@ -58,11 +58,11 @@ class Scorer:
 
     :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
     :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
-    :param device: `cpu` or `cuda`; None: CUDA if there is a device; for onnx the CPU.
+    :param device: `cpu` or `cuda`; None: the CPU for onnx, else CUDA if there is a device.
     :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
     :param workers: number of scoring threads; None: one for each core that this process may use.
     :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
-        included, the first label below and the second above. True: the band that the model brings.
+        included; below, it gets the first label, above the second. True: the model's own band.
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
     :param probabilities: also return the probability of each label of the model.
@@ -143,7 +143,7 @@ class Scorer:
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
         """Return the probability of each class, `[texts, classes]`; NaN for an empty text.
 
-        :param texts: as of `score`.
+        :param texts: as for `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
         return softmax(self._run(texts).logits)
@@ -199,7 +199,7 @@ class Scorer:
         """Return a pyarrow Table or RecordBatch with a label and a score in each row.
 
         :param batch: rows of any types; a missing text counts as blank.
-        :param text_column, prefix: as of `score_frame`; None may choose other columns in another batch.
+        :param text_column, prefix: as for `score_frame`; None may choose other columns in another batch.
         :returns: the same columns, and after them strings and numbers of six decimals, as files have them;
             null for an empty text.
         :raises TypeError: for anything else.
@@ -314,11 +314,12 @@ def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band:
     labels, model = bundle.config.labels, f"{option('neutral')}: the model {bundle.name}"
     if len(labels) > 2 or NEUTRAL in labels:
         raise UsageError(
-            f"{model} has the labels {', '.join(labels):.200}; only two others can have a neutral band"
+            f"{model} has the labels {', '.join(labels):.200}; "
+            f"a neutral band needs two labels other than {NEUTRAL}"
         )
     ends = bundle.config.neutral if isinstance(given, bool) else given
     if ends is None:
-        raise UsageError(f"{model} brings no band; give two numbers, such as 0.3,0.7")
+        raise UsageError(f"{model} has no neutral band; give two numbers, such as 0.3,0.7")
     return Band(*ends)
 
 

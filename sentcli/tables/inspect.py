@@ -154,8 +154,8 @@ def _inspect_lines(text: Text, request: Request) -> Table:
     is_same = first is None or first.style == text.encoding
     if not (is_same or text.is_empty or request.content is not Content.RECORDS):
         raise DataError(
-            f"{source.name}: not the encoding of the first input; it is {text.encoding.name}, "
-            f"there {first.style.name}"  # type: ignore[union-attr]
+            f"{source.name}: the encoding is {text.encoding.name}, "
+            f"not that of the first input, {first.style.name}"  # type: ignore[union-attr]
         )
     return request.table(
         source.name,

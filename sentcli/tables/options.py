@@ -38,16 +38,16 @@ class ReadOptions:
         the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
-    :param columns: from JSON Lines to another format, all columns; None: the keys of the records.
-    :param sheet: of a workbook, the name or number of a sheet; None: the first one.
+    :param columns: all columns when JSON Lines become another format; None: the keys of the records.
+    :param sheet: the name or number of the sheet of a workbook; None: the first one.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
-    :param escapechar: one character before others that are not special; None: there is none.
+    :param escapechar: the character that takes away the special meaning of the next one; None: there is none.
     :param encoding: any of Python's text encodings, or `auto`; None: UTF-8.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param skip_lines: number of lines before the header; they are copied to the output.
     :param skip_rows: number of rows after the header that get no score, such as a second header.
-    :param max_row_bytes: most bytes of a record, in Parquet of its text; a longer record is rejected.
+    :param max_row_bytes: the most bytes of a record, or in Parquet of its text; a longer record is rejected.
     :param limit: the number of rows of an output, at least 1; None: all rows of its inputs.
     :raises UsageError: for an invalid value, naming the option.
     """
@@ -117,7 +117,7 @@ class ReadOptions:
 class WriteOptions:
     """Options for writing the output.
 
-    :param format: as of `ReadOptions`; None: from the suffix, else the format of the input.
+    :param format: as for `ReadOptions`; None: from the suffix, else the format of the input.
     :param prefix: put before the names of the new columns.
     :raises UsageError: when the prefix cannot be encoded as UTF-8.
     """

@@ -87,7 +87,7 @@ def inspect(source: Source, request: Request) -> Table:
         first = request.first
         if first and not first.style.schema.equals(schema):
             differs = _difference(first.style.schema, schema)
-            raise DataError(f"{source.name}: not the schema of the first input: {differs}")
+            raise DataError(f"{source.name}: the schema differs from the first input: {differs}")
         paths = paths_of(schema)
         rows = [part.rows.slice(0, SAMPLE_ROWS) for part in begin]
         wanted = request.options.text_column

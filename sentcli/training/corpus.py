@@ -158,5 +158,5 @@ def encode_texts(
             raise DataError(f"no text of the class {name!r:.200} with a word is left to train on")
     blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
     if blank:
-        _log.info("left out %d texts without a word", blank)
+        _log.info("empty texts left out: %d", blank)
     return corpus

@@ -29,7 +29,7 @@ Folds = npt.NDArray[np.intp]
 class CrossValidated:
     """What the models of all folds say about the texts that each of them did not see."""
 
-    epochs: list[dict[str, float]]  # as of `fit`, up to the one with the lowest validation loss
+    epochs: list[dict[str, float]]  # as in `fit`, up to the one with the lowest validation loss
     logits: npt.NDArray[np.float32]  # after the last of these epochs, `[texts, classes]`
     seconds: float
 

@@ -28,7 +28,7 @@ with requires("train"):
 
 
 class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A classifier of texts, which are a list or a column of strings as of `Scorer.score`.
+    """A classifier of texts, which are a list or a column of strings as for `Scorer.score`.
 
     :param finetune, glove, epochs, seed: as the options of `sentcli train`, which also says what None means.
     :param settings: other settings of docs/training-settings.md by name, such as `{"hidden_size": 64}`.

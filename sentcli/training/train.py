@@ -102,7 +102,7 @@ def _included_model(
     with suppress(UsageError):
         resolve_settings(source, given, base)
         _log.info(
-            "few texts of polarity: fine-tuning the included model, %s; %s starts from word vectors",
+            "few negative and positive texts: fine-tuning the included model %s; %s starts from word vectors",
             base.path.name,
             option("glove"),
         )

@@ -221,7 +221,7 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
         baseline["seconds"],
     )
     if not baseline["is_beaten"]:
-        _log.warning("%s: not better than a linear model of n-grams beyond chance; try more texts", name)
+        _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
@@ -234,5 +234,8 @@ def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> Non
         is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
         advice = "try more texts" + (f", or {option('class_weight', 'balanced')}" if is_skewed else "")
         _log.warning(
-            "%s: on validation texts no better than %r for every text; %s", name, most_frequent.name, advice
+            "%s: on validation texts, it is no better than %r for every text; %s",
+            name,
+            most_frequent.name,
+            advice,
         )

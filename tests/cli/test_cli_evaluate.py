@@ -242,7 +242,7 @@ def test_blank_texts_are_counted_and_left_out(trained, data, rows, tmp_path):
     assert found["accuracy"] == figures(trained.path, data)["accuracy"]
     assert "60 texts, without 2 empty texts" in invoke("evaluate", trained.path, "--dataset", other).stdout
     invented.write_csv(other, [("", "positive"), (" ", "negative")])
-    assert "none of the 2 texts has a word" in fail("evaluate", trained.path, "--dataset", other).message
+    assert "all 2 texts are empty or neutral" in fail("evaluate", trained.path, "--dataset", other).message
 
 
 def test_columns_can_have_any_name_and_labels_can_be_numbers(trained, tmp_path, rows):

@@ -62,7 +62,7 @@ def test_existing_files_are_replaced_only_with_overwrite(score, refuse):
         (("r.csv", "--neutral", "-0.6,1e3"), 2, ["--neutral -0.6,1000"]),
         (("r.csv", "--neutral=0.3 0.7"), 2, ["--neutral=0.3 0.7", "type --neutral=0.3,0.7"]),
         (("r.csv", "--neutral=0.3,0.5,0.7"), 2, ["type --neutral=0.3,0.7"]),
-        (("r.csv", "--neutral"), 2, ["the model trained brings no band", "such as 0.3,0.7"]),
+        (("r.csv", "--neutral"), 2, ["the model trained has no neutral band", "such as 0.3,0.7"]),
         (("r.csv", "--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
         (("r.csv", "--precision", "bf16"), 2, ["--precision bf16", "--backend torch"]),
         pytest.param(

@@ -84,7 +84,7 @@ def test_few_english_reviews_start_from_the_included_model(tmp_path):
     line = ("--dataset", data, "--epochs", 1, "--device", "cpu", "--threads", 1, "-o")
     result = invoke("train", *line, tmp_path / "model")
     assert result.exit_code == 0, result.output
-    assert "fine-tuning the included model, imdb-bilstm; --glove starts from word vectors" in result.stderr
+    assert "fine-tuning the included model imdb-bilstm; --glove starts from word vectors" in result.stderr
     recipe = tmp_path / "model" / "recipe.toml"
     assert 'finetune = "imdb-bilstm"' in recipe.read_text()
     again = invoke("train", "--config", recipe, "--device", "cpu", "--threads", 1, "-o", tmp_path / "again")

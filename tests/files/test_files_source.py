@@ -125,7 +125,7 @@ def test_a_full_temporary_folder_is_named_with_a_way_out(convert, tmp_path, monk
     with pytest.raises(OutputError) as error:
         convert(gzip.compress(b"PAR1" * 1000), "in.parquet.gz", ".csv")
     assert str(error.value).endswith(
-        f"the copy of {tmp_path / 'in.parquet.gz'} in /some/folder: No space left on device; "
+        f"cannot copy {tmp_path / 'in.parquet.gz'} to /some/folder: No space left on device; "
         "set TMPDIR to another folder"
     )
 

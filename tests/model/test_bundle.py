@@ -437,7 +437,10 @@ def set_manifest(folder: Path, content: object) -> str:
     ],
 )
 def test_names_that_leave_the_folder(folder: Path, name: str) -> None:
-    assert set_manifest(folder, {"sha256": {name: DIGEST}}) == f"{name!r:.100} is not a file name of a bundle"
+    assert (
+        set_manifest(folder, {"sha256": {name: DIGEST}})
+        == f"{name!r:.100} is not a valid name for a file of a model"
+    )
 
 
 @pytest.mark.parametrize("digest", [None, 1, [], "", DIGEST[1:], DIGEST + "0", "A" * 64, DIGEST + "\n"])

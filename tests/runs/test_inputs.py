@@ -88,7 +88,7 @@ def test_inputs_with_other_columns_do_not_fit_one_output(run, tmp_path, suffix):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({column: "1", "text": "x"}))
         run(tmp_path / f"{name}.jsonl", tmp_path / f"{name}{suffix}", write=WriteOptions(prefix=column))
     options = {"read": ReadOptions(text_column="text"), "write": WriteOptions(prefix="2")}
-    with pytest.raises(DataError, match=rf"b\{suffix}: (the .* differ from|not the .* of) the first input"):
+    with pytest.raises(DataError, match=rf"b\{suffix}: the .* differs? from the first input"):
         run([tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"], tmp_path / f"out{suffix}", **options)
     run([tmp_path / f"a{suffix}"] * 2, tmp_path / f"out{suffix}", **options)
 
@@ -141,7 +141,7 @@ def test_named_columns_are_those_of_the_output(run, tmp_path, caplog):
         ({"read": ReadOptions(format="xml")}, UsageError, "no format 'xml'"),
         ({"write": WriteOptions(format="xml")}, UsageError, "no format 'xml'"),
         ({"output": "o.csv.bz2"}, UsageError, "compressed with .gz or .zst only"),
-        ({"rejects": RejectOptions(path="o.csv")}, UsageError, "cannot go there too"),
+        ({"rejects": RejectOptions(path="o.csv")}, UsageError, "cannot go to the output too"),
         ({"rejects": RejectOptions(path="memory://o")}, UsageError, "must name a file too"),
         ({"output": "none/o.csv"}, OutputError, "none: no such folder"),
         ({"output": "."}, OutputError, "is a folder; name a file in it"),

@@ -145,7 +145,7 @@ def test_a_rejects_file_that_cannot_be_written_is_refused_before_the_first_row(r
 
 def test_rejects_among_the_rows_are_refused(run, source):
     for output in ("-", "/dev/stdout"):
-        with pytest.raises(UsageError, match="the rejected rows cannot go there too"):
+        with pytest.raises(UsageError, match="the rejected rows cannot go to the output too"):
             run(source, output, rejects=RejectOptions(path="/dev/fd/1"))
 
 

@@ -181,7 +181,7 @@ def test_load_knows_the_included_model_by_its_name(trained, tmp_path, monkeypatc
     ("options", "message"),
     [
         ({"neutral": (0.7, 0.3)}, r"^neutral 0.7,0.3: two .* such as 0.3,0.7$"),
-        ({"neutral": True}, r"^neutral: the model trained brings no band; .* 0.3,0.7$"),
+        ({"neutral": True}, r"^neutral: the model trained has no neutral band; .* 0.3,0.7$"),
         ({"precision": "bf16"}, "^precision='bf16' is for backend='torch', not for onnx$"),
         ({"device": "cuda"}, "try backend='torch' device='cuda'$"),
         ({"workers": 0}, "^workers is 0"),
@@ -231,7 +231,7 @@ def test_a_band_divides_the_labels_also_where_it_leaves_out_a_half(trained, text
 @pytest.mark.parametrize(
     ("labels", "neutral", "message"),
     [
-        (("bad", "good"), True, "the model trained brings no band; give two numbers, such as 0.3,0.7"),
+        (("bad", "good"), True, "the model trained has no neutral band; give two numbers, such as 0.3,0.7"),
         (("bad", "neutral"), (0.4, 0.6), "the model trained has the labels bad, neutral"),
         (("a", "b", "c"), True, "the model trained has the labels a, b, c"),
     ],

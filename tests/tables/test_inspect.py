@@ -3,6 +3,7 @@
 import gzip
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa

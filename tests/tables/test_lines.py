@@ -79,7 +79,7 @@ def files(tmp_path):
 def test_inputs_of_another_byte_order_do_not_fit_one_output(run, files, tmp_path):
     options = ReadOptions(encoding="utf-16")
     with pytest.raises(
-        DataError, match=r"big\.txt: not the encoding of the first input; it is utf-16-be, there utf-16-le"
+        DataError, match=r"big\.txt: the encoding is utf-16-be, not that of the first input, utf-16-le"
     ):
         run([files["little"], files["big"]], tmp_path / "out.txt", read=options)
     assert not (tmp_path / "out.txt").exists()

@@ -106,7 +106,7 @@ def test_what_differs_from_the_first_input_is_named(tmp_path, run):
     ):
         pq.write_table(other, tmp_path / "2.parquet")
         inputs = [tmp_path / "1.parquet", tmp_path / "2.parquet"]
-        with pytest.raises(DataError, match=f"2.parquet: not the schema of the first input: {message}"):
+        with pytest.raises(DataError, match=f"2.parquet: the schema differs from the first input: {message}"):
             run(inputs, tmp_path / "out.parquet")
 
 

@@ -50,7 +50,7 @@ def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
     corpus = encode(make_texts())
     assert corpus.train.targets.tolist() == [[0, 1], [1, 0]]
     assert corpus.validation.labels.tolist() == [1, 0]
-    assert "left out 1 texts without a word" in caplog.text
+    assert "empty texts left out: 1" in caplog.text
 
 
 def test_the_vocabulary_has_the_words_of_all_texts_to_train_on_and_no_others():
