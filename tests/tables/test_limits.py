@@ -107,7 +107,7 @@ def test_other_formats_in_the_name_of_a_workbook_are_refused(name):
     data = io.BytesIO(workbook(Reviews=ROWS))
     with zipfile.ZipFile(data, "a") as book:
         book.writestr(name, b"")
-    with pytest.raises(DataError, match=r"not an \.xlsx workbook; name it \.xlsb or \.ods"):
+    with pytest.raises(DataError, match=r"not an \.xlsx workbook; rename it to \.xlsb or \.ods"):
         check(data.getvalue())
     check_workbook(data, "in.ODS")
 
