@@ -5,8 +5,8 @@ and its header (by `csv_header`), an array of JSON or objects by lines, the colu
 the texts. A user is told of a guess by the notes of a `Table`. Formats that say what they are, as Parquet
 does, have an `inspect` of their own.
 
-The first thousand rows decide, or the first MiB. A pipe is read only until what is there decides. What was
-read to decide is read again for the rows, see `Source.looking_ahead`.
+The first thousand rows decide, or the first MiB. A pipe is read only as far as the decision needs. The bytes
+that decided are read again for the rows, see `Source.looking_ahead`.
 """
 
 import logging

@@ -41,6 +41,7 @@ class Format:
     :param module: the module with `read` and `Writer`, and with `inspect` unless `tables.inspect` knows the
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
+    :param records: the format whose records have the same bytes, so that a record is copied; empty: its own.
     :param is_written: False for a format that can only be read; its module has no `Writer`.
     """
 
