@@ -24,6 +24,7 @@ from sentcli.tables.registry import (
     format_of,
     get_format,
     suffix_of,
+    written_format,
 )
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
@@ -94,8 +95,8 @@ def _checked(setup: Setup, name: str) -> Setup:
     """Return the setup with both formats, if the options apply to them."""
     read, output = setup.options, setup.output
     check_options(read, setup.format, name)
-    setup = replace(setup, output_format=setup.output_format or setup.format)
-    if not get_format(setup.output_format).is_written:
+    setup = replace(setup, output_format=setup.output_format or written_format(setup.format))
+    if get_format(setup.output_format).written_as:
         hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
         raise UsageError(f"{setup.output_format} can only be read: {output}; {hint}")
     content = content_for(setup.format, setup.output_format)

@@ -34,6 +34,7 @@ from sentcli.scoring import stop
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.registry import written_format
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
@@ -76,7 +77,7 @@ def score_output(
     files = [inspect_input(path, name) for path in inputs]
     write = options.write
     if options.in_folder and options.read.format and not write.format:
-        write = replace(write, format=options.read.format)  # suffixes may not name the format
+        write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
     classes, labels = scorer.shown_classes, scorer.given_labels
     setup = make_setup(inputs, output, options.read, write, classes, labels)
     given = Target(options.rejects.path) if options.rejects.path else None

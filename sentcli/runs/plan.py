@@ -15,7 +15,7 @@ from sentcli.files.remote import as_path, expand, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD
 from sentcli.tables.options import WriteOptions
-from sentcli.tables.registry import get_format, is_suffix
+from sentcli.tables.registry import format_of, get_format, is_suffix, written_format
 
 Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
 
@@ -125,6 +125,8 @@ def _output_name(file: str, form: str | None) -> str:
     name = path_of(file)
     compression = compression_of(name)
     plain = PurePath(name[: len(name) - len(compression)])
+    if is_suffix(plain.suffix):
+        form = form or written_format(format_of(plain.name, "input_format"))
     if form and plain.suffix.lower() not in get_format(form).suffixes:
         stem = plain.stem if is_suffix(plain.suffix) else plain.name
         plain = plain.with_name(stem + get_format(form).suffixes[0])

@@ -41,15 +41,16 @@ class Format:
     :param module: the module with `read` and `Writer`, and with `inspect` unless `tables.inspect` knows the
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
-    :param records: the format whose records have the same bytes, so that a record is copied; empty: its own.
-    :param is_written: False for a format that can only be read; its module has no `Writer`.
+    :param records: the format whose records are the same, so that a record is copied; empty: its own.
+    :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
+        output by default.
     """
 
     module: str
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
     records: str = ""
-    is_written: bool = True
+    written_as: str = ""
 
     def reader(self) -> Reader:
         return self.load().read  # type: ignore[no-any-return]
@@ -71,16 +72,18 @@ _FORMATS = {
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
     "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
+    "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", "parquet"),
+    "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", "parquet"),
     "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }
 FORMATS = tuple(_FORMATS)
-OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if form.is_written)
+OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
 SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
     **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add FORMAT and -o OUT.xlsx"),
-    **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "save the table as Parquet"),
+    ".avro": "save the table as Parquet",
     **dict.fromkeys(
         (".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE 'SELECT * FROM reviews' |"
     ),
@@ -113,6 +116,11 @@ def format_of(name: str, field: str) -> str:
         raise UsageError(f"{name}: {suffix} is not a supported format; {hint}{command}")
     hint = f"Add {option(field)} with one of {', '.join(FORMATS)}"
     raise UsageError(f"{name}: what format is {suffix or 'this'}? {hint}")
+
+
+def written_format(name: str) -> str:
+    """Return the format that rows of a format are written in by default."""
+    return get_format(name).written_as or name
 
 
 def is_suffix(suffix: str) -> bool:

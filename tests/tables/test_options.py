@@ -66,11 +66,10 @@ def test_a_suffix_tells_the_format(name, form):
         ("a.db", "try: sqlite3 -header -csv a.db 'SELECT * FROM reviews' | sentcli score"),
         ("a.duckdb", """try: duckdb a.duckdb -c "COPY reviews TO 'OUT.parquet'\""""),
         ("a.pkl", """pandas.read_pickle("a.pkl").to_parquet("OUT.parquet")'"""),
-        ("a.feather.gz", ".feather is not a supported format; save the table as Parquet"),
         ("a.csv.zip", ".zip is not a supported format; try: unzip -p a.csv.zip"),
         (
             "a.dat",
-            "what format is .dat.*--input-format with one of csv, tsv, jsonl, json, parquet, xlsx, lines",
+            "what format is .dat.*--input-format with one of csv, tsv, jsonl, json, parquet, arrow, orc",
         ),
         ("a", "what format is this.*--input-format"),
     ],
@@ -85,7 +84,8 @@ def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
 
 def test_the_formats_are_listed_for_a_name_of_none():
     with pytest.raises(
-        UsageError, match="no format 'xml'; the formats are csv, tsv, jsonl, json, parquet, xlsx, lines"
+        UsageError,
+        match="no format 'xml'; the formats are csv, tsv, jsonl, json, parquet, arrow, orc, xlsx, lines",
     ):
         get_format("xml")
     assert [get_format(name).suffixes[0] for name in FORMATS] == [
@@ -94,6 +94,8 @@ def test_the_formats_are_listed_for_a_name_of_none():
         ".jsonl",
         ".json",
         ".parquet",
+        ".arrow",
+        ".orc",
         ".xlsx",
         ".txt",
     ]
