@@ -14,6 +14,7 @@ from sentcli.files.compression import SUFFIXES
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position
+from sentcli.tables.documents import read_documents
 from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
@@ -233,22 +234,33 @@ class Reader:
         return first
 
     def _read(self) -> Iterator[Chunk]:
-        read = get_format(self._request.format).reader()
         cursor = Cursor(self._request.options.limit)
-        for number in range(len(self._files)):
+        is_of_documents = self._request.format == "documents"
+        read_all = self._read_documents if is_of_documents else self._read_tables
+        for chunk in read_all(cursor):
+            self.position = chunk.position
+            yield chunk
             if not cursor.rows_left:
                 break
+        self.is_finished = True
+        self.close()
+
+    def _read_tables(self, cursor: Cursor) -> Iterator[Chunk]:
+        read = get_format(self._request.format).reader()
+        for number, source in self._in_turn(cursor):
+            table = self._tables.pop(number, None) or self._inspect_again(number, source)
+            yield from read(source, table, cursor, self.layout.content)
+
+    def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
+        sources = (source for _, source in self._in_turn(cursor))
+        return read_documents(sources, cursor, self._request.options)
+
+    def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
+        for number in range(len(self._files)):
             with self._source(number) as source:
                 del self._open[number]  # this thread alone closes it
                 cursor.open(source)
-                table = self._tables.pop(number, None) or self._inspect_again(number, source)
-                for chunk in read(source, table, cursor, self.layout.content):
-                    self.position = chunk.position
-                    yield chunk
-                    if not cursor.rows_left:
-                        break
-        self.is_finished = True
-        self.close()
+                yield number, source
 
     def _inspect_again(self, number: int, source: Source) -> Table:
         """Inspect an input whose turn it is: a stream for the first time, others were closed since."""

@@ -78,6 +78,7 @@ _FORMATS = {
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", "parquet"),
     "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
+    "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
@@ -153,6 +154,11 @@ def written_format(name: str) -> str:
 def is_suffix(suffix: str) -> bool:
     """Return whether a suffix belongs to a format."""
     return suffix.lower() in SUFFIXES
+
+
+def is_known(name: str) -> bool:
+    """Return whether a file belongs to a format, which may be one that is not read."""
+    return suffix_of(name) in (*SUFFIXES, *_INSTEAD)
 
 
 def content_for(input_format: str, output_format: str) -> Content:
