@@ -29,6 +29,7 @@ from sentcli.runs.history import History, history_kind
 from sentcli.runs.inputs import Reader, Setup, make_setup, refuse_inputs
 from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.output import Output
+from sentcli.runs.partitions import partitions_of
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.labels import Counts
@@ -80,6 +81,8 @@ def score_output(
         write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
     classes, labels = scorer.shown_classes, scorer.given_labels
     setup = make_setup(inputs, output, options.read, write, classes, labels)
+    if not options.in_folder:  # where the folders are kept
+        setup = replace(setup, partitions=partitions_of([file.name for file in files]))
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     refuse_inputs(files, [output, *([rejects.name] if rejects else [])])
@@ -160,12 +163,12 @@ def _score_rows(
     with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
             stop.check()
-            output.write(chunk, results)
+            output.write(chunk, reader.with_partitions(chunk, results))
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
             results = [column.values(scores) for column in history.setup.results]
-            output.write(chunk, results)
+            output.write(chunk, reader.with_partitions(chunk, results))
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)
