@@ -57,7 +57,8 @@ _EXAMPLES = (
 )
 _GROUPS = {
     "Output": (
-        *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
+        *("output", "output_format", "prefix", "probabilities", "overwrite", "update"),
+        *("shard", "summary", "quiet"),
     ),
     "Input": (
         *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
@@ -120,6 +121,11 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
 @overwrite_option
+@click.option(
+    "--update",
+    is_flag=True,
+    help="In a folder, make the outputs again whose input changed since; keep others.",
+)
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
     "--shard",
@@ -261,7 +267,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             scorer,
             inputs or ("-",),
             output,
-            JobOptions(read, write, rejects, options["overwrite"]),
+            JobOptions(read, write, rejects, options["overwrite"], options["update"]),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,
