@@ -67,6 +67,7 @@ dataset_option = click.option(
     help="Id on the Hugging Face hub, folder, or file: CSV, TSV, JSONL, JSON, Parquet, XLSX.",
 )
 text_column_option = click.option(
+    "-c",
     "--text-column",
     help="Column of the texts, or several: name, number or title,body; by default found by name or content.",
 )

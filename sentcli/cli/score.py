@@ -55,16 +55,21 @@ _EXAMPLES = (
     "sentcli score big.csv --limit 1000",
     "sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto",
 )
-_GROUPS = {
-    "Output": (
-        *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
-    ),
-    "Input": (
-        *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
-        *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
+_GROUPS = {  # first what people use most
+    "Choose what is read": ("text_column", "text", "limit"),
+    "Choose what is written": ("output", "output_format", "drop", "keep", "by", "overwrite", "quiet"),
+    "Choose the labels": ("neutral", "probabilities", "explain"),
+    "More on what is read": (
+        *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
+        *("skip_lines", "skip_rows", "null_values", "columns"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "Model": ("model", "neutral", "backend", "device", "precision", "workers", "ray"),
+    "More on what is written": (*("summary", "prefix", "strings", "output_encoding", "output_delimiter"),),
+    "More on the labels": (
+        *("model", "unknown_words", "null_unknown", "sentences", "about", "words"),
+        *("backend", "device", "precision"),
+    ),
+    "Large runs": ("workers", "shard", "update", "ray"),
 }
 
 
@@ -113,6 +118,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     help="File; folder or URL ending in / for one output per input; or - for stdout.",
 )
 @click.option(
+    "-f",
     "--output-format",
     type=click.Choice(OUTPUT_FORMATS),
     help="Default: from the file suffix; on stdout, the input format.",
