@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -103,8 +103,3 @@ def log_to_stderr(*, quiet: bool) -> None:
 class _Sayer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         say(record.getMessage())
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream is a terminal; a stream that was closed at the start is None."""
-    return stream is not None and stream.isatty()

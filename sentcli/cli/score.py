@@ -7,9 +7,10 @@ import platform
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +23,6 @@ from sentcli.cli.options import (
     backend_option,
     delimiter_option,
     device_option,
-    is_terminal,
     log_to_stderr,
     not_empty,
     overwrite_option,
@@ -32,7 +32,7 @@ from sentcli.cli.options import (
     text_column_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
-from sentcli.files.sink import Target, open_sink
+from sentcli.files.sink import Target, is_terminal, open_sink
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
@@ -43,6 +43,8 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
+
+_OF_WHOLE_ROWS = ("output_format", "prefix", "columns")  # a terminal gets whole rows only with one of these
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
@@ -121,7 +123,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "-f",
     "--output-format",
     type=click.Choice(OUTPUT_FORMATS),
-    help="Default: from the file suffix; on stdout, the input format.",
+    help="Default: from the suffix of OUTPUT; on stdout, the input format, cut to fit in a terminal.",
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
@@ -255,9 +257,11 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
     write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
+    is_shown = output == "-" and is_terminal(sys.stdout)
+    if is_shown and not any(options[name] for name in _OF_WHOLE_ROWS):
+        write = replace(write, format="lines", width=get_terminal_size().columns)
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
-    # If rows go to a terminal, write nothing else.
-    talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
+    talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
     settings = {name: options[name] for name in _SCORER}
     with Scorer(options["model"], **settings) as scorer:
         result = score_files(
