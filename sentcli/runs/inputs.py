@@ -160,6 +160,7 @@ class Reader:
                 setup.results,
                 setup.labels,
                 content_for(setup.format, setup.output_format),
+                setup.write.width,
             )
             self._request = Request(
                 setup.format, setup.options, self.layout.content, self.layout.names, check=stop.check
@@ -302,7 +303,8 @@ def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
     """Return what a conversion leaves out."""
     if layout.content is Content.TEXTS:
         left_out = "lines hold only the new columns and the text; other columns are left out"
-        yield logging.WARNING, f"{setup.output}: {left_out}"
+        whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
+        yield logging.WARNING, whole if layout.width else f"{setup.output}: {left_out}"
     if layout.converts and setup.options.skip_rows:
         left_out = f"rows after the header that are left out: {setup.options.skip_rows}"
         yield logging.WARNING, f"{setup.output}: {left_out}, by {option('skip_rows')}"
