@@ -57,7 +57,8 @@ _EXAMPLES = (
 )
 _GROUPS = {
     "Output": (
-        *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
+        *("output", "output_format", "prefix", "probabilities", "strings", "overwrite", "shard"),
+        *("summary", "quiet"),
     ),
     "Input": (
         *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
@@ -119,6 +120,9 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option(
+    "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
+)
 @overwrite_option
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
@@ -248,7 +252,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     _refuse_texts(inputs)
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
-    write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
+    write = WriteOptions(options["output_format"], options["prefix"] or "", options["strings"])
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
     # If rows go to a terminal, write nothing else.
     talks = not quiet and not (output == "-" and is_terminal(sys.stdout))

@@ -2,7 +2,7 @@
 
 Row groups keep their size, but large ones are divided to limit memory. A row is rejected when its text is not
 UTF-8 or is longer than the limit; in its reject, `raw` is the text and `line` the number of the row. From
-another format, all columns are strings.
+another format, columns have the types that `tables.types` finds, and others are strings.
 """
 
 import io
@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 from sentcli.errors import DataError, OutputError, SentcliError
 from sentcli.files.source import Source
 from sentcli.tables.arrow import (
+    arrow_type,
     column_at,
     compare_times,
     find_text_columns,
     has_valid_indices,
     own_bytes,
     paths_of,
+    python_type,
     result_array,
     result_field,
     to_values,
@@ -35,6 +37,7 @@ from sentcli.tables.limits import check_row_groups
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.table import Content, Layout, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
+from sentcli.tables.types import parse
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -99,6 +102,7 @@ def inspect(source: Source, request: Request) -> Table:
             texts=tuple(name for name, _, _ in used),
             places=choice.places,
             style=Style(schema, _codec(opened), tuple(path for _, path, _ in used), int96),
+            types={field.name: kind for field in schema if (kind := python_type(field.type))},
             notes=choice.notes,
         )
 
@@ -298,7 +302,7 @@ class _Hashed(io.RawIOBase):
 
 
 class Writer:
-    """Writes row groups with the new columns; from another format, the other columns are strings."""
+    """Writes row groups with the new columns; from another format, the other columns have its types."""
 
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout
@@ -311,7 +315,8 @@ class Writer:
 
     def begin(self) -> bytes:
         if self._layout.converts:
-            schema, codec = pa.schema([(name, pa.string()) for name in self._table.columns]), None
+            kinds = [self._table.types.get(name, str) for name in self._table.columns]
+            schema, codec = pa.schema([*zip(self._table.columns, map(arrow_type, kinds), strict=True)]), None
         else:
             schema, codec = self._table.style.schema, self._table.style.codec
         for column in self._layout.results:
@@ -334,7 +339,8 @@ class Writer:
                 self._pending.append(pa.record_batch([*part.rows.columns, *added], schema=self._schema))
                 ends_group = part.ends_group
         elif chunk.rows:
-            columns = [_strings(column) for column in zip(*chunk.rows, strict=True)]
+            named = zip(self._table.columns, zip(*chunk.rows, strict=True), strict=True)
+            columns = [_array(values, self._table.types.get(name, str)) for name, values in named]
             self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
             # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.
             self._size += _OFFSET * len(columns) * len(chunk.rows)
@@ -359,9 +365,10 @@ class Writer:
         return self._sink.drain()
 
 
-def _strings(values: Sequence[Any]) -> pa.Array:
-    strings = [value if value is None else to_text(value) for value in values]
-    return pa.array(strings, pa.string())
+def _array(values: Sequence[Any], kind: Any) -> pa.Array:
+    if kind is str:
+        return pa.array([value if value is None else to_text(value) for value in values], pa.string())
+    return pa.array(parse(values, kind), arrow_type(kind))
 
 
 class _Drain(io.RawIOBase):

@@ -42,6 +42,7 @@ class Format:
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records have the same bytes, so that a record is copied; empty: its own.
+    :param has_types: its columns have types, which are found by the values of text formats.
     :param is_written: False for a format that can only be read; its module has no `Writer`.
     """
 
@@ -49,6 +50,7 @@ class Format:
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
     records: str = ""
+    has_types: bool = False
     is_written: bool = True
 
     def reader(self) -> Reader:
@@ -70,8 +72,8 @@ _FORMATS = {
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
     "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
-    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
+    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }
 FORMATS = tuple(_FORMATS)
