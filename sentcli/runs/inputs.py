@@ -31,6 +31,9 @@ from sentcli.tables.registry import (
 )
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
+from sentcli.tables.types import Types
+
+_log = logging.getLogger("sentcli")
 
 _log = logging.getLogger("sentcli")
 
@@ -163,7 +166,12 @@ class Reader:
                 setup.write.width,
             )
             self._request = Request(
-                setup.format, setup.options, self.layout.content, self.layout.names, check=stop.check
+                setup.format,
+                setup.options,
+                self.layout.content,
+                self.layout.names,
+                self._types(setup),
+                check=stop.check,
             )
             self.table = self._inspect_all()
             log_notes(_notes_of(setup, self.layout))
@@ -223,6 +231,12 @@ class Reader:
             log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))
         return setup
 
+    def _types(self, setup: Setup) -> Types | None:
+        """Return what collects the types of columns; None if the output has none, or a stream has no end."""
+        is_typed = get_format(self.layout.format).has_types and self.layout.content is Content.VALUES
+        is_decided = setup.write.strings or any(file.is_stream for file in self._files)
+        return Types() if is_typed and not is_decided else None
+
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
         if number not in self._open:
@@ -259,7 +273,18 @@ class Reader:
             self._request = replace(self._request, options=options)
             self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
             first = replace(first, columns=columns)
-        return first
+        return self._typed(first)
+
+    def _typed(self, first: Table) -> Table:
+        """Return the first table with the types of its columns, and end their search."""
+        if not (types := self._request.types):
+            return replace(first, types={})
+        found, mixed = types.decide(first.texts)
+        if mixed:
+            named = ", ".join(mixed)
+            _log.warning("%s: columns with values of several types become text: %.400s", first.name, named)
+        self._request = replace(self._request, types=None)
+        return replace(first, types={**first.types, **found})
 
     def _read(self) -> Iterator[Chunk]:
         cursor = Cursor(self._request.options.limit)
