@@ -89,7 +89,7 @@ _INSTEAD = {  # what to do with other files; after a bar, the command for what c
     ".tar": "try: tar -xOf FILE |",
     ".bz2": "try: bzip2 -dc FILE |",
     ".xz": "try: xz -dc FILE |",
-    ".zip": "try: unzip -p FILE |",
+    ".zip": "try: sentcli score FILE -o OUT/",
 }
 
 
@@ -107,12 +107,16 @@ def format_of(name: str, field: str) -> str:
         if suffix in form.suffixes:
             return known
     if suffix in _INSTEAD and field == "input_format":
-        hint = _INSTEAD[suffix].replace("FORMAT", option("input_format", "xlsx"))
-        hint = hint.replace("FILE", shlex.quote(name))
-        command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
-        raise UsageError(f"{name}: {suffix} is not a supported format; {hint}{command}")
+        raise UsageError(f"{name}: {suffix} is not a supported format; {instead_of(suffix, name)}")
     hint = f"Add {option(field)} with one of {', '.join(FORMATS)}"
     raise UsageError(f"{name}: what format is {suffix or 'this'}? {hint}")
+
+
+def instead_of(suffix: str, name: str) -> str:
+    """Return what to do with a file that is not read, by its suffix."""
+    hint = _INSTEAD[suffix].replace("FORMAT", option("input_format", "xlsx"))
+    command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
+    return hint.replace("FILE", shlex.quote(name)) + command
 
 
 def is_suffix(suffix: str) -> bool:
