@@ -128,7 +128,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
 )
 @quiet_option
-@click.option("--text", help="Score this text instead of INPUTS.")
+@click.option("--text", multiple=True, help="Score this text instead of INPUTS; may be given several times.")
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
 @text_column_option
 @click.option(
@@ -149,6 +149,9 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "format",
     type=click.Choice(FORMATS),
     help="By default given by the suffix; for stdin and .txt by the first lines.",
+)
+@click.option(
+    "--documents", "format", flag_value="documents", help="Each file is one text: a row of its name and text."
 )
 @click.option(
     "--encoding",
@@ -236,12 +239,12 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
 
     tune_interpreter()
     log_to_stderr(quiet=quiet)
-    if options["text"] is not None:
+    if options["text"]:
         if inputs or options["format"]:
             raise UsageError("--text is scored in place of INPUTS and has no --input-format")
-        # As a line of standard input, so that it is written in the same way and all other options apply.
-        data = re.sub(rb"[\r\n]+", b" ", os.fsencode(options["text"])) + b"\n"
-        sys.stdin = TextIOWrapper(BytesIO(data))
+        # As lines of standard input, so that they are written in the same way and all other options apply.
+        lines = [re.sub(rb"[\r\n]+", b" ", os.fsencode(text)) + b"\n" for text in options["text"]]
+        sys.stdin = TextIOWrapper(BytesIO(b"".join(lines)))
         options["format"] = "lines"
     elif not inputs and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")

@@ -29,11 +29,13 @@ from sentcli.runs.history import History, history_kind
 from sentcli.runs.inputs import Reader, Setup, make_setup, refuse_inputs
 from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.output import Output
+from sentcli.runs.partitions import partitions_of
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.registry import written_format
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
@@ -76,9 +78,11 @@ def score_output(
     files = [inspect_input(path, name) for path in inputs]
     write = options.write
     if options.in_folder and options.read.format and not write.format:
-        write = replace(write, format=options.read.format)  # suffixes may not name the format
+        write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
     classes, labels = scorer.shown_classes, scorer.given_labels
     setup = make_setup(inputs, output, options.read, write, classes, labels)
+    if not options.in_folder:  # where the folders are kept
+        setup = replace(setup, partitions=partitions_of([file.name for file in files]))
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     refuse_inputs(files, [output, *([rejects.name] if rejects else [])])
@@ -159,12 +163,12 @@ def _score_rows(
     with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
             stop.check()
-            output.write(chunk, results)
+            output.write(chunk, reader.with_partitions(chunk, results))
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
             results = [column.values(scores) for column in history.setup.results]
-            output.write(chunk, results)
+            output.write(chunk, reader.with_partitions(chunk, results))
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)

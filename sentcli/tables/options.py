@@ -20,11 +20,13 @@ class ResultColumn:
 
     :param values: returns its values, one for each text.
     :param is_number: True for numbers, False for labels.
+    :param is_integer: True for whole numbers, in place of labels.
     """
 
     name: str
     values: "Callable[[Scores], Sequence[Any]]" = field(compare=False)
     is_number: bool = False
+    is_integer: bool = False
 
 
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
