@@ -31,6 +31,9 @@ from sentcli.tables.registry import (
 )
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
+from sentcli.tables.types import Types
+
+_log = logging.getLogger("sentcli")
 
 _log = logging.getLogger("sentcli")
 
@@ -79,7 +82,7 @@ def make_setup(
 
 
 def _is_text(name: str) -> bool:
-    return name == STANDARD or suffix_of(name) == ".txt"
+    return name == STANDARD or suffix_of(name) in ("", ".txt")
 
 
 def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
@@ -160,9 +163,15 @@ class Reader:
                 setup.results,
                 setup.labels,
                 content_for(setup.format, setup.output_format),
+                setup.write.width,
             )
             self._request = Request(
-                setup.format, setup.options, self.layout.content, self.layout.names, check=stop.check
+                setup.format,
+                setup.options,
+                self.layout.content,
+                self.layout.names,
+                self._types(setup),
+                check=stop.check,
             )
             self.table = self._inspect_all()
             log_notes(_notes_of(setup, self.layout))
@@ -203,10 +212,10 @@ class Reader:
             self._open.popitem()[1].close()
 
     def _guess(self, setup: Setup) -> Setup:
-        """Find out whether standard input or `.txt` files are a table, or may be one."""
+        """Find out what the inputs are whose names do not say it, such as standard input and `.txt` files."""
         guesses: list[Guess] = []
         for number, file in enumerate(self._files):
-            if file.size is not None or file.path == STANDARD:  # a named pipe may wait for its turn
+            if file.size is not None or number == 0:  # a later pipe may wait for its turn
                 guess = guess_format(self._source(number), setup.options, stop.check)
                 guesses += [guess] if guess else []
                 self._keep(number)
@@ -221,6 +230,12 @@ class Reader:
             name = "standard input" if file.path == STANDARD else file.name
             log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))
         return setup
+
+    def _types(self, setup: Setup) -> Types | None:
+        """Return what collects the types of columns; None if the output has none, or a stream has no end."""
+        is_typed = get_format(self.layout.format).has_types and self.layout.content is Content.VALUES
+        is_decided = setup.write.strings or any(file.is_stream for file in self._files)
+        return Types() if is_typed and not is_decided else None
 
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
@@ -258,7 +273,18 @@ class Reader:
             self._request = replace(self._request, options=options)
             self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
             first = replace(first, columns=columns)
-        return first
+        return self._typed(first)
+
+    def _typed(self, first: Table) -> Table:
+        """Return the first table with the types of its columns, and end their search."""
+        if not (types := self._request.types):
+            return replace(first, types={})
+        found, mixed = types.decide(first.texts)
+        if mixed:
+            named = ", ".join(mixed)
+            _log.warning("%s: columns with values of several types become text: %.400s", first.name, named)
+        self._request = replace(self._request, types=None)
+        return replace(first, types={**first.types, **found})
 
     def _read(self) -> Iterator[Chunk]:
         cursor = Cursor(self._request.options.limit)
@@ -302,7 +328,8 @@ def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
     """Return what a conversion leaves out."""
     if layout.content is Content.TEXTS:
         left_out = "lines hold only the new columns and the text; other columns are left out"
-        yield logging.WARNING, f"{setup.output}: {left_out}"
+        whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
+        yield logging.WARNING, whole if layout.width else f"{setup.output}: {left_out}"
     if layout.converts and setup.options.skip_rows:
         left_out = f"rows after the header that are left out: {setup.options.skip_rows}"
         yield logging.WARNING, f"{setup.output}: {left_out}, by {option('skip_rows')}"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sentcli import __version__
+from sentcli.config import NOTE
 from sentcli.errors import (
     ChangedInputError,
     DataError,
@@ -24,7 +26,7 @@ from sentcli.errors import (
     signal_of,
 )
 from sentcli.files.lock import Lock
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.history import History, history_kind
 from sentcli.runs.inputs import Reader, Setup, make_setup, refuse_inputs
@@ -85,6 +87,8 @@ def score_output(
     setup = make_setup(inputs, output, options.read, write, classes, labels)
     if not options.in_folder:  # where the folders are kept
         setup = replace(setup, partitions=partitions_of([file.name for file in files]))
+    if setup.output_format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
+        raise UsageError(f"{setup.output_format} is not for a terminal; add -o OUT.{setup.output_format}")
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     refuse_inputs(files, [output, *([rejects.name] if rejects else [])])
@@ -192,7 +196,8 @@ def _score_rows(
     output.publish()
     if output.rejected:
         place = f"; see {history.rejects.name}" if history.rejects else ""
-        _log.warning("%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
+        level = NOTE if history.rejects else logging.WARNING  # else standard error has the rows themselves
+        _log.log(level, "%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
     ledger.remove()
     return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
 

@@ -44,6 +44,7 @@ class Format:
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
+    :param has_types: its columns have types, which are found by the values of text formats.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """
@@ -52,6 +53,7 @@ class Format:
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
     records: str = ""
+    has_types: bool = False
     written_as: str = ""
 
     def reader(self) -> Reader:
@@ -73,10 +75,10 @@ _FORMATS = {
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
     "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
-    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
-    "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", "parquet"),
-    "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", "parquet"),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
+    "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
+    "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
+    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
     "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
 }
@@ -97,7 +99,7 @@ _INSTEAD = {  # what to do with other files; after a bar, the command for what c
     ".tar": "try: tar -xOf FILE |",
     ".bz2": "try: bzip2 -dc FILE |",
     ".xz": "try: xz -dc FILE |",
-    ".zip": "try: unzip -p FILE |",
+    ".zip": "try: sentcli score FILE -o OUT/",
 }
 
 
