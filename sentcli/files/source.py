@@ -67,10 +67,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        file = next((path for path in Path(name).rglob("*.*") if path.is_file()), Path(name, "x.csv"))
-        suffix = "".join(file.suffixes[-2:]) if compression_of(file.name) else file.suffix
-        pattern = Path(name, "" if file.parent == Path(name) else "**", f"*{suffix}")
-        raise DataError(f"{name} is a folder; name its files: sentcli score '{pattern}' -o OUT/")
+        raise DataError(f"{name} is a folder that a glob found, or an empty one; name folders or files")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, path, identity=identity)
@@ -120,7 +117,9 @@ class Source:
     @property
     def progress(self) -> int:
         """The number of bytes on disk that were read so far."""
-        return self._count if self._file.size is None else self._raw.tell()
+        if self._file.size is None:
+            return self._count
+        return self._file.size if self._raw.closed else self._raw.tell()
 
     def read(self) -> bytes:
         """Return the next block, or the bytes that a pipe has now; empty at the end."""

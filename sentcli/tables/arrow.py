@@ -105,7 +105,8 @@ def _sample(column: pa.Array) -> list[Any]:
 
 
 def result_field(column: ResultColumn) -> pa.Field:
-    return pa.field(column.name, pa.float64() if column.is_number else pa.string())
+    whole = pa.int64() if column.is_integer else pa.string()
+    return pa.field(column.name, pa.float64() if column.is_number else whole)
 
 
 def result_array(column: ResultColumn, values: Sequence[Any]) -> pa.Array:

@@ -79,6 +79,7 @@ class Layout:
     """What a writer writes.
 
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
+    :param width: of the terminal that lines are for; 0: they are for other programs.
     :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 
@@ -86,6 +87,7 @@ class Layout:
     results: tuple[ResultColumn, ...]
     labels: tuple[str, ...] = ()
     content: Content = Content.RECORDS
+    width: int = 0
     scratch: Path | None = None
 
     @property

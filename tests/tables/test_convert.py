@@ -23,9 +23,9 @@ from test_parquet import rich_table
 
 from sentcli.errors import DataError
 from sentcli.tables.options import ReadOptions, WriteOptions
-from sentcli.tables.registry import FORMATS, get_format
+from sentcli.tables.registry import OUTPUT_FORMATS, get_format
 
-SUFFIXES = {name: get_format(name).suffixes[0] for name in FORMATS}
+SUFFIXES = {name: get_format(name).suffixes[0] for name in OUTPUT_FORMATS}
 
 
 def test_csv_values_are_strings_everywhere(convert, tmp_path):
@@ -432,7 +432,7 @@ def test_strings_survive_every_way_through_the_formats(run, tmp_path, rows):
     """Start from JSON Lines, go through each two formats and back: the same strings, labels and scores."""
     start = tmp_path / "start.jsonl"
     start.write_text("".join(json.dumps({"id": a, "text": b}) + "\n" for a, b in rows))
-    through = [form for form in FORMATS if form != "lines"]
+    through = [form for form in OUTPUT_FORMATS if form != "lines"]
     for number, forms in enumerate(itertools.product(through, through)):
         path = start
         for step, form in enumerate((*forms, "jsonl")):
