@@ -127,6 +127,9 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option(
+    "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
+)
 @overwrite_option
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
@@ -259,7 +262,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     _refuse_texts(inputs)
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
-    write = WriteOptions(options["output_format"], options["prefix"] or "", options["strings"])
+    write = WriteOptions(options["output_format"], options["prefix"] or "", strings=options["strings"])
     is_shown = output == "-" and is_terminal(sys.stdout)
     if is_shown and not any(options[name] for name in _OF_WHOLE_ROWS):
         write = replace(write, format="lines", width=get_terminal_size().columns)

@@ -102,6 +102,15 @@ class Source:
     def _decompressed(self) -> Any:
         return decompressed(self._raw, self._compression) if self._compression else self._raw
 
+    def decompress(self, suffix: str) -> None:
+        """Decompress the input from its start, because the bytes that were looked at show a compression."""
+        if self._compression:
+            raise DataError(f"{self.name}: it is compressed twice; decompress it once")
+        self._compression, self.live, self._is_over, self._count = suffix, False, False, 0
+        raw = _Unread(self._ahead, self._raw) if self.is_stream else self._raw
+        self._ahead = deque()
+        self._streams = [decompressed(raw, suffix)]
+
     def __enter__(self) -> Self:
         return self
 
@@ -204,6 +213,23 @@ class Source:
             now = os.fstat(self._raw.fileno())
             if (now.st_size, now.st_mtime_ns) != (self._file.size, self._file.mtime_ns):
                 raise DataError(f"{self.name} changed while it was read; score a copy of it")
+
+
+class _Unread(io.RawIOBase):
+    """A stream from its start: the blocks that were looked at, then the others."""
+
+    def __init__(self, blocks: deque[bytes], others: IO[bytes]) -> None:
+        self._blocks = blocks
+        self._others = others
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._blocks.popleft() if self._blocks else self._others.read(size)
+        if block[size:]:
+            self._blocks.appendleft(block[size:])
+        return block[:size]
 
 
 def _standard_input() -> IO[bytes]:

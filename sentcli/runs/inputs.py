@@ -82,7 +82,7 @@ def make_setup(
 
 
 def _is_text(name: str) -> bool:
-    return name == STANDARD or suffix_of(name) == ".txt"
+    return name == STANDARD or suffix_of(name) in ("", ".txt")
 
 
 def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
@@ -212,10 +212,10 @@ class Reader:
             self._open.popitem()[1].close()
 
     def _guess(self, setup: Setup) -> Setup:
-        """Find out whether standard input or `.txt` files are a table, or may be one."""
+        """Find out what the inputs are whose names do not say it, such as standard input and `.txt` files."""
         guesses: list[Guess] = []
         for number, file in enumerate(self._files):
-            if file.size is not None or file.path == STANDARD:  # a named pipe may wait for its turn
+            if file.size is not None or number == 0:  # a later pipe may wait for its turn
                 guess = guess_format(self._source(number), setup.options, stop.check)
                 guesses += [guess] if guess else []
                 self._keep(number)

@@ -121,15 +121,15 @@ class WriteOptions:
 
     :param format: as for `ReadOptions`; None: from the suffix, else the format of the input.
     :param prefix: put before the names of the new columns.
-    :param strings: all columns of text formats and workbooks stay text where the output has types.
     :param width: the width of the terminal that lines are for; 0: they are for other programs.
+    :param strings: all columns of text formats and workbooks stay text where the output has types.
     :raises UsageError: when the prefix cannot be encoded as UTF-8.
     """
 
     format: str | None = None
     prefix: str = ""
-    strings: bool = False
     width: int = 0
+    strings: bool = False
 
     def __post_init__(self) -> None:
         if not is_utf8(self.prefix):

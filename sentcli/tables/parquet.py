@@ -1,7 +1,7 @@
 """Parquet through pyarrow: row groups are streamed, schema and metadata are kept, new columns are appended.
 
-Row groups keep their size, but large ones are divided to limit memory. From a format that is not
-read in record batches, columns have the types that `tables.types` finds, else they are strings.
+Row groups keep their size, but large ones are divided to limit memory. From a format that is not read in
+record batches, columns have the types that `tables.types` finds, and others are strings.
 """
 
 import io
@@ -154,7 +154,7 @@ def _checked(batches: Iterator[pa.RecordBatch], name: str, group: int) -> Iterat
 
 
 class Writer:
-    """Writes row groups with the new columns; from another format, the other columns are strings."""
+    """Writes row groups with the new columns; from another format, the other columns have its types."""
 
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout

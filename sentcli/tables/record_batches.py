@@ -14,7 +14,14 @@ import pyarrow as pa
 
 from sentcli.errors import DataError, SentcliError
 from sentcli.files.source import Source
-from sentcli.tables.arrow import column_at, find_text_columns, own_bytes, paths_of, python_type, to_values
+from sentcli.tables.arrow import (
+    column_at,
+    find_text_columns,
+    own_bytes,
+    paths_of,
+    python_type,
+    to_values,
+)
 from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor, Reject
 from sentcli.tables.columns import check_names
 from sentcli.tables.line_reader import too_long
