@@ -72,7 +72,11 @@ def run_job(
 
 def score_files(scorer: Any, inputs: Sequence[str], output: str, **options: Any) -> Summary:
     """Score files as `sentcli score` does; the fields of `JobOptions` are options as the others."""
-    given = {name: options.pop(name) for name in ("read", "write", "rejects", "overwrite") if name in options}
+    given = {
+        name: options.pop(name)
+        for name in ("read", "write", "rejects", "overwrite", "update")
+        if name in options
+    }
     return runs.score_files(scorer, inputs, output, JobOptions(**given), **options)
 
 

@@ -131,6 +131,11 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
 )
 @overwrite_option
+@click.option(
+    "--update",
+    is_flag=True,
+    help="In a folder, make the outputs again whose input changed since; keep others.",
+)
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
     "--shard",
@@ -274,7 +279,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             scorer,
             inputs or ("-",),
             output,
-            JobOptions(read, write, rejects, options["overwrite"]),
+            JobOptions(read, write, rejects, options["overwrite"], options["update"]),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,

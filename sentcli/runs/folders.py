@@ -150,8 +150,8 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
     """Refuse the files of a Delta or Iceberg table: its log says which of them count."""
     stored = [each for each in found if suffix_of(each.file) in _STORED]
     folders = {each.base.rstrip("/") for each in stored if each.base and remote.is_url(each.file)}
-    for folder in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
-        folders |= {str(parent) for parent in (folder, *folder.parents, *folder.absolute().parents)}
+    for path in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
+        folders |= {str(parent) for parent in (path, *path.parents, *path.absolute().parents)}
     for folder in sorted(folders, key=len):
         if _list(f"{folder}/_delta_log", "*.json"):
             kind, scan = "Delta", f"delta_scan($${folder}$$)"

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from sentcli.errors import ResumeError, option
+from sentcli.errors import ChangedInputError, ResumeError, option
 from sentcli.files.atomic import create, output_errors, sync, temporary_path, write_all
 from sentcli.scoring.labels import Counts
 from sentcli.tables.chunk import Chunk, Results
@@ -106,7 +106,7 @@ class Ledger:
             for entry, data in _records(file):
                 if "xxh3" in entry and not (yield from self._replay_record(chunks, entry, data)):
                     name = names[entry["input"] % len(names)]
-                    raise ResumeError(
+                    raise ChangedInputError(
                         f"{name} changed since the interrupted run read it. What was scored is kept: restore "
                         f"the file, or start over with {option('overwrite', True)}"
                     )

@@ -53,6 +53,7 @@ class Summary(Counts):
         """
         where = f"{output}: " if output else ""
         rejected = f", {self.rejected:,} rejected" if self.rejected else ""
+        now = f"; this run scored {self.scored:,}" if self.scored < self.rows else ""
         minutes, seconds = divmod(self.seconds, 60)
         time = f" in {minutes:.0f} min {seconds:.0f} s" if minutes else f" in {seconds:.2g} s"
         speed = f", {self.scored / self.seconds:,.0f} rows/s" if self.seconds >= 1 else ""
@@ -68,7 +69,7 @@ class Summary(Counts):
             texts.append(f"{self.truncated:,} truncated")
         is_other = 2 * self.mostly_unknown > self.rows - self.blank
         lines = [
-            f"{where}{counted(self.rows, 'row')}{rejected}{time + speed if self.scored else ''}",
+            f"{where}{counted(self.rows, 'row')}{rejected}{now + time + speed if self.scored else ''}",
             ", ".join(kinds),
             ", ".join(texts),
             "most texts look like another language than the model's" if is_other else "",

@@ -216,6 +216,13 @@ def test_a_text_on_the_command_line_is_scored_as_a_line_of_stdin(score):
     assert score("--text", "a warm, wonderful film").stdout == f"{by_pipe}\n"
     assert score("--text", "a warm,\r\nwonderful film", "-q").stdout == f"{by_pipe}\n"
     assert score("--text", "").stdout == "\t\t\n"
+    several = score("--text", "a warm, wonderful film", "--text", "a dull film", "--text", "").stdout
+    assert [line.split("\t")[2] for line in several.splitlines()] == [
+        "a warm, wonderful film",
+        "a dull film",
+        "",
+    ]
+    assert several.startswith(f"{by_pipe}\n")
     score("--text", "a warm film", "-o", "o.jsonl", "--summary", "s.json")
     assert json.loads(Path("o.jsonl").read_text())["text"] == "a warm film"
     assert json.loads(Path("s.json").read_text())["rows"] == 1
