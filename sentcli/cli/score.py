@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
-_SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
+_SCORER = (
+    *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities"),
+    *("unknown_words", "null_unknown"),
+)
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
@@ -58,13 +61,14 @@ _EXAMPLES = (
 _GROUPS = {
     "Output": (
         *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
+        "unknown_words",
     ),
     "Input": (
         *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
         *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "Model": ("model", "neutral", "backend", "device", "precision", "workers", "ray"),
+    "Model": ("model", "neutral", "null_unknown", "backend", "device", "precision", "workers", "ray"),
 }
 
 
@@ -119,6 +123,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option("--unknown-words", is_flag=True, help="Add the share of unknown words: sentiment_unknown.")
 @overwrite_option
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
@@ -193,6 +198,14 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="[LOW,HIGH]",
     callback=_band,
     help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: the model's own band.",
+)
+@click.option(
+    "--null-unknown",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=False,
+    help="No label for rows with a larger share of words unknown to the model, e.g. 0.5 (other languages).",
 )
 @backend_option
 @device_option
@@ -269,6 +282,8 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     if talks:
         for line in result.lines("" if output == "-" else output):
             say(line)
+    if result.warning and options["null_unknown"] == 1:
+        say(result.warning)
     if result.failed:
         raise DataError(
             f"{counted(result.failed, 'output')} failed, for the reasons above; "

@@ -78,7 +78,7 @@ def score_output(
     if options.in_folder and options.read.format and not write.format:
         write = replace(write, format=options.read.format)  # suffixes may not name the format
     classes, labels = scorer.shown_classes, scorer.given_labels
-    setup = make_setup(inputs, output, options.read, write, classes, labels)
+    setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     refuse_inputs(files, [output, *([rejects.name] if rejects else [])])

@@ -38,6 +38,6 @@ def score_spark(df: Any, text_column: str, prefix: str = "", *, workers: int = 1
                 yield scorer.score_arrow(batch, text_column, prefix)
 
     with load(workers=workers, **options) as scorer:
-        added = WriteOptions(prefix=prefix).columns(scorer.shown_classes)
+        added = WriteOptions(prefix=prefix).columns(scorer.shown_classes, scorer.extras.columns)
     new = [StructField(column.name, DoubleType() if column.is_number else StringType()) for column in added]
     return df.mapInArrow(run, StructType([*df.schema.fields, *new]))

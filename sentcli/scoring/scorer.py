@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -17,6 +18,7 @@ from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.extras import Extras
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import NEUTRAL, Band, Counts, Scores, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
@@ -48,6 +50,7 @@ class _Predictions(NamedTuple):
     lengths: npt.NDArray[np.int64]  # before truncation
     words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float64]
 
 
 class Scorer:
@@ -66,7 +69,9 @@ class Scorer:
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
     :param probabilities: also return the probability of each label of the model.
+    :param extras: fields of `sentcli.scoring.extras.Extras`, such as `null_unknown=0.5`.
     :ivar shown_classes: labels that get a probability column (all or none).
+    :ivar extras: what else is asked for.
     :raises BundleError: for a file that is missing, changed or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
@@ -85,6 +90,7 @@ class Scorer:
         neutral: tuple[float, float] | bool = False,
         null_values: Iterable[str] | None = None,
         probabilities: bool = False,
+        **extras: Any,
     ) -> None:
         path = default_bundle_path() if model is None else model
         self.bundle = bundle = path if isinstance(path, Bundle) else load_bundle(Path(path))
@@ -92,6 +98,7 @@ class Scorer:
         self.shown_classes = self.labels if probabilities else ()
         self.neutral = _band(bundle, neutral) if neutral else None
         self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
+        self.extras = Extras(**extras)
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
         self._encoder = Encoder(bundle.vocab)
@@ -118,6 +125,7 @@ class Scorer:
             "null_values": self._null_values.values,
             "probabilities": bool(self.shown_classes),
             "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
+            **asdict(self.extras),
         }
 
     def __enter__(self) -> Self:
@@ -189,7 +197,7 @@ class Scorer:
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
+        columns = WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
         scores = self.score(texts_of(frame, text_column, columns))
         return with_results(frame, scores, columns)
 
@@ -209,7 +217,7 @@ class Scorer:
         """
         from sentcli.scoring import arrow
 
-        columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
+        columns = WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
         scores = self.score(arrow.texts_of(batch, text_column, columns))
         return arrow.with_results(batch, scores, columns)
 
@@ -270,8 +278,8 @@ class Scorer:
             logits = np.full((len(distinct), len(self.labels)), np.nan)
             for batch, future in zip(batches, futures, strict=True):
                 logits[batch] = wait_for(future)
-            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
-            return _Predictions(logits[inverse], *of_texts)
+            of_texts = encoded.lengths, encoded.words, encoded.unknown, encoded.shares
+            return _Predictions(logits[inverse], *(numbers[inverse] for numbers in of_texts))
 
         return finish
 
@@ -283,8 +291,10 @@ class Scorer:
 
     def _scores(self, predictions: _Predictions) -> Scores:
         probabilities = softmax(predictions.logits)
-        is_empty = predictions.lengths == 0
         blank = predictions.words == 0
+        has_no_word = (predictions.lengths == 0) & ~blank
+        is_strange = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
+        is_empty = blank | has_no_word | is_strange
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
@@ -297,13 +307,15 @@ class Scorer:
         counts = Counts(
             labels=Counter(labels[~is_empty].tolist()),
             blank=int(blank.sum()),
-            no_known_word=int((is_empty & ~blank).sum()),
-            mostly_unknown=int((2 * predictions.unknown > predictions.words).sum()),
+            no_known_word=int(has_no_word.sum()),
+            too_unknown=int(is_strange.sum()),
+            mostly_unknown=int((predictions.shares > 0.5).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
         )
-        return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
+        shares = np.where(np.isnan(predictions.shares), None, predictions.shares)
+        return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist(), shares.tolist())
 
 
 load = Scorer  # reads as a call where a model is opened by its path

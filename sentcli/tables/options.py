@@ -129,10 +129,13 @@ class WriteOptions:
         if not is_utf8(self.prefix):
             raise UsageError(f"{option('prefix')} {self.prefix!r:.200}: it has to be UTF-8")
 
-    def columns(self, classes: Sequence[str] = ()) -> tuple[ResultColumn, ...]:
+    def columns(
+        self, classes: Sequence[str] = (), added: Sequence[ResultColumn] = ()
+    ) -> tuple[ResultColumn, ...]:
         """Return the new columns in their order.
 
         :param classes: the labels whose probabilities get a column each.
+        :param added: further columns, still without the prefix.
         :raises UsageError: when the columns of two classes would have the same name, in any case.
         """
         if len({label.lower() for label in classes}) < len(classes):
@@ -146,7 +149,7 @@ class WriteOptions:
         ]
         for place, label in enumerate(classes):
             columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
-        return tuple(replace(column, name=self.prefix + column.name) for column in columns)
+        return tuple(replace(column, name=self.prefix + column.name) for column in (*columns, *added))
 
 
 def _probability_of(place: int) -> "Callable[[Scores], Sequence[Any]]":
