@@ -30,6 +30,7 @@ from sentcli.cli.options import (
     quiet_option,
     quotechar_option,
     text_column_option,
+    words_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, open_sink
@@ -44,7 +45,7 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _SCORER = (
     *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities"),
-    *("unknown_words", "null_unknown"),
+    *("unknown_words", "null_unknown", "explain", "sentences", "about", "words", "mixed"),
 )
 
 _OWN_BAND = "model"  # the value of --neutral without a value
@@ -61,14 +62,25 @@ _EXAMPLES = (
 _GROUPS = {
     "Output": (
         *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
-        "unknown_words",
+        *("explain", "sentences", "about", "unknown_words"),
     ),
     "Input": (
         *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
         *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "Model": ("model", "neutral", "null_unknown", "backend", "device", "precision", "workers", "ray"),
+    "Model": (
+        "model",
+        "neutral",
+        "mixed",
+        "words",
+        "null_unknown",
+        "backend",
+        "device",
+        "precision",
+        "workers",
+        "ray",
+    ),
 }
 
 
@@ -97,6 +109,19 @@ def _band(
     return low, high
 
 
+def _aspects(
+    context: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the name and the words of each aspect."""
+    found = []
+    for value in values:
+        name, _, words = value.partition("=")
+        if not (name.strip() and words.strip(" ,")):
+            raise UsageError(f"--about {value!r:.80}: type a name and words: --about price=price,cost,fee")
+        found.append((name.strip(), tuple(word.strip() for word in words.split(",") if word.strip())))
+    return tuple(found)
+
+
 def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int]:
     """Return the number of this run and the number of all runs, `1/1` without the option."""
     number, _, count = ("1/1" if value is None else value).partition("/")
@@ -123,6 +148,22 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option(
+    "--explain",
+    metavar="N",
+    type=click.IntRange(1),
+    default=0,
+    show_default=False,
+    help="Add the N words or phrases that decided: sentiment_words.",
+)
+@click.option("--sentences", is_flag=True, help="Add the place and score of sentences: sentiment_sentences.")
+@click.option(
+    "--about",
+    metavar="NAME=A,B,...",
+    multiple=True,
+    callback=_aspects,
+    help="Add the score of the clauses with one of these words: sentiment_NAME. Repeatable.",
+)
 @click.option("--unknown-words", is_flag=True, help="Add the share of unknown words: sentiment_unknown.")
 @overwrite_option
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
@@ -199,6 +240,10 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_band,
     help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: the model's own band.",
 )
+@click.option(
+    "--mixed", is_flag=True, help="With --neutral: label texts with clear sentences of both kinds as mixed."
+)
+@words_option
 @click.option(
     "--null-unknown",
     metavar="SHARE",

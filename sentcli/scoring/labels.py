@@ -1,10 +1,10 @@
 """From logits to probabilities, the band of neutral ones, and the labels and scores of many texts."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,7 @@ class Scores:
     :param counts: the counts of these texts.
     :param probabilities: for each class, one probability per text; empty without this option of `Scorer`.
     :param unknown: for each text the share of words that the model does not know; None without any word.
+    :param more: by the name of its column, what else `Scorer` was asked for; None for an empty text.
     """
 
     labels: list[str | None]
@@ -100,6 +101,7 @@ class Scores:
     counts: Counts
     probabilities: Sequence[list[float | None]] = ()
     unknown: Sequence[float | None] = ()
+    more: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

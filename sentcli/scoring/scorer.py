@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -18,7 +17,7 @@ from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
-from sentcli.scoring.extras import Extras
+from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import NEUTRAL, Band, Counts, Scores, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
@@ -99,8 +98,10 @@ class Scorer:
         self.neutral = _band(bundle, neutral) if neutral else None
         self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
         self.extras = Extras(**extras)
+        self.extras.check(bundle.name, self.labels, has_neutral=bool(neutral))
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
+        self._own_words = self.extras.own_words
         self._encoder = Encoder(bundle.vocab)
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
@@ -113,7 +114,8 @@ class Scorer:
     def given_labels(self) -> list[str]:
         """All labels that a text can get: those of the model, and `neutral` if the option is set."""
         first, *others = self.labels
-        return [first, NEUTRAL, *others] if self.neutral else [first, *others]
+        labels = [first, NEUTRAL, *others] if self.neutral else [first, *others]
+        return [*labels, MIXED] if self.extras.mixed else labels
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -125,7 +127,7 @@ class Scorer:
             "null_values": self._null_values.values,
             "probabilities": bool(self.shown_classes),
             "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
-            **asdict(self.extras),
+            **self.extras.fingerprint,
         }
 
     def __enter__(self) -> Self:
@@ -146,6 +148,11 @@ class Scorer:
         :raises MemoryError: when memory is short.
         :raises RuntimeError: when the scorer was closed.
         """
+        texts = as_texts(texts)
+        return self.extras.add_to(self._scores(self._run(texts)), texts, self)
+
+    def score_alone(self, texts: Iterable[str | None]) -> Scores:
+        """Return the labels and scores of texts, as `score` does, without what else is asked for."""
         return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
@@ -163,24 +170,29 @@ class Scorer:
         """
         from sentcli.explain.explanation import explain
 
-        return explain(as_texts(texts), self.parts, self.score)
+        return explain(as_texts(texts), self.parts, self.score_alone)
 
     @cached_property
     def parts(self) -> "Parts":
         """What finds the parts of words in the scores of this model."""
         from sentcli.explain.parts import Parts
 
-        return Parts(self.bundle.vocab, self._max_tokens, self._logits_of)
+        find = self._own_words.find if self._own_words else lambda _: []
+        return Parts(self.bundle.vocab, self._max_tokens, self._begin_logits, find)
 
-    def _logits_of(self, sequences: Sequence[list[int]]) -> Logits:
-        """Return the logits of sequences of ids, each of at least one id."""
-        logits = np.empty((len(sequences), len(self.labels)), np.float32)
+    def _begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:
+        """Submit sequences of ids, each of at least one id; return a function that waits for their logits."""
         batches = length_buckets([*map(len, sequences)], *self._batch_limits)
         run = self._pools.workers.submit
         futures = [run(self._backend.logits, *pad([sequences[row] for row in rows])) for rows in batches]
-        for rows, future in zip(batches, futures, strict=True):
-            logits[rows] = wait_for(future)
-        return logits
+
+        def finish() -> Logits:
+            logits = np.empty((len(sequences), len(self.labels)), np.float32)
+            for rows, future in zip(batches, futures, strict=True):
+                logits[rows] = wait_for(future)
+            return logits
+
+        return finish
 
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
@@ -230,7 +242,7 @@ class Scorer:
         """
         with closing(self._predict(chunks, lambda chunk: chunk.texts)) as parts:
             for chunk, predictions in parts:
-                yield chunk, self._scores(predictions)
+                yield chunk, self.extras.add_to(self._scores(predictions), chunk.texts, self)
 
     def _run(self, texts: Iterable[str | None]) -> _Predictions:
         chunks = _chunks(as_texts(texts))
@@ -273,11 +285,13 @@ class Scorer:
         batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
+        shifts = [*map(self._own_words.shift, distinct)] if self._own_words else 0.0
 
         def finish() -> _Predictions:
             logits = np.full((len(distinct), len(self.labels)), np.nan)
             for batch, future in zip(batches, futures, strict=True):
                 logits[batch] = wait_for(future)
+            logits[:, 1] += shifts
             of_texts = encoded.lengths, encoded.words, encoded.unknown, encoded.shares
             return _Predictions(logits[inverse], *(numbers[inverse] for numbers in of_texts))
 

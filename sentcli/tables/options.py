@@ -1,6 +1,7 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -19,12 +20,15 @@ class ResultColumn:
     """A column that a run adds.
 
     :param values: returns its values, one for each text.
-    :param is_number: True for numbers, False for labels.
+    :param is_number: True for numbers, False for labels and lists.
+    :param items: of a column of lists the names and the Arrow types of what an item has; its values are the
+        lists as JSON, in which an item is a list too.
     """
 
     name: str
     values: "Callable[[Scores], Sequence[Any]]" = field(compare=False)
     is_number: bool = False
+    items: tuple[tuple[str, str], ...] = ()
 
 
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
@@ -149,7 +153,11 @@ class WriteOptions:
         ]
         for place, label in enumerate(classes):
             columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
-        return tuple(replace(column, name=self.prefix + column.name) for column in (*columns, *added))
+        columns += added
+        names = Counter(column.name.lower() for column in columns)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UsageError(f"{option('about')}: two new columns would be called {twice[0]!r:.200}")
+        return tuple(replace(column, name=self.prefix + column.name) for column in columns)
 
 
 def _probability_of(place: int) -> "Callable[[Scores], Sequence[Any]]":
