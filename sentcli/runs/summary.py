@@ -79,16 +79,17 @@ class Summary(Counts):
         return [line for line in lines if line]
 
     @property
-    def warning(self) -> str:
-        """What to say of rows with mostly unknown words; empty if few rows have them."""
-        if not self.mostly_unknown or self.mostly_unknown < _MANY_UNKNOWN * (self.rows - self.blank):
-            return ""
+    def warnings(self) -> list[str]:
+        """What to say of rows with mostly unknown words, unless few have them or they have no label."""
+        if self.too_unknown or self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
+            return []
         verb = "has" if self.rows == 1 else "have"
-        return (
+        line = (
             f"{self.mostly_unknown:,} of {counted(self.rows, 'row')} {verb} mostly words that the model does "
             "not know, perhaps of another language: their labels mean little; --null-unknown 0.5 leaves them "
             "without a label, --unknown-words adds a column with the share of unknown words"
         )
+        return [line]
 
 
 @dataclass

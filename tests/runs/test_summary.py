@@ -37,11 +37,13 @@ def test_the_lines_of_a_summary_leave_out_zero_counts():
 
 def test_from_five_percent_of_mostly_unknown_rows_on_there_is_a_warning():
     other = Summary(rows=1040, blank=40, mostly_unknown=50)
-    assert other.warning.startswith("50 of 1,040 rows have mostly words that the model does not know, ")
-    assert "--null-unknown 0.5" in other.warning
-    assert not replace(other, mostly_unknown=49).warning
-    assert not Summary(rows=2, blank=2).warning
-    assert Summary(rows=1, mostly_unknown=1).warning.startswith("1 of 1 row has")
+    (line,) = other.warnings
+    assert line.startswith("50 of 1,040 rows have mostly words that the model does not know, ")
+    assert "--null-unknown 0.5" in line
+    assert not replace(other, mostly_unknown=49).warnings
+    assert not replace(other, too_unknown=50).warnings
+    assert not Summary(rows=2, blank=2).warnings
+    assert Summary(rows=1, mostly_unknown=1).warnings[0].startswith("1 of 1 row has")
 
 
 def test_a_summary_is_read_back_from_its_record():
