@@ -84,7 +84,7 @@ def score_output(
     if options.in_folder and options.read.format and not write.format:
         write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
     classes, labels = scorer.shown_classes, scorer.given_labels
-    setup = make_setup(inputs, output, options.read, write, classes, labels)
+    setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
     if not options.in_folder:  # where the folders are kept
         setup = replace(setup, partitions=partitions_of([file.name for file in files]))
     if setup.output_format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
