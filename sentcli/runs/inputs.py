@@ -68,6 +68,7 @@ def make_setup(
     write: WriteOptions,
     classes: Sequence[str] = (),
     labels: Sequence[str] = (),
+    added: Sequence[ResultColumn] = (),
 ) -> Setup:
     """Choose the formats of the inputs and the output: from the options, else from the suffixes."""
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
@@ -77,7 +78,7 @@ def make_setup(
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
         output_form = format_of(output, "output_format")
-    setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
+    setup = Setup(read, write, output, write.columns(classes, added), (*labels,), form, output_form)
     return setup if is_open else _checked(setup, inputs[0])
 
 

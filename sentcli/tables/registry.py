@@ -99,7 +99,7 @@ _INSTEAD = {  # what to do with other files; after a bar, the command for what c
     ".tar": "try: tar -xOf FILE |",
     ".bz2": "try: bzip2 -dc FILE |",
     ".xz": "try: xz -dc FILE |",
-    ".zip": "try: sentcli score FILE -o OUT/",
+    ".zip": "an archive is read on disk, try: sentcli score NAME.zip -o OUT/",
 }
 
 
