@@ -49,13 +49,7 @@ _SCORER = (
 )
 
 _OF_OUTPUT = ("strings", "output_delimiter", "output_encoding")
-_OF_WHOLE_ROWS = (
-    "output_format",
-    "prefix",
-    "keep",
-    "drop",
-    *_OF_OUTPUT,
-)  # else a terminal gets parts of rows
+_OF_WHOLE_ROWS = ("output_format", "prefix", "keep", "drop", *_OF_OUTPUT)  # else a terminal gets texts
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)

@@ -67,6 +67,7 @@ def test_parquet_keeps_types_and_metadata(run, tmp_path):
         [pa.array([1, 2]).cast(schema.types[0]), ["a", "b"], ["x", "xx"], [[1], None]], schema=schema
     )
     pq.write_table(table, tmp_path / "in.parquet")
+    table = pq.read_table(tmp_path / "in.parquet")
     for read in (DROP, KEEP):
         run(tmp_path / "in.parquet", tmp_path / "out.parquet", read=read, overwrite=True)
         out = pq.read_table(tmp_path / "out.parquet")
