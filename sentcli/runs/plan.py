@@ -42,7 +42,7 @@ def plan_outputs(inputs: Sequence[str], output: Target, write: WriteOptions | No
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
     if not output.is_folder:
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
-            _log.warning("%s: one file for all inputs; for one file each, give %s/", name, name)
+            _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
         return [(files, output)]
     form = write.format if write else None
     below = [_folder_below(pattern, file) / _output_name(file, form) for pattern, file in found]

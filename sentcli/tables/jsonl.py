@@ -98,7 +98,7 @@ class _JsonlReader(LineReader):
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
         if (name := find_taken(record, self.table.taken)) is not None:
-            return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
+            return self.reject(line, f"there is a {name!r:.200} already; try --prefix new_")
         text = text_of(record, self.table.texts)
         if text is MISSING:
             return self.reject(line, f"no {text_names(self.table.texts)}")
