@@ -31,6 +31,7 @@ from sentcli.cli.options import (
     quiet_option,
     quotechar_option,
     text_column_option,
+    words_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, is_terminal, open_sink
@@ -43,7 +44,10 @@ if TYPE_CHECKING:
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
-_SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
+_SCORER = (
+    *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities"),
+    *("unknown_words", "null_unknown", "explain", "sentences", "about", "words", "mixed"),
+)
 
 _OF_WHOLE_ROWS = ("output_format", "prefix", "columns")  # a terminal gets whole rows only with one of these
 
@@ -61,7 +65,7 @@ _EXAMPLES = (
 _GROUPS = {  # first what people use most
     "Choose what is read": ("text_column", "text", "limit"),
     "Choose what is written": ("output", "output_format", "drop", "keep", "by", "overwrite", "quiet"),
-    "Choose the labels": ("neutral", "probabilities", "explain"),
+    "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
     "More on what is read": (
         *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
         *("skip_lines", "skip_rows", "null_values", "columns"),
@@ -101,6 +105,19 @@ def _band(
     return low, high
 
 
+def _aspects(
+    context: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the name and the words of each aspect."""
+    found = []
+    for value in values:
+        name, _, words = value.partition("=")
+        if not (name.strip() and words.strip(" ,")):
+            raise UsageError(f"--about {value!r:.80}: type a name and words: --about price=price,cost,fee")
+        found.append((name.strip(), tuple(word.strip() for word in words.split(",") if word.strip())))
+    return tuple(found)
+
+
 def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int]:
     """Return the number of this run and the number of all runs, `1/1` without the option."""
     number, _, count = ("1/1" if value is None else value).partition("/")
@@ -128,7 +145,32 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option(
+    "--explain",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=False,
+    help="Add the N words or phrases that decided: sentiment_words.",
+)
+@click.option("--sentences", is_flag=True, help="Add the place and score of sentences: sentiment_sentences.")
+@click.option(
+    "--about",
+    metavar="NAME=A,B,...",
+    multiple=True,
+    callback=_aspects,
+    help="Add the score of the clauses with one of these words: sentiment_NAME. Repeatable.",
+)
+@click.option("--unknown-words", is_flag=True, help="Add the share of unknown words: sentiment_unknown.")
+@click.option(
+    "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
+)
 @overwrite_option
+@click.option(
+    "--update",
+    is_flag=True,
+    help="In a folder, make the outputs again whose input changed since; keep others.",
+)
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
     "--shard",
@@ -137,7 +179,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
 )
 @quiet_option
-@click.option("--text", help="Score this text instead of INPUTS.")
+@click.option("--text", multiple=True, help="Score this text instead of INPUTS; may be given several times.")
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
 @text_column_option
 @click.option(
@@ -158,6 +200,9 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "format",
     type=click.Choice(FORMATS),
     help="By default given by the suffix; for stdin and .txt by the first lines.",
+)
+@click.option(
+    "--documents", "format", flag_value="documents", help="Each file is one text: a row of its name and text."
 )
 @click.option(
     "--encoding",
@@ -203,6 +248,18 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_band,
     help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: the model's own band.",
 )
+@click.option(
+    "--mixed", is_flag=True, help="With --neutral: label texts with clear sentences of both kinds as mixed."
+)
+@words_option
+@click.option(
+    "--null-unknown",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=False,
+    help="No label for rows with a larger share of words unknown to the model, e.g. 0.5 (other languages).",
+)
 @backend_option
 @device_option
 @precision_option
@@ -245,19 +302,19 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
 
     tune_interpreter()
     log_to_stderr(quiet=quiet)
-    if options["text"] is not None:
+    if options["text"]:
         if inputs or options["format"]:
             raise UsageError("--text is scored in place of INPUTS and has no --input-format")
-        # As a line of standard input, so that it is written in the same way and all other options apply.
-        data = re.sub(rb"[\r\n]+", b" ", os.fsencode(options["text"])) + b"\n"
-        sys.stdin = TextIOWrapper(BytesIO(data))
+        # As lines of standard input, so that they are written in the same way and all other options apply.
+        lines = [re.sub(rb"[\r\n]+", b" ", os.fsencode(text)) + b"\n" for text in options["text"]]
+        sys.stdin = TextIOWrapper(BytesIO(b"".join(lines)))
         options["format"] = "lines"
     elif not inputs and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     _refuse_texts(inputs)
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
-    write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
+    write = WriteOptions(options["output_format"], options["prefix"] or "", strings=options["strings"])
     is_shown = output == "-" and is_terminal(sys.stdout)
     if is_shown and not any(options[name] for name in _OF_WHOLE_ROWS):
         write = replace(write, format="lines", width=get_terminal_size().columns)
@@ -269,7 +326,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             scorer,
             inputs or ("-",),
             output,
-            JobOptions(read, write, rejects, options["overwrite"]),
+            JobOptions(read, write, rejects, options["overwrite"], options["update"]),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,
@@ -277,9 +334,9 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         )
     if summary:
         _write_summary(summary, {**result.to_json(), **_provenance(scorer)}, result.failed)
-    if talks:
-        for line in result.lines("" if output == "-" else output):
-            say(line)
+    lines = result.lines("" if output == "-" else output) if talks else []
+    for line in (*lines, *result.warnings):
+        say(line)
     if result.failed:
         raise DataError(
             f"{counted(result.failed, 'output')} failed, for the reasons above; "

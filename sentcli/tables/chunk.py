@@ -198,7 +198,7 @@ class _Draft:
 
     @property
     def is_empty(self) -> bool:
-        return not self._size
+        return not (self._size or self._texts)
 
     @property
     def is_open(self) -> bool:
