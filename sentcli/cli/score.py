@@ -39,7 +39,7 @@ from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_o
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
-_REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
+_REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
@@ -137,7 +137,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     callback=lambda _, __, value: None if value is None else tuple(dict.fromkeys(value.split(","))),
     help="Columns when JSONL is converted. Default: every key in the file; of a pipe, in its first records.",
 )
-@click.option("--sheet", help="XLSX: name or number of the sheet; by default the first one.")
+@click.option("--sheet", help="XLSX: name or number of the sheet; by default the first with a table.")
 @click.option(
     "--null-values",
     metavar="A,B,...",
@@ -224,7 +224,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
       0              done
       1              failed: an input, the model or the output
       2              invalid options
-      3              done, but rows were rejected
+      3              done, but rows were rejected, or formulas of a workbook have no value
       130, 143, 129  stopped by Ctrl-C, SIGTERM, SIGHUP
       141            the reader of stdout has closed it
     """
@@ -274,7 +274,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             f"{counted(result.failed, 'output')} failed, for the reasons above; "
             "fix these, then run the same command again"
         )
-    if result.rejected:
+    if result.rejected or result.formulas_without_value:
         click.get_current_context().exit(_REJECTED_ROWS)
 
 

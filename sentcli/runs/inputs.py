@@ -142,6 +142,7 @@ class Reader:
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
         self._files = files
+        self.formulas_without_value = 0
         self._open: dict[int, Source] = {}  # inputs that were opened already
         self._tables: dict[int, Table] = {}  # those of open inputs
         with ExitStack() as stack:
@@ -154,7 +155,9 @@ class Reader:
                 content_for(setup.format, setup.output_format),
             )
             self._request = Request(
-                setup.format, setup.options, self.layout.content, self.layout.names, check=stop.check
+                *(setup.format, setup.options, self.layout.content, self.layout.names),
+                longest_cell=get_format(setup.output_format).longest_cell,
+                check=stop.check,
             )
             self.table = self._inspect_all()
             log_notes(_notes_of(setup, self.layout))
@@ -215,6 +218,7 @@ class Reader:
                 continue
             table = inspect(self._source(number), self._request)
             log_notes(table.notes)
+            self.formulas_without_value += table.formulas_without_value
             if not (first or table.is_empty):
                 first = table
                 self._request = replace(self._request, first=first)

@@ -173,6 +173,7 @@ def _score_rows(
         **vars(total),
         rows=output.rows,
         rejected=output.rejected,
+        formulas_without_value=reader.formulas_without_value,
         text_columns=reader.text_columns,
         inputs=[file.fingerprint() for file in files],
     )

@@ -19,7 +19,7 @@ from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows
 from sentcli.tables.convert import LastLine, six_decimals, to_text
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -193,7 +193,8 @@ class _CsvReader(LineReader):
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        if self._rows_to_skip:
+        longest = self.table.longest_cell
+        if self._rows_to_skip or (longest and max(map(len, texts)) > longest // 2):
             return []
         try:
             rows = [*self._dialect.parser(iter(texts))]
@@ -240,6 +241,10 @@ class _CsvReader(LineReader):
             self._rows_to_skip -= 1
             is_kept = len(fields) == self._width and self.content is Content.RECORDS
             return (None, raw, raw) if is_kept else raw
+        try:
+            check_cells(fields, self.table.longest_cell)
+        except ValueError as error:
+            return self.reject(raw, str(error))
         if len(fields) == self._width:
             return self._text(fields), self._cargo(fields, raw), raw
         return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")

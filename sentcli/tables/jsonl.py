@@ -22,7 +22,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results
 from sentcli.tables.columns import find_taken
 from sentcli.tables.convert import LastLine, six_decimals, to_json
 from sentcli.tables.json_records import split_records
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -107,11 +107,13 @@ class _JsonlReader(LineReader):
         if self.content is not Content.VALUES:
             return text, line, line
         try:
-            return text, self._values(line), line
+            values = self._values(line)
+            check_cells(values, self.table.longest_cell)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
+        return text, values, line
 
     def _values(self, line: bytes) -> list[str | None]:
         """Decode a record again, with the digits of its numbers, for a writer of another format."""

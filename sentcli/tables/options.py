@@ -39,7 +39,7 @@ class ReadOptions:
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param columns: all columns when JSON Lines become another format; None: the keys of the records.
-    :param sheet: the name or number of the sheet of a workbook; None: the first one.
+    :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
     :param escapechar: the character that takes away the special meaning of the next one; None: there is none.

@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any
 
 import pyarrow as pa
@@ -32,7 +32,7 @@ from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Reject,
 from sentcli.tables.columns import check_names
 from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
-from sentcli.tables.line_reader import too_long
+from sentcli.tables.line_reader import check_cells, too_long
 from sentcli.tables.table import Content, Layout, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
 
@@ -206,6 +206,7 @@ class _ParquetReader:
         self._size = source.size or 0
         self._content = content
         self._limit = table.options.max_row_bytes
+        self._longest_cell = table.longest_cell
         self._paths = table.style.paths
         self._cursor = cursor
         self._file = _open(_Hashed(source.seekable(), cursor), table.style.int96)  # type: ignore[arg-type]
@@ -243,7 +244,9 @@ class _ParquetReader:
             raise ValueError(too_long(self._limit))
         if self._content is not Content.VALUES:
             return texts, texts
-        return texts, list(zip(*map(to_values, rows.columns), strict=True))
+        values = list(zip(*map(to_values, rows.columns), strict=True))
+        check_cells(chain.from_iterable(values), self._longest_cell)
+        return texts, values
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
         good, rejects = [rows.slice(0, 0)], []

@@ -42,6 +42,7 @@ class Format:
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records have the same bytes, so that a record is copied; empty: its own.
+    :param longest_cell: the most characters of a value, see `Table`.
     :param is_written: False for a format that can only be read; its module has no `Writer`.
     """
 
@@ -50,6 +51,7 @@ class Format:
     options: frozenset[str] = frozenset()
     records: str = ""
     is_written: bool = True
+    longest_cell: int | None = None
 
     def reader(self) -> Reader:
         return self.load().read  # type: ignore[no-any-return]
@@ -71,7 +73,9 @@ _FORMATS = {
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
     "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+    "xlsx": Format(
+        *("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}), longest_cell=32_767
+    ),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
 }
 FORMATS = tuple(_FORMATS)

@@ -34,6 +34,8 @@ class Table:
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.
     :param is_empty: there is no record that decides.
+    :param longest_cell: the most characters of a value in the output; None: any number.
+    :param formulas_without_value: the number of cells of a workbook whose value is not in the file.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Table:
     taken: tuple[str, ...] = ()
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
+    longest_cell: int | None = None
+    formulas_without_value: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Request:
     """What is to be read from an input.
 
     :param first: the table of an earlier input of the same output, which decides on the text columns.
+    :param longest_cell: see `Table`.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
 
@@ -62,11 +67,17 @@ class Request:
     content: Content = Content.RECORDS
     taken: tuple[str, ...] = ()
     first: Table | None = None
+    longest_cell: int | None = None
     check: Callable[[], None] = lambda: None
 
     def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
         """Return the table of an input that was found to be so."""
-        return Table(name, self.format, self.options, columns, taken=self.taken, **found)
+        return Table(
+            *(name, self.format, self.options, columns),
+            taken=self.taken,
+            longest_cell=self.longest_cell,
+            **found,
+        )
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,24 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
-from sentcli.errors import DataError, OutputError, option, requires
+from sentcli.config import NOTE
+from sentcli.errors import DataError, OutputError, counted, option, requires
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, collect
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
-from sentcli.tables.line_reader import too_long
+from sentcli.tables.line_reader import check_cells, too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.table import Content, Layout, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, is_usual
+from sentcli.tables.workbook import Package
 
+_LONGEST_COVER = 20  # rows of a sheet without a table
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent
 _FORMATS = {datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd", time: "hh:mm:ss", timedelta: "[h]:mm:ss"}
@@ -48,7 +52,7 @@ class Style:
 def inspect(source: Source, request: Request) -> Table:
     """Return the table of a sheet by its first rows; see `inspect.inspect`."""
     options, name, first = request.options, source.name, request.first
-    sheet, notes = _open_sheet(source, options.sheet)
+    sheet, notes, formulas = _open_sheet(source, options.sheet)
     rows: Iterator[list[Any]] = sheet.iter_rows()
     lead = [*islice(rows, options.skip_lines)]
     for header in rows:
@@ -76,6 +80,7 @@ def inspect(source: Source, request: Request) -> Table:
         places=choice.places,
         lead=to_json([lead[:-1], header]),
         style=Style(sheet.name, tuple(lead), sheet),
+        formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
     )
 
@@ -95,15 +100,15 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
         text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
         if number < table.options.skip_rows:
             yield (None, values, raw) if is_kept else raw
-        elif len(text.encode()) > limit:
-            yield Reject(table.name, skip + number + 1, None, too_long(limit), raw)
+        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(cells, table.longest_cell):
+            yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
             yield text, values, raw
     source.check_unchanged()
 
 
-def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...]]:
-    """Return a sheet by its name or number, else the first one; and a note on the others."""
+def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...], int]:
+    """Return a sheet by its name or number, else the first table; notes; and how many values are missing."""
     with requires("excel"):
         from python_calamine import CalamineError, CalamineWorkbook
     try:
@@ -114,16 +119,50 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         if not names:
             raise DataError(f"{source.name}: not a workbook that can be read: it has no sheets")
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
-        chosen = names[0] if wanted is None else wanted if wanted in names else numbered.get(wanted)
-        if chosen is None:
+        if wanted is None:
+            sheet = _first_table(map(book.get_sheet_by_name, names))
+        elif (name := wanted if wanted in names else numbered.get(wanted)) is not None:
+            sheet = book.get_sheet_by_name(name)
+        else:
             raise DataError(
                 f"{source.name}: no sheet {wanted!r:.200}; the sheets are {', '.join(names):.400}"
             )
-        others = ", ".join(name for name in names if name != chosen)
-        note = f"{source.name}: other sheets are left out: {others:.400}; choose with {option('sheet')}"
-        return book.get_sheet_by_name(chosen), ((logging.WARNING, note),) if others else ()
     except CalamineError as error:
         raise DataError(f"{source.name}: not a workbook that can be read: {error}") from error
+    place = names.index(sheet.name)
+    notes: list[Note] = []
+    if others := ", ".join(name for name in names if name != sheet.name):
+        taken = f"texts taken from the sheet {sheet.name!r:.200}, " if wanted is None and place else ""
+        note = f"{taken}other sheets are left out: {others:.400}; choose with {option('sheet')}"
+        notes.append((logging.WARNING, f"{source.name}: {note}"))
+    count, cell = Package(source.seekable(), place).formulas_without_value()
+    if count:
+        note = f"{counted(count, 'formula')} without a value, the first in {cell}, read as 0 or empty"
+        hint = "open the workbook in Excel or LibreOffice and save it, which calculates them"
+        notes.append((NOTE, f"{source.name}: {note}; {hint}"))
+    return sheet, (*notes,), count
+
+
+def _first_table(sheets: Iterable[Any]) -> Any:
+    """Return the first sheet that is no cover; without one, the first that is not empty, or the first."""
+    others = []
+    for sheet in sheets:
+        rows = ([cell for cell in row if cell != ""] for row in islice(sheet.iter_rows(), SAMPLE_ROWS))
+        filled = [*filter(None, rows)]
+        is_list = bool(filled) and (len(filled) > _LONGEST_COVER or is_usual(_text(filled[0][0])))
+        if is_list or sum(len(row) > 1 for row in filled) > 1:
+            return sheet
+        others.append((not filled, sheet))
+    return min(others, key=itemgetter(0))[1]
+
+
+def _misfit(cells: Sequence[Any], limit: int | None) -> str:
+    """Return why another workbook cannot hold a row of .ods or .xlsb; empty if it can."""
+    try:
+        check_cells(cells, limit)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _portable(cell: Any) -> Any:

@@ -76,6 +76,19 @@ def test_the_dialect_of_csv_can_be_given(score):
     assert lines[1].startswith("2;dull;negative;")
 
 
+def test_formulas_without_a_value_have_the_exit_code_of_rejected_rows(score):
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    with xlsxwriter.Workbook("form.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["n", "text"])
+        sheet.write_row(1, 0, ["=1+1", "warm"])
+    result = score("form.xlsx", "-o", "o.csv", "-q", "--summary", "s.json", code=3)
+    assert result.stderr.startswith(
+        "form.xlsx: 1 formula without a value, the first in A2, read as 0 or empty; "
+    )
+    assert json.loads(Path("s.json").read_text())["formulas_without_value"] == 1
+
+
 def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
     write_csv("a.csv", ["a warm film"])
     Path("b.csv").write_text("a,b\n1,2\n")

@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import zipfile
 from datetime import date, datetime, time, timedelta
 
 import orjson
@@ -15,6 +16,7 @@ from python_calamine import CalamineWorkbook
 from sentcli.errors import DataError, InterruptedRunError, MissingExtraError, OutputError
 from sentcli.tables import xlsx
 from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.registry import get_format
 
 FORMATS = {datetime: "dd/mm/yyyy hh:mm", date: "dd/mm/yyyy", time: "hh:mm", timedelta: "[h]:mm"}
 ROWS = [
@@ -124,6 +126,90 @@ def test_sheets_are_chosen_by_name_and_number(convert, caplog):
         convert(data, "in.xlsx", read=ReadOptions(sheet="4"))
 
 
+COVER = [["Report of May"], [], ["by Anna"]]
+TABLE = [["id", "text"], [1, "x"], [2, "xx"]]
+
+
+@pytest.mark.parametrize(
+    ("first", "chosen"),
+    [
+        ([], "Data"),
+        (COVER, "Data"),
+        ([["id", "text"]], "Data"),
+        (TABLE, "Cover"),
+        ([["text"], ["x"]], "Cover"),
+        ([["What is good?"], *[["x"]] * 20], "Cover"),
+    ],
+)
+def test_the_first_sheet_with_a_table_is_read(convert, caplog, first, chosen):
+    out = convert(workbook(Cover=first, Data=TABLE), "in.xlsx", ".csv")
+    assert out.count(b"\n") == len(TABLE if chosen == "Data" else first)
+    said = "in.xlsx: texts taken from the sheet 'Data', other sheets are left out: Cover; choose with --sheet"
+    assert (said in caplog.text) == (chosen == "Data")
+    assert ("left out: Data" in caplog.text) == (chosen == "Cover")
+
+
+def test_without_a_table_the_first_sheet_with_cells_is_read(convert):
+    assert convert(workbook(A=[], B=[["Rooms"], ["x"]]), "in.xlsx", ".csv").count(b"\n") == 2
+    assert convert(workbook(A=[], B=[]), "in.xlsx", ".csv") == b""
+
+
+# Formulas as openpyxl, XlsxWriter, Excel (twice) and the Open XML SDK write them.
+NO_VALUE = '<c r="B2"><f>1+1</f><v /></c>'
+ZERO = '<c r="B2"><f>1+1</f><v>0</v></c>'
+WITH_VALUES = '<c r="B2"><f>1+1</f><v>2</v></c>'
+EMPTY_STRING = '<c r="B2" t="str"><f>A1</f><v></v></c>'
+PREFIXED = '<x:c r="B2"><x:f>1+1</x:f></x:c>'
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_open", "count"),
+    [
+        (NO_VALUE, True, 1),
+        (NO_VALUE.replace(' r="B2"', ""), True, 1),
+        (ZERO, True, 1),
+        (ZERO, False, 0),
+        (WITH_VALUES, True, 0),
+        (EMPTY_STRING, True, 0),
+        (PREFIXED, False, 1),
+    ],
+)
+def test_formulas_without_a_value_are_counted(run, tmp_path, caplog, cell, is_open, count):
+    data = edited(
+        workbook(A=[["text", "n"], ["x", 5]]),
+        ("xl/worksheets/sheet1.xml", '<c r="B2"><v>5</v></c>', cell),
+        ("xl/workbook.xml", ' fullCalcOnLoad="1"', ' fullCalcOnLoad="1"' * is_open),
+    )
+    if cell == PREFIXED:
+        data = edited(
+            data,
+            (
+                "xl/worksheets/sheet1.xml",
+                "<worksheet ",
+                '<worksheet xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main" ',
+            ),
+        )
+    (tmp_path / "in.xlsx").write_bytes(data)
+    assert run(tmp_path / "in.xlsx", tmp_path / "out.csv").formulas_without_value == count
+    cell_name = "a cell without a name" if 'r="B2"' not in cell else "B2"
+    said = f"in.xlsx: 1 formula without a value, the first in {cell_name}, read as 0 or empty; open the"
+    assert (said in caplog.text) == bool(count)
+    assert (tmp_path / "out.csv").read_text().count("\n") == 2
+
+
+def edited(data, *edits):
+    """Return a workbook with other text in its parts."""
+    old, file = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
+    with zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            text = old.read(name).decode()
+            for _, before, after in (edit for edit in edits if edit[0] == name):
+                assert before in text
+                text = text.replace(before, after)
+            new.writestr(name, text)
+    return file.getvalue()
+
+
 def test_a_title_is_not_the_header(convert):
     data = workbook(A=[["Report of May"], [], ["id", "text", "n"], [1, "x", 2], [2, "x", 3]])
     with pytest.raises(DataError, match=r"in\.xlsx: .*; if the header is row 3, add --skip-lines 2$"):
@@ -180,13 +266,46 @@ def test_several_workbooks_have_the_same_columns(run, tmp_path):
         run([tmp_path / "a.xlsx", tmp_path / "c.xlsx"], tmp_path / "no.xlsx")
 
 
+LONG, EMOJI = "y" * 32_768, "\N{GRINNING FACE}" * 16_384
+REASON = "32,768 characters in a cell, Excel holds 32,767; try -o OUT.csv"
+
+
+@pytest.mark.parametrize("value", [LONG, EMOJI])
+@pytest.mark.parametrize("is_quoted", [True, False])
+def test_a_row_with_a_long_cell_of_csv_is_rejected(convert, rejects, value, is_quoted):
+    field = f'"{value[:-1]}{value[-1]}"' if is_quoted else value
+    data = f"id,text\n1,x\n2,{field}\n3,{value[:-1]}\n4,xx\n5\n"
+    out = convert(data.encode(), target=".xlsx")
+    assert [row[0] for row in cells_of(out)] == ["id", "1", "3", "4"]
+    assert [(found["line"], found["reason"]) for found in rejects()] == [
+        (3, REASON),
+        (6, "1 field instead of 2"),
+    ]
+
+
+def test_a_row_with_a_long_cell_is_rejected(convert, rejects, run, tmp_path):
+    data = "".join(f"{orjson.dumps({'text': text}).decode()}\n" for text in ("x", LONG, "xx"))
+    assert len(cells_of(convert(data.encode(), "in.jsonl", ".xlsx"))) == 3
+    assert [(found["line"], found["reason"]) for found in rejects()] == [(2, REASON)]
+    assert len(cells_of(convert(f"x\n{LONG}\nxx\n".encode(), "in.lines", ".xlsx"))) == 3
+    assert [(found["line"], found["reason"]) for found in rejects()] == [(2, REASON)]
+    table = {"text": ["x", "y", "xx"], "list": [["1"], [LONG], []]}
+    pq.write_table(pa.table(table), tmp_path / "in.parquet")
+    run(tmp_path / "in.parquet", tmp_path / "out.xlsx", overwrite=True)
+    assert len(cells_of((tmp_path / "out.xlsx").read_bytes())) == 3
+    assert [found["line"] for found in rejects()] == [2]
+
+
+def test_a_row_with_a_long_cell_of_another_workbook_is_rejected(convert, rejects, monkeypatch):
+    data = workbook(A=[["text"], ["x"], ["y" * 200], ["xx"]])
+    monkeypatch.setitem(vars(get_format("xlsx")), "longest_cell", 100)
+    assert len(cells_of(convert(data, "in.xlsx"))) == 3
+    assert [found["line"] for found in rejects()] == [3]
+
+
 def test_what_a_sheet_cannot_hold_is_an_error(convert, monkeypatch):
-    with pytest.raises(
-        OutputError, match=r"no room for row 3, column 2: .*; write another format: -o OUT.csv"
-    ):
-        convert(b"id,text\n1,x\n2," + b"y" * 32768 + b"\n", target=".xlsx")
     monkeypatch.setattr(xlsx, "_AS_GIVEN", {})
-    with pytest.raises(OutputError, match="column 16,385"):
+    with pytest.raises(OutputError, match=r"no room for row 1, column 16,385: .*; write .*: -o OUT.csv"):
         convert(b'{"text":"x"}\n', "in.jsonl", ".xlsx", read=wide())
 
 
