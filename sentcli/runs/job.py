@@ -168,7 +168,6 @@ def _score_rows(
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)
-    sizes = output.close(reader)
     summary = Summary(
         **vars(total),
         rows=output.rows,
@@ -177,6 +176,7 @@ def _score_rows(
         text_columns=reader.text_columns,
         inputs=[file.fingerprint() for file in files],
     )
+    sizes = output.close(reader, summary.to_sheet(scorer.bundle.name))
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()

@@ -48,6 +48,19 @@ class Summary(Counts):
         rate = self.scored / self.seconds if self.seconds else 0.0
         return {**self.to_record(), "seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
 
+    def to_sheet(self, model: str) -> list[list[Any]]:
+        """Return what does not differ from run to run, as the rows of a sheet of a workbook."""
+        labeled = sum(self.labels.values())
+        return [
+            ["model", model],
+            ["texts in", " and ".join(sorted({*self.text_columns}))],
+            [],
+            ["", "rows", "share of labeled"],
+            ["all", self.rows],
+            *([label, count, count / labeled] for label, count in sorted(self.labels.items())),
+            *(["blank", self.blank], ["no known word", self.no_known_word], ["rejected", self.rejected]),
+        ]
+
     def lines(self, output: str = "") -> list[str]:
         """Return the summary as lines of text.
 

@@ -20,6 +20,9 @@ CHUNK_BYTES = 8 << 20
 # The values of each new column, see `WriteOptions.columns`: one per row, None for a row without a label.
 Results = Sequence[Sequence[Any]]
 
+# The rows of a sheet about the run, for formats with more than one sheet.
+Sheet = Sequence[Sequence[Any]]
+
 # A row of a text format: the text, what the writer needs, and the bytes in the input.
 Row = tuple[str | None, Any, bytes]
 

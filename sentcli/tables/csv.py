@@ -17,7 +17,7 @@ from typing import Any
 from sentcli.errors import DataError, OutputError, counted, option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows
+from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ReadOptions
@@ -331,7 +331,7 @@ class Writer:
         )
         return self._last_line.then(chunk.join(records, *added, ends))
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         return b""
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:

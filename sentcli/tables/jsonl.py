@@ -18,7 +18,7 @@ import orjson
 from sentcli.errors import option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
 from sentcli.tables.columns import find_taken
 from sentcli.tables.convert import LastLine, six_decimals, to_json
 from sentcli.tables.json_records import split_records
@@ -208,7 +208,7 @@ class Writer:
         data, self._before = self._before + b",\n".join(lines), b",\n"
         return data
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         return {b"": b"", b"[\n": b"[]\n", b",\n": b"\n]\n"}[self._before]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals
 from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ResultColumn
@@ -67,7 +67,7 @@ class Writer:
         fields = {label: self._encoding.encode(f"{_in_a_line(label or '')}\t") for label in {*values}}
         return [fields[label] for label in values]
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         return b""
 
 

@@ -28,7 +28,7 @@ from sentcli.tables.arrow import (
     result_field,
     to_values,
 )
-from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Reject, Results
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Reject, Results, Sheet
 from sentcli.tables.columns import check_names
 from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
@@ -356,7 +356,7 @@ class Writer:
         self._pending.clear()
         self._size = self._rows = 0
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         self._end_group()
         self._writer.close()
         return self._sink.drain()

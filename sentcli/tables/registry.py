@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Results
+from sentcli.tables.chunk import Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 
@@ -30,8 +30,8 @@ class Writer(Protocol):
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
 
-    def close(self) -> bytes:
-        """Return the bytes after the last row."""
+    def close(self, summary: Sheet = ()) -> bytes:
+        """Return the bytes after the last row; what has sheets gets one with a summary."""
 
 
 @dataclass(frozen=True)

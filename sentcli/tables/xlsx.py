@@ -1,7 +1,8 @@
 """Excel workbooks, read by python-calamine and written by XlsxWriter; cells keep their types.
 
-One sheet is read, with formulas as their values, and written without styles. In an output of another format,
-whole numbers have no fraction, and dates, times and durations are ISO 8601. A workbook is held in memory.
+One sheet is read, with formulas as their values, and written with a style of its own and a sheet about the
+run. In an output of another format, whole numbers have no fraction, and dates, times and durations are
+ISO 8601. A workbook is held in memory.
 """
 
 import logging
@@ -15,11 +16,13 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+from python_calamine import CalamineError, CalamineWorkbook
+
 from sentcli.config import NOTE
-from sentcli.errors import DataError, OutputError, counted, option, requires
+from sentcli.errors import DataError, OutputError, counted, option
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, collect
+from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet, collect
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
@@ -32,7 +35,15 @@ from sentcli.tables.workbook import Package
 _LONGEST_COVER = 20  # rows of a sheet without a table
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent
-_FORMATS = {datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd", time: "hh:mm:ss", timedelta: "[h]:mm:ss"}
+_FORMATS: dict[type, str] = {
+    datetime: "yyyy-mm-dd hh:mm:ss",
+    date: "yyyy-mm-dd",
+    time: "hh:mm:ss",
+    timedelta: "[h]:mm:ss",
+}
+_SHADES = ("#FFC7CE", "#FFEB9C", "#C6EFCE")  # of the first label, of one between, and of the last one
+_WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
+_LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
 _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 
@@ -109,8 +120,6 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
 
 def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...], int]:
     """Return a sheet by its name or number, else the first table; notes; and how many values are missing."""
-    with requires("excel"):
-        from python_calamine import CalamineError, CalamineWorkbook
     try:
         file = source.seekable()
         check_workbook(file, source.name)
@@ -150,7 +159,7 @@ def _first_table(sheets: Iterable[Any]) -> Any:
         rows = ([cell for cell in row if cell != ""] for row in islice(sheet.iter_rows(), SAMPLE_ROWS))
         filled = [*filter(None, rows)]
         is_list = bool(filled) and (len(filled) > _LONGEST_COVER or is_usual(_text(filled[0][0])))
-        if is_list or sum(len(row) > 1 for row in filled) > 1:
+        if is_list or any(len(row) > 1 for row in filled):
             return sheet
         others.append((not filled, sheet))
     return min(others, key=itemgetter(0))[1]
@@ -178,12 +187,23 @@ def _text(cell: Any) -> str:
     return to_text(_portable(cell))
 
 
+class _Score(float):
+    """A number that is shown with three decimals."""
+
+
+class _Share(float):
+    """A number that is shown as a percentage."""
+
+
 class Writer:
-    """Writes one sheet. What comes from another format is text, except numbers and booleans."""
+    """Writes one sheet, and one about the run.
+
+    What comes from another format is text, except numbers and booleans.
+    """
 
     def __init__(self, layout: Layout, table: Table) -> None:
-        with requires("excel"):
-            from xlsxwriter import Workbook
+        from xlsxwriter import Workbook  # takes as long to import as many rows to read
+
         self._layout = layout
         self._table = table
         self._file = BytesIO()
@@ -193,37 +213,78 @@ class Writer:
                 layout.scratch.mkdir(0o700)
         self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": layout.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
-        self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
-        self._sheet: Any = None
-        self._row = 0
+        formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
+        self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
+        self._bold = self._book.add_format({"bold": True, "bottom": 1})
 
     def begin(self) -> bytes:
         table, is_new = self._table, self._layout.converts
-        self._sheet = self._book.add_worksheet(None if is_new else table.style.name)
+        self._begin_sheet("Sheet1" if is_new else table.style.name)
         lead: Sequence[Sequence[Any]] = [table.columns] if is_new else table.style.lead
         for cells in lead[:-1]:
             self._write(cells)
+        self._header = self._row
         if table.columns:
-            self._write([*lead[-1], *self._layout.names])
+            self._write([*lead[-1], *self._layout.names], self._bold)
+            self._sheet.freeze_panes(self._row, 0)
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         for cells, *new in zip(chunk.rows, *results, strict=True):
-            self._write([*cells, *(round(each, 6) if isinstance(each, float) else each for each in new)])
+            self._write(
+                [*cells, *(_Score(round(each, 6)) if isinstance(each, float) else each for each in new)]
+            )
         return b""
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
+        header, last, old = self._header, self._row - 1, len(self._table.columns)
+        if last > header:
+            self._sheet.autofilter(header, 0, last, old + len(self._layout.results) - 1)
+            for place, column in enumerate(self._layout.results, start=old):
+                if not column.is_number:
+                    self._shade(header + 1, last, place)
+        self._end_sheet()
+        self._begin_sheet("Summary" if self._sheet.name.casefold() != "summary" else "Summary 2")
+        form = None
+        for cells in summary:
+            self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
+            form = None if cells else self._bold  # after an empty row
+        self._end_sheet()
         self._book.close()
         return self._file.getvalue()
 
-    def _write(self, cells: Iterable[Any]) -> None:
+    def _shade(self, first: int, last: int, place: int) -> None:
+        """Let a rule shade the labels of a column, if there are two, or one between them."""
+        labels = self._layout.labels
+        colors = _SHADES if len(labels) == len(_SHADES) else _SHADES[::2]
+        for label, color in zip(labels, colors, strict=False) if len(labels) == len(colors) else ():
+            form = self._book.add_format({"bg_color": color})
+            value = '"{}"'.format(label.replace('"', '""'))
+            rule = {"type": "cell", "criteria": "==", "value": value, "format": form}
+            self._sheet.conditional_format(first, place, last, place, rule)
+
+    def _begin_sheet(self, name: str) -> None:
+        self._sheet = self._book.add_worksheet(name)
+        self._sheet.set_landscape()
+        self._sheet.fit_to_pages(1, 0)  # all columns on a printed page
+        self._row = 0
+        self._widths: dict[int, int] = {}
+
+    def _end_sheet(self) -> None:
+        for place, width in self._widths.items():
+            self._sheet.set_column(place, place, min(max(width + 2, _LEAST_WIDTH), _MOST_WIDTH))
+
+    def _write(self, cells: Iterable[Any], form: Any = None) -> None:
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
-            if self._sheet.write(self._row, place, cell, self._formats.get(type(cell))) < 0:
+            if self._sheet.write(self._row, place, cell, form or self._formats.get(type(cell))) < 0:
                 raise OutputError(
                     f"Excel has no room for row {self._row + 1:,}, column {place + 1:,}: it holds 1,048,576 "
                     "rows, 16,384 columns and 32,767 characters a cell; write another format: -o OUT.csv"
                 )
+            if self._row < _WIDTH_ROWS:
+                shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
+                self._widths[place] = max(len(shown), self._widths.get(place, 0))
         self._row += 1
 
 

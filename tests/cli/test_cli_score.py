@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 from commands import invoke
 from score_tables import TEXTS, read, write_csv
 
@@ -77,7 +78,6 @@ def test_the_dialect_of_csv_can_be_given(score):
 
 
 def test_formulas_without_a_value_have_the_exit_code_of_rejected_rows(score):
-    xlsxwriter = pytest.importorskip("xlsxwriter")
     with xlsxwriter.Workbook("form.xlsx") as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, ["n", "text"])

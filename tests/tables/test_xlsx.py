@@ -1,7 +1,9 @@
 """Workbooks as XlsxWriter and pandas write them."""
 
-import builtins
 import io
+import re
+import shutil
+import subprocess
 import zipfile
 from datetime import date, datetime, time, timedelta
 
@@ -11,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from jobs import ParityScorer
+from pyarrow.csv import ParseOptions, read_csv, write_csv
 from python_calamine import CalamineWorkbook
 
-from sentcli.errors import DataError, InterruptedRunError, MissingExtraError, OutputError
+from sentcli.errors import DataError, InterruptedRunError, OutputError
 from sentcli.tables import xlsx
-from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import get_format
 
 FORMATS = {datetime: "dd/mm/yyyy hh:mm", date: "dd/mm/yyyy", time: "hh:mm", timedelta: "[h]:mm"}
@@ -56,7 +59,7 @@ def cells_of(data, sheet=0):
 def test_cells_keep_their_types(convert):
     out = convert(workbook(Reviews=ROWS), "in.xlsx")
     assert cells_of(out) == [["id", "Review", "when", "ok", "", "sentiment", "sentiment_score"], *CELLS]
-    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Reviews"]
+    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Reviews", "Summary"]
 
 
 def test_cells_in_other_formats(convert):
@@ -135,7 +138,7 @@ TABLE = [["id", "text"], [1, "x"], [2, "xx"]]
     [
         ([], "Data"),
         (COVER, "Data"),
-        ([["id", "text"]], "Data"),
+        ([["id", "text"]], "Cover"),
         (TABLE, "Cover"),
         ([["text"], ["x"]], "Cover"),
         ([["What is good?"], *[["x"]] * 20], "Cover"),
@@ -329,16 +332,99 @@ def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch, s
     assert (tmp_path / target).read_bytes() == (tmp_path / f"whole-{target}").read_bytes()
 
 
-@pytest.mark.parametrize("target", [".csv", ".xlsx"])
-def test_without_the_extra_the_command_is_named(convert, monkeypatch, target):
-    real = builtins.__import__
+def parts_of(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as book:
+        return {name: book.read(name).decode() for name in book.namelist()}
 
-    def no_packages(name, *arguments, **options):
-        if name in ("python_calamine", "xlsxwriter"):
-            raise ModuleNotFoundError(name=name)
-        return real(name, *arguments, **options)
 
-    data = workbook(A=[["text"], ["x"]])
-    monkeypatch.setattr(builtins, "__import__", no_packages)
-    with pytest.raises(MissingExtraError, match=r"pip install 'sentcli\[excel\]'"):
-        convert(data, "in.xlsx", target, write=WriteOptions())
+def test_a_workbook_is_made_for_people(convert):
+    """Header in bold and frozen, filter, widths, labels shaded by a rule, scores with three decimals."""
+    out = convert(b"id,text\n1,x\n2,xx\n3,\n" + b"4," + b"long " * 99 + b"\n", target=".xlsx")
+    parts = parts_of(out)
+    sheet, styles = parts["xl/worksheets/sheet1.xml"], parts["xl/styles.xml"]
+    assert '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>' in sheet
+    assert '<autoFilter ref="A1:D5"/>' in sheet
+    assert re.findall(r'<col min="(\d)" max="\d" width="(\d+)\.', sheet) == [
+        ("1", "8"),
+        ("2", "60"),
+        ("3", "11"),
+        ("4", "17"),
+    ]
+    assert '<conditionalFormatting sqref="C2:C5"><cfRule type="cellIs" ' in sheet
+    assert re.findall(r"<formula>([^<>]*)<", sheet) == ['"even"', '"odd"']
+    assert 'formatCode="0.000"' in styles
+    assert styles.count("<b/>") == 1
+
+
+def test_a_workbook_tells_about_the_run_on_a_second_sheet(convert):
+    out = convert(b"id,text\n1,x\n2,xx\n3,\n4,xxx\n5\n", target=".xlsx")
+    assert cells_of(out, 1) == [
+        ["model", "parity", ""],
+        ["texts in", "text", ""],
+        ["", "", ""],
+        ["", "rows", "share of labeled"],
+        ["all", 4.0, ""],
+        ["even", 1.0, 1 / 3],
+        ["odd", 2.0, 2 / 3],
+        ["blank", 1.0, ""],
+        ["no known word", 0.0, ""],
+        ["rejected", 1.0, ""],
+    ]
+    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Sheet1", "Summary"]
+    out = convert(workbook(summary=[["text"], ["x"]]), "in.xlsx")
+    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["summary", "Summary 2"]
+
+
+def test_many_labels_have_no_shade(run, tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"text\nx\n")
+    run(
+        tmp_path / "in.csv",
+        tmp_path / "out.xlsx",
+        scorer=ParityScorer(given_labels=("even", 'o"d', "a", "b")),
+    )
+    assert "<formula>" not in parts_of((tmp_path / "out.xlsx").read_bytes())["xl/worksheets/sheet1.xml"]
+
+
+def test_nothing_in_a_workbook_is_of_today(convert):
+    out = convert(b"id,text\n1,x\n2,xx\n", target=".xlsx")
+    with zipfile.ZipFile(io.BytesIO(out)) as book:
+        assert {part.date_time[0] for part in book.infolist()} == {1980}
+    assert {*re.findall(r"20\d\d-[^<]*", parts_of(out)["docProps/core.xml"])} == {"2000-01-01T00:00:00Z"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
+def test_libreoffice_opens_a_workbook_and_its_numbers_add_up(run, tmp_path, form):
+    table = pa.table(
+        {
+            "id": [*range(1000)],
+            "price": [number / 100 for number in range(1000)],
+            "text": ["x" * (number % 9) + "\n" * (number % 2) for number in range(1000)],
+        }
+    )
+    (pq.write_table if form == ".parquet" else write_csv)(table, tmp_path / f"in{form}")
+    run(tmp_path / f"in{form}", tmp_path / "out.xlsx")
+    run(tmp_path / f"in{form}", tmp_path / "out.csv")
+    profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    command = [
+        "soffice",
+        profile,
+        "--headless",
+        "--convert-to",
+        "csv",
+        "--outdir",
+        tmp_path / "opened",
+        "out.xlsx",
+    ]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=120, capture_output=True)
+    opened, written = (
+        read_csv(tmp_path / name, parse_options=ParseOptions(newlines_in_values=True))
+        for name in ("opened/out.csv", "out.csv")
+    )
+    assert opened.column_names == written.column_names
+    for name in ("id", "price"):
+        assert sum(opened[name].to_pylist()) == pytest.approx(sum(table[name].to_pylist()))
+    assert opened["sentiment"].to_pylist() == written["sentiment"].to_pylist()
+    scores = zip(opened["sentiment_score"].to_pylist(), written["sentiment_score"].to_pylist(), strict=True)
+    assert all(shown == exact or abs(shown - exact) < 0.001 for shown, exact in scores)
