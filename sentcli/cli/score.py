@@ -57,7 +57,17 @@ _EXAMPLES = (
 )
 _GROUPS = {
     "Output": (
-        *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
+        *(
+            "output",
+            "output_format",
+            "prefix",
+            "probabilities",
+            "overwrite",
+            "shard",
+            "summary",
+            "by",
+            "quiet",
+        ),
     ),
     "Input": (
         *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
@@ -121,6 +131,13 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
 @overwrite_option
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    callback=not_empty,
+    help="Count rows and labels by the values of this column; can be repeated.",
+)
 @click.option(
     "--shard",
     metavar="I/N",
@@ -264,10 +281,12 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             show_progress=talks,
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
+    label = scorer.given_labels[-1]
     if summary:
-        _write_summary(summary, {**result.to_json(), **_provenance(scorer)}, result.failed)
+        values = {**result.to_json(), "groups": result.groups.to_json(label), **_provenance(scorer)}
+        _write_summary(summary, values, result.failed)
     if talks:
-        for line in result.lines("" if output == "-" else output):
+        for line in (*result.lines("" if output == "-" else output), *result.tables(label)):
             say(line)
     if result.failed:
         raise DataError(

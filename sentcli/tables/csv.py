@@ -103,6 +103,7 @@ class _CsvReader(LineReader):
         self._text: Callable[[Sequence[str]], str | None] = (
             pick if len(table.places) == 1 else lambda fields: join_texts(pick(fields))
         )
+        self._places = table.sides
         self._rows_to_skip = table.options.skip_rows
         self._open = bytearray()  # the lines of a record that may continue
         self._wait_for = 0  # bytes of it before it is worth looking for its end again
@@ -124,7 +125,7 @@ class _CsvReader(LineReader):
         """Parse lines; keep those of a last record that may continue."""
         texts, bad = decode_lines(lines, self.encoding)
         if not bad and (rows := self._single_lines(texts)):
-            yield Rows([*map(self._text, rows)], self._cargo(rows, lines), lines)
+            yield Rows([*map(self._text, rows)], self._cargo(rows, lines), lines, self._sides(rows))
             self.advance(len(lines), sum(map(len, lines)))
             return
         for start, end, fields, problem in self._records(lines, texts):
@@ -191,6 +192,10 @@ class _CsvReader(LineReader):
     def _cargo(self, values: Any, raw: Any) -> Any:
         return values if self.content is Content.VALUES else raw
 
+    def _sides(self, rows: Sequence[list[str]]) -> list[tuple[str, ...]]:
+        places = self._places
+        return [tuple(fields[place] for place in places) for fields in rows] if places else []
+
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
         longest = self.table.longest_cell
@@ -240,13 +245,13 @@ class _CsvReader(LineReader):
         if self._rows_to_skip:
             self._rows_to_skip -= 1
             is_kept = len(fields) == self._width and self.content is Content.RECORDS
-            return (None, raw, raw) if is_kept else raw
+            return (None, raw, raw, *self._sides([fields])) if is_kept else raw
         try:
             check_cells(fields, self.table.longest_cell)
         except ValueError as error:
             return self.reject(raw, str(error))
         if len(fields) == self._width:
-            return self._text(fields), self._cargo(fields, raw), raw
+            return self._text(fields), self._cargo(fields, raw), raw, *self._sides([fields])
         return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
 
     def _malformed(self, line: bytes, error: str, size: int) -> str:

@@ -38,7 +38,7 @@ from sentcli.tables.sniff import (
     sniff,
 )
 from sentcli.tables.table import Content, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_decided
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_columns, find_texts, is_decided
 
 # First bytes of compressed files. `BZh` could begin a text, so the digit and marker after it count too.
 _COMPRESSED = {
@@ -183,6 +183,8 @@ def _inspect_json(text: Text, request: Request) -> Table:
                 break
     found = found or _json_start(records, text.source.name, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
+    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.by else []
+    sides = find_columns(keys, request.options.by if found else (), "by", text.source.name)
     if request.content is Content.VALUES and columns:
         columns = request.options.columns or _keys(text, request, is_array=is_array)
         check_room(columns, request.taken, text.source.name)
@@ -193,6 +195,7 @@ def _inspect_json(text: Text, request: Request) -> Table:
         text.source.name,
         columns,
         texts=texts,
+        sides=tuple(keys[place] for place in sides),
         lead=text.mark,
         style=ARRAY if is_array else None,
         is_empty=not columns,

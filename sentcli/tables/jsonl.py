@@ -20,7 +20,7 @@ from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
 from sentcli.tables.columns import find_taken
-from sentcli.tables.convert import LastLine, six_decimals, to_json
+from sentcli.tables.convert import LastLine, six_decimals, to_json, to_text
 from sentcli.tables.json_records import split_records
 from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ResultColumn
@@ -104,8 +104,9 @@ class _JsonlReader(LineReader):
             return self.reject(line, f"no {text_names(self.table.texts)}")
         if text is not None and type(text) is not str:
             return self.reject(line, f"{text_names(self.table.texts)} {no_string(text)}")
+        sides = [tuple(_side(_value(record, name)) for name in self.table.sides)] if self.table.sides else []
         if self.content is not Content.VALUES:
-            return text, line, line
+            return text, line, line, *sides
         try:
             values = self._values(line)
             check_cells(values, self.table.longest_cell)
@@ -113,7 +114,7 @@ class _JsonlReader(LineReader):
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
-        return text, values, line
+        return text, values, line, *sides
 
     def _values(self, line: bytes) -> list[str | None]:
         """Decode a record again, with the digits of its numbers, for a writer of another format."""
@@ -145,6 +146,10 @@ def _value(record: dict[str, Any], name: str) -> Any:
         for key in name.split("."):
             value = value.get(key, MISSING) if type(value) is dict else MISSING
     return value
+
+
+def _side(value: Any) -> str:
+    return "" if value is MISSING else to_text(value)
 
 
 def no_string(value: Any) -> str:

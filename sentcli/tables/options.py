@@ -38,6 +38,7 @@ class ReadOptions:
         the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
+    :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
     :param columns: all columns when JSON Lines become another format; None: the keys of the records.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
@@ -54,6 +55,7 @@ class ReadOptions:
 
     format: str | None = None
     text_column: str | None = None
+    by: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
     sheet: str | None = None
     delimiter: str | None = None

@@ -26,6 +26,7 @@ from sentcli.tables.arrow import (
     paths_of,
     result_array,
     result_field,
+    to_texts,
     to_values,
 )
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Reject, Results, Sheet
@@ -34,7 +35,7 @@ from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
 from sentcli.tables.line_reader import check_cells, too_long
 from sentcli.tables.table import Content, Layout, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, join_columns
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -92,12 +93,14 @@ def inspect(source: Source, request: Request) -> Table:
         rows = [part.rows.slice(0, SAMPLE_ROWS) for part in begin]
         wanted = request.options.text_column
         choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, source.name)
+        sides = find_columns([name for name, _, _ in paths], request.options.by, "by", source.name)
         used = [paths[place] for place in choice.places]
         return request.table(
             source.name,
             columns,
             texts=tuple(name for name, _, _ in used),
             places=choice.places,
+            sides=tuple(paths[place][1] for place in sides),
             style=Style(schema, _codec(opened), tuple(path for _, path, _ in used), int96),
             notes=choice.notes,
         )
@@ -208,6 +211,7 @@ class _ParquetReader:
         self._limit = table.options.max_row_bytes
         self._longest_cell = table.longest_cell
         self._paths = table.style.paths
+        self._sides = table.sides
         self._cursor = cursor
         self._file = _open(_Hashed(source.seekable(), cursor), table.style.int96)  # type: ignore[arg-type]
         self._row = 1  # number of the next row
@@ -234,7 +238,8 @@ class _ParquetReader:
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
         is_kept = self._content is Content.RECORDS
         cargo = [RowGroupPart(rows, part.ends_group)] if is_kept else values
-        return Chunk(texts, cargo, rejects, position, size)
+        sides = [*zip(*(to_texts(column_at(rows, path)) for path in self._sides), strict=True)]
+        return Chunk(texts, cargo, rejects, position, size, sides=sides)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
         """Return the texts, and the values of each row where they are asked for."""

@@ -63,7 +63,7 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column"})
+_COLUMNS = frozenset({"text_column", "by"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }

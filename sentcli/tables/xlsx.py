@@ -29,7 +29,7 @@ from sentcli.tables.limits import check_workbook
 from sentcli.tables.line_reader import check_cells, too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.table import Content, Layout, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, is_usual
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.workbook import Package
 
 _LONGEST_COVER = 20  # rows of a sheet without a table
@@ -89,6 +89,7 @@ def inspect(source: Source, request: Request) -> Table:
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
+        sides=find_columns(columns, options.by, "by", name),
         lead=to_json([lead[:-1], header]),
         style=Style(sheet.name, tuple(lead), sheet),
         formulas_without_value=formulas,
@@ -109,12 +110,13 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
         raw = to_json(cells) + b"\n"
         values = cells if is_kept else [*map(_portable, cells)]
         text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
+        sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
         if number < table.options.skip_rows:
-            yield (None, values, raw) if is_kept else raw
+            yield (None, values, raw, *sides) if is_kept else raw
         elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(cells, table.longest_cell):
             yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
-            yield text, values, raw
+            yield text, values, raw, *sides
     source.check_unchanged()
 
 
