@@ -57,17 +57,8 @@ _EXAMPLES = (
 )
 _GROUPS = {
     "Output": (
-        *(
-            "output",
-            "output_format",
-            "prefix",
-            "probabilities",
-            "overwrite",
-            "shard",
-            "summary",
-            "by",
-            "quiet",
-        ),
+        *("output", "output_format", "prefix", "probabilities", "overwrite"),
+        *("shard", "summary", "by", "quiet"),
     ),
     "Input": (
         *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
