@@ -11,6 +11,7 @@ from typing import Any, Union
 
 from xxhash import xxh3_128
 
+from sentcli.errors import printable
 from sentcli.files.source import Source
 
 CHUNK_ROWS = 8192  # with 4,096 a short row takes 4 us more: each encoder call hashes the vocabulary
@@ -27,7 +28,7 @@ Sheet = Sequence[Sequence[Any]]
 Sides = Sequence[tuple[str, ...]]
 
 # A row of a text format: the text, what the writer needs, the bytes in the input, and its `Sides` if any.
-Row = tuple[str | None, Any, bytes] | tuple[str | None, Any, bytes, tuple[str, ...]]
+Row = tuple[Any, ...]
 
 # What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, bytes
 # that are copied to the output (a blank line), or None when a pipe has no more bytes for now.
@@ -59,6 +60,10 @@ class Reject:
     offset: int | None
     reason: str
     raw: bytes
+
+    def to_line(self) -> bytes:
+        """Return the place and the reason as a line for a terminal."""
+        return f"{printable(f'{self.input}, line {self.line:,}: {self.reason:.200}')}\n".encode()
 
     def to_json(self) -> bytes:
         r"""Return one line of JSON in ASCII, without characters that a terminal acts on.
@@ -202,7 +207,7 @@ class _Draft:
 
     @property
     def is_empty(self) -> bool:
-        return not self._size
+        return not (self._size or self._texts)
 
     @property
     def is_open(self) -> bool:

@@ -220,5 +220,7 @@ class Writer:
 def _fields(column: ResultColumn, name: bytes, values: Sequence[Any]) -> list[bytes]:
     if column.is_number:
         return six_decimals(values, name, b"null")
+    if column.items:
+        return [name + (text or "null").encode() for text in values]
     fields = {label: name + to_json(label) for label in {*values}}
     return [fields[label] for label in values]

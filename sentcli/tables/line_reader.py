@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -133,7 +133,9 @@ def check_cells(values: Iterable[Any], limit: int | None) -> None:
     :param limit: the most UTF-16 units of a value; None: the output is no workbook.
     :raises ValueError: with the reason of a reject, if a value is longer.
     """
-    for value in values if limit else ():
+    if limit is None:
+        return
+    for value in values:
         text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
         if 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
             raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
@@ -184,11 +186,11 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
         yield block
 
 
-def awaited(source: Source, request: Request) -> Iterator[bytes]:
-    """Yield the blocks of an input, and call `request.check` while a live input has none."""
+def awaited(source: Source, check: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the blocks of an input, and call `check` while a live input has none."""
     for block in blocks_of(source):
         if block is None:
-            request.check()
+            check()
         else:
             yield block
 

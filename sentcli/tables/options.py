@@ -1,6 +1,7 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -19,12 +20,17 @@ class ResultColumn:
     """A column that a run adds.
 
     :param values: returns its values, one for each text.
-    :param is_number: True for numbers, False for labels.
+    :param is_number: True for numbers, False for labels and lists.
+    :param is_integer: True for whole numbers, in place of labels.
+    :param items: of a column of lists the names and the Arrow types of what an item has; its values are the
+        lists as JSON, in which an item is a list too.
     """
 
     name: str
     values: "Callable[[Scores], Sequence[Any]]" = field(compare=False)
     is_number: bool = False
+    is_integer: bool = False
+    items: tuple[tuple[str, str], ...] = ()
 
 
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
@@ -121,20 +127,27 @@ class WriteOptions:
 
     :param format: as for `ReadOptions`; None: from the suffix, else the format of the input.
     :param prefix: put before the names of the new columns.
+    :param width: the width of the terminal that lines are for; 0: they are for other programs.
+    :param strings: all columns of text formats and workbooks stay text where the output has types.
     :raises UsageError: when the prefix cannot be encoded as UTF-8.
     """
 
     format: str | None = None
     prefix: str = ""
+    width: int = 0
+    strings: bool = False
 
     def __post_init__(self) -> None:
         if not is_utf8(self.prefix):
             raise UsageError(f"{option('prefix')} {self.prefix!r:.200}: it has to be UTF-8")
 
-    def columns(self, classes: Sequence[str] = ()) -> tuple[ResultColumn, ...]:
+    def columns(
+        self, classes: Sequence[str] = (), added: Sequence[ResultColumn] = ()
+    ) -> tuple[ResultColumn, ...]:
         """Return the new columns in their order.
 
         :param classes: the labels whose probabilities get a column each.
+        :param added: further columns, still without the prefix.
         :raises UsageError: when the columns of two classes would have the same name, in any case.
         """
         if len({label.lower() for label in classes}) < len(classes):
@@ -148,6 +161,10 @@ class WriteOptions:
         ]
         for place, label in enumerate(classes):
             columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
+        columns += added
+        names = Counter(column.name.lower() for column in columns)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UsageError(f"{option('about')}: two new columns would be called {twice[0]!r:.200}")
         return tuple(replace(column, name=self.prefix + column.name) for column in columns)
 
 

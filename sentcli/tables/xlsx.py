@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from io import BytesIO
 from itertools import islice
 from operator import itemgetter
@@ -30,17 +31,20 @@ from sentcli.tables.line_reader import check_cells, too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.table import Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
+from sentcli.tables.types import comes_back, parse, spell
 from sentcli.tables.workbook import Package
 
 _LONGEST_COVER = 20  # rows of a sheet without a table
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
-_MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent
+_MOST_WHOLE = 10**15  # Excel shows zeros for further digits
 _FORMATS: dict[type, str] = {
     datetime: "yyyy-mm-dd hh:mm:ss",
     date: "yyyy-mm-dd",
     time: "hh:mm:ss",
     timedelta: "[h]:mm:ss",
 }
+_CHECKED = (*_FORMATS, Decimal)  # types of which a text may be a value that Excel or Python changes
+_FIRST_YEAR = 1900  # of dates in Excel, which has no parts of milliseconds
 _SHADES = ("#FFC7CE", "#FFEB9C", "#C6EFCE")  # of the first label, of one between, and of the last one
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
 _LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
@@ -84,6 +88,10 @@ def inspect(source: Source, request: Request) -> Table:
         raise DataError(f"{name}: the first row has one cell; {hint}")
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
+    if request.types:
+        body = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
+        values = zip(*([*map(_typed, cells)] for cells in body), strict=True)
+        request.types.add(dict(zip(columns, values, strict=False)))
     return request.table(
         name,
         columns,
@@ -180,9 +188,11 @@ def _portable(cell: Any) -> Any:
     """Return a cell as other formats have it; None if it is empty."""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < _MOST_WHOLE:
         return int(cell)
-    if isinstance(cell, timedelta):
-        return f"PT{cell.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
-    return str(cell) if isinstance(cell, date | time) else None if cell == "" else cell
+    return spell(cell) if type(cell) in _FORMATS else None if cell == "" else cell
+
+
+def _typed(cell: Any) -> Any:
+    return cell if type(cell) in _FORMATS else _portable(cell)
 
 
 def _text(cell: Any) -> str:
@@ -200,7 +210,7 @@ class _Share(float):
 class Writer:
     """Writes one sheet, and one about the run.
 
-    What comes from another format is text, except numbers and booleans.
+    Numbers, booleans, dates and times are such cells if Excel keeps their values.
     """
 
     def __init__(self, layout: Layout, table: Table) -> None:
@@ -218,6 +228,7 @@ class Writer:
         formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
+        self._kinds = [table.types.get(name) for name in table.columns]
 
     def begin(self) -> bytes:
         table, is_new = self._table, self._layout.converts
@@ -232,7 +243,10 @@ class Writer:
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        for cells, *new in zip(chunk.rows, *results, strict=True):
+        rows = chunk.rows
+        if self._layout.converts:
+            rows = [[*map(_cell, values, self._kinds)] for values in rows]
+        for cells, *new in zip(rows, *results, strict=True):
             self._write(
                 [*cells, *(_Score(round(each, 6)) if isinstance(each, float) else each for each in new)]
             )
@@ -288,6 +302,21 @@ class Writer:
                 shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
                 self._widths[place] = max(len(shown), self._widths.get(place, 0))
         self._row += 1
+
+
+def _cell(value: Any, kind: Any) -> Any:
+    """Return a value of another format as a cell of its type; a text if Excel would change it."""
+    if not (isinstance(value, str) and isinstance(kind, type)):
+        return value
+    if kind in _CHECKED and not comes_back([value], kind):
+        return value
+    (cell,) = parse([value], kind)
+    is_kept = getattr(cell, "microsecond", 0) % 1000 == 0
+    if isinstance(cell, date):
+        is_kept &= cell.year >= _FIRST_YEAR
+    elif type(cell) is int:
+        is_kept = abs(cell) < _MOST_WHOLE
+    return cell if is_kept else value
 
 
 def _writable(value: Any) -> Any:

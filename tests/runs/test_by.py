@@ -12,7 +12,7 @@ import pytest
 import xlsxwriter
 from jobs import ParityScorer, convert, run, score_files  # noqa: F401  # fixtures
 
-from sentcli.errors import DataError, InterruptedRunError, ResumeError, UsageError
+from sentcli.errors import DataError, InterruptedRunError, UsageError
 from sentcli.runs.summary import Summary
 from sentcli.scoring.groups import Groups
 from sentcli.tables.options import ReadOptions
@@ -38,7 +38,9 @@ def as_json():
 
 def as_parquet():
     file = io.BytesIO()
-    pq.write_table(pa.table(dict(zip(COLUMNS, zip(*ROWS, strict=True), strict=True))), file)
+    pq.write_table(
+        pa.table(dict(zip(COLUMNS, zip(*ROWS, strict=True), strict=True))), file, row_group_size=1000
+    )
     return file.getvalue()
 
 
@@ -80,8 +82,9 @@ def test_a_stopped_run_continues_to_the_same_groups(run, tmp_path, monkeypatch, 
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
     (tmp_path / f"in{source}").write_bytes(INPUTS[source]())
     whole = run(tmp_path / f"in{source}", tmp_path / "whole.xlsx", read=BY)
+    stop_after = 1 if source == ".parquet" else 2  # chunks
     with pytest.raises(InterruptedRunError):
-        run(tmp_path / f"in{source}", tmp_path / "out.xlsx", read=BY, scorer=ParityScorer(2))
+        run(tmp_path / f"in{source}", tmp_path / "out.xlsx", read=BY, scorer=ParityScorer(stop_after))
     rest = ParityScorer()
     assert run(tmp_path / f"in{source}", tmp_path / "out.xlsx", read=BY, scorer=rest).groups == whole.groups
     assert rest.scored < len(ROWS)
@@ -105,7 +108,6 @@ def test_a_finished_output_without_groups_is_not_counted_as_if_it_had_some(tmp_p
     score_files(ParityScorer(), [str(tmp_path / "a.csv")], f"{tmp_path}/out/")
     assert score_files(ParityScorer(), [str(tmp_path / "a.csv")], f"{tmp_path}/out/", read=BY).failed == 1
     assert "a.csv is finished, and by changed since" in caplog.text
-    assert ResumeError
 
 
 def test_a_pipe_and_records_of_several_lines_have_groups(run, tmp_path):  # noqa: F811
@@ -142,17 +144,9 @@ def test_keys_of_json_may_be_paths_or_missing(run, tmp_path):  # noqa: F811
 
 
 def test_a_value_of_parquet_that_cannot_be_read_rejects_no_row(run, tmp_path):  # noqa: F811
-    bad = (
-        pa.array([b"a", b"\xff", None], pa.binary()).cast(pa.string(), safe=False)
-        if False
-        else pa.StringArray.from_buffers(
-            3,
-            pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0\2\0\0\0"),
-            pa.py_buffer(b"a\xff"),
-            pa.py_buffer(b"\3"),
-            1,
-        )
-    )
+    offsets = b"".join(number.to_bytes(4, "little") for number in (0, 1, 2, 2))
+    buffers = map(pa.py_buffer, (offsets, b"a\xff", b"\3"))  # the last one says that two values are there
+    bad = pa.StringArray.from_buffers(3, *buffers, 1)
     table = pa.table({"text": ["x", "xx", "x"], "product": bad, "of": [{"n": 1}, {"n": 2}, None]})
     pq.write_table(table, tmp_path / "in.parquet")
     read = ReadOptions(by=("product", "of.n"))
