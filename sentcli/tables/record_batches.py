@@ -127,6 +127,7 @@ class BatchReader:
         self._limit = table.options.max_row_bytes
         self._paths = table.style.paths
         self._sides, self._longest_cell = table.sides, table.longest_cell
+        self._kept = table.kept
         self._cursor = cursor
         self._rows = rows
         self._row = 1  # number of the next row
@@ -151,7 +152,7 @@ class BatchReader:
         progress = None if self._rows is None else self._size * (self._row - 1) // max(1, self._rows)
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
         is_kept = self._content is Content.RECORDS
-        cargo = [RowGroupPart(rows, part.ends_group)] if is_kept else values
+        cargo = [RowGroupPart(rows.select(self._kept), part.ends_group)] if is_kept else values
         sides = [*zip(*(to_texts(column_at(rows, path)) for path in self._sides), strict=True)]
         return Chunk(texts, cargo, rejects, position, size, sides=sides)
 
@@ -163,7 +164,7 @@ class BatchReader:
             raise ValueError(too_long(self._limit))
         if self._content is not Content.VALUES:
             return texts, texts
-        values = list(zip(*map(to_values, rows.columns), strict=True))
+        values = list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
         check_cells(chain.from_iterable(values), self._longest_cell)
         return texts, values
 

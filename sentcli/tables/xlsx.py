@@ -8,7 +8,7 @@ ISO 8601. A workbook is held in memory.
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -116,12 +116,12 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
     limit, skip = table.options.max_row_bytes, len(table.style.lead)
     for number, cells in enumerate(islice(table.style.sheet.iter_rows(), skip, None)):
         raw = to_json(cells) + b"\n"
-        values = cells if is_kept else [*map(_portable, cells)]
+        values = [cells[place] if is_kept else _portable(cells[place]) for place in table.kept]
         text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
         sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
         if number < table.options.skip_rows:
             yield (None, values, raw, *sides) if is_kept else raw
-        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(cells, table.longest_cell):
+        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.longest_cell):
             yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
             yield text, values, raw, *sides
@@ -175,7 +175,7 @@ def _first_table(sheets: Iterable[Any]) -> Any:
     return min(others, key=itemgetter(0))[1]
 
 
-def _misfit(cells: Sequence[Any], limit: int | None) -> str:
+def _misfit(cells: list[Any], limit: int | None) -> str:
     """Return why another workbook cannot hold a row of .ods or .xlsb; empty if it can."""
     try:
         check_cells(cells, limit)
@@ -228,17 +228,17 @@ class Writer:
         formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
-        self._kinds = [table.types.get(name) for name in table.columns]
+        self._kinds = [table.types.get(name) for name in table.kept_columns]
 
     def begin(self) -> bytes:
         table, is_new = self._table, self._layout.converts
         self._begin_sheet("Sheet1" if is_new else table.style.name)
-        lead: Sequence[Sequence[Any]] = [table.columns] if is_new else table.style.lead
-        for cells in lead[:-1]:
+        for cells in () if is_new else table.style.lead[:-1]:
             self._write(cells)
         self._header = self._row
         if table.columns:
-            self._write([*lead[-1], *self._layout.names], self._bold)
+            header = table.columns if is_new else table.style.lead[-1]
+            self._write([*(header[place] for place in table.kept), *self._layout.names], self._bold)
             self._sheet.freeze_panes(self._row, 0)
         return b""
 
@@ -253,7 +253,7 @@ class Writer:
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
-        header, last, old = self._header, self._row - 1, len(self._table.columns)
+        header, last, old = self._header, self._row - 1, len(self._table.kept)
         if last > header:
             self._sheet.autofilter(header, 0, last, old + len(self._layout.results) - 1)
             for place, column in enumerate(self._layout.results, start=old):
