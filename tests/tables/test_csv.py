@@ -373,6 +373,32 @@ def test_the_rows_of_a_pipe_decide_on_the_delimiter(tmp_path):
     writer.join()
 
 
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+@pytest.mark.parametrize("header", ['"";"id";"text";"stars"', '"1, 2";id;text;"a ""b"""', "a;b;text;d"])
+def test_a_delimiter_of_quoted_fields_and_decimal_commas_is_found(convert, caplog, mark, header):
+    """As R's `write.csv2` and spreadsheets of countries with decimal commas write them."""
+    rows = [f'"{n}";{n};"ab, ""c""{mark}\n{n}";{n},5' for n in range(5)]
+    data = "\n".join([header, *rows]).replace(";", mark).encode() + b"\n"
+    out = convert(data)
+    assert out.count(b"odd") + out.count(b"even") == 5
+    assert len(caplog.messages) == 1
+    assert "in.csv: read with --delimiter" in caplog.text
+    assert convert(data.splitlines(keepends=True)[0]).count(b"\n") == 1
+
+
+def test_a_bad_row_does_not_hide_the_delimiter(convert, rejects):
+    data = b'"id";"text"\n1;"x"\n2;"x" y\n3;"x"\n'
+    assert convert(data).count(b"odd") == 2
+    assert [entry["line"] for entry in rejects()] == [3]
+
+
+def test_a_comma_that_divides_the_records_alike_is_the_delimiter(convert, caplog):
+    assert convert(b"a;b,text\n1;2,x\n3,x\n").count(b"odd") == 2
+    read = ReadOptions(delimiter=",", text_column="a;text")
+    assert convert(b"id,a;text\n1,a;x\n2;x,b,c\n", read=read).count(b"odd") == 1
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("encoding", [None, "auto"])
 def test_delimiter_and_encoding_are_found_and_said(convert, caplog, encoding):
     data = "größe;Text\n1;sch\xf6n\n".encode("cp1252")
