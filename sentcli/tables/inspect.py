@@ -25,6 +25,7 @@ from sentcli.errors import DataError, UsageError, option
 from sentcli.files.compression import compression_in
 from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding, marked_encoding
 from sentcli.files.source import Source
+from sentcli.tables.chunk import Cursor
 from sentcli.tables.columns import check_room, list_columns
 from sentcli.tables.json_records import split_records
 from sentcli.tables.jsonl import ARRAY, MISSING, no_string, parse, text_names, text_of
@@ -42,6 +43,7 @@ from sentcli.tables.sniff import (
 )
 from sentcli.tables.table import Content, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_decided, is_usual
+from sentcli.tables.types import Types
 
 # That show the encoding: of a file, and of a stream, which are held in memory.
 _AUTO_BYTES, _AUTO_AHEAD = 16 << 20, 1 << 20
@@ -229,11 +231,12 @@ def _inspect_json(text: Text, request: Request) -> Table:
     else:
         found = found or _json_start(records, text.source, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
-    if request.content is Content.VALUES and columns:
-        columns = request.options.columns or _keys(text, request, is_array=is_array)
-        check_room(columns, request.taken, text.source.name)
-        if text.source.is_stream and not request.options.columns:
-            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('columns')}"
+    keep = request.options.keep if text.source.is_stream else None
+    if columns and (request.content is Content.VALUES or request.options.is_partial):
+        columns = request.columns or keep or _keys(text, request, is_array=is_array)
+        check_room([*filter(request.options.keeps, columns)], request.taken, text.source.name)
+        if text.source.is_stream and not (request.columns or keep):
+            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('keep')}"
             notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
     return request.table(
         text.source.name,
@@ -295,7 +298,7 @@ def _json_start(
         return None
     texts, notes = found
     for record in records:
-        check_room([*record], request.taken, name)
+        check_room([*filter(request.options.keeps, record)], request.taken, name)
         if text_of(record, texts) is not MISSING:
             return texts, tuple(record), notes
     if not is_all:
@@ -377,20 +380,30 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
-    """Return the keys of all records of a file, or of the first records of a stream, as they appear."""
+    """Return the keys of all records of a file, or of the first records of a stream, as they appear.
+
+    Their values decide on the types of the columns.
+    """
     keys: dict[str, None] = {}
     count = size = 0
+    is_over = False
     with text.looking_ahead():
         for lines in _json_lines(text, request, is_array=is_array):
             request.check()
+            records: list[dict[str, Any]] = []
             for line in lines:
-                if text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
-                    return tuple(keys)
-                for record in _objects(line, request):
-                    keys |= dict.fromkeys(record)
+                if is_over := text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
+                    break
+                records += _objects(line, request)
                 count += 1
                 size += len(line)
+            keys |= dict.fromkeys(chain.from_iterable(records))
             _check_count(keys, text.source.name)
+            if is_over:
+                break
+            if request.types:
+                values = {key: [each[key] for each in records if key in each] for key in keys}
+                request.types.add(values)
     return tuple(keys)
 
 
@@ -412,7 +425,23 @@ def _check_count(columns: Collection[str], name: str) -> None:
 def _inspect_csv(text: Text, request: Request) -> Table:
     from sentcli.tables.csv_header import inspect_csv  # the other formats start without it
 
-    return inspect_csv(text, request)
+    table = inspect_csv(text, request)
+    if request.types and not table.is_empty:
+        _add_types(text.source, table, request, request.types)
+    return table
+
+
+def _add_types(source: Source, table: Table, request: Request, types: Types) -> None:
+    """Read the values of all rows, until no column can have a type."""
+    cursor = Cursor(request.options.limit)
+    with source.looking_ahead():
+        cursor.open(source)
+        for chunk in get_format(request.format).reader()(source, table, cursor, Content.VALUES):
+            request.check()
+            columns = zip(*(chunk.rows or [[""] * len(table.kept)]), strict=True)
+            may_have = types.add_texts(dict(zip(table.kept_columns, columns, strict=True)))
+            if not (may_have and cursor.rows_left):
+                break
 
 
 _TEXT_FORMATS: dict[str, Callable[[Text, Request], Table]] = {

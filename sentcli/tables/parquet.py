@@ -1,7 +1,7 @@
 """Parquet through pyarrow: row groups are streamed, schema and metadata are kept, new columns are appended.
 
-Row groups keep their size, but large ones are divided to limit memory. From a format that is not
-read in record batches, all columns are strings.
+Row groups keep their size, but large ones are divided to limit memory. From a format that is not read in
+record batches, columns have the types that `tables.types` finds, and others are strings.
 """
 
 import io
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError
 from sentcli.files.source import Source
-from sentcli.tables.arrow import compare_times, has_valid_indices, result_array, result_field
+from sentcli.tables.arrow import arrow_type, compare_times, has_valid_indices, result_array, result_field
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results
 from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
@@ -28,6 +28,7 @@ from sentcli.tables.record_batches import (
 )
 from sentcli.tables.table import Content, Layout, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS
+from sentcli.tables.types import parse
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -153,7 +154,7 @@ def _checked(batches: Iterator[pa.RecordBatch], name: str, group: int) -> Iterat
 
 
 class Writer:
-    """Writes row groups with the new columns; from another format, the other columns are strings."""
+    """Writes row groups with the new columns; from another format, the other columns have its types."""
 
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout
@@ -166,9 +167,12 @@ class Writer:
 
     def begin(self) -> bytes:
         if self._layout.converts:
-            schema, codec = pa.schema([(name, pa.string()) for name in self._table.columns]), None
+            names, codec = self._table.kept_columns, None
+            kinds = [arrow_type(self._table.types.get(name, str)) for name in names]
+            schema = pa.schema([*zip(names, kinds, strict=True)])
         else:
             schema, codec = self._table.style.schema, self._table.style.codec
+            schema = pa.schema([*map(schema.field, self._table.kept)], schema.metadata)
         for column in self._layout.results:
             schema = schema.append(result_field(column))
         self._schema = schema
@@ -189,7 +193,8 @@ class Writer:
                 self._pending.append(pa.record_batch([*part.rows.columns, *added], schema=self._schema))
                 ends_group = part.ends_group
         elif chunk.rows:
-            columns = [_strings(column) for column in zip(*chunk.rows, strict=True)]
+            named = zip(self._table.kept_columns, zip(*chunk.rows, strict=True), strict=True)
+            columns = [_array(values, self._table.types.get(name, str)) for name, values in named]
             self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
             # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.
             self._size += _OFFSET * len(columns) * len(chunk.rows)
@@ -214,9 +219,10 @@ class Writer:
         return self._sink.drain()
 
 
-def _strings(values: Sequence[Any]) -> pa.Array:
-    strings = [value if value is None else to_text(value) for value in values]
-    return pa.array(strings, pa.string())
+def _array(values: Sequence[Any], kind: Any) -> pa.Array:
+    if kind is str:
+        return pa.array([value if value is None else to_text(value) for value in values], pa.string())
+    return pa.array(parse(values, kind), arrow_type(kind))
 
 
 class _Drain(io.RawIOBase):

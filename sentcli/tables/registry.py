@@ -44,6 +44,7 @@ class Format:
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
+    :param has_types: its columns have types, which are found by the values of text formats.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """
@@ -52,6 +53,7 @@ class Format:
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
     records: str = ""
+    has_types: bool = False
     written_as: str = ""
 
     def reader(self) -> Reader:
@@ -64,19 +66,19 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column"})
+_COLUMNS = frozenset({"text_column", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
-    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
-    "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
-    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
-    "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", "parquet"),
-    "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", "parquet"),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
+    "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl"),
+    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
+    "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
+    "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
+    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
     "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
 }
@@ -161,10 +163,13 @@ def is_known(name: str) -> bool:
     return suffix_of(name) in (*SUFFIXES, *_INSTEAD)
 
 
-def content_for(input_format: str, output_format: str) -> Content:
-    """Return what the writer of a format needs of the rows of another, or of the same format."""
+def content_for(input_format: str, output_format: str, *, is_changed: bool = False) -> Content:
+    """Return what the writer of a format needs of the rows of another, or of the same format.
+
+    :param is_changed: the records lose columns or get another dialect, so that those of CSV are written anew.
+    """
     read, written = ((get_format(name).records or name) for name in (input_format, output_format))
-    if read == written:
+    if read == written and not (is_changed and get_format(read).module == "csv"):
         return Content.RECORDS
     return Content.TEXTS if written == "lines" else Content.VALUES
 
