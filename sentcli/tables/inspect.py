@@ -46,7 +46,7 @@ from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_
 from sentcli.tables.types import Types
 
 # That show the encoding: of a file, and of a stream, which are held in memory.
-_AUTO_BYTES, _AUTO_AHEAD = 16 << 20, 1 << 20
+_AUTO_BYTES, _AUTO_AHEAD = 8 << 20, 1 << 20
 _MOMENT = 0.02  # seconds: an answer is not delayed for more
 _DOCUMENT_START = 64
 # The start of an array, or of an object on many lines.
