@@ -12,9 +12,9 @@ from itertools import accumulate, islice
 from sentcli.errors import DataError, option
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.csv import DELIMITERS, Dialect, decode_lines, lift_field_limit, malformed
-from sentcli.tables.line_reader import Text, bad_bytes, too_long
+from sentcli.tables.line_reader import Text, bad_bytes, other_encoding, too_long
 from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, line_after_titles
-from sentcli.tables.table import Request, Table
+from sentcli.tables.table import Content, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
@@ -72,11 +72,8 @@ class _CsvStart:
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         records, is_sample = self._records()
         self._check_first(records)
-        if first and (first.columns, first.style) != (columns, self._dialect):
-            raise DataError(
-                f"{self._name}: the columns or the encoding differ from the first input; "
-                f"{list_columns(columns)}, in the first input {list_columns(first.columns)}"
-            )
+        if first:
+            self._compare(first, columns)
         choice = Choice(first.places) if first else self._find_texts(columns, records, is_sample=is_sample)
         check_names(columns, self._request, self._name)
         return self._request.table(
@@ -88,6 +85,19 @@ class _CsvStart:
             style=self._dialect,
             notes=(*self._notes, *choice.notes),
         )
+
+    def _compare(self, first: Table, columns: tuple[str, ...]) -> None:
+        """Refuse an input that does not fit the first one; only records that are copied have one encoding."""
+        dialect = self._dialect
+        if self._request.content is not Content.RECORDS:
+            dialect = replace(dialect, encoding=first.style.encoding)
+        if dialect.encoding != first.style.encoding:
+            raise other_encoding(self._name, dialect.encoding, first.style.encoding)
+        if (first.columns, first.style) != (columns, dialect):
+            raise DataError(
+                f"{self._name}: the columns or the dialect differ from the first input; "
+                f"{list_columns(columns)}, in the first input {list_columns(first.columns)}"
+            )
 
     def _need_more(self) -> None:
         if not self._is_all:

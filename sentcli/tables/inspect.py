@@ -29,7 +29,7 @@ from sentcli.tables.chunk import Cursor
 from sentcli.tables.columns import check_room, list_columns
 from sentcli.tables.json_records import split_records
 from sentcli.tables.jsonl import ARRAY, MISSING, no_string, parse, text_names, text_of
-from sentcli.tables.line_reader import PAUSE, Text, awaited
+from sentcli.tables.line_reader import PAUSE, Text, awaited, other_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS, get_format, instead_of
 from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of
@@ -196,10 +196,7 @@ def _inspect_lines(text: Text, request: Request) -> Table:
     source, first = text.source, request.first
     is_same = first is None or first.style == text.encoding
     if not (is_same or text.is_empty or request.content is not Content.RECORDS):
-        raise DataError(
-            f"{source.name}: the encoding is {text.encoding.name}, "
-            f"not that of the first input, {first.style.name}"  # type: ignore[union-attr]
-        )
+        raise other_encoding(source.name, text.encoding, first.style)  # type: ignore[union-attr]
     return request.table(
         source.name,
         columns=("text",),

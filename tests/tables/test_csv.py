@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -461,13 +462,30 @@ def test_no_quoting_at_all(convert):
 def test_inputs_of_another_encoding_do_not_fit_one_output(run, tmp_path):
     for order in ("le", "be"):
         (tmp_path / f"{order}.csv").write_bytes("\ufefftext\nx\n".encode(f"utf-16-{order}"))
-    with pytest.raises(DataError, match=r"be\.csv: the columns or the encoding differ from the first input"):
+    with pytest.raises(DataError, match=r"be\.csv: the encoding is utf-16-be, not that of the first"):
         run(
             [tmp_path / "le.csv", tmp_path / "be.csv"],
             tmp_path / "out.csv",
             read=ReadOptions(encoding="utf-16"),
         )
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_of_several_inputs_the_encoding_is_that_of_the_first_or_values_are_written(run, tmp_path):
+    texts = {"ascii": "x", "utf-8": "schön", "cp1252": "größer"}
+    for encoding, text in texts.items():
+        (tmp_path / f"{encoding}.csv").write_bytes(f"text\n{text}\n".encode(encoding))
+    names = {name: tmp_path / f"{name}.csv" for name in texts}
+    for encoding in ("utf-8", "cp1252"):
+        run([names[encoding], names["ascii"]], tmp_path / "out.csv", overwrite=True)
+        assert texts[encoding].encode(encoding) in (tmp_path / "out.csv").read_bytes()
+    with pytest.raises(
+        DataError, match=r"cp1252\.csv: the encoding is cp1252, not .*, utf-8; for an output each"
+    ):
+        run([names["utf-8"], names["cp1252"]], tmp_path / "out.csv", overwrite=True)
+    run([*names.values()], tmp_path / "out.jsonl")
+    found = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["text"] for line in found] == [*texts.values()]
 
 
 def test_blank_lines_alone_do_not_come_between_inputs(run, tmp_path):
