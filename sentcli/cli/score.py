@@ -227,7 +227,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option(
     "--encoding",
-    help="CSV, TSV and lines: UTF-8 by default; a Python codec such as cp1252 (Excel); auto: by the bytes.",
+    help="CSV, TSV and lines: a Python codec, such as cp1250; by default found by the bytes.",
 )
 @delimiter_option
 @quotechar_option

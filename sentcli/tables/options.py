@@ -51,7 +51,8 @@ class ReadOptions:
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
     :param escapechar: the character that takes away the special meaning of the next one; None: there is none.
-    :param encoding: any of Python's text encodings, or `auto`; None: UTF-8.
+    :param encoding: any of Python's text encodings; None or `auto`: UTF-8, UTF-16, UTF-32 or cp1252, as the
+        bytes show.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param skip_lines: number of lines before the header; they are copied to the output.
     :param skip_rows: number of rows after the header that get no score, such as a second header.
