@@ -298,11 +298,11 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.
 
-    INPUTS are CSV, TSV, JSONL, JSON, Parquet or XLSX files, also compressed, or text files with one review
-    per line; no INPUTS or - means stdin. Rows keep their order and their columns. The score is the
-    probability of the second label (positive); with more than two labels, that of the most probable one;
-    --probabilities adds those of all labels. A row that cannot be read is rejected, with the reason. A row
-    with an empty text (blank, NULL, no known word) is kept, without a score.
+    INPUTS are CSV, TSV, JSONL, JSON, Parquet, Arrow, ORC or XLSX files, also compressed, text files with one
+    review per line, or folders of files; no INPUTS or - means stdin. Rows keep their order and their columns.
+    The score is the probability of the second label (positive); with more than two labels, that of the most
+    probable one; --probabilities adds those of all labels. A row that cannot be read is rejected, with the
+    reason. A row with an empty text (blank, NULL, no known word) is kept, without a score.
 
     Run the same command again to continue a stopped run. In a folder, finished outputs are left alone.
 
