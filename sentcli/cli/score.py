@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -365,7 +366,8 @@ def _refuse_texts(inputs: Sequence[str]) -> None:
     for name in inputs:
         is_name = is_suffix(suffix_of(name)) or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
         if " " in name.strip() and not is_name:
-            raise UsageError(f'{name!r:.80}: no such file; if this is a text: sentcli score --text "..."')
+            text = shlex.quote(name if len(name) <= 80 else "...")
+            raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")
 
 
 def _provenance(scorer: "Scorer") -> dict[str, Any]:

@@ -81,8 +81,8 @@ class Summary(Counts):
 
     @property
     def warnings(self) -> list[str]:
-        """What to say of rows with mostly unknown words, unless few have them or they have no label."""
-        if self.too_unknown or self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
+        """What to say of rows that have a label in spite of mostly unknown words, unless they are few."""
+        if self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
             return []
         verb = "has" if self.rows == 1 else "have"
         line = (

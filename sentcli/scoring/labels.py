@@ -57,8 +57,7 @@ class Counts:
     :param blank: the number of texts that are null values or have no word.
     :param no_known_word: the number of other texts in which the model knows only digits and marks.
     :param too_unknown: the number of other texts without a label, because of `null_unknown` of `Scorer`.
-    :param mostly_unknown: the number of texts, with or without a label, with more unknown words than known
-        ones; marks do not count.
+    :param mostly_unknown: the number of texts that have a label, but more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
     :param labels: the number of texts with each label.

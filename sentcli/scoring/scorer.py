@@ -323,7 +323,7 @@ class Scorer:
             blank=int(blank.sum()),
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_strange.sum()),
-            mostly_unknown=int((predictions.shares > 0.5).sum()),
+            mostly_unknown=int((~is_empty & (predictions.shares > 0.5)).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),

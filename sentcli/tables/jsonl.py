@@ -99,7 +99,7 @@ class _JsonlReader(LineReader):
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
         names = filter(self.table.options.keeps, record) if self.table.options.is_partial else record
         if (name := find_taken(names, self.table.taken)) is not None:
-            return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
+            return self.reject(line, f"there is a {name!r:.200} already; try --prefix new_")
         text = text_of(record, self.table.texts)
         if text is MISSING:
             return self.reject(line, f"no {text_names(self.table.texts)}")

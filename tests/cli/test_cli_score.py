@@ -194,7 +194,7 @@ def test_texts_that_say_nothing_are_empty_in_every_format_and_counted(score):
         found = score("r.jsonl", "-o", name, "--summary", "s.json", "--overwrite")
         assert "7 rows in " in found.stderr
         assert "3 blank, 3 no known word\n" in found.stderr
-        assert "3 of 7 rows have mostly words that the model does not know" in found.stderr
+        assert "mostly words" not in found.stderr  # they have no label
         summary = json.loads(Path("s.json").read_text("utf-8"))
         assert (summary["blank"], summary["no_known_word"], summary["labels"]) == (3, 3, {"positive": 1})
     rows = [json.loads(line) for line in Path("o.jsonl").read_text("utf-8").splitlines()]
@@ -258,3 +258,17 @@ def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):
     assert "--delimiter does not apply to lines input, such as -; add --input-format" in (
         refuse("--delimiter", ";", stdin="x\n").message
     )
+
+
+@pytest.mark.usefixtures("torch")  # for a small vocabulary
+def test_labels_of_texts_with_mostly_unknown_words_are_warned_of_even_if_quiet(score):
+    write_csv("r.csv", ["ein warm Essen", *["a warm film"] * 19])
+    (line,) = score("r.csv", "-o", "o.csv", "-q").stderr.splitlines()
+    assert line.startswith("1 of 20 rows have mostly words that the model does not know, perhaps of another")
+    null = score("r.csv", "-o", "n.csv", "-q", "--null-unknown", "0.5", "--unknown-words")
+    assert null.stderr == ""
+    first, *others = read("n.csv")
+    assert (first["sentiment"], first["sentiment_score"], first["sentiment_unknown"]) == ("", "", "0.666667")
+    assert {row["sentiment"] for row in others} == {"positive"}
+    write_csv("r.csv", ["ein warm Essen", *["a warm film"] * 20])
+    assert score("r.csv", "-o", "p.csv", "-q").stderr == ""

@@ -41,7 +41,6 @@ def test_from_five_percent_of_mostly_unknown_rows_on_there_is_a_warning():
     assert line.startswith("50 of 1,040 rows have mostly words that the model does not know, ")
     assert "--null-unknown 0.5" in line
     assert not replace(other, mostly_unknown=49).warnings
-    assert not replace(other, too_unknown=50).warnings
     assert not Summary(rows=2, blank=2).warnings
     assert Summary(rows=1, mostly_unknown=1).warnings[0].startswith("1 of 1 row has")
 
