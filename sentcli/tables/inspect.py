@@ -393,24 +393,21 @@ def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
     """
     keys: dict[str, None] = {}
     count = size = 0
-    is_over = False
     with text.looking_ahead():
         for lines in _json_lines(text, request, is_array=is_array):
             request.check()
             records: list[dict[str, Any]] = []
             for line in lines:
-                if is_over := text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
-                    break
-                records += _objects(line, request)
+                if text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
+                    return tuple(keys)
+                for record in _objects(line, request):
+                    keys |= dict.fromkeys(record)
+                    records.append(record)
                 count += 1
                 size += len(line)
-            keys |= dict.fromkeys(chain.from_iterable(records))
             _check_count(keys, text.source.name)
-            if is_over:
-                break
             if request.types:
-                values = {key: [each[key] for each in records if key in each] for key in keys}
-                request.types.add(values)
+                request.types.add(records)
     return tuple(keys)
 
 

@@ -93,8 +93,7 @@ def inspect(source: Source, request: Request) -> Table:
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
     if request.types:
         body = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
-        values = zip(*([*map(_typed, cells)] for cells in body), strict=True)
-        request.types.add(dict(zip(columns, values, strict=False)))
+        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in body])
     return request.table(
         name,
         columns,
