@@ -115,7 +115,7 @@ class Extras:
         distinct = [*dict.fromkeys(text for text in labeled if text)]
         found = self._values(distinct, scorer)
         of_texts = {name: dict(zip(distinct, values, strict=True)) for name, values in found.items()}
-        more = {name: [*map(values.get, labeled)] for name, values in of_texts.items()}
+        more = {name: [text and values[text] for text in labeled] for name, values in of_texts.items()}
         if not self.mixed:
             return replace(scores, more=more)
         pairs = zip(more.pop(MIXED), scores.labels, strict=True)

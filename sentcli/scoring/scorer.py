@@ -291,8 +291,8 @@ class Scorer:
             for batch, future in zip(batches, futures, strict=True):
                 logits[batch] = wait_for(future)
             logits[:, 1] += shifts
-            of_texts = encoded.lengths, encoded.words, encoded.unknown, encoded.shares
-            return _Predictions(logits[inverse], *(numbers[inverse] for numbers in of_texts))
+            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
+            return _Predictions(logits[inverse], *of_texts, encoded.shares[inverse])
 
         return finish
 
@@ -327,7 +327,8 @@ class Scorer:
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
         )
-        shares = np.where(np.isnan(predictions.shares), None, predictions.shares)
+        shares = predictions.shares.astype(object)
+        shares[np.isnan(predictions.shares)] = None
         return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist(), shares.tolist())
 
 
