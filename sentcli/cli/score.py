@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -48,7 +49,8 @@ _SCORER = (
     *("unknown_words", "null_unknown", "explain", "sentences", "about", "words", "mixed"),
 )
 
-_OF_WHOLE_ROWS = ("output_format", "prefix", "columns")  # a terminal gets whole rows only with one of these
+_OF_OUTPUT = ("strings", "output_delimiter", "output_encoding")
+_OF_WHOLE_ROWS = ("output_format", "prefix", "keep", "drop", *_OF_OUTPUT)  # else a terminal gets texts
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
@@ -67,7 +69,7 @@ _GROUPS = {  # first what people use most
     "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
     "More on what is read": (
         *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
-        *("skip_lines", "skip_rows", "null_values", "columns"),
+        *("skip_lines", "skip_rows", "null_values"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
     "More on what is written": (*("summary", "prefix", "strings", "output_encoding", "output_delimiter"),),
@@ -127,6 +129,11 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     return int(number), int(count)
 
 
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Return names with commas between them."""
+    return None if value is None else tuple(dict.fromkeys(value.split(",")))
+
+
 @click.command(cls=_ScoreCommand, examples=_EXAMPLES, groups=_GROUPS)
 @click.argument("inputs", nargs=-1, type=click.Path(allow_dash=True))
 @click.option(
@@ -142,7 +149,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.Choice(OUTPUT_FORMATS),
     help="Default: from the suffix of OUTPUT; on stdout, the input format, cut to fit in a terminal.",
 )
-@click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
+@click.option("--prefix", help="Prefix of the names of the new columns, such as sentiment.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
 @click.option(
     "--explain",
@@ -189,11 +196,19 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
 @text_column_option
 @click.option(
-    "--columns",
+    "--keep",
     metavar="A,B,...",
-    callback=lambda _, __, value: None if value is None else tuple(dict.fromkeys(value.split(","))),
-    help="Columns when JSONL is converted. Default: every key in the file; of a pipe, in its first records.",
+    callback=_names,
+    help="Write only these columns of the input, and the new ones.",
 )
+@click.option(
+    "--drop",
+    metavar="A,B,...",
+    callback=_names,
+    help="Do not write these columns, the text for example; a rejected row is kept whole, in the rejects.",
+)
+@click.option("--output-delimiter", help="CSV and TSV output: the delimiter; by default that of the input.")
+@click.option("--output-encoding", help="CSV and TSV output: utf-8-sig for Excel; by default as the input.")
 @click.option("--sheet", help="XLSX: name or number of the sheet; by default the first one.")
 @click.option(
     "--null-values",
@@ -323,7 +338,8 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     _refuse_texts(inputs)
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
-    write = WriteOptions(options["output_format"], options["prefix"] or "", strings=options["strings"])
+    of_output = {name: options[name] for name in _OF_OUTPUT}
+    write = WriteOptions(options["output_format"], options["prefix"] or "", **of_output)
     is_shown = output == "-" and is_terminal(sys.stdout)
     if is_shown and not any(options[name] for name in _OF_WHOLE_ROWS):
         write = replace(write, format="lines", width=get_terminal_size().columns)
@@ -360,7 +376,8 @@ def _refuse_texts(inputs: Sequence[str]) -> None:
     for name in inputs:
         is_name = is_suffix(suffix_of(name)) or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
         if " " in name.strip() and not is_name:
-            raise UsageError(f'{name!r:.80}: no such file; if this is a text: sentcli score --text "..."')
+            text = shlex.quote(name if len(name) <= 80 else "...")
+            raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")
 
 
 def _provenance(scorer: "Scorer") -> dict[str, Any]:

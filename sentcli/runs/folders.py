@@ -20,7 +20,7 @@ _log = logging.getLogger("sentcli")
 
 _FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard of a glob
 # What Spark, Hadoop, Excel and Windows leave beside files, and hidden files of a bucket.
-_MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.|Thumbs\.db$)|\.crc$")
+_MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.(?![./])|Thumbs\.db$)|\.crc$")
 _SPARK = re.compile(r"(^|/)_(SUCCESS|(committed|started)_\d+)$|\.crc$")  # those that have no other meaning
 _STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceberg table
 _DOCUMENT_BYTES = 16 << 10  # the mean size of files that may be a text each
@@ -74,7 +74,8 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         kept = _inputs_among(found, base, form, is_folder=False)
     else:
         return [Found(name)]
-    _say_left_out(name, [file.removeprefix(base) for file in found if file not in {*kept}])
+    left_out = {*found} - {*kept}
+    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
     return [Found(file, base) for file in kept]
 
 
