@@ -1,7 +1,6 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -183,11 +182,7 @@ class WriteOptions:
         ]
         for place, label in enumerate(classes):
             columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
-        columns += added
-        names = Counter(column.name.lower() for column in columns)
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise UsageError(f"{option('about')}: two new columns would be called {twice[0]!r:.200}")
-        return tuple(replace(column, name=self.prefix + column.name) for column in columns)
+        return tuple(replace(column, name=self.prefix + column.name) for column in (*columns, *added))
 
 
 def _check_delimiter(field: str, value: str | None) -> None:
