@@ -86,7 +86,7 @@ _FORMATS = {
         longest_cell=32_767,
     ),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
-    "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
+    "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
