@@ -22,6 +22,7 @@ import orjson
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, option
+from sentcli.files.archive import split_member
 from sentcli.files.compression import compression_in
 from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding, marked_encoding
 from sentcli.files.source import Source
@@ -160,7 +161,9 @@ def _command(source: Source, program: str, form: str) -> str:
     steps = [program, f"sentcli score --input-format {form} -o OUT.{form}"]
     if source.compression:
         steps.insert(0, {".gz": "gzip -dc", ".zst": "zstd -dc"}[source.compression])
-    if not source.is_stream:
+    if member := split_member(source.name):
+        steps.insert(0, shlex.join(("unzip", "-p", *member)))
+    elif not source.is_stream:
         steps[0] += f" < {shlex.quote(source.name)}"
     return " | ".join(steps)
 
