@@ -106,7 +106,8 @@ words_option = click.option(
     metavar="FILE",
     type=NamedPath(),
     callback=_weights,
-    help="Phrases with weights added to the log odds, as in killer,2: CSV phrase,weight or TOML.",
+    help="Add weights to the log odds of texts with a phrase: CSV phrase,weight, as in killer,2, or TOML. "
+    "3,300 rows/s a core, not 6,000.",
 )
 
 

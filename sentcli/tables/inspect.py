@@ -43,7 +43,14 @@ from sentcli.tables.sniff import (
     sniff,
 )
 from sentcli.tables.table import Content, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_decided, is_usual
+from sentcli.tables.text_column import (
+    SAMPLE_ROWS,
+    SAMPLE_SIZE,
+    find_columns,
+    find_texts,
+    is_decided,
+    is_usual,
+)
 from sentcli.tables.types import Types
 
 # That show the encoding: of a file, and of a stream, which are held in memory.
@@ -231,6 +238,8 @@ def _inspect_json(text: Text, request: Request) -> Table:
     else:
         found = found or _json_start(records, text.source, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
+    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.by else []
+    sides = find_columns(keys, request.options.by if found else (), "by", text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
         columns = request.columns or keep or _keys(text, request, is_array=is_array)
@@ -242,6 +251,7 @@ def _inspect_json(text: Text, request: Request) -> Table:
         text.source.name,
         columns,
         texts=texts,
+        sides=tuple(keys[place] for place in sides),
         lead=lead,
         style=ARRAY if is_array else None,
         is_empty=not columns,
@@ -386,24 +396,21 @@ def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
     """
     keys: dict[str, None] = {}
     count = size = 0
-    is_over = False
     with text.looking_ahead():
         for lines in _json_lines(text, request, is_array=is_array):
             request.check()
             records: list[dict[str, Any]] = []
             for line in lines:
-                if is_over := text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
-                    break
-                records += _objects(line, request)
+                if text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
+                    return tuple(keys)
+                for record in _objects(line, request):
+                    keys |= dict.fromkeys(record)
+                    records.append(record)
                 count += 1
                 size += len(line)
-            keys |= dict.fromkeys(chain.from_iterable(records))
             _check_count(keys, text.source.name)
-            if is_over:
-                break
             if request.types:
-                values = {key: [each[key] for each in records if key in each] for key in keys}
-                request.types.add(values)
+                request.types.add(records)
     return tuple(keys)
 
 
