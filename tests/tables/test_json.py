@@ -175,6 +175,12 @@ def test_an_empty_page_of_a_service_has_no_rows(run, tmp_path, data, options):
             assert (tmp_path / f"out{target}").read_bytes() == out
 
 
+@pytest.mark.parametrize("rest", [b"x", b"[1]", b'{"a":1}', b"\n" * (2 << 20) + b"x"])
+def test_what_follows_an_empty_page_is_not_passed_over(convert, rest):
+    with pytest.raises(DataError, match=r"try another --text-column|which column is the text"):
+        convert(b'{"pages":[]}\n' + rest, "in.jsonl")
+
+
 def test_a_page_without_rows_among_others(run, tmp_path):
     (tmp_path / "1.json").write_bytes(b'{"reviews":[]}')
     (tmp_path / "2.json").write_bytes(b'[{"text":"x"}]')
