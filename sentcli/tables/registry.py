@@ -97,7 +97,7 @@ _IN_PYTHON = (
     "&& sentcli score OUT.parquet -o SCORED.parquet"
 )
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
-    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add FORMAT and -o OUT.xlsx"),
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "try: sentcli score FILE FORMAT -o OUT.xlsx"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE QUERY |"),
     ".duckdb": """try: duckdb FILE -c "EXPORT DATABASE 'OUT' (format parquet)" && sentcli score OUT -o X/""",
     ".avro": _IN_PYTHON.format("polars", "avro", "write_parquet"),
