@@ -90,7 +90,7 @@ delimiter_option = click.option(
 )
 quotechar_option = click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 csv_encoding_option = click.option(
-    "--encoding", help="CSV and TSV: a Python codec such as cp1252, or auto; by default UTF-8."
+    "--encoding", help="CSV and TSV: a Python codec, such as cp1250; by default found by the bytes."
 )
 csv_skip_lines_option = click.option(
     "--skip-lines", type=click.IntRange(0), help="CSV and TSV: number of lines before each header."
@@ -106,7 +106,8 @@ words_option = click.option(
     metavar="FILE",
     type=NamedPath(),
     callback=_weights,
-    help="Phrases with weights added to the log odds, as in killer,2: CSV phrase,weight or TOML.",
+    help="Add weights to the log odds of texts with a phrase: CSV phrase,weight, as in killer,2, or TOML. "
+    "3,300 rows/s a core, not 6,000.",
 )
 
 
