@@ -90,7 +90,7 @@ delimiter_option = click.option(
 )
 quotechar_option = click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 csv_encoding_option = click.option(
-    "--encoding", help="CSV and TSV: a Python codec such as cp1252, or auto; by default UTF-8."
+    "--encoding", help="CSV and TSV: a Python codec, such as cp1250; by default found by the bytes."
 )
 csv_skip_lines_option = click.option(
     "--skip-lines", type=click.IntRange(0), help="CSV and TSV: number of lines before each header."

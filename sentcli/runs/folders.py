@@ -63,7 +63,7 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         inside = f"{absolute(output).rstrip('/')}/"
         if output and not f"{absolute(base).rstrip('/')}/".startswith(inside):
             found = [file for file in found if not absolute(file).startswith(inside)]
-        kept = _inputs_among(found, base, form, is_folder=True) or [name]
+        kept = _inputs_among(name, base, found, form, is_folder=True) or [name]
         if not form:
             _ask_for_documents(name, kept)
     elif "*" in name if is_url else glob.has_magic(name) and not Path(name).exists():
@@ -71,11 +71,9 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         found = remote.expand(name) if is_url else _expand(name)
         if not found:
             raise DataError(f"{name}: no such files")
-        kept = _inputs_among(found, base, form, is_folder=False)
+        kept = _inputs_among(name, base, found, form, is_folder=False)
     else:
         return [Found(name)]
-    left_out = {*found} - {*kept}
-    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
     return [Found(file, base) for file in kept]
 
 
@@ -85,8 +83,7 @@ def _unpacked(found: Found, form: str | None) -> list[Found]:
         return [found]
     base = f"{found.file}/"
     members = [f"{base}{name}" for name in list_members(found.file)]
-    kept = _inputs_among(members, base, form, is_folder=True)
-    _say_left_out(found.file, [file.removeprefix(base) for file in members if file not in {*kept}])
+    kept = _inputs_among(found.file, base, members, form, is_folder=True)
     return [Found(file, base if found.base is None else found.base) for file in kept]
 
 
@@ -112,14 +109,19 @@ def _check_folders(pattern: str) -> None:
                 raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
 
 
-def _inputs_among(found: Sequence[str], base: str, form: str | None, *, is_folder: bool) -> Sequence[str]:
+def _inputs_among(
+    name: str, base: str, found: Sequence[str], form: str | None, *, is_folder: bool
+) -> Sequence[str]:
     """Leave out markers and files of no known format; in a folder with tables, files of text too."""
     files = [file for file in found if not _MARKER.search(file.removeprefix(base))]
     if not form:
         known = [file for file in files if is_known(file)]
         tables = [file for file in known if not _is_text(file)] if is_folder else []
         files = tables or known or files
-    return files or found
+    kept = files or found
+    left_out = {*found} - {*kept}
+    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
+    return kept
 
 
 def _is_text(file: str) -> bool:

@@ -64,7 +64,7 @@ def test_a_suffix_tells_the_format(name, form):
     ("name", "message"),
     [
         ("a.xls", "a.xls: .xls is not a supported format; add --input-format xlsx and -o OUT.xlsx"),
-        ("my a.zip", "; try: sentcli score 'my a.zip' -o OUT/"),
+        ("my a.zip", "; an archive is read on disk, try: sentcli score NAME.zip -o OUT/"),
         ("a.tar.gz", "a.tar.gz: .tar is not a supported format; try: tar -xOf a.tar.gz | sentcli score"),
         ("a.db", """try: sqlite3 -header -csv a.db 'SELECT * FROM "TABLE"' | sentcli score"""),
         (
@@ -79,7 +79,7 @@ def test_a_suffix_tells_the_format(name, form):
             "a.avro",
             'polars.read_avro(sys.argv[1]).write_parquet("OUT.parquet")\' a.avro && sentcli score OUT',
         ),
-        ("a.csv.zip", ".zip is not a supported format; try: sentcli score a.csv.zip"),
+        ("a.csv.zip", ".zip is not a supported format; an archive is read on disk, try: "),
         (
             "a.dat",
             "what format is .dat.*--input-format with one of csv, tsv, jsonl, json, parquet, arrow, orc",

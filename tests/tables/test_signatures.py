@@ -125,6 +125,13 @@ def test_other_formats_in_a_pipe_are_refused_with_a_way_out(run, piped, tmp_path
         run(piped(data), tmp_path / "out.csv", read=ReadOptions(format=form))
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_what_another_program_has_to_convert_in_a_pipe(run, piped, tmp_path, pack):
+    steps = "gzip -dc [|] " if pack is gzip.compress else ""
+    with pytest.raises(DataError, match=f"try: {steps}iconv -f utf-16 -t utf-8 [|] sentcli score"):
+        run(piped(pack(JSONL.decode().encode("utf-16"))), tmp_path / "out.jsonl")
+
+
 def test_a_format_under_another_name_is_refused(convert):
     with pytest.raises(DataError, match=r"in\.csv: its first bytes are those of parquet; add --input-format"):
         convert(READ["parquet"], "in.csv")
