@@ -103,3 +103,11 @@ def test_a_stopped_run_continues_with_the_same_bytes(put, run, tmp_path, monkeyp
     run(names, "out.csv", read=DOCUMENTS, scorer=scorer)
     assert scorer.scored < 1000
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_document_that_is_too_long_for_a_cell_is_rejected(put, run, rejects):
+    names = put(a=b"x", b=b"y" * 32_768)
+    assert run(names, "out.xlsx", read=DOCUMENTS).rejected == 1
+    (found,) = rejects()
+    assert (found["input"], found["line"]) == ("b.txt", 1)
+    assert found["reason"] == "32,768 characters in a cell, Excel holds 32,767; try -o OUT.csv"
