@@ -22,7 +22,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
 from sentcli.tables.columns import find_taken
 from sentcli.tables.convert import LastLine, six_decimals, to_json, to_text
 from sentcli.tables.json_records import split_records
-from sentcli.tables.line_reader import LineReader, check_cells
+from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -110,7 +110,7 @@ class _JsonlReader(LineReader):
             return text, line, line, *sides
         try:
             row = self._again(line)
-            check_cells(row, self.table.longest_cell)
+            self.table.bounds.check(row)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python

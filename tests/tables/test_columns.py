@@ -160,6 +160,29 @@ def test_the_dialect_of_the_output(convert, tmp_path, source, write, expected):
     assert convert(data, source, ".csv", write=write) == expected
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".xlsx", ".txt"])
+def test_a_character_that_the_encoding_does_not_have_costs_one_row(convert, rejects, tmp_path, suffix):
+    texts = ["x", "\u65e5", "é"]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "table.parquet")
+    data = {
+        ".csv": "\n".join(["text", *texts]).encode(),
+        ".jsonl": "\n".join(f'{{"text":"{text}"}}' for text in texts).encode(),
+        ".parquet": (tmp_path / "table.parquet").read_bytes(),
+        ".xlsx": workbook(A=[["text"], *([text] for text in texts)]),
+        ".txt": "\n".join(texts).encode(),
+    }[suffix]
+    read = ReadOptions(format="lines") if suffix == ".txt" else None
+    out = convert(data, "in" + suffix, ".csv", read=read, write=WriteOptions(output_encoding="cp1252"))
+    assert [line.split(b",")[0] for line in out.splitlines()] == [b"text", b"x", b"\xe9"]
+    (found,) = rejects()
+    assert found["reason"] == "'\u65e5' is not in cp1252; try --output-encoding utf-8"
+    dropped = ReadOptions(drop=("text",))
+    if suffix == ".csv":
+        data = b"id," + data.replace(b"\n", b"\n1,")
+        out = convert(data, read=dropped, write=WriteOptions(output_encoding="cp1252"))
+        assert out.count(b"\n") == 4
+
+
 def test_a_delimiter_that_quotes_is_refused(convert):
     with pytest.raises(UsageError, match="--output-delimiter '\"' is also what quotes or escapes"):
         convert(b"text\nx\n", write=WriteOptions(output_delimiter='"'))
