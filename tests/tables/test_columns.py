@@ -37,12 +37,12 @@ def test_csv_keeps_its_dialect(convert):
 
 def test_records_of_json_keep_their_digits(convert, rejects):
     data = (
-        b'{"id": 1.50, "email": "a@b", "text": "x", "b c": [1E5, {"email": 0.10}]}\n'
+        b'{"id": 1.50, "email": "a@b", "text": "x", "b c": [1E5, NaN, {"email": 0.10}]}\n'
         b'{"text":"xx"}\n\n{"text":"x","id":1,"id":2}\n{"text":"x","id":null,"email":"c"}'
     )
     out = convert(data, "in.jsonl", read=DROP)
     assert out == (
-        b'{"id":1.50,"b c":[1E5,{"email":0.10}],"sentiment":"odd","sentiment_score":0.142857}\n'
+        b'{"id":1.50,"b c":[1E5,NaN,{"email":0.10}],"sentiment":"odd","sentiment_score":0.142857}\n'
         b'{"id":null,"sentiment":"even","sentiment_score":0.285714}\n\n'
         b'{"id":null,"sentiment":"odd","sentiment_score":0.142857}\n'
     )
@@ -50,7 +50,10 @@ def test_records_of_json_keep_their_digits(convert, rejects):
     assert found["reason"] == "a key occurs twice"
     assert b"email" in convert(data, "in.jsonl", read=ReadOptions(keep=("email",)))
     lines = convert(data, "in.jsonl", ".csv", read=DROP).splitlines()
-    assert lines[:2] == [b"id,b c,sentiment,sentiment_score", b'1.50,"[1E5,{""email"":0.10}]",odd,0.142857']
+    assert lines[:2] == [
+        b"id,b c,sentiment,sentiment_score",
+        b'1.50,"[1E5,null,{""email"":0.10}]",odd,0.142857',
+    ]
 
 
 def test_parquet_keeps_types_and_metadata(run, tmp_path):
