@@ -22,7 +22,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
 from sentcli.tables.columns import find_taken
 from sentcli.tables.convert import LastLine, six_decimals, to_json, to_text
 from sentcli.tables.json_records import CONSTANTS, split_records
-from sentcli.tables.line_reader import LineReader, check_cells
+from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -113,7 +113,7 @@ class _JsonlReader(LineReader):
             return text, line, line, *sides
         try:
             row = self._again(line)
-            check_cells(row, self.table.longest_cell)
+            self.table.bounds.check(row)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
@@ -122,15 +122,16 @@ class _JsonlReader(LineReader):
 
     def _again(self, line: bytes) -> bytes | list[str | None]:
         """Decode a record again, with the digits of its numbers; return its values, or a part of it."""
+        is_record = self.content is Content.RECORDS
         record = json.loads(
             line.decode(),
             parse_int=_Number,
             parse_float=_Number,
-            parse_constant=lambda _: None,
+            parse_constant=_Number if is_record else lambda _: None,
             object_pairs_hook=_unique,
         )
         keeps = self.table.options.keeps
-        if self.content is not Content.VALUES:
+        if is_record:
             kept = {key: value for key, value in record.items() if keeps(key)}
             return _dump(kept or {self.table.kept_columns[0]: None}) + b"\n"
         if new := [key for key in record if key not in self.table.columns and keeps(key)]:
