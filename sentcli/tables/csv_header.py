@@ -80,11 +80,12 @@ class _CsvStart:
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         records, is_sample = self._records()
         self._check_first(records)
+        self._skip_second_headers(records)
         if first:
             self._compare(first, columns)
         choice = Choice(first.places) if first else self._find_texts(columns, records, is_sample=is_sample)
         check_names(columns, self._request, self._name)
-        return self._request.table(
+        return replace(self._request, options=self._options).table(
             self._name,
             columns,
             texts=tuple(columns[place] for place in choice.places),
@@ -261,6 +262,17 @@ class _CsvStart:
             if len(fields) == 1:
                 taken = f"the first line, {fields[0]!r:.80}, is taken for the header"
                 self._note(f"{taken}; if it is a text, add {option('no_header')}")
+
+    def _skip_second_headers(self, records: Records) -> None:
+        """Leave the questions and ids that Qualtrics writes after the header without a score."""
+        options = self._options
+        if not options.header or options.skip_rows or "ResponseId" not in records[0][1]:
+            return
+        if len(records) < 3:
+            self._need_more()
+        if any(cell.startswith('{"ImportId"') for _, row in records[2:3] for cell in row):
+            self._options = replace(options, skip_rows=2)
+            self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
 
     def _find_texts(self, columns: tuple[str, ...], records: Records, *, is_sample: bool) -> Choice:
         rows = (row for _, row in records[self._options.header :] if len(row) == len(columns))

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +141,13 @@ def _trimmed(value: str) -> str:
 
 def is_there(command: str) -> bool:
     """Return whether all programs of a pipe are installed, with the packages that Python needs."""
-    words = [shlex.split(part)[0] for part in re.split(r" \| | && ", command)]
-    packages = re.findall(r"import (\w+)", command)
-    needed = ["lxml"] if "read_html" in command else []
-    return all(word == "python" or shutil.which(word) or word == "sentcli" for word in words) and all(
-        find_spec(name) for name in (*packages, *needed)
-    )
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&<>")
+    lexer.whitespace_split = True
+    words = ["|", *lexer]
+    programs = {word for before, word in pairwise(words) if before in ("|", "&&")} - {"sentcli", "python"}
+    packages = re.findall(r"\w+", " ".join(re.findall(r"import ([\w, ]+)", command)))
+    packages += ["lxml"] if "read_html" in command else []
+    return all(map(shutil.which, programs)) and all(map(find_spec, packages))
 
 
 def is_well_formed(command: str, folder: Path) -> bool:
@@ -267,8 +269,11 @@ def try_example(example: Example, folder: Path, labels: Labels) -> Outcome:
     return Outcome(REFUSED if done.code else WRONG, command, done.error, "\n".join(reasons))
 
 
-def try_proposal(proposal: str, folder: Path, example: Example, labels: Labels) -> str:
-    """Return why a proposed command does not lead to the right output; empty if it does."""
+def try_proposal(proposal: str, folder: Path, example: Example, labels: Labels, *, more: bool = True) -> str:
+    """Return why a proposed command does not lead to the right output; empty if it does.
+
+    :param more: whether to type what the message of this command proposes, too.
+    """
     if not is_there(proposal):
         return "" if is_well_formed(proposal, folder) else "it names no file that exists"
     before = {*folder.iterdir()}
@@ -284,7 +289,11 @@ def try_proposal(proposal: str, folder: Path, example: Example, labels: Labels) 
             return f"it made {len(made)} files"
         then = f"sentcli score {made[0].name} -o scored{made[0].suffix}"
         return try_proposal(then, folder, example, labels)
-    return check(folder / shlex.split(output[1])[0], example, labels)
+    wrong = check(folder / shlex.split(output[1])[0], example, labels)
+    for further in [*proposals(done.error, proposal)] if wrong and more else []:
+        if not try_proposal(further, folder, example, labels, more=False):
+            return ""
+    return wrong
 
 
 def try_all(folder: Path, names: Sequence[str] = ()) -> Iterator[tuple[Example, Outcome]]:

@@ -726,6 +726,16 @@ def test_rows_after_the_header_are_kept_without_a_score(convert, rejects, caplog
     assert rejects() == []
 
 
+def test_the_second_headers_of_qualtrics_are_known_by_their_ids(convert, caplog):
+    known = convert(QUALTRICS, read=ReadOptions(text_column="Q1", skip_rows=2))
+    caplog.clear()
+    assert convert(QUALTRICS, read=ReadOptions(text_column="Q1")) == known
+    assert caplog.messages[0].endswith("rows 2 and 3 are headers of Qualtrics: read with --skip-rows 2")
+    answer = QUALTRICS.partition(b"2,xx")[0].replace(b"ImportId", b"Id")
+    assert convert(answer, read=ReadOptions(text_column="Q1")).count(b"odd") == 1
+    assert convert(b"ResponseId,Q1\n1,x\n", read=ReadOptions(text_column="Q1")).endswith(b"1,x" + ODD + b"\n")
+
+
 def test_skipped_rows_may_have_fewer_fields(convert, rejects):
     out = convert(HEADER + b"units\n\n1,x\n2\n", read=ReadOptions(skip_rows=1))
     assert out == ADDED + b"units\n\n1,x" + ODD + b"\n"
