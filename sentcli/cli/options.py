@@ -36,10 +36,8 @@ def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str 
     return r"\t" if value == "\t" else value
 
 
-def _weights(
-    context: click.Context, parameter: click.Parameter, path: Path | None
-) -> tuple[tuple[str, float], ...]:
-    """Return the phrases and weights of a file."""
+def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
+    """Return the phrases and weights in the file of `--words`."""
     if path is None:
         return ()
     from sentcli.explain.phrases import read_weights
@@ -105,7 +103,6 @@ words_option = click.option(
     "--words",
     metavar="FILE",
     type=NamedPath(),
-    callback=_weights,
     help="Add weights to the log odds of texts with a phrase: CSV phrase,weight, as in killer,2, or TOML. "
     "3,300 rows/s a core, not 6,000.",
 )

@@ -31,6 +31,7 @@ from sentcli.cli.options import (
     quiet_option,
     quotechar_option,
     text_column_option,
+    weights_of,
     words_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
@@ -352,7 +353,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         write = replace(write, format="lines", width=get_terminal_size().columns)
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
     talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
-    settings = {name: options[name] for name in _SCORER}
+    settings = {name: options[name] for name in _SCORER} | {"words": weights_of(options["words"])}
     with Scorer(options["model"], **settings) as scorer:
         result = score_files(
             scorer,

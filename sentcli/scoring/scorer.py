@@ -68,7 +68,7 @@ class Scorer:
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
     :param probabilities: also return the probability of each label of the model.
-    :param extras: fields of `sentcli.scoring.extras.Extras`, such as `null_unknown=0.5`.
+    :param extras: fields of `Extras`, such as `null_unknown=0.5`.
     :ivar shown_classes: labels that get a probability column (all or none).
     :ivar extras: what else is asked for.
     :raises BundleError: for a file that is missing, changed or not valid; the message names it.

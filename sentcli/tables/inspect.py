@@ -22,6 +22,7 @@ import orjson
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, option
+from sentcli.files.archive import split_member
 from sentcli.files.compression import compression_in
 from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding, marked_encoding
 from sentcli.files.source import Source
@@ -167,7 +168,9 @@ def _command(source: Source, program: str, form: str) -> str:
     steps = [program, f"sentcli score --input-format {form} -o OUT.{form}"]
     if source.compression:
         steps.insert(0, {".gz": "gzip -dc", ".zst": "zstd -dc"}[source.compression])
-    if not source.is_stream:
+    if member := split_member(source.name):
+        steps.insert(0, shlex.join(("unzip", "-p", *member)))
+    elif not source.is_stream:
         steps[0] += f" < {shlex.quote(source.name)}"
     return " | ".join(steps)
 
@@ -228,11 +231,8 @@ def _inspect_json(text: Text, request: Request) -> Table:
                     break
             if found := _json_start(records, text.source, request, is_all=is_full):
                 break
-    lead = text.mark
-    if not found and len(records) == 1 and _is_empty_page(records[0]):
-        with text.source.looking_ahead():
-            lead = b"".join(iter(text.source.read, b""))
-    else:
+    page = b"" if found else _empty_page(text, request, records)
+    if not page:
         found = found or _json_start(records, text.source, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
     keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.by else []
@@ -249,7 +249,7 @@ def _inspect_json(text: Text, request: Request) -> Table:
         columns,
         texts=texts,
         sides=tuple(keys[place] for place in sides),
-        lead=lead,
+        lead=page or text.mark,
         style=ARRAY if is_array else None,
         is_empty=not columns,
         notes=(*text.notes, *notes),
@@ -324,8 +324,21 @@ def _lists(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[A
             yield place, value
 
 
-def _is_empty_page(record: dict[str, Any]) -> bool:
-    """Return whether an object has empty lists and no text, as the last page of a service has."""
+def _empty_page(text: Text, request: Request, records: list[dict[str, Any]]) -> bytes:
+    """Return an input that is a page without records, as the last one of a service is; else empty bytes."""
+    if len(records) != 1 or not _is_empty(records[0]):
+        return b""
+    data = b""
+    with text.source.looking_ahead():
+        for block in awaited(text.source, request.check):
+            data += block
+            if len(data) > SAMPLE_SIZE:
+                break
+    return data if _objects(data.removeprefix(text.mark), request) == records else b""
+
+
+def _is_empty(record: dict[str, Any]) -> bool:
+    """Return whether an object has empty lists and no text."""
     lists = [rows for _, rows in _lists(record)]
     flat = _flat(record)
     texts = (value for value in flat.values() if type(value) is str)

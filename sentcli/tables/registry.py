@@ -87,7 +87,7 @@ _FORMATS = {
         longest_cell=32_767,
     ),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
-    "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
+    "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
@@ -99,7 +99,7 @@ _IN_PYTHON = (
 )
 _PAGE = re.compile(rb"\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
-    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add FORMAT and -o OUT.xlsx"),
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "try: sentcli score FILE FORMAT -o OUT.xlsx"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE QUERY |"),
     ".duckdb": """try: duckdb FILE -c "EXPORT DATABASE 'OUT' (format parquet)" && sentcli score OUT -o X/""",
     ".avro": _IN_PYTHON.format("polars", "avro", "write_parquet"),

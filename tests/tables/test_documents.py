@@ -52,6 +52,12 @@ def test_without_a_suffix_the_output_is_csv(put, run, tmp_path):
     assert (tmp_path / "out").read_bytes() == b"name,text,sentiment,sentiment_score\na.txt,x,odd,0.142857\n"
 
 
+@pytest.mark.parametrize("options", [{"drop": ("text",)}, {"keep": ("name",)}])
+def test_the_texts_may_be_dropped(put, run, tmp_path, options):
+    run(put(a=b"x"), "out.csv", read=ReadOptions("documents", **options))
+    assert (tmp_path / "out.csv").read_bytes() == b"name,sentiment,sentiment_score\na.txt,odd,0.142857\n"
+
+
 def test_only_blank_documents_are_rows_too(put, run):
     assert run(put(a=b"", b=b"", c=b""), "out.csv", read=DOCUMENTS).rows == 3
 

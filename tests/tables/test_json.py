@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import threading
+import zipfile
 from pathlib import Path
 
 import orjson
@@ -120,11 +121,14 @@ WRAPPERS = {
 
 
 @pytest.mark.parametrize("path", WRAPPERS)
-@pytest.mark.parametrize("name", ["my in.json", "in.json.gz", "in.json.zst", "in.jsonl"])
+@pytest.mark.parametrize("name", ["my in.json", "in.json.gz", "in.json.zst", "in.jsonl", "my in.zip/a.json"])
 def test_an_object_around_the_records_is_refused_with_a_command(tmp_path, monkeypatch, path, name):
     monkeypatch.chdir(tmp_path)
     compress = {"z": gzip.compress, "t": pa.Codec("zstd").compress}.get(name[-1], bytes)
-    Path(name).write_bytes(compress(json.dumps(WRAPPERS[path]).encode()))
+    Path(name.removesuffix(".zip/a.json")).write_bytes(compress(json.dumps(WRAPPERS[path]).encode()))
+    if name.endswith(".zip/a.json"):
+        with zipfile.ZipFile("my in.zip", "w") as archive:
+            archive.write("my in", "a.json")
     with pytest.raises(
         DataError, match="one object that holds the records: if it is a record itself"
     ) as error:
@@ -132,7 +136,7 @@ def test_an_object_around_the_records_is_refused_with_a_command(tmp_path, monkey
     *programs, rest = re.search("if not, try: (.*)", str(error.value))[1].split(" | sentcli score ")
     assert rest == "--input-format json -o OUT.json"
     assert path in programs[0]
-    if all(map(shutil.which, ("jq", "zstd"))):
+    if all(map(shutil.which, ("jq", "zstd", "unzip"))):
         Path("records").write_bytes(subprocess.check_output(programs[0], shell=True))
         run_job("records", "OUT.json", read=ReadOptions(format="json"))
         assert [record["sentiment"] for record in orjson.loads(Path("OUT.json").read_bytes())] == [
@@ -169,6 +173,12 @@ def test_an_empty_page_of_a_service_has_no_rows(run, tmp_path, data, options):
             )
             assert (summary.rows, summary.rejected) == (0, 0)
             assert (tmp_path / f"out{target}").read_bytes() == out
+
+
+@pytest.mark.parametrize("rest", [b"x", b"[1]", b'{"a":1}', b"\n" * (2 << 20) + b"x"])
+def test_what_follows_an_empty_page_is_not_passed_over(convert, rest):
+    with pytest.raises(DataError, match=r"try another --text-column|which column is the text"):
+        convert(b'{"pages":[]}\n' + rest, "in.jsonl")
 
 
 def test_a_page_without_rows_among_others(run, tmp_path):

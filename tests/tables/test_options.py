@@ -63,7 +63,10 @@ def test_a_suffix_tells_the_format(name, form):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.xls", "a.xls: .xls is not a supported format; add --input-format xlsx and -o OUT.xlsx"),
+        (
+            "a.xls",
+            "a.xls: .xls is not a supported format; try: sentcli score a.xls --input-format xlsx -o OUT.xlsx",
+        ),
         ("my a.zip", "; an archive is read on disk, try: sentcli score NAME.zip -o OUT/"),
         ("a.tar.gz", "a.tar.gz: .tar is not a supported format; try: tar -xOf a.tar.gz | sentcli score"),
         ("a.db", """try: sqlite3 -header -csv a.db 'SELECT * FROM "TABLE"' | sentcli score"""),

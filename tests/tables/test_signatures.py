@@ -77,7 +77,10 @@ REFUSED = {
     ".pkl": (pickle.dumps([{"a": 1}]), "pandas.*FILE.pkl"),
     ".bz2": (bz2.compress(CSV), r"try: bzip2 -dc FILE\.bz2 | sentcli score"),
     ".xz": (lzma.compress(CSV), r"try: xz -dc FILE\.xz | sentcli score"),
-    ".xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 20, "add --input-format xlsx"),
+    ".xls": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 20,
+        r"try: sentcli score FILE\.xls --input-format xlsx -o OUT\.xlsx",
+    ),
 }
 
 
