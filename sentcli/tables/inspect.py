@@ -366,7 +366,7 @@ def _empty_page(text: Text, request: Request, records: list[dict[str, Any]]) -> 
         for block in awaited(text.source, request.check):
             data += block
             if len(data) > SAMPLE_SIZE:
-                break
+                return b""
     return data if _objects(data.removeprefix(text.mark), request) == records else b""
 
 

@@ -215,9 +215,10 @@ def test_an_empty_page_of_a_service_has_no_rows(run, tmp_path, data, options):
 
 
 @pytest.mark.parametrize("rest", [b"x", b"[1]", b'{"a":1}', b"\n" * (2 << 20) + b"x"])
-def test_what_follows_an_empty_page_is_not_passed_over(convert, rest):
-    with pytest.raises(DataError, match=r"try another --text-column|which column is the text"):
-        convert(b'{"pages":[]}\n' + rest, "in.jsonl")
+def test_what_is_beside_an_empty_page_is_not_passed_over(convert, rest):
+    for data in (b'{"pages":[]}\n' + rest, rest + b'\n{"pages":[]}'):
+        with pytest.raises(DataError, match=r"try another --text-column|which column is the text"):
+            convert(data, "in.jsonl")
 
 
 def test_a_page_without_rows_among_others(run, tmp_path):
