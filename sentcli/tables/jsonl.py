@@ -29,7 +29,8 @@ from sentcli.tables.text_column import join_texts
 
 _log = logging.getLogger("sentcli")
 
-ARRAY = "array"  # the style of a table whose records are not one per line
+# The styles of tables whose records are not one per line, but those of an array, or of one in an object.
+ARRAY, INSIDE = "array", "inside"
 _MOST_NAMED = 1000  # keys that have no column
 MISSING: Any = object()
 _NO_NUMBER = re.compile("nan|inf")  # as C writes it
@@ -54,7 +55,7 @@ class _JsonlReader(LineReader):
 
     def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
         super().__init__(source, table, content, encoding)
-        self._is_array = table.style == ARRAY
+        self._is_array = table.style in (ARRAY, INSIDE)
         self._new_keys: dict[str, None] = {}  # those that are not columns
 
     def events(self) -> Iterator[Event]:
@@ -68,7 +69,8 @@ class _JsonlReader(LineReader):
 
     def lines(self) -> Iterator[list[bytes] | None]:
         if self._is_array:
-            return split_records(iter(self._source.read, b""), self._limit, self.name)
+            is_inside = self.table.style == INSIDE
+            return split_records(iter(self._source.read, b""), self._limit, self.name, is_inside=is_inside)
         return super().lines()
 
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
@@ -214,7 +216,7 @@ class Writer:
         self._layout = layout
         self._table = table
         self._names = [b",%b:" % to_json(name) for name in layout.names]
-        is_by_lines = table.format == "json" and table.style != ARRAY and not table.is_empty
+        is_by_lines = table.format == "json" and table.style is None and not table.is_empty
         self._before = b"[\n" if layout.format == "json" and not is_by_lines else b""  # the next record
         self._last_line = LastLine(Encoding.named(None), universal=False)
 
