@@ -97,10 +97,7 @@ def signal_of(error: KeyboardInterrupt) -> int:
 
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
-    """Turn a failed import of a third-party package into an error with the pip command.
-
-    :param extra: the extra of sentcli that installs the package.
-    """
+    """Turn a failed import of a third-party package into an error with the pip command for an extra."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -36,14 +36,12 @@ _ALL = "all"
     "format_",
     type=click.Choice([*FORMATS, _ALL]),
     default="onnx",
-    show_default=True,
     help="File format.",
 )
 @click.option(
     "--graph",
     type=click.Choice(GRAPHS),
     default="portable",
-    show_default=True,
     help="ONNX graph. portable: LSTM operators, for every runtime; folded: 4 to 6 times as fast on CPUs.",
 )
 @overwrite_option

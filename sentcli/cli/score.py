@@ -17,23 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sentcli import __version__
+from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import (
-    NamedPath,
-    backend_option,
-    delimiter_option,
-    device_option,
-    log_to_stderr,
-    not_empty,
-    overwrite_option,
-    precision_option,
-    quiet_option,
-    quotechar_option,
-    text_column_option,
-    weights_of,
-    words_option,
-)
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, is_terminal, open_sink
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -180,18 +166,20 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
 )
-@overwrite_option
+@common.overwrite_option
 @click.option(
     "--update",
     is_flag=True,
     help="In a folder, make the outputs again whose input changed since; keep others.",
 )
-@click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
+@click.option(
+    "--summary", type=click.Path(), callback=common.not_empty, help="File for the summary, as JSON."
+)
 @click.option(
     "--by",
     multiple=True,
     metavar="COLUMN",
-    callback=not_empty,
+    callback=common.not_empty,
     help="Count rows and labels by the values of this column; can be repeated.",
 )
 @click.option(
@@ -200,10 +188,10 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_shard,
     help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
 )
-@quiet_option
+@common.quiet_option
 @click.option("--text", multiple=True, help="Score this text instead of INPUTS; may be given several times.")
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
-@text_column_option
+@common.text_column_option
 @click.option(
     "--keep",
     metavar="A,B,...",
@@ -222,7 +210,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--null-values",
     metavar="A,B,...",
-    callback=lambda _, __, value: None if value is None else tuple(value.split(",")),
+    callback=_names,
     help="Cells that count as blank, in any case; '' for none. By default NULL, NaN, N/A, - and the like.",
 )
 @click.option(
@@ -238,8 +226,8 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--encoding",
     help="CSV, TSV and lines: a Python codec, such as cp1250; by default found by the bytes.",
 )
-@delimiter_option
-@quotechar_option
+@common.delimiter_option
+@common.quotechar_option
 @click.option("--escapechar", help=r"CSV and TSV: the character before quotes, such as \ of MySQL.")
 @click.option(
     "--no-header", is_flag=True, help="CSV and TSV: the first line is a row; columns are called 1, 2, 3..."
@@ -271,7 +259,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="N|P%",
     help="Stop if more than N rows of an output, or P% of those read, are rejected.",
 )
-@click.option("--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included.")
+@click.option(
+    "--model", type=common.NamedPath(), help="Model folder or file; by default imdb-bilstm, included."
+)
 @click.option(
     "--neutral",
     metavar="[LOW,HIGH]",
@@ -284,7 +274,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="With --neutral: label texts with clear sentences of both kinds as mixed. 1,300 rows/s a core, not "
     "6,000.",
 )
-@words_option
+@common.words_option
 @click.option(
     "--null-unknown",
     metavar="SHARE",
@@ -293,9 +283,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     show_default=False,
     help="No label for rows with a larger share of words unknown to the model, e.g. 0.5 (other languages).",
 )
-@backend_option
-@device_option
-@precision_option
+@common.backend_option
+@common.device_option
+@common.precision_option
 @click.option(
     "--workers",
     "--ray-cpus",
@@ -334,7 +324,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     from sentcli.scoring.scorer import Scorer
 
     tune_interpreter()
-    log_to_stderr(quiet=quiet)
+    common.log_to_stderr(quiet=quiet)
     if options["text"]:
         if inputs or options["format"]:
             raise UsageError("--text is scored in place of INPUTS and has no --input-format")
@@ -354,7 +344,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         write = replace(write, format="lines", width=get_terminal_size().columns)
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
     talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
-    settings = {name: options[name] for name in _SCORER} | {"words": weights_of(options["words"])}
+    settings = {name: options[name] for name in _SCORER} | {"words": common.weights_of(options["words"])}
     with Scorer(options["model"], **settings) as scorer:
         result = score_files(
             scorer,

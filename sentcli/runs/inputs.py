@@ -35,8 +35,6 @@ from sentcli.tables.types import Types
 
 _log = logging.getLogger("sentcli")
 
-_log = logging.getLogger("sentcli")
-
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
 _NOT_WRITTEN = (".bz2", ".xz")
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
@@ -91,14 +89,10 @@ def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
         read.format or ("lines" if name == STANDARD else format_of(name, "input_format")) for name in inputs
     }
     if len(formats) > 1:
-        what = (
-            f"add {option('input_format')} (without it, - is read as lines)"
-            if STANDARD in inputs
-            else "give -o DIR/"
-        )
-        raise UsageError(
-            f"inputs of several formats ({', '.join(sorted(formats))}) cannot go to one output; {what}"
-        )
+        hint = f"add {option('input_format')} (without it, - is read as lines)"
+        what = hint if STANDARD in inputs else "give -o DIR/"
+        names = ", ".join(sorted(formats))
+        raise UsageError(f"inputs of several formats ({names}) cannot go to one output; {what}")
     return formats.pop()
 
 
