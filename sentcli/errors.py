@@ -74,10 +74,6 @@ class ClusterError(SentcliError):
     """A cluster that cannot be reached, or whose nodes would make other scores."""
 
 
-class OutOfMemoryError(SentcliError):
-    """A run that needs more memory than the machine has free."""
-
-
 class StopRequested(KeyboardInterrupt):
     """A signal asked this process to stop; see `sentcli.scoring.stop`.
 

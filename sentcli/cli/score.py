@@ -26,6 +26,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
+    from sentcli.runs.summary import Summary
     from sentcli.scoring.scorer import Scorer
 
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
@@ -259,9 +260,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="N|P%",
     help="Stop if more than N rows of an output, or P% of those read, are rejected.",
 )
-@click.option(
-    "--model", type=common.NamedPath(), help="Model folder or file; by default imdb-bilstm, included."
-)
+@common.model_option
 @click.option(
     "--neutral",
     metavar="[LOW,HIGH]",
@@ -356,11 +355,10 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             show_progress=talks,
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
-    label = scorer.labels[-1]
     if summary:
-        values = {**result.to_json(), "groups": result.groups.to_json(label), **_provenance(scorer)}
-        _write_summary(summary, values, result.failed)
-    said = [*result.lines("" if output == "-" else output), *result.tables(label)] if talks else []
+        _write_summary(summary, result, scorer)
+    name = "" if output == "-" else output
+    said = [*result.lines(name), *result.tables(scorer.labels[-1])] if talks else []
     for line in (*said, *result.warnings):
         say(line)
     if result.failed:
@@ -381,14 +379,16 @@ def _refuse_texts(inputs: Sequence[str]) -> None:
             raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")
 
 
-def _provenance(scorer: "Scorer") -> dict[str, Any]:
-    """Return what made the scores: versions, model, backend, and the command line with its defaults."""
+def _write_summary(name: str, result: "Summary", scorer: "Scorer") -> None:
+    """Write the counts, and what made the scores: versions, model, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
-    return {
+    values = {
+        **result.to_json(),
+        "groups": result.groups.to_json(scorer.labels[-1]),
         "sentcli": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **{library: version(library) for library in _LIBRARIES},
         "model": scorer.bundle.name,
         "model_sha256": scorer.bundle.digest,
         "backend": scorer.backend,
@@ -397,14 +397,11 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
         "command": sys.argv[1:],
         "options": click.get_current_context().params,
     }
-
-
-def _write_summary(name: str, values: dict[str, Any], failed: int) -> None:
     sink = open_sink(Target(name))
     try:
         sink.write(f"{json.dumps(values, indent=2, default=str)}\n".encode())
         sink.publish()
     except OutputError as error:
         sink.discard()
-        kept = "" if failed else "; all rows are written, only this summary is missing"
+        kept = "" if result.failed else "; all rows are written, only this summary is missing"
         raise OutputError(f"{error}{kept}") from error

@@ -288,9 +288,11 @@ class Reader:
 
     def _read(self) -> Iterator[Chunk]:
         cursor = Cursor(self._request.options.limit)
-        is_of_documents = self._request.format == "documents"
-        read_all = self._read_documents if is_of_documents else self._read_tables
-        for chunk in read_all(cursor):
+        chunks = self._read_tables(cursor)
+        if self._request.format == "documents":
+            sources = (source for _, source in self._in_turn(cursor))
+            chunks = read_documents(sources, cursor, self._request.options, self._request.bounds)
+        for chunk in chunks:
             self.position = chunk.position
             yield chunk
             if not cursor.rows_left:
@@ -304,10 +306,6 @@ class Reader:
             table = self._tables.pop(number, None) or self._inspect_again(number, source)
             table = replace(table, taken=self.layout.names)
             yield from read(source, table, cursor, self.layout.content)
-
-    def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
-        sources = (source for _, source in self._in_turn(cursor))
-        return read_documents(sources, cursor, self._request.options, self._request.bounds)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):

@@ -56,10 +56,8 @@ class Ledger:
         self._target = target
         self._path = temporary_path(target, "ledger")
         self._columns = columns
-        fixed = [
-            (column.name, "<f8" if column.is_number else "<u2") for column in columns if not column.items
-        ]
-        self._type = np.dtype(fixed)
+        fixed = [column for column in columns if not column.items]
+        self._type = np.dtype([(column.name, "<f8" if column.is_number else "<u2") for column in fixed])
         self._labels = [*labels, None]
         self._codes = {label: code for code, label in enumerate(self._labels)}
         self._last_commit = time.monotonic()
