@@ -31,13 +31,7 @@ _ALL = "all"
     callback=new_folder,
     help="New model folder; by default the model's name, a dash and the format.",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice([*FORMATS, _ALL]),
-    default="onnx",
-    help="File format.",
-)
+@click.option("--format", "format_", type=click.Choice([*FORMATS, _ALL]), default="onnx", help="File format.")
 @click.option(
     "--graph",
     type=click.Choice(GRAPHS),

@@ -224,8 +224,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--documents", "format", flag_value="documents", help="Each file is one text: a row of its name and text."
 )
 @click.option(
-    "--encoding",
-    help="CSV, TSV and lines: a Python codec, such as cp1250; by default found by the bytes.",
+    "--encoding", help="CSV, TSV and lines: a Python codec, such as cp1250; by default found by the bytes."
 )
 @common.delimiter_option
 @common.quotechar_option
@@ -292,9 +291,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="Threads for scoring; by default one for each usable core, and 2 for a task of --ray.",
 )
 @click.option(
-    "--ray",
-    metavar="ADDRESS|auto|local",
-    help="Score each file of a folder as a task on this Ray cluster.",
+    "--ray", metavar="ADDRESS|auto|local", help="Score each file of a folder as a task on this Ray cluster."
 )
 def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.

@@ -12,13 +12,7 @@ from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.config_file import DataTables, config_option
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.train_options import (
-    FileSetting,
-    check_together,
-    given_settings,
-    is_given,
-    settings_options,
-)
+from sentcli.cli.train_options import FileSetting, check_together, given_settings, is_given, settings_options
 from sentcli.config import DataSet
 from sentcli.errors import InterruptedRunError, SentcliError, requires, signal_of
 from sentcli.model.bundle import load_bundle

@@ -21,10 +21,7 @@ _log = logging.getLogger("sentcli")
 
 
 def plan_outputs(
-    inputs: Sequence[str],
-    output: Target,
-    write_format: str | None = None,
-    read_format: str | None = None,
+    inputs: Sequence[str], output: Target, write_format: str | None = None, read_format: str | None = None
 ) -> list[Pair]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 

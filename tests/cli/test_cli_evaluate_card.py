@@ -1,6 +1,7 @@
 """`sentcli evaluate --card`: the metrics in the folder of the model."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -169,7 +170,6 @@ def test_each_command_on_the_card_gives_its_metrics_again(model):
     commands = [record["command"] for record in recorded(model)]
     assert commands == [
         "sentcli evaluate model --dataset test.csv",
-        r"sentcli evaluate model --dataset tabs.csv --label-column label --delimiter '\t'",
+        "sentcli evaluate model --dataset tabs.csv --label-column label --delimiter '\t'",
     ]
-    assert evaluate(*commands[0].split()[2:]) == found[0]
-    assert evaluate(*commands[1].replace("'", "").split()[2:]) == found[1]
+    assert [evaluate(*shlex.split(command)[2:]) for command in commands] == found
