@@ -4,14 +4,13 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from heapq import heappush, heapreplace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.report.columns import Columns, days_of, stars_of
+from sentcli.report.columns import Columns, day_of, stars_of
 from sentcli.scoring.labels import Floats
 
 Numbers = npt.NDArray[np.int64]
@@ -54,7 +53,10 @@ class Tally:
         for value in dict.fromkeys(values):
             if value not in names and len(names) < _MOST_VALUES:
                 names[value] = len(names)
-        places = np.fromiter((names.get(value, _MOST_VALUES) for value in values), np.int64, len(values))
+        find = (
+            names.__getitem__ if len(names) < _MOST_VALUES else lambda value: names.get(value, _MOST_VALUES)
+        )
+        places = np.fromiter(map(find, values), np.int64, len(values))
         is_labeled = labels >= 0
         cells = places[is_labeled] * self._labels + labels[is_labeled]
         self._counts += np.bincount(cells, minlength=self._counts.size).reshape(self._counts.shape)
@@ -138,7 +140,6 @@ class Collector:
         self._sample = _Reservoir()
         names = ("negative", "positive", "uncertain", "surprising") if is_scale else ("uncertain",)
         self._shelves = {name: _Shelf() for name in names}
-        self._stars_of = lru_cache(_MOST_VALUES)(stars_of)
 
     @property
     def sample(self) -> list[Row]:
@@ -160,12 +161,13 @@ class Collector:
         :param labels, scores: None for an empty text.
         :param values: for each of `columns.names`, one value per row.
         """
-        sides = [[(value or "")[:_LONGEST_VALUE] for value in column] for column in values]
+        sides = [[value[:_LONGEST_VALUE] if value else "" for value in column] for column in values]
         if self.columns.time is not None:
-            sides[len(self.columns.by)] = days_of(sides[len(self.columns.by)])
+            place = len(self.columns.by)
+            sides[place] = [day_of(value[:10]) for value in sides[place]]
         codes = np.fromiter(map(self._codes.__getitem__, labels), np.int64, len(labels))
         exact = np.round(np.array(scores, np.float64), 6)  # None becomes NaN
-        words = np.fromiter((len(text.split()) if text else 0 for text in texts), np.int64, len(texts))
+        words = np.fromiter(map(len, map(str.split, [text or "" for text in texts])), np.int64, len(texts))
         self._count(codes, exact, words)
         for tally, side in zip(self.by_column.values(), sides, strict=True):
             tally.add(side, codes)
@@ -175,10 +177,10 @@ class Collector:
             return Row(text[:_LONGEST_TEXT], label, float(exact[place]), tuple(side[place] for side in sides))
 
         self._sample.add(codes >= 0, self.rows, take)
-        late = np.where(codes < 0, np.inf, np.where(words < _LONG_ENOUGH, 2.0, 0.0))
+        late = np.where(words < _LONG_ENOUGH, 2.0, 0.0)
         keys = self._keys(exact, sides)
         for name, shelf in self._shelves.items():
-            shelf.add(late + np.nan_to_num(keys[name], nan=np.inf), self.rows, take)
+            shelf.add(np.where(codes < 0, np.inf, keys[name]) + late, self.rows, take)
         self.rows += len(texts)
 
     def _count(self, codes: Numbers, scores: Floats, words: Numbers) -> None:
@@ -196,7 +198,7 @@ class Collector:
         found = {"negative": scores, "positive": 1 - scores, "uncertain": np.abs(scores - 0.5)}
         found["surprising"] = np.full(len(scores), np.inf)
         if self.columns.stars is not None:
-            stars = np.fromiter(map(self._stars_of, sides[-1]), np.int64, len(scores))
+            stars = np.fromiter(map(stars_of, sides[-1]), np.int64, len(scores))
             is_against = ((stars >= 4) & (scores < 0.5)) | ((stars > 0) & (stars <= 2) & (scores > 0.5))
             found["surprising"] = np.where(is_against, 0.5 - np.abs(scores - 0.5), np.inf)
         return found

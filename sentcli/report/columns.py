@@ -1,29 +1,22 @@
 """Find the columns that a report reads in addition to the texts: groups, a date, stars."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from datetime import date
+from functools import lru_cache
 
 from sentcli.tables.text_column import find_usual
 
-_STARS = (
-    "stars",
-    "starrating",
-    "reviewstars",
-    "rating",
-    "reviewrating",
-    "ratings",
-    "overall",
-    "score",
-    "note",
-)
+_STARS = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
 _TIME = re.compile(r"date|time|day$|month|created|updated|published|posted|_at$|^at$", re.IGNORECASE)
 _DAY = re.compile(r"[12]\d{3}([-/])(0[1-9]|1[0-2])(\1(0[1-9]|[12]\d|3[01]))?(?!\d)")
+_SECONDS = range(10**8, 2**32)  # since 1970, of years that reviews have
+_NUMBER = re.compile(r"[-+.,\d]+")
+_MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 3  # that are found alone
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
-_DAY_SECONDS, _FIRST_SECOND, _FIRST_MILLISECOND = 86_400, 10**8, 10**11
+_CACHED = 1 << 14  # values that are read once
 
 
 @dataclass(frozen=True)
@@ -47,54 +40,49 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     """
     filled = {name: [value for value in column if value] for name, column in values.items()}
     free = {name: column for name, column in filled.items() if column and name not in (*by, time)}
-    stars = find_usual([name for name in free if all(map(stars_of, free[name]))], _STARS)
-    dates = [name for name in free if name != stars and all(days_of(free[name]))]
+    stars = find_usual([name for name in free if _are(stars_of, free[name])], _STARS)
+    dates = [name for name in free if name != stars and _are(day_of, free[name])]
+    # Other numbers look like seconds too.
+    dates = [name for name in dates if _TIME.search(name) or not _are(_NUMBER.fullmatch, free[name])]
     if time is None and dates:
-        time = next((name for name in dates if _TIME.search(name)), dates[0])
+        time = next(filter(_TIME.search, dates), dates[0])
     if not by:
         others = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
         by = tuple(others)[:_MOST_GROUP_COLUMNS]
     return Columns(by, time, stars)
 
 
+def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
+    """Return whether nearly all values can be read in this way."""
+    return sum(map(bool, map(read, values))) >= _MOST_SHARE * len(values)
+
+
 def _are_groups(values: Sequence[str]) -> bool:
     """Return whether these are few names, and not only numbers."""
     names = {*values}
+    most = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
     is_short = max(map(len, names)) <= _LONGEST_GROUP
-    is_few = len(names) <= min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
-    return is_short and is_few and not all(re.fullmatch(r"[-+.,\d]+", name) for name in names)
+    return len(names) <= most and is_short and not all(map(_NUMBER.fullmatch, names))
 
 
+@lru_cache(_CACHED)
 def stars_of(value: str) -> int:
-    """Return the whole stars of a value from 1 to 5, such as 4.0; 0 for anything else."""
-    match = re.fullmatch(r"([1-5])([.,]\d*)?", value.strip())
-    stars = float(value.strip().replace(",", ".")) if match else 0.0
+    """Return the nearest whole number of a value from 1 to 5, such as 4.0; 0 for anything else."""
+    if not re.fullmatch(r"\s*[1-5]([.,]\d*)?\s*", value):
+        return 0
+    stars = float(value.replace(",", "."))
     return int(stars + 0.5) if stars <= 5 else 0
 
 
-def days_of(values: Sequence[str]) -> list[str]:
-    """Return the day of each ISO date, timestamp, or number of seconds or milliseconds since 1970.
+@lru_cache(_CACHED)
+def day_of(value: str) -> str:
+    """Return the day of an ISO date, a timestamp, or a number of seconds or milliseconds since 1970.
 
     :returns: such as 2024-01-31, or 2024-01 for a month; "" for anything else.
     """
-    if not all(value[:2].isdecimal() and value[4:5] in "-/" for value in values):
-        values = _from_seconds(values)
-    return [_day(value[:10]) for value in values]
-
-
-def _from_seconds(values: Sequence[str]) -> list[str]:
-    """Return dates in place of numbers."""
-    numbers = np.zeros(len(values), np.int64)
-    for place, value in enumerate(values):
-        whole = value.partition(".")[0]
-        if whole.isdecimal() and len(whole) <= len(str(_FIRST_MILLISECOND)) + 1:
-            numbers[place] = int(whole)
-    numbers[numbers >= _FIRST_MILLISECOND] //= 1000
-    days = (numbers // _DAY_SECONDS).astype("datetime64[D]").astype(str).tolist()
-    is_number = (numbers >= _FIRST_SECOND).tolist()
-    return [day if known else value for value, day, known in zip(values, days, is_number, strict=True)]
-
-
-def _day(start: str) -> str:
-    found = _DAY.match(start)
-    return found[0].replace("/", "-") if found else ""
+    start = value[:10]  # of milliseconds, the seconds
+    if found := _DAY.match(start):
+        return found[0].replace("/", "-")
+    if start.isdecimal() and int(start) in _SECONDS:
+        return date.fromordinal(date(1970, 1, 1).toordinal() + int(start) // 86_400).isoformat()
+    return ""

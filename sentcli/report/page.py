@@ -1,6 +1,7 @@
 """Lay out what was collected as one HTML page, which loads nothing and in which a text cannot do anything."""
 
 import base64
+import calendar
 import hashlib
 import math
 import re
@@ -144,6 +145,12 @@ def _figures(collected: Collector) -> dict[str, Any]:
         "groups": groups,
         "extremes": (named[0], named[-1]) if len(named) > 1 else None,
         "time": time if len(time) > 1 else [],
+        "halves": [
+            _share("", sum(np.array(row["counts"]) for row in half))
+            for half in (time[: len(time) // 2], time[len(time) // 2 :])
+        ]
+        if len(time) > 1
+        else [],
         "stars": stars,
     }
 
@@ -163,7 +170,14 @@ def _time(by_day: Mapping[str, Numbers]) -> list[dict[str, Any]]:
     sums: dict[str, Any] = {}
     for day, counts in days.items():
         sums[day[:size]] = sums.get(day[:size], 0) + counts
-    return [_share(name, sums[name]) for name in sorted(sums)]
+    return [_share(_date(name), sums[name]) for name in sorted(sums)]
+
+
+def _date(day: str) -> str:
+    """Return a day, month or year as people write it."""
+    year, *rest = day.split("-")
+    month = [calendar.month_abbr[int(rest[0])]] if rest else []
+    return " ".join([*(f"{int(number)}" for number in rest[1:]), *month, year])
 
 
 def _stars(by_value: Mapping[str, Numbers], collected: Collector) -> dict[str, Any]:
@@ -258,7 +272,8 @@ def _spans(text: str, found: Sequence["Word"], most: int) -> Iterator[tuple[str,
     if end > most:
         center = (found[0].start + found[0].end) // 2 if found else 0
         start = max(0, min(center - most // 2, end - most))
-        end = start + most
+        end = max(text.rfind(" ", start + most // 2, start + most), start + most // 2)
+        start = text.find(" ", start, center) + 1 if start else 0
         yield "… " * (start > 0), 0.0
     for word in sorted(found, key=lambda word: word.start):
         first, last = max(word.start, start), min(word.end, end)

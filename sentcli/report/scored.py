@@ -91,9 +91,8 @@ def _chunks(names: Sequence[str], options: ReadOptions) -> Iterator[tuple[Table,
 def _check(labels: Sequence[str | None], known: Sequence[str], where: str) -> None:
     if others := {*labels} - {*known, None}:
         hint = f"add the {option('model')} that scored it"
-        raise DataError(
-            f"{where}: {min(map(str, others))!r:.200} is none of the model's labels, {', '.join(known):.200}; {hint}"
-        )
+        found = f"the label {min(map(str, others))!r:.200} is none of {', '.join(known):.200}"
+        raise DataError(f"{where}: {found}; {hint}")
 
 
 def _number(score: Any) -> float | None:
