@@ -118,8 +118,8 @@ class _Reservoir:
 
     @property
     def rows(self) -> list[Row]:
-        """The sample in the order of the rows."""
-        return [row for *_, row in sorted(self._kept, key=lambda kept: kept[1])]
+        """The sample in random order."""
+        return [row for *_, row in sorted(self._kept, key=lambda kept: kept[:2])]
 
 
 class Collector:

@@ -44,7 +44,7 @@ def collect(
         known = [label or None for label in found]
         _check(known, collector.labels, table.name)
         sides = [[*map(to_text, values.get(name, ()))] for name in collector.columns.names]
-        collector.add(chunk.texts, known, [*map(_number, scores)], sides)
+        collector.add(chunk.texts, known, _numbers(scores, table.name), sides)
     if collector is None:
         raise DataError(f"{', '.join(names):.200}: no rows")
     return collector
@@ -95,5 +95,10 @@ def _check(labels: Sequence[str | None], known: Sequence[str], where: str) -> No
         raise DataError(f"{where}: {found}; {hint}")
 
 
-def _number(score: Any) -> float | None:
-    return None if score in (None, "") else float(score)
+def _numbers(scores: Sequence[Any], where: str) -> list[float | None]:
+    try:
+        return [None if score in (None, "") else float(score) for score in scores]
+    except ValueError as error:
+        raise DataError(
+            f"{where}: a score is no number: {error!s:.200}; is it another {option('prefix')}?"
+        ) from None
