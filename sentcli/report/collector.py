@@ -69,7 +69,8 @@ class Tally:
     @property
     def others(self) -> Numbers:
         """The rows with further values."""
-        return self._counts[_MOST_VALUES]
+        others: Numbers = self._counts[_MOST_VALUES]
+        return others
 
 
 class _Shelf:
@@ -166,7 +167,8 @@ class Collector:
             place = len(self.columns.by)
             sides[place] = [day_of(value[:10]) for value in sides[place]]
         codes = np.fromiter(map(self._codes.__getitem__, labels), np.int64, len(labels))
-        exact = np.round(np.array(scores, np.float64), 6)  # None becomes NaN
+        found: Floats = np.array(scores, np.float64)  # None becomes NaN
+        exact = np.round(found, 6)
         words = np.fromiter(map(len, map(str.split, [text or "" for text in texts])), np.int64, len(texts))
         self._count(codes, exact, words)
         for tally, side in zip(self.by_column.values(), sides, strict=True):

@@ -88,7 +88,7 @@ def _stars(by_value: Mapping[str, Numbers], collected: Collector) -> dict[str, A
     counts = np.zeros((6, len(collected.labels)), np.int64)
     for value, of in by_value.items():
         counts[stars_of(value)] += of
-    low, high = (sum(counts[stars, [0, -1]] for stars in pair) for pair in ((1, 2), (4, 5)))
-    agree = np.array([low[1] + high[0], low[0] + high[1]] if collected.is_scale else [0, 0])
+    low, high = counts[[1, 2]].sum(axis=0), counts[[4, 5]].sum(axis=0)
+    agree = np.array([low[-1] + high[0], low[0] + high[-1]] if collected.is_scale else [0, 0])
     rows = [share(str(stars), counts[stars]) for stars in (5, 4, 3, 2, 1) if counts[stars].any()]
     return {"rows": rows, "agree": share("", agree)}

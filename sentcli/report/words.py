@@ -9,7 +9,7 @@ equation (22).
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -165,13 +165,14 @@ def _terms_of(tokens: Sequence[str]) -> Iterator[tuple[str, float]]:
         before = token
 
 
-def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> npt.NDArray[Any]:
+def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> Floats:
     """Return how surely each term belongs to its own side and not to the other."""
     prior = _PRIOR * every / max(1, every.sum()) + 1e-9
     x, y = own + prior, other + prior
     total_x, total_y = own[every > 0].sum() + _PRIOR, other[every > 0].sum() + _PRIOR
     difference = np.log(x / (total_x - x)) - np.log(y / (total_y - y))
-    return difference / np.sqrt(1 / x + 1 / y)
+    z: Floats = difference / np.sqrt(1 / x + 1 / y)
+    return z
 
 
 def _log_odds(scores: Floats) -> Floats:
