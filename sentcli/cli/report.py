@@ -49,8 +49,8 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
 
     The page is one file of at most 0.4 MB that loads nothing. It contains some of the texts.
     """
-    from sentcli.report.page import render
-    from sentcli.report.scored import collect
+    from sentcli.report.rows import collect
+    from sentcli.report.scored import render
     from sentcli.scoring.scorer import Scorer
 
     common.log_to_stderr(quiet=quiet)

@@ -1,104 +1,118 @@
-"""Read scored files for a report."""
+"""The page of scored rows."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from sentcli.errors import DataError, option
-from sentcli.files.source import Source, inspect_input
-from sentcli.report.collector import Collector
-from sentcli.report.columns import Columns, find_columns
-from sentcli.scoring import stop
-from sentcli.scoring.labels import NEUTRAL
-from sentcli.tables.chunk import Chunk, Cursor
-from sentcli.tables.columns import list_columns
-from sentcli.tables.convert import to_text
-from sentcli.tables.inspect import inspect
-from sentcli.tables.options import ReadOptions, WriteOptions
-from sentcli.tables.registry import format_of, get_format
-from sentcli.tables.table import Content, Request, Table, log_notes
+import numpy as np
+
+from sentcli.report.collector import Collector, Row
+from sentcli.report.columns import stars_of
+from sentcli.report.figures import figures_of, total
+from sentcli.report.page import fill, shade
+from sentcli.report.words import Term, Terms
+
+if TYPE_CHECKING:
+    from sentcli.scoring.labels import Floats
+    from sentcli.scoring.scorer import Scorer
+
+_SCORE_COLORS, _COLORS = ("neg", "neu", "pos"), ("l0", "l1", "l2", "l3", "l4", "l5")  # classes of the style
+_TOPICS, _JUDGING, _GROUP_TOPICS = 10, 6, 4  # terms of a list
+_FEWEST_OF_GROUP, _FEWEST_NAMED = 100, 30  # texts of a group with topics, and in the first sentence
+_EXCERPT, _QUOTE = 380, 220  # characters of a review, and of a sentence with a term
 
 
-def collect(
-    names: Sequence[str],
-    options: ReadOptions,
-    labels: Sequence[str],
-    *,
-    prefix: str = "",
-    by: tuple[str, ...] = (),
-    time: str | None = None,
-) -> Collector:
-    """Collect what a report shows of the rows of scored files.
+def render(collected: Collector, scorer: "Scorer", title: str) -> bytes:
+    """Return the page of what was collected.
 
-    :param labels: those of the model.
-    :param prefix: that of the columns with the results.
-    :param by, time: columns; those that are not named are found by their first values.
+    :param scorer: the scorer of the labels and scores; it scores sentences and finds the parts of words.
     """
-    results = [column.name for column in WriteOptions(prefix=prefix).columns()]
-    collector: Collector | None = None
-    for table, chunk in _chunks(names, options):
-        values = dict(zip(table.columns, zip(*chunk.rows, strict=True), strict=False))
-        if collector is None:
-            columns = choose_columns(table, chunk, results, by, time)
-            collector = Collector(all_labels(labels), columns, is_scale=len(labels) == 2)
-        found, scores = (values.get(name, ()) for name in results)
-        known = [label or None for label in found]
-        _check(known, collector.labels, table.name)
-        sides = [[*map(to_text, values.get(name, ()))] for name in collector.columns.names]
-        collector.add(chunk.texts, known, _numbers(scores, table.name), sides)
-    if collector is None:
-        raise DataError(f"{', '.join(names):.200}: no rows")
-    return collector
+    layout, figures = _Layout(collected, scorer), figures_of(collected)
+    groups, time = figures["groups"], figures["time"]
+    known = (
+        [row for row in groups[0]["rows"] if row["name"] and row["rows"] >= _FEWEST_NAMED] if groups else []
+    )
+    middle = len(time) // 2
+    return fill(
+        "scored.html.jinja",
+        title=title,
+        model=scorer.bundle.name,
+        columns=collected.columns,
+        labels=layout.labels(figures["all"]["counts"]),
+        rows=collected.rows,
+        extremes=(known[0], known[-1]) if len(known) > 1 else None,
+        halves=(total(time[:middle]), total(time[middle:])) if time else None,
+        **figures,
+        **layout.words(),
+        shelves={name: layout.cards(rows) for name, rows in collected.shelves.items() if rows},
+    )
 
 
-def all_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels that the rows of a model may have, in the order of their scores."""
-    is_scale = len(labels) == 2 and NEUTRAL not in labels
-    return (labels[0], NEUTRAL, labels[1]) if is_scale else tuple(labels)
+class _Layout:
+    """Turns the rows of a report into what the template shows of them."""
 
+    def __init__(self, collected: Collector, scorer: "Scorer") -> None:
+        self._collected, self._scorer = collected, scorer
 
-def choose_columns(
-    table: Table, chunk: Chunk, results: Sequence[str], by: tuple[str, ...], time: str | None
-) -> Columns:
-    """Choose the columns of a report by the values of the first chunk; see `find_columns`."""
-    for name in (*results, *by, *([] if time is None else [time])):
-        if name not in table.columns:
-            hint = f"; score it first, or add {option('prefix')}" if name in results else ""
-            raise DataError(f"{table.name}: no column {name!r:.200}{hint}; {list_columns(table.columns)}")
-    values = {
-        name: [*map(to_text, column)]
-        for name, column in zip(table.columns, zip(*chunk.rows, strict=True), strict=False)
-        if name not in (*results, *table.texts)
-    }
-    return find_columns(values, by, time)
+    def labels(self, counts: Sequence[int]) -> list[tuple[str, str, int]]:
+        """Return the labels that are shown, each with the class of its color and its place in counts."""
+        labels = self._collected.labels
+        colors = _SCORE_COLORS if self._collected.is_scale else _COLORS
+        shown = [place for place in range(len(labels)) if counts[place] or place in (0, len(labels) - 1)]
+        return [(labels[place], colors[place % len(colors)], place) for place in shown]
 
+    def words(self) -> dict[str, Any]:
+        """Return the terms of praise and of complaints, and the topics of the groups of the first column."""
+        sample = self._collected.sample if self._collected.is_scale else []
+        if not sample:
+            return {"sides": [], "topics": {}, "sample": 0}
+        terms = Terms([row.text for row in sample], self._scores)
+        sample = sample[: terms.texts]
+        everyone = np.arange(len(sample))
+        sides = [
+            [self._term_rows(of, sample) for of in terms.of(everyone, sign, _TOPICS, _JUDGING)]
+            for sign in (1, -1)
+        ]
+        groups = np.array([row.values[0] if self._collected.columns.by else "" for row in sample], object)
+        topics = {}
+        for group in dict.fromkeys(groups.tolist()):
+            members = np.flatnonzero(groups == group)
+            if _FEWEST_OF_GROUP <= len(members) < len(sample):
+                found = [terms.of(members, sign, _GROUP_TOPICS, 0)[0] for sign in (1, -1)]
+                topics[group] = [[term.name for term in of] for of in found]
+        return {"sides": sides, "topics": topics, "sample": len(sample)}
 
-def _chunks(names: Sequence[str], options: ReadOptions) -> Iterator[tuple[Table, Chunk]]:
-    """Yield the chunks of several files, with the values of all columns."""
-    cursor, first = Cursor(), None
-    for name in names:
-        with Source(inspect_input(name)) as source:
-            form = options.format or format_of(name, "input_format")
-            request = Request(form, options, Content.VALUES, first=first, check=stop.check)
-            table = inspect(source, request)
-            log_notes(table.notes)
-            first = first or (None if table.is_empty else table)
-            cursor.open(source)
-            for chunk in get_format(form).reader()(source, table, cursor, request.content):
-                stop.check()
-                yield table, chunk
+    def _scores(self, texts: Sequence[str]) -> "Floats":
+        return np.array(self._scorer.score(texts).scores, np.float64)
 
+    def _term_rows(self, terms: Sequence[Term], sample: Sequence[Row]) -> list[dict[str, Any]]:
+        """Return terms with the number of rows that have them, estimated from the sample."""
+        scale = int(self._collected.by_score.sum()) / len(sample)
+        most = max((term.texts for term in terms), default=1)
+        quotes = [sample[text]._replace(text=quote) for term in terms for text, quote in term.quotes]
+        cards = iter(self.cards(quotes, _QUOTE))
+        return [
+            {
+                "name": term.name,
+                "rows": round(scale * term.texts),
+                "share": term.texts / most,
+                "cards": [next(cards) for _ in term.quotes],
+            }
+            for term in terms
+        ]
 
-def _check(labels: Sequence[str | None], known: Sequence[str], where: str) -> None:
-    if others := {*labels} - {*known, None}:
-        hint = f"add the {option('model')} that scored it"
-        found = f"the label {min(map(str, others))!r:.200} is none of {', '.join(known):.200}"
-        raise DataError(f"{where}: {found}; {hint}")
-
-
-def _numbers(scores: Sequence[Any], where: str) -> list[float | None]:
-    try:
-        return [None if score in (None, "") else float(score) for score in scores]
-    except ValueError as error:
-        raise DataError(
-            f"{where}: a score is no number: {error!s:.200}; is it another {option('prefix')}?"
-        ) from None
+    def cards(self, rows: Sequence[Row], most: int = _EXCERPT) -> list[dict[str, Any]]:
+        """Return rows as they are shown, with at most so many characters of their texts."""
+        columns = self._collected.columns
+        spans = shade([row.text for row in rows], self._scorer, most)
+        return [
+            {
+                "spans": excerpt,
+                "score": min(max(row.score, 0.001), 0.999),
+                "label": row.label,
+                "groups": [value for value in row.values[: len(columns.by)] if value],
+                "day": values.get(columns.time or "", ""),
+                "stars": stars_of(values.get(columns.stars or "", "")),
+            }
+            for row, excerpt in zip(rows, spans, strict=True)
+            for values in [dict(zip(columns.names, row.values, strict=True))]
+        ]
