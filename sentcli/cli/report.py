@@ -8,8 +8,8 @@ import click
 from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.errors import OutputError, counted
-from sentcli.files.sink import Target, open_sink
+from sentcli.errors import counted
+from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS
 
@@ -49,6 +49,7 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
 
     The page is one file of at most 0.4 MB that loads nothing. It contains some of the texts.
     """
+    from sentcli.report.page import write
     from sentcli.report.rows import collect
     from sentcli.report.scored import render
     from sentcli.scoring.scorer import Scorer
@@ -63,12 +64,6 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
         by, time = options["by"], options["by_time"]
         collected = collect(inputs, read, scorer.labels, prefix=options["prefix"], by=by, time=time)
         page = render(collected, scorer, ", ".join(Path(name).name for name in inputs))
-    sink = open_sink(target)
-    try:
-        sink.write(page)
-        sink.publish()
-    except OutputError:
-        sink.discard()
-        raise
+    write(target, page)
     if not quiet and output != "-":
         say(f"{output}: {counted(collected.rows, 'review')}, {len(page) / 1000:,.0f} kB")
