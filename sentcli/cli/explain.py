@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import NamedPath, is_terminal
+from sentcli.cli.options import NamedPath
 from sentcli.errors import UsageError, printable
+from sentcli.files.sink import is_terminal
 
 if TYPE_CHECKING:
     from sentcli.explain.explanation import Explanation

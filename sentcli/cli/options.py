@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -67,6 +67,7 @@ dataset_option = click.option(
     help="Id on the Hugging Face hub, folder, or file: CSV, TSV, JSONL, JSON, Parquet, XLSX.",
 )
 text_column_option = click.option(
+    "-c",
     "--text-column",
     help="Column of the texts, or several: name, number or title,body; by default found by name or content.",
 )
@@ -102,8 +103,3 @@ def log_to_stderr(*, quiet: bool) -> None:
 class _Sayer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         say(record.getMessage())
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream is a terminal; a stream that was closed at the start is None."""
-    return stream is not None and stream.isatty()

@@ -7,9 +7,10 @@ import platform
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +23,6 @@ from sentcli.cli.options import (
     backend_option,
     delimiter_option,
     device_option,
-    is_terminal,
     log_to_stderr,
     not_empty,
     overwrite_option,
@@ -32,7 +32,7 @@ from sentcli.cli.options import (
     text_column_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
-from sentcli.files.sink import Target, open_sink
+from sentcli.files.sink import Target, is_terminal, open_sink
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
@@ -43,6 +43,8 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
+
+_OF_WHOLE_ROWS = ("output_format", "prefix", "columns")  # a terminal gets whole rows only with one of these
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
@@ -55,16 +57,21 @@ _EXAMPLES = (
     "sentcli score big.csv --limit 1000",
     "sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto",
 )
-_GROUPS = {
-    "Output": (
-        *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
-    ),
-    "Input": (
-        *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
-        *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
+_GROUPS = {  # first what people use most
+    "Choose what is read": ("text_column", "text", "limit"),
+    "Choose what is written": ("output", "output_format", "drop", "keep", "by", "overwrite", "quiet"),
+    "Choose the labels": ("neutral", "probabilities", "explain"),
+    "More on what is read": (
+        *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
+        *("skip_lines", "skip_rows", "null_values", "columns"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "Model": ("model", "neutral", "backend", "device", "precision", "workers", "ray"),
+    "More on what is written": (*("summary", "prefix", "strings", "output_encoding", "output_delimiter"),),
+    "More on the labels": (
+        *("model", "unknown_words", "null_unknown", "sentences", "about", "words"),
+        *("backend", "device", "precision"),
+    ),
+    "Large runs": ("workers", "shard", "update", "ray"),
 }
 
 
@@ -113,12 +120,16 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     help="File; folder or URL ending in / for one output per input; or - for stdout.",
 )
 @click.option(
+    "-f",
     "--output-format",
     type=click.Choice(OUTPUT_FORMATS),
-    help="Default: from the file suffix; on stdout, the input format.",
+    help="Default: from the suffix of OUTPUT; on stdout, the input format, cut to fit in a terminal.",
 )
 @click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option(
+    "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
+)
 @overwrite_option
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
@@ -128,7 +139,7 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
 )
 @quiet_option
-@click.option("--text", help="Score this text instead of INPUTS.")
+@click.option("--text", multiple=True, help="Score this text instead of INPUTS; may be given several times.")
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
 @text_column_option
 @click.option(
@@ -149,6 +160,9 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "format",
     type=click.Choice(FORMATS),
     help="By default given by the suffix; for stdin and .txt by the first lines.",
+)
+@click.option(
+    "--documents", "format", flag_value="documents", help="Each file is one text: a row of its name and text."
 )
 @click.option(
     "--encoding",
@@ -236,22 +250,24 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
 
     tune_interpreter()
     log_to_stderr(quiet=quiet)
-    if options["text"] is not None:
+    if options["text"]:
         if inputs or options["format"]:
             raise UsageError("--text is scored in place of INPUTS and has no --input-format")
-        # As a line of standard input, so that it is written in the same way and all other options apply.
-        data = re.sub(rb"[\r\n]+", b" ", os.fsencode(options["text"])) + b"\n"
-        sys.stdin = TextIOWrapper(BytesIO(data))
+        # As lines of standard input, so that they are written in the same way and all other options apply.
+        lines = [re.sub(rb"[\r\n]+", b" ", os.fsencode(text)) + b"\n" for text in options["text"]]
+        sys.stdin = TextIOWrapper(BytesIO(b"".join(lines)))
         options["format"] = "lines"
     elif not inputs and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     _refuse_texts(inputs)
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
-    write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
+    write = WriteOptions(options["output_format"], options["prefix"] or "", strings=options["strings"])
+    is_shown = output == "-" and is_terminal(sys.stdout)
+    if is_shown and not any(options[name] for name in _OF_WHOLE_ROWS):
+        write = replace(write, format="lines", width=get_terminal_size().columns)
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
-    # If rows go to a terminal, write nothing else.
-    talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
+    talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
     settings = {name: options[name] for name in _SCORER}
     with Scorer(options["model"], **settings) as scorer:
         result = score_files(

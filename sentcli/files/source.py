@@ -67,10 +67,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        file = next((path for path in Path(name).rglob("*.*") if path.is_file()), Path(name, "x.csv"))
-        suffix = "".join(file.suffixes[-2:]) if compression_of(file.name) else file.suffix
-        pattern = Path(name, "" if file.parent == Path(name) else "**", f"*{suffix}")
-        raise DataError(f"{name} is a folder; name its files: sentcli score '{pattern}' -o OUT/")
+        raise DataError(f"{name} is a folder that a glob found, or an empty one; name folders or files")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, path, identity=identity)
@@ -105,6 +102,15 @@ class Source:
     def _decompressed(self) -> Any:
         return decompressed(self._raw, self._compression) if self._compression else self._raw
 
+    def decompress(self, suffix: str) -> None:
+        """Decompress the input from its start, because the bytes that were looked at show a compression."""
+        if self._compression:
+            raise DataError(f"{self.name}: it is compressed twice; decompress it once")
+        self._compression, self.live, self._is_over, self._count = suffix, False, False, 0
+        raw = _Unread(self._ahead, self._raw) if self.is_stream else self._raw
+        self._ahead = deque()
+        self._streams = [decompressed(raw, suffix)]
+
     def __enter__(self) -> Self:
         return self
 
@@ -120,7 +126,9 @@ class Source:
     @property
     def progress(self) -> int:
         """The number of bytes on disk that were read so far."""
-        return self._count if self._file.size is None else self._raw.tell()
+        if self._file.size is None:
+            return self._count
+        return self._file.size if self._raw.closed else self._raw.tell()
 
     def read(self) -> bytes:
         """Return the next block, or the bytes that a pipe has now; empty at the end."""
@@ -205,6 +213,23 @@ class Source:
             now = os.fstat(self._raw.fileno())
             if (now.st_size, now.st_mtime_ns) != (self._file.size, self._file.mtime_ns):
                 raise DataError(f"{self.name} changed while it was read; score a copy of it")
+
+
+class _Unread(io.RawIOBase):
+    """A stream from its start: the blocks that were looked at, then the others."""
+
+    def __init__(self, blocks: deque[bytes], others: IO[bytes]) -> None:
+        self._blocks = blocks
+        self._others = others
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._blocks.popleft() if self._blocks else self._others.read(size)
+        if block[size:]:
+            self._blocks.appendleft(block[size:])
+        return block[:size]
 
 
 def _standard_input() -> IO[bytes]:

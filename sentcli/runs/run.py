@@ -48,7 +48,7 @@ def score_files(  # the options of a run
     target, rejects = Target(output), options.rejects
     if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, target, options.write)
+    pairs = plan_outputs(inputs, target, options.write, options.read)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")

@@ -331,7 +331,7 @@ class Writer:
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""
-        fields = {label: self._field(label or "") for label in {*labels}}
+        fields = {label: self._field("" if label is None else str(label)) for label in {*labels}}
         return [fields[label] for label in labels]
 
     def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:

@@ -20,11 +20,13 @@ class ResultColumn:
 
     :param values: returns its values, one for each text.
     :param is_number: True for numbers, False for labels.
+    :param is_integer: True for whole numbers, in place of labels.
     """
 
     name: str
     values: "Callable[[Scores], Sequence[Any]]" = field(compare=False)
     is_number: bool = False
+    is_integer: bool = False
 
 
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
@@ -119,11 +121,15 @@ class WriteOptions:
 
     :param format: as for `ReadOptions`; None: from the suffix, else the format of the input.
     :param prefix: put before the names of the new columns.
+    :param width: the width of the terminal that lines are for; 0: they are for other programs.
+    :param strings: all columns of text formats and workbooks stay text where the output has types.
     :raises UsageError: when the prefix cannot be encoded as UTF-8.
     """
 
     format: str | None = None
     prefix: str = ""
+    width: int = 0
+    strings: bool = False
 
     def __post_init__(self) -> None:
         if not is_utf8(self.prefix):

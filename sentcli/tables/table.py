@@ -1,7 +1,7 @@
 """What an input is: all that its reader, and the writer of its output, need to know of it."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from sentcli.config import NOTE
 from sentcli.tables.options import ReadOptions, ResultColumn
+from sentcli.tables.types import Types
 
 Note = tuple[int, str]  # for the log: the level and the message
 
@@ -33,6 +34,7 @@ class Table:
     :param lead: the bytes before the first row: a byte order mark, a header record.
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.
+    :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
     :param is_empty: there is no record that decides.
     """
 
@@ -45,6 +47,7 @@ class Table:
     lead: bytes = b""
     style: Any = None
     taken: tuple[str, ...] = ()
+    types: Mapping[str, Any] = field(default_factory=dict)
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
 
@@ -53,6 +56,7 @@ class Table:
 class Request:
     """What is to be read from an input.
 
+    :param types: collects the types of the columns of all inputs; None: all columns are text.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
@@ -61,6 +65,7 @@ class Request:
     options: ReadOptions = field(default_factory=ReadOptions)
     content: Content = Content.RECORDS
     taken: tuple[str, ...] = ()
+    types: Types | None = None
     first: Table | None = None
     check: Callable[[], None] = lambda: None
 
@@ -74,6 +79,7 @@ class Layout:
     """What a writer writes.
 
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
+    :param width: of the terminal that lines are for; 0: they are for other programs.
     :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 
@@ -81,6 +87,7 @@ class Layout:
     results: tuple[ResultColumn, ...]
     labels: tuple[str, ...] = ()
     content: Content = Content.RECORDS
+    width: int = 0
     scratch: Path | None = None
 
     @property

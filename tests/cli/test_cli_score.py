@@ -81,7 +81,8 @@ def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
     Path("b.csv").write_text("a,b\n1,2\n")
     Path("c.jsonl").write_text('{"text": "a cold film"}\nno JSON\n')
     command = ("[abc].*", "-o", "out/", "-q")
-    of_one, of_all = score(*command, "--summary", "s.json", code=1).stderr.splitlines()
+    of_one, of_row, of_all = score(*command, "--summary", "s.json", code=1).stderr.splitlines()
+    assert of_row.startswith("1 row rejected: not JSON")
     assert of_one.startswith("b.csv: which column is the text?")
     assert of_all.startswith("Error: 1 output failed, for the reasons above; ")
     assert of_all.endswith("; fix these, then run the same command again")
@@ -146,11 +147,13 @@ def test_without_a_value_the_band_of_the_model_counts(trained, score, middle, tm
     assert [row.split("\t")[0] for row in rows] == ["positive", "neutral", ""]
 
 
-def test_quiet_writes_nothing_to_stderr(score):
+def test_quiet_writes_nothing_to_stderr_but_that_rows_were_rejected(score):
     write_csv("r.csv")
     Path("bad.jsonl").write_text('{"text": "warm"}\nno JSON\n')
     assert score("r.csv", "-o", "o.csv", "-q").output == ""
-    assert score("bad.jsonl", "-o", "o.jsonl", "-q", code=3).output == ""
+    (line,) = score("bad.jsonl", "-o", "o.jsonl", "-q", code=3).stderr.splitlines()
+    assert line.startswith("1 row rejected: not JSON")
+    assert line.endswith("; see o.jsonl.rejects.jsonl")
 
 
 def test_the_summary_as_json_has_the_counts_and_the_conditions(score, trained):

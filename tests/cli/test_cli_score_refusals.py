@@ -29,7 +29,7 @@ def test_rejected_rows_of_a_stream_go_to_stderr_or_to_the_rejects_file(score):
     assert json.loads(result.stderr)["raw"] == "no JSON\n"
     assert "no JSON" not in result.stdout
     result = score("--input-format", "jsonl", "-q", "--rejects", "bad.jsonl", stdin=lines, code=3)
-    assert result.stderr == ""
+    assert result.stderr.endswith("; see bad.jsonl\n")
     assert json.loads(Path("bad.jsonl").read_text())["raw"] == "no JSON\n"
 
 
