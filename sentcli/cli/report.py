@@ -31,7 +31,7 @@ _READ = ("text_column", "format", "encoding", "delimiter", "quotechar")
 @click.option(
     "--by-time", callback=common.not_empty, help="Column of dates, timestamps or seconds since 1970."
 )
-@click.option("--prefix", default="", help="Prefix of the columns with the results, as for sentcli score.")
+@click.option("--prefix", default="", help="Prefix of the columns with the results.")
 @common.overwrite_option
 @common.quiet_option
 @common.text_column_option
@@ -43,7 +43,7 @@ _READ = ("text_column", "format", "encoding", "delimiter", "quotechar")
 def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool, **options: Any) -> None:
     """Show what the reviews of scored files say, on one HTML page.
 
-    INPUTS are outputs of sentcli score. The page shows labels and scores, by length, by stars, by group and
+    INPUTS are files that were scored. The page shows labels and scores, by length, by stars, by group and
     over time; what people praise and complain about; and reviews to read, with the words that decided their
     scores. Columns of groups (few values), of dates and of stars are found by their values and names.
 

@@ -35,3 +35,19 @@ def page(scored):
     done = invoke("report", scored, "-o", scored.with_name("report.html"), "--by-time", "when")
     assert done.exit_code == 0, done.output
     return scored.with_name("report.html")
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory):
+    """The page of an evaluation."""
+    pytest.importorskip("sklearn")
+    folder = tmp_path_factory.mktemp("evaluated")
+    rows = [
+        *invented.reviews(300, 4),
+        ("<script>alert(1)</script> a wonderful film", "negative"),
+        ("", "positive"),
+    ]
+    data = invented.write_csv(folder / "test.csv", rows)
+    done = invoke("evaluate", "-q", "--dataset", data, "--report", folder / "page.html")
+    assert done.exit_code == 0, done.output
+    return folder / "page.html"

@@ -20,10 +20,10 @@ def browser():
 
 @pytest.fixture
 def show(browser, page):
-    """Open the report; afterwards it must have requested only itself, and said nothing."""
+    """Open a page; afterwards it must have requested only itself, and said nothing."""
     shown = []
 
-    def show(**options):
+    def show(page=page, **options):
         context = browser.new_context(offline=True, **options)
         tab, said, asked = context.new_page(), [], []
         tab.on("console", lambda message: said.append(message.text))
@@ -31,19 +31,20 @@ def show(browser, page):
         tab.on("dialog", lambda dialog: said.append(dialog.message))
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(page.as_uri())
-        shown.append((context, said, asked))
+        shown.append((context, said, asked, page))
         return tab
 
     yield show
-    for context, said, asked in shown:
+    for context, said, asked, page in shown:
         assert (said, asked) == ([], [page.as_uri()])
         context.close()
 
 
+@pytest.mark.parametrize("kind", ["page", "evaluated"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_fits_the_screen(show, width, scheme):
-    tab = show(viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_it_fits_the_screen(show, width, scheme, kind, request):
+    tab = show(request.getfixturevalue(kind), viewport={"width": width, "height": 800}, color_scheme=scheme)
     tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert tab.evaluate("document.documentElement.scrollWidth") == width
 
@@ -85,12 +86,13 @@ def test_print_opens_what_is_folded(show):
     assert tab.locator("details[open]").count() == 0
 
 
+@pytest.mark.parametrize("kind", ["page", "evaluated"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser, page, scheme):
+def test_axe_finds_nothing_serious(browser, scheme, kind, request):
     axe = pytest.importorskip("axe_core_python", reason="needs the package axe-core-python")
     context = browser.new_context(bypass_csp=True, offline=True, color_scheme=scheme)
     tab = context.new_page()
-    tab.goto(page.as_uri())
+    tab.goto(request.getfixturevalue(kind).as_uri())
     tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     tab.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text("utf-8"))
     found = tab.evaluate("axe.run().then(result => result.violations)")
