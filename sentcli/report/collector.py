@@ -5,6 +5,7 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 
 from collections.abc import Callable, Sequence
 from heapq import heappush, heapreplace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,38 +40,43 @@ class Row(NamedTuple):
 class Tally:
     """Counts rows by a value and by label.
 
-    :ivar counts: for each value in the order of its first row, the number of rows with each label.
+    :param read: returns what a value counts as.
+    :ivar names: what was counted, in the order of the first rows, each with its number.
     """
 
-    def __init__(self, labels: int) -> None:
+    def __init__(self, labels: int, read: Callable[[str], str]) -> None:
         self.names: dict[str, int] = {}
-        self._labels = labels
+        self.read = read
         self._counts = np.zeros((_MOST_VALUES + 1, labels), np.int64)  # the last row: further values
 
     def add(self, values: Sequence[str], labels: Numbers) -> Numbers:
-        """Count rows; return the number of the value of each, `_MOST_VALUES` for a further one."""
-        names = self.names
+        """Count rows; return the number of what the value of each counts as."""
+        names, known = self.names, {}
         for value in dict.fromkeys(values):
-            if value not in names and len(names) < _MOST_VALUES:
-                names[value] = len(names)
-        find = (
-            names.__getitem__ if len(names) < _MOST_VALUES else lambda value: names.get(value, _MOST_VALUES)
-        )
-        places = np.fromiter(map(find, values), np.int64, len(values))
-        is_labeled = labels >= 0
-        cells = places[is_labeled] * self._labels + labels[is_labeled]
-        self._counts += np.bincount(cells, minlength=self._counts.size).reshape(self._counts.shape)
-        return places
+            name = self.read(value)
+            if name not in names and len(names) < _MOST_VALUES:
+                names[name] = len(names)
+            known[value] = names.get(name, _MOST_VALUES)
+        numbers = np.fromiter(map(known.__getitem__, values), np.int64, len(values))
+        _count(self._counts, numbers, labels)
+        return numbers
 
     @property
     def counts(self) -> dict[str, Numbers]:
-        return {name: self._counts[place] for name, place in self.names.items()}
+        """For each name the number of rows with each label."""
+        return {
+            name: self._counts[number] for name, number in self.names.items() if self._counts[number].any()
+        }
 
     @property
-    def others(self) -> Numbers:
-        """The rows with further values."""
-        others: Numbers = self._counts[_MOST_VALUES]
-        return others
+    def others(self) -> int:
+        """The number of rows with values that are not told apart."""
+        return int(self._counts[_MOST_VALUES].sum())
+
+
+def _count(table: Numbers, rows: Numbers, labels: Numbers) -> None:
+    """Add 1 to a table of counts for each pair of a row of the table and a label."""
+    table += np.bincount(rows * table.shape[1] + labels, minlength=table.size).reshape(table.shape)
 
 
 class _Shelf:
@@ -82,7 +88,7 @@ class _Shelf:
 
     def add(self, keys: Floats, first: int, take: Callable[[int], Row]) -> None:
         """Offer rows with their keys; see `Collector.add`."""
-        (candidates,) = (keys < self._worst).nonzero()
+        candidates = np.flatnonzero(keys < self._worst)
         for place in candidates[np.argsort(keys[candidates], kind="stable")].tolist():
             if keys[place] >= self._worst:
                 return
@@ -108,9 +114,9 @@ class _Reservoir:
         self._kept: list[tuple[float, int, Row]] = []  # a heap, with the largest number first
         self._largest = 1.0
 
-    def add(self, is_offered: npt.NDArray[np.bool_], first: int, take: Callable[[int], Row]) -> None:
-        numbers = self._random.random(len(is_offered))
-        for place in (is_offered & (numbers < self._largest)).nonzero()[0].tolist():
+    def add(self, count: int, first: int, take: Callable[[int], Row]) -> None:
+        numbers = self._random.random(count)
+        for place in np.flatnonzero(numbers < self._largest).tolist():
             if numbers[place] < self._largest:
                 entry = -float(numbers[place]), first + place, take(place)
                 push: Callable[..., Any] = heapreplace if len(self._kept) == SAMPLE_SIZE else heappush
@@ -129,15 +135,17 @@ class Collector:
     :param labels: all labels that a row may have; the last one is that of high scores, the first that of low
         ones if there are two, or three with neutral in the middle.
     :param is_scale: whether the score is the probability of the last label; else, that of the row's label.
+    :ivar rows: the number of rows, also of those without a label.
     """
 
     def __init__(self, labels: Sequence[str], columns: Columns, *, is_scale: bool = True) -> None:
         self.labels, self.columns, self.is_scale = tuple(labels), columns, is_scale
-        self.rows = 0
-        self.by_column = {name: Tally(len(labels)) for name in columns.names}
+        self.rows = self._labeled = 0
+        reads = [(name, _cut) for name in columns.by] + [(columns.time, day_of), (columns.stars, stars_of)]
+        self.by_column = {name: Tally(len(labels), read) for name, read in reads if name is not None}
         self.by_length = np.zeros((len(LENGTHS), len(labels)), np.int64)
         self.by_score = np.zeros((BINS, len(labels)), np.int64)
-        self._codes = {label: code for code, label in enumerate(labels)} | {None: -1}
+        self._codes = {label: code for code, label in enumerate(labels)}
         self._sample = _Reservoir()
         names = ("negative", "positive", "uncertain", "surprising") if is_scale else ("uncertain",)
         self._shelves = {name: _Shelf() for name in names}
@@ -152,55 +160,54 @@ class Collector:
 
     def add(
         self,
-        texts: Sequence[str | None],
-        labels: Sequence[str | None],
-        scores: Sequence[float | None],
-        values: Sequence[Sequence[str | None]],
+        texts: Sequence[Any],
+        labels: Sequence[Any],
+        scores: Sequence[Any],
+        values: Sequence[Sequence[str]],
     ) -> None:
         """Add consecutive rows.
 
-        :param labels, scores: None for an empty text.
-        :param values: for each of `columns.names`, one value per row.
+        :param texts, labels, scores: as of `Scores`; None for an empty text.
+        :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
-        sides = [[value[:_LONGEST_VALUE] if value else "" for value in column] for column in values]
-        if self.columns.time is not None:
-            place = len(self.columns.by)
-            sides[place] = [day_of(value[:10]) for value in sides[place]]
+        self.rows += len(texts)
+        if None in labels:
+            kept = [place for place, label in enumerate(labels) if label is not None]
+            texts, labels, scores, *values = (
+                [of[place] for place in kept] for of in (texts, labels, scores, *values)
+            )
         codes = np.fromiter(map(self._codes.__getitem__, labels), np.int64, len(labels))
-        found: Floats = np.array(scores, np.float64)  # None becomes NaN
-        exact = np.round(found, 6)
-        words = np.fromiter(map(len, map(str.split, [text or "" for text in texts])), np.int64, len(texts))
-        self._count(codes, exact, words)
-        for tally, side in zip(self.by_column.values(), sides, strict=True):
-            tally.add(side, codes)
+        exact: Floats = np.array(scores, np.float64)
+        exact = np.round(exact, 6)  # as files have them
+        words = np.fromiter(map(str.count, texts, repeat(" ")), np.int64, len(texts)) + 1
+        _count(self.by_score, np.minimum((exact * BINS).astype(np.int64), BINS - 1), codes)
+        _count(self.by_length, np.searchsorted(LENGTHS, words, "right") - 1, codes)
+        tallies = [*self.by_column.values()]
+        numbers = [tally.add(column, codes) for tally, column in zip(tallies, values, strict=True)]
 
         def take(place: int) -> Row:
-            text, label = texts[place] or "", labels[place] or ""
-            return Row(text[:_LONGEST_TEXT], label, float(exact[place]), tuple(side[place] for side in sides))
+            side = tuple(tally.read(column[place]) for tally, column in zip(tallies, values, strict=True))
+            return Row(texts[place][:_LONGEST_TEXT], labels[place], float(exact[place]), side)
 
-        self._sample.add(codes >= 0, self.rows, take)
+        self._sample.add(len(texts), self._labeled, take)
         late = np.where(words < _LONG_ENOUGH, 2.0, 0.0)
-        keys = self._keys(exact, sides)
-        for name, shelf in self._shelves.items():
-            shelf.add(np.where(codes < 0, np.inf, keys[name]) + late, self.rows, take)
-        self.rows += len(texts)
+        for name, keys in self._keys(exact, numbers).items():
+            self._shelves[name].add(keys + late, self._labeled, take)
+        self._labeled += len(texts)
 
-    def _count(self, codes: Numbers, scores: Floats, words: Numbers) -> None:
-        is_labeled = codes >= 0
-        bins = np.minimum((scores[is_labeled] * BINS).astype(np.int64), BINS - 1)
-        slices = np.searchsorted(LENGTHS, words[is_labeled], "right") - 1
-        for table, rows in ((self.by_score, bins), (self.by_length, np.maximum(slices, 0))):
-            cells = rows * len(self.labels) + codes[is_labeled]
-            table += np.bincount(cells, minlength=table.size).reshape(table.shape)
-
-    def _keys(self, scores: Floats, sides: Sequence[Sequence[str]]) -> dict[str, Floats]:
+    def _keys(self, scores: Floats, numbers: Sequence[Numbers]) -> dict[str, Floats]:
         """Return for each shelf a key per row, small for a row that belongs on it."""
         if not self.is_scale:
             return {"uncertain": scores}
-        found = {"negative": scores, "positive": 1 - scores, "uncertain": np.abs(scores - 0.5)}
-        found["surprising"] = np.full(len(scores), np.inf)
+        unsure = np.abs(scores - 0.5)
+        found = {"negative": scores, "positive": 1 - scores, "uncertain": unsure}
         if self.columns.stars is not None:
-            stars = np.fromiter(map(stars_of, sides[-1]), np.int64, len(scores))
+            of_numbers = [*map(int, self.by_column[self.columns.stars].names)]
+            stars = np.array(of_numbers, np.int64)[numbers[-1]]
             is_against = ((stars >= 4) & (scores < 0.5)) | ((stars > 0) & (stars <= 2) & (scores > 0.5))
-            found["surprising"] = np.where(is_against, 0.5 - np.abs(scores - 0.5), np.inf)
+            found["surprising"] = np.where(is_against, 0.5 - unsure, np.inf)
         return found
+
+
+def _cut(value: str) -> str:
+    return value[:_LONGEST_VALUE]

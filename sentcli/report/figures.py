@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from sentcli.report.collector import BINS, LENGTHS, Collector, Numbers, Tally
-from sentcli.report.columns import stars_of
 
 Share = dict[str, Any]
 
@@ -59,15 +58,15 @@ def total(shares: list[Share]) -> Share:
 
 
 def _groups(column: str, tally: Tally) -> dict[str, Any]:
-    rows = [share(name, counts) for name, counts in tally.counts.items() if counts.any()]
+    rows = [share(name, counts) for name, counts in tally.counts.items()]
     rows.sort(key=lambda row: -row["rows"])
     kept = sorted(rows[:_MOST_GROUPS], key=lambda row: (-row["share"], row["name"]))
-    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": int(tally.others.sum())}
+    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": tally.others}
 
 
 def _time(by_day: Mapping[str, Numbers]) -> list[Share]:
     """Return the figures by day, month or year; rows without a date do not count."""
-    days = {day: counts for day, counts in by_day.items() if day and counts.any()}
+    days = {day: counts for day, counts in by_day.items() if day}
     months = {day[:7] for day in days}
     size = 10 if len(days) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
     sums: dict[str, Numbers] = {}
@@ -83,12 +82,10 @@ def _spelled(date: str) -> str:
     return " ".join([*(f"{int(day)}" for day in rest[1:]), *month, year])
 
 
-def _stars(by_value: Mapping[str, Numbers], collected: Collector) -> dict[str, Any]:
+def _stars(counts: Mapping[str, Numbers], collected: Collector) -> dict[str, Any]:
     """Return the figures by stars, and how many rows have the label of their stars."""
-    counts = np.zeros((6, len(collected.labels)), np.int64)
-    for value, of in by_value.items():
-        counts[stars_of(value)] += of
-    low, high = counts[[1, 2]].sum(axis=0), counts[[4, 5]].sum(axis=0)
+    nothing = np.zeros(len(collected.labels), np.int64)
+    low, high = (sum((counts.get(stars, nothing) for stars in pair), nothing) for pair in ("12", "45"))
     agree = np.array([low[-1] + high[0], low[0] + high[-1]] if collected.is_scale else [0, 0])
-    rows = [share(str(stars), counts[stars]) for stars in (5, 4, 3, 2, 1) if counts[stars].any()]
+    rows = [share(stars, counts[stars]) for stars in "54321" if stars in counts]
     return {"rows": rows, "agree": share("", agree)}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sentcli.report.collector import Collector, Row
-from sentcli.report.columns import stars_of
 from sentcli.report.figures import figures_of, total
 from sentcli.report.page import fill, shade
 from sentcli.report.words import Term, Terms
@@ -111,7 +110,7 @@ class _Layout:
                 "label": row.label,
                 "groups": [value for value in row.values[: len(columns.by)] if value],
                 "day": values.get(columns.time or "", ""),
-                "stars": stars_of(values.get(columns.stars or "", "")),
+                "stars": int(values.get(columns.stars or "", "0")),
             }
             for row, excerpt in zip(rows, spans, strict=True)
             for values in [dict(zip(columns.names, row.values, strict=True))]
