@@ -5,7 +5,6 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 
 from collections.abc import Callable, Sequence
 from heapq import heappush, heapreplace
-from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +16,12 @@ from sentcli.scoring.labels import Floats
 Numbers = npt.NDArray[np.int64]
 
 BINS = 20  # of scores
-LENGTHS = (1, 20, 50, 100, 200, 400)  # words; where each slice begins
+LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
 SHELF_SIZE = 12
 _MOST_VALUES = 10_000  # of a column that are told apart; further ones are counted together
 _LONGEST_VALUE, _LONGEST_TEXT = 80, 4_000  # characters that are kept
-_LONG_ENOUGH = 6  # words of a text that is worth reading; shorter ones come last
+_LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
 
 class Row(NamedTuple):
@@ -46,8 +45,8 @@ class Tally:
 
     def __init__(self, labels: int, read: Callable[[str], str]) -> None:
         self.names: dict[str, int] = {}
-        self.read = read
-        self._counts = np.zeros((_MOST_VALUES + 1, labels), np.int64)  # the last row: further values
+        self.read, self._labels = read, labels
+        self._counts = np.zeros(0, np.int64)  # of the labels of each number
 
     def add(self, values: Sequence[str], labels: Numbers) -> Numbers:
         """Count rows; return the number of what the value of each counts as."""
@@ -58,20 +57,20 @@ class Tally:
                 names[name] = len(names)
             known[value] = names.get(name, _MOST_VALUES)
         numbers = np.fromiter(map(known.__getitem__, values), np.int64, len(values))
-        _count(self._counts, numbers, labels)
+        before, size = self._counts, self._labels * (len(names) + 1)
+        self._counts = np.bincount(numbers * self._labels + labels, minlength=max(size, len(before)))
+        self._counts[: len(before)] += before
         return numbers
 
     @property
     def counts(self) -> dict[str, Numbers]:
         """For each name the number of rows with each label."""
-        return {
-            name: self._counts[number] for name, number in self.names.items() if self._counts[number].any()
-        }
+        return dict(zip(self.names, self._counts.reshape(-1, self._labels), strict=False))
 
     @property
     def others(self) -> int:
         """The number of rows with values that are not told apart."""
-        return int(self._counts[_MOST_VALUES].sum())
+        return int(self._counts[_MOST_VALUES * self._labels :].sum())
 
 
 def _count(table: Numbers, rows: Numbers, labels: Numbers) -> None:
@@ -176,12 +175,12 @@ class Collector:
             texts, labels, scores, *values = (
                 [of[place] for place in kept] for of in (texts, labels, scores, *values)
             )
-        codes = np.fromiter(map(self._codes.__getitem__, labels), np.int64, len(labels))
+        codes = np.array([*map(self._codes.__getitem__, labels)], np.int64)
         exact: Floats = np.array(scores, np.float64)
         exact = np.round(exact, 6)  # as files have them
-        words = np.fromiter(map(str.count, texts, repeat(" ")), np.int64, len(texts)) + 1
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         _count(self.by_score, np.minimum((exact * BINS).astype(np.int64), BINS - 1), codes)
-        _count(self.by_length, np.searchsorted(LENGTHS, words, "right") - 1, codes)
+        _count(self.by_length, np.searchsorted(LENGTHS, lengths, "right") - 1, codes)
         tallies = [*self.by_column.values()]
         numbers = [tally.add(column, codes) for tally, column in zip(tallies, values, strict=True)]
 
@@ -190,7 +189,7 @@ class Collector:
             return Row(texts[place][:_LONGEST_TEXT], labels[place], float(exact[place]), side)
 
         self._sample.add(len(texts), self._labeled, take)
-        late = np.where(words < _LONG_ENOUGH, 2.0, 0.0)
+        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)
         for name, keys in self._keys(exact, numbers).items():
             self._shelves[name].add(keys + late, self._labeled, take)
         self._labeled += len(texts)

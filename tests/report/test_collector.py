@@ -66,7 +66,7 @@ def test_counts_equal_a_plain_recount(rows):
     assert figures["all"]["counts"] == [sum(row[1] == label for row in labeled) for label in LABELS]
     bins = Counter(min(BINS - 1, int(row[2] * BINS)) for row in labeled)
     assert found.by_score.sum(axis=1).tolist() == [bins[place] for place in range(BINS)]
-    lengths = Counter(max(start for start in LENGTHS if start <= len(row[0].split())) for row in labeled)
+    lengths = Counter(max(start for start in LENGTHS if start <= len(row[0])) for row in labeled)
     assert found.by_length.sum(axis=1).tolist() == [lengths[start] for start in LENGTHS]
     (table,) = figures["groups"]
     shares = {}
@@ -92,7 +92,7 @@ def test_an_interval_is_that_of_wilson():
 
 def test_shelves_hold_the_extreme_rows(rows):
     found = collect(rows, 512).shelves
-    long = [row for row in rows if row[1] and len(row[0].split()) >= 6]
+    long = [row for row in rows if row[1] and len(row[0]) >= 30]
     for name, key in (
         ("negative", lambda row: row[2]),
         ("positive", lambda row: 1 - row[2]),
