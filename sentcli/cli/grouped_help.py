@@ -48,12 +48,12 @@ class GroupedCommand(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = {
-            str(parameter.name): record
-            for parameter in self.get_params(ctx)
-            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx))
-        }
+        records: dict[str | None, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                records.setdefault(parameter.name, []).append(record)
         for heading, names in {**self._groups, _OTHERS: [*records]}.items():
-            if found := [records.pop(name) for name in names if name in records]:
+            if found := [record for name in names for record in records.pop(name, ())]:
                 with formatter.section(heading):
                     formatter.write_dl(found)

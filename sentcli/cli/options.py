@@ -36,6 +36,17 @@ def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str 
     return r"\t" if value == "\t" else value
 
 
+def _weights(
+    context: click.Context, parameter: click.Parameter, path: Path | None
+) -> tuple[tuple[str, float], ...]:
+    """Return the phrases and weights of a file."""
+    if path is None:
+        return ()
+    from sentcli.explain.phrases import read_weights
+
+    return tuple(read_weights(path).items())
+
+
 def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
     """Check that the path of a new folder ends with a name, since the work folder next to it contains it."""
     if path is not None and path.name in ("", ".."):
@@ -89,6 +100,13 @@ overwrite_option = click.option(
 )
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Write only errors and uncertain guesses to stderr."
+)
+words_option = click.option(
+    "--words",
+    metavar="FILE",
+    type=NamedPath(),
+    callback=_weights,
+    help="Phrases with weights added to the log odds, as in killer,2: CSV phrase,weight or TOML.",
 )
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ from typing import IO, Any
 _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD)
 _MARKS = {_GZIP: b"\x1f\x8b\x08", _ZSTD: b"\x28\xb5\x2f\xfd"}  # the first bytes
-DAMAGE = (OSError, EOFError, zlib.error)  # raised by a read of a damaged file
+DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)  # raised by a read of a damaged file
 
 _MEMBER = 1 << 20  # bytes of content
 

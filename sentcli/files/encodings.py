@@ -92,12 +92,13 @@ class Encoding:
     carriage_return: bytes
 
     @classmethod
-    def named(cls, name: str | None, start: bytes = b"") -> "Encoding":
+    def named(cls, name: str | None, start: bytes = b"", field: str = "encoding") -> "Encoding":
         """Return the encoding of a name.
 
         :param name: any of Python's text encodings; None: UTF-8.
         :param start: the first bytes of the input, whose byte order mark decides the byte order of UTF-16 and
             UTF-32. Without a mark it is little-endian, unless `start` is a big-endian ASCII character.
+        :param field: the option, for messages.
         """
         try:
             known = codecs.lookup(name or "utf-8").name
@@ -110,14 +111,14 @@ class Encoding:
             is_plain &= letter.decode(known, "replace") == "a"
             if _NOT_BY_LINES.match(known):
                 raise UsageError(
-                    f"{option('encoding')} {name!r:.200}: its lines cannot be read alone; "
+                    f"{option(field)} {name!r:.200}: its lines cannot be read alone; "
                     "convert the file to UTF-8"
                 )
             if is_plain and len(newline) == len(carriage_return) == unit:
                 return cls(known, unit, newline, carriage_return)
         except (LookupError, ValueError):  # unknown, or not from text to bytes
             pass
-        raise UsageError(f"{option('encoding')} {name!r:.200} is not one of Python's text encodings")
+        raise UsageError(f"{option(field)} {name!r:.200} is not one of Python's text encodings")
 
     @cached_property
     def is_plain(self) -> bool:

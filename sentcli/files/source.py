@@ -17,6 +17,7 @@ from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, OutputError, without_secrets
 from sentcli.files import remote
+from sentcli.files.archive import inspect_member, open_member, split_member
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 
 STANDARD = "-"
@@ -28,7 +29,8 @@ class InputFile:
     """The facts about an input before it is opened.
 
     :param size: bytes on disk; None for a pipe or a device.
-    :param version: what the server of a URL calls the version of the file; None for other inputs.
+    :param version: what the server of a URL calls the version of the file; of a file in an archive its
+        checksum; None for other inputs.
     :param identity: device and inode; None for a URL.
     """
 
@@ -60,6 +62,10 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     if remote.is_url(path):
         size, version = remote.inspect(path)
         return InputFile(name, path, size, version=version)
+    if member := split_member(path):
+        status = Path(member[0]).stat()
+        size, version = inspect_member(*member)
+        return InputFile(name, path, size, version=version, identity=(status.st_dev, status.st_ino))
     try:
         status = os.fstat(_standard_input().fileno()) if path == STANDARD else Path(path).stat()
     except io.UnsupportedOperation:  # a replaced sys.stdin, as in tests of commands
@@ -189,7 +195,8 @@ class Source:
 
     def seekable(self) -> IO[bytes]:
         """Return the content as a seekable file; a stream is first copied to a nameless temporary file."""
-        if not self._compression and self._raw.seekable() and self._file.size is not None:
+        is_member = self._file.version is not None and self._file.identity is not None
+        if not (self._compression or is_member or self._file.size is None) and self._raw.seekable():
             self._copy = self._raw
         if self._copy:
             self._copy.seek(0)
@@ -241,6 +248,8 @@ def _standard_input() -> IO[bytes]:
 def _open(name: str, buffering: int) -> IO[bytes]:
     if remote.is_url(name):
         return remote.open_input(name)
+    if member := split_member(name):
+        return open_member(*member)
     if name != STANDARD:
         return Path(name).open("rb", buffering=buffering)
     try:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sentcli.errors import DataError, UsageError, counted, option
 from sentcli.files import remote
+from sentcli.files.archive import is_archive, list_members
 from sentcli.files.source import STANDARD
 from sentcli.tables.registry import get_format, is_known, suffix_of
 
@@ -19,7 +20,7 @@ _log = logging.getLogger("sentcli")
 
 _FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard of a glob
 # What Spark, Hadoop, Excel and Windows leave beside files, and hidden files of a bucket.
-_MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.|Thumbs\.db$)|\.crc$")
+_MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.(?![./])|Thumbs\.db$)|\.crc$")
 _SPARK = re.compile(r"(^|/)_(SUCCESS|(committed|started)_\d+)$|\.crc$")  # those that have no other meaning
 _STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceberg table
 _DOCUMENT_BYTES = 16 << 10  # the mean size of files that may be a text each
@@ -44,7 +45,7 @@ def find_inputs(names: Sequence[str], form: str | None, output: str) -> list[Fou
     :param form: the format of all inputs; None: the suffixes decide.
     :param output: a folder whose files are no inputs, if it is inside of a folder that is named; or empty.
     """
-    found = [each for name in names for each in _find(name, form, output)]
+    found = [file for name in names for each in _find(name, form, output) for file in _unpacked(each, form)]
     # A shell may have put all files of a folder in the place of a glob.
     markers = [each for each in found if each.base is None and _SPARK.search(each.file)]
     if 0 < len(markers) < len(found):
@@ -73,8 +74,20 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         kept = _inputs_among(found, base, form, is_folder=False)
     else:
         return [Found(name)]
-    _say_left_out(name, [file.removeprefix(base) for file in found if file not in {*kept}])
+    left_out = {*found} - {*kept}
+    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
     return [Found(file, base) for file in kept]
+
+
+def _unpacked(found: Found, form: str | None) -> list[Found]:
+    """Return the inputs in a zip archive, or the file if it is none."""
+    if not is_archive(found.file):
+        return [found]
+    base = f"{found.file}/"
+    members = [f"{base}{name}" for name in list_members(found.file)]
+    kept = _inputs_among(members, base, form, is_folder=True)
+    _say_left_out(found.file, [file.removeprefix(base) for file in members if file not in {*kept}])
+    return [Found(file, base if found.base is None else found.base) for file in kept]
 
 
 def absolute(name: str) -> str:
@@ -138,8 +151,8 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
     """Refuse the files of a Delta or Iceberg table: its log says which of them count."""
     stored = [each for each in found if suffix_of(each.file) in _STORED]
     folders = {each.base.rstrip("/") for each in stored if each.base and remote.is_url(each.file)}
-    for folder in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
-        folders |= {str(parent) for parent in (folder, *folder.parents, *folder.absolute().parents)}
+    for path in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
+        folders |= {str(parent) for parent in (path, *path.parents, *path.absolute().parents)}
     for folder in sorted(folders, key=len):
         if _list(f"{folder}/_delta_log", "*.json"):
             kind, scan = "Delta", f"delta_scan($${folder}$$)"

@@ -15,7 +15,7 @@ from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.partitions import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
-from sentcli.tables.columns import check_room, find_taken
+from sentcli.tables.columns import check_kept, check_room, find_taken
 from sentcli.tables.documents import read_documents
 from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
@@ -68,6 +68,7 @@ def make_setup(
     write: WriteOptions,
     classes: Sequence[str] = (),
     labels: Sequence[str] = (),
+    added: Sequence[ResultColumn] = (),
 ) -> Setup:
     """Choose the formats of the inputs and the output: from the options, else from the suffixes."""
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
@@ -77,7 +78,7 @@ def make_setup(
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
         output_form = format_of(output, "output_format")
-    setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
+    setup = Setup(read, write, output, write.columns(classes, added), (*labels,), form, output_form)
     return setup if is_open else _checked(setup, inputs[0])
 
 
@@ -109,13 +110,15 @@ def _checked(setup: Setup, name: str) -> Setup:
     if get_format(setup.output_format).written_as:
         hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
         raise UsageError(f"{setup.output_format} can only be read: {output}; {hint}")
-    content = content_for(setup.format, setup.output_format)
     if setup.write.prefix and setup.output_format == "lines":
         raise UsageError(
             f"{option('prefix')} does not apply to lines output, which has no column names: {output}"
         )
-    if read.columns is not None and content is not Content.VALUES:
-        raise UsageError(f"{option('columns')} does not apply to {setup.output_format} output: {output}")
+    if read.is_partial and setup.output_format == "lines":
+        raise UsageError(f"{option('keep')} and {option('drop')} do not apply to lines output: {output}")
+    if setup.write.has_dialect and get_format(setup.output_format).module != "csv":
+        names = f"{option('output_delimiter')} and {option('output_encoding')}"
+        raise UsageError(f"{names} do not apply to {setup.output_format} output: {output}")
     return setup
 
 
@@ -158,19 +161,11 @@ class Reader:
         with ExitStack() as stack:
             stack.callback(self.close)
             setup = setup if setup.format else self._guess(setup)
-            self.layout = Layout(
-                setup.output_format,
-                setup.results,
-                setup.labels,
-                content_for(setup.format, setup.output_format),
-                setup.write.width,
-            )
+            is_changed = setup.options.is_partial or setup.write.has_dialect
+            content = content_for(setup.format, setup.output_format, is_changed=is_changed)
+            self.layout = Layout(setup.output_format, setup.results, setup.labels, content, setup.write)
             self._request = Request(
-                setup.format,
-                setup.options,
-                self.layout.content,
-                self.layout.names,
-                self._types(setup),
+                *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
                 check=stop.check,
             )
             self.table = self._inspect_all()
@@ -267,12 +262,12 @@ class Reader:
         first = first or tables[-1]
         self._columns = {name for table in tables for name in table.columns}
         has_keys = first.format in ("json", "jsonl")  # records may have others than `columns`
-        if has_keys and self.layout.content is Content.VALUES and not first.options.columns:
+        if has_keys and (self.layout.content is Content.VALUES or first.options.is_partial):
             columns = columns_of_all(tables)
-            options = replace(first.options, columns=columns)
-            self._request = replace(self._request, options=options)
+            self._request = replace(self._request, columns=columns)
             self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
             first = replace(first, columns=columns)
+        check_kept(first)
         return self._typed(first)
 
     def _typed(self, first: Table) -> Table:
@@ -280,8 +275,7 @@ class Reader:
         if not (types := self._request.types):
             return replace(first, types={})
         found, mixed = types.decide(first.texts)
-        if mixed:
-            named = ", ".join(mixed)
+        if named := ", ".join(filter(first.options.keeps, mixed)):
             _log.warning("%s: columns with values of several types become text: %.400s", first.name, named)
         self._request = replace(self._request, types=None)
         return replace(first, types={**first.types, **found})
@@ -329,7 +323,7 @@ def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
     if layout.content is Content.TEXTS:
         left_out = "lines hold only the new columns and the text; other columns are left out"
         whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
-        yield logging.WARNING, whole if layout.width else f"{setup.output}: {left_out}"
+        yield logging.WARNING, whole if layout.write.width else f"{setup.output}: {left_out}"
     if layout.converts and setup.options.skip_rows:
         left_out = f"rows after the header that are left out: {setup.options.skip_rows}"
         yield logging.WARNING, f"{setup.output}: {left_out}, by {option('skip_rows')}"

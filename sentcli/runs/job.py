@@ -12,6 +12,7 @@ from typing import Any
 from sentcli import __version__
 from sentcli.config import NOTE
 from sentcli.errors import (
+    ChangedInputError,
     DataError,
     ExistingOutputError,
     InterruptedRunError,
@@ -55,6 +56,7 @@ class JobOptions:
     write: WriteOptions = field(default_factory=WriteOptions)
     rejects: RejectOptions = field(default_factory=RejectOptions)
     overwrite: bool = False  # start over, and replace the files that exist
+    update: bool = False  # start over where the input changed; the output is one of a folder
     in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
     waits: bool = True  # for an output that another run is writing
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
@@ -82,7 +84,7 @@ def score_output(
     if options.in_folder and options.read.format and not write.format:
         write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
     classes, labels = scorer.shown_classes, scorer.given_labels
-    setup = make_setup(inputs, output, options.read, write, classes, labels)
+    setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
     if not options.in_folder:  # where the folders are kept
         setup = replace(setup, partitions=partitions_of([file.name for file in files]))
     if setup.output_format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
@@ -93,11 +95,16 @@ def score_output(
     _check_places(target, given)
     conditions = _conditions(scorer, files, setup, options)
     history = history_kind(target, options)(target, rejects, files, conditions, setup, options)
-    with ExitStack() as stack:
-        for place in (target, given):
-            if place and place.is_file:
-                stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-        return history.settle() or _score(scorer, history, progress)
+    try:
+        with ExitStack() as stack:
+            for place in (target, given):
+                if place and place.is_file:
+                    stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
+            return history.settle() or _score(scorer, history, progress)
+    except ChangedInputError:
+        if not options.update or options.overwrite:  # with which a second change ends the run
+            raise
+    return score_output(scorer, inputs, target, replace(options, overwrite=True), progress, name=name)
 
 
 def _check_places(target: Target, rejects: Target | None) -> None:

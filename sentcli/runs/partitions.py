@@ -25,9 +25,9 @@ def partitions_of(names: Sequence[str]) -> Partitions:
     for column in dict.fromkeys(column for folders in found for column in folders):
         values = [folders.get(column) for folders in found]
         is_integer = all(value is None or _INTEGER.fullmatch(value) for value in values)
-        if is_integer:
-            values = [None if value is None else int(value) for value in values]
-        partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = values
+        kind = int if is_integer else str
+        typed = [None if value is None else kind(value) for value in values]
+        partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
     return partitions
 
 

@@ -44,7 +44,7 @@ def plan_outputs(
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
     if not output.is_folder:
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
-            _log.warning("%s: one file for all inputs; for one file each, give %s/", name, name)
+            _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
         return [(files, output)]
     if read_format == "documents":
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")

@@ -1,5 +1,6 @@
 """Arrow columns, nested to any depth: their types, and their values in Python."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
@@ -105,6 +106,8 @@ def _sample(column: pa.Array) -> list[Any]:
 
 
 def result_field(column: ResultColumn) -> pa.Field:
+    if column.items:
+        return pa.field(column.name, pa.list_(pa.struct(column.items)))
     whole = pa.int64() if column.is_integer else pa.string()
     return pa.field(column.name, pa.float64() if column.is_number else whole)
 
@@ -113,6 +116,10 @@ def result_array(column: ResultColumn, values: Sequence[Any]) -> pa.Array:
     """Return the values of a new column as files have them: numbers have six decimals."""
     if column.is_number:
         values = [None if number is None else round(number, 6) for number in values]
+    elif column.items:
+        names = [name for name, _ in column.items]
+        lists = [None if text is None else json.loads(text) for text in values]
+        values = [of and [dict(zip(names, item, strict=True)) for item in of] for of in lists]
     return pa.array(values, result_field(column).type)
 
 

@@ -219,8 +219,8 @@ class _CsvStart:
             raise DataError(f"{self._name}: the first record has one cell, {max(fields)!r:.80}; {hint}")
         if options.text_column is None and not (self._request.first or any(map(is_usual, fields))):
             if number := next(filter(str.isdecimal, fields), None):
-                no_header, named = option("no_header"), option("text_column", "NAME")
-                hint = f"if the first line is a row, add {no_header}, else {named}"
+                no_header, named = option("no_header"), option("text_column")
+                hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
                 raise DataError(
                     f"{self._name}: a column is called {number:.80}; {hint}; {list_columns(fields)}"
                 )

@@ -215,11 +215,12 @@ def _inspect_json(text: Text, request: Request) -> Table:
                 break
     found = found or _json_start(records, text.source.name, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
-    if request.content is Content.VALUES and columns:
-        columns = request.options.columns or _keys(text, request, is_array=is_array)
-        check_room(columns, request.taken, text.source.name)
-        if text.source.is_stream and not request.options.columns:
-            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('columns')}"
+    keep = request.options.keep if text.source.is_stream else None
+    if columns and (request.content is Content.VALUES or request.options.is_partial):
+        columns = request.columns or keep or _keys(text, request, is_array=is_array)
+        check_room([*filter(request.options.keeps, columns)], request.taken, text.source.name)
+        if text.source.is_stream and not (request.columns or keep):
+            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('keep')}"
             notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
     return request.table(
         text.source.name,
@@ -279,7 +280,7 @@ def _json_start(
         return None
     texts, notes = found
     for record in records:
-        check_room([*record], request.taken, name)
+        check_room([*filter(request.options.keeps, record)], request.taken, name)
         if text_of(record, texts) is not MISSING:
             return texts, tuple(record), notes
     if not is_all:
@@ -380,8 +381,8 @@ def _add_types(source: Source, table: Table, request: Request, types: Types) -> 
         cursor.open(source)
         for chunk in get_format(request.format).reader()(source, table, cursor, Content.VALUES):
             request.check()
-            columns = zip(*(chunk.rows or [[""] * len(table.columns)]), strict=True)
-            may_have = types.add_texts(dict(zip(table.columns, columns, strict=True)))
+            columns = zip(*(chunk.rows or [[""] * len(table.kept)]), strict=True)
+            may_have = types.add_texts(dict(zip(table.kept_columns, columns, strict=True)))
             if not (may_have and cursor.rows_left):
                 break
 

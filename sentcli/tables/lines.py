@@ -43,7 +43,7 @@ class Writer:
 
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout
-        self._lead = b"" if layout.converts or layout.width else table.lead
+        self._lead = b"" if layout.converts or layout.write.width else table.lead
         self._encoding: Encoding = Encoding.named(None) if layout.converts else table.style
         self._last_line = LastLine(self._encoding, universal=False)
 
@@ -53,7 +53,7 @@ class Writer:
         return self._lead
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        if self._layout.width:
+        if self._layout.write.width:
             return b"".join(map(self._aligned, chunk.texts, *results))
         lines: Sequence[bytes] = chunk.rows
         if self._layout.converts:
@@ -70,7 +70,7 @@ class Writer:
 
     def _aligned(self, text: str | None, *values: Any) -> bytes:
         """Return a row as a line for a terminal."""
-        width = self._layout.width
+        width = self._layout.write.width
         longest = max(map(len, self._layout.labels), default=0)
         fields = [
             f"{'' if value is None else f'{value:.6f}':8}" if column.is_number else f"{value or '':{longest}}"

@@ -167,10 +167,12 @@ class Writer:
 
     def begin(self) -> bytes:
         if self._layout.converts:
-            kinds = [self._table.types.get(name, str) for name in self._table.columns]
-            schema, codec = pa.schema([*zip(self._table.columns, map(arrow_type, kinds), strict=True)]), None
+            names, codec = self._table.kept_columns, None
+            kinds = [arrow_type(self._table.types.get(name, str)) for name in names]
+            schema = pa.schema([*zip(names, kinds, strict=True)])
         else:
             schema, codec = self._table.style.schema, self._table.style.codec
+            schema = pa.schema([*map(schema.field, self._table.kept)], schema.metadata)
         for column in self._layout.results:
             schema = schema.append(result_field(column))
         self._schema = schema
@@ -191,7 +193,7 @@ class Writer:
                 self._pending.append(pa.record_batch([*part.rows.columns, *added], schema=self._schema))
                 ends_group = part.ends_group
         elif chunk.rows:
-            named = zip(self._table.columns, zip(*chunk.rows, strict=True), strict=True)
+            named = zip(self._table.kept_columns, zip(*chunk.rows, strict=True), strict=True)
             columns = [_array(values, self._table.types.get(name, str)) for name, values in named]
             self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
             # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.

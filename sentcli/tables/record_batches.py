@@ -122,6 +122,7 @@ class BatchReader:
         self._content = content
         self._limit = table.options.max_row_bytes
         self._paths = table.style.paths
+        self._kept = table.kept
         self._cursor = cursor
         self._rows = rows
         self._row = 1  # number of the next row
@@ -146,7 +147,7 @@ class BatchReader:
         progress = None if self._rows is None else self._size * (self._row - 1) // max(1, self._rows)
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
         is_kept = self._content is Content.RECORDS
-        cargo = [RowGroupPart(rows, part.ends_group)] if is_kept else values
+        cargo = [RowGroupPart(rows.select(self._kept), part.ends_group)] if is_kept else values
         return Chunk(texts, cargo, rejects, position, size)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
@@ -157,7 +158,7 @@ class BatchReader:
             raise ValueError(too_long(self._limit))
         if self._content is not Content.VALUES:
             return texts, texts
-        return texts, list(zip(*map(to_values, rows.columns), strict=True))
+        return texts, list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
         good, rejects = [rows.slice(0, 0)], []

@@ -66,15 +66,15 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column"})
+_COLUMNS = frozenset({"text_column", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
-    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
-    "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
+    "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl"),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
@@ -99,7 +99,7 @@ _INSTEAD = {  # what to do with other files; after a bar, the command for what c
     ".tar": "try: tar -xOf FILE |",
     ".bz2": "try: bzip2 -dc FILE |",
     ".xz": "try: xz -dc FILE |",
-    ".zip": "try: sentcli score FILE -o OUT/",
+    ".zip": "an archive is read on disk, try: sentcli score NAME.zip -o OUT/",
 }
 
 
@@ -163,10 +163,13 @@ def is_known(name: str) -> bool:
     return suffix_of(name) in (*SUFFIXES, *_INSTEAD)
 
 
-def content_for(input_format: str, output_format: str) -> Content:
-    """Return what the writer of a format needs of the rows of another, or of the same format."""
+def content_for(input_format: str, output_format: str, *, is_changed: bool = False) -> Content:
+    """Return what the writer of a format needs of the rows of another, or of the same format.
+
+    :param is_changed: the records lose columns or get another dialect, so that those of CSV are written anew.
+    """
     read, written = ((get_format(name).records or name) for name in (input_format, output_format))
-    if read == written:
+    if read == written and not (is_changed and get_format(read).module == "csv"):
         return Content.RECORDS
     return Content.TEXTS if written == "lines" else Content.VALUES
 

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sentcli.config import NOTE
-from sentcli.tables.options import ReadOptions, ResultColumn
+from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.types import Types
 
 Note = tuple[int, str]  # for the log: the level and the message
@@ -51,6 +52,16 @@ class Table:
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
 
+    @cached_property
+    def kept(self) -> list[int]:
+        """The indexes of the columns that the output has."""
+        return [place for place, name in enumerate(self.columns) if self.options.keeps(name)]
+
+    @cached_property
+    def kept_columns(self) -> tuple[str, ...]:
+        """The names of the columns that the output has."""
+        return tuple(self.columns[place] for place in self.kept)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -58,6 +69,7 @@ class Request:
 
     :param types: collects the types of the columns of all inputs; None: all columns are text.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
+    :param columns: those of JSON in another format, if all inputs are known; empty: the keys of the records.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
 
@@ -67,6 +79,7 @@ class Request:
     taken: tuple[str, ...] = ()
     types: Types | None = None
     first: Table | None = None
+    columns: tuple[str, ...] = ()
     check: Callable[[], None] = lambda: None
 
     def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
@@ -79,7 +92,6 @@ class Layout:
     """What a writer writes.
 
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
-    :param width: of the terminal that lines are for; 0: they are for other programs.
     :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 
@@ -87,7 +99,7 @@ class Layout:
     results: tuple[ResultColumn, ...]
     labels: tuple[str, ...] = ()
     content: Content = Content.RECORDS
-    width: int = 0
+    write: WriteOptions = field(default_factory=WriteOptions)
     scratch: Path | None = None
 
     @property

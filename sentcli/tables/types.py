@@ -87,7 +87,7 @@ class _Seen:
             self._fields.setdefault(name, _Seen(self._depth + 1)).add(values)
 
     def add_texts(self, texts: Sequence[str]) -> None:
-        present = [*filter(None, texts)] if str not in self.kinds else []
+        present = {*texts} - {""} if str not in self.kinds else set()
         if not present:
             return
         kind = next((kind for kind in _SPELLED if comes_back(present, kind)), str)
@@ -112,7 +112,7 @@ class _Seen:
         return _TYPES.get(frozenset(self.kinds))
 
 
-def comes_back(texts: Sequence[str], kind: type) -> bool:
+def comes_back(texts: Collection[str], kind: type) -> bool:
     """Return whether texts are values of a type that are written the same, but for zeros after the point."""
     with suppress(ValueError, KeyError, TypeError, ArithmeticError):
         values = [*map(_PARSERS[kind], texts)]

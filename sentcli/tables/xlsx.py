@@ -7,7 +7,7 @@ whole numbers have no fraction, and dates, times and durations are ISO 8601. A w
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -99,7 +99,7 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
     limit, skip = table.options.max_row_bytes, len(table.style.lead)
     for number, cells in enumerate(islice(table.style.sheet.iter_rows(), skip, None)):
         raw = to_json(cells) + b"\n"
-        values = cells if is_kept else [*map(_portable, cells)]
+        values = [cells[place] if is_kept else _portable(cells[place]) for place in table.kept]
         text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
         if number < table.options.skip_rows:
             yield (None, values, raw) if is_kept else raw
@@ -165,18 +165,18 @@ class Writer:
         self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": layout.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
-        self._kinds = [table.types.get(name) for name in table.columns]
+        self._kinds = [table.types.get(name) for name in table.kept_columns]
         self._sheet: Any = None
         self._row = 0
 
     def begin(self) -> bytes:
         table, is_new = self._table, self._layout.converts
         self._sheet = self._book.add_worksheet(None if is_new else table.style.name)
-        lead: Sequence[Sequence[Any]] = [table.columns] if is_new else table.style.lead
-        for cells in lead[:-1]:
+        for cells in () if is_new else table.style.lead[:-1]:
             self._write(cells)
         if table.columns:
-            self._write([*lead[-1], *self._layout.names])
+            header = table.columns if is_new else table.style.lead[-1]
+            self._write([*(header[place] for place in table.kept), *self._layout.names])
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:

@@ -75,7 +75,7 @@ def test_what_programs_leave_beside_tables_is_left_out_quietly(put, caplog):
         assert (record.levelname, record.getMessage()) == ("INFO", f"{pattern}: 7 files left out: {named}")
 
 
-def test_files_of_no_known_format_are_named_even_if_quiet(put, caplog):
+def test_files_of_no_known_format_are_named(put, caplog):
     put("in/a.csv", "in/notes.pdf", "in/_SUCCESS", "in/x.dat")
     put("in/sub/b.csv")
     assert plan("in/*") == [(["in/a.csv"], "-")]

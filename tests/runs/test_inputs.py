@@ -118,18 +118,7 @@ def test_of_streams_only_the_first_gives_columns(run, tmp_path, monkeypatch, cap
             monkeypatch.setattr("sys.stdin", file)
             assert run(inputs, "out.csv", **options).rejected == rejected
         assert (tmp_path / "out.csv").read_bytes().startswith(header + b",sentiment,")
-    assert "-: records with the unexpected key 'a' were rejected; try --columns text,b,a\n" in caplog.text
-
-
-def test_named_columns_are_those_of_the_output(run, tmp_path, caplog):
-    (tmp_path / "a.jsonl").write_bytes(b'{"b":"1","text":"x"}\n{"text":"x","c d":{"e":1}}\n')
-    for names, text in (
-        (("text", "b", "no"), b"text,b,no,sentiment,sentiment_score\nx,1," + X + b"\n"),
-        (("c d", "text", "b"), b'c d,text,b,sentiment,sentiment_score\n,x,1%b\n"{""e"":1}",x,%b\n' % (X, X)),
-    ):
-        run(tmp_path / "a.jsonl", tmp_path / "out.csv", read=ReadOptions(columns=names), overwrite=True)
-        assert (tmp_path / "out.csv").read_bytes() == text
-    assert "unexpected key 'c d' were rejected; try --columns 'text,b,no,c d'" in caplog.text
+    assert "-: records with the unexpected key 'a' were rejected; try --keep text,b,a\n" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -157,11 +146,20 @@ def test_named_columns_are_those_of_the_output(run, tmp_path, caplog):
             "--prefix does not apply to li",
         ),
         (
-            {"inputs": ["a.jsonl"], "output": "o.jsonl", "read": ReadOptions(columns=("text",))},
+            {"output": "o.txt", "read": ReadOptions(keep=("text",))},
             UsageError,
-            "--columns does not apply to jsonl output: o.jsonl",
+            "--keep and --drop do not apply to lines output: o.txt",
         ),
-        ({"read": ReadOptions(columns=("text",))}, UsageError, "--columns does not apply to csv input"),
+        (
+            {"read": ReadOptions(format="lines", drop=("text",))},
+            UsageError,
+            "--drop does not apply to lines input",
+        ),
+        (
+            {"output": "o.jsonl", "write": WriteOptions(output_encoding="cp1252")},
+            UsageError,
+            "--output-delimiter and --output-encoding do not apply to jsonl output: o.jsonl",
+        ),
         ({"output": "x" * 250}, OutputError, "File name too long"),
     ],
 )

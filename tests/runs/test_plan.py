@@ -51,7 +51,7 @@ def test_one_file_for_several_inputs_is_logged_where_a_folder_may_be_meant(
     folder, caplog, inputs, output, is_logged
 ):
     plan(inputs, output)
-    message = f"{output}: one file for all inputs; for one file each, give {output}/"
+    message = f"{output}: one file for all inputs; for one file each, give -o {output}/"
     assert caplog.messages == [message] * is_logged
 
 

@@ -35,9 +35,12 @@ RIGHT, ASKED, REFUSED, WRONG, SKIPPED = "right", "asked", "refused", "WRONG", "s
 _NEW = ("sentiment", "sentiment_score")
 _REJECTED = 3
 _PROGRAMS = ("sentcli", "sqlite3", "duckdb", "python", "unzip", "tar", "bzip2", "xz", "jq", "mv", "zstd")
-_OPTION = re.compile(r"""(?<!\S)(--?[a-z][a-z-]*)(?: ('[^']*'|"[^"]*"|[^\s,;]+))?""")
-QUOTES = "\"'"
-
+_OPTION = re.compile(r"""(?<!\S)(--?[a-z][a-z-]*)(?:[ =]('[^']*'|"[^"]*"|[^\s;]+))?""")
+_PROPOSING = re.compile(
+    r"\b(try|add|type|give|with|for those:|another one:|whole rows:|such as) $", re.IGNORECASE
+)
+_CHAIN = re.compile("|,? ?(or|and|to|else|or only)")
+_TO_REPLACE = ("NAME", "FILE", "N", "with", "in")
 
 Labels = Mapping[str, str | None]  # of texts
 
@@ -93,27 +96,34 @@ def proposals(message: str, command: str) -> Iterator[str]:
 
 
 def _options(line: str) -> Iterator[str]:
-    """Yield the options of `sentcli score` in a message, those with only blanks between them together.
+    """Yield the options of `sentcli score` that a message proposes: those without a word between them as one.
 
     One without the value that it needs, or with one to replace, such as NAME, is no proposal.
     """
     known = {name: parameter for parameter in score.params for name in parameter.opts}
     found, end = "", 0
     for match in _OPTION.finditer(line):
-        parameter = known.get(match[1])
+        parameter, between = known.get(match[1]), line[end : match.start()].strip()
         if not isinstance(parameter, click.Option):
             continue
-        value = "" if parameter.is_flag else (match[2] or "NONE")
-        if value.isupper() or value == "with":
+        if not (_PROPOSING.search(line[: match.start()]) or (found and _CHAIN.fullmatch(between))):
             continue
-        part = f"{match[1]} {value.rstrip('.:?') if value[:1] not in QUOTES else value}".strip()
-        if found and line[end : match.start()].strip() not in ("", "and"):
+        takes = not (parameter.is_flag or (match[1] == "--neutral" and match[2] is None))
+        value = _trimmed(match[2] or "NAME") if takes else ""
+        if value in _TO_REPLACE:
+            continue
+        if found and between not in ("", "and"):
             yield found
             found = ""
-        found = f"{found} {part}".strip()
-        end = match.end() if value else match.end(1)
+        found = f"{found} {match[1]} {value}".strip()
+        end = match.start(2) + len(value) if takes else match.end(1)
     if found:
         yield found
+
+
+def _trimmed(value: str) -> str:
+    """Return a value without the punctuation of the sentence after it."""
+    return value if value[0] in "\"'" or len(value) == 1 else value.rstrip(",.:?")
 
 
 def is_there(command: str) -> bool:

@@ -58,23 +58,30 @@ def test_only_blank_documents_are_rows_too(put, run):
 
 def test_a_file_that_is_no_text_is_rejected_by_its_name(put, run, rejects):
     summary = run(
-        put(a=b"x", b=b"caf\xe9 ol\xe9", c=b"y" * 101),
+        put(a=b"x", b=b"\x89PNG\x81\xff\xfe\xfa", c=b"y" * 101),
         "out.csv",
         read=ReadOptions("documents", max_row_bytes=100),
     )
     assert (summary.rows, summary.rejected) == (1, 2)
     assert [(found["input"], found["line"], found["reason"]) for found in rejects()] == [
-        ("b.txt", 1, "byte 0xe9 at offset 3 is not utf-8; try --encoding cp1252"),
+        ("b.txt", 1, "byte 0x89 at offset 0 is not utf-8; is it another --encoding?"),
         ("c.txt", 1, "longer than 100 bytes; try a higher --max-row-bytes"),
     ]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "auto"])
-def test_an_encoding_holds_for_all_of_them_or_is_found_for_each(put, run, tmp_path, encoding):
-    names = put(a=b"caf\xe9 noir", b=b"x") + (put(c="é".encode("utf-16")) if encoding == "auto" else [])
+@pytest.mark.parametrize("encoding", ["cp1252", "auto", None])
+def test_an_encoding_holds_for_all_of_them_or_is_found_for_each(put, run, tmp_path, caplog, encoding):
+    names = put(a=b"caf\xe9 noir", b=b"x") + (put(c="é".encode("utf-16")) if encoding != "cp1252" else [])
     run(names, "out.jsonl", read=ReadOptions("documents", encoding=encoding))
     texts = [json.loads(line)["text"] for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert texts == ["café noir", "x", "é"][: len(names)]
+    said = ["1 document read as cp1252", "1 document read as utf-16"]
+    assert caplog.messages == ([] if encoding == "cp1252" else said)
+
+
+def test_a_named_encoding_has_no_other_hint(put, run, rejects):
+    run(put(a=b"\x81"), "out.csv", read=ReadOptions("documents", encoding="cp1252"))
+    assert rejects()[0]["reason"] == "byte 0x81 at offset 0 is not cp1252"
 
 
 def test_a_chunk_holds_many_of_them_and_the_progress_grows(put):
