@@ -41,7 +41,7 @@ from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_o
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
-_REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
+_REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _SCORER = (
@@ -179,6 +179,13 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    callback=not_empty,
+    help="Count rows and labels by the values of this column; can be repeated.",
+)
+@click.option(
     "--shard",
     metavar="I/N",
     callback=_shard,
@@ -202,7 +209,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--output-delimiter", help="CSV and TSV output: the delimiter; by default that of the input.")
 @click.option("--output-encoding", help="CSV and TSV output: utf-8-sig for Excel; by default as the input.")
-@click.option("--sheet", help="XLSX: name or number of the sheet; by default the first one.")
+@click.option("--sheet", help="XLSX: name or number of the sheet; by default the first with a table.")
 @click.option(
     "--null-values",
     metavar="A,B,...",
@@ -304,7 +311,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
       0              done
       1              failed: an input, the model or the output
       2              invalid options
-      3              done, but rows were rejected
+      3              done, but rows were rejected, or formulas of a workbook have no value
       130, 143, 129  stopped by Ctrl-C, SIGTERM, SIGHUP
       141            the reader of stdout has closed it
     """
@@ -347,17 +354,19 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             show_progress=talks,
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
+    label = scorer.given_labels[-1]
     if summary:
-        _write_summary(summary, {**result.to_json(), **_provenance(scorer)}, result.failed)
-    lines = result.lines("" if output == "-" else output) if talks else []
-    for line in (*lines, *result.warnings):
-        say(line)
+        values = {**result.to_json(), "groups": result.groups.to_json(label), **_provenance(scorer)}
+        _write_summary(summary, values, result.failed)
+    said = [*result.lines("" if output == "-" else output), *result.tables(label)] if talks else []
+    for message in (*said, *result.warnings):
+        say(message)
     if result.failed:
         raise DataError(
             f"{counted(result.failed, 'output')} failed, for the reasons above; "
             "fix these, then run the same command again"
         )
-    if result.rejected:
+    if result.rejected or result.formulas_without_value:
         click.get_current_context().exit(_REJECTED_ROWS)
 
 

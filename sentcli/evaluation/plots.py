@@ -15,12 +15,13 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
 
 from sentcli.errors import OutputError, option
-from sentcli.evaluation.metrics import Labels, lengths_of, wilson_interval
+from sentcli.evaluation.metrics import Labels, lengths_of
 from sentcli.evaluation.metrics import reliability as reliability_bins
 from sentcli.evaluation.predictions import confused_pairs
 from sentcli.evaluation.report import short_name
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.model.bundle import MANIFEST
+from sentcli.scoring.groups import wilson_interval
 from sentcli.scoring.labels import Floats
 
 if TYPE_CHECKING:

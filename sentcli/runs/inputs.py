@@ -156,6 +156,7 @@ class Reader:
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
         self._files = files
+        self.formulas_without_value = 0
         self._open: dict[int, Source] = {}  # inputs that were opened already
         self._tables: dict[int, Table] = {}  # those of open inputs
         with ExitStack() as stack:
@@ -166,6 +167,7 @@ class Reader:
             self.layout = Layout(setup.output_format, setup.results, setup.labels, content, setup.write)
             self._request = Request(
                 *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
+                longest_cell=get_format(setup.output_format).longest_cell,
                 check=stop.check,
             )
             self.table = self._inspect_all()
@@ -253,6 +255,7 @@ class Reader:
                 continue
             table = inspect(self._source(number), self._request)
             log_notes(table.notes)
+            self.formulas_without_value += table.formulas_without_value
             if not (first or table.is_empty):
                 first = table
                 self._request = replace(self._request, first=first)
@@ -301,7 +304,7 @@ class Reader:
 
     def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
         sources = (source for _, source in self._in_turn(cursor))
-        return read_documents(sources, cursor, self._request.options)
+        return read_documents(sources, cursor, self._request.options, self._request.longest_cell)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):

@@ -15,7 +15,15 @@ from sentcli.tables.csv import DELIMITERS, Dialect, decode_lines, lift_field_lim
 from sentcli.tables.line_reader import Text, bad_bytes, too_long
 from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, line_after_titles
 from sentcli.tables.table import Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
+from sentcli.tables.text_column import (
+    SAMPLE_ROWS,
+    SAMPLE_SIZE,
+    Choice,
+    find_columns,
+    find_texts,
+    is_decided,
+    is_usual,
+)
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
@@ -86,6 +94,7 @@ class _CsvStart:
             columns,
             texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
+            sides=find_columns(columns, options.by, "by", self._name),
             lead=self._lead() + (raw if options.header else b""),
             style=self._dialect,
             notes=(*self._notes, *choice.notes),

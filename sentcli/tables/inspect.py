@@ -42,7 +42,7 @@ from sentcli.tables.sniff import (
     sniff,
 )
 from sentcli.tables.table import Content, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_decided
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_columns, find_texts, is_decided
 from sentcli.tables.types import Types
 
 # That show the encoding: of a file, and of a stream, which are held in memory.
@@ -215,6 +215,8 @@ def _inspect_json(text: Text, request: Request) -> Table:
                 break
     found = found or _json_start(records, text.source.name, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
+    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.by else []
+    sides = find_columns(keys, request.options.by if found else (), "by", text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
         columns = request.columns or keep or _keys(text, request, is_array=is_array)
@@ -226,6 +228,7 @@ def _inspect_json(text: Text, request: Request) -> Table:
         text.source.name,
         columns,
         texts=texts,
+        sides=tuple(keys[place] for place in sides),
         lead=text.mark,
         style=ARRAY if is_array else None,
         is_empty=not columns,

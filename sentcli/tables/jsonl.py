@@ -18,11 +18,11 @@ import orjson
 from sentcli.errors import option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
 from sentcli.tables.columns import find_taken
-from sentcli.tables.convert import LastLine, six_decimals, to_json
+from sentcli.tables.convert import LastLine, six_decimals, to_json, to_text
 from sentcli.tables.json_records import split_records
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -105,14 +105,17 @@ class _JsonlReader(LineReader):
             return self.reject(line, f"no {text_names(self.table.texts)}")
         if text is not None and type(text) is not str:
             return self.reject(line, f"{text_names(self.table.texts)} {no_string(text)}")
+        sides = [tuple(_side(_value(record, name)) for name in self.table.sides)] if self.table.sides else []
         if self.content is not Content.VALUES and not self.table.options.is_partial:
-            return text, line, line
+            return text, line, line, *sides
         try:
-            return text, self._again(line), line
+            row = self._again(line)
+            check_cells(row, self.table.longest_cell)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
+        return text, row, line, *sides
 
     def _again(self, line: bytes) -> bytes | list[str | None]:
         """Decode a record again, with the digits of its numbers; return its values, or a part of it."""
@@ -148,6 +151,10 @@ def _value(record: dict[str, Any], name: str) -> Any:
         for key in name.split("."):
             value = value.get(key, MISSING) if type(value) is dict else MISSING
     return value
+
+
+def _side(value: Any) -> str:
+    return "" if value is MISSING else to_text(value)
 
 
 def no_string(value: Any) -> str:
@@ -216,7 +223,7 @@ class Writer:
         data, self._before = self._before + b",\n".join(lines), b",\n"
         return data
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         return {b"": b"", b"[\n": b"[]\n", b",\n": b"\n]\n"}[self._before]
 
 

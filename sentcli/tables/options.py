@@ -44,9 +44,10 @@ class ReadOptions:
         the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
+    :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
     :param keep: the columns that the output has, beside the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
-    :param sheet: the name or number of the sheet of a workbook; None: the first one.
+    :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
     :param escapechar: the character that takes away the special meaning of the next one; None: there is none.
@@ -61,6 +62,7 @@ class ReadOptions:
 
     format: str | None = None
     text_column: str | None = None
+    by: tuple[str, ...] = ()
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     sheet: str | None = None

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Results
+from sentcli.tables.chunk import Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 
@@ -32,8 +32,8 @@ class Writer(Protocol):
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
 
-    def close(self) -> bytes:
-        """Return the bytes after the last row."""
+    def close(self, summary: Sheet = ()) -> bytes:
+        """Return the bytes after the last row; what has sheets gets one with a summary."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Format:
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types, which are found by the values of text formats.
+    :param longest_cell: the most characters of a value, see `Table`.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """
@@ -54,6 +55,7 @@ class Format:
     options: frozenset[str] = frozenset()
     records: str = ""
     has_types: bool = False
+    longest_cell: int | None = None
     written_as: str = ""
 
     def reader(self) -> Reader:
@@ -66,7 +68,7 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column", "keep", "drop"})
+_COLUMNS = frozenset({"text_column", "by", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
@@ -78,7 +80,11 @@ _FORMATS = {
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
+    "xlsx": Format(
+        *("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+        has_types=True,
+        longest_cell=32_767,
+    ),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
     "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
 }
