@@ -10,7 +10,7 @@ from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.errors import counted
 from sentcli.files.sink import Target
-from sentcli.tables.options import ReadOptions
+from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS
 
 _READ = ("text_column", "format", "encoding", "delimiter", "quotechar")
@@ -62,7 +62,8 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
     read = ReadOptions(**{name: options[name] for name in _READ})
     with Scorer(model) as scorer:
         by, time = options["by"], options["by_time"]
-        collected = collect(inputs, read, scorer.labels, prefix=options["prefix"], by=by, time=time)
+        results = [column.name for column in WriteOptions(prefix=options["prefix"]).columns()][:2]
+        collected = collect(inputs, read, scorer.labels, results=results, by=by, time=time)
         page = render(collected, scorer, ", ".join(Path(name).name for name in inputs))
     write(target, page)
     if not quiet and output != "-":

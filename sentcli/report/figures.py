@@ -1,36 +1,27 @@
 """The figures of a page: shares of rows with their intervals, by group, over time and by stars."""
 
 import calendar
-import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from sentcli.report.collector import BINS, LENGTHS, Collector, Numbers, Tally
+from sentcli.scoring.groups import wilson_interval
 
 Share = dict[str, Any]
 
 _MOST_GROUPS = 40  # rows of a table
 _MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line
 _UNSURE = slice(round(0.3 * BINS), round(0.7 * BINS))  # bins of scores
-_Z = NormalDist().inv_cdf(0.975)
 
 
 def share(name: str, counts: Numbers) -> Share:
-    """Return the counts of rows, and the share of those with the last label with Wilson's 95 % interval.
-
-    L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
-    (2001), equation (4).
-    """
-    rows = int(counts.sum())
-    n, z = max(1, rows), _Z
-    part = int(counts[-1]) / n
-    center = (part + z**2 / (2 * n)) / (1 + z**2 / n)
-    margin = z / (1 + z**2 / n) * math.sqrt(part * (1 - part) / n + z**2 / (4 * n**2))
-    bounds = {"low": max(0.0, center - margin), "high": min(1.0, center + margin)}
-    return {"name": name, "rows": rows, "counts": counts.tolist(), "share": part, **bounds}
+    """Return the counts of rows, and the share of those with the last label with its 95 % interval."""
+    rows, own = int(counts.sum()), int(counts[-1])
+    low, high = wilson_interval(own, rows) if rows else (0.0, 1.0)
+    part = own / max(1, rows)
+    return {"name": name, "rows": rows, "counts": counts.tolist(), "share": part, "low": low, "high": high}
 
 
 def figures_of(collected: Collector) -> dict[str, Any]:

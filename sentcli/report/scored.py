@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from sentcli.scoring.labels import Floats
     from sentcli.scoring.scorer import Scorer
 
-_SCORE_COLORS, _COLORS = ("neg", "neu", "pos"), ("l0", "l1", "l2", "l3", "l4", "l5")  # classes of the style
+_SCORE_COLORS, _COLORS = (
+    ("neg", "neu", "mix", "pos"),
+    ("l0", "l1", "l2", "l3", "l4", "l5"),
+)  # classes of the style
 _TOPICS, _JUDGING, _GROUP_TOPICS = 10, 6, 4  # terms of a list
 _FEWEST_OF_GROUP, _FEWEST_NAMED = 100, 30  # texts of a group with topics, and in the first sentence
 _EXCERPT, _QUOTE = 380, 220  # characters of a review, and of a sentence with a term

@@ -215,8 +215,10 @@ def _inspect_json(text: Text, request: Request) -> Table:
                 break
     found = found or _json_start(records, text.source.name, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
-    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.by else []
-    sides = find_columns(keys, request.options.by if found else (), "by", text.source.name)
+    keys = (
+        [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.sides else []
+    )
+    sides = find_columns(keys, request.options.sides if found else (), "by", text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
         columns = request.columns or keep or _keys(text, request, is_array=is_array)
