@@ -36,8 +36,8 @@ class Row(NamedTuple):
     values: tuple[str, ...]
 
 
-class Tally:
-    """Counts rows by a value and by label.
+class Tally(dict[str, int]):
+    """Counts rows by a value and by label. Maps each value to the number of what it counts as.
 
     :param read: returns what a value counts as.
     :ivar names: what was counted, in the order of the first rows, each with its number.
@@ -48,16 +48,19 @@ class Tally:
         self.read, self._labels = read, labels
         self._counts = np.zeros(0, np.int64)  # of the labels of each number
 
+    def __missing__(self, value: str) -> int:
+        name = self.read(value)
+        if name not in self.names and len(self.names) < _MOST_VALUES:
+            self.names[name] = len(self.names)
+        number = self.names.get(name, _MOST_VALUES)
+        if len(self) < _MOST_VALUES and len(value) <= _LONGEST_VALUE:
+            self[value] = number
+        return number
+
     def add(self, values: Sequence[str], labels: Numbers) -> Numbers:
         """Count rows; return the number of what the value of each counts as."""
-        names, known = self.names, {}
-        for value in dict.fromkeys(values):
-            name = self.read(value)
-            if name not in names and len(names) < _MOST_VALUES:
-                names[name] = len(names)
-            known[value] = names.get(name, _MOST_VALUES)
-        numbers = np.fromiter(map(known.__getitem__, values), np.int64, len(values))
-        before, size = self._counts, self._labels * (len(names) + 1)
+        numbers = np.array([*map(self.__getitem__, values)], np.int64)
+        before, size = self._counts, self._labels * (len(self.names) + 1)
         self._counts = np.bincount(numbers * self._labels + labels, minlength=max(size, len(before)))
         self._counts[: len(before)] += before
         return numbers
