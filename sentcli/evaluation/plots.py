@@ -58,7 +58,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
     existing = [name for name in _EVALUATION if (folder / name).exists()]
     if existing and not overwrite:
-        raise OutputError(f"{folder / existing[0]} exists; give another folder or {option('overwrite')}")
+        raise OutputError(f"{folder / existing[0]} exists; give another folder, or add {option('overwrite')}")
 
 
 def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str]) -> None:

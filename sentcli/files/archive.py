@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from zipfile import BadZipFile, ZipFile
 
 from sentcli.errors import DataError
@@ -44,11 +44,11 @@ def open_member(archive: str, name: str) -> IO[bytes]:
 
 
 @contextmanager
-def _opened(archive: str) -> Iterator[Any]:
+def _opened(archive: str) -> Iterator[ZipFile]:
     try:
         with ZipFile(archive) as opened:
             yield opened
     except (BadZipFile, KeyError, OSError) as error:
-        raise DataError(f"{archive}: cannot be read: {error.args[0]}") from None
+        raise DataError(f"{archive}: cannot be read: {error.args[-1]}") from None
     except RuntimeError as error:  # encrypted, or compressed in another way
         raise DataError(f"{archive}: {error}; try: unzip {shlex.quote(archive)}") from None

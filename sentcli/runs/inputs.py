@@ -170,6 +170,7 @@ class Reader:
                 longest_cell=get_format(setup.output_format).longest_cell,
                 check=stop.check,
             )
+            self._partitions = setup.partitions
             self.table = self._inspect_all()
             log_notes(_notes_of(setup, self.layout))
             self._add_partitions(setup)
@@ -182,14 +183,20 @@ class Reader:
 
     def _add_partitions(self, setup: Setup) -> None:
         """Add the columns of folders to the new columns, except those that an input has itself."""
+        keeps = self._request.options.keeps
         has_names = self.layout.names and self._request.format != "documents"  # which have their folders
-        new = [each for each in setup.partitions if has_names and not find_taken([each.name], self._columns)]
-        names = [column.name for column in new]
+        self._partitions = {
+            column: values
+            for column, values in setup.partitions.items()
+            if has_names and keeps(column.name) and not find_taken([column.name], self._columns)
+        }
+        names = [column.name for column in self._partitions]
         check_room(names, self.layout.names, self._files[0].name)
-        self._values = [setup.partitions[column] for column in new]
-        labels = [str(value) for values in self._values for value in {*values}]
+        labels = [str(value) for values in self._partitions.values() for value in {*values}]
         self.layout = replace(
-            self.layout, results=(*new, *self.layout.results), labels=(*self.layout.labels, *labels)
+            self.layout,
+            results=(*self._partitions, *self.layout.results),
+            labels=(*self.layout.labels, *labels),
         )
         if names:
             _log.info("%s: columns from the names of folders: %s", setup.output, ", ".join(names))
@@ -197,7 +204,7 @@ class Reader:
     def with_partitions(self, chunk: Chunk, results: Results) -> Results:
         """Return the values of all new columns of a chunk: those of the folders of its input come first."""
         rows = len(chunk.texts)
-        return [*([values[chunk.position.input]] * rows for values in self._values), *results]
+        return [*([values[chunk.position.input]] * rows for values in self._partitions.values()), *results]
 
     def writer(self, scratch: Path | None = None) -> Writer:
         """Return the writer of the output."""
@@ -270,7 +277,7 @@ class Reader:
             self._request = replace(self._request, columns=columns)
             self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
             first = replace(first, columns=columns)
-        check_kept(first)
+        check_kept(first, [column.name for column in self._partitions])
         return self._typed(first)
 
     def _typed(self, first: Table) -> Table:

@@ -66,4 +66,5 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str], longest_
         return Reject(source.name, 1, 0, str(error), data)
     if not is_named and name not in ("ascii", "utf-8"):
         guessed[str(name)] += 1
-    return text, (source.name, text), data
+    row = {"name": source.name, "text": text}
+    return text, [value for column, value in row.items() if options.keeps(column)], data

@@ -123,6 +123,14 @@ def bad_bytes(
     return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
 
 
+def other_encoding(name: str, encoding: Encoding, first: Encoding) -> DataError:
+    """Return an error for an input that would give one output several encodings."""
+    return DataError(
+        f"{name}: the encoding is {encoding.name}, not that of the first input, {first.name}; for an output "
+        "each, give -o OUT/"
+    )
+
+
 def too_long(limit: int) -> str:
     return f"longer than {limit} bytes; try a higher --max-row-bytes"
 

@@ -1,11 +1,12 @@
 """The formats: their names, file suffixes, and the modules with their readers and writers."""
 
 import importlib
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -86,7 +87,7 @@ _FORMATS = {
         longest_cell=32_767,
     ),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
-    "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
+    "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
@@ -96,12 +97,15 @@ _IN_PYTHON = (
     """try: python -c 'import sys, {0}; {0}.read_{1}(sys.argv[1]).{2}("OUT.parquet")' FILE """
     "&& sentcli score OUT.parquet -o SCORED.parquet"
 )
+_PAGE = re.compile(rb"\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
-    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add FORMAT and -o OUT.xlsx"),
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "try: sentcli score FILE FORMAT -o OUT.xlsx"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE QUERY |"),
     ".duckdb": """try: duckdb FILE -c "EXPORT DATABASE 'OUT' (format parquet)" && sentcli score OUT -o X/""",
     ".avro": _IN_PYTHON.format("polars", "avro", "write_parquet"),
     ".pkl": _IN_PYTHON.format("pandas", "pickle", "to_parquet"),
+    ".html": """try: python -c 'import sys, pandas; pandas.read_html(sys.argv[1])[0].to_csv("OUT.csv")' """
+    "FILE && sentcli score OUT.csv -o SCORED.csv",
     ".tar": "try: tar -xOf FILE |",
     ".bz2": "try: bzip2 -dc FILE |",
     ".xz": "try: xz -dc FILE |",
@@ -130,11 +134,19 @@ def format_of(name: str, field: str) -> str:
 
 def instead_of(suffix: str, name: str) -> str:
     """Return what to do with a file that is not read, by its suffix."""
-    hint = _INSTEAD[suffix].replace("FORMAT", option("input_format", "xlsx"))
+    hint = _INSTEAD[".html" if suffix == ".xls" and _is_page(name) else suffix]
+    hint = hint.replace("FORMAT", option("input_format", "xlsx"))
     if "QUERY" in hint:
         hint = hint.replace("QUERY", shlex.quote(f"SELECT * FROM {_sqlite_table(name)}"))  # noqa: S608  # quoted
     command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
     return hint.replace("FILE", shlex.quote(name)) + command
+
+
+def _is_page(name: str) -> bool:
+    """Return whether a file is HTML, as some exports are that are called workbooks."""
+    with suppress(OSError), Path(name).open("rb") as file:
+        return _PAGE.match(file.read(100)) is not None
+    return False
 
 
 def _sqlite_table(name: str) -> str:

@@ -124,8 +124,8 @@ def _by_values(
     if len(found) != 1:
         raise _undecided(columns, found, where)
     reason = "the column with the longest texts" if rivals else "the only column of strings"
-    others = [place for place in ranked if place != found[0]]
-    other = f"; another one: {_proposed(columns, others[0])}" if others else ""
+    rest = [place for place in ranked if place != found[0]]
+    other = f"; another one: {_proposed(columns, rest[0])}" if rest else ""
     note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}{other}"
     return Choice((found[0],), ((NOTE, note),))
 

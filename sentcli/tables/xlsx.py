@@ -68,6 +68,9 @@ def inspect(source: Source, request: Request) -> Table:
     """Return the table of a sheet by its first rows; see `inspect.inspect`."""
     options, name, first = request.options, source.name, request.first
     sheet, notes, formulas = _open_sheet(source, options.sheet)
+    if request.content is Content.RECORDS:
+        note = "cells keep their values and types; styles, formulas and charts are not copied"
+        notes = (*notes, (logging.WARNING, f"{name}: {note}"))
     rows: Iterator[list[Any]] = sheet.iter_rows()
     lead = [*islice(rows, options.skip_lines)]
     for header in rows:
@@ -80,18 +83,17 @@ def inspect(source: Source, request: Request) -> Table:
     columns = tuple(map(_text, header))
     if first and first.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(first.columns)}")
-    check_names(columns, request, name)
     second, sample = [*islice(rows, options.skip_rows)], [*islice(rows, SAMPLE_ROWS)]
     rows_as_text = ([*map(_text, cells)] for cells in (header, *second, *sample[:SAMPLE_RECORDS]))
     if line := line_after_titles([*enumerate(rows_as_text, start=len(lead))]):
         hint = f"if the header is row {line}, add {option('skip_lines', line - 1)}"
         raise DataError(f"{name}: the first row has one cell; {hint}")
+    check_names(columns, request, name)
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
     if request.types:
         body = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
-        values = zip(*([*map(_typed, cells)] for cells in body), strict=True)
-        request.types.add(dict(zip(columns, values, strict=False)))
+        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in body])
     return request.table(
         name,
         columns,

@@ -62,6 +62,15 @@ def test_cells_keep_their_types(convert):
     assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Reviews", "Summary"]
 
 
+def test_what_is_not_copied_is_said(convert, caplog):
+    said = "in.xlsx: cells keep their values and types; styles, formulas and charts are not copied"
+    convert(workbook(A=ROWS), "in.xlsx")
+    assert said in caplog.text
+    caplog.clear()
+    convert(workbook(A=[["text"], ["x"]]), "in.xlsx", ".csv")
+    assert said not in caplog.text
+
+
 def test_cells_in_other_formats(convert):
     data = workbook(Reviews=[[*row[:4], "note" if row is ROWS[0] else row[4]] for row in ROWS])
     lines = convert(data, "in.xlsx", ".jsonl").splitlines()
