@@ -380,7 +380,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             show_progress=talks,
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
-    label = scorer.given_labels[-1]
+    label = scorer.labels[-1]
     if summary:
         values = {**result.to_json(), "groups": result.groups.to_json(label), **_provenance(scorer)}
         _write_summary(summary, values, result.failed)

@@ -164,7 +164,9 @@ class Reader:
             setup = setup if setup.format else self._guess(setup)
             is_changed = setup.options.is_partial or setup.write.has_dialect
             content = content_for(setup.format, setup.output_format, is_changed=is_changed)
-            self.layout = Layout(setup.output_format, setup.results, setup.labels, content, setup.write)
+            self.layout = Layout(
+                *(setup.output_format, setup.results, setup.labels, content, setup.write), graded=setup.labels
+            )
             self._request = Request(
                 *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
                 longest_cell=get_format(setup.output_format).longest_cell,

@@ -105,6 +105,7 @@ class Layout:
     """What a writer writes.
 
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
+    :param graded: the labels of the texts, from the lowest scores to the highest ones.
     :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 
@@ -114,6 +115,7 @@ class Layout:
     content: Content = Content.RECORDS
     write: WriteOptions = field(default_factory=WriteOptions)
     scratch: Path | None = None
+    graded: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ _FORMATS: dict[type, str] = {
 }
 _CHECKED = (*_FORMATS, Decimal)  # types of which a text may be a value that Excel or Python changes
 _FIRST_YEAR = 1900  # of dates in Excel, which has no parts of milliseconds
-_SHADES = ("#FFC7CE", "#FFEB9C", "#C6EFCE")  # of the first label, of one between, and of the last one
+_LOW, _BETWEEN, _HIGH = "#FFC7CE", "#FFEB9C", "#C6EFCE"
+_SHADES = {2: (_LOW, _HIGH), 3: (_LOW, _BETWEEN, _HIGH)}  # by the number of labels
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
 _LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
 _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
@@ -272,10 +273,11 @@ class Writer:
         return self._file.getvalue()
 
     def _shade(self, first: int, last: int, place: int) -> None:
-        """Let a rule shade the labels of a column, if there are two, or one between them."""
-        labels = self._layout.labels
-        colors = _SHADES if len(labels) == len(_SHADES) else _SHADES[::2]
-        for label, color in zip(labels, colors, strict=False) if len(labels) == len(colors) else ():
+        """Let a rule shade two labels of a column, one between them, and `mixed`; more have no order."""
+        labels = self._layout.graded
+        is_mixed = labels[-1:] == ("mixed",)
+        colors = _SHADES.get(len(labels) - is_mixed, ())
+        for label, color in zip(labels, (*colors, _BETWEEN), strict=False) if colors else ():
             form = self._book.add_format({"bg_color": color})
             value = '"{}"'.format(label.replace('"', '""'))
             rule = {"type": "cell", "criteria": "==", "value": value, "format": form}

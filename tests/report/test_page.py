@@ -104,7 +104,7 @@ def test_a_file_that_was_not_scored(tmp_path):
 def test_labels_of_another_model(tmp_path):
     path = write(tmp_path / "in.csv", [("a joy", "happy", 0.9)])
     failure = fail("report", path, "-o", tmp_path / "x.html")
-    assert "the label 'happy' is none of negative, neutral, mixed, positive; add the --model" in failure.message
+    assert "the label 'happy' is none of negative, neutral, mixed, positive; add the --mod" in failure.message
     assert not (tmp_path / "x.html").exists()
 
 
