@@ -9,7 +9,9 @@ from functools import lru_cache
 from sentcli.tables.text_column import find_usual
 
 _STARS = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
-_TIME = re.compile(r"date|time|day$|month|created|updated|published|posted|_at$|^at$", re.IGNORECASE)
+_TIME = re.compile(
+    r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
+)
 _DAY = re.compile(r"[12]\d{3}([-/])(0[1-9]|1[0-2])(\1(0[1-9]|[12]\d|3[01]))?(?!\d)")
 _SECONDS = range(10**8, 2**32)  # since 1970, of years that reviews have
 _NUMBER = re.compile(r"[-+.,\d]+")

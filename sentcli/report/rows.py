@@ -1,5 +1,6 @@
 """The rows of a report: of scored files, and of a run while it scores."""
 
+import logging
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -7,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentcli.errors import DataError, UsageError, option
+from sentcli.errors import DataError, UsageError, counted, option
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, Source, inspect_input
 from sentcli.report.collector import Collector
@@ -27,6 +28,9 @@ from sentcli.tables.table import Content, Request, Table, log_notes
 
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
+
+
+_log = logging.getLogger("sentcli")
 
 
 class RunReport:
@@ -81,7 +85,9 @@ def collect(
     columns = choose_columns(names[0], options, results, by, time)
     collector = new_collector(labels, columns)
     options = replace(options, watched=(*results, *columns.names))
+    rejected = 0
     for table, chunk in _chunks(names, options, Content.TEXTS):
+        rejected += len(chunk.rejects)
         found, scores, *values = (
             zip(*chunk.sides, strict=True) if chunk.sides else [()] * len(options.watched)
         )
@@ -91,6 +97,8 @@ def collect(
             raise DataError(f"{table.name}: the label {min(others)!r:.200} is none of {labeled:.200}; {hint}")
         known = [label or None for label in found]
         collector.add(chunk.texts, known, _numbers(scores, table.name), values)
+    if rejected:
+        _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
     return collector
 
 

@@ -40,7 +40,7 @@ FILE = {
     "Rating": [str(1 + row % 5) for row in range(ROWS)],
     "order_id": [str(1_600_000_000 + row) for row in range(ROWS)],
     "author": [f"author {row % 60}" for row in range(ROWS)],
-    "unix": [str(1_600_000_000 + 86_400 * row) for row in range(ROWS)],
+    "moment": [str(1_600_000_000 + 86_400 * row) for row in range(ROWS)],
     "created_at": ["" if row == 7 else f"2024-0{1 + row % 9}-01" for row in range(ROWS)],
     "empty": [""] * ROWS,
 }
@@ -51,7 +51,7 @@ def test_columns_are_found_by_their_values():
 
 
 def test_columns_that_the_user_named_are_taken():
-    assert find_columns(FILE, ("author", "id"), "unix") == Columns(("author", "id"), "unix", "Rating")
+    assert find_columns(FILE, ("author", "id"), "moment") == Columns(("author", "id"), "moment", "Rating")
     assert find_columns(FILE, ("Rating",), None) == Columns(("Rating",), "created_at", None)
 
 

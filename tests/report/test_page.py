@@ -116,3 +116,10 @@ def test_scores_that_are_no_numbers(tmp_path):
 def test_an_existing_page_is_kept(page, scored):
     failure = fail("report", scored, "-o", page)
     assert "exists; give another name, or replace it with --overwrite" in failure.message
+
+
+def test_records_that_cannot_be_read_are_said(tmp_path):
+    path = write(tmp_path / "in.csv", [("a joy", "positive", 0.9), ("a joy",)])
+    done = invoke("report", path, "-o", tmp_path / "x.html")
+    assert "1 row left out, because they cannot be read" in done.stderr
+    assert "1 review in" in (tmp_path / "x.html").read_text("utf-8")

@@ -99,3 +99,13 @@ def test_an_existing_report_is_kept(source, tmp_path):
 
 def test_dates_without_a_report(source):
     assert "add --report report.html" in fail("score", "in.csv", "--by-time", "when").message
+
+
+def test_more_than_two_labels(source, tmp_path, trained_three):
+    score("in.csv", "-o", "out.csv", "--model", trained_three.path, "--report", "run.html")
+    page = (tmp_path / "run.html").read_text("utf-8")
+    assert "Least certain" in page
+    assert "Most negative" not in page
+    done = invoke("report", "out.csv", "-o", "file.html", "--model", trained_three.path)
+    assert done.exit_code == 0, done.output
+    assert page_of(tmp_path / "file.html") == page_of(tmp_path / "run.html")
