@@ -30,7 +30,7 @@ from sentcli.tables.registry import (
     written_format,
 )
 from sentcli.tables.sniff import Guess
-from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
+from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table, log_notes
 from sentcli.tables.types import Types
 
 _log = logging.getLogger("sentcli")
@@ -169,7 +169,7 @@ class Reader:
             )
             self._request = Request(
                 *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
-                longest_cell=get_format(setup.output_format).longest_cell,
+                bounds=Bounds(get_format(setup.output_format).longest_cell, setup.write.output_encoding),
                 check=stop.check,
             )
             self._partitions = setup.partitions
@@ -313,7 +313,7 @@ class Reader:
 
     def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
         sources = (source for _, source in self._in_turn(cursor))
-        return read_documents(sources, cursor, self._request.options, self._request.longest_cell)
+        return read_documents(sources, cursor, self._request.options, self._request.bounds)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):

@@ -111,10 +111,9 @@ class Scorer:
 
     @property
     def given_labels(self) -> list[str]:
-        """All labels that a text can get: those of the model, and `neutral` if the option is set."""
+        """All labels that a text can get: those of the model, and `neutral` and `mixed` if these are set."""
         first, *others = self.labels
-        labels = [first, NEUTRAL, *others] if self.neutral else [first, *others]
-        return [*labels, MIXED] if self.extras.mixed else labels
+        return [first, *[NEUTRAL] * bool(self.neutral), *[MIXED] * self.extras.mixed, *others]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -311,9 +310,11 @@ class Scorer:
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
+        names = self.labels
         if self.neutral:
             classes = self.neutral.sides(probabilities[:, 1])
-        labels = np.array(self.given_labels, object)[classes]
+            names = (names[0], NEUTRAL, names[1])
+        labels = np.array(names, object)[classes]
         labels[is_empty] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
         of_classes[:, is_empty] = None

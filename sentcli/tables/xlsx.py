@@ -27,9 +27,9 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet, c
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
-from sentcli.tables.line_reader import check_cells, too_long
+from sentcli.tables.line_reader import too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
-from sentcli.tables.table import Content, Layout, Note, Request, Table
+from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.types import comes_back, parse, spell
 from sentcli.tables.workbook import Package
@@ -124,7 +124,7 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
         sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
         if number < table.options.skip_rows:
             yield (None, values, raw, *sides) if is_kept else raw
-        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.longest_cell):
+        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.bounds):
             yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
             yield text, values, raw, *sides
@@ -178,10 +178,10 @@ def _first_table(sheets: Iterable[Any]) -> Any:
     return min(others, key=itemgetter(0))[1]
 
 
-def _misfit(cells: list[Any], limit: int | None) -> str:
-    """Return why another workbook cannot hold a row of .ods or .xlsb; empty if it can."""
+def _misfit(cells: list[Any], bounds: Bounds) -> str:
+    """Return why the output cannot hold a row; empty if it can."""
     try:
-        check_cells(cells, limit)
+        bounds.check(cells)
     except ValueError as error:
         return str(error)
     return ""
