@@ -43,15 +43,17 @@ _READ = ("text_column", "format", "encoding", "delimiter", "quotechar")
 def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool, **options: Any) -> None:
     """Show what the reviews of scored files say, on one HTML page.
 
-    INPUTS are files that were scored. The page shows labels and scores, by length, by stars, by group and
-    over time; what people praise and complain about; and reviews to read, with the words that decided their
-    scores. Columns of groups (few values), of dates and of stars are found by their values and names.
+    INPUTS are files that were scored, or folders of them. The page shows labels and scores, by length, by
+    stars, by group and over time; what people praise and complain about; and reviews to read, with the words
+    that decided their scores. Columns of groups (few values), of dates and of stars are found by their values
+    and names.
 
     The page is one file of at most 0.4 MB that loads nothing. It contains some of the texts.
     """
     from sentcli.report.page import write
-    from sentcli.report.rows import collect
+    from sentcli.report.rows import collect, title_of
     from sentcli.report.scored import render
+    from sentcli.runs.folders import find_inputs
     from sentcli.scoring.scorer import Scorer
 
     common.log_to_stderr(quiet=quiet)
@@ -60,11 +62,12 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
     if not options["overwrite"]:
         target.refuse_existing()
     read = ReadOptions(**{name: options[name] for name in _READ})
+    files = [found.file for found in find_inputs(inputs, options["format"], "")]
     with Scorer(model) as scorer:
         by, time = options["by"], options["by_time"]
         results = [column.name for column in WriteOptions(prefix=options["prefix"]).columns()][:2]
-        collected = collect(inputs, read, scorer.labels, results=results, by=by, time=time)
-        page = render(collected, scorer, ", ".join(Path(name).name for name in inputs))
+        collected = collect(files, read, scorer.labels, results=results, by=by, time=time)
+        page = render(collected, scorer, title_of(files))
     write(target, page)
     if not quiet and output != "-":
         say(f"{output}: {counted(collected.rows, 'review')}, {len(page) / 1000:,.0f} kB")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
 
+_MOST_NAMED = 3  # inputs in a title
+
 _log = logging.getLogger("sentcli")
 
 
@@ -46,7 +48,7 @@ class RunReport:
         self._collector = new_collector(scorer.labels, Columns())
 
     def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[str, ...]:
-        self._title = ", ".join("standard input" if name == STANDARD else Path(name).name for name in inputs)
+        self._title = title_of(inputs)
         columns = Columns(options.by, self._time)
         with suppress(DataError, UsageError):  # raised again when the input is read
             if not inspect_input(inputs[0]).is_stream:  # of a stream, only the columns of the user are known
@@ -65,6 +67,13 @@ class RunReport:
 
     def publish(self) -> None:
         write(self.target, self._page)
+
+
+def title_of(names: Sequence[str]) -> str:
+    """Return what a page calls its inputs."""
+    shown = ["standard input" if name == STANDARD else Path(name).name for name in names[:_MOST_NAMED]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def collect(

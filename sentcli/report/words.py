@@ -169,7 +169,8 @@ def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> Floats:
     """Return how surely each term belongs to its own side and not to the other."""
     prior = _PRIOR * every / max(1, every.sum()) + 1e-9
     x, y = own + prior, other + prior
-    total_x, total_y = own[every > 0].sum() + _PRIOR, other[every > 0].sum() + _PRIOR
+    # More than the prior, so that a text of one term has others.
+    total_x, total_y = (side[every > 0].sum() + _PRIOR + 1 for side in (own, other))
     difference = np.log(x / (total_x - x)) - np.log(y / (total_y - y))
     z: Floats = difference / np.sqrt(1 / x + 1 / y)
     return z

@@ -93,6 +93,16 @@ def test_columns_with_a_prefix_and_other_formats(tmp_path):
     assert "1 review in" in report(tmp_path / "in.jsonl", "--prefix", "my_")
 
 
+def test_a_folder_is_one_page(tmp_path):
+    (tmp_path / "scored").mkdir()
+    for number in range(5):
+        write(tmp_path / "scored" / f"{number}.csv", [("a joy", "positive", 0.9)])
+    done = invoke("report", tmp_path / "scored", "-o", tmp_path / "x.html")
+    assert done.exit_code == 0, done.output
+    text = Elements((tmp_path / "x.html").read_text("utf-8")).text
+    assert "5 reviews in 0.csv, 1.csv, 2.csv and 2 more" in text
+
+
 def test_a_file_that_was_not_scored(tmp_path):
     path = write(tmp_path / "in.csv", [("a joy", 1)], ("review", "stars"))
     failure = fail("report", path, "-o", tmp_path / "x.html")
