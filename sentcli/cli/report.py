@@ -9,7 +9,7 @@ from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.errors import counted
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_file
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS
 
@@ -50,7 +50,6 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
 
     The page is one file of at most 0.4 MB that loads nothing. It contains some of the texts.
     """
-    from sentcli.report.page import write
     from sentcli.report.rows import collect, title_of
     from sentcli.report.scored import render
     from sentcli.runs.folders import find_inputs
@@ -68,6 +67,6 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
         results = [column.name for column in WriteOptions(prefix=options["prefix"]).columns()][:2]
         collected = collect(files, read, scorer.labels, results=results, by=by, time=time)
         page = render(collected, scorer, title_of(files))
-    write(target, page)
+    write_file(target, page)
     if not quiet and output != "-":
         say(f"{output}: {counted(collected.rows, 'review')}, {len(page) / 1000:,.0f} kB")

@@ -21,7 +21,7 @@ from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.errors import DataError, OutputError, UsageError, counted
-from sentcli.files.sink import Target, is_terminal, open_sink
+from sentcli.files.sink import Target, is_terminal, write_file
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
@@ -55,14 +55,7 @@ _EXAMPLES = (
 _GROUPS = {  # first what people use most
     "Choose what is read": ("text_column", "text", "limit"),
     "Choose what is written": (
-        "output",
-        "output_format",
-        "drop",
-        "keep",
-        "by",
-        "report",
-        "overwrite",
-        "quiet",
+        *("output", "output_format", "drop", "keep", "by", "report", "overwrite", "quiet"),
     ),
     "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
     "More on what is read": (
@@ -365,7 +358,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             scorer,
             inputs or ("-",),
             output,
-            replace(job, watcher=_watcher(scorer, options)),
+            replace(job, report=_report(scorer, options)),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,
@@ -386,7 +379,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         click.get_current_context().exit(_REJECTED_ROWS)
 
 
-def _watcher(scorer: "Scorer", options: dict[str, Any]) -> "RunReport | None":
+def _report(scorer: "Scorer", options: dict[str, Any]) -> "RunReport | None":
     """Return what makes the report of a run, if the user wants one."""
     if not options["report"]:
         if options["by_time"]:
@@ -424,11 +417,8 @@ def _write_summary(name: str, result: "Summary", scorer: "Scorer") -> None:
         "command": sys.argv[1:],
         "options": click.get_current_context().params,
     }
-    sink = open_sink(Target(name))
     try:
-        sink.write(f"{json.dumps(values, indent=2, default=str)}\n".encode())
-        sink.publish()
+        write_file(Target(name), f"{json.dumps(values, indent=2, default=str)}\n".encode())
     except OutputError as error:
-        sink.discard()
         kept = "" if result.failed else "; all rows are written, only this summary is missing"
         raise OutputError(f"{error}{kept}") from error

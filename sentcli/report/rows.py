@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentcli.errors import DataError, UsageError, counted, option
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD, Source, inspect_input
 from sentcli.report.collector import Collector
 from sentcli.report.columns import Columns, find_columns
-from sentcli.report.page import write
 from sentcli.report.scored import render
 from sentcli.scoring import stop
 from sentcli.scoring.extras import MIXED
@@ -36,7 +35,7 @@ _log = logging.getLogger("sentcli")
 
 
 class RunReport:
-    """Collects the rows of a run and makes their page, as a `Watcher`.
+    """Collects all rows of an output in order, also those that a stopped run scored, and makes their page.
 
     :param time: the column of dates; None: found by its values.
     """
@@ -48,6 +47,7 @@ class RunReport:
         self._collector = new_collector(scorer.labels, Columns())
 
     def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[str, ...]:
+        """Return the columns whose values it needs."""
         self._title = title_of(inputs)
         columns = Columns(options.by, self._time)
         with suppress(DataError, UsageError):  # raised again when the input is read
@@ -63,10 +63,11 @@ class RunReport:
         self._collector.add(chunk.texts, results[0], results[1], values)
 
     def finish(self) -> None:
+        """Make the page in memory, before the output gets its name."""
         self._page = render(self._collector, self._scorer, self._title)
 
     def publish(self) -> None:
-        write(self.target, self._page)
+        write_file(self.target, self._page)
 
 
 def title_of(names: Sequence[str]) -> str:

@@ -143,10 +143,10 @@ def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
 def _check_files(summary: str | None, output: Target, pairs: Sequence[Pair], options: JobOptions) -> None:
     """Check the places of the files that are written after the rows: the summary and the report."""
     files = {"--summary": Target(summary)} if summary else {}
-    if options.watcher:
+    if options.report:
         if output.is_folder:
             raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
-        files["--report"] = options.watcher.target
+        files["--report"] = options.report.target
     for flag, file in files.items():
         _check_file(flag, file, output, pairs, options.rejects.path)
         if not (options.overwrite or output.is_folder):
