@@ -129,6 +129,8 @@ def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
         options |= {"num_cpus": max(usable_cores(), cpus), "include_dashboard": False}
         options["object_store_memory"] = _STORE_BYTES
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    stdout = os.dup(1)
+    os.dup2(2, 1)  # Ray prints to the descriptor when a node is lost
     try:
         try:
             ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
@@ -141,6 +143,8 @@ def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def _slots(ray: Any, cpus: int) -> int:
