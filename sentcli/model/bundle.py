@@ -35,7 +35,6 @@ EVALUATED_RELIABILITY = "evaluated_reliability.png"
 LENGTHS = "accuracy_by_length.png"
 CARD = "README.md"
 RECIPE = "recipe.toml"
-BASE_RECIPE = "base.toml"  # the recipe of the model that was fine-tuned
 MANIFEST = "manifest.json"
 
 _SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".safetensors", ".torchscript.pt")  # ends of file names

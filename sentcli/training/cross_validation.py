@@ -15,7 +15,7 @@ from sentcli.config import TrainConfig
 from sentcli.errors import DataError, option
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.files.atomic import new_file, output_errors
-from sentcli.training.classifier import Classification, balanced_weights, predict_logits
+from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import InitialModel
 from sentcli.training.loop import Run, fit
@@ -112,7 +112,7 @@ def _fit_fold(
 
     def validate(model: nn.Module, _: int) -> tuple[float, float]:
         logits.append(predict_logits(model, unseen, run.device))
-        return objective.measure(logits[-1], unseen)
+        return measure(logits[-1], unseen, class_weights)
 
     history = fit(initial.build(), objective, train, validate, config, run)
     return history, np.stack(logits)

@@ -4,12 +4,14 @@ The work folder next to the output keeps the checkpoint, and `run.json` with the
 versions of the run. The same command continues the run; a different one is refused.
 """
 
+import hashlib
 import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,8 @@ import torch
 from sentcli import __version__
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
-from sentcli.datasets.splits import digest_texts
 from sentcli.datasets.training_data import read_data_sets
-from sentcli.errors import DataError, OutputError, UsageError, option
+from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
@@ -28,7 +29,6 @@ from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import check_target, check_writable, default_bundle_path
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
-from sentcli.training.classifier import check_precision
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.finetune import Base, load_base
 from sentcli.training.glove import check_source
@@ -58,9 +58,14 @@ def train_bundle(
     :param overwrite: start over, and replace a model at `output`.
     """
     base = load_base(source.finetune) if source.finetune else None
-    _check(resolve_settings(source, given, base), options)
+    settings = resolve_settings(source, given, base)
+    if settings.glove != NO_VECTORS:
+        check_source(settings.glove, settings.model.embedding_dim)
+    choose_device(options.device)  # it must exist
     rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of settings")
-    _make_parent(output)
+    with output_errors(f"{output.parent}: the folder cannot be made"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(output.parent)
     work = work_folder(output)
     # Two runs of one output would share the work folder.
     with Lock(resolve(output), check=stop.check):
@@ -82,13 +87,6 @@ def train_bundle(
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
         shutil.rmtree(work)
-
-
-def _check(settings: Settings, options: Options) -> None:
-    """Check vectors, device and precision before the data is read."""
-    if settings.glove != NO_VECTORS:
-        check_source(settings.glove, settings.model.embedding_dim)
-    check_precision(settings.config, choose_device(options.device))
 
 
 def _included_model(
@@ -115,18 +113,12 @@ def work_folder(output: Path) -> Path:
     return output.parent / f".{output.name}.training"
 
 
-def _make_parent(output: Path) -> None:
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
-    check_writable(output.parent)
-
-
 def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
     source, parts = settings.source, (texts.train, texts.validation)
-    digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
+    digest = hashlib.sha256()
+    for text in chain.from_iterable((*part.texts, *part.labels) for part in parts):
+        digest.update(json.dumps(text).encode())
     data_sets = {
         f"{name} of data set {number}": value
         for number, data in enumerate(source.data, start=1)
@@ -140,7 +132,7 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
         **data_sets,
         **settings.to_json(),
         "finetune": settings.base.digest if settings.base else None,
-        "texts": digest_texts(digests),
+        "texts": digest.hexdigest(),
         "sentcli": __version__,
         "torch": torch.__version__,
     }
