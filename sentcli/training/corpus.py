@@ -78,12 +78,6 @@ def read_texts(
         trains, validation = list(parts), parts[0].take([])
     else:
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
-    missing = [name for name in labels if name not in {*validation.labels}]
-    if missing and len(validation):
-        _log.warning(
-            "no validation text has the class %.100r: metrics and the choice of the epoch ignore it",
-            missing[0],
-        )
     if len(parts) > 1:
         for data, part in zip(source.data, trains, strict=True):
             _log.info("%s: %d texts to train on", data.path, len(part))
