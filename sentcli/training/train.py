@@ -4,14 +4,12 @@ The work folder next to the output keeps the checkpoint, and `run.json` with the
 versions of the run. The same command continues the run; a different one is refused.
 """
 
-import hashlib
 import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import torch
 from sentcli import __version__
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
+from sentcli.datasets.splits import digest_texts
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import new_file, output_errors, resolve
@@ -116,9 +115,7 @@ def work_folder(output: Path) -> Path:
 def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
     source, parts = settings.source, (texts.train, texts.validation)
-    digest = hashlib.sha256()
-    for text in chain.from_iterable((*part.texts, *part.labels) for part in parts):
-        digest.update(json.dumps(text).encode())
+    digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
     data_sets = {
         f"{name} of data set {number}": value
         for number, data in enumerate(source.data, start=1)
@@ -132,7 +129,7 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
         **data_sets,
         **settings.to_json(),
         "finetune": settings.base.digest if settings.base else None,
-        "texts": digest.hexdigest(),
+        "texts": digest_texts(digests),
         "sentcli": __version__,
         "torch": torch.__version__,
     }
